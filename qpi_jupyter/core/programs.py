@@ -1,0 +1,162 @@
+"""What to run: a program, its format and its run options, with the limits every lab has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .errors import ProgramError, Rejected, TooLarge
+
+MAX_SOURCE_BYTES = 1 << 20
+"""One circuit's text, or one QPY file (bytes)."""
+MAX_PROGRAM_BYTES = 16 << 20
+"""All the sources of one job (bytes)."""
+MAX_CIRCUITS = 4096
+"""Circuits of one job, after QPY files and parameter rows are spread out."""
+DEFAULT_SHOTS = 1024
+MIN_QPY_VERSION = 13
+"""Older QPY may execute code while it loads (CVE-2025-2000)."""
+_QPY_MAGIC = b"QISKIT"
+
+
+class ProgramFormat(StrEnum):
+    OPENQASM2 = "openqasm2"
+    OPENQASM3 = "openqasm3"
+    QPY = "qpy"
+    QUANTIFY_SCHEDULE = "quantify-schedule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitOptions:
+    """What one circuit of a batch overrides.
+
+    ``parameter_values`` is a list of rows; each row binds the circuit's parameters in Qiskit's order
+    (``circuit.parameters``) and becomes a run of its own.
+    """
+
+    shots: int | None = None
+    parameter_values: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to run: Qiskit's option names.
+
+    ``meas_level`` is 2 (bits), 1 (IQ) or 0 (raw traces); ``meas_return`` is ``single`` or ``avg``;
+    ``circuits`` holds one entry a circuit, or none at all; ``extra`` goes to the executor, which refuses
+    what it does not know.
+    """
+
+    shots: int = DEFAULT_SHOTS
+    seed_simulator: int | None = None
+    meas_level: int = 2
+    meas_return: str = "single"
+    memory: bool = True
+    circuits: tuple[CircuitOptions, ...] = ()
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What to run: one source a circuit; a QPY source may hold several circuits."""
+
+    format: ProgramFormat
+    sources: tuple[bytes, ...]
+    options: RunOptions = field(default_factory=RunOptions)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(len(s) for s in self.sources)
+
+    def circuit_options(self, index: int) -> CircuitOptions:
+        """The overrides of circuit ``index``; empty ones when the batch has none."""
+        return self.options.circuits[index] if self.options.circuits else CircuitOptions()
+
+
+def check_program(program: Program, *, max_shots: int) -> None:
+    """Refuse what can be refused without parsing: sizes, shots, levels, the QPY version.
+
+    Raises
+    ------
+    TooLarge
+        a source over 1 MiB or a job over 16 MiB.
+    ProgramError
+        an empty program or a QPY file that is too old or not QPY.
+    Rejected
+        an option out of its range.
+    """
+    if not program.sources:
+        raise ProgramError("The program is empty: send at least one circuit.", code="empty_program")
+    for index, source in enumerate(program.sources):
+        if len(source) > MAX_SOURCE_BYTES:
+            raise TooLarge(
+                f"Circuit {index} has {len(source):,} bytes; a circuit may have {MAX_SOURCE_BYTES:,}.",
+                code="program_too_large",
+                circuit=index,
+                bytes=len(source),
+                limit=MAX_SOURCE_BYTES,
+            )
+        if not source.strip():
+            raise ProgramError(f"Circuit {index} is empty.", code="empty_program", circuit=index)
+        if program.format is ProgramFormat.QPY:
+            _check_qpy(index, source)
+    if program.nbytes > MAX_PROGRAM_BYTES:
+        raise TooLarge(
+            f"The job's circuits have {program.nbytes:,} bytes together; a job may have {MAX_PROGRAM_BYTES:,}.",
+            code="program_too_large",
+            bytes=program.nbytes,
+            limit=MAX_PROGRAM_BYTES,
+        )
+    options = program.options
+    _check_shots(options.shots, max_shots)
+    if options.meas_level not in (0, 1, 2):
+        raise Rejected(f"meas_level is 0, 1 or 2, not {options.meas_level}.", code="bad_option", field="meas_level")
+    if options.meas_return not in ("single", "avg"):
+        raise Rejected(
+            f"meas_return is 'single' or 'avg', not {options.meas_return!r}.", code="bad_option", field="meas_return"
+        )
+    if options.seed_simulator is not None and not 0 <= options.seed_simulator < 2**63:
+        raise Rejected("seed_simulator is from 0 to 2**63 - 1.", code="bad_option", field="seed_simulator")
+    rows = 0
+    for index, entry in enumerate(options.circuits):
+        if entry.shots is not None:
+            _check_shots(entry.shots, max_shots, circuit=index)
+        rows += max(1, len(entry.parameter_values))
+        if len({len(row) for row in entry.parameter_values}) > 1:
+            raise Rejected(
+                f"The parameter rows of circuit {index} have different lengths.",
+                code="bad_option",
+                field="parameter_values",
+                circuit=index,
+            )
+    if max(rows, len(program.sources)) > MAX_CIRCUITS:
+        raise TooLarge(
+            f"{max(rows, len(program.sources)):,} circuits in one job; the limit is {MAX_CIRCUITS:,}.",
+            code="too_many_circuits",
+            limit=MAX_CIRCUITS,
+        )
+
+
+def _check_shots(shots: int, max_shots: int, circuit: int | None = None) -> None:
+    if isinstance(shots, bool) or not isinstance(shots, int) or not 1 <= shots <= max_shots:
+        where = "" if circuit is None else f" of circuit {circuit}"
+        raise Rejected(
+            f"shots{where} is a whole number from 1 to {max_shots:,}, not {shots!r}.",
+            code="bad_shots",
+            field="shots",
+            circuit=circuit,
+            limit=max_shots,
+        )
+
+
+def _check_qpy(index: int, source: bytes) -> None:
+    if source[:6] != _QPY_MAGIC or len(source) < 7:
+        raise ProgramError(f"Circuit {index} is not a QPY file.", code="not_qpy", circuit=index)
+    if source[6] < MIN_QPY_VERSION:
+        raise ProgramError(
+            f"Circuit {index} is QPY version {source[6]}; the lab takes version {MIN_QPY_VERSION} or newer "
+            "(Qiskit 1.3 and later write it): older files may run code while they load.",
+            code="qpy_too_old",
+            circuit=index,
+            version=source[6],
+        )
