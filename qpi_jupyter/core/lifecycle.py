@@ -113,7 +113,7 @@ class Step:
     changed: bool = False
 
 
-class IllegalTransition(Exception):  # noqa: N818 - it names the fact, and is a bug of ours rather than an error
+class IllegalTransition(Exception):
     """An event that cannot happen in this state: a bug in the server."""
 
     def __init__(self, job: Job, event: Event) -> None:
