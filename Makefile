@@ -55,8 +55,12 @@ help: ## this list
 setup: $(STAMPS)/project ## install everything into $(VENV)
 
 # --- use ---------------------------------------------------------------------------------------------------------------
+# Jupyter refuses to run as root unless told so; in a container root is all there is.
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
 lab: setup ## JupyterLab on the quick-start notebook, two simulated QPUs inside
-	$(VENV)/bin/jupyter lab --QPIServer.demo=True --LabApp.default_url=/lab/tree/$(notdir $(QUICKSTART)) $(dir $(QUICKSTART))
+	$(VENV)/bin/jupyter lab $(ROOT) --QPIServer.demo=True --LabApp.default_url=/lab/tree/$(notdir $(QUICKSTART)) \
+	  $(dir $(QUICKSTART))
 
 demo: setup ## the same without a browser: run the quick-start notebook and print its jobs
 	$(PY) -m qpi_server.demo --notebook $(QUICKSTART) --out .demo

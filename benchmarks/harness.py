@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qpi_server.demo import DemoLab, demo_lab
+
 import qpi_jupyter
-from qpi_server.demo import demo_lab
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 
@@ -48,13 +49,22 @@ class Figure:
 @contextmanager
 def lab() -> Iterator[qpi_jupyter.Lab]:
     """A demo lab in processes of its own, and a client connected to it."""
-    with tempfile.TemporaryDirectory(prefix="qpi-bench-") as folder:
-        with demo_lab(Path(folder), Path(folder) / "lab.log") as demo:
-            client = qpi_jupyter.connect(demo.url, token=demo.token)
-            try:
-                yield client
-            finally:
-                client.close()
+    with server() as demo:
+        client = qpi_jupyter.connect(demo.url, token=demo.token)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def server(module: str = "qpi_server.standalone") -> Iterator[DemoLab]:
+    """A demo lab in processes of its own, with an empty data folder."""
+    with (
+        tempfile.TemporaryDirectory(prefix="qpi-bench-") as folder,
+        demo_lab(Path(folder), Path(folder) / "lab.log", module) as demo,
+    ):
+        yield demo
 
 
 def timed(action: Callable[[], object]) -> float:

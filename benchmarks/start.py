@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from .harness import Figure, interleaved
 
-LOAD = "from IPython.core.interactiveshell import InteractiveShell as S; s = S.instance(); s.run_line_magic('load_ext', 'qpi_jupyter')"
 BARE = "from IPython.core.interactiveshell import InteractiveShell as S; s = S.instance()"
+LOAD = BARE + "; s.run_line_magic('load_ext', 'qpi_jupyter')"
 
 
 def run(*, quick: bool) -> Iterator[Figure]:

@@ -50,10 +50,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class DemoLab:
-    """A running demo lab: its address, its token, and GET."""
+    """A running demo lab: its address, token, data folder and process id, and GET."""
 
-    def __init__(self, url: str, token: str, folder: Path) -> None:
-        self.url, self.token, self.folder = url, token, folder
+    def __init__(self, url: str, token: str, folder: Path, pid: int) -> None:
+        self.url, self.token, self.folder, self.pid = url, token, folder, pid
 
     def get(self, path: str) -> Any:
         request = Request(f"{self.url}{path}", headers={"Authorization": f"token {self.token}"})
@@ -62,8 +62,8 @@ class DemoLab:
 
 
 @contextmanager
-def demo_lab(folder: Path, log: Path) -> Iterator[DemoLab]:
-    """``jupyter qpi --demo`` in a process of its own, until the block ends."""
+def demo_lab(folder: Path, log: Path, module: str = "qpi_server.standalone") -> Iterator[DemoLab]:
+    """``jupyter qpi --demo`` (or what ``module`` makes of it) in a process of its own, until the block ends."""
     token = secrets.token_hex(16)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("QPI_", "JPY_"))}
     env |= {
@@ -72,7 +72,7 @@ def demo_lab(folder: Path, log: Path) -> Iterator[DemoLab]:
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
     }
-    command = [sys.executable, "-m", "qpi_server.standalone", "--demo", "--port", "0", "--ServerApp.ip=127.0.0.1"]
+    command = [sys.executable, "-m", module, "--demo", "--port", "0", "--ServerApp.ip=127.0.0.1"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     with log.open("wb") as stream:
@@ -97,7 +97,7 @@ def _when_ready(server: subprocess.Popen[bytes], folder: Path, token: str, log: 
         if server.poll() is not None:
             raise SystemExit(f"the server ended with status {server.returncode}:\n{log.read_text()}")
         try:
-            lab = DemoLab(json.loads(owner.read_text())["url"], token, folder)
+            lab = DemoLab(json.loads(owner.read_text())["url"], token, folder, server.pid)
             qpus = lab.get("qpi/v1/qpus")["qpus"]
             if qpus and all(qpu["status"] == "online" for qpu in qpus):
                 return lab
@@ -116,7 +116,8 @@ def execute(notebook: Path, executed: Path, lab: DemoLab) -> str | None:
 
     book = nbformat.read(notebook, as_version=4)
     env = {**os.environ, "QPI_LAB_URL": lab.url, "QPI_LAB_TOKEN": lab.token}
-    client = NotebookClient(book, timeout=CELL_S, kernel_name="python3", resources={"metadata": {"path": executed.parent}})
+    resources = {"metadata": {"path": str(executed.parent)}}
+    client = NotebookClient(book, timeout=CELL_S, kernel_name="python3", resources=resources)
     try:
         client.execute(env=env)
     except CellExecutionError as error:
