@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 override VENV := $(abspath $(VENV))
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
 PY := $(VENV)/bin/python
 QUICKSTART := notebooks/01_quickstart.ipynb
