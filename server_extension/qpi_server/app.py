@@ -18,7 +18,7 @@ from traitlets import Bool, Float, Integer, List, Unicode, default
 from qpi_jupyter._version import __version__
 
 from .forward import Upstream
-from .owner import Ownership, OwnerRecord
+from .owner import OwnerRecord, Ownership
 from .tls import Authority, TlsFiles
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class QPIServer(ExtensionApp):
     insecure = Bool(False, help="Send upstream_token over plain http to another machine.")
     https = Bool(False, help="Serve https with a certificate from the lab's own authority.")
     tls_dir = Unicode(help="Where the authority's files are. Default: tls in the data folder.")
-    tls_names = List(Unicode(), help="Host names and addresses that the certificate is for, besides this machine's own.")
+    tls_names = List(
+        Unicode(), help="Host names and addresses that the certificate is for, besides this machine's own."
+    )
     lease_s = Float(20.0, help="How long a silent driver keeps its jobs (seconds).")
     heartbeat_s = Float(2.0, help="How often drivers report (seconds).")
     reask_s = Float(15.0, help="How often an idle driver asks again, as a safety net (seconds).")
@@ -63,7 +65,9 @@ class QPIServer(ExtensionApp):
     job_timeout_s = Float(600.0, help="How long an attempt may run, where its driver says nothing else (seconds).")
     max_shots = Integer(1_000_000, help="Shots of one circuit, at most.")
     result_limit_bytes = Integer(16 << 30, help="Size of one result, at most (bytes).")
-    idle_threshold_s = Float(5.0, help="How long the holder of a booking counts as active after their last act (seconds).")
+    idle_threshold_s = Float(
+        5.0, help="How long the holder of a booking counts as active after their last act (seconds)."
+    )
     backfill_max_s = Float(30.0, help="The longest job that may run in an idle holder's booking (seconds).")
     fair_share = Bool(False, help="Among equal priorities, let those go first who used the QPU less lately.")
     for _trait in (
@@ -195,7 +199,9 @@ class QPIServer(ExtensionApp):
         if self.embedded_drivers:
             from .embedded import EmbeddedDrivers
 
-            self._drivers = EmbeddedDrivers(lab, lab_dir=Path(self.lab_dir), address=self.address(), trust=self._trust())
+            self._drivers = EmbeddedDrivers(
+                lab, lab_dir=Path(self.lab_dir), address=self.address(), trust=self._trust()
+            )
             await self._drivers.start()
 
     async def _disown(self, _lab: Lab) -> None:
@@ -262,7 +268,7 @@ class QPIServer(ExtensionApp):
             if (value := told[name]) is not None:
                 os.environ[name] = value
 
-    # --- https ---------------------------------------------------------------------------------------------------------
+    # --- https ------------------------------------------------------------------------------------------------------
 
     def _serve_renewable(self, serverapp: ServerApp) -> None:
         """Serve from one live context, so that a renewed certificate needs no restart."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -21,7 +22,7 @@ from qpi_jupyter.core.errors import QpiError, Unavailable
 
 CONNECT_S = 5.0
 MAX_IDLE = 16
-READ_BYTES = 256 << 10
+READ_BYTES = 512 << 10
 _PARAMS = HTTP1ConnectionParameters(chunk_size=READ_BYTES, max_body_size=1 << 60)
 _HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
@@ -203,10 +204,8 @@ class Relay:
 
     async def feed(self, chunk: bytes) -> None:
         """Pass a chunk of the body on."""
-        try:
+        with suppress(StreamClosedError):  # the answer, or its absence, says why
             await self._connection.write(chunk)
-        except StreamClosedError:
-            pass  # the answer, or its absence, says why
 
     async def finish(self) -> None:
         """End the body and wait until the answer has been passed back.
@@ -262,11 +261,9 @@ class _Passed(HTTPMessageDelegate):
                 handler.add_header(name, value)
 
     async def data_received(self, chunk: bytes) -> None:
-        try:
+        with suppress(StreamClosedError):  # the asker has gone: `Relay.abort` follows
             self._handler.write(chunk)
             await self._handler.flush()
-        except StreamClosedError:
-            pass  # the asker has gone: `Relay.abort` follows
 
     def finish(self) -> None:
         if self.started:

@@ -35,7 +35,9 @@ SEAT_WAIT_S = 5.0
 """How long a request waits for an owner, before it is told to come back."""
 RETRY_MIN_S, RETRY_MAX_S = 0.05, 1.0
 """Between two looks for an owner that holds the lock and does not answer: one that is starting or ending."""
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smbfs", "smb3", "afs", "fuse.sshfs", "9p", "glusterfs", "lustre"})
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smbfs", "smb3", "afs", "fuse.sshfs", "9p", "glusterfs", "lustre"}
+)
 
 
 class OwnerRecord(Struct, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyter_server.serverapp import ServerApp, flags
 from traitlets import default
@@ -24,8 +24,8 @@ class LabServerApp(ServerApp):
     jupyter qpi --demo                    # with two simulated QPUs
     jupyter qpi --https --port 8899       # with a certificate of its own
     """
-    classes = [*ServerApp.classes, QPIServer]
-    flags = {
+    classes: ClassVar = [*ServerApp.classes, QPIServer]
+    flags: ClassVar = {
         **flags,
         "demo": ({"QPIServer": {"demo": True}}, "Bring two simulated QPUs along."),
         "https": ({"QPIServer": {"https": True}}, "Serve https with a certificate from the lab's own authority."),

@@ -62,4 +62,3 @@ class PeerSocket(WebSocketHandler):
     def end(self, code: int, reason: str) -> None:
         """Close the connection and say why (at most 123 bytes travel)."""
         self.close(code, reason.encode()[:120].decode(errors="ignore"))
-

@@ -35,12 +35,6 @@ RETRY_AFTER_S = 1
 _KIND_OF_STATUS: dict[int, type[QpiError]] = {status: kind for kind, status in STATUS.items()}
 
 
-class MethodNotAllowed(Rejected):
-    """This address does not answer that method."""
-
-    default_code = "method_not_allowed"
-
-
 def status_of(error: QpiError) -> int:
     """The HTTP status of ``error``."""
     if error.code in STATUS_OF_CODE:
@@ -60,9 +54,7 @@ def headers_of(error: QpiError) -> dict[str, str]:
 
 def body_of(error: QpiError) -> bytes:
     """``{"error": {kind, code, message, data}}``."""
-    raw = error.to_dict()
-    raw["kind"] = next(kind.__name__ for kind in type(error).__mro__ if kind in STATUS or kind is QpiError)
-    return msgspec.json.encode(ErrorBody(error=msgspec.convert(raw, JobError)))
+    return msgspec.json.encode(ErrorBody(error=msgspec.convert(error.to_dict(), JobError)))
 
 
 def from_exception(error: BaseException) -> QpiError:

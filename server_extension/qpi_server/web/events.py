@@ -17,13 +17,13 @@ from tornado.web import HTTPError, authenticated
 from qpi_jupyter.core.errors import QpiError
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
 from qpi_jupyter.wire.rest import EventModel, EventPage
+from qpi_server.forward import Upstream, UpstreamLost
+from qpi_server.owner import Ownership
 
-from ..forward import Upstream, UpstreamLost
-from ..owner import Ownership
 from .identity import local_owner
 
 if TYPE_CHECKING:
-    from ..service import Lab
+    from qpi_server.service import Lab
 
 log = logging.getLogger(__name__)
 SCHEMA = Path(__file__).parent.parent / "events" / "lab.yaml"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,20 +13,22 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError, stream_request_body
 
 from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import NotFound, QpiError, TooLarge, Unavailable
+from qpi_jupyter.core.errors import NotFound, QpiError, Rejected, TooLarge, Unavailable
 from qpi_jupyter.wire.rest import MAX_BODY_BYTES, decode
+from qpi_server.forward import Relay, Upstream, UpstreamLost
+from qpi_server.owner import Ownership
 
-from ..forward import Relay, Upstream, UpstreamLost
-from ..owner import Ownership
 from .download import send_file
-from .errors import MethodNotAllowed, body_of, from_exception, headers_of, status_of
+from .errors import body_of, from_exception, headers_of, status_of
 from .identity import credential, is_lab_token, is_secret, jupyter_principal, local_owner, require
 from .table import Call, Download, Reply, Route, Site, parse_query
 
 if TYPE_CHECKING:
-    from ..service import Lab
+    from qpi_server.service import Lab
 
+log = logging.getLogger(__name__)
 SETTING = "qpi"
+STREAM_STEP_BYTES = 512 << 10
 STREAM_LIMIT_BYTES = 1 << 50
 """Of the connection, for streamed bodies; the upload has a limit of its own."""
 
@@ -147,10 +151,19 @@ class RestHandler(Signed):
         route = self._routes.get(self.request.method or "")
         if route is None:
             allowed = ", ".join(self._routes)
-            raise MethodNotAllowed(f"{self.request.method} does not go here; {allowed} does.")
+            raise Rejected(f"{self.request.method} does not go here; {allowed} does.", code="method_not_allowed")
         self._route = route
         await self.sign_in()
-        await self._sit(await self.ownership.seat())
+        await self._find_seat()
+
+    async def _find_seat(self) -> None:
+        """Go where the lab is; to its next place, if it has just left the one we know."""
+        while True:
+            try:
+                await self._sit(await self.ownership.seat(after=self._seat))
+                return
+            except UpstreamLost as lost:
+                log.debug("the lab's owner: %s", lost)
 
     async def _sit(self, seat: Lab | Upstream) -> None:
         """Make ready to be answered by ``seat``: sign in there, and open what takes the body."""
@@ -158,7 +171,7 @@ class RestHandler(Signed):
         if isinstance(seat, Upstream):
             if not is_lab_token(self.token) or self.principal is not None:
                 require(self.principal, self._route.permission)
-            self._limit_connection(STREAM_LIMIT_BYTES)
+            self._expect_stream()
             self._sink = Relay(self, seat, own_token=self.principal is None)
             await self._sink.open()
             return
@@ -169,15 +182,18 @@ class RestHandler(Signed):
         if self._route.query is not None:
             self._call.query = parse_query(self.request.query_arguments, self._route.query)
         if self._route.opens is not None:
-            self._limit_connection(STREAM_LIMIT_BYTES)
+            self._expect_stream()
             self._sink = self._call.sink = await self._route.opens(self._call)
         else:
             check_size(int(self.request.headers.get("Content-Length") or 0))
             self._sink = BodySink()
 
-    def _limit_connection(self, size: int) -> None:
-        # Jupyter's limit of 512 MB binds streamed bodies, too.
-        self.request.connection.set_max_body_size(size)  # type: ignore[union-attr]
+    def _expect_stream(self) -> None:
+        """Read a body of any size, in large steps."""
+        connection: Any = self.request.connection
+        connection.set_max_body_size(STREAM_LIMIT_BYTES)  # Jupyter's limit of 512 MB binds streamed bodies, too
+        connection.params = copy.copy(connection.params)
+        connection.params.chunk_size = connection.stream.read_chunk_size = STREAM_STEP_BYTES
 
     def data_received(self, chunk: bytes) -> Any:
         """Pass a chunk on; reading stops until it is taken."""
@@ -193,7 +209,7 @@ class RestHandler(Signed):
             except UpstreamLost as lost:
                 if self.request.method != "GET":
                     raise Unavailable("The lab's owner went away; ask again in a moment.", code="owner_lost") from lost
-                await self._sit(await self.ownership.seat(after=self._seat))
+                await self._find_seat()
 
     post = put = delete = patch = get
 

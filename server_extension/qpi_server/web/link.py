@@ -13,9 +13,9 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 from qpi_jupyter.core.access import Permission
 from qpi_jupyter.core.errors import Forbidden, Unauthorized, Unavailable
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
+from qpi_server.bus.socket import CLOSE_SUPERSEDED, PeerSocket
+from qpi_server.forward import Upstream
 
-from ..bus.socket import CLOSE_SUPERSEDED, PeerSocket
-from ..forward import Upstream
 from .handler import Signed
 from .identity import is_lab_token, require
 

@@ -14,9 +14,8 @@ from msgspec import Struct
 from qpi_jupyter.core.access import Permission, Principal
 from qpi_jupyter.core.errors import Rejected
 
-
 if TYPE_CHECKING:
-    from ..service import Lab
+    from qpi_server.service import Lab
 
 _PATTERNS = {"attempt": r"[0-9]{1,9}"}
 

@@ -9,8 +9,7 @@ from qpi_jupyter.core.errors import QpiError
 
 if TYPE_CHECKING:
     from qpi_jupyter.wire.rest import ResultStored
-
-    from ..service import Upload
+    from qpi_server.service import Upload
 
 BLOCK_BYTES = 1 << 20
 
@@ -23,7 +22,8 @@ class UploadSink:
 
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
-        self._block = bytearray()
+        self._block: list[bytes] = []
+        self._size = 0
         self._writing: asyncio.Task[None] | None = None
         self._error: QpiError | None = None
 
@@ -31,8 +31,9 @@ class UploadSink:
         """Take a chunk."""
         if self._error is not None:
             return
-        self._block += chunk
-        if len(self._block) >= BLOCK_BYTES:
+        self._block.append(chunk)
+        self._size += len(chunk)
+        if self._size >= BLOCK_BYTES:
             await self._turn_over()
 
     async def finish(self) -> tuple[int, ResultStored]:
@@ -58,8 +59,8 @@ class UploadSink:
     async def _turn_over(self) -> None:
         await self._written()
         if self._block and self._error is None:
-            self._writing = asyncio.create_task(self._upload.feed(bytes(self._block)))
-        self._block = bytearray()
+            self._writing = asyncio.create_task(self._upload.feed(b"".join(self._block)))
+        self._block, self._size = [], 0
 
     async def _written(self) -> None:
         try:
