@@ -136,9 +136,7 @@ def all_embedded(connection: Connection) -> list[EmbeddedDriver]:
 def put_embedded(connection: Connection, row: EmbeddedDriver) -> None:
     """Write a definition, in the place of an earlier one of that name."""
     values = {"qpu": row.qpu, "executor": row.executor, "options": dict(row.options), "places": row.places}
-    changed = connection.execute(
-        update(embedded_drivers).where(embedded_drivers.c.name == row.name).values(**values)
-    )
+    changed = connection.execute(update(embedded_drivers).where(embedded_drivers.c.name == row.name).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(embedded_drivers).values(name=row.name, **values))
 
@@ -171,11 +169,22 @@ def token(connection: Connection, sha256: str) -> tuple[TokenRow, str | None] | 
     row = connection.execute(query).first()
     if row is None:
         return None
-    values = dict(row._mapping)
-    of_qpu = values.pop("qpu")
-    scopes = values.pop("scopes")
-    lists = {"roles": tuple(values.pop("roles")), "groups": tuple(values.pop("groups"))}
-    return TokenRow(**values, **lists, scopes=None if scopes is None else tuple(scopes)), of_qpu
+    scopes = None if row.scopes is None else tuple(row.scopes)
+    found = TokenRow(
+        id=row.id,
+        sha256=row.sha256,
+        name=row.name,
+        owner=row.owner,
+        roles=tuple(row.roles),
+        groups=tuple(row.groups),
+        scopes=scopes,
+        driver=row.driver,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )
+    return found, row.qpu
 
 
 def touch_token(connection: Connection, token_id: str, at: datetime) -> None:

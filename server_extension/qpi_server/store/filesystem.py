@@ -8,8 +8,30 @@ from pathlib import Path
 from qpi_jupyter.core.errors import Rejected
 
 NETWORK = frozenset(
-    "nfs nfs3 nfs4 cifs smb2 smb3 smbfs ncpfs afs ceph glusterfs fuse.glusterfs lustre gpfs beegfs beegfs_nodev "
-    "fuse.sshfs fuse.s3fs fuse.rclone fuse.ceph fuse.davfs davfs".split()
+    [
+        "nfs",
+        "nfs3",
+        "nfs4",
+        "cifs",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "ncpfs",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "fuse.glusterfs",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "beegfs_nodev",
+        "fuse.sshfs",
+        "fuse.s3fs",
+        "fuse.rclone",
+        "fuse.ceph",
+        "fuse.davfs",
+        "davfs",
+    ]
 )
 MOUNTS = Path("/proc/self/mounts")
 

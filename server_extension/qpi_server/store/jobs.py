@@ -105,9 +105,11 @@ def count_open(connection: Connection, driver: str) -> int:
     return int(connection.execute(_COUNT_OF_DRIVER, {"by": driver}).scalar_one())
 
 
-def drivers_with_open_jobs(connection: Connection) -> list[str]:
-    query = select(jobs.c.driver).where(jobs.c.state.in_([s.value for s in OPEN])).distinct()
-    return [driver for (driver,) in connection.execute(query) if driver]
+def drivers_with_open_jobs(connection: Connection) -> list[tuple[str, str]]:
+    """Each with its QPU."""
+    states = [s.value for s in OPEN]
+    query = select(jobs.c.driver, jobs.c.qpu).where(jobs.c.driver.is_not(None), jobs.c.state.in_(states)).distinct()
+    return [(driver, qpu) for driver, qpu in connection.execute(query)]
 
 
 def lost(connection: Connection) -> list[JobRecord]:

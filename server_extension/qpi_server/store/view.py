@@ -25,9 +25,7 @@ _OF_PERSON = (
     .limit(HEAD)
 )
 _NEXT_PERSON = select(func.min(jobs.c.owner)).where(*_WAITING, jobs.c.owner > bindparam("person"))
-_SHORT = (
-    select(*COLUMNS).where(*_WAITING, jobs.c.upper_s <= bindparam("longest")).order_by(*_ORDER).limit(HEAD)
-)
+_SHORT = select(*COLUMNS).where(*_WAITING, jobs.c.upper_s <= bindparam("longest")).order_by(*_ORDER).limit(HEAD)
 HIGHEST = 10
 
 
@@ -81,9 +79,7 @@ def _heads(connection: Connection, qpu: str) -> dict[str, JobRecord]:
     return rows
 
 
-def _fitting(
-    now: datetime, policy: Policy, booking: Booking | None, next_booking: Booking | None
-) -> list[float]:
+def _fitting(now: datetime, policy: Policy, booking: Booking | None, next_booking: Booking | None) -> list[float]:
     """The bounds (seconds) that jobs may have to stay for."""
     bounds = []
     if booking is not None:
