@@ -12,7 +12,7 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError, stream_request_body
 
-from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.access import Permission, Principal
 from qpi_jupyter.core.errors import NotFound, QpiError, Rejected, TooLarge, Unavailable
 from qpi_jupyter.wire.rest import MAX_BODY_BYTES, decode
 from qpi_server.forward import Relay, Upstream, UpstreamLost
@@ -36,7 +36,8 @@ STREAM_LIMIT_BYTES = 1 << 50
 class Signed(JupyterHandler):
     """Knows who asks, and answers errors as JSON."""
 
-    token: str | None = None
+    sent_token: str | None = None
+    """The credential in the header. (Not ``token``: that is Jupyter's own, which it is compared with.)"""
     principal: Principal | None = None
 
     @property
@@ -53,11 +54,11 @@ class Signed(JupyterHandler):
 
     async def sign_in(self) -> None:
         """Find out who asks, as far as this server can tell; a lab token is for `admit`."""
-        self.token = credential(self)
-        if is_secret(self.token, self.settings[SETTING].secret):
+        self.sent_token = credential(self)
+        if is_secret(self.sent_token, self.settings[SETTING].secret):
             self._no_jupyter_user()
             self.principal = local_owner()
-        elif is_lab_token(self.token):
+        elif is_lab_token(self.sent_token):
             self._no_jupyter_user()
         else:
             await JupyterHandler.prepare(self)
@@ -70,11 +71,13 @@ class Signed(JupyterHandler):
         self.current_user = self._jupyter_current_user = None
         self._token_authenticated = True
 
-    async def admit(self, lab: Lab, route: Route) -> None:
-        """Let the request in, or raise."""
-        if self.principal is None and self.token is not None and is_lab_token(self.token):
-            self.principal = await lab.people.authenticate(self.token)
-        require(self.principal, route.permission)
+    async def admit(self, seat: Lab | Upstream, permission: Permission) -> None:
+        """Let the request in, or raise. A lab token is judged where the lab is."""
+        if self.principal is None and self.sent_token is not None and is_lab_token(self.sent_token):
+            if isinstance(seat, Upstream):
+                return
+            self.principal = await seat.people.authenticate(self.sent_token)
+        require(self.principal, permission)
 
     @property
     def content_security_policy(self) -> str:
@@ -168,14 +171,12 @@ class RestHandler(Signed):
     async def _sit(self, seat: Lab | Upstream) -> None:
         """Make ready to be answered by ``seat``: sign in there, and open what takes the body."""
         self._seat = seat
+        await self.admit(seat, self._route.permission)
         if isinstance(seat, Upstream):
-            if not is_lab_token(self.token) or self.principal is not None:
-                require(self.principal, self._route.permission)
             self._expect_stream()
             self._sink = Relay(self, seat, own_token=self.principal is None)
             await self._sink.open()
             return
-        await self.admit(seat, self._route)
         self._call = Call(
             lab=seat, site=self.site, principal=self.principal, path=self.path_kwargs, headers=self.request.headers
         )
