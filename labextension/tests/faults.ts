@@ -1,0 +1,93 @@
+import type { Event } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
+
+import type { LabRequest } from '../src/request';
+import type { JobModel, QpuModel } from '../src/wire';
+import { LAB_EVENTS } from '../src/wire';
+
+/** Jupyter's event bus, spoken on by the test. */
+export class FakeBus {
+  readonly stream = new Signal<FakeBus, Event.Emission>(this);
+
+  say(data: Record<string, number | string>, schema = LAB_EVENTS): void {
+    this.stream.emit({ schema_id: schema, ...data } as unknown as Event.Emission);
+  }
+}
+
+/** A lab that answers from `qpus` and `jobs`, refuses while `refusal` is set, and remembers what it was asked. */
+export class FakeLab {
+  qpus: QpuModel[] = [];
+  jobs: JobModel[] = [];
+  refusal: string | null = null;
+  readonly asked: string[] = [];
+
+  readonly request: LabRequest = async <T>(path: string, init: RequestInit = {}) => {
+    this.asked.push(`${init.method ?? 'GET'} ${path}`);
+    await this._held;
+    if (this.refusal !== null) {
+      throw new Error(this.refusal);
+    }
+    return (path.startsWith('qpus') ? { qpus: this.qpus } : { jobs: this.jobs, next: null }) as T;
+  };
+
+  /** Lets no answer out until the returned function is called. */
+  hold(): () => void {
+    let release = () => {};
+    this._held = new Promise(resolve => {
+      release = resolve;
+    });
+    return () => release();
+  }
+
+  /** How often the job list was asked for. */
+  get fetches(): number {
+    return this.asked.filter(line => line.startsWith('GET jobs?')).length;
+  }
+
+  private _held: Promise<void> = Promise.resolve();
+}
+
+export const qpu = (changes: Partial<QpuModel> = {}): QpuModel => ({
+  name: 'sim-a',
+  kind: 'pool',
+  status: 'online',
+  simulator: true,
+  executor: 'qiskit_aer',
+  num_qubits: 24,
+  places: 2,
+  queued: 0,
+  running: 1,
+  description: '',
+  ...changes
+});
+
+export const job = (changes: Partial<JobModel> = {}): JobModel => ({
+  id: 'j1',
+  version: 1,
+  owner: 'ada',
+  status: 'pending',
+  phase: 'queued',
+  qpu: 'sim-a',
+  name: '',
+  tags: [],
+  priority: 0,
+  attempt: 0,
+  checked: true,
+  progress: 0,
+  format: 'openqasm3',
+  num_circuits: 1,
+  shots: 2000,
+  submitted_at: '2026-01-01T00:00:00Z',
+  started_at: null,
+  ended_at: null,
+  estimate_s: null,
+  upper_s: null,
+  busy_s: null,
+  reason: null,
+  error: null,
+  dataset: null,
+  origin: {},
+  retry_safe: false,
+  counts: null,
+  ...changes
+});

@@ -1,0 +1,78 @@
+"""QPU-seconds: an append-only ledger whose balances are sums of entries.
+
+Every attempt has its own entries, each kind at most once::
+
+    hold    -h        before the attempt: the estimate is set aside
+    settle  +h - b    after it: the hold comes back, b busy seconds are charged
+    refund  +h        instead: the lab was at fault, or it never ran
+
+A result that arrives after its attempt was refunded settles at ``-b``. So an attempt sums to ``-b`` or to 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class EntryKind(StrEnum):
+    GRANT = "grant"
+    HOLD = "hold"
+    SETTLE = "settle"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the ledger; ``amount_s`` is signed QPU-seconds."""
+
+    kind: EntryKind
+    account: str
+    amount_s: float
+    at: datetime
+    qpu: str | None = None
+    job_id: str | None = None
+    attempt: int | None = None
+    reason: str = ""
+
+
+def held(entries: Iterable[Entry], attempt: int) -> float:
+    """The seconds still set aside for ``attempt``: 0 once it was settled or refunded."""
+    mine = [e for e in entries if e.attempt == attempt]
+    if any(e.kind in (EntryKind.SETTLE, EntryKind.REFUND) for e in mine):
+        return 0.0
+    return -sum(e.amount_s for e in mine if e.kind is EntryKind.HOLD)
+
+
+def hold(entries: Iterable[Entry], *, like: Entry) -> Entry | None:
+    """``like`` as a hold, or None if the attempt already has one."""
+    return None if _has(entries, like.attempt, EntryKind.HOLD) else like
+
+
+def settle(entries: Iterable[Entry], *, attempt: int, busy_s: float) -> float | None:
+    """The amount that settles ``attempt`` at ``busy_s``, or None if it was settled before."""
+    entries = list(entries)
+    if _has(entries, attempt, EntryKind.SETTLE):
+        return None
+    return held(entries, attempt) - max(0.0, busy_s)
+
+
+def refund(entries: Iterable[Entry], *, attempt: int) -> float | None:
+    """The amount that gives the hold of ``attempt`` back, or None if nothing is held."""
+    entries = list(entries)
+    if not _has(entries, attempt, EntryKind.HOLD):
+        return None
+    if _has(entries, attempt, EntryKind.SETTLE) or _has(entries, attempt, EntryKind.REFUND):
+        return None
+    return held(entries, attempt)
+
+
+def balance(entries: Iterable[Entry]) -> float:
+    """What is left (seconds)."""
+    return sum(e.amount_s for e in entries)
+
+
+def _has(entries: Iterable[Entry], attempt: int | None, kind: EntryKind) -> bool:
+    return any(e.attempt == attempt and e.kind is kind for e in entries)

@@ -1,0 +1,162 @@
+"""Request, answer and publish over an ordered stream of text frames: both ends of a driver's link.
+
+A frame is one JSON object::
+
+    {"op": "req", "id": 7, "subject": "lab.claim", "data": {...}}
+    {"op": "res", "id": 7, "data": {...}}   or   {"op": "res", "id": 7, "error": {"kind": ..., "message": ...}}
+    {"op": "pub", "subject": "lab.started", "data": {...}}
+
+`Peer` owns no socket: it is given ``send`` and is fed with `receive`. Requests to one side run concurrently;
+publications are handled in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from qpi_jupyter.core.errors import Faulted, QpiError, Rejected, TooLarge, Unavailable
+
+from .frames import MAX_FRAME_BYTES
+
+log = logging.getLogger(__name__)
+Send = Callable[[str], Awaitable[None]]
+Handler = Callable[[Raw], Awaitable[Struct | None]]
+T = TypeVar("T", bound=Struct)
+
+
+class Envelope(Struct, omit_defaults=True):
+    op: Literal["req", "res", "pub"]
+    subject: str = ""
+    id: int = 0
+    data: Raw = Raw(b"null")
+    error: dict[str, Any] | None = None
+
+
+_decode = msgspec.json.Decoder(Envelope).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def parse(data: Raw, kind: type[T]) -> T:
+    """The body of a frame.
+
+    Raises
+    ------
+    Rejected
+        a field is missing or has the wrong type.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise Rejected(f"{kind.__name__} frame: {error}", code="bad_frame") from error
+
+
+class Peer:
+    """One end of a link.
+
+    ``handlers`` serve requests, ``listeners`` hear publications; both by subject. After `close` every open request
+    ends with `Unavailable`, and so does every later one.
+    """
+
+    def __init__(
+        self, send: Send, *, handlers: dict[str, Handler] | None = None, listeners: dict[str, Handler] | None = None
+    ) -> None:
+        self._send = send
+        self.handlers = handlers or {}
+        self.listeners = listeners or {}
+        self._ids = itertools.count(1)
+        self._open: dict[int, asyncio.Future[Raw]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.closed = False
+
+    async def request(self, subject: str, body: Struct, answer: type[T], *, timeout: float | None = None) -> T:
+        """Ask the other end; the answer as ``answer``.
+
+        Raises
+        ------
+        Unavailable
+            the link is closed or closes meanwhile, or no answer came within ``timeout`` seconds.
+        QpiError
+            what the other end raised.
+        """
+        if self.closed:
+            raise Unavailable("The link is closed.", code="link_closed")
+        number = next(self._ids)
+        future = asyncio.get_running_loop().create_future()
+        self._open[number] = future
+        try:
+            await self._transmit(Envelope(op="req", id=number, subject=subject, data=Raw(_encode(body))))
+            async with asyncio.timeout(timeout):
+                return parse(await future, answer)
+        except TimeoutError as error:
+            raise Unavailable(f"No answer to {subject} within {timeout:g} s.", code="no_answer") from error
+        finally:
+            self._open.pop(number, None)
+
+    async def publish(self, subject: str, body: Struct) -> None:
+        """Tell the other end, at most once; a closed link loses it silently."""
+        if not self.closed:
+            await self._transmit(Envelope(op="pub", subject=subject, data=Raw(_encode(body))))
+
+    async def receive(self, text: str | bytes) -> None:
+        """Take one frame in.
+
+        Raises
+        ------
+        Rejected
+            it is no frame: close the connection.
+        """
+        try:
+            frame = _decode(text)
+        except msgspec.MsgspecError as error:
+            raise Rejected(f"That is not a frame: {error}", code="bad_frame") from error
+        if frame.op == "res":
+            future = self._open.get(frame.id)
+            if future is not None and not future.done():
+                if frame.error is not None:
+                    future.set_exception(QpiError.from_dict(frame.error))
+                else:
+                    future.set_result(frame.data)
+        elif frame.op == "pub":
+            if (listener := self.listeners.get(frame.subject)) is not None:
+                await listener(frame.data)
+        else:
+            task = asyncio.create_task(self._serve(frame), name=f"serve {frame.subject}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """End every open request and every request being served."""
+        self.closed = True
+        for future in self._open.values():
+            if not future.done():
+                future.set_exception(Unavailable("The link was closed.", code="link_closed"))
+        for task in self._tasks:
+            task.cancel()
+
+    async def _serve(self, frame: Envelope) -> None:
+        handler = self.handlers.get(frame.subject)
+        try:
+            if handler is None:
+                raise Rejected(f"Nothing serves {frame.subject!r}.", code="no_such_subject")
+            body = await handler(frame.data)
+            answer = Envelope(op="res", id=frame.id, data=Raw(_encode(body)))
+        except QpiError as error:
+            answer = Envelope(op="res", id=frame.id, error=error.to_dict())
+        except Exception:
+            log.exception("serving %s", frame.subject)
+            answer = Envelope(op="res", id=frame.id, error=Faulted(f"{frame.subject} failed.").to_dict())
+        if not self.closed:
+            await self._transmit(answer)
+
+    async def _transmit(self, frame: Envelope) -> None:
+        text = _encode(frame)
+        if len(text) > MAX_FRAME_BYTES:
+            raise TooLarge(f"A frame of {len(text):,} bytes; the limit is {MAX_FRAME_BYTES:,}.", code="frame_too_large")
+        await self._send(text.decode())

@@ -1,0 +1,123 @@
+"""The panel's wire types, written from the structs.
+
+``python -m qpi_jupyter.wire.typescript > labextension/src/wire.ts``
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from msgspec import inspect
+
+from .events import JUPYTER_SCHEMA_ID
+from .rest import ErrorBody, JobPage, QpuList
+
+ROOTS = (JobPage, QpuList, ErrorBody)
+"""What the panel reads; the structs inside them come along."""
+
+_SCALARS: tuple[tuple[type[inspect.Type], str], ...] = (
+    (inspect.NoneType, "null"),
+    (inspect.BoolType, "boolean"),
+    (inspect.IntType, "number"),
+    (inspect.FloatType, "number"),
+    (inspect.StrType, "string"),
+    (inspect.BytesType, "string"),  # base64
+    (inspect.DateTimeType, "string"),  # RFC 3339
+    (inspect.AnyType, "unknown"),
+)
+
+
+def module(roots: Iterable[type[msgspec.Struct]] = ROOTS) -> str:
+    """The TypeScript module that describes the JSON of ``roots``."""
+    parts = [
+        "// Written by `make generate` from qpi_jupyter/wire: change that, not this.",
+        "/** The schema of the lab's events on Jupyter's event bus. */\n"
+        f"export const LAB_EVENTS = '{JUPYTER_SCHEMA_ID}';",
+    ]
+    parts += [_interface(struct) for struct in _reachable(roots)]
+    return "\n\n".join(parts) + "\n"
+
+
+def expression(kind: inspect.Type) -> str:
+    """One type as TypeScript.
+
+    Raises
+    ------
+    TypeError
+        for a type that no message has had so far: add it here.
+    """
+    for scalar, text in _SCALARS:
+        if isinstance(kind, scalar):
+            return text
+    match kind:
+        case inspect.Metadata():
+            return expression(kind.type)
+        case inspect.StructType():
+            return kind.cls.__name__
+        case inspect.UnionType():
+            return " | ".join(expression(member) for member in kind.types)
+        case inspect.LiteralType():
+            return " | ".join(_quoted(value) for value in kind.values)
+        case inspect.EnumType():
+            return " | ".join(_quoted(member.value) for member in kind.cls)
+        case inspect.DictType():
+            return f"Readonly<Record<{expression(kind.key_type)}, {expression(kind.value_type)}>>"
+        case inspect.ListType() | inspect.VarTupleType():
+            item = expression(kind.item_type)
+            return f"readonly ({item})[]" if "|" in item else f"readonly {item}[]"
+    raise TypeError(f"{kind!r} has no TypeScript form yet")
+
+
+def _interface(struct: inspect.StructType) -> str:
+    lines = [f"export interface {struct.cls.__name__} {{"]
+    for field in struct.fields:
+        # Answers are written with their defaults: only a field that may be UNSET can be missing.
+        optional = not field.required and field.default is msgspec.NODEFAULT is field.default_factory
+        missing = "?" if optional else ""
+        lines.append(f"  readonly {field.encode_name}{missing}: {expression(field.type)};")
+    return "\n".join([*_comment(struct.cls), *lines, "}"])
+
+
+def _comment(cls: type) -> list[str]:
+    text = (cls.__dict__.get("__doc__") or "").strip().split("\n\n")[0].replace("``", "`")
+    if not text:
+        return []
+    lines = textwrap.wrap(text, 96)
+    return [f"/** {text} */"] if len(lines) == 1 else ["/**", *(f" * {line}" for line in lines), " */"]
+
+
+def _reachable(roots: Iterable[type[msgspec.Struct]]) -> Iterator[inspect.StructType]:
+    """The structs of ``roots`` and all inside them, each once, the inner ones first."""
+    seen: set[type] = set()
+
+    def visit(kind: inspect.Type) -> Iterator[inspect.StructType]:
+        match kind:
+            case inspect.Metadata():
+                yield from visit(kind.type)
+            case inspect.UnionType():
+                for member in kind.types:
+                    yield from visit(member)
+            case inspect.ListType() | inspect.VarTupleType():
+                yield from visit(kind.item_type)
+            case inspect.DictType():
+                yield from visit(kind.value_type)
+            case inspect.StructType() if kind.cls not in seen:
+                seen.add(kind.cls)
+                for field in kind.fields:
+                    yield from visit(field.type)
+                yield kind
+
+    for info in inspect.multi_type_info(roots):
+        yield from visit(info)
+
+
+def _quoted(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(module())
