@@ -57,9 +57,7 @@ def analyse(circuit: QuantumCircuit, *, index: int, unique_names: bool) -> Analy
         ) from None
     return Analysis(
         operations=total,
-        slots=Slots(
-            clbit=tuple(range(circuit.num_clbits)), qubit=tuple(seen.qubit), acq_index=tuple(seen.acq_index)
-        ),
+        slots=Slots(clbit=tuple(range(circuit.num_clbits)), qubit=tuple(seen.qubit), acq_index=tuple(seen.acq_index)),
         has_measurement=bool(seen.times),
         control_flow=seen.control_flow,
         mid_circuit=seen.mid_circuit,

@@ -145,8 +145,8 @@ class Executor(ABC):
         likely_s = 1.0 + 1e-3 * sum(run.shots for run in runs)
         return Estimate(estimate_s=likely_s, upper_s=10 * likely_s, num_circuits=len(runs))
 
-    def provenance(self) -> dict[str, Any]:
-        """What results say beyond the manifest: ``libraries`` (name to version), ``readout`` (how bits came about)."""
+    def provenance(self, program: Program) -> dict[str, Any]:
+        """What its results add to the manifest: ``libraries`` (name to version), ``readout`` (how bits came about)."""
         return {}
 
     def open(self) -> None:  # noqa: B027 - nothing to open is a good answer

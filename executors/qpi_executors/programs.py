@@ -183,9 +183,7 @@ def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
         raise refuse(f"uses a qubit after its measurement, which {manifest.executor} cannot do.", "no_mid_circuit")
     if circuit.num_input_vars:
         names = ", ".join(var.name for var in circuit.iter_input_vars())
-        raise refuse(
-            f"has input variables ({names}): make them parameters (float or angle inputs).", "bad_parameters"
-        )
+        raise refuse(f"has input variables ({names}): make them parameters (float or angle inputs).", "bad_parameters")
 
 
 def _bound(

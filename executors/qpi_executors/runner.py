@@ -60,7 +60,7 @@ def run_program(
             started_at=_rfc3339(started_at),
             finished_at=_rfc3339(datetime.now(UTC)),
             busy_s=round(busy_s, 6),
-            **executor.provenance(),
+            **executor.provenance(program),
         ),
     )
     return datasets

@@ -5,7 +5,10 @@ The header is ``{"v": 1, "success": true, "circuits": [...], "provenance": {...}
     name, circuit, row, shots, meas_level, meas_return, creg_sizes, qreg_sizes, memory_slots, n_qubits, seed, metadata
     counts      {"0x3": 517, ...}: outcomes that came; null at level 1
     truncated   true: only the most frequent outcomes are here (or no level-1 data), the dataset has them all
-    memory      level 1 only: [[re, im], ...] per slot ("avg"), or such a list per shot ("single"); null if truncated
+    memory      level 1 only: [[re, im], ...] per classical bit ("avg"), or such a list per shot ("single"), or null
+
+A header of very many circuits has the fields that are the same for all in ``common``: read circuits with
+`header_circuits`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,21 @@ from typing import Any
 
 HEADER_VERSION = 1
 MAX_HEADER_BYTES = 1 << 20
+
+
+def header_circuits(header: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The circuits of a header, each with all its fields."""
+    common = header.get("common") or {}
+    return [{**common, **circuit} for circuit in header["circuits"]]
+
+
+def share_common(header: dict[str, Any]) -> None:
+    """Move the fields that all circuits share to ``common``, in place."""
+    circuits: list[dict[str, Any]] = header["circuits"]
+    first = circuits[0]
+    shared = {name: value for name, value in first.items() if all(entry.get(name) == value for entry in circuits)}
+    header["common"] = {**header.get("common", {}), **shared}
+    header["circuits"] = [{name: value for name, value in entry.items() if name not in shared} for entry in circuits]
 
 
 def format_outcome(value: int, creg_sizes: Iterable[Sequence[Any]], memory_slots: int) -> str:
@@ -60,7 +78,7 @@ def qiskit_result(header: Mapping[str, Any], job_id: str, backend_name: str) -> 
         "status": "COMPLETED" if header["success"] else "ERROR",
         "date": origin.get("finished_at"),
         "time_taken": origin.get("busy_s"),
-        "results": [_experiment(circuit, header["success"]) for circuit in header["circuits"]],
+        "results": [_experiment(circuit, header["success"]) for circuit in header_circuits(header)],
     }
 
 
@@ -80,7 +98,6 @@ def _experiment(circuit: Mapping[str, Any], success: bool) -> dict[str, Any]:
         "truncated": circuit["truncated"],
         "data": data,
         "header": {
-            name: circuit[name]
-            for name in ("name", "creg_sizes", "qreg_sizes", "memory_slots", "n_qubits", "metadata")
+            name: circuit[name] for name in ("name", "creg_sizes", "qreg_sizes", "memory_slots", "n_qubits", "metadata")
         },
     }
