@@ -10,9 +10,10 @@ import signal
 import socket
 import ssl
 import uuid
+from typing import Literal
 
 from qpi_jupyter import __version__
-from qpi_jupyter.core.errors import QpiError, Rejected
+from qpi_jupyter.core.errors import QpiError
 from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames
 from qpi_jupyter.wire.frames import Assignment, Held, Hello, Prepare, Prepared, Welcome
@@ -37,7 +38,7 @@ class Agent:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._instance = uuid.uuid4().hex
-        self._manifest: Manifest | None = None
+        self._manifest: asyncio.Future[Manifest] = asyncio.get_running_loop().create_future()
         self._context: ssl.SSLContext | None = None
         self._trusted = False
         self._lifeline = Lifeline()
@@ -47,6 +48,10 @@ class Agent:
         self._bench = Bench(
             self, self._spool, self._courier.fetch, timeout_s=settings.job_timeout, on_room=self._link.has_room
         )
+        self._bench.places = [
+            Place(self._opening("run"), self._lifeline, self._spool, self._bench, settings.stop_grace)
+            for _ in range(settings.places)
+        ]
         self._checker = Checker(self._opening("check"), self._lifeline, timeout_s=settings.check_timeout)
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
@@ -61,21 +66,12 @@ class Agent:
         """
         self._hear_signals()
         try:
-            self._manifest = await self._checker.start()
-            self._check_manifest(self._manifest)
-            opening = self._opening("run")
-            self._bench.places = [
-                Place(opening, self._lifeline, self._spool, self._bench, self._settings.stop_grace)
-                for _ in range(self._settings.places)
-            ]
-            for entry in self._spool.entries():
-                self._courier.deliver(entry.key)
             await self._serve()
         finally:
             await self._close()
 
     async def _serve(self) -> None:
-        forever = [self._checker.live(), self._link.live(), *(place.live() for place in self._bench.places)]
+        forever = [self._check(), self._dial(), *(place.live() for place in self._bench.places)]
         tasks = [asyncio.create_task(work) for work in forever]
         drained = asyncio.create_task(self._drained())
         try:
@@ -86,6 +82,16 @@ class Agent:
             for task in (*tasks, drained):
                 task.cancel()
             await asyncio.gather(*tasks, drained, return_exceptions=True)
+
+    async def _check(self) -> None:
+        self._manifest.set_result(await self._checker.start())
+        await self._checker.live()
+
+    async def _dial(self) -> None:
+        await self._manifest
+        for entry in self._spool.entries():
+            self._courier.deliver(entry.key)
+        await self._link.live()
 
     async def _drained(self) -> None:
         """Returns when a drain was asked for and has come to its end."""
@@ -138,14 +144,13 @@ class Agent:
     # --- whom the link asks --------------------------------------------------------------------------------------
 
     def hello(self) -> Hello:
-        assert self._manifest is not None
         return Hello(
             name=self._settings.name,
             version=__version__,
             instance=self._instance,
             wire=WIRE_VERSION,
             places=self._settings.places,
-            manifest=self._manifest,
+            manifest=self._manifest.result(),
             host=socket.gethostname(),
             memory_cap_bytes=self._settings.memory_cap,
             job_timeout_s=self._settings.job_timeout,
@@ -227,20 +232,12 @@ class Agent:
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
-    def _opening(self, role: str) -> Open:
+    def _opening(self, role: Literal["run", "check"]) -> Open:
         settings = self._settings
         return Open(
-            role="run" if role == "run" else "check",
+            role=role,
             executor=settings.executor,
             options=dict(settings.options),
             memory_cap_bytes=settings.memory_cap,
+            instrument_allowed=settings.places == 1 and settings.parent_fd is None,
         )
-
-    def _check_manifest(self, manifest: Manifest) -> None:
-        if manifest.simulator:
-            return
-        if self._settings.places > 1:
-            raise Rejected("An instrument has one place: --places is for simulators.", code="bad_setting")
-        if self._settings.parent_fd is not None:
-            message = "A server does not start drivers of instruments: run qpi-agent beside the instrument."
-            raise Rejected(message, code="bad_setting")

@@ -122,9 +122,15 @@ def _open(command: Open) -> Executor:
         # of which the libraries' thread pools reserve gigabytes.
         resource.setrlimit(resource.RLIMIT_DATA, (command.memory_cap_bytes,) * 2)
     executor = load(command.executor, **command.options)
-    formats = executor.capabilities().formats
+    manifest = executor.capabilities()
+    if not (manifest.simulator or command.instrument_allowed):
+        message = (
+            f"{command.executor} drives an instrument: that has one place, "
+            "and a driver of its own beside it that no server starts."
+        )
+        raise Rejected(message, code="instrument")
     for form, source in _WARM_UP.items():
-        if form in formats:
+        if form in manifest.formats:
             # Only for what it loads on the way: an executor may well refuse it.
             with contextlib.suppress(QpiError):
                 program = Program(format=form, sources=(source,))

@@ -30,6 +30,7 @@ class Open(Struct, kw_only=True, tag="open"):
     executor: str
     options: dict[str, Any] = {}
     memory_cap_bytes: int | None = None
+    instrument_allowed: bool = True
 
 
 class Circuits(Struct, kw_only=True):

@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 class AgentProcess:
     """``python -m qpi_agent start`` with the test's arguments; what it logs is in ``log``."""
 
-    def __init__(self, folder: Path, url: str, *arguments: str, executor: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, url: str, *arguments: str, executor: str, env: dict[str, str] | None = None
+    ) -> None:
         self.data_dir = folder / "data"
         self.diary = folder / "diary.jsonl"
         self._log = folder / "agent.log"
@@ -61,7 +63,9 @@ class AgentProcess:
 
 
 @contextlib.asynccontextmanager
-async def agent(folder: Path, url: str, *arguments: str, executor: str = "RecordingExecutor") -> AsyncIterator[AgentProcess]:
+async def agent(
+    folder: Path, url: str, *arguments: str, executor: str = "RecordingExecutor"
+) -> AsyncIterator[AgentProcess]:
     """An agent that is gone, children and all, after the block; a failed test shows its log."""
     running = AgentProcess(folder, url, *arguments, executor=executor)
     try:

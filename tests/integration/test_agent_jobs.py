@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 from qpi_jupyter.wire import frames
-from qpi_jupyter.wire.results import DIGEST_HEADER
 from tests.faults.agent_process import agent
 from tests.faults.executors import read_diary
 from tests.faults.scripted_lab import ScriptedLab, assignment, welcome
