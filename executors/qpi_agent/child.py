@@ -18,6 +18,7 @@ import threading
 import time
 from typing import NoReturn
 
+import qpi_executors.programs as _qiskit_too  # noqa: F401 - what the first run would load while its time counts
 from qpi_executors import Executor, RunCancelled, load, run_program
 from qpi_jupyter.core.errors import Faulted, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.programs import Program, ProgramFormat
