@@ -17,6 +17,7 @@ from .openqasm3_guard import MAX_BITS, check_tree
 
 _PLACE = re.compile(r"(?:<input>:|L)?(\d+)(?:,|:C)(\d+): (.*)", re.DOTALL)
 _VERSION = re.compile(r"\s*(?://[^\n]*\n\s*|/\*.*?\*/\s*)*OPENQASM\s+(\d+)", re.DOTALL)
+_KEYWORDS = {"for_loop": "for", "while_loop": "while", "if_else": "if", "switch_case": "switch"}
 _REGISTER = re.compile(r"\b[qc]reg\s+\w+\s*\[\s*(\d+)\s*\]")
 
 
@@ -80,6 +81,13 @@ def parse_qpy(source: bytes, index: int) -> list[QuantumCircuit]:
         if not isinstance(circuit, QuantumCircuit):
             raise ProgramError("The QPY file holds something that is not a circuit.", circuit=index + offset)
     return circuits
+
+
+def locate(text: str, operation: str) -> tuple[int | None, int | None]:
+    """Line and column, from 1, of an operation's first use outside gate headers."""
+    word = _KEYWORDS.get(operation, operation)
+    match = re.search(rf"(?<!gate\s)\b{re.escape(word)}\b", text) if word else None
+    return _position(text, match.start()) if match else (None, None)
 
 
 def _text(source: bytes, index: int, version: str) -> str:
