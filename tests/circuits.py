@@ -24,9 +24,7 @@ def bell() -> QuantumCircuit:
     return circuit
 
 
-def qpy_program(
-    *circuits: QuantumCircuit, entries: tuple[CircuitOptions, ...] = (), **options: object
-) -> Program:
+def qpy_program(*circuits: QuantumCircuit, entries: tuple[CircuitOptions, ...] = (), **options: object) -> Program:
     buffer = io.BytesIO()
     qpy.dump(list(circuits), buffer)
     return Program(

@@ -12,6 +12,7 @@ import xarray as xr
 
 from qpi_jupyter.core.results import format_outcome
 
+from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
 
 if TYPE_CHECKING:

@@ -140,9 +140,7 @@ def test_counts_without_single_shots(executor):
 def test_iq_points_agree_with_the_bits_and_repeat_with_the_seed(executor):
     if 1 not in executor.capabilities().meas_levels:
         pytest.skip("no level 1")
-    first, second = (
-        run_program(executor, qpy_program(bell(), meas_level=1, seed_simulator=9))[0] for _ in range(2)
-    )
+    first, second = (run_program(executor, qpy_program(bell(), meas_level=1, seed_simulator=9))[0] for _ in range(2))
     assert first.qpi.iq().shape == (1024, 2)
     assert (first.qpi.iq() == second.qpi.iq()).all()
     found = first.qpi.counts()

@@ -74,17 +74,13 @@ def test_the_second_source_of_a_batch_is_named():
     assert (caught.value.circuit, caught.value.line) == (1, 2)
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:60], lambda data: data[:7], lambda data: data + b"x" * 9])
-def test_a_damaged_qpy_file_is_a_bad_program_or_still_the_circuit(damage):
+@pytest.mark.parametrize("kept", [7, 60, 200])
+def test_a_damaged_qpy_file_is_a_bad_program(kept):
     buffer = io.BytesIO()
     qpy.dump(bell(), buffer)
-    source = damage(buffer.getvalue())
-    try:
-        parsed = parse(text_program(source, ProgramFormat.QPY))
-    except ProgramError as error:
-        assert error.circuit == 0
-    else:
-        assert parsed[0].circuit == bell()
+    with pytest.raises(ProgramError) as caught:
+        parse(text_program(buffer.getvalue()[:kept], ProgramFormat.QPY))
+    assert caught.value.circuit == 0
 
 
 @pytest.mark.parametrize("form", [Q2, Q3])
