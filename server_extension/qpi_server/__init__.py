@@ -1,0 +1,1 @@
+"""The server side of the lab: the queue, its rules and its surfaces."""
