@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 override VENV := $(abspath $(VENV))
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
 PY := $(VENV)/bin/python
 QUICKSTART := notebooks/01_quickstart.ipynb
@@ -47,7 +47,7 @@ $(STAMPS)/panel-packages: $(PANEL)/package.json $(PANEL)/yarn.lock $(PANEL)/.yar
 	cd $(PANEL) && jlpm install --immutable
 	@touch $@
 
-.PHONY: help setup lab demo system test test-all panel-test check wire format bench clean
+.PHONY: help setup lab demo system test test-all panel-test check generate format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -93,10 +93,12 @@ check: setup $(STAMPS)/panel-packages ## style, types, import rules, generated f
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m qpi_jupyter.wire.typescript | diff -u $(PANEL)/src/wire.ts - || { echo "wire.ts is stale: make wire" >&2; exit 1; }
+	$(PY) docs/generate.py --check
+	$(PY) -m qpi_jupyter.wire.typescript | diff -u $(PANEL)/src/wire.ts - || { echo "wire.ts is stale: make generate" >&2; exit 1; }
 	cd $(PANEL) && jlpm run lint && jlpm run typecheck
 
-wire: setup ## write the panel's wire types anew
+generate: setup ## write anew what is written from the code: reference pages, the panel's wire types
+	$(PY) docs/generate.py
 	$(PY) -m qpi_jupyter.wire.typescript > $(PANEL)/src/wire.ts
 
 format: setup $(STAMPS)/panel-packages ## put the code into shape

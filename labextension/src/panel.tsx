@@ -112,7 +112,9 @@ function Section<R extends IRow>(props: {
         {props.rows.map(row => (
           <li className="jp-QPI-Row" key={row.key} data-key={row.key} data-tone={row.tone}>
             <div className="jp-QPI-RowHead">
-              <span className="jp-QPI-Title">{row.title}</span>
+              <span className="jp-QPI-Title" title={row.title}>
+                {row.title}
+              </span>
               <span className="jp-QPI-State">{row.state}</span>
             </div>
             {row.detail && <div className="jp-QPI-Detail">{row.detail}</div>}

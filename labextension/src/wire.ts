@@ -1,4 +1,4 @@
-// Written by `make wire` from qpi_jupyter/wire: change that, not this.
+// Written by `make generate` from qpi_jupyter/wire: change that, not this.
 
 /** The schema of the lab's events on Jupyter's event bus. */
 export const LAB_EVENTS = 'https://schema.qpi-jupyter.org/lab/v1';

@@ -34,7 +34,7 @@ _SCALARS: tuple[tuple[type[inspect.Type], str], ...] = (
 def module(roots: Iterable[type[msgspec.Struct]] = ROOTS) -> str:
     """The TypeScript module that describes the JSON of ``roots``."""
     parts = [
-        "// Written by `make wire` from qpi_jupyter/wire: change that, not this.",
+        "// Written by `make generate` from qpi_jupyter/wire: change that, not this.",
         "/** The schema of the lab's events on Jupyter's event bus. */\n"
         f"export const LAB_EVENTS = '{JUPYTER_SCHEMA_ID}';",
     ]
@@ -76,7 +76,8 @@ def _interface(struct: inspect.StructType) -> str:
     lines = [f"export interface {struct.cls.__name__} {{"]
     for field in struct.fields:
         # Answers are written with their defaults: only a field that may be UNSET can be missing.
-        missing = "?" if field.default is msgspec.UNSET else ""
+        optional = not field.required and field.default is msgspec.NODEFAULT is field.default_factory
+        missing = "?" if optional else ""
         lines.append(f"  readonly {field.encode_name}{missing}: {expression(field.type)};")
     return "\n".join([*_comment(struct.cls), *lines, "}"])
 

@@ -1,0 +1,85 @@
+"""Writes the reference pages that the code already says: ``python docs/generate.py`` (``--check`` only compares)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from qpi_jupyter.core.access import PERMISSIONS, Permission
+from qpi_jupyter.core.jobs import JobState
+from qpi_jupyter.core.lifecycle import TRANSITIONS, EventKind, Rule
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by `make generate` from qpi_jupyter/core: change that, not this. -->"
+
+
+def job_states() -> str:
+    """The lifecycle as a table and as a diagram."""
+    rows = [
+        [f"**{state}**", *(_cell(TRANSITIONS[state][event]) for event in EventKind)]
+        for state in JobState
+    ]  # fmt: skip
+    legend = "`=` the job stays as it is; `.` acknowledged, nothing changes; `!` cannot happen, a bug in the lab."
+    diagram = ["```mermaid", "stateDiagram-v2", "  [*] --> queued", *_arrows(), *_ends(), "```"]
+    return "\n".join([
+        NOTE, "", "# Job states", "", "What each event does to a job in each state. " + legend, "",
+        *_table(["", *EventKind], rows), "",
+        "An event that names another attempt than the job's present one changes nothing, whatever the table says.", "",
+        *diagram, "",
+    ])  # fmt: skip
+
+
+def permissions() -> str:
+    """Roles and what they may ask for."""
+    rows = [
+        [f"`{permission}`", *("yes" if permission in granted else "" for granted in PERMISSIONS.values())]
+        for permission in Permission
+    ]
+    intro = "What each role may ask for. `:any` is about other people's things; without it one's own are meant."
+    return "\n".join([NOTE, "", "# Permissions", "", intro, "", *_table(["", *PERMISSIONS], rows), ""])
+
+
+PAGES = {"job-states.md": job_states, "permissions.md": permissions}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with ``--check`` name the stale ones; returns the exit status."""
+    fresh = {REFERENCE / name: page() for name, page in PAGES.items()}
+    stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"docs/reference/{path.name} is stale: make generate", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(fresh[path])
+    return 0
+
+
+def _cell(rule: JobState | Rule) -> str:
+    return rule.value if isinstance(rule, JobState) else f"`{rule.value}`"
+
+
+def _arrows() -> list[str]:
+    """One arrow for each pair of states, with all the events that lead along it."""
+    labels: dict[tuple[JobState, JobState], list[str]] = {}
+    for state, row in TRANSITIONS.items():
+        for event, target in row.items():
+            if isinstance(target, JobState):
+                labels.setdefault((state, target), []).append(event)
+    return [f"  {source} --> {target}: {', '.join(events)}" for (source, target), events in labels.items()]
+
+
+def _ends() -> list[str]:
+    return [f"  {state} --> [*]" for state in JobState if state.final]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [_line(head), _line(["---"] * len(head)), *(_line(row) for row in rows)]
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,169 @@
+"""``qiskit_aer``: Qiskit Aer with all its methods, noise models and fake backends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from qiskit import QuantumCircuit
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import PassManager, generate_preset_pass_manager
+from qiskit_aer import AerSimulator, __version__
+from qiskit_aer.aererror import AerError
+
+from qpi_jupyter.core.errors import Faulted, Rejected
+from qpi_jupyter.core.manifest import Manifest
+
+from .aer_models import load_backend, noise_model, target_facts
+from .base import Option
+from .costs import simulation_cost
+from .programs import Run
+from .simulator import Cost, Outcome, SimulatorExecutor
+
+_CONTROL_FLOW = frozenset({"if_else", "while_loop", "for_loop", "switch_case", "break_loop", "continue_loop", "store"})
+
+
+class AerExecutor(SimulatorExecutor):
+    """Aer, ideal and all-to-all unless an option says otherwise.
+
+    Seeded counts are those of ``AerSimulator().run(pm.run(circuits), shots=..., seed_simulator=...)`` with the preset
+    pass manager of optimization level 0, for one circuit and for a list: circuit ``i`` runs with ``seed + 2113 * i``
+    as in Aer's own batch, wherever the batch is cut.  Circuits with different shots follow the same rule.
+    Circuits that Aer takes as they are skip the pass manager, which would not change them.  With a coupling map or a
+    fake backend the pass manager has level 1 and a fixed seed.
+    """
+
+    options: ClassVar[Mapping[str, Option]] = {
+        **SimulatorExecutor.options,
+        "num_qubits": Option(doc="the largest circuit (a fake backend brings its own)", default=24, kind=int),
+        "method": Option(doc="Aer's simulation method", default="automatic"),
+        "device": Option(doc="'CPU' or 'GPU' (extra gpu)", default="CPU"),
+        "precision": Option(doc="'double' or 'single'", default="double"),
+        "max_parallel_threads": Option(doc="threads; unset: all cores", kind=int),
+        "coupling_map": Option(doc="edges as [[0, 1], ...]; unset: all-to-all", kind=list),
+        "fake_backend": Option(doc="a class of qiskit_ibm_runtime.fake_provider, or 'generic-5' for 5 qubits"),
+        "noise_model": Option(
+            doc="error rates as {'gate_1q': 0.001, 'gate_2q': 0.01, 'readout': 0.02}, all optional", kind=dict
+        ),
+    }
+    libraries: ClassVar[tuple[str, ...]] = (*SimulatorExecutor.libraries, "qiskit-aer", "qiskit-aer-gpu")
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._simulator = self._make_simulator()
+        self._warm = False
+
+    def capabilities(self) -> Manifest:
+        """The simulator as a QPU; with a fake backend, that device's gates, durations and errors."""
+        return self._manifest
+
+    def compile(self, run: Run) -> QuantumCircuit:
+        """The circuit in Aer's own operations."""
+        analysis = run.analysis
+        if self._routed is None and not analysis.control_flow and analysis.names <= self._operations:
+            return run.circuit
+        return self._passes.run(run.circuit)
+
+    def simulate(self, circuits: list[QuantumCircuit], *, shots: int, seed: int | None, memory: bool) -> list[Outcome]:
+        """One call of Aer for all of them."""
+        result = self._simulator.run(circuits, shots=shots, seed_simulator=seed, memory=memory).result()
+        for index, experiment in enumerate(result.results):
+            if not experiment.success:
+                raise Rejected(f"Aer cannot run circuit {circuits[index].name!r}: {experiment.status}", code="aer")
+        if not result.success or len(result.results) != len(circuits):
+            raise Faulted(f"Aer failed: {result.status}", code="aer")
+        return [
+            Outcome(
+                counts=experiment.data.counts,
+                memory=experiment.data.memory if memory else None,
+                seed=experiment.seed_simulator,
+            )
+            for experiment in result.results
+        ]
+
+    def cost(self, run: Run) -> Cost:
+        """By the rules of `costs`."""
+        return simulation_cost(
+            run,
+            method=self.settings["method"],
+            noisy=self._simulator.options.noise_model is not None,
+            single_precision=self.settings["precision"] == "single",
+        )
+
+    def open(self) -> None:
+        """Run one qubit once: that loads what Aer loads late, and tells whether the device is really there.
+
+        Raises
+        ------
+        Faulted
+            there is no such device.
+        """
+        if self._warm:
+            return
+        circuit = QuantumCircuit(1, 1)
+        circuit.measure(0, 0)
+        try:
+            result = self._simulator.run(circuit, shots=1).result()
+            problem = None if result.success else result.status
+        except (AerError, RuntimeError) as error:
+            problem = str(error)
+        if problem:
+            raise Faulted(f"Aer cannot use the device {self.settings['device']}: {problem}", code="no_device")
+        self._warm = True
+
+    def _make_simulator(self) -> AerSimulator:
+        settings = self.settings
+        options: dict[str, Any] = {
+            name: settings[name] for name in ("method", "device", "precision") if settings[name] is not None
+        }
+        options["max_parallel_threads"] = settings["max_parallel_threads"] or len(os.sched_getaffinity(0))
+        if settings["coupling_map"] is not None:
+            options["coupling_map"] = settings["coupling_map"]
+        if settings["noise_model"] is not None:
+            options["noise_model"] = noise_model(settings["noise_model"])
+        try:
+            if settings["fake_backend"] is not None:
+                return AerSimulator.from_backend(load_backend(settings["fake_backend"]), **options)
+            return AerSimulator(**options)
+        except AerError as error:
+            raise Rejected(f"Aer refuses these options: {error.message}", code="bad_option") from error
+
+    @cached_property
+    def _operations(self) -> frozenset[str]:
+        """What Aer runs as it is (a barrier it skips)."""
+        return frozenset(self._simulator.target.operation_names) - _CONTROL_FLOW | {"barrier"}
+
+    @cached_property
+    def _routed(self) -> tuple[tuple[int, int], ...] | None:
+        """The edges, where there are only some."""
+        edges = self._simulator.coupling_map
+        return None if edges is None else tuple(sorted((int(a), int(b)) for a, b in edges))
+
+    @cached_property
+    def _passes(self) -> PassManager:
+        level = 0 if self._routed is None else 1
+        return generate_preset_pass_manager(level, self._simulator, seed_transpiler=0)
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        settings = self.settings
+        fake = settings["fake_backend"]
+        facts = target_facts(self._simulator.target) if fake else {}
+        known = get_standard_gate_name_mapping().keys() - {"measure", "reset", "delay"}
+        noisy = self._simulator.options.noise_model is not None
+        return Manifest(
+            executor="qiskit_aer",
+            executor_version=__version__,
+            num_qubits=self._simulator.num_qubits if fake else settings["num_qubits"],
+            basis_gates=tuple(sorted(known & set(self._simulator.target.operation_names))),
+            coupling_map=self._routed,
+            meas_levels=(1, 2),
+            control_flow=True,
+            config_sha256=hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest(),
+            description=f"Qiskit Aer, {settings['method']}, {fake or ('noisy' if noisy else 'ideal')}.",
+            **facts,
+        )
