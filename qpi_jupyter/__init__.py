@@ -32,7 +32,7 @@ def __getattr__(name: str) -> Any:
     from . import client
 
     # This package is where the kernel's rooms meet: the client does not know the widgets that show its jobs.
-    client.JobHandle.renderer = staticmethod(_show)
+    client.JobHandle.renderer = _Renderer()
     found = getattr(client, name)
     globals()[name] = found
     return found
@@ -42,10 +42,18 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _show(handle: JobHandle) -> dict[str, Any] | None:
-    from .ui.display import mimebundle
+class _Renderer:
+    """The ui room, loaded when the first job is shown."""
 
-    return mimebundle(handle)
+    def show(self, job: JobHandle) -> None:
+        from .ui.display import show
+
+        show(job)
+
+    def mimebundle(self, job: JobHandle) -> dict[str, Any]:
+        from .ui.display import mimebundle
+
+        return mimebundle(job)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

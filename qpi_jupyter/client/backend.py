@@ -55,9 +55,7 @@ class QpiBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
         self.lab = lab
         self.manifest = qpu.manifest
         self._target = target_of(qpu.manifest, description=qpu.description or qpu.name)
-        super().__init__(
-            name=qpu.name, description=qpu.description, backend_version=qpu.manifest.executor_version
-        )
+        super().__init__(name=qpu.name, description=qpu.description, backend_version=qpu.manifest.executor_version)
         self.options.set_validator("shots", (1, qpu.manifest.max_shots))
         self.set_options(shots=min(DEFAULT_SHOTS, qpu.manifest.max_shots))
 

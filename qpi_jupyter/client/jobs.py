@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from qpi_jupyter.core.errors import Faulted, QpiError, Unavailable
 from qpi_jupyter.core.results import format_outcome
@@ -36,6 +36,16 @@ class JobCancelled(QpiError):
     default_code = "cancelled"
 
 
+class Renderer(Protocol):
+    """Shows jobs in a notebook."""
+
+    def show(self, job: JobHandle) -> None:
+        """Display the job, live while it runs."""
+
+    def mimebundle(self, job: JobHandle) -> dict[str, Any]:
+        """The job as it is now, by media type."""
+
+
 class JobHandle:
     """One job of a lab.
 
@@ -44,8 +54,8 @@ class JobHandle:
     failed or was cancelled raises there, with the reason.
     """
 
-    renderer: ClassVar[Callable[[JobHandle], dict[str, Any] | None] | None] = None
-    """How a notebook shows a job; the ui room sets it, so that the client needs no widgets."""
+    renderer: ClassVar[Renderer | None] = None
+    """How a notebook shows a job; the ui room is put in here, so that the client needs no widgets."""
 
     def __init__(self, lab: Lab, model: JobModel, sources: tuple[str, ...] = ()) -> None:
         self.lab = lab
@@ -300,9 +310,13 @@ class JobHandle:
         name = f" {self.model.name!r}" if self.model.name else ""
         return f"<Job {self.id}{name}: {self.explanation()}>"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
-        render = type(self).renderer
-        return None if render is None else render(self)
+    def _ipython_display_(self) -> None:
+        if self.renderer is None:
+            raise NotImplementedError  # IPython then asks for the representations
+        self.renderer.show(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return {"text/plain": repr(self)} if self.renderer is None else self.renderer.mimebundle(self)
 
 
 def _temp_dir() -> str | None:

@@ -47,7 +47,9 @@ SIM_B = w.QpuDetail(
             GateProperties(gate="cz", qubits=(0, 1), duration_s=40e-9, error=5e-3),
             GateProperties(gate="measure", qubits=(0,), duration_s=1e-6, error=0.02),
         ),
-        qubits=(QubitProperties(t1_s=50e-6, t2_s=70e-6, frequency_hz=5e9, readout_error=0.02), *[QubitProperties()] * 4),
+        qubits=(
+            QubitProperties(t1_s=50e-6, t2_s=70e-6, frequency_hz=5e9, readout_error=0.02), *[QubitProperties()] * 4,
+        ),
     ),
 )  # fmt: skip
 
