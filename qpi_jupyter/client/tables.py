@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _COLOURS = {
     "online": "--jp-success-color1, #388e3c",
+    "offline": "--jp-ui-font-color3, #9e9e9e",
     "completed": "--jp-success-color1, #388e3c",
     "running": "--jp-brand-color1, #1976d2",
     "maintenance": "--jp-warn-color1, #f57c00",

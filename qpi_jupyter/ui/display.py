@@ -79,9 +79,15 @@ async def finished(job: JobHandle) -> dict[str, Any]:
     return await lasting(job, *await tabs_of(job))
 
 
-async def lasting(job: JobHandle, tabs: list[dict[str, Any]], total: int) -> dict[str, Any]:
-    """The bundle of a completed job with its picture, which is drawn in a thread."""
-    return bundle({**state_of(job), "tabs_total": total}, tabs, await picture(job, tabs))
+async def lasting(
+    job: JobHandle, tabs: list[dict[str, Any]], total: int, *, limit_s: float | None = None
+) -> dict[str, Any]:
+    """The bundle of a completed job, with its picture if that is drawn within ``limit_s`` (in a thread)."""
+    try:
+        png = await asyncio.wait_for(picture(job, tabs), limit_s)
+    except TimeoutError:
+        png = None
+    return bundle({**state_of(job), "tabs_total": total}, tabs, png)
 
 
 async def picture(job: JobHandle, tabs: list[dict[str, Any]]) -> bytes | None:
@@ -103,7 +109,7 @@ def _iq_png(data: Any) -> bytes:
     from qpi_jupyter.data.codec import as_list
     from qpi_jupyter.data.plots import to_png
 
-    return to_png(as_list(data)[0])
+    return to_png(as_list(data)[0], dpi=72)
 
 
 def _counts(tab: dict[str, Any]) -> dict[str, int]:

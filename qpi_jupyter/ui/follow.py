@@ -17,6 +17,8 @@ from .state import state_of, tabs_of
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
 
+_PICTURE_S = 5.0
+"""How long the lasting view waits for its picture; matplotlib's first start may take much longer."""
 _tasks: set[asyncio.Task[None]] = set()
 """A loop holds its tasks weakly."""
 
@@ -47,7 +49,7 @@ async def _follow(view: JobView, shown: Any, pending: Pending | None, namespace:
             view.finish(tabs, total)
             if pending is not None:
                 await _bind(pending, namespace)
-            last = await lasting(job, tabs, total)
+            last = await lasting(job, tabs, total, limit_s=_PICTURE_S)
         else:
             view.refresh()
             last = bundle(state_of(job), [])

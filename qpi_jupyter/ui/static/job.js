@@ -76,9 +76,12 @@ function histogram(tab, width, tip) {
   const left = 44;
   const plot = 170;
   const highest = Math.max(1, ...tab.bars.map((bar) => bar.count));
-  const longest = Math.max(1, ...tab.bars.map((bar) => bar.label.length));
+  const longest = Math.max(1, ...tab.bars.map((bar) => (bar.rest ? "others" : bar.label).length));
   const step = Math.min(110, (width - left - 4) / tab.bars.length);
+  const start = left + (width - left - step * tab.bars.length) / 2;
   const upright = longest * 7 + 6 <= step;
+  // Turned labels need 11 pixels each: where there is less, some are left to the tip.
+  const every = upright ? 1 : Math.ceil(11 / step);
   const foot = upright ? 24 : Math.min(130, 14 + longest * 6.8);
   const floor = top + plot;
   const summary = tab.bars.slice(0, 8).map((bar) => `${bar.label}: ${whole(bar.count)}, ${percent(bar.share)}`).join("; ");
@@ -93,14 +96,14 @@ function histogram(tab, width, tip) {
     );
   }
   tab.bars.forEach((bar, index) => {
-    const x = left + 4 + index * step;
+    const x = start + index * step;
     const middle = x + step / 2;
     const tall = (plot * bar.count) / highest;
     const words = `${bar.label}: ${whole(bar.count)} shots, ${percent(bar.share)}`;
     const label = draw("text", {
       class: "qpi-key", x: middle, y: floor + 16, "text-anchor": upright ? "middle" : "end",
       transform: upright ? null : `rotate(-90 ${middle} ${floor + 12}) translate(0 -1)`,
-    }, bar.rest && !upright ? "others" : bar.label);
+    }, bar.rest ? "others" : bar.label);
     const column = draw(
       "g",
       { class: "qpi-column", tabindex: index === 0 ? 0 : -1, role: "img", "aria-label": words },
@@ -109,7 +112,7 @@ function histogram(tab, width, tip) {
         class: "qpi-count", "data-rest": bar.rest, x: x + step * 0.14, y: floor - tall, width: step * 0.72,
         height: Math.max(tall, bar.count ? 1 : 0), rx: Math.min(3, step * 0.1),
       }),
-      label,
+      index % every === 0 ? label : null,
     );
     if (tab.bars.length <= 12) {
       column.append(draw("text", { x: middle, y: floor - tall - 5, "text-anchor": "middle" }, whole(bar.count)));
@@ -246,8 +249,8 @@ function results(tabs, total) {
   }
   // Drawn at the size it has, so that text keeps its size on a phone and on a wall.
   const watch = new ResizeObserver(([entry]) => {
-    const now = Math.floor(entry.contentRect.width);
-    if (now > 0 && now !== width) { width = now; paint(); }
+    const now = Math.max(160, Math.floor(entry.contentRect.width));
+    if (entry.contentRect.width > 0 && now !== width) { width = now; paint(); }
   });
   watch.observe(panel);
   return { root, stop: () => watch.disconnect() };
@@ -291,9 +294,9 @@ function mount(el, { state, tabs }, cancel = null) {
     shown?.stop();
     shown = nextTabs.length ? results(nextTabs, next.tabs_total) : null;
     body.replaceChildren(...[
-      next.lost && make("p", { class: "qpi-lost" }, `No connection to the lab, trying again. The job itself goes on. (${next.lost})`),
+      next.lost && make("p", { class: "qpi-lost", title: next.lost }, "No connection to the lab: trying again. The job itself goes on."),
       next.reason && make("p", { class: "qpi-reason" }, next.reason),
-      !next.final && progressBar(next),
+      (next.status === "running" || next.phase === "assigned") && progressBar(next),
       next.error && errorBox(next.error),
       shown?.root,
     ].filter(Boolean));
