@@ -121,7 +121,7 @@ class JobHandle:
         if model.reason is None:
             return f"waiting{where}"
         place = f" (position {model.reason.position})" if model.reason.position is not None else ""
-        return f"waiting{where}: {model.reason.message}{place}"
+        return f"waiting{where}: {model.reason.message.rstrip('.')}{place}"
 
     # -- what the lab is asked -----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 import uuid
 import weakref
 from collections.abc import Iterable
@@ -266,7 +267,7 @@ def connect(
     token
         where it is not found with the address.
     ca_file
-        certificates to trust instead of the system's.
+        certificates to trust instead of the system's (default: ``QPI_LAB_CA_FILE``).
     insecure
         let the token travel over plain http to another machine.
     retry_s
@@ -285,7 +286,7 @@ def connect(
         if not isinstance(place, Address):
             tried.append(place.why)
             continue
-        lab = Lab(place.url, place.token, why=place.why, ca_file=ca_file, retry_s=retry_s)
+        lab = Lab(place.url, place.token, why=place.why, ca_file=ca_file or os.environ.get("QPI_LAB_CA_FILE"), retry_s=retry_s)
         try:
             _check(lab)
         except QpiError as error:

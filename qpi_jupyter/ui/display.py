@@ -76,22 +76,12 @@ async def finished(job: JobHandle) -> dict[str, Any]:
     """The bundle of an ended job, on any loop."""
     if job.model.status != "completed":
         return bundle(state_of(job), [])
-    return await lasting(job, *await tabs_of(job))
-
-
-async def lasting(
-    job: JobHandle, tabs: list[dict[str, Any]], total: int, *, limit_s: float | None = None
-) -> dict[str, Any]:
-    """The bundle of a completed job, with its picture if that is drawn within ``limit_s`` (in a thread)."""
-    try:
-        png = await asyncio.wait_for(picture(job, tabs), limit_s)
-    except TimeoutError:
-        png = None
-    return bundle({**state_of(job), "tabs_total": total}, tabs, png)
+    tabs, total = await tabs_of(job)
+    return bundle({**state_of(job), "tabs_total": total}, tabs, await picture(job, tabs))
 
 
 async def picture(job: JobHandle, tabs: list[dict[str, Any]]) -> bytes | None:
-    """The first tab as PNG."""
+    """The first tab as PNG, drawn in a thread."""
     if tabs[0]["kind"] == "counts":
         return await asyncio.to_thread(_counts_png, tabs[0])
     if tabs[0]["kind"] == "iq":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from qpi_jupyter.client.http import delays
 from qpi_jupyter.core.errors import QpiError, Unavailable
 
-from .display import bundle, lasting
+from .display import bundle, picture
 from .job_view import JobView
 from .pending import Pending
 from .state import state_of, tabs_of
@@ -17,8 +18,6 @@ from .state import state_of, tabs_of
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
 
-_PICTURE_S = 5.0
-"""How long the lasting view waits for its picture; matplotlib's first start may take much longer."""
 _tasks: set[asyncio.Task[None]] = set()
 """A loop holds its tasks weakly."""
 
@@ -44,21 +43,30 @@ async def _follow(view: JobView, shown: Any, pending: Pending | None, namespace:
     job = view.job
     try:
         await _until_final(view)
-        if job.model.status == "completed":
-            tabs, total = await tabs_of(job)
-            view.finish(tabs, total)
-            if pending is not None:
-                await _bind(pending, namespace)
-            last = await lasting(job, tabs, total, limit_s=_PICTURE_S)
-        else:
+        if job.model.status != "completed":
             view.refresh()
-            last = bundle(state_of(job), [])
+            _replace(shown, bundle(state_of(job), []))
+            return
+        tabs, total = await tabs_of(job)
+        view.finish(tabs, total)
+        _replace(shown, bundle(view.state, tabs))
+        if pending is not None:
+            await _bind(pending, namespace)
+        # matplotlib's first start takes a second or many, so nothing waits for the picture.
+        if (png := await picture(job, tabs)) is not None:
+            _replace(shown, bundle(view.state, tabs, png))
     except QpiError as error:
         view.refresh(lost=error.message)
-        return
-    # The widget itself stays: a page that was loaded again while the job ran gets no updates of displays, only it.
+
+
+def _replace(shown: Any, data: dict[str, Any]) -> None:
+    """Put ``data`` where the widget was. The widget itself stays: a page that was loaded again meanwhile has only it.
+
+    The message is sent in the name of the cell that runs now, by leaving this task's context, which remembers the
+    cell that began it: JupyterLab looks at the display's id only, but nbclient drops what finished cells say.
+    """
     if shown is not None:
-        shown.update(last, raw=True)
+        contextvars.Context().run(shown.update, data, raw=True)
 
 
 async def _until_final(view: JobView) -> None:

@@ -58,7 +58,7 @@ def _reason(job: JobHandle) -> str:
     if model.reason is None:
         return "starting" if model.phase == "assigned" else "waiting for its turn"
     place = model.reason.position
-    return model.reason.message + (f" · position {place}" if place is not None else "")
+    return model.reason.message.rstrip(".") + (f" · position {place}" if place is not None else "")
 
 
 def _error(job: JobHandle) -> dict[str, Any] | None:

@@ -218,11 +218,14 @@ function roam(event, items) {
   next.focus();
 }
 
-function results(tabs, total) {
+/** Which tab of which job was chosen last: a view that is drawn again, from its widget or its output, goes on there. */
+const choices = (globalThis.qpiChoices ??= new Map());
+
+function results(job, tabs, total) {
   const root = make("div");
   const id = `qpi-${++ids}-${Math.random().toString(36).slice(2)}`;
   const panel = make("div", { class: "qpi-panel", id: `${id}-panel` });
-  let chosen = 0;
+  let chosen = Math.min(choices.get(job) ?? 0, tabs.length - 1);
   let width = 0;
   const paint = () => { if (width > 0) panel.replaceChildren(...panelOf(tabs[chosen], width)); };
   if (tabs.length > 1) {
@@ -231,6 +234,7 @@ function results(tabs, total) {
     }, tab.label));
     const choose = (n) => {
       chosen = n;
+      choices.set(job, n);
       buttons.forEach((button, k) => fill(button, { "aria-selected": k === n ? "true" : "false", tabindex: k === n ? 0 : -1 }, []));
       panel.setAttribute("aria-labelledby", `${id}-${n}`);
       paint();
@@ -241,7 +245,7 @@ function results(tabs, total) {
     list.addEventListener("keydown", (event) => roam(event, buttons));
     panel.setAttribute("role", "tabpanel");
     root.append(list);
-    choose(0);
+    choose(chosen);
   }
   root.append(panel);
   if (total > tabs.length) {
@@ -292,7 +296,7 @@ function mount(el, { state, tabs }, cancel = null) {
     const sentence = [next.word, next.reason, next.lost && "connection lost"].filter(Boolean).join(", ");
     if (said.textContent !== sentence) said.textContent = sentence;
     shown?.stop();
-    shown = nextTabs.length ? results(nextTabs, next.tabs_total) : null;
+    shown = nextTabs.length ? results(next.id, nextTabs, next.tabs_total) : null;
     body.replaceChildren(...[
       next.lost && make("p", { class: "qpi-lost", title: next.lost }, "No connection to the lab: trying again. The job itself goes on."),
       next.reason && make("p", { class: "qpi-reason" }, next.reason),
