@@ -313,5 +313,5 @@ def decode(body: bytes, kind: type[T], *, decoder: msgspec.json.Decoder[T] | Non
         return decoder.decode(body) if decoder is not None else msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise Rejected(f"The request is not valid: {error}", code="bad_request") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(f"The request is not JSON: {error}", code="bad_json") from error
