@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from qpi_server.service import Clock, DriverSession, Lab, LabConfig
-
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import ProgramFormat
@@ -36,6 +34,7 @@ from qpi_jupyter.wire.frames import (
 )
 from qpi_jupyter.wire.peer import Peer, Raw, parse
 from qpi_jupyter.wire.rest import DriverIn, OptionsIn, ProgramIn, QpuIn, ResultStored, SubmitRequest
+from qpi_server.service import Clock, DriverSession, Lab, LabConfig
 
 ANN = Principal(name="ann", roles=frozenset({Role.USER}))
 BOB = Principal(name="bob", roles=frozenset({Role.USER}))

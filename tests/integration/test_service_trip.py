@@ -30,7 +30,7 @@ def test_a_bell_job_goes_all_the_way(tmp_path: Path) -> None:
 
     job = asyncio.run(dialogue())
     assert job.status == "completed"
-    assert job.counts == [{"0x0": 60, "0x3": 40}]
+    assert job.counts == [{"00": 60, "11": 40}]
     assert job.busy_s == 0.25
     assert job.dataset is not None
     assert job.dataset.bytes == len(b"PK data")
