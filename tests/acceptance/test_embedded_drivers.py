@@ -15,6 +15,14 @@ from tests.support.servers import LabServer, lab_server, wait_until
 READY_S = 60.0
 
 
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """A server for the tests that leave it as it was."""
+    with lab_server(tmp_path_factory.mktemp("steady"), "--demo") as server:
+        wait_online(server)
+        yield server
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LabServer]:
     with lab_server(tmp_path, "--demo") as server:
@@ -62,22 +70,22 @@ def test_a_stopped_server_leaves_no_process_and_no_owner_file(server: LabServer)
     assert not (server.lab_dir / "owner.json").exists()
 
 
-def test_a_driver_that_dies_starts_again(server: LabServer) -> None:
-    before = drivers(server)["sim-b"]
+def test_a_driver_that_dies_starts_again(steady: LabServer) -> None:
+    before = drivers(steady)["sim-b"]
     children = before.children(recursive=True)
     os.kill(before.pid, signal.SIGKILL)
-    wait_until(lambda: drivers(server).get("sim-b", before).pid != before.pid, READY_S, "the driver's second start")
-    wait_online(server)
+    wait_until(lambda: drivers(steady).get("sim-b", before).pid != before.pid, READY_S, "the driver's second start")
+    wait_online(steady)
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
 
 
-def test_a_driver_is_out_of_reach_of_the_terminal(server: LabServer) -> None:
-    for process in drivers(server).values():
-        assert os.getsid(process.pid) != os.getsid(server.process.pid)
+def test_a_driver_is_out_of_reach_of_the_terminal(steady: LabServer) -> None:
+    for process in drivers(steady).values():
+        assert os.getsid(process.pid) != os.getsid(steady.process.pid)
 
 
-def test_a_driver_sees_nothing_of_the_servers_settings(server: LabServer) -> None:
-    for process in drivers(server).values():
+def test_a_driver_sees_nothing_of_the_servers_settings(steady: LabServer) -> None:
+    for process in drivers(steady).values():
         names = {name for name in process.environ() if name.startswith(("QPI_", "JUPYTER_TOKEN"))}
         assert names == {"QPI_ACCESS_TOKEN"}
