@@ -225,6 +225,19 @@ def test_an_unknown_subject_is_an_error_of_the_asker(bench: Bench) -> None:
     bench.run(dialogue)
 
 
+def test_a_forwarder_uses_its_connections_again(forwarder: LabServer) -> None:
+    me, process = forwarder.client(), psutil.Process(forwarder.process.pid)
+
+    def ports() -> set[int]:
+        return {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_ESTABLISHED}
+
+    assert me.get("qpi/v1/qpus").status_code == 200
+    before = ports()
+    for _ in range(20):
+        assert me.get("qpi/v1/qpus").status_code == 200
+    assert len(ports() - before) <= 1
+
+
 def test_a_large_result_passes_in_constant_memory(bench: Bench, owner: LabServer) -> None:
     size, block = 256 << 20, os.urandom(1 << 20)
     blob = hashlib.sha256()

@@ -105,6 +105,7 @@ def lab_server(
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise
+    assert "Traceback" not in log.read_text(), f"the server's log has an exception:\n{log.read_text()}"
 
 
 def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str | None:
