@@ -49,7 +49,7 @@ def test_a_bell_job_goes_all_the_way(tmp_path: Path) -> None:
 
     job = asyncio.run(dialogue())
     assert job.status == "completed"
-    assert job.counts == [{"0x0": 60, "0x3": 40}]
+    assert job.counts == [{"00": 60, "11": 40}]
     assert job.busy_s == 0.25
     assert job.progress == 1.0
 

@@ -8,6 +8,7 @@ import msgspec
 
 from qpi_jupyter.core.planner import Reason
 from qpi_jupyter.core.programs import ProgramFormat
+from qpi_jupyter.core.results import format_outcome
 from qpi_jupyter.wire.rest import DatasetInfo, EventModel, JobError, JobModel, WaitReason
 from qpi_server.store.facts import EventRow, ResultRow
 from qpi_server.store.jobs import JobRecord
@@ -53,6 +54,14 @@ class Header(msgspec.Struct):
         return whole and sum(len(c.counts or ()) for c in self.circuits) <= SMALL_COUNTS
 
 
+def keyed_counts(circuit: Circuit) -> dict[str, int]:
+    """The counts with Qiskit's keys, which a reader without the registers' sizes could not make."""
+    return {
+        format_outcome(int(key, 16), circuit.creg_sizes, circuit.memory_slots): count
+        for key, count in (circuit.counts or {}).items()
+    }
+
+
 decode_header = msgspec.json.Decoder(Header).decode
 
 
@@ -70,7 +79,7 @@ def job_model(
     if result is not None:
         dataset = (result.blob_sha256, result.blob_bytes)
         if result.small:
-            counts = [circuit.counts or {} for circuit in decode_header(result.header).circuits]
+            counts = [keyed_counts(circuit) for circuit in decode_header(result.header).circuits]
     return JobModel(
         id=job.id,
         version=max(record.version, progress.version(job.id)),
