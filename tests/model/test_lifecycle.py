@@ -62,9 +62,8 @@ def _without_fence(job: Job, event: Event) -> Step:
 
 def test_without_the_fence_it_fails() -> None:
     rules = Rules(retry=RetryPolicy.SIMULATOR, tries=1, max_releases=0, advance=_without_fence)
-    assert "a stale attempt changed something" in Explorer(rules).run(stop_at_first=True).violations
-    everything = Explorer(rules).run().violations
-    assert "an attempt that never ran was charged" in everything or len(everything) > 1
+    violations = Explorer(rules).run().violations
+    assert set(violations) == {"a stale attempt changed something", "an attempt that never ran was charged"}
 
 
 def test_if_attempts_are_sent_again_one_runs_twice() -> None:
