@@ -27,7 +27,6 @@ from msgspec import Struct
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import ProgramFormat
 
-from . import WIRE_VERSION
 from .rest import OptionsIn
 
 MAX_FRAME_BYTES = 256 << 10
@@ -61,14 +60,17 @@ class Held(Frame):
 
 
 class Hello(Frame):
-    """``instance`` is made anew by every driver process; ``held`` lists every attempt it can still deliver."""
+    """``instance`` is made anew by every driver process; ``held`` lists every attempt it can still deliver.
+
+    ``wire`` is the sender's `WIRE_VERSION`: always said, since a default would be filled in by the reader.
+    """
 
     name: str
     version: str
     instance: str
     places: int
     manifest: Manifest
-    wire: int = WIRE_VERSION
+    wire: int
     host: str = ""
     monitor: bool = False
     memory_cap_bytes: int | None = None

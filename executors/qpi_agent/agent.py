@@ -1,0 +1,243 @@
+"""The agent: its parts put together, and how it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import uuid
+from typing import Literal
+
+from qpi_jupyter._version import __version__
+from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.core.manifest import Manifest
+from qpi_jupyter.wire import WIRE_VERSION, frames
+from qpi_jupyter.wire.frames import Assignment, Held, Hello, Prepare, Prepared, Welcome
+
+from .bench import Bench
+from .checker import Checker
+from .courier import Courier
+from .link import Link
+from .messages import Circuits, Key, Open
+from .place import Outcome, Place
+from .process import Lifeline
+from .settings import Settings
+from .spool import Spool
+from .trust import trust
+
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    """One driver. `run` lasts as long as it lives."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._instance = uuid.uuid4().hex
+        self._manifest: asyncio.Future[Manifest] = asyncio.get_running_loop().create_future()
+        self._context: ssl.SSLContext | None = None
+        self._trusted = False
+        self._lifeline = Lifeline()
+        self._spool = Spool(settings.data_dir)
+        self._courier = Courier(settings.qpi_addr, settings.token, self._spool, self._settled)
+        self._link = Link(settings.qpi_addr, settings.token, self, self._trust)
+        self._bench = Bench(
+            self, self._spool, self._courier.fetch, timeout_s=settings.job_timeout, on_room=self._link.has_room
+        )
+        self._bench.places = [
+            Place(self._opening("run"), self._lifeline, self._spool, self._bench, settings.stop_grace)
+            for _ in range(settings.places)
+        ]
+        self._checker = Checker(self._opening("check"), self._lifeline, timeout_s=settings.check_timeout)
+        self._changed = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until drained.
+
+        Raises
+        ------
+        QpiError
+            the executor cannot be used, or the lab refuses the driver.
+        """
+        self._hear_signals()
+        try:
+            await self._serve()
+        finally:
+            await self._close()
+
+    async def _serve(self) -> None:
+        forever = [self._check(), self._dial(), *(place.live() for place in self._bench.places)]
+        tasks = [asyncio.create_task(work) for work in forever]
+        drained = asyncio.create_task(self._drained())
+        try:
+            done, _ = await asyncio.wait([*tasks, drained], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (*tasks, drained):
+                task.cancel()
+            await asyncio.gather(*tasks, drained, return_exceptions=True)
+
+    async def _check(self) -> None:
+        self._manifest.set_result(await self._checker.start())
+        await self._checker.live()
+
+    async def _dial(self) -> None:
+        await self._manifest
+        for entry in self._spool.entries():
+            self._courier.deliver(entry.key)
+        await self._link.live()
+
+    async def _drained(self) -> None:
+        """Returns when a drain was asked for and has come to its end."""
+        await self._ending.wait()
+        log.info("draining: no more jobs; what runs has %.0f s", self._settings.drain_timeout)
+        self._bench.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_timeout):
+                while not self._bench.idle:
+                    self._changed.clear()
+                    await self._changed.wait()
+            return
+        self._bench.interrupt()
+        # The reports of what was just stopped are worth a moment; results that the lab cannot take now stay here.
+        grace_s = 2 * (self._settings.stop_grace or 5.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while self._bench.owes_reports:
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    async def _close(self) -> None:
+        await self._link.close()
+        await self._bench.close()
+        await self._courier.close()
+        await asyncio.gather(self._checker.close(), *(place.close() for place in self._bench.places))
+        self._lifeline.close()
+        self._spool.close()
+
+    # --- how it ends ---------------------------------------------------------------------------------------------
+
+    def _hear_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        if (fd := self._settings.parent_fd) is not None:
+            loop.add_reader(fd, self._parent_wrote, fd)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._ending.is_set():
+            log.warning("%s again: ending at once", number.name)
+            os._exit(128 + number)  # the children follow: their lifeline ends
+        self.drain()
+
+    def _parent_wrote(self, fd: int) -> None:
+        if not os.read(fd, 4096):
+            log.info("the server that started this driver has ended; so does the driver")
+            os._exit(0)
+
+    # --- whom the link asks --------------------------------------------------------------------------------------
+
+    def hello(self) -> Hello:
+        return Hello(
+            name=self._settings.name,
+            version=__version__,
+            instance=self._instance,
+            wire=WIRE_VERSION,
+            places=self._settings.places,
+            manifest=self._manifest.result(),
+            host=socket.gethostname(),
+            memory_cap_bytes=self._settings.memory_cap,
+            job_timeout_s=self._settings.job_timeout,
+            held=self._bench.held(),
+        )
+
+    def welcomed(self, welcome: Welcome) -> None:
+        for held in welcome.drop:
+            self._bench.drop(Key(held.job_id, held.attempt))
+        self._courier.retry()
+
+    def held(self) -> list[Held]:
+        return self._bench.held()
+
+    def room(self) -> int:
+        return self._bench.room()
+
+    def running(self) -> list[Key]:
+        return self._bench.running()
+
+    def take(self, assignment: Assignment) -> None:
+        self._bench.take(assignment)
+
+    def abort(self, key: Key) -> None:
+        self._bench.abort(key)
+
+    def drain(self) -> None:
+        """Take no more jobs, finish, end."""
+        self._ending.set()
+
+    def reported(self, key: Key) -> None:
+        self._bench.forget(key)
+        self._changed.set()
+
+    async def prepare(self, request: Prepare) -> Prepared:
+        program = request.program
+        sources = program.sources or await self._courier.fetch(program.sha256)
+        circuits = Circuits(format=program.format, sources=sources, options=program.options)
+        return await self._checker.prepare(request.key, circuits)
+
+    async def _trust(self) -> ssl.SSLContext | None:
+        settings = self._settings
+        if not self._trusted:
+            self._context = await trust(
+                settings.qpi_addr, ca_file=settings.ca_file, fingerprint=settings.ca_fingerprint
+            )
+            self._trusted = True
+            self._courier.connect(self._context)
+        return self._context
+
+    # --- whom the bench tells ------------------------------------------------------------------------------------
+
+    def started(self, key: Key) -> None:
+        self._link.started(key)
+
+    def progressed(self, key: Key, fraction: float) -> None:
+        self._link.progressed(key, fraction)
+
+    def deliver(self, key: Key) -> None:
+        self._courier.deliver(key)
+
+    def ended(self, key: Key, outcome: Outcome) -> None:
+        self._link.report(
+            frames.Report(
+                epoch=0,
+                outcome=outcome.outcome,
+                busy_s=outcome.busy_s,
+                error=outcome.error,
+                **key._asdict(),
+            )
+        )
+
+    def _settled(self, key: Key, error: QpiError | None) -> None:
+        if error is None:
+            self._bench.forget(key)
+        else:
+            self.ended(key, Outcome(outcome="interrupted", error=error.to_dict()))
+        self._changed.set()
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _opening(self, role: Literal["run", "check"]) -> Open:
+        settings = self._settings
+        return Open(
+            role=role,
+            executor=settings.executor,
+            options=dict(settings.options),
+            memory_cap_bytes=settings.memory_cap,
+            instrument_allowed=settings.places == 1 and settings.parent_fd is None,
+        )

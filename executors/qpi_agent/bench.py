@@ -1,0 +1,202 @@
+"""Which attempts are in hand: staged, running, measured, and ended but not yet reported."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from qpi_jupyter.core.errors import Faulted, QpiError, Rejected
+from qpi_jupyter.wire.faultpoint import reach
+from qpi_jupyter.wire.frames import Assignment, Held
+
+from .messages import Key
+from .place import Outcome, Place, Ticket
+from .spool import Spool
+
+log = logging.getLogger(__name__)
+Fetch = Callable[[str], Awaitable[list[bytes]]]
+_REMEMBERED_ABORTS = 64
+
+
+class Lab(Protocol):
+    """Whom the bench tells; none of these wait, and all survive a link that is down."""
+
+    def started(self, key: Key) -> None: ...
+
+    def progressed(self, key: Key, fraction: float) -> None: ...
+
+    def ended(self, key: Key, outcome: Outcome) -> None:
+        """An attempt without a result: tell the lab until it has heard, then `Bench.forget` the attempt."""
+
+    def deliver(self, key: Key) -> None:
+        """A result is in the spool: bring it to the lab."""
+
+
+class Bench:
+    """Takes assignments, runs them on places, answers for every attempt it was given.
+
+    An attempt runs at most once: one that is in hand or in the spool is refused, and the lab, which sends each attempt
+    once, never repeats one to a later process. So no record of past attempts is kept.
+    """
+
+    def __init__(self, lab: Lab, spool: Spool, fetch: Fetch, *, timeout_s: float, on_room: Callable[[], None]) -> None:
+        self._lab, self._spool, self._fetch, self._timeout_s = lab, spool, fetch, timeout_s
+        self._on_room = on_room
+        self._tickets: dict[Key, Ticket] = {}
+        self._staged: deque[Ticket] = deque()
+        self._aborted: deque[Key] = deque(maxlen=_REMEMBERED_ABORTS)
+        self._fetching: dict[Key, asyncio.Task[None]] = {}
+        self._spooled = {entry.key for entry in spool.entries()}
+        self.places: list[Place] = []
+        self.draining = False
+
+    # --- what the lab asks ---------------------------------------------------------------------------------------
+
+    def room(self) -> int:
+        """How many more attempts it can take: one running and one staged for each place whose child is warm."""
+        if self.draining:
+            return 0
+        busy = sum(ticket.phase in ("staged", "running", "measured") for ticket in self._tickets.values())
+        return max(0, 2 * sum(place.up for place in self.places) - busy)
+
+    def held(self) -> list[Held]:
+        """Every attempt that it will still answer for."""
+        phases = {"ended": "running"}
+        held = [
+            Held(job_id=key.job_id, attempt=key.attempt, phase=phases.get(ticket.phase, ticket.phase))
+            for key, ticket in self._tickets.items()
+        ]
+        return held + [Held(job_id=key.job_id, attempt=key.attempt, phase="measured") for key in self._spooled]
+
+    def running(self) -> list[Key]:
+        """The attempts whose program runs."""
+        return [key for key, ticket in self._tickets.items() if ticket.phase == "running"]
+
+    def take(self, assignment: Assignment) -> None:
+        """Accept an assignment: run it now, or stage it."""
+        key = Key(assignment.job_id, assignment.attempt)
+        if key in self._tickets or key in self._spooled or assignment.program is None:
+            log.error("job %s, attempt %d: it is in hand already, or has no program: ignored", *key)
+            return
+        timeout_s = assignment.timeout_s or self._timeout_s
+        ticket = Ticket(key=key, program=assignment.program, timeout_s=timeout_s)
+        self._tickets[key] = ticket
+        reach("assigned_received")
+        try:
+            self._spool.path(key)
+        except Rejected as error:
+            self.ended(ticket, Outcome(outcome="interrupted", error=error.to_dict()))
+            return
+        if key in self._aborted or self.draining:
+            self._release(ticket)
+        elif ticket.program.sources:
+            self._staged.append(ticket)
+            self.available()
+        else:
+            self._fetching[key] = asyncio.get_running_loop().create_task(self._stage_fetched(ticket))
+
+    def abort(self, key: Key) -> None:
+        """Stop an attempt, or drop it if it has not begun."""
+        ticket = self._tickets.get(key)
+        if ticket is None:
+            # It may be about an assignment that was read a moment ago and is not here yet.
+            self._aborted.append(key)
+        elif ticket.phase == "staged":
+            self._release(ticket)
+        elif ticket.phase == "running":
+            next(place for place in self.places if place.ticket is ticket).stop("cancel")
+
+    def drop(self, key: Key) -> None:
+        """The lab wants nothing of this attempt any more."""
+        if key in self._tickets:
+            self.abort(key)
+        elif key in self._spooled:
+            self._spool.archive(key, "the lab has no use for it")
+            self._spooled.discard(key)
+
+    def drain(self) -> None:
+        """Take no more; give back what has not begun."""
+        self.draining = True
+        for ticket in [t for t in self._tickets.values() if t.phase == "staged"]:
+            self._release(ticket)
+
+    def interrupt(self) -> None:
+        """Stop what still runs: the driver ends."""
+        for place in self.places:
+            place.stop("drain")
+
+    def forget(self, key: Key) -> None:
+        """The lab has heard how the attempt ended, or has its result."""
+        self._tickets.pop(key, None)
+        self._spooled.discard(key)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is in hand, and nothing waits in the spool."""
+        return not self._tickets and not self._spooled
+
+    @property
+    def owes_reports(self) -> bool:
+        """The lab has not heard yet how some attempt ended."""
+        return bool(self._tickets)
+
+    # --- what places say -----------------------------------------------------------------------------------------
+
+    def available(self) -> None:
+        """Give staged tickets to free places, oldest first."""
+        for place in self.places:
+            if self._staged and place.free:
+                place.begin(self._staged.popleft())
+        self._on_room()
+
+    def unavailable(self, problem: QpiError) -> None:
+        """Without any place left, staged tickets go back to the lab."""
+        if not any(place.up for place in self.places):
+            for ticket in list(self._staged):
+                self._release(ticket)
+
+    def started(self, ticket: Ticket) -> None:
+        self._lab.started(ticket.key)
+
+    def progressed(self, ticket: Ticket, fraction: float) -> None:
+        self._lab.progressed(ticket.key, fraction)
+
+    def ended(self, ticket: Ticket, outcome: Outcome) -> None:
+        """An attempt is over: its result is in the spool, or there is none."""
+        if outcome.outcome == "spooled":
+            del self._tickets[ticket.key]
+            self._spooled.add(ticket.key)
+            self._lab.deliver(ticket.key)
+        else:
+            ticket.phase = "ended"
+            self._lab.ended(ticket.key, outcome)
+
+    async def close(self) -> None:
+        for task in self._fetching.values():
+            task.cancel()
+        await asyncio.gather(*self._fetching.values(), return_exceptions=True)
+
+    # --- staging -------------------------------------------------------------------------------------------------
+
+    def _release(self, ticket: Ticket) -> None:
+        if ticket in self._staged:
+            self._staged.remove(ticket)
+        if (task := self._fetching.pop(ticket.key, None)) is not None:
+            task.cancel()
+        self.ended(ticket, Outcome(outcome="released"))
+        self._on_room()
+
+    async def _stage_fetched(self, ticket: Ticket) -> None:
+        try:
+            ticket.program.sources = await self._fetch(ticket.program.sha256)
+        except QpiError as error:
+            del self._fetching[ticket.key]
+            fault = Faulted(f"The driver cannot get the program: {error.message}", code="program_fetch")
+            self.ended(ticket, Outcome(outcome="interrupted", error=fault.to_dict()))
+        else:
+            del self._fetching[ticket.key]
+            self._staged.append(ticket)
+            self.available()

@@ -1,0 +1,151 @@
+"""The command line: ``qpi-agent start | executors | check | install-alias``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qpi_jupyter._version import __version__
+from qpi_jupyter.core.errors import QpiError, Rejected
+
+from . import settings as settings_
+
+if TYPE_CHECKING:
+    from qpi_jupyter.core.programs import Program
+
+BROKEN, WRONG_USE, REFUSED = 1, 2, 3
+_EXITS = """exit status:
+  0  ended as asked, with nothing left behind but what the lab could not take
+  1  the executor cannot be used
+  2  a setting is wrong
+  3  the lab refuses this driver: wrong token, other wire version, or not the lab that was meant
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        status = arguments.run(arguments)
+    except QpiError as error:
+        print(f"qpi-agent: {error.message}", file=sys.stderr)
+        return _status(error)
+    assert isinstance(status, int)
+    return status
+
+
+def _status(error: QpiError) -> int:
+    if error.code == "data_dir_in_use" or isinstance(error, Rejected):
+        return WRONG_USE
+    return REFUSED if type(error).__name__ == "GaveUp" else BROKEN
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="qpi-agent", description="The driver of one QPU of a QPI lab.")
+    parser.add_argument("--version", action="version", version=f"qpi-agent {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    start = commands.add_parser(
+        "start",
+        help="run jobs until SIGTERM",
+        description="Dial out to the lab and run its jobs. SIGTERM or Ctrl-C: finish what runs; again: end at once.",
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    settings_.add_flags(start)
+    start.set_defaults(run=_start)
+    listing = commands.add_parser("executors", help="list the installed executors, broken ones with the reason")
+    listing.set_defaults(run=_executors)
+    check = commands.add_parser("check", help="say whether an executor would run a circuit file, without a lab")
+    check.add_argument("file", type=Path, help="OpenQASM 2 or 3, or QPY")
+    check.add_argument("-e", "--executor", default="mock", metavar="NAME")
+    check.add_argument("-o", "--option", action="append", default=[], metavar="KEY=VALUE", help="an executor option")
+    check.add_argument("--shots", type=int, default=1024)
+    check.set_defaults(run=_check)
+    alias = commands.add_parser("install-alias", help="make qpi-driver the same as qpi-agent, unless it is another's")
+    alias.set_defaults(run=_install_alias)
+    return parser
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    settings = settings_.resolve(arguments, os.environ)
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    from .agent import Agent
+
+    async def run() -> None:
+        await Agent(settings).run()
+
+    asyncio.run(run())
+    return 0
+
+
+def _executors(arguments: argparse.Namespace) -> int:
+    from qpi_executors import describe
+
+    problems = describe()
+    for name, problem in problems.items():
+        print(f"{name:20} {'ready' if problem is None else f'broken: {problem}'}")
+    if not problems:
+        print("no executors are installed; module:Class names one that is only importable")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    sys.path.insert(0, os.getcwd())  # as in the children: an executor under development lies here
+    from qpi_executors import load
+
+    executor = load(arguments.executor, **settings_.read_options(arguments.option))
+    program = _program(arguments.file, arguments.shots)
+    executor.validate(program)
+    estimate = executor.estimate(program)
+    print(
+        f"{arguments.file}: {arguments.executor} runs it; {estimate.num_circuits} circuit(s), "
+        f"about {estimate.estimate_s:.3g} s (at most {estimate.upper_s:.3g} s), "
+        f"{estimate.memory_bytes / 2**20:,.0f} MiB"
+    )
+    return 0
+
+
+def _program(path: Path, shots: int) -> Program:
+    from qpi_jupyter.core.programs import Program, ProgramFormat, RunOptions
+
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise Rejected(f"{path} cannot be read: {error.strerror}.", code="bad_setting") from error
+    if source.startswith(b"QISKIT"):
+        form = ProgramFormat.QPY
+    else:
+        form = ProgramFormat.OPENQASM2 if b"OPENQASM 2" in source else ProgramFormat.OPENQASM3
+    return Program(format=form, sources=(source,), options=RunOptions(shots=shots))
+
+
+def _install_alias(arguments: argparse.Namespace) -> int:
+    agent = Path(sys.argv[0]).absolute()
+    alias = agent.with_name("qpi-driver")
+    if agent.name != "qpi-agent":
+        raise Rejected("install-alias is for the installed script: run it as qpi-agent.", code="bad_setting")
+    ours = alias.is_symlink() and os.readlink(alias) == agent.name
+    if ours:
+        print(f"{alias} is there already")
+    elif alias.exists() or alias.is_symlink():
+        print(f"{alias} belongs to another package and stays as it is; use qpi-agent")
+    else:
+        alias.symlink_to(agent.name)
+        print(f"{alias} is the same as qpi-agent now")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

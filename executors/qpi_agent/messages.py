@@ -1,0 +1,149 @@
+"""What the agent and its children say to each other: length-prefixed MessagePack over a socket pair."""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from qpi_jupyter.core.manifest import Estimate, Manifest
+from qpi_jupyter.core.programs import Program, ProgramFormat
+from qpi_jupyter.wire.rest import OptionsIn, options_from
+
+LENGTH_BYTES = 4
+
+
+class Key(NamedTuple):
+    """Which attempt."""
+
+    job_id: str
+    attempt: int
+
+
+class Open(Struct, kw_only=True, tag="open"):
+    """First of all: what to be."""
+
+    role: Literal["run", "check"]
+    executor: str
+    options: dict[str, Any] = {}
+    memory_cap_bytes: int | None = None
+    instrument_allowed: bool = True
+
+
+class Circuits(Struct, kw_only=True):
+    """A program on its way to a child."""
+
+    format: ProgramFormat
+    sources: list[bytes]
+    options: OptionsIn
+
+    def to_program(self) -> Program:
+        """The core's noun."""
+        return Program(format=self.format, sources=tuple(self.sources), options=options_from(self.options))
+
+
+class Run(Struct, kw_only=True, tag="run"):
+    """Measure, and write the result to ``path``."""
+
+    key: Key
+    program: Circuits
+    path: str
+
+
+class Check(Struct, kw_only=True, tag="check"):
+    """Validate and estimate."""
+
+    program: Circuits
+
+
+class Cancel(Struct, kw_only=True, tag="cancel"):
+    """Stop this attempt when you can; another one is not meant."""
+
+    key: Key
+
+
+class Ready(Struct, kw_only=True, tag="ready"):
+    """The answer to `Open`."""
+
+    manifest: Manifest
+
+
+class Progress(Struct, kw_only=True, tag="progress"):
+    fraction: float
+
+
+class Measured(Struct, kw_only=True, tag="measured"):
+    """The executor is done; encoding comes next, and nothing stops the attempt any more."""
+
+    busy_s: float
+
+
+class Spooled(Struct, kw_only=True, tag="spooled"):
+    """The result is on disk, whole and synced."""
+
+    busy_s: float
+
+
+class Failed(Struct, kw_only=True, tag="failed"):
+    """No result, or no start: the program's fault (errored), the bench's (interrupted), or as asked (aborted)."""
+
+    outcome: Literal["errored", "interrupted", "aborted"]
+    error: dict[str, Any] | None = None
+    busy_s: float = 0.0
+
+
+class Checked(Struct, kw_only=True, tag="checked"):
+    estimate: Estimate | None = None
+    error: dict[str, Any] | None = None
+
+
+Command = Open | Run | Check | Cancel
+Answer = Ready | Progress | Measured | Spooled | Failed | Checked
+
+_encoder = msgspec.msgpack.Encoder()
+_commands = msgspec.msgpack.Decoder(Command)
+decode_answer = msgspec.msgpack.Decoder(Answer).decode
+
+
+def frame(message: Command | Answer) -> bytes:
+    """The message as it travels."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+class Channel:
+    """The child's end: blocking, for one thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def send(self, message: Answer) -> None:
+        self._sock.sendall(frame(message))
+
+    def receive(self) -> Command:
+        """The next command.
+
+        Raises
+        ------
+        EOFError
+            the agent has gone.
+        """
+        return _commands.decode(self._exactly(int.from_bytes(self._exactly(LENGTH_BYTES), "big")))
+
+    def waiting(self) -> bool:
+        """Whether a command, or the end, has come."""
+        return bool(self._poll.poll(0))
+
+    def _exactly(self, count: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < count:
+            part = self._sock.recv(min(count - len(parts), 1 << 20))
+            if not part:
+                raise EOFError
+            parts += part
+        return bytes(parts)

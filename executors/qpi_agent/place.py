@@ -1,0 +1,212 @@
+"""One place: room for one running job, and the warm child that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from qpi_jupyter.core.errors import Faulted, QpiError, Rejected, TooLarge
+from qpi_jupyter.wire.faultpoint import reach
+from qpi_jupyter.wire.frames import ProgramRef
+
+from .backoff import Backoff
+from .messages import Cancel, Circuits, Failed, Key, Measured, Open, Progress, Run, Spooled
+from .process import Child, Died, Lifeline, spawn
+from .spool import Spool
+
+log = logging.getLogger(__name__)
+Reason = Literal["cancel", "timeout", "drain"]
+_NEAR_CAP = 0.9
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Ticket:
+    """One attempt in hand. ``phase``: staged, running, measured (on disk or about to be), or ended (to be reported)."""
+
+    key: Key
+    program: ProgramRef
+    timeout_s: float
+    phase: Literal["staged", "running", "measured", "ended"] = "staged"
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended; ``spooled`` when its result is on disk."""
+
+    outcome: Literal["spooled", "released", "errored", "interrupted", "aborted"]
+    busy_s: float = 0.0
+    error: dict[str, object] | None = None
+
+
+class Desk(Protocol):
+    """Whom a place tells."""
+
+    def available(self) -> None:
+        """A place can take a ticket."""
+
+    def unavailable(self, problem: QpiError) -> None:
+        """A place cannot start its executor; it tries again."""
+
+    def started(self, ticket: Ticket) -> None:
+        """The program is about to run."""
+
+    def progressed(self, ticket: Ticket, fraction: float) -> None: ...
+
+    def ended(self, ticket: Ticket, outcome: Outcome) -> None: ...
+
+
+class Place:
+    """Keeps one run child alive and runs one ticket at a time on it.
+
+    To stop a run it asks, then terminates, then kills, ``grace_s`` apart: the last is the only thing that stops a
+    simulator deep in its C++ code.
+    """
+
+    def __init__(self, opening: Open, lifeline: Lifeline, spool: Spool, desk: Desk, grace_s: float | None) -> None:
+        self._opening, self._lifeline, self._spool, self._desk = opening, lifeline, spool, desk
+        self._grace_s = grace_s
+        self._child: Child | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stop: Stop | None = None
+        self.ticket: Ticket | None = None
+
+    @property
+    def up(self) -> bool:
+        """Its child is warm, be it at work or not."""
+        return self._child is not None and self._child.alive
+
+    @property
+    def free(self) -> bool:
+        return self.up and self.ticket is None
+
+    async def live(self) -> None:
+        """Start the child, and again whenever it ends."""
+        backoff = Backoff(first_s=0.5)
+        while True:
+            try:
+                self._child, manifest = await spawn(self._opening, self._lifeline)
+            except QpiError as problem:
+                log.error("the executor does not start: %s", problem)
+                self._desk.unavailable(problem)
+                await asyncio.sleep(backoff.next())
+                continue
+            if self._grace_s is None:
+                self._grace_s = 0.5 if manifest.simulator else 5.0
+            backoff.reset()
+            self._desk.available()
+            died = await asyncio.shield(self._child.exited)
+            log.info("%s; a new one starts", died)
+            if self._task is not None:
+                await self._task
+
+    def begin(self, ticket: Ticket) -> None:
+        """Run a ticket; the place is free."""
+        assert self.free
+        self.ticket = ticket
+        self._task = asyncio.get_running_loop().create_task(self._run(ticket), name=f"run {ticket.key}")
+
+    def stop(self, reason: Reason) -> None:
+        """Stop the running ticket, unless it is measured already."""
+        if self._stop is not None:
+            self._stop.begin(reason)
+
+    async def close(self) -> None:
+        """End the child, whatever it does."""
+        if self._child is not None:
+            await self._child.stop(0.0 if self.ticket is not None else self._grace_s or 0.5)
+        if self._task is not None:
+            await self._task
+
+    async def _run(self, ticket: Ticket) -> None:
+        assert self._child is not None
+        assert self._grace_s is not None
+        ticket.phase = "running"
+        # Said before it happens: an instrument that has begun must never look as if it had not.
+        self._desk.started(ticket)
+        await asyncio.sleep(0)
+        program = Circuits(format=ticket.program.format, sources=ticket.program.sources, options=ticket.program.options)
+        self._child.send(Run(key=ticket.key, program=program, path=str(self._spool.path(ticket.key))))
+        reach("run_started")
+        self._stop = Stop(self._child, ticket, self._grace_s)
+        try:
+            outcome = await self._outcome(self._child, ticket, self._stop)
+        finally:
+            self._stop.over()
+            self.ticket = self._stop = self._task = None
+        self._desk.ended(ticket, outcome)
+        if self.up:
+            self._desk.available()
+
+    async def _outcome(self, child: Child, ticket: Ticket, stop: Stop) -> Outcome:
+        start = time.monotonic()
+        try:
+            while True:
+                answer = await child.receive()
+                if isinstance(answer, Progress):
+                    self._desk.progressed(ticket, answer.fraction)
+                elif isinstance(answer, Measured):
+                    stop.over()
+                    ticket.phase = "measured"
+                    reach("run_finished")
+                elif isinstance(answer, Spooled):
+                    reach("spool_written")
+                    return Outcome(outcome="spooled", busy_s=answer.busy_s)
+                elif isinstance(answer, Failed):
+                    if answer.outcome == "aborted":
+                        return self._stopped(ticket, stop, answer.busy_s)
+                    return Outcome(outcome=answer.outcome, error=answer.error, busy_s=answer.busy_s)
+        except Died as died:
+            busy_s = time.monotonic() - start
+            if stop.reason is not None and ticket.phase == "running":
+                return self._stopped(ticket, stop, busy_s)
+            return self._crashed(died, busy_s)
+
+    def _stopped(self, ticket: Ticket, stop: Stop, busy_s: float) -> Outcome:
+        if stop.reason == "cancel":
+            return Outcome(outcome="aborted", busy_s=busy_s)
+        if stop.reason == "timeout":
+            message = f"The job ran longer than its limit of {ticket.timeout_s:g} s and was stopped."
+            error = Rejected(message, code="timeout", timeout_s=ticket.timeout_s)
+            return Outcome(outcome="errored", error=error.to_dict(), busy_s=busy_s)
+        error_ = Faulted("The driver was shut down while the job ran.", code="driver_stopped")
+        return Outcome(outcome="interrupted", error=error_.to_dict(), busy_s=busy_s)
+
+    def _crashed(self, died: Died, busy_s: float) -> Outcome:
+        cap = self._opening.memory_cap_bytes
+        if cap is not None and died.peak_bytes >= _NEAR_CAP * cap:
+            message = f"The program needs more than the place's memory of {cap / 2**30:.3g} GiB."
+            error = TooLarge(message, code="out_of_memory", peak_bytes=died.peak_bytes, limit=cap)
+            return Outcome(outcome="errored", error=error.to_dict(), busy_s=busy_s)
+        fault = Faulted(f"The executor crashed: {died}.", code="executor_crashed")
+        return Outcome(outcome="interrupted", error=fault.to_dict(), busy_s=busy_s)
+
+
+class Stop:
+    """Ends a run: asks, terminates, kills. It begins by itself at the ticket's time limit."""
+
+    def __init__(self, child: Child, ticket: Ticket, grace_s: float) -> None:
+        self._child, self._ticket, self._grace_s = child, ticket, grace_s
+        self.reason: Reason | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timers = [self._loop.call_later(ticket.timeout_s, self.begin, "timeout")]
+        self._over = False
+
+    def begin(self, reason: Reason) -> None:
+        """Ask now; a second call changes nothing."""
+        if self._over or self.reason is not None:
+            return
+        self.reason = reason
+        self._child.send(Cancel(key=self._ticket.key))
+        for step, number in enumerate((signal.SIGTERM, signal.SIGKILL), start=1):
+            self._timers.append(self._loop.call_later(step * self._grace_s, self._child.signal, number))
+
+    def over(self) -> None:
+        """The run has ended, or has its data: nothing stops it any more."""
+        self._over = True
+        for timer in self._timers:
+            timer.cancel()

@@ -1,0 +1,119 @@
+"""Results on disk until the lab has them: ``<data dir>/spool``, and ``archive`` for those it does not want.
+
+A result file appears under its name only when it is whole and synced, and goes only when the lab has answered for it.
+So what is there after a crash is exactly what was measured and not delivered.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from qpi_jupyter.core.errors import Conflict, Rejected
+from qpi_jupyter.wire.results import MAGIC, MAX_HEADER_BYTES, PREFIX_BYTES, digest
+
+from .messages import Key
+
+log = logging.getLogger(__name__)
+SUFFIX = ".result"
+PART = ".part"
+_NAME = re.compile(r"(?P<job>[A-Za-z0-9_-]{1,128})\.(?P<attempt>[1-9][0-9]{0,9})" + re.escape(SUFFIX))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One spooled result."""
+
+    key: Key
+    path: Path
+
+
+class Spool:
+    """The folder, for this process alone.
+
+    Raises
+    ------
+    Conflict
+        another agent uses it.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "spool"
+        self._archive = data_dir / "archive"
+        for folder in (self._folder, self._archive):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            message = f"Another qpi-agent uses {data_dir}: give each its own --data-dir."
+            raise Conflict(message, code="data_dir_in_use") from None
+        for leftover in self._folder.glob(f"*{PART}*"):
+            leftover.unlink()  # its attempt was cut short: the lab knows by now that it was not finished
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def path(self, key: Key) -> Path:
+        """Where the result of an attempt goes.
+
+        Raises
+        ------
+        Rejected
+            the lab sent an id that is no file name.
+        """
+        name = f"{key.job_id}.{key.attempt}{SUFFIX}"
+        if not _NAME.fullmatch(name):
+            raise Rejected(f"{key.job_id!r} is not a job id.", code="bad_job_id")
+        return self._folder / name
+
+    def entries(self) -> list[Entry]:
+        """What waits, oldest first."""
+        found = []
+        for path in self._folder.iterdir():
+            if match := _NAME.fullmatch(path.name):
+                found.append(Entry(key=Key(match["job"], int(match["attempt"])), path=path))
+        return sorted(found, key=lambda entry: entry.path.stat().st_mtime_ns)
+
+    def remove(self, key: Key) -> None:
+        """The lab has it."""
+        self.path(key).unlink(missing_ok=True)
+
+    def archive(self, key: Key, reason: str) -> None:
+        """The lab does not want it: keep it aside for a person to look at."""
+        path = self.path(key)
+        if path.exists():
+            log.warning("job %s, attempt %d: %s; the result is kept in %s", *key, reason, self._archive)
+            path.rename(self._archive / path.name)
+            sync_folder(self._archive)
+            sync_folder(self._folder)
+
+
+def header_digest(path: Path) -> str:
+    """What the upload of a spooled result announces.
+
+    Raises
+    ------
+    Rejected
+        the file is no result.
+    """
+    with path.open("rb") as file:
+        start = file.read(PREFIX_BYTES)
+        length = int.from_bytes(start[len(MAGIC) :], "big")
+        if not start.startswith(MAGIC) or not 0 < length <= MAX_HEADER_BYTES:
+            raise Rejected(f"{path} is not a result.", code="bad_result")
+        return digest(file.read(length))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,153 @@
+"""Whom the token is shown to: https by the system's trust, by a CA file, or by a CA pinned by its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from qpi_jupyter.core.errors import QpiError, Rejected, Unavailable
+
+MAX_CA_BYTES = 1 << 20
+
+
+class Untrusted(QpiError):
+    """The server is not the one that was meant."""
+
+    default_code = "untrusted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the lab is; a path is kept (a Jupyter server's base URL)."""
+
+    base: str
+    host: str
+    secure: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The address in a URL.
+
+        Raises
+        ------
+        Rejected
+            it is none.
+        """
+        parts = urlsplit(text.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            message = f"qpi_addr is a URL like http://127.0.0.1:8888 or https://lab.example.org/hub, not {text!r}."
+            raise Rejected(message, code="bad_setting", field="qpi_addr")
+        base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        return cls(base=base, host=parts.hostname, secure=parts.scheme == "https")
+
+    def url(self, path: str) -> str:
+        """An address below ``qpi/v1/``."""
+        return f"{self.base}/qpi/v1/{path}"
+
+    @property
+    def link(self) -> str:
+        return "ws" + self.url("link").removeprefix("http")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether what is sent there stays on this machine."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def check_plain(address: Address, *, insecure: bool, fingerprint: str | None) -> None:
+    """Refuse to show a token to everybody on the way.
+
+    Raises
+    ------
+    Rejected
+        plain http to another machine, or a fingerprint that nothing can be compared with.
+    """
+    if address.secure:
+        return
+    if fingerprint:
+        message = "A CA fingerprint needs an https address: over plain http nothing proves who answers."
+        raise Rejected(message, code="bad_setting", field="ca_fingerprint")
+    if not address.loopback and not insecure:
+        message = (
+            f"The token would travel unencrypted to {address.host}: use an https address, "
+            "or --insecure if the network in between is trusted."
+        )
+        raise Rejected(message, code="insecure", field="qpi_addr")
+
+
+def read_fingerprint(text: str) -> bytes:
+    """A SHA-256 fingerprint, with or without colons.
+
+    Raises
+    ------
+    Rejected
+        it is none.
+    """
+    digits = re.sub(r"^sha-?256[:=]", "", text.strip().lower()).replace(":", "")
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        message = f"ca_fingerprint is a SHA-256 in 64 hexadecimal digits, not {text!r}."
+        raise Rejected(message, code="bad_setting", field="ca_fingerprint")
+    return bytes.fromhex(digits)
+
+
+async def trust(address: Address, *, ca_file: Path | None, fingerprint: str | None) -> ssl.SSLContext | None:
+    """What to verify the lab with; None for plain http. No credential is sent on the way.
+
+    Raises
+    ------
+    Untrusted
+        the server's CA is not the one with this fingerprint.
+    Unavailable
+        the server does not give its CA now.
+    Rejected
+        the CA file cannot be read.
+    """
+    if not address.secure:
+        return None
+    if fingerprint:
+        return await _pinned(address, read_fingerprint(fingerprint))
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        message = f"The CA file {ca_file} cannot be used: {error}."
+        raise Rejected(message, code="bad_setting", field="ca_file") from error
+
+
+async def _pinned(address: Address, wanted: bytes) -> ssl.SSLContext:
+    import httpx
+
+    url = address.url("ca.pem")
+    try:
+        # Not verified, and nothing is sent: the fingerprint decides whether the answer counts.
+        async with httpx.AsyncClient(verify=False, trust_env=False, timeout=10) as client:
+            response = await client.get(url)
+            response.raise_for_status()
+            pem = response.text
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{url} does not give the lab's CA: {error}", code="no_ca") from error
+    try:
+        der = ssl.PEM_cert_to_DER_cert(pem[:MAX_CA_BYTES].strip() + "\n")
+    except ValueError as error:
+        raise Untrusted(f"{url} is no certificate.") from error
+    found = hashlib.sha256(der).digest()
+    if not hmac.compare_digest(found, wanted):
+        raise Untrusted(
+            f"The CA of {address.base} has the fingerprint {found.hex()}, not {wanted.hex()}: somebody may sit in "
+            "between, or the lab has a new CA. The token was not sent.",
+            found=found.hex(),
+            wanted=wanted.hex(),
+        )
+    # Only the certificate that was compared: the answer may hold others.
+    return ssl.create_default_context(cadata=der)

@@ -1,0 +1,172 @@
+"""What a circuit does, found without expanding it: its size, its measurements, its control flow."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import AnnotatedOperation, CircuitInstruction, ControlFlowOp, ForLoopOp, Operation
+
+from qpi_jupyter.core.errors import ProgramError
+from qpi_jupyter.data.conventions import NOT_MEASURED, Slots
+
+MAX_OPERATIONS = 1_000_000
+"""Operations of one circuit after all gate definitions and counted loops are expanded."""
+_PASSIVE = frozenset({"barrier", "delay"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """The figures of one circuit; ``mid_circuit`` means that a measured qubit is used again."""
+
+    operations: int
+    slots: Slots
+    has_measurement: bool
+    control_flow: bool
+    mid_circuit: bool
+    names: frozenset[str]
+
+
+def analyse(circuit: QuantumCircuit, *, index: int, unique_names: bool) -> Analysis:
+    """Measure the circuit up.
+
+    Parameters
+    ----------
+    index
+        the circuit's number in the job, for messages.
+    unique_names
+        two gates of one name have one definition (true for a text, not for QPY).
+
+    Raises
+    ------
+    ProgramError
+        the circuit expands to more than `MAX_OPERATIONS`.
+    """
+    sizes = _Sizes(unique_names)
+    try:
+        total = _checked_size(circuit, sizes, index)
+        seen = _Measurements(
+            qubit=[NOT_MEASURED] * circuit.num_clbits,
+            acq_index=[NOT_MEASURED] * circuit.num_clbits,
+        )
+        seen.walk(circuit, range(circuit.num_qubits), range(circuit.num_clbits))
+    except RecursionError:
+        raise ProgramError(
+            f"Circuit {index} nests its gates or blocks too deeply.", code="program_too_complex", circuit=index
+        ) from None
+    return Analysis(
+        operations=total,
+        slots=Slots(clbit=tuple(range(circuit.num_clbits)), qubit=tuple(seen.qubit), acq_index=tuple(seen.acq_index)),
+        has_measurement=bool(seen.times),
+        control_flow=seen.control_flow,
+        mid_circuit=seen.mid_circuit,
+        names=frozenset(circuit.count_ops()),
+    )
+
+
+def _checked_size(circuit: QuantumCircuit, sizes: _Sizes, index: int) -> int:
+    total = 0
+    for instruction in circuit.data:
+        size = 1 if instruction.is_standard_gate() else sizes.of(instruction.operation)
+        total += size
+        if total > MAX_OPERATIONS:
+            raise ProgramError(
+                f"Circuit {index} expands to more than {MAX_OPERATIONS:,} operations: {instruction.name!r} alone has "
+                f"{size:,}. Use fewer nested definitions or shorter loops.",
+                code="program_too_complex",
+                circuit=index,
+                gate=instruction.name,
+                limit=MAX_OPERATIONS,
+            )
+    return total
+
+
+class _Sizes:
+    """Operations behind an instruction, each definition counted once and none expanded."""
+
+    def __init__(self, unique_names: bool) -> None:
+        self._unique_names = unique_names
+        self._known: dict[Hashable, int] = {}
+        # The keys may be ids: hold what they belong to, so that no id is used twice.
+        self._kept: list[object] = []
+
+    def of(self, operation: Operation) -> int:
+        if isinstance(operation, ControlFlowOp):
+            turns = len(operation.params[0]) if isinstance(operation, ForLoopOp) else 1
+            return 1 + turns * sum(self._of_circuit(block) for block in operation.blocks)
+        if isinstance(operation, AnnotatedOperation):
+            return 1 + self.of(operation.base_op)
+        definition = _own_definition(operation)
+        if definition is None:
+            return 1
+        key: Hashable = id(definition)
+        if self._unique_names:
+            key = (operation.name, operation.num_qubits, operation.num_clbits)
+        if key not in self._known:
+            self._kept.append(definition)
+            self._known[key] = max(1, self._of_circuit(definition))
+        return self._known[key]
+
+    def _of_circuit(self, circuit: QuantumCircuit) -> int:
+        return sum(1 if i.is_standard_gate() else self.of(i.operation) for i in circuit.data)
+
+
+def _own_definition(operation: Operation) -> QuantumCircuit | None:
+    """The definition that came with the program; None where Qiskit would have to make one up."""
+    definition = getattr(operation, "_definition", None)
+    if definition is None and type(operation).__module__ == "qiskit.qasm2.parse":
+        definition = operation.definition  # one level, from the text
+    return definition
+
+
+@dataclass(slots=True)
+class _Measurements:
+    """Which qubit each classical bit holds, in program order, through blocks and definitions."""
+
+    qubit: list[int]
+    acq_index: list[int]
+    times: dict[int, int] = field(default_factory=dict)
+    control_flow: bool = False
+    mid_circuit: bool = False
+
+    def walk(self, circuit: QuantumCircuit, qubits: Sequence[int], clbits: Sequence[int]) -> None:
+        for instruction in circuit.data:
+            if instruction.is_standard_gate():
+                self._used(circuit, instruction.qubits, qubits)
+                continue
+            name = instruction.name
+            if name in _PASSIVE:
+                continue
+            self._used(circuit, instruction.qubits, qubits)
+            if name == "measure":
+                qubit = qubits[circuit.find_bit(instruction.qubits[0]).index]
+                clbit = clbits[circuit.find_bit(instruction.clbits[0]).index]
+                self._measured(qubit, clbit)
+            else:
+                self._inside(circuit, instruction, qubits, clbits)
+
+    def _used(self, circuit: QuantumCircuit, bits: Sequence[object], qubits: Sequence[int]) -> None:
+        if self.times and not self.mid_circuit:
+            self.mid_circuit = any(qubits[circuit.find_bit(bit).index] in self.times for bit in bits)
+
+    def _measured(self, qubit: int, clbit: int) -> None:
+        turn = self.times.get(qubit, 0)
+        self.times[qubit] = turn + 1
+        self.qubit[clbit], self.acq_index[clbit] = qubit, turn
+
+    def _inside(
+        self, circuit: QuantumCircuit, instruction: CircuitInstruction, qubits: Sequence[int], clbits: Sequence[int]
+    ) -> None:
+        operation = instruction.operation
+        if isinstance(operation, ControlFlowOp):
+            self.control_flow = True
+            blocks = operation.blocks
+        elif operation.num_clbits and (definition := _own_definition(operation)) is not None:
+            blocks = (definition,)
+        else:
+            return
+        inner_qubits = [qubits[circuit.find_bit(bit).index] for bit in instruction.qubits]
+        inner_clbits = [clbits[circuit.find_bit(bit).index] for bit in instruction.clbits]
+        for block in blocks:
+            self.walk(block, inner_qubits, inner_clbits)

@@ -1,0 +1,86 @@
+"""One measured program: run, check what came back, stamp it with its provenance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from qpi_jupyter.core.errors import Faulted, QpiError
+from qpi_jupyter.core.programs import Program
+from qpi_jupyter.data.conventions import Provenance
+
+from .base import Executor, RunCancelled
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def run_program(
+    executor: Executor,
+    program: Program,
+    *,
+    progress: Callable[[float], None] = lambda share: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[xr.Dataset]:
+    """The Datasets of an open executor, checked and with provenance: what a driver calls.
+
+    Raises
+    ------
+    RunCancelled
+        ``cancelled()`` was true.
+    QpiError
+        the program is at fault (`Rejected`), or the bench (`Faulted`): everything unforeseen is the bench's.
+    """
+    from .programs import program_sha256
+
+    started_at, start = datetime.now(UTC), time.perf_counter()
+    try:
+        datasets = executor.run(program, progress=progress, cancelled=cancelled)
+    except (QpiError, RunCancelled):
+        raise
+    except Exception as error:
+        raise Faulted(f"{type(executor).__name__} failed: {type(error).__name__}: {error}") from error
+    busy_s = time.perf_counter() - start
+    _check(executor, datasets)
+    manifest = executor.capabilities()
+    from qpi_jupyter.data.build import stamp
+
+    stamp(
+        datasets,
+        Provenance(
+            executor=manifest.executor,
+            executor_version=manifest.executor_version,
+            program_sha256=program_sha256(program),
+            simulator=manifest.simulator,
+            calibration_id=manifest.calibration_id,
+            config_sha256=manifest.config_sha256,
+            seed=program.options.seed_simulator,
+            started_at=_rfc3339(started_at),
+            finished_at=_rfc3339(datetime.now(UTC)),
+            busy_s=round(busy_s, 6),
+            **executor.provenance(program),
+        ),
+    )
+    return datasets
+
+
+def _check(executor: Executor, datasets: list[xr.Dataset]) -> None:
+    import xarray as xr
+
+    from qpi_jupyter.data.conventions import CONVENTIONS, CONVENTIONS_ATTR
+
+    right = isinstance(datasets, list) and datasets
+    if not right or not all(
+        isinstance(dataset, xr.Dataset) and dataset.attrs.get(CONVENTIONS_ATTR) == CONVENTIONS for dataset in datasets
+    ):
+        raise Faulted(
+            f"{type(executor).__name__}.run must return a list of Datasets in the conventions {CONVENTIONS}: "
+            "make them with qpi_jupyter.data.build.",
+            code="bad_executor",
+        )
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

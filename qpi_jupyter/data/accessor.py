@@ -1,0 +1,122 @@
+"""``ds.qpi``: what a person asks of a result, on a Dataset and on a DataTree of several circuits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from qpi_jupyter.core.results import format_outcome
+
+from . import conventions as c
+from .bits import complex_iq, full_bits, int_counts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from qiskit.result import Result
+
+
+@xr.register_dataset_accessor("qpi")
+class DatasetAccessor:
+    """One circuit's result."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+        self._info = c.circuit_info(dataset.attrs)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Name, shots, levels, registers, seed, and the provenance: all that the result says about itself."""
+        origin = c.provenance(self._dataset.attrs)
+        return {**self._info.to_dict(), "provenance": None if origin is None else origin.to_dict()}
+
+    def counts(self) -> dict[str, int]:
+        """How often each outcome came, keyed as Qiskit keys them (last register first, a space between registers).
+
+        At level 1 the points are told apart first, by the readout model in the provenance or by their clusters.
+        """
+        sizes, slots = self._info.creg_sizes, self._info.memory_slots
+        dataset = self._dataset
+        if c.IQ in dataset.variables:
+            from .discrimination import discriminate
+
+            dataset = discriminate(dataset)
+        return {format_outcome(value, sizes, slots): count for value, count in int_counts(dataset, slots).items()}
+
+    def bits(self) -> NDArray[np.int8]:
+        """One row per shot, one column per classical bit, bit 0 first."""
+        return full_bits(self._dataset, self._info.memory_slots)
+
+    def iq(self) -> NDArray[np.complex128]:
+        """The readout signal as complex numbers, ``(shots, slots)``; ``(slots,)`` where it was averaged."""
+        return complex_iq(self._dataset)
+
+    def plot(self, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
+        """A histogram of the counts (level 2), or the IQ plane of one qubit with the discrimination line (level 1).
+
+        Parameters
+        ----------
+        ax
+            draw here; by default in a new figure.
+        qubit
+            which one at level 1; by default the first measured one.
+        """
+        from .plots import plot
+
+        return plot(self._dataset, ax, qubit=qubit)
+
+    def to_qiskit(self) -> Result:
+        """The result as ``qiskit.result.Result``."""
+        from .qiskit_results import to_result
+
+        return to_result([self._dataset])
+
+
+@xr.register_datatree_accessor("qpi")
+class DataTreeAccessor:
+    """The result of a job with several circuits."""
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self._tree = tree
+
+    def __len__(self) -> int:
+        return len(self._tree.children)
+
+    def __getitem__(self, index: int) -> xr.Dataset:
+        return self._datasets()[index]
+
+    @property
+    def info(self) -> list[dict[str, Any]]:
+        """What each circuit's result says about itself."""
+        return [dataset.qpi.info for dataset in self._datasets()]
+
+    def counts(self) -> list[dict[str, int]]:
+        """Each circuit's counts."""
+        return [dataset.qpi.counts() for dataset in self._datasets()]
+
+    def bits(self) -> list[NDArray[np.int8]]:
+        """Each circuit's bits."""
+        return [dataset.qpi.bits() for dataset in self._datasets()]
+
+    def iq(self) -> list[NDArray[np.complex128]]:
+        """Each circuit's readout signal."""
+        return [dataset.qpi.iq() for dataset in self._datasets()]
+
+    def plot(self, *, qubit: int | None = None) -> list[Axes]:
+        """Each circuit's plot in one figure (the first `plots.MAX_PANELS` of them)."""
+        from .plots import plot_all
+
+        return plot_all(self._datasets(), qubit=qubit)
+
+    def to_qiskit(self) -> Result:
+        """The whole job as one ``qiskit.result.Result``."""
+        from .qiskit_results import to_result
+
+        return to_result(self._datasets())
+
+    def _datasets(self) -> list[xr.Dataset]:
+        from .codec import as_list
+
+        return as_list(self._tree)

@@ -1,0 +1,179 @@
+"""The conventions ``qpi-1``: what a result Dataset holds.  Stdlib only; ``docs/reference/datasets.md`` explains it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from typing import Any, Self
+
+from qpi_jupyter.core.errors import Rejected
+
+CONVENTIONS = "qpi-1"
+"""The value of every Dataset's ``Conventions`` attribute."""
+CONVENTIONS_ATTR = "Conventions"
+CIRCUIT_ATTR = "qpi"
+"""The attribute with the `CircuitInfo` as JSON."""
+PROVENANCE_ATTR = "provenance"
+"""The attribute with the `Provenance` as JSON."""
+
+BIT, COUNT, IQ = "bit", "count", "iq"
+SHOT, SLOT, OUTCOME, COMPONENT = "shot", "slot", "outcome", "component"
+QUBIT, CLBIT, ACQ_INDEX = "qubit", "clbit", "acq_index"
+COMPONENTS = ("I", "Q")
+NOT_MEASURED = -1
+"""The qubit and acquisition index of a classical bit that no measurement writes."""
+
+VARIABLE_ATTRS: dict[str, dict[str, str]] = {
+    BIT: {"long_name": "Measured bit", "units": "1"},
+    COUNT: {"long_name": "Shots with this outcome", "units": "1"},
+    IQ: {"long_name": "Integrated readout signal", "units": "arb. unit"},
+    OUTCOME: {"long_name": "Outcome over all registers, as Qiskit writes it", "units": "1"},
+    COMPONENT: {"long_name": "Quadrature of the readout signal", "units": "1"},
+    QUBIT: {"long_name": "Qubit of the submitted circuit", "units": "1"},
+    CLBIT: {"long_name": "Classical bit of the submitted circuit", "units": "1"},
+    ACQ_INDEX: {"long_name": "Which measurement of this qubit, from 0", "units": "1"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """What the columns of ``bit`` and ``iq`` are: one entry a slot in each tuple.
+
+    ``qubit`` and ``acq_index`` are `NOT_MEASURED` for a classical bit that no measurement writes.
+    """
+
+    clbit: tuple[int, ...]
+    qubit: tuple[int, ...]
+    acq_index: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.clbit)
+
+    def measured(self) -> Slots:
+        """Only the slots that a measurement writes."""
+        keep = [i for i, qubit in enumerate(self.qubit) if qubit != NOT_MEASURED]
+        return Slots(
+            clbit=tuple(self.clbit[i] for i in keep),
+            qubit=tuple(self.qubit[i] for i in keep),
+            acq_index=tuple(self.acq_index[i] for i in keep),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitInfo:
+    """What a result says about its circuit: Qiskit's header fields, and where in the job it belongs.
+
+    ``circuit`` is the circuit's index in the program and ``row`` its parameter row (None: it has no parameters).
+    Register sizes are ``(name, size)`` in the circuit's order.  ``metadata`` is the circuit's own, as JSON.
+    """
+
+    name: str
+    circuit: int = 0
+    row: int | None = None
+    shots: int
+    meas_level: int = 2
+    meas_return: str = "single"
+    creg_sizes: tuple[tuple[str, int], ...] = ()
+    qreg_sizes: tuple[tuple[str, int], ...] = ()
+    memory_slots: int
+    n_qubits: int
+    seed: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "circuit": self.circuit,
+            "row": self.row,
+            "shots": self.shots,
+            "meas_level": self.meas_level,
+            "meas_return": self.meas_return,
+            "creg_sizes": self.creg_sizes,
+            "qreg_sizes": self.qreg_sizes,
+            "memory_slots": self.memory_slots,
+            "n_qubits": self.n_qubits,
+            "seed": self.seed,
+            "metadata": self.metadata,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        values = _known(cls, raw)
+        for name in ("creg_sizes", "qreg_sizes"):
+            values[name] = tuple((str(register), int(size)) for register, size in values.get(name, ()))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a result comes from; times are RFC 3339 in UTC, ``busy_s`` is the time the QPU was held.
+
+    ``readout`` says how IQ became bits, or bits became IQ (centres by qubit, sigma).
+    """
+
+    executor: str
+    executor_version: str
+    program_sha256: str
+    simulator: bool
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    calibration_id: str = ""
+    config_sha256: str = ""
+    seed: int | None = None
+    started_at: str
+    finished_at: str
+    busy_s: float
+    readout: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(**_known(cls, raw))
+
+
+def circuit_info(attrs: Mapping[Any, Any]) -> CircuitInfo:
+    """The circuit info in a Dataset's attributes.
+
+    Raises
+    ------
+    Rejected
+        the Dataset is not in these conventions.
+    """
+    check_conventions(attrs)
+    return CircuitInfo.from_dict(json.loads(attrs[CIRCUIT_ATTR]))
+
+
+def provenance(attrs: Mapping[Any, Any]) -> Provenance | None:
+    """The provenance in a Dataset's attributes, if it has one."""
+    text = attrs.get(PROVENANCE_ATTR)
+    return _read_provenance(text) if text else None
+
+
+def check_conventions(attrs: Mapping[Any, Any]) -> None:
+    """Refuse attributes of other conventions.
+
+    Raises
+    ------
+    Rejected
+        they are not ``qpi-1``.
+    """
+    found = attrs.get(CONVENTIONS_ATTR)
+    if found != CONVENTIONS:
+        raise Rejected(
+            f"This dataset follows the conventions {found!r}; this version of qpi-jupyter reads {CONVENTIONS!r}.",
+            code="bad_conventions",
+        )
+
+
+def _known(kind: type, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields this version knows; newer writers may add more."""
+    names = {f.name for f in fields(kind)}
+    return {name: value for name, value in raw.items() if name in names}
+
+
+@lru_cache(maxsize=64)
+def _read_provenance(text: str) -> Provenance:
+    return Provenance.from_dict(json.loads(text))

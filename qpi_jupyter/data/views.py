@@ -1,0 +1,169 @@
+"""What widgets and saved notebooks show of a result: pure functions, no display and no matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from qpi_jupyter.core.errors import Rejected
+
+from . import conventions as c
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MAX_BARS = 32
+MAX_POINTS = 2000
+_BLUE = "#1f77b4"
+_GREY = "#888888"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One bar of a histogram; ``rest`` is true for the one that sums up all outcomes without a bar of their own."""
+
+    label: str
+    count: int
+    share: float
+    rest: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IqView:
+    """One qubit's points in the IQ plane, told apart.
+
+    ``bits`` are as discriminated; ``centres`` are those of 0 and 1 and ``line`` two ends of the threshold, as
+    ``(I, Q)``; ``fidelity`` is the chance to read a bit right, None if unknown.  ``total`` counts all shots, of which
+    ``i`` and ``q`` may be an even selection.
+    """
+
+    qubit: int
+    clbit: int
+    i: list[float]
+    q: list[float]
+    bits: list[int]
+    total: int
+    averaged: bool
+    centres: tuple[tuple[float, float], tuple[float, float]]
+    line: tuple[tuple[float, float], tuple[float, float]]
+    fidelity: float | None
+    units: str
+
+
+def histogram(counts: Mapping[str, int], limit: int = MAX_BARS) -> list[Bar]:
+    """At most ``limit`` bars: all outcomes by key, or the most frequent ones by count and one bar for the others."""
+    total = sum(counts.values()) or 1
+    if len(counts) <= limit:
+        return [Bar(label=key, count=count, share=count / total) for key, count in sorted(counts.items())]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    top, others = ranked[: limit - 1], ranked[limit - 1 :]
+    bars = [Bar(label=key, count=count, share=count / total) for key, count in top]
+    left = sum(count for _, count in others)
+    bars.append(Bar(label=f"{len(others):,} other outcomes", count=left, share=left / total, rest=True))
+    return bars
+
+
+def measured_qubits(dataset: xr.Dataset) -> list[int]:
+    """The qubits with points in a level-1 Dataset."""
+    return sorted({int(qubit) for qubit in dataset.variables[c.QUBIT].values})
+
+
+def iq_points(dataset: xr.Dataset, qubit: int | None = None, max_points: int = MAX_POINTS) -> IqView:
+    """The IQ view of one qubit (by default the first), with its last measurement.
+
+    Raises
+    ------
+    Rejected
+        the Dataset is not of level 1, or it has no such qubit.
+    """
+    import numpy as np
+
+    from .bits import complex_iq
+    from .discrimination import discriminator
+
+    signal = complex_iq(dataset)
+    qubits = dataset.variables[c.QUBIT].values.tolist()
+    chosen = qubits[0] if qubit is None else qubit
+    if chosen not in qubits:
+        raise Rejected(f"Qubit {chosen} has no points; measured: {', '.join(map(str, sorted(set(qubits))))}.")
+    slot = max((s for s, q in enumerate(qubits) if q == chosen), key=dataset.variables[c.ACQ_INDEX].values.__getitem__)
+    points = np.atleast_1d(signal[..., slot])
+    rule = discriminator(dataset, slot)
+    shown = points[:: max(1, -(-len(points) // max_points))]
+    reach = max(abs(rule.centre_1 - rule.centre_0), float(np.ptp(points.real)) / 2, float(np.ptp(points.imag)) / 2)
+    ends = rule.line(reach or 1.0)
+    return IqView(
+        qubit=chosen,
+        clbit=int(dataset.variables[c.CLBIT].values[slot]),
+        i=shown.real.tolist(),
+        q=shown.imag.tolist(),
+        bits=rule.bits(shown).tolist(),
+        total=len(points),
+        averaged=signal.ndim == 1,
+        centres=(_pair(rule.centre_0), _pair(rule.centre_1)),
+        line=(_pair(ends[0]), _pair(ends[1])),
+        fidelity=rule.fidelity,
+        units=c.VARIABLE_ATTRS[c.IQ]["units"],
+    )
+
+
+def counts_text(counts: Mapping[str, int], limit: int = 16, width: int = 40) -> str:
+    """The histogram in characters, one line an outcome."""
+    bars = histogram(counts, limit)
+    longest = max((len(bar.label) for bar in bars), default=0)
+    digits = max((len(f"{bar.count:,}") for bar in bars), default=0)
+    highest = max((bar.count for bar in bars), default=0) or 1
+    return "\n".join(
+        f"{bar.label:>{longest}}  {bar.count:>{digits},}  {'█' * round(width * bar.count / highest)}" for bar in bars
+    )
+
+
+def counts_html(counts: Mapping[str, int], limit: int = MAX_BARS) -> str:
+    """The histogram as a small table with bars, in the page's own colours; safe to put anywhere."""
+    bars = histogram(counts, limit)
+    highest = max((bar.count for bar in bars), default=0) or 1
+    rows = "".join(
+        f"<tr><th scope='row' style='text-align:right;font-family:monospace'>{escape(bar.label)}</th>"
+        f"<td style='text-align:right'>{bar.count:,}</td><td style='text-align:right'>{bar.share:.1%}</td>"
+        f"<td style='width:16em;text-align:left'><div style='height:0.8em;width:{100 * bar.count / highest:.1f}%;"
+        f"background:{_GREY if bar.rest else _BLUE}'></div></td></tr>"
+        for bar in bars
+    )
+    head = "<tr><th scope='col'>Outcome</th><th scope='col'>Shots</th><th scope='col'>Share</th><td></td></tr>"
+    return f"<table class='qpi-counts'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def counts_svg(counts: Mapping[str, int], limit: int = MAX_BARS, *, width: int = 640, height: int = 280) -> str:
+    """The histogram as an SVG picture that follows the page's text colour."""
+    bars = histogram(counts, limit)
+    highest = max((bar.count for bar in bars), default=0) or 1
+    longest = max((len(bar.label) for bar in bars), default=1)
+    upright = longest * 7 * len(bars) < width - 60
+    foot = 30 if upright else min(height // 2, 12 + longest * 6)
+    floor, step = height - foot, (width - 60) / max(1, len(bars))
+    parts = []
+    for index, bar in enumerate(bars):
+        tall = (floor - 24) * bar.count / highest
+        x = 50 + index * step
+        middle = x + step / 2
+        turn = "" if upright else f' transform="rotate(-60 {middle:.1f} {floor + 12})"'
+        anchor = "middle" if upright else "end"
+        parts.append(
+            f'<rect x="{x + step * 0.1:.1f}" y="{floor - tall:.1f}" width="{step * 0.8:.1f}" height="{tall:.1f}" '
+            f'fill="{_GREY if bar.rest else _BLUE}"><title>{escape(bar.label)}: {bar.count:,}</title></rect>'
+            f'<text x="{middle:.1f}" y="{floor + 14}" text-anchor="{anchor}"{turn}>{escape(bar.label)}</text>'
+        )
+        if len(bars) <= 16:
+            parts.append(f'<text x="{middle:.1f}" y="{floor - tall - 4:.1f}" text-anchor="middle">{bar.count:,}</text>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
+        f'aria-label="Histogram of {sum(counts.values()):,} shots" font-family="monospace" font-size="11" '
+        f'fill="currentColor"><line x1="50" x2="{width - 10}" y1="{floor}" y2="{floor}" stroke="currentColor"/>'
+        f'<text x="44" y="30" text-anchor="end">{highest:,}</text>{"".join(parts)}</svg>'
+    )
+
+
+def _pair(point: complex) -> tuple[float, float]:
+    return point.real, point.imag

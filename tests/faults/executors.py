@@ -1,0 +1,165 @@
+"""Executors that misbehave, and one that keeps a diary: named doubles for tests of drivers.
+
+``tests.faults.executors:SlowExecutor`` and so on is what ``--executor`` takes, with the repository's root as the
+current folder. None of them looks at the program, so none needs Qiskit to be quick.
+
+Every run is first appended, synced, to the file that the option ``diary`` names: what really ran is counted there and
+not in anybody's database. A line is JSON: ``{"label", "sha256", "pid", "event"}``; the label is the program's
+first line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import xarray as xr
+
+from qpi_executors import Executor, Option, RunCancelled
+from qpi_jupyter.core.errors import Faulted, ProgramError
+from qpi_jupyter.core.manifest import Estimate, Manifest
+from qpi_jupyter.core.programs import Program
+from qpi_jupyter.data.build import counts_dataset
+from qpi_jupyter.data.conventions import CircuitInfo
+
+Progress = Callable[[float], None]
+Cancelled = Callable[[], bool]
+
+
+def read_diary(path: Path) -> list[dict[str, Any]]:
+    """Every line of a diary; none where nothing ran."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class RecordingExecutor(Executor):
+    """Writes its diary, measures for ``seconds`` and hears cancels; all shots give ``0x3``.
+
+    A program whose first line ends with ``ERR`` is refused while it runs.
+    """
+
+    options: ClassVar[Mapping[str, Option]] = {
+        "diary": Option(doc="the file that every run is appended to"),
+        "seconds": Option(doc="how long a run takes", default=0.0, kind=float),
+        "simulator": Option(doc="false: an instrument", default=True, kind=bool),
+        "memory_bytes": Option(doc="what the estimate says", default=1, kind=int),
+    }
+
+    def capabilities(self) -> Manifest:
+        return Manifest(
+            executor="recording",
+            executor_version="1",
+            num_qubits=2,
+            basis_gates=("h", "cx"),
+            simulator=self.settings["simulator"],
+        )
+
+    def validate(self, program: Program) -> None:
+        if program.sources[0].startswith(b"BAD"):
+            raise ProgramError("The program starts with BAD.", circuit=0, line=1, column=1)
+
+    def estimate(self, program: Program) -> Estimate:
+        seconds = self.settings["seconds"]
+        return Estimate(estimate_s=seconds, upper_s=2 * seconds + 1, memory_bytes=self.settings["memory_bytes"])
+
+    def run(self, program: Program, *, progress: Progress, cancelled: Cancelled) -> list[xr.Dataset]:
+        self.record(program, "run")
+        if program.sources[0].splitlines()[0].endswith(b"ERR"):
+            raise ProgramError("The program ends with ERR.", circuit=0, line=1)
+        self.work(progress, cancelled)
+        return [
+            counts_dataset(
+                CircuitInfo(
+                    name="bell", circuit=index, shots=shots, memory_slots=2, n_qubits=2, creg_sizes=(("c", 2),)
+                ),
+                {3: shots},
+            )
+            for index, shots in enumerate(
+                program.circuit_options(i).shots or program.options.shots for i in range(len(program.sources))
+            )
+        ]
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        """What a run does besides writing the diary."""
+        start = time.monotonic()
+        while (passed := time.monotonic() - start) < self.settings["seconds"]:
+            if cancelled():
+                raise RunCancelled
+            progress(passed / self.settings["seconds"])
+            time.sleep(0.005)
+
+    def record(self, program: Program, event: str) -> None:
+        if self.settings["diary"] is None:
+            return
+        label = program.sources[0].splitlines()[0].decode("utf-8", "replace")
+        line = json.dumps({"label": label, "sha256": program.sha256, "pid": os.getpid(), "event": event})
+        fd = os.open(self.settings["diary"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(fd, line.encode() + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+class SlowExecutor(RecordingExecutor):
+    """Runs for an hour unless told otherwise, and stops when asked."""
+
+    options: ClassVar[Mapping[str, Option]] = {
+        **RecordingExecutor.options,
+        "seconds": Option(doc="how long a run takes", default=3600.0, kind=float),
+    }
+
+
+class NeverExecutor(RecordingExecutor):
+    """Never ends and never asks whether to: only SIGTERM stops it."""
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        while True:
+            signal.pause()
+
+
+class BlockedExecutor(RecordingExecutor):
+    """Sits in C code like a simulator or a vendor's library: only SIGKILL stops it."""
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        while True:
+            ctypes.CDLL(None).pause()
+
+
+class CrashingExecutor(RecordingExecutor):
+    """Takes its process down in the middle of a run."""
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class MemoryHog(RecordingExecutor):
+    """Takes all the memory that it can get."""
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        hoard = []
+        while True:
+            hoard.append(b"\1" * (16 << 20))
+
+
+class FaultyExecutor(RecordingExecutor):
+    """An instrument that reports a fault in every run."""
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        raise Faulted("The mixer does not answer.", code="mixer")
+
+
+class BombExecutor(RecordingExecutor):
+    """Its check never ends for programs that start with BOMB."""
+
+    def validate(self, program: Program) -> None:
+        super().validate(program)
+        while program.sources[0].startswith(b"BOMB"):
+            ctypes.CDLL(None).pause()
