@@ -132,7 +132,7 @@ class IllegalTransition(Exception):
 
 
 def advance(job: Job, event: Event) -> Step:
-    """The next step of ``job`` after ``event``. An interruption that leaves no try counts as Abandoned, whoever says it.
+    """The next step of ``job`` after ``event``. An interruption without a try left is Abandoned, whoever says it.
 
     Raises
     ------
