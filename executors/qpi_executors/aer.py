@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import BreakLoopOp, ContinueLoopOp, ForLoopOp, IfElseOp, SwitchCaseOp, WhileLoopOp
 from qiskit.circuit.library import get_standard_gate_name_mapping
-from qiskit.transpiler import PassManager, generate_preset_pass_manager
+from qiskit.transpiler import CouplingMap, PassManager, Target, generate_preset_pass_manager
 from qiskit_aer import AerSimulator, __version__
 from qiskit_aer.aererror import AerError
 
@@ -24,7 +25,14 @@ from .costs import simulation_cost
 from .programs import Run
 from .simulator import Cost, Outcome, SimulatorExecutor
 
-_CONTROL_FLOW = frozenset({"if_else", "while_loop", "for_loop", "switch_case", "break_loop", "continue_loop", "store"})
+_BRANCHES = {
+    "if_else": IfElseOp,
+    "while_loop": WhileLoopOp,
+    "for_loop": ForLoopOp,
+    "switch_case": SwitchCaseOp,
+    "break_loop": BreakLoopOp,
+    "continue_loop": ContinueLoopOp,
+}
 
 
 class AerExecutor(SimulatorExecutor):
@@ -54,6 +62,7 @@ class AerExecutor(SimulatorExecutor):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
+        self._check_edges()
         self._simulator = self._make_simulator()
         self._warm = False
 
@@ -115,14 +124,24 @@ class AerExecutor(SimulatorExecutor):
             raise Faulted(f"Aer cannot use the device {self.settings['device']}: {problem}", code="no_device")
         self._warm = True
 
+    def _check_edges(self) -> None:
+        edges, qubits = self.settings["coupling_map"], self.settings["num_qubits"]
+        if edges is not None and self.settings["fake_backend"] is not None:
+            raise Rejected("A fake backend has its own coupling_map.", code="bad_option", field="coupling_map")
+        for edge in edges or ():
+            if len(edge) != 2 or not all(type(qubit) is int and 0 <= qubit < qubits for qubit in edge):
+                raise Rejected(
+                    f"coupling_map is a list of pairs of qubits below {qubits}, not {edge!r}.",
+                    code="bad_option",
+                    field="coupling_map",
+                )
+
     def _make_simulator(self) -> AerSimulator:
         settings = self.settings
         options: dict[str, Any] = {
             name: settings[name] for name in ("method", "device", "precision") if settings[name] is not None
         }
         options["max_parallel_threads"] = settings["max_parallel_threads"] or len(os.sched_getaffinity(0))
-        if settings["coupling_map"] is not None:
-            options["coupling_map"] = settings["coupling_map"]
         if settings["noise_model"] is not None:
             options["noise_model"] = noise_model(settings["noise_model"])
         try:
@@ -135,34 +154,57 @@ class AerExecutor(SimulatorExecutor):
     @cached_property
     def _operations(self) -> frozenset[str]:
         """What Aer runs as it is (a barrier it skips)."""
-        return frozenset(self._simulator.target.operation_names) - _CONTROL_FLOW | {"barrier"}
+        return frozenset(self._simulator.target.operation_names) - _BRANCHES.keys() - {"store"} | {"barrier"}
 
     @cached_property
     def _routed(self) -> tuple[tuple[int, int], ...] | None:
-        """The edges, where there are only some."""
+        """The edges, where there are only some; those of an option count both ways."""
+        if self.settings["coupling_map"] is not None:
+            pairs = self.settings["coupling_map"]
+            return tuple(sorted({edge for a, b in pairs for edge in ((a, b), (b, a))}))
         edges = self._simulator.coupling_map
         return None if edges is None else tuple(sorted((int(a), int(b)) for a, b in edges))
 
     @cached_property
     def _passes(self) -> PassManager:
-        level = 0 if self._routed is None else 1
-        return generate_preset_pass_manager(level, self._simulator, seed_transpiler=0)
+        if self._routed is None:
+            return generate_preset_pass_manager(0, self._simulator)
+        target = self._simulator.target
+        if self.settings["fake_backend"] is None:
+            # Aer's own target knows no edges, and its wide gates would not fit on any.
+            target = Target.from_configuration(
+                basis_gates=[*self._basis, "measure", "reset", "delay", *_BRANCHES],
+                custom_name_mapping=dict(_BRANCHES),
+                num_qubits=self.settings["num_qubits"],
+                coupling_map=CouplingMap(list(self._routed)),
+            )
+        return generate_preset_pass_manager(1, target=target, seed_transpiler=0)
+
+    @cached_property
+    def _basis(self) -> tuple[str, ...]:
+        """Standard gates that a client's Target may name."""
+        known = {
+            name: gate
+            for name, gate in get_standard_gate_name_mapping().items()
+            if name not in ("measure", "reset", "delay", "global_phase")
+        }
+        names = known.keys() & set(self._simulator.target.operation_names)
+        return tuple(sorted(name for name in names if self._routed is None or known[name].num_qubits <= 2))
 
     @cached_property
     def _manifest(self) -> Manifest:
         settings = self.settings
         fake = settings["fake_backend"]
         facts = target_facts(self._simulator.target) if fake else {}
-        known = get_standard_gate_name_mapping().keys() - {"measure", "reset", "delay"}
         noisy = self._simulator.options.noise_model is not None
         return Manifest(
             executor="qiskit_aer",
             executor_version=__version__,
             num_qubits=self._simulator.num_qubits if fake else settings["num_qubits"],
-            basis_gates=tuple(sorted(known & set(self._simulator.target.operation_names))),
+            basis_gates=self._basis,
             coupling_map=self._routed,
             meas_levels=(1, 2),
-            control_flow=True,
+            control_flow=not fake or "if_else" in self._simulator.target.operation_names,
             config_sha256=hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest(),
             description=f"Qiskit Aer, {settings['method']}, {fake or ('noisy' if noisy else 'ideal')}.",
             **facts,

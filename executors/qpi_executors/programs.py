@@ -18,7 +18,7 @@ from qpi_jupyter.core.programs import MAX_CIRCUITS, Program, ProgramFormat, RunO
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 
 from .analysis import Analysis, analyse
-from .sources import parse_openqasm2, parse_openqasm3, parse_qpy
+from .sources import locate, parse_openqasm2, parse_openqasm3, parse_qpy
 
 _CACHED_PROGRAMS = 8
 
@@ -85,10 +85,7 @@ def parse(program: Program) -> list[Parsed]:
     parsed: list[Parsed] = []
     for source in program.sources:
         for circuit in _read(program.format, source, len(parsed)):
-            unique_names = program.format is not ProgramFormat.QPY
-            parsed.append(
-                Parsed(circuit=circuit, analysis=analyse(circuit, index=len(parsed), unique_names=unique_names))
-            )
+            parsed.append(Parsed(circuit=circuit, analysis=_analysed(program.format, source, circuit, len(parsed))))
     _parsed[key] = parsed
     while len(_parsed) > _CACHED_PROGRAMS:
         _parsed.popitem(last=False)
@@ -156,6 +153,19 @@ def _read(form: ProgramFormat, source: bytes, index: int) -> list[QuantumCircuit
     if form is ProgramFormat.OPENQASM3:
         return [parse_openqasm3(source, index)]
     raise Rejected(f"{form} is not a circuit format.", code="bad_format", field="format")
+
+
+def _analysed(form: ProgramFormat, source: bytes, circuit: QuantumCircuit, index: int) -> Analysis:
+    if form is ProgramFormat.QPY:
+        return analyse(circuit, index=index, unique_names=False)
+    try:
+        return analyse(circuit, index=index, unique_names=True)
+    except ProgramError as error:
+        line, column = locate(source.decode(), str(error.data.get("gate", "")))
+        raise ProgramError(
+            f"{error.message.removesuffix('.')} (line {line})." if line else error.message,
+            **{**error.data, "code": error.code, "line": line, "column": column},
+        ) from None
 
 
 def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:

@@ -10,7 +10,9 @@ export type LabRequest = <T>(path: string, init?: RequestInit) => Promise<T>;
 export function labRequest(settings: ServerConnection.ISettings): LabRequest {
   return async <T>(path: string, init: RequestInit = {}): Promise<T> => {
     const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
-    const response = await ServerConnection.makeRequest(url, init, settings);
+    // JupyterLab's own way past the browser's cache is a time stamp in the address
+    const fresh: RequestInit = { cache: 'no-cache', ...init };
+    const response = await ServerConnection.makeRequest(url, fresh, settings);
     if (!response.ok) {
       throw new ServerConnection.ResponseError(response, await saidBy(response));
     }

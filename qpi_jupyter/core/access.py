@@ -83,4 +83,4 @@ def allows(principal: Principal, permission: Permission, owner: str | None = Non
         return False
     if owner is None or owner == principal.name:
         return True
-    return _ANY.get(permission, permission) in granted and permission in _ANY
+    return permission in _ANY and _ANY[permission] in granted

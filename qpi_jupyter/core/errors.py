@@ -31,8 +31,8 @@ class QpiError(Exception):
 
     def __init__(self, message: str | None = None, *, code: str | None = None, **data: Any) -> None:
         # ``data`` is JSON for people and programs to read: any JSON value is fine, hence Any.
-        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.code = code or self.default_code
+        self.message = message or (type(self).__doc__ or self.code or "error").strip().splitlines()[0]
         self.data = data
         super().__init__(self.message)
 
@@ -44,12 +44,11 @@ class QpiError(Exception):
     def from_dict(raw: Mapping[str, Any]) -> QpiError:
         """Rebuild the error that ``to_dict`` described; an unknown kind becomes a plain `QpiError`."""
         kind = _KINDS.get(str(raw.get("kind")), QpiError)
+        error = kind(str(raw.get("message") or "unknown error"), code=str(raw.get("code") or kind.default_code))
+        # Not as keywords: whoever sent this may have put a "message" or a "code" among the figures.
         data = raw.get("data")
-        return kind(
-            str(raw.get("message") or "unknown error"),
-            code=str(raw.get("code") or kind.default_code),
-            **(data if isinstance(data, Mapping) else {}),
-        )
+        error.data |= data if isinstance(data, Mapping) else {}
+        return error
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (QpiError.from_dict, (self.to_dict(),))
@@ -77,7 +76,25 @@ class ProgramError(Rejected):
         **data: Any,
     ) -> None:
         super().__init__(message, code=code, circuit=circuit, line=line, column=column, **data)
-        self.circuit, self.line, self.column = circuit, line, column
+
+    @property
+    def circuit(self) -> int | None:
+        """The circuit's index in its job, from 0."""
+        return _whole(self.data["circuit"])
+
+    @property
+    def line(self) -> int | None:
+        """From 1."""
+        return _whole(self.data["line"])
+
+    @property
+    def column(self) -> int | None:
+        """From 1."""
+        return _whole(self.data["column"])
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 class Unauthorized(QpiError):

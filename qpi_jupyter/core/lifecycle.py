@@ -11,11 +11,12 @@ driver that lost its lease and lets a driver that comes back deliver what it mea
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
+from .errors import Faulted
 from .jobs import MAX_TRIES, Job, JobState, RetryPolicy
 
 
@@ -70,7 +71,10 @@ TRANSITIONS: dict[JobState, dict[EventKind, JobState | Rule]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fact about a job. ``attempt`` is None for what no driver said (a cancel, an assignment)."""
+    """A fact about a job.
+
+    ``attempt`` is None for what no driver said: an assignment, a cancel, the lab's own check of a queued program.
+    """
 
     kind: EventKind
     at: datetime
@@ -78,6 +82,12 @@ class Event:
     driver: str | None = None
     busy_s: float = 0.0
     error: dict[str, Any] | None = None
+
+
+_SAID_BY_A_DRIVER = frozenset({
+    EventKind.RELEASED, EventKind.STARTED, EventKind.RESULT_STORED, EventKind.ERRORED, EventKind.INTERRUPTED,
+    EventKind.ABORTED,
+})  # fmt: skip
 
 
 class EffectKind(StrEnum):
@@ -122,19 +132,24 @@ class IllegalTransition(Exception):
 
 
 def advance(job: Job, event: Event) -> Step:
-    """The next step of ``job`` after ``event``.
+    """The next step of ``job`` after ``event``. An interruption without a try left is Abandoned, whoever says it.
 
     Raises
     ------
     IllegalTransition
-        the table says that this event cannot happen in this state; nothing changed.
+        the table says that this event cannot happen in this state, or it came from a driver and names no attempt;
+        nothing changed.
     """
     if event.attempt is not None and not 1 <= event.attempt == job.attempt:
         # A late Started of an attempt that is not ours any more: that driver should stop.
         late = event.kind is EventKind.STARTED
         return Step(job=job, accepted=False, effects=(_abort(event.attempt),) if late else ())
+    if event.kind is EventKind.INTERRUPTED and job.state in _OPEN_ATTEMPT:
+        event = replace(event, kind=interrupted(job))
     rule = TRANSITIONS[job.state][event.kind]
-    if rule is ILLEGAL:
+    nameless = event.attempt is None and event.kind in _SAID_BY_A_DRIVER
+    checked_bad = event.kind is EventKind.ERRORED and job.state is _Q
+    if rule is ILLEGAL or (nameless and not checked_bad and not job.state.final):
         raise IllegalTransition(job, event)
     if rule is IGNORE:
         late = event.kind is EventKind.STARTED
@@ -169,9 +184,19 @@ def _move(job: Job, event: Event, state: JobState) -> Step:
         lost_since=None,
         started=state is _R or (job.started and state is _X),
         tries=job.tries + (event.kind in _COSTS_A_TRY),
-        error=event.error if state in (_BAD, _CAN) else job.error,
+        error=_reason(event, state),
     )
     return Step(job=after, effects=_effects(job, event, after), changed=True)
+
+
+def _reason(event: Event, state: JobState) -> dict[str, Any] | None:
+    """Why the job ended; a failed one always says something."""
+    if event.error is not None and state in (_BAD, _CAN):
+        return event.error
+    if state is not _BAD:
+        return None
+    message = f"The driver gave no reason ({event.kind.value})."
+    return Faulted(message, code="no_reason", attempt=event.attempt).to_dict()
 
 
 def _effects(job: Job, event: Event, after: Job) -> tuple[Effect, ...]:
@@ -236,9 +261,8 @@ def left_out(job: Job, now: datetime, reason: str = "The driver went away while 
     """The driver is gone, or is back without the attempt."""
     if job.state not in _OPEN_ATTEMPT:
         return Step(job=job)
-    kind = interrupted(job)
-    error = {"kind": "Faulted", "code": "driver_lost", "message": reason, "data": {"attempt": job.attempt}}
-    return advance(job, Event(kind=kind, at=now, attempt=job.attempt, error=error))
+    error = Faulted(reason, code="driver_lost", attempt=job.attempt).to_dict()
+    return advance(job, Event(kind=EventKind.INTERRUPTED, at=now, attempt=job.attempt, error=error))
 
 
 def salvage_over(job: Job, now: datetime) -> bool:
@@ -249,14 +273,3 @@ def salvage_over(job: Job, now: datetime) -> bool:
 def on_hello(job: Job, held: Container[tuple[str, int]], now: datetime) -> Step:
     """What a driver's list of held attempts means for an open job that was given to it."""
     return reclaimed(job) if (job.id, job.attempt) in held else left_out(job, now)
-
-
-def markdown_table() -> str:
-    """The table as Markdown, for the documentation."""
-    head = "| | " + " | ".join(k.value for k in EventKind) + " |"
-    rule = "|---" * (len(_COLUMNS) + 1) + "|"
-    rows = [
-        f"| **{state}** | " + " | ".join(cell.value for cell in TRANSITIONS[state].values()) + " |"
-        for state in JobState
-    ]
-    return "\n".join([head, rule, *rows]) + "\n"

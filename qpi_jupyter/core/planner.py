@@ -182,7 +182,7 @@ def _closed(view: View) -> Reason | None:
     if not view.enabled:
         return Reason(rule=Rule.QPU_DISABLED, message=f"{view.qpu} is disabled.")
     if view.maintenance or (booking is not None and booking.mode is BookingMode.MAINTENANCE):
-        about = booking.end_at if booking is not None else None
+        about = booking.end_at if booking is not None and booking.mode is BookingMode.MAINTENANCE else None
         return Reason(rule=Rule.MAINTENANCE, message=f"{view.qpu} is in maintenance.", about=about)
     if view.hold is not None:
         return Reason(rule=Rule.HOLD, message=f"{view.qpu} is on hold: {view.hold}.")
@@ -212,11 +212,19 @@ def _barred(view: View, job: Job, now: datetime) -> Reason | None:
     if booking is None and session is not None and session.holder != job.owner:
         message = f"{session.holder} holds a session on {view.qpu}."
         return Reason(rule=Rule.SESSION, message=message, since=session.opened_at)
+    return _reaches_ahead(view, job, now)
+
+
+def _reaches_ahead(view: View, job: Job, now: datetime) -> Reason | None:
+    """The booking that the job may still run into. Nobody owns a maintenance, not even who entered it."""
     ahead = view.next_booking
-    if ahead is not None and not ahead.admits(job.owner) and now + timedelta(seconds=job.upper_s) > ahead.start_at:
-        message = (
-            f"This job may take {job.upper_s:g} s and would reach into {ahead.booked_by}'s booking at "
-            f"{ahead.start_at:%H:%M}."
-        )
-        return Reason(rule=Rule.BOOKING_AHEAD, message=message, about=ahead.end_at)
-    return None
+    if ahead is None or now + timedelta(seconds=job.upper_s) <= ahead.start_at:
+        return None
+    if ahead.mode is BookingMode.MAINTENANCE:
+        what = "the maintenance"
+    elif not ahead.admits(job.owner):
+        what = f"{ahead.booked_by}'s booking"
+    else:
+        return None
+    message = f"This job may take {job.upper_s:g} s and would reach into {what} at {ahead.start_at:%H:%M}."
+    return Reason(rule=Rule.BOOKING_AHEAD, message=message, about=ahead.end_at)

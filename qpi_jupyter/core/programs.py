@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -115,6 +117,20 @@ def check_program(program: Program, *, max_shots: int) -> None:
     Rejected
         an option out of its range.
     """
+    _check_sources(program)
+    options = program.options
+    _check_shots(options.shots, max_shots)
+    if not _is_whole(options.meas_level) or options.meas_level not in (0, 1, 2):
+        raise _bad_option("meas_level", f"meas_level is 0, 1 or 2, not {options.meas_level!r}.")
+    if options.meas_return not in ("single", "avg"):
+        raise _bad_option("meas_return", f"meas_return is 'single' or 'avg', not {options.meas_return!r}.")
+    seed = options.seed_simulator
+    if seed is not None and not (_is_whole(seed) and 0 <= seed < 2**63):
+        raise _bad_option("seed_simulator", f"seed_simulator is a whole number from 0 to 2**63 - 1, not {seed!r}.")
+    _check_batch(program, max_shots)
+
+
+def _check_sources(program: Program) -> None:
     if not program.sources:
         raise ProgramError("The program is empty: send at least one circuit.", code="empty_program")
     for index, source in enumerate(program.sources):
@@ -137,38 +153,45 @@ def check_program(program: Program, *, max_shots: int) -> None:
             bytes=program.nbytes,
             limit=MAX_PROGRAM_BYTES,
         )
-    options = program.options
-    _check_shots(options.shots, max_shots)
-    if options.meas_level not in (0, 1, 2):
-        raise Rejected(f"meas_level is 0, 1 or 2, not {options.meas_level}.", code="bad_option", field="meas_level")
-    if options.meas_return not in ("single", "avg"):
-        raise Rejected(
-            f"meas_return is 'single' or 'avg', not {options.meas_return!r}.", code="bad_option", field="meas_return"
-        )
-    if options.seed_simulator is not None and not 0 <= options.seed_simulator < 2**63:
-        raise Rejected("seed_simulator is from 0 to 2**63 - 1.", code="bad_option", field="seed_simulator")
+
+
+def _check_batch(program: Program, max_shots: int) -> None:
+    entries = program.options.circuits
+    # A QPY file may hold several circuits: only who opens it can count them.
+    few = len(entries) < len(program.sources)
+    if entries and (few or (program.format is not ProgramFormat.QPY and len(entries) > len(program.sources))):
+        message = f"options.circuits has {len(entries)} entries for {len(program.sources)} circuits: one each, or none."
+        raise _bad_option("circuits", message)
     rows = 0
-    for index, entry in enumerate(options.circuits):
+    for index, entry in enumerate(entries):
         if entry.shots is not None:
             _check_shots(entry.shots, max_shots, circuit=index)
         rows += max(1, len(entry.parameter_values))
         if len({len(row) for row in entry.parameter_values}) > 1:
-            raise Rejected(
-                f"The parameter rows of circuit {index} have different lengths.",
-                code="bad_option",
-                field="parameter_values",
-                circuit=index,
-            )
-    if max(rows, len(program.sources)) > MAX_CIRCUITS:
+            message = f"The parameter rows of circuit {index} have different lengths."
+            raise _bad_option("parameter_values", message, circuit=index)
+        if not all(map(math.isfinite, itertools.chain.from_iterable(entry.parameter_values))):
+            message = f"The parameter values of circuit {index} are not all finite numbers."
+            raise _bad_option("parameter_values", message, circuit=index)
+    if (count := max(rows, len(program.sources))) > MAX_CIRCUITS:
         raise TooLarge(
-            f"{max(rows, len(program.sources)):,} circuits in one job; the limit is {MAX_CIRCUITS:,}.",
+            f"{count:,} circuits in one job; the limit is {MAX_CIRCUITS:,}.",
             code="too_many_circuits",
             limit=MAX_CIRCUITS,
         )
 
 
+def _bad_option(field: str, message: str, **data: object) -> Rejected:
+    return Rejected(message, code="bad_option", field=field, **data)
+
+
+def _is_whole(value: object) -> bool:
+    """Whether it is an integer; True and 2.0 are none, though they compare like one."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _check_shots(shots: int, max_shots: int, circuit: int | None = None) -> None:
-    if isinstance(shots, bool) or not isinstance(shots, int) or not 1 <= shots <= max_shots:
+    if not (_is_whole(shots) and 1 <= shots <= max_shots):
         where = "" if circuit is None else f" of circuit {circuit}"
         raise Rejected(
             f"shots{where} is a whole number from 1 to {max_shots:,}, not {shots!r}.",

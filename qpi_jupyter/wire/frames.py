@@ -20,7 +20,7 @@ heartbeat's answer, a lost Started is implied by the result. Results do not trav
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -141,7 +141,7 @@ class Report(Frame):
     epoch: int
     job_id: str
     attempt: int
-    outcome: str
+    outcome: Literal["released", "errored", "interrupted", "aborted"]
     busy_s: float = 0.0
     error: dict[str, Any] | None = None
 

@@ -13,6 +13,7 @@ publications are handled in the order in which they came.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
@@ -53,23 +54,24 @@ def parse(data: Raw, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Rejected(f"{kind.__name__} frame: {error}", code="bad_frame") from error
 
 
 class Peer:
     """One end of a link.
 
-    ``handlers`` serve requests, ``listeners`` hear publications; both by subject. After `close` every open request
-    ends with `Unavailable`, and so does every later one.
+    ``handlers`` serve requests, ``listeners`` hear publications; both by subject. A listener holds up what comes after
+    it, so it must not wait for an answer on its own link. After `close` every open request ends with `Unavailable`,
+    and so does every later one.
     """
 
     def __init__(
         self, send: Send, *, handlers: dict[str, Handler] | None = None, listeners: dict[str, Handler] | None = None
     ) -> None:
         self._send = send
-        self.handlers = handlers or {}
-        self.listeners = listeners or {}
+        self.handlers = {} if handlers is None else handlers
+        self.listeners = {} if listeners is None else listeners
         self._ids = itertools.count(1)
         self._open: dict[int, asyncio.Future[Raw]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,21 +90,26 @@ class Peer:
         if self.closed:
             raise Unavailable("The link is closed.", code="link_closed")
         number = next(self._ids)
+        text = _frame(Envelope(op="req", id=number, subject=subject, data=Raw(_encode(body))))
         future = asyncio.get_running_loop().create_future()
         self._open[number] = future
         try:
-            await self._transmit(Envelope(op="req", id=number, subject=subject, data=Raw(_encode(body))))
             async with asyncio.timeout(timeout):
+                await self._transmit(text)
                 return parse(await future, answer)
         except TimeoutError as error:
-            raise Unavailable(f"No answer to {subject} within {timeout:g} s.", code="no_answer") from error
+            raise Unavailable(f"No answer to {subject} within {timeout} s.", code="no_answer") from error
         finally:
-            self._open.pop(number, None)
+            del self._open[number]
+            if future.done() and not future.cancelled():
+                future.exception()  # it may have failed while we were still sending: that is no news to the loop
 
     async def publish(self, subject: str, body: Struct) -> None:
-        """Tell the other end, at most once; a closed link loses it silently."""
+        """Tell the other end, at most once; a link that is closed or breaks loses it silently."""
+        text = _frame(Envelope(op="pub", subject=subject, data=Raw(_encode(body))))
         if not self.closed:
-            await self._transmit(Envelope(op="pub", subject=subject, data=Raw(_encode(body))))
+            with contextlib.suppress(Unavailable):
+                await self._transmit(text)
 
     async def receive(self, text: str | bytes) -> None:
         """Take one frame in.
@@ -112,9 +119,11 @@ class Peer:
         Rejected
             it is no frame: close the connection.
         """
+        if len(text) > MAX_FRAME_BYTES:
+            raise Rejected(f"A frame of {len(text):,} bytes; the limit is {MAX_FRAME_BYTES:,}.", code="bad_frame")
         try:
             frame = _decode(text)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise Rejected(f"That is not a frame: {error}", code="bad_frame") from error
         if frame.op == "res":
             future = self._open.get(frame.id)
@@ -124,8 +133,7 @@ class Peer:
                 else:
                     future.set_result(frame.data)
         elif frame.op == "pub":
-            if (listener := self.listeners.get(frame.subject)) is not None:
-                await listener(frame.data)
+            await self._hear(frame)
         else:
             task = asyncio.create_task(self._serve(frame), name=f"serve {frame.subject}")
             self._tasks.add(task)
@@ -140,23 +148,42 @@ class Peer:
         for task in self._tasks:
             task.cancel()
 
+    async def _hear(self, frame: Envelope) -> None:
+        """Nobody waits for the outcome of a publication: a bad one is logged, and the link lives on."""
+        if (listener := self.listeners.get(frame.subject)) is None:
+            return
+        try:
+            await listener(frame.data)
+        except QpiError as error:
+            log.warning("ignored %s: %s", frame.subject, error)
+        except Exception:
+            log.exception("hearing %s", frame.subject)
+
     async def _serve(self, frame: Envelope) -> None:
         handler = self.handlers.get(frame.subject)
         try:
             if handler is None:
                 raise Rejected(f"Nothing serves {frame.subject!r}.", code="no_such_subject")
             body = await handler(frame.data)
-            answer = Envelope(op="res", id=frame.id, data=Raw(_encode(body)))
+            answer = _frame(Envelope(op="res", id=frame.id, data=Raw(_encode(body))))
         except QpiError as error:
-            answer = Envelope(op="res", id=frame.id, error=error.to_dict())
+            answer = _frame(Envelope(op="res", id=frame.id, error=error.to_dict()))
         except Exception:
             log.exception("serving %s", frame.subject)
-            answer = Envelope(op="res", id=frame.id, error=Faulted(f"{frame.subject} failed.").to_dict())
+            answer = _frame(Envelope(op="res", id=frame.id, error=Faulted(f"{frame.subject} failed.").to_dict()))
         if not self.closed:
-            await self._transmit(answer)
+            with contextlib.suppress(Unavailable):  # whoever reads the link sees its end, and so does who asked
+                await self._transmit(answer)
 
-    async def _transmit(self, frame: Envelope) -> None:
-        text = _encode(frame)
-        if len(text) > MAX_FRAME_BYTES:
-            raise TooLarge(f"A frame of {len(text):,} bytes; the limit is {MAX_FRAME_BYTES:,}.", code="frame_too_large")
-        await self._send(text.decode())
+    async def _transmit(self, text: str) -> None:
+        try:
+            await self._send(text)
+        except Exception as error:  # each transport has its own words for a broken link
+            raise Unavailable("The link broke while sending.", code="link_closed") from error
+
+
+def _frame(envelope: Envelope) -> str:
+    text = _encode(envelope)
+    if len(text) > MAX_FRAME_BYTES:
+        raise TooLarge(f"A frame of {len(text):,} bytes; the limit is {MAX_FRAME_BYTES:,}.", code="frame_too_large")
+    return text.decode()

@@ -143,7 +143,7 @@ class JobModel(Answer):
     origin: dict[str, Any] = {}
     retry_safe: bool = False
     counts: list[dict[str, int]] | None = None
-    """Sparse hex counts per circuit of a completed job, when they are few enough to come with it."""
+    """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, when they are few enough to come with it."""
 
 
 class JobPage(Answer):
@@ -313,5 +313,5 @@ def decode(body: bytes, kind: type[T], *, decoder: msgspec.json.Decoder[T] | Non
         return decoder.decode(body) if decoder is not None else msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise Rejected(f"The request is not valid: {error}", code="bad_request") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(f"The request is not JSON: {error}", code="bad_json") from error

@@ -12,7 +12,7 @@ in `DIGEST_HEADER`; since the header names the blob's, that one digest covers ev
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -49,11 +49,13 @@ class Splitter:
     """
 
     def __init__(self, expected_digest: str) -> None:
-        self._expected = expected_digest
+        self._expected = expected_digest.lower()
         self._head = bytearray()
         self._need = PREFIX_BYTES
         self._blob = hashlib.sha256()
         self._blob_bytes = 0
+        self._parsed: dict[str, Any] = {}
+        self._sha256, self._size = "", 0
         self.header: bytes | None = None
 
     def feed(self, chunk: bytes) -> bytes:
@@ -62,7 +64,7 @@ class Splitter:
         Raises
         ------
         Rejected
-            the stream is no result, or its header is not the announced one.
+            the stream is no result, its header is not the announced one, or more comes than that header says.
         """
         rest = memoryview(chunk)
         while self.header is None and rest:
@@ -74,6 +76,8 @@ class Splitter:
         body = bytes(rest) if len(rest) != len(chunk) else chunk
         self._blob.update(body)
         self._blob_bytes += len(body)
+        if self.header is not None and self._blob_bytes > self._size:
+            raise Rejected(f"More data than the {self._size:,} bytes that the header says.", code="bad_result")
         return body
 
     def _advance(self) -> None:
@@ -88,6 +92,8 @@ class Splitter:
         header = bytes(self._head[PREFIX_BYTES:])
         if digest(header) != self._expected:
             raise Rejected("The header's checksum does not match: send the result again.", code="bad_checksum")
+        self._parsed = _parse(header)
+        self._sha256, self._size = self._parsed["dataset"]["sha256"], self._parsed["dataset"]["bytes"]
         self.header = header
 
     def finish(self) -> dict[str, Any]:
@@ -100,15 +106,24 @@ class Splitter:
         """
         if self.header is None:
             raise Rejected("The upload was cut short: send it again.", code="truncated")
-        try:
-            header = msgspec.json.decode(self.header, type=dict[str, Any])
-            want, size = header["dataset"]["sha256"], header["dataset"]["bytes"]
-        except (msgspec.MsgspecError, KeyError, TypeError) as error:
-            raise Rejected("The result header is not the expected JSON.", code="bad_result") from error
-        if self._blob_bytes != size:
+        if self._blob_bytes != self._size:
             raise Rejected(
-                f"The upload has {self._blob_bytes:,} bytes of data; its header says {size:,}.", code="truncated"
+                f"The upload has {self._blob_bytes:,} bytes of data; its header says {self._size:,}.", code="truncated"
             )
-        if self._blob.hexdigest() != want:
+        if self._blob.hexdigest() != self._sha256:
             raise Rejected("The data's checksum does not match: send the result again.", code="bad_checksum")
-        return header
+        return self._parsed
+
+
+def _parse(header: bytes) -> dict[str, Any]:
+    try:
+        parsed = msgspec.json.decode(header, type=dict[str, Any])
+        msgspec.convert(parsed.get("dataset"), type=_Dataset)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise Rejected(f"The result header is not the expected JSON: {error}", code="bad_result") from error
+    return parsed
+
+
+class _Dataset(msgspec.Struct):
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, msgspec.Meta(ge=0)]

@@ -1,0 +1,36 @@
+import { ServerConnection } from '@jupyterlab/services';
+import { describe, expect, it } from 'vitest';
+
+import { labRequest } from '../src/request';
+
+/** A lab that gives `answer`, and the addresses that it was asked at. */
+function lab(answer: () => Response) {
+  const asked: string[] = [];
+  const settings = ServerConnection.makeSettings({
+    baseUrl: 'http://localhost:1/user/ada/',
+    fetch: async (input: RequestInfo | URL) => {
+      asked.push(input instanceof Request ? input.url : String(input));
+      return answer();
+    }
+  });
+  return { asked, request: labRequest(settings) };
+}
+
+describe('labRequest', () => {
+  it("asks under the Jupyter server's own base URL", async () => {
+    const { asked, request } = lab(() => Response.json({ qpus: [] }));
+    expect(await request('qpus')).toEqual({ qpus: [] });
+    expect(asked).toEqual(['http://localhost:1/user/ada/qpi/v1/qpus']);
+  });
+
+  it('rejects in the words of the lab', async () => {
+    const error = { kind: 'Conflict', code: 'conflict', message: 'The job has ended.', data: {} };
+    const { request } = lab(() => Response.json({ error }, { status: 409 }));
+    await expect(request('jobs/j1/cancel')).rejects.toThrow('The job has ended.');
+  });
+
+  it("says what a proxy said, whose answer is not the lab's", async () => {
+    const page = () => new Response('<h1>oh</h1>', { status: 502, statusText: 'Bad Gateway' });
+    await expect(lab(page).request('qpus')).rejects.toThrow('Bad Gateway');
+  });
+});

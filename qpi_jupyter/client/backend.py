@@ -1,0 +1,158 @@
+"""A QPU as a Qiskit backend: ``transpile`` knows its gates and times, the primitives run on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Delay, Instruction, Parameter, Reset
+from qiskit.circuit.controlflow import BreakLoopOp, ContinueLoopOp, ForLoopOp, IfElseOp, SwitchCaseOp, WhileLoopOp
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.circuit.measure import Measure
+from qiskit.providers import BackendV2, JobStatus, JobV1, Options
+from qiskit.result import Result
+from qiskit.transpiler import InstructionProperties, QubitProperties, Target
+
+from qpi_jupyter.core.errors import Unavailable
+from qpi_jupyter.core.manifest import Manifest
+from qpi_jupyter.core.programs import DEFAULT_SHOTS, MAX_CIRCUITS
+from qpi_jupyter.wire.rest import QpuDetail
+
+from .jobs import JobHandle
+
+if TYPE_CHECKING:
+    from .lab import Lab
+
+Qargs = tuple[int, ...]
+_CONTROL_FLOW = {
+    "if_else": IfElseOp, "while_loop": WhileLoopOp, "for_loop": ForLoopOp, "switch_case": SwitchCaseOp,
+    "break_loop": BreakLoopOp, "continue_loop": ContinueLoopOp,
+}  # fmt: skip
+_STATUS = {
+    "pending": JobStatus.QUEUED,
+    "running": JobStatus.RUNNING,
+    "completed": JobStatus.DONE,
+    "failed": JobStatus.ERROR,
+    "cancelled": JobStatus.CANCELLED,
+}
+
+
+class QpiBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
+    """One QPU of a lab; `Lab.backend` makes it.
+
+    ``run`` takes Qiskit's options (shots, memory, seed_simulator, meas_level, meas_return, parameter_values) and those
+    of the QPU's executor.
+    """
+
+    def __init__(self, lab: Lab, qpu: QpuDetail) -> None:
+        if qpu.manifest is None:
+            raise Unavailable(
+                f"{qpu.name} has never been online, so what it can do is not known yet: start its driver.",
+                code="no_manifest",
+            )
+        self.lab = lab
+        self.manifest = qpu.manifest
+        self._target = target_of(qpu.manifest, description=qpu.description or qpu.name)
+        super().__init__(name=qpu.name, description=qpu.description, backend_version=qpu.manifest.executor_version)
+        self.options.set_validator("shots", (1, qpu.manifest.max_shots))
+        self.set_options(shots=min(DEFAULT_SHOTS, qpu.manifest.max_shots))
+
+    @property
+    def target(self) -> Target:
+        return self._target
+
+    @property
+    def max_circuits(self) -> int:
+        return MAX_CIRCUITS
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options(shots=DEFAULT_SHOTS, memory=False, seed_simulator=None, meas_level=2, meas_return="single")
+
+    def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> QpiJob:
+        """Submit circuits as one job; they need not be transpiled."""
+        defaults = {name: value for name, value in self.options.items() if value is not None}
+        return QpiJob(self, self.lab.submit(run_input, qpu=self.name, **{**defaults, **options}), options)
+
+    def retrieve_job(self, job_id: str) -> QpiJob:
+        """A job of this lab as a Qiskit job."""
+        return QpiJob(self, self.lab.job(job_id), {})
+
+
+class QpiJob(JobV1):  # type: ignore[misc]  # qiskit has no types
+    """A job as Qiskit sees it; ``handle`` has all the rest."""
+
+    def __init__(self, backend: QpiBackend, handle: JobHandle, options: dict[str, Any]) -> None:
+        super().__init__(backend, handle.id)
+        self.handle = handle
+        self._memory = bool(options.get("memory", backend.options.memory))
+
+    def submit(self) -> None:
+        """Nothing to do: a job of the lab is submitted when it is made."""
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait for Qiskit's Result; a failed job raises its own error."""
+        return self.handle.result(timeout, memory=self._memory)
+
+    def status(self) -> JobStatus:
+        return _STATUS[self.handle.status]
+
+    def cancel(self) -> bool:
+        """Ask the lab to stop the job; whether it will have no result."""
+        return self.handle.cancel().model.status != "completed"
+
+    def __repr__(self) -> str:
+        return repr(self.handle)
+
+
+def target_of(manifest: Manifest, *, description: str = "") -> Target:
+    """The manifest as Qiskit's Target."""
+    target = Target(
+        description=description,
+        num_qubits=manifest.num_qubits,
+        dt=manifest.dt_s,
+        qubit_properties=[
+            QubitProperties(t1=qubit.t1_s, t2=qubit.t2_s, frequency=qubit.frequency_hz) for qubit in manifest.qubits
+        ]
+        or None,
+    )
+    standard = get_standard_gate_name_mapping()
+    known = {name: standard[name] for name in manifest.basis_gates if name in standard}
+    known |= {"measure": Measure(), "delay": Delay(Parameter("t"), unit="dt" if manifest.dt_s else "s")}
+    if manifest.mid_circuit_measurement:
+        known["reset"] = Reset()
+    for name, instruction in known.items():
+        properties = _properties(manifest, name, instruction)
+        # Where the manifest allows nothing of this width (a Toffoli on a line), the instruction is left out.
+        if properties is None or properties:
+            target.add_instruction(instruction, properties, name=name)
+    if manifest.control_flow:
+        for name, kind in _CONTROL_FLOW.items():
+            target.add_instruction(kind, name=name)
+    return target
+
+
+def _properties(
+    manifest: Manifest, name: str, instruction: Instruction
+) -> dict[Qargs, InstructionProperties | None] | None:
+    """Where an instruction acts and how well; None: anywhere, and nothing is known about it."""
+    given: dict[Qargs, InstructionProperties | None] = {
+        gate.qubits: InstructionProperties(duration=gate.duration_s, error=gate.error)
+        for gate in manifest.gates
+        if gate.gate == name
+    }
+    if name == "measure":
+        for index, qubit in enumerate(manifest.qubits):
+            if qubit.readout_error is not None:
+                given.setdefault((index,), InstructionProperties(error=qubit.readout_error))
+    if not given and manifest.coupling_map is None:
+        return None
+    return {qargs: given.get(qargs) for qargs in _places(manifest, instruction.num_qubits)} | given
+
+
+def _places(manifest: Manifest, width: int) -> list[Qargs]:
+    if width == 1 or manifest.coupling_map is None:
+        return list(itertools.permutations(range(manifest.num_qubits), width))
+    return [tuple(edge) for edge in manifest.coupling_map] if width == 2 else []

@@ -1,0 +1,113 @@
+"""The task that keeps a view up to date, on the kernel's own loop: widgets are never touched from threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from qpi_jupyter.client.http import delays
+from qpi_jupyter.core.errors import QpiError, Unavailable
+
+from .display import bundle, picture
+from .job_view import JobView
+from .pending import Pending
+from .state import state_of, tabs_of
+
+if TYPE_CHECKING:
+    from qpi_jupyter.client import JobHandle
+
+_tasks: set[asyncio.Task[None]] = set()
+"""A loop holds its tasks weakly."""
+
+
+def follow(job: JobHandle, pending: Pending | None = None, namespace: dict[str, Any] | None = None) -> JobView:
+    """Display a live view of the job, and replace it by a lasting one when the job has ended.
+
+    A ``pending`` name in ``namespace`` is given the job's data then.
+    """
+    from IPython.display import display
+
+    namespace = {} if namespace is None else namespace
+    if pending is not None:
+        namespace[pending.name] = pending
+    view = JobView(job)
+    view.on_msg(lambda widget, content, buffers: _start(_cancel(view)) if content == {"do": "cancel"} else None)
+    shown = display(view, display_id=True)
+    _start(_follow(view, shown, pending, namespace))
+    return view
+
+
+async def _follow(view: JobView, shown: Any, pending: Pending | None, namespace: dict[str, Any]) -> None:
+    job = view.job
+    try:
+        await _until_final(view)
+        if job.model.status != "completed":
+            view.refresh()
+            _replace(shown, bundle(state_of(job), []))
+            return
+        tabs, total = await tabs_of(job)
+        view.finish(tabs, total)
+        _replace(shown, bundle(view.state, tabs))
+        if pending is not None:
+            await _bind(pending, namespace)
+        # matplotlib's first start takes a second or many, so nothing waits for the picture.
+        if (png := await picture(job, tabs)) is not None:
+            _replace(shown, bundle(view.state, tabs, png))
+    except QpiError as error:
+        view.refresh(lost=error.message)
+
+
+def _replace(shown: Any, data: dict[str, Any]) -> None:
+    """Put ``data`` where the widget was. The widget itself stays: a page that was loaded again meanwhile has only it.
+
+    The message is sent in the name of the cell that runs now, by leaving this task's context, which remembers the
+    cell that began it: JupyterLab looks at the display's id only, but nbclient drops what finished cells say.
+    """
+    if shown is not None:
+        contextvars.Context().run(shown.update, data, raw=True)
+
+
+async def _until_final(view: JobView) -> None:
+    pauses = delays()
+    while not view.job.final:
+        try:
+            await view.job.changed.aio()
+        except Unavailable as error:
+            view.refresh(lost=error.message)
+            await asyncio.sleep(next(pauses))
+        else:
+            pauses = delays()
+            if not view.job.final:
+                view.refresh()
+
+
+async def _cancel(view: JobView) -> None:
+    try:
+        await view.job.cancel.aio()
+    except QpiError as error:
+        view.refresh(lost=error.message)
+
+
+def bind_later(pending: Pending, namespace: dict[str, Any]) -> None:
+    """Let its name hold ``pending`` now, and the job's data as soon as it is there."""
+    namespace[pending.name] = pending
+    _start(_bind(pending, namespace))
+
+
+async def _bind(pending: Pending, namespace: dict[str, Any]) -> None:
+    try:
+        data = await pending
+    except QpiError:
+        # The view shows it, and so does whoever uses the name.
+        return
+    # Somebody may have given the name to something else meanwhile.
+    if namespace.get(pending.name) is pending:
+        namespace[pending.name] = data
+
+
+def _start(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)

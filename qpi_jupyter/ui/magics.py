@@ -1,0 +1,253 @@
+"""The magics: the thinnest skins over the client."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from qpi_jupyter.core.errors import Faulted, QpiError
+
+from .cells import circuits_of_cell, circuits_of_expression, usage_error
+
+if TYPE_CHECKING:
+    from qpi_jupyter.client import JobHandle, JobTable, Lab, QpuTable
+
+
+@magics_class
+class QpiMagics(Magics):
+    """``%%qpi_submit`` and its sisters; each describes itself with a question mark."""
+
+    @magic_arguments()
+    @argument("expression", nargs="*", metavar="CIRCUIT", help="as %%qpi_submit: an expression that gives the circuits")
+    @argument("--qpu", metavar="NAME", help="the QPU to run on (%%qpi_qpus lists them); else a simulator that fits")
+    @argument("--shots", metavar="N", help="repetitions of each circuit (default 1024)")
+    @argument("--seed", metavar="N", help="makes a simulator's counts repeatable")
+    @argument("--meas-level", choices=("0", "1", "2"), help="2: bits (default), 1: IQ points, 0: traces")
+    @argument("--meas-return", choices=("single", "avg"), help="every shot (default), or their average")
+    @argument("--parameters", metavar="EXPR", help="parameter values: a row, a list of rows, or a dict")
+    @argument("--option", metavar="KEY=VALUE", action="append", default=[], help="an option of the QPU's own")
+    @argument("--circuit", metavar="EXPR", help="in a Python cell: what to submit, instead of its last expression")
+    @argument("--to", metavar="NAME", help="the variable that receives the Dataset when the job is finished")
+    @argument("--job", metavar="NAME", help="the variable that receives the job at once")
+    @argument("--name", help="a name for the job")
+    @argument("--tag", action="append", default=[], help="a tag for the job; may be repeated")
+    @argument("--priority", metavar="N", help="-10 to 10, among your own jobs (default 0)")
+    @argument("--retry-safe", action="store_true", help="an instrument may repeat it in doubt")
+    @argument("--wait", action="store_true", help="let the cell last until the job has ended")
+    @line_cell_magic
+    def qpi_submit(self, line: str, cell: str | None = None) -> JobHandle | None:
+        """Submit the cell's circuit to the lab, and watch it run.
+
+        The cell is OpenQASM 2 or 3, or Python whose last expression is a circuit or a list of circuits::
+
+            %%qpi_submit --qpu sim-a --shots 2000 --to ds
+            OPENQASM 3.0;
+            ...
+
+        As a line magic it takes an expression: ``job = %qpi_submit bell --qpu sim-a``. It returns at once with a live
+        view. ``ds`` is bound when the job has ended; ``await ds`` waits for it, ``--wait`` keeps the cell.
+        """
+        args = parse_argstring(self.qpi_submit, line)
+        circuits = self._circuits(args, cell)
+        with mistakes_are_usage_errors(_texts(circuits)):
+            job = self._lab().submit(circuits, **self._options(args))
+        return self._deliver(job, args, shown=cell is not None)
+
+    def _circuits(self, args: Any, cell: str | None) -> Any:
+        expression = " ".join(args.expression)
+        if cell is not None:
+            if expression:
+                raise UsageError(f"What is {expression!r}? Options begin with --; %qpi_submit? lists them.")
+            return circuits_of_cell(self.shell, cell, _plain(args.circuit))
+        expression = expression or _plain(args.circuit) or ""
+        if not expression:
+            raise UsageError("Which circuit? Write %qpi_submit CIRCUIT, or %%qpi_submit above a cell.")
+        return circuits_of_expression(self.shell, expression)
+
+    def _options(self, args: Any) -> dict[str, Any]:
+        given = {
+            "qpu": _plain(args.qpu),
+            "shots": _number("--shots", args.shots),
+            "seed_simulator": _number("--seed", args.seed),
+            "meas_level": _number("--meas-level", args.meas_level),
+            "meas_return": args.meas_return,
+            "priority": _number("--priority", args.priority),
+            "name": _plain(args.name),
+            "tags": [_plain(tag) for tag in args.tag] or None,
+            "retry_safe": args.retry_safe or None,
+            "parameter_values": self._value("--parameters", _plain(args.parameters)),
+        }
+        own = dict(_pair(item) for item in args.option)
+        return {name: value for name, value in given.items() if value is not None} | own
+
+    def _value(self, option: str, expression: str | None) -> Any:
+        if expression is None:
+            return None
+        try:
+            return self.shell.ev(expression)
+        except Exception as error:
+            raise UsageError(f"{option} {expression}: {type(error).__name__}: {error}") from error
+
+    def _deliver(self, job: JobHandle, args: Any, *, shown: bool) -> JobHandle | None:
+        """Bind the names, and let the cell last where that was asked for; None where the job is shown already."""
+        to, name, namespace = _identifier("--to", args.to), _identifier("--job", args.job), self.shell.user_ns
+        if name:
+            namespace[name] = job
+        if not args.wait and _loop_runs():
+            return self._go_on(job, to, shown=shown)
+        with mistakes_are_usage_errors(job.sources):
+            if shown:
+                from .display import watch
+
+                watch(job)
+            if (error := job.wait().error) is not None:
+                raise error
+            if to:
+                namespace[to] = job.dataset()
+        return None if shown else job
+
+    def _go_on(self, job: JobHandle, to: str | None, *, shown: bool) -> JobHandle | None:
+        """Return at once; the name is bound by a task."""
+        from .display import in_kernel
+        from .follow import bind_later, follow
+        from .pending import Pending
+
+        if shown and in_kernel():
+            pending = Pending(to, job) if to else None
+            follow(job, pending, self.shell.user_ns)
+            return None
+        if to:
+            bind_later(Pending(to, job), self.shell.user_ns)
+        return job
+
+    @line_magic
+    def qpi_qpus(self, line: str) -> QpuTable:
+        """The QPUs of the lab, as a table."""
+        _nothing("%qpi_qpus", line)
+        with mistakes_are_usage_errors():
+            return self._lab().qpus()
+
+    @magic_arguments()
+    @argument("--limit", type=int, default=20, help="how many (default 20)")
+    @argument("--status", choices=("pending", "running", "completed", "failed", "cancelled"))
+    @argument("--qpu", metavar="NAME")
+    @argument("--all", action="store_true", help="other people's jobs, too, where you may see them")
+    @line_magic
+    def qpi_jobs(self, line: str) -> JobTable:
+        """Your newest jobs, as a table; its items are the jobs themselves."""
+        args = parse_argstring(self.qpi_jobs, line)
+        with mistakes_are_usage_errors():
+            return self._lab().jobs(args.limit, status=args.status, qpu=_plain(args.qpu), mine=not args.all)
+
+    @line_magic
+    def qpi_job(self, line: str) -> JobHandle:
+        """Find a job by its id: ``job = %qpi_job ID``. It may come from another notebook, or from before a restart."""
+        with mistakes_are_usage_errors():
+            return self._lab().job(_id("%qpi_job", line))
+
+    @line_magic
+    def qpi_cancel(self, line: str) -> JobHandle:
+        """Cancel a job by its id: ``%qpi_cancel ID``. A result that is already there stays."""
+        with mistakes_are_usage_errors():
+            return self._lab().job(_id("%qpi_cancel", line)).cancel()
+
+    @magic_arguments()
+    @argument("url", nargs="?", help="the address of JupyterLab or of `jupyter qpi`; else the lab is looked for")
+    @argument("--token", help="where it is not part of the address")
+    @argument("--ca-file", metavar="FILE", help="certificates to trust instead of the system's")
+    @argument("--insecure", action="store_true", help="let the token travel over plain http to another machine")
+    @line_magic
+    def qpi_connect(self, line: str) -> Lab:
+        """Connect to another lab; the magics use it from then on."""
+        from qpi_jupyter.client import connect
+
+        args = parse_argstring(self.qpi_connect, line)
+        with mistakes_are_usage_errors():
+            return connect(_plain(args.url), _plain(args.token), ca_file=_plain(args.ca_file), insecure=args.insecure)
+
+    def _lab(self) -> Lab:
+        from qpi_jupyter import connect
+
+        return connect()
+
+
+def submit_options() -> tuple[str, ...]:
+    """The options of ``%qpi_submit``, for completion."""
+    parser = QpiMagics.qpi_submit.parser
+    return tuple(option for action in parser._actions for option in action.option_strings if option.startswith("--"))
+
+
+@contextmanager
+def mistakes_are_usage_errors(sources: tuple[str, ...] = ()) -> Iterator[None]:
+    """What a person can put right is told without a traceback; a fault of the bench keeps its type."""
+    try:
+        yield
+    except Faulted:
+        raise
+    except (QpiError, TypeError) as error:
+        raise usage_error(error, sources) from error
+
+
+def _texts(circuits: Any) -> tuple[str, ...]:
+    items = circuits if isinstance(circuits, (list, tuple)) else [circuits]
+    return tuple(item if isinstance(item, str) else "" for item in items)
+
+
+def _plain(text: str | None) -> str | None:
+    """An argument without the quotes that IPython leaves around it."""
+    if text is not None and len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    return text
+
+
+def _number(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(text.replace("_", "").replace(",", ""))
+    except ValueError:
+        raise UsageError(f"{option} takes a whole number, not {text!r}.") from None
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = (_plain(text) or "").partition("=")
+    if not equals or not key.isidentifier():
+        raise UsageError(f"--option takes KEY=VALUE, not {text!r}.")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
+
+
+def _identifier(option: str, name: str | None) -> str | None:
+    name = _plain(name)
+    if name is not None and not name.isidentifier():
+        raise UsageError(f"{option} takes the name of a variable, not {name!r}.")
+    return name
+
+
+def _id(magic: str, line: str) -> str:
+    if len(words := line.split()) != 1:
+        raise UsageError(f"{magic} takes one job id; %qpi_jobs lists them.")
+    return _plain(words[0]) or ""
+
+
+def _nothing(magic: str, line: str) -> None:
+    if line.strip():
+        raise UsageError(f"{magic} takes no arguments.")
+
+
+def _loop_runs() -> bool:
+    """Whether an event loop runs around this cell: in a kernel, not in a terminal's IPython."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

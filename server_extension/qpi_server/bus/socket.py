@@ -1,0 +1,64 @@
+"""A WebSocket as a `Peer`'s stream of frames: limits, pings, back-pressure, and an orderly end."""
+
+from __future__ import annotations
+
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from qpi_jupyter.core.errors import QpiError, Unavailable
+from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
+from qpi_jupyter.wire.peer import Peer
+
+PING_S = 20.0
+CLOSE_BAD_FRAME = 4400
+CLOSE_SUPERSEDED = 4409
+
+
+class PeerSocket(WebSocketHandler):
+    """The server's end of a link. A subclass says who may open it and what serves the peer."""
+
+    peer: Peer | None = None
+
+    @property
+    def max_message_size(self) -> int:
+        """The link's own limit, not the application's."""
+        return MAX_FRAME_BYTES
+
+    @property
+    def ping_interval(self) -> float:
+        """Seconds between pings: a half-open connection is noticed even where nothing is said."""
+        return PING_S
+
+    @property
+    def ping_timeout(self) -> float:
+        """How long a pong may take."""
+        return PING_S
+
+    def new_peer(self) -> Peer:
+        """This connection's end of the protocol."""
+        self.peer = Peer(self._send)
+        return self.peer
+
+    async def _send(self, text: str) -> None:
+        """Send one frame; returns when the connection has taken it, so that a slow reader slows the sender."""
+        try:
+            await self.write_message(text)
+        except (WebSocketClosedError, StreamClosedError) as error:
+            raise Unavailable("The link is closed.", code="link_closed") from error
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Take one frame in; the next is not read before this one is dealt with."""
+        try:
+            if self.peer is not None:
+                await self.peer.receive(message)
+        except QpiError as error:
+            self.end(CLOSE_BAD_FRAME, error.message)
+
+    def on_close(self) -> None:
+        """End what waits on the link."""
+        if self.peer is not None:
+            self.peer.close()
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection and say why (at most 123 bytes travel)."""
+        self.close(code, reason.encode()[:120].decode(errors="ignore"))

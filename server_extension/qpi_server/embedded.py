@@ -1,0 +1,178 @@
+"""Drivers that the server starts itself: simulators, each a process of its own, defined in the database.
+
+A driver runs in its own session, so that Ctrl-C in the terminal reaches the server alone, and ends with the server: it
+is told to (SIGTERM), and if the server dies without a word, the pipe that only the server holds open ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpi_jupyter.core.errors import Rejected
+
+if TYPE_CHECKING:
+    from .service import EmbeddedDriver, Lab
+
+log = logging.getLogger(__name__)
+SIMULATORS = frozenset({"mock", "qiskit_aer"})
+"""The executors that may be embedded; an instrument's driver must not end with somebody's notebook server."""
+DRAIN_S = 5.0
+"""How long a driver may finish what it runs when the server ends."""
+BACKOFF_MIN_S, BACKOFF_MAX_S = 0.5, 30.0
+STEADY_S = 60.0
+"""A driver that lived this long starts again without a pause."""
+
+
+def demo_drivers() -> list[EmbeddedDriver]:
+    """The demo lab: an ideal all-to-all simulator with two places, and a line of five qubits."""
+    from .service import EmbeddedDriver
+
+    return [
+        EmbeddedDriver(
+            name="sim-a", qpu="sim-a", executor="qiskit_aer", options={"num_qubits": 24}, places=2,
+            description="Qiskit Aer, ideal, all-to-all",
+        ),
+        EmbeddedDriver(
+            name="sim-b", qpu="sim-b", executor="mock", options={"num_qubits": 5, "coupling": "line"}, places=1,
+            description="A line of five qubits",
+        ),
+    ]  # fmt: skip
+
+
+def environment(token: str, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a driver sees: the server's environment without its own settings, and its token."""
+    inherited = os.environ if inherited is None else inherited
+    kept = {k: v for k, v in inherited.items() if not k.startswith(("QPI_", "JUPYTER_TOKEN", "JPY_"))}
+    return {**kept, "QPI_ACCESS_TOKEN": token, "PYTHONUNBUFFERED": "1"}
+
+
+class EmbeddedDrivers:
+    """The processes of every embedded driver of a lab.
+
+    Parameters
+    ----------
+    address
+        where the drivers find the lab.
+    trust
+        options of ``qpi-agent`` that say what to trust there, for https.
+    """
+
+    def __init__(self, lab: Lab, *, lab_dir: Path, address: str, trust: tuple[str, ...] = ()) -> None:
+        self._lab, self._address, self._trust = lab, address, trust
+        self._folder = lab_dir / "agents"
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start every one that the database defines."""
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        for driver in await self._lab.embedded.list():
+            try:
+                self.add(driver)
+            except Rejected as error:
+                log.error("%s", error.message)
+
+    def add(self, driver: EmbeddedDriver) -> None:
+        """Keep ``driver`` running from now on."""
+        if driver.executor not in SIMULATORS:
+            raise Rejected(
+                f"{driver.name} uses the executor {driver.executor}, which is not a simulator: start it with "
+                "`qpi-agent start` on the machine of the instrument.",
+                code="not_embeddable",
+            )
+        self._tasks.append(asyncio.create_task(self._keep(driver), name=f"embedded driver {driver.name}"))
+
+    async def stop(self) -> None:
+        """End them all; returns when no process is left."""
+        self._stopping.set()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("an embedded driver: %s", outcome)
+        self._tasks.clear()
+
+    async def _keep(self, driver: EmbeddedDriver) -> None:
+        pause = BACKOFF_MIN_S
+        while not self._stopping.is_set():
+            since = time.monotonic()
+            status = await self._run(driver)
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - since > STEADY_S:
+                pause = BACKOFF_MIN_S
+            log.warning(
+                "The embedded driver %s ended with status %s (see %s); it starts again in %g s.",
+                driver.name, status, self._log_file(driver), pause,
+            )  # fmt: skip
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+            pause = min(2 * pause, BACKOFF_MAX_S)
+
+    async def _run(self, driver: EmbeddedDriver) -> int:
+        """One life of the driver's process; its exit status."""
+        token = await self._lab.embedded.token(driver.name)
+        parent_end, child_end = _pipe()
+        try:
+            with self._log_file(driver).open("ab") as output:
+                # asyncio spawns from the thread of the loop, which in a Jupyter server is the main one: the kernel
+                # takes the end of the spawning thread for the end of the parent.
+                process = await asyncio.create_subprocess_exec(
+                    *self._command(driver, child_end),
+                    env=environment(token), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                    pass_fds=(child_end,), start_new_session=True, cwd=self._folder,
+                )  # fmt: skip
+            os.close(child_end)
+            child_end = -1
+            return await self._until_end(process)
+        finally:
+            os.close(parent_end)
+            if child_end >= 0:
+                os.close(child_end)
+
+    async def _until_end(self, process: asyncio.subprocess.Process) -> int:
+        ended = asyncio.ensure_future(process.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                process.terminate()
+                await asyncio.wait([ended], timeout=DRAIN_S)
+        finally:
+            stopping.cancel()
+            # Whatever is left of its session goes with it: no process outlives its driver.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return await ended
+
+    def _command(self, driver: EmbeddedDriver, parent_fd: int) -> list[str]:
+        options = [f"{key}={_text(value)}" for key, value in driver.options.items()]
+        return [
+            sys.executable, "-m", "qpi_agent", "start",
+            "--qpi-addr", self._address, "--name", driver.name, "--executor", driver.executor,
+            "--places", str(driver.places), "--data-dir", str(self._folder / driver.name),
+            "--parent-fd", str(parent_fd), *self._trust,
+            *(part for option in options for part in ("-o", option)),
+        ]  # fmt: skip
+
+    def _log_file(self, driver: EmbeddedDriver) -> Path:
+        return self._folder / f"{driver.name}.log"
+
+
+def _pipe() -> tuple[int, int]:
+    """The end that the server keeps open, and the end that a driver watches."""
+    read_end, write_end = os.pipe()
+    return write_end, read_end
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,71 @@
+"""The event stream: durable, filtered per person, with gaps that show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from sqlalchemy import Connection
+
+from qpi_jupyter.core.access import Permission, Principal, allows
+from qpi_jupyter.core.errors import NotFound
+from qpi_jupyter.wire.rest import EventModel, EventPage
+from qpi_server.store import facts
+
+from .models import event_models
+from .outbox import ALL_EVENTS, events_topic
+from .room import Room, find
+
+MAX_WAIT_S = 60.0
+MAX_PAGE = 2_000
+
+
+class EventService:
+    """What happened, in the order in which it was written."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    async def page(self, principal: Principal, *, after: int = 0, limit: int = 500, wait_s: float = 0.0) -> EventPage:
+        """The events after a cursor; with none there, waits that long for one."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(wait_s, MAX_WAIT_S)
+        reader = None if allows(principal, Permission.JOBS_READ_ANY) else principal.name
+        limit = max(1, min(limit, MAX_PAGE))
+        topics = (ALL_EVENTS,) if reader is None else (events_topic(reader), events_topic(facts.EVERYBODY))
+        with self._room.outbox.bell.listening(*topics) as news:
+            while True:
+                news.clear()
+                rows, previous, newest = await self._room.store.read(
+                    lambda connection: facts.events_after(connection, after, limit, reader=reader)
+                )
+                left = deadline - loop.time()
+                if rows or left <= 0:
+                    cursor = rows[-1].seq if len(rows) == limit else max(newest, after)
+                    return EventPage(events=event_models(rows, previous), cursor=cursor)
+                try:
+                    async with asyncio.timeout(left):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+
+    async def of_job(self, principal: Principal, job_id: str) -> EventPage:
+        """Every event of one job; ``prev`` is the job's own one before."""
+
+        def query(connection: Connection) -> list[facts.EventRow]:
+            record = find(connection, job_id)
+            if not allows(principal, Permission.JOBS_READ, record.job.owner):
+                raise NotFound(f"There is no job {job_id!r}, or it is not yours.", code="unknown_job")
+            return facts.events_of_job(connection, job_id)
+
+        rows = await self._room.store.read(query)
+        return EventPage(events=event_models(rows, 0), cursor=rows[-1].seq if rows else 0)
+
+    async def subscribe(self, principal: Principal) -> AsyncIterator[EventModel]:
+        """What happens from now on, for ever."""
+        cursor = await self._room.store.read(facts.newest_event)
+        while True:
+            page = await self.page(principal, after=cursor, wait_s=MAX_WAIT_S)
+            for event in page.events:
+                yield event
+            cursor = page.cursor

@@ -1,0 +1,219 @@
+"""What people do with jobs: submit, look, wait, cancel, fetch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from qpi_jupyter.core.access import Permission, Principal, allows
+from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, Rejected
+from qpi_jupyter.core.jobs import Job, JobState
+from qpi_jupyter.core.lifecycle import Event, EventKind, advance, left_out
+from qpi_jupyter.core.planner import Reason, explain
+from qpi_jupyter.core.results import qiskit_result
+from qpi_jupyter.wire.rest import DatasetInfo, JobModel, JobPage, SubmitRequest
+from qpi_server.store import facts, jobs
+from qpi_server.store.facts import ResultRow
+from qpi_server.store.jobs import JobRecord
+from qpi_server.store.view import load_view
+
+from .models import job_model
+from .outbox import job_topic
+from .reconcile import Reconciler
+from .room import Room, find
+from .sessions import Sessions
+from .submit import Submitter
+from .transitions import Change, carry_out
+
+MAX_WAIT_S = 60.0
+MAX_PAGE = 500
+
+
+class JobService:
+    """The jobs of the lab, as one person may see and change them."""
+
+    def __init__(self, room: Room, sessions: Sessions, reconciler: Reconciler, submitter: Submitter) -> None:
+        self._room, self._sessions, self._reconciler, self._submitter = room, sessions, reconciler, submitter
+
+    async def submit(
+        self, principal: Principal, request: SubmitRequest, *, idempotency_key: str | None = None
+    ) -> tuple[JobModel, bool]:
+        """The stored job, and whether this call made it; on disk when it returns.
+
+        Raises
+        ------
+        Rejected, TooLarge
+            the program or its options cannot run; nothing is stored.
+        NotFound
+            there is no such QPU.
+        Conflict
+            the key came with another request before.
+        """
+        if not allows(principal, Permission.JOBS_SUBMIT):
+            raise Forbidden("You may not submit jobs.", code="forbidden")
+        record, created = await self._submitter.submit(principal, request, idempotency_key)
+        return await self._model(record), created
+
+    async def get(
+        self, principal: Principal, job_id: str, *, wait_s: float = 0.0, version: int | None = None
+    ) -> JobModel:
+        """The job; with ``wait_s`` once it is final, or once it is not at ``version`` any more, or after that time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(wait_s, MAX_WAIT_S)
+        with self._room.outbox.bell.listening(job_topic(job_id)) as news:
+            while True:
+                news.clear()
+                record, result = await self._room.store.read(lambda connection: _load(connection, job_id))
+                _visible(principal, record)
+                seen = max(record.version, self._room.progress.version(job_id))
+                left = deadline - loop.time()
+                if record.job.state.final or left <= 0 or (version is not None and seen != version):
+                    return await self._model(record, result)
+                try:
+                    async with asyncio.timeout(left):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+
+    async def list(
+        self,
+        principal: Principal,
+        *,
+        limit: int = 50,
+        after: str | None = None,
+        status: str | None = None,
+        qpu: str | None = None,
+        mine: bool = True,
+    ) -> JobPage:
+        """One's own jobs, newest first; everybody's with ``mine=False``, for those who may."""
+        everybody = not mine and allows(principal, Permission.JOBS_READ_ANY)
+        states = [state for state in JobState if state.status == status]
+        if status is not None and not states:
+            raise Rejected(
+                f"{status!r} is no status: pending, running, completed, failed, cancelled.", code="bad_status"
+            )
+        try:
+            before = None if after is None else int(after)
+        except ValueError as error:
+            raise Rejected(f"{after!r} is not a cursor of this list.", code="bad_cursor") from error
+        limit = max(1, min(limit, MAX_PAGE))
+
+        def query(connection: Connection) -> tuple[Sequence[JobModel], str | None]:
+            owner = None if everybody else principal.name
+            found = jobs.page(connection, owner=owner, before=before, states=states, qpu=qpu, limit=limit)
+            more = str(found[-1].job.seq) if len(found) == limit else None
+            return self._rows(connection, principal, found), more
+
+        models, more = await self._room.store.read(query)
+        return JobPage(jobs=[*models], next=more)
+
+    async def cancel(self, principal: Principal, job_id: str) -> JobModel:
+        """Ask for the job to stop; a result that comes first wins. Again is fine."""
+        at, floor = self._room.now(), self._room.progress.version(job_id)
+        alive = self._reconciler.leases.alive
+
+        def unit(connection: Connection) -> list[Change]:
+            record = find(connection, job_id)
+            _visible(principal, record)
+            if not allows(principal, Permission.JOBS_CANCEL, record.job.owner):
+                raise NotFound(f"Job {job_id} is not yours to cancel.", code="unknown_job")
+            step = advance(record.job, Event(kind=EventKind.CANCEL_REQUESTED, at=at))
+            first = carry_out(connection, record, step, at, floor=floor)
+            job = first.after.job
+            if job.state is not JobState.CANCELLING or alive(job.driver or ""):
+                return [first]
+            # Nobody is left who could confirm the stop.
+            gone = left_out(job, at, "The job was cancelled while its driver was away.")
+            return [first, carry_out(connection, first.after, gone, at)]
+
+        changes = await self._room.store.write(unit)
+        for change in changes:
+            self._room.send(change)
+        return await self.get(principal, job_id)
+
+    async def result(self, principal: Principal, job_id: str) -> dict[str, Any]:
+        """The result as Qiskit's Result JSON.
+
+        Raises
+        ------
+        Conflict
+            the job has no result; the error of a failed one is in ``data``.
+        """
+        record, row = await self._completed(principal, job_id)
+        return await asyncio.to_thread(_qiskit, record, row)
+
+    async def dataset(self, principal: Principal, job_id: str) -> tuple[Path, DatasetInfo]:
+        """The file with the job's data, which never changes."""
+        _, row = await self._completed(principal, job_id)
+        path = self._room.blobs.path(row.blob_sha256)
+        return path, DatasetInfo(sha256=row.blob_sha256, bytes=row.blob_bytes)
+
+    async def program(self, principal: Principal, job_id: str) -> bytes:
+        """The packed sources."""
+
+        def query(connection: Connection) -> bytes:
+            record = find(connection, job_id)
+            _visible(principal, record)
+            packed = jobs.program(connection, record.program_sha256)
+            assert packed is not None, "a job's program is never deleted"
+            return packed
+
+        return await self._room.store.read(query)
+
+    async def _completed(self, principal: Principal, job_id: str) -> tuple[JobRecord, ResultRow]:
+        record, row = await self._room.store.read(lambda connection: _load(connection, job_id))
+        _visible(principal, record)
+        if row is None:
+            job = record.job
+            raise Conflict(
+                f"Job {job_id} has no result: it is {job.state.status}.",
+                code="no_result",
+                status=job.state.status,
+                error=job.error,
+            )
+        return record, row
+
+    async def _model(self, record: JobRecord, result: ResultRow | None = None) -> JobModel:
+        reason = None
+        if record.job.state is JobState.QUEUED:
+            reason = await self._room.store.read(lambda c: self._why(c, record.job))
+        return job_model(record, self._room.progress, reason=reason, result=result)
+
+    def _rows(self, connection: Connection, principal: Principal, found: Sequence[JobRecord]) -> Sequence[JobModel]:
+        stored = facts.datasets(connection, [r.id for r in found if r.job.state is JobState.COMPLETED])
+        models = []
+        for record in found:
+            mine = record.job.owner == principal.name and record.job.state is JobState.QUEUED
+            reason = self._why(connection, record.job) if mine else None
+            dataset = stored.get(record.id)
+            models.append(job_model(record, self._room.progress, reason=reason, dataset=dataset))
+        return models
+
+    def _why(self, connection: Connection, job: Job) -> Reason:
+        """Why a queued job waits."""
+        online, now = self._sessions.online(job.qpu), self._room.now()
+        view, _ = load_view(connection, job.qpu, now, self._room.config.policy, online=online)
+        count, seconds = jobs.ahead(connection, job)
+        places = max(1, self._sessions.places(job.qpu))
+        return explain(view, job, now, ahead=count, eta_s=seconds / places if online else None)
+
+
+def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:
+    record = find(connection, job_id)
+    result = facts.result(connection, job_id) if record.job.state is JobState.COMPLETED else None
+    return record, result
+
+
+def _visible(principal: Principal, record: JobRecord) -> None:
+    """Somebody else's job is as good as none."""
+    if not allows(principal, Permission.JOBS_READ, record.job.owner):
+        raise NotFound(f"There is no job {record.id!r}, or it is not yours.", code="unknown_job")
+
+
+def _qiskit(record: JobRecord, row: ResultRow) -> dict[str, Any]:
+    return qiskit_result(msgspec.json.decode(row.header), record.id, record.job.qpu)

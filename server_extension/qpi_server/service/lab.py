@@ -1,0 +1,128 @@
+"""The composition root: puts the use cases together and runs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+
+from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.wire import WIRE_VERSION
+from qpi_jupyter.wire.rest import Health, Services
+from qpi_server.store import SqliteStore, bench
+from qpi_server.store.blobs import Blobs
+from qpi_server.store.filesystem import require_local
+
+from .checking import Checker
+from .clock import Clock
+from .config import LabConfig
+from .dispatch import Dispatcher
+from .drivers import DriverService
+from .events import EventService
+from .jobs import JobService
+from .metrics import Metrics
+from .outbox import Outbox
+from .people import PeopleService
+from .qpus import EmbeddedService, QpuService
+from .reconcile import Reconciler
+from .room import Room
+from .sessions import Sessions
+from .submit import Submitter
+
+DATABASE = "lab.sqlite3"
+BLOBS = "blobs"
+
+
+class Lab:
+    """One lab: its queue, its QPUs, its people. Made by `open`, ended by `close`.
+
+    Exactly one process has a lab folder open; whoever calls `open` holds the folder's lock.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._sessions = sessions = Sessions(room)
+        self._dispatcher = Dispatcher(room)
+        self._reconciler = Reconciler(room, sessions, self._greeted)
+        self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim)
+        self._checker = Checker(room, sessions, self.drivers)
+        self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
+        self.events = EventService(room)
+        self.qpus = QpuService(room, sessions)
+        self.people = PeopleService(room)
+        self.embedded = EmbeddedService(room, self.people)
+        room.outbox.wake = self._dispatcher.wake
+        room.outbox.freed = self._dispatcher.freed
+        room.outbox.abort = sessions.abort
+        room.outbox.observers.append(room.metrics.observe)
+
+    @classmethod
+    async def open(cls, config: LabConfig, *, clock: Clock | None = None) -> Lab:
+        """Open the lab in ``config.lab_dir``, made if need be, and pick up what an earlier server left.
+
+        Raises
+        ------
+        Rejected
+            the folder is on a network file system.
+        Conflict
+            a newer version wrote the database.
+        """
+        config.lab_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        require_local(config.lab_dir)
+        metrics = Metrics()
+        store = SqliteStore(config.lab_dir / DATABASE, on_commit=metrics.committed)
+        room = Room(
+            config=config,
+            clock=clock if clock is not None else Clock(),
+            store=store,
+            blobs=Blobs(config.lab_dir / BLOBS),
+            outbox=Outbox(),
+            metrics=metrics,
+        )
+        lab = cls(room)
+        await room.load_qpus()
+        for row in await store.read(bench.all_qpus):
+            metrics.load(row.name, row.queued, row.running)
+        await lab._reconciler.recover()
+        return lab
+
+    async def close(self) -> None:
+        """Close every link, finish what was begun and let go of the folder."""
+        for session in self._sessions.all():
+            session.close("The lab is closing.")
+            session.peer.close()
+        self._reconciler.close()
+        await self._room.outbox.tasks.close()
+        await self._room.store.close()
+
+    @property
+    def metrics(self) -> CollectorRegistry:
+        """The lab's figures, for Prometheus."""
+        return self._room.metrics.registry
+
+    async def health(self, principal: Principal | None = None, *, owner: dict[str, Any] | None = None) -> Health:
+        """How the lab is; who owns it and which drivers are there only for a signed-in person."""
+        try:
+            await self._room.store.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+            up = True
+        except (QpiError, OSError):
+            up = False
+        health = Health(
+            status="up" if up else "degraded",
+            services=Services(database="up" if up else "down", bus="up"),
+            version=self._room.config.version,
+            wire=WIRE_VERSION,
+        )
+        if principal is not None:
+            health.owner = owner or {}
+            health.drivers = [
+                {"driver": s.driver, "qpu": s.qpu, "epoch": s.epoch, "places": s.places, "monitor": s.monitor}
+                for s in self._sessions.all()
+            ]
+        return health
+
+    def _greeted(self, qpu: str) -> None:
+        self._checker.wake(qpu)
+        self._dispatcher.wake(qpu)

@@ -1,0 +1,112 @@
+"""What is said after a commit: to waiting readers, to drivers, to the dispatcher. Lost, it costs only time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from .transitions import Change
+
+
+class Bell:
+    """Lets readers wait for what they watch. Listen first, then read, then wait: nothing is missed."""
+
+    def __init__(self) -> None:
+        self._listening: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    @contextlib.contextmanager
+    def listening(self, *topics: str) -> Iterator[asyncio.Event]:
+        """An event that is set as soon as one of ``topics`` rings."""
+        event = asyncio.Event()
+        for topic in topics:
+            self._listening[topic].add(event)
+        try:
+            yield event
+        finally:
+            for topic in topics:
+                self._listening[topic].discard(event)
+                if not self._listening[topic]:
+                    del self._listening[topic]
+
+    def ring(self, *topics: str) -> None:
+        for topic in topics:
+            for event in self._listening.get(topic, ()):
+                event.set()
+
+
+class Tasks:
+    """Background work that ends with the lab; what it raises is logged by the loop's handler, never lost."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": f"{task.get_name()} failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for it."""
+        running = list(self._tasks)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+ALL_EVENTS = "events:*"
+"""Rings with every event of anybody."""
+
+
+def job_topic(job_id: str) -> str:
+    """Rings with every news of one job."""
+    return f"job:{job_id}"
+
+
+def events_topic(owner: str) -> str:
+    """Rings with every event that is this person's."""
+    return f"events:{owner}"
+
+
+class Outbox:
+    """Sends what a change calls for. The receivers are put in by the lab that puts everything together."""
+
+    def __init__(self) -> None:
+        self.bell = Bell()
+        self.tasks = Tasks()
+        self.wake: Callable[[str], None]
+        self.freed: Callable[[str], None]
+        self.abort: Callable[[str, str, int], None]
+        self.observers: list[Callable[[Change], None]] = []
+
+    def send(self, change: Change) -> None:
+        """Say what ``change`` did, once it is on disk."""
+        job = change.after.job
+        if change.driver is not None:
+            for attempt in change.aborts:
+                self.abort(change.driver, job.id, attempt)
+        if change.queued:
+            self.wake(job.qpu)
+        elif change.freed:
+            self.freed(job.qpu)
+        if change.changed:
+            for observe in self.observers:
+                observe(change)
+            self.told(job.id, job.owner)
+
+    def told(self, job_id: str, owner: str) -> None:
+        """A job, and with it its owner's events, have news."""
+        self.bell.ring(job_topic(job_id), events_topic(owner), ALL_EVENTS)
+
+    def public(self) -> None:
+        """There is an event for everybody."""
+        self.bell.ring(events_topic(""), ALL_EVENTS)

@@ -1,0 +1,163 @@
+"""The QPUs of the lab, and the simulators that its own server runs."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.errors import Conflict, NotFound
+from qpi_jupyter.wire.events import EventName
+from qpi_jupyter.wire.rest import QpuDetail, QpuIn, QpuList, QpuModel
+from qpi_server.store import bench
+from qpi_server.store.bench import DriverRow, QpuRow
+
+from .people import PeopleService
+from .room import Room
+from .sessions import Sessions
+
+
+class QpuService:
+    """What people see of the QPUs."""
+
+    def __init__(self, room: Room, sessions: Sessions) -> None:
+        self._room, self._sessions = room, sessions
+
+    async def list(self, principal: Principal) -> QpuList:
+        """Every QPU, by name."""
+        rows = await self._room.store.read(bench.all_qpus)
+        return QpuList(qpus=[QpuModel(**self._fields(row)) for row in rows])
+
+    async def get(self, principal: Principal, name: str) -> QpuDetail:
+        """One QPU with its manifest.
+
+        Raises
+        ------
+        NotFound
+            there is none of that name; the message lists the ones there.
+        """
+        qpu = self._room.qpu(name)
+        row = await self._room.store.read(lambda connection: bench.qpu(connection, name))
+        if row is None:
+            raise NotFound(f"There is no QPU called {name!r}.", code="unknown_qpu")
+        return QpuDetail(**self._fields(row), manifest=qpu.manifest)
+
+    async def create(self, principal: Principal, request: QpuIn) -> QpuDetail:
+        """Register a QPU.
+
+        Raises
+        ------
+        Conflict
+            the name is taken.
+        """
+        row = QpuRow(name=request.name, kind=request.kind, description=request.description, created_at=self._room.now())
+
+        def unit(connection: Connection) -> None:
+            if bench.qpu(connection, row.name) is not None:
+                raise Conflict(f"There is a QPU called {row.name} already.", code="name_taken")
+            bench.add_qpu(connection, row)
+
+        await self._room.store.write(unit)
+        await self._room.load_qpus()
+        await self._room.announce(EventName.QPU_CHANGED, row.name, {"status": "offline"})
+        return await self.get(principal, row.name)
+
+    def status(self, row: QpuRow) -> Literal["online", "offline", "maintenance", "disabled"]:
+        """The public word for how the QPU is."""
+        if not row.enabled:
+            return "disabled"
+        if row.maintenance:
+            return "maintenance"
+        return "online" if self._sessions.online(row.name) else "offline"
+
+    def _fields(self, row: QpuRow) -> dict[str, Any]:
+        """The fields of `QpuModel`; ``Any``: they have different types."""
+        qpu = self._room.qpus[row.name]
+        manifest = qpu.manifest
+        return {
+            "name": row.name,
+            "kind": row.kind,
+            "status": self.status(row),
+            "simulator": qpu.simulator,
+            "executor": manifest.executor if manifest is not None else "",
+            "num_qubits": manifest.num_qubits if manifest is not None else 0,
+            "places": self._sessions.places(row.name),
+            "queued": row.queued,
+            "running": row.running,
+            "description": row.description or (manifest.description if manifest is not None else ""),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedDriver:
+    """A simulator that the lab's server starts: its driver, its QPU, and what the executor is told."""
+
+    name: str
+    qpu: str
+    executor: str
+    options: dict[str, Any] = field(default_factory=dict)  # JSON; the executor knows what it means
+    places: int = 1
+    kind: Literal["device", "pool"] = "pool"
+    description: str = ""
+
+
+class EmbeddedService:
+    """The definitions of embedded drivers, and a token for each start."""
+
+    def __init__(self, room: Room, people: PeopleService) -> None:
+        self._room, self._people = room, people
+
+    async def list(self) -> list[EmbeddedDriver]:
+        """Every definition, by name."""
+
+        def query(connection: Connection) -> tuple[list[bench.EmbeddedDriver], dict[str, QpuRow]]:
+            return bench.all_embedded(connection), {row.name: row for row in bench.all_qpus(connection)}
+
+        rows, qpus = await self._room.store.read(query)
+        return [
+            EmbeddedDriver(
+                name=row.name,
+                qpu=row.qpu,
+                executor=row.executor,
+                options=dict(row.options),
+                places=row.places,
+                kind="device" if qpus[row.qpu].kind == "device" else "pool",
+                description=qpus[row.qpu].description,
+            )
+            for row in rows
+        ]
+
+    async def define(self, driver: EmbeddedDriver) -> None:
+        """Write a definition, with its QPU and its driver if they are new; the same again changes nothing."""
+        at, driver_id = self._room.now(), f"drv-{secrets.token_hex(8)}"
+
+        def unit(connection: Connection) -> None:
+            if bench.qpu(connection, driver.qpu) is None:
+                row = QpuRow(name=driver.qpu, kind=driver.kind, description=driver.description, created_at=at)
+                bench.add_qpu(connection, row)
+            known = bench.driver_named(connection, driver.name)
+            if known is None:
+                new = DriverRow(id=driver_id, name=driver.name, qpu=driver.qpu, created_at=at)
+                bench.add_driver(connection, new)
+            elif known.qpu != driver.qpu:
+                raise Conflict(f"{driver.name} drives {known.qpu} already.", code="name_taken")
+            bench.put_embedded(
+                connection,
+                bench.EmbeddedDriver(
+                    name=driver.name,
+                    qpu=driver.qpu,
+                    executor=driver.executor,
+                    options=driver.options,
+                    places=driver.places,
+                ),
+            )
+
+        await self._room.store.write(unit)
+        await self._room.load_qpus()
+
+    async def token(self, name: str) -> str:
+        """A new token for this driver's next process; its earlier ones end."""
+        return await self._people.driver_token(name)

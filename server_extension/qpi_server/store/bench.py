@@ -1,0 +1,210 @@
+"""Rows of QPUs, drivers, embedded drivers and tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from .schema import api_tokens, drivers, embedded_drivers, qpus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QpuRow:
+    """A QPU as the database has it. ``manifest`` is JSON, None until the first driver said hello."""
+
+    name: str
+    kind: str
+    description: str = ""
+    enabled: bool = True
+    maintenance: bool = False
+    hold: str | None = None
+    manifest: dict[str, Any] | None = None
+    queued: int = 0
+    queued_s: float = 0.0
+    running: int = 0
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverRow:
+    id: str
+    name: str
+    qpu: str
+    monitor: bool = False
+    epoch: int = 0
+    instance: str = ""
+    host: str = ""
+    version: str = ""
+    places: int = 0
+    hello_at: datetime | None = None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedDriver:
+    """A simulator that the lab's own server starts."""
+
+    name: str
+    qpu: str
+    executor: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # JSON; the executor knows what it means
+    places: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """An API token; only its SHA-256 is kept."""
+
+    id: str
+    sha256: str
+    name: str = ""
+    owner: str
+    roles: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    driver: str | None = None
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+def all_qpus(connection: Connection) -> list[QpuRow]:
+    """Every QPU, by name."""
+    return [QpuRow(**row._mapping) for row in connection.execute(select(qpus).order_by(qpus.c.name))]
+
+
+def qpu(connection: Connection, name: str) -> QpuRow | None:
+    """The QPU of that name, if there is one."""
+    row = connection.execute(select(qpus).where(qpus.c.name == name)).first()
+    return None if row is None else QpuRow(**row._mapping)
+
+
+_FLAGS = select(qpus.c.enabled, qpus.c.maintenance, qpus.c.hold).where(qpus.c.name == bindparam("qpu"))
+
+
+def flags(connection: Connection, name: str) -> tuple[bool, bool, str | None]:
+    """Whether the QPU is enabled, whether it is in maintenance, and why it is held back, if it is."""
+    row = connection.execute(_FLAGS, {"qpu": name}).one()
+    return row.enabled, row.maintenance, row.hold
+
+
+def add_qpu(connection: Connection, row: QpuRow) -> None:
+    """Write a new QPU."""
+    values = {name: getattr(row, name) for name in ("name", "kind", "description", "created_at")}
+    connection.execute(insert(qpus), values)
+
+
+def set_manifest(connection: Connection, name: str, manifest: Mapping[str, Any]) -> None:
+    """Keep what a driver said that its QPU can do."""
+    connection.execute(update(qpus).where(qpus.c.name == name).values(manifest=dict(manifest)))
+
+
+def driver(connection: Connection, driver_id: str) -> DriverRow | None:
+    """The driver of that id, if there is one."""
+    row = connection.execute(select(drivers).where(drivers.c.id == driver_id)).first()
+    return None if row is None else DriverRow(**row._mapping)
+
+
+def driver_named(connection: Connection, name: str) -> DriverRow | None:
+    """The driver of that name, if there is one."""
+    row = connection.execute(select(drivers).where(drivers.c.name == name)).first()
+    return None if row is None else DriverRow(**row._mapping)
+
+
+def add_driver(connection: Connection, row: DriverRow) -> None:
+    """Write a new driver."""
+    values = {name: getattr(row, name) for name in ("id", "name", "qpu", "monitor", "created_at")}
+    connection.execute(insert(drivers), values)
+
+
+def greet(
+    connection: Connection, row: DriverRow, *, instance: str, host: str, version: str, places: int, at: datetime
+) -> int:
+    """Note a driver's hello; its new epoch."""
+    epoch = row.epoch + 1
+    connection.execute(
+        update(drivers)
+        .where(drivers.c.id == row.id)
+        .values(epoch=epoch, instance=instance, host=host, version=version, places=places, hello_at=at)
+    )
+    return epoch
+
+
+def all_embedded(connection: Connection) -> list[EmbeddedDriver]:
+    """Every definition of an embedded driver, by name."""
+    query = select(embedded_drivers).order_by(embedded_drivers.c.name)
+    return [EmbeddedDriver(**row._mapping) for row in connection.execute(query)]
+
+
+def put_embedded(connection: Connection, row: EmbeddedDriver) -> None:
+    """Write a definition, in the place of an earlier one of that name."""
+    values = {"qpu": row.qpu, "executor": row.executor, "options": dict(row.options), "places": row.places}
+    changed = connection.execute(update(embedded_drivers).where(embedded_drivers.c.name == row.name).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(insert(embedded_drivers).values(name=row.name, **values))
+
+
+def add_token(connection: Connection, row: TokenRow) -> None:
+    """Write a new token."""
+    connection.execute(
+        insert(api_tokens),
+        {
+            "id": row.id,
+            "sha256": row.sha256,
+            "name": row.name,
+            "owner": row.owner,
+            "roles": list(row.roles),
+            "groups": list(row.groups),
+            "scopes": None if row.scopes is None else list(row.scopes),
+            "driver": row.driver,
+            "created_at": row.created_at,
+            "expires_at": row.expires_at,
+        },
+    )
+
+
+def token(connection: Connection, sha256: str) -> tuple[TokenRow, str | None] | None:
+    """The token with this digest, and the QPU of the driver that it belongs to, if to one."""
+    query = (
+        select(api_tokens, drivers.c.qpu)
+        .join_from(api_tokens, drivers, api_tokens.c.driver == drivers.c.id, isouter=True)
+        .where(api_tokens.c.sha256 == sha256)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    scopes = None if row.scopes is None else tuple(row.scopes)
+    found = TokenRow(
+        id=row.id,
+        sha256=row.sha256,
+        name=row.name,
+        owner=row.owner,
+        roles=tuple(row.roles),
+        groups=tuple(row.groups),
+        scopes=scopes,
+        driver=row.driver,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )
+    return found, row.qpu
+
+
+def touch_token(connection: Connection, token_id: str, at: datetime) -> None:
+    """Note when a token was used."""
+    connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(last_used_at=at))
+
+
+def revoke_driver_tokens(connection: Connection, driver_id: str, at: datetime) -> None:
+    """End every token of a driver."""
+    connection.execute(
+        update(api_tokens)
+        .where(api_tokens.c.driver == driver_id, api_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )

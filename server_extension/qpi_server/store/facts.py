@@ -1,0 +1,190 @@
+"""Append-only rows: events, the ledger, results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, union_all
+
+from qpi_jupyter.core.accounting import Entry, EntryKind
+
+from .schema import events, ledger, results
+
+EVERYBODY = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One fact; ``owner`` says who sees it, `EVERYBODY` where all may."""
+
+    kind: str
+    at: datetime
+    owner: str = EVERYBODY
+    job_id: str | None = None
+    qpu: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)  # JSON
+    seq: int = 0
+
+
+_ADD_EVENT = insert(events)
+
+
+def add_event(connection: Connection, event: EventRow) -> None:
+    """Append an event."""
+    connection.execute(
+        _ADD_EVENT,
+        {
+            "at": event.at,
+            "kind": event.kind,
+            "owner": event.owner,
+            "job_id": event.job_id,
+            "qpu": event.qpu,
+            "data": event.data,
+        },
+    )
+
+
+def _event(row: Row[Any]) -> EventRow:
+    return EventRow(
+        seq=row.seq, kind=row.kind, at=row.at, owner=row.owner, job_id=row.job_id, qpu=row.qpu, data=row.data
+    )
+
+
+def events_after(
+    connection: Connection, after: int, limit: int, *, reader: str | None
+) -> tuple[list[EventRow], int, int]:
+    """Up to ``limit`` events after ``after`` that ``reader`` may see (None: all), the ``seq`` of the one before them
+    (0: none), and the newest ``seq`` of all."""
+
+    def query(*where: ColumnElement[bool]) -> Select[Any]:
+        return select(events).where(events.c.seq > after, *where).order_by(events.c.seq).limit(limit)
+
+    newest = int(connection.execute(select(func.max(events.c.seq))).scalar() or 0)
+    if reader is None:
+        rows = connection.execute(query()).all()
+        previous = connection.execute(select(func.max(events.c.seq)).where(events.c.seq <= after)).scalar()
+        return [_event(row) for row in rows], int(previous or 0), newest
+    # Two ranges of one index, merged: each person's own, and everybody's.
+    names = (reader, EVERYBODY)
+    parts = [select(query(events.c.owner == name).subquery()) for name in names]
+    both = union_all(*parts).subquery()
+    rows = connection.execute(select(both).order_by(both.c.seq).limit(limit)).all()
+    last = [
+        connection.execute(select(func.max(events.c.seq)).where(events.c.owner == n, events.c.seq <= after)).scalar()
+        for n in names
+    ]
+    return [_event(row) for row in rows], max(int(seq or 0) for seq in last), newest
+
+
+def events_of_job(connection: Connection, job_id: str) -> list[EventRow]:
+    """Every event of a job, oldest first."""
+    query = select(events).where(events.c.job_id == job_id).order_by(events.c.seq)
+    return [_event(row) for row in connection.execute(query)]
+
+
+def newest_event(connection: Connection) -> int:
+    """The newest ``seq``; 0 before the first event."""
+    return int(connection.execute(select(func.max(events.c.seq))).scalar() or 0)
+
+
+_ENTRIES = select(ledger).where(ledger.c.job_id == bindparam("job")).order_by(ledger.c.seq)
+_ADD_ENTRY = insert(ledger)
+
+
+def entries(connection: Connection, job_id: str) -> list[Entry]:
+    """The ledger's lines of a job, oldest first."""
+    return [
+        Entry(
+            kind=EntryKind(row.kind),
+            account=row.account,
+            amount_s=row.amount_s,
+            at=row.at,
+            qpu=row.qpu,
+            job_id=row.job_id,
+            attempt=row.attempt,
+            reason=row.reason,
+        )
+        for row in connection.execute(_ENTRIES, {"job": job_id})
+    ]
+
+
+def add_entry(connection: Connection, entry: Entry) -> None:
+    """Append a line to the ledger."""
+    connection.execute(
+        _ADD_ENTRY,
+        {
+            "kind": entry.kind.value,
+            "account": entry.account,
+            "amount_s": entry.amount_s,
+            "at": entry.at,
+            "qpu": entry.qpu,
+            "job_id": entry.job_id,
+            "attempt": entry.attempt,
+            "reason": entry.reason,
+        },
+    )
+
+
+def balance(connection: Connection, account: str) -> float:
+    """What is left of an account: the sum of its lines (QPU-seconds)."""
+    query = select(func.sum(ledger.c.amount_s)).where(ledger.c.account == account)
+    return float(connection.execute(query).scalar() or 0.0)
+
+
+def shares(connection: Connection, qpu: str, since: datetime) -> dict[str, float]:
+    """QPU-seconds used on ``qpu`` since then, by person."""
+    query = (
+        select(ledger.c.account, func.sum(ledger.c.amount_s))
+        .where(ledger.c.qpu == qpu, ledger.c.at >= since, ledger.c.kind != EntryKind.GRANT)
+        .group_by(ledger.c.account)
+    )
+    return {account: -float(amount) for account, amount in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """A stored result: its header as it came, and where its data lies."""
+
+    job_id: str
+    attempt: int
+    digest: str
+    header: bytes
+    blob_sha256: str
+    blob_bytes: int
+    small: bool
+    stored_at: datetime
+
+
+_RESULT = select(results).where(results.c.job_id == bindparam("job"))
+_ADD_RESULT = insert(results)
+
+
+def add_result(connection: Connection, row: ResultRow) -> None:
+    """Write a result."""
+    connection.execute(
+        _ADD_RESULT,
+        {
+            "job_id": row.job_id,
+            "attempt": row.attempt,
+            "digest": row.digest,
+            "header": row.header,
+            "blob_sha256": row.blob_sha256,
+            "blob_bytes": row.blob_bytes,
+            "small": row.small,
+            "stored_at": row.stored_at,
+        },
+    )
+
+
+def result(connection: Connection, job_id: str) -> ResultRow | None:
+    """The result of a job, if it has one."""
+    row = connection.execute(_RESULT, {"job": job_id}).first()
+    return None if row is None else ResultRow(**row._mapping)
+
+
+def datasets(connection: Connection, job_ids: list[str]) -> dict[str, tuple[str, int]]:
+    """Digest and size of the stored data, by job."""
+    query = select(results.c.job_id, results.c.blob_sha256, results.c.blob_bytes).where(results.c.job_id.in_(job_ids))
+    return {row.job_id: (row.blob_sha256, row.blob_bytes) for row in connection.execute(query)}

@@ -1,0 +1,239 @@
+"""The tables. A change here comes with a migration, and with `SCHEMA_VERSION` one higher."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time, stored as seconds since 1970."""
+
+    impl = Float(53)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> float | None:
+        return None if value is None else value.timestamp()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        # Any: what the database driver brings, a float.
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+qpus = Table(
+    "qpus",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("description", String, nullable=False, default=""),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("maintenance", Boolean, nullable=False, default=False),
+    Column("hold", String),
+    Column("manifest", JSON),
+    Column("queued", Integer, nullable=False, default=0),
+    Column("queued_s", Float(53), nullable=False, default=0.0),
+    Column("running", Integer, nullable=False, default=0),
+    Column("created_at", Moment, nullable=False),
+)
+
+drivers = Table(
+    "drivers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
+    Column("monitor", Boolean, nullable=False, default=False),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("instance", String, nullable=False, default=""),
+    Column("host", String, nullable=False, default=""),
+    Column("version", String, nullable=False, default=""),
+    Column("places", Integer, nullable=False, default=0),
+    Column("hello_at", Moment),
+    Column("created_at", Moment, nullable=False),
+)
+
+embedded_drivers = Table(
+    "embedded_drivers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
+    Column("executor", String, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("places", Integer, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("name", String, nullable=False, default=""),
+    Column("owner", String, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("scopes", JSON),
+    Column("driver", String, ForeignKey("drivers.id")),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+    Column("revoked_at", Moment),
+    Index(None, "driver"),
+)
+
+programs = Table(
+    "programs",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+    Column("nbytes", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("version", Integer, nullable=False, default=1),
+    Column("owner", String, nullable=False),
+    Column("qpu", String, ForeignKey("qpus.name")),
+    Column("state", String, nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("started", Boolean, nullable=False, default=False),
+    Column("lost_since", Moment),
+    Column("retry", String, nullable=False),
+    Column("retry_safe", Boolean, nullable=False, default=False),
+    Column("priority", Integer, nullable=False, default=0),
+    Column("checked", Boolean, nullable=False),
+    Column("estimate_s", Float(53), nullable=False),
+    Column("upper_s", Float(53), nullable=False),
+    Column("driver", String),
+    Column("submitted_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Column("busy_s", Float(53)),
+    Column("progress", Float(53), nullable=False, default=0.0),
+    Column("error", JSON(none_as_null=True)),
+    Column("name", String, nullable=False, default=""),
+    Column("tags", JSON, nullable=False),
+    Column("origin", JSON, nullable=False),
+    Column("format", String, nullable=False),
+    Column("program_sha256", String, ForeignKey("programs.sha256"), nullable=False),
+    Column("options", LargeBinary, nullable=False),  # JSON, not read with the row
+    Column("num_circuits", Integer, nullable=False),
+    Column("shots", Integer, nullable=False),
+    # Reserved for plans over several QPUs.
+    Column("parent_id", String),
+    Column("plan_id", String),
+    Column("depends_on", JSON(none_as_null=True)),
+    Index(None, "owner", "seq"),
+    Index(None, "driver", "state"),
+    Index(None, "program_sha256"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_jobs_queue", jobs.c.qpu, jobs.c.state, jobs.c.checked, jobs.c.priority.desc(), jobs.c.seq
+)  # the planner's order
+Index("ix_jobs_person", jobs.c.qpu, jobs.c.state, jobs.c.checked, jobs.c.owner, jobs.c.priority.desc(), jobs.c.seq)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job_id", String, ForeignKey("jobs.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("driver", String),
+    Column("epoch", Integer),
+    Column("assigned_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Column("outcome", String),
+    Column("busy_s", Float(53)),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("amount_s", Float(53), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("qpu", String),
+    Column("job_id", String),
+    Column("attempt", Integer),
+    Column("reason", String, nullable=False, default=""),
+    UniqueConstraint("job_id", "attempt", "kind"),
+    Index(None, "qpu", "at"),
+    Index(None, "account", "at"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("owner", String, nullable=False, default=""),  # empty: for everybody
+    Column("job_id", String),
+    Column("qpu", String),
+    Column("data", JSON, nullable=False),
+    Index(None, "owner", "seq"),
+    Index(None, "job_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("job_id", String, ForeignKey("jobs.id"), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("blob_sha256", String, nullable=False),
+    Column("blob_bytes", BigInteger, nullable=False),
+    Column("small", Boolean, nullable=False),  # the counts are few enough to travel with the job
+    Column("stored_at", Moment, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("job_id", String, ForeignKey("jobs.id"), nullable=False),
+    Column("at", Moment, nullable=False),
+)

@@ -1,0 +1,3 @@
+"""The surfaces: who is asking (`identity`), what may be asked (`routes`), and how it is answered (`handler`)."""
+
+from __future__ import annotations

@@ -1,0 +1,102 @@
+"""Files as answers: range requests, ``ETag``, one block in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from typing import TYPE_CHECKING, BinaryIO
+
+from tornado.iostream import StreamClosedError
+
+if TYPE_CHECKING:
+    from tornado.web import RequestHandler
+
+    from .table import Download
+
+BLOCK_BYTES = 1 << 20
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})$")
+
+
+async def send_file(handler: RequestHandler, download: Download) -> None:
+    """Answer with the file, or with the part of it that the request asks for."""
+    etag = f'"{download.etag}"'
+    handler.set_header("ETag", etag)
+    handler.set_header("Accept-Ranges", "bytes")
+    handler.set_header("Cache-Control", "private, no-cache")
+    handler.set_header("Content-Disposition", f'attachment; filename="{download.filename}"')
+    asked = handler.request.headers
+    if etag in [tag.strip().removeprefix("W/") for tag in asked.get("If-None-Match", "").split(",")]:
+        handler.set_status(304)
+        handler.clear_header("Content-Type")
+        await handler.finish()
+        return
+    file = await asyncio.to_thread(open, download.path, "rb")
+    try:
+        size = os.fstat(file.fileno()).st_size
+        wanted = asked.get("Range") if asked.get("If-Range", etag) == etag else None
+        start, stop = _span(handler, wanted, size)
+        await _send(handler, file, start, stop)
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """``[start, stop)`` of a file of ``size`` bytes; None for all of it, where the header says so or says nothing.
+
+    Several ranges count as none: the whole file answers them, as RFC 9110 allows.
+
+    Raises
+    ------
+    ValueError
+        nothing of the range lies in the file.
+    """
+    match = _RANGE.match((header or "").strip().replace(" ", ""))
+    if match is None or match.group(1) == match.group(2) == "":
+        return None
+    first, last = match.groups()
+    if first == "":
+        start, stop = max(0, size - int(last)), size
+    else:
+        start, stop = int(first), min(size, int(last) + 1) if last else size
+        if last and int(last) < start:
+            return None
+    if start >= stop:
+        raise ValueError(header)
+    return start, stop
+
+
+def _span(handler: RequestHandler, header: str | None, size: int) -> tuple[int, int]:
+    """The part to send, with the status and headers that say so."""
+    try:
+        part = parse_range(header, size)
+    except ValueError:
+        handler.set_status(416)
+        handler.set_header("Content-Range", f"bytes */{size}")
+        part = (0, 0)
+    else:
+        if part is not None:
+            handler.set_status(206)
+            handler.set_header("Content-Range", f"bytes {part[0]}-{part[1] - 1}/{size}")
+    start, stop = part if part is not None else (0, size)
+    handler.set_header("Content-Length", str(stop - start))
+    return start, stop
+
+
+async def _send(handler: RequestHandler, file: BinaryIO, start: int, stop: int) -> None:
+    """Read a block in a thread while the one before it goes out."""
+    file.seek(start)
+    block = await asyncio.to_thread(file.read, min(BLOCK_BYTES, stop - start))
+    left = stop - start - len(block)
+    try:
+        while block:
+            handler.write(block)
+            following = asyncio.ensure_future(asyncio.to_thread(file.read, min(BLOCK_BYTES, left)))
+            try:
+                await handler.flush()
+            finally:
+                block = await following
+            left -= len(block)
+        await handler.finish()
+    except StreamClosedError:
+        pass  # the asker has gone

@@ -1,0 +1,74 @@
+"""Errors as HTTP: the one table, and the one body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from tornado.web import HTTPError
+
+from qpi_jupyter.core.errors import (
+    Conflict,
+    Faulted,
+    Forbidden,
+    NotFound,
+    QpiError,
+    Rejected,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
+from qpi_jupyter.wire.rest import ErrorBody, JobError
+
+STATUS: dict[type[QpiError], int] = {
+    Rejected: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    Unavailable: 503,
+    Faulted: 500,
+}
+STATUS_OF_CODE = {"bad_checksum": 422, "truncated": 422, "bad_result": 422, "method_not_allowed": 405}
+RETRY_AFTER_S = 1
+_KIND_OF_STATUS: dict[int, type[QpiError]] = {status: kind for kind, status in STATUS.items()}
+
+
+def status_of(error: QpiError) -> int:
+    """The HTTP status of ``error``."""
+    if error.code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[error.code]
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def headers_of(error: QpiError) -> dict[str, str]:
+    """What else an answer with ``error`` says in its header."""
+    status = status_of(error)
+    if status == 503:
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    if status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="qpi"'}
+    return {}
+
+
+def body_of(error: QpiError) -> bytes:
+    """``{"error": {kind, code, message, data}}``."""
+    return msgspec.json.encode(ErrorBody(error=msgspec.convert(error.to_dict(), JobError)))
+
+
+def from_exception(error: BaseException) -> QpiError:
+    """Any exception as an error of ours; what nobody foresaw becomes `Faulted` without its details."""
+    if isinstance(error, QpiError):
+        return error
+    if isinstance(error, HTTPError):
+        return _from_http(error)
+    return Faulted("The server failed; its log says more.", code="internal_error")
+
+
+def _from_http(error: HTTPError) -> QpiError:
+    kind = _KIND_OF_STATUS.get(error.status_code, Rejected if error.status_code < 500 else Faulted)
+    message: Any = error.log_message or error.reason
+    if message and error.args:
+        message = message % error.args
+    return kind(message or None)

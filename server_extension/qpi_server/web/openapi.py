@@ -1,0 +1,93 @@
+"""The surface as an OpenAPI 3.1 document, made from the table of routes and the wire's structs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from qpi_jupyter._version import __version__
+from qpi_jupyter.core.access import Permission
+from qpi_jupyter.wire.rest import ErrorBody
+
+from .table import Route
+
+_REF = "#/components/schemas/{name}"
+_SECURITY = [{"bearer": []}, {"apiToken": []}]
+
+
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """The document; its paths are relative to the server's base URL."""
+    routes = list(routes)
+    kinds = _structs(routes)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    refs = dict(zip(kinds, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs, components)
+    for route in routes:
+        if route.query is not None:
+            components.pop(route.query.__name__, None)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "QPI lab", "version": __version__, "summary": "A quantum lab inside Jupyter."},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "apiToken": {"type": "apiKey", "in": "header", "name": "X-API-Token"},
+            },
+        },
+    }
+
+
+def _structs(routes: Iterable[Route]) -> list[type[Struct]]:
+    found: dict[type[Struct], None] = {ErrorBody: None}
+    for route in routes:
+        for kind in (route.query, route.body, *route.answers.values()):
+            if kind is not None and not isinstance(kind, str):
+                found[kind] = None
+    return list(found)
+
+
+def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mapping[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.run.__name__,
+        "summary": route.summary,
+        "x-permission": route.permission.value,
+        "security": [] if route.permission is Permission.HEALTH else _SECURITY,
+        "parameters": _parameters(route, components),
+        "responses": {
+            **{str(status): _answer(kind, refs) for status, kind in route.answers.items()},
+            "default": {"description": "An error.", "content": {"application/json": {"schema": refs[ErrorBody]}}},
+        },
+    }
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[route.body]}}}
+    elif route.opens is not None:
+        binary = {"type": "string", "format": "binary"}
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": binary}}}
+    return operation
+
+
+def _parameters(route: Route, components: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", route.path)
+    ]
+    if route.query is not None:
+        for name, schema in components[route.query.__name__]["properties"].items():
+            found.append({"name": name, "in": "query", "required": False, "schema": schema})
+    found += [{"name": name, "in": "header", "required": False, "schema": {"type": "string"}} for name in route.headers]
+    return found
+
+
+def _answer(kind: type[Struct] | str, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+    if isinstance(kind, str):
+        schema = {} if kind == "application/json" else {"type": "string"}
+        return {"description": kind, "content": {kind: {"schema": schema}}}
+    return {"description": kind.__name__, "content": {"application/json": {"schema": refs[kind]}}}

@@ -1,0 +1,114 @@
+"""Circuits for tests, made from a seed."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
+from qiskit.circuit import Qubit
+
+from qpi_jupyter.core.programs import CircuitOptions, Program, ProgramFormat, RunOptions
+
+BELL_QASM2 = b'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\nmeasure q -> c;\n'
+BELL_QASM3 = (
+    b'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
+)
+
+
+def bell() -> QuantumCircuit:
+    circuit = QuantumCircuit(2, 2, name="bell")
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure([0, 1], [0, 1])
+    return circuit
+
+
+def qpy_program(*circuits: QuantumCircuit, entries: tuple[CircuitOptions, ...] = (), **options: object) -> Program:
+    buffer = io.BytesIO()
+    qpy.dump(list(circuits), buffer)
+    return Program(
+        format=ProgramFormat.QPY,
+        sources=(buffer.getvalue(),),
+        options=RunOptions(circuits=entries, **options),
+    )
+
+
+def text_program(text: str | bytes, form: ProgramFormat = ProgramFormat.OPENQASM3, **options: object) -> Program:
+    source = text.encode() if isinstance(text, str) else text
+    return Program(format=form, sources=(source,), options=RunOptions(**options))
+
+
+def random_circuit(seed: int, *, control_flow: bool = True) -> QuantumCircuit:
+    """Two quantum and two or three classical registers, gates, measurements midway, resets and, if asked, branches."""
+    rng = np.random.default_rng(seed)
+    left, right = QuantumRegister(int(rng.integers(1, 4)), "left"), QuantumRegister(int(rng.integers(1, 4)), "right")
+    registers = [ClassicalRegister(int(rng.integers(1, 4)), f"c{k}") for k in range(int(rng.integers(2, 4)))]
+    circuit = QuantumCircuit(left, right, *registers, name=f"random_{seed}", metadata={"seed": seed})
+    for _ in range(int(rng.integers(2, 5))):
+        _gates(circuit, rng, int(rng.integers(3, 9)))
+        _midway(circuit, rng, registers)
+        if control_flow:
+            _branch(circuit, rng, registers)
+    last = registers[-1]
+    for k, bit in enumerate(last):
+        circuit.measure(circuit.qubits[k % circuit.num_qubits], bit)
+    return circuit
+
+
+def _gates(circuit: QuantumCircuit, rng: np.random.Generator, count: int) -> None:
+    for _ in range(count):
+        a, b = _pair(circuit, rng)
+        angle = float(rng.uniform(0, 2 * np.pi))
+        match int(rng.integers(7)):
+            case 0:
+                circuit.h(a)
+            case 1:
+                circuit.cx(a, b)
+            case 2:
+                circuit.ry(angle, a)
+            case 3:
+                circuit.u(angle, 0.3, 1.1, a)
+            case 4:
+                circuit.rzz(angle, a, b)
+            case 5:
+                circuit.ch(a, b)  # not one of Aer's own gates
+            case _:
+                circuit.swap(a, b)
+
+
+def _midway(circuit: QuantumCircuit, rng: np.random.Generator, registers: list[ClassicalRegister]) -> None:
+    register = registers[int(rng.integers(len(registers)))]
+    circuit.measure(_pair(circuit, rng)[0], register[int(rng.integers(register.size))])
+    if rng.random() < 0.3:
+        circuit.reset(_pair(circuit, rng)[0])
+
+
+def _branch(circuit: QuantumCircuit, rng: np.random.Generator, registers: list[ClassicalRegister]) -> None:
+    register = registers[int(rng.integers(len(registers)))]
+    a, b = _pair(circuit, rng)
+    match int(rng.integers(4)):
+        case 0:
+            with circuit.if_test((register, int(rng.integers(2**register.size)))) as otherwise:
+                circuit.x(a)
+            with otherwise:
+                circuit.ch(a, b)
+        case 1:
+            with circuit.for_loop(range(int(rng.integers(2, 5)))):
+                circuit.ry(0.4, a)
+                circuit.cx(a, b)
+        case 2:
+            with circuit.while_loop((register[0], 1)):
+                circuit.h(a)
+                circuit.measure(a, register[0])
+        case _:
+            with circuit.switch(register) as case:
+                with case(0):
+                    circuit.h(a)
+                with case(case.DEFAULT):
+                    circuit.rx(0.7, b)
+
+
+def _pair(circuit: QuantumCircuit, rng: np.random.Generator) -> tuple[Qubit, Qubit]:
+    a, b = rng.choice(circuit.num_qubits, size=2, replace=False)
+    return circuit.qubits[int(a)], circuit.qubits[int(b)]

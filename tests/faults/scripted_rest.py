@@ -1,0 +1,340 @@
+"""A lab that does what a test tells it: real HTTP, no queue, no QPU.
+
+It serves from a thread of its own, so that blocking calls of the client can be tested. Jobs stay as they are until the
+test moves them (`finish`, `change`, `fail`); connections are cut on request (`cut_next`), `stop` and `start` keep the
+port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+
+from qpi_jupyter.core.errors import NotFound, QpiError, Unauthorized
+from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
+from qpi_jupyter.wire import WIRE_VERSION
+from qpi_jupyter.wire import rest as w
+
+TOKEN = "secret"
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+STATUS = {"Rejected": 400, "ProgramError": 400, "Unauthorized": 401, "NotFound": 404, "Conflict": 409}
+SIM_A = w.QpuDetail(
+    name="sim-a", kind="pool", status="online", simulator=True, executor="qiskit_aer", num_qubits=24, places=2,
+    queued=0, running=0, description="An ideal simulator",
+    manifest=Manifest(
+        executor="qiskit_aer", executor_version="0.18", num_qubits=24,
+        basis_gates=("id", "x", "h", "rx", "rz", "cx", "ccx", "unitary"), meas_levels=(2, 1), control_flow=True,
+        options=("method", "noise_model"),
+    ),
+)  # fmt: skip
+SIM_B = w.QpuDetail(
+    name="sim-b", kind="device", status="offline", simulator=True, executor="mock", num_qubits=5, places=1,
+    queued=3, running=0,
+    manifest=Manifest(
+        executor="mock", executor_version="1", num_qubits=5, basis_gates=("rz", "sx", "x", "cz"), dt_s=1e-9,
+        coupling_map=((0, 1), (1, 2), (2, 3), (3, 4)), meas_levels=(2, 1), max_shots=10_000,
+        gates=(
+            GateProperties(gate="sx", qubits=(0,), duration_s=20e-9, error=1e-4),
+            GateProperties(gate="cz", qubits=(0, 1), duration_s=40e-9, error=5e-3),
+            GateProperties(gate="measure", qubits=(0,), duration_s=1e-6, error=0.02),
+        ),
+        qubits=(
+            QubitProperties(t1_s=50e-6, t2_s=70e-6, frequency_hz=5e9, readout_error=0.02), *[QubitProperties()] * 4,
+        ),
+    ),
+)  # fmt: skip
+
+
+class ScriptedLab:
+    """Use as a context manager; every method may be called from the test's own thread."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, w.JobModel] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.submits: list[w.SubmitRequest] = []
+        self.keys: dict[str, str] = {}
+        self.results: dict[str, dict[str, Any]] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.qpus = {qpu.name: qpu for qpu in (SIM_A, SIM_B)}
+        self.refuse: QpiError | None = None
+        self.on_submit: Callable[[w.JobModel], None] = lambda model: None
+        self.wire = WIRE_VERSION
+        self.cut_before = 0
+        """How many answers are lost after the request was carried out."""
+        self.cut_blob_at: int | None = None
+        self.busy_answers = 0
+        self.port = 0
+        self._moved = threading.Condition()
+        self._waiters: set[asyncio.Event] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    # -- its life ------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> ScriptedLab:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(up)), name="scripted-lab")
+        self._thread.start()
+        assert up.wait(10)
+
+    def stop(self) -> None:
+        """Cut every connection, parked ones too, and leave the port."""
+        assert self._loop is not None
+        assert self._thread is not None
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join(10)
+
+    async def _serve(self, up: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        app = tornado.web.Application(ROUTES, default_handler_class=_Nowhere, lab=self, log_function=lambda h: None)
+        sockets = tornado.netutil.bind_sockets(self.port, "127.0.0.1", reuse_port=False)
+        self.port = sockets[0].getsockname()[1]
+        server = tornado.httpserver.HTTPServer(app)
+        server.add_sockets(sockets)
+        up.set()
+        await self._end.wait()
+        server.stop()
+        await server.close_all_connections()
+
+    # -- its jobs ------------------------------------------------------------------------------------------------
+
+    def change(self, job_id: str, **fields: Any) -> None:
+        """A new version of the job: every long-poll that waits for it answers."""
+        with self._moved:
+            old = self.jobs[job_id]
+            self.jobs[job_id] = msgspec.structs.replace(old, version=old.version + 1, **fields)
+            self._moved.notify_all()
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        for event in self._waiters:
+            event.set()
+
+    def finish(self, job_id: str, counts: list[dict[str, int]] | None = None, blob: bytes | None = None) -> None:
+        dataset = None
+        if blob is not None:
+            self.blobs[job_id] = blob
+            dataset = w.DatasetInfo(sha256=hashlib.sha256(blob).hexdigest(), bytes=len(blob))
+        self.change(
+            job_id, status="completed", phase="completed", progress=1.0, counts=counts, dataset=dataset,
+            busy_s=0.002, started_at=NOW, ended_at=NOW, reason=None,
+        )  # fmt: skip
+
+    def fail(self, job_id: str, error: QpiError) -> None:
+        body = w.JobError(**error.to_dict())
+        self.change(job_id, status="failed", phase="failed", error=body, ended_at=NOW, reason=None)
+
+    def wait_submits(self, count: int) -> None:
+        """Until that many submits have been carried out."""
+        with self._moved:
+            assert self._moved.wait_for(lambda: len(self.jobs) >= count, 10)
+
+    def wait_requests(self, wanted: Callable[[str, str], bool]) -> None:
+        """Until a request came for which ``wanted(method, path)`` is true."""
+        with self._moved:
+            assert self._moved.wait_for(lambda: any(wanted(*request) for request in self.requests), 10)
+
+    def submit(self, request: w.SubmitRequest, key: str) -> w.JobModel:
+        with self._moved:
+            if key in self.keys:
+                return self.jobs[self.keys[key]]
+            self.submits.append(request)
+            model = w.JobModel(
+                id=f"job{len(self.jobs) + 1}", version=1, owner="ana", status="pending", phase="queued",
+                qpu=request.qpu or "sim-a", name=request.name, tags=request.tags, priority=request.priority, attempt=0,
+                checked=True, progress=0.0, format=request.program.format,
+                num_circuits=len(request.program.sources or request.program.data), shots=request.options.shots,
+                submitted_at=NOW, origin=msgspec.to_builtins(request.origin),
+                reason=w.WaitReason(rule="queue", message="other jobs are ahead", position=2),
+            )  # fmt: skip
+            self.jobs[model.id] = model
+            self.keys[key] = model.id
+            self._moved.notify_all()
+        self.on_submit(model)
+        return self.jobs[model.id]
+
+    async def park(self, job_id: str, wait_s: float, version: int | None) -> w.JobModel:
+        event = asyncio.Event()
+        self._waiters.add(event)
+        try:
+            async with asyncio.timeout(wait_s):
+                while True:
+                    model = self.jobs[job_id]
+                    if model.version != version if version is not None else model.ended_at is not None:
+                        return model
+                    event.clear()
+                    await event.wait()
+        except TimeoutError:
+            return self.jobs[job_id]
+        finally:
+            self._waiters.discard(event)
+
+
+class _Handler(tornado.web.RequestHandler):
+    lab: ScriptedLab
+
+    def prepare(self) -> None:
+        self.lab = self.settings["lab"]
+        with self.lab._moved:
+            self.lab.requests.append((self.request.method or "", self.request.path))
+            self.lab._moved.notify_all()
+        if self.lab.busy_answers:
+            self.lab.busy_answers -= 1
+            self.set_status(503)
+            self.set_header("Retry-After", "0")
+            self.finish("busy")
+        elif not isinstance(self, _Health) and self.request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.give_error(Unauthorized())
+
+    def give(self, body: Any, status: int = 200) -> None:
+        if self.lab.cut_before:
+            self.lab.cut_before -= 1
+            assert self.request.connection is not None
+            self.request.connection.detach().close()
+            self._finished = True
+            return
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(msgspec.json.encode(body))
+
+    def give_error(self, error: QpiError) -> None:
+        body = w.ErrorBody(error=w.JobError(**error.to_dict()))
+        self.set_status(STATUS.get(type(error).__name__, 500))
+        self.finish(msgspec.json.encode(body))
+
+    def job(self, job_id: str) -> w.JobModel | None:
+        if job_id not in self.lab.jobs:
+            self.give_error(NotFound(f"There is no job {job_id}."))
+        return self.lab.jobs.get(job_id)
+
+
+class _Health(_Handler):
+    def get(self) -> None:
+        services = w.Services(database="up", bus="up")
+        self.give(w.Health(status="up", services=services, version="0.1.0", wire=self.lab.wire))
+
+
+class _Jobs(_Handler):
+    def post(self) -> None:
+        if self.lab.refuse is not None:
+            self.give_error(self.lab.refuse)
+            return
+        request = w.decode_submit(self.request.body)
+        self.give(self.lab.submit(request, self.request.headers["Idempotency-Key"]), 201)
+
+    def get(self) -> None:
+        newest = list(reversed(self.lab.jobs.values()))
+        if qpu := self.get_query_argument("qpu", None):
+            newest = [job for job in newest if job.qpu == qpu]
+        start = int(self.get_query_argument("after", "0"))
+        end = start + int(self.get_query_argument("limit"))
+        self.give(w.JobPage(jobs=newest[start:end], next=str(end) if end < len(newest) else None))
+
+
+class _Job(_Handler):
+    async def get(self, job_id: str) -> None:
+        if (model := self.job(job_id)) is None:
+            return
+        if wait := self.get_query_argument("wait_s", None):
+            version = self.get_query_argument("version", None)
+            model = await self.lab.park(job_id, float(wait), int(version) if version else None)
+        self.give(model)
+
+
+class _Cancel(_Handler):
+    def post(self, job_id: str) -> None:
+        if (model := self.job(job_id)) is None:
+            return
+        if model.ended_at is None:
+            self.lab.change(job_id, status="cancelled", phase="cancelled", ended_at=NOW)
+        self.give(self.lab.jobs[job_id])
+
+
+class _Result(_Handler):
+    def get(self, job_id: str) -> None:
+        if self.job(job_id) is not None:
+            self.give(self.lab.results[job_id])
+
+
+class _Dataset(_Handler):
+    async def get(self, job_id: str) -> None:
+        blob = self.lab.blobs[job_id]
+        start = 0
+        if (wanted := self.request.headers.get("Range")) is not None:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            self.set_status(206)
+        self.set_header("Content-Length", str(len(blob) - start))
+        if self.lab.cut_blob_at is not None:
+            self.write(blob[start : self.lab.cut_blob_at])
+            self.lab.cut_blob_at = None
+            await self.flush()
+            assert self.request.connection is not None
+            self.request.connection.stream.close()  # type: ignore[attr-defined]
+            self._finished = True
+            return
+        self.finish(blob[start:])
+
+
+class _Events(_Handler):
+    def get(self, job_id: str) -> None:
+        if (model := self.job(job_id)) is not None:
+            event = w.EventModel(seq=7, prev=3, at=NOW, kind="job.submitted", job_id=model.id, qpu=model.qpu)
+            self.give(w.EventPage(events=[event], cursor=7))
+
+
+class _Qpus(_Handler):
+    def get(self) -> None:
+        fields = w.QpuModel.__struct_fields__
+        qpus = [w.QpuModel(**{name: getattr(qpu, name) for name in fields}) for qpu in self.lab.qpus.values()]
+        self.give(w.QpuList(qpus=qpus))
+
+
+class _Qpu(_Handler):
+    def get(self, name: str) -> None:
+        if name in self.lab.qpus:
+            self.give(self.lab.qpus[name])
+        else:
+            self.give_error(NotFound(f"There is no QPU {name!r}; there are: {', '.join(self.lab.qpus)}."))
+
+
+class _Nowhere(tornado.web.RequestHandler):
+    def prepare(self) -> None:
+        self.set_status(404)
+        self.finish("<html>404</html>")
+
+
+_ID = r"([A-Za-z0-9-]+)"
+ROUTES: list[Any] = [
+    (r"/qpi/health", _Health),
+    (r"/qpi/v1/jobs", _Jobs),
+    (rf"/qpi/v1/jobs/{_ID}", _Job),
+    (rf"/qpi/v1/jobs/{_ID}/cancel", _Cancel),
+    (rf"/qpi/v1/jobs/{_ID}/result", _Result),
+    (rf"/qpi/v1/jobs/{_ID}/dataset", _Dataset),
+    (rf"/qpi/v1/jobs/{_ID}/events", _Events),
+    (r"/qpi/v1/qpus", _Qpus),
+    (rf"/qpi/v1/qpus/{_ID}", _Qpu),
+]

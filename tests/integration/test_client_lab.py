@@ -1,0 +1,245 @@
+"""The client against a scripted lab: real HTTP, real connection losses."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from qpi_jupyter.client import JobCancelled, Lab
+from qpi_jupyter.core.errors import NotFound, ProgramError, QpiError, Unauthorized, Unavailable
+from tests.faults.scripted_rest import TOKEN, ScriptedLab
+
+BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
+HEX_RESULT: dict[str, Any] = {
+    "backend_name": "sim-a", "backend_version": "1", "qobj_id": "job1", "job_id": "job1", "success": True,
+    "results": [{
+        "shots": 10, "success": True, "meas_level": 2, "truncated": False, "data": {"counts": {"0x0": 4, "0x5": 6}},
+        "header": {
+            "name": "c", "creg_sizes": [["a", 1], ["b", 2]], "qreg_sizes": [["q", 3]], "memory_slots": 3, "n_qubits": 3,
+            "metadata": {},
+        },
+    }],
+}  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedLab]:
+    with ScriptedLab() as server:
+        yield server
+
+
+@pytest.fixture
+def lab(server: ScriptedLab) -> Iterator[Lab]:
+    with Lab(server.url, TOKEN, retry_s=5.0) as lab:
+        yield lab
+
+
+def finish_at_once(server: ScriptedLab, *counts: dict[str, int]) -> None:
+    server.on_submit = lambda model: server.finish(model.id, counts=list(counts))
+
+
+def test_a_bell_job_takes_two_requests(server: ScriptedLab, lab: Lab) -> None:
+    job = lab.submit(BELL, qpu="sim-a", shots=100, seed_simulator=7)
+    threading.Timer(0.05, lambda: server.finish(job.id, counts=[{"00": 48, "11": 52}])).start()
+
+    assert job.counts(timeout=10) == {"00": 48, "11": 52}
+    assert [method for method, _ in server.requests] == ["POST", "GET"]
+    sent = server.submits[0]
+    assert (sent.qpu, sent.options.shots, sent.options.seed_simulator) == ("sim-a", 100, 7)
+    assert sent.program.sources == [BELL]
+
+
+def test_several_circuits_have_a_list_of_counts(server: ScriptedLab, lab: Lab) -> None:
+    finish_at_once(server, {"0": 1}, {"1": 2})
+    assert lab.submit([BELL, BELL]).counts() == [{"0": 1}, {"1": 2}]
+
+
+def test_counts_that_did_not_come_along_are_keyed_like_qiskits(server: ScriptedLab, lab: Lab) -> None:
+    server.on_submit = lambda model: server.finish(model.id)
+    server.results["job1"] = HEX_RESULT
+    job = lab.submit(BELL)
+    assert job.counts() == {"00 0": 4, "10 1": 6}
+    assert job.result().get_counts() == {"00 0": 4, "10 1": 6}
+
+
+def test_await_on_a_foreign_loop_gives_the_result(server: ScriptedLab, lab: Lab) -> None:
+    server.on_submit = lambda model: server.finish(model.id)
+    server.results["job1"] = HEX_RESULT
+
+    async def cell() -> object:
+        job = await lab.submit.aio(BELL)
+        return (await job).get_counts()
+
+    assert asyncio.run(cell()) == {"00 0": 4, "10 1": 6}
+
+
+def test_the_loop_stays_free_while_a_job_is_awaited(server: ScriptedLab, lab: Lab) -> None:
+    async def cell() -> str:
+        job = await lab.submit.aio(BELL)
+        waiting = asyncio.create_task(job.wait.aio())
+        # The cell's loop itself lets the job end: were it blocked, this would never happen.
+        await asyncio.to_thread(server.wait_requests, lambda method, path: path.endswith(job.id))
+        server.finish(job.id, counts=[{"0": 1}])
+        return (await waiting).model.status
+
+    assert asyncio.run(cell()) == "completed"
+
+
+def test_a_cancelled_await_ends_the_request(server: ScriptedLab, lab: Lab) -> None:
+    async def cell() -> None:
+        job = await lab.submit.aio(BELL)
+        waiting = asyncio.create_task(job.wait.aio())
+        await asyncio.to_thread(server.wait_requests, lambda method, path: path.endswith(job.id))
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(cell())
+
+
+def test_a_lost_answer_to_a_submit_makes_no_second_job(server: ScriptedLab, lab: Lab) -> None:
+    server.cut_before = 2
+    job = lab.submit(BELL)
+    assert job.id == "job1"
+    assert [method for method, _ in server.requests] == ["POST"] * 3
+    assert list(server.jobs) == ["job1"]
+
+
+def test_waiting_outlives_a_restart_of_the_lab(server: ScriptedLab, lab: Lab) -> None:
+    job = lab.submit(BELL)
+    done = threading.Thread(target=job.wait)
+    done.start()
+    server.wait_requests(lambda method, path: path.endswith(job.id))
+    server.stop()
+    server.start()
+    server.finish(job.id, counts=[{"1": 1}])
+    done.join(10)
+    assert job.counts() == {"1": 1}
+
+
+def test_a_lab_that_is_busy_is_asked_again(server: ScriptedLab, lab: Lab) -> None:
+    server.busy_answers = 2
+    assert lab.qpus().names == ("sim-a", "sim-b")
+
+
+def test_a_lab_that_is_gone_is_an_error_after_the_patience(server: ScriptedLab) -> None:
+    with Lab(server.url, TOKEN, retry_s=0.1) as lab:
+        job = lab.submit(BELL)
+        server.stop()
+        with pytest.raises(Unavailable, match="does not answer"):
+            _ = job.status
+        with pytest.raises(Unavailable):
+            lab.submit(BELL)
+
+
+def test_a_timeout_says_what_the_job_waits_for(lab: Lab) -> None:
+    job = lab.submit(BELL)
+    with pytest.raises(TimeoutError, match=r"job1 has not ended after 0.05 s: waiting on sim-a: other jobs are ahead"):
+        job.result(timeout=0.05)
+    assert job.why() == "waiting on sim-a: other jobs are ahead (position 2)"
+
+
+def test_a_failed_job_raises_its_own_error(server: ScriptedLab, lab: Lab) -> None:
+    error = ProgramError("no such gate", code="bad_program", line=3, column=5)
+    server.on_submit = lambda model: server.fail(model.id, error)
+    job = lab.submit(BELL)
+    for call in (job.result, job.counts, job.dataset):
+        with pytest.raises(ProgramError, match="no such gate") as caught:
+            call()
+        assert (caught.value.line, caught.value.column) == (3, 5)
+    assert job.wait().status == "failed"
+
+
+def test_a_cancelled_job_raises(server: ScriptedLab, lab: Lab) -> None:
+    job = lab.submit(BELL)
+    assert job.cancel().status == "cancelled"
+    with pytest.raises(JobCancelled, match="job1 was cancelled"):
+        job.counts()
+
+
+def test_errors_of_the_lab_come_as_their_types(server: ScriptedLab, lab: Lab) -> None:
+    server.refuse = ProgramError("line 2: what?", line=2, column=1)
+    with pytest.raises(ProgramError) as caught:
+        lab.submit(BELL)
+    assert caught.value.line == 2
+    with pytest.raises(NotFound, match="There is no job nope"):
+        lab.job("nope")
+    with Lab(server.url, "wrong") as stranger, pytest.raises(Unauthorized):
+        stranger.qpus()
+
+
+def test_an_error_of_something_else_is_told_by_its_status(server: ScriptedLab) -> None:
+    with Lab(f"{server.url}/elsewhere", TOKEN) as lab, pytest.raises(NotFound, match="qpi_server extension"):
+        lab.qpus()
+
+
+def test_unknown_options_are_named_with_what_is_near(lab: Lab) -> None:
+    with pytest.raises(TypeError, match=r"no option 'shot'. Did you mean shots\?"):
+        lab.submit(BELL, shot=10)
+    with pytest.raises(TypeError, match=r"no option 'metod'. Did you mean method"):
+        lab.submit(BELL, qpu="sim-a", metod="statevector")
+
+
+def test_an_option_of_the_qpu_goes_along(server: ScriptedLab, lab: Lab) -> None:
+    lab.submit(BELL, qpu="sim-a", method="stabilizer")
+    assert server.submits[0].options.extra == {"method": "stabilizer"}
+
+
+def test_a_job_is_found_again_by_its_id(server: ScriptedLab, lab: Lab) -> None:
+    job = lab.submit(BELL, name="bell", tags="demo")
+    again = lab.job(job.id)
+    assert (again.id, again.model.name, again.model.tags) == (job.id, "bell", ["demo"])
+    assert [event.kind for event in again.events()] == ["job.submitted"]
+
+
+def test_jobs_are_a_table_over_several_pages(lab: Lab) -> None:
+    for number in range(3):
+        lab.submit(BELL, qpu="sim-b" if number == 1 else "sim-a")
+    assert [job.id for job in lab.jobs(limit=2)] == ["job3", "job2"]
+    assert [job.id for job in lab.jobs(qpu="sim-b")] == ["job2"]
+    table = lab.jobs()
+    assert "job3" in repr(table)
+    assert "<table>" in table._repr_html_()
+    assert list(table.to_pandas()["id"]) == ["job3", "job2", "job1"]
+
+
+def test_a_version_that_overtook_is_not_taken_back(server: ScriptedLab, lab: Lab) -> None:
+    job = lab.submit(BELL)
+    old = job.model
+    server.change(job.id, status="running", phase="running", progress=0.5)
+    assert job.changed().model.progress == 0.5
+    job._take(old)
+    assert job.model.status == "running"
+
+
+def test_a_closed_connection_says_so(server: ScriptedLab) -> None:
+    lab = Lab(server.url, TOKEN)
+    lab.close()
+    lab.close()
+    assert "closed" in repr(lab)
+    with pytest.raises(RuntimeError, match="connect"):
+        lab.qpus()
+
+
+def test_many_threads_share_one_connection_object(server: ScriptedLab, lab: Lab) -> None:
+    finish_at_once(server, {"0": 1})
+    results: list[object] = []
+    threads = [threading.Thread(target=lambda: results.append(lab.submit(BELL).counts())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert results == [{"0": 1}] * 8
+    assert len(server.jobs) == 8
+
+
+def test_no_counts_at_level_1(server: ScriptedLab, lab: Lab) -> None:
+    server.on_submit = lambda model: server.finish(model.id)
+    iq = {**HEX_RESULT["results"][0], "meas_level": 1, "data": {"memory": [[0.1, 0.2]]}}
+    server.results["job1"] = {**HEX_RESULT, "results": [iq]}
+    with pytest.raises(QpiError, match="meas_level 1"):
+        lab.submit(BELL, meas_level=1).counts()

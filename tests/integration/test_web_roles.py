@@ -1,0 +1,131 @@
+"""Every role at every route: who may is told nothing about permissions, who may not gets no further."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from qpi_jupyter.core.access import PERMISSIONS, Permission, Role
+from qpi_jupyter.wire.results import DIGEST_HEADER
+from qpi_server.web.link import PATH as LINK
+from qpi_server.web.link import PERMISSION as LINK_PERMISSION
+from qpi_server.web.routes import ROUTES
+from qpi_server.web.table import Route
+from tests.support.web import JUPYTER_TOKEN, SECRET, EmptyLab, talk
+
+BODIES: dict[str, Any] = {
+    "SubmitRequest": {"program": {"format": "openqasm3", "sources": ["x"]}},
+    "QpuIn": {"name": "q"},
+    "DriverIn": {"name": "d", "qpu": "q"},
+    "TokenIn": {},
+}
+
+
+async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> httpx.Response:
+    path = re.sub(r"\{(\w+)\}", lambda m: "1" if m[1] == "attempt" else "some", route.path)
+    headers = {DIGEST_HEADER: "0" * 64}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    body = msgspec.json.encode(BODIES[route.body.__name__]) if route.body is not None else None
+    return await client.request(route.method, path.lstrip("/"), headers=headers, content=body)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_what_its_permissions_say(role: Role) -> None:
+    async def dialogue(client: httpx.AsyncClient) -> list[tuple[Route, httpx.Response]]:
+        return [(route, await ask(client, route, f"qpi_{role}")) for route in ROUTES]
+
+    for route, answer in talk(EmptyLab(), dialogue):
+        where = f"{role}: {route.method} {route.path}: {answer.status_code} {answer.text}"
+        if route.permission in PERMISSIONS[role]:
+            assert answer.status_code in (200, 404), where
+            assert answer.status_code == 200 or answer.json()["error"]["code"] in ("reached", "not_found"), where
+        else:
+            assert answer.status_code == 403, where
+            assert answer.json()["error"]["kind"] == "Forbidden", where
+
+
+@pytest.mark.parametrize("token", [None, "qpi_unknown", "qpi_local_secret-of-another-server", "not-jupyters"])
+def test_without_a_good_credential_only_public_routes_answer(token: str | None) -> None:
+    async def dialogue(client: httpx.AsyncClient) -> list[tuple[Route, httpx.Response]]:
+        return [(route, await ask(client, route, token)) for route in ROUTES]
+
+    for route, answer in talk(EmptyLab(), dialogue):
+        where = f"{route.method} {route.path}: {answer.status_code} {answer.text}"
+        if route.permission is Permission.HEALTH and not (token or "").startswith("qpi_"):
+            assert answer.status_code in (200, 404), where
+        elif route.method == "GET" or (token or "").startswith("qpi_"):
+            assert answer.status_code == 401, where
+            assert answer.headers["WWW-Authenticate"]
+        else:  # Jupyter's XSRF check comes before its sign-in
+            assert answer.status_code in (401, 403), where
+
+
+def test_jupyters_token_is_the_local_owner_in_either_header() -> None:
+    async def dialogue(client: httpx.AsyncClient) -> list[int]:
+        answers = [
+            await client.post("qpi/v1/tokens", headers={"Authorization": f"{scheme} {JUPYTER_TOKEN}"}, content=b"{}")
+            for scheme in ("token", "Bearer")
+        ]
+        return [answer.status_code for answer in answers]
+
+    assert talk(EmptyLab(), dialogue) == [404, 404]
+
+
+def test_a_cookie_alone_cannot_change_anything() -> None:
+    async def dialogue(client: httpx.AsyncClient) -> tuple[int, int, int]:
+        signed_in = await client.get("qpi/v1/openapi.json", params={"token": JUPYTER_TOKEN})
+        assert signed_in.status_code == 200
+        read = await client.get("qpi/health", headers={"Referer": str(client.base_url)})
+        forged = await client.post("qpi/v1/tokens", content=b"{}")
+        client.cookies.set("_xsrf", "ab" * 16)  # Jupyter's pages set it
+        meant = await client.post("qpi/v1/tokens", content=b"{}", headers={"X-XSRFToken": "ab" * 16})
+        assert "owner" in read.json()
+        return read.status_code, forged.status_code, meant.status_code
+
+    assert talk(EmptyLab(), dialogue) == (200, 403, 404)
+
+
+def test_a_drivers_token_is_no_persons() -> None:
+    async def dialogue(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get("qpi/v1/jobs", headers={"X-API-Token": "qpi_driver"})
+
+    answer = talk(EmptyLab(), dialogue)
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "driver_token"
+    assert "token of your own" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("role", [role for role in Role if LINK_PERMISSION not in PERMISSIONS[role]])
+def test_only_a_driver_opens_a_link(role: Role) -> None:
+    handshake = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Authorization": f"Bearer qpi_{role}",
+    }  # fmt: skip
+
+    async def dialogue(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get(LINK, headers=handshake)
+
+    answer = talk(EmptyLab(), dialogue)
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "not_a_driver"
+
+
+def test_the_servers_own_secret_is_its_owner() -> None:
+    async def dialogue(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get("qpi/health", headers={"Authorization": f"Bearer {SECRET}"})
+
+    assert talk(EmptyLab(), dialogue).json()["owner"] == {"pid": 1}
+
+
+def test_health_shows_strangers_the_status_alone() -> None:
+    async def dialogue(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get("qpi/health")
+
+    answer = talk(EmptyLab(), dialogue).json()
+    assert answer["status"] == "up"
+    assert "owner" not in answer

@@ -1,0 +1,131 @@
+"""Real lab servers in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 30.0
+TOKEN = "jupyter-token-of-the-tests"
+T = TypeVar("T")
+
+
+def wait_until(probe: Callable[[], T | None], timeout_s: float = START_S, what: str = "it") -> T:
+    """The first truthy answer of ``probe``; for what another process does and does not announce."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        if found := probe():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {timeout_s:g} s")
+        time.sleep(0.02)
+
+
+def python_env(**extra: str) -> dict[str, str]:
+    """An environment without settings of a surrounding lab, in which a child finds these sources."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("QPI_", "JUPYTER", "JPY_", "PYTEST"))}
+    places = [ROOT, ROOT / "server_extension", ROOT / "executors"]
+    inherited = [kept["PYTHONPATH"]] if "PYTHONPATH" in kept else []
+    return {**kept, "PYTHONPATH": os.pathsep.join([*map(str, places), *inherited]), **extra}
+
+
+@dataclass
+class LabServer:
+    """One server process: its address (with base path), its data folder and its log."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    lab_dir: Path
+    log: Path
+    verify: Any = True
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def client(self, token: str | None = TOKEN, **headers: str) -> httpx.Client:
+        """A client that is signed in with ``token``; closed with the server."""
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=70, verify=self.verify, trust_env=False)
+        self.clients.append(client)
+        return client
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def lab_server(
+    folder: Path,
+    *arguments: str,
+    lab_dir: Path | None = None,
+    module: str = "qpi_server.standalone",
+    verify: Callable[[Path], Any] | None = None,
+    ready: tuple[int, ...] = (200,),
+    **env: str,
+) -> Iterator[LabServer]:
+    """A server that answers (``GET health`` with a status in ``ready``), with everything its own under ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lab_dir = lab_dir or folder / "lab"
+    runtime = folder / "runtime"
+    command = [sys.executable, "-m", module, "--port=0", "--ServerApp.ip=127.0.0.1", "--allow-root", *arguments]
+    environment = python_env(
+        QPI_LAB_DIR=str(lab_dir), JUPYTER_TOKEN=TOKEN, JUPYTER_RUNTIME_DIR=str(runtime), HOME=str(folder),
+        JUPYTER_CONFIG_DIR=str(folder / "config"), JUPYTER_DATA_DIR=str(folder / "data"), JUPYTER_NO_CONFIG="1", **env,
+    )  # fmt: skip
+    log = folder / "server.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=folder)
+    server = LabServer("", process, lab_dir, log)
+    try:
+        server.url = wait_until(lambda: _address(process, runtime, log), what="the server's start")
+        server.verify = verify(lab_dir) if verify is not None else True
+        client = server.client(None)
+        wait_until(lambda: _answers(client, process, log, ready), what="the lab's start")
+        yield server
+    finally:
+        for client in server.clients:
+            client.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
+    assert "Traceback" not in log.read_text(), f"the server's log has an exception:\n{log.read_text()}"
+
+
+def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str | None:
+    _check_alive(process, log)
+    try:
+        info = json.loads((runtime / f"jpserver-{process.pid}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    scheme = "https" if info["secure"] else "http"
+    return f"{scheme}://127.0.0.1:{info['port']}{info['base_url']}"
+
+
+def _answers(client: httpx.Client, process: subprocess.Popen[bytes], log: Path, ready: tuple[int, ...]) -> bool:
+    _check_alive(process, log)
+    try:
+        return client.get("qpi/health").status_code in ready
+    except httpx.TransportError:
+        return False
+
+
+def _check_alive(process: subprocess.Popen[bytes], log: Path) -> None:
+    if process.poll() is not None:
+        raise AssertionError(f"the server ended with status {process.returncode}:\n{log.read_text()}")

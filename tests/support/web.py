@@ -1,0 +1,113 @@
+"""The web room on a bare tornado application, with Jupyter's sign-in and no lab behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from jupyter_server.auth import AllowAllAuthorizer, IdentityProvider
+from prometheus_client import CollectorRegistry
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from qpi_jupyter.core.access import Principal, Role
+from qpi_jupyter.core.errors import NotFound, Unauthorized
+from qpi_jupyter.wire.rest import Health, Services
+from qpi_server.web.surface import handlers
+
+SECRET = "qpi_local_secret-of-the-tests"
+JUPYTER_TOKEN = "jupyter-token-of-the-tests"
+TOKENS = {f"qpi_{role}": Principal(name=role, roles=frozenset({role}), qpu="q") for role in Role}
+
+
+class Nothing:
+    """A service whose every call is counted and finds nothing."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*_args: Any, **_kwargs: Any) -> Any:
+            self.calls.append(name)
+            raise NotFound(f"{name} reached the lab.", code="reached")
+
+        return call
+
+
+class People(Nothing):
+    """Knows one token of every role."""
+
+    async def authenticate(self, token: str) -> Principal:
+        if token not in TOKENS:
+            raise Unauthorized("This token is not known, or has expired.", code="bad_token")
+        return TOKENS[token]
+
+
+class EmptyLab:
+    """A lab in which there is nothing."""
+
+    def __init__(self) -> None:
+        self.jobs, self.events, self.qpus, self.drivers = Nothing(), Nothing(), Nothing(), Nothing()
+        self.people = People()
+        self.metrics = CollectorRegistry()
+
+    async def health(self, _principal: Principal | None, *, owner: dict[str, Any] | None = None) -> Health:
+        extra = {"owner": owner} if owner is not None else {}
+        return Health(status="up", services=Services(database="up", bus="up"), version="0", wire=1, **extra)
+
+
+class Seated:
+    """An ownership whose seat is given."""
+
+    def __init__(self, seat: Any) -> None:
+        self._seat = seat
+
+    async def seat(self, *, after: Any = None) -> Any:
+        return self._seat
+
+
+def site(seat: Any) -> Any:
+    """What the handlers find in the application's settings."""
+
+    async def released() -> None:
+        return None
+
+    return SimpleNamespace(
+        ownership=Seated(seat), secret=SECRET, owner=lambda: {"pid": 1}, address=lambda: "http://127.0.0.1/",
+        ca_pem=lambda: None, ca_fingerprint=lambda: None, released=released,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def serving(seat: Any) -> AsyncIterator[str]:
+    """The address of the surface with ``seat`` behind it."""
+    ours = [handler for handler in handlers() if handler[0] != r"/api/events"]
+    application = Application(
+        ours, qpi=site(seat), base_url="/", log_function=lambda _handler: None, xsrf_cookies=True,
+        identity_provider=IdentityProvider(token=JUPYTER_TOKEN),
+        authorizer=AllowAllAuthorizer(),
+        cookie_secret=b"c" * 32,
+    )  # fmt: skip
+    server = HTTPServer(application)
+    [socket] = bind_sockets(0, "127.0.0.1")
+    server.add_sockets([socket])
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}/"
+    finally:
+        server.stop()
+        await server.close_all_connections()
+
+
+def talk(seat: Any, dialogue: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+    """What ``dialogue`` returns, held with the surface in front of ``seat``."""
+
+    async def run() -> Any:
+        async with serving(seat) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            return await dialogue(client)
+
+    return asyncio.run(run())

@@ -1,0 +1,152 @@
+"""The how-to's own code, run as it is printed; and how executors are found."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import qpi_executors
+from qpi_executors import Executor, Option, RunCancelled, load, run_program
+from qpi_executors.registry import find
+from qpi_jupyter.core.errors import Faulted, Rejected
+from qpi_jupyter.core.manifest import Manifest
+from tests.circuits import bell, qpy_program
+
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "custom-executor.md"
+
+
+@pytest.fixture
+def how_to(monkeypatch):
+    """The how-to's Python as a module."""
+    blocks = re.findall(r"```python\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
+    module = types.ModuleType("mylab_coins")
+    exec(compile("\n".join(blocks), str(HOW_TO), "exec"), vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def test_the_how_to_runs(how_to):
+    coins = load("mylab_coins:CoinExecutor")
+    (dataset,) = run_program(coins, qpy_program(bell(), seed_simulator=1))
+    assert sorted(dataset.qpi.counts()) == ["00", "01", "10", "11"]
+    assert dataset.qpi.info["provenance"]["executor"] == "coins"
+
+
+def test_the_how_to_is_ten_lines(how_to):
+    text = HOW_TO.read_text(encoding="utf-8")
+    body = text[text.index("class CoinExecutor") : text.index("```\n\n`self.runs")]
+    assert len([line for line in body.splitlines() if line.strip()]) <= 10
+
+
+def test_the_how_to_options(how_to):
+    always = load("mylab_coins:BiasedExecutor", bias="1")
+    (dataset,) = run_program(always, qpy_program(bell(), shots=10))
+    assert dataset.qpi.counts() == {"11": 10}
+    with pytest.raises(Rejected, match="'bais'; it knows: bias"):
+        load("mylab_coins:BiasedExecutor", bais=1)
+    with pytest.raises(Rejected, match="'bias' is a float, not 'much'"):
+        load("mylab_coins:BiasedExecutor", bias="much")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        (Option(doc="", kind=int), "5", 5),
+        (Option(doc="", kind=float), 2, 2.0),
+        (Option(doc="", kind=list), ((0, 1),), [(0, 1)]),
+        (Option(doc="", kind=list), "[[0, 1]]", [[0, 1]]),
+        (Option(doc="", kind=bool), "true", True),
+        (Option(doc=""), "5", "5"),
+        (Option(doc="", kind=int), None, None),
+        (Option(doc="", kind=int), "null", None),
+    ],
+)
+def test_options_read_text_as_json(option, value, expected):
+    assert option.read("name", value) == expected
+
+
+@pytest.mark.parametrize(("kind", "value"), [(int, True), (int, 1.5), (int, "x"), (str, 5), (list, "{}"), (bool, 1)])
+def test_options_of_another_type_are_refused(kind, value):
+    with pytest.raises(Rejected, match="'name' is a"):
+        Option(doc="", kind=kind).read("name", value)
+
+
+def test_an_unknown_name_lists_what_is_there_and_what_to_install():
+    with pytest.raises(Rejected, match=r"no executor 'nope'. Installed: .*mock.*module:Class") as caught:
+        load("nope")
+    assert caught.value.code == "unknown_executor"
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setattr(qpi_executors.registry, "entry_points", lambda group: [])
+    with pytest.raises(Rejected, match=r"pip install 'qpi-jupyter\[aer\]'"):
+        load("qiskit_aer")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_such_module:Thing", "cannot be loaded: ModuleNotFoundError"),
+        ("json:Nothing", "cannot be loaded: AttributeError"),
+        ("json:loads", "is not a subclass"),
+    ],
+)
+def test_a_broken_one_is_reported_by_name(name, message):
+    with pytest.raises(Rejected, match=message) as caught:
+        find(name)
+    assert caught.value.code == "broken_executor"
+    assert name in caught.value.message
+
+
+def test_a_broken_installed_one_disturbs_nobody(monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    group = qpi_executors.registry.GROUP
+    points = [
+        EntryPoint("broken", "no_such_module:X", group),
+        EntryPoint("mock", "qpi_executors.mock:MockExecutor", group),
+    ]
+    monkeypatch.setattr(qpi_executors.registry, "entry_points", lambda group: points)
+    problems = qpi_executors.describe()
+    assert list(problems) == ["broken", "mock"]
+    assert "no_such_module" in problems["broken"]
+    assert problems["mock"] is None
+
+
+class Scripted(Executor):
+    def capabilities(self):
+        return Manifest(executor="scripted", executor_version="1", num_qubits=5, basis_gates=("cz",))
+
+    def run(self, program, *, progress, cancelled):
+        outcome = self.answer
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+@pytest.mark.parametrize("answer", [[], None, ["no dataset"], [bell()]])
+def test_what_is_no_result_is_the_executors_fault(answer):
+    executor = Scripted()
+    executor.answer = answer
+    with pytest.raises(Faulted, match="must return a list of Datasets"):
+        run_program(executor, qpy_program(bell()))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(ZeroDivisionError("boom"), Faulted), (Rejected("no"), Rejected), (RunCancelled(), RunCancelled)],
+)
+def test_errors_say_who_must_act(error, kind):
+    executor = Scripted()
+    executor.answer = error
+    with pytest.raises(kind):
+        run_program(executor, qpy_program(bell()))
+
+
+def test_the_default_estimate_grows_with_the_shots():
+    few, many = (Scripted().estimate(qpy_program(bell(), shots=shots)).estimate_s for shots in (10, 10_000))
+    assert few < many

@@ -1,0 +1,216 @@
+"""The options of the built-in simulators, their readout model and their estimates."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+
+from qpi_executors import load, run_program
+from qpi_executors.mock import MAX_QUBITS, MockExecutor
+from qpi_executors.readout import ReadoutModel
+from qpi_jupyter.core.errors import Faulted, Rejected
+from tests.circuits import bell, qpy_program
+
+pytest.importorskip("qiskit_aer")
+from qpi_executors.aer import AerExecutor
+
+
+def ghz(qubits: int, *, clifford: bool = True) -> QuantumCircuit:
+    circuit = QuantumCircuit(qubits, qubits)
+    circuit.h(0)
+    if not clifford:
+        circuit.t(0)
+    for k in range(qubits - 1):
+        circuit.cx(k, k + 1)
+    circuit.measure(range(qubits), range(qubits))
+    return circuit
+
+
+def counts(executor, circuit, **options):
+    return run_program(executor, qpy_program(circuit, **options))[0].qpi.counts()
+
+
+# --- mock ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "edges"),
+    [
+        ({"num_qubits": 3}, ((0, 1), (1, 0), (1, 2), (2, 1))),
+        ({"num_qubits": 3, "coupling": "ring"}, ((0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1))),
+        ({"num_qubits": 3, "coupling": "all"}, None),
+        ({"num_qubits": 3, "coupling_map": [[0, 2]]}, ((0, 2), (2, 0))),
+        ({"num_qubits": 3, "coupling_map": "[[0, 2]]"}, ((0, 2), (2, 0))),
+    ],
+)
+def test_mock_couplings(options, edges):
+    assert MockExecutor(**options).capabilities().coupling_map == edges
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_qubits": MAX_QUBITS + 1}, f"1 to {MAX_QUBITS} qubits"),
+        ({"num_qubits": 0}, "1 to"),
+        ({"coupling": "star"}, "'line', 'ring' or 'all'"),
+        ({"coupling_map": [[0, 9]]}, "pairs of different qubits"),
+        ({"coupling_map": [[1, 1]]}, "pairs of different qubits"),
+    ],
+)
+def test_mock_refuses_bad_options(options, message):
+    with pytest.raises(Rejected, match=message):
+        MockExecutor(**options)
+
+
+def test_the_largest_mock_does_not_pay_for_idle_qubits():
+    mock = MockExecutor(num_qubits=MAX_QUBITS)
+    (run,) = mock.runs(qpy_program(ghz(3)))
+    assert mock.compile(run).num_qubits == 3
+
+
+def test_a_circuit_in_the_chips_own_terms_is_left_alone():
+    circuit = QuantumCircuit(5, 2)
+    circuit.sx(3)
+    circuit.cz(3, 4)
+    circuit.measure([3, 4], [0, 1])
+    mock = MockExecutor()
+    (run,) = mock.runs(qpy_program(circuit))
+    assert dict(mock.compile(run).count_ops()) == {"sx": 1, "cz": 1, "measure": 2}
+
+
+def test_a_seed_of_the_lab_serves_jobs_that_bring_none():
+    assert counts(MockExecutor(seed=3), bell()) == counts(MockExecutor(), bell(), seed_simulator=3)
+
+
+# --- Aer ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_noise_model_shows():
+    clean, noisy = AerExecutor(), AerExecutor(noise_model={"gate_1q": 0.05, "gate_2q": 0.1, "readout": 0.1})
+    assert set(counts(clean, bell(), seed_simulator=1)) == {"00", "11"}
+    found = counts(noisy, bell(), seed_simulator=1)
+    assert found["01"] + found["10"] > 50
+    assert clean.capabilities().config_sha256 != noisy.capabilities().config_sha256
+
+
+@pytest.mark.parametrize("rates", [{"gate_3q": 0.1}, {"readout": 2}, {"readout": "x"}, {"readout": True}])
+def test_rates_are_probabilities_by_name(rates):
+    with pytest.raises(Rejected, match="each from 0 to 1"):
+        AerExecutor(noise_model=rates)
+
+
+def test_a_generic_fake_backend_brings_its_calibration():
+    executor = AerExecutor(fake_backend="generic-3")
+    manifest = executor.capabilities()
+    assert manifest.num_qubits == 3
+    assert {"cx", "sx", "rz"} <= set(manifest.basis_gates)
+    assert any(gate.gate == "cx" and gate.error and gate.duration_s for gate in manifest.gates)
+    assert manifest.qubits[0].t1_s
+    assert len(counts(executor, ghz(3), seed_simulator=1, shots=4000)) > 2
+
+
+def test_a_named_fake_backend():
+    manifest = load("qiskit_aer", fake_backend="FakeManilaV2").capabilities()
+    assert manifest.num_qubits == 5
+    assert (0, 1) in manifest.coupling_map
+    assert (0, 2) not in manifest.coupling_map
+    with pytest.raises(Rejected, match=r"no fake backend 'FakeMoon'; there are: .*FakeManilaV2"):
+        load("qiskit_aer", fake_backend="FakeMoon")
+
+
+def test_a_coupling_map_routes():
+    executor = AerExecutor(num_qubits=4, coupling_map=[[0, 1], [1, 2], [2, 3]])
+    circuit = QuantumCircuit(4, 2)
+    circuit.h(0)
+    circuit.cx(0, 3)
+    circuit.measure([0, 3], [0, 1])
+    assert set(counts(executor, circuit, seed_simulator=1)) == {"00", "11"}
+    assert "ccx" not in executor.capabilities().basis_gates
+    with circuit.if_test((0, 1)):
+        circuit.ccx(0, 1, 3)
+    circuit.measure(3, 1)
+    assert set(counts(executor, circuit, seed_simulator=1)) == {"00", "11"}
+    with pytest.raises(Rejected, match="pairs of qubits below 4"):
+        AerExecutor(num_qubits=4, coupling_map=[[0, 4]])
+    with pytest.raises(Rejected, match="its own coupling_map"):
+        AerExecutor(fake_backend="generic-3", coupling_map=[[0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"method": "magic"}, "magic"), ({"device": "TPU"}, "TPU"), ({"precision": "half"}, "half")],
+)
+def test_aer_refuses_bad_options_by_name(options, message):
+    def start():
+        AerExecutor(**options).open()
+
+    with pytest.raises((Rejected, Faulted), match=message):
+        start()
+
+
+def test_what_a_method_cannot_do_is_the_programs_fault():
+    with pytest.raises(Rejected, match=r'Aer cannot run circuit .* "stabilizer" method'):
+        counts(AerExecutor(method="stabilizer"), ghz(2, clifford=False))
+
+
+def test_a_forty_qubit_statevector_is_seen_before_it_runs():
+    executor = AerExecutor(num_qubits=40, method="statevector")
+    program = qpy_program(ghz(40))
+    executor.validate(program)
+    assert executor.estimate(program).memory_bytes >= 16 * 2**40
+    halved = AerExecutor(num_qubits=40, method="statevector", precision="single").estimate(program)
+    assert 8 * 2**40 <= halved.memory_bytes < 16 * 2**40
+
+
+def test_the_estimate_follows_the_method():
+    def need(method, circuit, **options):
+        return AerExecutor(num_qubits=60, method=method, **options).estimate(qpy_program(circuit)).memory_bytes
+
+    small = 1 << 30
+    assert need("automatic", ghz(40)) < small  # Clifford: a tableau
+    assert need("automatic", ghz(40, clifford=False)) > 2**40
+    assert need("stabilizer", ghz(60)) < small
+    assert need("matrix_product_state", ghz(60)) < 60 * 2**30
+    assert need("density_matrix", ghz(16)) > need("statevector", ghz(16))
+
+
+def test_measuring_midway_multiplies_the_time():
+    circuit = ghz(10, clifford=False)
+    once = AerExecutor().estimate(qpy_program(circuit)).estimate_s
+    circuit.measure(0, 0)
+    assert AerExecutor().estimate(qpy_program(circuit)).estimate_s > 10 * once
+
+
+def test_every_option_is_in_the_reference():
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "simulators.md").read_text(encoding="utf-8")
+    for name in {**AerExecutor.options, **MockExecutor.options}:
+        assert f"`{name}`" in text, name
+
+
+# --- readout ------------------------------------------------------------------------------------------------------
+
+
+def test_the_readout_model_has_the_error_it_says():
+    model = ReadoutModel(separation=1.0, sigma=0.5)
+    bits = np.zeros((40_000, 1), dtype=np.int8)
+    points = model.signal(bits, [3], seed=1)[:, 0]
+    zero, one = model.centres([3])[0]
+    wrong = np.mean(abs(points - one) < abs(points - zero))
+    assert wrong == pytest.approx(math.erfc(1 / (2 * math.sqrt(2) * 0.5)) / 2, abs=0.01)
+    assert points.mean() == pytest.approx(zero, abs=0.02)
+
+
+def test_the_centres_are_in_the_provenance():
+    circuit = QuantumCircuit(3, 1)
+    circuit.measure(2, 0)
+    executor = AerExecutor(iq_separation=4.0, iq_sigma=0.1)
+    (dataset,) = run_program(executor, qpy_program(circuit, meas_level=1, seed_simulator=1))
+    readout = dataset.qpi.info["provenance"]["readout"]
+    assert (readout["separation"], readout["sigma"], list(readout["centres"])) == (4.0, 0.1, ["2"])
+    zero = complex(*readout["centres"]["2"][0])
+    assert dataset.qpi.iq().mean() == pytest.approx(zero, abs=0.02)
+    assert dataset.qpi.counts() == {"0": 1024}
