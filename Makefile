@@ -34,7 +34,7 @@ $(STAMPS)/packages: pyproject.toml constraints.txt hatch_build.py | $(STAMPS)/ve
 
 $(STAMPS)/project: $(STAMPS)/packages $(PANEL_SOURCES) $(wildcard server_extension/jupyter-config/*.json)
 	$(PY) -m pip install -q --no-deps -e .
-	@if [ -f executors/qpi_agent/cli.py ]; then $(VENV)/bin/qpi-agent install-alias; fi
+	@$(VENV)/bin/qpi-agent install-alias
 	@touch $@
 
 # Linting and testing the panel needs Node and the panel's own packages; running the lab does not.

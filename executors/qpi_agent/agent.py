@@ -12,7 +12,7 @@ import ssl
 import uuid
 from typing import Literal
 
-from qpi_jupyter import __version__
+from qpi_jupyter._version import __version__
 from qpi_jupyter.core.errors import QpiError
 from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _HELLO_S = 30.0
 _REPORT_S = 30.0
 _REFUSALS = (Unauthorized, Forbidden, Rejected, Untrusted)
-"""What no waiting changes: a wrong token, another wire version, a wrong certificate authority."""
+"""What no waiting changes, as another wire version: a wrong token, a wrong certificate authority."""
 
 
 class GaveUp(QpiError):
@@ -95,7 +95,7 @@ class Link:
             try:
                 await self._session(backoff)
             except QpiError as error:
-                if not self._greeted and isinstance(error, _REFUSALS):
+                if not self._greeted and (isinstance(error, _REFUSALS) or error.code == "wire_version"):
                     raise GaveUp(error.message, code=error.code) from error
                 problem = error.message
             except (OSError, StreamClosedError, WebSocketError, tornado.httpclient.HTTPError) as error:

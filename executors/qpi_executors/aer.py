@@ -158,8 +158,11 @@ class AerExecutor(SimulatorExecutor):
 
     @cached_property
     def _routed(self) -> tuple[tuple[int, int], ...] | None:
-        """The edges, where there are only some."""
-        edges = self.settings["coupling_map"] or self._simulator.coupling_map
+        """The edges, where there are only some; those of an option count both ways."""
+        if self.settings["coupling_map"] is not None:
+            pairs = self.settings["coupling_map"]
+            return tuple(sorted({edge for a, b in pairs for edge in ((a, b), (b, a))}))
+        edges = self._simulator.coupling_map
         return None if edges is None else tuple(sorted((int(a), int(b)) for a, b in edges))
 
     @cached_property

@@ -58,7 +58,7 @@ def _amplitudes(run: Run, method: str, noisy: bool) -> int:
         return _power(4 * qubits)
     if method in ("matrix_product_state", "tensor_network"):
         # A bond cannot carry more than half the chain, nor more than the gates can entangle.
-        bond = 2 ** min(qubits // 2, run.analysis.operations, 12)
+        bond: int = 2 ** min(qubits // 2, run.analysis.operations, 12)
         return 2 * qubits * bond * bond
     if method == "extended_stabilizer":
         return 64 * _tableau(qubits)

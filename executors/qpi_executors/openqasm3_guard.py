@@ -40,7 +40,7 @@ def check_tree(tree: ast.Program, index: int) -> None:
             raise _refusal(f"it expands to more than {MAX_OPERATIONS:,} operations here.", statement, index)
 
 
-def _size(node: ast.Statement, sizes: dict[str, int], widths: dict[str, int], index: int) -> int:
+def _size(node: ast.QASMNode, sizes: dict[str, int], widths: dict[str, int], index: int) -> int:
     """Operations in one statement, each gate as large as its definition; a loop's body counts once."""
     if isinstance(node, ast.QuantumGate):
         name = node.name.name
@@ -52,7 +52,7 @@ def _size(node: ast.Statement, sizes: dict[str, int], widths: dict[str, int], in
     return sum(_size(inner, sizes, widths, index) for block in blocks if isinstance(block, list) for inner in block)
 
 
-def _declared_bits(node: ast.Statement) -> int:
+def _declared_bits(node: ast.QASMNode) -> int:
     if isinstance(node, ast.QubitDeclaration):
         size = node.size
     elif isinstance(node, ast.ClassicalDeclaration) and isinstance(node.type, ast.BitType):

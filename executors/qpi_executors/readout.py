@@ -37,7 +37,8 @@ class ReadoutModel:
     def centres(self, qubits: Iterable[int]) -> NDArray[np.complex128]:
         """The centres of 0 and 1, shape ``(qubits, 2)``."""
         axis = np.exp(1j * _TURN_PER_QUBIT * np.asarray(list(qubits), dtype=np.float64))
-        return (self.separation / 2) * axis[:, None] * np.array([-1.0, 1.0])
+        centres: NDArray[np.complex128] = (self.separation / 2) * axis[:, None] * np.array([-1.0, 1.0])
+        return centres
 
     def signal(self, bits: NDArray[np.int8], qubits: Iterable[int], seed: int) -> NDArray[np.complex128]:
         """One point per bit of ``bits`` (shots, slots); the same seed gives the same points."""

@@ -8,12 +8,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit, qasm2, qpy
 
 from qpi_jupyter.core.errors import ProgramError, Rejected
 
 from .openqasm3_guard import MAX_BITS, check_tree
+
+if TYPE_CHECKING:
+    from openqasm3 import ast
 
 _PLACE = re.compile(r"(?:<input>:|L)?(\d+)(?:,|:C)(\d+): (.*)", re.DOTALL)
 _VERSION = re.compile(r"\s*(?://[^\n]*\n\s*|/\*.*?\*/\s*)*OPENQASM\s+(\d+)", re.DOTALL)
@@ -74,7 +78,7 @@ def parse_qpy(source: bytes, index: int) -> list[QuantumCircuit]:
     with _reading(index), warnings.catch_warnings():
         # A newer Qiskit wrote it: that it loads is what counts.
         warnings.filterwarnings("ignore", category=UserWarning, module="qiskit.qpy")
-        circuits = qpy.load(io.BytesIO(source))
+        circuits: list[QuantumCircuit] = qpy.load(io.BytesIO(source))
     if not circuits:
         raise ProgramError("The QPY file holds no circuit.", code="empty_program", circuit=index)
     for offset, circuit in enumerate(circuits):
@@ -147,16 +151,16 @@ def _where(error: BaseException) -> tuple[int | None, int | None, str]:
     return (span.start_line, span.start_column + 1, message) if span is not None else (None, None, message)
 
 
-def _offending_token(error: BaseException) -> object | None:
+def _offending_token(error: BaseException) -> Any:  # ANTLR's Token, which has no types
     """The token at which ANTLR gave up."""
     cause = error.__cause__
     inner = cause.args[0] if cause is not None and cause.args else None
     return getattr(inner, "offendingToken", None)
 
 
-def _span(trace: TracebackType | None) -> object | None:
+def _span(trace: TracebackType | None) -> ast.Span | None:
     """The place of the innermost syntax node that the OpenQASM 3 converter was visiting when it failed."""
-    span = None
+    span: ast.Span | None = None
     while trace is not None:
         node = trace.tb_frame.f_locals.get("node")
         span = getattr(node, "span", None) or span

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from qpi_jupyter.core.errors import Faulted
 from qpi_jupyter.core.results import format_outcome
 
 from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
+
+_NO_DATA = "The instrument delivered no data for some of the shots."
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -30,9 +33,21 @@ def bits_dataset(info: c.CircuitInfo, bits: ArrayLike, slots: c.Slots | None = N
         zeros and ones, shape ``(shots, slots)``.
     slots
         what the columns are; by default one column per classical bit, in order.
+
+    Raises
+    ------
+    Faulted
+        another shape, or something that is neither 0 nor 1 (instruments mark missing data so).
     """
-    values = np.asarray(bits, dtype=np.int8)
-    slots = slots or plain_slots(values.shape[1])
+    values = np.asarray(bits)
+    if values.dtype != np.int8:
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            raise Faulted(_NO_DATA, code="no_data")
+        values = values.astype(np.int8)
+    slots = slots or plain_slots(info.memory_slots)
+    _check_shape(values.shape, (info.shots, len(slots)))
+    if values.size and (values.min() < 0 or values.max() > 1):
+        raise Faulted(_NO_DATA, code="no_data")
     return _filled(c.BIT, (c.SHOT, c.SLOT), slots, values, info)
 
 
@@ -48,8 +63,17 @@ def counts_dataset(info: c.CircuitInfo, counts: Mapping[int, int]) -> xr.Dataset
 
 
 def iq_dataset(info: c.CircuitInfo, iq: ArrayLike, slots: c.Slots) -> xr.Dataset:
-    """A level-1 Dataset from complex signals: shape ``(shots, slots)``, or ``(slots,)`` for ``meas_return="avg"``."""
+    """A level-1 Dataset from complex signals: shape ``(shots, slots)``, or ``(slots,)`` for ``meas_return="avg"``.
+
+    Raises
+    ------
+    Faulted
+        another shape, or points that are not finite (instruments mark missing data so).
+    """
     signal = np.ascontiguousarray(iq, dtype=np.complex128)
+    _check_shape(signal.shape, (len(slots),) if info.meas_return == "avg" else (info.shots, len(slots)))
+    if not np.isfinite(signal).all():
+        raise Faulted(_NO_DATA, code="no_data")
     values = signal.view(np.float64).reshape(*signal.shape, 2)
     dims = (c.SHOT, c.SLOT, c.COMPONENT) if signal.ndim == 2 else (c.SLOT, c.COMPONENT)
     return _filled(c.IQ, dims, slots, values, info)
@@ -66,6 +90,11 @@ def plain_slots(count: int) -> c.Slots:
     """One slot per classical bit, with qubits unknown."""
     unknown = (c.NOT_MEASURED,) * count
     return c.Slots(clbit=tuple(range(count)), qubit=unknown, acq_index=unknown)
+
+
+def _check_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise Faulted(f"The executor measured an array of shape {found} where {expected} was due.", code="bad_executor")
 
 
 def _filled(name: str, dims: tuple[str, ...], slots: c.Slots, values: NDArray[Any], info: c.CircuitInfo) -> xr.Dataset:

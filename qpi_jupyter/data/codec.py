@@ -40,11 +40,8 @@ def encode_to_file(datasets: Sequence[xr.Dataset], path: str | os.PathLike[str])
     Big parts pass through a temporary file in the same folder.  Making the file durable is the caller's.
     """
     target = Path(path)
-    with (
-        tempfile.TemporaryDirectory(dir=target.parent, prefix=".encode-") as folder,
-        zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        _write(archive, datasets, Path(folder))
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        _write(archive, datasets, target.parent)
 
 
 def decode(source: bytes | str | os.PathLike[str] | IO[bytes]) -> xr.Dataset | xr.DataTree:
@@ -98,25 +95,25 @@ def _write(archive: zipfile.ZipFile, datasets: Sequence[xr.Dataset], folder: Pat
     files = []
     for number, positions in enumerate(group(datasets)):
         stacked = stack([datasets[position] for position in positions])
-        engine = "scipy" if stacked.nbytes <= CLASSIC_MAX_BYTES else "h5netcdf"
+        classic = stacked.nbytes <= CLASSIC_MAX_BYTES
         name = f"{number}.nc"
-        if engine == "h5netcdf" and folder is not None:
-            spool = folder / name
-            stacked.to_netcdf(spool, engine=engine)
-            _add_file(archive, name, spool)
-            spool.unlink()
+        if classic:
+            archive.writestr(_entry(name), bytes(stacked.to_netcdf(engine="scipy")))
         else:
-            archive.writestr(_entry(name), bytes(stacked.to_netcdf(engine=engine)))
-        files.append({"name": name, "engine": engine, "circuits": list(positions)})
+            _add_hdf5(archive, name, stacked, folder)
+        files.append({"name": name, "engine": "scipy" if classic else "h5netcdf", "circuits": list(positions)})
     archive.writestr(_entry(INDEX), json.dumps({"conventions": c.CONVENTIONS, "files": files}))
 
 
-def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> None:
-    entry = _entry(name)
-    entry.file_size = path.stat().st_size  # lets zipfile choose the 64-bit form before it writes
-    with archive.open(entry, "w") as target, path.open("rb") as source:
-        for piece in _pieces(source):
-            target.write(piece)
+def _add_hdf5(archive: zipfile.ZipFile, name: str, dataset: xr.Dataset, folder: Path | None) -> None:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".encode-") as private:
+        path = Path(private) / name
+        dataset.to_netcdf(path, engine="h5netcdf")
+        entry = _entry(name)
+        entry.file_size = path.stat().st_size  # lets zipfile choose the 64-bit form before it writes
+        with archive.open(entry, "w") as target, path.open("rb") as source:
+            for piece in _pieces(source):
+                target.write(piece)
 
 
 def _pieces(source: IO[bytes]) -> Iterator[bytes]:

@@ -140,16 +140,17 @@ def report(job: dict[str, Any], lab: DemoLab) -> list[str]:
             counts = result["data"].get("counts")
             if result["meas_level"] == 2 and sum((counts or {}).values()) != result["shots"]:
                 problems.append(f"job {job['id']}: the counts do not add up to {result['shots']} shots")
-        shown = _shown(results[0])
+        shown = _shown(lab.get(f"qpi/v1/jobs/{job['id']}"))
     took = f"{job['busy_s']:.3f} s" if job.get("busy_s") is not None else "-"
     print(f"job        {job['id']}  {job['qpu'] or '-':8} {job['status']:10} {took:>9}  {shown}")
     return problems
 
 
-def _shown(result: dict[str, Any]) -> str:
-    counts = result["data"].get("counts")
-    if not counts:
-        return f"IQ, level {result['meas_level']}"
+def _shown(job: dict[str, Any]) -> str:
+    """The first circuit's counts, in a few words."""
+    if not job["counts"] or not job["counts"][0]:
+        return "no counts: see the dataset"
+    counts = job["counts"][0]
     top = sorted(counts.items(), key=lambda item: -item[1])[:4]
     more = "" if len(counts) <= len(top) else f" and {len(counts) - len(top)} more"
     return ", ".join(f"{key}: {n}" for key, n in top) + more

@@ -231,8 +231,8 @@ class Relay:
         raise UpstreamLost(f"{self._upstream.url} broke off")
 
     def abort(self) -> None:
-        """Break off."""
-        if self._stream is not None:
+        """Break off; after a whole answer there is nothing to break off."""
+        if self._stream is not None and not self._answer.complete:
             self._stream.close()
             self._stream = None
 

@@ -4,8 +4,7 @@
 
     async with ScriptedLab() as lab:
         driver = await lab.greet()                      # hello -> welcome
-        claim = await driver.expect(frames.CLAIM)
-        driver.answer(claim, assignment("j1"))
+        await driver.assign(assignment("j1"))           # claim -> assignment
         await driver.expect(frames.STARTED)
         upload = await lab.upload()
 """
@@ -13,8 +12,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -80,46 +80,51 @@ class ScriptedDriver:
 
     def __init__(self, socket: tornado.websocket.WebSocketHandler) -> None:
         self._socket = socket
-        self._frames: asyncio.Queue[Envelope | None] = asyncio.Queue()
+        self._heard: dict[str, asyncio.Queue[Frame]] = defaultdict(asyncio.Queue)
         self._answers: dict[int, asyncio.Future[Envelope]] = {}
-        self._numbers = iter(range(1, 1000))
+        self._numbers = itertools.count(1)
+        self._gone = asyncio.Event()
 
     def heard(self, text: str | bytes) -> None:
         envelope = msgspec.json.decode(text, type=Envelope)
         if envelope.op == "res":
             self._answers.pop(envelope.id).set_result(envelope)
         else:
-            self._frames.put_nowait(envelope)
+            frame = Frame(envelope.subject, msgspec.json.decode(envelope.data), envelope.id)
+            self._heard[envelope.subject].put_nowait(frame)
 
     def hung_up(self) -> None:
-        self._frames.put_nowait(None)
+        self._gone.set()
 
     async def expect(self, subject: str) -> Frame:
-        """The driver's next frame, which has to be this one; heartbeats between do not count."""
-        while True:
-            envelope = await soon(self._frames.get())
-            assert envelope is not None, f"the driver hung up; {subject} was expected"
-            if envelope.subject == frames.HEARTBEAT != subject:
-                continue
-            assert envelope.subject == subject, (envelope.subject, bytes(envelope.data))
-            return Frame(subject, msgspec.json.decode(envelope.data), envelope.id)
+        """The driver's next frame of this subject."""
+        return await soon(self._heard[subject].get())
 
-    async def expect_any(self, *subjects: str) -> dict[str, Frame]:
-        """The next frames, one of each subject, in any order."""
-        found: dict[str, Frame] = {}
-        while set(found) != set(subjects):
-            envelope = await soon(self._frames.get())
-            assert envelope is not None
-            if envelope.subject == frames.HEARTBEAT and frames.HEARTBEAT not in subjects:
-                continue
-            assert envelope.subject in subjects, (envelope.subject, bytes(envelope.data))
-            found[envelope.subject] = Frame(envelope.subject, msgspec.json.decode(envelope.data), envelope.id)
-        return found
+    def silent(self, subject: str) -> bool:
+        """Whether no such frame has come that was not expected before."""
+        return self._heard[subject].empty()
+
+    async def assign(self, job: Assignment) -> None:
+        """Answer the driver's claim, once there is one."""
+        self.answer(await self.expect(frames.CLAIM), job)
+
+    async def report(self, outcome: str, job_id: str) -> dict[str, Any]:
+        """The driver's next report, which has to say this; it is acknowledged."""
+        report = await self.expect(frames.REPORT)
+        assert (report.body["outcome"], report.body["job_id"]) == (outcome, job_id), report.body
+        self.answer(report, frames.Reported(accepted=True))
+        return report.body
+
+    async def holds(self, *wanted: tuple[str, str]) -> None:
+        """Wait for a heartbeat that holds exactly these jobs in these phases."""
+        while True:
+            held = (await self.expect(frames.HEARTBEAT)).body.get("held", [])
+            if sorted((h["job_id"], h.get("phase", "running")) for h in held) == sorted(wanted):
+                return
 
     async def end(self) -> None:
         """Wait until the driver hangs up."""
-        while await soon(self._frames.get()) is not None:
-            pass
+        await soon(self._gone.wait())
 
     def answer(self, request: Frame, body: msgspec.Struct) -> None:
         self._send(Envelope(op="res", id=request.number, data=msgspec.Raw(msgspec.json.encode(body))))
@@ -136,13 +141,6 @@ class ScriptedDriver:
         data = msgspec.Raw(msgspec.json.encode(body))
         self._send(Envelope(op="req", id=number, subject=subject, data=data))
         return await soon(self._answers[number])
-
-    async def acknowledge(self, outcome: str, job_id: str, *, others: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Wait for a report with this outcome and answer it; ``others`` may come besides."""
-        report = (await self.expect_any(frames.REPORT, *others))[frames.REPORT]
-        assert (report.body["outcome"], report.body["job_id"]) == (outcome, job_id), report.body
-        self.answer(report, frames.Reported(accepted=True))
-        return report.body
 
     def hang_up(self, code: int | None = None, reason: str | None = None) -> None:
         self._socket.close(code, reason)

@@ -6,33 +6,113 @@ import asyncio
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
-from qpi_jupyter.wire import frames
+import msgspec
+
+from qpi_jupyter.core.programs import ProgramFormat
+from qpi_jupyter.wire import WIRE_VERSION, frames
+from qpi_jupyter.wire.frames import Prepare, Prepared, ProgramRef
+from qpi_jupyter.wire.rest import OptionsIn
 from tests.faults.agent_process import agent
 from tests.faults.executors import read_diary
-from tests.faults.scripted_lab import ScriptedLab, assignment, welcome
+from tests.faults.scripted_lab import ScriptedDriver, ScriptedLab, assignment, welcome
 
 
-def test_a_job_from_claim_to_upload(tmp_path: Path) -> None:
+def test_a_job_from_claim_to_upload_and_a_batch_that_is_fetched(tmp_path: Path) -> None:
     async def story() -> None:
         async with ScriptedLab(base="/user/ann") as lab, agent(tmp_path, lab.url) as running:
             driver, hello = await lab.driver()
             assert hello.body["manifest"]["executor"] == "recording"
-            assert (hello.body["places"], hello.body["wire"], hello.body.get("held", [])) == (1, 1, [])
+            assert (hello.body["places"], hello.body["wire"], "held" in hello.body) == (1, WIRE_VERSION, False)
             driver.answer(hello, welcome())
+
             claim = await driver.expect(frames.CLAIM)
-            assert claim.body == {"epoch": 7, "free": 2}
+            assert claim.body["epoch"] == 7
             driver.answer(claim, assignment("j1"))
-            seen = await driver.expect_any(frames.STARTED, frames.CLAIM)
-            assert (seen[frames.STARTED].body["job_id"], seen[frames.STARTED].body["attempt"]) == ("j1", 1)
+            started = (await driver.expect(frames.STARTED)).body
+            assert (started["job_id"], started["attempt"], started["epoch"]) == ("j1", 1, 7)
             upload = await lab.upload()
             assert (upload.job_id, upload.attempt) == ("j1", 1)
             assert upload.header["circuits"][0]["counts"] == {"0x3": 100}
             assert zipfile.ZipFile(io.BytesIO(upload.blob)).testzip() is None
+
+            # A batch whose program is too large for a frame.
+            lab.programs["0" * 64] = (b"first", b"second")
+            await driver.assign(assignment("j2", inline=False))
+            assert len((await lab.upload()).header["circuits"]) == 2
+
             # It is out of the spool once the lab has it, which the next heartbeats show.
-            while (await driver.expect(frames.HEARTBEAT)).body.get("held"):
-                pass
-            assert running.spooled() == []
-            assert [line["label"] for line in read_diary(running.diary)] == ["bell"]
+            await driver.holds()
+            assert running.spooled() == running.archived() == []
+            assert [line["label"] for line in read_diary(running.diary)] == ["bell", "first"]
 
     asyncio.run(story())
+
+
+def test_an_attempt_in_hand_is_not_taken_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, "-o", "seconds=0.5") as running:
+            driver = await lab.greet()
+            await driver.assign(assignment("j1"))
+            await driver.assign(assignment("j1"))
+            await driver.assign(assignment("j2", source=b"two"))
+            assert [(await lab.upload()).job_id for _ in range(2)] == ["j1", "j2"]
+            assert [line["label"] for line in read_diary(running.diary)] == ["bell", "two"]
+
+    asyncio.run(story())
+
+
+def test_a_bad_program_is_errored_and_a_fault_is_interrupted(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, executor="FaultyExecutor"):
+            driver = await lab.greet()
+            await driver.assign(assignment("bad", source=b"this one ERR"))
+            report = await driver.report("errored", "bad")
+            assert (report["epoch"], report["attempt"]) == (7, 1)
+            assert (report["error"]["kind"], report["error"]["data"]["line"]) == ("ProgramError", 1)
+
+            await driver.assign(assignment("unlucky", attempt=2))
+            report = await driver.report("interrupted", "unlucky")
+            assert (report["attempt"], report["error"]["code"]) == (2, "mixer")
+
+    asyncio.run(story())
+
+
+def test_programs_are_checked_beside_a_running_job(tmp_path: Path) -> None:
+    async def story() -> None:
+        slow = ("-o", "seconds=3600", "--check-timeout", "0.5")
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, *slow, executor="BombExecutor"):
+            driver = await lab.greet()
+            await driver.assign(assignment("j1"))
+            await driver.expect(frames.STARTED)
+
+            assert (await _prepare(driver, b"good")).estimate is not None
+            refused = (await _prepare(driver, b"BAD")).error
+            assert refused is not None
+            assert (refused["kind"], refused["data"]["line"]) == ("ProgramError", 1)
+            bomb = (await _prepare(driver, b"BOMB")).error
+            assert bomb is not None
+            assert bomb["code"] == "check_timeout"
+
+    asyncio.run(story())
+
+
+def test_a_program_over_the_memory_of_a_place_is_refused_before_it_runs(tmp_path: Path) -> None:
+    async def story() -> None:
+        huge = ("-o", f"memory_bytes={2**44}")
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, *huge):
+            driver = await lab.greet()
+            error = (await _prepare(driver, b"40 qubits")).error
+            assert error is not None
+            assert (error["kind"], error["code"]) == ("TooLarge", "too_much_memory")
+            assert "16,384.0 GiB" in error["message"]
+
+    asyncio.run(story())
+
+
+async def _prepare(driver: ScriptedDriver, source: bytes) -> Prepared:
+    program = ProgramRef(format=ProgramFormat.OPENQASM3, sha256="1" * 64, options=OptionsIn(), sources=[source])
+    answer: Any = await driver.request(frames.PREPARE, Prepare(key=source.decode(), program=program))
+    assert answer.error is None, answer.error
+    return msgspec.json.decode(answer.data, type=Prepared)

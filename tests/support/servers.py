@@ -37,7 +37,8 @@ def python_env(**extra: str) -> dict[str, str]:
     """An environment without settings of a surrounding lab, in which a child finds these sources."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("QPI_", "JUPYTER", "JPY_", "PYTEST"))}
     places = [ROOT, ROOT / "server_extension", ROOT / "executors"]
-    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, places)), **extra}
+    inherited = [kept["PYTHONPATH"]] if "PYTHONPATH" in kept else []
+    return {**kept, "PYTHONPATH": os.pathsep.join([*map(str, places), *inherited]), **extra}
 
 
 @dataclass
@@ -72,9 +73,10 @@ def lab_server(
     lab_dir: Path | None = None,
     module: str = "qpi_server.standalone",
     verify: Callable[[Path], Any] | None = None,
+    ready: tuple[int, ...] = (200,),
     **env: str,
 ) -> Iterator[LabServer]:
-    """A server that answers, with everything of its own under ``folder``."""
+    """A server that answers (``GET health`` with a status in ``ready``), with everything its own under ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     lab_dir = lab_dir or folder / "lab"
     runtime = folder / "runtime"
@@ -91,7 +93,7 @@ def lab_server(
         server.url = wait_until(lambda: _address(process, runtime, log), what="the server's start")
         server.verify = verify(lab_dir) if verify is not None else True
         client = server.client(None)
-        wait_until(lambda: _answers(client, process, log), what="the lab's start")
+        wait_until(lambda: _answers(client, process, log, ready), what="the lab's start")
         yield server
     finally:
         for client in server.clients:
@@ -103,6 +105,7 @@ def lab_server(
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise
+    assert "Traceback" not in log.read_text(), f"the server's log has an exception:\n{log.read_text()}"
 
 
 def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str | None:
@@ -115,10 +118,10 @@ def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str 
     return f"{scheme}://127.0.0.1:{info['port']}{info['base_url']}"
 
 
-def _answers(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> bool:
+def _answers(client: httpx.Client, process: subprocess.Popen[bytes], log: Path, ready: tuple[int, ...]) -> bool:
     _check_alive(process, log)
     try:
-        return client.get("qpi/health").status_code == 200
+        return client.get("qpi/health").status_code in ready
     except httpx.TransportError:
         return False
 

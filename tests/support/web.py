@@ -89,7 +89,9 @@ async def serving(seat: Any) -> AsyncIterator[str]:
     ours = [handler for handler in handlers() if handler[0] != r"/api/events"]
     application = Application(
         ours, qpi=site(seat), base_url="/", log_function=lambda _handler: None, xsrf_cookies=True,
-        identity_provider=IdentityProvider(token=JUPYTER_TOKEN), authorizer=AllowAllAuthorizer(), cookie_secret=b"c" * 32,
+        identity_provider=IdentityProvider(token=JUPYTER_TOKEN),
+        authorizer=AllowAllAuthorizer(),
+        cookie_secret=b"c" * 32,
     )  # fmt: skip
     server = HTTPServer(application)
     [socket] = bind_sockets(0, "127.0.0.1")

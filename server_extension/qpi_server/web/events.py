@@ -93,7 +93,7 @@ async def _latest(upstream: Upstream) -> int:
     """The cursor behind everything that has happened."""
     cursor = 0
     while True:
-        page = await upstream.get("qpi/v1/events", EventPage, after=cursor)
+        page = await upstream.get("qpi/v1/events", EventPage, after=cursor, limit=2000)
         if page.cursor == cursor:
             return cursor
         cursor = page.cursor

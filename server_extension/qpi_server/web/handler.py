@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
+from msgspec import Struct
 from tornado.web import HTTPError, stream_request_body
 
-from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.access import Permission, Principal
 from qpi_jupyter.core.errors import NotFound, QpiError, Rejected, TooLarge, Unavailable
 from qpi_jupyter.wire.rest import MAX_BODY_BYTES, decode
 from qpi_server.forward import Relay, Upstream, UpstreamLost
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SETTING = "qpi"
+INLINE_BODY_BYTES = 256 << 10
 STREAM_STEP_BYTES = 512 << 10
 STREAM_LIMIT_BYTES = 1 << 50
 """Of the connection, for streamed bodies; the upload has a limit of its own."""
@@ -36,7 +38,8 @@ STREAM_LIMIT_BYTES = 1 << 50
 class Signed(JupyterHandler):
     """Knows who asks, and answers errors as JSON."""
 
-    token: str | None = None
+    sent_token: str | None = None
+    """The credential in the header. (Not ``token``: that is Jupyter's own, which it is compared with.)"""
     principal: Principal | None = None
 
     @property
@@ -53,11 +56,11 @@ class Signed(JupyterHandler):
 
     async def sign_in(self) -> None:
         """Find out who asks, as far as this server can tell; a lab token is for `admit`."""
-        self.token = credential(self)
-        if is_secret(self.token, self.settings[SETTING].secret):
+        self.sent_token = credential(self)
+        if is_secret(self.sent_token, self.settings[SETTING].secret):
             self._no_jupyter_user()
             self.principal = local_owner()
-        elif is_lab_token(self.token):
+        elif is_lab_token(self.sent_token):
             self._no_jupyter_user()
         else:
             await JupyterHandler.prepare(self)
@@ -70,11 +73,13 @@ class Signed(JupyterHandler):
         self.current_user = self._jupyter_current_user = None
         self._token_authenticated = True
 
-    async def admit(self, lab: Lab, route: Route) -> None:
-        """Let the request in, or raise."""
-        if self.principal is None and self.token is not None and is_lab_token(self.token):
-            self.principal = await lab.people.authenticate(self.token)
-        require(self.principal, route.permission)
+    async def admit(self, seat: Lab | Upstream, permission: Permission) -> None:
+        """Let the request in, or raise. A lab token is judged where the lab is."""
+        if self.principal is None and self.sent_token is not None and is_lab_token(self.sent_token):
+            if isinstance(seat, Upstream):
+                return
+            self.principal = await seat.people.authenticate(self.sent_token)
+        require(self.principal, permission)
 
     @property
     def content_security_policy(self) -> str:
@@ -123,6 +128,13 @@ class BodySink:
         return b"".join(self._chunks)
 
 
+async def _decoded(body: bytes, kind: type[Struct]) -> Struct:
+    """The body as its struct; a large one is taken apart in a thread, while the loop goes on."""
+    if len(body) <= INLINE_BODY_BYTES:
+        return decode(body, kind)
+    return await asyncio.to_thread(decode, body, kind)
+
+
 def check_size(size: int, limit: int = MAX_BODY_BYTES) -> None:
     """Refuse a body over the limit."""
     if size > limit:
@@ -168,14 +180,12 @@ class RestHandler(Signed):
     async def _sit(self, seat: Lab | Upstream) -> None:
         """Make ready to be answered by ``seat``: sign in there, and open what takes the body."""
         self._seat = seat
+        await self.admit(seat, self._route.permission)
         if isinstance(seat, Upstream):
-            if not is_lab_token(self.token) or self.principal is not None:
-                require(self.principal, self._route.permission)
             self._expect_stream()
             self._sink = Relay(self, seat, own_token=self.principal is None)
             await self._sink.open()
             return
-        await self.admit(seat, self._route)
         self._call = Call(
             lab=seat, site=self.site, principal=self.principal, path=self.path_kwargs, headers=self.request.headers
         )
@@ -221,7 +231,8 @@ class RestHandler(Signed):
         assert call is not None
         if isinstance(self._sink, BodySink):
             body = self._sink.body()
-            call.body = decode(body, route.body) if route.body is not None else None
+            if route.body is not None:
+                call.body = await _decoded(body, route.body)
         if route.waits:
             self._waiting = asyncio.ensure_future(route.run(call))
             await asyncio.wait([self._waiting])

@@ -17,7 +17,6 @@ from qpi_server.bus.socket import CLOSE_SUPERSEDED, PeerSocket
 from qpi_server.forward import Upstream
 
 from .handler import Signed
-from .identity import is_lab_token, require
 
 PATH = "/qpi/v1/link"
 PERMISSION = Permission.DRIVE
@@ -34,10 +33,7 @@ class LinkHandler(PeerSocket, Signed):
         """Only a driver's token opens a link."""
         await self.sign_in()
         self._seat = await self.ownership.seat()
-        if not isinstance(self._seat, Upstream) and self.principal is None and self.token and is_lab_token(self.token):
-            self.principal = await self._seat.people.authenticate(self.token)
-        if self.principal is not None or not isinstance(self._seat, Upstream) or not is_lab_token(self.token):
-            require(self.principal, PERMISSION)
+        await self.admit(self._seat, PERMISSION)
 
     @allow_unauthenticated
     async def get(self, *args: str, **kwargs: str) -> None:
@@ -78,9 +74,9 @@ class LinkHandler(PeerSocket, Signed):
             self._pump.cancel()
 
     async def _dial(self, upstream: Upstream) -> WebSocketClientConnection:
-        assert self.token is not None
+        assert self.sent_token is not None
         try:
-            return await upstream.websocket(PATH.lstrip("/"), self.token, max_bytes=MAX_FRAME_BYTES)
+            return await upstream.websocket(PATH.lstrip("/"), self.sent_token, max_bytes=MAX_FRAME_BYTES)
         except HTTPClientError as error:
             refusals = {401: Unauthorized("The lab does not know this token."), 403: Forbidden("Not a driver's token.")}
             raise refusals.get(error.code, Unavailable(f"The lab's owner answered {error.code}.")) from error

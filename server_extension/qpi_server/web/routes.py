@@ -22,7 +22,7 @@ PACKED = "application/octet-stream"
 
 _Wait = Annotated[float, Meta(ge=0, le=MAX_WAIT_S)]
 _Cursor = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-_Limit = Annotated[int, Meta(ge=1, le=500)]
+_Limit = Annotated[int, Meta(ge=1, le=2000)]
 
 v1 = Table("/qpi/v1/")
 public = Table("/qpi/")

@@ -6,12 +6,13 @@ import io
 import json
 import tracemalloc
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core.errors import Faulted, Rejected
 from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset, stamp
 from qpi_jupyter.data.codec import as_list, decode, decode_list, encode, encode_to_file
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
@@ -50,7 +51,9 @@ def make(kind: str, draw: int = 0, shots: int = 100, **changes) -> xr.Dataset:
         counts = np.bincount(rng.integers(0, 8, shots))
         return counts_dataset(about, {value: int(count) for value, count in enumerate(counts) if count})
     points = rng.normal(size=(shots, 3)) + 1j * rng.normal(size=(shots, 3))
-    return iq_dataset(about, points if kind == "iq" else points.mean(axis=0), SLOTS)
+    if kind == "iq":
+        return iq_dataset(about, points, SLOTS)
+    return iq_dataset(replace(about, meas_return="avg"), points.mean(axis=0), SLOTS)
 
 
 KINDS = ["bit", "count", "iq", "avg"]
@@ -158,6 +161,25 @@ def test_what_is_no_result_is_refused(blob, message):
 def test_a_dataset_of_somebody_else_is_refused_by_the_accessor():
     with pytest.raises(Rejected, match="follows the conventions None"):
         _ = xr.Dataset({"x": 1}).qpi
+
+
+@pytest.mark.parametrize("missing", [-1, 2, float("nan")])
+def test_missing_data_are_never_taken_for_zeros(missing):
+    bits = np.zeros((100, 3))
+    bits[50, 1] = missing
+    with pytest.raises(Faulted, match="no data"):
+        bits_dataset(info(), bits, SLOTS)
+    points = np.zeros((100, 3), dtype=complex)
+    points[50, 1] = float("nan")
+    with pytest.raises(Faulted, match="no data"):
+        iq_dataset(info(meas_level=1), points, SLOTS)
+
+
+def test_the_wrong_shape_is_the_executors_fault():
+    with pytest.raises(Faulted, match=r"shape \(99, 3\) where \(100, 3\)"):
+        bits_dataset(info(), np.zeros((99, 3)), SLOTS)
+    with pytest.raises(Faulted, match=r"shape \(100, 3\) where \(3,\)"):
+        iq_dataset(info(meas_level=1, meas_return="avg"), np.zeros((100, 3)), SLOTS)
 
 
 def test_fields_of_a_newer_writer_are_ignored():

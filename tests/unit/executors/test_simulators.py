@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,6 +183,12 @@ def test_measuring_midway_multiplies_the_time():
     once = AerExecutor().estimate(qpy_program(circuit)).estimate_s
     circuit.measure(0, 0)
     assert AerExecutor().estimate(qpy_program(circuit)).estimate_s > 10 * once
+
+
+def test_every_option_is_in_the_reference():
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "simulators.md").read_text(encoding="utf-8")
+    for name in {**AerExecutor.options, **MockExecutor.options}:
+        assert f"`{name}`" in text, name
 
 
 # --- readout ------------------------------------------------------------------------------------------------------

@@ -6,7 +6,13 @@ from qpi_server.embedded import environment
 
 
 def test_a_driver_gets_its_token_and_none_of_the_servers_settings() -> None:
-    inherited = {"PATH": "/bin", "QPI_LAB_TOKEN": "x", "QPI_LAB_DIR": "/lab", "JUPYTER_TOKEN": "y", "OMP_NUM_THREADS": "1"}
+    inherited = {
+        "PATH": "/bin",
+        "QPI_LAB_TOKEN": "x",
+        "QPI_LAB_DIR": "/lab",
+        "JUPYTER_TOKEN": "y",
+        "OMP_NUM_THREADS": "1",
+    }
     seen = environment("qpi_token", inherited)
     assert seen["QPI_ACCESS_TOKEN"] == "qpi_token"
     assert seen["PATH"] == "/bin"
