@@ -15,6 +15,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
+from tests.support.driver import hang_up
 from tests.support.servers import TOKEN, LabServer, lab_server, wait_until
 
 EXTENSION = "--ServerApp.jpserver_extensions={'qpi_server': True}"
@@ -58,7 +59,7 @@ def subscribed(server: LabServer, submit: Any) -> list[dict[str, Any]]:
                 if event.get("schema_id") == JUPYTER_SCHEMA_ID:
                     seen.append(event)
         await submitting
-        socket.close()
+        await hang_up(socket)
         return seen
 
     return asyncio.run(listen())
