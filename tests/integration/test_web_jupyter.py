@@ -99,7 +99,9 @@ def test_a_kernel_finds_its_own_servers_lab(server: LabServer) -> None:
         assert environment["QPI_LAB_URL"] == server.url
         with httpx.Client(trust_env=False) as kernel:
             token = environment["QPI_LAB_TOKEN"]
-            answer = kernel.get(f"{environment['QPI_LAB_URL']}qpi/v1/qpus", headers={"Authorization": f"Bearer {token}"})
+            answer = kernel.get(
+                f"{environment['QPI_LAB_URL']}qpi/v1/qpus", headers={"Authorization": f"Bearer {token}"}
+            )
             assert answer.status_code == 200
     finally:
         me.delete(f"api/kernels/{started.json()['id']}")
@@ -127,4 +129,3 @@ def test_importing_the_extension_is_light(tmp_path: Path) -> None:
         [sys.executable, "-c", script], env=python_env(), cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-

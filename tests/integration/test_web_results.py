@@ -141,7 +141,9 @@ def test_uploads_that_go_wrong_are_refused_and_the_right_one_still_counts(bench:
             assert put(b"", digest)[0] == 422
             assert put(b"GIF89a" * 100, digest) == (422, "bad_result")
             late = bench.put(job, body, digest, attempt=job.attempt + 1)
-            assert (late.status_code, late.json().get("accepted")) in [(200, False), (409, None), (404, None)], late.text
+            assert (late.status_code, late.json().get("accepted")) in [(200, False), (409, None), (404, None)], (
+                late.text
+            )
             assert put((block for block in [body[:1000], body[1000:]]), digest) == (201, "")
             repeated = bench.put(job, body, digest)
             assert (repeated.status_code, repeated.json()["accepted"]) == (200, True)
@@ -169,7 +171,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(bench: Bench, owner: LabServer
     bench.run(dialogue)
     blobs = [path for path in (owner.lab_dir / "blobs").rglob("*") if path.is_file()]
     assert all(path.stat().st_size != 1_500_000 for path in blobs)
-    assert hashlib.sha256(data).hexdigest() in {path.parent.name + path.name for path in blobs} | {p.name for p in blobs}
+    assert hashlib.sha256(data).hexdigest() in {path.parent.name + path.name for path in blobs} | {
+        p.name for p in blobs
+    }
 
 
 def test_another_qpus_driver_delivers_nothing_here(bench: Bench) -> None:
