@@ -83,7 +83,7 @@ def test_a_request_that_waits_on_the_owner_is_answered_by_its_successor(tmp_path
     from concurrent.futures import ThreadPoolExecutor
 
     lab_dir = tmp_path / "lab"
-    with lab_server(tmp_path / "a", "--demo", "--QPIServer.embedded_drivers=False", lab_dir=lab_dir) as first:
+    with lab_server(tmp_path / "a", "--demo", "--QPIServer.embedded_drivers=False", lab_dir=lab_dir) as first:  # noqa: SIM117
         with lab_server(tmp_path / "b", lab_dir=lab_dir) as second, ThreadPoolExecutor(1) as pool:
             client = second.client()
             job_id = submit(client, shots=1, key="k")
