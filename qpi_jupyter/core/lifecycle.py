@@ -11,7 +11,7 @@ driver that lost its lease and lets a driver that comes back deliver what it mea
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
@@ -132,7 +132,7 @@ class IllegalTransition(Exception):
 
 
 def advance(job: Job, event: Event) -> Step:
-    """The next step of ``job`` after ``event``.
+    """The next step of ``job`` after ``event``. An interruption without a try left is Abandoned, whoever says it.
 
     Raises
     ------
@@ -144,6 +144,8 @@ def advance(job: Job, event: Event) -> Step:
         # A late Started of an attempt that is not ours any more: that driver should stop.
         late = event.kind is EventKind.STARTED
         return Step(job=job, accepted=False, effects=(_abort(event.attempt),) if late else ())
+    if event.kind is EventKind.INTERRUPTED and job.state in _OPEN_ATTEMPT:
+        event = replace(event, kind=interrupted(job))
     rule = TRANSITIONS[job.state][event.kind]
     nameless = event.attempt is None and event.kind in _SAID_BY_A_DRIVER
     checked_bad = event.kind is EventKind.ERRORED and job.state is _Q
@@ -259,9 +261,8 @@ def left_out(job: Job, now: datetime, reason: str = "The driver went away while 
     """The driver is gone, or is back without the attempt."""
     if job.state not in _OPEN_ATTEMPT:
         return Step(job=job)
-    kind = interrupted(job)
     error = Faulted(reason, code="driver_lost", attempt=job.attempt).to_dict()
-    return advance(job, Event(kind=kind, at=now, attempt=job.attempt, error=error))
+    return advance(job, Event(kind=EventKind.INTERRUPTED, at=now, attempt=job.attempt, error=error))
 
 
 def salvage_over(job: Job, now: datetime) -> bool:
@@ -272,14 +273,3 @@ def salvage_over(job: Job, now: datetime) -> bool:
 def on_hello(job: Job, held: Container[tuple[str, int]], now: datetime) -> Step:
     """What a driver's list of held attempts means for an open job that was given to it."""
     return reclaimed(job) if (job.id, job.attempt) in held else left_out(job, now)
-
-
-def markdown_table() -> str:
-    """The table as Markdown, for the documentation."""
-    head = "| | " + " | ".join(k.value for k in EventKind) + " |"
-    rule = "|---" * (len(_COLUMNS) + 1) + "|"
-    rows = [
-        f"| **{state}** | " + " | ".join(cell.value for cell in TRANSITIONS[state].values()) + " |"
-        for state in JobState
-    ]
-    return "\n".join([head, rule, *rows]) + "\n"

@@ -16,7 +16,7 @@ from typing import Any
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import ProgramFormat
-from qpi_jupyter.wire import frames, results
+from qpi_jupyter.wire import WIRE_VERSION, frames, results
 from qpi_jupyter.wire.frames import (
     Abort,
     Assignment,
@@ -106,7 +106,7 @@ class ScriptedDriver:
     async def connect(self, held: list[Held] | None = None) -> Welcome:
         """Open a link and say hello."""
         there = Peer(self._to_driver)
-        self.session = self.lab.drivers.connect(self.principal, there, self.closed.append)
+        self.session = self.lab.drivers.connect(self.principal, there, self._closed)
         there.handlers, there.listeners = self.session.handlers, self.session.listeners
         self.peer = Peer(there.receive, handlers={frames.PREPARE: self._prepare}, listeners={frames.ABORT: self._abort})
         hello = Hello(
@@ -116,6 +116,7 @@ class ScriptedDriver:
             places=self.places,
             manifest=self.manifest,
             held=held or [],
+            wire=WIRE_VERSION,
             **self.hello,
         )
         welcome = await self.peer.request(frames.HELLO, hello, Welcome)
@@ -162,6 +163,10 @@ class ScriptedDriver:
         await self.started(job)
         await self.deliver(job)
         return job
+
+    def _closed(self, reason: str) -> None:
+        self.closed.append(reason)
+        self.peer.close()
 
     async def _to_driver(self, text: str) -> None:
         await self.peer.receive(text)

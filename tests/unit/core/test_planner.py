@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qpi_jupyter.core.bookings import Booking, BookingMode, active, following
+from qpi_jupyter.core.jobs import Job, JobState
+from qpi_jupyter.core.planner import (
+    Activity,
+    Policy,
+    Rule,
+    Session,
+    View,
+    booker_active,
+    explain,
+    next_job,
+    rank,
+)
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+PEOPLE = ["ada", "bob", "eve"]
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def job(seq: int, owner: str = "ada", **more: Any) -> Job:
+    return Job(id=f"j{seq}", owner=owner, qpu="q", seq=seq, submitted_at=NOW, **more)
+
+
+def booking(start_s: float, end_s: float, by: str = "ada", **more: Any) -> Booking:
+    return Booking(id="b", qpu="q", booked_by=by, start_at=after(start_s), end_at=after(end_s), **more)
+
+
+JOBS = st.lists(
+    st.tuples(
+        st.sampled_from(PEOPLE),
+        st.sampled_from([0.0, 5.0, 29.0, 31.0, 300.0]),
+        st.integers(-2, 2),
+        st.booleans(),
+        st.sampled_from([JobState.QUEUED] * 4 + [JobState.RUNNING, JobState.CANCELLED]),
+    ),
+    max_size=8,
+).map(
+    lambda rows: tuple(
+        job(n, owner, upper_s=upper_s, priority=priority, checked=checked, state=state)
+        for n, (owner, upper_s, priority, checked, state) in enumerate(rows)
+    )
+)
+PERSON = st.sampled_from(PEOPLE)
+INVITED = st.frozensets(PERSON, max_size=2)
+ACTIVE = st.none() | st.builds(
+    lambda by, mode, invited, ago: booking(-ago, 600, by, mode=mode, invited=invited),
+    PERSON, st.sampled_from(BookingMode), INVITED, st.sampled_from([1.0, 60.0]),
+)  # fmt: skip
+AHEAD = st.none() | st.builds(
+    lambda by, mode, invited, start: booking(start, start + 60, by, mode=mode, invited=invited),
+    PERSON, st.sampled_from(BookingMode), INVITED, st.sampled_from([4.0, 30.0, 1000.0]),
+)  # fmt: skip
+VIEWS = st.builds(
+    View,
+    qpu=st.just("q"),
+    jobs=JOBS,
+    online=st.sampled_from([True] * 7 + [False]),
+    enabled=st.sampled_from([True] * 7 + [False]),
+    maintenance=st.sampled_from([False] * 7 + [True]),
+    hold=st.sampled_from([None] * 7 + ["too warm"]),
+    booking=ACTIVE,
+    next_booking=AHEAD,
+    session=st.none() | st.builds(Session, holder=PERSON, opened_at=st.just(NOW)),
+    activity=st.builds(Activity, open_jobs=st.integers(0, 1), last_submit_at=st.sampled_from([None, after(-1)])),
+    shares=st.dictionaries(PERSON, st.floats(0, 100)),
+    policy=st.builds(Policy, fair_share=st.booleans()),
+)
+
+
+@given(VIEWS, st.randoms(use_true_random=False))
+def test_the_order_in_which_jobs_are_listed_does_not_matter(view: View, dice: random.Random) -> None:
+    shuffled = list(view.jobs)
+    dice.shuffle(shuffled)
+    assert next_job(view, NOW) == next_job(replace(view, jobs=tuple(shuffled)), NOW)
+
+
+@given(VIEWS)
+def test_what_is_taken_and_what_is_explained_agree(view: View) -> None:
+    queued = [j for j in view.jobs if j.state is JobState.QUEUED]
+    free = sorted((j for j in queued if explain(view, j, NOW).rule is Rule.NEXT), key=rank(view, NOW))
+    says_next = [j for j in queued if explain(view, j, NOW, ahead=free.index(j) if j in free else 0).rule is Rule.NEXT]
+    chosen = next_job(view, NOW)
+    assert says_next == ([] if chosen is None else [chosen])
+
+
+@given(VIEWS)
+def test_the_booker_is_never_overtaken(view: View) -> None:
+    chosen = next_job(view, NOW)
+    if chosen is None or view.booking is None:
+        return
+    assert view.booking.mode is not BookingMode.MAINTENANCE
+    if view.booking.admits(chosen.owner):
+        return
+    assert view.booking.mode is BookingMode.PRIORITY
+    assert not booker_active(view, NOW)
+    assert chosen.upper_s <= view.policy.backfill_max_s
+    mine = [j for j in view.jobs if view.booking.admits(j.owner) and j.state is JobState.QUEUED and j.checked]
+    assert all(explain(view, j, NOW).rule is Rule.BOOKING_AHEAD for j in mine)
+
+
+@given(VIEWS)
+def test_nobody_runs_into_a_booking_that_is_not_theirs(view: View) -> None:
+    chosen, ahead = next_job(view, NOW), view.next_booking
+    if chosen is not None and ahead is not None and after(chosen.upper_s) > ahead.start_at:
+        assert ahead.admits(chosen.owner)
+        assert ahead.mode is not BookingMode.MAINTENANCE
+
+
+QUEUE = (job(1, "bob"), job(2, "ada", priority=5), job(3, "ada"), job(4, "eve", priority=9, upper_s=100.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "chosen"),
+    [
+        ({}, "j4"),
+        ({"online": False}, None),
+        ({"enabled": False}, None),
+        ({"maintenance": True}, None),
+        ({"hold": "too warm"}, None),
+        ({"booking": booking(-9, 9, mode=BookingMode.MAINTENANCE)}, None),
+        ({"booking": booking(-9, 9, mode=BookingMode.EXCLUSIVE)}, "j2"),
+        ({"booking": booking(-9, 9, "zoe", mode=BookingMode.EXCLUSIVE)}, None),
+        ({"booking": booking(-9, 9, "zoe", mode=BookingMode.EXCLUSIVE, invited=frozenset({"bob"}))}, "j1"),
+        ({"booking": booking(-9, 9, "bob")}, "j1"),
+        ({"booking": booking(-4, 9, "zoe")}, None),
+        ({"booking": booking(-9, 9, "zoe")}, "j2"),
+        ({"booking": booking(-9, 9, "zoe"), "activity": Activity(open_jobs=1)}, None),
+        ({"booking": booking(-9, 9, "zoe"), "activity": Activity(last_end_at=after(-4.9))}, None),
+        ({"booking": booking(-9, 9, "zoe"), "activity": Activity(last_end_at=after(-5))}, "j2"),
+        ({"next_booking": booking(99, 200, "zoe")}, "j2"),
+        ({"next_booking": booking(99, 200, "eve")}, "j4"),
+        ({"next_booking": booking(99, 200, "eve", mode=BookingMode.MAINTENANCE)}, "j2"),
+        ({"session": Session(holder="bob", opened_at=NOW)}, "j1"),
+        ({"shares": {"eve": 9.0}, "policy": Policy(fair_share=True)}, "j4"),
+    ],
+)
+def test_the_rules_one_by_one(changes: dict[str, Any], chosen: str | None) -> None:
+    picked = next_job(View(qpu="q", jobs=QUEUE, **changes), NOW)
+    assert (picked and picked.id) == chosen
+
+
+def test_fair_share_comes_after_priority_and_before_age() -> None:
+    view = View(qpu="q", jobs=(job(1, "ada"), job(2, "bob")), shares={"ada": 1.0}, policy=Policy(fair_share=True))
+    assert getattr(next_job(view, NOW), "owner", None) == "bob"
+    assert getattr(next_job(replace(view, policy=Policy()), NOW), "owner", None) == "ada"
+
+
+@pytest.mark.parametrize(
+    ("changes", "ahead", "rule", "words"),
+    [
+        ({}, 0, Rule.NEXT, "Next on q."),
+        ({}, 1, Rule.BEHIND, "1 job goes first on q."),
+        ({}, 3, Rule.BEHIND, "3 jobs go first on q."),
+        ({"online": False}, 3, Rule.QPU_OFFLINE, "q is offline."),
+        ({"hold": "too warm"}, 0, Rule.HOLD, "q is on hold: too warm."),
+        ({"booking": booking(-9, 9, "zoe", mode=BookingMode.EXCLUSIVE)}, 0, Rule.BOOKED_EXCLUSIVE, "zoe until 12:00"),
+        ({"booking": booking(-4, 9, "zoe")}, 0, Rule.BOOKED_ACTIVE, "booked by zoe"),
+        ({"booking": booking(-9, 9, "zoe")}, 0, Rule.BOOKED_TOO_LONG, "may take 100 s"),
+        ({"next_booking": booking(99, 200, "zoe")}, 0, Rule.BOOKING_AHEAD, "zoe's booking at 12:01"),
+        ({"session": Session(holder="bob", opened_at=NOW)}, 0, Rule.SESSION, "bob holds a session"),
+    ],
+)
+def test_a_waiting_job_says_why(changes: dict[str, Any], ahead: int, rule: Rule, words: str) -> None:
+    reason = explain(View(qpu="q", jobs=QUEUE, **changes), QUEUE[3], NOW, ahead=ahead, eta_s=60.0)
+    assert reason.rule is rule
+    assert words in reason.message
+    assert reason.position == ahead + 1
+
+
+def test_an_unchecked_job_waits_for_its_check() -> None:
+    unchecked = job(1, checked=False)
+    view = View(qpu="q", jobs=(unchecked,))
+    assert next_job(view, NOW) is None
+    assert explain(view, unchecked, NOW).rule is Rule.UNCHECKED
+
+
+def test_a_maintenance_without_a_booking_promises_no_end() -> None:
+    view = View(qpu="q", maintenance=True, booking=booking(-9, 9))
+    assert explain(view, job(1), NOW).about is None
+
+
+def test_bookings_are_half_open_and_a_released_one_counts_no_more() -> None:
+    now_on, later = booking(0, 10), booking(10, 20)
+    assert active([now_on, later], NOW) is now_on
+    assert active([now_on, later], after(10)) is later
+    assert following([later, now_on], NOW) is later
+    assert active([replace(now_on, released=True)], NOW) is None
+
+
+@pytest.mark.parametrize("times", [(NOW, NOW), (NOW, NOW.replace(tzinfo=None))])
+def test_a_booking_without_length_or_zone_is_none(times: tuple[datetime, datetime]) -> None:
+    with pytest.raises(ValueError, match="a booking"):
+        Booking(id="b", qpu="q", booked_by="ada", start_at=times[0], end_at=times[1])
