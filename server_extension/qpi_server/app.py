@@ -197,14 +197,15 @@ class QPIServer(ExtensionApp):
     async def _open_lab(self) -> Lab:
         from .service import Lab
 
-        return await Lab.open(self._config())
-
-    async def _own(self, lab: Lab) -> None:
+        lab = await Lab.open(self._config())
         if self.demo:
             from .embedded import demo_drivers
 
             for driver in demo_drivers():
                 await lab.embedded.define(driver)
+        return lab
+
+    async def _own(self, lab: Lab) -> None:
         if self.embedded_drivers:
             from .embedded import EmbeddedDrivers
 

@@ -83,16 +83,19 @@ def test_a_request_that_waits_on_the_owner_is_answered_by_its_successor(tmp_path
     from concurrent.futures import ThreadPoolExecutor
 
     lab_dir = tmp_path / "lab"
-    with lab_server(tmp_path / "a", "--demo", "--QPIServer.embedded_drivers=False", lab_dir=lab_dir) as first:  # noqa: SIM117
-        with lab_server(tmp_path / "b", lab_dir=lab_dir) as second, ThreadPoolExecutor(1) as pool:
-            client = second.client()
-            job_id = submit(client, shots=1, key="k")
-            waiting = pool.submit(second.client().get, f"qpi/v1/jobs/{job_id}?wait_s=60")
-            wait_until(lambda: _is_waiting(first), what="the long-poll's arrival")
-            first.kill()
-            wait_until(lambda: owner_pid(client) == second.process.pid, TAKEOVER_S, "the takeover")
-            assert client.post(f"qpi/v1/jobs/{job_id}/cancel").status_code == 200
-            assert waiting.result(10).json()["status"] == "cancelled"
+    with (
+        lab_server(tmp_path / "a", "--demo", "--QPIServer.embedded_drivers=False", lab_dir=lab_dir) as first,
+        lab_server(tmp_path / "b", lab_dir=lab_dir) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        client = second.client()
+        job_id = submit(client, shots=1, key="k")
+        waiting = pool.submit(second.client().get, f"qpi/v1/jobs/{job_id}?wait_s=60")
+        wait_until(lambda: _is_waiting(first), what="the long-poll's arrival")
+        first.kill()
+        wait_until(lambda: owner_pid(client) == second.process.pid, TAKEOVER_S, "the takeover")
+        assert client.post(f"qpi/v1/jobs/{job_id}/cancel").status_code == 200
+        assert waiting.result(10).json()["status"] == "cancelled"
 
 
 def _is_waiting(server: LabServer) -> bool:

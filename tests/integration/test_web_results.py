@@ -239,6 +239,13 @@ def test_a_forwarder_uses_its_connections_again(forwarder: LabServer) -> None:
     assert len(ports() - before) <= 1
 
 
+def test_many_small_requests_with_a_body_all_get_their_answer(server: LabServer) -> None:
+    """The answer may be there before the forwarder has seen the end of the request."""
+    me = server.client()
+    for _ in range(150):
+        assert me.post("qpi/v1/tokens", json={"name": "x" * 50}).status_code == 201
+
+
 def test_a_large_result_passes_in_constant_memory(bench: Bench, owner: LabServer) -> None:
     size, block = 256 << 20, os.urandom(1 << 20)
     blob = hashlib.sha256()
