@@ -194,4 +194,6 @@ def change_theme(page: Page, name: str) -> None:
     """``JupyterLab Light`` or ``JupyterLab Dark``."""
     page.evaluate(THEME, name)
     light = "true" if name.endswith("Light") else "false"
+    # Changing the theme shows the splash screen for a moment.
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
     page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
