@@ -143,7 +143,7 @@ class JobModel(Answer):
     origin: dict[str, Any] = {}
     retry_safe: bool = False
     counts: list[dict[str, int]] | None = None
-    """A completed job's sparse counts, one entry a circuit, keyed as Qiskit keys them; None where they are too many."""
+    """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
 
 
 class JobPage(Answer):

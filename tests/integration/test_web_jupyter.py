@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,8 @@ def test_the_labs_events_are_on_jupyters_bus(server: LabServer, owner: LabServer
 
     seen = subscribed(server, submit)
     assert {event["job_id"] for event in seen} == set(submitted)
-    assert [event["kind"] for event in seen][0] == "job.submitted"
-    for before, after in zip(seen, seen[1:], strict=False):
+    assert seen[0]["kind"] == "job.submitted"
+    for before, after in pairwise(seen):
         assert after["prev"] == before["seq"]
 
 

@@ -220,7 +220,7 @@ def test_a_bad_frame_ends_the_link_and_not_the_server(bench: Bench) -> None:
 
 def test_an_unknown_subject_is_an_error_of_the_asker(bench: Bench) -> None:
     async def dialogue(_job: frames.Assignment, driver: ScriptedDriver) -> None:
-        with pytest.raises(QpiError, match="lab.nonsense"):
+        with pytest.raises(QpiError, match=r"lab\.nonsense"):
             await driver.peer.request("lab.nonsense", frames.Claim(epoch=1), frames.Assignment, timeout=10)
 
     bench.run(dialogue)
