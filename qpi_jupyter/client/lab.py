@@ -286,7 +286,9 @@ def connect(
         if not isinstance(place, Address):
             tried.append(place.why)
             continue
-        lab = Lab(place.url, place.token, why=place.why, ca_file=ca_file or os.environ.get("QPI_LAB_CA_FILE"), retry_s=retry_s)
+        lab = Lab(
+            place.url, place.token, why=place.why, ca_file=ca_file or os.environ.get("QPI_LAB_CA_FILE"), retry_s=retry_s
+        )
         try:
             _check(lab)
         except QpiError as error:

@@ -247,4 +247,3 @@ def test_the_description_covers_every_route_and_resolves(me: httpx.Client) -> No
     known = {f"#/components/schemas/{name}" for name in spec["components"]["schemas"]}
     assert set(references(spec)) <= known
     assert all(operation["responses"] for verbs in spec["paths"].values() for operation in verbs.values())
-

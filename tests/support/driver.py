@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import msgspec
 from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames, results
@@ -68,29 +69,40 @@ class ScriptedDriver:
         return frames.Prepared(estimate=Estimate(estimate_s=0.1, upper_s=1.0))
 
     async def _abort(self, data: Any) -> None:
-        import msgspec
-
         self.aborted.put_nowait(msgspec.json.decode(data, type=frames.Abort))
+
+
+@asynccontextmanager
+async def websocket(url: str, token: str) -> AsyncIterator[WebSocketClientConnection]:
+    """An open WebSocket; its file is closed at the end, whoever hung up first."""
+    connection = await websocket_connect(HTTPRequest(url, headers={"Authorization": f"Bearer {token}"}))
+    assert connection.protocol is not None
+    stream = connection.protocol.stream
+    try:
+        yield connection
+    finally:
+        connection.close()
+        stream.close()
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
 async def link(url: str, token: str) -> AsyncIterator[ScriptedDriver]:
     """A driver whose link to the lab at ``url`` is open and who has said nothing yet."""
-    request = HTTPRequest(f"ws{url[4:]}qpi/v1/link", headers={"Authorization": f"Bearer {token}"})
-    socket = await websocket_connect(request)
-    peer = Peer(socket.write_message)  # type: ignore[arg-type]
+    async with websocket(f"ws{url[4:]}qpi/v1/link", token) as socket:
+        peer = Peer(socket.write_message)  # type: ignore[arg-type]
 
-    async def read() -> None:
-        while (message := await socket.read_message()) is not None:
-            await peer.receive(message)
-        peer.close()
+        async def read() -> None:
+            while (message := await socket.read_message()) is not None:
+                await peer.receive(message)
+            peer.close()
 
-    reading = asyncio.create_task(read())
-    try:
-        yield ScriptedDriver(peer)
-    finally:
-        socket.close()
-        await reading
+        reading = asyncio.create_task(read())
+        try:
+            yield ScriptedDriver(peer)
+        finally:
+            reading.cancel()
+            peer.close()
 
 
 def register(admin: httpx.Client, qpu: str, name: str = "d", *, kind: str = "pool") -> str:

@@ -97,10 +97,7 @@ class JobService:
             raise Rejected(
                 f"{status!r} is no status: pending, running, completed, failed, cancelled.", code="bad_status"
             )
-        try:
-            before = None if after is None else int(after)
-        except ValueError as error:
-            raise Rejected(f"{after!r} is not a cursor of this list.", code="bad_cursor") from error
+        before = None if after is None else _cursor(after)
         limit = max(1, min(limit, MAX_PAGE))
 
         def query(connection: Connection) -> tuple[Sequence[JobModel], str | None]:
@@ -201,6 +198,13 @@ class JobService:
         count, seconds = jobs.ahead(connection, job)
         places = max(1, self._sessions.places(job.qpu))
         return explain(view, job, now, ahead=count, eta_s=seconds / places if online else None)
+
+
+def _cursor(text: str) -> int:
+    """The ``seq`` that a page's ``next`` named."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Rejected(f"{text!r} is not a cursor of this list.", code="bad_cursor")
+    return int(text)
 
 
 def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:
