@@ -38,7 +38,7 @@ class QpiMagics(Magics):
     @argument("--job", metavar="NAME", help="the variable that receives the job at once")
     @argument("--name", help="a name for the job")
     @argument("--tag", action="append", default=[], help="a tag for the job; may be repeated")
-    @argument("--priority", metavar="N", help="-10 to 10, among your own jobs (default 0)")
+    @argument("--priority", metavar="N", help="-10 to 10, the higher goes first (default 0)")
     @argument("--retry-safe", action="store_true", help="an instrument may repeat it in doubt")
     @argument("--wait", action="store_true", help="let the cell last until the job has ended")
     @line_cell_magic
