@@ -19,12 +19,7 @@ from .messages import LENGTH_BYTES, Answer, Command, Failed, Open, Ready, decode
 log = logging.getLogger(__name__)
 _KEPT_FROM_CHILDREN = ("QPI_ACCESS_TOKEN", "QPI_FAULT_POINT", "QPI_FAULT_LOG")
 """Executors are guests: they never see the lab's credential."""
-_FOR_CHILDREN = {
-    "QISKIT_PARALLEL": "FALSE",
-    # Aer takes all cores for a job that is alone on the machine. Where two places are busy at once, threads that spin
-    # while they wait would steal the cores from each other.
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
+_FOR_CHILDREN = {"QISKIT_PARALLEL": "FALSE"}
 
 
 class Died(Exception):

@@ -33,6 +33,8 @@ _BRANCHES = {
     "break_loop": BreakLoopOp,
     "continue_loop": ContinueLoopOp,
 }
+PARALLEL_FROM = 14
+"""From this width on Aer shares the work on one state among threads (its ``statevector_parallel_threshold``)."""
 
 
 class AerExecutor(SimulatorExecutor):
@@ -64,6 +66,9 @@ class AerExecutor(SimulatorExecutor):
         super().__init__(**options)
         self._check_edges()
         self._simulator = self._make_simulator()
+        # A narrow circuit has no work for a second thread, which would only spin and steal another place's core.
+        noisy = self._simulator.options.noise_model is not None
+        self._lone_thread = self.settings["max_parallel_threads"] is None and not noisy
         self._warm = False
 
     def capabilities(self) -> Manifest:
@@ -77,9 +82,14 @@ class AerExecutor(SimulatorExecutor):
             return run.circuit
         return self._passes.run(run.circuit)
 
-    def simulate(self, circuits: list[QuantumCircuit], *, shots: int, seed: int | None, memory: bool) -> list[Outcome]:
+    def simulate(
+        self, circuits: list[QuantumCircuit], *, shots: int, seed: int | None, memory: bool, sampled: bool
+    ) -> list[Outcome]:
         """One call of Aer for all of them."""
-        result = self._simulator.run(circuits, shots=shots, seed_simulator=seed, memory=memory).result()
+        options: dict[str, Any] = {"shots": shots, "seed_simulator": seed, "memory": memory}
+        if sampled and self._lone_thread and max(circuit.num_qubits for circuit in circuits) < PARALLEL_FROM:
+            options["max_parallel_threads"] = 1
+        result = self._simulator.run(circuits, **options).result()
         for index, experiment in enumerate(result.results):
             if not experiment.success:
                 raise Rejected(f"Aer cannot run circuit {circuits[index].name!r}: {experiment.status}", code="aer")

@@ -67,7 +67,9 @@ class MockExecutor(SimulatorExecutor):
         circuit = run.circuit if self._fits(run) else self._passes.run(run.circuit)
         return _without_idle_qubits(circuit)
 
-    def simulate(self, circuits: list[QuantumCircuit], *, shots: int, seed: int | None, memory: bool) -> list[Outcome]:
+    def simulate(
+        self, circuits: list[QuantumCircuit], *, shots: int, seed: int | None, memory: bool, sampled: bool
+    ) -> list[Outcome]:
         """Sample each circuit with BasicSimulator."""
         outcomes = []
         for index, circuit in enumerate(circuits):

@@ -76,8 +76,13 @@ class SimulatorExecutor(Executor):
         """
 
     @abstractmethod
-    def simulate(self, circuits: list[QuantumCircuit], *, shots: int, seed: int | None, memory: bool) -> list[Outcome]:
-        """Sample each circuit; circuit ``i`` with ``seed + SEED_SHIFT * i``, or with fresh seeds if it is None."""
+    def simulate(
+        self, circuits: list[QuantumCircuit], *, shots: int, seed: int | None, memory: bool, sampled: bool
+    ) -> list[Outcome]:
+        """Run each circuit; circuit ``i`` with ``seed + SEED_SHIFT * i``, or with fresh seeds if it is None.
+
+        ``sampled`` says that every circuit ends with its measurements: all its shots can be drawn from one state.
+        """
 
     @abstractmethod
     def cost(self, run: Run) -> Cost:
@@ -119,6 +124,7 @@ class SimulatorExecutor(Executor):
                 shots=chunk[0].shots,
                 seed=None if first_seed is None else first_seed + SEED_SHIFT * len(datasets),
                 memory=options.memory or options.meas_level == 1,
+                sampled=not any(run.analysis.control_flow or run.analysis.mid_circuit for run in chunk),
             )
             datasets += [self._dataset(run, outcome, options) for run, outcome in zip(chunk, outcomes, strict=True)]
             progress(len(datasets) / len(runs))
