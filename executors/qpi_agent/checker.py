@@ -107,8 +107,8 @@ class Checker:
         if cap is None or estimate is None or estimate.memory_bytes <= cap:
             return answer
         error = TooLarge(
-            f"The program needs about {estimate.memory_bytes / 2**30:,.3g} GiB of memory; "
-            f"a place of this QPU has {cap / 2**30:,.3g} GiB.",
+            f"The program needs about {estimate.memory_bytes / 2**30:,.1f} GiB of memory; "
+            f"a place of this QPU has {cap / 2**30:,.1f} GiB.",
             code="too_much_memory",
             memory_bytes=estimate.memory_bytes,
             limit=cap,

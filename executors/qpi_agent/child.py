@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import NoReturn
 
 import qpi_executors.programs as _qiskit_too  # noqa: F401 - what the first run would load while its time counts
@@ -62,7 +63,8 @@ class Worker:
         except QpiError as error:
             return Checked(error=error.to_dict())
         except MemoryError:
-            return Checked(error=_out_of_memory().to_dict())
+            message = "Checking the program needs more memory than its place has."
+            return Checked(error=TooLarge(message, code="out_of_memory").to_dict())
         except Exception as error:
             message = f"The executor failed while it checked the program: {type(error).__name__}: {error}"
             return Checked(error=ProgramError(message, code="check_failed").to_dict())
@@ -103,7 +105,7 @@ class Worker:
 def _failed(error: BaseException, busy_s: float) -> Failed:
     cause = error.__cause__ or error
     if isinstance(cause, MemoryError) or "bad_alloc" in str(error):
-        error = _out_of_memory()
+        error = TooLarge("The program needs more memory than its place has.", code="out_of_memory")
     elif isinstance(error, OSError):
         error = Faulted(f"The driver cannot keep the result: {error}", code="spool_failed")
     assert isinstance(error, QpiError)
@@ -111,17 +113,7 @@ def _failed(error: BaseException, busy_s: float) -> Failed:
     return Failed(outcome=outcome, error=error.to_dict(), busy_s=busy_s)
 
 
-def _out_of_memory() -> QpiError:
-    cap, _ = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = "" if cap == resource.RLIM_INFINITY else f" of {cap / 2**30:.3g} GiB"
-    return TooLarge(f"The program needs more than the place's memory{limit}.", code="out_of_memory")
-
-
 def _open(command: Open) -> Executor:
-    if command.memory_cap_bytes is not None:
-        # Private writable memory, thread stacks included; unlike RLIMIT_AS it does not count what is only reserved,
-        # of which the libraries' thread pools reserve gigabytes.
-        resource.setrlimit(resource.RLIMIT_DATA, (command.memory_cap_bytes,) * 2)
     executor = load(command.executor, **command.options)
     manifest = executor.capabilities()
     if not (manifest.simulator or command.instrument_allowed):
@@ -140,7 +132,20 @@ def _open(command: Open) -> Executor:
     if command.role == "run":
         executor.open()
         encoding.warm_up()
+    if command.memory_cap_bytes is not None:
+        _cap_memory(command.memory_cap_bytes)
     return executor
+
+
+def _cap_memory(cap: int) -> None:
+    """Let a program take ``cap`` bytes beyond what this process has when it is idle.
+
+    RLIMIT_DATA counts private writable memory. RLIMIT_AS would also count what is only reserved, which the libraries'
+    thread pools do by the gigabyte; and they have written promises of as much before any program comes, hence the sum.
+    """
+    status = Path("/proc/self/status").read_text()
+    idle = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData:"))
+    resource.setrlimit(resource.RLIMIT_DATA, (idle + cap, idle + cap))
 
 
 def _die_with(parent: int, lifeline: int) -> None:

@@ -179,7 +179,7 @@ class Place:
     def _crashed(self, died: Died, busy_s: float) -> Outcome:
         cap = self._opening.memory_cap_bytes
         if cap is not None and died.peak_bytes >= _NEAR_CAP * cap:
-            message = f"The program needs more than the place's memory of {cap / 2**30:.3g} GiB."
+            message = "The program needs more memory than its place has."
             error = TooLarge(message, code="out_of_memory", peak_bytes=died.peak_bytes, limit=cap)
             return Outcome(outcome="errored", error=error.to_dict(), busy_s=busy_s)
         fault = Faulted(f"The executor crashed: {died}.", code="executor_crashed")

@@ -154,7 +154,7 @@ TABLE: tuple[Setting, ...] = (
             help="pin the lab's own certificate authority: it is fetched, compared, and only then shown the token"),
     Setting(name="places", default=1, read=_count, metavar="N", help="jobs at once (simulators only)"),
     Setting(name="memory_cap", read=_memory, metavar="SIZE", shown="80 % of the machine, shared by the places",
-            help="memory of one place: writable private memory of its process, such as 4GiB"),
+            help="memory that a program may take at one place, such as 4GiB, besides the idle executor's own"),
     Setting(name="stop_grace", read=_maybe_seconds, metavar="SECONDS", shown="0.5 for simulators, 5 for instruments",
             help="how long a job that is to stop has at each step: asked, then terminated, then killed"),
     Setting(name="check_timeout", default=10.0, read=_seconds, metavar="SECONDS",

@@ -77,7 +77,10 @@ class EmbeddedDrivers:
         """Start every one that the database defines."""
         self._folder.mkdir(exist_ok=True, mode=0o700)
         for driver in await self._lab.embedded.list():
-            self.add(driver)
+            try:
+                self.add(driver)
+            except Rejected as error:
+                log.error("%s", error.message)
 
     def add(self, driver: EmbeddedDriver) -> None:
         """Keep ``driver`` running from now on."""

@@ -263,7 +263,10 @@ class Ownership:
         self.owner = self._record
         log.info("This server owns the lab in %s", self._lab_dir)
         self._sit(self._lab)
-        await self._started(self._lab)
+        try:
+            await self._started(self._lab)
+        except Exception:  # the lab itself stands, and people need it
+            log.exception("starting what belongs to the lab")
 
     async def _follow(self) -> None:
         """Forward to the owner until it goes, then become it."""

@@ -106,7 +106,7 @@ class ScriptedDriver:
     async def connect(self, held: list[Held] | None = None) -> Welcome:
         """Open a link and say hello."""
         there = Peer(self._to_driver)
-        self.session = self.lab.drivers.connect(self.principal, there, self.closed.append)
+        self.session = self.lab.drivers.connect(self.principal, there, self._closed)
         there.handlers, there.listeners = self.session.handlers, self.session.listeners
         self.peer = Peer(there.receive, handlers={frames.PREPARE: self._prepare}, listeners={frames.ABORT: self._abort})
         hello = Hello(
@@ -162,6 +162,10 @@ class ScriptedDriver:
         await self.started(job)
         await self.deliver(job)
         return job
+
+    def _closed(self, reason: str) -> None:
+        self.closed.append(reason)
+        self.peer.close()
 
     async def _to_driver(self, text: str) -> None:
         await self.peer.receive(text)

@@ -106,7 +106,7 @@ def test_a_program_over_the_memory_of_a_place_is_refused_before_it_runs(tmp_path
             error = (await _prepare(driver, b"40 qubits")).error
             assert error is not None
             assert (error["kind"], error["code"]) == ("TooLarge", "too_much_memory")
-            assert "16,384 GiB" in error["message"]
+            assert "16,384.0 GiB" in error["message"]
 
     asyncio.run(story())
 

@@ -92,6 +92,5 @@ def test_a_job_over_the_memory_cap_is_errored_and_the_place_lives_on(tmp_path: P
                 await driver.assign(assignment(job_id))
                 error = (await driver.report("errored", job_id))["error"]
                 assert error["code"] == "out_of_memory"
-                assert "1 GiB" in error["message"]
 
     asyncio.run(story())

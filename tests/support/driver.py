@@ -13,7 +13,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from qpi_jupyter.core.manifest import Estimate, Manifest
-from qpi_jupyter.wire import frames, results
+from qpi_jupyter.wire import WIRE_VERSION, frames, results
 from qpi_jupyter.wire.peer import Peer
 
 MANIFEST = Manifest(executor="scripted", executor_version="1", num_qubits=5, basis_gates=("h", "cx"))
@@ -50,7 +50,7 @@ class ScriptedDriver:
 
     async def hello(self, name: str = "d", held: list[frames.Held] | None = None, **more: Any) -> frames.Welcome:
         body = frames.Hello(
-            name=name, version="0", instance="i", places=1, manifest=MANIFEST, wire=frames.WIRE_VERSION,
+            name=name, version="0", instance="i", places=1, manifest=MANIFEST, wire=WIRE_VERSION,
             held=held or [], **more,
         )  # fmt: skip
         welcome = await self.peer.request(frames.HELLO, body, frames.Welcome, timeout=10)

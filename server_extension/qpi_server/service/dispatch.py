@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core.errors import Unavailable
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance
-from qpi_jupyter.core.planner import Policy, next_job
+from qpi_jupyter.core.planner import HEAD, Policy, next_job
 from qpi_jupyter.core.programs import ProgramFormat, unpack
 from qpi_jupyter.wire.frames import INLINE_PROGRAM_BYTES, MAX_FRAME_BYTES, Assignment, ProgramRef
 from qpi_jupyter.wire.rest import OptionsIn
@@ -61,6 +61,13 @@ def inline_limit(options: bytes) -> int:
     return min(INLINE_PROGRAM_BYTES, room)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Picked:
+    given: list[_Given]
+    dry: bool
+    """No job is left that could go."""
+
+
 class Dispatcher:
     """The parked claims of every QPU, and the loop that serves them."""
 
@@ -69,37 +76,50 @@ class Dispatcher:
         self._parked: dict[str, list[ParkedClaim]] = defaultdict(list)
         self._serving: set[str] = set()
         self._again: set[str] = set()
+        self._dry: set[str] = set()
+        """QPUs where the planner found nothing, and nothing has changed since: a claim there is only parked."""
 
     async def claim(self, claim: ParkedClaim) -> Assignment:
         """The next job for this place; an empty assignment if none came within ``reask_s``."""
         parked = self._parked[claim.qpu]
         parked.append(claim)
-        self.wake(claim.qpu)
+        if claim.qpu not in self._dry:
+            self.wake(claim.qpu)
         try:
             await asyncio.wait({claim.future}, timeout=self._room.config.reask_s)
             claim.expired = True
             if not claim.future.done() and not claim.serving:
                 return Assignment()
             return await claim.future
+        except asyncio.CancelledError:
+            if claim.future.done() and not claim.future.cancelled():
+                self._give_back(claim.future.result())
+            raise
         finally:
             claim.future.cancel()
             if claim in parked:
                 parked.remove(claim)
 
     def wake(self, qpu: str) -> None:
-        """Ask the planner again for ``qpu``.
+        """Ask the planner again for ``qpu``: there is a new job, or a job may go that might not before.
 
         The unit that picks is queued at once, behind whatever this caller has just given to the store: a submit and
         the assignment that it leads to share one commit.
         """
-        if not self._parked.get(qpu):
-            return
+        self._dry.discard(qpu)
         if qpu in self._serving:
             self._again.add(qpu)
+            return
+        if not self._parked.get(qpu):
             return
         self._serving.add(qpu)
         work = self._room.store.write(self._unit(qpu, claims := self._take(qpu)))
         self._room.outbox.tasks.start(self._serve(qpu, claims, work), f"dispatch {qpu}")
+
+    def freed(self, qpu: str) -> None:
+        """A driver has room for one more: that matters only if there is a job."""
+        if qpu not in self._dry:
+            self.wake(qpu)
 
     def _take(self, qpu: str) -> list[ParkedClaim]:
         self._again.discard(qpu)
@@ -111,11 +131,13 @@ class Dispatcher:
     def _unit(self, qpu: str, claims: Sequence[ParkedClaim]) -> _Pick:
         return _Pick(qpu, claims, self._room.now(), self._room.config.policy)
 
-    async def _serve(self, qpu: str, claims: list[ParkedClaim], work: asyncio.Future[list[_Given]]) -> None:
+    async def _serve(self, qpu: str, claims: list[ParkedClaim], work: asyncio.Future[_Picked]) -> None:
         try:
             while True:
-                given = await work
-                await self._hand_out(given)
+                picked = await work
+                if picked.dry and qpu not in self._again:
+                    self._dry.add(qpu)
+                self._hand_out(picked.given)
                 self._let_go(claims)
                 if qpu not in self._again or not self._parked[qpu]:
                     return
@@ -136,20 +158,23 @@ class Dispatcher:
             if claim.expired and not claim.future.done():
                 claim.future.set_result(Assignment())
 
-    async def _hand_out(self, given: Sequence[_Given]) -> None:
+    def _hand_out(self, given: Sequence[_Given]) -> None:
         for item in given:
             self._room.send(item.change)
             claim = item.claim
             if claim in self._parked[claim.qpu]:
                 self._parked[claim.qpu].remove(claim)
-            if not claim.future.done():
+            if claim.future.cancelled():
+                self._give_back(item.assignment)
+            elif not claim.future.done():
                 claim.future.set_result(item.assignment)
-        for item in given:
-            if item.claim.future.cancelled():
-                # The driver went away before it was told: the attempt certainly never began.
-                job = item.change.after.job
-                event = Event(kind=EventKind.RELEASED, at=self._room.now(), attempt=job.attempt)
-                await self._room.advance(job.id, event)
+
+    def _give_back(self, assignment: Assignment) -> None:
+        """The driver went away before it was told: the attempt certainly never began."""
+        if assignment.job_id:
+            event = Event(kind=EventKind.RELEASED, at=self._room.now(), attempt=assignment.attempt)
+            work = self._room.advance(assignment.job_id, event)
+            self._room.outbox.tasks.start(work, f"give back {assignment.job_id}")
 
 
 class _Pick:
@@ -158,35 +183,35 @@ class _Pick:
     def __init__(self, qpu: str, claims: Sequence[ParkedClaim], at: datetime, policy: Policy) -> None:
         self._qpu, self._claims, self._at, self._policy = qpu, claims, at, policy
 
-    def __call__(self, connection: Connection) -> list[_Given]:
+    def __call__(self, connection: Connection) -> _Picked:
         given: list[_Given] = []
         view, rows = load_view(connection, self._qpu, self._at, self._policy, online=True)
-        if not view.jobs:
-            return given
-        load = {claim.driver: 0 for claim in self._claims}
-        for driver in load:
-            load[driver] = jobs.count_open(connection, driver)
+        job = next_job(view, self._at)
+        if job is None:
+            return _Picked(given=given, dry=True)
+        load = {driver: jobs.count_open(connection, driver) for driver in {claim.driver for claim in self._claims}}
         waiting = list(self._claims)
-        while waiting:
+        while waiting and job is not None:
             # The driver with the most room first: an idle one before one that would only stage the job.
             claim = min(waiting, key=lambda c: load[c.driver] - c.room)
-            if load[claim.driver] >= claim.room or (job := next_job(view, self._at)) is None:
+            if load[claim.driver] >= claim.room:
                 break
             waiting.remove(claim)
             load[claim.driver] += 1
             step = advance(job, Event(kind=EventKind.ASSIGNED, at=self._at, driver=claim.driver))
             change = carry_out(connection, rows[job.id], step, self._at, epoch=claim.epoch)
-            given.append(
-                _Given(claim=claim, change=change, assignment=_assignment(connection, change.after, claim.timeout_s))
-            )
-            view = replace(view, jobs=tuple(other for other in view.jobs if other.id != job.id))
-        return given
+            assignment = _assignment(connection, change.after, claim.timeout_s)
+            given.append(_Given(claim=claim, change=change, assignment=assignment))
+            view = replace(view, jobs=tuple(other for other in view.jobs if other is not job))
+            job = next_job(view, self._at)
+        # A view brings only the head of a long queue: then there may be more than it knows.
+        return _Picked(given=given, dry=job is None and len(rows) < HEAD)
 
 
 def _assignment(connection: Connection, record: JobRecord, timeout_s: float) -> Assignment:
     job = record.job
     options = jobs.options(connection, job.id)
-    packed = jobs.program(connection, record.program_sha256, at_most=inline_limit(options))
+    packed = jobs.small_program(connection, record.program_sha256, inline_limit(options))
     program = ProgramRef(
         format=ProgramFormat(record.format),
         sha256=record.program_sha256,

@@ -12,8 +12,8 @@ from msgspec import Raw, Struct
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import Conflict, Faulted, Forbidden, NotFound, QpiError, Rejected
-from qpi_jupyter.core.jobs import Job, JobState
+from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rejected
+from qpi_jupyter.core.jobs import Job
 from qpi_jupyter.core.lifecycle import Event, EventKind, IllegalTransition, Step, advance, interrupted
 from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.wire import WIRE_VERSION, frames
@@ -166,9 +166,7 @@ class DriverSession:
     def _reported(self, job: Job, kind: EventKind, report: Report) -> Step:
         if kind is EventKind.INTERRUPTED:
             kind = interrupted(job)
-        error = None
-        if kind is not EventKind.RELEASED:
-            error = _error(report, cancelled=job.state is JobState.CANCELLING)
+        error = None if report.error is None else QpiError.from_dict(report.error).to_dict()
         event = Event(kind=kind, at=self._room.now(), attempt=report.attempt, busy_s=report.busy_s, error=error)
         return advance(job, event)
 
@@ -215,18 +213,6 @@ class DriverSession:
             await work
         except (NotFound, Forbidden, Conflict) as error:
             log.warning("a driver said something that is not so: %s", error)
-
-
-def _error(report: Report, *, cancelled: bool) -> dict[str, Any]:
-    if report.error is not None:
-        return QpiError.from_dict(report.error).to_dict()
-    if cancelled:
-        return Faulted("The job was cancelled.", code="cancelled", attempt=report.attempt).to_dict()
-    return Faulted(
-        f"The driver gave the attempt up ({report.outcome}) without saying why.",
-        code=report.outcome,
-        attempt=report.attempt,
-    ).to_dict()
 
 
 class DriverService:

@@ -54,6 +54,7 @@ class Lab:
         self.people = PeopleService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
+        room.outbox.freed = self._dispatcher.freed
         room.outbox.abort = sessions.abort
         room.outbox.observers.append(room.metrics.observe)
 

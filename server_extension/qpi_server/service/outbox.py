@@ -64,13 +64,16 @@ class Tasks:
 
 
 ALL_EVENTS = "events:*"
+"""Rings with every event of anybody."""
 
 
 def job_topic(job_id: str) -> str:
+    """Rings with every news of one job."""
     return f"job:{job_id}"
 
 
 def events_topic(owner: str) -> str:
+    """Rings with every event that is this person's."""
     return f"events:{owner}"
 
 
@@ -81,6 +84,7 @@ class Outbox:
         self.bell = Bell()
         self.tasks = Tasks()
         self.wake: Callable[[str], None]
+        self.freed: Callable[[str], None]
         self.abort: Callable[[str, str, int], None]
         self.observers: list[Callable[[Change], None]] = []
 
@@ -90,8 +94,10 @@ class Outbox:
         if change.driver is not None:
             for attempt in change.aborts:
                 self.abort(change.driver, job.id, attempt)
-        if change.wakes:
+        if change.queued:
             self.wake(job.qpu)
+        elif change.freed:
+            self.freed(job.qpu)
         if change.changed:
             for observe in self.observers:
                 observe(change)

@@ -35,10 +35,14 @@ class Change:
     """Whose they are."""
 
     @property
-    def wakes(self) -> bool:
-        """Whether a parked claim may now find a job, or a driver room."""
-        freed = self.before.job.state in jobs.OPEN and self.after.job.state not in jobs.OPEN
-        return freed or (self.changed and self.after.job.state is JobState.QUEUED)
+    def queued(self) -> bool:
+        """Whether there is now a job that a parked claim may find."""
+        return self.changed and self.after.job.state is JobState.QUEUED
+
+    @property
+    def freed(self) -> bool:
+        """Whether a driver now has room for one more."""
+        return self.before.job.state in jobs.OPEN and self.after.job.state not in jobs.OPEN
 
 
 def carry_out(
@@ -142,7 +146,10 @@ def _interpret(
     job = before.job
     match effect.kind:
         case EffectKind.BEGIN_ATTEMPT:
-            jobs.begin_attempt(connection, after.job, epoch=epoch, at=at)
+            if after.job.attempt > job.attempt:
+                jobs.begin_attempt(connection, after.job, epoch=epoch, at=at)
+            else:
+                jobs.reopen_attempt(connection, after.job)
         case EffectKind.END_ATTEMPT:
             jobs.end_attempt(
                 connection,

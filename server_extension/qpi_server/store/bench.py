@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from .schema import api_tokens, drivers, embedded_drivers, qpus
 
@@ -74,43 +74,50 @@ class TokenRow:
 
 
 def all_qpus(connection: Connection) -> list[QpuRow]:
+    """Every QPU, by name."""
     return [QpuRow(**row._mapping) for row in connection.execute(select(qpus).order_by(qpus.c.name))]
 
 
 def qpu(connection: Connection, name: str) -> QpuRow | None:
+    """The QPU of that name, if there is one."""
     row = connection.execute(select(qpus).where(qpus.c.name == name)).first()
     return None if row is None else QpuRow(**row._mapping)
 
 
-_FLAGS = select(qpus.c.enabled, qpus.c.maintenance, qpus.c.hold)
+_FLAGS = select(qpus.c.enabled, qpus.c.maintenance, qpus.c.hold).where(qpus.c.name == bindparam("qpu"))
 
 
 def flags(connection: Connection, name: str) -> tuple[bool, bool, str | None]:
     """Whether the QPU is enabled, whether it is in maintenance, and why it is held back, if it is."""
-    row = connection.execute(_FLAGS.where(qpus.c.name == name)).one()
+    row = connection.execute(_FLAGS, {"qpu": name}).one()
     return row.enabled, row.maintenance, row.hold
 
 
 def add_qpu(connection: Connection, row: QpuRow) -> None:
+    """Write a new QPU."""
     values = {name: getattr(row, name) for name in ("name", "kind", "description", "created_at")}
     connection.execute(insert(qpus), values)
 
 
 def set_manifest(connection: Connection, name: str, manifest: Mapping[str, Any]) -> None:
+    """Keep what a driver said that its QPU can do."""
     connection.execute(update(qpus).where(qpus.c.name == name).values(manifest=dict(manifest)))
 
 
 def driver(connection: Connection, driver_id: str) -> DriverRow | None:
+    """The driver of that id, if there is one."""
     row = connection.execute(select(drivers).where(drivers.c.id == driver_id)).first()
     return None if row is None else DriverRow(**row._mapping)
 
 
 def driver_named(connection: Connection, name: str) -> DriverRow | None:
+    """The driver of that name, if there is one."""
     row = connection.execute(select(drivers).where(drivers.c.name == name)).first()
     return None if row is None else DriverRow(**row._mapping)
 
 
 def add_driver(connection: Connection, row: DriverRow) -> None:
+    """Write a new driver."""
     values = {name: getattr(row, name) for name in ("id", "name", "qpu", "monitor", "created_at")}
     connection.execute(insert(drivers), values)
 
@@ -129,6 +136,7 @@ def greet(
 
 
 def all_embedded(connection: Connection) -> list[EmbeddedDriver]:
+    """Every definition of an embedded driver, by name."""
     query = select(embedded_drivers).order_by(embedded_drivers.c.name)
     return [EmbeddedDriver(**row._mapping) for row in connection.execute(query)]
 
@@ -142,6 +150,7 @@ def put_embedded(connection: Connection, row: EmbeddedDriver) -> None:
 
 
 def add_token(connection: Connection, row: TokenRow) -> None:
+    """Write a new token."""
     connection.execute(
         insert(api_tokens),
         {
@@ -188,6 +197,7 @@ def token(connection: Connection, sha256: str) -> tuple[TokenRow, str | None] | 
 
 
 def touch_token(connection: Connection, token_id: str, at: datetime) -> None:
+    """Note when a token was used."""
     connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(last_used_at=at))
 
 

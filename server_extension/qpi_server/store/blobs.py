@@ -45,9 +45,6 @@ class BlobWriter:
             os.fsync(self._file)
             os.close(self._file)
             self._file = -1
-            if not target.parent.is_dir():
-                target.parent.mkdir(exist_ok=True)
-                _sync_folder(self._folder)
             os.replace(self._path, target)
             _sync_folder(target.parent)
         except OSError as error:
@@ -68,6 +65,10 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # All shelves at once, so that no result waits for one.
+        for shelf in range(256):
+            (folder / f"{shelf:02x}").mkdir(exist_ok=True, mode=0o700)
+        _sync_folder(folder)
         # What a server that was killed left half written; nobody else writes here.
         for orphan in folder.glob(f"{_TEMP}*"):
             with contextlib.suppress(FileNotFoundError):

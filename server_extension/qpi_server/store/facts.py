@@ -32,6 +32,7 @@ _ADD_EVENT = insert(events)
 
 
 def add_event(connection: Connection, event: EventRow) -> None:
+    """Append an event."""
     connection.execute(
         _ADD_EVENT,
         {
@@ -78,11 +79,13 @@ def events_after(
 
 
 def events_of_job(connection: Connection, job_id: str) -> list[EventRow]:
+    """Every event of a job, oldest first."""
     query = select(events).where(events.c.job_id == job_id).order_by(events.c.seq)
     return [_event(row) for row in connection.execute(query)]
 
 
 def newest_event(connection: Connection) -> int:
+    """The newest ``seq``; 0 before the first event."""
     return int(connection.execute(select(func.max(events.c.seq))).scalar() or 0)
 
 
@@ -108,6 +111,7 @@ def entries(connection: Connection, job_id: str) -> list[Entry]:
 
 
 def add_entry(connection: Connection, entry: Entry) -> None:
+    """Append a line to the ledger."""
     connection.execute(
         _ADD_ENTRY,
         {
@@ -158,6 +162,7 @@ _ADD_RESULT = insert(results)
 
 
 def add_result(connection: Connection, row: ResultRow) -> None:
+    """Write a result."""
     connection.execute(
         _ADD_RESULT,
         {
@@ -174,6 +179,7 @@ def add_result(connection: Connection, row: ResultRow) -> None:
 
 
 def result(connection: Connection, job_id: str) -> ResultRow | None:
+    """The result of a job, if it has one."""
     row = connection.execute(_RESULT, {"job": job_id}).first()
     return None if row is None else ResultRow(**row._mapping)
 

@@ -92,6 +92,7 @@ def record(row: Row[Any]) -> JobRecord:
 
 
 def find(connection: Connection, job_id: str) -> JobRecord | None:
+    """The job of that id, if there is one."""
     row = connection.execute(_BY_ID, {"job_id": job_id}).first()
     return None if row is None else record(row)
 
@@ -102,6 +103,7 @@ def open_of_driver(connection: Connection, driver: str) -> list[JobRecord]:
 
 
 def count_open(connection: Connection, driver: str) -> int:
+    """How many attempts a driver has."""
     return int(connection.execute(_COUNT_OF_DRIVER, {"by": driver}).scalar_one())
 
 
@@ -119,6 +121,7 @@ def lost(connection: Connection) -> list[JobRecord]:
 
 
 def next_unchecked(connection: Connection, qpu: str) -> JobRecord | None:
+    """The first job that nobody has checked yet."""
     query = (
         select(*COLUMNS)
         .where(jobs.c.qpu == qpu, jobs.c.state == JobState.QUEUED, jobs.c.checked.is_(False))
@@ -222,9 +225,12 @@ def _weights(job: Job | None) -> tuple[int, float, int]:
     return (1, job.estimate_s, 0) if job.state is JobState.QUEUED else (0, 0.0, 1)
 
 
+_OPTIONS = select(jobs.c.options).where(jobs.c.id == bindparam("job_id"))
+
+
 def options(connection: Connection, job_id: str) -> bytes:
     """The run options as JSON."""
-    return bytes(connection.execute(select(jobs.c.options).where(jobs.c.id == job_id)).scalar_one())
+    return bytes(connection.execute(_OPTIONS, {"job_id": job_id}).scalar_one())
 
 
 def ahead(connection: Connection, job: Job, limit: int) -> tuple[int, float]:
@@ -272,16 +278,17 @@ _BEGIN = insert(attempts)
 _THIS = and_(attempts.c.job_id == bindparam("job"), attempts.c.attempt == bindparam("number"))
 _END = update(attempts).where(_THIS)
 _REOPEN = update(attempts).where(_THIS).values(ended_at=None, outcome=None)
-_DRIVER_OF = select(attempts.c.driver).where(_THIS)
 
 
 def begin_attempt(connection: Connection, job: Job, *, epoch: int | None, at: datetime) -> None:
-    """Write attempt ``job.attempt``, or open it again."""
-    if connection.execute(_REOPEN, {"job": job.id, "number": job.attempt}).rowcount == 0:
-        connection.execute(
-            _BEGIN,
-            {"job_id": job.id, "attempt": job.attempt, "driver": job.driver, "epoch": epoch, "assigned_at": at},
-        )
+    """Write attempt ``job.attempt``."""
+    row = {"job_id": job.id, "attempt": job.attempt, "driver": job.driver, "epoch": epoch, "assigned_at": at}
+    connection.execute(_BEGIN, row)
+
+
+def reopen_attempt(connection: Connection, job: Job) -> None:
+    """Attempt ``job.attempt`` goes on, although it was thought to be over."""
+    connection.execute(_REOPEN, {"job": job.id, "number": job.attempt})
 
 
 def end_attempt(
@@ -294,6 +301,7 @@ def end_attempt(
     started_at: datetime | None,
     busy_s: float | None,
 ) -> None:
+    """Write how an attempt ended."""
     connection.execute(
         _END,
         {
@@ -307,15 +315,11 @@ def end_attempt(
     )
 
 
-def driver_of(connection: Connection, job_id: str, attempt: int) -> str | None:
-    """Who was given this attempt."""
-    return connection.execute(_DRIVER_OF, {"job": job_id, "number": attempt}).scalar()
-
-
 # Programs and idempotency keys
 
 _PROGRAM = select(programs.c.packed).where(programs.c.sha256 == bindparam("digest"))
 _HAS_PROGRAM = select(programs.c.nbytes).where(programs.c.sha256 == bindparam("digest"))
+_SMALL_PROGRAM = _PROGRAM.where(programs.c.nbytes <= bindparam("at_most"))
 _ADD_PROGRAM = insert(programs)
 
 
@@ -326,13 +330,15 @@ def add_program(connection: Connection, sha256: str, packed: bytes, at: datetime
         connection.execute(_ADD_PROGRAM, row)
 
 
-def program(connection: Connection, sha256: str, *, at_most: int | None = None) -> bytes | None:
-    """The packed program; None if there is none, or if it has more bytes than ``at_most``."""
-    if at_most is not None:
-        nbytes = connection.execute(_HAS_PROGRAM, {"digest": sha256}).scalar()
-        if nbytes is None or nbytes > at_most:
-            return None
+def program(connection: Connection, sha256: str) -> bytes | None:
+    """The packed program, if there is one of that digest."""
     packed = connection.execute(_PROGRAM, {"digest": sha256}).scalar()
+    return None if packed is None else bytes(packed)
+
+
+def small_program(connection: Connection, sha256: str, at_most: int) -> bytes | None:
+    """The packed program, unless it has more bytes than ``at_most``."""
+    packed = connection.execute(_SMALL_PROGRAM, {"digest": sha256, "at_most": at_most}).scalar()
     return None if packed is None else bytes(packed)
 
 
@@ -355,5 +361,6 @@ def keyed(connection: Connection, owner: str, key: str) -> tuple[str, str] | Non
 
 
 def add_key(connection: Connection, owner: str, key: str, fingerprint: str, job_id: str, at: datetime) -> None:
+    """Remember which job came with an idempotency key."""
     row = {"owner": owner, "key": key, "fingerprint": fingerprint, "job_id": job_id, "at": at}
     connection.execute(_ADD_KEY, row)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
+from msgspec import Struct
 from tornado.web import HTTPError, stream_request_body
 
 from qpi_jupyter.core.access import Permission, Principal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SETTING = "qpi"
+INLINE_BODY_BYTES = 256 << 10
 STREAM_STEP_BYTES = 512 << 10
 STREAM_LIMIT_BYTES = 1 << 50
 """Of the connection, for streamed bodies; the upload has a limit of its own."""
@@ -126,6 +128,13 @@ class BodySink:
         return b"".join(self._chunks)
 
 
+async def _decoded(body: bytes, kind: type[Struct]) -> Struct:
+    """The body as its struct; a large one is taken apart in a thread, while the loop goes on."""
+    if len(body) <= INLINE_BODY_BYTES:
+        return decode(body, kind)
+    return await asyncio.to_thread(decode, body, kind)
+
+
 def check_size(size: int, limit: int = MAX_BODY_BYTES) -> None:
     """Refuse a body over the limit."""
     if size > limit:
@@ -222,7 +231,8 @@ class RestHandler(Signed):
         assert call is not None
         if isinstance(self._sink, BodySink):
             body = self._sink.body()
-            call.body = decode(body, route.body) if route.body is not None else None
+            if route.body is not None:
+                call.body = await _decoded(body, route.body)
         if route.waits:
             self._waiting = asyncio.ensure_future(route.run(call))
             await asyncio.wait([self._waiting])

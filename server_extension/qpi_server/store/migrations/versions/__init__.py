@@ -1,0 +1,1 @@
+"""One module a schema version; the revision is its number."""

@@ -1,0 +1,91 @@
+"""Embedded drivers live and end with the server that started them, whatever happens to either."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.servers import LabServer, lab_server, wait_until
+
+READY_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """A server for the tests that leave it as it was."""
+    with lab_server(tmp_path_factory.mktemp("steady"), "--demo") as server:
+        wait_online(server)
+        yield server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LabServer]:
+    with lab_server(tmp_path, "--demo") as server:
+        wait_online(server)
+        yield server
+
+
+def wait_online(server: LabServer) -> None:
+    me = server.client()
+
+    def all_online() -> bool:
+        return all(qpu["status"] == "online" for qpu in me.get("qpi/v1/qpus").json()["qpus"])
+
+    wait_until(all_online, READY_S, "the start of the simulators")
+
+
+def drivers(server: LabServer) -> dict[str, psutil.Process]:
+    """The drivers' processes by name."""
+    found = {}
+    for process in psutil.Process(server.process.pid).children():
+        words = process.cmdline()
+        if "qpi_agent" in words:
+            found[words[words.index("--name") + 1]] = process
+    return found
+
+
+def family(processes: dict[str, psutil.Process]) -> list[psutil.Process]:
+    return [member for process in processes.values() for member in (process, *process.children(recursive=True))]
+
+
+def test_a_killed_server_leaves_no_process(server: LabServer) -> None:
+    everybody = family(drivers(server))
+    assert len(everybody) > 2  # each driver has children of its own
+    server.kill()
+    _, alive = psutil.wait_procs(everybody, timeout=20)
+    assert not alive
+
+
+def test_a_stopped_server_leaves_no_process_and_no_owner_file(server: LabServer) -> None:
+    everybody = family(drivers(server))
+    server.process.terminate()
+    server.process.wait(30)
+    _, alive = psutil.wait_procs(everybody, timeout=5)
+    assert not alive
+    assert not (server.lab_dir / "owner.json").exists()
+
+
+def test_a_driver_that_dies_starts_again(steady: LabServer) -> None:
+    before = drivers(steady)["sim-b"]
+    children = before.children(recursive=True)
+    os.kill(before.pid, signal.SIGKILL)
+    wait_until(lambda: drivers(steady).get("sim-b", before).pid != before.pid, READY_S, "the driver's second start")
+    wait_online(steady)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_a_driver_is_out_of_reach_of_the_terminal(steady: LabServer) -> None:
+    for process in drivers(steady).values():
+        assert os.getsid(process.pid) != os.getsid(steady.process.pid)
+
+
+def test_a_driver_sees_nothing_of_the_servers_settings(steady: LabServer) -> None:
+    for process in drivers(steady).values():
+        names = {name for name in process.environ() if name.startswith(("QPI_", "JUPYTER_TOKEN"))}
+        assert names == {"QPI_ACCESS_TOKEN"}
