@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core.errors import Rejected, TooLarge
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance
+from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.rest import ResultStored
 from qpi_jupyter.wire.results import Splitter
 from qpi_server.store import facts
@@ -87,6 +88,7 @@ class Upload:
             self.abort()
             raise
         self._writer = None
+        reach("result_blob_stored")
         return await self._store(parsed, header["dataset"]["sha256"], header["dataset"]["bytes"])
 
     def abort(self) -> None:
@@ -155,6 +157,7 @@ class Upload:
             return change
 
         change = await self._room.store.write(unit)
+        reach("result_after_commit")
         self._room.send(change)
         if not change.changed:
             return KNOWN, await self._verdict()
