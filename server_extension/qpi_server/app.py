@@ -188,14 +188,15 @@ class QPIServer(ExtensionApp):
     async def _open_lab(self) -> Lab:
         from .service import Lab
 
-        return await Lab.open(self._config())
-
-    async def _own(self, lab: Lab) -> None:
-        if self.demo:
+        lab = await Lab.open(self._config())
+        if self.demo:  # before anybody is answered: who asks first already finds the QPUs
             from .embedded import demo_drivers
 
             for driver in demo_drivers():
                 await lab.embedded.define(driver)
+        return lab
+
+    async def _own(self, lab: Lab) -> None:
         if self.embedded_drivers:
             from .embedded import EmbeddedDrivers
 
