@@ -7,7 +7,6 @@ import json
 import random
 import secrets
 import signal
-import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

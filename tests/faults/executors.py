@@ -4,8 +4,8 @@
 current folder. None of them looks at the program, so none needs Qiskit to be quick.
 
 Every run is first appended, synced, to the file that the option ``diary`` names: what really ran is counted there and
-not in anybody's database. A line is JSON: ``{"job_id", "attempt", "label", "sha256", "pid", "event"}``; the label is the
-program's first line.
+not in anybody's database. A line is JSON: ``{"job_id", "attempt", "label", "sha256", "pid", "event"}``; the label is
+the program's first line.
 """
 
 from __future__ import annotations
