@@ -21,7 +21,7 @@ SYNCS = ("fsync", "fdatasync", "sync_file_range", "msync")
 
 
 class Burst:
-    """Clients that all ask at the same moment: 64 open connections, whose requests are sent before any answer is read."""
+    """Clients that all ask at the same moment: their requests are sent before any answer is read."""
 
     def __init__(self, server: LabServer, stack: ExitStack) -> None:
         self._port = int(server.url.rstrip("/").rpartition(":")[2])
