@@ -30,6 +30,7 @@ from .spool import Spool
 from .trust import trust
 
 log = logging.getLogger(__name__)
+_LAST_WORDS_S = 3.0
 
 
 class Agent:
@@ -96,7 +97,7 @@ class Agent:
     async def _drained(self) -> None:
         """Returns when a drain was asked for and has come to its end."""
         await self._ending.wait()
-        log.info("draining: no more jobs; what runs has %.0f s", self._settings.drain_timeout)
+        log.info("draining: no more jobs; what runs has %g s", self._settings.drain_timeout)
         self._bench.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_timeout):
@@ -105,8 +106,8 @@ class Agent:
                     await self._changed.wait()
             return
         self._bench.interrupt()
-        # The reports of what was just stopped are worth a moment; results that the lab cannot take now stay here.
-        grace_s = 2 * (self._settings.stop_grace or 5.0)
+        # What was just asked to stop is killed after two graces, and its report is worth a moment.
+        grace_s = 2 * (self._settings.stop_grace or 5.0) + _LAST_WORDS_S
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 while self._bench.owes_reports:

@@ -32,6 +32,7 @@ def here() -> OriginIn | None:
         notebook=os.environ.get("JPY_SESSION_NAME"),
         cell_id=parent.get("metadata", {}).get("cellId"),
         kernel_id=kernel[1] if kernel else None,
-        execution_count=shell.execution_count,
+        # The inputs are numbered as they come; `execution_count` itself grows before or after the cell, by version.
+        execution_count=len(shell.history_manager.input_hist_parsed) - 1,
         source_sha256=hashlib.sha256(code.encode()).hexdigest() if code else None,
     )

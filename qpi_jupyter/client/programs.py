@@ -211,7 +211,7 @@ def _rows(circuit: object, values: Any) -> list[list[float]]:
     try:
         rows = [list(row) for row in values] if _depth(values) == 2 else [list(values)]
         return [[float(value) for value in row] for row in rows]
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(
             "parameter_values is a row of numbers in the order of circuit.parameters, a list of such rows, or a dict "
             "from parameter to number or list of numbers."

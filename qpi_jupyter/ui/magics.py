@@ -55,6 +55,7 @@ class QpiMagics(Magics):
         view. ``ds`` is bound when the job has ended; ``await ds`` waits for it, ``--wait`` keeps the cell.
         """
         args = parse_argstring(self.qpi_submit, line)
+        args.to, args.job = _identifier("--to", args.to), _identifier("--job", args.job)
         circuits = self._circuits(args, cell)
         with mistakes_are_usage_errors(_texts(circuits)):
             job = self._lab().submit(circuits, **self._options(args))
@@ -97,10 +98,11 @@ class QpiMagics(Magics):
 
     def _deliver(self, job: JobHandle, args: Any, *, shown: bool) -> JobHandle | None:
         """Bind the names, and let the cell last where that was asked for; None where the job is shown already."""
-        to, name, namespace = _identifier("--to", args.to), _identifier("--job", args.job), self.shell.user_ns
-        if name:
-            namespace[name] = job
-        if not args.wait and _loop_runs():
+        to, namespace = args.to, self.shell.user_ns
+        if args.job:
+            namespace[args.job] = job
+        # In a terminal no loop runs between the cells that could bind a name later.
+        if not args.wait and (to is None or _loop_runs()):
             return self._go_on(job, to, shown=shown)
         with mistakes_are_usage_errors(job.sources):
             if shown:

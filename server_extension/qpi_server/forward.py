@@ -191,6 +191,8 @@ class Relay:
         except StreamClosedError as error:
             raise UpstreamLost(str(error)) from error
         self._reading = asyncio.ensure_future(self._connection.read_response(self._answer))
+        # an aborted request is not finished, so nobody else asks how its reading ended
+        self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _headers(self) -> HTTPHeaders:
         dropped = _NOT_PASSED_ON if self._own_token else _NOT_PASSED_ON | _CREDENTIALS
@@ -231,8 +233,8 @@ class Relay:
         raise UpstreamLost(f"{self._upstream.url} broke off")
 
     def abort(self) -> None:
-        """Break off."""
-        if self._stream is not None:
+        """Break off; after a whole answer there is nothing to break off."""
+        if self._stream is not None and not self._answer.complete:
             self._stream.close()
             self._stream = None
 

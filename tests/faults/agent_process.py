@@ -26,11 +26,11 @@ class AgentProcess:
     ) -> None:
         self.data_dir = folder / "data"
         self.diary = folder / "diary.jsonl"
-        self._log = folder / "agent.log"
+        self.log_path = folder / "agent.log"
         command = [sys.executable, "-m", "qpi_agent", "start", "--qpi-addr", url, "--name", "test"]
         command += ["--executor", executor if ":" in executor else f"tests.faults.executors:{executor}"]
         command += ["--data-dir", str(self.data_dir), "-o", f"diary={self.diary}", *arguments]
-        with self._log.open("ab") as log:
+        with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -42,7 +42,7 @@ class AgentProcess:
 
     @property
     def log(self) -> str:
-        return self._log.read_text()
+        return self.log_path.read_text()
 
     def children(self) -> list[psutil.Process]:
         """Its processes now."""

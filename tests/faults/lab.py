@@ -16,7 +16,7 @@ from typing import Any
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import ProgramFormat
-from qpi_jupyter.wire import frames, results
+from qpi_jupyter.wire import WIRE_VERSION, frames, results
 from qpi_jupyter.wire.frames import (
     Abort,
     Assignment,
@@ -116,6 +116,7 @@ class ScriptedDriver:
             places=self.places,
             manifest=self.manifest,
             held=held or [],
+            wire=WIRE_VERSION,
             **self.hello,
         )
         welcome = await self.peer.request(frames.HELLO, hello, Welcome)

@@ -116,7 +116,9 @@ class ScriptedDriver:
         return report.body
 
     async def holds(self, *wanted: tuple[str, str]) -> None:
-        """Wait for a heartbeat that holds exactly these jobs in these phases."""
+        """Wait for a heartbeat from now on that holds exactly these jobs in these phases."""
+        while not self.silent(frames.HEARTBEAT):
+            await self.expect(frames.HEARTBEAT)
         while True:
             held = (await self.expect(frames.HEARTBEAT)).body.get("held", [])
             if sorted((h["job_id"], h.get("phase", "running")) for h in held) == sorted(wanted):

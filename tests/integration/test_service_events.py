@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from qpi_jupyter.core.errors import NotFound
+from qpi_jupyter.core.errors import NotFound, Rejected
 from tests.faults.lab import ADMIN, ANN, BOB, bell, small_lab, turn
 
 
@@ -118,6 +118,17 @@ def test_lists_page_by_key_and_show_ones_own(tmp_path: Path) -> None:
             assert [job.id for job in (await lab.jobs.list(ANN, status="completed")).jobs] == ids[:1]
             with pytest.raises(NotFound):
                 await lab.jobs.get(BOB, ids[0])
+
+    asyncio.run(dialogue())
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "9" * 30, ""])
+def test_what_is_no_cursor_is_refused(tmp_path: Path, cursor: str) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, _):
+            with pytest.raises(Rejected):
+                await lab.jobs.list(ANN, after=cursor)
+            assert (await lab.events.page(ANN, after=10**30)).events == []
 
     asyncio.run(dialogue())
 

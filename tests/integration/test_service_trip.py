@@ -140,7 +140,7 @@ def test_a_repeated_upload_is_fine_and_another_result_is_not(tmp_path: Path) -> 
             assert (status, again.accepted, again.status) == (200, True, "completed")
             status, other = await driver.deliver(job, counts={"0x1": 100})
             assert (status, other.accepted) == (200, False)
-            assert (await lab.jobs.get(ANN, job.job_id)).counts == [{"0x0": 60, "0x3": 40}]
+            assert (await lab.jobs.get(ANN, job.job_id)).counts == [{"00": 60, "11": 40}]
 
     asyncio.run(dialogue())
 

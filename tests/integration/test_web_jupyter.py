@@ -15,6 +15,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
+from tests.support.driver import hang_up
 from tests.support.servers import TOKEN, LabServer, lab_server, wait_until
 
 EXTENSION = "--ServerApp.jpserver_extensions={'qpi_server': True}"
@@ -58,7 +59,7 @@ def subscribed(server: LabServer, submit: Any) -> list[dict[str, Any]]:
                 if event.get("schema_id") == JUPYTER_SCHEMA_ID:
                     seen.append(event)
         await submitting
-        socket.close()
+        await hang_up(socket)
         return seen
 
     return asyncio.run(listen())
@@ -98,7 +99,9 @@ def test_a_kernel_finds_its_own_servers_lab(server: LabServer) -> None:
         assert environment["QPI_LAB_URL"] == server.url
         with httpx.Client(trust_env=False) as kernel:
             token = environment["QPI_LAB_TOKEN"]
-            answer = kernel.get(f"{environment['QPI_LAB_URL']}qpi/v1/qpus", headers={"Authorization": f"Bearer {token}"})
+            answer = kernel.get(
+                f"{environment['QPI_LAB_URL']}qpi/v1/qpus", headers={"Authorization": f"Bearer {token}"}
+            )
             assert answer.status_code == 200
     finally:
         me.delete(f"api/kernels/{started.json()['id']}")
@@ -126,4 +129,3 @@ def test_importing_the_extension_is_light(tmp_path: Path) -> None:
         [sys.executable, "-c", script], env=python_env(), cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-

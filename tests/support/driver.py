@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import msgspec
 from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames, results
@@ -68,9 +69,15 @@ class ScriptedDriver:
         return frames.Prepared(estimate=Estimate(estimate_s=0.1, upper_s=1.0))
 
     async def _abort(self, data: Any) -> None:
-        import msgspec
-
         self.aborted.put_nowait(msgspec.json.decode(data, type=frames.Abort))
+
+
+async def hang_up(socket: WebSocketClientConnection) -> None:
+    """Close a connection and its file at once, without waiting for the other end."""
+    socket.close()
+    if socket.protocol is not None:
+        socket.protocol.stream.close()
+    await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -89,7 +96,7 @@ async def link(url: str, token: str) -> AsyncIterator[ScriptedDriver]:
     try:
         yield ScriptedDriver(peer)
     finally:
-        socket.close()
+        await hang_up(socket)
         await reading
 
 

@@ -19,6 +19,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 30.0
 TOKEN = "jupyter-token-of-the-tests"
+UNFORESEEN = ("Uncaught exception", "exception was never retrieved", "Exception in callback", "exception handler")
 T = TypeVar("T")
 
 
@@ -115,6 +116,8 @@ def lab_server(
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise
+    written = log.read_text()
+    assert not any(sign in written for sign in UNFORESEEN), f"the server's log has an exception:\n{written}"
 
 
 def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.faults.scripted_lab import TOKEN, ScriptedLab
+from tests.faults.scripted_rest import TOKEN, ScriptedLab
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM_FLAGS = [
@@ -147,7 +147,9 @@ def notebooks(scripted: ScriptedLab, tmp_path_factory: pytest.TempPathFactory) -
     home = tmp_path_factory.mktemp("jupyterlab")
     # The lab's own extension stays out: the scripted lab takes its place.
     process, found = start_jupyterlab(
-        home, {"QPI_LAB_URL": scripted.url, "QPI_LAB_TOKEN": TOKEN}, "--ServerApp.jpserver_extensions={'qpi_server': False}"
+        home,
+        {"QPI_LAB_URL": scripted.url, "QPI_LAB_TOKEN": TOKEN},
+        "--ServerApp.jpserver_extensions={'qpi_server': False}",
     )
     try:
         yield found

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core.errors import Unavailable
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance
-from qpi_jupyter.core.planner import HEAD, Policy, next_job
+from qpi_jupyter.core.planner import Policy, next_job
 from qpi_jupyter.core.programs import ProgramFormat, unpack
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import INLINE_PROGRAM_BYTES, MAX_FRAME_BYTES, Assignment, ProgramRef
@@ -187,7 +187,8 @@ class _Pick:
 
     def __call__(self, connection: Connection) -> _Picked:
         given: list[_Given] = []
-        view, rows = load_view(connection, self._qpu, self._at, self._policy, online=True)
+        want = len(self._claims)
+        view, rows = load_view(connection, self._qpu, self._at, self._policy, online=True, want=want)
         job = next_job(view, self._at)
         if job is None:
             return _Picked(given=given, dry=True)
@@ -206,8 +207,8 @@ class _Pick:
             given.append(_Given(claim=claim, change=change, assignment=assignment))
             view = replace(view, jobs=tuple(other for other in view.jobs if other is not job))
             job = next_job(view, self._at)
-        # A view brings only the head of a long queue: then there may be more than it knows.
-        return _Picked(given=given, dry=job is None and len(rows) < HEAD)
+        # A view brings only the head of a longer queue: then there may be more than it knows.
+        return _Picked(given=given, dry=job is None and len(rows) <= want)
 
 
 def _assignment(connection: Connection, record: JobRecord, timeout_s: float) -> Assignment:

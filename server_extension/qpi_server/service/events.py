@@ -18,6 +18,7 @@ from .room import Room, find
 
 MAX_WAIT_S = 60.0
 MAX_PAGE = 2_000
+MAX_SEQ = 2**63 - 1
 
 
 class EventService:
@@ -31,7 +32,7 @@ class EventService:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(wait_s, MAX_WAIT_S)
         reader = None if allows(principal, Permission.JOBS_READ_ANY) else principal.name
-        limit = max(1, min(limit, MAX_PAGE))
+        after, limit = max(0, min(after, MAX_SEQ)), max(1, min(limit, MAX_PAGE))
         topics = (ALL_EVENTS,) if reader is None else (events_topic(reader), events_topic(facts.EVERYBODY))
         with self._room.outbox.bell.listening(*topics) as news:
             while True:

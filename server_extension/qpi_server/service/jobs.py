@@ -33,9 +33,6 @@ from .transitions import Change, carry_out
 
 MAX_WAIT_S = 60.0
 MAX_PAGE = 500
-COUNT_LIMIT = 100_000
-"""How far the position of one job is counted; of a list's jobs, `LIST_COUNT_LIMIT`."""
-LIST_COUNT_LIMIT = 2_000
 
 
 class JobService:
@@ -101,10 +98,7 @@ class JobService:
             raise Rejected(
                 f"{status!r} is no status: pending, running, completed, failed, cancelled.", code="bad_status"
             )
-        try:
-            before = None if after is None else int(after)
-        except ValueError as error:
-            raise Rejected(f"{after!r} is not a cursor of this list.", code="bad_cursor") from error
+        before = None if after is None else _cursor(after)
         limit = max(1, min(limit, MAX_PAGE))
 
         def query(connection: Connection) -> tuple[Sequence[JobModel], str | None]:
@@ -186,7 +180,7 @@ class JobService:
     async def _model(self, record: JobRecord, result: ResultRow | None = None) -> JobModel:
         reason = None
         if record.job.state is JobState.QUEUED:
-            reason = await self._room.store.read(lambda c: self._why(c, record.job, COUNT_LIMIT))
+            reason = await self._room.store.read(lambda c: self._why(c, record.job))
         return job_model(record, self._room.progress, reason=reason, result=result)
 
     def _rows(self, connection: Connection, principal: Principal, found: Sequence[JobRecord]) -> Sequence[JobModel]:
@@ -194,18 +188,25 @@ class JobService:
         models = []
         for record in found:
             mine = record.job.owner == principal.name and record.job.state is JobState.QUEUED
-            reason = self._why(connection, record.job, LIST_COUNT_LIMIT) if mine else None
+            reason = self._why(connection, record.job) if mine else None
             dataset = stored.get(record.id)
             models.append(job_model(record, self._room.progress, reason=reason, dataset=dataset))
         return models
 
-    def _why(self, connection: Connection, job: Job, limit: int) -> Reason:
+    def _why(self, connection: Connection, job: Job) -> Reason:
         """Why a queued job waits."""
         online, now = self._sessions.online(job.qpu), self._room.now()
         view, _ = load_view(connection, job.qpu, now, self._room.config.policy, online=online)
-        count, seconds = jobs.ahead(connection, job, limit)
+        count, seconds = jobs.ahead(connection, job)
         places = max(1, self._sessions.places(job.qpu))
         return explain(view, job, now, ahead=count, eta_s=seconds / places if online else None)
+
+
+def _cursor(text: str) -> int:
+    """The ``seq`` that a page's ``next`` named."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Rejected(f"{text!r} is not a cursor of this list.", code="bad_cursor")
+    return int(text)
 
 
 def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:

@@ -75,11 +75,7 @@ def job_model(
 ) -> JobModel:
     """A job as its owner sees it; with its counts where ``result`` is given and they are few."""
     job = record.job
-    counts = None
-    if result is not None:
-        dataset = (result.blob_sha256, result.blob_bytes)
-        if result.small:
-            counts = [keyed_counts(circuit) for circuit in decode_header(result.header).circuits]
+    stored = dataset if result is None else (result.blob_sha256, result.blob_bytes)
     return JobModel(
         id=job.id,
         version=max(record.version, progress.version(job.id)),
@@ -104,11 +100,17 @@ def job_model(
         busy_s=record.busy_s,
         reason=None if reason is None else _reason(reason),
         error=None if job.error is None else msgspec.convert(job.error, JobError),
-        dataset=None if dataset is None else DatasetInfo(sha256=dataset[0], bytes=dataset[1]),
+        dataset=None if stored is None else DatasetInfo(sha256=stored[0], bytes=stored[1]),
         origin=record.origin,
         retry_safe=job.retry_safe,
-        counts=counts,
+        counts=None if result is None else _small_counts(result),
     )
+
+
+def _small_counts(result: ResultRow) -> list[dict[str, int]] | None:
+    if not result.small:
+        return None
+    return [keyed_counts(circuit) for circuit in decode_header(result.header).circuits]
 
 
 def _reason(reason: Reason) -> WaitReason:

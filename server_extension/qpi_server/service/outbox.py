@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+from qpi_jupyter.core.errors import QpiError
+
 from .transitions import Change
+
+log = logging.getLogger(__name__)
 
 
 class Bell:
@@ -38,25 +43,33 @@ class Bell:
 
 
 class Tasks:
-    """Background work that ends with the lab; what it raises is logged by the loop's handler, never lost."""
+    """Background work that ends with the lab. What goes wrong in it is logged, never lost."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
-    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run ``work``; once the lab is closed there is nothing left to do it with."""
+        if self._closed:
+            work.close()
+            return
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            context = {"message": f"{task.get_name()} failed", "exception": error, "task": task}
-            task.get_loop().call_exception_handler(context)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, QpiError):
+            log.warning("%s: %s", task.get_name(), error)
+        else:
+            log.error("%s failed", task.get_name(), exc_info=error)
 
     async def close(self) -> None:
         """Cancel what still runs and wait for it."""
+        self._closed = True
         running = list(self._tasks)
         for task in running:
             task.cancel()

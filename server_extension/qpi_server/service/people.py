@@ -92,13 +92,8 @@ class PeopleService:
         """
         self._room.qpu(request.qpu)
         token, driver_id = _new_token(), f"drv-{secrets.token_hex(8)}"
-        driver = DriverRow(
-            id=driver_id,
-            name=request.name,
-            qpu=request.qpu,
-            monitor=request.monitor,
-            created_at=self._room.now(),
-        )
+        at, name = self._room.now(), request.name
+        driver = DriverRow(id=driver_id, name=name, qpu=request.qpu, monitor=request.monitor, created_at=at)
         row = self._row(token, name=request.name, owner=driver_id, roles={Role.DRIVER}, driver=driver_id)
 
         def unit(connection: Connection) -> None:
@@ -108,15 +103,12 @@ class PeopleService:
             bench.add_token(connection, row)
 
         await self._room.store.write(unit)
-        command = f"qpi-agent start --qpi-addr {address} --name {request.name} --token {token}"
-        if ca_fingerprint is not None:
-            command += f" --ca-fingerprint {ca_fingerprint}"
         return DriverRegistered(
             id=driver_id,
             name=request.name,
             qpu=request.qpu,
             token=token,
-            command=command,
+            command=_command(address, request.name, token, ca_fingerprint),
             ca_fingerprint=ca_fingerprint,
         )
 
@@ -199,6 +191,12 @@ class PeopleService:
             work = self._room.store.write(lambda connection: bench.touch_token(connection, known.token_id, at))
             # When a token was used last is nice to know; a full disk does not make it worth an error.
             work.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _command(address: str, name: str, token: str, ca_fingerprint: str | None) -> str:
+    """What an engineer types on the driver's machine."""
+    command = f"qpi-agent start --qpi-addr {address} --name {name} --token {token}"
+    return command if ca_fingerprint is None else f"{command} --ca-fingerprint {ca_fingerprint}"
 
 
 def _new_token() -> str:

@@ -23,6 +23,7 @@ from qpi_server.store import bench, facts, jobs
 from qpi_server.store.jobs import JobRecord
 
 from .checking import Candidate, Checker, checked
+from .crowd import Crowd
 from .dispatch import MAX_OPTIONS_BYTES
 from .room import Qpu, Room, find
 from .sessions import Sessions
@@ -48,6 +49,7 @@ class Submitter:
 
     def __init__(self, room: Room, sessions: Sessions, checker: Checker) -> None:
         self._room, self._sessions, self._checker = room, sessions, checker
+        self._crowd = Crowd()
 
     async def submit(self, principal: Principal, request: SubmitRequest, key: str | None) -> tuple[JobRecord, bool]:
         """The stored job, and whether it is new; see `JobService.submit`."""
@@ -55,7 +57,9 @@ class Submitter:
             raise Rejected(f"An Idempotency-Key has 1 to {MAX_KEY} characters.", code="bad_key")
         fingerprint = hashlib.sha256(_encode(request)).hexdigest() if key is not None else ""
         try:
-            draft = await self._draft(principal, request, key, fingerprint)
+            with self._crowd.member() as member:
+                draft = await self._draft(principal, request, key, fingerprint)
+                await member.ready()
         except QpiError as error:
             # What was accepted under this key before stays accepted, whatever the lab thinks of it now.
             if key is not None and (known := await self._known(principal, key, fingerprint)) is not None:

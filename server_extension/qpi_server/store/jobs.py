@@ -15,6 +15,8 @@ from .schema import attempts, idempotency, jobs, programs, qpus
 
 OPEN = (JobState.ASSIGNED, JobState.RUNNING, JobState.CANCELLING)
 """The states in which an attempt is with a driver."""
+COUNT_LIMIT = 2_000
+"""How far a job's position is counted row by row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,9 +235,11 @@ def options(connection: Connection, job_id: str) -> bytes:
     return bytes(connection.execute(_OPTIONS, {"job_id": job_id}).scalar_one())
 
 
-def ahead(connection: Connection, job: Job, limit: int) -> tuple[int, float]:
-    """How many jobs of its QPU go before a queued one, up to ``limit``, and the seconds that they are expected to
-    take."""
+def ahead(connection: Connection, job: Job) -> tuple[int, float]:
+    """How many jobs of its QPU go before a queued one, and the seconds that they are expected to take.
+
+    Counted up to `COUNT_LIMIT`; behind more than that it is taken to be the last.
+    """
     rows = (
         select(jobs.c.estimate_s)
         .where(
@@ -243,11 +247,14 @@ def ahead(connection: Connection, job: Job, limit: int) -> tuple[int, float]:
             jobs.c.state == JobState.QUEUED,
             or_(jobs.c.priority > job.priority, and_(jobs.c.priority == job.priority, jobs.c.seq < job.seq)),
         )
-        .limit(limit)
+        .limit(COUNT_LIMIT)
         .subquery()
     )
     count, seconds = connection.execute(select(func.count(), func.sum(rows.c.estimate_s)).select_from(rows)).one()
-    return int(count), float(seconds or 0.0)
+    if count < COUNT_LIMIT:
+        return int(count), float(seconds or 0.0)
+    queued, queued_s = connection.execute(select(qpus.c.queued, qpus.c.queued_s).where(qpus.c.name == job.qpu)).one()
+    return int(queued) - 1, float(queued_s) - job.estimate_s
 
 
 def page(

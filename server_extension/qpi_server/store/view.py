@@ -17,7 +17,7 @@ from .schema import jobs
 
 _WAITING = (jobs.c.qpu == bindparam("on"), jobs.c.state == JobState.QUEUED.value, jobs.c.checked.is_(True))
 _ORDER = (jobs.c.priority.desc(), jobs.c.seq)
-_FIRST = select(*COLUMNS).where(*_WAITING).order_by(*_ORDER).limit(HEAD)
+_FIRST = select(*COLUMNS).where(*_WAITING).order_by(*_ORDER).limit(bindparam("count"))
 _OF_PERSON = (
     select(*COLUMNS)
     .where(*_WAITING, jobs.c.owner == bindparam("person"), jobs.c.priority <= bindparam("top"))
@@ -36,14 +36,16 @@ def load_view(
     policy: Policy,
     *,
     online: bool,
+    want: int = 1,
     booking: Booking | None = None,
     next_booking: Booking | None = None,
     session: Session | None = None,
 ) -> tuple[View, dict[str, JobRecord]]:
     """What the planner may look at, and the rows behind its jobs, by id.
 
-    Without bookings, sessions or shares the queue's own order decides, and its head is enough. Otherwise each
-    person's first jobs come too, and the first that are short enough to fit.
+    Without bookings, sessions or shares the queue's own order decides, and its first ``want`` jobs are enough; one
+    more shows whether there are more. Otherwise each person's first jobs come too, and the first that are short
+    enough to fit.
     """
     enabled, maintenance, hold = bench.flags(connection, qpu)
     view = View(
@@ -57,7 +59,7 @@ def load_view(
         session=session,
         policy=policy,
     )
-    rows = {row.id: record(row) for row in connection.execute(_FIRST, {"on": qpu})}
+    rows = {row.id: record(row) for row in connection.execute(_FIRST, {"on": qpu, "count": want + 1})}
     if policy.fair_share:
         since = now - timedelta(seconds=policy.fair_share_window_s)
         view = replace(view, shares=facts.shares(connection, qpu, since))
