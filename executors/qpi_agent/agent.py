@@ -214,6 +214,7 @@ class Agent:
         self._courier.deliver(key)
 
     def ended(self, key: Key, outcome: Outcome) -> None:
+        assert outcome.outcome != "spooled", "a result is delivered, not reported"
         self._link.report(
             frames.Report(
                 epoch=0,

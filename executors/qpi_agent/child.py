@@ -111,8 +111,9 @@ def _failed(error: BaseException, busy_s: float) -> Failed:
     elif isinstance(error, OSError):
         error = Faulted(f"The driver cannot keep the result: {error}", code="spool_failed")
     assert isinstance(error, QpiError)
-    outcome = "errored" if isinstance(error, _AT_FAULT) else "interrupted"
-    return Failed(outcome=outcome, error=error.to_dict(), busy_s=busy_s)
+    return Failed(
+        outcome="errored" if isinstance(error, _AT_FAULT) else "interrupted", error=error.to_dict(), busy_s=busy_s
+    )
 
 
 def _open(command: Open) -> Executor:

@@ -20,7 +20,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, W
 from qpi_jupyter.core.errors import Conflict, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.frames import Abort, Assignment, Claim, Heartbeat, Held, Hello, Prepare, Prepared, Welcome
-from qpi_jupyter.wire.peer import Peer, parse
+from qpi_jupyter.wire.peer import Handler, Peer, parse
 
 from .backoff import Backoff
 from .messages import Key
@@ -207,7 +207,7 @@ class Link:
 
     # --- what the lab says ---------------------------------------------------------------------------------------
 
-    def _listeners(self) -> dict[str, Callable[[Raw], Awaitable[None]]]:
+    def _listeners(self) -> dict[str, Handler]:
         async def abort(data: Raw) -> None:
             wanted = parse(data, Abort)
             self._driver.abort(Key(wanted.job_id, wanted.attempt))

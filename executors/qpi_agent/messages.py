@@ -104,8 +104,9 @@ Command = Open | Run | Check | Cancel
 Answer = Ready | Progress | Measured | Spooled | Failed | Checked
 
 _encoder = msgspec.msgpack.Encoder()
-_commands = msgspec.msgpack.Decoder(Command)
-decode_answer = msgspec.msgpack.Decoder(Answer).decode
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+decode_answer = _answers.decode
 
 
 def frame(message: Command | Answer) -> bytes:

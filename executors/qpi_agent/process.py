@@ -127,7 +127,12 @@ async def spawn(opening: Open, lifeline: Lifeline) -> tuple[Child, Manifest]:
             pass_fds=fds,
             env={**_FOR_CHILDREN, **{k: v for k, v in os.environ.items() if k not in _KEPT_FROM_CHILDREN}},
         )
-    child = Child(process, await asyncio.open_connection(sock=ours))
+    try:
+        child = Child(process, await asyncio.open_connection(sock=ours))
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     try:
         child.send(opening)
         answer = await child.receive()
