@@ -35,7 +35,7 @@ from .transitions import Change, carry_out
 if TYPE_CHECKING:
     from .drivers import DriverSession
 
-_STAGED = "staged"
+_STAGED, _MEASURED = "staged", "measured"
 RETRY_S = 5.0
 """A decision that the disk refused is tried again after this time."""
 
@@ -223,7 +223,7 @@ class _Greeting:
         if record is None:
             return False
         job = record.job
-        if job.state.final or (job.driver, job.attempt) != (self._driver, item.attempt):
+        if (job.driver, job.attempt) != (self._driver, item.attempt):
             return False
         if job.state is not JobState.QUEUED:
             return True
@@ -231,4 +231,7 @@ class _Greeting:
             return False
         step = advance(job, Event(kind=EventKind.STARTED, at=self._at, attempt=item.attempt))
         changes.append(carry_out(connection, record, step, self._at))
+        if job.state.final:
+            # The answer to its upload was lost: it asks again, and hears that the lab has it.
+            return job.state is JobState.COMPLETED and item.phase == _MEASURED
         return True
