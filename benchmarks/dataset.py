@@ -1,4 +1,4 @@
-"""A dataset of one gibibyte to the lab and back, directly and through a forwarder, against a plain copy with SHA-256."""
+"""One gibibyte to the lab and back, directly and through a forwarder, against a plain copy with SHA-256."""
 
 from __future__ import annotations
 

@@ -49,11 +49,11 @@ def run(*, quick: bool) -> Iterator[Figure]:
 
 def _worst(pid: int, target: Path) -> dict[str, Any]:
     target.unlink(missing_ok=True)
-    os.kill(pid, signal.SIGUSR1)
+    os.kill(pid, signal.SIGUSR2)
     deadline = time.monotonic() + 10
     while not target.exists():
         if time.monotonic() > deadline:
-            raise TimeoutError("the watched server did not answer SIGUSR1")
+            raise TimeoutError("the watched server did not answer SIGUSR2")
         time.sleep(0.01)
     found: dict[str, Any] = json.loads(target.read_text())
     return found

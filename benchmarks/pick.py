@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-
-from sqlalchemy import Connection, text
 
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
@@ -38,7 +38,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
 async def _measure(folder: Path, *, rounds: int) -> tuple[list[float], list[float]]:
     async with open_lab(folder / "empty") as small, open_lab(folder / "full") as large:
         drivers = [await _ready(small), await _ready(large)]
-        await _fill(large)
+        await _fill(large, folder / "full" / "lab.sqlite3")
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds):
             for lab, driver, side in zip((small, large), drivers, times, strict=True):
@@ -59,20 +59,15 @@ async def _ready(lab: Lab) -> ScriptedDriver:
     return driver
 
 
-async def _fill(lab: Lab) -> None:
+async def _fill(lab: Lab, database: Path) -> None:
     """Copy one queued job of somebody else's until there are `OTHERS`."""
     await lab.jobs.submit(BOB, bell())
-
-    def copy(connection: Connection) -> None:
-        columns = [row.name for row in connection.execute(text("PRAGMA table_info(jobs)"))]
+    with closing(sqlite3.connect(database)) as connection, connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
         changed = {"id": "'job-' || n", "seq": "(SELECT max(seq) FROM jobs) + n", "owner": "'user' || (n % 50)"}
         values = ", ".join(changed.get(name, name) for name in columns)
         connection.execute(
-            text(
-                f"WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < {OTHERS}) "
-                f"INSERT INTO jobs ({', '.join(columns)}) SELECT {values} FROM jobs, many WHERE jobs.owner = 'bob'"
-            )
+            f"WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < {OTHERS}) "
+            f"INSERT INTO jobs ({', '.join(columns)}) SELECT {values} FROM jobs, many WHERE jobs.owner = 'bob'"
         )
-        connection.execute(text("UPDATE qpus SET queued = queued + :n"), {"n": OTHERS})
-
-    await lab.store.write(copy)
+        connection.execute("UPDATE qpus SET queued = queued + ?", (OTHERS,))

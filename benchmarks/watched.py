@@ -1,6 +1,6 @@
 """``jupyter qpi`` with a watch on its event loop: how long the longest callback held it.
 
-Writes ``{"wall_s", "cpu_s", "what"}`` of the longest callback since the last ``SIGUSR1`` to ``$BENCH_LOOP_FILE`` when
+Writes ``{"wall_s", "cpu_s", "what"}`` of the longest callback since the last ``SIGUSR2`` to ``$BENCH_LOOP_FILE`` when
 the signal comes, and starts counting anew.
 """
 
@@ -44,6 +44,6 @@ def report(_signal: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGUSR1, report)
+    signal.signal(signal.SIGUSR2, report)
     watch()
     main()

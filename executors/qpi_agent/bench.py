@@ -19,6 +19,8 @@ from .spool import Spool
 log = logging.getLogger(__name__)
 Fetch = Callable[[str], Awaitable[list[bytes]]]
 _REMEMBERED_ABORTS = 64
+_MAX_UNDELIVERED = 64
+"""Results on disk that the lab does not take: more would only fill the disk."""
 
 
 class Lab(Protocol):
@@ -57,7 +59,7 @@ class Bench:
 
     def room(self) -> int:
         """How many more attempts it can take: one running and one staged for each place whose child is warm."""
-        if self.draining:
+        if self.draining or len(self._spooled) >= _MAX_UNDELIVERED:
             return 0
         busy = sum(ticket.phase in ("staged", "running", "measured") for ticket in self._tickets.values())
         return max(0, 2 * sum(place.up for place in self.places) - busy)
@@ -115,7 +117,7 @@ class Bench:
             self.abort(key)
         elif key in self._spooled:
             self._spool.archive(key, "the lab has no use for it")
-            self._spooled.discard(key)
+            self.forget(key)
 
     def drain(self) -> None:
         """Take no more; give back what has not begun."""
@@ -132,6 +134,7 @@ class Bench:
         """The lab has heard how the attempt ended, or has its result."""
         self._tickets.pop(key, None)
         self._spooled.discard(key)
+        self._on_room()
 
     @property
     def idle(self) -> bool:

@@ -106,9 +106,14 @@ class Place:
 
     def begin(self, ticket: Ticket) -> None:
         """Run a ticket; the place is free."""
+        assert self._child is not None
+        assert self._grace_s is not None
         assert self.free
+        ticket.phase = "running"
         self.ticket = ticket
-        self._task = asyncio.get_running_loop().create_task(self._run(ticket), name=f"run {ticket.key}")
+        self._stop = Stop(self._child, ticket, self._grace_s)
+        work = self._run(self._child, ticket, self._stop)
+        self._task = asyncio.get_running_loop().create_task(work, name=f"run {ticket.key}")
 
     def stop(self, reason: Reason) -> None:
         """Stop the running ticket, unless it is measured already."""
@@ -122,21 +127,19 @@ class Place:
         if self._task is not None:
             await self._task
 
-    async def _run(self, ticket: Ticket) -> None:
-        assert self._child is not None
-        assert self._grace_s is not None
-        ticket.phase = "running"
+    async def _run(self, child: Child, ticket: Ticket, stop: Stop) -> None:
         # Said before it happens: an instrument that has begun must never look as if it had not.
         self._desk.started(ticket)
         await asyncio.sleep(0)
         program = Circuits(format=ticket.program.format, sources=ticket.program.sources, options=ticket.program.options)
-        self._child.send(Run(key=ticket.key, program=program, path=str(self._spool.path(ticket.key))))
+        child.send(Run(key=ticket.key, program=program, path=str(self._spool.path(ticket.key))))
         reach("run_started")
-        self._stop = Stop(self._child, ticket, self._grace_s)
+        if stop.reason is not None:
+            child.send(Cancel(key=ticket.key))  # the first one overtook its job
         try:
-            outcome = await self._outcome(self._child, ticket, self._stop)
+            outcome = await self._outcome(child, ticket, stop)
         finally:
-            self._stop.over()
+            stop.over()
             self.ticket = self._stop = self._task = None
         self._desk.ended(ticket, outcome)
         if self.up:

@@ -281,12 +281,13 @@ def connect(
     global _current
     if url is None and token is None and _current is not None and not _current.closed:
         return _current
+    ca_file = ca_file or os.environ.get("QPI_LAB_CA_FILE")
     tried = []
     for place in addresses(url, token, insecure=insecure):
         if not isinstance(place, Address):
             tried.append(place.why)
             continue
-        lab = Lab(place.url, place.token, why=place.why, ca_file=ca_file or os.environ.get("QPI_LAB_CA_FILE"), retry_s=retry_s)
+        lab = Lab(place.url, place.token, why=place.why, ca_file=ca_file, retry_s=retry_s)
         try:
             _check(lab)
         except QpiError as error:

@@ -143,7 +143,7 @@ class JobModel(Answer):
     origin: dict[str, Any] = {}
     retry_safe: bool = False
     counts: list[dict[str, int]] | None = None
-    """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, when they are few enough to come with it."""
+    """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
 
 
 class JobPage(Answer):

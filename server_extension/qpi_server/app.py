@@ -101,6 +101,7 @@ class QPIServer(ExtensionApp):
         self._authority: Authority | None = None
         self._drivers: EmbeddedDrivers | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending: asyncio.Task[None] | None = None
         self._environment: dict[str, str | None] = {}
         self._context: Any = None
 
@@ -144,7 +145,15 @@ class QPIServer(ExtensionApp):
             self._tasks.append(asyncio.create_task(relay.run(), name="relay the lab's events"))
 
     async def stop_extension(self) -> None:
-        """Let go of everything, the lab last."""
+        """Let go of everything, the lab last; whoever asks a second time waits for the same end.
+
+        Jupyter asks once a signal, and stops its loop as soon as any of these calls returns.
+        """
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(), name="end the lab")
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

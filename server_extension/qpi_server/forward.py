@@ -218,6 +218,7 @@ class Relay:
             the connection broke before the answer began.
         """
         assert self._stream is not None
+        self._answer.asked.set()
         try:
             self._connection.finish()
             whole = await self._reading
@@ -235,21 +236,27 @@ class Relay:
     def abort(self) -> None:
         """Break off; after a whole answer there is nothing to break off."""
         if self._stream is not None and not self._answer.complete:
+            self._reading.cancel()
             self._stream.close()
             self._stream = None
 
 
 class _Passed(HTTPMessageDelegate):
-    """Writes an answer into a handler's."""
+    """Writes an answer into a handler's, once ``asked`` says that the whole request has come.
+
+    An answer that is finished before its request would make tornado hang up on the asker.
+    """
 
     def __init__(self, handler: RequestHandler) -> None:
         self._handler = handler
+        self.asked = asyncio.Event()
         self.started = self.complete = self.last = False
 
-    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+    async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         assert isinstance(start_line, ResponseStartLine)
         if start_line.code < 200:
             return
+        await self.asked.wait()
         self.started = True
         self.last = headers.get("Connection", "").lower() == "close"
         handler = self._handler

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import Any, ClassVar
 
 from jupyter_server.serverapp import ServerApp, flags
@@ -47,6 +49,12 @@ class LabServerApp(ServerApp):
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         """As a Jupyter server, with the extensions named here and no others."""
         super().initialize(*args, **{**kwargs, "find_extensions": False})
+
+    def init_signal(self) -> None:
+        """As a Jupyter server, but an interrupt ends it properly without a terminal to ask at, too."""
+        super().init_signal()
+        if not (sys.stdin and sys.stdin.isatty()):
+            signal.signal(signal.SIGINT, self._signal_stop)
 
 
 main = LabServerApp.launch_instance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from pathlib import Path
 
@@ -73,8 +74,8 @@ def test_the_second_server_takes_over_and_finishes_what_was_queued(tmp_path: Pat
                 job = client.get(f"qpi/v1/jobs/{job_id}?wait_s=60").json()
                 assert job["status"] == "completed", job
                 assert sum(job["counts"][0].values()) == 1000 + number
-            gone, alive = psutil.wait_procs(old_drivers, timeout=20)
-            assert not alive, f"orphans: {alive}; ended: {len(gone)}"
+            _gone, alive = psutil.wait_procs(old_drivers, timeout=20)
+            assert not alive, f"orphans: {alive}; ended: {len(_gone)}"
         assert not drivers_of(lab_dir)
 
 
@@ -82,16 +83,19 @@ def test_a_request_that_waits_on_the_owner_is_answered_by_its_successor(tmp_path
     from concurrent.futures import ThreadPoolExecutor
 
     lab_dir = tmp_path / "lab"
-    with lab_server(tmp_path / "a", "--demo", "--QPIServer.embedded_drivers=False", lab_dir=lab_dir) as first:
-        with lab_server(tmp_path / "b", lab_dir=lab_dir) as second, ThreadPoolExecutor(1) as pool:
-            client = second.client()
-            job_id = submit(client, shots=1, key="k")
-            waiting = pool.submit(second.client().get, f"qpi/v1/jobs/{job_id}?wait_s=60")
-            wait_until(lambda: _is_waiting(first), what="the long-poll's arrival")
-            first.kill()
-            wait_until(lambda: owner_pid(client) == second.process.pid, TAKEOVER_S, "the takeover")
-            assert client.post(f"qpi/v1/jobs/{job_id}/cancel").status_code == 200
-            assert waiting.result(10).json()["status"] == "cancelled"
+    with (
+        lab_server(tmp_path / "a", "--demo", "--QPIServer.embedded_drivers=False", lab_dir=lab_dir) as first,
+        lab_server(tmp_path / "b", lab_dir=lab_dir) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        client = second.client()
+        job_id = submit(client, shots=1, key="k")
+        waiting = pool.submit(second.client().get, f"qpi/v1/jobs/{job_id}?wait_s=60")
+        wait_until(lambda: _is_waiting(first), what="the long-poll's arrival")
+        first.kill()
+        wait_until(lambda: owner_pid(client) == second.process.pid, TAKEOVER_S, "the takeover")
+        assert client.post(f"qpi/v1/jobs/{job_id}/cancel").status_code == 200
+        assert waiting.result(10).json()["status"] == "cancelled"
 
 
 def _is_waiting(server: LabServer) -> bool:
@@ -125,3 +129,18 @@ def test_a_pure_forwarder_has_no_lab_of_its_own(tmp_path: Path) -> None:
             gone = forwarder.client().get("qpi/v1/qpus")
             assert gone.status_code == 503
             assert gone.headers["Retry-After"]
+
+
+def test_a_server_that_is_told_twice_to_stop_stops_once_and_leaves_nobody(tmp_path: Path) -> None:
+    with lab_server(tmp_path / "a", "--demo") as server:
+        client = server.client()
+        wait_until(lambda: is_online(client, "sim-b"), READY_S, "the start of the simulators")
+        drivers = drivers_of(server.lab_dir)
+        assert drivers
+        server.process.terminate()
+        server.process.send_signal(signal.SIGINT)
+        server.process.terminate()
+        server.process.wait(READY_S)
+        _gone, alive = psutil.wait_procs(drivers, timeout=10)
+        assert not alive, [process.cmdline() for process in alive]
+    assert not (server.lab_dir / "owner.json").exists()

@@ -32,7 +32,7 @@ from qpi_jupyter.wire.peer import Envelope
 from qpi_jupyter.wire.rest import OptionsIn, ResultStored
 from qpi_jupyter.wire.results import DIGEST_HEADER, Splitter
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 TOKEN = "qpi_secret-token-of-the-driver"
 T = TypeVar("T")
 

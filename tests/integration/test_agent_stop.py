@@ -57,6 +57,24 @@ def test_a_staged_job_is_given_back_and_never_runs(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_cancel_right_behind_its_job_always_finds_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, "--stop-grace", "30", executor="SlowExecutor"):
+            driver = await lab.greet()
+            for attempt in range(1, 31):
+                await driver.assign(assignment("j1", attempt=attempt))
+                for _ in range(attempt % 5):
+                    await asyncio.sleep(0)  # not to be right: each count lets the cancel meet another moment
+                driver.publish(frames.ABORT, Abort(job_id="j1", attempt=attempt))
+                report = await driver.expect(frames.REPORT)
+                assert report.body["attempt"] == attempt
+                assert report.body["outcome"] in ("released", "aborted")
+                assert report.body.get("busy_s", 0.0) < 30  # asked, not killed
+                driver.answer(report, frames.Reported(accepted=True))
+
+    asyncio.run(story())
+
+
 def test_a_job_over_its_time_limit_is_errored_with_what_it_used(tmp_path: Path) -> None:
     async def story() -> None:
         async with ScriptedLab() as lab, agent(tmp_path, lab.url, "--job-timeout", "1000", executor="SlowExecutor"):

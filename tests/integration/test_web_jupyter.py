@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
-from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
 
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
-from tests.support.driver import hang_up
+from tests.support.driver import websocket
 from tests.support.servers import TOKEN, LabServer, lab_server, wait_until
 
 EXTENSION = "--ServerApp.jpserver_extensions={'qpi_server': True}"
@@ -47,19 +46,14 @@ def subscribed(server: LabServer, submit: Any) -> list[dict[str, Any]]:
     """The lab's events on the server's bus until the cancelled job is reported."""
 
     async def listen() -> list[dict[str, Any]]:
-        request = HTTPRequest(
-            f"ws{server.url[4:]}api/events/subscribe", headers={"Authorization": f"token {TOKEN}"}
-        )  # fmt: skip
-        socket = await websocket_connect(request)
-        submitting = asyncio.create_task(asyncio.to_thread(submit))
         seen: list[dict[str, Any]] = []
-        async with asyncio.timeout(20):
+        async with websocket(f"ws{server.url[4:]}api/events/subscribe", TOKEN) as socket, asyncio.timeout(20):
+            submitting = asyncio.create_task(asyncio.to_thread(submit))
             while not any(event.get("data", {}).get("status") == "cancelled" for event in seen):
                 event = json.loads(await socket.read_message() or "{}")
                 if event.get("schema_id") == JUPYTER_SCHEMA_ID:
                     seen.append(event)
-        await submitting
-        await hang_up(socket)
+            await submitting
         return seen
 
     return asyncio.run(listen())
@@ -75,8 +69,8 @@ def test_the_labs_events_are_on_jupyters_bus(server: LabServer, owner: LabServer
 
     seen = subscribed(server, submit)
     assert {event["job_id"] for event in seen} == set(submitted)
-    assert [event["kind"] for event in seen][0] == "job.submitted"
-    for before, after in zip(seen, seen[1:], strict=False):
+    assert seen[0]["kind"] == "job.submitted"
+    for before, after in pairwise(seen):
         assert after["prev"] == before["seq"]
 
 

@@ -72,32 +72,37 @@ class ScriptedDriver:
         self.aborted.put_nowait(msgspec.json.decode(data, type=frames.Abort))
 
 
-async def hang_up(socket: WebSocketClientConnection) -> None:
-    """Close a connection and its file at once, without waiting for the other end."""
-    socket.close()
-    if socket.protocol is not None:
-        socket.protocol.stream.close()
-    await asyncio.sleep(0)
+@asynccontextmanager
+async def websocket(url: str, token: str) -> AsyncIterator[WebSocketClientConnection]:
+    """An open WebSocket; its file is closed at the end, whoever hung up first."""
+    connection = await websocket_connect(HTTPRequest(url, headers={"Authorization": f"Bearer {token}"}))
+    assert connection.protocol is not None
+    stream = connection.protocol.stream
+    try:
+        yield connection
+    finally:
+        connection.close()
+        stream.close()
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
 async def link(url: str, token: str) -> AsyncIterator[ScriptedDriver]:
     """A driver whose link to the lab at ``url`` is open and who has said nothing yet."""
-    request = HTTPRequest(f"ws{url[4:]}qpi/v1/link", headers={"Authorization": f"Bearer {token}"})
-    socket = await websocket_connect(request)
-    peer = Peer(socket.write_message)  # type: ignore[arg-type]
+    async with websocket(f"ws{url[4:]}qpi/v1/link", token) as socket:
+        peer = Peer(socket.write_message)  # type: ignore[arg-type]
 
-    async def read() -> None:
-        while (message := await socket.read_message()) is not None:
-            await peer.receive(message)
-        peer.close()
+        async def read() -> None:
+            while (message := await socket.read_message()) is not None:
+                await peer.receive(message)
+            peer.close()
 
-    reading = asyncio.create_task(read())
-    try:
-        yield ScriptedDriver(peer)
-    finally:
-        await hang_up(socket)
-        await reading
+        reading = asyncio.create_task(read())
+        try:
+            yield ScriptedDriver(peer)
+        finally:
+            reading.cancel()
+            peer.close()
 
 
 def register(admin: httpx.Client, qpu: str, name: str = "d", *, kind: str = "pool") -> str:

@@ -21,6 +21,7 @@ from playwright.sync_api import Page
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
 
 ROOT = Path(__file__).parents[2]
+SOURCES = [str(ROOT), str(ROOT / "server_extension"), str(ROOT / "executors")]
 CHROMIUM_FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -107,7 +108,7 @@ def start_jupyterlab(home: Path, env: dict[str, str], *options: str) -> tuple[su
     own = {
         "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "server_extension"), str(ROOT / "executors")]),
+        "PYTHONPATH": os.pathsep.join(filter(None, [*SOURCES, os.environ.get("PYTHONPATH")])),
     }  # fmt: skip
     log = (home / "lab.log").open("wb")
     process = subprocess.Popen(command, cwd=folder, env={**os.environ, **own, **env}, stdout=log, stderr=log)
@@ -193,4 +194,6 @@ def change_theme(page: Page, name: str) -> None:
     """``JupyterLab Light`` or ``JupyterLab Dark``."""
     page.evaluate(THEME, name)
     light = "true" if name.endswith("Light") else "false"
+    # Changing the theme shows the splash screen for a moment.
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
     page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")

@@ -8,7 +8,7 @@ import msgspec
 
 from qpi_jupyter.core.planner import Reason
 from qpi_jupyter.core.programs import ProgramFormat
-from qpi_jupyter.core.results import format_outcome
+from qpi_jupyter.core.results import format_outcome, header_circuits
 from qpi_jupyter.wire.rest import DatasetInfo, EventModel, JobError, JobModel, WaitReason
 from qpi_server.store.facts import EventRow, ResultRow
 from qpi_server.store.jobs import JobRecord
@@ -62,7 +62,34 @@ def keyed_counts(circuit: Circuit) -> dict[str, int]:
     }
 
 
-decode_header = msgspec.json.Decoder(Header).decode
+class _Document(msgspec.Struct):
+    """A header as it is sent: what all circuits share stands once, in ``common``."""
+
+    success: bool
+    circuits: list[dict[str, Any]]  # Any: a field of any type, which `Circuit` checks
+    common: dict[str, Any] = {}
+    provenance: Provenance | None = None
+
+
+_decode = msgspec.json.Decoder(_Document).decode
+
+
+def decode_header(raw: bytes | str) -> Header:
+    """The header with every circuit's fields in place.
+
+    Raises
+    ------
+    msgspec.MsgspecError
+        it is not a result's header.
+    """
+    document = _decode(raw)
+    circuits = header_circuits({"circuits": document.circuits, "common": document.common})
+    return Header(
+        success=document.success,
+        circuits=msgspec.convert(circuits, list[Circuit]),
+        provenance=document.provenance,
+    )
+
 
 
 def job_model(

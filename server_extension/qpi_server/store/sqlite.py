@@ -69,7 +69,9 @@ class SqliteStore:
         self._local = threading.local()
         self._reading: list[Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        self._writer = threading.Thread(target=self._run, name="store-writer")
+        # A daemon: a process whose loop is gone must be able to end. Nothing is acknowledged before its commit, so
+        # that cutting a commit short loses nothing that anybody was told of.
+        self._writer = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._writer.start()
 
     def write(self, unit: Unit[T]) -> asyncio.Future[T]:
@@ -88,6 +90,8 @@ class SqliteStore:
 
     async def read(self, query: Unit[T]) -> T:
         """See `Store.read`."""
+        if self._closed:
+            raise Unavailable("The lab is closing.", code="closing")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
 
     async def close(self) -> None:

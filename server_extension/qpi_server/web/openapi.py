@@ -16,7 +16,7 @@ from qpi_jupyter.wire.rest import ErrorBody
 from .table import Route
 
 _REF = "#/components/schemas/{name}"
-_SECURITY = [{"bearer": []}, {"apiToken": []}]
+_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiToken": []}]
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:

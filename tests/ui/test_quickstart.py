@@ -1,0 +1,161 @@
+"""The quick-start notebook in a real browser, on a real demo lab: the first thing a newcomer sees.
+
+With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.request import Request, urlopen
+
+import psutil
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.servers import wait_until
+from tests.ui.conftest import (
+    ROOT,
+    Notebooks,
+    change_theme,
+    loaded,
+    open_notebook,
+    run_all,
+    save,
+    start_jupyterlab,
+)
+
+pytestmark = pytest.mark.ui
+QUICKSTART = ROOT / "notebooks" / "01_quickstart.ipynb"
+IMAGES = ROOT / "docs" / "images"
+LONG = """
+%%qpi_submit --qpu sim-a --shots 200 --name ladder
+from qiskit import QuantumCircuit
+from qiskit.circuit.library import real_amplitudes
+
+ladder = []
+for n in range(200):
+    circuit = real_amplitudes(15, reps=12).assign_parameters([0.01 * (n + k) for k in range(195)])
+    circuit.measure_all()
+    ladder.append(circuit)
+ladder
+"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Notebooks, int]]:
+    """JupyterLab with the demo lab inside, both QPUs online; and the server's process id."""
+    home = tmp_path_factory.mktemp("demo")
+    process, notebooks = start_jupyterlab(
+        home, {"QPI_LAB_DIR": str(home / "lab")},
+        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
+    )  # fmt: skip
+    try:
+        wait_until(lambda: online(notebooks) >= 2, 90, "both QPUs online")
+        yield notebooks, process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def online(notebooks: Notebooks) -> int:
+    request = Request(f"{notebooks.url}/qpi/v1/qpus", headers={"Authorization": f"token {notebooks.token}"})
+    try:
+        with urlopen(request, timeout=5) as answer:
+            return sum(qpu["status"] == "online" for qpu in json.load(answer)["qpus"])
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+def page_of_demo(page: Page, demo: tuple[Notebooks, int]) -> Iterator[Page]:
+    yield from loaded(page, demo[0])
+
+
+@contextmanager
+def unplugged(server: int, name: str) -> Iterator[None]:
+    """The QPU's driver is silent meanwhile."""
+    drivers = [
+        child for child in psutil.Process(server).children(recursive=True)
+        if "qpi_agent" in child.cmdline() and name in child.cmdline()
+    ]  # fmt: skip
+    assert drivers
+    for driver in drivers:
+        driver.suspend()
+    try:
+        yield
+    finally:
+        for driver in drivers:
+            driver.resume()
+
+
+def picture(page: Page, view: Locator, name: str) -> None:
+    """The view in both themes, for the documentation."""
+    for theme in ("Dark", "Light"):
+        change_theme(page, f"JupyterLab {theme}")
+        if os.environ.get("QPI_SCREENSHOTS"):
+            IMAGES.mkdir(parents=True, exist_ok=True)
+            view.screenshot(path=IMAGES / f"job-{name}-{theme.lower()}.png")
+        expect(view).to_be_visible()
+
+
+def outputs(notebook: dict[str, object], kind: str) -> Iterator[dict[str, object]]:
+    for cell in notebook["cells"]:  # type: ignore[attr-defined]
+        for output in cell.get("outputs", []):
+            if output["output_type"] == kind:
+                yield output
+
+
+def test_the_quickstart_runs_from_top_to_bottom(page_of_demo: Page, demo: tuple[Notebooks, int]) -> None:
+    page, (notebooks, server) = page_of_demo, demo
+    # JupyterLab keeps only what is in view on the page.
+    page.set_viewport_size({"width": 1200, "height": 4500})
+    shutil.copy(QUICKSTART, notebooks.folder)
+    open_notebook(page, QUICKSTART.name)
+    with unplugged(server, "sim-a"):
+        run_all(page)
+        view = page.locator(".qpi-job").first
+        expect(view).to_have_attribute("data-status", "pending", timeout=60_000)
+        expect(view.locator(".qpi-title")).to_have_text("bell")
+        expect(view.locator(".qpi-reason")).not_to_be_empty()
+        picture(page, view, "waiting")
+
+    expect(view).to_have_attribute("data-status", "completed", timeout=60_000)
+    expect(view.locator(".qpi-count")).to_have_count(2)
+    picture(page, view, "finished")
+    iq = page.locator(".qpi-job").nth(1)
+    expect(iq.locator(".qpi-points")).to_have_count(2, timeout=120_000)
+    picture(page, iq, "iq")
+    table = page.locator(".jp-RenderedHTMLCommon caption", has_text="Jobs")
+    expect(table).to_be_visible(timeout=60_000)
+    if os.environ.get("QPI_SCREENSHOTS"):
+        page.set_viewport_size({"width": 1280, "height": 1000})
+        page.locator(".jp-WindowedPanel-outer").first.evaluate("element => element.scrollTo(0, 260)")
+        expect(view.locator(".qpi-count")).to_have_count(2)
+        page.screenshot(path=IMAGES / "quickstart.png")
+    save(page)
+    saved = notebooks.read(QUICKSTART.name)
+    assert not list(outputs(saved, "error"))
+    assert not [o for o in outputs(saved, "stream") if "Error" in "".join(o["text"])]  # type: ignore[call-overload]
+
+
+def test_a_long_job_shows_its_progress_and_can_be_cancelled(page_of_demo: Page, demo: tuple[Notebooks, int]) -> None:
+    page, (notebooks, _) = page_of_demo, demo
+    open_notebook(page, notebooks.write("long.ipynb", "%load_ext qpi_jupyter", LONG))
+    run_all(page)
+    view = page.locator(".qpi-job").first
+    expect(view).to_have_attribute("data-status", "running", timeout=90_000)
+    expect(view.get_by_role("progressbar")).to_be_visible()
+    picture(page, view, "running")
+    view.get_by_role("button", name="Cancel").click()
+    expect(view.locator(".qpi-word")).to_have_text("Cancelled", timeout=30_000)
+
+
+def test_the_pictures_of_the_documentation_are_there() -> None:
+    states, themes = ("waiting", "running", "finished", "iq"), ("dark", "light")
+    expected = {f"job-{state}-{theme}.png" for state in states for theme in themes}
+    assert expected | {"quickstart.png"} <= {path.name for path in IMAGES.glob("*.png")}

@@ -1,0 +1,34 @@
+"""What the lab reads out of a result's header."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from qpi_jupyter.core.results import share_common
+from qpi_server.service.models import decode_header
+
+
+def circuit(index: int) -> dict[str, Any]:
+    return {
+        "name": f"c{index}", "circuit": index, "row": None, "shots": 10, "meas_level": 2, "meas_return": "single",
+        "creg_sizes": [["c", 2]], "qreg_sizes": [["q", 2]], "memory_slots": 2, "n_qubits": 2, "seed": None,
+        "metadata": {}, "counts": {"0x0": index, "0x3": 10 - index}, "truncated": False, "memory": None,
+    }  # fmt: skip
+
+
+def test_a_header_of_many_circuits_reads_as_one_of_few() -> None:
+    header = {"v": 1, "success": True, "circuits": [circuit(n) for n in range(5)], "provenance": {"busy_s": 0.5}}
+    plain = decode_header(msgspec.json.encode(header))
+    share_common(header)
+    assert "shots" not in header["circuits"][0], "the shared fields stand once"
+    assert decode_header(msgspec.json.encode(header)) == plain
+    assert [c.shots for c in plain.circuits] == [10] * 5
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'{"success": true}', b'{"success": true, "circuits": [{"name": 1}]}'])
+def test_what_is_no_header_is_an_error_of_one_kind(raw: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        decode_header(raw)
