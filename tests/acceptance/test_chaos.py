@@ -32,7 +32,7 @@ from tests.support.realworld import (
     kill_marked,
     reading,
 )
-from tests.support.servers import LabServer, spawn_server, wait_until
+from tests.support.servers import LabServer, lab_server, spawn_server, wait_until
 
 JOBS, CANCELLED_IN_A_WAVE, CLIENTS = 200, 3, 8
 SEED = 20
@@ -61,11 +61,13 @@ class World:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self._tokens = self._register()
-        counts = {point: 1 if point.startswith("cancel") else rng.randint(2, 4) for point in POINTS}
-        server = [f"{point}:{counts[point]}" for point in SERVER_POINTS]
-        driver = [f"{point}:{rng.randint(1, 3)}" for point in DRIVER_POINTS]
+        # Far enough apart that the server dies about once a wave, and near enough that it dies in each.
+        first, *middle, cancel = SERVER_POINTS
+        server = [f"{first}:4", *(f"{point}:{rng.randint(12, 18)}" for point in middle), f"{cancel}:1"]
+        driver = [f"{point}:{rng.randint(1, 2)}" for point in DRIVER_POINTS]
         self.server = self._mortal("server", lambda env: self._server(**env).process, server)
-        self.steady = self._agent("sim-steady", {MARK: f"{mark}/sim-steady/"}, "-o", "seconds=0.4")
+        # So slow that it leaves enough for the other, which has to meet its points.
+        self.steady = self._agent("sim-steady", {MARK: f"{mark}/sim-steady/"}, "-o", "seconds=1.5")
         self.sim = self._mortal(
             "sim-mortal", lambda env: self._agent("sim-mortal", env, "-o", "seconds=0.02").process, driver
         )
@@ -85,8 +87,9 @@ class World:
         self.server.last().wait(PATIENCE_S)
         assert_gone(self.mark)
 
-    def spools(self) -> list[Path]:
-        return [path for name in DRIVERS for path in (self.folder / name / "data" / "spool").iterdir()]
+    def files(self, kind: str) -> list[str]:
+        """The results that lie with the drivers: in the ``spool``, or in the ``archive`` of what nobody wanted."""
+        return [path.name for name in DRIVERS for path in (self.folder / name / "data" / kind).iterdir()]
 
     def _server(self, **env: str) -> LabServer:
         return spawn_server(self.folder / "server", *SETTINGS, port=self.port, lab_dir=self.lab_dir, **env)
@@ -102,15 +105,10 @@ class World:
         return Mortal(name, start, traps=traps, folder=self.folder, mark=self.mark)
 
     def _register(self) -> dict[str, str]:
-        server = self._server(**{MARK: f"{self.mark}/first/"})
-        customer = Customer(server.url)
-        customer.call("GET", "health")
-        admin = server.client()
-        tokens = {name: register(admin, name[: name.index("-")], name, kind=_kind(name)) for name in DRIVERS}
-        admin.close()
-        customer.close()
-        server.kill()
-        return tokens
+        """The drivers' tokens, from a server that lives only for that."""
+        with lab_server(self.folder / "server", *SETTINGS, port=self.port, lab_dir=self.lab_dir) as server:
+            admin = server.client()
+            return {name: register(admin, name[: name.index("-")], name, kind=_kind(name)) for name in DRIVERS}
 
 
 def _kind(driver: str) -> str:
@@ -177,7 +175,7 @@ def test_every_acknowledged_job_ends_once_whatever_dies(tmp_path: Path) -> None:
         hits = [point for mortal in there.mortals for point in mortal.hits()]
         assert there.steady.process.poll() is None
         there.end()
-        assert there.spools() == []
+        assert there.files("spool") == []
 
     assert len(acknowledged) == JOBS
     assert set(hits) == set(POINTS)
@@ -189,6 +187,7 @@ def test_every_acknowledged_job_ends_once_whatever_dies(tmp_path: Path) -> None:
     books.check_each_job_ended_once(acknowledged)
     books.check_each_attempt_ran_once(runs)
     books.check_charges(runs)
+    books.check_nothing_wanted_was_put_aside(there.files("archive"))
     for job in final.values():
         check_end(job, acknowledged[job["id"]], books, runs)
     statuses = Counter(job["status"] for job in final.values())
@@ -257,3 +256,9 @@ class Books:
             assert abs(total + used) < 1e-9, (attempt, total, used)
             assert not kinds["settle"] or runs[attempt] == 1
         assert set(self.attempts) <= set(entries)
+
+    def check_nothing_wanted_was_put_aside(self, names: list[str]) -> None:
+        """What a driver keeps aside is of an attempt that did not complete its job."""
+        for name in names:
+            job_id, attempt, _ = name.split(".")
+            assert self.attempts[job_id, int(attempt)]["outcome"] != "result_stored", name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import secrets
 import signal
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ import psutil
 
 from .servers import TOKEN
 
-PATIENCE_S = 45.0
+PATIENCE_S = 60.0
 MARK = "QPI_TEST_MARK"
 """In the environment of every process that a test starts, and so of everything that those start."""
 
