@@ -11,9 +11,10 @@ from typing import Any
 from qiskit import QuantumCircuit
 
 import qpi_jupyter
+from qpi_server.demo import DemoLab
 
 from . import bare
-from .harness import Figure, lab
+from .harness import Figure, server
 
 CLIENTS = 8
 
@@ -26,20 +27,20 @@ def run(*, quick: bool) -> Iterator[Figure]:
         ("25 ms jobs per second, 8 clients, 2 places", bare.lasting(0.025), 0.5),
         ("100 Bells in one job, jobs per second", [bare.bell() for _ in range(100)], 0.7),
     ]
-    with lab() as client:
+    with server() as demo:
         for name, circuits, goal in cases:
             baseline = bare.rate(circuits, seconds=seconds)
-            ours = rate(client, circuits, seconds=seconds)
+            ours = rate(demo, circuits, seconds=seconds)
             yield Figure(
                 name=name, ratio=ours / baseline, goal=goal, at_most=False, ours=ours, bare=baseline, unit=" /s"
             )
 
 
-def rate(client: qpi_jupyter.Lab, circuits: Any, *, seconds: float) -> float:
+def rate(demo: DemoLab, circuits: Any, *, seconds: float) -> float:
     """Jobs a second that `CLIENTS` processes get results of, each submitting the next when one is in hand."""
     context = multiprocessing.get_context("spawn")
     barrier, count = context.Barrier(CLIENTS + 1), context.Value("l", 0)
-    args = (client.url, client.token, circuits, seconds, barrier, count)
+    args = (demo.url, demo.token, circuits, seconds, barrier, count)
     workers = [context.Process(target=_loop, args=args) for _ in range(CLIENTS)]
     for worker in workers:
         worker.start()

@@ -38,7 +38,7 @@ class QpiMagics(Magics):
     @argument("--job", metavar="NAME", help="the variable that receives the job at once")
     @argument("--name", help="a name for the job")
     @argument("--tag", action="append", default=[], help="a tag for the job; may be repeated")
-    @argument("--priority", metavar="N", help="-10 to 10, among your own jobs (default 0)")
+    @argument("--priority", metavar="N", help="-10 to 10, the higher goes first (default 0)")
     @argument("--retry-safe", action="store_true", help="an instrument may repeat it in doubt")
     @argument("--wait", action="store_true", help="let the cell last until the job has ended")
     @line_cell_magic
@@ -52,7 +52,7 @@ class QpiMagics(Magics):
             ...
 
         As a line magic it takes an expression: ``job = %qpi_submit bell --qpu sim-a``. It returns at once with a live
-        view. ``ds`` is bound when the job has ended; ``await ds`` waits for it, ``--wait`` keeps the cell.
+        view. ``ds`` is bound when the job has ended; ``%qpi_wait ds`` waits for it, ``--wait`` keeps the cell.
         """
         args = parse_argstring(self.qpi_submit, line)
         args.to, args.job = _identifier("--to", args.to), _identifier("--job", args.job)
@@ -159,6 +159,30 @@ class QpiMagics(Magics):
         """Cancel a job by its id: ``%qpi_cancel ID``. A result that is already there stays."""
         with mistakes_are_usage_errors():
             return self._lab().job(_id("%qpi_cancel", line)).cancel()
+
+    @line_magic
+    def qpi_wait(self, line: str) -> None:
+        """Wait for data or jobs, by the names of their variables: ``%qpi_wait ds``.
+
+        Where the data is there already it returns at once, so that the cell can be run again and again. Interrupting
+        the kernel ends the waiting, not the job.
+        """
+        from qpi_jupyter.client import JobHandle
+
+        from .pending import Pending
+
+        names, namespace = line.split(), self.shell.user_ns
+        if not names:
+            raise UsageError("%qpi_wait takes the names that --to or --job gave, for example %qpi_wait ds.")
+        if missing := [name for name in names if name not in namespace]:
+            raise UsageError(f"There is no variable {', '.join(missing)}.")
+        for name in names:
+            value = namespace[name]
+            with mistakes_are_usage_errors():
+                if isinstance(value, Pending):
+                    namespace[name] = value.job.dataset()
+                elif isinstance(value, JobHandle) and (error := value.wait().error) is not None:
+                    raise error
 
     @magic_arguments()
     @argument("url", nargs="?", help="the address of JupyterLab or of `jupyter qpi`; else the lab is looked for")

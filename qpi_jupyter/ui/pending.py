@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Pending:
-    """A Dataset that is still being measured: ``await ds`` gives it; using it before says what it waits for."""
+    """A Dataset that is still being measured; ``%qpi_wait ds`` waits for it, and whoever uses it before is told so."""
 
     __slots__ = ("job", "name")
 
@@ -24,7 +24,9 @@ class Pending:
     def __repr__(self) -> str:
         if self.job.error is not None:
             return f"<{self.name}: there is no data, {self.job.explanation()}>"
-        return f"<{self.name}: job {self.job.id} is {self.job.explanation()}; `await {self.name}` waits for the data>"
+        return (
+            f"<{self.name}: job {self.job.id} is {self.job.explanation()}; `%qpi_wait {self.name}` waits for the data>"
+        )
 
     def __getattr__(self, attribute: str) -> Any:
         # Dunder and IPython's display lookups must fail quietly, so that the repr above is what is shown.
@@ -34,7 +36,7 @@ class Pending:
             raise error
         raise AttributeError(
             f"{self.name} is not there yet: job {self.job.id} is {self.job.explanation()}. "
-            f"`await {self.name}` waits for it, and so does %%qpi_submit --wait."
+            f"`%qpi_wait {self.name}` waits for it, and so does %%qpi_submit --wait."
         )
 
     def __getitem__(self, key: Any) -> Any:

@@ -152,7 +152,7 @@ def test_to_holds_a_placeholder_until_the_data_is_there(server: ScriptedLab, she
         submit(shell, "--to ds")
         pending = shell.user_ns["ds"]
         assert isinstance(pending, Pending)
-        assert "`await ds` waits" in repr(pending)
+        assert "`%qpi_wait ds` waits" in repr(pending)
         with pytest.raises(AttributeError, match="ds is not there yet: job job1 is waiting"):
             _ = pending.bit
         with pytest.raises(AttributeError, match="not there yet"):
@@ -163,6 +163,24 @@ def test_to_holds_a_placeholder_until_the_data_is_there(server: ScriptedLab, she
         with pytest.raises(Faulted, match="fridge"):
             _ = pending.bit
         assert "there is no data" in repr(pending)
+
+    asyncio.run(cell())
+
+
+def test_qpi_wait_waits_once_and_may_be_run_again(server: ScriptedLab, shell: InteractiveShell) -> None:
+    async def cell() -> None:
+        submit(shell, "--to ds --job job")
+        server.fail("job1", Faulted("the fridge is warm"))
+        for name in ("ds", "job"):
+            with pytest.raises(Faulted, match="fridge"):
+                shell.run_line_magic("qpi_wait", name)
+        shell.user_ns["ds"] = data = object()
+        shell.run_line_magic("qpi_wait", "ds")
+        assert shell.user_ns["ds"] is data, "what is there already stays"
+        with pytest.raises(UsageError, match="no variable dz"):
+            shell.run_line_magic("qpi_wait", "ds dz")
+        with pytest.raises(UsageError, match="takes the names"):
+            shell.run_line_magic("qpi_wait", "")
 
     asyncio.run(cell())
 

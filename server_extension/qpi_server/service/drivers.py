@@ -270,7 +270,7 @@ class DriverService:
         name = _qpu_of(principal)
         if not _SHA256.fullmatch(digest):
             raise Rejected(f"{DIGEST_HEADER} holds the SHA-256 of the result's header, in hex.", code="bad_checksum")
-        record = await self._room.store.read(lambda connection: find(connection, job_id))
+        record = self._room.store.glance(lambda connection: find(connection, job_id))
         if record.job.qpu != name:
             raise Forbidden(f"Job {job_id} belongs to another QPU.", code="another_qpu")
         wanted = record.job.attempt == attempt and not record.job.state.final

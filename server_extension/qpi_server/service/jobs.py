@@ -58,7 +58,8 @@ class JobService:
         if not allows(principal, Permission.JOBS_SUBMIT):
             raise Forbidden("You may not submit jobs.", code="forbidden")
         record, created = await self._submitter.submit(principal, request, idempotency_key)
-        return await self._model(record), created
+        # As it is now: the commit that stored it may have given it to a driver, too.
+        return await self.get(principal, record.id), created
 
     async def get(
         self, principal: Principal, job_id: str, *, wait_s: float = 0.0, version: int | None = None
@@ -69,7 +70,7 @@ class JobService:
         with self._room.outbox.bell.listening(job_topic(job_id)) as news:
             while True:
                 news.clear()
-                record, result = await self._room.store.read(lambda connection: _load(connection, job_id))
+                record, result = self._room.store.glance(lambda connection: _load(connection, job_id))
                 _visible(principal, record)
                 seen = max(record.version, self._room.progress.version(job_id))
                 left = deadline - loop.time()

@@ -91,7 +91,6 @@ def decode_header(raw: bytes | str) -> Header:
     )
 
 
-
 def job_model(
     record: JobRecord,
     progress: ProgressBook,

@@ -32,5 +32,9 @@ class Store(Protocol):
     async def read(self, query: Unit[T]) -> T:
         """The value of ``query``, which only reads, as of everything that `write` acknowledged before."""
 
+    def glance(self, query: Unit[T]) -> T:
+        """As `read`, but at once and on the caller's thread: for a few rows by their key, which takes less time than
+        changing threads."""
+
     async def close(self) -> None:
         """Finish what was begun and let go of the database."""

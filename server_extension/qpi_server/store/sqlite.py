@@ -90,9 +90,13 @@ class SqliteStore:
 
     async def read(self, query: Unit[T]) -> T:
         """See `Store.read`."""
-        if self._closed:
-            raise Unavailable("The lab is closing.", code="closing")
+        self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
+
+    def glance(self, query: Unit[T]) -> T:
+        """See `Store.glance`."""
+        self._require_open()
+        return self._read(query)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -101,6 +105,10 @@ class SqliteStore:
             self._closed = True
             self._queue.put(None)
             await asyncio.to_thread(self._stop)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("The lab is closing.", code="closing")
 
     def _flush(self) -> None:
         if self._pending:
