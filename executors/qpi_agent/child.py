@@ -70,6 +70,8 @@ class Worker:
             return Checked(error=ProgramError(message, code="check_failed").to_dict())
 
     def _run(self, command: Run) -> None:
+        # As batch systems do: an executor that writes a log of its own can say there what it is about.
+        os.environ.update(QPI_JOB_ID=command.key.job_id, QPI_ATTEMPT=str(command.key.attempt))
         self._cancelled, self._progress_at = False, 0.0
         start = time.perf_counter()
         try:

@@ -198,7 +198,7 @@ class QPIServer(ExtensionApp):
         from .service import Lab
 
         lab = await Lab.open(self._config())
-        if self.demo:
+        if self.demo:  # before anybody is answered: who asks first already finds the QPUs
             from .embedded import demo_drivers
 
             for driver in demo_drivers():

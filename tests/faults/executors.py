@@ -4,8 +4,8 @@
 current folder. None of them looks at the program, so none needs Qiskit to be quick.
 
 Every run is first appended, synced, to the file that the option ``diary`` names: what really ran is counted there and
-not in anybody's database. A line is JSON: ``{"label", "sha256", "pid", "event"}``; the label is the program's
-first line.
+not in anybody's database. A line is JSON: ``{"job_id", "attempt", "label", "sha256", "pid", "event"}``; the label is
+the program's first line.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ class RecordingExecutor(Executor):
         if self.settings["diary"] is None:
             return
         label = program.sources[0].splitlines()[0].decode("utf-8", "replace")
-        line = json.dumps({"label": label, "sha256": program.sha256, "pid": os.getpid(), "event": event})
+        line = json.dumps({
+            "job_id": os.environ["QPI_JOB_ID"], "attempt": int(os.environ["QPI_ATTEMPT"]), "label": label,
+            "sha256": program.sha256, "pid": os.getpid(), "event": event,
+        })  # fmt: skip
         fd = os.open(self.settings["diary"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(fd, line.encode() + b"\n")

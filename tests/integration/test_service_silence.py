@@ -163,6 +163,46 @@ def test_a_lost_run_of_an_instrument_waits_and_its_data_is_taken(tmp_path: Path)
     asyncio.run(dialogue())
 
 
+def test_who_has_seen_progress_hears_that_the_run_is_lost_and_that_it_is_back(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        clock = FrozenClock()
+        async with small_lab(tmp_path, kind="device", clock=clock, driver={"manifest": HARDWARE}) as (lab, driver):
+            clock.advance(3 * LEASE_S)
+            await driver.connect()
+            job = await running(lab, driver)
+            for fraction in (0.1, 0.2, 0.3):
+                await driver.progress(job, fraction)
+                clock.advance(0.2)
+            await turn()
+            seen = await lab.jobs.get(ANN, job.job_id)
+            assert seen.progress == 0.3
+            driver.unplug()
+            clock.advance(LEASE_S + 1)
+            async with asyncio.timeout(10):
+                lost = await lab.jobs.get(ANN, job.job_id, wait_s=60, version=seen.version)
+                assert (lost.phase, lost.version > seen.version) == ("lost", True)
+                await driver.connect([held(job)])
+                back = await lab.jobs.get(ANN, job.job_id, wait_s=60, version=lost.version)
+                assert (back.phase, back.version > lost.version) == ("running", True)
+
+    asyncio.run(dialogue())
+
+
+def test_a_driver_that_was_not_told_that_the_lab_has_its_result_may_ask_again(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            job = await running(lab, driver)
+            await driver.deliver(job)
+            driver.unplug()
+            welcome = await driver.connect([held(job, "measured")])
+            assert welcome.drop == []
+            status, stored = await driver.deliver(job)
+            assert (status, stored.accepted) == (200, True)
+
+    asyncio.run(dialogue())
+
+
 def test_a_lost_run_fails_when_salvage_is_over_also_across_a_restart(tmp_path: Path) -> None:
     async def dialogue() -> None:
         clock = FrozenClock()

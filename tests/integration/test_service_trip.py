@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -127,6 +129,30 @@ def test_priority_then_age(tmp_path: Path) -> None:
 
 
 # Delivery
+
+
+def test_a_driver_that_dies_right_after_its_last_byte_takes_nothing_back(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            await lab.jobs.submit(ANN, bell())
+            job = await driver.claim()
+            header, blob = encode()
+            upload = await lab.drivers.upload(driver.principal, job.job_id, job.attempt, results.digest(header))
+            await upload.feed(results.prefix(header) + blob)
+            # The only thread that stores data is busy until the sender has gone.
+            busy, pool = threading.Event(), ThreadPoolExecutor(1)
+            asyncio.get_running_loop().set_default_executor(pool)
+            pool.submit(busy.wait, 10)
+            finishing = asyncio.create_task(upload.finish())
+            await turn()
+            upload.abort()
+            busy.set()
+            assert (await finishing)[0] == 201
+            path, _ = await lab.jobs.dataset(ANN, job.job_id)
+            assert path.read_bytes() == blob
+
+    asyncio.run(dialogue())
 
 
 def test_a_repeated_upload_is_fine_and_another_result_is_not(tmp_path: Path) -> None:

@@ -67,32 +67,42 @@ class LabServer:
         self.process.wait()
 
 
-@contextmanager
-def lab_server(
+def spawn_server(
     folder: Path,
     *arguments: str,
     lab_dir: Path | None = None,
     module: str = "qpi_server.standalone",
-    verify: Callable[[Path], Any] | None = None,
-    ready: tuple[int, ...] = (200,),
+    port: int = 0,
     **env: str,
-) -> Iterator[LabServer]:
-    """A server that answers (``GET health`` with a status in ``ready``), with everything its own under ``folder``."""
+) -> LabServer:
+    """A server that has just been started, with everything its own under ``folder``; nobody ends it but the caller."""
     folder.mkdir(parents=True, exist_ok=True)
     lab_dir = lab_dir or folder / "lab"
-    runtime = folder / "runtime"
-    command = [sys.executable, "-m", module, "--port=0", "--ServerApp.ip=127.0.0.1", "--allow-root", *arguments]
+    command = [sys.executable, "-m", module, f"--port={port}", "--ServerApp.ip=127.0.0.1", "--allow-root", *arguments]
     environment = python_env(
-        QPI_LAB_DIR=str(lab_dir), JUPYTER_TOKEN=TOKEN, JUPYTER_RUNTIME_DIR=str(runtime), HOME=str(folder),
+        QPI_LAB_DIR=str(lab_dir), JUPYTER_TOKEN=TOKEN, JUPYTER_RUNTIME_DIR=str(folder / "runtime"), HOME=str(folder),
         JUPYTER_CONFIG_DIR=str(folder / "config"), JUPYTER_DATA_DIR=str(folder / "data"), JUPYTER_NO_CONFIG="1", **env,
     )  # fmt: skip
     log = folder / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=folder)
-    server = LabServer("", process, lab_dir, log)
+    return LabServer(f"http://127.0.0.1:{port}/" if port else "", process, lab_dir, log)
+
+
+@contextmanager
+def lab_server(
+    folder: Path,
+    *arguments: str,
+    verify: Callable[[Path], Any] | None = None,
+    ready: tuple[int, ...] = (200,),
+    **settings: Any,
+) -> Iterator[LabServer]:
+    """A server that answers (``GET health`` with a status in ``ready``); ``settings`` as of `spawn_server`."""
+    server = spawn_server(folder, *arguments, **settings)
+    process, log = server.process, server.log
     try:
-        server.url = wait_until(lambda: _address(process, runtime, log), what="the server's start")
-        server.verify = verify(lab_dir) if verify is not None else True
+        server.url = wait_until(lambda: _address(process, folder / "runtime", log), what="the server's start")
+        server.verify = verify(server.lab_dir) if verify is not None else True
         client = server.client(None)
         wait_until(lambda: _answers(client, process, log, ready), what="the lab's start")
         yield server

@@ -16,6 +16,7 @@ from qpi_jupyter.core.errors import Unavailable
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance
 from qpi_jupyter.core.planner import Policy, next_job
 from qpi_jupyter.core.programs import ProgramFormat, unpack
+from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import INLINE_PROGRAM_BYTES, MAX_FRAME_BYTES, Assignment, ProgramRef
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.store import jobs
@@ -160,6 +161,7 @@ class Dispatcher:
 
     def _hand_out(self, given: Sequence[_Given]) -> None:
         for item in given:
+            reach("assign_after_commit")
             self._room.send(item.change)
             claim = item.claim
             if claim in self._parked[claim.qpu]:

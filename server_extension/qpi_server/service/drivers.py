@@ -17,6 +17,7 @@ from qpi_jupyter.core.jobs import Job
 from qpi_jupyter.core.lifecycle import Event, EventKind, IllegalTransition, Step, advance, interrupted
 from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.wire import WIRE_VERSION, frames
+from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import (
     Assignment,
     Claim,
@@ -175,6 +176,7 @@ class DriverSession:
         if started.epoch == self.epoch:
             event = Event(kind=EventKind.STARTED, at=self._room.now(), attempt=started.attempt)
             await self._quietly(self._change(started.job_id, lambda job: advance(job, event)))
+            reach("started_after_commit")
 
     async def _on_progress(self, data: Raw) -> None:
         progress = parse(data, Progress)

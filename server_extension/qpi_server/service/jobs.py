@@ -16,6 +16,7 @@ from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance, left_out
 from qpi_jupyter.core.planner import Reason, explain
 from qpi_jupyter.core.results import qiskit_result
+from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.rest import DatasetInfo, JobModel, JobPage, SubmitRequest
 from qpi_server.store import facts, jobs
 from qpi_server.store.facts import ResultRow
@@ -130,6 +131,7 @@ class JobService:
             return [first, carry_out(connection, first.after, gone, at)]
 
         changes = await self._room.store.write(unit)
+        reach("cancel_after_commit")
         for change in changes:
             self._room.send(change)
         return await self.get(principal, job_id)

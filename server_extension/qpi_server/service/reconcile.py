@@ -35,7 +35,7 @@ from .transitions import Change, carry_out
 if TYPE_CHECKING:
     from .drivers import DriverSession
 
-_STAGED = "staged"
+_STAGED, _MEASURED = "staged", "measured"
 RETRY_S = 5.0
 """A decision that the disk refused is tried again after this time."""
 
@@ -80,7 +80,7 @@ class Reconciler:
         # Before the unit is queued: a lease that ends meanwhile must not undo what the unit decides.
         if not hello.monitor:
             self._extend(session.driver, session.qpu)
-        greeting = _Greeting(session.driver, session.qpu, hello, self._room.now())
+        greeting = _Greeting(session.driver, session.qpu, hello, self._room.now(), self._room.progress.version)
         epoch, drop, changes = await self._room.store.write(greeting)
         old = self._sessions.get(session.driver)
         session.hello = hello
@@ -131,11 +131,11 @@ class Reconciler:
 
     def _expired(self, driver: str) -> None:
         """The driver was silent for a whole lease."""
-        at = self._room.now()
+        at, seen = self._room.now(), self._room.progress.version
 
         def unit(connection: Connection) -> list[Change]:
             mine = jobs.open_of_driver(connection, driver)
-            return [carry_out(connection, record, lease_expired(record.job, at), at) for record in mine]
+            return [carry_out(connection, r, lease_expired(r.job, at), at, floor=seen(r.id)) for r in mine]
 
         # Queued at once: a hello that comes now is decided after this.
         work = self._room.store.write(unit)
@@ -186,10 +186,13 @@ class Reconciler:
 
 
 class _Greeting:
-    """The unit of a hello: what the driver said, and what its held attempts mean."""
+    """The unit of a hello: what the driver said, and what its held attempts mean.
 
-    def __init__(self, driver: str, qpu: str, hello: Hello, at: datetime) -> None:
-        self._driver, self._qpu, self._hello, self._at = driver, qpu, hello, at
+    ``seen`` says which version of a job readers have seen in memory.
+    """
+
+    def __init__(self, driver: str, qpu: str, hello: Hello, at: datetime, seen: Callable[[str], int]) -> None:
+        self._driver, self._qpu, self._hello, self._at, self._seen = driver, qpu, hello, at, seen
 
     def __call__(self, connection: Connection) -> tuple[int, list[Held], list[Change]]:
         hello, at = self._hello, self._at
@@ -212,7 +215,10 @@ class _Greeting:
         facts.add_event(connection, event)
         held = {(item.job_id, item.attempt) for item in hello.held}
         mine = jobs.open_of_driver(connection, self._driver)
-        changes = [carry_out(connection, record, on_hello(record.job, held, at), at) for record in mine]
+        changes = [
+            carry_out(connection, record, on_hello(record.job, held, at), at, floor=self._seen(record.id))
+            for record in mine
+        ]
         drop = [item for item in hello.held if not self._keep(connection, item, changes)]
         return epoch, drop, changes
 
@@ -223,12 +229,15 @@ class _Greeting:
         if record is None:
             return False
         job = record.job
-        if job.state.final or (job.driver, job.attempt) != (self._driver, item.attempt):
+        if (job.driver, job.attempt) != (self._driver, item.attempt):
             return False
+        if job.state.final:
+            # The answer to its upload was lost: it asks again, and hears that the lab has it.
+            return job.state is JobState.COMPLETED and item.phase == _MEASURED
         if job.state is not JobState.QUEUED:
             return True
         if item.phase == _STAGED:
             return False
         step = advance(job, Event(kind=EventKind.STARTED, at=self._at, attempt=item.attempt))
-        changes.append(carry_out(connection, record, step, self._at))
+        changes.append(carry_out(connection, record, step, self._at, floor=self._seen(record.id)))
         return True

@@ -17,6 +17,7 @@ from qpi_jupyter.core.jobs import Job, RetryPolicy
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import Program, check_program, pack
 from qpi_jupyter.wire.events import EventName
+from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.rest import SubmitRequest
 from qpi_server.store import bench, facts, jobs
 from qpi_server.store.jobs import JobRecord
@@ -65,12 +66,14 @@ class Submitter:
                 return known, False
             self._room.metrics.refused.labels(error.code).inc()
             raise
+        reach("submit_before_commit")
         work = self._room.store.write(lambda connection: _store(connection, draft))
         qpu = draft.record.job.qpu
         if draft.record.job.checked:
             # Queued right behind the job: both share a commit, and the answer waits for neither more nor less.
             self._room.outbox.wake(qpu)
         record, created = await work
+        reach("submit_after_commit")
         if created:
             self._room.metrics.submitted.labels(qpu).inc()
             self._room.metrics.queued.labels(qpu).inc()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.errors import Rejected, TooLarge
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance
+from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.rest import ResultStored
 from qpi_jupyter.wire.results import Splitter
 from qpi_server.store import facts
@@ -30,7 +32,6 @@ class Upload:
 
     def __init__(self, room: Room, record: JobRecord, attempt: int, digest: str, *, wanted: bool) -> None:
         self._room, self._record, self._attempt, self._digest = room, record, attempt, digest
-        self._wanted = wanted
         self._splitter = Splitter(digest)
         self._writer: BlobWriter | None = room.blobs.writer() if wanted else None
         self._buffer: list[bytes] = []
@@ -52,14 +53,15 @@ class Upload:
         if self._total > self._room.config.result_limit_bytes:
             limit = self._room.config.result_limit_bytes
             raise TooLarge(f"A result may have {limit:,} bytes.", code="result_too_large", limit=limit)
-        if not self._wanted:
+        if self._writer is None:
             return
         self._buffer.append(bytes(chunk))
         self._buffered += len(chunk)
         if self._buffered >= _IN_THREAD:
             # One block is hashed and written while the next one comes in.
             await self._settle()
-            self._working = asyncio.create_task(asyncio.to_thread(self._take, self._drain()))
+            if self._writer is not None:
+                self._working = asyncio.create_task(asyncio.to_thread(self._take, self._drain(), self._writer))
 
     async def finish(self) -> tuple[int, ResultStored]:
         """The HTTP status and the answer, once everything came and is on disk.
@@ -71,27 +73,28 @@ class Upload:
         Unavailable
             the disk is full.
         """
-        if not self._wanted:
+        # Everything is here. A sender that goes away now (`abort`) takes nothing back: row and data come together.
+        writer, self._writer = self._writer, None
+        if writer is None:
             return KNOWN, await self._verdict()
         try:
             await self._settle()
             if self._total <= _IN_THREAD:
-                self._take(self._drain())
+                self._take(self._drain(), writer)
                 header = self._splitter.finish()
                 parsed = _parse(self._splitter.header)
-                await asyncio.to_thread(self._publish, header["dataset"]["sha256"])
+                await asyncio.to_thread(writer.publish, header["dataset"]["sha256"])
             else:
-                header = await asyncio.to_thread(self._last, self._drain())
+                header = await asyncio.to_thread(self._last, self._drain(), writer)
                 parsed = _parse(self._splitter.header)
         except BaseException:
-            self.abort()
+            writer.abort()
             raise
-        self._writer = None
+        reach("result_blob_stored")
         return await self._store(parsed, header["dataset"]["sha256"], header["dataset"]["bytes"])
 
     def abort(self) -> None:
-        """Forget what came; again, and after `finish`, is fine."""
-        self._wanted = False
+        """Forget what came; again is fine, and once `finish` was called it changes nothing."""
         writer, self._writer = self._writer, None
         if writer is None:
             return
@@ -103,28 +106,23 @@ class Upload:
 
     async def _settle(self) -> None:
         if self._working is not None:
-            working, self._working = self._working, None
-            await working
+            await self._working
+            self._working = None
 
     def _drain(self) -> bytes:
         data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
         self._buffer, self._buffered = [], 0
         return data
 
-    def _take(self, data: bytes) -> None:
-        blob = self._splitter.feed(data)
-        if blob and self._writer is not None:
-            self._writer.write(blob)
+    def _take(self, data: bytes, writer: BlobWriter) -> None:
+        if blob := self._splitter.feed(data):
+            writer.write(blob)
 
-    def _last(self, data: bytes) -> dict[str, dict[str, object]]:
-        self._take(data)
+    def _last(self, data: bytes, writer: BlobWriter) -> dict[str, Any]:  # Any: see the splitter
+        self._take(data, writer)
         header = self._splitter.finish()
-        self._publish(header["dataset"]["sha256"])
+        writer.publish(header["dataset"]["sha256"])
         return header
-
-    def _publish(self, sha256: str) -> None:
-        if self._writer is not None:
-            self._writer.publish(sha256)
 
     async def _verdict(self) -> ResultStored:
         record, result = await self._room.store.read(lambda c: _load(c, self._record.id))
@@ -155,6 +153,7 @@ class Upload:
             return change
 
         change = await self._room.store.write(unit)
+        reach("result_after_commit")
         self._room.send(change)
         if not change.changed:
             return KNOWN, await self._verdict()
