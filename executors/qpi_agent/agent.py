@@ -207,6 +207,9 @@ class Agent:
     def started(self, key: Key) -> None:
         self._link.started(key)
 
+    async def begins(self, key: Key) -> bool:
+        return await self._link.begins(key)
+
     def progressed(self, key: Key, fraction: float) -> None:
         self._link.progressed(key, fraction)
 

@@ -24,9 +24,15 @@ _MAX_UNDELIVERED = 64
 
 
 class Lab(Protocol):
-    """Whom the bench tells; none of these wait, and all survive a link that is down."""
+    """Whom the bench tells; all of these survive a link that is down, and only `begins` waits."""
 
     def started(self, key: Key) -> None: ...
+
+    async def begins(self, key: Key) -> bool:
+        """Say that an instrument is about to begin, and wait until the lab has that on disk, for however long.
+
+        False: the lab does not want the attempt any more.
+        """
 
     def progressed(self, key: Key, fraction: float) -> None: ...
 
@@ -51,6 +57,8 @@ class Bench:
         self._staged: deque[Ticket] = deque()
         self._aborted: deque[Key] = deque(maxlen=_REMEMBERED_ABORTS)
         self._fetching: dict[Key, asyncio.Task[None]] = {}
+        self._beginning: dict[Key, asyncio.Task[None]] = {}
+        self._promised: set[Place] = set()
         self._spooled = {entry.key for entry in spool.entries()}
         self.places: list[Place] = []
         self.draining = False
@@ -106,6 +114,9 @@ class Bench:
         if ticket is None:
             # It may be about an assignment that was read a moment ago and is not here yet.
             self._aborted.append(key)
+        elif (task := self._beginning.pop(key, None)) is not None:
+            task.cancel()
+            self.ended(ticket, Outcome(outcome="aborted"))
         elif ticket.phase == "staged":
             self._release(ticket)
         elif ticket.phase == "running":
@@ -122,7 +133,7 @@ class Bench:
     def drain(self) -> None:
         """Take no more; give back what has not begun."""
         self.draining = True
-        for ticket in [t for t in self._tickets.values() if t.phase == "staged"]:
+        for ticket in [t for t in self._tickets.values() if t.phase == "staged" and t.key not in self._beginning]:
             self._release(ticket)
 
     def interrupt(self) -> None:
@@ -151,9 +162,31 @@ class Bench:
     def available(self) -> None:
         """Give staged tickets to free places, oldest first."""
         for place in self.places:
-            if self._staged and place.free:
-                place.begin(self._staged.popleft())
+            if self._staged and place.free and place not in self._promised:
+                ticket = self._staged.popleft()
+                if place.instrument:
+                    self._promised.add(place)
+                    work = self._begin_instrument(place, ticket)
+                    self._beginning[ticket.key] = asyncio.get_running_loop().create_task(work)
+                else:
+                    place.begin(ticket)
         self._on_room()
+
+    async def _begin_instrument(self, place: Place, ticket: Ticket) -> None:
+        """Begin once the lab knows: an instrument that has begun must never look as if it had not."""
+        try:
+            wanted = await self._lab.begins(ticket.key)
+        finally:
+            self._promised.discard(place)
+            self._beginning.pop(ticket.key, None)
+        if not wanted:
+            self.ended(ticket, Outcome(outcome="aborted"))
+        elif place.free:
+            place.begin(ticket)
+            return
+        else:
+            self._staged.appendleft(ticket)
+        self.available()
 
     def unavailable(self, problem: QpiError) -> None:
         """Without any place left, staged tickets go back to the lab."""
@@ -178,9 +211,10 @@ class Bench:
             self._lab.ended(ticket.key, outcome)
 
     async def close(self) -> None:
-        for task in self._fetching.values():
+        tasks = [*self._fetching.values(), *self._beginning.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._fetching.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- staging -------------------------------------------------------------------------------------------------
 

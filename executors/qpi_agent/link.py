@@ -81,6 +81,7 @@ class Link:
         self._reporting: set[Key] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
+        self._linked = asyncio.Event()
 
     async def live(self) -> None:
         """Connect, serve, and connect again.
@@ -112,6 +113,20 @@ class Link:
 
     def started(self, key: Key) -> None:
         self._publish(frames.STARTED, frames.Started(epoch=self._epoch, at=datetime.now(UTC), **key._asdict()))
+
+    async def begins(self, key: Key) -> bool:
+        """Say that an attempt is about to begin, until the lab has it on disk; False: it is not wanted any more."""
+        while True:
+            await self._linked.wait()
+            body = frames.Started(epoch=self._epoch, at=datetime.now(UTC), **key._asdict())
+            try:
+                assert self._peer is not None
+                return (await self._peer.request(frames.STARTED, body, frames.Reported, timeout=_REPORT_S)).accepted
+            except Unavailable:
+                continue  # asked again over the next link
+            except QpiError as error:
+                log.error("job %s, attempt %d: the lab refuses that it begins: %s", *key, error)
+                return False
 
     def progressed(self, key: Key, fraction: float) -> None:
         self._publish(frames.PROGRESS, frames.Progress(epoch=self._epoch, fraction=fraction, **key._asdict()))
@@ -152,6 +167,7 @@ class Link:
             raise _first(group_error) from group_error
         finally:
             self._peer = None
+            self._linked.clear()
             peer.close()
             connection.close()
 
@@ -178,11 +194,14 @@ class Link:
             self.started(key)
         for key in self._reports:
             self._start_report(key)
+        self._linked.set()
         self._room.set()
 
     async def _read(self, connection: WebSocketClientConnection, peer: Peer) -> None:
         while (text := await connection.read_message()) is not None:
             await peer.receive(text)
+        # What came right before the end, the welcome perhaps, is heard first.
+        await asyncio.sleep(0)
         reason = connection.close_reason or "the lab closed the link"
         raise Unavailable(reason, code="link_closed")
 

@@ -6,7 +6,8 @@ JSON texts of at most `MAX_FRAME_BYTES`. Both ends use the bus's verbs (see `pee
     driver -> lab  request  lab.hello      Hello   -> Welcome      first frame, once a connection
                    request  lab.claim      Claim   -> Assignment   parked until there is a job
                    request  lab.report     Report  -> Reported     released, errored, interrupted, aborted
-                   publish  lab.started    Started
+                   publish  lab.started    Started                a simulator tells
+                   request  lab.started    Started -> Reported    an instrument asks, and begins once it is on disk
                    publish  lab.progress   Progress
                    publish  lab.heartbeat  Heartbeat
     lab -> driver  request  qpu.prepare    Prepare -> Prepared     check a program, estimate it

@@ -63,6 +63,33 @@ def test_an_attempt_in_hand_is_not_taken_again(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_an_instrument_begins_only_when_the_lab_knows(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, "-o", "simulator=false") as running:
+            driver = await lab.greet()
+            await driver.assign(assignment("j1"))
+            asked = await driver.expect(frames.STARTED)
+            assert (asked.body["job_id"], asked.body["attempt"]) == ("j1", 1)
+            await driver.holds(("j1", "staged"))
+            assert read_diary(running.diary) == [], "nothing runs before the answer"
+            driver.answer(asked, frames.Reported(accepted=True))
+            assert (await lab.upload()).job_id == "j1"
+
+            # The lab has no use for this one any more.
+            await driver.assign(assignment("j2", source=b"two"))
+            driver.answer(await driver.expect(frames.STARTED), frames.Reported(accepted=False))
+            await driver.report("aborted", "j2")
+            # Cancelled while the question is on its way.
+            await driver.assign(assignment("j3", source=b"three"))
+            await driver.expect(frames.STARTED)
+            driver.publish(frames.ABORT, frames.Abort(job_id="j3", attempt=1))
+            await driver.report("aborted", "j3")
+            await driver.holds()
+            assert [line["label"] for line in read_diary(running.diary)] == ["bell"]
+
+    asyncio.run(story())
+
+
 def test_a_bad_program_is_errored_and_a_fault_is_interrupted(tmp_path: Path) -> None:
     async def story() -> None:
         async with ScriptedLab() as lab, agent(tmp_path, lab.url, executor="FaultyExecutor"):

@@ -38,6 +38,7 @@ from .dispatch import ParkedClaim
 from .reconcile import Reconciler
 from .room import Room, find
 from .sessions import Sessions
+from .transitions import Change
 from .uploads import Upload
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class DriverSession:
             frames.HELLO: self._on_hello,
             frames.CLAIM: self._on_claim,
             frames.REPORT: self._on_report,
+            frames.STARTED: self._begins,
         }
         self.listeners: dict[str, Handler] = {
             frames.STARTED: self._on_started,
@@ -161,7 +163,7 @@ class DriverSession:
         kind = _OUTCOMES.get(report.outcome)
         if kind is None:
             raise Conflict(f"{report.outcome!r} is no outcome of an attempt.", code="bad_outcome")
-        accepted = await self._change(report.job_id, lambda job: self._reported(job, kind, report))
+        accepted = (await self._decide(report.job_id, lambda job: self._reported(job, kind, report))).accepted
         return Reported(accepted=accepted)
 
     def _reported(self, job: Job, kind: EventKind, report: Report) -> Step:
@@ -171,12 +173,22 @@ class DriverSession:
         event = Event(kind=kind, at=self._room.now(), attempt=report.attempt, busy_s=report.busy_s, error=error)
         return advance(job, event)
 
+    async def _begins(self, data: Raw) -> Reported:
+        """An instrument asks before it begins; it is answered once that is on disk."""
+        started = parse(data, Started)
+        self._current(started.epoch)
+        return Reported(accepted=await self._start(started))
+
     async def _on_started(self, data: Raw) -> None:
         started = parse(data, Started)
         if started.epoch == self.epoch:
-            event = Event(kind=EventKind.STARTED, at=self._room.now(), attempt=started.attempt)
-            await self._quietly(self._change(started.job_id, lambda job: advance(job, event)))
-            reach("started_after_commit")
+            await self._quietly(self._start(started))
+
+    async def _start(self, started: Started) -> bool:
+        event = Event(kind=EventKind.STARTED, at=self._room.now(), attempt=started.attempt)
+        change = await self._decide(started.job_id, lambda job: advance(job, event))
+        reach("started_after_commit")
+        return change.accepted and not change.after.job.state.final
 
     async def _on_progress(self, data: Raw) -> None:
         progress = parse(data, Progress)
@@ -197,16 +209,15 @@ class DriverSession:
         if self.hello is None or epoch != self.epoch or self._sessions.get(self.driver) is not self:
             raise Conflict("Say hello first: this link is not the driver's current one.", code="stale_epoch")
 
-    async def _change(self, job_id: str, decision: Callable[[Job], Step]) -> bool:
+    async def _decide(self, job_id: str, decision: Callable[[Job], Step]) -> Change:
         def guard(record: JobRecord) -> None:
             if record.job.qpu != self.qpu:
                 raise Forbidden(f"Job {job_id} belongs to another QPU.", code="another_qpu")
 
         try:
-            change = await self._room.decide(job_id, decision, guard, sender=self.driver)
+            return await self._room.decide(job_id, decision, guard, sender=self.driver)
         except IllegalTransition as error:
             raise Conflict(str(error), code="illegal_transition") from error
-        return change.accepted
 
     @staticmethod
     async def _quietly(work: Awaitable[Any]) -> None:
