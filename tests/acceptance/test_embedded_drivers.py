@@ -43,7 +43,10 @@ def drivers(server: LabServer) -> dict[str, psutil.Process]:
     """The drivers' processes by name."""
     found = {}
     for process in psutil.Process(server.process.pid).children():
-        words = process.cmdline()
+        try:
+            words = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue  # it ended a moment ago
         if "qpi_agent" in words:
             found[words[words.index("--name") + 1]] = process
     return found

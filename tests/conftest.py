@@ -1,0 +1,26 @@
+"""What holds for every test.
+
+=====================  ==============================================================
+``tests/unit``         pure; no process, no network
+``tests/model``        the bounded explorer over the lifecycle
+``tests/contract``     one suite for every implementation of a port
+``tests/integration``  one room against a scripted neighbour, or a real server
+``tests/acceptance``   real processes, real kills, real files
+``tests/ui``           a real JupyterLab in a real browser; collected last
+``tests/faults``       doubles, each named for its bad habit
+``tests/support``      helpers: real servers, drivers, proxies
+=====================  ==============================================================
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+UI = Path(__file__).parent / "ui"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests come last: Playwright keeps its event loop until the session ends."""
+    items.sort(key=lambda item: item.path.is_relative_to(UI))
