@@ -101,6 +101,9 @@ class Link:
                 problem = error.message
             except (OSError, StreamClosedError, WebSocketError, tornado.httpclient.HTTPError) as error:
                 problem = f"{type(error).__name__}: {error}"
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                # A task group forgets a cancellation that meets an error of one of its tasks.
+                raise asyncio.CancelledError
             wait_s = backoff.next()
             log.warning("no link to %s: %s; again in %.1f s", self._address.base, problem, wait_s)
             await asyncio.sleep(wait_s)

@@ -1,0 +1,60 @@
+"""A driver that is told to end while its link breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from qpi_agent.backoff import Backoff
+from qpi_agent.link import Link
+from qpi_jupyter.core.errors import Unavailable
+
+
+class BreakingLink(Link):
+    """A session that ends with an error in the very moment in which it is cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(address=_Nowhere(), token="", driver=None, trust=None)  # type: ignore[arg-type]
+        self.broken = asyncio.Event()
+        self.sessions = 0
+
+    async def _session(self, backoff: Backoff) -> None:
+        self.sessions += 1
+
+        async def read() -> None:
+            await self.broken.wait()
+            raise Unavailable("the lab closed the link")
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(read())
+                await asyncio.get_running_loop().create_future()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+
+class _Nowhere:
+    base = "http://nowhere"
+
+
+def test_a_cancellation_that_meets_an_error_is_not_forgotten() -> None:
+    async def scene() -> None:
+        link = BreakingLink()
+        task: asyncio.Task[Any] = asyncio.create_task(link.live())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        link.broken.set()
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=2)
+        if not done:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            pytest.fail("the link went on after it was told to end")
+        assert task.cancelled()
+        assert link.sessions == 1
+
+    asyncio.run(scene())
