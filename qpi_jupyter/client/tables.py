@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -38,9 +39,9 @@ class Table(Sequence[T], Generic[T]):
     def __init__(self, items: Sequence[T]) -> None:
         self._items = tuple(items)
 
+    @abstractmethod
     def row(self, item: T) -> tuple[str, ...]:
         """One item's cells, in the order of `columns`."""
-        raise NotImplementedError
 
     def record(self, item: T) -> dict[str, Any]:
         """One item for a DataFrame."""

@@ -20,7 +20,7 @@ BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScriptedLab]:
     with ScriptedLab() as server:
         for name, value in {
-            "QPI_LAB_URL": server.url, "QPI_LAB_TOKEN": TOKEN, "JPY_SESSION_NAME": "/work/my.ipynb",
+            "QPI_LAB_URL": server.url, "QPI_LAB_TOKEN": TOKEN, "JPY_SESSION_NAME": "/home/ann/my.ipynb",
             "IPYTHONDIR": str(tmp_path), "MPLCONFIGDIR": str(tmp_path),
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)
@@ -54,7 +54,7 @@ def test_the_saved_view_has_the_result_and_no_widget(server: ScriptedLab) -> Non
 def test_a_job_remembers_its_cell(server: ScriptedLab) -> None:
     execute("%load_ext qpi_jupyter", f"%%qpi_submit\n{BELL}")
     origin = server.submits[0].origin
-    assert origin.notebook == "/work/my.ipynb"
+    assert origin.notebook == "/home/ann/my.ipynb"
     assert origin.execution_count == 2
     assert origin.source_sha256
     assert len(origin.source_sha256) == 64
