@@ -80,6 +80,7 @@ class Agent:
             for task in done:
                 task.result()
         finally:
+            self._link.end()
             for task in (*tasks, drained):
                 task.cancel()
             await asyncio.gather(*tasks, drained, return_exceptions=True)

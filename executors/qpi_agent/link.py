@@ -82,6 +82,11 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._linked = asyncio.Event()
+        self._ended = False
+
+    def end(self) -> None:
+        """Connect no more; whoever runs `live` cancels it then."""
+        self._ended = True
 
     async def live(self) -> None:
         """Connect, serve, and connect again.
@@ -101,7 +106,7 @@ class Link:
                 problem = error.message
             except (OSError, StreamClosedError, WebSocketError, tornado.httpclient.HTTPError) as error:
                 problem = f"{type(error).__name__}: {error}"
-            if (task := asyncio.current_task()) is not None and task.cancelling():
+            if self._ended:
                 # A task group forgets a cancellation that meets an error of one of its tasks.
                 raise asyncio.CancelledError
             wait_s = backoff.next()

@@ -47,6 +47,7 @@ def test_a_cancellation_that_meets_an_error_is_not_forgotten() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         link.broken.set()
+        link.end()
         task.cancel()
         done, _ = await asyncio.wait({task}, timeout=2)
         if not done:
