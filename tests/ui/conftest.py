@@ -52,7 +52,7 @@ def jp_server_cleanup() -> None:
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
-        pytest.skip("no Chromium: `make system` says how to install it")
+        pytest.fail("no Chromium: `make system` installs it, or says how")
     return {**browser_type_launch_args, "executable_path": chromium, "args": CHROMIUM_FLAGS}
 
 
