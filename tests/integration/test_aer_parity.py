@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import qiskit_aer
 from qiskit import QuantumCircuit
 from qiskit.transpiler import generate_preset_pass_manager
 
 from qpi_executors import run_program
+from qpi_executors.aer import AerExecutor
+from qpi_executors.simulator import SEED_SHIFT
 from qpi_jupyter.core.programs import CircuitOptions
 from qpi_jupyter.data.codec import decode_list, encode
 from tests.circuits import bell, qpy_program, random_circuit
-
-qiskit_aer = pytest.importorskip("qiskit_aer")
-from qpi_executors.aer import AerExecutor  # noqa: E402
-from qpi_executors.simulator import SEED_SHIFT  # noqa: E402
 
 SHOTS = 500
 SEED = 20_261

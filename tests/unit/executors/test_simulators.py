@@ -10,13 +10,11 @@ import pytest
 from qiskit import QuantumCircuit
 
 from qpi_executors import load, run_program
+from qpi_executors.aer import AerExecutor
 from qpi_executors.mock import MAX_QUBITS, MockExecutor
 from qpi_executors.readout import ReadoutModel
 from qpi_jupyter.core.errors import Faulted, Rejected
 from tests.circuits import bell, qpy_program
-
-pytest.importorskip("qiskit_aer")
-from qpi_executors.aer import AerExecutor
 
 
 def ghz(qubits: int, *, clifford: bool = True) -> QuantumCircuit:
