@@ -152,6 +152,7 @@ class RestHandler(Signed):
         self._sink: Any = None
         self._call: Call | None = None
         self._waiting: asyncio.Task[Reply] | None = None
+        self._body_came = False
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Everything that can be refused before the body is read."""
@@ -212,6 +213,7 @@ class RestHandler(Signed):
     @allow_unauthenticated
     async def get(self, **_path: str) -> None:
         """Answer, once the whole body is in."""
+        self._body_came = True
         while True:
             try:
                 await self._respond()
@@ -251,6 +253,12 @@ class RestHandler(Signed):
             await send_file(self, reply.body)
             return
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with the error. Before the body came, tornado hangs up after it: say so, or the next request is lost."""
+        if not self._body_came:
+            self.set_header("Connection", "close")
+        super().write_error(status_code, **kwargs)
 
     def on_connection_close(self) -> None:
         """The asker has gone: stop waiting for them, forget what they sent."""
