@@ -10,6 +10,7 @@ export interface WaitReason {
   readonly position: number | null;
   readonly since_at: string | null;
   readonly about_at: string | null;
+  readonly error_s: number | null;
 }
 
 /** Why a job failed; `line` and `column` (from 1) are in `data` for a bad circuit. */
@@ -54,6 +55,9 @@ export interface JobModel {
   readonly dataset: DatasetInfo | null;
   readonly origin: Readonly<Record<string, unknown>>;
   readonly retry_safe: boolean;
+  readonly project: string;
+  readonly account: string;
+  readonly shared_with: string | null;
   readonly counts: readonly Readonly<Record<string, number>>[] | null;
 }
 

@@ -19,6 +19,9 @@ Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 Phase = Literal["queued", "assigned", "running", "lost", "cancelling", "completed", "failed", "cancelled"]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
+Label = Annotated[str, Meta(max_length=200)]
+Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=32)]
+
 
 class Request(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A body that a client sends."""
@@ -66,15 +69,20 @@ class OriginIn(Request):
 
 
 class SubmitRequest(Request):
-    """``POST jobs``. Without ``qpu`` an online simulator that fits is taken."""
+    """``POST jobs``. Without ``qpu`` an online simulator that fits is taken; a priority over 0 is for managers."""
 
     program: ProgramIn
     options: OptionsIn = msgspec.field(default_factory=OptionsIn)
     qpu: str | None = None
     name: Annotated[str, Meta(max_length=200)] = ""
-    tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=32)] = []
+    tags: Tags = []
     priority: Annotated[int, Meta(ge=-10, le=10)] = 0
     retry_safe: bool = False
+    project: Label = ""
+    group: str | None = None
+    """The group whose account pays; None: one's own."""
+    shared_with: str | None = None
+    """A group of one's own that may see the job."""
     origin: OriginIn = msgspec.field(default_factory=OriginIn)
 
     def to_program(self) -> Program:
@@ -104,6 +112,8 @@ class WaitReason(Answer):
     position: int | None = None
     since_at: datetime | None = None
     about_at: datetime | None = None
+    error_s: float | None = None
+    """How far off such predictions were on this QPU lately (mean absolute error, seconds)."""
 
 
 class DatasetInfo(Answer):
@@ -142,8 +152,21 @@ class JobModel(Answer):
     dataset: DatasetInfo | None = None
     origin: dict[str, Any] = {}
     retry_safe: bool = False
+    project: str = ""
+    account: str = ""
+    """Who pays: a person, or ``group:`` and a group."""
+    shared_with: str | None = None
     counts: list[dict[str, int]] | None = None
     """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
+
+
+class JobChange(Request):
+    """``PATCH jobs/{id}``; what is left out stays. ``shared_with: null`` makes the job private."""
+
+    name: Label | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    project: Label | UnsetType = UNSET
+    shared_with: str | UnsetType | None = UNSET
 
 
 class JobPage(Answer):
@@ -166,6 +189,15 @@ class QpuModel(Answer):
     queued: int
     running: int
     description: str = ""
+
+
+class QpuChange(Request):
+    """``PATCH qpus/{name}``; what is left out stays. ``hold`` says why nothing runs; null lets go."""
+
+    enabled: bool | UnsetType = UNSET
+    maintenance: bool | UnsetType = UNSET
+    hold: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType | None = UNSET
+    description: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
 
 
 class QpuList(Answer):
@@ -254,10 +286,11 @@ class DriverRegistered(Answer):
 
 
 class TokenIn(Request):
-    """``POST tokens``: an API token of one's own."""
+    """``POST tokens``: an API token of one's own; without scopes it may what its owner may."""
 
     name: Annotated[str, Meta(max_length=100)] = ""
     expires_at: datetime | None = None
+    scopes: list[Literal["read", "submit", "manage", "drive"]] | None = None
 
 
 class TokenCreated(Answer):
@@ -265,6 +298,7 @@ class TokenCreated(Answer):
     name: str
     token: str
     expires_at: datetime | None = None
+    scopes: list[str] | None = None
 
 
 def options_from(options: OptionsIn) -> RunOptions:

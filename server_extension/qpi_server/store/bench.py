@@ -27,6 +27,12 @@ class QpuRow:
     queued_s: float = 0.0
     running: int = 0
     created_at: datetime
+    correction: float = 1.0
+    """Measured busy time over the executor's estimate."""
+    correction_n: int = 0
+    eta_error_s: float | None = None
+    """Mean absolute error of predicted starts."""
+    eta_n: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData(
     naming_convention={
@@ -65,6 +65,11 @@ qpus = Table(
     Column("queued_s", Float(53), nullable=False, default=0.0),
     Column("running", Integer, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
+    # What was measured: busy time over estimate, and how far off the predicted starts were (moving averages).
+    Column("correction", Float(53), nullable=False, default=1.0, server_default="1"),
+    Column("correction_n", Integer, nullable=False, default=0, server_default="0"),
+    Column("eta_error_s", Float(53)),
+    Column("eta_n", Integer, nullable=False, default=0, server_default="0"),
 )
 
 drivers = Table(
@@ -154,6 +159,12 @@ jobs = Table(
     Column("options", LargeBinary, nullable=False),  # JSON, not read with the row
     Column("num_circuits", Integer, nullable=False),
     Column("shots", Integer, nullable=False),
+    Column("project", String, nullable=False, default="", server_default=""),
+    Column("account", String, nullable=False, default="", server_default=""),  # who pays; empty: the owner
+    Column("shared_with", String),  # a group that sees the job
+    Column("deleted_at", Moment),
+    Column("raw_estimate_s", Float(53)),  # the executor's own, before correction
+    Column("eta_at", Moment),  # when it was expected to start, said at submit
     # Reserved for plans over several QPUs.
     Column("parent_id", String),
     Column("plan_id", String),
@@ -161,6 +172,10 @@ jobs = Table(
     Index(None, "owner", "seq"),
     Index(None, "driver", "state"),
     Index(None, "program_sha256"),
+    Index(None, "shared_with", "seq"),
+    Index(None, "qpu", "seq"),
+    Index(None, "project", "seq"),
+    Index(None, "ended_at"),
     sqlite_autoincrement=True,
 )
 Index(
@@ -194,6 +209,7 @@ ledger = Table(
     Column("job_id", String),
     Column("attempt", Integer),
     Column("reason", String, nullable=False, default=""),
+    Column("person", String, nullable=False, default="", server_default=""),  # who used or granted it
     UniqueConstraint("job_id", "attempt", "kind"),
     Index(None, "qpu", "at"),
     Index(None, "account", "at"),
@@ -210,8 +226,10 @@ events = Table(
     Column("job_id", String),
     Column("qpu", String),
     Column("data", JSON, nullable=False),
+    Column("booking_id", String),
     Index(None, "owner", "seq"),
     Index(None, "job_id", "seq"),
+    Index(None, "booking_id", "seq"),
     sqlite_autoincrement=True,
 )
 
@@ -236,4 +254,206 @@ idempotency = Table(
     Column("fingerprint", String, nullable=False),
     Column("job_id", String, ForeignKey("jobs.id"), nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+job_tags = Table(
+    "job_tags",
+    metadata,
+    Column("tag", String, primary_key=True),
+    Column("seq", BigInteger, ForeignKey("jobs.seq"), primary_key=True),
+    Index(None, "seq"),
+)
+
+tallies = Table(  # totals that would otherwise be counted row by row
+    "tallies",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+# --- people
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("display_name", String, nullable=False, default=""),
+    Column("email", String, nullable=False, default=""),
+    Column("roles", JSON, nullable=False),  # given here, beside those of where the person comes from
+    Column("source", String, nullable=False),  # jupyter, hub, local, oauth2
+    Column("source_roles", JSON, nullable=False),
+    Column("password", String),  # argon2; local accounts only
+    Column("suspended_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment),
+    Index(None, "email"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("description", String, nullable=False, default=""),
+    Column("created_at", Moment, nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("person", String, ForeignKey("users.name"), primary_key=True),
+    Column("group", String, ForeignKey("groups.name"), primary_key=True),
+    Column("source", String, nullable=False),  # lab, hub
+    Index(None, "group"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("who", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("data", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("title", String, nullable=False),
+    Column("body", String, nullable=False, default=""),
+    Column("people", JSON, nullable=False),  # both empty: everybody
+    Column("groups", JSON, nullable=False),
+    Column("start_at", Moment),
+    Column("end_at", Moment),
+    Column("created_by", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("deleted_at", Moment),
+    sqlite_autoincrement=True,
+)
+
+dismissals = Table(
+    "dismissals",
+    metadata,
+    Column("notice_id", String, ForeignKey("notices.id"), primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+# --- QPU time
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String, primary_key=True),  # a person, or "group:" and a group
+    Column("balance_s", Float(53), nullable=False, default=0.0),  # the sum of the account's ledger lines
+    Column("limited", Boolean),  # None: as the lab's configuration says
+    Column("created_at", Moment, nullable=False),
+)
+
+time_requests = Table(
+    "time_requests",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("person", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("seconds", Float(53), nullable=False),
+    Column("reason", String, nullable=False, default=""),
+    Column("status", String, nullable=False),  # pending, approved, rejected, withdrawn
+    Column("answer", String, nullable=False, default=""),
+    Column("handled_by", String),
+    Column("handled_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "person", "seq"),
+    Index(None, "status", "seq"),
+    sqlite_autoincrement=True,
+)
+
+# --- bookings
+
+bookings = Table(
+    "bookings",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("version", Integer, nullable=False, default=1),
+    Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
+    Column("booked_by", String, nullable=False),
+    Column("start_at", Moment, nullable=False),
+    Column("end_at", Moment, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("status", String, nullable=False),  # booked, released, deleted, no_show
+    Column("title", String, nullable=False, default=""),
+    Column("invited", JSON, nullable=False),
+    Column("series_id", String),
+    Column("slot_id", String),  # bookings of several QPUs that are one
+    Column("timezone", String, nullable=False, default="UTC"),
+    Column("used_at", Moment),  # when its people were first active in it
+    Column("no_show_s", Float(53)),  # given back when nobody came for so long
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Index(None, "qpu", "status", "end_at"),
+    Index(None, "booked_by", "end_at"),
+    Index(None, "series_id"),
+    Index(None, "slot_id"),
+    Index(None, "status", "end_at"),
+)
+
+booking_series = Table(
+    "booking_series",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("rrule", String, nullable=False),
+    Column("timezone", String, nullable=False),
+    Column("booked_by", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+booking_rules = Table(
+    "booking_rules",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("qpu", String),  # None: every QPU
+    Column("group", String),  # None: everybody
+    Column("rule", JSON, nullable=False),
+    Column("changed_by", String, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("owner", String, nullable=False),
+    Column("qpu", String),  # None: the owner's own bookings
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
+    Column("revoked_at", Moment),
+    Index(None, "owner"),
+)
+
+qpu_sessions = Table(
+    "qpu_sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
+    Column("holder", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("booking_id", String),  # the holder's, where it is inside one
+    Column("budget_s", Float(53), nullable=False),
+    Column("idle_s", Float(53), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Column("reason", String, nullable=False, default=""),
+    Column("held_s", Float(53)),
+    Column("busy_s", Float(53)),
+    Index(None, "qpu", "closed_at"),
+    Index(None, "holder", "opened_at"),
 )

@@ -255,7 +255,7 @@ class RestHandler(Signed):
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer with the error. Before the body came, tornado hangs up after it: say so, or the next request is lost."""
+        """Answer with the error. Before the body came, tornado hangs up after it: say so."""
         if not self._body_came:
             self.set_header("Connection", "close")
         super().write_error(status_code, **kwargs)

@@ -12,7 +12,7 @@ from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvide
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import JupyterHandler
 
-from qpi_jupyter.core.access import Permission, Principal, Role, allows
+from qpi_jupyter.core.access import OPEN_TO_ALL, Permission, Principal, Role, allows
 from qpi_jupyter.core.errors import Forbidden, Unauthorized
 
 TOKEN_PREFIX = "qpi_"
@@ -82,7 +82,7 @@ def require(principal: Principal | None, permission: Permission) -> None:
     Forbidden
         they are, and may not.
     """
-    if permission is Permission.HEALTH:
+    if permission in OPEN_TO_ALL:
         return
     if principal is None:
         raise Unauthorized("Sign in first: send a token in the header Authorization or X-API-Token.")

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core.access import Permission
+from qpi_jupyter.core.access import OPEN_TO_ALL
 from qpi_jupyter.wire.rest import ErrorBody
 
 from .table import Route
@@ -59,7 +59,7 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         "operationId": route.run.__name__,
         "summary": route.summary,
         "x-permission": route.permission.value,
-        "security": [] if route.permission is Permission.HEALTH else _SECURITY,
+        "security": [] if route.permission in OPEN_TO_ALL else _SECURITY,
         "parameters": _parameters(route, components),
         "responses": {
             **{str(status): _answer(kind, refs) for status, kind in route.answers.items()},

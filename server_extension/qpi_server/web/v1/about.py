@@ -7,8 +7,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.errors import NotFound
 from qpi_jupyter.wire import rest
+from qpi_server.web.table import Call, Reply
 
-from ..table import Call, Reply
 from .base import public, v1
 
 

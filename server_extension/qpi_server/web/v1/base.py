@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..table import Table
+from qpi_server.web.table import Table
 
 v1 = Table("/qpi/v1/")
 public = Table("/qpi/")

@@ -6,9 +6,9 @@ from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire import rest
 from qpi_jupyter.wire.results import DIGEST_HEADER
+from qpi_server.web.table import Call, Reply
+from qpi_server.web.upload import UploadSink
 
-from ..table import Call, Reply
-from ..upload import UploadSink
 from .base import v1
 from .jobs import PACKED
 

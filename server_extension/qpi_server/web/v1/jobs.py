@@ -5,8 +5,8 @@ from __future__ import annotations
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire import rest
+from qpi_server.web.table import Call, Download, Reply
 
-from ..table import Call, Download, Reply
 from .base import Cursor, Limit, Query, Text, Wait, v1
 
 ZIP = "application/zip"

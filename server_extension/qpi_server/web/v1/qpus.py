@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.wire import rest
+from qpi_server.web.table import Call, Reply
 
-from ..table import Call, Reply
 from .base import v1
 
 

@@ -1,0 +1,192 @@
+"""People, groups, API tokens, notices and the audit log, as the native surface sends them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from .rest import Answer, Name, Request
+
+RoleName = Literal["user", "manager", "admin", "service"]
+ScopeName = Literal["read", "submit", "manage", "drive"]
+_Password = Annotated[str, Meta(min_length=10, max_length=256)]
+_Text = Annotated[str, Meta(max_length=200)]
+_People = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=1000)]
+
+
+class UserModel(Answer):
+    """A person. ``email``, ``suspended_at`` and ``seen_at`` only for managers and for oneself."""
+
+    name: str
+    display_name: str
+    roles: list[str]
+    groups: list[str]
+    source: str
+    email: str = ""
+    suspended_at: datetime | None = None
+    created_at: datetime | None = None
+    seen_at: datetime | None = None
+
+
+class Me(Answer):
+    """``GET me``: who one is, and what one may do."""
+
+    user: UserModel
+    permissions: list[str]
+
+
+class UserList(Answer):
+    """By name; ``next`` goes into ``?after=``."""
+
+    users: list[UserModel]
+    next: str | None = None
+
+
+class UserIn(Request):
+    """``POST users``: a person before their first visit; with ``password`` a local account."""
+
+    name: Name
+    display_name: _Text = ""
+    email: _Text = ""
+    roles: list[RoleName] = []
+    groups: _People = []
+    password: _Password | None = None
+
+
+class UserChange(Request):
+    """``PATCH users/{name}``; what is left out stays. ``roles`` needs an admin."""
+
+    display_name: _Text | UnsetType = UNSET
+    email: _Text | UnsetType = UNSET
+    roles: list[RoleName] | UnsetType = UNSET
+    groups: _People | UnsetType = UNSET
+    suspended: bool | UnsetType = UNSET
+    password: _Password | UnsetType | None = UNSET
+
+
+class PasswordChange(Request):
+    """``POST me/password``."""
+
+    current: Annotated[str, Meta(max_length=256)]
+    new: _Password
+
+
+class SignIn(Request):
+    """``POST sign-in``: a local account's name (or e-mail) and password for a token that ends after some hours."""
+
+    name: _Text
+    password: Annotated[str, Meta(max_length=256)]
+
+
+class SignedIn(Answer):
+    token: str
+    expires_at: datetime
+    user: UserModel
+
+
+class GroupModel(Answer):
+    name: str
+    description: str
+    members: list[str]
+    created_at: datetime
+
+
+class GroupList(Answer):
+    groups: list[GroupModel]
+
+
+class GroupIn(Request):
+    """``POST groups``."""
+
+    name: Name
+    description: Annotated[str, Meta(max_length=1000)] = ""
+    members: _People = []
+
+
+class GroupChange(Request):
+    """``PATCH groups/{name}``; ``members`` is the whole list."""
+
+    description: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
+    members: _People | UnsetType = UNSET
+
+
+class TokenModel(Answer):
+    """An API token, without the token itself."""
+
+    id: str
+    name: str
+    owner: str
+    scopes: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class TokenList(Answer):
+    tokens: list[TokenModel]
+
+
+class TokenChange(Request):
+    """``PATCH tokens/{id}``; what is left out stays."""
+
+    name: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
+    expires_at: datetime | UnsetType | None = UNSET
+
+
+class NoticeIn(Request):
+    """``POST notices``: for everybody, or for people and groups; within its time window."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=200)]
+    body: Annotated[str, Meta(max_length=10_000)] = ""
+    people: _People = []
+    groups: _People = []
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+
+
+class NoticeChange(Request):
+    """``PATCH notices/{id}``; what is left out stays."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    body: Annotated[str, Meta(max_length=10_000)] | UnsetType = UNSET
+    people: _People | UnsetType = UNSET
+    groups: _People | UnsetType = UNSET
+    start_at: datetime | UnsetType | None = UNSET
+    end_at: datetime | UnsetType | None = UNSET
+
+
+class NoticeModel(Answer):
+    id: str
+    title: str
+    body: str
+    created_by: str
+    created_at: datetime
+    people: list[str]
+    groups: list[str]
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    dismissed: bool = False
+
+
+class NoticeList(Answer):
+    notices: list[NoticeModel]
+
+
+class AuditEntry(Answer):
+    """Who did what to whom."""
+
+    seq: int
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    data: dict[str, Any] = {}
+
+
+class AuditPage(Answer):
+    """Newest first; ``next`` goes into ``?after=``."""
+
+    entries: list[AuditEntry]
+    next: str | None = None
