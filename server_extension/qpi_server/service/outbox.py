@@ -120,6 +120,10 @@ class Outbox:
         """A job, and with it its owner's events, have news."""
         self.bell.ring(job_topic(job_id), events_topic(owner), ALL_EVENTS)
 
+    def news(self, owner: str) -> None:
+        """There is an event for this person."""
+        self.bell.ring(events_topic(owner), ALL_EVENTS)
+
     def public(self) -> None:
         """There is an event for everybody."""
         self.bell.ring(events_topic(""), ALL_EVENTS)

@@ -25,6 +25,7 @@ class EventRow:
     job_id: str | None = None
     qpu: str | None = None
     data: dict[str, Any] = field(default_factory=dict)  # JSON
+    booking_id: str | None = None
     seq: int = 0
 
 
@@ -42,14 +43,13 @@ def add_event(connection: Connection, event: EventRow) -> None:
             "job_id": event.job_id,
             "qpu": event.qpu,
             "data": event.data,
+            "booking_id": event.booking_id,
         },
     )
 
 
 def _event(row: Row[Any]) -> EventRow:
-    return EventRow(
-        seq=row.seq, kind=row.kind, at=row.at, owner=row.owner, job_id=row.job_id, qpu=row.qpu, data=row.data
-    )
+    return EventRow(**row._mapping)
 
 
 def events_after(

@@ -1,0 +1,37 @@
+"""The managers' log: who did what to whom. Written in the same transaction as the deed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from .schema import audit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """``subject`` names the thing by kind and name: ``user:ann``, ``qpu:q1``."""
+
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    data: dict[str, Any] = field(default_factory=dict)  # JSON
+    seq: int = 0
+
+
+def add(connection: Connection, row: AuditRow) -> None:
+    """Append a line."""
+    values = {"at": row.at, "who": row.who, "action": row.action, "subject": row.subject, "data": row.data}
+    connection.execute(insert(audit), values)
+
+
+def page(connection: Connection, *, before: int | None, limit: int) -> list[AuditRow]:
+    """Newest first."""
+    query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit.c.seq < before)
+    return [AuditRow(**row._mapping) for row in connection.execute(query)]
