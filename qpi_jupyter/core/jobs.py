@@ -83,6 +83,13 @@ class Job:
     submitted_at: datetime | None = None
     error: dict[str, Any] | None = None
     tags: tuple[str, ...] = field(default=())
+    account: str = ""
+    """Who pays, where it is not the owner."""
+
+    @property
+    def payer(self) -> str:
+        """The account that is charged."""
+        return self.account or self.owner
 
     @property
     def phase(self) -> str:

@@ -128,6 +128,9 @@ def job_model(
         error=None if job.error is None else msgspec.convert(job.error, JobError),
         dataset=None if stored is None else DatasetInfo(sha256=stored[0], bytes=stored[1]),
         origin=record.origin,
+        project=record.project,
+        account=record.job.payer,
+        shared_with=record.shared_with,
         retry_safe=job.retry_safe,
         counts=None if result is None else _small_counts(result),
     )

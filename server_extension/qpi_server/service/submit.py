@@ -117,6 +117,7 @@ class Submitter:
             num_circuits=len(program.sources) if estimate is None else estimate.num_circuits,
             shots=program.options.shots,
             submitted_at=at,
+            project=request.project,
         )
         return _Draft(record, candidate, fingerprint, key)
 

@@ -36,6 +36,14 @@ class JobRecord:
     ended_at: datetime | None = None
     busy_s: float | None = None
     progress: float = 0.0
+    project: str = ""
+    shared_with: str | None = None
+    """A group that sees the job."""
+    deleted_at: datetime | None = None
+    raw_estimate_s: float | None = None
+    """The executor's own estimate, before correction."""
+    eta_at: datetime | None = None
+    """When it was expected to start, said at submit."""
 
     @property
     def id(self) -> str:
@@ -75,6 +83,7 @@ def record(row: Row[Any]) -> JobRecord:
         submitted_at=row.submitted_at,
         error=row.error,
         tags=tuple(row.tags),
+        account=row.account,
     )
     return JobRecord(
         job=job,
@@ -90,6 +99,11 @@ def record(row: Row[Any]) -> JobRecord:
         ended_at=row.ended_at,
         busy_s=row.busy_s,
         progress=row.progress,
+        project=row.project,
+        shared_with=row.shared_with,
+        deleted_at=row.deleted_at,
+        raw_estimate_s=row.raw_estimate_s,
+        eta_at=row.eta_at,
     )
 
 
@@ -178,6 +192,11 @@ def add(connection: Connection, new: JobRecord, options: bytes) -> int:
             "num_circuits": new.num_circuits,
             "shots": new.shots,
             "progress": 0.0,
+            "project": new.project,
+            "account": job.account,
+            "shared_with": new.shared_with,
+            "raw_estimate_s": new.raw_estimate_s,
+            "eta_at": new.eta_at,
         },
     )
     _count(connection, job.qpu, None, job)
