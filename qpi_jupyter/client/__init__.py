@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
-from .booking import BookingConflict, BookingHandle, BookingTable
+from qpi_jupyter.core.errors import BookingConflict
+
+from .booking import BookingHandle, BookingTable
 from .jobs import JobCancelled, JobHandle
 from .lab import Lab, connect, job
 from .people import NewToken

@@ -1,4 +1,4 @@
-"""`BookingHandle`: one booking; and what is said when a QPU is not free."""
+"""`BookingHandle`: one booking; tables of them; and what is said when a QPU is not free."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import UNSET
 
-from qpi_jupyter.core.errors import Conflict, Rejected
+from qpi_jupyter.core.errors import BookingConflict, Rejected
 from qpi_jupyter.wire.bookings import BookingChange, BookingList, BookingModel, Mode
 from qpi_jupyter.wire.rest import EventModel, EventPage
 
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
 Series = Literal["this", "following", "all"]
 DEFAULT_S = 3_600.0
 """How long a booking is when nobody says so."""
-
-
-class BookingConflict(Conflict):
-    """The QPU is not free then."""
-
-    default_code = "booked"
-
-    @property
-    def next_free_at(self) -> datetime | None:
-        """When the next free interval of that length begins, where the lab knows one."""
-        return _time(self.data.get("next_free_at"))
-
-
-def _time(text: object) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC) if isinstance(text, str) else None
 
 
 class BookingHandle:
@@ -144,8 +129,8 @@ class BookingHandle:
             self.model = await self.lab.http.call(
                 "PATCH", f"v1/bookings/{self.id}", BookingModel, content=msgspec.json.encode(change)
             )
-        except Conflict as error:
-            raise explained(error, call) from error
+        except BookingConflict as error:
+            raise (explained(error, call) if call else error) from error
         return self
 
     def __repr__(self) -> str:
@@ -209,17 +194,14 @@ def interval(
     return start_at, start_at + timedelta(seconds=times.seconds(DEFAULT_S if duration is None else duration))
 
 
-def explained(error: Conflict, call: str, length_s: float | None = None) -> Conflict:
-    """The lab's refusal with the next free interval, and with what to type for it: the beginning of a ``call``."""
-    free_at = _time(error.data.get("next_free_at"))
+def explained(error: BookingConflict, call: str, length_s: float | None = None) -> BookingConflict:
+    """The lab's refusal, with what to type for the next free interval: the beginning of a ``call``, completed."""
+    free_at = error.next_free_at
     if free_at is None:
         return error
-    zone = times.zone_of()
     lasting = f", duration='{times.length(length_s)}'" if length_s is not None else ""
-    typed = f": {call}'{free_at.astimezone(zone):%Y-%m-%d %H:%M}'{lasting})" if call else ""
     found = BookingConflict(
-        f"{error.message.rstrip('.')}. Free from {times.clock(free_at, zone, datetime.now(UTC))}{typed}",
-        code=error.code,
+        f"{error.message} Type {call}'{free_at.astimezone(times.zone_of()):%Y-%m-%d %H:%M}'{lasting}) for it."
     )
     found.data |= error.data
     return found

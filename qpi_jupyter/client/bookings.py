@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from qpi_jupyter.core.errors import Conflict, NotFound, QpiError, Rejected
+from qpi_jupyter.core.errors import BookingConflict, NotFound, QpiError, Rejected
 from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, Mode, NextFree
 from qpi_jupyter.wire.rest import QpuList
 
 from . import times
-from .booking import DEFAULT_S, BookingConflict, BookingHandle, BookingTable, explained, interval
+from .booking import DEFAULT_S, BookingHandle, BookingTable, explained, interval
 from .calls import Calls
 from .portal import both
 
@@ -113,7 +113,7 @@ class BookingCalls(Calls):
             return await self.http.call(
                 "POST", "v1/bookings", BookingList, content=msgspec.json.encode(booking), once=True
             )
-        except Conflict as error:
+        except BookingConflict as error:
             length_s = (booking.end_at - booking.start_at).total_seconds()
             raise explained(error, f"lab.book({booking.qpu!r}, ", length_s) from error
 
