@@ -63,9 +63,16 @@ class BookingHandle:
 
     @both
     async def move(
-        self, start: times.When, end: times.When | None = None, *, duration: times.Length | None = None
+        self,
+        start: times.When,
+        end: times.When | None = None,
+        *,
+        duration: times.Length | None = None,
+        version: int | None = None,
     ) -> BookingHandle:
         """Begin at another time; without an end the booking stays as long as it is.
+
+        With a ``version`` (``booking.model.version``) only if nobody has changed it since.
 
         Raises
         ------
@@ -74,7 +81,7 @@ class BookingHandle:
         """
         length_s = (self.end_at - self.start_at).total_seconds() if end is None and duration is None else duration
         start_at, end_at = interval(start, end, length_s)
-        return await self._change(BookingChange(start_at=start_at, end_at=end_at), "booking.move(")
+        return await self._change(BookingChange(start_at=start_at, end_at=end_at, version=version), "booking.move(")
 
     @both
     async def shorten(self, end: times.When | None = None, *, duration: times.Length | None = None) -> BookingHandle:

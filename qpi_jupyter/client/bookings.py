@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import msgspec
 
 from qpi_jupyter.core.errors import BookingConflict, NotFound, QpiError, Rejected
-from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, Mode, NextFree
-from qpi_jupyter.wire.rest import QpuList
+from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, BookingRule, BookingRuleList, Mode, NextFree
+from qpi_jupyter.wire.rest import QpuList, QpuModel
 
 from . import times
 from .booking import DEFAULT_S, BookingHandle, BookingTable, explained, interval
-from .calls import Calls
+from .calls import Calls, path
 from .portal import both
 
 _PAGE = "500"
@@ -139,6 +139,15 @@ class BookingCalls(Calls):
         models = await self.booked(qpu, start_at, end_at, mine=mine)
         return BookingTable([BookingHandle(self, model) for model in models])
 
+    @both
+    async def booking(self, booking_id: str) -> BookingHandle:
+        """The booking with this id."""
+        return BookingHandle(self, await self.http.call("GET", f"v1/bookings/{path(booking_id)}", BookingModel))
+
+    async def my_rules(self) -> dict[str, BookingRule]:
+        """What one's bookings must keep to, by QPU."""
+        return (await self.http.call("GET", "v1/booking-rules", BookingRuleList)).mine
+
     async def booked(
         self, qpu: str | None, start_at: datetime, end_at: datetime | None, *, mine: bool = False
     ) -> list[BookingModel]:
@@ -173,8 +182,12 @@ class BookingCalls(Calls):
             raise QpiError("A calendar is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
         return self.calendars.calendar(self, qpu or self.portal.run(self._first_qpu()))
 
+    async def all_qpus(self) -> list[QpuModel]:
+        """Every QPU of the lab."""
+        return (await self.http.call("GET", "v1/qpus", QpuList)).qpus
+
     async def _first_qpu(self) -> str:
-        qpus = (await self.http.call("GET", "v1/qpus", QpuList)).qpus
+        qpus = await self.all_qpus()
         if not qpus:
             raise NotFound("This lab has no QPU yet.", code="no_qpu")
         return min(qpus, key=lambda qpu: qpu.simulator).name

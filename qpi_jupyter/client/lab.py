@@ -16,7 +16,7 @@ import msgspec
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core.errors import Conflict, NotFound, QpiError, Rejected, Unavailable
 from qpi_jupyter.wire import WIRE_VERSION
-from qpi_jupyter.wire.rest import EventPage, Health, JobModel, JobPage, OriginIn, QpuDetail, QpuList, SubmitRequest
+from qpi_jupyter.wire.rest import EventPage, Health, JobModel, JobPage, OriginIn, QpuDetail, SubmitRequest
 
 from . import origin as origins
 from . import programs
@@ -214,7 +214,7 @@ class Lab(BookingCalls, AccountCalls, SessionCalls):
     @both
     async def qpus(self) -> QpuTable:
         """All QPUs of the lab, as a table."""
-        return QpuTable((await self.http.call("GET", "v1/qpus", QpuList)).qpus)
+        return QpuTable(await self.all_qpus())
 
     @both
     async def qpu(self, name: str) -> QpuDetail:

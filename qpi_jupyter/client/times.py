@@ -19,6 +19,7 @@ _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(
     r"(?P<n>\d+(?:\.\d+)?)\s*(?P<unit>d|days?|h|hrs?|hours?|m|min|minutes?|s|secs?|seconds?)(?![a-z])", re.IGNORECASE
 )
+_UTC_NAMES = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu"})
 _LOCALTIME = Path("/etc/localtime")
 
 
@@ -69,7 +70,8 @@ class _SystemZone(tzinfo):
 
 def zone_name(zone: tzinfo) -> str | None:
     """Its IANA name, where it has one."""
-    return "UTC" if zone is UTC else getattr(zone, "key", None)
+    key = "UTC" if zone is UTC else getattr(zone, "key", None)
+    return "UTC" if key in _UTC_NAMES else key
 
 
 def moment(value: When, zone: tzinfo, now: datetime, *, after: datetime | None = None) -> datetime:
@@ -129,7 +131,8 @@ def _time_of(found: re.Match[str]) -> time:
 
 def _iso(text: str, zone: tzinfo) -> datetime:
     try:
-        at = datetime.fromisoformat(text.strip())
+        # "9:00" is a time of day, though ISO 8601 says 09:00.
+        at = datetime.fromisoformat(re.sub(r"(?<=[ T])(?=\d:)", "0", text.strip()))
     except ValueError:
         raise Rejected(
             f"{text!r} is no time. Write '14:00', 'tomorrow 9:00', 'friday 9:00', '2026-05-04 14:00', 'now' or '+2h'.",

@@ -120,8 +120,8 @@ class _Handler(Handler):
         """Refusals are part of the script."""
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = kwargs["exc_info"][1]
-        self.give_error(error if isinstance(error, QpiError) else QpiError(repr(error)))
+        error = kwargs.get("exc_info", (None, None))[1]
+        self.give_error(error if isinstance(error, QpiError) else QpiError(f"{status_code} {error!r}"))
 
     def found(self, things: dict[str, Any], key: str) -> Any:
         if key not in things:
@@ -262,7 +262,8 @@ class _TimeRequests(_Handler):
         body = self.read(a.TimeRequestIn)
         model = a.TimeRequestModel(
             id=f"r{len(self.lab.time_requests) + 1}", person="ana",
-            account=f"group:{body.group}" if body.group else "ana", seconds=body.seconds, reason=body.reason, status="pending", answer="", created_at=NOW,
+            account=f"group:{body.group}" if body.group else "ana", seconds=body.seconds,
+            reason=body.reason, status="pending", answer="", created_at=NOW,
         )  # fmt: skip
         self.lab.time_requests[model.id] = model
         self.give(model, 201)

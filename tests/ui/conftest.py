@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.faults.scripted_rest import TOKEN, ScriptedLab
+from tests.faults.scripted_rest import TOKEN
+from tests.faults.scripted_rules import RulesLab
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [str(ROOT), str(ROOT / "server_extension"), str(ROOT / "executors")]
@@ -137,13 +138,13 @@ def _address(process: subprocess.Popen[bytes], home: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def scripted() -> Iterator[ScriptedLab]:
-    with ScriptedLab() as server:
+def scripted() -> Iterator[RulesLab]:
+    with RulesLab() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def notebooks(scripted: ScriptedLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
+def notebooks(scripted: RulesLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
     """JupyterLab whose kernels talk to the scripted lab."""
     home = tmp_path_factory.mktemp("jupyterlab")
     # The lab's own extension stays out: the scripted lab takes its place.
