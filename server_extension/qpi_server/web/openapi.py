@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -62,8 +63,8 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         "security": [] if route.permission in OPEN_TO_ALL else _SECURITY,
         "parameters": _parameters(route, components),
         "responses": {
+            **{str(status): _error(status, refs) for status in _refusals(route)},
             **{str(status): _answer(kind, refs) for status, kind in route.answers.items()},
-            "default": {"description": "An error.", "content": {"application/json": {"schema": refs[ErrorBody]}}},
         },
     }
     if route.body is not None:
@@ -72,6 +73,29 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         binary = {"type": "string", "format": "binary"}
         operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": binary}}}
     return operation
+
+
+def _refusals(route: Route) -> Iterator[int]:
+    """The statuses with which a route may refuse."""
+    yield from (400, 503)
+    if route.permission not in OPEN_TO_ALL:
+        yield from (401, 403)
+    if "{" in route.path or route.method != "GET":
+        yield from (404, 409)
+    if route.body is not None or route.opens is not None:
+        yield from (413, 422)
+    if any(status == 206 for status in route.answers):
+        yield from (304, 416)
+    yield from route.refuses
+
+
+def _error(status: int, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+    if status == HTTPStatus.NOT_MODIFIED:
+        return {"description": "Not modified."}
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return {"description": "Nothing of the range is there."}
+    content = {"application/json": {"schema": refs[ErrorBody]}}
+    return {"description": f"{HTTPStatus(status).phrase}: the body says why.", "content": content}
 
 
 def _parameters(route: Route, components: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from qpi_server.web.table import Call, Reply
 from .base import public, v1
 
 
-@v1.route("GET", "ca.pem", P.HEALTH, {200: "application/x-pem-file"})
+@v1.route("GET", "ca.pem", P.HEALTH, {200: "application/x-pem-file"}, refuses=(404,))
 async def get_ca(call: Call) -> Reply:
     """The certificate of the lab's own authority; compare its fingerprint before you trust it."""
     pem = call.site.ca_pem()
