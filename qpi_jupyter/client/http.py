@@ -114,8 +114,6 @@ class Http:
             timeout=httpx.Timeout(answer_s + wait_s, connect=_CONNECT_S, pool=None),
         )
         response = await self._send(request, self._retry_s if retry_s is None else retry_s, once=once)
-        if kind is type(None):
-            return kind()
         try:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:

@@ -38,9 +38,10 @@ class Notice:
         return self.lab.portal
 
     @both
-    async def dismiss(self) -> None:
+    async def dismiss(self) -> Notice:
         """Do not show it to me again."""
-        await self.lab.http.call("POST", f"v1/notices/{self.model.id}/dismiss", type(None), content=b"")
+        self.model = await self.lab.http.call("POST", f"v1/notices/{self.model.id}/dismiss", NoticeModel, content=b"")
+        return self
 
     def __repr__(self) -> str:
         body = f": {self.model.body}" if self.model.body else ""
@@ -175,9 +176,9 @@ class Tokens:
         return await self._change(token, TokenChange(expires_at=None if when is None else _later(when)))
 
     @both
-    async def revoke(self, token: str) -> None:
+    async def revoke(self, token: str) -> TokenModel:
         """End it now."""
-        await self.lab.http.call("DELETE", f"v1/tokens/{await self._id(token)}", type(None))
+        return await self.lab.http.call("DELETE", f"v1/tokens/{await self._id(token)}", TokenModel)
 
     async def _list(self) -> TokenTable:
         return TokenTable((await self.lab.http.call("GET", "v1/tokens", TokenList)).tokens)

@@ -297,8 +297,7 @@ class _Notices(_Handler):
 class _Dismiss(_Handler):
     def post(self, key: str) -> None:
         self.lab.notices[key] = msgspec.structs.replace(self.found(self.lab.notices, key), dismissed=True)
-        self.set_status(204)
-        self.finish()
+        self.give(self.lab.notices[key])
 
 
 class _Tokens(_Handler):
@@ -322,9 +321,7 @@ class _Token(_Handler):
         self.give(self.lab.tokens[key])
 
     def delete(self, key: str) -> None:
-        del self.lab.tokens[key]
-        self.set_status(204)
-        self.finish()
+        self.give(self.lab.tokens.pop(key))
 
 
 _RULES: list[tuple[str, type[tornado.web.RequestHandler]]] = [
