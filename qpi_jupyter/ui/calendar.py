@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import anywidget
 import traitlets
@@ -47,8 +48,10 @@ class CalendarWidget(anywidget.AnyWidget):
         self.monday = week.monday_of(datetime.now(UTC), self.zone)
         self._undo: BookingModel | None = None
         self._reading = 0
-        super().__init__(state=lab.portal.run(self._read()))
+        # A count, so that pages tell how many views there are: one that nobody sees is not kept up to date.
+        super().__init__(state=lab.portal.run(self._read()), _view_count=0)
         self.on_msg(self._hear)
+        self.observe(self._seen, "_view_count")
 
     # -- what is shown -------------------------------------------------------------------------------------------
 
@@ -70,6 +73,15 @@ class CalendarWidget(anywidget.AnyWidget):
         if mine == self._reading:
             self.state = state
 
+    @property
+    def shown(self) -> bool:
+        """Whether a page has it in view."""
+        return bool(self._view_count)
+
+    def _seen(self, change: Any) -> None:
+        if change["new"] and not change["old"]:
+            start_task(self._answer(self._stay, {}))
+
     def lose(self, message: str) -> None:
         """Show that the lab does not answer."""
         self.state = {**self.state, "lost": message}
@@ -82,7 +94,7 @@ class CalendarWidget(anywidget.AnyWidget):
             "show": self._show, "book": self._book, "move": self._move, "delete": self._delete,
             "release": self._release, "undo": self._restore,
         }  # fmt: skip
-        if isinstance(content, dict) and (action := actions.get(content.get("do", ""))) is not None:
+        if isinstance(content, dict) and (action := actions.get(str(content.get("do")))) is not None:
             start_task(self._answer(action, content))
 
     async def _answer(self, action: Callable[[dict[str, Any]], Awaitable[str]], content: dict[str, Any]) -> None:
@@ -101,6 +113,9 @@ class CalendarWidget(anywidget.AnyWidget):
             self.send({"n": number, "error": f"The calendar did not understand: {error}", "free": None})
         else:
             self.send({"n": number, "said": said, "undo": action == self._delete})
+
+    async def _stay(self, content: dict[str, Any]) -> str:
+        return ""
 
     async def _show(self, content: dict[str, Any]) -> str:
         monday = date.fromisoformat(content["week"]) if content.get("week") else None
@@ -156,28 +171,36 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+_open: WeakKeyDictionary[Lab, WeakSet[CalendarWidget]] = WeakKeyDictionary()
+"""The calendars of each lab: one task reads the event stream for all of them."""
+
+
 def open_calendar(lab: Lab, qpu: str) -> CalendarWidget:
     """The calendar of a QPU, kept up to date while the kernel lives."""
     widget = CalendarWidget(lab, qpu)
     if in_kernel():
-        start_task(_follow(widget))
+        first = lab not in _open
+        _open.setdefault(lab, WeakSet()).add(widget)
+        if first:
+            start_task(_follow(lab))
     return widget
 
 
-async def _follow(widget: CalendarWidget) -> None:
-    """Show what other people change, from the lab's event stream."""
+async def _follow(lab: Lab) -> None:
+    """Show what other people change, from the lab's event stream, until the connection is closed."""
     cursor: int | None = None
     pauses = delays()
-    while widget.comm is not None and not widget.lab.closed:
+    lost = ""
+    while not lab.closed:
+        shown = [widget for widget in _open[lab] if widget.shown]
         try:
-            page = await asyncio.wrap_future(widget.lab.portal.start(widget.lab.events(cursor, wait_s=_PARK_S)))
-            if cursor is None or any(event.kind in _SHOWS for event in page.events) or widget.state["lost"]:
-                await widget.refresh()
-        except Unavailable as error:
-            widget.lose(error.message)
-            await asyncio.sleep(next(pauses))
+            page = await asyncio.wrap_future(lab.portal.start(lab.events(cursor, wait_s=_PARK_S)))
+            if cursor is None or lost or any(event.kind in _SHOWS for event in page.events):
+                await asyncio.gather(*(widget.refresh() for widget in _open[lab] if widget.shown))
         except QpiError as error:
-            widget.lose(error.message)
-            return
+            lost = error.message
+            for widget in shown:
+                widget.lose(lost)
+            await asyncio.sleep(next(pauses))
         else:
-            cursor, pauses = page.cursor, delays()
+            cursor, lost, pauses = page.cursor, "", delays()
