@@ -12,6 +12,7 @@ Accounts are named by the person (``ann``) or by the group (``group:qed``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -104,9 +105,9 @@ def month_range(month: str) -> tuple[datetime, datetime]:
     ValueError
         it is no month.
     """
-    start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-    if start.strftime("%Y-%m") != month:
-        raise ValueError(month)
+    if re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month) is None:
+        raise ValueError(f"{month!r} is no month")
+    start = datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
     return start, next_month(start)
 
 
