@@ -31,6 +31,8 @@ class Permission(StrEnum):
     TIME_READ_ANY = "time:read:any"
     TIME_REQUEST = "time:request"
     TIME_GRANT = "time:grant"
+    TIME_GRANT_OWN = "time:grant:own"
+    """Decide about one's own QPU time, too."""
     PEOPLE_READ = "people:read"
     """Names and groups of the lab's people."""
     PEOPLE_MANAGE = "people:manage"
@@ -78,7 +80,7 @@ _MANAGER = _USER | {
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: _USER,
     Role.MANAGER: _MANAGER,
-    Role.ADMIN: _MANAGER | {_P.QPUS_MANAGE, _P.DRIVERS_MANAGE, _P.ROLES_GRANT, _P.TOKENS_ANY},
+    Role.ADMIN: _MANAGER | {_P.QPUS_MANAGE, _P.DRIVERS_MANAGE, _P.ROLES_GRANT, _P.TOKENS_ANY, _P.TIME_GRANT_OWN},
     Role.DRIVER: OPEN_TO_ALL | {_P.DRIVE},
     Role.SERVICE: OPEN_TO_ALL | {_P.METRICS_READ, _P.SPEC_READ},
 }

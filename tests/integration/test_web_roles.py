@@ -22,6 +22,10 @@ BODIES: dict[str, Any] = {
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "TokenIn": {},
+    "AccountChange": {"limited": None},
+    "GrantIn": {"seconds": 1},
+    "TimeRequestIn": {"seconds": 1},
+    "TimeRequestAnswer": {"status": "approved"},
 }
 
 

@@ -15,6 +15,7 @@ from qpi_server.store import SqliteStore, bench
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.filesystem import require_local
 
+from .accounts import AccountService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
@@ -30,6 +31,7 @@ from .reconcile import Reconciler
 from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
+from .time_requests import TimeRequestService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -52,6 +54,8 @@ class Lab:
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
         self.people = PeopleService(room)
+        self.accounts = AccountService(room)
+        self.time_requests = TimeRequestService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
         room.outbox.freed = self._dispatcher.freed

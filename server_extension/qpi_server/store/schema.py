@@ -213,6 +213,7 @@ ledger = Table(
     UniqueConstraint("job_id", "attempt", "kind"),
     Index(None, "qpu", "at"),
     Index(None, "account", "at"),
+    Index(None, "person", "at"),
     sqlite_autoincrement=True,
 )
 
@@ -351,7 +352,9 @@ accounts = Table(
     metadata,
     Column("name", String, primary_key=True),  # a person, or "group:" and a group
     Column("balance_s", Float(53), nullable=False, default=0.0),  # the sum of the account's ledger lines
+    Column("held_s", Float(53), nullable=False, default=0.0),  # of that: set aside by holds that are open
     Column("limited", Boolean),  # None: as the lab's configuration says
+    Column("allowance_at", Moment),  # when the lab's default allowance was granted
     Column("created_at", Moment, nullable=False),
 )
 
@@ -366,6 +369,7 @@ time_requests = Table(
     Column("reason", String, nullable=False, default=""),
     Column("status", String, nullable=False),  # pending, approved, rejected, withdrawn
     Column("answer", String, nullable=False, default=""),
+    Column("granted_s", Float(53)),
     Column("handled_by", String),
     Column("handled_at", Moment),
     Column("created_at", Moment, nullable=False),

@@ -17,6 +17,7 @@ from qpi_jupyter.core.errors import Rejected
 if TYPE_CHECKING:
     from qpi_server.service import Lab
 
+Answers = type[Struct] | str | tuple[type[Struct] | str, ...]
 _PATTERNS = {"attempt": r"[0-9]{1,9}"}
 
 
@@ -91,8 +92,8 @@ class Reply:
 class Route:
     """One verb of one address.
 
-    ``answers`` maps each good status to the struct or the media type that comes with it; ``opens`` makes the sink of
-    a streamed body before its first byte is read; ``waits`` marks a long-poll, which ends when its asker goes;
+    ``answers`` maps each good status to the structs or the media types that come with it; ``opens`` makes the sink of a
+    streamed body before its first byte is read; ``waits`` marks a long-poll, which ends when its asker goes;
     ``refuses`` names error statuses that other routes do not have.
     """
 
@@ -100,7 +101,7 @@ class Route:
     path: str
     permission: Permission
     run: Callable[[Call], Awaitable[Reply]]
-    answers: Mapping[int, type[Struct] | str]
+    answers: Mapping[int, Answers]
     query: type[Struct] | None = None
     body: type[Struct] | None = None
     headers: tuple[str, ...] = ()
@@ -123,7 +124,7 @@ class Table:
         self.routes: list[Route] = []
 
     def route(
-        self, method: str, path: str, permission: Permission, answers: Mapping[int, type[Struct] | str], **more: Any
+        self, method: str, path: str, permission: Permission, answers: Mapping[int, Answers], **more: Any
     ) -> Callable[[Callable[[Call], Awaitable[Reply]]], Callable[[Call], Awaitable[Reply]]]:
         """Add the decorated function as a route; see `Route` for ``more``."""
 

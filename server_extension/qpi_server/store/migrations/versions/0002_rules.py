@@ -16,7 +16,9 @@ def upgrade() -> None:
         "accounts",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("balance_s", sa.Float(53), nullable=False),
+        sa.Column("held_s", sa.Float(53), nullable=False),
         sa.Column("limited", sa.Boolean(), nullable=True),
+        sa.Column("allowance_at", sa.Float(53), nullable=True),
         sa.Column("created_at", sa.Float(53), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_accounts")),
     )
@@ -106,6 +108,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("answer", sa.String(), nullable=False),
+        sa.Column("granted_s", sa.Float(53), nullable=True),
         sa.Column("handled_by", sa.String(), nullable=True),
         sa.Column("handled_at", sa.Float(53), nullable=True),
         sa.Column("created_at", sa.Float(53), nullable=False),
@@ -234,6 +237,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.add_column(sa.Column("person", sa.String(), server_default="", nullable=False))
+        batch_op.create_index(batch_op.f("ix_ledger_person_at"), ["person", "at"], unique=False)
 
     with op.batch_alter_table("qpus", schema=None) as batch_op:
         batch_op.add_column(sa.Column("correction", sa.Float(53), server_default="1", nullable=False))
@@ -246,8 +250,13 @@ def upgrade() -> None:
 def _fill() -> None:
     """Derive the new tables from what was there."""
     op.execute(
-        "INSERT INTO accounts (name, balance_s, created_at) SELECT account, SUM(amount_s), MIN(at) FROM ledger "
-        "GROUP BY account"
+        "INSERT INTO accounts (name, balance_s, held_s, created_at) SELECT account, SUM(amount_s), 0, MIN(at) "
+        "FROM ledger GROUP BY account"
+    )
+    op.execute(
+        "UPDATE accounts SET held_s = COALESCE((SELECT -SUM(held.amount_s) FROM ledger AS held "
+        "WHERE held.account = accounts.name AND held.kind = 'hold' AND NOT EXISTS (SELECT 1 FROM ledger AS ended "
+        "WHERE ended.job_id = held.job_id AND ended.attempt = held.attempt AND ended.kind IN ('settle', 'refund'))), 0)"
     )
     op.execute("UPDATE ledger SET person = account")
     op.execute(
