@@ -22,6 +22,15 @@ BODIES: dict[str, Any] = {
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "TokenIn": {},
+    "TokenChange": {},
+    "PasswordChange": {"current": "x", "new": "0123456789"},
+    "SignIn": {"name": "ann", "password": "x"},
+    "UserIn": {"name": "ann"},
+    "UserChange": {},
+    "GroupIn": {"name": "g"},
+    "GroupChange": {},
+    "NoticeIn": {"title": "x"},
+    "NoticeChange": {},
 }
 
 

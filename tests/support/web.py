@@ -47,12 +47,16 @@ class People(Nothing):
             raise Unauthorized("This token is not known, or has expired.", code="bad_token")
         return TOKENS[token]
 
+    async def seen(self, principal: Principal, *, source: str) -> Principal:
+        return principal
+
 
 class EmptyLab:
     """A lab in which there is nothing."""
 
     def __init__(self) -> None:
         self.jobs, self.events, self.qpus, self.drivers = Nothing(), Nothing(), Nothing(), Nothing()
+        self.tokens, self.notices, self.audit = Nothing(), Nothing(), Nothing()
         self.people = People()
         self.metrics = CollectorRegistry()
 
