@@ -75,10 +75,11 @@ class QPIServer(ExtensionApp):
         allow_none=True,
         help="QPU time that each person begins with (seconds). Default: nobody's time is limited.",
     )
+    local_accounts = Bool(False, help="Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in).")
     for _trait in (
         lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure, https, tls_dir,
         tls_names, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots, result_limit_bytes,
-        idle_threshold_s, backfill_max_s, fair_share, default_allowance_s,
+        idle_threshold_s, backfill_max_s, fair_share, default_allowance_s, local_accounts,
     ):  # fmt: skip
         _trait.tag(config=True)
     del _trait
@@ -234,6 +235,7 @@ class QPIServer(ExtensionApp):
             check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
             result_limit_bytes=self.result_limit_bytes, version=__version__,
             default_allowance_s=self.default_allowance_s,
+            local_accounts=self.local_accounts,
             policy=Policy(
                 idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
             ),

@@ -26,6 +26,15 @@ BODIES: dict[str, Any] = {
     "GrantIn": {"seconds": 1},
     "TimeRequestIn": {"seconds": 1},
     "TimeRequestAnswer": {"status": "approved"},
+    "TokenChange": {},
+    "PasswordChange": {"current": "x", "new": "0123456789"},
+    "SignIn": {"name": "ann", "password": "x"},
+    "UserIn": {"name": "ann"},
+    "UserChange": {},
+    "GroupIn": {"name": "g"},
+    "GroupChange": {},
+    "NoticeIn": {"title": "x"},
+    "NoticeChange": {},
 }
 
 

@@ -31,5 +31,7 @@ class LabConfig:
     default_allowance_s: float | None = None
     """QPU time that each person's account begins with; None: nobody's time is limited."""
     policy: Policy = field(default_factory=Policy)
+    local_accounts: bool = False
+    """Whether people may sign in with a password of the lab's own."""
     version: str = ""
     """The software's version, for ``GET health``."""

@@ -16,14 +16,17 @@ from qpi_server.store.blobs import Blobs
 from qpi_server.store.filesystem import require_local
 
 from .accounts import AccountService
+from .audit import AuditService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
 from .dispatch import Dispatcher
+from .door import Door
 from .drivers import DriverService
 from .events import EventService
 from .jobs import JobService
 from .metrics import Metrics
+from .notices import NoticeService
 from .outbox import Outbox
 from .people import PeopleService
 from .qpus import EmbeddedService, QpuService
@@ -32,6 +35,7 @@ from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
 from .time_requests import TimeRequestService
+from .tokens import TokenService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -53,9 +57,13 @@ class Lab:
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
-        self.people = PeopleService(room)
         self.accounts = AccountService(room)
         self.time_requests = TimeRequestService(room)
+        door = Door(room)
+        self.tokens = TokenService(room, door, sessions)
+        self.people = PeopleService(room, door, self.tokens)
+        self.notices = NoticeService(room)
+        self.audit = AuditService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
         room.outbox.freed = self._dispatcher.freed
