@@ -150,3 +150,11 @@ def allows(principal: Principal, permission: Permission, owner: str | None = Non
     if owner is None or owner == principal.name:
         return True
     return permission in _ANY and _ANY[permission] in granted
+
+
+def may_read_job(principal: Principal, *, owner: str, shared_with: str | None) -> bool:
+    """Whether ``principal`` may read a job and what belongs to it: its owner, whoever reads everybody's, and the
+    members of the group that it is shared with. To change it takes its owner, or who may change everybody's."""
+    if allows(principal, Permission.JOBS_READ, owner):
+        return True
+    return shared_with in principal.groups and allows(principal, Permission.JOBS_READ)

@@ -28,6 +28,9 @@ class LabConfig:
     """The bound that an unchecked job is planned with."""
     max_shots: int = 1_000_000
     result_limit_bytes: int = 16 << 30
+    retention_days: float | None = None
+    """How long a finished job is kept; None: for ever."""
+    events_retention_days: float | None = None
     policy: Policy = field(default_factory=Policy)
     version: str = ""
     """The software's version, for ``GET health``."""

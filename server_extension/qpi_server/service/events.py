@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Permission, Principal, allows
-from qpi_jupyter.core.errors import NotFound
 from qpi_jupyter.wire.rest import EventModel, EventPage
 from qpi_server.store import facts
 
+from .job_edits import visible
 from .models import event_models
 from .outbox import ALL_EVENTS, events_topic
 from .room import Room, find
@@ -54,9 +54,7 @@ class EventService:
         """Every event of one job; ``prev`` is the job's own one before."""
 
         def query(connection: Connection) -> list[facts.EventRow]:
-            record = find(connection, job_id)
-            if not allows(principal, Permission.JOBS_READ, record.job.owner):
-                raise NotFound(f"There is no job {job_id!r}, or it is not yours.", code="unknown_job")
+            visible(principal, find(connection, job_id))
             return facts.events_of_job(connection, job_id)
 
         rows = await self._room.store.read(query)

@@ -25,6 +25,7 @@ from qpi_server.store.jobs import JobRecord
 from .checking import Candidate, Checker, checked
 from .crowd import Crowd
 from .dispatch import MAX_OPTIONS_BYTES
+from .job_edits import sharing
 from .room import Qpu, Room, find
 from .sessions import Sessions
 from .transitions import changed_event, hold_for
@@ -101,7 +102,7 @@ class Submitter:
             retry_safe=request.retry_safe,
             priority=request.priority,
             submitted_at=at,
-            tags=tuple(request.tags),
+            tags=tuple(dict.fromkeys(request.tags)),
             checked=False,
             estimate_s=bound,
             upper_s=bound,
@@ -118,6 +119,7 @@ class Submitter:
             shots=program.options.shots,
             submitted_at=at,
             project=request.project,
+            shared_with=sharing(principal, request.shared_with),
         )
         return _Draft(record, candidate, fingerprint, key)
 

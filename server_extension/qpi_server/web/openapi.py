@@ -64,7 +64,7 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         "parameters": _parameters(route, components),
         "responses": {
             **{str(status): _error(status, refs) for status in _refusals(route)},
-            **{str(status): _answer(kind, refs) for status, kind in route.answers.items()},
+            **{str(status): _answer(status, kind, refs) for status, kind in route.answers.items()},
         },
     }
     if route.body is not None:
@@ -110,7 +110,9 @@ def _parameters(route: Route, components: Mapping[str, Any]) -> list[dict[str, A
     return found
 
 
-def _answer(kind: type[Struct] | str, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+def _answer(status: int, kind: type[Struct] | str, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+    if status == HTTPStatus.NO_CONTENT:
+        return {"description": "Done."}
     if isinstance(kind, str):
         schema = {} if kind == "application/json" else {"type": "string"}
         return {"description": kind, "content": {kind: {"schema": schema}}}
