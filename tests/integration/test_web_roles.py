@@ -22,6 +22,7 @@ BODIES: dict[str, Any] = {
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "TokenIn": {},
+    "JobChange": {"name": "x"},
 }
 
 

@@ -24,6 +24,7 @@ KEYS_DAYS = 7
 """How long an Idempotency-Key is remembered."""
 SHELVES = 256
 BY = "retention"
+FORGET, SWEEP = "forget what is old", "free data without a job"
 
 
 class Retention:
@@ -35,7 +36,7 @@ class Retention:
 
     def start(self) -> None:
         """Clean up now, and then every day."""
-        self._room.outbox.tasks.start(self._sweep_blobs(), "free data without a job")
+        self._room.outbox.tasks.start(self._sweep_blobs(), SWEEP)
         self._daily()
 
     def close(self) -> None:
@@ -45,7 +46,7 @@ class Retention:
 
     def _daily(self) -> None:
         self._timer = self._room.clock.call_at(self._room.clock.monotonic() + EVERY_S, self._daily)
-        self._room.outbox.tasks.start(self.run(), "forget what is old")
+        self._room.outbox.tasks.start(self.run(), FORGET)
 
     async def run(self) -> None:
         """Everything that is due."""

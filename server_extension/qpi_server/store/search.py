@@ -109,7 +109,7 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
         for name in names:
             rest.pop(name, None)
 
-    states = [jobs.c.state == state.value for state in search.states or JobState]
+    states = [jobs.c.state == state.value for state in search.states]
     if search.tags:
         covers("tag 0")
         return [select(job_tags.c.seq).where(job_tags.c.tag == search.tags[0])], rest
@@ -119,7 +119,7 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
     if search.owner is not None:
         covers("owner", "states")
         mine = jobs.c.owner == search.owner
-        return [_along(mine, state) for state in states] if search.states else [_along(mine)], rest
+        return [_along(mine, state) for state in states] if states else [_along(mine)], rest
     if search.group is not None:
         covers("group")
         return [_along(jobs.c.shared_with == search.group)], rest
@@ -131,8 +131,10 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
     if search.qpu is not None and not waiting:
         covers("qpu")
         return [_along(jobs.c.qpu == search.qpu)], rest
-    covers("states")
-    return [_along(state) for state in states], rest
+    if states:
+        covers("states")
+        return [_along(state) for state in states], rest
+    return [select(jobs.c.seq)], {"alive": jobs.c.deleted_at.is_(None), **rest}
 
 
 def _conditions(search: Search) -> Conditions:
