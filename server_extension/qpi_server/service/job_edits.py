@@ -78,7 +78,7 @@ async def change(room: Room, principal: Principal, job_id: str, wanted: JobChang
         jobs.edit(connection, after)
         fields = [name for name in EDITABLE if _value(after, name) != _value(before, name)]
         event = changed_event(after, at, EventName.JOB_EDITED)
-        more = {"by": principal.name, **{name: _value(after, name) for name in fields}}
+        more = {"by": principal.name, "changed": fields, **{name: _value(after, name) for name in fields}}
         facts.add_event(connection, replace(event, data={**event.data, **more}))
         _note(connection, principal, after, "job.edit", at, {"fields": fields})
         return after

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, insert, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from qpi_jupyter.core.jobs import Job
 
-from .schema import attempts
+from .schema import attempts, drivers
 
 _BEGIN = insert(attempts)
 _THIS = and_(attempts.c.job_id == bindparam("job"), attempts.c.attempt == bindparam("number"))
@@ -49,3 +49,13 @@ def end(
             "busy_s": busy_s,
         },
     )
+
+
+def driver_names(connection: Connection, job_id: str) -> dict[int, str]:
+    """Who had which attempt of a job."""
+    query = (
+        select(attempts.c.attempt, drivers.c.name)
+        .join(drivers, drivers.c.id == attempts.c.driver)
+        .where(attempts.c.job_id == job_id)
+    )
+    return {row.attempt: row.name for row in connection.execute(query)}
