@@ -192,3 +192,11 @@ def greatest_scopes(permitted: frozenset[Permission]) -> frozenset[Scope]:
 
 def _granted(roles: Iterable[Role]) -> frozenset[Permission]:
     return frozenset[Permission]().union(*(PERMISSIONS[role] for role in roles))
+
+
+def may_read_job(principal: Principal, *, owner: str, shared_with: str | None) -> bool:
+    """Whether ``principal`` may read a job and what belongs to it: its owner, whoever reads everybody's, and the
+    members of the group that it is shared with. To change it takes its owner, or who may change everybody's."""
+    if allows(principal, Permission.JOBS_READ, owner):
+        return True
+    return shared_with in principal.groups and allows(principal, Permission.JOBS_READ)

@@ -35,6 +35,7 @@ BODIES: dict[str, Any] = {
     "GroupChange": {},
     "NoticeIn": {"title": "x"},
     "NoticeChange": {},
+    "JobChange": {"name": "x"},
 }
 
 

@@ -30,6 +30,9 @@ class LabConfig:
     result_limit_bytes: int = 16 << 30
     default_allowance_s: float | None = None
     """QPU time that each person's account begins with; None: nobody's time is limited."""
+    retention_days: float | None = None
+    """How long a finished job is kept; None: for ever."""
+    events_retention_days: float | None = None
     policy: Policy = field(default_factory=Policy)
     local_accounts: bool = False
     """Whether people may sign in with a password of the lab's own."""

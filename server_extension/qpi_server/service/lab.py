@@ -31,6 +31,7 @@ from .outbox import Outbox
 from .people import PeopleService
 from .qpus import EmbeddedService, QpuService
 from .reconcile import Reconciler
+from .retention import Retention
 from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
@@ -64,6 +65,7 @@ class Lab:
         self.people = PeopleService(room, door, self.tokens)
         self.notices = NoticeService(room)
         self.audit = AuditService(room)
+        self._retention = Retention(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
         room.outbox.freed = self._dispatcher.freed
@@ -98,6 +100,7 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
+        lab._retention.start()
         return lab
 
     async def close(self) -> None:
@@ -106,6 +109,7 @@ class Lab:
             session.close("The lab is closing.")
             session.peer.close()
         self._reconciler.close()
+        self._retention.close()
         await self._room.outbox.tasks.close()
         await self._room.store.close()
 

@@ -27,6 +27,7 @@ from .charging import set_aside
 from .checking import Candidate, Checker, checked
 from .crowd import Crowd
 from .dispatch import MAX_OPTIONS_BYTES
+from .job_edits import sharing
 from .room import Qpu, Room, find
 from .sessions import Sessions
 from .transitions import changed_event, hold_for
@@ -109,8 +110,8 @@ class Submitter:
             retry_safe=request.retry_safe,
             priority=request.priority,
             submitted_at=at,
-            tags=tuple(request.tags),
             account=account,
+            tags=tuple(dict.fromkeys(request.tags)),
             checked=False,
             estimate_s=bound,
             upper_s=bound,
@@ -127,6 +128,7 @@ class Submitter:
             shots=program.options.shots,
             submitted_at=at,
             project=request.project,
+            shared_with=sharing(principal, request.shared_with),
         )
         return _Draft(record, candidate, fingerprint, key)
 

@@ -17,7 +17,7 @@ from qpi_jupyter.core.accounting import Entry, EntryKind
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.lifecycle import Effect, EffectKind, Step
 from qpi_jupyter.wire.events import EventName
-from qpi_server.store import facts, jobs
+from qpi_server.store import attempts, facts, jobs
 from qpi_server.store.facts import EventRow
 from qpi_server.store.jobs import JobRecord
 
@@ -163,11 +163,11 @@ def _interpret(
     match effect.kind:
         case EffectKind.BEGIN_ATTEMPT:
             if after.job.attempt > job.attempt:
-                jobs.begin_attempt(connection, after.job, epoch=epoch, at=at)
+                attempts.begin(connection, after.job, epoch=epoch, at=at)
             else:
-                jobs.reopen_attempt(connection, after.job)
+                attempts.reopen(connection, after.job)
         case EffectKind.END_ATTEMPT:
-            jobs.end_attempt(
+            attempts.end(
                 connection,
                 job.id,
                 effect.attempt,

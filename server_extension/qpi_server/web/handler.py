@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -254,6 +255,9 @@ class RestHandler(Signed):
 
     async def _send(self, reply: Reply) -> None:
         self.set_status(reply.status)
+        if reply.status == HTTPStatus.NO_CONTENT:
+            await self.finish()
+            return
         self.set_header("Content-Type", reply.media_type)
         for name, value in reply.headers.items():
             self.set_header(name, value)

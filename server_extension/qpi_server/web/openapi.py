@@ -65,7 +65,7 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         "parameters": _parameters(route, components),
         "responses": {
             **{str(status): _error(status, refs) for status in _refusals(route)},
-            **{str(status): _answer(kind, refs) for status, kind in route.answers.items()},
+            **{str(status): _answer(status, kind, refs) for status, kind in route.answers.items()},
         },
     }
     if route.body is not None:
@@ -115,7 +115,9 @@ def _kinds(answer: Answers) -> tuple[type[Struct] | str, ...]:
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _answer(answer: Answers, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+def _answer(status: int, answer: Answers, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+    if status == HTTPStatus.NO_CONTENT:
+        return {"description": "Done."}
     names, content = [], {}
     for kind in _kinds(answer):
         if isinstance(kind, str):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -82,9 +82,9 @@ class Download:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a route answers."""
+    """What a route answers; nothing with status 204."""
 
-    body: Struct | dict[str, Any] | bytes | Download
+    body: Struct | dict[str, Any] | bytes | Download = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
@@ -151,7 +151,7 @@ class Table:
 
 
 def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Struct:
-    """A query string as its struct: the last of repeated values counts.
+    """A query string as its struct: the last of repeated values counts, unless the struct has a list for them.
 
     Raises
     ------
@@ -159,9 +159,18 @@ def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Str
         an unknown name, or a value of the wrong type.
     """
     try:
-        values = {name: found[-1].decode() for name, found in arguments.items() if name not in ("token", "_xsrf")}
+        lists = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
+        values: dict[str, str | list[str]] = {
+            name: [value.decode() for value in found] if name in lists else found[-1].decode()
+            for name, found in arguments.items()
+            if name not in ("token", "_xsrf")
+        }
         return msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
         raise Rejected(f"The query is not valid: {error}", code="bad_query") from error
     except UnicodeDecodeError as error:
         raise Rejected("The query is not UTF-8.", code="bad_query") from error
+
+
+def _is_list(kind: Any) -> bool:  # Any: whatever an annotation may be
+    return get_origin(get_args(kind)[0] if get_origin(kind) is Annotated else kind) is list

@@ -230,10 +230,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("deleted_at", sa.Float(53), nullable=True))
         batch_op.add_column(sa.Column("raw_estimate_s", sa.Float(53), nullable=True))
         batch_op.add_column(sa.Column("eta_at", sa.Float(53), nullable=True))
-        batch_op.create_index(batch_op.f("ix_jobs_ended_at"), ["ended_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_project_seq"), ["project", "seq"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_qpu_seq"), ["qpu", "seq"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_shared_with_seq"), ["shared_with", "seq"], unique=False)
+        batch_op.drop_index(batch_op.f("ix_jobs_owner_seq"))
+    alive = sa.text("deleted_at IS NULL")
+    for columns in (
+        ["owner", "seq"], ["owner", "state", "seq"], ["state", "seq"], ["qpu", "seq"], ["project", "seq"],
+        ["shared_with", "seq"], ["submitted_at"], ["ended_at"],
+    ):  # fmt: skip
+        name = f"ix_jobs_alive_{'_'.join(columns)}"
+        op.create_index(name, "jobs", columns, sqlite_where=alive, postgresql_where=alive)
+    op.create_index(op.f("ix_results_blob_sha256"), "results", ["blob_sha256"])
+    op.create_index(op.f("ix_idempotency_at"), "idempotency", ["at"])
 
     with op.batch_alter_table("api_tokens", schema=None) as batch_op:
         batch_op.add_column(sa.Column("session", sa.Boolean(), server_default="0", nullable=False))
