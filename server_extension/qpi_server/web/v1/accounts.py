@@ -14,17 +14,10 @@ from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.wire import accounts as wire
 from qpi_server.web.table import Call, Reply
 
-from .base import Limit, Query, Text, v1
+from .base import Limit, PageQuery, Query, Text, v1
 
 CSV = "text/csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-class PageQuery(Query):
-    """A page of a list."""
-
-    limit: Limit = 100
-    after: Text | None = None
 
 
 class StatementQuery(Query):

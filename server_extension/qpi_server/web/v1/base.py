@@ -22,3 +22,10 @@ Text = Annotated[str, Meta(max_length=200, pattern=PRINTABLE)]
 
 class Query(Struct, kw_only=True, forbid_unknown_fields=True):
     """A query string; unknown names are refused."""
+
+
+class PageQuery(Query):
+    """A page of a list, after a cursor that the page before it named."""
+
+    limit: Limit = 100
+    after: Text | None = None
