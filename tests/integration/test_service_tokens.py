@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from qpi_jupyter.core.errors import Forbidden, NotFound, Rejected, Unauthorized
 from qpi_jupyter.wire.people import GroupIn, TokenChange, UserChange, UserIn
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, small_lab
 from tests.integration.test_service_people import MANAGER, in_lab, refused
 
 SERVICE = Principal(name="prometheus", roles=frozenset({Role.SERVICE}))
@@ -155,6 +156,20 @@ def test_a_services_token_is_made_by_an_admin_and_a_persons_by_nobody_else(tmp_p
         await refused(lab.tokens.create(ADMIN, TokenIn(scopes=[])), Rejected, "rejected")
 
     in_lab(tmp_path, dialogue)
+
+
+def test_a_revoked_drivers_token_takes_its_link_with_it(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path, clock=FrozenClock()) as (lab, driver):
+            await lab.people.seen(ADMIN)
+            await driver.connect()
+            (token,) = (await lab.tokens.list(ADMIN, owner=driver.principal.name)).tokens
+            await refused(lab.tokens.change(ADMIN, token.id, TokenChange(name="x")), Rejected, "is_driver")
+            await refused(lab.tokens.revoke(ANN, token.id), NotFound, "unknown_token")
+            await lab.tokens.revoke(ADMIN, token.id)
+            assert driver.closed == ["Its token was revoked."]
+
+    asyncio.run(dialogue())
 
 
 PERSONS = [role for role in Role if role is not Role.DRIVER]

@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from jupyter_server.auth import IdentityProvider, User
 
 from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, SCOPES, Role, Scope
+from qpi_jupyter.wire.people import UserChange
 from qpi_server.service import Lab
 from qpi_server.web.identity import local_user
 from qpi_server.web.routes import ROUTES
@@ -133,6 +135,38 @@ def test_the_owner_of_the_server_is_its_admin_and_known_to_the_lab(tmp_path: Pat
         assert (await lab.people.user(ADMIN, local_user())).source == "jupyter"
 
     with_lab(tmp_path, dialogue)
+
+
+class Hub(IdentityProvider):
+    """Signs in whom the request names, as jupyterhub's own provider does for a cookie or a Hub token."""
+
+    async def get_user(self, handler: Any) -> User | None:
+        name = handler.request.headers.get("X-Name")
+        if name is None:
+            return None
+        user = User(username=name)
+        user.hub_user = {"name": name, "groups": handler.request.headers.get("X-Groups", "").split()}
+        return user
+
+
+def test_people_of_a_hub_bring_their_groups_and_are_known_by_name(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with (
+            open_lab(tmp_path, clock=FrozenClock()) as lab,
+            serving(lab, Hub()) as url,
+            httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client,
+        ):
+            headers = {"X-Name": "dora", "X-Groups": "course qed"}
+            me = (await client.get("me", headers=headers)).json()["user"]
+            assert (me["source"], me["groups"], me["roles"]) == ("hub", ["course", "qed"], ["user"])
+            owner = (await client.get("me", headers={"X-Name": local_user()})).json()["user"]
+            assert owner["roles"] == ["admin"]
+            await lab.people.change_user(ADMIN, "dora", UserChange(suspended=True))
+            answer = await client.get("me", headers=headers)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "suspended")
+            assert (await client.get("me")).status_code == 401
+
+    asyncio.run(run())
 
 
 def test_acceptance_10_a_user_cannot_raise_their_own_balance_nor_insert_a_finished_job(tmp_path: Path) -> None:
