@@ -35,9 +35,9 @@ def permissions() -> str:
     """Roles and what they may ask for, and how far the scopes of a token reach."""
     intro = "What each role may ask for. `:any` is about other people's things; without it one's own are meant."
     scopes = (
-        "A token with scopes may ask for what one of them has *and* its owner's roles have; a token without scopes, for "
-        "all that its owner may. Somebody who is no manager cannot give a token the scope `manage`, and nobody but the "
-        "registration of a driver gives `drive`."
+        "A token with scopes may ask for what one of them has *and* its owner's roles have; a token without scopes, "
+        "for all that its owner may. Somebody who is no manager cannot give a token the scope `manage`, and nobody "
+        "but the registration of a driver gives `drive`."
     )
     return "\n".join([
         NOTE, "", "# Permissions", "", intro, "", *_grants(PERMISSIONS), "", "## Scopes of API tokens", "", scopes, "",

@@ -267,6 +267,7 @@ export interface TokenIn {
   readonly name?: string;
   readonly expires_at?: string | null;
   readonly scopes?: readonly ('drive' | 'manage' | 'read' | 'submit')[] | null;
+  readonly owner?: string | null;
 }
 
 export interface TokenCreated {
@@ -523,7 +524,7 @@ export interface TimeRequestList {
   readonly next: string | null;
 }
 
-/** A person. `email`, `suspended_at` and `seen_at` only for managers and for oneself. */
+/** A person. Others than managers and oneself see the names and the groups alone. */
 export interface UserModel {
   readonly name: string;
   readonly display_name: string;
@@ -601,6 +602,7 @@ export interface TokenModel {
   readonly created_at: string;
   readonly expires_at: string | null;
   readonly last_used_at: string | null;
+  readonly session: boolean;
 }
 
 export interface TokenList {

@@ -270,6 +270,7 @@ def _fill() -> None:
         "WHERE ended.job_id = held.job_id AND ended.attempt = held.attempt AND ended.kind IN ('settle', 'refund'))), 0)"
     )
     op.execute("UPDATE ledger SET person = account")
+    # Until their next visit says more. (The least of an owner's roles is admin, by the alphabet.)
     op.execute(
         "INSERT INTO users (name, display_name, email, roles, source, source_roles, created_at) "
         "SELECT owner, '', '', '[]', 'jupyter', MIN(roles), MIN(at) FROM ("
