@@ -152,7 +152,7 @@ class Story:
         assert max(charged.values(), default=0) <= 1
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(STEPS, min_size=10, max_size=40))
 def test_no_order_of_events_breaks_the_ledger(steps: list[tuple[Any, ...]]) -> None:
     async def tell() -> None:
