@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
@@ -41,6 +41,9 @@ STEPS = st.one_of(
     st.tuples(st.just("grant"), st.sampled_from(ACCOUNTS), st.sampled_from([-15.0, 5.0, 20.0])),
     st.tuples(st.just("limit"), st.sampled_from(ACCOUNTS), st.sampled_from([True, False, None])),
 )
+
+LOST = [("grant", "group:qed", 20.0), ("submit", PEOPLE[0], "qed", 2), ("claim", True), ("vanish",)]
+"""A job that is given up while its driver still has it."""
 
 
 @dataclass
@@ -154,6 +157,10 @@ class Story:
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(STEPS, min_size=10, max_size=40))
+@example([*LOST, ("deliver_late", 0)])
+@example([*LOST, ("claim", True), ("deliver_late", 0), ("deliver", 0)])
+@example([*LOST, ("cancel", 0), ("deliver_late", 0)])
+@example([*LOST, ("claim", False), ("released", 0), ("deliver_late", 0)])
 def test_no_order_of_events_breaks_the_ledger(steps: list[tuple[Any, ...]]) -> None:
     async def tell() -> None:
         clock = FrozenClock()
