@@ -514,6 +514,7 @@ export interface TimeRequestModel {
   readonly reason: string;
   readonly status: 'approved' | 'pending' | 'rejected' | 'withdrawn';
   readonly answer: string;
+  readonly granted_s: number | null;
   readonly created_at: string;
   readonly handled_by: string | null;
   readonly handled_at: string | null;
