@@ -38,7 +38,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
     """Medians in labs of three sizes, asked in turn."""
     sizes = QUICK_SIZES if quick else SIZES
     with tempfile.TemporaryDirectory(prefix="qpi-lists-") as folder:
-        times = asyncio.run(_measure(Path(folder), sizes, rounds=60 if quick else 200))
+        times = asyncio.run(_measure(Path(folder), sizes, rounds=60 if quick else 150))
     for name, by_size in times.items():
         small, *larger = (1e3 * statistics.median(by_size[size]) for size in sizes)
         for size, ours in zip(sizes[1:], larger, strict=True):
@@ -87,7 +87,8 @@ async def _ready(stack: AsyncExitStack, folder: Path, size: int) -> tuple[Lab, S
         await lab.jobs.submit(ANN, bell(name="Rabi 0", project="t1", tags=["cal"]))
         await driver.run()
     _fill(folder / "lab.sqlite3", size - 1)
-    lab = await stack.enter_async_context(open_lab(folder))
+    # While one lab is asked, the drivers of the others are silent.
+    lab = await stack.enter_async_context(open_lab(folder, lease_s=3600.0))
     again = ScriptedDriver(lab, driver.principal)
     await again.connect()
     return lab, again
@@ -97,7 +98,7 @@ def _fill(database: Path, more: int) -> None:
     """Copy the first job ``more`` times: the few oldest are Ann's, and of the rest one in fifty; of the others' every
     second one still waits."""
     with closing(sqlite3.connect(database)) as connection:
-        connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000;")
+        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -400000;")
         indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'jobs' "
                                      "AND sql IS NOT NULL").fetchall()  # fmt: skip
         columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
