@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from .rest import Answer, Request
@@ -75,6 +76,8 @@ class BookingList(Answer):
 
     bookings: list[BookingModel]
     next: str | None = None
+    cut_at: datetime | None = None
+    """Where a repetition without an end was cut, which was just booked."""
 
 
 class QuietHours(Request):
@@ -82,7 +85,9 @@ class QuietHours(Request):
 
     start: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     end: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    days: list[Annotated[int, Meta(ge=0, le=6)]] = [0, 1, 2, 3, 4, 5, 6]
+    days: Annotated[list[Annotated[int, Meta(ge=0, le=6)]], Meta(min_length=1, max_length=7)] = msgspec.field(
+        default_factory=lambda: [*range(7)]
+    )
     timezone: Annotated[str, Meta(max_length=64)] = "UTC"
 
 
@@ -99,7 +104,7 @@ class BookingRule(Request):
     no_show_s: _Seconds | None = None
     """A booking whose people do nothing for so long is given back."""
     modes: list[Mode] | None = None
-    quiet: list[QuietHours] = []
+    quiet: Annotated[list[QuietHours], Meta(max_length=50)] = []
 
 
 class BookingRuleIn(Request):

@@ -22,6 +22,10 @@ BODIES: dict[str, Any] = {
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "TokenIn": {},
+    "BookingIn": {"start_at": "2030-01-01T09:00:00Z", "end_at": "2030-01-01T10:00:00Z", "qpu": "q"},
+    "BookingChange": {},
+    "BookingRuleIn": {"rule": {}},
+    "FeedIn": {},
 }
 
 

@@ -53,6 +53,7 @@ class EmptyLab:
 
     def __init__(self) -> None:
         self.jobs, self.events, self.qpus, self.drivers = Nothing(), Nothing(), Nothing(), Nothing()
+        self.bookings, self.feeds = Nothing(), Nothing()
         self.people = People()
         self.metrics = CollectorRegistry()
 

@@ -28,6 +28,8 @@ class LabConfig:
     """The bound that an unchecked job is planned with."""
     max_shots: int = 1_000_000
     result_limit_bytes: int = 16 << 30
+    public_bookings: bool = True
+    """Whether everybody sees whose a booking is and what it is called."""
     policy: Policy = field(default_factory=Policy)
     version: str = ""
     """The software's version, for ``GET health``."""

@@ -15,12 +15,14 @@ from qpi_server.store import SqliteStore, bench
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.filesystem import require_local
 
+from .bookings import BookingService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
 from .dispatch import Dispatcher
 from .drivers import DriverService
 from .events import EventService
+from .feeds import FeedService
 from .jobs import JobService
 from .metrics import Metrics
 from .outbox import Outbox
@@ -52,6 +54,8 @@ class Lab:
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
         self.people = PeopleService(room)
+        self.bookings = BookingService(room)
+        self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
         room.outbox.freed = self._dispatcher.freed

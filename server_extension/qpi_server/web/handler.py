@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -251,6 +252,9 @@ class RestHandler(Signed):
             self.set_header(name, value)
         if isinstance(reply.body, Download):
             await send_file(self, reply.body)
+            return
+        if reply.status == HTTPStatus.NOT_MODIFIED:
+            await self.finish()
             return
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
 
