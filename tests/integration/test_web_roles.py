@@ -27,6 +27,11 @@ BODIES: dict[str, Any] = {
     "BookingRuleIn": {"rule": {}},
     "FeedIn": {},
 }
+QUERIES: dict[str, dict[str, str]] = {
+    "ImportQuery": {"qpu": "q"},
+    "NextFreeQuery": {"qpu": "q", "seconds": "60"},
+}
+"""What must be asked for."""
 
 
 async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> httpx.Response:
@@ -35,7 +40,8 @@ async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> htt
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     body = msgspec.json.encode(BODIES[route.body.__name__]) if route.body is not None else None
-    return await client.request(route.method, path.lstrip("/"), headers=headers, content=body)
+    query = QUERIES.get(route.query.__name__, {}) if route.query is not None else {}
+    return await client.request(route.method, path.lstrip("/"), headers=headers, params=query, content=body)
 
 
 @pytest.mark.parametrize("role", list(Role))

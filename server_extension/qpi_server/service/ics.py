@@ -20,6 +20,7 @@ _MAX_COMPONENTS = 2_000
 REFRESH = timedelta(minutes=15)
 _FOLD = re.compile(r"\r?\n[ \t]")
 _ZONES = re.compile(r"^BEGIN:VTIMEZONE\s*$.*?^END:VTIMEZONE\s*$\n?", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+_LONG = re.compile(r"^(?:RRULE[:;].{2000}|.{65536})", re.IGNORECASE | re.MULTILINE)
 _COMPONENT = re.compile(r"^BEGIN:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -111,8 +112,8 @@ def read(text: str) -> list[IcsEvent]:
         it is no calendar, or too much of one.
     """
     text = _ZONES.sub("", _FOLD.sub("", text))
-    if len(_COMPONENT.findall(text)) > _MAX_COMPONENTS:
-        raise Rejected("The file has too many parts.", code="bad_calendar")
+    if len(_COMPONENT.findall(text)) > _MAX_COMPONENTS or _LONG.search(text):
+        raise Rejected("The file has too many parts, or too long ones.", code="bad_calendar")
     try:
         calendars = Calendar.from_ical(text, multiple=True)
         events: list[Any] = [event for calendar in calendars for event in calendar.walk("VEVENT")]

@@ -15,11 +15,13 @@ from qpi_jupyter.core.booking_rules import zone
 from qpi_jupyter.core.errors import Rejected
 
 MAX_OCCURRENCES = 400
+MAX_LENGTH = 500
 _PARTS = frozenset({
     "FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYDAY", "BYHOUR",
     "BYSETPOS",
 })  # fmt: skip
 _FREQUENCIES = ("HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 _UNTIL = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
 _CYCLE = 7600
 """Years, a multiple of 400: the Gregorian calendar looks the same. A rule that never matches is looked through to the
@@ -68,6 +70,8 @@ def expand(rule: str, start_at: datetime, end_at: datetime, timezone: str, *, un
 
 def _parts(rule: str) -> dict[str, str]:
     """The rule's parts by name, none of them beyond what bookings repeat by."""
+    if len(rule) > MAX_LENGTH:
+        _refuse(f"has more than {MAX_LENGTH} characters")
     parts: dict[str, str] = {}
     for part in rule.strip().removeprefix("RRULE:").rstrip(";").upper().split(";"):
         name, equals, value = part.partition("=")
@@ -78,6 +82,9 @@ def _parts(rule: str) -> dict[str, str]:
         parts[name] = value
     if parts.get("FREQ") not in _FREQUENCIES:
         _refuse(f"needs a FREQ out of {', '.join(_FREQUENCIES)}")
+    for name in ("INTERVAL", "COUNT"):
+        if not _NUMBER.fullmatch(parts.get(name, "1")):
+            _refuse(f"has a {name} that is not 1 or more")
     if "BYSETPOS" in parts and parts["FREQ"] in ("HOURLY", "DAILY"):
         _refuse("counts with BYSETPOS within a day, which has one date only")
     if "COUNT" in parts and "UNTIL" in parts:
