@@ -330,6 +330,7 @@ export interface BookingModel {
 export interface BookingList {
   readonly bookings: readonly BookingModel[];
   readonly next: string | null;
+  readonly cut_at: string | null;
 }
 
 /**

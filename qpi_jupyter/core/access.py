@@ -51,6 +51,8 @@ class Permission(StrEnum):
     """Enable, hold, put into maintenance."""
     PRIORITY_RAISE = "priority:raise"
     """Submit with a priority above 0."""
+    FEEDS_OPEN = "feeds:open"
+    """Needs no sign-in: the feed's secret address is the credential."""
     SIGN_IN = "sign-in"
     """Needs no sign-in: it is one."""
     EVENTS_READ = "events:read"
@@ -70,7 +72,7 @@ class Role(StrEnum):
 
 
 _P = Permission
-OPEN_TO_ALL = frozenset({_P.HEALTH, _P.SIGN_IN})
+OPEN_TO_ALL = frozenset({_P.HEALTH, _P.SIGN_IN, _P.FEEDS_OPEN})
 """What nobody signs in for."""
 _USER = OPEN_TO_ALL | {
     _P.QPUS_READ, _P.JOBS_SUBMIT, _P.JOBS_READ, _P.JOBS_CANCEL, _P.JOBS_EDIT, _P.EVENTS_READ, _P.METRICS_READ,

@@ -78,11 +78,12 @@ class QPIServer(ExtensionApp):
         help="QPU time that each person begins with (seconds). Default: nobody's time is limited.",
     )
     local_accounts = Bool(False, help="Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in).")
+    public_bookings = Bool(True, help="Show everybody whose a booking is, and its title.")
     for _trait in (
         lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure, https, tls_dir,
         tls_names, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots, result_limit_bytes,
         retention_days, events_retention_days, idle_threshold_s, backfill_max_s, fair_share, default_allowance_s,
-        local_accounts,
+        local_accounts, public_bookings,
     ):  # fmt: skip
         _trait.tag(config=True)
     del _trait
@@ -238,7 +239,7 @@ class QPIServer(ExtensionApp):
             check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
             default_allowance_s=self.default_allowance_s, local_accounts=self.local_accounts,
             result_limit_bytes=self.result_limit_bytes, version=__version__, retention_days=self.retention_days,
-            events_retention_days=self.events_retention_days,
+            events_retention_days=self.events_retention_days, public_bookings=self.public_bookings,
             policy=Policy(
                 idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
             ),

@@ -33,6 +33,8 @@ class LabConfig:
     retention_days: float | None = None
     """How long a finished job is kept; None: for ever."""
     events_retention_days: float | None = None
+    public_bookings: bool = True
+    """Whether everybody sees whose a booking is and what it is called."""
     policy: Policy = field(default_factory=Policy)
     local_accounts: bool = False
     """Whether people may sign in with a password of the lab's own."""

@@ -17,6 +17,7 @@ from qpi_server.store.filesystem import require_local
 
 from .accounts import AccountService
 from .audit import AuditService
+from .bookings import BookingService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
@@ -24,6 +25,7 @@ from .dispatch import Dispatcher
 from .door import Door
 from .drivers import DriverService
 from .events import EventService
+from .feeds import FeedService
 from .jobs import JobService
 from .metrics import Metrics
 from .notices import NoticeService
@@ -66,6 +68,8 @@ class Lab:
         self.notices = NoticeService(room)
         self.audit = AuditService(room)
         self._retention = Retention(room)
+        self.bookings = BookingService(room)
+        self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
         room.outbox.freed = self._dispatcher.freed

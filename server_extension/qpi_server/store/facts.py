@@ -84,6 +84,12 @@ def events_of_job(connection: Connection, job_id: str) -> list[EventRow]:
     return [_event(row) for row in connection.execute(query)]
 
 
+def events_of_booking(connection: Connection, booking_id: str) -> list[EventRow]:
+    """Every event of a booking, oldest first."""
+    query = select(events).where(events.c.booking_id == booking_id).order_by(events.c.seq)
+    return [_event(row) for row in connection.execute(query)]
+
+
 def newest_event(connection: Connection) -> int:
     """The newest ``seq``; 0 before the first event."""
     return int(connection.execute(select(func.max(events.c.seq))).scalar() or 0)

@@ -264,6 +264,9 @@ class RestHandler(Signed):
         if isinstance(reply.body, Download):
             await send_file(self, reply.body)
             return
+        if reply.status == HTTPStatus.NOT_MODIFIED:
+            await self.finish()
+            return
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

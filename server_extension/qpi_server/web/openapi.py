@@ -72,7 +72,7 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[route.body]}}}
     elif route.opens is not None:
         binary = {"type": "string", "format": "binary"}
-        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": binary}}}
+        operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": binary}}}
     return operation
 
 

@@ -95,8 +95,8 @@ class Route:
     """One verb of one address.
 
     ``answers`` maps each good status to the structs or the media types that come with it; ``opens`` makes the sink of a
-    streamed body before its first byte is read; ``waits`` marks a long-poll, which ends when its asker goes;
-    ``refuses`` names error statuses that other routes do not have.
+    body of the media type ``takes`` before its first byte is read; ``waits`` marks a long-poll, which ends when its
+    asker goes; ``refuses`` names error statuses that other routes do not have.
     """
 
     method: str
@@ -108,6 +108,7 @@ class Route:
     body: type[Struct] | None = None
     headers: tuple[str, ...] = ()
     opens: Callable[[Call], Awaitable[Sink]] | None = None
+    takes: str = "application/octet-stream"
     waits: bool = False
     refuses: tuple[int, ...] = ()
     summary: str = ""

@@ -200,7 +200,9 @@ def test_who_reads_a_job(reader: Principal, shared_with: str | None, may: bool) 
 
 
 def test_nobody_and_a_narrow_token_may_little() -> None:
-    assert [p for p in Permission if allows(ANONYMOUS, p)] == [Permission.HEALTH, Permission.SIGN_IN]
+    assert [p for p in Permission if allows(ANONYMOUS, p)] == [
+        Permission.HEALTH, Permission.FEEDS_OPEN, Permission.SIGN_IN,
+    ]  # fmt: skip
     narrow = who(Role.ADMIN, scopes=frozenset({Permission.JOBS_READ, Permission.DRIVE}))
     assert permissions(narrow) == {Permission.JOBS_READ}, "a scope never adds"
     assert not allows(narrow, Permission.JOBS_READ, owner="bob")
