@@ -168,7 +168,7 @@ class Faulted(QpiError):
 _KINDS: dict[str, type[QpiError]] = {
     kind.__name__: kind
     for kind in (
-        QpiError, Rejected, ProgramError, Unauthorized, Forbidden, NotFound, Conflict, BookingConflict, TooLarge, TooMany,
-        Unavailable, Faulted,
+        QpiError, Rejected, ProgramError, Unauthorized, Forbidden, NotFound, Conflict, BookingConflict, TooLarge,
+        TooMany, Unavailable, Faulted,
     )
 }  # fmt: skip
