@@ -94,6 +94,7 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
+        await lab.notices.recover()
         return lab
 
     async def close(self) -> None:
@@ -102,6 +103,7 @@ class Lab:
             session.close("The lab is closing.")
             session.peer.close()
         self._reconciler.close()
+        self.notices.close()
         await self._room.outbox.tasks.close()
         await self._room.store.close()
 
