@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from qpi_jupyter.core.access import Principal
 from qpi_jupyter.core.errors import Forbidden, NotFound, Rejected
 from qpi_jupyter.wire.people import GroupIn, NoticeChange, NoticeIn
 from qpi_server.service import Lab
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, open_lab
 from tests.integration.test_service_people import MANAGER, in_lab, refused
 
 
@@ -72,6 +73,31 @@ def test_a_notice_is_shown_in_its_time(tmp_path: Path) -> None:
         assert len((await lab.notices.list(MANAGER, all=True)).notices) == 1
 
     in_lab(tmp_path, dialogue)
+
+
+def test_its_people_hear_when_its_time_begins_also_after_a_restart(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        clock = FrozenClock()
+        start = clock.now() + timedelta(hours=1)
+        async with open_lab(tmp_path, clock=clock) as lab:
+            for person in (MANAGER, ANN, BOB):
+                await lab.people.seen(person)
+            notice = await lab.notices.create(MANAGER, NoticeIn(title="x", people=["ann"], start_at=start))
+            moved = await lab.notices.create(MANAGER, NoticeIn(title="y", people=["ann"], start_at=start))
+            await lab.notices.change(MANAGER, moved.id, NoticeChange(start_at=start + timedelta(hours=9)))
+            gone = await lab.notices.create(MANAGER, NoticeIn(title="z", people=["ann"], start_at=start))
+            await lab.notices.delete(MANAGER, gone.id)
+        async with open_lab(tmp_path, clock=clock) as lab:
+            cursor = (await lab.events.page(ANN)).cursor
+            clock.advance(3600)
+            page = await lab.events.page(ANN, after=cursor, wait_s=10)
+            assert [event.data for event in page.events] == [{"id": notice.id, "action": "begun"}]
+            assert [shown.title for shown in (await lab.notices.list(ANN)).notices] == ["x"]
+            clock.advance(9 * 3600)
+            page = await lab.events.page(ANN, after=page.cursor, wait_s=10)
+            assert [event.data["id"] for event in page.events] == [moved.id]
+
+    asyncio.run(dialogue())
 
 
 def test_a_notice_taken_back_is_gone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from qpi_jupyter.core.access import Permission, Principal, Role, allows
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rejected, Unauthorized
-from qpi_jupyter.wire.people import GroupChange, GroupIn, UserChange, UserIn
+from qpi_jupyter.wire.people import GroupChange, GroupIn, SignIn, UserChange, UserIn
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, bell, open_lab, small_lab
@@ -238,17 +238,21 @@ def test_who_is_suspended_gets_no_further_and_their_jobs_stay(tmp_path: Path) ->
     asyncio.run(dialogue())
 
 
-def test_a_password_made_for_a_name_ends_when_jupyter_signs_that_name_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_password_made_for_a_name_ends_when_jupyter_signs_that_name_in(tmp_path: Path, taken_back: bool) -> None:
     """Else whoever made the account could act as the person, with roles that the account never had."""
 
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        from qpi_jupyter.wire.people import SignIn
-
         await lab.people.create_user(MANAGER, UserIn(name="owner", password=PASSWORD))
         session = await lab.people.sign_in(SignIn(name="owner", password=PASSWORD), address="a")
-        assert (await lab.people.authenticate(session.token)).roles == {Role.USER}
+        owner = await lab.people.authenticate(session.token)
+        assert owner.roles == {Role.USER}
+        script = (await lab.tokens.create(owner, TokenIn())).token
+        if taken_back:
+            await lab.people.change_user(MANAGER, "owner", UserChange(password=None))
         await lab.people.seen(Principal(name="owner", roles=frozenset({Role.ADMIN})))
-        await refused(lab.people.authenticate(session.token), Unauthorized, "bad_token")
+        for token in (session.token, script):
+            await refused(lab.people.authenticate(token), Unauthorized, "bad_token")
         await refused(
             lab.people.sign_in(SignIn(name="owner", password=PASSWORD), address="a"), Unauthorized, "bad_sign_in"
         )

@@ -105,6 +105,7 @@ class Lab:
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
         lab._retention.start()
+        await lab.notices.recover()
         return lab
 
     async def close(self) -> None:
@@ -114,6 +115,7 @@ class Lab:
             session.peer.close()
         self._reconciler.close()
         self._retention.close()
+        self.notices.close()
         await self._room.outbox.tasks.close()
         await self._room.store.close()
 
