@@ -50,9 +50,9 @@ def set_aside(connection: Connection, entry: Entry, allowance_s: float | None) -
     )
 
 
-def post(connection: Connection, entry: Entry, *, released_s: float = 0.0) -> list[str]:
+def post(connection: Connection, entry: Entry) -> list[str]:
     """Post a line that is not an attempt's own, tell whom it concerns, and return who that is."""
-    balance_s = facts.add_entry(connection, entry, released_s=released_s).balance_s
+    balance_s = facts.add_entry(connection, entry).balance_s
     people = accounts.people_of(connection, entry.account)
     data = {
         "account": entry.account,

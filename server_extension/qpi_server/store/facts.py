@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, union_all, update
 
-from qpi_jupyter.core.accounting import Entry, EntryKind
+from qpi_jupyter.core.accounting import Entry, EntryKind, held
 
 from .schema import accounts, events, ledger, results
 
@@ -134,14 +134,15 @@ _POST = (
 _OPEN = insert(accounts)
 
 
-def add_entry(connection: Connection, entry: Entry, *, released_s: float = 0.0) -> Standing:
+def add_entry(connection: Connection, entry: Entry, *, released_s: float | None = None) -> Standing:
     """Append a line to the ledger; the account follows.
 
     Parameters
     ----------
     released_s
-        what the line lets go of that was set aside.
+        what a settle or a refund lets go of that was set aside, where the caller knows; else it is looked up.
     """
+    held_by = _held_by(connection, entry) if released_s is None else -released_s
     connection.execute(
         _ADD_ENTRY,
         {
@@ -156,13 +157,23 @@ def add_entry(connection: Connection, entry: Entry, *, released_s: float = 0.0) 
             "person": entry.person,
         },
     )
-    held_by = -entry.amount_s if entry.kind is EntryKind.HOLD else -released_s
     row = connection.execute(_POST, {"account": entry.account, "by": entry.amount_s, "held_by": held_by}).first()
     if row is not None:
         return Standing(row.balance_s, row.limited)
     new = {"name": entry.account, "balance_s": entry.amount_s, "held_s": held_by, "created_at": entry.at}
     connection.execute(_OPEN, new)
     return Standing(entry.amount_s, None)
+
+
+def _held_by(connection: Connection, entry: Entry) -> float:
+    """By how much a line changes what is set aside."""
+    if entry.kind is EntryKind.GRANT:
+        return 0.0
+    if entry.kind is EntryKind.HOLD:
+        return -entry.amount_s
+    if entry.job_id is None or entry.attempt is None:
+        return 0.0
+    return -held(entries(connection, entry.job_id), entry.attempt)
 
 
 def balance(connection: Connection, account: str) -> float:
