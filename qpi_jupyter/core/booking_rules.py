@@ -74,10 +74,10 @@ class QuietHours:
     def _on(self, day: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
         start, end = time.fromisoformat(self.start), time.fromisoformat(self.end)
         last = day if end > start else day + _DAY
-        # An hour that the clocks show twice is quiet both times.
-        begins = datetime.combine(day, start, tz)
-        ends = datetime.combine(last, end.replace(fold=1), tz)
-        return begins.astimezone(UTC), ends.astimezone(UTC)
+        begins = datetime.combine(day, start, tz).astimezone(UTC)
+        # An hour that the clock shows twice is quiet both times; a time that it leaves out is as much later.
+        ends = max(datetime.combine(last, end.replace(fold=fold), tz).astimezone(UTC) for fold in (0, 1))
+        return begins, ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.bookings import BookingStatus
 from qpi_jupyter.core.errors import BookingConflict, Conflict, Forbidden, NotFound, QpiError, Rejected
-from qpi_jupyter.wire.bookings import BookingChange, BookingIn, BookingModel, BookingRule, BookingRuleIn, QuietHours
+from qpi_jupyter.wire.bookings import (
+    BookingChange,
+    BookingIn,
+    BookingList,
+    BookingModel,
+    BookingRule,
+    BookingRuleIn,
+    QuietHours,
+)
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
 from qpi_server.store import audit
@@ -530,3 +542,78 @@ def test_a_change_wakes_the_dispatcher_and_the_readers(tmp_path: Path) -> None:
         assert woken == ["q1", "q1"]
 
     play(tmp_path, dialogue)
+
+
+def test_of_many_who_want_the_same_hour_one_gets_it(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        wanted = [(Principal(name=f"p{n}", roles=ANN.roles), span(n / 8, n / 8 + 1)) for n in range(24)]
+        outcomes = await asyncio.gather(*(lab.bookings.create(who, r) for who, r in wanted), return_exceptions=True)
+        assert all(isinstance(outcome, BookingConflict | BookingList) for outcome in outcomes)
+        booked = (await lab.bookings.list(ANN, status=BookingStatus.BOOKED)).bookings
+        assert [b.start_at for b in booked] == [at(0), at(1), at(2)]
+
+    play(tmp_path, dialogue)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["create", "series", "slot", "change", "release", "delete", "following", "wait"]),
+        st.integers(0, 30),
+        st.integers(1, 6),
+        st.sampled_from([ANN, BOB, BOSS]),
+        st.sampled_from(["q1", "q2"]),
+    ),
+    max_size=25,
+)
+
+
+async def step(lab: Lab, clock: FrozenClock, ids: list[str], move: tuple[str, int, int, Principal, str]) -> None:
+    """One thing that somebody does, to whichever booking."""
+    what, start, length, who, qpu = move
+    request = span(start / 2, (start + length) / 2, qpu=qpu)
+    chosen = ids[start % len(ids)] if ids else "none"
+    made_: list[BookingModel] = []
+    match what:
+        case "create":
+            made_ = (await lab.bookings.create(who, request)).bookings
+        case "series":
+            request.rrule = "FREQ=DAILY;COUNT=3"
+            made_ = (await lab.bookings.create(who, request)).bookings
+        case "slot":
+            request.qpu, request.qpus = None, ["q1", "q2"]
+            made_ = (await lab.bookings.create(who, request)).bookings
+        case "change":
+            await lab.bookings.change(who, chosen, BookingChange(start_at=request.start_at, end_at=request.end_at))
+        case "release":
+            await lab.bookings.release(who, chosen)
+        case "delete":
+            await lab.bookings.delete(who, chosen)
+        case "following":
+            await lab.bookings.delete(who, chosen, series="following")
+        case "wait":
+            clock.advance(length * HOUR / 2)
+    ids += [booking.id for booking in made_]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_whatever_is_asked_nothing_overlaps_and_every_change_is_told(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, Principal, str]]
+) -> None:
+    async def dialogue(lab: Lab, clock: FrozenClock) -> None:
+        ids: list[str] = []
+        for move in steps:
+            with contextlib.suppress(Rejected, Conflict, Forbidden, NotFound):
+                await step(lab, clock, ids, move)
+        found = [await lab.bookings.get(BOSS, booking_id) for booking_id in ids]
+        for qpu in ("q1", "q2"):
+            booked = sorted((b.start_at, b.end_at) for b in found if b.qpu == qpu and b.status == "booked")
+            assert all(end <= start for (_, end), (start, _) in pairwise(booked))
+        for booking in found:
+            story = (await lab.bookings.history(BOSS, booking.id)).events
+            assert [event.data["after"]["version"] for event in story] == list(range(1, booking.version + 1))
+            assert story[-1].data["after"]["status"] == booking.status
+        slots = {b.slot_id: {(x.start_at, x.end_at, x.status) for x in found if x.slot_id == b.slot_id} for b in found}
+        assert all(len(intervals) == 1 for slot, intervals in slots.items() if slot is not None)
+
+    play(tmp_path_factory.mktemp("lab"), dialogue)

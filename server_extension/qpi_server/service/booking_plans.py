@@ -108,14 +108,16 @@ def _row(
     rule: BookingRule,
     now: datetime,
 ) -> BookingRow:
+    mode = BookingMode(request.mode)
     booking = Booking(
         id=f"bk-{secrets.token_hex(8)}",
         qpu=qpu,
         booked_by=owner,
         start_at=start_at,
         end_at=end_at,
-        mode=BookingMode(request.mode),
+        mode=mode,
         invited=frozenset(request.invited) - {owner},
+        no_show_s=None if mode is BookingMode.MAINTENANCE else rule.no_show_s,
     )
     return BookingRow(
         booking=booking,
@@ -123,7 +125,6 @@ def _row(
         series_id=None if series is None else series.id,
         slot_id=slot,
         timezone=request.timezone,
-        no_show_s=None if booking.mode is BookingMode.MAINTENANCE else rule.no_show_s,
         created_at=now,
         changed_at=now,
     )

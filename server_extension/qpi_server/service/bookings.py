@@ -351,6 +351,7 @@ def _changed(principal: Principal, row: BookingRow, request: BookingChange, now:
     if (booking, name) == (old, row.title):
         return row
     used_at = row.used_at if start_at == old.start_at else None
+    booking = replace(booking, used=used_at is not None)
     return replace(_new_version(row, booking, now), title=name, used_at=used_at)
 
 

@@ -27,7 +27,6 @@ class BookingRow:
     slot_id: str | None = None
     timezone: str = "UTC"
     used_at: datetime | None = None
-    no_show_s: float | None = None
     created_at: datetime
     changed_at: datetime
 
@@ -66,6 +65,8 @@ def _row(found: Any) -> BookingRow:
         mode=BookingMode(found.mode),
         invited=frozenset(found.invited),
         status=BookingStatus(found.status),
+        used=found.used_at is not None,
+        no_show_s=found.no_show_s,
     )
     return BookingRow(
         booking=booking,
@@ -75,7 +76,6 @@ def _row(found: Any) -> BookingRow:
         slot_id=found.slot_id,
         timezone=found.timezone,
         used_at=found.used_at,
-        no_show_s=found.no_show_s,
         created_at=found.created_at,
         changed_at=found.changed_at,
     )
@@ -98,7 +98,7 @@ def _values(row: BookingRow) -> dict[str, Any]:
         "slot_id": row.slot_id,
         "timezone": row.timezone,
         "used_at": row.used_at,
-        "no_show_s": row.no_show_s,
+        "no_show_s": booking.no_show_s,
         "created_at": row.created_at,
         "changed_at": row.changed_at,
     }
