@@ -6,19 +6,25 @@ import asyncio
 import logging
 import os
 import secrets
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Float, Integer, List, Unicode, default
+from traitlets import Bool, Float, Instance, Integer, List, TraitType, Unicode, default
+from traitlets.config import Config
 
 from qpi_jupyter._version import __version__
 
 from .forward import Upstream
 from .owner import OwnerRecord, Ownership
+from .providers import OAuth2Provider, providers
+from .settings import Setting, SettingsError, default_lab_dir, own_traits, place_of, resolve
 from .tls import Authority, TlsFiles
 
 if TYPE_CHECKING:
@@ -27,14 +33,6 @@ if TYPE_CHECKING:
 
 KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE")
 RENEW_EVERY_S = 86_400.0
-
-
-def default_lab_dir() -> Path:
-    """The data folder that the environment names, else the platform's."""
-    if stated := os.environ.get("QPI_LAB_DIR"):
-        return Path(stated).expanduser().absolute()
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "qpi-lab"
 
 
 class QPIServer(ExtensionApp):
@@ -46,6 +44,9 @@ class QPIServer(ExtensionApp):
     extension_url = "/qpi/health"
     load_other_extensions = True
 
+    settings_file = Unicode(
+        help="A YAML or JSON file of settings. Default: qpi.config.yml in the working folder, else in the lab's."
+    )
     lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
     demo = Bool(False, help="Bring two simulated QPUs along: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
     embedded_drivers = Bool(True, help="Start the simulators that the lab's database defines.")
@@ -58,25 +59,49 @@ class QPIServer(ExtensionApp):
     tls_names = List(
         Unicode(), help="Host names and addresses that the certificate is for, besides this machine's own."
     )
-    lease_s = Float(20.0, help="How long a silent driver keeps its jobs (seconds).")
-    heartbeat_s = Float(2.0, help="How often drivers report (seconds).")
-    reask_s = Float(15.0, help="How often an idle driver asks again, as a safety net (seconds).")
+    tls_ca_cert_file = Unicode(help="The authority's certificate. Default: ca.pem in tls_dir.")
+    tls_ca_key_file = Unicode(help="The authority's key. Default: ca.key in tls_dir.")
+    tls_cert_file = Unicode(help="The server's certificate. Default: server.pem in tls_dir.")
+    tls_key_file = Unicode(help="The server's key. Default: server.key in tls_dir.")
+    ip_addr = Unicode(
+        help="Where `jupyter qpi` listens; the certificate is for it, too. Default: Jupyter's own setting, localhost."
+    )
+    server_port = Integer(
+        None,
+        allow_none=True,
+        min=0,
+        max=65_535,
+        help="The port of `jupyter qpi`. Default: Jupyter's own setting, 8888.",
+    )
+    oauth2_providers = List(
+        Instance(OAuth2Provider),
+        help="Who people may sign in with: a list of name, client_id, client_secret, auth_url, token_url, "
+        "user_info_url, display_name, pkce, extra. Lists of several sources are one, by name.",
+    )
+    lease_s = Float(20.0, min=0.5, help="How long a silent driver keeps its jobs (seconds).")
+    heartbeat_s = Float(2.0, min=0.1, help="How often drivers report (seconds).")
+    reask_s = Float(15.0, min=0.1, help="How often an idle driver asks again, as a safety net (seconds).")
     check_budget_s = Float(0.5, help="How long a submit waits for its program to be checked (seconds).")
-    job_timeout_s = Float(600.0, help="How long an attempt may run, where its driver says nothing else (seconds).")
-    max_shots = Integer(1_000_000, help="Shots of one circuit, at most.")
-    result_limit_bytes = Integer(16 << 30, help="Size of one result, at most (bytes).")
+    job_timeout_s = Float(
+        600.0, min=1, help="How long an attempt may run, where its driver says nothing else (seconds)."
+    )
+    max_shots = Integer(1_000_000, min=1, help="Shots of one circuit, at most.")
+    result_limit_bytes = Integer(16 << 30, min=1024, help="Size of one result, at most (bytes).")
     idle_threshold_s = Float(
         5.0, help="How long the holder of a booking counts as active after their last act (seconds)."
     )
     backfill_max_s = Float(30.0, help="The longest job that may run in an idle holder's booking (seconds).")
     fair_share = Bool(False, help="Among equal priorities, let those go first who used the QPU less lately.")
     for _trait in (
-        lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure, https, tls_dir,
-        tls_names, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots, result_limit_bytes,
-        idle_threshold_s, backfill_max_s, fair_share,
+        settings_file, lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure,
+        https, tls_dir, tls_names, tls_ca_cert_file, tls_ca_key_file, tls_cert_file, tls_key_file, ip_addr,
+        server_port, oauth2_providers, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots,
+        result_limit_bytes, idle_threshold_s, backfill_max_s, fair_share,
     ):  # fmt: skip
         _trait.tag(config=True)
     del _trait
+    oauth2_providers.tag(parse=providers, merge=True, secret=True)
+    oauth2_providers.tag(allowed="a list of providers, each with a name and a client_id")
 
     @default("lab_dir")
     def _default_lab_dir(self) -> str:
@@ -96,6 +121,8 @@ class QPIServer(ExtensionApp):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.stated: dict[str, Setting] = {}
+        """What somebody set, and where; everything else has its default."""
         self.secret = "qpi_local_" + secrets.token_urlsafe(32)
         self.ownership: Ownership | None = None
         self._authority: Authority | None = None
@@ -107,13 +134,62 @@ class QPIServer(ExtensionApp):
 
     # --- what Jupyter calls ------------------------------------------------------------------------------------------
 
+    def _load_config(
+        self, cfg: Config, section_names: list[str] | None = None, traits: dict[str, TraitType[Any, Any]] | None = None
+    ) -> None:
+        """Jupyter's own traits; ours are `settle`d once every source is known."""
+        jupyters = Config(cfg)
+        ours = own_traits(type(self))
+        section = jupyters.pop("QPIServer", {})
+        jupyters["QPIServer"] = Config({k: v for k, v in section.items() if k in self.traits() and k not in ours})
+        super()._load_config(jupyters, section_names, traits)
+
     def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         super()._link_jupyter_server_extension(serverapp)
+        try:
+            self._settle(serverapp)
+        except SettingsError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from error
+        if (settled := getattr(serverapp, "settled", None)) is not None:  # `jupyter qpi` itself
+            settled(self)
         if self.https:
-            self._authority = Authority(TlsFiles.under(Path(self.tls_dir)), self.tls_names)
+            self._authority = Authority(self.tls_files(), [*self.tls_names, *([self.ip_addr] if self.ip_addr else [])])
             self._authority.ensure()
             serverapp.certfile = str(self._authority.files.cert)
             serverapp.keyfile = str(self._authority.files.key)
+
+    def _settle(self, serverapp: ServerApp) -> None:
+        """Give every trait of ours the value that counts."""
+        flags = {**serverapp.cli_config.get("QPIServer", {}), **self.cli_config.get("QPIServer", {})}
+        files = [*serverapp.loaded_config_files, *self.loaded_config_files]
+        jupyter = {k: v for k, v in self.config.get("QPIServer", {}).items() if k not in flags}
+        found = resolve(
+            type(self), flags=flags, environ=os.environ, jupyter=jupyter, where=lambda key: place_of(key, files)
+        )
+        self.apply(found.settings)
+        for note in found.notes:
+            self.log.warning("%s", note)
+
+    def apply(self, settings: Mapping[str, Setting]) -> None:
+        """Take these values."""
+        for name, setting in settings.items():
+            setattr(self, name, setting.value)
+        if self.heartbeat_s >= self.lease_s:
+            raise SettingsError(
+                f"heartbeat_s ({self.heartbeat_s:g} s) must be shorter than lease_s ({self.lease_s:g} s): a driver "
+                "keeps its jobs by reporting in time."
+            )
+        self.stated = dict(settings)
+
+    def tls_files(self) -> TlsFiles:
+        """Where the files of the lab's own authority are."""
+        usual = TlsFiles.under(Path(self.tls_dir))
+        stated = {
+            "ca_cert": self.tls_ca_cert_file, "ca_key": self.tls_ca_key_file, "cert": self.tls_cert_file,
+            "key": self.tls_key_file,
+        }  # fmt: skip
+        return replace(usual, **{name: Path(path).expanduser() for name, path in stated.items() if path})
 
     def initialize_settings(self) -> None:
         """Let the handlers find this."""
@@ -228,6 +304,7 @@ class QPIServer(ExtensionApp):
             lab_dir=Path(self.lab_dir), lease_s=self.lease_s, heartbeat_s=self.heartbeat_s, reask_s=self.reask_s,
             check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
             result_limit_bytes=self.result_limit_bytes, version=__version__,
+            oauth2_providers=tuple(self.oauth2_providers),
             policy=Policy(
                 idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
             ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qpi_jupyter.core.planner import Policy
+from qpi_server.providers import OAuth2Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,5 +30,6 @@ class LabConfig:
     max_shots: int = 1_000_000
     result_limit_bytes: int = 16 << 30
     policy: Policy = field(default_factory=Policy)
+    oauth2_providers: tuple[OAuth2Provider, ...] = ()
     version: str = ""
     """The software's version, for ``GET health``."""
