@@ -28,6 +28,8 @@ from .settings import Setting, SettingsError, default_lab_dir, own_traits, place
 from .tls import Authority, TlsFiles
 
 if TYPE_CHECKING:
+    from qpi_jupyter.core.planner import Policy
+
     from .embedded import EmbeddedDrivers
     from .service import Lab, LabConfig
 
@@ -295,9 +297,15 @@ class QPIServer(ExtensionApp):
             await self._drivers.stop()
             self._drivers = None
 
-    def _config(self) -> LabConfig:
+    def policy(self) -> Policy:
+        """What the planner is told."""
         from qpi_jupyter.core.planner import Policy
 
+        return Policy(
+            idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
+        )
+
+    def _config(self) -> LabConfig:
         from .service import LabConfig
 
         return LabConfig(
@@ -305,9 +313,7 @@ class QPIServer(ExtensionApp):
             check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
             result_limit_bytes=self.result_limit_bytes, version=__version__,
             oauth2_providers=tuple(self.oauth2_providers),
-            policy=Policy(
-                idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
-            ),
+            policy=self.policy(),
         )  # fmt: skip
 
     def _record(self) -> OwnerRecord:
