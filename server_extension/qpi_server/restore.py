@@ -116,9 +116,7 @@ def _unpack(archive: Path, staging: Path, say: Say) -> Manifest:
     (staging / MANIFEST).unlink()
     wrong = sorted(name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name))
     if wrong:
-        raise Rejected(
-            f"{archive} is damaged: {', '.join(wrong[:5])} {'...' if wrong[5:] else ''}do not match its list."
-        )
+        raise Rejected(f"{archive} is damaged: {', '.join(wrong[:5])} and its own list do not agree.")
     return manifest
 
 

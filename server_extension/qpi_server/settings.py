@@ -196,7 +196,7 @@ class _Book:
         name = snake(key)
         if section and name in self.jupyters:
             return
-        if name in UNUSED:
+        if name in UNUSED and name not in self.known:
             self.notes.append(f"{source} has no effect: {UNUSED[name]}.")
             return
         if name not in self.known:

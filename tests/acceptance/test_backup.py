@@ -107,6 +107,22 @@ def test_the_restored_lab_has_every_job_and_serves_the_old_results(backed: Backe
         assert {job: dataset(client, job) for job in backed.datasets} == backed.datasets
 
 
+def test_the_labs_own_past_is_replayed_and_not_touched(backed: Backed, tmp_path: Path) -> None:
+    lab_dir = tmp_path / "lab"
+    assert command("restore", str(backed.archive), "--lab-dir", str(lab_dir), cwd=tmp_path).returncode == 0
+    before = (lab_dir / "lab.sqlite3").read_bytes()
+    asked = ("replay", "--lab-dir", str(lab_dir), "--days", "1", "--policy", "current", "--policy", "fair_share=1")
+    done = command(*asked, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert list(shown) == ["current", "fair_share=1"]
+    assert shown["current"]["jobs"] >= len(backed.datasets)
+    assert set(shown["current"]["utilisation"]) == {"sim-a", "sim-b"}
+    assert (lab_dir / "lab.sqlite3").read_bytes() == before
+    nothing = command("replay", "--lab-dir", str(tmp_path / "none"), cwd=tmp_path)
+    assert (nothing.returncode, "There is no lab" in nothing.stderr) == (1, True)
+
+
 def test_the_archive_is_for_its_owner_and_leaves_nothing_behind(backed: Backed) -> None:
     assert stat.S_IMODE(backed.archive.stat().st_mode) == 0o600
     assert not (backed.lab_dir / "backup.tmp").exists()
