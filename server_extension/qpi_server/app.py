@@ -94,11 +94,12 @@ class QPIServer(ExtensionApp):
     )
     backfill_max_s = Float(30.0, help="The longest job that may run in an idle holder's booking (seconds).")
     fair_share = Bool(False, help="Among equal priorities, let those go first who used the QPU less lately.")
+    fair_share_window_s = Float(86_400.0, min=1, help="How far back fair share looks (seconds).")
     for _trait in (
         settings_file, lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure,
         https, tls_dir, tls_names, tls_ca_cert_file, tls_ca_key_file, tls_cert_file, tls_key_file, ip_addr,
         server_port, oauth2_providers, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots,
-        result_limit_bytes, idle_threshold_s, backfill_max_s, fair_share,
+        result_limit_bytes, idle_threshold_s, backfill_max_s, fair_share, fair_share_window_s,
     ):  # fmt: skip
         _trait.tag(config=True)
     del _trait
@@ -302,8 +303,9 @@ class QPIServer(ExtensionApp):
         from qpi_jupyter.core.planner import Policy
 
         return Policy(
-            idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
-        )
+            idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share,
+            fair_share_window_s=self.fair_share_window_s,
+        )  # fmt: skip
 
     def _config(self) -> LabConfig:
         from .service import LabConfig

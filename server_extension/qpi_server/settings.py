@@ -363,8 +363,8 @@ def _listed(raw: Any) -> Any:
     return raw
 
 
-def allowed(name: str, trait: TraitType[Any, Any]) -> str:
-    """What a value may be, in words."""
+def allowed(name: str, trait: TraitType[Any, Any], *, brief: bool = False) -> str:
+    """What a value may be, in words; ``brief`` for readers who know how durations are written."""
     if isinstance(trait, Bool):
         return "true or false"
     if "allowed" in trait.metadata:
@@ -375,9 +375,9 @@ def allowed(name: str, trait: TraitType[Any, Any]) -> str:
     bounded = trait.max is not None and math.isfinite(trait.max)
     span = f"from {low:g} to {trait.max:g}" if bounded else f"at least {low:g}"
     if name.endswith("_s"):
-        kind = f"seconds or a duration such as 5s, 2m30s or 720h, {span}"
+        kind = f"seconds or a duration{'' if brief else ' such as 5s, 2m30s or 720h'}, {span}"
     elif name.endswith("_days"):
-        kind = f"days or a duration such as 720h, {span}"
+        kind = f"days or a duration{'' if brief else ' such as 720h'}, {span}"
     else:
         kind = f"a {'whole ' if isinstance(trait, Integer) else ''}number, {span}"
     return f"{kind}, or none" if trait.allow_none else kind

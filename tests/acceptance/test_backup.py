@@ -68,7 +68,7 @@ def backed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backed]:
         wait_until(lambda: client.get("qpi/v1/qpus/sim-b").json()["status"] == "online", READY_S, "the simulators")
         done = [submit(client, 100 + n) for n in range(5)]
         for job in done:
-            assert client.get(f"qpi/v1/jobs/{job}?wait=30").json()["status"] == "completed"
+            assert client.get(f"qpi/v1/jobs/{job}?wait_s=30").json()["status"] == "completed"
         known = {job: dataset(client, job) for job in done}
         submitted = [*done, *(submit(client, 200 + n) for n in range(20))]
         env = python_env(HOME=str(folder), QPI_LAB_DIR=str(server.lab_dir))
@@ -99,7 +99,7 @@ def test_the_restored_lab_has_every_job_and_serves_the_old_results(backed: Backe
         client = server.client()
         for job in backed.submitted:
             answer = wait_until(
-                lambda job=job: (found := client.get(f"qpi/v1/jobs/{job}?wait=30").json())["status"] == "completed"
+                lambda job=job: (found := client.get(f"qpi/v1/jobs/{job}?wait_s=30").json())["status"] == "completed"
                 and found,
                 READY_S, f"the end of {job}",
             )  # fmt: skip
