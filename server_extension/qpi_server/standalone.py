@@ -13,7 +13,7 @@ from traitlets.config.loader import KVArgParseConfigLoader
 from qpi_jupyter._version import __version__
 
 from .app import QPIServer
-from .settings import INVERTED, UNUSED, own_traits, spellings
+from .settings import ALIASES, INVERTED, UNUSED, own_traits, spellings
 
 COMMANDS = {
     "backup": "write the running lab into one file",
@@ -28,15 +28,18 @@ def _kebab(name: str) -> str:
 
 _TRAITS = own_traits(QPIServer)
 _SPELLINGS = spellings(_TRAITS)
+_SHORT = {trait: name for name, trait in _SPELLINGS.items() if name not in INVERTED}
+"""The name that the help shows: QPI's, where it has one."""
 _ALIASES = {
-    _kebab(name): f"QPIServer.{name if name in INVERTED or name in UNUSED else _SPELLINGS[name]}"
-    for name in [*_SPELLINGS, *UNUSED]
+    _kebab(name): f"QPIServer.{trait}" for trait, name in _SHORT.items() if not isinstance(_TRAITS[trait], Bool)
 }
 _SWITCHES = {
     _kebab(name): ({"QPIServer": {name: True}}, _TRAITS[trait].help)
     for name, trait in _SPELLINGS.items()
     if isinstance(_TRAITS[trait], Bool)
 }
+_UNLISTED = {_kebab(name): f"QPIServer.{name}" for name in [*_SPELLINGS, *UNUSED] if name not in ALIASES}
+"""Every other name, so that it is understood, or refused with a reason."""
 
 
 class _StrictLoader(KVArgParseConfigLoader):
@@ -101,7 +104,7 @@ class LabServerApp(ServerApp):
             signal.signal(signal.SIGINT, self._signal_stop)
 
     def _create_loader(self, argv: Any, aliases: Any, flags: Any, classes: Any) -> _StrictLoader:
-        return _StrictLoader(argv, aliases, flags, classes=classes, log=self.log)
+        return _StrictLoader(argv, {**_UNLISTED, **aliases}, flags, classes=classes, log=self.log)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -88,3 +88,17 @@ def test_a_server_lives_by_its_file(tmp_path: Path) -> None:
         program = {"format": "openqasm3", "sources": ["OPENQASM 3; qubit q; bit c; c = measure q;"]}
         refused = client.post("qpi/v1/jobs", json={"qpu": "sim-a", "program": program, "options": {"shots": 6}})
         assert (refused.status_code, "shots" in refused.text) == (400, True), refused.text
+
+
+def test_the_help_names_the_settings_and_the_commands(tmp_path: Path) -> None:
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0, done.stderr
+    wanted = ["--job-timeout=", "--config-file=", "--fair-share\n", "--show-config", "jupyter qpi backup"]
+    assert [text for text in wanted if text not in done.stdout] == []
+
+
+@pytest.mark.parametrize("line", ["--job-timeout=9", "--job-timeout-s 9", "--QPIServer.job_timeout_s=9"])
+def test_a_setting_has_several_flags(tmp_path: Path, line: str) -> None:
+    done = run(tmp_path, "--show-config-json", "--fair-share", "--no-browser", *line.split())
+    shown = json.loads(done.stdout)
+    assert (shown["job_timeout_s"]["value"], shown["fair_share"]["value"]) == (9.0, True)
