@@ -9,25 +9,27 @@ import secrets
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Float, Instance, Integer, List, TraitType, Unicode, default
+from traitlets import TraitType
 from traitlets.config import Config
 
 from qpi_jupyter._version import __version__
 
 from .forward import Upstream
 from .owner import OwnerRecord, Ownership
-from .providers import OAuth2Provider, providers
-from .settings import Setting, SettingsError, default_lab_dir, own_traits, place_of, resolve
+from .settings import Setting, SettingsError, own_traits, place_of, resolve
 from .tls import Authority, TlsFiles
+from .traits import LabTraits
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from qpi_jupyter.core.planner import Policy
 
     from .embedded import EmbeddedDrivers
@@ -35,9 +37,11 @@ if TYPE_CHECKING:
 
 KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE")
 RENEW_EVERY_S = 86_400.0
+ANYWHERE = ("", "0.0.0.0", "::", "*", "localhost")
+"""Addresses to listen at that nobody can be reached by."""
 
 
-class QPIServer(ExtensionApp):
+class QPIServer(LabTraits, ExtensionApp):
     """The lab: its queue, its drivers' links and its REST surface."""
 
     name = "qpi_server"
@@ -45,82 +49,6 @@ class QPIServer(ExtensionApp):
     description = "A quantum lab inside Jupyter."
     extension_url = "/qpi/health"
     load_other_extensions = True
-
-    settings_file = Unicode(
-        help="A YAML or JSON file of settings. Default: qpi.config.yml in the working folder, else in the lab's."
-    )
-    lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
-    demo = Bool(False, help="Bring two simulated QPUs along: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
-    embedded_drivers = Bool(True, help="Start the simulators that the lab's database defines.")
-    upstream_url = Unicode(help="Forward to the lab at this address, and have none here. Default: QPI_UPSTREAM_URL.")
-    upstream_token = Unicode(help="The token for upstream_url. Default: QPI_UPSTREAM_TOKEN, else the Hub's.")
-    upstream_ca_file = Unicode(help="The certificate that upstream_url is trusted by. Default: the system's.")
-    insecure = Bool(False, help="Send upstream_token over plain http to another machine.")
-    https = Bool(False, help="Serve https with a certificate from the lab's own authority.")
-    tls_dir = Unicode(help="Where the authority's files are. Default: tls in the data folder.")
-    tls_names = List(
-        Unicode(), help="Host names and addresses that the certificate is for, besides this machine's own."
-    )
-    tls_ca_cert_file = Unicode(help="The authority's certificate. Default: ca.pem in tls_dir.")
-    tls_ca_key_file = Unicode(help="The authority's key. Default: ca.key in tls_dir.")
-    tls_cert_file = Unicode(help="The server's certificate. Default: server.pem in tls_dir.")
-    tls_key_file = Unicode(help="The server's key. Default: server.key in tls_dir.")
-    ip_addr = Unicode(
-        help="Where `jupyter qpi` listens; the certificate is for it, too. Default: Jupyter's own setting, localhost."
-    )
-    server_port = Integer(
-        None,
-        allow_none=True,
-        min=0,
-        max=65_535,
-        help="The port of `jupyter qpi`. Default: Jupyter's own setting, 8888.",
-    )
-    oauth2_providers = List(
-        Instance(OAuth2Provider),
-        help="Who people may sign in with: a list of name, client_id, client_secret, auth_url, token_url, "
-        "user_info_url, display_name, pkce, extra. Lists of several sources are one, by name.",
-    )
-    lease_s = Float(20.0, min=0.5, help="How long a silent driver keeps its jobs (seconds).")
-    heartbeat_s = Float(2.0, min=0.1, help="How often drivers report (seconds).")
-    reask_s = Float(15.0, min=0.1, help="How often an idle driver asks again, as a safety net (seconds).")
-    check_budget_s = Float(0.5, help="How long a submit waits for its program to be checked (seconds).")
-    job_timeout_s = Float(
-        600.0, min=1, help="How long an attempt may run, where its driver says nothing else (seconds)."
-    )
-    max_shots = Integer(1_000_000, min=1, help="Shots of one circuit, at most.")
-    result_limit_bytes = Integer(16 << 30, min=1024, help="Size of one result, at most (bytes).")
-    idle_threshold_s = Float(
-        5.0, help="How long the holder of a booking counts as active after their last act (seconds)."
-    )
-    backfill_max_s = Float(30.0, help="The longest job that may run in an idle holder's booking (seconds).")
-    fair_share = Bool(False, help="Among equal priorities, let those go first who used the QPU less lately.")
-    fair_share_window_s = Float(86_400.0, min=1, help="How far back fair share looks (seconds).")
-    for _trait in (
-        settings_file, lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure,
-        https, tls_dir, tls_names, tls_ca_cert_file, tls_ca_key_file, tls_cert_file, tls_key_file, ip_addr,
-        server_port, oauth2_providers, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots,
-        result_limit_bytes, idle_threshold_s, backfill_max_s, fair_share, fair_share_window_s,
-    ):  # fmt: skip
-        _trait.tag(config=True)
-    del _trait
-    oauth2_providers.tag(parse=providers, merge=True, secret=True)
-    oauth2_providers.tag(allowed="a list of providers, each with a name and a client_id")
-
-    @default("lab_dir")
-    def _default_lab_dir(self) -> str:
-        return str(default_lab_dir())
-
-    @default("upstream_url")
-    def _default_upstream_url(self) -> str:
-        return os.environ.get("QPI_UPSTREAM_URL", "")
-
-    @default("upstream_token")
-    def _default_upstream_token(self) -> str:
-        return os.environ.get("QPI_UPSTREAM_TOKEN") or os.environ.get("JUPYTERHUB_API_TOKEN", "")
-
-    @default("tls_dir")
-    def _default_tls_dir(self) -> str:
-        return str(Path(self.lab_dir) / "tls")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -157,7 +85,8 @@ class QPIServer(ExtensionApp):
         if (settled := getattr(serverapp, "settled", None)) is not None:  # `jupyter qpi` itself
             settled(self)
         if self.https:
-            self._authority = Authority(self.tls_files(), [*self.tls_names, *([self.ip_addr] if self.ip_addr else [])])
+            listens = [self.ip_addr] if self.ip_addr not in ANYWHERE else []
+            self._authority = Authority(self.tls_files(), [*self.tls_names, *listens])
             self._authority.ensure()
             serverapp.certfile = str(self._authority.files.cert)
             serverapp.keyfile = str(self._authority.files.key)
@@ -178,6 +107,7 @@ class QPIServer(ExtensionApp):
         """Take these values."""
         for name, setting in settings.items():
             setattr(self, name, setting.value)
+        self.lab_dir = str(Path(self.lab_dir).expanduser().absolute())
         if self.heartbeat_s >= self.lease_s:
             raise SettingsError(
                 f"heartbeat_s ({self.heartbeat_s:g} s) must be shorter than lease_s ({self.lease_s:g} s): a driver "
@@ -255,7 +185,7 @@ class QPIServer(ExtensionApp):
         app = self.serverapp
         assert app is not None
         scheme = "https" if app.certfile else "http"
-        host = app.ip if app.ip not in ("", "0.0.0.0", "::", "localhost", "*") else "127.0.0.1"
+        host = app.ip if app.ip not in ANYWHERE else "127.0.0.1"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{app.port}{app.base_url}"
 
     def ca_pem(self) -> bytes | None:
@@ -302,21 +232,19 @@ class QPIServer(ExtensionApp):
         """What the planner is told."""
         from qpi_jupyter.core.planner import Policy
 
-        return Policy(
-            idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share,
-            fair_share_window_s=self.fair_share_window_s,
-        )  # fmt: skip
+        return Policy(**self._values_for(Policy))
 
     def _config(self) -> LabConfig:
         from .service import LabConfig
 
-        return LabConfig(
-            lab_dir=Path(self.lab_dir), lease_s=self.lease_s, heartbeat_s=self.heartbeat_s, reask_s=self.reask_s,
-            check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
-            result_limit_bytes=self.result_limit_bytes, version=__version__,
-            oauth2_providers=tuple(self.oauth2_providers),
-            policy=self.policy(),
-        )  # fmt: skip
+        values = self._values_for(LabConfig)
+        values |= {"lab_dir": Path(self.lab_dir), "oauth2_providers": tuple(self.oauth2_providers)}
+        return LabConfig(**values, policy=self.policy(), version=__version__)
+
+    def _values_for(self, kind: type[DataclassInstance]) -> dict[str, Any]:
+        """The settings that ``kind`` has a field for."""
+        ours = own_traits(type(self))
+        return {field.name: getattr(self, field.name) for field in fields(kind) if field.name in ours}
 
     def _record(self) -> OwnerRecord:
         ca_file = self._ca_file()
