@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qpi_jupyter.core.planner import Policy
+from qpi_server.providers import OAuth2Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,5 +39,6 @@ class LabConfig:
     policy: Policy = field(default_factory=Policy)
     local_accounts: bool = False
     """Whether people may sign in with a password of the lab's own."""
+    oauth2_providers: tuple[OAuth2Provider, ...] = ()
     version: str = ""
     """The software's version, for ``GET health``."""
