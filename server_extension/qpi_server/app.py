@@ -65,8 +65,8 @@ class QPIServer(ExtensionApp):
     job_timeout_s = Float(600.0, help="How long an attempt may run, where its driver says nothing else (seconds).")
     max_shots = Integer(1_000_000, help="Shots of one circuit, at most.")
     result_limit_bytes = Integer(16 << 30, help="Size of one result, at most (bytes).")
-    retention_days = Float(None, allow_none=True, help="Delete jobs that ended so many days ago. Default: never.")
-    events_retention_days = Float(None, allow_none=True, help="Forget events so many days old. Default: never.")
+    retention_days = Float(0.0, min=0, help="Delete jobs that ended so many days ago; 0: never.")
+    events_retention_days = Float(0.0, min=0, help="Forget events that are so many days old; 0: never.")
     idle_threshold_s = Float(
         5.0, help="How long the holder of a booking counts as active after their last act (seconds)."
     )
@@ -229,8 +229,8 @@ class QPIServer(ExtensionApp):
         return LabConfig(
             lab_dir=Path(self.lab_dir), lease_s=self.lease_s, heartbeat_s=self.heartbeat_s, reask_s=self.reask_s,
             check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
-            result_limit_bytes=self.result_limit_bytes, version=__version__, retention_days=self.retention_days,
-            events_retention_days=self.events_retention_days,
+            result_limit_bytes=self.result_limit_bytes, version=__version__, retention_days=self.retention_days or None,
+            events_retention_days=self.events_retention_days or None,
             policy=Policy(
                 idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
             ),
