@@ -33,7 +33,6 @@ _PORTS = "drivers dial the server's own port, so that there is no range of ports
 UNUSED = {
     "recovery_interval": "a driver holds its jobs by a lease, and the lab acts when one ends: see lease_s",
     "dispatch_poll_interval": "a waiting driver is told of a job at once, nothing polls (reask_s is the safety net)",
-    "events_retention": "the lab keeps the history of its jobs; readings of instruments are not kept in it",
     "events_prune_interval": "there is no log of readings to prune",
     "event_rate_limit": "drivers are slowed down by their link, and no message is dropped",
     "domain": "name the server in tls_names",

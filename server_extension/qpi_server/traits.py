@@ -71,8 +71,8 @@ class LabTraits(HasTraits):
         allow_none=True,
         help="QPU time that each person begins with (seconds). Default: nobody's time is limited.",
     )
-    retention_days = Float(None, allow_none=True, help="Delete jobs that ended so many days ago. Default: never.")
-    events_retention_days = Float(None, allow_none=True, help="Forget events so many days old. Default: never.")
+    retention_days = Float(0.0, min=0, help="Delete jobs that ended so many days ago; 0: never.")
+    events_retention_days = Float(0.0, min=0, help="Forget events that are so many days old; 0: never.")
     local_accounts = Bool(False, help="Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in).")
     public_bookings = Bool(True, help="Show everybody whose a booking is, and its title.")
     for _trait in [value for value in vars().values() if isinstance(value, TraitType)]:
