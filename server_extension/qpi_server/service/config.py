@@ -31,9 +31,9 @@ class LabConfig:
     result_limit_bytes: int = 16 << 30
     default_allowance_s: float | None = None
     """QPU time that each person's account begins with; None: nobody's time is limited."""
-    retention_days: float | None = None
-    """How long a finished job is kept; None: for ever."""
-    events_retention_days: float | None = None
+    retention_days: float = 0.0
+    """How long a finished job is kept; 0: for ever."""
+    events_retention_days: float = 0.0
     public_bookings: bool = True
     """Whether everybody sees whose a booking is and what it is called."""
     policy: Policy = field(default_factory=Policy)

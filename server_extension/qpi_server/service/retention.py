@@ -51,9 +51,9 @@ class Retention:
     async def run(self) -> None:
         """Everything that is due."""
         config = self._room.config
-        if config.retention_days is not None:
+        if config.retention_days:
             await self._forget_jobs(config.retention_days)
-        if config.events_retention_days is not None:
+        if config.events_retention_days:
             await self._forget_rows(config.events_retention_days, removal.forget_events)
         await self._forget_rows(KEYS_DAYS, removal.forget_keys)
 

@@ -76,7 +76,7 @@ oauth2Providers:
     assert stated == {
         "server_port": 443, "ip_addr": "10.0.0.7", "idle_threshold_s": 300.0, "job_timeout_s": 300.0,
         "tls_ca_cert_file": "/var/qpi/ca.pem", "settings_file": str(tmp_path / "qpi.config.yml"),
-        "lab_dir": str(tmp_path / "lab"),
+        "lab_dir": str(tmp_path / "lab"), "events_retention_days": 30.0,
     }  # fmt: skip
     assert (provider.client_id, provider.auth_url, provider.user_info_url) == ("id", "https://a/", "https://u/")
     assert len(resolved.notes) == 3
