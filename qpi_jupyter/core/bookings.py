@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -80,13 +80,21 @@ def following(bookings: Iterable[Booking], now: datetime) -> Booking | None:
 
 
 class Calendar:
-    """What is booked, of one QPU or of several that are wanted together; looks only at what may clash."""
+    """What is booked, of one QPU or of several that are wanted together; looks only at what may clash.
 
-    def __init__(self, bookings: Iterable[Booking]) -> None:
+    ``whole`` brings the calendar that goes on where this one ends: only a refusal looks so far ahead.
+    """
+
+    def __init__(self, bookings: Iterable[Booking], *, whole: Callable[[], Calendar] | None = None) -> None:
+        self._whole = whole
         booked = (b for b in bookings if b.status is BookingStatus.BOOKED)
         self._bookings = sorted(booked, key=lambda b: b.start_at)
         # How far the bookings up to each one reach: never falls, so it can be searched.
         self._reach = list(accumulate((b.end_at for b in self._bookings), max))
+
+    def whole(self) -> Calendar:
+        """The calendar without an end."""
+        return self if self._whole is None else self._whole()
 
     def clashes(self, start_at: datetime, end_at: datetime) -> Iterator[Booking]:
         """The bookings that share a moment with ``[start_at, end_at)``, by their start."""
@@ -218,7 +226,7 @@ def _free_after(
 ) -> tuple[datetime, datetime] | None:
     after = max(request.start_at, now) if rule is not FREE else request.start_at
     try:
-        return next_free(calendar, request.length.total_seconds(), after, now, rule=rule)
+        return next_free(calendar.whole(), request.length.total_seconds(), after, now, rule=rule)
     except Rejected:  # one that has begun may be longer than a new one
         return None
 

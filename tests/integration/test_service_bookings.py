@@ -550,7 +550,8 @@ def test_of_many_who_want_the_same_hour_one_gets_it(tmp_path: Path) -> None:
         outcomes = await asyncio.gather(*(lab.bookings.create(who, r) for who, r in wanted), return_exceptions=True)
         assert all(isinstance(outcome, BookingConflict | BookingList) for outcome in outcomes)
         booked = (await lab.bookings.list(ANN, status=BookingStatus.BOOKED)).bookings
-        assert [b.start_at for b in booked] == [at(0), at(1), at(2)]
+        assert all(one.end_at <= other.start_at for one, other in pairwise(booked))
+        assert len(booked) == sum(isinstance(outcome, BookingList) for outcome in outcomes) > 0
 
     play(tmp_path, dialogue)
 

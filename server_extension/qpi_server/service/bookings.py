@@ -256,7 +256,8 @@ class BookingService(BookingRules):
 
     def _require_room(self, connection: Connection, principal: Principal, wanted: Plan) -> None:
         """Refuse the plan if one of its bookings breaks a rule or clashes."""
-        calendar = bookings.calendar(connection, wanted.qpus, wanted.rows[0].booking.start_at)
+        first, last = wanted.rows[0].booking, wanted.rows[-1].booking
+        calendar = bookings.calendar(connection, wanted.qpus, first.start_at, last.end_at)
         ahead = max(bookings.ahead(connection, wanted.owner, qpu, wanted.now) for qpu in wanted.qpus)
         free = manages(principal)
         for number, row in enumerate(wanted.rows[:: len(wanted.qpus)]):
@@ -277,8 +278,8 @@ class BookingService(BookingRules):
             qpus, own = [row.booking.qpu for row in rows], {row.booking.id for row in rows}
             require_own(principal, rows[0])
             pairs = [(row, _changed(principal, row, request, now)) for row in rows]
-            since = min(after.booking.start_at for _, after in pairs)
-            calendar = bookings.calendar(connection, qpus, since, without=own)
+            since, until = pairs[0][1].booking.start_at, pairs[0][1].booking.end_at
+            calendar = bookings.calendar(connection, qpus, since, until, without=own)
             rule = self.binding(connection, principal, rows[0].booking.booked_by, qpus)
             for before, after in pairs:
                 free = manages(principal)

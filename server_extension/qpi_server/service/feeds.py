@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from datetime import timedelta
@@ -19,7 +20,7 @@ from . import ics
 from .room import Room
 
 MAX_FEEDS = 50
-MAX_EVENTS = 2_000
+MAX_EVENTS = 1_000
 KEPT = timedelta(days=30)
 """How long a feed shows what is over, and that something was given up."""
 TOUCH = timedelta(hours=1)
@@ -107,10 +108,10 @@ class FeedService:
         if feed.used_at is None or now - feed.used_at >= TOUCH:
             await self._room.store.write(lambda connection: feeds.touch(connection, feed.id, now))
         if feed.qpu is None:
-            return ics.write(f"Bookings of {feed.owner}", [(row, True) for row in rows])
+            return await asyncio.to_thread(ics.write, f"Bookings of {feed.owner}", [(row, True) for row in rows])
         public = self._room.config.public_bookings
         shown = [(row, public or row.booking.admits(feed.owner)) for row in rows]
-        return ics.write(f"Bookings of {feed.qpu}", shown)
+        return await asyncio.to_thread(ics.write, f"Bookings of {feed.qpu}", shown)
 
 
 def _model(row: FeedRow, *, url: str | None = None) -> FeedModel:

@@ -14,6 +14,8 @@ from qpi_jupyter.core.bookings import Booking, BookingMode, BookingStatus, Calen
 from .schema import booking_rules, booking_series, bookings, memberships
 
 _BOOKED = BookingStatus.BOOKED.value
+_OUTLINE = tuple(bookings.c[name] for name in ("id", "qpu", "booked_by", "start_at", "end_at", "mode"))
+"""What a clash is seen by; there may be thousands of rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +138,23 @@ def _standing(connection: Connection, which: ColumnElement[bool]) -> list[Bookin
 
 
 def calendar(
-    connection: Connection, qpus: Collection[str], since: datetime, *, without: Collection[str] = ()
+    connection: Connection,
+    qpus: Collection[str],
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    without: Collection[str] = (),
 ) -> Calendar:
-    """What is booked on ``qpus`` and not over at ``since``, but for the bookings ``without``."""
-    query = select(bookings).where(
-        bookings.c.qpu.in_(qpus), bookings.c.status == _BOOKED, bookings.c.end_at > since
-    )  # fmt: skip
-    return Calendar(_row(found).booking for found in connection.execute(query) if found.id not in without)
+    """What is booked on ``qpus`` from ``since`` to ``until``, but for the bookings ``without``."""
+    standing = (bookings.c.qpu.in_(qpus), bookings.c.status == _BOOKED, bookings.c.end_at > since)
+    query = select(*_OUTLINE).where(*standing)
+    if until is not None:
+        query = query.where(bookings.c.start_at < until)
+    rows = (row for row in connection.execute(query) if row.id not in without)
+    found = (Booking(**{**row._mapping, "mode": BookingMode(row.mode)}) for row in rows)
+    if until is None:
+        return Calendar(found)
+    return Calendar(found, whole=lambda: calendar(connection, qpus, since, without=without))
 
 
 def ahead(connection: Connection, person: str, qpu: str, now: datetime, *, without: Collection[str] = ()) -> int:
