@@ -64,6 +64,7 @@ ipAddr: 10.0.0.7
 idleThreshold: 300s
 jobTimeout: 5m
 recoveryInterval: 120s
+eventsRetention: 720h
 portRangeStart: 6000
 qpusCollection: qpus
 tlsCACertFile: /var/qpi/ca.pem
