@@ -24,6 +24,9 @@ BODIES: dict[str, Any] = {
     "TokenIn": {},
 }
 
+QUERIES: dict[str, dict[str, str]] = {"SeriesQuery": {"channel": "x"}}
+"""What a query cannot do without."""
+
 
 async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> httpx.Response:
     path = re.sub(r"\{(\w+)\}", lambda m: "1" if m[1] == "attempt" else "some", route.path)
@@ -31,7 +34,8 @@ async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> htt
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     body = msgspec.json.encode(BODIES[route.body.__name__]) if route.body is not None else None
-    return await client.request(route.method, path.lstrip("/"), headers=headers, content=body)
+    query = QUERIES.get(route.query.__name__) if route.query is not None else None
+    return await client.request(route.method, path.lstrip("/"), headers=headers, content=body, params=query)
 
 
 @pytest.mark.parametrize("role", list(Role))
