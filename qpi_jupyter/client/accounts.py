@@ -54,8 +54,9 @@ class Balance:
         return "unlimited" if self.available_s is None else times.length(self.available_s)
 
     def __repr__(self) -> str:
+        available = self._available() + ("" if self.available_s is None else " available")
         return (
-            f"<QPU time of {self.model.name}: {self._available()} available, {times.length(self.held_s)} held, "
+            f"<QPU time of {self.model.name}: {available}, {times.length(self.held_s)} held, "
             f"{times.length(self.used_s)} used this month>"
         )
 
@@ -151,8 +152,11 @@ class TimeRequest:
 
     def __repr__(self) -> str:
         model = self.model
+        granted = "" if model.granted_s is None else f" {times.length(model.granted_s)}"
         answer = f": {model.answer}" if model.answer else ""
-        return f"<Request {model.id}: {times.length(model.seconds)} for {model.account}, {model.status}{answer}>"
+        return (
+            f"<Request {model.id}: {times.length(model.seconds)} for {model.account}, {model.status}{granted}{answer}>"
+        )
 
 
 class TimeRequestTable(Table[TimeRequest]):
@@ -160,14 +164,14 @@ class TimeRequestTable(Table[TimeRequest]):
 
     caption = "Requests for QPU time"
     empty = "No requests."
-    columns = ("id", "asked", "person", "account", "time", "reason", "status", "answer")
+    columns = ("id", "asked", "person", "account", "time", "reason", "status", "granted", "answer")
 
     def row(self, item: TimeRequest) -> tuple[str, ...]:
         model = item.model
         asked = times.clock(model.created_at, times.zone_of(), datetime.now(UTC))
         return (
             model.id, asked, model.person, model.account, times.length(model.seconds), model.reason, model.status,
-            model.answer,
+            "" if model.granted_s is None else times.length(model.granted_s), model.answer,
         )  # fmt: skip
 
     def record(self, item: TimeRequest) -> dict[str, Any]:

@@ -182,10 +182,33 @@ class BookingHistory(Table[EventModel]):
     columns = ("when", "what", "by", "details")
 
     def row(self, item: EventModel) -> tuple[str, ...]:
-        data = dict(item.data)
-        action, by = data.pop("action", item.kind), data.pop("by", "")
         when = times.clock(item.at, times.zone_of(), datetime.now(UTC), exact=True)
-        return when, str(action), str(by or ""), ", ".join(f"{key} {value}" for key, value in data.items() if value)
+        before, after = item.data.get("before") or {}, item.data.get("after") or {}
+        changes = [_changed(name, before.get(name), after.get(name)) for name in _TOLD]
+        return (
+            when,
+            str(item.data.get("action", item.kind)),
+            str(item.data.get("by") or ""),
+            "; ".join(filter(None, changes)),
+        )
+
+
+_TOLD = ("start_at", "end_at", "mode", "title", "invited", "booked_by")
+"""What of a booking its history tells."""
+
+
+def _changed(name: str, before: object, after: object) -> str:
+    if before == after or after in (None, "", []):
+        return ""
+    old, new = _shown(name, before), _shown(name, after)
+    word = name.removesuffix("_at").replace("_", " ")
+    return f"{word} {old} → {new}" if before not in (None, "", []) else f"{word} {new}"
+
+
+def _shown(name: str, value: object) -> str:
+    if name.endswith("_at") and isinstance(value, str):
+        return times.clock(datetime.fromisoformat(value), times.zone_of(), datetime.now(UTC))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def interval(

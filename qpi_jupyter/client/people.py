@@ -166,26 +166,28 @@ class Tokens:
         return await self._list()
 
     @both
-    async def rename(self, token: str, name: str) -> TokenModel:
+    async def rename(self, token: str, name: str) -> TokenTable:
         """Give it another name."""
         return await self._change(token, TokenChange(name=name))
 
     @both
-    async def expire(self, token: str, when: times.When | None) -> TokenModel:
+    async def expire(self, token: str, when: times.When | None) -> TokenTable:
         """Let it end then; None: never."""
         return await self._change(token, TokenChange(expires_at=None if when is None else _later(when)))
 
     @both
-    async def revoke(self, token: str) -> TokenModel:
-        """End it now."""
-        return await self.lab.http.call("DELETE", f"v1/tokens/{await self._id(token)}", TokenModel)
+    async def revoke(self, token: str) -> TokenTable:
+        """End it now; gives those that are left."""
+        await self.lab.http.call("DELETE", f"v1/tokens/{await self._id(token)}", TokenModel)
+        return await self._list()
 
     async def _list(self) -> TokenTable:
         return TokenTable((await self.lab.http.call("GET", "v1/tokens", TokenList)).tokens)
 
-    async def _change(self, token: str, change: TokenChange) -> TokenModel:
+    async def _change(self, token: str, change: TokenChange) -> TokenTable:
         content = msgspec.json.encode(change)
-        return await self.lab.http.call("PATCH", f"v1/tokens/{await self._id(token)}", TokenModel, content=content)
+        model = await self.lab.http.call("PATCH", f"v1/tokens/{await self._id(token)}", TokenModel, content=content)
+        return TokenTable([model])
 
     async def _id(self, token: str) -> str:
         found = [model.id for model in await self._list() if token in (model.id, model.name)]

@@ -212,7 +212,7 @@ def length(value_s: float) -> str:
 def clock(at: datetime, zone: tzinfo, now: datetime, *, exact: bool = False) -> str:
     """A time for people, by the clock of ``zone``: ``14:00``, ``tomorrow 09:00``, ``Fri 27 Nov 09:00``."""
     there, here = at.astimezone(zone), now.astimezone(zone)
-    shown = f"{there:%H:%M:%S}" if exact or there.second else f"{there:%H:%M}"
+    shown = f"{there:%H:%M:%S}" if exact else f"{there:%H:%M}"
     days = (there.date() - here.date()).days
     if days in (0, 1):
         return f"tomorrow {shown}" if days else shown

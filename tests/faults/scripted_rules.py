@@ -194,9 +194,16 @@ class _Release(_Handler):
 
 class _History(_Handler):
     def get(self, key: str) -> None:
-        data = {"action": "created", "by": "ana", "title": "x"}
-        event = w.EventModel(seq=1, prev=0, at=NOW, kind="booking.changed", qpu="sim-a", data=data)
-        self.give(w.EventPage(events=[event], cursor=1))
+        start, end, later = (datetime(2030, 5, 6, hour, tzinfo=UTC).isoformat() for hour in (9, 10, 11))
+        first = {"start_at": start, "end_at": end, "title": "x", "invited": []}
+        told = [
+            {"action": "created", "by": "ana", "after": first},
+            {"action": "changed", "by": "ana", "before": first, "after": {**first, "end_at": later, "invited": ["bo"]}},
+        ]
+        events = [
+            w.EventModel(seq=n + 1, prev=n, at=NOW, kind="booking.changed", data=data) for n, data in enumerate(told)
+        ]
+        self.give(w.EventPage(events=events, cursor=2))
 
 
 class _Rules(_Handler):
@@ -263,7 +270,7 @@ class _TimeRequests(_Handler):
         model = a.TimeRequestModel(
             id=f"r{len(self.lab.time_requests) + 1}", person="ana",
             account=f"group:{body.group}" if body.group else "ana", seconds=body.seconds,
-            reason=body.reason, status="pending", answer="", created_at=NOW,
+            reason=body.reason, status="pending", answer="", granted_s=None, created_at=NOW,
         )  # fmt: skip
         self.lab.time_requests[model.id] = model
         self.give(model, 201)
@@ -282,7 +289,9 @@ class _TimeRequest(_Handler):
 
     def post(self, key: str) -> None:
         body = self.read(a.TimeRequestAnswer)
-        self.answer(key, status=body.status, answer=body.reason)
+        asked = self.found(self.lab.time_requests, key).seconds
+        granted = (body.seconds or asked) if body.status == "approved" else None
+        self.answer(key, status=body.status, answer=body.reason, granted_s=granted)
 
     def answer(self, key: str, **fields: Any) -> None:
         self.lab.time_requests[key] = msgspec.structs.replace(self.found(self.lab.time_requests, key), **fields)
