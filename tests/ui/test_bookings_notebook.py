@@ -122,9 +122,9 @@ def test_what_another_client_books_appears(page_of_demo: Page, demo: tuple[Noteb
 
 def test_pictures_of_the_documentation(page_of_demo: Page, demo: tuple[Notebooks, int], api: httpx.Client) -> None:
     page, (notebooks, _) = page_of_demo, demo
-    book(api, next_week(0, 7), 3, title="fridge service", mode="maintenance")
-    book(api, next_week(1, 9), 2.5, title="T1 over night")
-    book(api, next_week(2, 13), 3, title="tomography", mode="exclusive", invited=["bo"])
+    book(api, next_week(0, 8.5), 3, title="fridge service", mode="maintenance")
+    book(api, next_week(1, 9), 2.5, title="T1 and T2")
+    book(api, next_week(2, 13), 3, title="state tomography", mode="exclusive", booked_by="bo")
     book(api, next_week(3, 9), 1, title="standup", rrule="FREQ=DAILY;COUNT=2")
     book(api, next_week(4, 11), 4, title="randomised benchmarking")
     calendar = calendar_of(page, notebooks, "picture.ipynb")

@@ -1,6 +1,8 @@
 // The pieces that the calendar is drawn from: its frame, and the boxes of bookings.
 
 const HOUR_PX = 44;
+const LINE_PX = 16;
+const TALL_PX = 72;
 const MODES = {
   priority: "Priority: others may use idle time",
   exclusive: "Exclusive: nobody else's jobs run",
@@ -29,23 +31,25 @@ function block(booking, piece, clock, now) {
   const may = changeable(booking, now);
   const edge = (name) => make("span", { class: "qpi-cal-edge", "data-edge": name, "aria-hidden": "true" });
   const times = `${hhmm(clock.wallOf(booking.start))}–${hhmm(clock.wallOf(booking.end))}`;
-  const short = topOf(piece.to - piece.from) < 30;
-  const what = booking.mode === "maintenance" ? `Maintenance${booking.title ? `: ${booking.title}` : ""}`
-    : booking.title || (booking.own ? "Yours" : booking.who);
+  const tall = topOf(piece.to - piece.from);
+  // Lines that fit: a title of one line, or of two where there is room.
+  const room = Math.max(0, Math.floor((tall - 8) / LINE_PX) - (tall < TALL_PX ? 1 : 2));
+  const what = booking.title || (booking.mode === "maintenance" ? "Maintenance" : booking.own ? "Yours" : booking.who);
+  const mode = booking.mode === "priority" || what === "Maintenance" ? "" : booking.mode;
   const lines = [
     times,
     booking.own || booking.mode === "maintenance" || !booking.title ? "" : booking.who,
-    [booking.mode === "exclusive" ? "exclusive" : "", booking.series ? "repeats" : ""].filter(Boolean).join(", "),
+    [mode, booking.series ? "repeats" : ""].filter(Boolean).join(", "),
   ].filter(Boolean);
   const el = make(
     "div",
     {
       class: "qpi-cal-booking", role: "button", tabindex: 0, "data-booking": booking.id, "data-mode": booking.mode,
-      "data-mine": booking.mine, "data-past": booking.end <= now, "data-may": may, "data-short": short,
+      "data-mine": booking.mine, "data-past": booking.end <= now, "data-may": may, "data-tall": tall >= TALL_PX, "data-short": tall < 30,
       "aria-label": nameOf(booking, clock), "aria-haspopup": "dialog", title: nameOf(booking, clock),
     },
     make("strong", {}, what),
-    ...lines.map((text) => make("span", {}, text)),
+    ...lines.slice(0, room).map((text) => make("span", {}, text)),
     may === "all" ? edge("start") : null,
     may ? edge("end") : null,
   );
