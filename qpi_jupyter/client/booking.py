@@ -152,9 +152,12 @@ class BookingHandle:
 class BookingTable(Table[BookingHandle]):
     """Bookings by their start; each item is the handle itself."""
 
-    caption = "Bookings"
     empty = "No bookings."
     columns = ("id", "QPU", "when", "length", "mode", "booked by", "title", "status")
+
+    def __init__(self, items: Sequence[BookingHandle]) -> None:
+        super().__init__(items)
+        self.caption = f"Bookings, in the time of {times.zone_label(times.zone_of(), datetime.now(UTC))}"
 
     def row(self, item: BookingHandle) -> tuple[str, ...]:
         model = item.model

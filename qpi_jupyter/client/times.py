@@ -74,6 +74,15 @@ def zone_name(zone: tzinfo) -> str | None:
     return "UTC" if key in _UTC_NAMES else key
 
 
+def zone_label(zone: tzinfo, now: datetime) -> str:
+    """``Europe/Stockholm (UTC+01:00)``."""
+    there = now.astimezone(zone)
+    total = round((there.utcoffset() or timedelta()).total_seconds() / 60)
+    sign, (hours, minutes) = "-" if total < 0 else "+", divmod(abs(total), 60)
+    name = zone_name(zone) or there.tzname() or "local"
+    return name if name == "UTC" else f"{name} (UTC{sign}{hours:02d}:{minutes:02d})"
+
+
 def moment(value: When, zone: tzinfo, now: datetime, *, after: datetime | None = None) -> datetime:
     """The instant that ``value`` means, in UTC.
 

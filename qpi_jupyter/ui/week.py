@@ -65,7 +65,7 @@ def week_state(
         "status": next((item.status for item in qpus if item.name == qpu), ""),
         "week": monday.isoformat(),
         "title": week_title(monday),
-        "zone": zone_label(zone, now),
+        "zone": times.zone_label(zone, now),
         # The wall clock's midnight of the Monday, as if it were UTC: all sums in the browser start here.
         "wall": calendar.timegm(monday.timetuple()),
         "offsets": offsets(monday, zone),
@@ -117,15 +117,6 @@ def week_title(monday: date) -> str:
     if monday.year != sunday.year:
         first += f" {monday.year}"
     return f"{first} – {sunday.day} {sunday:%B} {sunday.year}"
-
-
-def zone_label(zone: tzinfo, now: datetime) -> str:
-    """``Europe/Stockholm (UTC+01:00)``."""
-    there = now.astimezone(zone)
-    total = round((there.utcoffset() or timedelta()).total_seconds() / 60)
-    sign, (hours, minutes) = "-" if total < 0 else "+", divmod(abs(total), 60)
-    name = times.zone_name(zone) or there.tzname() or "local"
-    return name if name == "UTC" else f"{name} (UTC{sign}{hours:02d}:{minutes:02d})"
 
 
 def rows(state: dict[str, Any], zone: tzinfo) -> list[tuple[str, str, str]]:

@@ -159,3 +159,9 @@ def test_a_zone_without_a_name_still_tells_the_time(monkeypatch: pytest.MonkeyPa
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_zones_say_how_far_they_are_from_utc() -> None:
+    assert times.zone_label(STOCKHOLM, NOW) == "Europe/Stockholm (UTC+01:00)"
+    assert times.zone_label(ZoneInfo("America/St_Johns"), NOW) == "America/St_Johns (UTC-03:30)"
+    assert times.zone_label(ZoneInfo("Etc/UTC"), NOW) == "UTC"

@@ -51,12 +51,6 @@ def test_titles_name_as_much_as_is_needed() -> None:
     assert week.week_title(date(2026, 12, 28)).startswith("28 December 2026 ")
 
 
-def test_zones_say_how_far_they_are_from_utc() -> None:
-    assert week.zone_label(STOCKHOLM, NOW) == "Europe/Stockholm (UTC+01:00)"
-    assert week.zone_label(ZoneInfo("America/St_Johns"), NOW) == "America/St_Johns (UTC-03:30)"
-    assert week.zone_label(ZoneInfo("Etc/UTC"), NOW) == "UTC"
-
-
 def test_who_may_change_what() -> None:
     mine, invited, theirs = booking(), booking(booked_by="bo"), booking(booked_by=None, title=None, mine=False)
     shown = state(mine, invited, theirs)["bookings"]
