@@ -180,7 +180,7 @@ class QpuSessionService:
         """The session with its end as things are now, and what ends it then."""
         view = load_rules(connection, row.qpu, at, self._room.config.policy, online=True)
         expires_at, reason = _end(view, row, at)
-        if (expires_at, row.seen_at) != (row.expires_at, at):
+        if expires_at != row.expires_at or row.seen_at == at:
             qpu_sessions.extend(connection, row.id, seen_at=row.seen_at, expires_at=expires_at)
         return replace(row, expires_at=expires_at), reason
 

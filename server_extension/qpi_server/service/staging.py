@@ -66,9 +66,7 @@ class Look:
             return
         give_back(connection, booking, self._at)
         data = {"action": "no_show", "by": "", "booked_by": booking.booked_by, "end_at": self._at.isoformat()}
-        event = EventRow(
-            kind=EventName.BOOKING_CHANGED, at=self._at, qpu=self._qpu, booking_id=booking.id, data=data
-        )
+        event = EventRow(kind=EventName.BOOKING_CHANGED, at=self._at, qpu=self._qpu, booking_id=booking.id, data=data)
         facts.add_event(connection, event)
 
     def _waits(self, mine: Sequence[JobRecord], staged: Sequence[JobRecord]) -> list[tuple[Job, float]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from qpi_jupyter.core.planner import Session
 
@@ -85,23 +85,25 @@ def extend(connection: Connection, session_id: str, *, seen_at: datetime, expire
     _set(connection, session_id, {"seen_at": seen_at, "expires_at": expires_at})
 
 
-def close(
-    connection: Connection, session_id: str, *, at: datetime, reason: str, held_s: float, busy_s: float
-) -> None:
+def close(connection: Connection, session_id: str, *, at: datetime, reason: str, held_s: float, busy_s: float) -> None:
     """Write how it ended."""
     _set(connection, session_id, {"closed_at": at, "reason": reason, "held_s": held_s, "busy_s": busy_s})
 
 
 def busy_s(connection: Connection, row: SessionRow, until: datetime) -> float:
     """How much of the time from ``row.opened_at`` the holder's own jobs ran: what is charged as jobs."""
-    ended = and_(jobs.c.ended_at > row.opened_at, jobs.c.ended_at <= until, jobs.c.busy_s.is_not(None))
-    mine = (jobs.c.qpu == row.qpu, jobs.c.owner == row.holder)
-    over = select(jobs.c.ended_at, jobs.c.busy_s).where(*mine, ended)
-    total = sum(
-        min(busy, (end - row.opened_at).total_seconds())
-        for end, busy in connection.execute(over.with_hint(jobs, "INDEXED BY ix_jobs_ended_at", "sqlite"))
+    over = select(jobs.c.ended_at, jobs.c.busy_s).where(
+        jobs.c.ended_at > row.opened_at,
+        jobs.c.ended_at <= until,
+        jobs.c.busy_s.is_not(None),
+        # The time is what narrows it, not the index of either column.
+        jobs.c.qpu.concat("") == row.qpu,
+        jobs.c.owner.concat("") == row.holder,
     )
-    running = select(jobs.c.started_at).where(*mine, jobs.c.state.in_([state.value for state in OPEN]))
+    total: float = sum(min(busy, (end - row.opened_at).total_seconds()) for end, busy in connection.execute(over))
+    running = select(jobs.c.started_at).where(
+        jobs.c.qpu == row.qpu, jobs.c.owner == row.holder, jobs.c.state.in_([state.value for state in OPEN])
+    )
     begun = [max(start, row.opened_at) for (start,) in connection.execute(running) if start is not None]
     return total + sum((until - start).total_seconds() for start in begun)
 
