@@ -226,9 +226,8 @@ class Dispatcher:
             while again:
                 self._look_again.discard(qpu)
                 look = Look(qpu, self._room.now(), self._room.config.policy, self._sessions.all())
-                seen = await self._room.store.read(look)
-                if seen.absent:
-                    await self._room.store.write(look.give_back)
+                seen = await self._room.store.write(look)
+                if seen.given_back:
                     self._room.outbox.public()
                     self._room.outbox.wake(qpu)
                 self._plan(qpu, seen.calm, seen.next_at)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core.bookings import Booking
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.planner import Policy, View, begins_in, next_change, recalled
 from qpi_jupyter.wire.events import EventName
 from qpi_server.store import facts, jobs
 from qpi_server.store.facts import EventRow
 from qpi_server.store.jobs import JobRecord
-from qpi_server.store.view import activity_of, give_back, load_rules, load_view, people, use
+from qpi_server.store.view import activity_of, calendar, give_back, load_rules, load_view, people, use
 
 if TYPE_CHECKING:
     from .drivers import DriverSession
@@ -28,20 +27,21 @@ class Seen:
 
     recalled: list[Job]
     """Staged jobs that should come back."""
-    absent: bool
-    """The booking's people did not come in time, or came without having been seen."""
+    given_back: bool
+    """A booking ended because its people did not come."""
     calm: bool
     next_at: datetime | None
 
 
 class Look:
-    """A look at one QPU at one moment."""
+    """The unit of work: a look at one QPU at one moment, behind everything that was written before."""
 
     def __init__(self, qpu: str, at: datetime, policy: Policy, drivers: Sequence[DriverSession]) -> None:
         self._qpu, self._at, self._policy = qpu, at, policy
         self._places = {session.driver: session.places for session in drivers if session.qpu == qpu}
 
     def __call__(self, connection: Connection) -> Seen:
+        given_back = self._give_back(connection)
         at, mine = self._at, jobs.open_on(connection, self._qpu)
         staged = [record for record in mine if record.job.state is JobState.ASSIGNED]
         if staged:
@@ -50,24 +50,25 @@ class Look:
             view = load_rules(connection, self._qpu, at, self._policy, online=True)
         return Seen(
             recalled=recalled(view, self._waits(mine, staged), at) if staged else [],
-            absent=_absent(view.booking, at),
+            given_back=given_back,
             calm=view.calm,
             next_at=next_look(view, at),
         )
 
-    def give_back(self, connection: Connection) -> None:
-        """End the booking whose people did not come, unless they did."""
-        booking = load_rules(connection, self._qpu, self._at, self._policy, online=True).booking
-        if booking is None or not _absent(booking, self._at):
-            return
+    def _give_back(self, connection: Connection) -> bool:
+        """End the booking whose people did not come in time; whether there was one."""
+        booking, _ = calendar(connection, self._qpu, self._at)
+        if booking is None or booking.no_show_at is None or booking.no_show_at > self._at:
+            return False
         done = activity_of(connection, self._qpu, people(booking), booking.start_at)
         if done.open_jobs or done.last_end_at is not None:
             use(connection, booking.id, done.last_end_at or self._at)
-            return
+            return False
         give_back(connection, booking, self._at)
         data = {"action": "no_show", "by": "", "booked_by": booking.booked_by, "end_at": self._at.isoformat()}
         event = EventRow(kind=EventName.BOOKING_CHANGED, at=self._at, qpu=self._qpu, booking_id=booking.id, data=data)
         facts.add_event(connection, event)
+        return True
 
     def _waits(self, mine: Sequence[JobRecord], staged: Sequence[JobRecord]) -> list[tuple[Job, float]]:
         """The staged jobs, each with how long it waits at the worst behind what its driver was given before."""
@@ -100,7 +101,3 @@ def left_s(record: JobRecord, now: datetime) -> float:
     """How much longer an open job may take at the worst."""
     run_s = (now - record.started_at).total_seconds() if record.started_at is not None else 0.0
     return max(0.0, record.job.upper_s - run_s)
-
-
-def _absent(booking: Booking | None, now: datetime) -> bool:
-    return booking is not None and booking.no_show_at is not None and booking.no_show_at <= now
