@@ -261,7 +261,7 @@ def _end(view: View, row: SessionRow, at: datetime) -> tuple[datetime, str]:
     if booking is not None and _foreign(booking.mode, booking.admits(row.holder)):
         ends.append((at, f"{booking.booked_by}'s booking began."))
     ends += [
-        (b.start_at, f"{b.booked_by}'s booking begins.") for b in view.ahead if _foreign(b.mode, b.admits(row.holder))
+        (b.start_at, f"{b.booked_by}'s booking began.") for b in view.ahead if _foreign(b.mode, b.admits(row.holder))
     ]
     return min(ends)
 
