@@ -105,7 +105,7 @@ def busy_s(connection: Connection, row: SessionRow, until: datetime) -> float:
         jobs.c.qpu == row.qpu, jobs.c.owner == row.holder, jobs.c.state.in_([state.value for state in OPEN])
     )
     begun = [max(start, row.opened_at) for (start,) in connection.execute(running) if start is not None]
-    return total + sum((until - start).total_seconds() for start in begun)
+    return total + sum(((until - start).total_seconds() for start in begun), 0.0)
 
 
 def _set(connection: Connection, session_id: str, values: dict[str, Any]) -> None:  # Any: columns of any type
