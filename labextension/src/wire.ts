@@ -86,10 +86,14 @@ export interface JobModel {
   readonly counts: readonly Readonly<Record<string, number>>[] | null;
 }
 
-/** Newest first; `next` goes into `?after=` for the page that follows. */
+/**
+ * Newest first; `next` goes into `?after=` for the page that follows. A page may be shorter than
+ * was asked     for, even empty: only without `next` it is the last.
+ */
 export interface JobPage {
   readonly jobs: readonly JobModel[];
   readonly next: string | null;
+  readonly total: number | null;
 }
 
 /** `PATCH jobs/{id}`; what is left out stays. `shared_with: null` makes the job private. */
@@ -263,6 +267,7 @@ export interface TokenIn {
   readonly name?: string;
   readonly expires_at?: string | null;
   readonly scopes?: readonly ('drive' | 'manage' | 'read' | 'submit')[] | null;
+  readonly owner?: string | null;
 }
 
 export interface TokenCreated {
@@ -325,6 +330,7 @@ export interface BookingModel {
 export interface BookingList {
   readonly bookings: readonly BookingModel[];
   readonly next: string | null;
+  readonly cut_at: string | null;
 }
 
 /**
@@ -509,6 +515,7 @@ export interface TimeRequestModel {
   readonly reason: string;
   readonly status: 'approved' | 'pending' | 'rejected' | 'withdrawn';
   readonly answer: string;
+  readonly granted_s: number | null;
   readonly created_at: string;
   readonly handled_by: string | null;
   readonly handled_at: string | null;
@@ -519,7 +526,7 @@ export interface TimeRequestList {
   readonly next: string | null;
 }
 
-/** A person. `email`, `suspended_at` and `seen_at` only for managers and for oneself. */
+/** A person. Others than managers and oneself see the names and the groups alone. */
 export interface UserModel {
   readonly name: string;
   readonly display_name: string;
@@ -597,6 +604,7 @@ export interface TokenModel {
   readonly created_at: string;
   readonly expires_at: string | null;
   readonly last_used_at: string | null;
+  readonly session: boolean;
 }
 
 export interface TokenList {

@@ -24,7 +24,30 @@ BODIES: dict[str, Any] = {
     "TokenIn": {},
     "QpuChange": {},
     "SessionIn": {"qpu": "q"},
+    "AccountChange": {"limited": None},
+    "GrantIn": {"seconds": 1},
+    "TimeRequestIn": {"seconds": 1},
+    "TimeRequestAnswer": {"status": "approved"},
+    "TokenChange": {},
+    "PasswordChange": {"current": "x", "new": "0123456789"},
+    "SignIn": {"name": "ann", "password": "x"},
+    "UserIn": {"name": "ann"},
+    "UserChange": {},
+    "GroupIn": {"name": "g"},
+    "GroupChange": {},
+    "NoticeIn": {"title": "x"},
+    "NoticeChange": {},
+    "JobChange": {"name": "x"},
+    "BookingIn": {"start_at": "2030-01-01T09:00:00Z", "end_at": "2030-01-01T10:00:00Z", "qpu": "q"},
+    "BookingChange": {},
+    "BookingRuleIn": {"rule": {}},
+    "FeedIn": {},
 }
+QUERIES: dict[str, dict[str, str]] = {
+    "ImportQuery": {"qpu": "q"},
+    "NextFreeQuery": {"qpu": "q", "seconds": "60"},
+}
+"""What must be asked for."""
 
 
 async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> httpx.Response:
@@ -33,7 +56,8 @@ async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> htt
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     body = msgspec.json.encode(BODIES[route.body.__name__]) if route.body is not None else None
-    return await client.request(route.method, path.lstrip("/"), headers=headers, content=body)
+    query = QUERIES.get(route.query.__name__, {}) if route.query is not None else {}
+    return await client.request(route.method, path.lstrip("/"), headers=headers, params=query, content=body)
 
 
 @pytest.mark.parametrize("role", list(Role))

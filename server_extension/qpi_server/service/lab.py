@@ -15,22 +15,31 @@ from qpi_server.store import SqliteStore, bench
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.filesystem import require_local
 
+from .accounts import AccountService
+from .audit import AuditService
+from .bookings import BookingService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
 from .dispatch import Dispatcher
+from .door import Door
 from .drivers import DriverService
 from .events import EventService
+from .feeds import FeedService
 from .jobs import JobService
 from .metrics import Metrics
+from .notices import NoticeService
 from .outbox import Outbox
 from .people import PeopleService
 from .qpu_sessions import QpuSessionService
 from .qpus import EmbeddedService, QpuService
 from .reconcile import Reconciler
+from .retention import Retention
 from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
+from .time_requests import TimeRequestService
+from .tokens import TokenService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -53,7 +62,16 @@ class Lab:
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
         self.qpu_sessions = QpuSessionService(room, sessions)
-        self.people = PeopleService(room)
+        self.accounts = AccountService(room)
+        self.time_requests = TimeRequestService(room)
+        door = Door(room)
+        self.tokens = TokenService(room, door, sessions)
+        self.people = PeopleService(room, door, self.tokens)
+        self.notices = NoticeService(room)
+        self.audit = AuditService(room)
+        self._retention = Retention(room)
+        self.bookings = BookingService(room)
+        self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._wake
         room.outbox.queued = self._dispatcher.queued
@@ -92,6 +110,8 @@ class Lab:
         await lab.qpu_sessions.recover()
         for name in room.qpus:
             room.outbox.wake(name)
+        lab._retention.start()
+        await lab.notices.recover()
         return lab
 
     async def close(self) -> None:
@@ -102,6 +122,8 @@ class Lab:
         self._reconciler.close()
         self._dispatcher.close()
         self.qpu_sessions.close_all()
+        self._retention.close()
+        self.notices.close()
         await self._room.outbox.tasks.close()
         await self._room.store.close()
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core import accounting
 from qpi_jupyter.core.access import Permission, Principal, allows
-from qpi_jupyter.core.accounting import Entry, EntryKind
+from qpi_jupyter.core.accounting import Entry, EntryKind, group_account
 from qpi_jupyter.core.bookings import BookingMode
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
 from qpi_jupyter.core.planner import View
@@ -21,6 +21,7 @@ from qpi_server.store.facts import EventRow
 from qpi_server.store.qpu_sessions import SessionRow
 from qpi_server.store.view import load_rules, use
 
+from .charging import set_aside
 from .clock import Timer
 from .room import Room
 from .sessions import Sessions
@@ -61,7 +62,7 @@ class QpuSessionService:
             id=f"ses-{secrets.token_hex(8)}",
             qpu=qpu,
             holder=principal.name,
-            account=principal.name if request.group is None else f"group:{request.group}",
+            account=principal.name if request.group is None else group_account(request.group),
             booking_id=None,
             budget_s=request.budget_s,
             idle_s=request.idle_s,
@@ -186,7 +187,8 @@ class QpuSessionService:
 
     def _set_aside(self, connection: Connection, row: SessionRow) -> None:
         """Hold the budget on the account that pays."""
-        facts.add_entry(connection, _entry(EntryKind.HOLD, row, -row.budget_s, row.opened_at))
+        hold = _entry(EntryKind.HOLD, row, -row.budget_s, row.opened_at)
+        set_aside(connection, hold, self._room.config.default_allowance_s)
 
     def _watch(self, row: SessionRow) -> None:
         self._forget(row.qpu)
@@ -273,9 +275,11 @@ def _finish(connection: Connection, row: SessionRow, at: datetime, reason: str) 
     qpu_sessions.close(connection, row.id, at=at, reason=reason, held_s=held_s, busy_s=busy_s)
     if row.booking_id is None:
         idle_s = min(held_s, row.budget_s) - min(busy_s, row.budget_s)
-        amount_s = accounting.settle(facts.entries(connection, row.id), attempt=_ATTEMPT, busy_s=idle_s)
+        entries = facts.entries(connection, row.id)
+        amount_s = accounting.settle(entries, attempt=_ATTEMPT, busy_s=idle_s)
         if amount_s is not None:
-            facts.add_entry(connection, _entry(EntryKind.SETTLE, row, amount_s, at))
+            entry = _entry(EntryKind.SETTLE, row, amount_s, at)
+            facts.add_entry(connection, entry, released_s=accounting.held(entries, _ATTEMPT))
         if idle_s > 0:
             usage.add(connection, row.qpu, row.holder, at, idle_s)
     row = replace(row, closed_at=at, reason=reason, held_s=held_s, busy_s=busy_s)
@@ -293,6 +297,7 @@ def _entry(kind: EntryKind, row: SessionRow, amount_s: float, at: datetime) -> E
         job_id=row.id,
         attempt=_ATTEMPT,
         reason="session",
+        person=row.holder,
     )
 
 

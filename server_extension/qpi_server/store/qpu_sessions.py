@@ -95,6 +95,7 @@ def busy_s(connection: Connection, row: SessionRow, until: datetime) -> float:
     over = select(jobs.c.ended_at, jobs.c.busy_s).where(
         jobs.c.ended_at > row.opened_at,
         jobs.c.ended_at <= until,
+        jobs.c.deleted_at.is_(None),
         jobs.c.busy_s.is_not(None),
         # The time is what narrows it, not the index of either column.
         jobs.c.qpu.concat("") == row.qpu,

@@ -6,10 +6,10 @@ from qpi_jupyter.core.access import Permission as P
 
 from .openapi import document
 from .table import Call, Reply
-from .v1 import about, drive, events, jobs, qpus, sessions, tokens
+from .v1 import about, accounts, bookings, drive, events, jobs, notices, people, qpus, sessions, tokens
 from .v1.base import public, v1
 
-MODULES = (jobs, events, qpus, sessions, tokens, drive, about)
+MODULES = (jobs, bookings, events, qpus, sessions, accounts, people, tokens, notices, drive, about)
 """Importing a module adds its routes to the tables."""
 
 
