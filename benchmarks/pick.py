@@ -13,7 +13,7 @@ from pathlib import Path
 
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
-from tests.faults.lab import ADMIN, ANN, BOB, ScriptedDriver, bell, driver_of, open_lab
+from tests.faults.lab import ADMIN, BOB, ScriptedDriver, bell, driver_of, open_lab
 
 from .harness import Figure
 
@@ -42,7 +42,7 @@ async def _measure(folder: Path, *, rounds: int) -> tuple[list[float], list[floa
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds):
             for lab, driver, side in zip((small, large), drivers, times, strict=True):
-                mine, _created = await lab.jobs.submit(ANN, bell(priority=10))
+                mine, _created = await lab.jobs.submit(ADMIN, bell(priority=10))
                 began = time.perf_counter()
                 job = await driver.claim()
                 side.append(time.perf_counter() - began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -24,6 +24,10 @@ class Booking:
     mode: BookingMode = BookingMode.PRIORITY
     invited: frozenset[str] = frozenset()
     released: bool = False
+    used: bool = False
+    """Whether its people came."""
+    no_show_s: float | None = None
+    """Given back when nobody came for so long after its start."""
 
     def __post_init__(self) -> None:
         if self.start_at.tzinfo is None or self.end_at.tzinfo is None:
@@ -33,6 +37,11 @@ class Booking:
 
     def covers(self, now: datetime) -> bool:
         return self.start_at <= now < self.end_at
+
+    @property
+    def no_show_at(self) -> datetime | None:
+        """When it is given back unless its people come; None once they did, or where it never is."""
+        return None if self.used or self.no_show_s is None else self.start_at + timedelta(seconds=self.no_show_s)
 
     def admits(self, user: str) -> bool:
         """Whether the booking is this person's, by booking it or by invitation."""

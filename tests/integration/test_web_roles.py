@@ -22,6 +22,8 @@ BODIES: dict[str, Any] = {
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "TokenIn": {},
+    "QpuChange": {},
+    "SessionIn": {"qpu": "q"},
 }
 
 

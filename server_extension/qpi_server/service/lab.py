@@ -25,6 +25,7 @@ from .jobs import JobService
 from .metrics import Metrics
 from .outbox import Outbox
 from .people import PeopleService
+from .qpu_sessions import QpuSessionService
 from .qpus import EmbeddedService, QpuService
 from .reconcile import Reconciler
 from .room import Room
@@ -44,19 +45,21 @@ class Lab:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._sessions = sessions = Sessions(room)
-        self._dispatcher = Dispatcher(room)
+        self._dispatcher = Dispatcher(room, sessions)
         self._reconciler = Reconciler(room, sessions, self._greeted)
         self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim)
         self._checker = Checker(room, sessions, self.drivers)
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
+        self.qpu_sessions = QpuSessionService(room, sessions)
         self.people = PeopleService(room)
         self.embedded = EmbeddedService(room, self.people)
-        room.outbox.wake = self._dispatcher.wake
+        room.outbox.wake = self._wake
+        room.outbox.queued = self._dispatcher.queued
         room.outbox.freed = self._dispatcher.freed
         room.outbox.abort = sessions.abort
-        room.outbox.observers.append(room.metrics.observe)
+        room.outbox.observers += [room.metrics.observe, self._dispatcher.observe]
 
     @classmethod
     async def open(cls, config: LabConfig, *, clock: Clock | None = None) -> Lab:
@@ -86,6 +89,9 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
+        await lab.qpu_sessions.recover()
+        for name in room.qpus:
+            room.outbox.wake(name)
         return lab
 
     async def close(self) -> None:
@@ -94,6 +100,8 @@ class Lab:
             session.close("The lab is closing.")
             session.peer.close()
         self._reconciler.close()
+        self._dispatcher.close()
+        self.qpu_sessions.close_all()
         await self._room.outbox.tasks.close()
         await self._room.store.close()
 
@@ -125,4 +133,8 @@ class Lab:
 
     def _greeted(self, qpu: str) -> None:
         self._checker.wake(qpu)
+        self._room.outbox.wake(qpu)
+
+    def _wake(self, qpu: str) -> None:
         self._dispatcher.wake(qpu)
+        self.qpu_sessions.wake(qpu)

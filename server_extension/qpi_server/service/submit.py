@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import msgspec
 from sqlalchemy import Connection
 
-from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import Conflict, QpiError, Rejected, TooLarge
+from qpi_jupyter.core.access import Permission, Principal, allows
+from qpi_jupyter.core.errors import Conflict, Forbidden, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.jobs import Job, RetryPolicy
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import Program, check_program, pack
@@ -22,9 +22,10 @@ from qpi_jupyter.wire.rest import SubmitRequest
 from qpi_server.store import bench, facts, jobs
 from qpi_server.store.jobs import JobRecord
 
-from .checking import Candidate, Checker, checked
+from .checking import Candidate, Checker
 from .crowd import Crowd
 from .dispatch import MAX_OPTIONS_BYTES
+from .outlook import Outlook
 from .room import Qpu, Room, find
 from .sessions import Sessions
 from .transitions import changed_event, hold_for
@@ -40,6 +41,7 @@ class _Draft:
 
     record: JobRecord
     program: Candidate
+    outlook: Outlook
     fingerprint: str
     key: str | None
 
@@ -71,7 +73,7 @@ class Submitter:
         qpu = draft.record.job.qpu
         if draft.record.job.checked:
             # Queued right behind the job: both share a commit, and the answer waits for neither more nor less.
-            self._room.outbox.wake(qpu)
+            self._room.outbox.queued(qpu, draft.record.job)
         record, created = await work
         reach("submit_after_commit")
         if created:
@@ -86,6 +88,8 @@ class Submitter:
         return await self._room.store.read(lambda c: _same(c, principal.name, key, fingerprint))
 
     async def _draft(self, principal: Principal, request: SubmitRequest, key: str | None, fingerprint: str) -> _Draft:
+        if request.priority > 0 and not allows(principal, Permission.PRIORITY_RAISE):
+            raise Forbidden("A priority above 0 is for managers; leave it out.", code="priority", field="priority")
         program = request.to_program()
         check_program(program, max_shots=self._room.config.max_shots)
         candidate = await _candidate(program, request)
@@ -102,12 +106,10 @@ class Submitter:
             priority=request.priority,
             submitted_at=at,
             tags=tuple(request.tags),
-            checked=False,
+            checked=estimate is not None,
             estimate_s=bound,
             upper_s=bound,
         )
-        if estimate is not None:
-            job = checked(job, estimate, self._timeout_s(qpu.name))
         record = JobRecord(
             job=job,
             name=request.name,
@@ -119,7 +121,13 @@ class Submitter:
             submitted_at=at,
             project=request.project,
         )
-        return _Draft(record, candidate, fingerprint, key)
+        outlook = Outlook(
+            policy=self._room.config.policy,
+            estimate=estimate,
+            timeout_s=self._timeout_s(qpu.name),
+            places=self._sessions.places(qpu.name),
+        )
+        return _Draft(record, candidate, outlook, fingerprint, key)
 
     def _timeout_s(self, qpu: str) -> float:
         session = next(self._sessions.of(qpu), None)
@@ -246,6 +254,7 @@ def _store(connection: Connection, draft: _Draft) -> tuple[JobRecord, bool]:
     record, at, owner = draft.record, draft.record.submitted_at, draft.record.job.owner
     if draft.key is not None and (known := _same(connection, owner, draft.key, draft.fingerprint)) is not None:
         return known, False
+    record = draft.outlook.promise(connection, record)
     jobs.add_program(connection, draft.program.sha256, draft.program.packed, at)
     seq = jobs.add(connection, record, draft.program.options)
     record = replace(record, job=record.job.with_(seq=seq))

@@ -20,6 +20,8 @@ from qpi_server.store import facts, jobs
 from qpi_server.store.facts import EventRow
 from qpi_server.store.jobs import JobRecord
 
+from .measure import measure
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -70,6 +72,7 @@ def carry_out(
     if step.changed:
         after = _record(before, step, at, floor)
         jobs.save(connection, before, after)
+        measure(connection, before, after, at)
     for effect in step.effects:
         _interpret(connection, effect, before, after, at, epoch)
     if step.changed:

@@ -6,10 +6,10 @@ from qpi_jupyter.core.access import Permission as P
 
 from .openapi import document
 from .table import Call, Reply
-from .v1 import about, drive, events, jobs, qpus, tokens
+from .v1 import about, drive, events, jobs, qpus, sessions, tokens
 from .v1.base import public, v1
 
-MODULES = (jobs, events, qpus, tokens, drive, about)
+MODULES = (jobs, events, qpus, sessions, tokens, drive, about)
 """Importing a module adds its routes to the tables."""
 
 
