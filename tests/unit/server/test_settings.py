@@ -64,7 +64,6 @@ ipAddr: 10.0.0.7
 idleThreshold: 300s
 jobTimeout: 5m
 recoveryInterval: 120s
-eventsRetention: 720h
 portRangeStart: 6000
 qpusCollection: qpus
 tlsCACertFile: /var/qpi/ca.pem
@@ -80,7 +79,7 @@ oauth2Providers:
         "lab_dir": str(tmp_path / "lab"),
     }  # fmt: skip
     assert (provider.client_id, provider.auth_url, provider.user_info_url) == ("id", "https://a/", "https://u/")
-    assert len(resolved.notes) == 4
+    assert len(resolved.notes) == 3
     assert any("recoveryInterval" in note and "lease_s" in note for note in resolved.notes)
 
 
