@@ -76,7 +76,7 @@ class _Kind(IntEnum):
 
 def simulate(trace: Trace, policy: Policy) -> Outcome:
     """Every job of ``trace`` under ``policy``."""
-    lanes = [_Lane(name, places, policy, trace) for name, places in trace.qpus.items()]
+    lanes = [Lane(name, places, policy, trace) for name, places in trace.qpus.items()]
     for lane in lanes:
         lane.run()
     return Outcome(
@@ -161,7 +161,7 @@ class _Shares:
         return self.used
 
 
-class _Lane:
+class Lane:
     """One QPU from the first event to the last."""
 
     def __init__(self, qpu: str, places: int, policy: Policy, trace: Trace) -> None:
@@ -195,6 +195,13 @@ class _Lane:
                 self._happen(kind, what, now)
             self._give(now)
 
+    def submit(self, job: Job, now: datetime) -> None:
+        """A job joins the queue."""
+        person = self._people[job.owner]
+        person.open_jobs += 1
+        person.last_submit_at = now
+        self.queue.add(job)
+
     def kept(self) -> list[Kept]:
         """What became of the bookings."""
         return [
@@ -219,10 +226,7 @@ class _Lane:
 
     def _happen(self, kind: _Kind, what: TraceJob | TraceBooking | Run | None, now: datetime) -> None:
         if isinstance(what, TraceJob):
-            person = self._people[what.job.owner]
-            person.open_jobs += 1
-            person.last_submit_at = now
-            self.queue.add(what.job)
+            self.submit(what.job, now)
         elif isinstance(what, Run):
             person = self._people[what.job.owner]
             person.open_jobs -= 1
@@ -249,7 +253,7 @@ class _Lane:
     def _give(self, now: datetime) -> None:
         """Fill the free places."""
         while self._free and len(self.queue):
-            view = self._view(now)
+            view = self.view(now)
             job = next_job(view, now)
             if job is None:
                 self._look_again(view, now)
@@ -268,7 +272,7 @@ class _Lane:
             self._looks.add(at)
             self._push(at, _Kind.LOOK, None)
 
-    def _view(self, now: datetime) -> View:
+    def view(self, now: datetime) -> View:
         """As `qpi_server.store.view.load_view` does it."""
         booking, ahead = self._calendar(now)
         jobs = self.queue.first(2)
