@@ -86,10 +86,14 @@ export interface JobModel {
   readonly counts: readonly Readonly<Record<string, number>>[] | null;
 }
 
-/** Newest first; `next` goes into `?after=` for the page that follows. */
+/**
+ * Newest first; `next` goes into `?after=` for the page that follows. A page may be shorter than
+ * was asked     for, even empty: only without `next` it is the last.
+ */
 export interface JobPage {
   readonly jobs: readonly JobModel[];
   readonly next: string | null;
+  readonly total: number | null;
 }
 
 /** `PATCH jobs/{id}`; what is left out stays. `shared_with: null` makes the job private. */
@@ -263,6 +267,7 @@ export interface TokenIn {
   readonly name?: string;
   readonly expires_at?: string | null;
   readonly scopes?: readonly ('drive' | 'manage' | 'read' | 'submit')[] | null;
+  readonly owner?: string | null;
 }
 
 export interface TokenCreated {
@@ -510,6 +515,7 @@ export interface TimeRequestModel {
   readonly reason: string;
   readonly status: 'approved' | 'pending' | 'rejected' | 'withdrawn';
   readonly answer: string;
+  readonly granted_s: number | null;
   readonly created_at: string;
   readonly handled_by: string | null;
   readonly handled_at: string | null;
@@ -520,7 +526,7 @@ export interface TimeRequestList {
   readonly next: string | null;
 }
 
-/** A person. `email`, `suspended_at` and `seen_at` only for managers and for oneself. */
+/** A person. Others than managers and oneself see the names and the groups alone. */
 export interface UserModel {
   readonly name: string;
   readonly display_name: string;
@@ -598,6 +604,7 @@ export interface TokenModel {
   readonly created_at: string;
   readonly expires_at: string | null;
   readonly last_used_at: string | null;
+  readonly session: boolean;
 }
 
 export interface TokenList {
@@ -655,4 +662,35 @@ export interface AuditEntry {
 export interface AuditPage {
   readonly entries: readonly AuditEntry[];
   readonly next: string | null;
+}
+
+/** One channel of a QPU with its newest reading; `calibration` marks what the QPU's manifest says. */
+export interface ChannelModel {
+  readonly name: string;
+  readonly unit: string;
+  readonly calibration: boolean;
+  readonly value: number | null;
+  readonly at: string;
+}
+
+export interface ChannelList {
+  readonly channels: readonly ChannelModel[];
+}
+
+/** The readings of `[at, at + width_s)`; one reading where `width_s` is 0. */
+export interface SeriesPoint {
+  readonly at: string;
+  readonly mean: number;
+  readonly lowest: number;
+  readonly highest: number;
+  readonly n: number;
+}
+
+/** A channel over time, oldest first, in steps of `width_s` seconds (0: as measured). */
+export interface Series {
+  readonly qpu: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly width_s: number;
+  readonly points: readonly SeriesPoint[];
 }

@@ -11,6 +11,7 @@
     ├── Conflict        the caller: read again, then retry
     │   └── BookingConflict ... and here is what is in the way, and what is free
     ├── TooLarge        the caller: send less
+    ├── TooMany         the caller: ask less often (``data.retry_after_s``)
     ├── Unavailable     wait and retry: nothing is wrong with the request
     └── Faulted         the bench: the instrument, the driver or the lab failed
 
@@ -146,6 +147,12 @@ class TooLarge(QpiError):
     default_code = "too_large"
 
 
+class TooMany(QpiError):
+    """Too many attempts: wait before the next one."""
+
+    default_code = "too_many"
+
+
 class Unavailable(QpiError):
     """The lab cannot do this now: try again in a moment."""
 
@@ -162,6 +169,6 @@ _KINDS: dict[str, type[QpiError]] = {
     kind.__name__: kind
     for kind in (
         QpiError, Rejected, ProgramError, Unauthorized, Forbidden, NotFound, Conflict, BookingConflict, TooLarge,
-        Unavailable, Faulted,
+        TooMany, Unavailable, Faulted,
     )
 }  # fmt: skip

@@ -19,8 +19,9 @@ Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 Phase = Literal["queued", "assigned", "running", "lost", "cancelling", "completed", "failed", "cancelled"]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
-Label = Annotated[str, Meta(max_length=200)]
-Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=32)]
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+Label = Annotated[str, Meta(max_length=200, pattern=PRINTABLE)]
+Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]], Meta(max_length=32)]
 
 
 class Request(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,7 +75,7 @@ class SubmitRequest(Request):
     program: ProgramIn
     options: OptionsIn = msgspec.field(default_factory=OptionsIn)
     qpu: str | None = None
-    name: Annotated[str, Meta(max_length=200)] = ""
+    name: Label = ""
     tags: Tags = []
     priority: Annotated[int, Meta(ge=-10, le=10)] = 0
     retry_safe: bool = False
@@ -170,10 +171,13 @@ class JobChange(Request):
 
 
 class JobPage(Answer):
-    """Newest first; ``next`` goes into ``?after=`` for the page that follows."""
+    """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked
+    for, even empty: only without ``next`` it is the last."""
 
     jobs: list[JobModel]
     next: str | None = None
+    total: int | None = None
+    """How many there are in all pages, where the lab keeps count: everybody's, or one person's."""
 
 
 class QpuModel(Answer):
@@ -286,11 +290,15 @@ class DriverRegistered(Answer):
 
 
 class TokenIn(Request):
-    """``POST tokens``: an API token of one's own; without scopes it may what its owner may."""
+    """``POST tokens``: an API token of one's own; without scopes it may what its owner may.
+
+    ``owner`` is for admins: a person who is a ``service`` and nothing else.
+    """
 
     name: Annotated[str, Meta(max_length=100)] = ""
     expires_at: datetime | None = None
     scopes: list[Literal["read", "submit", "manage", "drive"]] | None = None
+    owner: Label | None = None
 
 
 class TokenCreated(Answer):

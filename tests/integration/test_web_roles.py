@@ -22,6 +22,20 @@ BODIES: dict[str, Any] = {
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "TokenIn": {},
+    "AccountChange": {"limited": None},
+    "GrantIn": {"seconds": 1},
+    "TimeRequestIn": {"seconds": 1},
+    "TimeRequestAnswer": {"status": "approved"},
+    "TokenChange": {},
+    "PasswordChange": {"current": "x", "new": "0123456789"},
+    "SignIn": {"name": "ann", "password": "x"},
+    "UserIn": {"name": "ann"},
+    "UserChange": {},
+    "GroupIn": {"name": "g"},
+    "GroupChange": {},
+    "NoticeIn": {"title": "x"},
+    "NoticeChange": {},
+    "JobChange": {"name": "x"},
     "BookingIn": {"start_at": "2030-01-01T09:00:00Z", "end_at": "2030-01-01T10:00:00Z", "qpu": "q"},
     "BookingChange": {},
     "BookingRuleIn": {"rule": {}},
@@ -29,6 +43,7 @@ BODIES: dict[str, Any] = {
 }
 QUERIES: dict[str, dict[str, str]] = {
     "ImportQuery": {"qpu": "q"},
+    "SeriesQuery": {"channel": "x"},
     "NextFreeQuery": {"qpu": "q", "seconds": "60"},
 }
 """What must be asked for."""

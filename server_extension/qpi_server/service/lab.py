@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -15,23 +16,31 @@ from qpi_server.store import SqliteStore, bench
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.filesystem import require_local
 
+from .accounts import AccountService
+from .audit import AuditService
 from .bookings import BookingService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
 from .dispatch import Dispatcher
+from .door import Door
 from .drivers import DriverService
 from .events import EventService
 from .feeds import FeedService
 from .jobs import JobService
 from .metrics import Metrics
+from .notices import NoticeService
 from .outbox import Outbox
 from .people import PeopleService
 from .qpus import EmbeddedService, QpuService
 from .reconcile import Reconciler
+from .retention import Retention
 from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
+from .telemetry import TelemetryService
+from .time_requests import TimeRequestService
+from .tokens import TokenService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -47,13 +56,21 @@ class Lab:
         self._room = room
         self._sessions = sessions = Sessions(room)
         self._dispatcher = Dispatcher(room)
+        self.telemetry = TelemetryService(room)
         self._reconciler = Reconciler(room, sessions, self._greeted)
-        self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim)
+        self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard)
         self._checker = Checker(room, sessions, self.drivers)
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
-        self.people = PeopleService(room)
+        self.accounts = AccountService(room)
+        self.time_requests = TimeRequestService(room)
+        door = Door(room)
+        self.tokens = TokenService(room, door, sessions)
+        self.people = PeopleService(room, door, self.tokens)
+        self.notices = NoticeService(room)
+        self.audit = AuditService(room)
+        self._retention = Retention(room)
         self.bookings = BookingService(room)
         self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, self.people)
@@ -90,6 +107,8 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
+        lab._retention.start()
+        await lab.notices.recover()
         return lab
 
     async def close(self) -> None:
@@ -98,7 +117,11 @@ class Lab:
             session.close("The lab is closing.")
             session.peer.close()
         self._reconciler.close()
+        self._retention.close()
+        self.notices.close()
         await self._room.outbox.tasks.close()
+        with contextlib.suppress(QpiError):  # a full disk does not keep the lab from closing
+            await self.telemetry.flush()
         await self._room.store.close()
 
     @property
@@ -130,3 +153,4 @@ class Lab:
     def _greeted(self, qpu: str) -> None:
         self._checker.wake(qpu)
         self._dispatcher.wake(qpu)
+        self._room.outbox.tasks.start(self.telemetry.calibrated(qpu), f"calibration of {qpu}")

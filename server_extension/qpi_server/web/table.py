@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,7 @@ from qpi_jupyter.core.errors import Rejected
 if TYPE_CHECKING:
     from qpi_server.service import Lab
 
+Answers = type[Struct] | str | tuple[type[Struct] | str, ...]
 _PATTERNS = {"attempt": r"[0-9]{1,9}"}
 
 
@@ -55,6 +56,8 @@ class Call:
     principal: Principal | None
     path: Mapping[str, str]
     headers: Mapping[str, str]
+    address: str
+    """Where the request comes from."""
     # the structs that the route names; each route knows its own
     query: Any = None
     body: Any = None
@@ -79,9 +82,9 @@ class Download:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a route answers."""
+    """What a route answers; nothing with status 204."""
 
-    body: Struct | dict[str, Any] | bytes | Download
+    body: Struct | dict[str, Any] | bytes | Download = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
@@ -91,8 +94,8 @@ class Reply:
 class Route:
     """One verb of one address.
 
-    ``answers`` maps each good status to the struct or the media type that comes with it; ``opens`` makes the sink of
-    a body of the media type ``takes`` before its first byte is read; ``waits`` marks a long-poll, which ends when its
+    ``answers`` maps each good status to the structs or the media types that come with it; ``opens`` makes the sink of a
+    body of the media type ``takes`` before its first byte is read; ``waits`` marks a long-poll, which ends when its
     asker goes; ``refuses`` names error statuses that other routes do not have.
     """
 
@@ -100,7 +103,7 @@ class Route:
     path: str
     permission: Permission
     run: Callable[[Call], Awaitable[Reply]]
-    answers: Mapping[int, type[Struct] | str]
+    answers: Mapping[int, Answers]
     query: type[Struct] | None = None
     body: type[Struct] | None = None
     headers: tuple[str, ...] = ()
@@ -124,7 +127,7 @@ class Table:
         self.routes: list[Route] = []
 
     def route(
-        self, method: str, path: str, permission: Permission, answers: Mapping[int, type[Struct] | str], **more: Any
+        self, method: str, path: str, permission: Permission, answers: Mapping[int, Answers], **more: Any
     ) -> Callable[[Callable[[Call], Awaitable[Reply]]], Callable[[Call], Awaitable[Reply]]]:
         """Add the decorated function as a route; see `Route` for ``more``."""
 
@@ -149,7 +152,7 @@ class Table:
 
 
 def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Struct:
-    """A query string as its struct: the last of repeated values counts.
+    """A query string as its struct: the last of repeated values counts, unless the struct has a list for them.
 
     Raises
     ------
@@ -157,9 +160,18 @@ def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Str
         an unknown name, or a value of the wrong type.
     """
     try:
-        values = {name: found[-1].decode() for name, found in arguments.items() if name not in ("token", "_xsrf")}
+        lists = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
+        values: dict[str, str | list[str]] = {
+            name: [value.decode() for value in found] if name in lists else found[-1].decode()
+            for name, found in arguments.items()
+            if name not in ("token", "_xsrf")
+        }
         return msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
         raise Rejected(f"The query is not valid: {error}", code="bad_query") from error
     except UnicodeDecodeError as error:
         raise Rejected("The query is not UTF-8.", code="bad_query") from error
+
+
+def _is_list(kind: Any) -> bool:  # Any: whatever an annotation may be
+    return get_origin(get_args(kind)[0] if get_origin(kind) is Annotated else kind) is list
