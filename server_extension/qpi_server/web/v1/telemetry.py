@@ -15,7 +15,7 @@ from qpi_server.web.table import Call, Reply
 from .base import Query, Text, v1
 
 
-class SeriesQuery(Query):
+class ReadingsQuery(Query):
     """``GET qpus/{name}/readings``: one channel in ``[start, end)``, in about ``points`` steps; default: one hour."""
 
     channel: Text
@@ -30,10 +30,10 @@ async def list_channels(call: Call) -> Reply:
     return Reply(body=await call.lab.telemetry.channels(call.person, call.path["name"]))
 
 
-@v1.route("GET", "qpus/{name}/readings", P.QPUS_READ, {200: telemetry.Series}, query=SeriesQuery)
+@v1.route("GET", "qpus/{name}/readings", P.QPUS_READ, {200: telemetry.Series}, query=ReadingsQuery)
 async def get_readings(call: Call) -> Reply:
     """One channel over time."""
-    q: SeriesQuery = call.query
+    q: ReadingsQuery = call.query
     series = await call.lab.telemetry.series(
         call.person, call.path["name"], q.channel, start=q.start, end=q.end, points=q.points
     )
