@@ -61,10 +61,14 @@ export interface JobModel {
   readonly counts: readonly Readonly<Record<string, number>>[] | null;
 }
 
-/** Newest first; `next` goes into `?after=` for the page that follows. */
+/**
+ * Newest first; `next` goes into `?after=` for the page that follows. A page may be shorter than
+ * was asked     for, even empty: only without `next` it is the last.
+ */
 export interface JobPage {
   readonly jobs: readonly JobModel[];
   readonly next: string | null;
+  readonly total: number | null;
 }
 
 /** One QPU in a list. */

@@ -170,10 +170,13 @@ class JobChange(Request):
 
 
 class JobPage(Answer):
-    """Newest first; ``next`` goes into ``?after=`` for the page that follows."""
+    """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked
+    for, even empty: only without ``next`` it is the last."""
 
     jobs: list[JobModel]
     next: str | None = None
+    total: int | None = None
+    """How many there are in all pages, where the lab keeps count: everybody's, or one person's."""
 
 
 class QpuModel(Answer):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from msgspec import Struct
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, stream_request_body
 
 from qpi_jupyter.core.access import Permission, Principal
@@ -22,7 +25,7 @@ from qpi_server.owner import Ownership
 from .download import send_file
 from .errors import body_of, from_exception, headers_of, status_of
 from .identity import credential, is_lab_token, is_secret, jupyter_principal, local_owner, require
-from .table import Call, Download, Reply, Route, Site, parse_query
+from .table import Call, Download, Reply, Route, Site, Stream, parse_query
 
 if TYPE_CHECKING:
     from qpi_server.service import Lab
@@ -99,11 +102,16 @@ class Signed(JupyterHandler):
         """Answer with the one error body."""
         raised = kwargs["exc_info"][1] if "exc_info" in kwargs else HTTPError(status_code)
         error = from_exception(raised)
-        self.set_status(raised.status_code if isinstance(raised, HTTPError) else status_of(error))
+        status = raised.status_code if isinstance(raised, HTTPError) else status_of(error)
+        self.set_status(status)
         for name, value in headers_of(error).items():
             self.set_header(name, value)
         self.set_header("Content-Type", "application/json")
-        self.finish(body_of(error))
+        self.finish(self.error_body(error, status))
+
+    def error_body(self, error: QpiError, status: int) -> bytes:
+        """What a refusal says."""
+        return body_of(error)
 
 
 class BodySink:
@@ -246,13 +254,27 @@ class RestHandler(Signed):
 
     async def _send(self, reply: Reply) -> None:
         self.set_status(reply.status)
+        if reply.status == HTTPStatus.NO_CONTENT:
+            await self.finish()
+            return
         self.set_header("Content-Type", reply.media_type)
         for name, value in reply.headers.items():
             self.set_header(name, value)
         if isinstance(reply.body, Download):
             await send_file(self, reply.body)
             return
+        if isinstance(reply.body, Stream):
+            await self._flow(reply.body)
+            return
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
+
+    async def _flow(self, stream: Stream) -> None:
+        """Pass on what comes, as it comes, until it ends or the asker goes."""
+        with suppress(StreamClosedError):
+            async for chunk in stream.chunks:
+                self.write(chunk)
+                await self.flush()
+            await self.finish()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the error. Before the body came, tornado hangs up after it: say so."""
