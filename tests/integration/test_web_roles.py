@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "NewQpu": {"name": "q"},
     "NewDriver": {"name": "d", "qpu": "q"},
     "Empty": {},
+    "Subscribe": {"clientId": "c"},
 }
 
 
@@ -38,8 +39,9 @@ async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> htt
         headers["Authorization"] = f"Bearer {token}"
     body = msgspec.json.encode(BODIES[route.body.__name__]) if route.body is not None else None
     async with client.stream(route.method, path.lstrip("/"), headers=headers, content=body) as answer:
-        if answer.headers.get("Content-Type") != "text/event-stream":
-            await answer.aread()
+        if answer.headers.get("Content-Type") == "text/event-stream":  # which would not end
+            return httpx.Response(answer.status_code, headers=answer.headers)
+        await answer.aread()
         return answer
 
 

@@ -159,7 +159,7 @@ class RestHandler(Signed):
         self._seat: Lab | Upstream | None = None
         self._sink: Any = None
         self._call: Call | None = None
-        self._waiting: asyncio.Task[Reply] | None = None
+        self._waiting: asyncio.Task[Reply | None] | None = None
         self._body_came = False
 
     async def prepare(self) -> None:  # type: ignore[override]
@@ -244,13 +244,29 @@ class RestHandler(Signed):
             if route.body is not None:
                 call.body = await _decoded(body, route.body)
         if route.waits:
-            self._waiting = asyncio.ensure_future(route.run(call))
+            self._waiting = asyncio.ensure_future(self._wait(route, call))
             await asyncio.wait([self._waiting])
             if self._waiting.cancelled():  # the asker has gone
                 return
-            await self._send(self._waiting.result())
+            if (reply := self._waiting.result()) is not None:
+                await self._send(reply)
         else:
             await self._send(await route.run(call))
+
+    async def _wait(self, route: Route, call: Call) -> Reply | None:
+        """The answer of a route that takes its time; None where it has been sent as it came."""
+        reply = await route.run(call)
+        if not isinstance(reply.body, Stream):
+            return reply
+        self.set_header("Content-Type", reply.media_type)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")  # a proxy passes on what comes, as it comes
+        with suppress(StreamClosedError):
+            async for chunk in reply.body.chunks:
+                self.write(chunk)
+                await self.flush()
+            await self.finish()
+        return None
 
     async def _send(self, reply: Reply) -> None:
         self.set_status(reply.status)
@@ -263,18 +279,8 @@ class RestHandler(Signed):
         if isinstance(reply.body, Download):
             await send_file(self, reply.body)
             return
-        if isinstance(reply.body, Stream):
-            await self._flow(reply.body)
-            return
+        assert not isinstance(reply.body, Stream), "only a route that waits streams"
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
-
-    async def _flow(self, stream: Stream) -> None:
-        """Pass on what comes, as it comes, until it ends or the asker goes."""
-        with suppress(StreamClosedError):
-            async for chunk in stream.chunks:
-                self.write(chunk)
-                await self.flush()
-            await self.finish()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the error. Before the body came, tornado hangs up after it: say so."""

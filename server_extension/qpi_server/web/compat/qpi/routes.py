@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import about, drivers, jobs, qpus
+from . import about, drivers, jobs, qpus, realtime
 from .base import api as api
 
-MODULES = (jobs, qpus, drivers, about)
+MODULES = (jobs, qpus, drivers, realtime, about)
 """Importing a module adds its routes to the table."""

@@ -1,0 +1,68 @@
+"""From an event of the lab to the records that it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.errors import Forbidden, NotFound
+from qpi_jupyter.wire.events import EventName as E
+from qpi_jupyter.wire.rest import EventModel
+
+from .base import Record
+from .jobs import job_record
+from .qpus import qpu_record
+
+if TYPE_CHECKING:
+    from qpi_server.service import Lab
+
+Changed = Sequence[tuple[str, str, Record]]
+"""Id, action and record of each."""
+Loader = Callable[["Lab", Principal, EventModel], Awaitable[Changed]]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One record's change: create, update or delete."""
+
+    collection: str
+    id: str
+    action: str
+
+
+async def load(lab: Lab, person: Principal, collection: str, event: EventModel) -> Sequence[tuple[News, Record]]:
+    """The records of ``collection`` that the event changed, as ``person`` may see them now."""
+    try:
+        found = await _LOADERS[collection](lab, person, event)
+    except (NotFound, Forbidden):
+        return ()
+    return [(News(collection, record_id, action), record) for record_id, action, record in found]
+
+
+def collections_of(kind: str) -> tuple[str, ...]:
+    """The collections that an event of this kind is about."""
+    return _COLLECTIONS.get(kind, ())
+
+
+async def _job(lab: Lab, person: Principal, event: EventModel) -> Changed:
+    job_id = event.job_id or ""
+    if event.kind == E.JOB_DELETED:
+        return [(job_id, "delete", {"id": job_id})]
+    action = "create" if event.kind == E.JOB_SUBMITTED else "update"
+    return [(job_id, action, job_record(await lab.jobs.get(person, job_id)))]
+
+
+async def _qpu(lab: Lab, person: Principal, event: EventModel) -> Changed:
+    name = event.qpu or ""
+    return [(name, "update", qpu_record(await lab.qpus.get(person, name)))]
+
+
+_COLLECTIONS: Mapping[str, tuple[str, ...]] = {
+    E.JOB_SUBMITTED: ("quantum_jobs",),
+    E.JOB_CHANGED: ("quantum_jobs",),
+    E.JOB_DELETED: ("quantum_jobs",),
+    E.QPU_CHANGED: ("qpus",),
+}
+_LOADERS: Mapping[str, Loader] = {"quantum_jobs": _job, "qpus": _qpu}
