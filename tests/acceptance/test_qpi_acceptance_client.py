@@ -1,4 +1,4 @@
-"""What QPI's own tests leave open, from the client's side: circuits fit the QPU, results come back as Qiskit has them."""
+"""What QPI's own tests leave open, from the client's side: circuits fit the QPU, results are as Qiskit has them."""
 
 from __future__ import annotations
 
