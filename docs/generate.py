@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from qpi_jupyter.core.access import PERMISSIONS, Permission
+from qpi_jupyter.core.access import PERMISSIONS, SCOPES, Permission
 from qpi_jupyter.core.jobs import JobState
 from qpi_jupyter.core.lifecycle import TRANSITIONS, EventKind, Rule
 
@@ -30,13 +32,17 @@ def job_states() -> str:
 
 
 def permissions() -> str:
-    """Roles and what they may ask for."""
-    rows = [
-        [f"`{permission}`", *("yes" if permission in granted else "" for granted in PERMISSIONS.values())]
-        for permission in Permission
-    ]
+    """Roles and what they may ask for, and how far the scopes of a token reach."""
     intro = "What each role may ask for. `:any` is about other people's things; without it one's own are meant."
-    return "\n".join([NOTE, "", "# Permissions", "", intro, "", *_table(["", *PERMISSIONS], rows), ""])
+    scopes = (
+        "A token with scopes may ask for what one of them has *and* its owner's roles have; a token without scopes, for "
+        "all that its owner may. Somebody who is no manager cannot give a token the scope `manage`, and nobody but the "
+        "registration of a driver gives `drive`."
+    )
+    return "\n".join([
+        NOTE, "", "# Permissions", "", intro, "", *_grants(PERMISSIONS), "", "## Scopes of API tokens", "", scopes, "",
+        *_grants(SCOPES), "",
+    ])  # fmt: skip
 
 
 PAGES = {"job-states.md": job_states, "permissions.md": permissions}
@@ -53,6 +59,15 @@ def main(arguments: list[str]) -> int:
     for path in stale:
         path.write_text(fresh[path])
     return 0
+
+
+def _grants(columns: Mapping[Any, frozenset[Permission]]) -> list[str]:
+    """A line for each permission, a column for each role or scope."""
+    rows = [
+        [f"`{permission}`", *("yes" if permission in granted else "" for granted in columns.values())]
+        for permission in Permission
+    ]
+    return _table(["", *columns], rows)
 
 
 def _cell(rule: JobState | Rule) -> str:

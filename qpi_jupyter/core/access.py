@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -35,6 +37,8 @@ class Permission(StrEnum):
     """Names and groups of the lab's people."""
     PEOPLE_MANAGE = "people:manage"
     ROLES_GRANT = "roles:grant"
+    PROFILE_EDIT = "profile:edit"
+    """One's own display name, e-mail, password and dismissed notices."""
     TOKENS_OWN = "tokens"
     """Make, list and end one's own API tokens."""
     TOKENS_ANY = "tokens:any"
@@ -69,7 +73,7 @@ OPEN_TO_ALL = frozenset({_P.HEALTH, _P.SIGN_IN})
 _USER = OPEN_TO_ALL | {
     _P.QPUS_READ, _P.JOBS_SUBMIT, _P.JOBS_READ, _P.JOBS_CANCEL, _P.JOBS_EDIT, _P.EVENTS_READ, _P.METRICS_READ,
     _P.SPEC_READ, _P.SESSIONS_OPEN, _P.BOOKINGS_READ, _P.BOOKINGS_WRITE, _P.TIME_READ, _P.TIME_REQUEST, _P.PEOPLE_READ,
-    _P.TOKENS_OWN, _P.NOTICES_READ,
+    _P.PROFILE_EDIT, _P.TOKENS_OWN, _P.NOTICES_READ,
 }  # fmt: skip
 _MANAGER = _USER | {
     _P.JOBS_READ_ANY, _P.JOBS_CANCEL_ANY, _P.JOBS_EDIT_ANY, _P.BOOKINGS_WRITE_ANY, _P.BOOKING_RULES, _P.TIME_READ_ANY,
@@ -114,17 +118,29 @@ SCOPES: dict[Scope, frozenset[Permission]] = {
     Scope.MANAGE: PERMISSIONS[Role.ADMIN],
     Scope.DRIVE: OPEN_TO_ALL | {_P.DRIVE},
 }  # fmt: skip
+_SCOPE_NEEDS = {
+    Scope.READ: _P.JOBS_READ,
+    Scope.SUBMIT: _P.JOBS_SUBMIT,
+    Scope.MANAGE: _P.PEOPLE_MANAGE,
+    Scope.DRIVE: _P.DRIVE,
+}
+"""What somebody must be able to ask for before a token of theirs may have the scope."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is asking. A driver is bound to one QPU; ``scopes``, where set, narrow what its roles allow."""
+    """Who is asking. A driver is bound to one QPU; ``scopes``, where set, narrow what its roles allow.
+
+    ``token`` and ``expires_at`` are of the API token one asks with, if with one; they say nothing about who one is.
+    """
 
     name: str
     roles: frozenset[Role]
     groups: frozenset[str] = frozenset()
     scopes: frozenset[Permission] | None = None
     qpu: str | None = None
+    token: str | None = field(default=None, compare=False)
+    expires_at: datetime | None = field(default=None, compare=False)
 
     @property
     def is_driver(self) -> bool:
@@ -136,7 +152,7 @@ ANONYMOUS = Principal(name="", roles=frozenset())
 
 def permissions(principal: Principal) -> frozenset[Permission]:
     """Everything ``principal`` may ask for."""
-    granted: frozenset[Permission] = frozenset().union(*(PERMISSIONS[r] for r in principal.roles))
+    granted = _granted(principal.roles)
     return granted if principal.scopes is None else granted & principal.scopes
 
 
@@ -150,3 +166,27 @@ def allows(principal: Principal, permission: Permission, owner: str | None = Non
     if owner is None or owner == principal.name:
         return True
     return permission in _ANY and _ANY[permission] in granted
+
+
+def within(roles: Iterable[Role], bound: Iterable[Role]) -> frozenset[Role]:
+    """The greatest roles that both ``roles`` and ``bound`` cover: a user's token stays one when its owner rises."""
+    allowed = _granted(roles) & _granted(bound)
+    covered = [role for role in Role if PERMISSIONS[role] <= allowed]
+    return frozenset(r for r in covered if not any(PERMISSIONS[r] < PERMISSIONS[other] for other in covered))
+
+
+def may_scope(principal: Principal, scope: Scope) -> bool:
+    """Whether a token that ``principal`` makes may have ``scope``."""
+    if principal.scopes is not None and not SCOPES[scope] <= principal.scopes:
+        return False
+    return _SCOPE_NEEDS[scope] in permissions(principal)
+
+
+def greatest_scopes(permitted: frozenset[Permission]) -> frozenset[Scope]:
+    """The scopes that lie within ``permitted``, without those that another of them covers."""
+    covered = [scope for scope in Scope if SCOPES[scope] <= permitted]
+    return frozenset(s for s in covered if not any(SCOPES[s] < SCOPES[other] for other in covered))
+
+
+def _granted(roles: Iterable[Role]) -> frozenset[Permission]:
+    return frozenset[Permission]().union(*(PERMISSIONS[role] for role in roles))

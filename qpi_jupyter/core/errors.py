@@ -10,6 +10,7 @@
     ├── NotFound        the caller: there is no such thing, or it is not yours
     ├── Conflict        the caller: read again, then retry
     ├── TooLarge        the caller: send less
+    ├── TooMany         the caller: ask less often (``data.retry_after_s``)
     ├── Unavailable     wait and retry: nothing is wrong with the request
     └── Faulted         the bench: the instrument, the driver or the lab failed
 
@@ -127,6 +128,12 @@ class TooLarge(QpiError):
     default_code = "too_large"
 
 
+class TooMany(QpiError):
+    """Too many attempts: wait before the next one."""
+
+    default_code = "too_many"
+
+
 class Unavailable(QpiError):
     """The lab cannot do this now: try again in a moment."""
 
@@ -142,6 +149,7 @@ class Faulted(QpiError):
 _KINDS: dict[str, type[QpiError]] = {
     kind.__name__: kind
     for kind in (
-        QpiError, Rejected, ProgramError, Unauthorized, Forbidden, NotFound, Conflict, TooLarge, Unavailable, Faulted
+        QpiError, Rejected, ProgramError, Unauthorized, Forbidden, NotFound, Conflict, TooLarge, TooMany, Unavailable,
+        Faulted,
     )
 }  # fmt: skip

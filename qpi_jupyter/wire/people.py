@@ -13,11 +13,12 @@ RoleName = Literal["user", "manager", "admin", "service"]
 ScopeName = Literal["read", "submit", "manage", "drive"]
 _Password = Annotated[str, Meta(min_length=10, max_length=256)]
 _Text = Annotated[str, Meta(max_length=200)]
+PersonName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$")]
 _People = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=1000)]
 
 
 class UserModel(Answer):
-    """A person. ``email``, ``suspended_at`` and ``seen_at`` only for managers and for oneself."""
+    """A person. Others than managers and oneself see the names and the groups alone."""
 
     name: str
     display_name: str
@@ -47,7 +48,7 @@ class UserList(Answer):
 class UserIn(Request):
     """``POST users``: a person before their first visit; with ``password`` a local account."""
 
-    name: Name
+    name: PersonName
     display_name: _Text = ""
     email: _Text = ""
     roles: list[RoleName] = []
@@ -122,6 +123,8 @@ class TokenModel(Answer):
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+    session: bool = False
+    """Made by ``POST sign-in``."""
 
 
 class TokenList(Answer):

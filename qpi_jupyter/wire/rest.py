@@ -289,11 +289,15 @@ class DriverRegistered(Answer):
 
 
 class TokenIn(Request):
-    """``POST tokens``: an API token of one's own; without scopes it may what its owner may."""
+    """``POST tokens``: an API token of one's own; without scopes it may what its owner may.
+
+    ``owner`` is for admins: a person who is a ``service`` and nothing else.
+    """
 
     name: Annotated[str, Meta(max_length=100)] = ""
     expires_at: datetime | None = None
     scopes: list[Literal["read", "submit", "manage", "drive"]] | None = None
+    owner: Label | None = None
 
 
 class TokenCreated(Answer):

@@ -70,10 +70,11 @@ class QPIServer(ExtensionApp):
     )
     backfill_max_s = Float(30.0, help="The longest job that may run in an idle holder's booking (seconds).")
     fair_share = Bool(False, help="Among equal priorities, let those go first who used the QPU less lately.")
+    local_accounts = Bool(False, help="Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in).")
     for _trait in (
         lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure, https, tls_dir,
         tls_names, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots, result_limit_bytes,
-        idle_threshold_s, backfill_max_s, fair_share,
+        idle_threshold_s, backfill_max_s, fair_share, local_accounts,
     ):  # fmt: skip
         _trait.tag(config=True)
     del _trait
@@ -228,6 +229,7 @@ class QPIServer(ExtensionApp):
             lab_dir=Path(self.lab_dir), lease_s=self.lease_s, heartbeat_s=self.heartbeat_s, reask_s=self.reask_s,
             check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
             result_limit_bytes=self.result_limit_bytes, version=__version__,
+            local_accounts=self.local_accounts,
             policy=Policy(
                 idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
             ),

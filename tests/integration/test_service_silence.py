@@ -320,7 +320,8 @@ def test_tokens_are_known_until_they_expire_or_are_replaced(tmp_path: Path) -> N
             assert (await lab.people.authenticate(new)).is_driver
             with pytest.raises(NotFound):
                 await lab.embedded.token("nobody")
-            made = await lab.people.create_token(ANN, TokenIn(name="script", expires_at=clock.now().replace(hour=1)))
+            await lab.people.seen(ANN)
+            made = await lab.tokens.create(ANN, TokenIn(name="script", expires_at=clock.now().replace(hour=1)))
             assert await lab.people.authenticate(made.token) == ANN
             assert made.token.startswith("qpi_")
             clock.advance(3600)

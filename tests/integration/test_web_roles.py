@@ -29,6 +29,15 @@ BODIES: dict[str, Any] = {
     "NewDriver": {"name": "d", "qpu": "q"},
     "Empty": {},
     "Subscribe": {"clientId": "c"},
+    "TokenChange": {},
+    "PasswordChange": {"current": "x", "new": "0123456789"},
+    "SignIn": {"name": "ann", "password": "x"},
+    "UserIn": {"name": "ann"},
+    "UserChange": {},
+    "GroupIn": {"name": "g"},
+    "GroupChange": {},
+    "NoticeIn": {"title": "x"},
+    "NoticeChange": {},
 }
 
 

@@ -47,6 +47,9 @@ class People(Nothing):
             raise Unauthorized("This token is not known, or has expired.", code="bad_token")
         return TOKENS[token]
 
+    async def seen(self, principal: Principal, *, source: str) -> Principal:
+        return principal
+
 
 class EmptyLab:
     """A lab in which there is nothing."""

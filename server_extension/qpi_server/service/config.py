@@ -29,5 +29,7 @@ class LabConfig:
     max_shots: int = 1_000_000
     result_limit_bytes: int = 16 << 30
     policy: Policy = field(default_factory=Policy)
+    local_accounts: bool = False
+    """Whether people may sign in with a password of the lab's own."""
     version: str = ""
     """The software's version, for ``GET health``."""

@@ -15,14 +15,17 @@ from qpi_server.store import SqliteStore, bench
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.filesystem import require_local
 
+from .audit import AuditService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
 from .dispatch import Dispatcher
+from .door import Door
 from .drivers import DriverService
 from .events import EventService
 from .jobs import JobService
 from .metrics import Metrics
+from .notices import NoticeService
 from .outbox import Outbox
 from .people import PeopleService
 from .qpus import EmbeddedService, QpuService
@@ -30,6 +33,7 @@ from .reconcile import Reconciler
 from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
+from .tokens import TokenService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -51,7 +55,11 @@ class Lab:
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
-        self.people = PeopleService(room)
+        door = Door(room)
+        self.tokens = TokenService(room, door, sessions)
+        self.people = PeopleService(room, door, self.tokens)
+        self.notices = NoticeService(room)
+        self.audit = AuditService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
         room.outbox.freed = self._dispatcher.freed

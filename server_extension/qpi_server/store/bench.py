@@ -1,4 +1,4 @@
-"""Rows of QPUs, drivers, embedded drivers and tokens."""
+"""Rows of QPUs, drivers and embedded drivers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from .schema import api_tokens, drivers, embedded_drivers, qpus
+from .schema import drivers, embedded_drivers, qpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +59,6 @@ class EmbeddedDriver:
     executor: str
     options: Mapping[str, Any] = field(default_factory=dict)  # JSON; the executor knows what it means
     places: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRow:
-    """An API token; only its SHA-256 is kept."""
-
-    id: str
-    sha256: str
-    name: str = ""
-    owner: str
-    roles: tuple[str, ...]
-    groups: tuple[str, ...] = ()
-    scopes: tuple[str, ...] | None = None
-    driver: str | None = None
-    created_at: datetime
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
 
 
 def all_qpus(connection: Connection) -> list[QpuRow]:
@@ -153,64 +135,3 @@ def put_embedded(connection: Connection, row: EmbeddedDriver) -> None:
     changed = connection.execute(update(embedded_drivers).where(embedded_drivers.c.name == row.name).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(embedded_drivers).values(name=row.name, **values))
-
-
-def add_token(connection: Connection, row: TokenRow) -> None:
-    """Write a new token."""
-    connection.execute(
-        insert(api_tokens),
-        {
-            "id": row.id,
-            "sha256": row.sha256,
-            "name": row.name,
-            "owner": row.owner,
-            "roles": list(row.roles),
-            "groups": list(row.groups),
-            "scopes": None if row.scopes is None else list(row.scopes),
-            "driver": row.driver,
-            "created_at": row.created_at,
-            "expires_at": row.expires_at,
-        },
-    )
-
-
-def token(connection: Connection, sha256: str) -> tuple[TokenRow, str | None] | None:
-    """The token with this digest, and the QPU of the driver that it belongs to, if to one."""
-    query = (
-        select(api_tokens, drivers.c.qpu)
-        .join_from(api_tokens, drivers, api_tokens.c.driver == drivers.c.id, isouter=True)
-        .where(api_tokens.c.sha256 == sha256)
-    )
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    scopes = None if row.scopes is None else tuple(row.scopes)
-    found = TokenRow(
-        id=row.id,
-        sha256=row.sha256,
-        name=row.name,
-        owner=row.owner,
-        roles=tuple(row.roles),
-        groups=tuple(row.groups),
-        scopes=scopes,
-        driver=row.driver,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        last_used_at=row.last_used_at,
-        revoked_at=row.revoked_at,
-    )
-    return found, row.qpu
-
-
-def touch_token(connection: Connection, token_id: str, at: datetime) -> None:
-    """Note when a token was used."""
-    connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(last_used_at=at))
-
-
-def revoke_driver_tokens(connection: Connection, driver_id: str, at: datetime) -> None:
-    """End every token of a driver."""
-    connection.execute(
-        update(api_tokens)
-        .where(api_tokens.c.driver == driver_id, api_tokens.c.revoked_at.is_(None))
-        .values(revoked_at=at)
-    )

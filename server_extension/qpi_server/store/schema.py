@@ -105,15 +105,16 @@ api_tokens = Table(
     Column("sha256", String, nullable=False, unique=True),
     Column("name", String, nullable=False, default=""),
     Column("owner", String, nullable=False),
-    Column("roles", JSON, nullable=False),
-    Column("groups", JSON, nullable=False),
-    Column("scopes", JSON),
+    Column("roles", JSON, nullable=False),  # the owner's when it was made: it never outranks them
+    Column("scopes", JSON(none_as_null=True)),
+    Column("session", Boolean, nullable=False, default=False, server_default="0"),  # of a sign-in
     Column("driver", String, ForeignKey("drivers.id")),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
     Column("revoked_at", Moment),
     Index(None, "driver"),
+    Index(None, "owner"),
 )
 
 programs = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from qpi_jupyter.core.errors import (
     QpiError,
     Rejected,
     TooLarge,
+    TooMany,
     Unauthorized,
     Unavailable,
 )
@@ -27,6 +29,7 @@ STATUS: dict[type[QpiError], int] = {
     NotFound: 404,
     Conflict: 409,
     TooLarge: 413,
+    TooMany: 429,
     Unavailable: 503,
     Faulted: 500,
 }
@@ -45,8 +48,8 @@ def status_of(error: QpiError) -> int:
 def headers_of(error: QpiError) -> dict[str, str]:
     """What else an answer with ``error`` says in its header."""
     status = status_of(error)
-    if status == 503:
-        return {"Retry-After": str(RETRY_AFTER_S)}
+    if status in (429, 503):
+        return {"Retry-After": str(math.ceil(error.data.get("retry_after_s", RETRY_AFTER_S)))}
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="qpi"'}
     return {}

@@ -24,7 +24,7 @@ from qpi_server.owner import Ownership
 
 from .download import send_file
 from .errors import body_of, from_exception, headers_of, status_of
-from .identity import credential, is_lab_token, is_secret, jupyter_principal, local_owner, require
+from .identity import Visitor, credential, is_lab_token, is_secret, jupyter_visitor, local_owner, require
 from .table import Call, Download, Reply, Route, Site, Stream, parse_query
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Signed(JupyterHandler):
 
     sent_token: str | None = None
     """The credential in the header. (Not ``token``: that is Jupyter's own, which it is compared with.)"""
+    visitor: Visitor | None = None
+    """Whom this server knows by itself, without the lab."""
     principal: Principal | None = None
 
     @property
@@ -57,30 +59,35 @@ class Signed(JupyterHandler):
         ownership: Ownership = self.settings[SETTING].ownership
         return ownership
 
-    async def sign_in(self) -> None:
+    async def sign_in(self, permission: Permission) -> None:
         """Find out who asks, as far as this server can tell; a lab token is for `admit`."""
         self.sent_token = credential(self)
         if is_secret(self.sent_token, self.settings[SETTING].secret):
             self._no_jupyter_user()
-            self.principal = local_owner()
-        elif is_lab_token(self.sent_token):
+            self.visitor = Visitor(principal=local_owner())
+        elif is_lab_token(self.sent_token) or permission is Permission.SIGN_IN:
             self._no_jupyter_user()
         else:
             await JupyterHandler.prepare(self)
             if not self.check_origin():
                 raise HTTPError(404)
-            self.principal = await jupyter_principal(self)
+            self.visitor = await jupyter_visitor(self)
 
     def _no_jupyter_user(self) -> None:
-        # A credential in a header needs neither Jupyter's user nor its XSRF check: no page can send one unasked.
+        # A credential in a header needs neither Jupyter's user nor its XSRF check: no page can send one unasked. Nor
+        # does one in the body of a sign-in, which is answered with a token and sets no cookie.
         self.current_user = self._jupyter_current_user = None
         self._token_authenticated = True
 
     async def admit(self, seat: Lab | Upstream, permission: Permission) -> None:
-        """Let the request in, or raise. A lab token is judged where the lab is."""
-        if self.principal is None and self.sent_token is not None and is_lab_token(self.sent_token):
-            if isinstance(seat, Upstream):
+        """Let the request in, or raise. A lab token is judged where the lab is; so is what the lab adds to a person."""
+        if isinstance(seat, Upstream):
+            if self.visitor is None and is_lab_token(self.sent_token):
                 return
+            self.principal = self.visitor.principal if self.visitor is not None else None
+        elif self.visitor is not None:
+            self.principal = await seat.people.seen(self.visitor.principal, source=self.visitor.source)
+        elif self.sent_token is not None and is_lab_token(self.sent_token):
             self.principal = await seat.people.authenticate(self.sent_token)
         require(self.principal, permission)
 
@@ -174,7 +181,7 @@ class RestHandler(Signed):
             allowed = ", ".join(self._routes)
             raise Rejected(f"{self.request.method} does not go here; {allowed} does.", code="method_not_allowed")
         self._route = route
-        await self.sign_in()
+        await self.sign_in(route.permission)
         await self._find_seat()
 
     async def _find_seat(self) -> None:
@@ -192,12 +199,13 @@ class RestHandler(Signed):
         await self.admit(seat, self._route.permission)
         if isinstance(seat, Upstream):
             self._expect_stream()
-            self._sink = Relay(self, seat, own_token=self.principal is None)
+            self._sink = Relay(self, seat, own_token=self.visitor is None)
             await self._sink.open()
             return
         self._call = Call(
-            lab=seat, site=self.site, principal=self.principal, path=self.path_kwargs, headers=self.request.headers
-        )
+            lab=seat, site=self.site, principal=self.principal, path=self.path_kwargs, headers=self.request.headers,
+            address=self.request.remote_ip or "",
+        )  # fmt: skip
         if self._route.query is not None:
             self._call.query = parse_query(self.request.query_arguments, self._route.query)
         if self._route.opens is not None:

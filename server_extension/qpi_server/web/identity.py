@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import hmac
 import os
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
@@ -19,7 +19,15 @@ TOKEN_PREFIX = "qpi_"
 AUTH_RESOURCE = "qpi"
 _LOCAL_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
 
-Authenticate = Callable[[str], Awaitable[Principal]]
+SIGN_IN_PREFIX = "qpi_session_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Somebody whom Jupyter (or this server's own secret) has signed in, and where they come from."""
+
+    principal: Principal
+    source: str = "jupyter"
 
 
 def local_user() -> str:
@@ -36,12 +44,15 @@ def local_owner() -> Principal:
 
 
 def credential(handler: JupyterHandler) -> str | None:
-    """The token in the request's header, whoever issued it."""
+    """The token in the request's header, whoever issued it.
+
+    With both headers a sign-in in ``Authorization`` counts, else ``X-API-Token``.
+    """
     headers = handler.request.headers
-    if token := headers.get("X-API-Token"):
-        return str(token).strip()
     scheme, _, token = str(headers.get("Authorization", "")).partition(" ")
-    return token.strip() if scheme.lower() in ("bearer", "token") and token else None
+    bearer = token.strip() if scheme.lower() in ("bearer", "token") and token else None
+    key = str(headers.get("X-API-Token", "")).strip() or None
+    return bearer if key is None or (bearer or "").startswith(SIGN_IN_PREFIX) else key
 
 
 def is_secret(token: str | None, secret: str) -> bool:
@@ -54,7 +65,7 @@ def is_lab_token(token: str | None) -> bool:
     return token is not None and token.startswith(TOKEN_PREFIX)
 
 
-async def jupyter_principal(handler: JupyterHandler) -> Principal | None:
+async def jupyter_visitor(handler: JupyterHandler) -> Visitor | None:
     """Jupyter's user as one of ours; call it after Jupyter's own ``prepare``.
 
     With Jupyter's token or password everybody is the local owner: Jupyter makes up a new name for every request. Other
@@ -67,9 +78,14 @@ async def jupyter_principal(handler: JupyterHandler) -> Principal | None:
     if not await ensure_async(handler.authorizer.is_authorized(handler, user, action, AUTH_RESOURCE)):
         raise Forbidden(f"This server does not let {user.username} {action} its lab.")
     if type(handler.identity_provider) in _LOCAL_PROVIDERS:
-        return local_owner()
+        return Visitor(principal=local_owner())
     own = user.username in (local_user(), os.environ.get("JUPYTERHUB_USER"))
-    return Principal(name=user.username, roles=frozenset({Role.ADMIN if own else Role.USER}))
+    roles = frozenset({Role.ADMIN if own else Role.USER})
+    of_hub = getattr(user, "hub_user", None)  # what jupyterhub's own identity provider adds
+    if of_hub is None:
+        return Visitor(principal=Principal(name=user.username, roles=roles))
+    groups = frozenset(str(name) for name in of_hub.get("groups", ()))
+    return Visitor(principal=Principal(name=user.username, roles=roles, groups=groups), source="hub")
 
 
 def require(principal: Principal | None, permission: Permission) -> None:

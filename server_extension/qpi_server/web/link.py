@@ -31,7 +31,7 @@ class LinkHandler(PeerSocket, Signed):
 
     async def prepare(self) -> None:
         """Only a driver's token opens a link."""
-        await self.sign_in()
+        await self.sign_in(PERMISSION)
         self._seat = await self.ownership.seat()
         await self.admit(self._seat, PERMISSION)
 

@@ -56,6 +56,8 @@ class Call:
     principal: Principal | None
     path: Mapping[str, str]
     headers: Mapping[str, str]
+    address: str
+    """Where the request comes from."""
     # the structs that the route names; each route knows its own
     query: Any = None
     body: Any = None

@@ -24,6 +24,7 @@ from qpi_server.web.errors import body_of, from_exception, headers_of, status_of
         (errors.Rejected("no", code="bad_checksum"), 422),
         (errors.Rejected("no", code="truncated"), 422),
         (errors.Rejected("no", code="bad_result"), 422),
+        (errors.TooMany(), 429),
         (errors.Unavailable(), 503),
         (errors.Faulted(), 500),
         (errors.QpiError("?"), 500),
@@ -47,6 +48,7 @@ def test_the_body_names_kind_code_message_and_place() -> None:
 
 def test_waiting_helps_with_some_and_signing_in_with_others() -> None:
     assert "Retry-After" in headers_of(errors.Unavailable())
+    assert headers_of(errors.TooMany(retry_after_s=3.2)) == {"Retry-After": "4"}
     assert "WWW-Authenticate" in headers_of(errors.Unauthorized())
     assert headers_of(errors.NotFound()) == {}
 

@@ -232,6 +232,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_qpu_seq"), ["qpu", "seq"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_shared_with_seq"), ["shared_with", "seq"], unique=False)
 
+    with op.batch_alter_table("api_tokens", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("session", sa.Boolean(), server_default="0", nullable=False))
+        batch_op.drop_column("groups")
+        batch_op.create_index(batch_op.f("ix_api_tokens_owner"), ["owner"], unique=False)
+
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.add_column(sa.Column("person", sa.String(), server_default="", nullable=False))
 
@@ -252,7 +257,9 @@ def _fill() -> None:
     op.execute("UPDATE ledger SET person = account")
     op.execute(
         "INSERT INTO users (name, display_name, email, roles, source, source_roles, created_at) "
-        "SELECT owner, '', '', '[]', 'jupyter', '[\"user\"]', MIN(submitted_at) FROM jobs GROUP BY owner"
+        "SELECT owner, '', '', '[]', 'jupyter', MIN(roles), MIN(at) FROM ("
+        "SELECT owner, '[\"user\"]' AS roles, submitted_at AS at FROM jobs UNION ALL "
+        "SELECT owner, roles, created_at FROM api_tokens WHERE driver IS NULL) GROUP BY owner"
     )
     op.execute(
         "INSERT INTO job_tags (tag, seq) SELECT DISTINCT tag.value, jobs.seq FROM jobs, json_each(jobs.tags) AS tag"
