@@ -93,8 +93,9 @@ async def qpi_list_job_records(call: Call) -> Reply:
     newest = sort_keys(listing.sort, JOB_FIELDS) in _NEWEST
     if newest and not rest:
         total = (await call.lab.jobs.list(call.person, limit=1, **narrow)).total
-        found = await _slice(_rows(call, **narrow), listing.first, listing.size)
-        return Reply(body=as_page(listing, found, total))
+        if total is not None or listing.skip_total:
+            found = await _slice(_rows(call, **narrow), listing.first, listing.size)
+            return Reply(body=as_page(listing, found, total))
     seen, matches = 0, []
     async for job in _rows(call, **narrow):
         seen += 1

@@ -13,7 +13,11 @@ from qpi_jupyter.wire.rest import EventModel
 
 from .base import Record
 from .jobs import job_record
+from .notices import the_notice
 from .qpus import qpu_record
+from .slots import the_slot
+from .time_requests import request_record
+from .users import the_user
 
 if TYPE_CHECKING:
     from qpi_server.service import Lab
@@ -59,10 +63,50 @@ async def _qpu(lab: Lab, person: Principal, event: EventModel) -> Changed:
     return [(name, "update", qpu_record(await lab.qpus.get(person, name)))]
 
 
+async def _slot(lab: Lab, person: Principal, event: EventModel) -> Changed:
+    slot_id = event.data.get("slot_id")
+    if not slot_id:
+        return []
+    action = {"created": "create", "deleted": "delete"}.get(str(event.data.get("action")), "update")
+    record = {"id": slot_id} if action == "delete" else await the_slot(lab, person, slot_id)
+    return [(slot_id, action, record)]
+
+
+async def _request(lab: Lab, person: Principal, event: EventModel) -> Changed:
+    found = request_record(await lab.time_requests.get(person, event.data["id"]))
+    return [(found["id"], "create" if found["status"] == "pending" else "update", found)]
+
+
+async def _notice(lab: Lab, person: Principal, event: EventModel) -> Changed:
+    notice_id = event.data["id"]
+    try:
+        found = await the_notice(lab, person, notice_id)
+    except NotFound:  # taken back, dismissed, or not for this person any more
+        return [(notice_id, "delete", {"id": notice_id})]
+    return [(notice_id, "create" if event.data["action"] == "created" else "update", found)]
+
+
+async def _person(lab: Lab, person: Principal, event: EventModel) -> Changed:
+    name = str(event.data.get("name") or event.data.get("account") or person.name)
+    return [(name, "update", await the_user(lab, person, name))]
+
+
 _COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     E.JOB_SUBMITTED: ("quantum_jobs",),
     E.JOB_CHANGED: ("quantum_jobs",),
     E.JOB_DELETED: ("quantum_jobs",),
     E.QPU_CHANGED: ("qpus",),
+    E.BOOKING_CHANGED: ("time_slots",),
+    E.TIME_REQUEST_CHANGED: ("qpu_time_requests",),
+    E.NOTICE_CHANGED: ("notifications",),
+    E.PERSON_CHANGED: ("users",),
+    E.BALANCE_CHANGED: ("users",),
 }
-_LOADERS: Mapping[str, Loader] = {"quantum_jobs": _job, "qpus": _qpu}
+_LOADERS: Mapping[str, Loader] = {
+    "quantum_jobs": _job,
+    "qpus": _qpu,
+    "time_slots": _slot,
+    "qpu_time_requests": _request,
+    "notifications": _notice,
+    "users": _person,
+}

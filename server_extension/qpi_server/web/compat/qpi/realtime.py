@@ -21,6 +21,7 @@ from msgspec import Meta
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.access import Principal
 from qpi_jupyter.core.errors import Forbidden, NotFound, QpiError, Unavailable
+from qpi_server.web.identity import require
 from qpi_server.web.table import Call, Reply, Stream
 
 from .base import Body, Record, api
@@ -104,18 +105,23 @@ async def qpi_realtime(call: Call) -> Reply:
     return Reply(body=Stream(chunks=_stream(call.lab)), media_type=SSE)
 
 
-@api.route("POST", "realtime", P.EVENTS_READ, {204: SSE}, body=Subscribe)
+@api.route("POST", "realtime", P.SIGN_IN, {204: SSE}, body=Subscribe, refuses=(401, 403))
 async def qpi_subscribe(call: Call) -> Reply:
-    """Say what a stream is about, in the place of what it was about before."""
+    """Say what a stream is about, in the place of what it was about before.
+
+    Without sign-in a stream hears nothing but the end of a sign-in with a provider.
+    """
+    if call.principal is not None:
+        require(call.principal, P.EVENTS_READ)
     wanted: Subscribe = call.body
     client = clients_of(call.lab).get(wanted.client_id)
     if client is None:
         raise NotFound("There is no such stream: open one with GET.", code="unknown_client", field="clientId")
-    if client.principal is not None and client.principal.name != call.person.name:
+    if client.principal is not None and client.principal != call.principal:
         raise Forbidden("Somebody else signed in for this stream: open another one.", code="other_person")
     client.topics = {topic.partition("?")[0]: topic for topic in wanted.subscriptions}
-    if client.principal is None:
-        client.principal = call.person
+    if client.principal is None and call.principal is not None:
+        client.principal = call.principal
         cursor = await call.lab.events.newest()
         follow = _follow(call.lab, client, call.person, cursor)
         client.following = asyncio.get_running_loop().create_task(follow, name=f"follow for {client.id}")
@@ -138,7 +144,7 @@ async def _stream(lab: Lab) -> AsyncIterator[bytes]:
                 async with asyncio.timeout(PING_S):
                     chunk = await client.behind.get()
             except TimeoutError:
-                if client.principal is None and not client.topics:
+                if client.principal is None and "@oauth2" not in client.topics:
                     return
                 chunk = b":\n\n"
             if chunk == _END:
