@@ -4,7 +4,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { LabRequest } from './request';
 import type { ILabManager, ILabState } from './tokens';
-import { type JobModel, type JobPage, LAB_EVENTS, type QpuList } from './wire';
+import { type EventModel, type JobModel, type JobPage, LAB_EVENTS, type QpuList } from './wire';
 
 /** Events that come closer together than this are one refresh (ms). */
 const SETTLE = 100;
@@ -17,7 +17,7 @@ const JOBS_SHOWN = 20;
 export class LabManager implements ILabManager {
   constructor(options: LabManager.IOptions) {
     this._request = options.request;
-    this._events = options.events;
+    this._bus = options.events;
     this._poll = new Poll({
       name: 'qpi-jupyter:lab',
       factory: () => this._fetch(),
@@ -25,7 +25,7 @@ export class LabManager implements ILabManager {
       standby: options.standby ?? 'when-hidden'
     });
     this._settle = new Debouncer(() => this.refresh(), SETTLE);
-    this._events.connect(this._onEvent, this);
+    this._bus.connect(this._onEvent, this);
   }
 
   get state(): ILabState {
@@ -34,6 +34,14 @@ export class LabManager implements ILabManager {
 
   get changed(): ISignal<ILabManager, ILabState> {
     return this._changed;
+  }
+
+  get events(): ISignal<ILabManager, EventModel> {
+    return this._heard;
+  }
+
+  get request(): LabRequest {
+    return this._request;
   }
 
   get isDisposed(): boolean {
@@ -57,7 +65,7 @@ export class LabManager implements ILabManager {
     if (this.isDisposed) {
       return;
     }
-    this._events.disconnect(this._onEvent, this);
+    this._bus.disconnect(this._onEvent, this);
     this._settle.dispose();
     this._poll.dispose();
     Signal.clearData(this);
@@ -65,6 +73,7 @@ export class LabManager implements ILabManager {
 
   private _onEvent(_: unknown, event: Event.Emission): void {
     if (event.schema_id === LAB_EVENTS) {
+      this._heard.emit(event as unknown as EventModel);
       this._settle.invoke().catch(() => undefined); // rejects only when disposed of
     }
   }
@@ -96,7 +105,8 @@ export class LabManager implements ILabManager {
   private _state: ILabState = { connection: 'connecting', problem: null, qpus: [], jobs: [] };
   private _asking = false;
   private readonly _changed = new Signal<ILabManager, ILabState>(this);
-  private readonly _events: LabManager.Events;
+  private readonly _bus: LabManager.Events;
+  private readonly _heard = new Signal<ILabManager, EventModel>(this);
   private readonly _poll: Poll<void>;
   private readonly _request: LabRequest;
   private readonly _settle: Debouncer<void>;

@@ -3,6 +3,39 @@
 /** The schema of the lab's events on Jupyter's event bus. */
 export const LAB_EVENTS = 'https://schema.qpi-jupyter.org/lab/v1';
 
+/** Why a job failed; `line` and `column` (from 1) are in `data` for a bad circuit. */
+export interface JobError {
+  readonly kind: string;
+  readonly code: string;
+  readonly message: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Every error of the native surface: `{"error": {...}}`. */
+export interface ErrorBody {
+  readonly error: JobError;
+}
+
+/**
+ * One fact. `seq` is the database's own; `prev` is the reader's last before it, so that a gap
+ * shows.
+ */
+export interface EventModel {
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly kind: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** `cursor` goes into `?after=`; it moves even where every event in between was somebody else's. */
+export interface EventPage {
+  readonly events: readonly EventModel[];
+  readonly cursor: number;
+}
+
 /** What a waiting job waits for. `about_at` is when that is expected to end, where it can be known. */
 export interface WaitReason {
   readonly rule: string;
@@ -11,14 +44,6 @@ export interface WaitReason {
   readonly since_at: string | null;
   readonly about_at: string | null;
   readonly error_s: number | null;
-}
-
-/** Why a job failed; `line` and `column` (from 1) are in `data` for a bad circuit. */
-export interface JobError {
-  readonly kind: string;
-  readonly code: string;
-  readonly message: string;
-  readonly data: Readonly<Record<string, unknown>>;
 }
 
 /** The stored dataset: its size in bytes and its SHA-256. */
@@ -71,6 +96,68 @@ export interface JobPage {
   readonly total: number | null;
 }
 
+/** `PATCH jobs/{id}`; what is left out stays. `shared_with: null` makes the job private. */
+export interface JobChange {
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly project?: string;
+  readonly shared_with?: string | null;
+}
+
+/**
+ * What to run. Text formats use `sources`, one circuit each; QPY uses `data` (base64), one file
+ * each.
+ */
+export interface ProgramIn {
+  readonly format: 'openqasm2' | 'openqasm3' | 'qpy' | 'quantify-schedule';
+  readonly sources?: readonly string[];
+  readonly data?: readonly string[];
+}
+
+/** What one circuit of a batch overrides. */
+export interface CircuitIn {
+  readonly shots?: number | null;
+  readonly parameter_values?: readonly (readonly number[])[];
+}
+
+/** Run options, by Qiskit's names; `extra` goes to the executor. */
+export interface OptionsIn {
+  readonly shots?: number;
+  readonly seed_simulator?: number | null;
+  readonly meas_level?: number;
+  readonly meas_return?: string;
+  readonly memory?: boolean;
+  readonly circuits?: readonly CircuitIn[];
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/** The notebook cell that a job came from. */
+export interface OriginIn {
+  readonly notebook?: string | null;
+  readonly cell_id?: string | null;
+  readonly kernel_id?: string | null;
+  readonly execution_count?: number | null;
+  readonly source_sha256?: string | null;
+}
+
+/**
+ * `POST jobs`. Without `qpu` an online simulator that fits is taken; a priority over 0 is for
+ * managers.
+ */
+export interface SubmitRequest {
+  readonly program: ProgramIn;
+  readonly options?: OptionsIn;
+  readonly qpu?: string | null;
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly priority?: number;
+  readonly retry_safe?: boolean;
+  readonly project?: string;
+  readonly group?: string | null;
+  readonly shared_with?: string | null;
+  readonly origin?: OriginIn;
+}
+
 /** One QPU in a list. */
 export interface QpuModel {
   readonly name: string;
@@ -89,7 +176,486 @@ export interface QpuList {
   readonly qpus: readonly QpuModel[];
 }
 
-/** Every error of the native surface: `{"error": {...}}`. */
-export interface ErrorBody {
-  readonly error: JobError;
+/** One calibrated operation on given qubits; duration in seconds, error as a probability. */
+export interface GateProperties {
+  readonly gate: string;
+  readonly qubits: readonly number[];
+  readonly duration_s: number | null;
+  readonly error: number | null;
+}
+
+/** T1 and T2 in seconds, frequency in Hz, readout error as a probability. */
+export interface QubitProperties {
+  readonly t1_s: number | null;
+  readonly t2_s: number | null;
+  readonly frequency_hz: number | null;
+  readonly readout_error: number | null;
+}
+
+/** Everything a client needs to build a Qiskit Target, and a planner to size a job. */
+export interface Manifest {
+  readonly executor: string;
+  readonly executor_version: string;
+  readonly num_qubits: number;
+  readonly basis_gates: readonly string[];
+  readonly coupling_map: readonly (readonly [number, number])[] | null;
+  readonly formats: readonly string[];
+  readonly meas_levels: readonly number[];
+  readonly meas_returns: readonly string[];
+  readonly max_shots: number;
+  readonly simulator: boolean;
+  readonly control_flow: boolean;
+  readonly mid_circuit_measurement: boolean;
+  readonly dt_s: number | null;
+  readonly gates: readonly GateProperties[];
+  readonly qubits: readonly QubitProperties[];
+  readonly options: readonly string[];
+  readonly calibration_id: string;
+  readonly config_sha256: string;
+  readonly description: string;
+}
+
+/** One QPU with its manifest; None until its first driver said hello. */
+export interface QpuDetail {
+  readonly name: string;
+  readonly kind: 'device' | 'pool';
+  readonly status: 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly simulator: boolean;
+  readonly executor: string;
+  readonly num_qubits: number;
+  readonly places: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly description: string;
+  readonly manifest: Manifest | null;
+}
+
+/** `POST qpus`: register a QPU. */
+export interface QpuIn {
+  readonly name: string;
+  readonly kind?: 'device' | 'pool';
+  readonly description?: string;
+}
+
+/** `PATCH qpus/{name}`; what is left out stays. `hold` says why nothing runs; null lets go. */
+export interface QpuChange {
+  readonly enabled?: boolean;
+  readonly maintenance?: boolean;
+  readonly hold?: string | null;
+  readonly description?: string;
+}
+
+/** `POST drivers`: register a driver of a QPU; the answer shows its token once. */
+export interface DriverIn {
+  readonly name: string;
+  readonly qpu: string;
+  readonly monitor?: boolean;
+}
+
+/** A new driver, with the token that only this answer shows and the command that starts it. */
+export interface DriverRegistered {
+  readonly id: string;
+  readonly name: string;
+  readonly qpu: string;
+  readonly token: string;
+  readonly command: string;
+  readonly ca_fingerprint: string | null;
+}
+
+/** `POST tokens`: an API token of one's own; without scopes it may what its owner may. */
+export interface TokenIn {
+  readonly name?: string;
+  readonly expires_at?: string | null;
+  readonly scopes?: readonly ('drive' | 'manage' | 'read' | 'submit')[] | null;
+}
+
+export interface TokenCreated {
+  readonly id: string;
+  readonly name: string;
+  readonly token: string;
+  readonly expires_at: string | null;
+  readonly scopes: readonly string[] | null;
+}
+
+/**
+ * `POST bookings`: `[start_at, end_at)` on one QPU, or on several as one slot (`qpus`), all or
+ * nothing.
+ */
+export interface BookingIn {
+  readonly start_at: string;
+  readonly end_at: string;
+  readonly qpu?: string | null;
+  readonly qpus?: readonly string[];
+  readonly mode?: 'exclusive' | 'maintenance' | 'priority';
+  readonly title?: string;
+  readonly invited?: readonly string[];
+  readonly booked_by?: string | null;
+  readonly rrule?: string | null;
+  readonly timezone?: string;
+}
+
+/** `PATCH bookings/{id}`; what is left out stays. `version`, if given, must still be the booking's. */
+export interface BookingChange {
+  readonly start_at?: string;
+  readonly end_at?: string;
+  readonly mode?: 'exclusive' | 'maintenance' | 'priority';
+  readonly title?: string;
+  readonly invited?: readonly string[];
+  readonly version?: number | null;
+}
+
+/** One booking. `booked_by` and `title` are null where the lab keeps them private. */
+export interface BookingModel {
+  readonly id: string;
+  readonly version: number;
+  readonly qpu: string;
+  readonly booked_by: string | null;
+  readonly start_at: string;
+  readonly end_at: string;
+  readonly mode: 'exclusive' | 'maintenance' | 'priority';
+  readonly status: 'booked' | 'deleted' | 'no_show' | 'released';
+  readonly title: string | null;
+  readonly invited: readonly string[];
+  readonly mine: boolean;
+  readonly series_id: string | null;
+  readonly slot_id: string | null;
+  readonly timezone: string;
+  readonly used_at: string | null;
+  readonly created_at: string | null;
+  readonly changed_at: string | null;
+}
+
+/** By `start_at`; `next` goes into `?after=`. */
+export interface BookingList {
+  readonly bookings: readonly BookingModel[];
+  readonly next: string | null;
+}
+
+/**
+ * No bookings on `days` (0: Monday) between `start` and `end` ("22:00"); past midnight if end <=
+ * start.
+ */
+export interface QuietHours {
+  readonly start: string;
+  readonly end: string;
+  readonly days?: readonly number[];
+  readonly timezone?: string;
+}
+
+/** What a booking must keep to; None: no limit. Lengths in seconds, quiet hours in `timezone`. */
+export interface BookingRule {
+  readonly granularity_s?: number | null;
+  readonly shortest_s?: number | null;
+  readonly longest_s?: number | null;
+  readonly horizon_s?: number | null;
+  readonly max_ahead?: number | null;
+  readonly no_show_s?: number | null;
+  readonly modes?: readonly ('exclusive' | 'maintenance' | 'priority')[] | null;
+  readonly quiet?: readonly QuietHours[];
+}
+
+/** `PUT booking-rules`: the rule for a QPU and a group; None means every one. */
+export interface BookingRuleIn {
+  readonly rule: BookingRule;
+  readonly qpu?: string | null;
+  readonly group?: string | null;
+}
+
+export interface BookingRuleModel {
+  readonly id: string;
+  readonly qpu: string | null;
+  readonly group: string | null;
+  readonly rule: BookingRule;
+  readonly changed_by: string;
+  readonly changed_at: string;
+}
+
+/** The lab's rules, and what they come to for the person who asks, by QPU. */
+export interface BookingRuleList {
+  readonly rules: readonly BookingRuleModel[];
+  readonly mine: Readonly<Record<string, BookingRule>>;
+}
+
+/** The first free interval of the asked length. */
+export interface NextFree {
+  readonly qpu: string;
+  readonly start_at: string;
+  readonly end_at: string;
+}
+
+/** `POST feeds`: a secret address of one's own bookings, or of a QPU's. */
+export interface FeedIn {
+  readonly qpu?: string | null;
+}
+
+/** A calendar feed; `url` only where it was just made. */
+export interface FeedModel {
+  readonly id: string;
+  readonly qpu: string | null;
+  readonly created_at: string;
+  readonly used_at: string | null;
+  readonly url: string | null;
+}
+
+export interface FeedList {
+  readonly feeds: readonly FeedModel[];
+}
+
+/** A session. `held_s` is how long the QPU was held, `busy_s` how much of that its jobs ran. */
+export interface SessionModel {
+  readonly id: string;
+  readonly qpu: string;
+  readonly holder: string;
+  readonly opened_at: string;
+  readonly expires_at: string;
+  readonly closed_at: string | null;
+  readonly reason: string;
+  readonly booking_id: string | null;
+  readonly budget_s: number;
+  readonly held_s: number | null;
+  readonly busy_s: number | null;
+}
+
+export interface SessionList {
+  readonly sessions: readonly SessionModel[];
+}
+
+/** What an .ics file brought: the new bookings, and why the others were refused. */
+export interface Imported {
+  readonly bookings: readonly BookingModel[];
+  readonly refused: readonly Readonly<Record<string, string>>[];
+}
+
+/** An account: a person's, or `group:` and a group's. `available_s` is None where it is unlimited. */
+export interface AccountModel {
+  readonly name: string;
+  readonly balance_s: number;
+  readonly held_s: number;
+  readonly limited: boolean;
+  readonly available_s: number | null;
+  readonly used_s: number;
+}
+
+export interface AccountList {
+  readonly accounts: readonly AccountModel[];
+  readonly next: string | null;
+}
+
+/** `PATCH accounts/{name}`: limited, unlimited, or (null) as the lab's configuration says. */
+export interface AccountChange {
+  readonly limited: boolean | null;
+}
+
+/** `POST accounts/{name}/grants`: QPU-seconds to add; negative ones take back. */
+export interface GrantIn {
+  readonly seconds: number;
+  readonly reason?: string;
+}
+
+/** One line of the ledger. */
+export interface EntryModel {
+  readonly seq: number;
+  readonly at: string;
+  readonly account: string;
+  readonly kind: 'grant' | 'hold' | 'refund' | 'settle';
+  readonly amount_s: number;
+  readonly person: string;
+  readonly qpu: string | null;
+  readonly job_id: string | null;
+  readonly attempt: number | null;
+  readonly reason: string;
+}
+
+/** Newest first; `next` goes into `?after=`. */
+export interface EntryPage {
+  readonly entries: readonly EntryModel[];
+  readonly next: string | null;
+}
+
+/** What an account's people used on a QPU in a month (`2030-01`, UTC). */
+export interface StatementLine {
+  readonly account: string;
+  readonly person: string;
+  readonly qpu: string;
+  readonly month: string;
+  readonly jobs: number;
+  readonly used_s: number;
+  readonly granted_s: number;
+  readonly refunded_s: number;
+}
+
+export interface Statement {
+  readonly lines: readonly StatementLine[];
+}
+
+/** `POST time-requests`: ask for QPU-seconds, for oneself or for a group one belongs to. */
+export interface TimeRequestIn {
+  readonly seconds: number;
+  readonly reason?: string;
+  readonly group?: string | null;
+}
+
+/**
+ * `POST time-requests/{id}/answer`, by a manager; `seconds` grants another amount than was asked
+ * for.
+ */
+export interface TimeRequestAnswer {
+  readonly status: 'approved' | 'rejected';
+  readonly reason?: string;
+  readonly seconds?: number | null;
+}
+
+export interface TimeRequestModel {
+  readonly id: string;
+  readonly person: string;
+  readonly account: string;
+  readonly seconds: number;
+  readonly reason: string;
+  readonly status: 'approved' | 'pending' | 'rejected' | 'withdrawn';
+  readonly answer: string;
+  readonly created_at: string;
+  readonly handled_by: string | null;
+  readonly handled_at: string | null;
+}
+
+export interface TimeRequestList {
+  readonly requests: readonly TimeRequestModel[];
+  readonly next: string | null;
+}
+
+/** A person. `email`, `suspended_at` and `seen_at` only for managers and for oneself. */
+export interface UserModel {
+  readonly name: string;
+  readonly display_name: string;
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+  readonly source: string;
+  readonly email: string;
+  readonly suspended_at: string | null;
+  readonly created_at: string | null;
+  readonly seen_at: string | null;
+}
+
+/** `GET me`: who one is, and what one may do. */
+export interface Me {
+  readonly user: UserModel;
+  readonly permissions: readonly string[];
+}
+
+/** `POST users`: a person before their first visit; with `password` a local account. */
+export interface UserIn {
+  readonly name: string;
+  readonly display_name?: string;
+  readonly email?: string;
+  readonly roles?: readonly ('admin' | 'manager' | 'service' | 'user')[];
+  readonly groups?: readonly string[];
+  readonly password?: string | null;
+}
+
+/** `PATCH users/{name}`; what is left out stays. `roles` needs an admin. */
+export interface UserChange {
+  readonly display_name?: string;
+  readonly email?: string;
+  readonly roles?: readonly ('admin' | 'manager' | 'service' | 'user')[];
+  readonly groups?: readonly string[];
+  readonly suspended?: boolean;
+  readonly password?: string | null;
+}
+
+/** By name; `next` goes into `?after=`. */
+export interface UserList {
+  readonly users: readonly UserModel[];
+  readonly next: string | null;
+}
+
+/** `POST groups`. */
+export interface GroupIn {
+  readonly name: string;
+  readonly description?: string;
+  readonly members?: readonly string[];
+}
+
+/** `PATCH groups/{name}`; `members` is the whole list. */
+export interface GroupChange {
+  readonly description?: string;
+  readonly members?: readonly string[];
+}
+
+export interface GroupModel {
+  readonly name: string;
+  readonly description: string;
+  readonly members: readonly string[];
+  readonly created_at: string;
+}
+
+export interface GroupList {
+  readonly groups: readonly GroupModel[];
+}
+
+/** An API token, without the token itself. */
+export interface TokenModel {
+  readonly id: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly scopes: readonly string[] | null;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly last_used_at: string | null;
+}
+
+export interface TokenList {
+  readonly tokens: readonly TokenModel[];
+}
+
+/** `POST notices`: for everybody, or for people and groups; within its time window. */
+export interface NoticeIn {
+  readonly title: string;
+  readonly body?: string;
+  readonly people?: readonly string[];
+  readonly groups?: readonly string[];
+  readonly start_at?: string | null;
+  readonly end_at?: string | null;
+}
+
+/** `PATCH notices/{id}`; what is left out stays. */
+export interface NoticeChange {
+  readonly title?: string;
+  readonly body?: string;
+  readonly people?: readonly string[];
+  readonly groups?: readonly string[];
+  readonly start_at?: string | null;
+  readonly end_at?: string | null;
+}
+
+export interface NoticeModel {
+  readonly id: string;
+  readonly title: string;
+  readonly body: string;
+  readonly created_by: string;
+  readonly created_at: string;
+  readonly people: readonly string[];
+  readonly groups: readonly string[];
+  readonly start_at: string | null;
+  readonly end_at: string | null;
+  readonly dismissed: boolean;
+}
+
+export interface NoticeList {
+  readonly notices: readonly NoticeModel[];
+}
+
+/** Who did what to whom. */
+export interface AuditEntry {
+  readonly seq: number;
+  readonly at: string;
+  readonly who: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Newest first; `next` goes into `?after=`. */
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+  readonly next: string | null;
 }

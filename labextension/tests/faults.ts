@@ -88,6 +88,9 @@ export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   dataset: null,
   origin: {},
   retry_safe: false,
+  project: '',
+  account: 'ada',
+  shared_with: null,
   counts: null,
   ...changes
 });

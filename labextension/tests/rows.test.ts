@@ -32,7 +32,8 @@ describe('jobRow', () => {
       message: 'sim-a is offline',
       position: 2,
       since_at: null,
-      about_at: null
+      about_at: null,
+      error_s: null
     };
     expect(jobRow(job({ reason }), trans)).toMatchObject({
       state: 'queued',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from .rest import Answer, Request
 
@@ -82,7 +82,7 @@ class QuietHours(Request):
 
     start: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     end: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    days: list[Annotated[int, Meta(ge=0, le=6)]] = [0, 1, 2, 3, 4, 5, 6]
+    days: list[Annotated[int, Meta(ge=0, le=6)]] = field(default_factory=lambda: list(range(7)))
     timezone: Annotated[str, Meta(max_length=64)] = "UTC"
 
 

@@ -13,11 +13,22 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import inspect
 
+from . import accounts, bookings, people, rest
 from .events import JUPYTER_SCHEMA_ID
-from .rest import ErrorBody, JobPage, QpuList
 
-ROOTS = (JobPage, QpuList, ErrorBody)
-"""What the panel reads; the structs inside them come along."""
+ROOTS: tuple[type[msgspec.Struct], ...] = (
+    rest.ErrorBody, rest.EventPage, rest.JobPage, rest.JobChange, rest.SubmitRequest, rest.QpuList, rest.QpuDetail,
+    rest.QpuIn, rest.QpuChange, rest.DriverIn, rest.DriverRegistered, rest.TokenIn, rest.TokenCreated,
+    bookings.BookingIn, bookings.BookingChange, bookings.BookingList, bookings.BookingRuleIn, bookings.BookingRuleList,
+    bookings.NextFree, bookings.FeedIn, bookings.FeedList, bookings.SessionList, bookings.Imported,
+    accounts.AccountList, accounts.AccountChange, accounts.GrantIn, accounts.EntryPage, accounts.Statement,
+    accounts.TimeRequestIn, accounts.TimeRequestAnswer, accounts.TimeRequestList,
+    people.Me, people.UserIn, people.UserChange, people.UserList, people.GroupIn, people.GroupChange, people.GroupList,
+    people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
+)  # fmt: skip
+"""What the panel reads and sends; the structs inside them come along."""
+
+Shape = inspect.StructType | inspect.DataclassType
 
 _SCALARS: tuple[tuple[type[inspect.Type], str], ...] = (
     (inspect.NoneType, "null"),
@@ -56,8 +67,10 @@ def expression(kind: inspect.Type) -> str:
     match kind:
         case inspect.Metadata():
             return expression(kind.type)
-        case inspect.StructType():
+        case inspect.StructType() | inspect.DataclassType():
             return kind.cls.__name__
+        case inspect.TupleType():
+            return f"readonly [{', '.join(expression(item) for item in kind.item_types)}]"
         case inspect.UnionType():
             return " | ".join(expression(member) for member in kind.types)
         case inspect.LiteralType():
@@ -68,15 +81,17 @@ def expression(kind: inspect.Type) -> str:
             return f"Readonly<Record<{expression(kind.key_type)}, {expression(kind.value_type)}>>"
         case inspect.ListType() | inspect.VarTupleType():
             item = expression(kind.item_type)
-            return f"readonly ({item})[]" if "|" in item else f"readonly {item}[]"
+            return f"readonly ({item})[]" if "|" in item or item.startswith("readonly") else f"readonly {item}[]"
     raise TypeError(f"{kind!r} has no TypeScript form yet")
 
 
-def _interface(struct: inspect.StructType) -> str:
+def _interface(struct: Shape) -> str:
     lines = [f"export interface {struct.cls.__name__} {{"]
     for field in struct.fields:
-        # Answers are written with their defaults: only a field that may be UNSET can be missing.
-        optional = not field.required and field.default is msgspec.NODEFAULT is field.default_factory
+        # Answers are written with their defaults: only a field that may be UNSET can be missing. Requests may leave
+        # out whatever has a default.
+        unset = field.default is msgspec.NODEFAULT is field.default_factory
+        optional = not field.required and (unset or issubclass(struct.cls, rest.Request))
         missing = "?" if optional else ""
         lines.append(f"  readonly {field.encode_name}{missing}: {expression(field.type)};")
     return "\n".join([*_comment(struct.cls), *lines, "}"])
@@ -90,11 +105,11 @@ def _comment(cls: type) -> list[str]:
     return [f"/** {text} */"] if len(lines) == 1 else ["/**", *(f" * {line}" for line in lines), " */"]
 
 
-def _reachable(roots: Iterable[type[msgspec.Struct]]) -> Iterator[inspect.StructType]:
+def _reachable(roots: Iterable[type[msgspec.Struct]]) -> Iterator[Shape]:
     """The structs of ``roots`` and all inside them, each once, the inner ones first."""
     seen: set[type] = set()
 
-    def visit(kind: inspect.Type) -> Iterator[inspect.StructType]:
+    def visit(kind: inspect.Type) -> Iterator[Shape]:
         match kind:
             case inspect.Metadata():
                 yield from visit(kind.type)
@@ -105,7 +120,7 @@ def _reachable(roots: Iterable[type[msgspec.Struct]]) -> Iterator[inspect.Struct
                 yield from visit(kind.item_type)
             case inspect.DictType():
                 yield from visit(kind.value_type)
-            case inspect.StructType() if kind.cls not in seen:
+            case inspect.StructType() | inspect.DataclassType() if kind.cls not in seen:
                 seen.add(kind.cls)
                 for field in kind.fields:
                     yield from visit(field.type)
