@@ -73,7 +73,7 @@ class OAuth2SignIns(Part):
     anybody's here. A verified e-mail leads to the person whom a manager has entered with it, who has no other way in.
     """
 
-    def ways_in(self) -> tuple[bool, Sequence[Provider]]:
+    async def ways_in(self) -> tuple[bool, Sequence[Provider]]:
         """Whether passwords are one, and the providers."""
         config = self._room.config
         return config.local_accounts, [_complete(provider) for provider in config.oauth2_providers]
@@ -92,7 +92,7 @@ class OAuth2SignIns(Part):
         Unavailable
             the provider does not answer.
         """
-        known = next((found for found in self.ways_in()[1] if found.config.name == provider), None)
+        known = next((found for found in (await self.ways_in())[1] if found.config.name == provider), None)
         if known is None:
             raise NotFound(f"The lab has no sign-in with {provider!r}.", code="unknown_provider")
         identity = await _ask(known, code, verifier, redirect_url)

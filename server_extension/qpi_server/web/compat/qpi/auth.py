@@ -54,7 +54,7 @@ class Redirected(Struct, kw_only=True):
 @api.route("GET", "collections/users/auth-methods", P.SIGN_IN, {200: "application/json"})
 async def qpi_auth_methods(call: Call) -> Reply:
     """How people sign in here."""
-    password, providers = call.lab.people.ways_in()
+    password, providers = await call.lab.people.ways_in()
     return Reply(
         body={
             "password": {"enabled": password, "identityFields": ["username", "email"]},

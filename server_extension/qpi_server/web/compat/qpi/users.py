@@ -26,7 +26,7 @@ _Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 _Text = Annotated[str, Meta(max_length=200)]
 
 
-class UserRecordIn(Body):
+class UserRecordIn(Body, kw_only=True):
     """``POST collections/users/records``: a local account, made by a manager."""
 
     email: _Text = ""
