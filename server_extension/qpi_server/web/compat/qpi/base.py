@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from qpi_jupyter.core.errors import QpiError, Rejected
@@ -16,6 +17,7 @@ PREFIX = "/qpi/api/"
 UNLIMITED_S = 999_999_999
 """What QPI's people read as a balance without end."""
 
+T = TypeVar("T")
 Record = dict[str, Any]
 """A record as PocketBase sends it; Any: each field has a type of its own."""
 
@@ -83,3 +85,17 @@ def moment(text: str, field: str) -> datetime:
 def moment_or_none(text: str | None, field: str) -> datetime | None:
     """The time, or None for the empty text that PocketBase takes for none."""
     return moment(text, field) if text else None
+
+
+def request(kind: type[T], /, **fields: Any) -> T:
+    """A request of the native surface, checked as if it had come there: its structs do not check who makes them.
+
+    Raises
+    ------
+    Rejected
+        a field is out of its range.
+    """
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise Rejected(f"The request is not valid: {error}", code="bad_request") from error

@@ -12,7 +12,7 @@ from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire.rest import DriverIn
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Empty, api
+from .base import Body, Empty, api, request
 
 MONITORS = frozenset({"bluefors_gen1"})
 """Kinds of QPI's drivers that only report."""
@@ -34,7 +34,7 @@ async def qpi_create_driver(call: Call) -> Reply:
     wanted: NewDriver = call.body
     if wanted.language not in ("python", ""):
         raise Rejected("The lab's drivers are written in Python.", code="bad_language", field="language")
-    driver = DriverIn(name=wanted.name, qpu=wanted.qpu, monitor=wanted.kind in MONITORS)
+    driver = request(DriverIn, name=wanted.name, qpu=wanted.qpu, monitor=wanted.kind in MONITORS)
     address = call.site.address()
     made = await call.lab.people.register_driver(
         call.person, driver, address=address, ca_fingerprint=call.site.ca_fingerprint()

@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.errors import NotFound, Rejected
-from qpi_jupyter.wire.rest import QpuIn, QpuModel
+from qpi_jupyter.wire.rest import QpuChange, QpuIn, QpuModel
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Empty, Record, api, record
+from .base import Body, Empty, Record, api, record, request
 from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, ordered, page_of, pick
 from .programs import ANY_QPU
 
@@ -68,10 +68,18 @@ async def qpi_get_qpu(call: Call) -> Reply:
 async def qpi_create_qpu(call: Call) -> Reply:
     """Register a QPU."""
     wanted: NewQpu = call.body
-    new = QpuIn(name=wanted.name)
+    new = request(QpuIn, name=wanted.name)
     qpu = await call.lab.qpus.create(call.person, new)
-    found = qpu_record(qpu)
-    return Reply(body={name: found[name] for name in ("id", "name", "status", "enabled")}, status=201)
+    if wanted.enabled is False:
+        qpu = await call.lab.qpus.change(call.person, qpu.name, QpuChange(enabled=False))
+    return Reply(body=_short(qpu), status=201)
+
+
+@api.route("POST", "op/qpu/toggle", P.QPUS_OPERATE, {200: "application/json"}, body=Toggle)
+async def qpi_toggle_qpu(call: Call) -> Reply:
+    """Switch a QPU on or off: nothing starts on one that is off."""
+    wanted: Toggle = call.body
+    return Reply(body=_short(await call.lab.qpus.change(call.person, wanted.id, QpuChange(enabled=wanted.enabled))))
 
 
 @api.route("POST", "op/qpus/connect", P.QPUS_MANAGE, {}, body=Empty, refuses=(410,))
@@ -111,6 +119,11 @@ def qpu_record(qpu: QpuModel, *, name: str | None = None) -> Record:
             "updated": "",
         },
     )
+
+
+def _short(qpu: QpuModel) -> Record:
+    found = qpu_record(qpu)
+    return {name: found[name] for name in ("id", "name", "status", "enabled")}
 
 
 def _chosen(qpus: list[QpuModel]) -> QpuModel:

@@ -11,7 +11,7 @@ from qpi_jupyter.wire.people import TokenChange, TokenModel
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Record, api, moment_or_none, record, stamp
+from .base import Body, Record, api, moment_or_none, record, request, stamp
 from .paging import Listing, RecordPage, page_of, pick
 
 TOKEN_FIELDS = frozenset({"id", "name", "user", "expires_at", "last_used", "created", "updated"})
@@ -36,7 +36,7 @@ async def qpi_create_token(call: Call) -> Reply:
     """Make an API token of one's own; only this answer shows it."""
     wanted: NewToken = call.body
     end = moment_or_none(wanted.expires_at, "expires_at")
-    made = await call.lab.tokens.create(call.person, TokenIn(name=wanted.name, expires_at=end))
+    made = await call.lab.tokens.create(call.person, request(TokenIn, name=wanted.name, expires_at=end))
     return Reply(
         body={
             "id": made.id, "token": made.token, "name": made.name, "expires_at": stamp(made.expires_at),

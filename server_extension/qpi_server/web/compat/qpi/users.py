@@ -16,7 +16,7 @@ from qpi_jupyter.wire.people import UserChange, UserIn, UserModel
 from qpi_server.service import Lab
 from qpi_server.web.table import Call, Reply
 
-from .base import UNLIMITED_S, Body, Record, api, record, stamp
+from .base import UNLIMITED_S, Body, Record, api, record, request, stamp
 from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, page_of, pick
 
 USER_FIELDS = frozenset(
@@ -64,7 +64,7 @@ async def qpi_create_user(call: Call) -> Reply:
     if wanted.passwordConfirm not in (None, wanted.password):
         raise Rejected("The two passwords differ.", code="bad_password", field="passwordConfirm")
     name = wanted.username or wanted.email
-    new = UserIn(name=name, display_name=wanted.name, email=wanted.email, password=wanted.password)
+    new = request(UserIn, name=name, display_name=wanted.name, email=wanted.email, password=wanted.password)
     user = await call.lab.people.create_user(call.person, new)
     if wanted.qpu_seconds is not None:
         await _allocate(call, user.name, wanted.qpu_seconds)
@@ -79,7 +79,8 @@ async def qpi_change_user(call: Call) -> Reply:
     if wanted.qpu_seconds is not UNSET:
         await _allocate(call, name, wanted.qpu_seconds)
     if wanted.name is not UNSET or wanted.email is not UNSET:
-        change = UserChange(display_name=wanted.name, email=wanted.email)
+        given = {"display_name": wanted.name, "email": wanted.email}
+        change = request(UserChange, **{name: value for name, value in given.items() if value is not UNSET})
         await call.lab.people.change_user(call.person, name, change)
     return Reply(body=await the_user(call.lab, call.person, name))
 
