@@ -24,8 +24,8 @@ from qpi_client.client import QPIClient
 PATIENCE_S = 60.0
 FLIP = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[3];\ncreg c[3];\nx q[1];\nmeasure q -> c;\n'
 TURN = (
-    'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float[64] t;\nbit[1] c;\nqubit[1] q;\n'
-    "rx(t) q[0];\nc[0] = measure q[0];\n"
+    'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float[64] theta;\nbit[1] c;\nqubit[1] q;\n'
+    "rx(theta) q[0];\nc[0] = measure q[0];\n"
 )
 PI = 3.141592653589793
 
@@ -374,7 +374,11 @@ def main() -> None:
     lab = Lab(*sys.argv[1:6])
     for check in CHECKS:
         start = time.monotonic()
-        check(lab)
+        try:
+            check(lab)
+        except requests.HTTPError as error:
+            print(error.response.text, flush=True)
+            raise
         print(f"ok {check.__name__} {time.monotonic() - start:.1f} s", flush=True)
     lab.user.close()
     public = {name for name, _ in inspect.getmembers(QPIClient, inspect.isfunction) if not name.startswith("_")}

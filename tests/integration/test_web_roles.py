@@ -27,7 +27,6 @@ BODIES: dict[str, Any] = {
     "JobRecordIn": {"payload": {"circuits": ["OPENQASM 3.0;"]}},
     "NewQpu": {"name": "q"},
     "NewDriver": {"name": "d", "qpu": "q"},
-    "Empty": {},
     "Subscribe": {"clientId": "c"},
     "NewToken": {},
     "TokenPatch": {},

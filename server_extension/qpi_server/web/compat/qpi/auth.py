@@ -17,7 +17,7 @@ from qpi_jupyter.wire.people import SignedIn, SignIn
 from qpi_server.service.oauth2 import Provider
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Empty, Record, api
+from .base import Body, Record, api
 from .handler import sent_tokens
 from .realtime import clients_of
 from .users import the_user, user_record
@@ -103,7 +103,7 @@ async def qpi_sign_in_with_provider(call: Call) -> Reply:
     return Reply(body=await _signed_in(call, signed_in))
 
 
-@api.route("POST", "collections/users/auth-refresh", P.PEOPLE_READ, {200: "application/json"}, body=Empty)
+@api.route("POST", "collections/users/auth-refresh", P.PEOPLE_READ, {200: "application/json"})
 async def qpi_stay_signed_in(call: Call) -> Reply:
     """Who one is, with the token that one has: it ends when it was to end."""
     person = await the_user(call.lab, call.person, call.person.name)

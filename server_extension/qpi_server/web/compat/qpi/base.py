@@ -41,10 +41,6 @@ class Body(Struct, kw_only=True):
     """A body from one of QPI's clients. They send more than anybody reads: unknown fields are passed over."""
 
 
-class Empty(Body):
-    """A body in which nothing is read."""
-
-
 api = Table(PREFIX, error=Refusal)
 
 

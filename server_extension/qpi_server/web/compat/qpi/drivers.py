@@ -12,7 +12,7 @@ from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire.rest import DriverIn
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Empty, api, request
+from .base import Body, api, request
 
 MONITORS = frozenset({"bluefors_gen1"})
 """Kinds of QPI's drivers that only report."""
@@ -57,7 +57,7 @@ async def qpi_create_driver(call: Call) -> Reply:
     return Reply(body=answer, status=201)
 
 
-@api.route("POST", "op/drivers/connect", P.HEALTH, {}, body=Empty, refuses=(410,))
+@api.route("POST", "op/drivers/connect", P.HEALTH, {}, refuses=(410,))
 async def qpi_connect_driver(call: Call) -> Reply:
     """The way in of QPI's own drivers, which this lab does not have."""
     raise Rejected(

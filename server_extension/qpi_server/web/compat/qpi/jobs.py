@@ -15,7 +15,7 @@ from qpi_jupyter.core.errors import Forbidden, NotFound, Rejected
 from qpi_jupyter.wire.rest import JobModel
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Empty, Record, api, record, stamp
+from .base import Body, Record, api, record, stamp
 from .filters import Filter
 from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, as_page, ordered, pick, sort_keys
 from .programs import Submit, payload_of, request_of
@@ -71,7 +71,7 @@ async def qpi_get_job(call: Call) -> Reply:
     return Reply(body=await _whole(call, call.path["id"]))
 
 
-@api.route("POST", "jobs/{id}/cancel", P.JOBS_CANCEL, {200: "application/json"}, body=Empty)
+@api.route("POST", "jobs/{id}/cancel", P.JOBS_CANCEL, {200: "application/json"})
 async def qpi_cancel_job(call: Call) -> Reply:
     """Cancel a pending or running job, and wait a moment for it to stop."""
     job_id = call.path["id"]

@@ -15,7 +15,7 @@ from qpi_jupyter.wire.people import NoticeChange, NoticeIn, NoticeModel
 from qpi_server.service import Lab
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Empty, Record, api, moment_or_none, record, stamp
+from .base import Body, Record, api, moment_or_none, record, stamp
 from .paging import Listing, RecordPage, page_of, pick
 
 NOTICE_FIELDS = frozenset(
@@ -97,7 +97,7 @@ async def qpi_delete_notice(call: Call) -> Reply:
     return Reply(status=204)
 
 
-@api.route("POST", "notifications/{id}/dismiss", P.PROFILE_EDIT, {200: "application/json"}, body=Empty)
+@api.route("POST", "notifications/{id}/dismiss", P.PROFILE_EDIT, {200: "application/json"})
 async def qpi_dismiss_notice(call: Call) -> Reply:
     """Do not show a notice to oneself again; others go on seeing it."""
     await call.lab.notices.dismiss(call.person, call.path["id"])

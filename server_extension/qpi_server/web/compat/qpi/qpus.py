@@ -12,7 +12,7 @@ from qpi_jupyter.core.errors import NotFound, Rejected
 from qpi_jupyter.wire.rest import QpuChange, QpuIn, QpuModel
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Empty, Record, api, record, request
+from .base import Body, Record, api, record, request
 from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, ordered, page_of, pick
 from .programs import ANY_QPU
 
@@ -82,7 +82,7 @@ async def qpi_toggle_qpu(call: Call) -> Reply:
     return Reply(body=_short(await call.lab.qpus.change(call.person, wanted.id, QpuChange(enabled=wanted.enabled))))
 
 
-@api.route("POST", "op/qpus/connect", P.QPUS_MANAGE, {}, body=Empty, refuses=(410,))
+@api.route("POST", "op/qpus/connect", P.QPUS_MANAGE, {}, refuses=(410,))
 async def qpi_connect_qpu(call: Call) -> Reply:
     """Gone from QPI itself, too."""
     raise Rejected(

@@ -119,7 +119,7 @@ async def _records(call: Call) -> list[Record]:
 
 async def _change(call: Call) -> Record:
     wanted: TokenPatch = call.body
-    change = TokenChange(name=wanted.name)
+    change = TokenChange() if wanted.name is UNSET else request(TokenChange, name=wanted.name)
     if wanted.expires_at is not UNSET:
         change.expires_at = moment_or_none(wanted.expires_at, "expires_at")
     return token_record(await call.lab.tokens.change(call.person, call.path["id"], change))
