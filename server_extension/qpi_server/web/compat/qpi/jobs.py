@@ -89,6 +89,8 @@ async def qpi_list_job_records(call: Call) -> Reply:
     keep = listing.test(JOB_FIELDS, datetime.now(UTC))
     narrow, rest = _narrow(keep)
     if not allows(call.person, P.JOBS_READ_ANY):
+        if narrow.pop("owner", call.person.name) != call.person.name:
+            return Reply(body=as_page(listing, [], 0))
         narrow["mine"] = True
     newest = sort_keys(listing.sort, JOB_FIELDS) in _NEWEST
     if newest and not rest:
