@@ -267,6 +267,7 @@ export interface TokenIn {
   readonly name?: string;
   readonly expires_at?: string | null;
   readonly scopes?: readonly ('drive' | 'manage' | 'read' | 'submit')[] | null;
+  readonly owner?: string | null;
 }
 
 export interface TokenCreated {
@@ -329,6 +330,7 @@ export interface BookingModel {
 export interface BookingList {
   readonly bookings: readonly BookingModel[];
   readonly next: string | null;
+  readonly cut_at: string | null;
 }
 
 /**
@@ -513,6 +515,7 @@ export interface TimeRequestModel {
   readonly reason: string;
   readonly status: 'approved' | 'pending' | 'rejected' | 'withdrawn';
   readonly answer: string;
+  readonly granted_s: number | null;
   readonly created_at: string;
   readonly handled_by: string | null;
   readonly handled_at: string | null;
@@ -523,7 +526,7 @@ export interface TimeRequestList {
   readonly next: string | null;
 }
 
-/** A person. `email`, `suspended_at` and `seen_at` only for managers and for oneself. */
+/** A person. Others than managers and oneself see the names and the groups alone. */
 export interface UserModel {
   readonly name: string;
   readonly display_name: string;
@@ -601,6 +604,7 @@ export interface TokenModel {
   readonly created_at: string;
   readonly expires_at: string | null;
   readonly last_used_at: string | null;
+  readonly session: boolean;
 }
 
 export interface TokenList {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TypeVar
 
 import httpx
@@ -77,7 +77,7 @@ class Http:
         path: str,
         kind: type[T],
         *,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
@@ -103,12 +103,14 @@ class Http:
         request = self._client.build_request(
             method,
             path,
-            params=params,
+            params=httpx.QueryParams(params if isinstance(params, Mapping) else list(params or ())),
             content=content,
             headers={**({"Content-Type": "application/json"} if content is not None else {}), **(headers or {})},
             timeout=httpx.Timeout(answer_s + wait_s, connect=_CONNECT_S, pool=None),
         )
         response = await self._send(request, self._retry_s if retry_s is None else retry_s)
+        if kind is type(None):
+            return kind()
         try:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:

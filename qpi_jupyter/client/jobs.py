@@ -13,7 +13,8 @@ from qpi_jupyter.core.results import format_outcome
 from qpi_jupyter.wire.rest import EventModel, EventPage, JobModel
 
 from .http import delays
-from .portal import Portal, both
+from .job_care import JobCare
+from .portal import both
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,7 +47,7 @@ class Renderer(Protocol):
         """The job as it is now, by media type."""
 
 
-class JobHandle:
+class JobHandle(JobCare):
     """One job of a lab.
 
     ``await job`` (in any cell, on any event loop) and ``job.result()`` (blocking) give Qiskit's Result. Every method
@@ -65,10 +66,6 @@ class JobHandle:
         self._result: dict[str, Any] | None = None
         self._dataset: xr.Dataset | xr.DataTree | None = None
         self._loading: asyncio.Lock | None = None
-
-    @property
-    def portal(self) -> Portal:
-        return self.lab.portal
 
     # -- what is known -------------------------------------------------------------------------------------------
 
@@ -245,11 +242,6 @@ class JobHandle:
         return self.result.aio().__await__()
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _take(self, model: JobModel) -> None:
-        # Answers may overtake one another; a version only grows.
-        if model.version >= self.model.version:
-            self.model = model
 
     async def _completed(self, timeout: float | None) -> None:
         if not self.final:

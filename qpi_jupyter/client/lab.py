@@ -8,7 +8,7 @@ import os
 import uuid
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import httpx
 import msgspec
@@ -22,6 +22,7 @@ from . import origin as origins
 from . import programs
 from .discovery import Address, addresses
 from .http import RETRY_S, Http
+from .job_filters import JobFilters, filter_params
 from .jobs import JobHandle
 from .portal import Portal, both
 from .tables import JobTable, QpuTable
@@ -175,21 +176,36 @@ class Lab:
         return JobHandle(self, await self.get_job(job_id))
 
     @both
-    async def jobs(
-        self, limit: int = 20, *, status: str | None = None, qpu: str | None = None, mine: bool = True
-    ) -> JobTable:
-        """The newest jobs, newest first, as a table of handles."""
+    async def jobs(self, limit: int = 20, **wanted: Unpack[JobFilters]) -> JobTable:
+        """The newest jobs, newest first, as a table of handles: your own, or those that a filter asks for.
+
+        Parameters
+        ----------
+        name
+            a part of the name, in any case.
+        tags
+            one tag, or several that a job must have all of.
+        project, qpu, status
+            that a job has; ``status`` is pending, running, completed, failed or cancelled.
+        group
+            that the jobs are shared with, whoever submitted them.
+        owner
+            whose jobs; you see those that are shared with a group of yours.
+        submitted_after, submitted_before
+            times; one without a time zone is local.
+        mine
+            False: every job that you may see.
+        """
         found: list[JobModel] = []
-        params = {"mine": "true" if mine else "false"}
-        params |= {name: value for name, value in {"status": status, "qpu": qpu}.items() if value}
+        params, below = filter_params(wanted), list[tuple[str, str]]()
         while len(found) < limit:
             page = await self.http.call(
-                "GET", "v1/jobs", JobPage, params={**params, "limit": str(min(_PAGE, limit - len(found)))}
+                "GET", "v1/jobs", JobPage, params=[*params, ("limit", str(min(_PAGE, limit - len(found)))), *below]
             )
             found += page.jobs
             if page.next is None:
                 break
-            params["after"] = page.next
+            below = [("after", page.next)]
         return JobTable([JobHandle(self, model) for model in found[:limit]])
 
     # -- QPUs ----------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class Permission(StrEnum):
     TIME_READ_ANY = "time:read:any"
     TIME_REQUEST = "time:request"
     TIME_GRANT = "time:grant"
+    TIME_GRANT_OWN = "time:grant:own"
+    """Decide about one's own QPU time, too."""
     PEOPLE_READ = "people:read"
     """Names and groups of the lab's people."""
     PEOPLE_MANAGE = "people:manage"
@@ -49,6 +51,8 @@ class Permission(StrEnum):
     """Enable, hold, put into maintenance."""
     PRIORITY_RAISE = "priority:raise"
     """Submit with a priority above 0."""
+    FEEDS_OPEN = "feeds:open"
+    """Needs no sign-in: the feed's secret address is the credential."""
     SIGN_IN = "sign-in"
     """Needs no sign-in: it is one."""
     EVENTS_READ = "events:read"
@@ -68,7 +72,7 @@ class Role(StrEnum):
 
 
 _P = Permission
-OPEN_TO_ALL = frozenset({_P.HEALTH, _P.SIGN_IN})
+OPEN_TO_ALL = frozenset({_P.HEALTH, _P.SIGN_IN, _P.FEEDS_OPEN})
 """What nobody signs in for."""
 _USER = OPEN_TO_ALL | {
     _P.QPUS_READ, _P.JOBS_SUBMIT, _P.JOBS_READ, _P.JOBS_CANCEL, _P.JOBS_EDIT, _P.EVENTS_READ, _P.METRICS_READ,
@@ -82,7 +86,7 @@ _MANAGER = _USER | {
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: _USER,
     Role.MANAGER: _MANAGER,
-    Role.ADMIN: _MANAGER | {_P.QPUS_MANAGE, _P.DRIVERS_MANAGE, _P.ROLES_GRANT, _P.TOKENS_ANY},
+    Role.ADMIN: _MANAGER | {_P.QPUS_MANAGE, _P.DRIVERS_MANAGE, _P.ROLES_GRANT, _P.TOKENS_ANY, _P.TIME_GRANT_OWN},
     Role.DRIVER: OPEN_TO_ALL | {_P.DRIVE},
     Role.SERVICE: OPEN_TO_ALL | {_P.METRICS_READ, _P.SPEC_READ},
 }
@@ -190,3 +194,11 @@ def greatest_scopes(permitted: frozenset[Permission]) -> frozenset[Scope]:
 
 def _granted(roles: Iterable[Role]) -> frozenset[Permission]:
     return frozenset[Permission]().union(*(PERMISSIONS[role] for role in roles))
+
+
+def may_read_job(principal: Principal, *, owner: str, shared_with: str | None) -> bool:
+    """Whether ``principal`` may read a job and what belongs to it: its owner, whoever reads everybody's, and the
+    members of the group that it is shared with. To change it takes its owner, or who may change everybody's."""
+    if allows(principal, Permission.JOBS_READ, owner):
+        return True
+    return shared_with in principal.groups and allows(principal, Permission.JOBS_READ)

@@ -9,6 +9,7 @@
     ├── Forbidden       the caller: you are known, and may not
     ├── NotFound        the caller: there is no such thing, or it is not yours
     ├── Conflict        the caller: read again, then retry
+    │   └── BookingConflict ... and here is what is in the way, and what is free
     ├── TooLarge        the caller: send less
     ├── TooMany         the caller: ask less often (``data.retry_after_s``)
     ├── Unavailable     wait and retry: nothing is wrong with the request
@@ -122,6 +123,24 @@ class Conflict(QpiError):
     default_code = "conflict"
 
 
+class BookingConflict(Conflict):
+    """This time is booked already."""
+
+    default_code = "booking_conflict"
+
+    @property
+    def next_free(self) -> dict[str, str] | None:
+        """The first free interval of the same length, ``{start_at, end_at}`` (RFC 3339); None: none in sight."""
+        found = self.data.get("next_free")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def clashes(self) -> list[dict[str, Any]]:
+        """The bookings in the way: ``{id, qpu, start_at, end_at, mode}``; the first twenty."""
+        found = self.data.get("clashes")
+        return found if isinstance(found, list) else []
+
+
 class TooLarge(QpiError):
     """This is more than the lab accepts."""
 
@@ -149,7 +168,7 @@ class Faulted(QpiError):
 _KINDS: dict[str, type[QpiError]] = {
     kind.__name__: kind
     for kind in (
-        QpiError, Rejected, ProgramError, Unauthorized, Forbidden, NotFound, Conflict, TooLarge, TooMany, Unavailable,
-        Faulted,
+        QpiError, Rejected, ProgramError, Unauthorized, Forbidden, NotFound, Conflict, BookingConflict, TooLarge,
+        TooMany, Unavailable, Faulted,
     )
 }  # fmt: skip

@@ -107,6 +107,7 @@ class TimeRequestModel(Answer):
     reason: str
     status: RequestStatus
     answer: str
+    granted_s: float | None
     created_at: datetime
     handled_by: str | None = None
     handled_at: datetime | None = None

@@ -75,6 +75,8 @@ class BookingList(Answer):
 
     bookings: list[BookingModel]
     next: str | None = None
+    cut_at: datetime | None = None
+    """Where a repetition without an end was cut, which was just booked."""
 
 
 class QuietHours(Request):
@@ -82,7 +84,9 @@ class QuietHours(Request):
 
     start: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     end: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    days: list[Annotated[int, Meta(ge=0, le=6)]] = field(default_factory=lambda: list(range(7)))
+    days: Annotated[list[Annotated[int, Meta(ge=0, le=6)]], Meta(min_length=1, max_length=7)] = field(
+        default_factory=lambda: list(range(7))
+    )
     timezone: Annotated[str, Meta(max_length=64)] = "UTC"
 
 
@@ -99,7 +103,7 @@ class BookingRule(Request):
     no_show_s: _Seconds | None = None
     """A booking whose people do nothing for so long is given back."""
     modes: list[Mode] | None = None
-    quiet: list[QuietHours] = []
+    quiet: Annotated[list[QuietHours], Meta(max_length=50)] = []
 
 
 class BookingRuleIn(Request):

@@ -19,8 +19,9 @@ Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 Phase = Literal["queued", "assigned", "running", "lost", "cancelling", "completed", "failed", "cancelled"]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
-Label = Annotated[str, Meta(max_length=200)]
-Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=32)]
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+Label = Annotated[str, Meta(max_length=200, pattern=PRINTABLE)]
+Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]], Meta(max_length=32)]
 
 
 class Request(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -74,7 +75,7 @@ class SubmitRequest(Request):
     program: ProgramIn
     options: OptionsIn = msgspec.field(default_factory=OptionsIn)
     qpu: str | None = None
-    name: Annotated[str, Meta(max_length=200)] = ""
+    name: Label = ""
     tags: Tags = []
     priority: Annotated[int, Meta(ge=-10, le=10)] = 0
     retry_safe: bool = False

@@ -6,38 +6,42 @@ import asyncio
 import logging
 import os
 import secrets
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Float, Integer, List, Unicode, default
+from traitlets import TraitType
+from traitlets.config import Config
 
 from qpi_jupyter._version import __version__
 
 from .forward import Upstream
 from .owner import OwnerRecord, Ownership
+from .settings import Setting, SettingsError, own_traits, place_of, resolve
 from .tls import Authority, TlsFiles
+from .traits import LabTraits
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from qpi_jupyter.core.planner import Policy
+
     from .embedded import EmbeddedDrivers
     from .service import Lab, LabConfig
 
 KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE")
 RENEW_EVERY_S = 86_400.0
+ANYWHERE = ("", "0.0.0.0", "::", "*", "localhost")
+"""Addresses to listen at that nobody can be reached by."""
 
 
-def default_lab_dir() -> Path:
-    """The data folder that the environment names, else the platform's."""
-    if stated := os.environ.get("QPI_LAB_DIR"):
-        return Path(stated).expanduser().absolute()
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "qpi-lab"
-
-
-class QPIServer(ExtensionApp):
+class QPIServer(LabTraits, ExtensionApp):
     """The lab: its queue, its drivers' links and its REST surface."""
 
     name = "qpi_server"
@@ -46,57 +50,10 @@ class QPIServer(ExtensionApp):
     extension_url = "/qpi/health"
     load_other_extensions = True
 
-    lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
-    demo = Bool(False, help="Bring two simulated QPUs along: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
-    embedded_drivers = Bool(True, help="Start the simulators that the lab's database defines.")
-    upstream_url = Unicode(help="Forward to the lab at this address, and have none here. Default: QPI_UPSTREAM_URL.")
-    upstream_token = Unicode(help="The token for upstream_url. Default: QPI_UPSTREAM_TOKEN, else the Hub's.")
-    upstream_ca_file = Unicode(help="The certificate that upstream_url is trusted by. Default: the system's.")
-    insecure = Bool(False, help="Send upstream_token over plain http to another machine.")
-    https = Bool(False, help="Serve https with a certificate from the lab's own authority.")
-    tls_dir = Unicode(help="Where the authority's files are. Default: tls in the data folder.")
-    tls_names = List(
-        Unicode(), help="Host names and addresses that the certificate is for, besides this machine's own."
-    )
-    lease_s = Float(20.0, help="How long a silent driver keeps its jobs (seconds).")
-    heartbeat_s = Float(2.0, help="How often drivers report (seconds).")
-    reask_s = Float(15.0, help="How often an idle driver asks again, as a safety net (seconds).")
-    check_budget_s = Float(0.5, help="How long a submit waits for its program to be checked (seconds).")
-    job_timeout_s = Float(600.0, help="How long an attempt may run, where its driver says nothing else (seconds).")
-    max_shots = Integer(1_000_000, help="Shots of one circuit, at most.")
-    result_limit_bytes = Integer(16 << 30, help="Size of one result, at most (bytes).")
-    idle_threshold_s = Float(
-        5.0, help="How long the holder of a booking counts as active after their last act (seconds)."
-    )
-    backfill_max_s = Float(30.0, help="The longest job that may run in an idle holder's booking (seconds).")
-    fair_share = Bool(False, help="Among equal priorities, let those go first who used the QPU less lately.")
-    local_accounts = Bool(False, help="Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in).")
-    for _trait in (
-        lab_dir, demo, embedded_drivers, upstream_url, upstream_token, upstream_ca_file, insecure, https, tls_dir,
-        tls_names, lease_s, heartbeat_s, reask_s, check_budget_s, job_timeout_s, max_shots, result_limit_bytes,
-        idle_threshold_s, backfill_max_s, fair_share, local_accounts,
-    ):  # fmt: skip
-        _trait.tag(config=True)
-    del _trait
-
-    @default("lab_dir")
-    def _default_lab_dir(self) -> str:
-        return str(default_lab_dir())
-
-    @default("upstream_url")
-    def _default_upstream_url(self) -> str:
-        return os.environ.get("QPI_UPSTREAM_URL", "")
-
-    @default("upstream_token")
-    def _default_upstream_token(self) -> str:
-        return os.environ.get("QPI_UPSTREAM_TOKEN") or os.environ.get("JUPYTERHUB_API_TOKEN", "")
-
-    @default("tls_dir")
-    def _default_tls_dir(self) -> str:
-        return str(Path(self.lab_dir) / "tls")
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.stated: dict[str, Setting] = {}
+        """What somebody set, and where; everything else has its default."""
         self.secret = "qpi_local_" + secrets.token_urlsafe(32)
         self.ownership: Ownership | None = None
         self._authority: Authority | None = None
@@ -108,13 +65,64 @@ class QPIServer(ExtensionApp):
 
     # --- what Jupyter calls ------------------------------------------------------------------------------------------
 
+    def _load_config(
+        self, cfg: Config, section_names: list[str] | None = None, traits: dict[str, TraitType[Any, Any]] | None = None
+    ) -> None:
+        """Jupyter's own traits; ours are `settle`d once every source is known."""
+        jupyters = Config(cfg)
+        ours = own_traits(type(self))
+        section = jupyters.pop("QPIServer", {})
+        jupyters["QPIServer"] = Config({k: v for k, v in section.items() if k in self.traits() and k not in ours})
+        super()._load_config(jupyters, section_names, traits)
+
     def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         super()._link_jupyter_server_extension(serverapp)
+        try:
+            self._settle(serverapp)
+        except SettingsError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from error
+        if (settled := getattr(serverapp, "settled", None)) is not None:  # `jupyter qpi` itself
+            settled(self)
         if self.https:
-            self._authority = Authority(TlsFiles.under(Path(self.tls_dir)), self.tls_names)
+            listens = [self.ip_addr] if self.ip_addr not in ANYWHERE else []
+            self._authority = Authority(self.tls_files(), [*self.tls_names, *listens])
             self._authority.ensure()
             serverapp.certfile = str(self._authority.files.cert)
             serverapp.keyfile = str(self._authority.files.key)
+
+    def _settle(self, serverapp: ServerApp) -> None:
+        """Give every trait of ours the value that counts."""
+        flags = {**serverapp.cli_config.get("QPIServer", {}), **self.cli_config.get("QPIServer", {})}
+        files = [*serverapp.loaded_config_files, *self.loaded_config_files]
+        jupyter = {k: v for k, v in self.config.get("QPIServer", {}).items() if k not in flags}
+        found = resolve(
+            type(self), flags=flags, environ=os.environ, jupyter=jupyter, where=lambda key: place_of(key, files)
+        )
+        self.apply(found.settings)
+        for note in found.notes:
+            self.log.warning("%s", note)
+
+    def apply(self, settings: Mapping[str, Setting]) -> None:
+        """Take these values."""
+        for name, setting in settings.items():
+            setattr(self, name, setting.value)
+        self.lab_dir = str(Path(self.lab_dir).expanduser().absolute())
+        if self.heartbeat_s >= self.lease_s:
+            raise SettingsError(
+                f"heartbeat_s ({self.heartbeat_s:g} s) must be shorter than lease_s ({self.lease_s:g} s): a driver "
+                "keeps its jobs by reporting in time."
+            )
+        self.stated = dict(settings)
+
+    def tls_files(self) -> TlsFiles:
+        """Where the files of the lab's own authority are."""
+        usual = TlsFiles.under(Path(self.tls_dir))
+        stated = {
+            "ca_cert": self.tls_ca_cert_file, "ca_key": self.tls_ca_key_file, "cert": self.tls_cert_file,
+            "key": self.tls_key_file,
+        }  # fmt: skip
+        return replace(usual, **{name: Path(path).expanduser() for name, path in stated.items() if path})
 
     def initialize_settings(self) -> None:
         """Let the handlers find this."""
@@ -177,7 +185,7 @@ class QPIServer(ExtensionApp):
         app = self.serverapp
         assert app is not None
         scheme = "https" if app.certfile else "http"
-        host = app.ip if app.ip not in ("", "0.0.0.0", "::", "localhost", "*") else "127.0.0.1"
+        host = app.ip if app.ip not in ANYWHERE else "127.0.0.1"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{app.port}{app.base_url}"
 
     def ca_pem(self) -> bytes | None:
@@ -220,20 +228,23 @@ class QPIServer(ExtensionApp):
             await self._drivers.stop()
             self._drivers = None
 
-    def _config(self) -> LabConfig:
+    def policy(self) -> Policy:
+        """What the planner is told."""
         from qpi_jupyter.core.planner import Policy
 
+        return Policy(**self._values_for(Policy))
+
+    def _config(self) -> LabConfig:
         from .service import LabConfig
 
-        return LabConfig(
-            lab_dir=Path(self.lab_dir), lease_s=self.lease_s, heartbeat_s=self.heartbeat_s, reask_s=self.reask_s,
-            check_budget_s=self.check_budget_s, job_timeout_s=self.job_timeout_s, max_shots=self.max_shots,
-            result_limit_bytes=self.result_limit_bytes, version=__version__,
-            local_accounts=self.local_accounts,
-            policy=Policy(
-                idle_threshold_s=self.idle_threshold_s, backfill_max_s=self.backfill_max_s, fair_share=self.fair_share
-            ),
-        )  # fmt: skip
+        values = self._values_for(LabConfig)
+        values |= {"lab_dir": Path(self.lab_dir), "oauth2_providers": tuple(self.oauth2_providers)}
+        return LabConfig(**values, policy=self.policy(), version=__version__)
+
+    def _values_for(self, kind: type[DataclassInstance]) -> dict[str, Any]:
+        """The settings that ``kind`` has a field for."""
+        ours = own_traits(type(self))
+        return {field.name: getattr(self, field.name) for field in fields(kind) if field.name in ours}
 
     def _record(self) -> OwnerRecord:
         ca_file = self._ca_file()

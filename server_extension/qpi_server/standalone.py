@@ -6,12 +6,48 @@ import signal
 import sys
 from typing import Any, ClassVar
 
-from jupyter_server.serverapp import ServerApp, flags
-from traitlets import default
+from jupyter_server.serverapp import ServerApp, aliases, flags
+from traitlets import Bool, default
+from traitlets.config.loader import KVArgParseConfigLoader
 
 from qpi_jupyter._version import __version__
 
 from .app import QPIServer
+from .settings import ALIASES, INVERTED, UNUSED, own_traits, spellings
+
+COMMANDS = {
+    "backup": "write the running lab into one file",
+    "restore": "make a lab of such a file",
+    "replay": "try a policy on past or invented jobs",
+}
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+_TRAITS = own_traits(QPIServer)
+_SPELLINGS = spellings(_TRAITS)
+_SHORT = {trait: name for name, trait in _SPELLINGS.items() if name not in INVERTED}
+"""The name that the help shows: QPI's, where it has one."""
+_ALIASES = {
+    _kebab(name): f"QPIServer.{trait}" for trait, name in _SHORT.items() if not isinstance(_TRAITS[trait], Bool)
+}
+_SWITCHES = {
+    _kebab(name): ({"QPIServer": {name: True}}, _TRAITS[trait].help)
+    for name, trait in _SPELLINGS.items()
+    if isinstance(_TRAITS[trait], Bool)
+}
+_UNLISTED = {_kebab(name): f"QPIServer.{name}" for name in [*_SPELLINGS, *UNUSED] if name not in ALIASES}
+"""Every other name, so that it is understood, or refused with a reason."""
+
+
+class _StrictLoader(KVArgParseConfigLoader):
+    """The command line, on which a mistyped name is an error and not a remark in the log."""
+
+    def _handle_unrecognized_alias(self, arg: str) -> None:
+        print(f"There is no flag --{arg.lstrip('-')}: see jupyter qpi --help, or --help-all.", file=sys.stderr)
+        raise SystemExit(2)
 
 
 class LabServerApp(ServerApp):
@@ -25,13 +61,11 @@ class LabServerApp(ServerApp):
     examples = """
     jupyter qpi --demo                    # with two simulated QPUs
     jupyter qpi --https --port 8899       # with a certificate of its own
-    """
+    jupyter qpi --show-config             # every setting, its value and where it came from
+    """ + "".join(f"\n    jupyter qpi {command:<25} # {what}; --help says more" for command, what in COMMANDS.items())
     classes: ClassVar = [*ServerApp.classes, QPIServer]
-    flags: ClassVar = {
-        **flags,
-        "demo": ({"QPIServer": {"demo": True}}, "Bring two simulated QPUs along."),
-        "https": ({"QPIServer": {"https": True}}, "Serve https with a certificate from the lab's own authority."),
-    }
+    aliases: ClassVar = {**_ALIASES, **aliases}
+    flags: ClassVar = {**_SWITCHES, **flags}
     default_services = ("api", "auth")
 
     @default("jpserver_extensions")
@@ -50,14 +84,38 @@ class LabServerApp(ServerApp):
         """As a Jupyter server, with the extensions named here and no others."""
         super().initialize(*args, **{**kwargs, "find_extensions": False})
 
+    def settled(self, lab: QPIServer) -> None:
+        """The lab's settings are known: show them and end, if that was asked for; else listen where they say."""
+        if self.show_config or self.show_config_json:
+            from . import show_config
+
+            print(show_config.as_json(lab) if self.show_config_json else show_config.as_table(lab))
+            raise SystemExit(0)
+        told = self.cli_config.get("ServerApp", {})
+        if lab.ip_addr and "ip" not in told:
+            self.ip = lab.ip_addr
+        if lab.server_port is not None and "port" not in told:
+            self.port = lab.server_port
+
     def init_signal(self) -> None:
         """As a Jupyter server, but an interrupt ends it properly without a terminal to ask at, too."""
         super().init_signal()
         if not (sys.stdin and sys.stdin.isatty()):
             signal.signal(signal.SIGINT, self._signal_stop)
 
+    def _create_loader(self, argv: Any, aliases: Any, flags: Any, classes: Any) -> _StrictLoader:
+        return _StrictLoader(argv, {**_UNLISTED, **aliases}, flags, classes=classes, log=self.log)
 
-main = LabServerApp.launch_instance
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve, or carry out one of `COMMANDS`."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] in COMMANDS:
+        from . import commands
+
+        raise SystemExit(getattr(commands, arguments[0])(arguments[1:]))
+    LabServerApp.launch_instance(arguments)
+
 
 if __name__ == "__main__":
     main()

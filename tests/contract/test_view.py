@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,8 @@ def test_with_fair_share_everybody_has_a_job_in_the_view(tmp_path: Path) -> None
         for number in range(100):
             add_job(connection, number, "ann")
         add_job(connection, 0, "bob")
-        spent = Entry(kind=EntryKind.SETTLE, account="ann", amount_s=-9.0, at=NOW, qpu="q1", job_id="x", attempt=1)
-        facts.add_entry(connection, spent)
+        spent = Entry(kind=EntryKind.SETTLE, account="group:qed", person="ann", amount_s=-9.0, at=NOW, qpu="q1")
+        facts.add_entry(connection, replace(spent, job_id="x", attempt=1))
 
     def look(connection: Connection) -> str | None:
         view, _ = load_view(connection, "q1", NOW, Policy(fair_share=True), online=True)

@@ -182,7 +182,9 @@ class ScriptedDriver:
         self.aborts.put_nowait(parse(data, Abort))
 
 
-def encode(counts: dict[str, int] | None = None, blob: bytes = b"PK data", busy_s: float = 0.25) -> tuple[bytes, bytes]:
+def encode(
+    counts: dict[str, int] | None = None, blob: bytes = b"PK data", busy_s: float = 0.25, bits: int = 2
+) -> tuple[bytes, bytes]:
     """A result's header and data."""
     circuit = {
         "name": "bell",
@@ -191,9 +193,9 @@ def encode(counts: dict[str, int] | None = None, blob: bytes = b"PK data", busy_
         "shots": 100,
         "meas_level": 2,
         "meas_return": "single",
-        "creg_sizes": [["c", 2]],
+        "creg_sizes": [["c", bits]],
         "qreg_sizes": [["q", 2]],
-        "memory_slots": 2,
+        "memory_slots": bits,
         "n_qubits": 2,
         "seed": None,
         "metadata": {},

@@ -41,6 +41,10 @@ BODIES: dict[str, Any] = {
     "UserPatch": {"name": "Ann"},
     "Password": {"identity": "ann", "password": "x"},
     "Code": {"provider": "x", "code": "x"},
+    "AccountChange": {"limited": None},
+    "GrantIn": {"seconds": 1},
+    "TimeRequestIn": {"seconds": 1},
+    "TimeRequestAnswer": {"status": "approved"},
     "TokenChange": {},
     "PasswordChange": {"current": "x", "new": "0123456789"},
     "SignIn": {"name": "ann", "password": "x"},
@@ -50,7 +54,17 @@ BODIES: dict[str, Any] = {
     "GroupChange": {},
     "NoticeIn": {"title": "x"},
     "NoticeChange": {},
+    "JobChange": {"name": "x"},
+    "BookingIn": {"start_at": "2030-01-01T09:00:00Z", "end_at": "2030-01-01T10:00:00Z", "qpu": "q"},
+    "BookingChange": {},
+    "BookingRuleIn": {"rule": {}},
+    "FeedIn": {},
 }
+QUERIES: dict[str, dict[str, str]] = {
+    "ImportQuery": {"qpu": "q"},
+    "NextFreeQuery": {"qpu": "q", "seconds": "60"},
+}
+"""What must be asked for."""
 
 
 async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> httpx.Response:
@@ -59,7 +73,8 @@ async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> htt
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     body = msgspec.json.encode(BODIES[route.body.__name__]) if route.body is not None else None
-    async with client.stream(route.method, path.lstrip("/"), headers=headers, content=body) as answer:
+    query = QUERIES.get(route.query.__name__, {}) if route.query is not None else {}
+    async with client.stream(route.method, path.lstrip("/"), headers=headers, params=query, content=body) as answer:
         if answer.headers.get("Content-Type") == "text/event-stream":  # which would not end
             return httpx.Response(answer.status_code, headers=answer.headers)
         await answer.aread()

@@ -89,12 +89,12 @@ def site(seat: Any) -> Any:
 
 
 @asynccontextmanager
-async def serving(seat: Any) -> AsyncIterator[str]:
-    """The address of the surface with ``seat`` behind it."""
+async def serving(seat: Any, identity_provider: IdentityProvider | None = None) -> AsyncIterator[str]:
+    """The address of the surface with ``seat`` behind it, and Jupyter's or another sign-in in front."""
     ours = [handler for handler in handlers() if handler[0] != r"/api/events"]
     application = Application(
         ours, qpi=site(seat), base_url="/", log_function=lambda _handler: None, xsrf_cookies=True,
-        identity_provider=IdentityProvider(token=JUPYTER_TOKEN),
+        identity_provider=identity_provider or IdentityProvider(token=JUPYTER_TOKEN),
         authorizer=AllowAllAuthorizer(),
         cookie_secret=b"c" * 32,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from sqlalchemy import Connection
 
-from qpi_jupyter.core.errors import Faulted, ProgramError, QpiError, Rejected, Unavailable
+from qpi_jupyter.core.errors import Faulted, NotFound, ProgramError, QpiError, Rejected, Unavailable
 from qpi_jupyter.core.jobs import Job, JobState, RetryPolicy
 from qpi_jupyter.core.lifecycle import Event, EventKind
 from qpi_jupyter.core.manifest import Estimate
@@ -120,6 +121,8 @@ class Checker:
     async def _check_stored(self, session: DriverSession, record: JobRecord) -> bool:
         """Check one stored job; False if the driver went away meanwhile."""
         program = await self._room.store.read(lambda connection: _candidate(connection, record))
+        if program is None:
+            return True
         try:
             estimate = await self._ask(session, program, self._room.config.check_timeout_s)
         except Unavailable as error:
@@ -136,7 +139,8 @@ class Checker:
 
     async def _refuse(self, record: JobRecord, error: QpiError) -> None:
         at = self._room.now()
-        await self._room.advance(record.id, Event(kind=EventKind.ERRORED, at=at, error=error.to_dict()))
+        with contextlib.suppress(NotFound):  # cancelled and deleted meanwhile
+            await self._room.advance(record.id, Event(kind=EventKind.ERRORED, at=at, error=error.to_dict()))
 
     async def _accept(self, session: DriverSession, record: JobRecord, estimate: Estimate) -> None:
         at = self._room.now()
@@ -197,9 +201,11 @@ def _gib(nbytes: int) -> str:
     return f"{nbytes / 2**30:,.1f} GiB" if nbytes >= 1 << 30 else f"{nbytes / 2**20:,.0f} MiB"
 
 
-def _candidate(connection: Connection, record: JobRecord) -> Candidate:
+def _candidate(connection: Connection, record: JobRecord) -> Candidate | None:
+    """What to check; None if the job was cancelled and deleted meanwhile."""
     packed = jobs.program(connection, record.program_sha256)
-    assert packed is not None, "a job's program is never deleted"
+    if packed is None:
+        return None
     return Candidate(
         format=ProgramFormat(record.format),
         packed=packed,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qpi_jupyter.core.planner import Policy
+from qpi_server.providers import OAuth2Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +29,16 @@ class LabConfig:
     """The bound that an unchecked job is planned with."""
     max_shots: int = 1_000_000
     result_limit_bytes: int = 16 << 30
+    default_allowance_s: float | None = None
+    """QPU time that each person's account begins with; None: nobody's time is limited."""
+    retention_days: float = 0.0
+    """How long a finished job is kept; 0: for ever."""
+    events_retention_days: float = 0.0
+    public_bookings: bool = True
+    """Whether everybody sees whose a booking is and what it is called."""
     policy: Policy = field(default_factory=Policy)
     local_accounts: bool = False
     """Whether people may sign in with a password of the lab's own."""
+    oauth2_providers: tuple[OAuth2Provider, ...] = ()
     version: str = ""
     """The software's version, for ``GET health``."""

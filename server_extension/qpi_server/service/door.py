@@ -218,8 +218,8 @@ def _welcome(connection: Connection, principal: Principal, source: str, at: date
         row = UserRow(name=name, source=source, source_roles=tuple(roles), created_at=at, seen_at=at)
         people.add(connection, row)
     else:
-        if row.source == LOCAL:
-            # Whoever knew the password of that name is not the one whom Jupyter has just signed in.
+        if row.source in (LOCAL, people.LAB):
+            # Whoever had a password for that name need not be the one whom Jupyter has just signed in.
             tokens.revoke_all(connection, name, at)
         people.change(connection, name, source=source, source_roles=roles, password=None, seen_at=at)
         row = replace(row, source=source, source_roles=tuple(roles))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Permission, Principal, allows
-from qpi_jupyter.core.errors import NotFound
 from qpi_jupyter.wire.rest import EventModel, EventPage
-from qpi_server.store import facts
+from qpi_server.store import attempts, facts
 
+from .job_edits import visible
 from .models import event_models
 from .outbox import ALL_EVENTS, events_topic
 from .room import Room, find
@@ -51,13 +53,13 @@ class EventService:
                     continue
 
     async def of_job(self, principal: Principal, job_id: str) -> EventPage:
-        """Every event of one job; ``prev`` is the job's own one before."""
+        """Every event of one job, with the names of its drivers; ``prev`` is the job's own one before."""
 
         def query(connection: Connection) -> list[facts.EventRow]:
-            record = find(connection, job_id)
-            if not allows(principal, Permission.JOBS_READ, record.job.owner):
-                raise NotFound(f"There is no job {job_id!r}, or it is not yours.", code="unknown_job")
-            return facts.events_of_job(connection, job_id)
+            visible(principal, find(connection, job_id))
+            rows = facts.events_of_job(connection, job_id)
+            names = attempts.driver_names(connection, job_id)
+            return [replace(row, data=row.data | _named(row.data, names)) for row in rows]
 
         rows = await self._room.store.read(query)
         return EventPage(events=event_models(rows, 0), cursor=rows[-1].seq if rows else 0)
@@ -74,3 +76,9 @@ class EventService:
             for event in page.events:
                 yield event
             cursor = page.cursor
+
+
+def _named(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, str]:
+    """Who had the attempt that an event is about; nobody has a waiting job."""
+    name = names.get(data.get("attempt", 0))
+    return {"driver_name": name} if name is not None and data.get("phase") != "queued" else {}

@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Permission, Principal, allows
-from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, Rejected
+from qpi_jupyter.core.errors import Conflict, Forbidden, Rejected
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance, left_out
 from qpi_jupyter.core.planner import Reason, explain
 from qpi_jupyter.core.results import qiskit_result
 from qpi_jupyter.wire.faultpoint import reach
-from qpi_jupyter.wire.rest import DatasetInfo, JobModel, JobPage, OptionsIn, SubmitRequest
+from qpi_jupyter.wire.rest import DatasetInfo, JobChange, JobModel, JobPage, OptionsIn, SubmitRequest
 from qpi_server.store import facts, jobs
 from qpi_server.store.facts import ResultRow
 from qpi_server.store.jobs import JobRecord
+from qpi_server.store.search import page
 from qpi_server.store.view import load_view
 
+from . import job_edits
+from .job_edits import own, visible
+from .job_search import Wanted, search_for, total
 from .models import job_model
 from .outbox import job_topic
 from .reconcile import Reconciler
@@ -71,7 +75,7 @@ class JobService:
             while True:
                 news.clear()
                 record, result = self._room.store.glance(lambda connection: _load(connection, job_id))
-                _visible(principal, record)
+                visible(principal, record)
                 seen = max(record.version, self._room.progress.version(job_id))
                 left = deadline - loop.time()
                 if record.job.state.final or left <= 0 or (version is not None and seen != version):
@@ -88,28 +92,49 @@ class JobService:
         *,
         limit: int = 50,
         after: str | None = None,
-        status: str | None = None,
-        qpu: str | None = None,
-        mine: bool = True,
+        mine: bool | None = None,
+        **wanted: Unpack[Wanted],
     ) -> JobPage:
-        """One's own jobs, newest first; everybody's with ``mine=False``, for those who may."""
-        everybody = not mine and allows(principal, Permission.JOBS_READ_ANY)
-        states = [state for state in JobState if state.status == status]
-        if status is not None and not states:
-            raise Rejected(
-                f"{status!r} is no status: pending, running, completed, failed, cancelled.", code="bad_status"
-            )
+        """The jobs that ``principal`` may see, newest first: one's own, unless ``mine=False``, or another ``owner`` or
+        a ``group`` is asked for.
+
+        A page that looked at much and found little is shorter than ``limit``: its ``next`` goes on from there.
+        """
+        search = search_for(principal, mine, wanted)
         before = None if after is None else _cursor(after)
         limit = max(1, min(limit, MAX_PAGE))
 
-        def query(connection: Connection) -> tuple[Sequence[JobModel], str | None]:
-            owner = None if everybody else principal.name
-            found = jobs.page(connection, owner=owner, before=before, states=states, qpu=qpu, limit=limit)
-            more = str(found[-1].job.seq) if len(found) == limit else None
-            return self._rows(connection, principal, found), more
+        def query(connection: Connection) -> JobPage:
+            found, below = page(connection, search, before=before, limit=limit)
+            models = self._rows(connection, principal, found)
+            return JobPage(jobs=[*models], next=None if below is None else str(below), total=total(connection, search))
 
-        models, more = await self._room.store.read(query)
-        return JobPage(jobs=[*models], next=more)
+        return await self._room.store.read(query)
+
+    async def change(self, principal: Principal, job_id: str, wanted: JobChange) -> JobModel:
+        """Its name, tags, project and the group that it is shared with.
+
+        Raises
+        ------
+        NotFound, Forbidden
+            the job is not there for ``principal``; it is somebody else's.
+        Rejected
+            the group is not one of theirs.
+        """
+        await job_edits.change(self._room, principal, job_id, wanted)
+        return await self.get(principal, job_id)
+
+    async def delete(self, principal: Principal, job_id: str) -> None:
+        """Take a final job away, its program and its data with it; what it cost stays in the ledger.
+
+        Raises
+        ------
+        NotFound, Forbidden
+            the job is not there for ``principal``; it is somebody else's.
+        Conflict
+            it has not ended.
+        """
+        await job_edits.delete(self._room, principal, job_id)
 
     async def cancel(self, principal: Principal, job_id: str) -> JobModel:
         """Ask for the job to stop; a result that comes first wins. Again is fine."""
@@ -117,10 +142,7 @@ class JobService:
         alive = self._reconciler.leases.alive
 
         def unit(connection: Connection) -> list[Change]:
-            record = find(connection, job_id)
-            _visible(principal, record)
-            if not allows(principal, Permission.JOBS_CANCEL, record.job.owner):
-                raise NotFound(f"Job {job_id} is not yours to cancel.", code="unknown_job")
+            record = own(principal, find(connection, job_id), Permission.JOBS_CANCEL, "cancel")
             step = advance(record.job, Event(kind=EventKind.CANCEL_REQUESTED, at=at))
             first = carry_out(connection, record, step, at, floor=floor)
             job = first.after.job
@@ -157,10 +179,9 @@ class JobService:
         """The packed sources."""
 
         def query(connection: Connection) -> bytes:
-            record = find(connection, job_id)
-            _visible(principal, record)
+            record = visible(principal, find(connection, job_id))
             packed = jobs.program(connection, record.program_sha256)
-            assert packed is not None, "a job's program is never deleted"
+            assert packed is not None, "a program is there as long as its job"
             return packed
 
         return await self._room.store.read(query)
@@ -169,14 +190,14 @@ class JobService:
         """The run options, as they were sent."""
 
         def query(connection: Connection) -> bytes:
-            _visible(principal, find(connection, job_id))
+            visible(principal, find(connection, job_id))
             return jobs.options(connection, job_id)
 
         return msgspec.json.decode(await self._room.store.read(query), type=OptionsIn)
 
     async def _completed(self, principal: Principal, job_id: str) -> tuple[JobRecord, ResultRow]:
         record, row = await self._room.store.read(lambda connection: _load(connection, job_id))
-        _visible(principal, record)
+        visible(principal, record)
         if row is None:
             job = record.job
             raise Conflict(
@@ -223,12 +244,6 @@ def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | N
     record = find(connection, job_id)
     result = facts.result(connection, job_id) if record.job.state is JobState.COMPLETED else None
     return record, result
-
-
-def _visible(principal: Principal, record: JobRecord) -> None:
-    """Somebody else's job is as good as none."""
-    if not allows(principal, Permission.JOBS_READ, record.job.owner):
-        raise NotFound(f"There is no job {record.id!r}, or it is not yours.", code="unknown_job")
 
 
 def _qiskit(record: JobRecord, row: ResultRow) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from qpi_server.store import SqliteStore, bench
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.filesystem import require_local
 
+from .accounts import AccountService
 from .audit import AuditService
+from .bookings import BookingService
 from .checking import Checker
 from .clock import Clock
 from .config import LabConfig
@@ -23,6 +25,7 @@ from .dispatch import Dispatcher
 from .door import Door
 from .drivers import DriverService
 from .events import EventService
+from .feeds import FeedService
 from .jobs import JobService
 from .metrics import Metrics
 from .notices import NoticeService
@@ -30,9 +33,11 @@ from .outbox import Outbox
 from .people import PeopleService
 from .qpus import EmbeddedService, QpuService
 from .reconcile import Reconciler
+from .retention import Retention
 from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
+from .time_requests import TimeRequestService
 from .tokens import TokenService
 
 DATABASE = "lab.sqlite3"
@@ -55,11 +60,16 @@ class Lab:
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
+        self.accounts = AccountService(room)
+        self.time_requests = TimeRequestService(room)
         door = Door(room)
         self.tokens = TokenService(room, door, sessions)
         self.people = PeopleService(room, door, self.tokens)
         self.notices = NoticeService(room)
         self.audit = AuditService(room)
+        self._retention = Retention(room)
+        self.bookings = BookingService(room)
+        self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, self.people)
         room.outbox.wake = self._dispatcher.wake
         room.outbox.freed = self._dispatcher.freed
@@ -94,6 +104,8 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
+        lab._retention.start()
+        await lab.notices.recover()
         return lab
 
     async def close(self) -> None:
@@ -102,6 +114,8 @@ class Lab:
             session.close("The lab is closing.")
             session.peer.close()
         self._reconciler.close()
+        self._retention.close()
+        self.notices.close()
         await self._room.outbox.tasks.close()
         await self._room.store.close()
 

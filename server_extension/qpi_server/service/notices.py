@@ -20,6 +20,7 @@ from qpi_server.store import facts, notices, people
 from qpi_server.store.facts import EVERYBODY, EventRow
 from qpi_server.store.notices import NoticeRow
 
+from .clock import Timer
 from .parts import record, require_groups, require_people
 from .room import Room
 
@@ -31,6 +32,19 @@ class NoticeService:
 
     def __init__(self, room: Room) -> None:
         self._room = room
+        self._starts: dict[str, Timer] = {}
+
+    async def recover(self) -> None:
+        """Wait for the starts that an earlier server waited for."""
+        now = self._room.now()
+        for row in await self._room.store.read(lambda connection: notices.to_come(connection, now)):
+            self._await_start(row)
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        for timer in self._starts.values():
+            timer.cancel()
+        self._starts.clear()
 
     async def list(self, principal: Principal, *, all: bool = False) -> NoticeList:
         """What one has to know now and has not dismissed, newest first; ``all`` of them, for managers.
@@ -70,6 +84,7 @@ class NoticeService:
             return self._put(connection, principal, row, "created", row)
 
         self._ring(await self._room.store.write(unit))
+        self._await_start(row)
         return _model(row, principal, dismissed=False)
 
     async def change(self, principal: Principal, notice_id: str, request: NoticeChange) -> NoticeModel:
@@ -94,6 +109,7 @@ class NoticeService:
 
         row, done, concerned = await self._room.store.write(unit)
         self._ring(concerned)
+        self._await_start(row)
         return _model(row, principal, done)
 
     async def delete(self, principal: Principal, notice_id: str) -> NoticeModel:
@@ -114,6 +130,7 @@ class NoticeService:
 
         row, done, concerned = await self._room.store.write(unit)
         self._ring(concerned)
+        self._forget_start(row.id)
         return _model(row, principal, done)
 
     async def dismiss(self, principal: Principal, notice_id: str) -> NoticeModel:
@@ -132,7 +149,7 @@ class NoticeService:
                 raise _unknown(notice_id)
             if not notices.dismissed(connection, notice_id, principal.name):
                 notices.dismiss(connection, notice_id, principal.name, at)
-                facts.add_event(connection, _event(row, "dismissed", principal.name, at))
+                facts.add_event(connection, _event(row.id, "dismissed", principal.name, at))
             return row
 
         row = await self._room.store.write(unit)
@@ -149,8 +166,35 @@ class NoticeService:
         concerned = _audience(connection, row) | _audience(connection, before)
         concerned = {EVERYBODY} if EVERYBODY in concerned else concerned
         for name in sorted(concerned):
-            facts.add_event(connection, _event(row, action, name, row.changed_at))
+            facts.add_event(connection, _event(row.id, action, name, row.changed_at))
         return concerned
+
+    def _await_start(self, row: NoticeRow) -> None:
+        """Say when the notice's time begins, to those who would else see it at their next look only."""
+        self._forget_start(row.id)
+        wait_s = (row.start_at - self._room.now()).total_seconds() if row.start_at is not None else 0.0
+        if wait_s > 0:
+            clock, tasks = self._room.clock, self._room.outbox.tasks
+            self._starts[row.id] = clock.call_at(
+                clock.monotonic() + wait_s, lambda: tasks.start(self._begin(row.id), f"notice {row.id} begins")
+            )
+
+    def _forget_start(self, notice_id: str) -> None:
+        if (timer := self._starts.pop(notice_id, None)) is not None:
+            timer.cancel()
+
+    async def _begin(self, notice_id: str) -> None:
+        self._starts.pop(notice_id, None)
+        at = self._room.now()
+
+        def unit(connection: Connection) -> set[str]:
+            row = notices.find(connection, notice_id)
+            concerned = _audience(connection, row) if row is not None else set()
+            for name in sorted(concerned):
+                facts.add_event(connection, _event(notice_id, "begun", name, at))
+            return concerned
+
+        self._ring(await self._room.store.write(unit))
 
     def _ring(self, concerned: set[str]) -> None:
         for name in concerned:
@@ -200,8 +244,8 @@ def _unknown(notice_id: str) -> NotFound:
     return NotFound(f"There is no notice {notice_id!r}, or it is not for you.", code="unknown_notice")
 
 
-def _event(row: NoticeRow, action: str, owner: str, at: datetime) -> EventRow:
-    return EventRow(kind=EventName.NOTICE_CHANGED, at=at, owner=owner, data={"id": row.id, "action": action})
+def _event(notice_id: str, action: str, owner: str, at: datetime) -> EventRow:
+    return EventRow(kind=EventName.NOTICE_CHANGED, at=at, owner=owner, data={"id": notice_id, "action": action})
 
 
 def _model(row: NoticeRow, principal: Principal, dismissed: bool) -> NoticeModel:

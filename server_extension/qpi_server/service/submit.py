@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import Conflict, QpiError, Rejected, TooLarge
+from qpi_jupyter.core.accounting import group_account
+from qpi_jupyter.core.errors import Conflict, Forbidden, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.jobs import Job, RetryPolicy
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import Program, check_program, pack
@@ -22,9 +23,11 @@ from qpi_jupyter.wire.rest import SubmitRequest
 from qpi_server.store import bench, facts, jobs
 from qpi_server.store.jobs import JobRecord
 
+from .charging import set_aside
 from .checking import Candidate, Checker, checked
 from .crowd import Crowd
 from .dispatch import MAX_OPTIONS_BYTES
+from .job_edits import sharing
 from .room import Qpu, Room, find
 from .sessions import Sessions
 from .transitions import changed_event, hold_for
@@ -67,12 +70,17 @@ class Submitter:
             self._room.metrics.refused.labels(error.code).inc()
             raise
         reach("submit_before_commit")
-        work = self._room.store.write(lambda connection: _store(connection, draft))
+        allowance_s = self._room.config.default_allowance_s
+        work = self._room.store.write(lambda connection: _store(connection, draft, allowance_s))
         qpu = draft.record.job.qpu
         if draft.record.job.checked:
             # Queued right behind the job: both share a commit, and the answer waits for neither more nor less.
             self._room.outbox.wake(qpu)
-        record, created = await work
+        try:
+            record, created = await work
+        except Forbidden as error:
+            self._room.metrics.refused.labels(error.code).inc()
+            raise
         reach("submit_after_commit")
         if created:
             self._room.metrics.submitted.labels(qpu).inc()
@@ -88,6 +96,7 @@ class Submitter:
     async def _draft(self, principal: Principal, request: SubmitRequest, key: str | None, fingerprint: str) -> _Draft:
         program = request.to_program()
         check_program(program, max_shots=self._room.config.max_shots)
+        account = "" if request.group is None else _account(principal, request.group)
         candidate = await _candidate(program, request)
         qpu, estimate = await self._target(request.qpu, program, candidate)
         # What an unchecked job is planned with.
@@ -101,7 +110,8 @@ class Submitter:
             retry_safe=request.retry_safe,
             priority=request.priority,
             submitted_at=at,
-            tags=tuple(request.tags),
+            account=account,
+            tags=tuple(dict.fromkeys(request.tags)),
             checked=False,
             estimate_s=bound,
             upper_s=bound,
@@ -118,6 +128,7 @@ class Submitter:
             shots=program.options.shots,
             submitted_at=at,
             project=request.project,
+            shared_with=sharing(principal, request.shared_with),
         )
         return _Draft(record, candidate, fingerprint, key)
 
@@ -164,6 +175,19 @@ class Submitter:
             return (not self._sessions.online(qpu.name), busy, -size, qpu.name)
 
         return sorted((q for q in simulators if rows[q.name].enabled and not rows[q.name].maintenance), key=order)
+
+
+def _account(principal: Principal, group: str) -> str:
+    """The account of a group that one belongs to."""
+    if group in principal.groups:
+        return group_account(group)
+    yours = ", ".join(sorted(principal.groups)) or "none"
+    raise Forbidden(
+        f"The group {group!r} cannot pay for your job: you are not in it. Your groups: {yours}.",
+        code="not_a_member",
+        field="group",
+        groups=sorted(principal.groups),
+    )
 
 
 async def _candidate(program: Program, request: SubmitRequest) -> Candidate:
@@ -242,15 +266,16 @@ def _same(connection: Connection, owner: str, key: str, fingerprint: str) -> Job
     return find(connection, known[1])
 
 
-def _store(connection: Connection, draft: _Draft) -> tuple[JobRecord, bool]:
+def _store(connection: Connection, draft: _Draft, allowance_s: float | None) -> tuple[JobRecord, bool]:
     record, at, owner = draft.record, draft.record.submitted_at, draft.record.job.owner
     if draft.key is not None and (known := _same(connection, owner, draft.key, draft.fingerprint)) is not None:
         return known, False
+    hold = hold_for(record.job, 1, at)
+    set_aside(connection, hold, allowance_s)
     jobs.add_program(connection, draft.program.sha256, draft.program.packed, at)
     seq = jobs.add(connection, record, draft.program.options)
     record = replace(record, job=record.job.with_(seq=seq))
     if draft.key is not None:
         jobs.add_key(connection, owner, draft.key, draft.fingerprint, record.id, at)
-    facts.add_entry(connection, hold_for(record.job, 1, at))
-    facts.add_event(connection, changed_event(record, at, EventName.JOB_SUBMITTED))
+    facts.add_event(connection, changed_event(record, at, EventName.JOB_SUBMITTED, lines=[hold]))
     return record, True

@@ -5,6 +5,7 @@ No use case changes a job's state by itself: it asks `core.lifecycle` what an ev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from qpi_jupyter.core.accounting import Entry, EntryKind
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.lifecycle import Effect, EffectKind, Step
 from qpi_jupyter.wire.events import EventName
-from qpi_server.store import facts, jobs
+from qpi_server.store import attempts, facts, jobs
 from qpi_server.store.facts import EventRow
 from qpi_server.store.jobs import JobRecord
 
@@ -70,10 +71,11 @@ def carry_out(
     if step.changed:
         after = _record(before, step, at, floor)
         jobs.save(connection, before, after)
+    lines: list[Entry] = []
     for effect in step.effects:
-        _interpret(connection, effect, before, after, at, epoch)
+        lines += _interpret(connection, effect, before, after, at, epoch)
     if step.changed:
-        facts.add_event(connection, changed_event(after, at))
+        facts.add_event(connection, changed_event(after, at, lines=lines))
     aborts = tuple(e.attempt for e in step.effects if e.kind is EffectKind.ABORT)
     return Change(
         before=before,
@@ -85,8 +87,10 @@ def carry_out(
     )
 
 
-def changed_event(record: JobRecord, at: datetime, kind: EventName = EventName.JOB_CHANGED) -> EventRow:
-    """The event of a job: what a list row shows."""
+def changed_event(
+    record: JobRecord, at: datetime, kind: EventName = EventName.JOB_CHANGED, *, lines: Sequence[Entry] = ()
+) -> EventRow:
+    """The event of a job: what a list row shows, who has it, and what it cost or gave back."""
     job = record.job
     data: dict[str, Any] = {
         "status": job.state.status,
@@ -98,6 +102,10 @@ def changed_event(record: JobRecord, at: datetime, kind: EventName = EventName.J
         "name": record.name,
         "owner": job.owner,
     }
+    if job.driver is not None:
+        data["driver"] = job.driver
+    if lines:
+        data["ledger"] = [{"kind": e.kind.value, "amount_s": e.amount_s, "account": e.account} for e in lines]
     if job.error is not None:
         data["error"] = job.error
     return EventRow(kind=kind, at=at, owner=job.owner, job_id=job.id, qpu=job.qpu, data=data)
@@ -105,14 +113,19 @@ def changed_event(record: JobRecord, at: datetime, kind: EventName = EventName.J
 
 def hold_for(job: Job, attempt: int, at: datetime) -> Entry:
     """The entry that sets an attempt's estimate aside."""
+    return _entry(EntryKind.HOLD, job, attempt, -job.estimate_s, at)
+
+
+def _entry(kind: EntryKind, job: Job, attempt: int, amount_s: float, at: datetime) -> Entry:
     return Entry(
-        kind=EntryKind.HOLD,
-        account=job.owner,
-        amount_s=-job.estimate_s,
+        kind=kind,
+        account=job.payer,
+        amount_s=amount_s,
         at=at,
         qpu=job.qpu,
         job_id=job.id,
         attempt=attempt,
+        person=job.owner,
     )
 
 
@@ -141,17 +154,20 @@ def _record(before: JobRecord, step: Step, at: datetime, floor: int) -> JobRecor
 
 def _interpret(
     connection: Connection, effect: Effect, before: JobRecord, after: JobRecord, at: datetime, epoch: int | None
-) -> None:
-    """Do the part of ``effect`` that belongs into the transaction; aborts and wake-ups come after it."""
+) -> list[Entry]:
+    """Do the part of ``effect`` that belongs into the transaction; aborts and wake-ups come after it.
+
+    Returns what it wrote into the ledger.
+    """
     job = before.job
     match effect.kind:
         case EffectKind.BEGIN_ATTEMPT:
             if after.job.attempt > job.attempt:
-                jobs.begin_attempt(connection, after.job, epoch=epoch, at=at)
+                attempts.begin(connection, after.job, epoch=epoch, at=at)
             else:
-                jobs.reopen_attempt(connection, after.job)
+                attempts.reopen(connection, after.job)
         case EffectKind.END_ATTEMPT:
-            jobs.end_attempt(
+            attempts.end(
                 connection,
                 job.id,
                 effect.attempt,
@@ -163,21 +179,33 @@ def _interpret(
         case EffectKind.HOLD:
             entry = hold_for(after.job, effect.attempt, at)
             if accounting.hold(facts.entries(connection, job.id), like=entry) is not None:
+                # Unlike at submit, nobody asks whether the account can bear it: the repeat is the lab's fault.
                 facts.add_entry(connection, entry)
+                return [entry]
         case EffectKind.SETTLE:
-            busy_s = float(effect.data["busy_s"])
-            amount = accounting.settle(facts.entries(connection, job.id), attempt=effect.attempt, busy_s=busy_s)
-            _close(connection, EntryKind.SETTLE, job, effect.attempt, amount, at)
+            entries = facts.entries(connection, job.id)
+            amount = accounting.settle(entries, attempt=effect.attempt, busy_s=float(effect.data["busy_s"]))
+            return _close(connection, EntryKind.SETTLE, job, effect.attempt, amount, entries, at)
         case EffectKind.REFUND:
-            amount = accounting.refund(facts.entries(connection, job.id), attempt=effect.attempt)
-            _close(connection, EntryKind.REFUND, job, effect.attempt, amount, at)
+            entries = facts.entries(connection, job.id)
+            amount = accounting.refund(entries, attempt=effect.attempt)
+            return _close(connection, EntryKind.REFUND, job, effect.attempt, amount, entries, at)
         case EffectKind.ABORT | EffectKind.WAKE:
             pass
+    return []
 
 
-def _close(connection: Connection, kind: EntryKind, job: Job, attempt: int, amount: float | None, at: datetime) -> None:
-    if amount is not None:
-        facts.add_entry(
-            connection,
-            Entry(kind=kind, account=job.owner, amount_s=amount, at=at, qpu=job.qpu, job_id=job.id, attempt=attempt),
-        )
+def _close(
+    connection: Connection,
+    kind: EntryKind,
+    job: Job,
+    attempt: int,
+    amount: float | None,
+    entries: Sequence[Entry],
+    at: datetime,
+) -> list[Entry]:
+    if amount is None:
+        return []
+    entry = _entry(kind, job, attempt, amount, at)
+    facts.add_entry(connection, entry, released_s=accounting.held(entries, attempt))
+    return [entry]

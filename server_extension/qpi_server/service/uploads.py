@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import msgspec
@@ -77,21 +78,23 @@ class Upload:
         writer, self._writer = self._writer, None
         if writer is None:
             return KNOWN, await self._verdict()
-        try:
-            await self._settle()
-            if self._total <= _IN_THREAD:
-                self._take(self._drain(), writer)
-                header = self._splitter.finish()
-                parsed = _parse(self._splitter.header)
-                await asyncio.to_thread(writer.publish, header["dataset"]["sha256"])
-            else:
-                header = await asyncio.to_thread(self._last, self._drain(), writer)
-                parsed = _parse(self._splitter.header)
-        except BaseException:
-            writer.abort()
-            raise
-        reach("result_blob_stored")
-        return await self._store(parsed, header["dataset"]["sha256"], header["dataset"]["bytes"])
+        with contextlib.ExitStack() as kept:
+            try:
+                await self._settle()
+                if self._total <= _IN_THREAD:
+                    self._take(self._drain(), writer)
+                    header = self._splitter.finish()
+                    parsed = _parse(self._splitter.header)
+                    kept.enter_context(self._room.blobs.keeping(header["dataset"]["sha256"]))
+                    await asyncio.to_thread(writer.publish, header["dataset"]["sha256"])
+                else:
+                    header = await asyncio.to_thread(self._last, self._drain(), writer, kept)
+                    parsed = _parse(self._splitter.header)
+            except BaseException:
+                writer.abort()
+                raise
+            reach("result_blob_stored")
+            return await self._store(parsed, header["dataset"]["sha256"], header["dataset"]["bytes"])
 
     def abort(self) -> None:
         """Forget what came; again is fine, and once `finish` was called it changes nothing."""
@@ -118,9 +121,12 @@ class Upload:
         if blob := self._splitter.feed(data):
             writer.write(blob)
 
-    def _last(self, data: bytes, writer: BlobWriter) -> dict[str, Any]:  # Any: see the splitter
+    def _last(
+        self, data: bytes, writer: BlobWriter, kept: contextlib.ExitStack
+    ) -> dict[str, Any]:  # Any: see the splitter
         self._take(data, writer)
         header = self._splitter.finish()
+        kept.enter_context(self._room.blobs.keeping(header["dataset"]["sha256"]))
         writer.publish(header["dataset"]["sha256"])
         return header
 

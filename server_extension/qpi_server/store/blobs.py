@@ -7,6 +7,9 @@ import errno
 import os
 import re
 import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from qpi_jupyter.core.errors import NotFound, QpiError, Unavailable
@@ -64,6 +67,8 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lock = threading.Lock()
+        self._coming: Counter[str] = Counter()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # All shelves at once, so that no result waits for one.
         for shelf in range(256):
@@ -76,6 +81,43 @@ class Blobs:
 
     def writer(self) -> BlobWriter:
         return BlobWriter(self.folder)
+
+    @contextlib.contextmanager
+    def keeping(self, sha256: str) -> Iterator[None]:
+        """Nobody discards this blob meanwhile: its row is not written yet."""
+        with self._lock:
+            self._coming[sha256] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming[sha256] -= 1
+                if not self._coming[sha256]:
+                    del self._coming[sha256]
+
+    def discard(self, sha256: str, in_use: Callable[[], bool]) -> bool:
+        """Take a blob away unless it is in use, or coming; whether it is gone. Blocking.
+
+        Parameters
+        ----------
+        in_use
+            reads what is committed: a row that is only about to go, or to come, does not count.
+        """
+        gone = self.folder / f"{_TEMP}{secrets.token_hex(8)}"
+        with self._lock:
+            if sha256 in self._coming or in_use():
+                return False
+            try:
+                os.replace(_path(self.folder, sha256), gone)
+            except FileNotFoundError:
+                return True
+        gone.unlink()  # freeing a large file takes its time
+        return True
+
+    def shelf(self, number: int) -> list[str]:
+        """The digests of the blobs on one of the 256 shelves."""
+        name = f"{number:02x}"
+        return [name + rest for rest in os.listdir(self.folder / name) if _SHA256.fullmatch(name + rest)]
 
     def path(self, sha256: str) -> Path:
         """Where the blob lies.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, union_all, update
 
-from qpi_jupyter.core.accounting import Entry, EntryKind
+from qpi_jupyter.core.accounting import Entry, EntryKind, held
 
-from .schema import events, ledger, results
+from .schema import accounts, events, ledger, results
 
 EVERYBODY = ""
 
@@ -84,6 +84,12 @@ def events_of_job(connection: Connection, job_id: str) -> list[EventRow]:
     return [_event(row) for row in connection.execute(query)]
 
 
+def events_of_booking(connection: Connection, booking_id: str) -> list[EventRow]:
+    """Every event of a booking, oldest first."""
+    query = select(events).where(events.c.booking_id == booking_id).order_by(events.c.seq)
+    return [_event(row) for row in connection.execute(query)]
+
+
 def newest_event(connection: Connection) -> int:
     """The newest ``seq``; 0 before the first event."""
     return int(connection.execute(select(func.max(events.c.seq))).scalar() or 0)
@@ -105,13 +111,38 @@ def entries(connection: Connection, job_id: str) -> list[Entry]:
             job_id=row.job_id,
             attempt=row.attempt,
             reason=row.reason,
+            person=row.person,
         )
         for row in connection.execute(_ENTRIES, {"job": job_id})
     ]
 
 
-def add_entry(connection: Connection, entry: Entry) -> None:
-    """Append a line to the ledger."""
+class Standing(NamedTuple):
+    """How an account stands after a line."""
+
+    balance_s: float
+    limited: bool | None
+    """None: as the lab's configuration says."""
+
+
+_POST = (
+    update(accounts)
+    .where(accounts.c.name == bindparam("account"))
+    .values(balance_s=accounts.c.balance_s + bindparam("by"), held_s=accounts.c.held_s + bindparam("held_by"))
+    .returning(accounts.c.balance_s, accounts.c.limited)
+)
+_OPEN = insert(accounts)
+
+
+def add_entry(connection: Connection, entry: Entry, *, released_s: float | None = None) -> Standing:
+    """Append a line to the ledger; the account follows.
+
+    Parameters
+    ----------
+    released_s
+        what a settle or a refund lets go of that was set aside, where the caller knows; else it is looked up.
+    """
+    held_by = _held_by(connection, entry) if released_s is None else -released_s
     connection.execute(
         _ADD_ENTRY,
         {
@@ -123,8 +154,26 @@ def add_entry(connection: Connection, entry: Entry) -> None:
             "job_id": entry.job_id,
             "attempt": entry.attempt,
             "reason": entry.reason,
+            "person": entry.person,
         },
     )
+    row = connection.execute(_POST, {"account": entry.account, "by": entry.amount_s, "held_by": held_by}).first()
+    if row is not None:
+        return Standing(row.balance_s, row.limited)
+    new = {"name": entry.account, "balance_s": entry.amount_s, "held_s": held_by, "created_at": entry.at}
+    connection.execute(_OPEN, new)
+    return Standing(entry.amount_s, None)
+
+
+def _held_by(connection: Connection, entry: Entry) -> float:
+    """By how much a line changes what is set aside."""
+    if entry.kind is EntryKind.GRANT:
+        return 0.0
+    if entry.kind is EntryKind.HOLD:
+        return -entry.amount_s
+    if entry.job_id is None or entry.attempt is None:
+        return 0.0
+    return -held(entries(connection, entry.job_id), entry.attempt)
 
 
 def balance(connection: Connection, account: str) -> float:
@@ -136,11 +185,11 @@ def balance(connection: Connection, account: str) -> float:
 def shares(connection: Connection, qpu: str, since: datetime) -> dict[str, float]:
     """QPU-seconds used on ``qpu`` since then, by person."""
     query = (
-        select(ledger.c.account, func.sum(ledger.c.amount_s))
+        select(ledger.c.person, func.sum(ledger.c.amount_s))
         .where(ledger.c.qpu == qpu, ledger.c.at >= since, ledger.c.kind != EntryKind.GRANT)
-        .group_by(ledger.c.account)
+        .group_by(ledger.c.person)
     )
-    return {account: -float(amount) for account, amount in connection.execute(query)}
+    return {person: -float(amount) for person, amount in connection.execute(query)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

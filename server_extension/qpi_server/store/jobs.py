@@ -1,8 +1,7 @@
-"""Rows of jobs and their attempts: named statements, and the counters that go with them."""
+"""Rows of jobs: named statements, and the counters and tags that go with them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 
 from qpi_jupyter.core.jobs import Job, JobState, RetryPolicy
 
-from .schema import attempts, idempotency, jobs, programs, qpus
+from . import tags, tallies
+from .schema import idempotency, jobs, programs, qpus
 
 OPEN = (JobState.ASSIGNED, JobState.RUNNING, JobState.CANCELLING)
 """The states in which an attempt is with a driver."""
@@ -52,7 +52,7 @@ class JobRecord:
 
 _HIDDEN = {"options", "parent_id", "plan_id", "depends_on"}
 COLUMNS = [column for column in jobs.c if column.name not in _HIDDEN]
-_BY_ID = select(*COLUMNS).where(jobs.c.id == bindparam("job_id"))
+_BY_ID = select(*COLUMNS).where(jobs.c.id == bindparam("job_id"), jobs.c.deleted_at.is_(None))
 _OF_DRIVER = select(*COLUMNS).where(jobs.c.driver == bindparam("by"), jobs.c.state.in_([s.value for s in OPEN]))
 _COUNT_OF_DRIVER = (
     select(func.count())
@@ -108,7 +108,7 @@ def record(row: Row[Any]) -> JobRecord:
 
 
 def find(connection: Connection, job_id: str) -> JobRecord | None:
-    """The job of that id, if there is one."""
+    """The job of that id, if there is one that nobody has deleted."""
     row = connection.execute(_BY_ID, {"job_id": job_id}).first()
     return None if row is None else record(row)
 
@@ -200,8 +200,11 @@ def add(connection: Connection, new: JobRecord, options: bytes) -> int:
         },
     )
     _count(connection, job.qpu, None, job)
+    tallies.add(connection, 1, *tallies.of_jobs(job.owner))
     assert result.inserted_primary_key is not None
-    return int(result.inserted_primary_key[0])
+    seq = int(result.inserted_primary_key[0])
+    tags.put(connection, seq, job.tags)
+    return seq
 
 
 def save(connection: Connection, before: JobRecord, after: JobRecord) -> None:
@@ -220,6 +223,20 @@ def save(connection: Connection, before: JobRecord, after: JobRecord) -> None:
         },
     )
     _count(connection, after.job.qpu, before.job, after.job)
+
+
+def edit(connection: Connection, after: JobRecord) -> None:
+    """Write what people may change of a job at any time."""
+    row = {
+        "job_id": after.id,
+        "version": after.version,
+        "name": after.name,
+        "tags": list(after.job.tags),
+        "project": after.project,
+        "shared_with": after.shared_with,
+    }
+    connection.execute(_UPDATE, row)
+    tags.put(connection, after.job.seq, after.job.tags)
 
 
 _COUNTERS = (
@@ -274,71 +291,6 @@ def ahead(connection: Connection, job: Job) -> tuple[int, float]:
         return int(count), float(seconds or 0.0)
     queued, queued_s = connection.execute(select(qpus.c.queued, qpus.c.queued_s).where(qpus.c.name == job.qpu)).one()
     return int(queued) - 1, float(queued_s) - job.estimate_s
-
-
-def page(
-    connection: Connection,
-    *,
-    owner: str | None,
-    before: int | None,
-    states: Iterable[JobState] = (),
-    qpu: str | None = None,
-    limit: int,
-) -> list[JobRecord]:
-    """Newest first; of everybody where ``owner`` is None."""
-    query = select(*COLUMNS).order_by(jobs.c.seq.desc()).limit(limit)
-    if owner is not None:
-        query = query.where(jobs.c.owner == owner)
-    if before is not None:
-        query = query.where(jobs.c.seq < before)
-    if qpu is not None:
-        query = query.where(jobs.c.qpu == qpu)
-    if wanted := [state.value for state in states]:
-        query = query.where(jobs.c.state.in_(wanted))
-    return [record(row) for row in connection.execute(query)]
-
-
-# Attempts
-
-_BEGIN = insert(attempts)
-_THIS = and_(attempts.c.job_id == bindparam("job"), attempts.c.attempt == bindparam("number"))
-_END = update(attempts).where(_THIS)
-_REOPEN = update(attempts).where(_THIS).values(ended_at=None, outcome=None)
-
-
-def begin_attempt(connection: Connection, job: Job, *, epoch: int | None, at: datetime) -> None:
-    """Write attempt ``job.attempt``."""
-    row = {"job_id": job.id, "attempt": job.attempt, "driver": job.driver, "epoch": epoch, "assigned_at": at}
-    connection.execute(_BEGIN, row)
-
-
-def reopen_attempt(connection: Connection, job: Job) -> None:
-    """Attempt ``job.attempt`` goes on, although it was thought to be over."""
-    connection.execute(_REOPEN, {"job": job.id, "number": job.attempt})
-
-
-def end_attempt(
-    connection: Connection,
-    job_id: str,
-    attempt: int,
-    *,
-    outcome: str,
-    at: datetime,
-    started_at: datetime | None,
-    busy_s: float | None,
-) -> None:
-    """Write how an attempt ended."""
-    connection.execute(
-        _END,
-        {
-            "job": job_id,
-            "number": attempt,
-            "outcome": outcome,
-            "ended_at": at,
-            "started_at": started_at,
-            "busy_s": busy_s,
-        },
-    )
 
 
 # Programs and idempotency keys

@@ -67,6 +67,12 @@ def newest(
     return [(_row(row), row.dismissed_at is not None) for row in connection.execute(query)]
 
 
+def to_come(connection: Connection, at: datetime) -> list[NoticeRow]:
+    """Those whose time begins after ``at``."""
+    query = select(notices).where(notices.c.deleted_at.is_(None), notices.c.start_at > at)
+    return [_row(row) for row in connection.execute(query)]
+
+
 def dismissed(connection: Connection, notice_id: str, person: str) -> bool:
     """Whether a person has dismissed a notice."""
     query = select(dismissals.c.at).where(dismissals.c.notice_id == notice_id, dismissals.c.person == person)

@@ -170,15 +170,21 @@ jobs = Table(
     Column("parent_id", String),
     Column("plan_id", String),
     Column("depends_on", JSON(none_as_null=True)),
-    Index(None, "owner", "seq"),
     Index(None, "driver", "state"),
     Index(None, "program_sha256"),
-    Index(None, "shared_with", "seq"),
-    Index(None, "qpu", "seq"),
-    Index(None, "project", "seq"),
-    Index(None, "ended_at"),
     sqlite_autoincrement=True,
 )
+# What lists and searches walk along; a deleted job is in none of them.
+for _columns in (
+    ("owner", "seq"), ("owner", "state", "seq"), ("state", "seq"), ("qpu", "seq"), ("project", "seq"),
+    ("shared_with", "seq"), ("submitted_at",), ("ended_at",),
+):  # fmt: skip
+    Index(
+        f"ix_jobs_alive_{'_'.join(_columns)}",
+        *(jobs.c[name] for name in _columns),
+        sqlite_where=jobs.c.deleted_at.is_(None),
+        postgresql_where=jobs.c.deleted_at.is_(None),
+    )
 Index(
     "ix_jobs_queue", jobs.c.qpu, jobs.c.state, jobs.c.checked, jobs.c.priority.desc(), jobs.c.seq
 )  # the planner's order
@@ -214,6 +220,7 @@ ledger = Table(
     UniqueConstraint("job_id", "attempt", "kind"),
     Index(None, "qpu", "at"),
     Index(None, "account", "at"),
+    Index(None, "person", "at"),
     sqlite_autoincrement=True,
 )
 
@@ -245,6 +252,7 @@ results = Table(
     Column("blob_bytes", BigInteger, nullable=False),
     Column("small", Boolean, nullable=False),  # the counts are few enough to travel with the job
     Column("stored_at", Moment, nullable=False),
+    Index(None, "blob_sha256"),
 )
 
 idempotency = Table(
@@ -255,6 +263,7 @@ idempotency = Table(
     Column("fingerprint", String, nullable=False),
     Column("job_id", String, ForeignKey("jobs.id"), nullable=False),
     Column("at", Moment, nullable=False),
+    Index(None, "at"),
 )
 
 job_tags = Table(
@@ -352,7 +361,9 @@ accounts = Table(
     metadata,
     Column("name", String, primary_key=True),  # a person, or "group:" and a group
     Column("balance_s", Float(53), nullable=False, default=0.0),  # the sum of the account's ledger lines
+    Column("held_s", Float(53), nullable=False, default=0.0),  # of that: set aside by holds that are open
     Column("limited", Boolean),  # None: as the lab's configuration says
+    Column("allowance_at", Moment),  # when the lab's default allowance was granted
     Column("created_at", Moment, nullable=False),
 )
 
@@ -367,6 +378,7 @@ time_requests = Table(
     Column("reason", String, nullable=False, default=""),
     Column("status", String, nullable=False),  # pending, approved, rejected, withdrawn
     Column("answer", String, nullable=False, default=""),
+    Column("granted_s", Float(53)),
     Column("handled_by", String),
     Column("handled_at", Moment),
     Column("created_at", Moment, nullable=False),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tornado.iostream import StreamClosedError
 
+from qpi_jupyter.core.errors import NotFound
+
 if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
@@ -31,7 +33,10 @@ async def send_file(handler: RequestHandler, download: Download) -> None:
         handler.clear_header("Content-Type")
         await handler.finish()
         return
-    file = await asyncio.to_thread(open, download.path, "rb")
+    try:
+        file = await asyncio.to_thread(open, download.path, "rb")
+    except FileNotFoundError as error:
+        raise NotFound("The job has just been deleted, and its data with it.", code="unknown_job") from error
     try:
         size = os.fstat(file.fileno()).st_size
         wanted = asked.get("Range") if asked.get("If-Range", etag) == etag else None

@@ -288,6 +288,9 @@ class RestHandler(Signed):
             await send_file(self, reply.body)
             return
         assert not isinstance(reply.body, Stream), "only a route that waits streams"
+        if reply.status == HTTPStatus.NOT_MODIFIED:
+            await self.finish()
+            return
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import Struct
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core.access import OPEN_TO_ALL
 
-from .table import Route
+from .table import Answers, Route
 
 _REF = "#/components/schemas/{name}"
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiToken": []}]
@@ -48,7 +49,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 def _structs(routes: Iterable[Route]) -> list[type[Struct]]:
     found: dict[type[Struct], None] = {}
     for route in routes:
-        for kind in (route.error, route.query, route.body, *route.answers.values()):
+        for kind in (route.error, route.query, route.body, *chain.from_iterable(map(_kinds, route.answers.values()))):
             if kind is not None and not isinstance(kind, str):
                 found[kind] = None
     return list(found)
@@ -70,7 +71,7 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[route.body]}}}
     elif route.opens is not None:
         binary = {"type": "string", "format": "binary"}
-        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": binary}}}
+        operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": binary}}}
     return operation
 
 
@@ -109,10 +110,17 @@ def _parameters(route: Route, components: Mapping[str, Any]) -> list[dict[str, A
     return found
 
 
-def _answer(status: int, kind: type[Struct] | str, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
-    if status == HTTPStatus.NO_CONTENT:
-        return {"description": "Done."}
-    if isinstance(kind, str):
-        schema = {} if kind == "application/json" else {"type": "string"}
-        return {"description": kind, "content": {kind: {"schema": schema}}}
-    return {"description": kind.__name__, "content": {"application/json": {"schema": refs[kind]}}}
+def _kinds(answer: Answers) -> tuple[type[Struct] | str, ...]:
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def _answer(status: int, answer: Answers, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+    names, content = [], {}
+    for kind in _kinds(answer):
+        if isinstance(kind, str):
+            names.append(kind)
+            content[kind] = {"schema": {} if kind == "application/json" else {"type": "string"}}
+        else:
+            names.append(kind.__name__)
+            content["application/json"] = {"schema": refs[kind]}
+    return {"description": " or ".join(names), "content": content}

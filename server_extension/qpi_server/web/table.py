@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,7 @@ from qpi_jupyter.wire.rest import ErrorBody
 if TYPE_CHECKING:
     from qpi_server.service import Lab
 
+Answers = type[Struct] | str | tuple[type[Struct] | str, ...]
 _PATTERNS = {"attempt": r"[0-9]{1,9}"}
 
 
@@ -101,20 +102,21 @@ class Reply:
 class Route:
     """One verb of one address.
 
-    ``answers`` maps each good status to the struct or the media type that comes with it; ``opens`` makes the sink of
-    a streamed body before its first byte is read; ``waits`` marks a long-poll, which ends when its asker goes;
-    ``refuses`` names error statuses that other routes do not have, ``error`` the body of every refusal.
+    ``answers`` maps each good status to the structs or the media types that come with it; ``opens`` makes the sink of a
+    body of the media type ``takes`` before its first byte is read; ``waits`` marks a long-poll, which ends when its
+    asker goes; ``refuses`` names error statuses that other routes do not have, ``error`` the body of every refusal.
     """
 
     method: str
     path: str
     permission: Permission
     run: Callable[[Call], Awaitable[Reply]]
-    answers: Mapping[int, type[Struct] | str]
+    answers: Mapping[int, Answers]
     query: type[Struct] | None = None
     body: type[Struct] | None = None
     headers: tuple[str, ...] = ()
     opens: Callable[[Call], Awaitable[Sink]] | None = None
+    takes: str = "application/octet-stream"
     waits: bool = False
     refuses: tuple[int, ...] = ()
     error: type[Struct] = ErrorBody
@@ -135,7 +137,7 @@ class Table:
         self.routes: list[Route] = []
 
     def route(
-        self, method: str, path: str, permission: Permission, answers: Mapping[int, type[Struct] | str], **more: Any
+        self, method: str, path: str, permission: Permission, answers: Mapping[int, Answers], **more: Any
     ) -> Callable[[Callable[[Call], Awaitable[Reply]]], Callable[[Call], Awaitable[Reply]]]:
         """Add the decorated function as a route; see `Route` for ``more``."""
 
@@ -160,7 +162,7 @@ class Table:
 
 
 def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Struct:
-    """A query string as its struct: the last of repeated values counts.
+    """A query string as its struct: the last of repeated values counts, unless the struct has a list for them.
 
     Raises
     ------
@@ -168,9 +170,18 @@ def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Str
         an unknown name, or a value of the wrong type.
     """
     try:
-        values = {name: found[-1].decode() for name, found in arguments.items() if name not in ("token", "_xsrf")}
+        lists = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
+        values: dict[str, str | list[str]] = {
+            name: [value.decode() for value in found] if name in lists else found[-1].decode()
+            for name, found in arguments.items()
+            if name not in ("token", "_xsrf")
+        }
         return msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
         raise Rejected(f"The query is not valid: {error}", code="bad_query") from error
     except UnicodeDecodeError as error:
         raise Rejected("The query is not UTF-8.", code="bad_query") from error
+
+
+def _is_list(kind: Any) -> bool:  # Any: whatever an annotation may be
+    return get_origin(get_args(kind)[0] if get_origin(kind) is Annotated else kind) is list

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qpi_jupyter.core.bookings import Booking, BookingMode, active, following
+from qpi_jupyter.core.bookings import Booking, BookingMode, BookingStatus, active, following
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.planner import (
     Activity,
@@ -198,7 +198,7 @@ def test_bookings_are_half_open_and_a_released_one_counts_no_more() -> None:
     assert active([now_on, later], NOW) is now_on
     assert active([now_on, later], after(10)) is later
     assert following([later, now_on], NOW) is later
-    assert active([replace(now_on, released=True)], NOW) is None
+    assert active([replace(now_on, status=BookingStatus.RELEASED)], NOW) is None
 
 
 @pytest.mark.parametrize("times", [(NOW, NOW), (NOW, NOW.replace(tzinfo=None))])

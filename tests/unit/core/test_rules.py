@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qpi_jupyter.core import accounting, errors
-from qpi_jupyter.core.access import ANONYMOUS, PERMISSIONS, Permission, Principal, Role, allows, permissions
+from qpi_jupyter.core.access import (
+    ANONYMOUS,
+    PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+    allows,
+    may_read_job,
+    permissions,
+)
 from qpi_jupyter.core.accounting import EntryKind, balance
 from qpi_jupyter.core.errors import ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.programs import (
@@ -166,8 +175,34 @@ def test_other_peoples_jobs_are_the_managers_business(role: Role, may: bool, per
     assert allows(who(role), permission, owner="bob") is may
 
 
+@pytest.mark.parametrize(
+    ("reader", "shared_with", "may"),
+    [
+        (who(Role.USER), None, True),
+        (who(Role.USER), "qed", True),
+        (who(Role.USER, name="bob"), None, False),
+        (who(Role.USER, name="bob"), "qed", False),
+        (who(Role.USER, name="bob", groups=frozenset({"staff"})), "qed", False),
+        (who(Role.USER, name="bob", groups=frozenset({"qed"})), "qed", True),
+        (who(Role.USER, name="bob", groups=frozenset({"qed"})), None, False),
+        (who(Role.USER, name="bob", groups=frozenset({""})), None, False),
+        (who(Role.MANAGER, name="bob"), None, True),
+        (who(Role.ADMIN, name="bob"), "qed", True),
+        (who(Role.MANAGER, name="bob", scopes=frozenset({Permission.JOBS_READ})), None, False),
+        (who(Role.USER, scopes=frozenset({Permission.DRIVE})), "qed", False),
+        (who(Role.DRIVER, name="bob", groups=frozenset({"qed"}), qpu="q1"), "qed", False),
+        (who(Role.SERVICE, name="bob", groups=frozenset({"qed"})), "qed", False),
+        (ANONYMOUS, None, False),
+    ],
+)
+def test_who_reads_a_job(reader: Principal, shared_with: str | None, may: bool) -> None:
+    assert may_read_job(reader, owner="ada", shared_with=shared_with) is may
+
+
 def test_nobody_and_a_narrow_token_may_little() -> None:
-    assert [p for p in Permission if allows(ANONYMOUS, p)] == [Permission.HEALTH, Permission.SIGN_IN]
+    assert [p for p in Permission if allows(ANONYMOUS, p)] == [
+        Permission.HEALTH, Permission.FEEDS_OPEN, Permission.SIGN_IN,
+    ]  # fmt: skip
     narrow = who(Role.ADMIN, scopes=frozenset({Permission.JOBS_READ, Permission.DRIVE}))
     assert permissions(narrow) == {Permission.JOBS_READ}, "a scope never adds"
     assert not allows(narrow, Permission.JOBS_READ, owner="bob")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from qpi_jupyter.wire.rest import PRINTABLE
 from qpi_server.web.table import Table
 
 v1 = Table("/qpi/v1/")
@@ -16,8 +17,15 @@ MAX_WAIT_S = 60.0
 Wait = Annotated[float, Meta(ge=0, le=MAX_WAIT_S)]
 Cursor = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Limit = Annotated[int, Meta(ge=1, le=2000)]
-Text = Annotated[str, Meta(max_length=200)]
+Text = Annotated[str, Meta(max_length=200, pattern=PRINTABLE)]
 
 
 class Query(Struct, kw_only=True, forbid_unknown_fields=True):
     """A query string; unknown names are refused."""
+
+
+class PageQuery(Query):
+    """A page of a list, after a cursor that the page before it named."""
+
+    limit: Limit = 100
+    after: Text | None = None

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire import rest
@@ -11,6 +17,9 @@ from .base import Cursor, Limit, Query, Text, Wait, v1
 
 ZIP = "application/zip"
 PACKED = "application/octet-stream"
+NOTHING = ""
+Texts = Annotated[list[Text], Meta(max_length=32)]
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class JobQuery(Query):
@@ -21,13 +30,21 @@ class JobQuery(Query):
 
 
 class JobsQuery(Query):
-    """``GET jobs``: newest first."""
+    """``GET jobs``: newest first; ``name`` is a part of it, ``tag`` may come several times, ``group`` is whom the job
+    is shared with. Without ``mine``, ``owner`` and ``group``: one's own."""
 
     limit: Limit = 50
     after: Text | None = None
-    status: rest.Status | None = None
+    mine: bool | None = None
+    name: Text = ""
+    tag: Texts = msgspec.field(default_factory=list)
+    project: Text | None = None
+    group: Text | None = None
+    owner: Text | None = None
     qpu: Text | None = None
-    mine: bool = True
+    status: rest.Status | None = None
+    submitted_after: Moment | None = None
+    submitted_before: Moment | None = None
 
 
 @v1.route("POST", "jobs", P.JOBS_SUBMIT, {201: rest.JobModel, 200: rest.JobModel},
@@ -44,11 +61,7 @@ async def submit(call: Call) -> Reply:
 @v1.route("GET", "jobs", P.JOBS_READ, {200: rest.JobPage}, query=JobsQuery)
 async def list_jobs(call: Call) -> Reply:
     """One page of jobs, newest first."""
-    q: JobsQuery = call.query
-    page = await call.lab.jobs.list(
-        call.person, limit=q.limit, after=q.after, status=q.status, qpu=q.qpu, mine=q.mine
-    )  # fmt: skip
-    return Reply(body=page)
+    return Reply(body=await call.lab.jobs.list(call.person, **msgspec.structs.asdict(call.query)))
 
 
 @v1.route("GET", "jobs/{id}", P.JOBS_READ, {200: rest.JobModel}, query=JobQuery, waits=True)
@@ -56,6 +69,19 @@ async def get_job(call: Call) -> Reply:
     """One job; with wait_s, once it is final or newer than version."""
     q: JobQuery = call.query
     return Reply(body=await call.lab.jobs.get(call.person, call.path["id"], wait_s=q.wait_s, version=q.version))
+
+
+@v1.route("PATCH", "jobs/{id}", P.JOBS_EDIT, {200: rest.JobModel}, body=rest.JobChange)
+async def change_job(call: Call) -> Reply:
+    """Name, tag, share a job, or put it into a project; what is left out stays."""
+    return Reply(body=await call.lab.jobs.change(call.person, call.path["id"], call.body))
+
+
+@v1.route("DELETE", "jobs/{id}", P.JOBS_EDIT, {204: NOTHING})
+async def delete_job(call: Call) -> Reply:
+    """Delete a job that has ended, with its program and its data."""
+    await call.lab.jobs.delete(call.person, call.path["id"])
+    return Reply(status=204)
 
 
 @v1.route("POST", "jobs/{id}/cancel", P.JOBS_CANCEL, {200: rest.JobModel})

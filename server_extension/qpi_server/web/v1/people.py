@@ -6,14 +6,7 @@ from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.wire import people
 from qpi_server.web.table import Call, Reply
 
-from .base import Limit, Query, Text, v1
-
-
-class PageQuery(Query):
-    """``GET users`` and ``GET audit``: a page after a cursor."""
-
-    limit: Limit = 100
-    after: Text | None = None
+from .base import PageQuery, v1
 
 
 @v1.route("GET", "me", P.PEOPLE_READ, {200: people.Me}, refuses=(404,))

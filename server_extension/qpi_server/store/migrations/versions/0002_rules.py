@@ -16,7 +16,9 @@ def upgrade() -> None:
         "accounts",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("balance_s", sa.Float(53), nullable=False),
+        sa.Column("held_s", sa.Float(53), nullable=False),
         sa.Column("limited", sa.Boolean(), nullable=True),
+        sa.Column("allowance_at", sa.Float(53), nullable=True),
         sa.Column("created_at", sa.Float(53), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_accounts")),
     )
@@ -106,6 +108,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("answer", sa.String(), nullable=False),
+        sa.Column("granted_s", sa.Float(53), nullable=True),
         sa.Column("handled_by", sa.String(), nullable=True),
         sa.Column("handled_at", sa.Float(53), nullable=True),
         sa.Column("created_at", sa.Float(53), nullable=False),
@@ -227,10 +230,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("deleted_at", sa.Float(53), nullable=True))
         batch_op.add_column(sa.Column("raw_estimate_s", sa.Float(53), nullable=True))
         batch_op.add_column(sa.Column("eta_at", sa.Float(53), nullable=True))
-        batch_op.create_index(batch_op.f("ix_jobs_ended_at"), ["ended_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_project_seq"), ["project", "seq"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_qpu_seq"), ["qpu", "seq"], unique=False)
-        batch_op.create_index(batch_op.f("ix_jobs_shared_with_seq"), ["shared_with", "seq"], unique=False)
+        batch_op.drop_index(batch_op.f("ix_jobs_owner_seq"))
+    alive = sa.text("deleted_at IS NULL")
+    for columns in (
+        ["owner", "seq"], ["owner", "state", "seq"], ["state", "seq"], ["qpu", "seq"], ["project", "seq"],
+        ["shared_with", "seq"], ["submitted_at"], ["ended_at"],
+    ):  # fmt: skip
+        name = f"ix_jobs_alive_{'_'.join(columns)}"
+        op.create_index(name, "jobs", columns, sqlite_where=alive, postgresql_where=alive)
+    op.create_index(op.f("ix_results_blob_sha256"), "results", ["blob_sha256"])
+    op.create_index(op.f("ix_idempotency_at"), "idempotency", ["at"])
 
     with op.batch_alter_table("api_tokens", schema=None) as batch_op:
         batch_op.add_column(sa.Column("session", sa.Boolean(), server_default="0", nullable=False))
@@ -239,6 +248,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.add_column(sa.Column("person", sa.String(), server_default="", nullable=False))
+        batch_op.create_index(batch_op.f("ix_ledger_person_at"), ["person", "at"], unique=False)
 
     with op.batch_alter_table("qpus", schema=None) as batch_op:
         batch_op.add_column(sa.Column("correction", sa.Float(53), server_default="1", nullable=False))
@@ -251,10 +261,16 @@ def upgrade() -> None:
 def _fill() -> None:
     """Derive the new tables from what was there."""
     op.execute(
-        "INSERT INTO accounts (name, balance_s, created_at) SELECT account, SUM(amount_s), MIN(at) FROM ledger "
-        "GROUP BY account"
+        "INSERT INTO accounts (name, balance_s, held_s, created_at) SELECT account, SUM(amount_s), 0, MIN(at) "
+        "FROM ledger GROUP BY account"
+    )
+    op.execute(
+        "UPDATE accounts SET held_s = COALESCE((SELECT -SUM(held.amount_s) FROM ledger AS held "
+        "WHERE held.account = accounts.name AND held.kind = 'hold' AND NOT EXISTS (SELECT 1 FROM ledger AS ended "
+        "WHERE ended.job_id = held.job_id AND ended.attempt = held.attempt AND ended.kind IN ('settle', 'refund'))), 0)"
     )
     op.execute("UPDATE ledger SET person = account")
+    # Until their next visit says more. (The least of an owner's roles is admin, by the alphabet.)
     op.execute(
         "INSERT INTO users (name, display_name, email, roles, source, source_roles, created_at) "
         "SELECT owner, '', '', '[]', 'jupyter', MIN(roles), MIN(at) FROM ("

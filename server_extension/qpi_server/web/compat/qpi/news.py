@@ -15,7 +15,7 @@ from .base import Record
 from .jobs import job_record
 from .notices import the_notice
 from .qpus import qpu_record
-from .slots import the_slot
+from .slots import slot_records
 from .time_requests import request_record
 from .users import the_user
 
@@ -64,12 +64,9 @@ async def _qpu(lab: Lab, person: Principal, event: EventModel) -> Changed:
 
 
 async def _slot(lab: Lab, person: Principal, event: EventModel) -> Changed:
-    slot_id = event.data.get("slot_id")
-    if not slot_id:
-        return []
-    action = {"created": "create", "deleted": "delete"}.get(str(event.data.get("action")), "update")
-    record = {"id": slot_id} if action == "delete" else await the_slot(lab, person, slot_id)
-    return [(slot_id, action, record)]
+    action = {"created": "create", "deleted": "delete"}.get(event.data["action"], "update")
+    slots = slot_records([await lab.bookings.get(person, event.data["booking_id"])])
+    return [(slot["id"], action, {"id": slot["id"]} if action == "delete" else slot) for slot in slots]
 
 
 async def _request(lab: Lab, person: Principal, event: EventModel) -> Changed:

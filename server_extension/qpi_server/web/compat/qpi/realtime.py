@@ -160,11 +160,14 @@ async def _stream(lab: Lab) -> AsyncIterator[bytes]:
 
 async def _follow(lab: Lab, client: Client, person: Principal, cursor: int) -> None:
     """Queue what happens, as far as the person may see it; the stream ends with the lab."""
+    last: News | None = None
     try:
         async for event in lab.events.subscribe(person, after=cursor):
             for collection in collections_of(event.kind):
                 if client.wants(collection):
                     for news, record in await load(lab, person, collection, event):
-                        client.tell(news, record)
+                        if news != last or news.action == "update":  # a slot is made on each of its QPUs
+                            client.tell(news, record)
+                        last = news
     except QpiError:
         client.end()

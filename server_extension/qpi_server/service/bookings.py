@@ -1,0 +1,381 @@
+"""Bookings: make, move, shorten, release, delete, and tell when there is room."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+
+from msgspec import UNSET
+from sqlalchemy import Connection
+
+from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.booking_rules import FREE
+from qpi_jupyter.core.bookings import Booking, BookingMode, BookingStatus, book, next_free, rebook, require_open
+from qpi_jupyter.core.errors import Conflict, NotFound, QpiError, Rejected
+from qpi_jupyter.wire.bookings import BookingChange, BookingIn, BookingList, BookingModel, Imported, NextFree
+from qpi_jupyter.wire.rest import EventPage
+from qpi_server.store import bookings, facts
+from qpi_server.store.bookings import BookingFilter, BookingRow
+
+from . import booking_facts, ics
+from .booking_checks import (
+    LONGEST,
+    cursor_of,
+    interval,
+    manages,
+    moment,
+    read_cursor,
+    require_mode,
+    require_own,
+    require_standing,
+    title,
+)
+from .booking_facts import BookingChanged, booking_model
+from .booking_plans import MAX_ROWS, Plan, checked, plan
+from .booking_rules import BookingRules
+from .models import event_models
+from .room import Room
+
+MAX_PAGE = 2_000
+Series = Literal["this", "following", "all"]
+Rows = list[BookingRow]
+Models = list[BookingModel]
+
+
+class BookingService(BookingRules):
+    """Everybody's bookings. Whether one clashes is looked up in the transaction that writes it."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        self._public = room.config.public_bookings
+
+    async def create(self, principal: Principal, request: BookingIn) -> BookingList:
+        """Book an interval, its repetitions, or a slot of several QPUs: all of it or nothing.
+
+        Raises
+        ------
+        Rejected
+            the request is no booking, or breaks a rule; ``field`` says where.
+        BookingConflict
+            something is booked; with the next free interval.
+        """
+        checked(principal, request)
+        qpus, owner, now = self._targets(request), request.booked_by or principal.name, self._room.now()
+        rule = await self._room.store.read(lambda connection: self.binding(connection, principal, owner, qpus))
+        wanted = await plan(principal, request, qpus, rule=rule, now=now)
+
+        def unit(connection: Connection) -> None:
+            self._require_room(connection, principal, wanted)
+            if wanted.series is not None:
+                bookings.add_series(connection, wanted.series)
+            bookings.add(connection, wanted.rows)
+            deeds = [BookingChanged(action="created", by=principal.name, before=None, after=row) for row in wanted.rows]
+            booking_facts.write(connection, deeds, now, public=self._public)
+
+        await self._room.store.write(unit)
+        self._tell(wanted.rows)
+        return BookingList(bookings=self._models(principal, wanted.rows), cut_at=wanted.cut_at)
+
+    async def list(
+        self,
+        principal: Principal,
+        *,
+        qpu: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        mine: bool = False,
+        slots: bool = False,
+        status: BookingStatus | None = None,
+        limit: int = 500,
+        after: str | None = None,
+    ) -> BookingList:
+        """The bookings that share a moment with ``[start, end)``, by start; all but the deleted, or one status."""
+        if qpu is not None:
+            self._room.qpu(qpu)
+        wanted = BookingFilter(
+            qpu=qpu,
+            start_at=None if start is None else moment(start, "start"),
+            end_at=None if end is None else moment(end, "end"),
+            person=principal.name if mine else None,
+            slots=slots,
+            statuses=BookingFilter().statuses if status is None else (status,),
+        )
+        limit = max(1, min(limit, MAX_PAGE))
+        cursor = None if after is None else read_cursor(after)
+        rows = await self._room.store.read(
+            lambda connection: bookings.page(connection, wanted, after=cursor, limit=limit + 1)
+        )
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return BookingList(bookings=self._models(principal, rows), next=cursor_of(rows[-1]) if more else None)
+
+    async def get(self, principal: Principal, booking_id: str) -> BookingModel:
+        """One booking, whatever became of it."""
+        row = await self._room.store.read(lambda connection: _find(connection, booking_id))
+        return booking_model(row, principal, public=self._public)
+
+    async def history(self, principal: Principal, booking_id: str) -> EventPage:
+        """Everything that was done to a booking, oldest first."""
+
+        def query(connection: Connection) -> list[facts.EventRow]:
+            _find(connection, booking_id)
+            return facts.events_of_booking(connection, booking_id)
+
+        rows = await self._room.store.read(query)
+        return EventPage(events=event_models(rows, 0), cursor=rows[-1].seq if rows else 0)
+
+    async def change(self, principal: Principal, booking_id: str, request: BookingChange) -> BookingModel:
+        """Move, shorten or rename a booking; with it all of its slot.
+
+        Raises
+        ------
+        Conflict
+            its version is another one by now, it has begun, or is over; or it would clash (`BookingConflict`).
+        """
+
+        def members(connection: Connection) -> list[BookingRow]:
+            row = _find(connection, booking_id)
+            if request.version is not None and request.version != row.version:
+                message = f"The booking has changed since version {request.version}: read it again."
+                raise Conflict(message, code="version_mismatch", field="version", version=row.version)
+            return _with_slot(connection, row)
+
+        rows = await self._change(principal, members, request)
+        return booking_model(next(r for r in rows if r.booking.id == booking_id), principal, public=self._public)
+
+    async def change_slot(self, principal: Principal, slot_id: str, request: BookingChange) -> BookingList:
+        """Move, shorten or rename all bookings of a slot, or none."""
+        rows = await self._change(principal, lambda connection: _slot(connection, slot_id), request)
+        return BookingList(bookings=self._models(principal, rows))
+
+    async def release(self, principal: Principal, booking_id: str) -> BookingModel:
+        """Give the rest of a booking back; with it all of its slot. What was used of it stays on record."""
+        now = self._room.now()
+
+        def released(row: BookingRow) -> BookingRow:
+            require_standing(row)
+            require_open(row.booking, now)
+            end_at = now if row.booking.start_at < now else row.booking.end_at
+            return _new_version(row, replace(row.booking, status=BookingStatus.RELEASED, end_at=end_at), now)
+
+        def unit(connection: Connection) -> list[BookingRow]:
+            rows = _with_slot(connection, _find(connection, booking_id))
+            require_own(principal, rows[0])
+            return self._save(connection, principal, "released", [(row, released(row)) for row in rows], now)
+
+        rows = await self._room.store.write(unit)
+        self._tell(rows)
+        return booking_model(next(r for r in rows if r.booking.id == booking_id), principal, public=self._public)
+
+    async def delete(self, principal: Principal, booking_id: str, *, series: Series = "this") -> BookingList:
+        """Delete a booking; or it and those that follow it in its series; or all of the series.
+
+        What has begun is only for managers to delete: a series loses the rest.
+
+        Raises
+        ------
+        Conflict
+            there is nothing (left) to delete.
+        """
+
+        def chosen(connection: Connection) -> list[BookingRow]:
+            row = _find(connection, booking_id)
+            if series == "this" or row.series_id is None:
+                return _with_slot(connection, row)
+            rows = bookings.of_series(connection, row.series_id)
+            if series == "following":
+                rows = [other for other in rows if other.booking.start_at >= row.booking.start_at]
+            return rows if manages(principal) else [r for r in rows if r.booking.start_at > self._room.now()]
+
+        return await self._delete(principal, chosen)
+
+    async def delete_slot(self, principal: Principal, slot_id: str) -> BookingList:
+        """Delete all bookings of a slot."""
+        return await self._delete(principal, lambda connection: _slot(connection, slot_id))
+
+    async def next_free(
+        self, principal: Principal, qpu: str, seconds: float, after: datetime | None = None
+    ) -> NextFree:
+        """The first interval of that length that ``principal`` may book.
+
+        Raises
+        ------
+        Conflict
+            there is none as far ahead as they may book.
+        """
+        self._room.qpu(qpu)
+        if not (math.isfinite(seconds) and 0 < seconds <= LONGEST.total_seconds()):
+            message = f"seconds is over 0 and at most {LONGEST.total_seconds():g}."
+            raise Rejected(message, code="bad_query", field="seconds")
+        now = self._room.now()
+        begin = now if after is None else max(now, moment(after, "after"))
+
+        def query(connection: Connection) -> tuple[datetime, datetime] | None:
+            rule = FREE if manages(principal) else self.binding(connection, principal, principal.name, [qpu])
+            return next_free(bookings.calendar(connection, [qpu], begin), seconds, begin, now, rule=rule)
+
+        found = await self._room.store.read(query)
+        if found is None:
+            raise Conflict(f"{qpu} has no free interval of this length as far as you may book.", code="nothing_free")
+        return NextFree(qpu=qpu, start_at=found[0], end_at=found[1])
+
+    async def import_ics(self, principal: Principal, text: str, qpu: str) -> Imported:
+        """Book what an iCalendar file says, event by event; those that cannot be are reported, not booked.
+
+        Raises
+        ------
+        Rejected
+            it is no calendar, or has too many events.
+        """
+        self._room.qpu(qpu)
+        made: list[BookingModel] = []
+        refused: list[dict[str, str]] = []
+        for event in await asyncio.to_thread(ics.read, text):
+            try:
+                if len(made) >= MAX_ROWS:
+                    raise Rejected(f"One file brings at most {MAX_ROWS} bookings.", code="too_many_occurrences")
+                made += (await self.create(principal, event.request(qpu))).bookings
+            except QpiError as error:
+                refused.append({"uid": event.uid, "title": event.title, "code": error.code, "reason": error.message})
+        return Imported(bookings=made, refused=refused)
+
+    # --- what the use cases share
+
+    def _targets(self, request: BookingIn) -> Sequence[str]:
+        """The QPUs that are meant, each once and there."""
+        if (request.qpu is None) == (not request.qpus):
+            raise Rejected("Name one QPU (qpu) or several (qpus).", code="bad_request", field="qpu")
+        names = request.qpus if request.qpu is None else [request.qpu]
+        if len(set(names)) != len(names):
+            raise Rejected("A QPU is named twice.", code="bad_request", field="qpus")
+        return [self._room.qpu(name).name for name in names]
+
+    def _require_room(self, connection: Connection, principal: Principal, wanted: Plan) -> None:
+        """Refuse the plan if one of its bookings breaks a rule or clashes."""
+        first, last = wanted.rows[0].booking, wanted.rows[-1].booking
+        calendar = bookings.calendar(connection, wanted.qpus, first.start_at, last.end_at)
+        ahead = max(bookings.ahead(connection, wanted.owner, qpu, wanted.now) for qpu in wanted.qpus)
+        free = manages(principal)
+        for number, row in enumerate(wanted.rows[:: len(wanted.qpus)]):
+            try:
+                book(calendar, row.booking, wanted.now, rule=wanted.rule, ahead=ahead + number, free=free)
+            except QpiError as error:
+                if wanted.series is not None:
+                    error.data["occurrence"] = row.booking.start_at.isoformat()
+                raise
+
+    async def _change(
+        self, principal: Principal, members: Callable[[Connection], Rows], request: BookingChange
+    ) -> Rows:
+        now = self._room.now()
+
+        def unit(connection: Connection) -> list[BookingRow]:
+            rows = members(connection)
+            qpus, own = [row.booking.qpu for row in rows], {row.booking.id for row in rows}
+            require_own(principal, rows[0])
+            pairs = [(row, _changed(principal, row, request, now)) for row in rows]
+            since, until = pairs[0][1].booking.start_at, pairs[0][1].booking.end_at
+            calendar = bookings.calendar(connection, qpus, since, until, without=own)
+            rule = self.binding(connection, principal, rows[0].booking.booked_by, qpus)
+            for before, after in pairs:
+                free = manages(principal)
+                rebook(calendar, before.booking, after.booking, now, rule=rule, free=free)
+            return self._save(connection, principal, "changed", pairs, now)
+
+        rows = await self._room.store.write(unit)
+        self._tell(rows)
+        return rows
+
+    async def _delete(self, principal: Principal, chosen: Callable[[Connection], Rows]) -> BookingList:
+        now = self._room.now()
+
+        def unit(connection: Connection) -> list[BookingRow]:
+            rows = chosen(connection)
+            if not rows:
+                raise Conflict("Everything of this series has begun or is gone.", code="already_started")
+            require_own(principal, rows[0])
+            return self._save(connection, principal, "deleted", [(row, deleted(row)) for row in rows], now)
+
+        def deleted(row: BookingRow) -> BookingRow:
+            require_standing(row)
+            if row.booking.start_at <= now and not manages(principal):
+                require_open(row.booking, now)
+                raise Conflict("This booking has begun: release it to end it now.", code="already_started")
+            return _new_version(row, replace(row.booking, status=BookingStatus.DELETED), now)
+
+        rows = await self._room.store.write(unit)
+        self._tell(rows)
+        return BookingList(bookings=self._models(principal, rows))
+
+    def _save(
+        self,
+        connection: Connection,
+        principal: Principal,
+        action: str,
+        pairs: Sequence[tuple[BookingRow, BookingRow]],
+        now: datetime,
+    ) -> Rows:
+        """Write what changed, with its events."""
+        deeds = []
+        for before, after in pairs:
+            if after.version != before.version:
+                bookings.save(connection, after)
+                deeds.append(BookingChanged(action=action, by=principal.name, before=before, after=after))
+        booking_facts.write(connection, deeds, now, public=self._public)
+        return [after for _, after in pairs]
+
+    def _models(self, principal: Principal, rows: Sequence[BookingRow]) -> Models:
+        return [booking_model(row, principal, public=self._public) for row in rows]
+
+    def _tell(self, rows: Sequence[BookingRow]) -> None:
+        self._room.outbox.public()
+        for qpu in {row.booking.qpu for row in rows}:
+            self._room.outbox.wake(qpu)
+
+
+def _changed(principal: Principal, row: BookingRow, request: BookingChange, now: datetime) -> BookingRow:
+    """The row with what the request names; the same row if that is nothing new."""
+    old = row.booking
+    start_at = old.start_at if request.start_at is UNSET else request.start_at
+    end_at = old.end_at if request.end_at is UNSET else request.end_at
+    start_at, end_at = interval(start_at, end_at)
+    mode = old.mode if request.mode is UNSET else BookingMode(request.mode)
+    if BookingMode.MAINTENANCE in (mode, old.mode):
+        require_mode(principal, BookingMode.MAINTENANCE)
+    invited = old.invited if request.invited is UNSET else frozenset(request.invited) - {old.booked_by}
+    name = row.title if request.title is UNSET else title(request.title)
+    booking = replace(old, start_at=start_at, end_at=end_at, mode=mode, invited=invited)
+    if (booking, name) == (old, row.title):
+        return row
+    used_at = row.used_at if start_at == old.start_at else None
+    booking = replace(booking, used=used_at is not None)
+    return replace(_new_version(row, booking, now), title=name, used_at=used_at)
+
+
+def _new_version(row: BookingRow, booking: Booking, now: datetime) -> BookingRow:
+    return replace(row, booking=booking, version=row.version + 1, changed_at=now)
+
+
+def _find(connection: Connection, booking_id: str) -> BookingRow:
+    row = bookings.find(connection, booking_id)
+    if row is None:
+        raise NotFound(f"There is no booking {booking_id!r}.", code="unknown_booking")
+    return row
+
+
+def _slot(connection: Connection, slot_id: str) -> list[BookingRow]:
+    rows = bookings.of_slot(connection, slot_id)
+    if not rows:
+        raise NotFound(f"There is no slot {slot_id!r}.", code="unknown_slot")
+    return rows
+
+
+def _with_slot(connection: Connection, row: BookingRow) -> list[BookingRow]:
+    """The booking with all that are one slot with it."""
+    if row.slot_id is None or row.booking.status is not BookingStatus.BOOKED:
+        return [row]
+    return bookings.of_slot(connection, row.slot_id)

@@ -1,0 +1,267 @@
+"""Rows of bookings, their series and their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+
+from qpi_jupyter.core.bookings import Booking, BookingMode, BookingStatus, Calendar
+
+from .schema import booking_rules, booking_series, bookings, memberships
+
+_BOOKED = BookingStatus.BOOKED.value
+_OUTLINE = tuple(bookings.c[name] for name in ("id", "qpu", "booked_by", "start_at", "end_at", "mode"))
+"""What a clash is seen by; there may be thousands of rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingRow:
+    """A booking and what the rules need not know of it."""
+
+    booking: Booking
+    version: int = 1
+    title: str = ""
+    series_id: str | None = None
+    slot_id: str | None = None
+    timezone: str = "UTC"
+    used_at: datetime | None = None
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRow:
+    """What the bookings of a series were expanded from."""
+
+    id: str
+    rrule: str
+    timezone: str
+    booked_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """A rule and whom it is for; ``rule`` is JSON."""
+
+    id: str
+    qpu: str | None
+    group: str | None
+    rule: dict[str, Any]
+    changed_by: str
+    changed_at: datetime
+
+
+def _row(found: Any) -> BookingRow:
+    # Any: a row of `bookings`, whichever query brought it.
+    booking = Booking(
+        id=found.id,
+        qpu=found.qpu,
+        booked_by=found.booked_by,
+        start_at=found.start_at,
+        end_at=found.end_at,
+        mode=BookingMode(found.mode),
+        invited=frozenset(found.invited),
+        status=BookingStatus(found.status),
+        used=found.used_at is not None,
+        no_show_s=found.no_show_s,
+    )
+    return BookingRow(
+        booking=booking,
+        version=found.version,
+        title=found.title,
+        series_id=found.series_id,
+        slot_id=found.slot_id,
+        timezone=found.timezone,
+        used_at=found.used_at,
+        created_at=found.created_at,
+        changed_at=found.changed_at,
+    )
+
+
+def _values(row: BookingRow) -> dict[str, Any]:
+    booking = row.booking
+    return {
+        "id": booking.id,
+        "version": row.version,
+        "qpu": booking.qpu,
+        "booked_by": booking.booked_by,
+        "start_at": booking.start_at,
+        "end_at": booking.end_at,
+        "mode": booking.mode.value,
+        "status": booking.status.value,
+        "title": row.title,
+        "invited": sorted(booking.invited),
+        "series_id": row.series_id,
+        "slot_id": row.slot_id,
+        "timezone": row.timezone,
+        "used_at": row.used_at,
+        "no_show_s": booking.no_show_s,
+        "created_at": row.created_at,
+        "changed_at": row.changed_at,
+    }
+
+
+def add(connection: Connection, rows: Iterable[BookingRow]) -> None:
+    """Write new bookings."""
+    connection.execute(insert(bookings), [_values(row) for row in rows])
+
+
+def save(connection: Connection, row: BookingRow) -> None:
+    """Write what became of a booking."""
+    connection.execute(update(bookings).where(bookings.c.id == row.booking.id).values(**_values(row)))
+
+
+def find(connection: Connection, booking_id: str) -> BookingRow | None:
+    """The booking of that id, if there is one."""
+    found = connection.execute(select(bookings).where(bookings.c.id == booking_id)).first()
+    return None if found is None else _row(found)
+
+
+def of_series(connection: Connection, series_id: str) -> list[BookingRow]:
+    """The bookings of a series that still stand, by start."""
+    return _standing(connection, bookings.c.series_id == series_id)
+
+
+def of_slot(connection: Connection, slot_id: str) -> list[BookingRow]:
+    """The bookings of a slot that still stand, by QPU."""
+    return _standing(connection, bookings.c.slot_id == slot_id)
+
+
+def _standing(connection: Connection, which: ColumnElement[bool]) -> list[BookingRow]:
+    query = select(bookings).where(which, bookings.c.status == _BOOKED).order_by(bookings.c.start_at, bookings.c.qpu)
+    return [_row(found) for found in connection.execute(query)]
+
+
+def calendar(
+    connection: Connection,
+    qpus: Collection[str],
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    without: Collection[str] = (),
+) -> Calendar:
+    """What is booked on ``qpus`` from ``since`` to ``until``, but for the bookings ``without``."""
+    standing = (bookings.c.qpu.in_(qpus), bookings.c.status == _BOOKED, bookings.c.end_at > since)
+    query = select(*_OUTLINE).where(*standing)
+    if until is not None:
+        query = query.where(bookings.c.start_at < until)
+    rows = (row for row in connection.execute(query) if row.id not in without)
+    found = (Booking(**{**row._mapping, "mode": BookingMode(row.mode)}) for row in rows)
+    if until is None:
+        return Calendar(found)
+    return Calendar(found, whole=lambda: calendar(connection, qpus, since, without=without))
+
+
+def ahead(connection: Connection, person: str, qpu: str, now: datetime, *, without: Collection[str] = ()) -> int:
+    """How many bookings of ``person`` on ``qpu`` are not over."""
+    query = select(bookings.c.id).where(
+        bookings.c.booked_by == person, bookings.c.qpu == qpu, bookings.c.status == _BOOKED, bookings.c.end_at > now
+    )
+    return sum(1 for row in connection.execute(query) if row.id not in without)
+
+
+def of_person(person: str) -> ColumnElement[bool]:
+    """The condition that a booking is theirs: they booked it, or are invited."""
+    invited = func.json_each(bookings.c.invited).table_valued("value")
+    return or_(bookings.c.booked_by == person, select(1).select_from(invited).where(invited.c.value == person).exists())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingFilter:
+    """Which bookings are asked for; None: it does not matter."""
+
+    qpu: str | None = None
+    start_at: datetime | None = None
+    """Not over then."""
+    end_at: datetime | None = None
+    """Begun before then."""
+    person: str | None = None
+    slots: bool = False
+    statuses: Sequence[BookingStatus] = tuple(s for s in BookingStatus if s is not BookingStatus.DELETED)
+
+
+def page(
+    connection: Connection, wanted: BookingFilter, *, after: tuple[datetime, str] | None = None, limit: int
+) -> list[BookingRow]:
+    """Up to ``limit`` bookings by start and id, from behind ``after``."""
+    query = _filtered(wanted).order_by(bookings.c.start_at, bookings.c.id).limit(limit)
+    if after is not None:
+        start_at, booking_id = after
+        later = and_(bookings.c.start_at == start_at, bookings.c.id > booking_id)
+        query = query.where(or_(bookings.c.start_at > start_at, later))
+    return [_row(found) for found in connection.execute(query)]
+
+
+def _filtered(wanted: BookingFilter) -> Select[Any]:
+    query = select(bookings).where(bookings.c.status.in_([status.value for status in wanted.statuses]))
+    if wanted.qpu is not None:
+        query = query.where(bookings.c.qpu == wanted.qpu)
+    if wanted.start_at is not None:
+        query = query.where(bookings.c.end_at > wanted.start_at)
+    if wanted.end_at is not None:
+        query = query.where(bookings.c.start_at < wanted.end_at)
+    if wanted.person is not None:
+        query = query.where(of_person(wanted.person))
+    if wanted.slots:
+        query = query.where(bookings.c.slot_id.is_not(None))
+    return query
+
+
+def lately(
+    connection: Connection, *, qpu: str | None, person: str | None, since: datetime, limit: int
+) -> list[BookingRow]:
+    """What a feed shows: bookings that ended after ``since``, and those given up since; the latest ones first."""
+    gone = and_(bookings.c.status != _BOOKED, bookings.c.changed_at > since)
+    query = select(bookings).where(or_(bookings.c.status == _BOOKED, gone), bookings.c.end_at > since)
+    if qpu is not None:
+        query = query.where(bookings.c.qpu == qpu)
+    if person is not None:
+        query = query.where(of_person(person))
+    return [_row(found) for found in connection.execute(query.order_by(bookings.c.start_at.desc()).limit(limit))]
+
+
+# --- series and rules
+
+
+def add_series(connection: Connection, row: SeriesRow) -> None:
+    """Write a series."""
+    connection.execute(insert(booking_series), asdict(row))
+
+
+def rules(connection: Connection) -> list[RuleRow]:
+    """Every rule, the most general first."""
+    query = select(booking_rules).order_by(
+        booking_rules.c.qpu.is_not(None), booking_rules.c.group.is_not(None), booking_rules.c.qpu, booking_rules.c.group
+    )
+    return [RuleRow(**found._mapping) for found in connection.execute(query)]
+
+
+def put_rule(connection: Connection, row: RuleRow) -> RuleRow | None:
+    """Write the rule of ``row``'s QPU and group; the one that it takes the place of, whose id it then keeps."""
+    table = booking_rules
+    before = next((old for old in rules(connection) if (old.qpu, old.group) == (row.qpu, row.group)), None)
+    values = asdict(row)
+    if before is None:
+        connection.execute(insert(table), values)
+    else:
+        del values["id"]
+        connection.execute(update(table).where(table.c.id == before.id).values(**values))
+    return before
+
+
+def delete_rule(connection: Connection, rule_id: str) -> RuleRow | None:
+    """Take a rule out; what it was, if there was one."""
+    found = next((row for row in rules(connection) if row.id == rule_id), None)
+    connection.execute(delete(booking_rules).where(booking_rules.c.id == rule_id))
+    return found
+
+
+def groups_of(connection: Connection, person: str) -> frozenset[str]:
+    """The groups that the lab knows ``person`` to be in."""
+    query = select(memberships.c.group).where(memberships.c.person == person)
+    return frozenset(connection.execute(query).scalars())

@@ -1,0 +1,151 @@
+"""Searches find what is there, and none of them looks at more than a page is worth."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from qpi_jupyter.core.jobs import Job, JobState
+from qpi_server.store import bench, jobs, removal, tallies
+from qpi_server.store.bench import QpuRow
+from qpi_server.store.jobs import JobRecord
+from qpi_server.store.search import Search, page
+from tests.contract.test_view import NOW, steps, with_store
+
+PEOPLE, GROUPS, PROJECTS = ("ann", "bob", "eve"), (None, "qed", "staff"), ("", "t1", "readout")
+NAMES = ("", "Rabi q3", "rabi 100%", "T1_scan", "Größe")
+TAGS = ((), ("cal",), ("cal", "night"), ("a,b",))
+
+
+def job_row(number: int, pick: random.Random) -> JobRecord:
+    job = Job(
+        id=f"job-{number}", owner=pick.choice(PEOPLE), qpu=pick.choice(("q1", "q2")), tags=pick.choice(TAGS),
+        state=pick.choice(tuple(JobState)), estimate_s=1.0, upper_s=1.0,
+    )  # fmt: skip
+    return JobRecord(
+        job=job, name=pick.choice(NAMES), format="qpy", program_sha256="p", num_circuits=1, shots=1,
+        # what is submitted at once is not stored in the same order
+        submitted_at=NOW + timedelta(seconds=60 * number - pick.choice((0, 90))),
+        project=pick.choice(PROJECTS), shared_with=pick.choice(GROUPS),
+    )  # fmt: skip
+
+
+def second_qpu(connection: Connection) -> None:
+    bench.add_qpu(connection, QpuRow(name="q2", kind="pool", created_at=NOW))
+
+
+def wanted(search: Search, row: JobRecord) -> bool:
+    """The same, said plainly."""
+    job = row.job
+    return (
+        (search.person is None or job.owner == search.person or row.shared_with in search.groups)
+        and search.owner in (None, job.owner)
+        and search.group in (None, row.shared_with)
+        and search.qpu in (None, job.qpu)
+        and search.project in (None, row.project)
+        and (not search.states or job.state in search.states)
+        and search.name.lower() in row.name.lower()
+        and set(search.tags) <= set(job.tags)
+        and (search.submitted_after is None or row.submitted_at >= search.submitted_after)
+        and (search.submitted_before is None or row.submitted_at < search.submitted_before)
+    )
+
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "person": (None, "ann"),
+    "owner": (None, "ann", "bob"),
+    "group": (None, "qed"),
+    "qpu": (None, "q1"),
+    "project": (None, "t1"),
+    "states": ((), (JobState.QUEUED, JobState.ASSIGNED), (JobState.COMPLETED,)),
+    "name": ("", "RABI", "100%", "1_s", "größe"),
+    "tags": ((), ("cal",), ("cal", "night"), ("a,b",)),
+    "submitted_after": (None, NOW + timedelta(hours=1)),
+    "submitted_before": (None, NOW + timedelta(hours=4)),
+}
+
+
+def searches() -> list[Search]:
+    """Every pair of filters, and many larger sets."""
+    found: dict[Search, None] = {Search(): None}
+    for one, two in itertools.combinations(CHOICES, 2):
+        for value, other in itertools.product(CHOICES[one], CHOICES[two]):
+            found[Search(**{one: value, two: other, "groups": frozenset({"qed"})})] = None
+    pick = random.Random(7)
+    for _ in range(300):
+        found[Search(**{name: pick.choice(values) for name, values in CHOICES.items()}, groups=frozenset())] = None
+    return list(found)
+
+
+def test_every_search_finds_what_is_there_over_all_its_pages(tmp_path: Path) -> None:
+    rows: list[JobRecord] = []
+
+    def fill(connection: Connection) -> None:
+        pick = random.Random(3)
+        for number in range(400):
+            row = job_row(number, pick)
+            rows.append(replace(row, job=row.job.with_(seq=jobs.add(connection, row, b"{}"))))
+        for row in rows[::7]:
+            if row.job.state.final:
+                removal.delete_job(connection, row, NOW)
+                rows.remove(row)
+
+    def look(connection: Connection) -> None:
+        for search in searches():
+            expected = [row.id for row in reversed(rows) if wanted(search, row)]
+            found: list[str] = []
+            below: int | None = None
+            while True:
+                records, below = page(connection, search, before=below, limit=37)
+                found += [row.id for row in records]
+                if below is None:
+                    break
+            assert found == expected, search
+
+    with_store(tmp_path, second_qpu, fill, look=look)
+
+
+def test_no_search_looks_at_more_than_a_page_is_worth(tmp_path: Path) -> None:
+    def fill(count: int) -> Any:
+        def unit(connection: Connection) -> None:
+            pick = random.Random(3)
+            for number in range(count):
+                row = job_row(number, pick)
+                jobs.add(connection, replace(row, name="same", job=row.job.with_(tags=())), b"{}")
+
+        return unit
+
+    def look(connection: Connection) -> dict[Search, int]:
+        rare = [replace(search, name="nobody calls it so") for search in searches()[::9]]
+        return {s: steps(lambda c, s=s: page(c, s, before=None, limit=20))(connection) for s in (*searches(), *rare)}
+
+    counts = []
+    for number in (8_000, 24_000):
+        (tmp_path / str(number)).mkdir()
+        counts.append(with_store(tmp_path / str(number), second_qpu, fill(number), look=look))
+    few, many = counts
+    # A search that found its page early, or its end, in the short list may look at one more stretch of the long one.
+    worst = max(few.values())
+    assert {search: count for search, count in many.items() if count > max(2 * few[search], 1.5 * worst)} == {}
+
+
+def test_totals_are_kept_as_rows_come_and_go(tmp_path: Path) -> None:
+    def fill(connection: Connection) -> None:
+        for number, owner in enumerate(("ann", "ann", "bob")):
+            row = job_row(number, random.Random(1))
+            jobs.add(connection, replace(row, job=row.job.with_(owner=owner, state=JobState.FAILED)), b"{}")
+        record = jobs.find(connection, "job-0")
+        assert record is not None
+        removal.delete_job(connection, record, NOW)
+
+    def look(connection: Connection) -> list[int]:
+        keys = (tallies.ALL_JOBS, tallies.jobs_of("ann"), tallies.jobs_of("bob"), tallies.jobs_of("eve"))
+        return [tallies.read(connection, key) for key in keys]
+
+    assert with_store(tmp_path, second_qpu, fill, look=look) == [2, 1, 1, 0]

@@ -1,0 +1,287 @@
+"""People, groups and the managers' log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qpi_jupyter.core.access import Permission, Principal, Role, allows
+from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rejected, Unauthorized
+from qpi_jupyter.wire.people import GroupChange, GroupIn, SignIn, UserChange, UserIn
+from qpi_jupyter.wire.rest import TokenIn
+from qpi_server.service import Lab
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, bell, open_lab, small_lab
+
+MANAGER = Principal(name="max", roles=frozenset({Role.MANAGER}))
+PASSWORD = "correct horse battery"
+
+
+def in_lab(folder: Path, dialogue: Callable[[Lab, FrozenClock], Awaitable[Any]], **settings: Any) -> Any:
+    """What ``dialogue`` returns, held in a lab that has seen everybody once."""
+
+    async def run() -> Any:
+        clock = FrozenClock()
+        async with open_lab(folder, clock=clock, **settings) as lab:
+            for person in (ADMIN, MANAGER, ANN, BOB):
+                await lab.people.seen(person)
+            return await dialogue(lab, clock)
+
+    return asyncio.run(run())
+
+
+async def refused(work: Awaitable[Any], kind: type[QpiError], code: str) -> None:
+    with pytest.raises(kind) as caught:
+        await work
+    assert caught.value.code == code
+
+
+def test_who_comes_in_through_jupyter_is_known_from_then_on(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        me = await lab.people.me(ANN)
+        assert (me.user.name, me.user.roles, me.user.source) == ("ann", ["user"], "jupyter")
+        assert "jobs:submit" in me.permissions
+        assert "people:manage" not in me.permissions
+        listed = await lab.people.users(MANAGER)
+        assert [user.name for user in listed.users] == ["ann", "bob", "max", "root"]
+        await refused(lab.people.seen(replace(ANN, name="group:qed")), Forbidden, "bad_name")
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_a_request_of_somebody_known_writes_at_most_once_a_minute(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, clock: FrozenClock) -> None:
+        units = lab.metrics.get_sample_value
+
+        def written() -> float:
+            return units("qpi_store_units_total") or 0.0
+
+        before = written()
+        for _ in range(100):
+            await lab.people.seen(ANN)
+        assert written() == before
+        seen = (await lab.people.user(ANN, "ann")).seen_at
+        clock.advance(61)
+        for _ in range(100):
+            await lab.people.seen(ANN)
+        await lab.people.create_group(MANAGER, GroupIn(name="behind"))  # the note is on disk before it
+        assert written() == before + 2
+        assert (await lab.people.user(ANN, "ann")).seen_at == clock.now() != seen
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_roles_given_here_add_to_those_of_where_one_comes_from(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.people.change_user(ADMIN, "ann", UserChange(roles=["manager"]))
+        ann = await lab.people.seen(ANN)
+        assert ann.roles == {Role.USER, Role.MANAGER}
+        assert allows(ann, Permission.NOTICES_WRITE)
+        await lab.people.change_user(ADMIN, "ann", UserChange(roles=[]))
+        assert (await lab.people.seen(ANN)).roles == {Role.USER}
+        # what Jupyter or the Hub says of somebody counts from their next request
+        assert (await lab.people.seen(replace(ANN, roles=frozenset({Role.ADMIN})))).roles == {Role.ADMIN}
+        assert (await lab.people.seen(ANN)).roles == {Role.USER}
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_groups_of_the_hub_come_and_go_with_it_and_the_labs_stay(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.people.create_group(MANAGER, GroupIn(name="qed", members=["ann"]))
+        hub = replace(ANN, groups=frozenset({"course", "qed"}))
+        assert (await lab.people.seen(hub, source="hub")).groups == {"course", "qed"}
+        assert (await lab.people.seen(ANN, source="hub")).groups == {"qed"}
+        assert (await lab.people.seen(hub, source="hub")).groups == {"course", "qed"}
+        await lab.people.change_user(MANAGER, "ann", UserChange(groups=[]))
+        assert (await lab.people.user(BOB, "ann")).groups == ["course"]
+        groups = {group.name: group.members for group in (await lab.people.groups(BOB)).groups}
+        assert groups == {"course": ["ann"], "qed": []}
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_groups_are_made_changed_and_taken_away(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        made = await lab.people.create_group(MANAGER, GroupIn(name="qed", members=["bob", "ann"]))
+        assert made.members == ["ann", "bob"]
+        assert (await lab.people.seen(ANN)).groups == {"qed"}
+        await refused(lab.people.create_group(MANAGER, GroupIn(name="qed")), Conflict, "name_taken")
+        unknown = GroupChange(members=["nobody"])
+        await refused(lab.people.change_group(MANAGER, "qed", unknown), Rejected, "unknown_user")
+        await refused(lab.people.change_group(MANAGER, "none", GroupChange()), NotFound, "unknown_group")
+        changed = await lab.people.change_group(MANAGER, "qed", GroupChange(description="Optics", members=["bob"]))
+        assert (changed.description, changed.members) == ("Optics", ["bob"])
+        assert (await lab.people.seen(ANN)).groups == frozenset()
+        events = (await lab.events.page(ANN)).events
+        assert [event.kind for event in events] == ["person.changed", "person.changed"]
+        await lab.people.delete_group(MANAGER, "qed")
+        assert (await lab.people.seen(BOB)).groups == frozenset()
+        await refused(lab.people.delete_group(MANAGER, "qed"), NotFound, "unknown_group")
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_everybody_sees_names_and_groups_and_managers_the_rest(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.people.change_user(ANN, "ann", UserChange(display_name=" Ann ", email="ann@example.org"))
+        seen = await lab.people.user(BOB, "ann")
+        assert (seen.display_name, seen.email, seen.roles, seen.source, seen.seen_at) == ("Ann", "", [], "", None)
+        assert (await lab.people.user(MANAGER, "ann")).email == "ann@example.org"
+        assert (await lab.people.user(ANN, "ann")).email == "ann@example.org"
+        first = await lab.people.users(BOB, limit=3)
+        rest = await lab.people.users(BOB, limit=3, after=first.next)
+        assert [user.name for user in first.users + rest.users] == ["ann", "bob", "max", "root"]
+        assert rest.next is None
+        await refused(lab.people.user(ANN, "nobody"), NotFound, "unknown_user")
+
+    in_lab(tmp_path, dialogue)
+
+
+CHANGES: dict[str, tuple[Principal, str, UserChange, type[QpiError], str]] = {
+    "somebody else's name": (ANN, "bob", UserChange(display_name="x"), Forbidden, "not_yours"),
+    "one's own groups": (ANN, "ann", UserChange(groups=[]), Forbidden, "not_yours"),
+    "one's own password, without the present one": (ANN, "ann", UserChange(password=PASSWORD), Forbidden, "not_yours"),
+    "one's own role": (ANN, "ann", UserChange(roles=["admin"]), Forbidden, "roles_are_admins"),
+    "a role, by a manager": (MANAGER, "max", UserChange(roles=["admin"]), Forbidden, "roles_are_admins"),
+    "an admin, by a manager": (MANAGER, "root", UserChange(suspended=True), Forbidden, "admin_account"),
+    "an admin's name, by a manager": (MANAGER, "root", UserChange(email="x@y"), Forbidden, "admin_account"),
+    "nobody": (MANAGER, "nobody", UserChange(suspended=True), NotFound, "unknown_user"),
+    "an unknown group": (MANAGER, "ann", UserChange(groups=["g"]), Rejected, "unknown_group"),
+    "one's own suspension": (MANAGER, "max", UserChange(suspended=True), Rejected, "own_suspension"),
+    "a password of a person of Jupyter": (MANAGER, "ann", UserChange(password=PASSWORD), Rejected, "not_local"),
+    "the owner of the server": (
+        Principal(name="eve", roles=frozenset({Role.ADMIN})), "root", UserChange(suspended=True), Conflict,
+        "local_owner",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_that_is_not_ones_to_make_is_refused(tmp_path: Path, what: str) -> None:
+    principal, name, change, kind, code = CHANGES[what]
+
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        before = await lab.people.users(ADMIN)
+        await refused(lab.people.change_user(principal, name, change), kind, code)
+        assert await lab.people.users(ADMIN) == before
+
+    in_lab(tmp_path, dialogue, local_accounts=True)
+
+
+def test_the_last_admin_stays_one(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.people.seen(replace(ADMIN, roles=frozenset({Role.USER})), source="hub")  # no admin by its source
+        await lab.people.create_user(ADMIN, UserIn(name="carl", roles=["admin"]))
+        carl = Principal(name="carl", roles=frozenset({Role.ADMIN}))
+        for change in (UserChange(roles=["user"]), UserChange(roles=[])):
+            await refused(lab.people.change_user(carl, "carl", change), Conflict, "last_admin")
+        await lab.people.change_user(carl, "ann", UserChange(roles=["admin"]))
+        await lab.people.change_user(carl, "carl", UserChange(roles=["user"]))
+        await refused(lab.people.change_user(ADMIN, "ann", UserChange(suspended=True)), Conflict, "last_admin")
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_an_address_is_one_persons(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.people.change_user(ANN, "ann", UserChange(email="ann@example.org"))
+        taken = UserChange(email="ANN@example.org")
+        await refused(lab.people.change_user(BOB, "bob", taken), Conflict, "email_taken")
+        await refused(
+            lab.people.create_user(MANAGER, UserIn(name="x", email="Ann@Example.org")), Conflict, "email_taken"
+        )
+        await lab.people.change_user(ANN, "ann", UserChange(email="Ann@example.org"))
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_somebody_is_made_before_their_first_visit(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.people.create_group(MANAGER, GroupIn(name="course"))
+        await lab.people.create_user(MANAGER, UserIn(name="dora", groups=["course"]))
+        dora = await lab.people.seen(Principal(name="dora", roles=frozenset({Role.USER})), source="hub")
+        assert dora.groups == {"course"}
+        await refused(lab.people.create_user(MANAGER, UserIn(name="dora")), Conflict, "name_taken")
+        await refused(
+            lab.people.create_user(MANAGER, UserIn(name="x", roles=["manager"])), Forbidden, "roles_are_admins"
+        )
+        await refused(lab.people.create_user(MANAGER, UserIn(name="x", groups=["y"])), Rejected, "unknown_group")
+        await refused(
+            lab.people.create_user(MANAGER, UserIn(name="x", password=PASSWORD)), Forbidden, "no_local_accounts"
+        )
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_who_is_suspended_gets_no_further_and_their_jobs_stay(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path, clock=FrozenClock()) as (lab, driver):
+            for person in (ADMIN, MANAGER, ANN):
+                await lab.people.seen(person)
+            await driver.connect()
+            token = (await lab.tokens.create(ANN, TokenIn())).token
+            job, _ = await lab.jobs.submit(ANN, bell())
+            suspended = await lab.people.change_user(MANAGER, "ann", UserChange(suspended=True))
+            assert suspended.suspended_at is not None
+            await refused(lab.people.seen(ANN), Forbidden, "suspended")
+            await refused(lab.people.authenticate(token), Forbidden, "suspended")
+            assert (await driver.run()).job_id == job.id
+            assert (await lab.jobs.get(MANAGER, job.id)).status == "completed"
+            await lab.people.change_user(MANAGER, "ann", UserChange(suspended=False))
+            assert await lab.people.seen(ANN) == await lab.people.authenticate(token) == ANN
+
+    asyncio.run(dialogue())
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_password_made_for_a_name_ends_when_jupyter_signs_that_name_in(tmp_path: Path, taken_back: bool) -> None:
+    """Else whoever made the account could act as the person, with roles that the account never had."""
+
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.people.create_user(MANAGER, UserIn(name="owner", password=PASSWORD))
+        session = await lab.people.sign_in(SignIn(name="owner", password=PASSWORD), address="a")
+        owner = await lab.people.authenticate(session.token)
+        assert owner.roles == {Role.USER}
+        script = (await lab.tokens.create(owner, TokenIn())).token
+        if taken_back:
+            await lab.people.change_user(MANAGER, "owner", UserChange(password=None))
+        await lab.people.seen(Principal(name="owner", roles=frozenset({Role.ADMIN})))
+        for token in (session.token, script):
+            await refused(lab.people.authenticate(token), Unauthorized, "bad_token")
+        await refused(
+            lab.people.sign_in(SignIn(name="owner", password=PASSWORD), address="a"), Unauthorized, "bad_sign_in"
+        )
+
+    in_lab(tmp_path, dialogue, local_accounts=True)
+
+
+def test_the_log_says_who_did_what_and_no_passwords(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, clock: FrozenClock) -> None:
+        await lab.people.create_user(MANAGER, UserIn(name="dora", password=PASSWORD))
+        await lab.people.change_user(MANAGER, "dora", UserChange(suspended=True, password=PASSWORD + "!"))
+        await lab.people.change_user(MANAGER, "dora", UserChange(suspended=True))  # nothing new: no line
+        await lab.people.create_group(MANAGER, GroupIn(name="qed", members=["ann"]))
+        token = await lab.tokens.create(ANN, TokenIn(name="script"))
+        await lab.tokens.revoke(ADMIN, token.id)
+        page = await lab.audit.page(MANAGER, limit=4)
+        rest = await lab.audit.page(MANAGER, limit=4, after=page.next)
+        told = [(entry.who, entry.action, entry.subject.split(":")[0]) for entry in page.entries + rest.entries]
+        assert told == [
+            ("root", "token.revoked", "token"),
+            ("ann", "token.created", "token"),
+            ("max", "group.created", "group"),
+            ("max", "user.changed", "user"),
+            ("max", "user.created", "user"),
+        ]
+        assert page.entries[0].at == clock.now()
+        assert PASSWORD not in repr(page) + repr(rest)
+        assert rest.next is None
+        for bad in ("x", "-1", "9" * 30):
+            await refused(lab.audit.page(MANAGER, after=bad), Rejected, "bad_cursor")
+
+    in_lab(tmp_path, dialogue, local_accounts=True)
