@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.accounting import GROUP
 from qpi_jupyter.core.errors import Forbidden, NotFound
 from qpi_jupyter.wire.events import EventName as E
 from qpi_jupyter.wire.rest import EventModel
@@ -84,7 +85,9 @@ async def _notice(lab: Lab, person: Principal, event: EventModel) -> Changed:
 
 
 async def _person(lab: Lab, person: Principal, event: EventModel) -> Changed:
-    name = str(event.data.get("name") or event.data.get("account") or person.name)
+    name = event.data["account"] if event.kind == E.BALANCE_CHANGED else event.data["name"]
+    if name.startswith(GROUP):
+        return []
     return [(name, "update", await the_user(lab, person, name))]
 
 
