@@ -16,11 +16,12 @@ from qpi_jupyter._version import __version__
 from qpi_jupyter.core.errors import QpiError
 from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames
-from qpi_jupyter.wire.frames import Assignment, Held, Hello, Prepare, Prepared, Welcome
+from qpi_jupyter.wire.frames import Assignment, Held, Hello, Prepare, Prepared, Reading, Welcome
 
 from .bench import Bench
 from .checker import Checker
 from .courier import Courier
+from .gauges import Gauges
 from .link import Link
 from .messages import Circuits, Key, Open
 from .place import Outcome, Place
@@ -54,6 +55,7 @@ class Agent:
             for _ in range(settings.places)
         ]
         self._checker = Checker(self._opening("check"), self._lifeline, timeout_s=settings.check_timeout)
+        self._gauges = Gauges()
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
 
@@ -166,6 +168,9 @@ class Agent:
 
     def held(self) -> list[Held]:
         return self._bench.held()
+
+    def readings(self) -> list[Reading]:
+        return self._gauges.read(staged=self._bench.staged, running=len(self._bench.running()), run_s=self._bench.run_s)
 
     def room(self) -> int:
         return self._bench.room()

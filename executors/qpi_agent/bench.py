@@ -62,6 +62,8 @@ class Bench:
         self._spooled = {entry.key for entry in spool.entries()}
         self.places: list[Place] = []
         self.draining = False
+        self.run_s: float | None = None
+        """How long the latest run took."""
 
     # --- what the lab asks ---------------------------------------------------------------------------------------
 
@@ -80,6 +82,11 @@ class Bench:
             for key, ticket in self._tickets.items()
         ]
         return held + [Held(job_id=key.job_id, attempt=key.attempt, phase="measured") for key in self._spooled]
+
+    @property
+    def staged(self) -> int:
+        """How many attempts wait for a place."""
+        return len(self._staged)
 
     def running(self) -> list[Key]:
         """The attempts whose program runs."""
@@ -202,6 +209,8 @@ class Bench:
 
     def ended(self, ticket: Ticket, outcome: Outcome) -> None:
         """An attempt is over: its result is in the spool, or there is none."""
+        if outcome.busy_s:
+            self.run_s = outcome.busy_s
         if outcome.outcome == "spooled":
             del self._tickets[ticket.key]
             self._spooled.add(ticket.key)

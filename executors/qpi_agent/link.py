@@ -19,7 +19,18 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, W
 
 from qpi_jupyter.core.errors import Conflict, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import frames
-from qpi_jupyter.wire.frames import Abort, Assignment, Claim, Heartbeat, Held, Hello, Prepare, Prepared, Welcome
+from qpi_jupyter.wire.frames import (
+    Abort,
+    Assignment,
+    Claim,
+    Heartbeat,
+    Held,
+    Hello,
+    Prepare,
+    Prepared,
+    Reading,
+    Welcome,
+)
 from qpi_jupyter.wire.peer import Handler, Peer, parse
 
 from .backoff import Backoff
@@ -45,6 +56,8 @@ class Driver(Protocol):
     def hello(self) -> Hello: ...
 
     def held(self) -> list[Held]: ...
+
+    def readings(self) -> list[Reading]: ...
 
     def room(self) -> int: ...
 
@@ -216,7 +229,10 @@ class Link:
     async def _heartbeats(self, peer: Peer, welcome: Welcome) -> None:
         while True:
             await asyncio.sleep(welcome.heartbeat_s)
-            await peer.publish(frames.HEARTBEAT, Heartbeat(epoch=welcome.epoch, held=self._driver.held()))
+            await peer.publish(
+                frames.HEARTBEAT,
+                Heartbeat(epoch=welcome.epoch, held=self._driver.held(), readings=self._driver.readings()),
+            )
 
     async def _claims(self, peer: Peer, welcome: Welcome) -> None:
         """One claim at a time, while there is room. A claim that gets no answer ends the link: the lab may have

@@ -663,3 +663,34 @@ export interface AuditPage {
   readonly entries: readonly AuditEntry[];
   readonly next: string | null;
 }
+
+/** One channel of a QPU with its newest reading; `calibration` marks what the QPU's manifest says. */
+export interface ChannelModel {
+  readonly name: string;
+  readonly unit: string;
+  readonly calibration: boolean;
+  readonly value: number | null;
+  readonly at: string;
+}
+
+export interface ChannelList {
+  readonly channels: readonly ChannelModel[];
+}
+
+/** The readings of `[at, at + width_s)`; one reading where `width_s` is 0. */
+export interface SeriesPoint {
+  readonly at: string;
+  readonly mean: number;
+  readonly lowest: number;
+  readonly highest: number;
+  readonly n: number;
+}
+
+/** A channel over time, oldest first, in steps of `width_s` seconds (0: as measured). */
+export interface Series {
+  readonly qpu: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly width_s: number;
+  readonly points: readonly SeriesPoint[];
+}

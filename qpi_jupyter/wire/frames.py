@@ -124,12 +124,20 @@ class Progress(Frame):
     fraction: float
 
 
+class Reading(Frame):
+    """One telemetry value, measured now. ``channel`` names it (``mxc/temperature``); None: it could not be read."""
+
+    channel: str
+    value: float | None
+    unit: str = ""
+
+
 class Heartbeat(Frame):
     """Extends the driver's lease. ``held`` lets the lab see attempts that it must abort."""
 
     epoch: int
     held: list[Held] = []
-    readings: dict[str, Any] = {}
+    readings: list[Reading] = []
 
 
 class Report(Frame):

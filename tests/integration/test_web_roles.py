@@ -62,6 +62,7 @@ BODIES: dict[str, Any] = {
 }
 QUERIES: dict[str, dict[str, str]] = {
     "ImportQuery": {"qpu": "q"},
+    "ReadingsQuery": {"channel": "x"},
     "NextFreeQuery": {"qpu": "q", "seconds": "60"},
 }
 """What must be asked for."""

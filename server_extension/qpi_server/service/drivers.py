@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -24,6 +24,7 @@ from qpi_jupyter.wire.frames import (
     Heartbeat,
     Hello,
     Progress,
+    Reading,
     Report,
     Reported,
     Started,
@@ -54,6 +55,7 @@ _ESTIMATES = 512
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Claimed = Callable[[ParkedClaim], Awaitable[Assignment]]
+Read = Callable[[str, Sequence[Reading]], None]
 
 
 class DriverSession:
@@ -68,11 +70,13 @@ class DriverSession:
         reconciler: Reconciler,
         sessions: Sessions,
         claimed: Claimed,
+        read: Read,
         principal: Principal,
         peer: Peer,
         close: Callable[[str], None],
     ) -> None:
         self._room, self._reconciler, self._sessions, self._claimed = room, reconciler, sessions, claimed
+        self._read = read
         self.driver, self.qpu, self.peer, self.close = principal.name, _qpu_of(principal), peer, close
         self.hello: Hello | None = None
         self.epoch = 0
@@ -200,6 +204,8 @@ class DriverSession:
         if beat.epoch != self.epoch:
             return
         self._reconciler.heard(self)
+        if beat.readings:
+            self._read(self.qpu, beat.readings)
         running = [(held.job_id, held.attempt) for held in beat.held if held.phase != _DONE]
         if running:
             for job_id, attempt in await self._reconciler.unwanted(self.driver, running):
@@ -231,13 +237,16 @@ class DriverSession:
 class DriverService:
     """What drivers do with the lab, apart from delivering results."""
 
-    def __init__(self, room: Room, reconciler: Reconciler, sessions: Sessions, claimed: Claimed) -> None:
+    def __init__(self, room: Room, reconciler: Reconciler, sessions: Sessions, claimed: Claimed, read: Read) -> None:
         self._room, self._reconciler, self._sessions, self._claimed = room, reconciler, sessions, claimed
+        self._read = read
         self._offered: dict[str, tuple[bytes, int]] = {}
 
     def connect(self, principal: Principal, peer: Peer, close: Callable[[str], None]) -> DriverSession:
         """A session for a driver's new link; ``close(reason)`` ends the link from this side."""
-        return DriverSession(self._room, self._reconciler, self._sessions, self._claimed, principal, peer, close)
+        return DriverSession(
+            self._room, self._reconciler, self._sessions, self._claimed, self._read, principal, peer, close
+        )
 
     @contextlib.contextmanager
     def offering(self, sha256: str, packed: bytes) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -37,6 +38,7 @@ from .retention import Retention
 from .room import Room
 from .sessions import Sessions
 from .submit import Submitter
+from .telemetry import TelemetryService
 from .time_requests import TimeRequestService
 from .tokens import TokenService
 
@@ -54,8 +56,9 @@ class Lab:
         self._room = room
         self._sessions = sessions = Sessions(room)
         self._dispatcher = Dispatcher(room)
+        self.telemetry = TelemetryService(room)
         self._reconciler = Reconciler(room, sessions, self._greeted)
-        self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim)
+        self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard)
         self._checker = Checker(room, sessions, self.drivers)
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
         self.events = EventService(room)
@@ -117,6 +120,8 @@ class Lab:
         self._retention.close()
         self.notices.close()
         await self._room.outbox.tasks.close()
+        with contextlib.suppress(QpiError):  # a full disk does not keep the lab from closing
+            await self.telemetry.flush()
         await self._room.store.close()
 
     @property
@@ -148,3 +153,4 @@ class Lab:
     def _greeted(self, qpu: str) -> None:
         self._checker.wake(qpu)
         self._dispatcher.wake(qpu)
+        self._room.outbox.tasks.start(self.telemetry.calibrated(qpu), f"calibration of {qpu}")

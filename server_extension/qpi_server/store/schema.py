@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData(
     naming_convention={
@@ -470,3 +470,32 @@ qpu_sessions = Table(
     Index(None, "qpu", "closed_at"),
     Index(None, "holder", "opened_at"),
 )
+
+# --- telemetry
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("calibration", Boolean, nullable=False, default=False),  # said by the manifest, kept whole
+    Column("value", Float(53)),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("qpu", "name"),
+)
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("channel", Integer, ForeignKey("channels.id"), primary_key=True),
+    Column("width_s", Integer, primary_key=True),  # 0: as it came; else the seconds that one row sums up
+    Column("at", Integer, primary_key=True),  # milliseconds since 1970, the interval's start
+    Column("n", Integer, nullable=False),
+    Column("total", Float(53), nullable=False),
+    Column("lowest", Float(53), nullable=False),
+    Column("highest", Float(53), nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_readings_age", readings.c.width_s, readings.c.at)

@@ -1,0 +1,41 @@
+"""Readings and calibrations of QPUs, as the native surface sends them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .rest import Answer
+
+
+class ChannelModel(Answer):
+    """One channel of a QPU with its newest reading; ``calibration`` marks what the QPU's manifest says."""
+
+    name: str
+    unit: str
+    calibration: bool
+    value: float | None
+    at: datetime
+
+
+class ChannelList(Answer):
+    channels: list[ChannelModel]
+
+
+class SeriesPoint(Answer):
+    """The readings of ``[at, at + width_s)``; one reading where ``width_s`` is 0."""
+
+    at: datetime
+    mean: float
+    lowest: float
+    highest: float
+    n: int
+
+
+class Series(Answer):
+    """A channel over time, oldest first, in steps of ``width_s`` seconds (0: as measured)."""
+
+    qpu: str
+    name: str
+    unit: str
+    width_s: float
+    points: list[SeriesPoint]

@@ -1,0 +1,156 @@
+"""Readings: as they came for a while, then summed up by the minute and by the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from .schema import channels, readings
+
+RAW, MINUTE, HOUR = 0, 60, 3600
+WIDTHS = (RAW, MINUTE, HOUR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One value of one channel of a QPU; ``calibration`` marks what its manifest says."""
+
+    qpu: str
+    name: str
+    value: float | None
+    unit: str
+    at: datetime
+    calibration: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRow:
+    id: int
+    qpu: str
+    name: str
+    unit: str
+    calibration: bool
+    value: float | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """The readings of an interval that begins at ``at``."""
+
+    at: datetime
+    n: int
+    total: float
+    lowest: float
+    highest: float
+
+
+def all_channels(connection: Connection, qpu: str) -> list[ChannelRow]:
+    """What a QPU has readings of, by name."""
+    query = select(channels).where(channels.c.qpu == qpu).order_by(channels.c.name)
+    return [ChannelRow(**row._mapping) for row in connection.execute(query)]
+
+
+_FIND = select(channels.c.id).where(channels.c.qpu == bindparam("on"), channels.c.name == bindparam("called"))
+_TOUCH = (
+    update(channels)
+    .where(channels.c.id == bindparam("this"))
+    .values(
+        value=bindparam("now"), at=bindparam("when"), unit=bindparam("in_unit"), calibration=bindparam("calibrated")
+    )
+)
+_NEW = upsert(readings)
+_ADD = _NEW.on_conflict_do_update(
+    index_elements=[readings.c.channel, readings.c.width_s, readings.c.at],
+    set_={
+        "n": readings.c.n + _NEW.excluded.n,
+        "total": readings.c.total + _NEW.excluded.total,
+        "lowest": func.min(readings.c.lowest, _NEW.excluded.lowest),
+        "highest": func.max(readings.c.highest, _NEW.excluded.highest),
+    },
+)
+
+
+def add(connection: Connection, samples: Iterable[Sample]) -> None:
+    """Keep samples, each raw and in its minute and hour."""
+    for sample in samples:
+        channel = _touch(connection, sample)
+        if sample.value is None:
+            continue
+        for width_s in (RAW,) if sample.calibration else WIDTHS:
+            at = _milliseconds(sample.at)
+            start = at - at % (1000 * width_s) if width_s else at
+            connection.execute(
+                _ADD,
+                {
+                    "channel": channel, "width_s": width_s, "at": start, "n": 1, "total": sample.value,
+                    "lowest": sample.value, "highest": sample.value,
+                },
+            )  # fmt: skip
+
+
+def _touch(connection: Connection, sample: Sample) -> int:
+    """The channel's id, with its newest value noted."""
+    found = connection.execute(_FIND, {"on": sample.qpu, "called": sample.name}).scalar()
+    if found is None:
+        row = {
+            "qpu": sample.qpu, "name": sample.name, "unit": sample.unit, "calibration": sample.calibration,
+            "value": sample.value, "at": sample.at,
+        }  # fmt: skip
+        made = connection.execute(insert(channels), row)
+        assert made.inserted_primary_key is not None
+        return int(made.inserted_primary_key[0])
+    values = {
+        "this": found, "now": sample.value, "when": sample.at, "in_unit": sample.unit,
+        "calibrated": sample.calibration,
+    }  # fmt: skip
+    connection.execute(_TOUCH, values)
+    return int(found)
+
+
+def series(connection: Connection, channel: int, width_s: int, start: datetime, end: datetime) -> list[Point]:
+    """The points of a channel in ``[start, end)``, oldest first."""
+    query = (
+        select(readings)
+        .where(
+            readings.c.channel == channel,
+            readings.c.width_s == width_s,
+            readings.c.at >= _milliseconds(start),
+            readings.c.at < _milliseconds(end),
+        )
+        .order_by(readings.c.at)
+    )
+    return [
+        Point(at=_moment(row.at), n=row.n, total=row.total, lowest=row.lowest, highest=row.highest)
+        for row in connection.execute(query)
+    ]
+
+
+def prune(connection: Connection, width_s: int, before: datetime, limit: int) -> int:
+    """Forget up to ``limit`` of the oldest points of a width; how many it was. Calibrations are kept."""
+    old = (
+        select(readings.c.channel, readings.c.at)
+        .join(channels, channels.c.id == readings.c.channel)
+        .where(readings.c.width_s == width_s, readings.c.at < _milliseconds(before), channels.c.calibration.is_(False))
+        .order_by(readings.c.at)
+        .limit(limit)
+    )
+    rows = connection.execute(old).all()
+    one = delete(readings).where(
+        readings.c.channel == bindparam("this"), readings.c.width_s == width_s, readings.c.at == bindparam("when")
+    )
+    if rows:
+        connection.execute(one, [{"this": channel, "when": at} for channel, at in rows])
+    return len(rows)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
