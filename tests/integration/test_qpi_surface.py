@@ -291,6 +291,24 @@ def test_a_driver_is_registered_with_our_own_command(admin: httpx.Client, ann: h
     assert "qpi-agent" in gone["message"]
 
 
+def test_a_driver_that_is_switched_off_stays_out(admin: httpx.Client, ann: httpx.Client) -> None:
+    [driver_id] = [driver["driver"] for driver in admin.get("qpi/health").json()["drivers"] if driver["qpu"] == "sim-a"]
+
+    def toggle(enabled: bool) -> httpx.Response:
+        return admin.post("qpi/api/op/drivers/toggle", json={"id": driver_id, "enabled": enabled})
+
+    def status() -> str:
+        found: str = ann.get("qpi/api/collections/qpus/records/sim-a").json()["status"]
+        return found
+
+    refusal(ann.post("qpi/api/op/drivers/toggle", json={"id": driver_id, "enabled": False}), 403)
+    assert (toggle(False).json()["enabled"], toggle(False).json()["status"]) == (False, "offline")
+    wait_until(lambda: status() == "offline", what="the driver's end")
+    assert toggle(True).json()["enabled"] is True
+    wait_until(lambda: status() == "online", what="the driver's return")
+    refusal(admin.post("qpi/api/op/drivers/toggle", json={"id": "nobody", "enabled": True}), 404)
+
+
 def test_version_certificate_and_looks(admin: httpx.Client, ann: httpx.Client, server: LabServer) -> None:
     anybody = server.client(None)
     assert admin.get("qpi/api/op/version").json()["version"]

@@ -115,6 +115,8 @@ def _kinds(answer: Answers) -> tuple[type[Struct] | str, ...]:
 
 
 def _answer(status: int, answer: Answers, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+    if status == HTTPStatus.NO_CONTENT:
+        return {"description": "Done."}
     names, content = [], {}
     for kind in _kinds(answer):
         if isinstance(kind, str):

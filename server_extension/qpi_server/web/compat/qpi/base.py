@@ -41,6 +41,13 @@ class Body(Struct, kw_only=True):
     """A body from one of QPI's clients. They send more than anybody reads: unknown fields are passed over."""
 
 
+class Toggle(Body):
+    """``POST op/qpu/toggle``, ``POST op/drivers/toggle``."""
+
+    id: str
+    enabled: bool
+
+
 api = Table(PREFIX, error=Refusal)
 
 

@@ -12,7 +12,7 @@ from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire.rest import DriverIn
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, api, request
+from .base import Body, Toggle, api, request
 
 MONITORS = frozenset({"bluefors_gen1"})
 """Kinds of QPI's drivers that only report."""
@@ -26,6 +26,7 @@ class NewDriver(Body):
     kind: str = ""
     language: str = "python"
     events: list[str] = field(default_factory=list)
+    enabled: bool | None = None
 
 
 @api.route("POST", "op/drivers/create", P.DRIVERS_MANAGE, {201: "application/json"}, body=NewDriver)
@@ -39,6 +40,8 @@ async def qpi_create_driver(call: Call) -> Reply:
     made = await call.lab.people.register_driver(
         call.person, driver, address=address, ca_fingerprint=call.site.ca_fingerprint()
     )
+    if wanted.enabled is False:
+        await call.lab.drivers.switch(call.person, made.id, enabled=False)
     answer: dict[str, Any] = {
         "id": made.id,
         "name": made.name,
@@ -47,7 +50,7 @@ async def qpi_create_driver(call: Call) -> Reply:
         "language": "python",
         "events": wanted.events,
         "status": "offline",
-        "enabled": True,
+        "enabled": wanted.enabled is not False,
         "token": made.token,
         "ca_fingerprint": made.ca_fingerprint or "",
         "qpi_addr": address,
@@ -55,6 +58,15 @@ async def qpi_create_driver(call: Call) -> Reply:
         "snippets": {"install": "pip install qpi-jupyter", "manual_cli": made.command},
     }
     return Reply(body=answer, status=201)
+
+
+@api.route("POST", "op/drivers/toggle", P.DRIVERS_MANAGE, {200: "application/json"}, body=Toggle)
+async def qpi_toggle_driver(call: Call) -> Reply:
+    """Let a driver in, or send it away; the id is the driver's or its name."""
+    wanted: Toggle = call.body
+    driver = await call.lab.drivers.switch(call.person, wanted.id, enabled=wanted.enabled)
+    status = "online" if driver.online else "offline"
+    return Reply(body={"id": driver.id, "name": driver.name, "enabled": driver.enabled, "status": status})
 
 
 @api.route("POST", "op/drivers/connect", P.HEALTH, {}, refuses=(410,))

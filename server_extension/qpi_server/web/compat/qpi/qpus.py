@@ -12,7 +12,7 @@ from qpi_jupyter.core.errors import NotFound, Rejected
 from qpi_jupyter.wire.rest import QpuChange, QpuIn, QpuModel
 from qpi_server.web.table import Call, Reply
 
-from .base import Body, Record, api, record, request
+from .base import Body, Record, Toggle, api, record, request
 from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, ordered, page_of, pick
 from .programs import ANY_QPU
 
@@ -33,13 +33,6 @@ class NewQpu(Body):
     name: str
     num_qubits: int | None = None
     enabled: bool | None = None
-
-
-class Toggle(Body):
-    """``POST op/qpu/toggle``, ``POST op/drivers/toggle``."""
-
-    id: str
-    enabled: bool
 
 
 @api.route("GET", "qpus", P.QPUS_READ, {200: "application/json"}, query=Qpus)
