@@ -41,6 +41,8 @@ BODIES: dict[str, Any] = {
     "UserPatch": {"name": "Ann"},
     "Password": {"identity": "ann", "password": "x"},
     "Code": {"provider": "x", "code": "x"},
+    "QpuChange": {},
+    "SessionIn": {"qpu": "q"},
     "AccountChange": {"limited": None},
     "GrantIn": {"seconds": 1},
     "TimeRequestIn": {"seconds": 1},
