@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -28,28 +27,16 @@ def python_of(version: str) -> Path:
     if not done.exists():
         shutil.rmtree(place, ignore_errors=True)
         packages = [f"qpi-client=={version}", "qiskit>=2.1,<3"]
-        uv = shutil.which("uv")
-        if uv is not None:
-            subprocess.run([uv, "venv", "-q", "-p", sys.executable, place], check=True, timeout=INSTALL_S)
-            subprocess.run([uv, "pip", "install", "-q", "--python", python, *packages], check=True, timeout=INSTALL_S)
-        else:
-            subprocess.run([sys.executable, "-m", "venv", place], check=True, timeout=INSTALL_S)
-            subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True, timeout=INSTALL_S)
+        subprocess.run([sys.executable, "-m", "venv", place], check=True, timeout=INSTALL_S)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True, timeout=INSTALL_S)
         done.touch()
     return python
 
 
-@pytest.fixture(scope="session")
-def client_python() -> Callable[[str], Path]:
-    return python_of
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_every_method_of_the_published_client(
-    version: str, tmp_path: Path, client_python: Callable[[str], Path]
-) -> None:
-    python = client_python(version)
+def test_every_method_of_the_published_client(version: str, tmp_path: Path) -> None:
+    python = python_of(version)
     with lab_server(tmp_path, "--demo", "--QPIServer.local_accounts=True") as server:
         admin = server.client()
         wait_until(lambda: len(admin.get("qpi/health").json()["drivers"]) == 2, what="the drivers' start")

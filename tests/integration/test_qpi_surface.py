@@ -344,6 +344,10 @@ class Stream:
             fields[name] = value
         raise AssertionError("the stream ended")
 
+    def rest(self) -> list[str]:
+        """Every line up to the stream's end."""
+        return list(self._lines)
+
     def until(self, action: str) -> dict[str, Any]:
         """The record of the next message with this action."""
         while True:
@@ -378,6 +382,10 @@ def test_realtime_tells_each_person_what_is_theirs(
         event, data = stream.next()
         assert (event, data["action"], data["record"]["id"]) == (topics[2], "create", slot["id"])
         assert ann.post("qpi/api/realtime", json={"clientId": stream.id, "subscriptions": []}).status_code == 204
+        admin.patch("qpi/v1/users/ann", json={"suspended": True})  # the stream ends, and she cannot open another one
+        assert "data" not in "".join(stream.rest())
+    refusal(ann.post("qpi/api/realtime", json=wanted), 403)
+    admin.patch("qpi/v1/users/ann", json={"suspended": False})
     refusal(ann.post("qpi/api/realtime", json={"clientId": "nobody's"}), 404)
 
 

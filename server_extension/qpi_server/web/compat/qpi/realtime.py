@@ -8,9 +8,9 @@ that the stream opens for anybody, is silent until somebody signs in for it, and
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ from msgspec import Meta
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.access import Principal
 from qpi_jupyter.core.errors import Forbidden, NotFound, QpiError, Unavailable
+from qpi_jupyter.wire.events import EventName
 from qpi_server.web.identity import require
 from qpi_server.web.table import Call, Reply, Stream
 
@@ -30,6 +31,7 @@ from .news import News, collections_of, load
 if TYPE_CHECKING:
     from qpi_server.service import Lab
 
+log = logging.getLogger(__name__)
 PING_S = 30.0
 """How long a stream may be silent; one that nobody has signed in for ends then."""
 LIFE_S = 900.0
@@ -154,12 +156,11 @@ async def _stream(lab: Lab) -> AsyncIterator[bytes]:
         del clients[client.id]
         if client.following is not None:
             client.following.cancel()
-            with suppress(asyncio.CancelledError):
-                await client.following
+            await asyncio.gather(client.following, return_exceptions=True)
 
 
 async def _follow(lab: Lab, client: Client, person: Principal, cursor: int) -> None:
-    """Queue what happens, as far as the person may see it; the stream ends with the lab."""
+    """Queue what happens, as far as the person may see it, until what they may changes; then the client comes again."""
     last: News | None = None
     try:
         async for event in lab.events.subscribe(person, after=cursor):
@@ -169,5 +170,11 @@ async def _follow(lab: Lab, client: Client, person: Principal, cursor: int) -> N
                         if news != last or news.action == "update":  # a slot is made on each of its QPUs
                             client.tell(news, record)
                         last = news
-    except QpiError:
+            if event.kind == EventName.PERSON_CHANGED and event.data["name"] == person.name:
+                return
+    except QpiError as error:
+        log.info("a stream of %s ends: %s", person.name, error)
+    except Exception:
+        log.exception("a stream of %s failed", person.name)
+    finally:
         client.end()
