@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.servers import LabServer, lab_server, wait_until
-
-PASSWORD = "correct horse battery"
-FLIP = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[1];\ncreg c[1];\nx q[0];\nmeasure q -> c;\n'
-RECORDS = "qpi/api/collections/{}/records"
+from tests.support.qpi import FLIP, PASSWORD, RECORDS, person, qpi_lab, refusal
+from tests.support.servers import LabServer, wait_until
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    arguments = ("--demo", "--QPIServer.local_accounts=True")
-    with lab_server(tmp_path_factory.mktemp("qpi"), *arguments) as server:
-        admin = server.client()
-        wait_until(lambda: len(admin.get("qpi/health").json()["drivers"]) == 2, what="the drivers' start")
-        for name in ("ann", "bob"):
-            admin.post("qpi/v1/users", json={"name": name, "email": f"{name}@lab.example", "password": PASSWORD})
+    with qpi_lab(tmp_path_factory.mktemp("qpi")) as server:
         yield server
 
 
@@ -40,24 +31,6 @@ def ann(server: LabServer) -> httpx.Client:
 @pytest.fixture(scope="module")
 def bob(server: LabServer) -> httpx.Client:
     return person(server, "bob@lab.example")
-
-
-def person(server: LabServer, identity: str) -> httpx.Client:
-    """Somebody who has signed in."""
-    answer = server.client(None).post(
-        "qpi/api/collections/users/auth-with-password", json={"identity": identity, "password": PASSWORD}
-    )
-    assert answer.status_code == 200, answer.text
-    return server.client(answer.json()["token"])
-
-
-def refusal(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The body of a refusal, which has PocketBase's shape."""
-    assert answer.status_code == status, answer.text
-    body: dict[str, Any] = answer.json()
-    assert set(body) == {"status", "message", "data"}
-    assert body["status"] == status
-    return body
 
 
 @pytest.fixture(scope="module")
@@ -321,81 +294,3 @@ def test_version_certificate_and_looks(admin: httpx.Client, ann: httpx.Client, s
         assert (answer.status_code, answer.content) == (204, b"")
     refusal(anybody.get("qpi/api/nothing/here"), 404)
     refusal(ann.delete("qpi/api/qpus/sim-a"), 405)
-
-
-# --- realtime --------------------------------------------------------------------------------------------------------
-
-
-class Stream:
-    """An open stream of server-sent events."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._lines = response.iter_lines()
-        _, hello = self.next()
-        self.id: str = hello["clientId"]
-
-    def next(self) -> tuple[str, dict[str, Any]]:
-        """The next event and its data."""
-        fields: dict[str, str] = {}
-        for line in self._lines:
-            if not line and "data" in fields:
-                return fields["event"], json.loads(fields["data"])
-            name, _, value = line.partition(":")
-            fields[name] = value
-        raise AssertionError("the stream ended")
-
-    def rest(self) -> list[str]:
-        """Every line up to the stream's end."""
-        return list(self._lines)
-
-    def until(self, action: str) -> dict[str, Any]:
-        """The record of the next message with this action."""
-        while True:
-            _, data = self.next()
-            if data["action"] == action:
-                record: dict[str, Any] = data["record"]
-                return record
-
-
-def test_realtime_tells_each_person_what_is_theirs(
-    admin: httpx.Client, ann: httpx.Client, bob: httpx.Client, server: LabServer
-) -> None:
-    anybody = server.client(None)
-    with anybody.stream("GET", "qpi/api/realtime") as response:
-        assert response.headers["Content-Type"] == "text/event-stream"
-        stream = Stream(response)
-        topics = ["quantum_jobs/*", "notifications/*", "time_slots/*?options={}"]
-        wanted = {"clientId": stream.id, "subscriptions": topics}
-        assert ann.post("qpi/api/realtime", json=wanted).status_code == 204
-        refusal(bob.post("qpi/api/realtime", json=wanted), 403)  # not his stream
-        bob.post("qpi/api/jobs", json={"circuits": [FLIP], "qpu_target": "sim-b"})
-        job = ann.post("qpi/api/jobs", json={"circuits": [FLIP], "qpu_target": "sim-b"}).json()
-        assert stream.until("create")["id"] == job["id"]  # and nothing of Bob's before it
-        while stream.until("update")["status"] != "completed":
-            pass
-        notice = admin.post(RECORDS.format("notifications"), json={"title": "now"}).json()
-        assert stream.until("create")["title"] == "now"
-        ann.post(f"qpi/api/notifications/{notice['id']}/dismiss")
-        assert stream.until("delete") == {"id": notice["id"]}
-        times = {"start_time": "2032-03-01 09:00:00Z", "end_time": "2032-03-01 10:00:00Z"}
-        slot = bob.post(RECORDS.format("time_slots"), json=times).json()
-        event, data = stream.next()
-        assert (event, data["action"], data["record"]["id"]) == (topics[2], "create", slot["id"])
-        assert ann.post("qpi/api/realtime", json={"clientId": stream.id, "subscriptions": []}).status_code == 204
-        admin.patch("qpi/v1/users/ann", json={"suspended": True})  # the stream ends, and she cannot open another one
-        assert "data" not in "".join(stream.rest())
-    refusal(ann.post("qpi/api/realtime", json=wanted), 403)
-    admin.patch("qpi/v1/users/ann", json={"suspended": False})
-    refusal(ann.post("qpi/api/realtime", json={"clientId": "nobody's"}), 404)
-
-
-def test_a_stream_without_sign_in_hears_only_how_its_own_ends(server: LabServer, ann: httpx.Client) -> None:
-    anybody = server.client(None)
-    with anybody.stream("GET", "qpi/api/realtime") as response:
-        stream = Stream(response)
-        wanted = {"clientId": stream.id, "subscriptions": ["quantum_jobs/*", "@oauth2"]}
-        other = server.client(None)
-        assert other.post("qpi/api/realtime", json=wanted).status_code == 204
-        ann.post("qpi/api/jobs", json={"circuits": [FLIP], "qpu_target": "sim-b"})
-        other.get("qpi/api/oauth2-redirect", params={"state": stream.id, "code": "abc"})
-        assert stream.next() == ("@oauth2", {"state": stream.id, "code": "abc", "error": ""})

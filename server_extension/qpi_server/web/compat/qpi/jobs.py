@@ -22,6 +22,8 @@ from .programs import Submit, payload_of, request_of
 from .results import qpi_results
 
 JOB_FIELDS = frozenset({"id", "user_id", "qpu_target", "status", "finished_at", "duration", "created", "updated"})
+MAX_CALLS = 40
+"""How often the lab is asked for one list; each time it looks at some thousand rows at most."""
 STOP_S = 10.0
 """How long a cancel waits for a running job to stop."""
 
@@ -60,8 +62,8 @@ async def qpi_list_jobs(call: Call) -> Reply:
     wanted: Jobs = call.query
     size = min(wanted.limit, MAX_PER_PAGE) if wanted.limit > 0 else MAX_PER_PAGE
     if sort_keys(wanted.sort, JOB_FIELDS) in _NEWEST:
-        return Reply(body=await _slice(_rows(call, mine=True), wanted.skip, size))
-    found = [job async for job in _rows(call, mine=True)]
+        return Reply(body=await _slice(_Walk(call, mine=True), wanted.skip, size))
+    found = [job async for job in _Walk(call, mine=True)]
     return Reply(body=ordered(found, wanted.sort, JOB_FIELDS)[wanted.skip : wanted.skip + size])
 
 
@@ -96,22 +98,18 @@ async def qpi_list_job_records(call: Call) -> Reply:
     if newest and not rest:
         total = (await call.lab.jobs.list(call.person, limit=1, **narrow)).total
         if total is not None or listing.skip_total:
-            found = await _slice(_rows(call, **narrow), listing.first, listing.size)
+            found = await _slice(_Walk(call, **narrow), listing.first, listing.size)
             return Reply(body=as_page(listing, found, total))
-    seen, matches = 0, []
-    async for job in _rows(call, **narrow):
-        seen += 1
-        if keep(job):
-            matches.append(job)
-    whole = seen < MAX_ROWS
-    if not newest and not whole:
+    walk = _Walk(call, **narrow)
+    matches = [job async for job in walk if keep(job)]
+    if not newest and not walk.whole:
         raise Rejected(
-            f"More than {MAX_ROWS:,} jobs are too many to sort: filter by status or qpu_target, or sort by -created.",
+            "These are too many jobs to sort: filter by status or qpu_target, or sort by -created.",
             code="bad_sort", field="sort",
         )  # fmt: skip
     matches = ordered(matches, listing.sort, JOB_FIELDS)
     found = matches[listing.first : listing.first + listing.size]
-    return Reply(body=as_page(listing, found, len(matches) if whole else None))
+    return Reply(body=as_page(listing, found, len(matches) if walk.whole else None))
 
 
 @api.route("GET", "collections/quantum_jobs/records/{id}", P.JOBS_READ, {200: "application/json"}, query=Listing)
@@ -195,20 +193,28 @@ def _narrow(keep: Filter) -> tuple[dict[str, Any], bool]:
     return narrow, rest
 
 
-async def _rows(call: Call, **narrow: Any) -> AsyncIterator[Record]:
-    """The jobs that the lab finds, newest first, up to `MAX_ROWS`."""
-    after, left = None, MAX_ROWS
-    while left > 0:
-        page = await call.lab.jobs.list(call.person, limit=min(left, MAX_PER_PAGE), after=after, **narrow)
-        for job in page.jobs:
-            yield job_record(job)
-        left -= len(page.jobs)
-        if page.next is None:
-            return
-        after = page.next
+class _Walk:
+    """The jobs that the lab finds, newest first, up to `MAX_ROWS` of them and `MAX_CALLS` of looking."""
+
+    def __init__(self, call: Call, **narrow: Any) -> None:
+        self._call, self._narrow = call, narrow
+        self.whole = False
+        """Whether it came to the last one."""
+
+    async def __aiter__(self) -> AsyncIterator[Record]:
+        jobs, person = self._call.lab.jobs, self._call.person
+        after, left = None, MAX_ROWS
+        for _ in range(MAX_CALLS):
+            page = await jobs.list(person, limit=min(left, MAX_PER_PAGE), after=after, **self._narrow)
+            for job in page.jobs:
+                yield job_record(job)
+            left, after = left - len(page.jobs), page.next
+            self.whole = after is None
+            if self.whole or left == 0:
+                return
 
 
-async def _slice(rows: AsyncIterator[Record], first: int, size: int) -> list[Record]:
+async def _slice(rows: _Walk, first: int, size: int) -> list[Record]:
     """Records ``first`` and on, ``size`` of them."""
     found: list[Record] = []
     seen = 0
