@@ -124,7 +124,7 @@ async def qpi_subscribe(call: Call) -> Reply:
     client.topics = {topic.partition("?")[0]: topic for topic in wanted.subscriptions}
     if client.principal is None and call.principal is not None:
         client.principal = call.principal
-        cursor = await call.lab.events.newest()
+        cursor = (await call.lab.events.newest()).cursor
         follow = _follow(call.lab, client, call.person, cursor)
         client.following = asyncio.get_running_loop().create_task(follow, name=f"follow for {client.id}")
     return Reply(status=204)
