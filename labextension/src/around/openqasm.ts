@@ -80,13 +80,10 @@ function kindOf(word: string): string {
   if (KEYWORDS.has(word)) {
     return 'keyword';
   }
-  if (TYPES.has(word)) {
-    return 'typeName';
-  }
   if (ATOMS.has(word)) {
     return 'atom';
   }
-  return BUILT_IN.has(word) ? 'variableName.standard' : 'variableName';
+  return TYPES.has(word) || BUILT_IN.has(word) ? 'variableName.standard' : 'variableName';
 }
 
 function words(text: string): ReadonlySet<string> {

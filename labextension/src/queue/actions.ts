@@ -49,7 +49,7 @@ export async function openOrigin(tools: ITools, job: JobModel): Promise<void> {
   }
   const open = tools.commands.execute('docmanager:open', { path, factory: 'Notebook' });
   const panel = (await told(open)) as IDocumentWidget | undefined;
-  const cell = job.origin['cell_id'];
+  const cell = job.origin.cell_id;
   if (panel && typeof cell === 'string') {
     await panel.context.ready;
     panel.setFragment(`#cell-id=${encodeURIComponent(cell)}`);
@@ -58,7 +58,7 @@ export async function openOrigin(tools: ITools, job: JobModel): Promise<void> {
 
 /** The path of the notebook that the job came from; null where it came from none. */
 export function notebookOf(job: JobModel): string | null {
-  const path = job.origin['notebook'];
+  const path = job.origin.notebook;
   return typeof path === 'string' && path ? path : null;
 }
 

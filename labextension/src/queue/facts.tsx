@@ -100,8 +100,8 @@ export function Provenance(props: {
   const facts: [string, unknown][] = [
     [trans.__('Job'), job.id],
     [trans.__('Program (SHA-256)'), provenance?.program_sha256],
-    [trans.__('Notebook'), job.origin['notebook']],
-    [trans.__('Cell run'), job.origin['execution_count']],
+    [trans.__('Notebook'), job.origin.notebook],
+    [trans.__('Cell run'), job.origin.execution_count],
     ...Object.entries({ ...options, ...extra }),
     ...Object.entries(provenance?.result ?? {}),
     [trans.__('Dataset (SHA-256)'), job.dataset?.sha256],

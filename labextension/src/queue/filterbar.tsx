@@ -23,7 +23,7 @@ export function FilterBar(props: IProps): React.ReactElement {
   const everybody = me?.permissions.includes('jobs:read:any') ?? false;
   const groups = me?.user.groups ?? [];
   return (
-    <div className="jp-QPI-Filters" role="search" aria-label={trans.__('Find jobs')}>
+    <section className="jp-QPI-Filters" aria-label={trans.__('Find jobs')}>
       <Typed
         label={trans.__('Search by name')}
         value={filters.name}
@@ -68,7 +68,7 @@ export function FilterBar(props: IProps): React.ReactElement {
         onTyped={project => filter({ project })}
       />
       <TagFilter model={model} tools={tools} />
-    </div>
+    </section>
   );
 }
 

@@ -162,7 +162,7 @@ function Buttons(props: IProps): React.ReactElement {
     [model.editable && ended, trans.__('Delete'), () => deleteJob(tools, job), 'jp-mod-reject']
   ];
   return (
-    <div className="jp-QPI-Buttons" role="group" aria-label={trans.__('What to do with the job')}>
+    <div className="jp-QPI-Buttons">
       {buttons
         .filter(([there]) => there)
         .map(([, label, act, style]) => (

@@ -62,7 +62,7 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Open Job'),
       icon: labIcon,
       execute: async args => {
-        const id = String(args['id'] ?? '');
+        const id = String(args.id ?? '');
         const { jobView } = await import('./open');
         return show(app, jobs, `qpi-job-${id}`, id, () => jobView(id, tools, languages));
       }

@@ -95,7 +95,7 @@ function Downloads(props: { job: JobModel; model: JobDetail; tools: ITools }): R
   const { counts } = job;
   const bytes = job.dataset ? ` (${size(job.dataset.bytes)})` : '';
   return (
-    <div className="jp-QPI-Buttons" role="group" aria-label={trans.__('Downloads')}>
+    <div className="jp-QPI-Buttons">
       <button
         type="button"
         className="jp-QPI-Action jp-mod-styled"

@@ -54,7 +54,7 @@ export function JobTable(props: IProps): React.ReactElement {
     }
   }
   return (
-    <div className="jp-QPI-Table">
+    <div className="jp-QPI-Table" data-mine={model.filters.mine}>
       <div
         ref={grid}
         className="jp-QPI-TableScroll"
