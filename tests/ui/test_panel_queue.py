@@ -10,6 +10,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,8 @@ bit[20] c;
 class Rest:
     """The lab's REST surface, as the person of the page."""
 
-    def __init__(self, notebooks: Notebooks) -> None:
-        headers = {"Authorization": f"token {notebooks.token}"}
-        self._client = httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, timeout=30)
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
 
     def get(self, path: str) -> Any:
         return self._client.get(path).raise_for_status().json()
@@ -69,6 +69,13 @@ class Rest:
             return 0
 
 
+@contextmanager
+def opened(notebooks: Notebooks) -> Iterator[Rest]:
+    headers = {"Authorization": f"token {notebooks.token}"}
+    with httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, timeout=30) as client:
+        yield Rest(client)
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
     """JupyterLab with the demo lab inside, both QPUs online."""
@@ -78,8 +85,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
         "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
     )  # fmt: skip
     try:
-        rest = Rest(notebooks)
-        wait_until(lambda: rest.online() >= 2, 90, "both QPUs online")
+        with opened(notebooks) as rest:
+            wait_until(lambda: rest.online() >= 2, 90, "both QPUs online")
         yield notebooks
     finally:
         process.send_signal(signal.SIGTERM)
@@ -87,8 +94,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
 
 
 @pytest.fixture
-def rest(demo: Notebooks) -> Rest:
-    return Rest(demo)
+def rest(demo: Notebooks) -> Iterator[Rest]:
+    with opened(demo) as found:
+        yield found
 
 
 @pytest.fixture
@@ -171,7 +179,7 @@ def test_a_job_is_changed_and_submitted_again(lab: Page, rest: Rest) -> None:
 
 def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, rest: Rest) -> None:
     rest.submit("haystack")
-    job = rest.submit("Needle", sources=[LADDER] * 300, shots=20_000)
+    job = rest.submit("Needle", sources=[LADDER] * 40, shots=20_000)
     tab = queue(lab)
     search = tab.get_by_role("searchbox", name="Search by name")
     search.focus()
@@ -210,7 +218,7 @@ def test_the_result_opens_in_a_notebook(lab: Page, rest: Rest, demo: Notebooks) 
     execute(lab, "qpi:open-job", id=job)
     lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Open a notebook with the result").click()
     expect(lab.locator(".jp-NotebookPanel .cm-content").first).to_contain_text("job.dataset()")
-    assert f'qpi_jupyter.job("{job}")' in demo.read(f"{job}.ipynb")["cells"][0]["source"]
+    assert f'qpi_jupyter.job("{job}")' in "".join(demo.read(f"{job}.ipynb")["cells"][0]["source"])
 
 
 def test_a_job_leads_to_the_cell_that_it_came_from(lab: Page, rest: Rest, demo: Notebooks) -> None:
