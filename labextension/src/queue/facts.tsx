@@ -119,12 +119,22 @@ export function Provenance(props: {
           .map(([name, value]) => (
             <div key={name}>
               <dt>{name}</dt>
-              <dd>{typeof value === 'object' ? JSON.stringify(value) : String(value)}</dd>
+              <dd>{inWords(value)}</dd>
             </div>
           ))}
       </dl>
     </Section>
   );
+}
+
+/** A value of the provenance: names with their values, or JSON where it is deeper. */
+function inWords(value: unknown): string {
+  if (typeof value !== 'object' || value === null) {
+    return String(value);
+  }
+  const parts = Object.entries(value);
+  const flat = parts.every(([, part]) => typeof part === 'string' || typeof part === 'number');
+  return flat ? parts.map(([name, part]) => `${name} ${part}`).join(', ') : JSON.stringify(value);
 }
 
 function Table(props: {
