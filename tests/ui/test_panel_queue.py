@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.support.servers import wait_until
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
@@ -128,6 +128,12 @@ def picture(page: Page, name: str) -> None:
             page.screenshot(path=IMAGES / f"panel-{name}-{theme.lower()}.png")
 
 
+def kept(answer: Response) -> bool:
+    """Whether JupyterLab has just saved a layout with the queue tab in it."""
+    request = answer.request
+    return "/api/workspaces" in answer.url and request.method == "PUT" and "qpi-queue" in (request.post_data or "")
+
+
 def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, rest: Rest) -> None:
     tab = queue(lab)
     expect(tab.get_by_role("grid")).not_to_have_attribute("aria-busy", "true")
@@ -233,13 +239,13 @@ def test_the_table_is_filtered_and_comes_back_after_a_reload(lab: Page, rest: Re
     names = [("bell", "completed"), ("t1 scan", "completed"), ("readout", "completed")]
     jobs = [rest.submit(name, tags=["weekly"], shots=500 * n) for n, (name, _) in enumerate(names, 1)]
     assert [rest.ended(job) for job in jobs] == [status for _, status in names]
-    tab = queue(lab)
+    with lab.expect_response(kept):
+        tab = queue(lab)
     tab.get_by_role("textbox", name="Only jobs with this tag").fill("weekly")
     lab.keyboard.press("Enter")
     expect(tab.locator('[role="row"][data-key]')).to_have_count(3)
     tab.get_by_role("button", name="Show all").click()
     expect(row(tab, jobs[0])).to_be_visible()
     picture(lab, "queue")
-    lab.evaluate("() => window.jupyterapp.commands.execute('docmanager:save-all')")
     lab.goto(lab.url.split("?")[0])
     expect(row(lab.locator("#qpi-queue"), jobs[0])).to_be_visible(timeout=30_000)

@@ -5,12 +5,12 @@ import type { JobModel } from '../wire';
 import { cancelJob, deleteJob } from './actions';
 import type { QueueModel } from './model';
 import { CommandIDs, type ITools } from './tools';
-import { jobNote, moment } from './words';
+import { jobNote, moment, number, wholeMoment } from './words';
 
 /** The height of a row (px); the style sheet has the same. */
 const ROW = 36;
 /** Rows drawn above and below what is in view. */
-const MORE = 8;
+const MORE = 6;
 
 interface IProps {
   readonly model: QueueModel;
@@ -31,7 +31,7 @@ export function JobTable(props: IProps): React.ReactElement {
   const onKeyDown = (event: React.KeyboardEvent) => {
     const now = selected === null ? -1 : model.indexOf(selected);
     const job = model.at(now);
-    const next = target(event.key, now, model.length, last - first - MORE);
+    const next = target(event.key, now, model.length, last - first - 2 * MORE);
     if (next !== null) {
       select(model.at(next)?.id ?? null);
       show(grid.current, next);
@@ -46,11 +46,13 @@ export function JobTable(props: IProps): React.ReactElement {
   };
 
   const rows: React.ReactElement[] = [];
+  const slots = last - first + 1;
   for (let index = first; index <= Math.min(last, model.length - 1); index += 1) {
     const job = model.at(index);
     if (job) {
       const own = { index, job, model, open, select, tools, selected: job.id === selected };
-      rows.push(<Row key={job.id} {...own} />);
+      // A row that leaves the window is the one that comes in at its other end.
+      rows.push(<Row key={index % slots} {...own} />);
     }
   }
   return (
@@ -187,9 +189,9 @@ const Row = React.memo(
           {job.owner}
         </span>
         <span role="gridcell" data-column="shots">
-          {job.shots.toLocaleString()}
+          {number(job.shots)}
         </span>
-        <span role="gridcell" data-column="at" title={new Date(job.submitted_at).toLocaleString()}>
+        <span role="gridcell" data-column="at" title={wholeMoment(job.submitted_at)}>
           {moment(job.submitted_at)}
         </span>
         <span role="gridcell" data-column="detail" title={note}>
@@ -245,9 +247,9 @@ function useWindow(grid: React.RefObject<HTMLElement>, model: QueueModel): [numb
       return;
     }
     const measure = () => {
-      const top = Math.floor(node.scrollTop / ROW);
+      const first = Math.max(0, Math.floor(node.scrollTop / ROW) - MORE);
       const count = Math.ceil(node.clientHeight / ROW);
-      const next: [number, number] = [Math.max(0, top - MORE), top + count + MORE];
+      const next: [number, number] = [first, first + count + 2 * MORE];
       setRange(old => (old[0] === next[0] && old[1] === next[1] ? old : next));
     };
     const watcher = new ResizeObserver(measure);
@@ -271,7 +273,8 @@ function useAnchor(grid: React.RefObject<HTMLElement>, model: QueueModel): void 
     if (!node) {
       return;
     }
-    const index = top.current === null ? -1 : model.indexOf(top.current);
+    const same = model.at(row.current)?.id === top.current;
+    const index = same || top.current === null ? -1 : model.indexOf(top.current);
     if (index >= 0 && index !== row.current && node.scrollTop >= ROW) {
       node.scrollTop += (index - row.current) * ROW;
     }
