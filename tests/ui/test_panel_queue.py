@@ -59,6 +59,9 @@ class Rest:
         body = {"program": program, "options": {"shots": shots}, "name": name, "qpu": "sim-a", **more}
         return str(self._client.post("jobs", json=body).raise_for_status().json()["id"])
 
+    def cancel(self, job_id: str) -> None:
+        self._client.post(f"jobs/{job_id}/cancel").raise_for_status()
+
     def ended(self, job_id: str) -> str:
         return str(self.get(f"jobs/{job_id}?wait_s=20")["status"])
 
@@ -146,6 +149,7 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, rest: Rest
     expect(bars).to_have_count(2)
     expect(bars.first).to_contain_text("000")
     expect(view.get_by_role("region", name="Program").locator(".cm-content")).to_contain_text("Three qubits")
+    expect(view.get_by_role("region", name="Circuit drawing").locator("rect")).to_have_count(6)
     coloured = view.locator(".cm-line span", has_text=re.compile("^qubit$"))
     expect(coloured.first).to_be_visible()
     expect(view.get_by_role("region", name="Story")).to_contain_text("It completed.")
@@ -246,6 +250,11 @@ def test_the_table_is_filtered_and_comes_back_after_a_reload(lab: Page, rest: Re
     expect(tab.locator('[role="row"][data-key]')).to_have_count(3)
     tab.get_by_role("button", name="Show all").click()
     expect(row(tab, jobs[0])).to_be_visible()
+    lab.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    waiting = [rest.submit(name, sources=[LADDER] * 20, shots=20_000) for name in ("tomography", "ladder", "volume")]
+    expect(row(tab, waiting[-1])).to_contain_text("position")
     picture(lab, "queue")
+    for job in waiting:
+        rest.cancel(job)
     lab.goto(lab.url.split("?")[0])
     expect(row(lab.locator("#qpi-queue"), jobs[0])).to_be_visible(timeout=30_000)

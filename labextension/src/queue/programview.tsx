@@ -4,6 +4,8 @@ import * as React from 'react';
 import { OPENQASM_MIME } from '../around/openqasm';
 import type { JobModel } from '../wire';
 import { save } from './actions';
+import { drawing } from './circuit';
+import { CircuitView } from './circuitview';
 import { Section } from './facts';
 import { isText } from './program';
 import type { ITools } from './tools';
@@ -21,6 +23,9 @@ export function ProgramView(props: {
   const text = React.useMemo(() => {
     return source && isText(job.format) ? new TextDecoder().decode(source) : null;
   }, [source, job.format]);
+  const circuit = React.useMemo(() => {
+    return text !== null && job.format.startsWith('openqasm') ? drawing(text) : null;
+  }, [text, job.format]);
   return (
     <Section
       title={trans.__('Program')}
@@ -59,6 +64,7 @@ export function ProgramView(props: {
           {trans.__('A QPY file of %1 bytes, which only Qiskit reads.', source.length)}
         </p>
       )}
+      {circuit !== null && <CircuitView drawing={circuit} tools={tools} />}
       {text !== null && <Code text={text} tools={tools} />}
     </Section>
   );

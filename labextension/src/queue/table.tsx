@@ -10,7 +10,7 @@ import { jobNote, moment, number, wholeMoment } from './words';
 /** The height of a row (px); the style sheet has the same. */
 const ROW = 36;
 /** Rows drawn above and below what is in view. */
-const MORE = 6;
+const MORE = 4;
 
 interface IProps {
   readonly model: QueueModel;
