@@ -62,6 +62,9 @@ class Rest:
     def cancel(self, job_id: str) -> None:
         self._client.post(f"jobs/{job_id}/cancel").raise_for_status()
 
+    def delete(self, job_id: str) -> None:
+        self._client.delete(f"jobs/{job_id}").raise_for_status()
+
     def ended(self, job_id: str) -> str:
         return str(self.get(f"jobs/{job_id}?wait_s=20")["status"])
 
@@ -142,7 +145,7 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, rest: Rest
     expect(tab.get_by_role("grid")).not_to_have_attribute("aria-busy", "true")
     job = rest.submit("ghz", tags=["calibration", "ghz"], project="entangled", sources=[GHZ, GHZ])
     expect(row(tab, job)).to_contain_text("completed", timeout=30_000)
-    row(tab, job).get_by_role("button", name="ghz").first.dblclick()
+    row(tab, job).get_by_role("button", name="ghz").first.click()
 
     view = lab.locator(f"#qpi-job-{job}")
     bars = view.get_by_role("list", name="Counts").locator("li")
@@ -185,6 +188,10 @@ def test_a_job_is_changed_and_submitted_again(lab: Page, rest: Rest) -> None:
     newest = rest.get("jobs?limit=1")["jobs"][0]
     assert (newest["shots"], newest["tags"]) == (321, ["one", "two"])
     assert newest["id"] != job
+    for made in (job, newest["id"]):
+        assert rest.ended(made) == "completed"
+        rest.delete(made)
+    expect(view.get_by_text("This job was deleted.")).to_be_visible()
 
 
 def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, rest: Rest) -> None:
