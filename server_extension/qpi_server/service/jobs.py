@@ -208,6 +208,15 @@ class JobService:
 
         return await self._room.store.read(query)
 
+    async def options(self, principal: Principal, job_id: str) -> OptionsIn:
+        """The run options, as they were sent."""
+
+        def query(connection: Connection) -> bytes:
+            visible(principal, find(connection, job_id))
+            return jobs.options(connection, job_id)
+
+        return msgspec.json.decode(await self._room.store.read(query), type=OptionsIn)
+
     async def _completed(self, principal: Principal, job_id: str) -> tuple[JobRecord, ResultRow]:
         record, row = await self._room.store.read(lambda connection: _load(connection, job_id))
         visible(principal, record)
