@@ -16,7 +16,22 @@ export function labRequest(settings: ServerConnection.ISettings): LabRequest {
     if (!response.ok) {
       throw new ServerConnection.ResponseError(response, await saidBy(response));
     }
-    return (await response.json()) as T;
+    return (response.status === 204 ? null : await response.json()) as T;
+  };
+}
+
+/** What the lab answers a request for a file, as it is. */
+export type LabFile = (path: string) => Promise<Blob>;
+
+/** Files of the lab inside the Jupyter server that `settings` point at. */
+export function labFile(settings: ServerConnection.ISettings): LabFile {
+  return async path => {
+    const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
+    const response = await ServerConnection.makeRequest(url, {}, settings);
+    if (!response.ok) {
+      throw new ServerConnection.ResponseError(response, await saidBy(response));
+    }
+    return response.blob();
   };
 }
 

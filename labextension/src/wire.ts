@@ -104,16 +104,6 @@ export interface JobChange {
   readonly shared_with?: string | null;
 }
 
-/**
- * What to run. Text formats use `sources`, one circuit each; QPY uses `data` (base64), one file
- * each.
- */
-export interface ProgramIn {
-  readonly format: 'openqasm2' | 'openqasm3' | 'qpy' | 'quantify-schedule';
-  readonly sources?: readonly string[];
-  readonly data?: readonly string[];
-}
-
 /** What one circuit of a batch overrides. */
 export interface CircuitIn {
   readonly shots?: number | null;
@@ -129,6 +119,26 @@ export interface OptionsIn {
   readonly memory?: boolean;
   readonly circuits?: readonly CircuitIn[];
   readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What is needed to run a job again: its options, the digest of its program and, once it has a
+ * result, what the     driver says of how that came about.
+ */
+export interface JobProvenance {
+  readonly program_sha256: string;
+  readonly options: OptionsIn;
+  readonly result: Readonly<Record<string, unknown>> | null;
+}
+
+/**
+ * What to run. Text formats use `sources`, one circuit each; QPY uses `data` (base64), one file
+ * each.
+ */
+export interface ProgramIn {
+  readonly format: 'openqasm2' | 'openqasm3' | 'qpy' | 'quantify-schedule';
+  readonly sources?: readonly string[];
+  readonly data?: readonly string[];
 }
 
 /** The notebook cell that a job came from. */

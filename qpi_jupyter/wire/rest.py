@@ -170,6 +170,15 @@ class JobChange(Request):
     shared_with: str | UnsetType | None = UNSET
 
 
+class JobProvenance(Answer):
+    """What is needed to run a job again: its options, the digest of its program and, once it has a result, what the
+    driver says of how that came about."""
+
+    program_sha256: str
+    options: OptionsIn
+    result: dict[str, Any] | None = None
+
+
 class JobPage(Answer):
     """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked
     for, even empty: only without ``next`` it is the last."""

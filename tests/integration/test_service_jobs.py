@@ -13,7 +13,7 @@ import pytest
 
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rejected
-from qpi_jupyter.wire.rest import JobChange, JobModel
+from qpi_jupyter.wire.rest import JobChange, JobModel, OptionsIn
 from qpi_server.service import Lab, job_edits, retention
 from qpi_server.store import audit, facts
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, small_lab, turn
@@ -39,12 +39,28 @@ def readings(lab: Lab, job: str) -> list[Callable[[Principal], Awaitable[Any]]]:
         lambda who: lab.jobs.result(who, job),
         lambda who: lab.jobs.dataset(who, job),
         lambda who: lab.jobs.program(who, job),
+        lambda who: lab.jobs.provenance(who, job),
         lambda who: lab.events.of_job(who, job),
     ]
 
 
 async def ids(lab: Lab, person: Principal, **search: Any) -> list[str]:
     return [job.id for job in (await lab.jobs.list(person, **search)).jobs]
+
+
+def test_a_job_says_how_it_was_asked_to_run_and_what_its_result_came_from(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            options = OptionsIn(shots=17, seed_simulator=3)
+            waiting, _ = await lab.jobs.submit(ANNE, bell(options=options))
+            known = await lab.jobs.provenance(ANNE, waiting.id)
+            assert (known.options, known.result) == (options, None)
+            assert len(known.program_sha256) == 64
+            await driver.run()
+            assert (await lab.jobs.provenance(ANNE, waiting.id)).result is not None
+
+    asyncio.run(dialogue())
 
 
 def test_a_shared_job_is_read_by_its_group_and_changed_by_its_owner(tmp_path: Path) -> None:

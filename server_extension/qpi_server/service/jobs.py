@@ -17,7 +17,15 @@ from qpi_jupyter.core.lifecycle import Event, EventKind, advance, left_out
 from qpi_jupyter.core.planner import Reason
 from qpi_jupyter.core.results import qiskit_result
 from qpi_jupyter.wire.faultpoint import reach
-from qpi_jupyter.wire.rest import DatasetInfo, JobChange, JobModel, JobPage, OptionsIn, SubmitRequest
+from qpi_jupyter.wire.rest import (
+    DatasetInfo,
+    JobChange,
+    JobModel,
+    JobPage,
+    JobProvenance,
+    OptionsIn,
+    SubmitRequest,
+)
 from qpi_server.store import facts, jobs
 from qpi_server.store.facts import ResultRow
 from qpi_server.store.jobs import JobRecord
@@ -182,6 +190,21 @@ class JobService:
             packed = jobs.program(connection, record.program_sha256)
             assert packed is not None, "a program is there as long as its job"
             return packed
+
+        return await self._room.store.read(query)
+
+    async def provenance(self, principal: Principal, job_id: str) -> JobProvenance:
+        """How the job was asked to run, and what its result came from."""
+
+        def query(connection: Connection) -> JobProvenance:
+            record, row = _load(connection, job_id)
+            visible(principal, record)
+            options = msgspec.json.decode(jobs.options(connection, job_id), type=OptionsIn)
+            return JobProvenance(
+                program_sha256=record.program_sha256,
+                options=options,
+                result=None if row is None else msgspec.json.decode(row.header).get("provenance"),
+            )
 
         return await self._room.store.read(query)
 

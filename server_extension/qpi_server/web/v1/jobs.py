@@ -115,3 +115,9 @@ async def get_job_events(call: Call) -> Reply:
 async def get_job_program(call: Call) -> Reply:
     """A job's sources, packed."""
     return Reply(body=await call.lab.jobs.program(call.person, call.path["id"]), media_type=PACKED)
+
+
+@v1.route("GET", "jobs/{id}/provenance", P.JOBS_READ, {200: rest.JobProvenance})
+async def get_provenance(call: Call) -> Reply:
+    """How a job was asked to run, and what its result came from."""
+    return Reply(body=await call.lab.jobs.provenance(call.person, call.path["id"]))

@@ -1,0 +1,166 @@
+import type * as React from 'react';
+
+import type { EventModel, JobModel, JobProvenance } from '../wire';
+import { attempts, type ILine, ledger, story } from './story';
+import type { ITools } from './tools';
+import { moment, span } from './words';
+
+interface IProps {
+  readonly events: readonly EventModel[];
+  readonly tools: ITools;
+}
+
+export function Section(props: {
+  title: string;
+  children: React.ReactNode;
+  actions?: React.ReactNode;
+}): React.ReactElement {
+  return (
+    <section className="jp-QPI-JobSection" aria-label={props.title}>
+      <div className="jp-QPI-JobSectionHead">
+        <h2>{props.title}</h2>
+        {props.actions}
+      </div>
+      {props.children}
+    </section>
+  );
+}
+
+/** What happened to the job, oldest first. */
+export function Story(props: IProps): React.ReactElement {
+  const { events, tools } = props;
+  return (
+    <Section title={tools.trans.__('Story')}>
+      <ol className="jp-QPI-Story">
+        {story(events, tools.trans).map(item => (
+          <li key={item.seq}>
+            <time dateTime={item.at}>{moment(item.at)}</time>
+            <span>{item.text}</span>
+          </li>
+        ))}
+      </ol>
+    </Section>
+  );
+}
+
+/** Who tried to run it. */
+export function Attempts(props: IProps): React.ReactElement {
+  const { trans } = props.tools;
+  const found = attempts(props.events, trans);
+  return (
+    <Section title={trans.__('Attempts')}>
+      {found.length === 0 && <p className="jp-QPI-Detail">{trans.__('No driver took it yet.')}</p>}
+      {found.length > 0 && (
+        <Table heads={['#', trans.__('Driver'), trans.__('Taken'), trans.__('Ended'), '']}>
+          {found.map(attempt => [
+            attempt.number,
+            attempt.driver,
+            moment(attempt.taken),
+            attempt.ended === null ? '' : moment(attempt.ended),
+            attempt.outcome
+          ])}
+        </Table>
+      )}
+    </Section>
+  );
+}
+
+/** What its account was asked for. */
+export function Ledger(props: IProps): React.ReactElement | null {
+  const { trans } = props.tools;
+  const lines = ledger(props.events);
+  const words: Record<ILine['kind'], string> = {
+    hold: trans.__('held'),
+    settle: trans.__('settled'),
+    refund: trans.__('given back')
+  };
+  return lines.length === 0 ? null : (
+    <Section title={trans.__('QPU time')}>
+      <Table heads={[trans.__('When'), '', trans.__('Seconds'), trans.__('Account')]}>
+        {lines.map(line => [
+          moment(line.at),
+          words[line.kind],
+          line.amount_s.toPrecision(3),
+          line.account
+        ])}
+      </Table>
+    </Section>
+  );
+}
+
+/** What was asked for, and what the result came from. */
+export function Provenance(props: {
+  job: JobModel;
+  provenance: JobProvenance | null;
+  tools: ITools;
+}): React.ReactElement {
+  const { job, provenance } = props;
+  const { trans } = props.tools;
+  const { circuits, extra, ...options } = provenance?.options ?? {};
+  const facts: [string, unknown][] = [
+    [trans.__('Job'), job.id],
+    [trans.__('Program (SHA-256)'), provenance?.program_sha256],
+    [trans.__('Notebook'), job.origin.notebook],
+    [trans.__('Cell run'), job.origin.execution_count],
+    ...Object.entries({ ...options, ...extra }),
+    ...Object.entries(provenance?.result ?? {}),
+    [trans.__('Dataset (SHA-256)'), job.dataset?.sha256],
+    [trans.__('Estimate'), job.estimate_s === null ? null : span(job.estimate_s, trans)]
+  ];
+  const own = circuits?.length ?? 0;
+  if (own > 0) {
+    facts.push([trans.__('Circuits with own options'), own]);
+  }
+  return (
+    <Section title={trans.__('Provenance')}>
+      <dl className="jp-QPI-Facts">
+        {facts
+          .filter(([, value]) => value !== null && value !== undefined && value !== '')
+          .map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{inWords(value)}</dd>
+            </div>
+          ))}
+      </dl>
+    </Section>
+  );
+}
+
+/** A value of the provenance: names with their values, or JSON where it is deeper. */
+function inWords(value: unknown): string {
+  if (typeof value !== 'object' || value === null) {
+    return String(value);
+  }
+  const parts = Object.entries(value);
+  const flat = parts.every(([, part]) => typeof part === 'string' || typeof part === 'number');
+  return flat ? parts.map(([name, part]) => `${name} ${part}`).join(', ') : JSON.stringify(value);
+}
+
+function Table(props: {
+  heads: readonly string[];
+  children: readonly (readonly (number | string)[])[];
+}): React.ReactElement {
+  return (
+    <table className="jp-QPI-Plain">
+      <thead>
+        <tr>
+          {props.heads.map((head, column) => (
+            <th key={String(column)} scope="col">
+              {head}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {props.children.map((cells, row) => (
+          <tr key={String(row)}>
+            {cells.map((cell, column) => (
+              <td key={String(column)}>{cell}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,102 @@
+import type { EventModel, JobModel } from '../wire';
+
+/** Which jobs the table has; what is null or empty leaves nobody out. */
+export interface IFilters {
+  /** One's own only; else everything that one may see. */
+  readonly mine: boolean;
+  readonly status: JobModel['status'] | null;
+  readonly qpu: string | null;
+  /** Shared with it. */
+  readonly group: string | null;
+  readonly project: string;
+  /** All of them. */
+  readonly tags: readonly string[];
+  /** A part of the name, in any case. */
+  readonly name: string;
+}
+
+export const EVERYTHING_OF_MINE: IFilters = {
+  mine: true,
+  status: null,
+  qpu: null,
+  group: null,
+  project: '',
+  tags: [],
+  name: ''
+};
+
+export const STATUSES: readonly JobModel['status'][] = [
+  'pending',
+  'running',
+  'completed',
+  'failed',
+  'cancelled'
+];
+
+/** The list that the lab is asked for. */
+export function listPath(filters: IFilters, limit: number, after: string | null): string {
+  const query = new URLSearchParams({ limit: String(limit), mine: String(filters.mine) });
+  for (const [name, value] of [
+    ['status', filters.status],
+    ['qpu', filters.qpu],
+    ['group', filters.group],
+    ['project', filters.project],
+    ['name', filters.name],
+    ['after', after]
+  ] as const) {
+    if (value) {
+      query.set(name, value);
+    }
+  }
+  for (const tag of filters.tags) {
+    query.append('tag', tag);
+  }
+  return `jobs?${query}`;
+}
+
+/** Whether a job that may be seen belongs into the list, as the lab itself would say. */
+export function belongs(job: JobModel, filters: IFilters, me: string): boolean {
+  return (
+    (!filters.mine || job.owner === me) &&
+    (!filters.status || job.status === filters.status) &&
+    (!filters.qpu || job.qpu === filters.qpu) &&
+    (!filters.group || job.shared_with === filters.group) &&
+    (!filters.project || job.project === filters.project) &&
+    filters.tags.every(tag => job.tags.includes(tag)) &&
+    job.name.toLowerCase().includes(filters.name.toLowerCase())
+  );
+}
+
+/** Whether an event of a job that is not in the list may bring it there. */
+export function mayBring(event: EventModel, filters: IFilters, me: string): boolean {
+  const { owner, status } = event.data;
+  const shown =
+    (!filters.mine || owner === me) &&
+    (!filters.status || status === filters.status) &&
+    (!filters.qpu || event.qpu === filters.qpu);
+  const enters =
+    event.kind === 'job.submitted' ||
+    event.kind === 'job.edited' ||
+    (event.kind === 'job.changed' && filters.status !== null);
+  return shown && enters;
+}
+
+/** What an event says of a job, on top of what was known; the same job if that is newer. */
+export function merged(job: JobModel, event: EventModel): JobModel {
+  const data = event.data as Partial<JobModel>;
+  if (data.version === undefined || data.version <= job.version) {
+    return job;
+  }
+  return {
+    ...job,
+    version: data.version,
+    status: data.status ?? job.status,
+    phase: data.phase ?? job.phase,
+    attempt: data.attempt ?? job.attempt,
+    checked: data.checked ?? job.checked,
+    progress: data.progress ?? job.progress,
+    name: data.name ?? job.name,
+    tags: data.tags ?? job.tags,
+    error: data.error ?? job.error
+  };
+}

@@ -1,0 +1,212 @@
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type * as React from 'react';
+
+import { jobRow } from '../rows';
+import type { JobModel } from '../wire';
+import { cancelJob, deleteJob, notebookOf, openOrigin, openResult, told } from './actions';
+import { Attempts, Ledger, Provenance, Story } from './facts';
+import { useSignalFrame } from './frame';
+import { JobForm } from './jobform';
+import type { JobDetail } from './jobmodel';
+import { ProgramView } from './programview';
+import { Results } from './results';
+import { CommandIDs, type ITools } from './tools';
+import { eta, jobNote, moment, place, span } from './words';
+
+/** The tab of one job. */
+export class JobView extends ReactWidget {
+  constructor(
+    private readonly _model: JobDetail,
+    private readonly _tools: ITools
+  ) {
+    super();
+    this.addClass('jp-QPI-Job');
+    this.node.tabIndex = 0; // so that the arrow keys scroll it
+    void _model.refresh();
+  }
+
+  override dispose(): void {
+    this._model.dispose();
+    super.dispose();
+  }
+
+  protected override onActivateRequest(): void {
+    this.node.focus();
+  }
+
+  protected override render(): React.ReactElement {
+    return <JobPage model={this._model} tools={this._tools} />;
+  }
+}
+
+function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement {
+  const { model, tools } = props;
+  const { trans } = tools;
+  useSignalFrame(model.changed);
+  useSignalFrame(tools.bin.changed);
+  const { job, problem, deleted, events, provenance, sources } = model.state;
+  const going = tools.bin.has(model.id);
+  return (
+    <div className="jp-QPI-JobPage">
+      {problem !== null && (
+        <div role="alert" className="jp-QPI-Problem">
+          {problem}{' '}
+          <button
+            type="button"
+            className="jp-QPI-Action jp-mod-styled"
+            onClick={() => void model.refresh()}
+          >
+            {trans.__('Try again')}
+          </button>
+        </div>
+      )}
+      {(deleted || going) && (
+        <div role="status" className="jp-QPI-Problem">
+          {deleted ? trans.__('This job was deleted.') : trans.__('This job is being deleted.')}{' '}
+          {going && (
+            <button
+              type="button"
+              className="jp-QPI-Action jp-mod-styled"
+              onClick={() => tools.bin.undo(model.id)}
+            >
+              {trans.__('Undo')}
+            </button>
+          )}
+        </div>
+      )}
+      {job === null && problem === null && <p role="status">{trans.__('Loading…')}</p>}
+      {job !== null && (
+        <>
+          <Head job={job} model={model} tools={tools} />
+          <Wait job={job} tools={tools} />
+          <Results job={job} model={model} tools={tools} />
+          <ProgramView job={job} sources={sources} tools={tools} />
+          <div className="jp-QPI-Columns">
+            <Story events={events} tools={tools} />
+            <Attempts events={events} tools={tools} />
+            <Ledger events={events} tools={tools} />
+            <Provenance job={job} provenance={provenance} tools={tools} />
+          </div>
+        </>
+      )}
+    </div>
+  );
+}
+
+interface IProps {
+  readonly job: JobModel;
+  readonly model: JobDetail;
+  readonly tools: ITools;
+}
+
+/** What it is, how it stands and what can be done with it. */
+function Head(props: IProps): React.ReactElement {
+  const { job, model, tools } = props;
+  const { trans } = tools;
+  const row = jobRow(job, trans);
+  const facts = [
+    job.qpu ?? '',
+    trans._n('%1 circuit', '%1 circuits', job.num_circuits),
+    trans._n('%1 shot', '%1 shots', job.shots),
+    trans.__('by %1', job.owner),
+    trans.__('submitted %1', moment(job.submitted_at)),
+    job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''
+  ];
+  return (
+    <header className="jp-QPI-JobHead" data-tone={row.tone}>
+      <div className="jp-QPI-JobTitle">
+        <h1 title={job.id}>{row.title}</h1>
+        <span className="jp-QPI-Badge" role="status">
+          <span className="jp-QPI-Dot" aria-hidden="true" />
+          {row.state}
+        </span>
+      </div>
+      <p className="jp-QPI-Detail">{facts.filter(Boolean).join(' · ')}</p>
+      <div className="jp-QPI-JobTags">
+        {job.tags.map(tag => (
+          <span key={tag} className="jp-QPI-Chip">
+            {tag}
+          </span>
+        ))}
+        {job.project && <span className="jp-QPI-Chip">{trans.__('project %1', job.project)}</span>}
+        {job.shared_with && (
+          <span className="jp-QPI-Chip">{trans.__('shared with %1', job.shared_with)}</span>
+        )}
+      </div>
+      <Buttons {...props} />
+      {model.editable && <JobForm job={job} model={model} tools={tools} />}
+    </header>
+  );
+}
+
+function Buttons(props: IProps): React.ReactElement {
+  const { job, model, tools } = props;
+  const { trans } = tools;
+  const cancellable = model.editable && jobRow(job, trans).cancellable;
+  const ended = job.status !== 'pending' && job.status !== 'running';
+  const again = async () => {
+    const copy = await told(model.resubmit());
+    if (copy) {
+      await tools.commands.execute(CommandIDs.openJob, { id: copy.id });
+    }
+  };
+  const buttons: [boolean, string, () => Promise<void>, string?][] = [
+    [cancellable, trans.__('Cancel'), () => cancelJob(tools, job), 'jp-mod-reject'],
+    [model.state.sources !== null, trans.__('Submit again'), again],
+    [
+      job.status === 'completed',
+      trans.__('Open a notebook with the result'),
+      () => openResult(tools, job)
+    ],
+    [notebookOf(job) !== null, trans.__('Show the notebook cell'), () => openOrigin(tools, job)],
+    [model.editable && ended, trans.__('Delete'), () => deleteJob(tools, job), 'jp-mod-reject']
+  ];
+  return (
+    <div className="jp-QPI-Buttons">
+      {buttons
+        .filter(([there]) => there)
+        .map(([, label, act, style]) => (
+          <button
+            type="button"
+            key={label}
+            className={`jp-QPI-Action jp-mod-styled ${style ?? ''}`}
+            onClick={() => void act()}
+          >
+            {label}
+          </button>
+        ))}
+    </div>
+  );
+}
+
+/** Why it does not run yet, or why it did not end well; how far it is. */
+function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | null {
+  const { job } = props;
+  const { trans } = props.tools;
+  if (job.phase === 'running') {
+    const percent = Math.round(100 * job.progress);
+    return (
+      <section className="jp-QPI-Note" data-tone="active" aria-label={trans.__('Progress')}>
+        <progress max={100} value={percent} aria-label={trans.__('Progress')} /> {percent} %
+      </section>
+    );
+  }
+  if (job.error) {
+    return (
+      <section className="jp-QPI-Note" data-tone="bad" aria-label={trans.__('Why it failed')}>
+        <strong>{jobNote(job, trans)}</strong>
+        <div className="jp-QPI-Detail">{job.error.code}</div>
+      </section>
+    );
+  }
+  if (job.status !== 'pending' || !job.reason) {
+    return null;
+  }
+  const parts = [place(job.reason, trans), eta(job.reason, trans)].filter(Boolean);
+  return (
+    <section className="jp-QPI-Note" data-tone="waiting" aria-label={trans.__('Why it waits')}>
+      <strong>{job.reason.message}</strong>
+      {parts.length > 0 && <div className="jp-QPI-Detail">{parts.join(' · ')}</div>}
+    </section>
+  );
+}

@@ -1,0 +1,313 @@
+import type { IDisposable } from '@lumino/disposable';
+import { Throttler } from '@lumino/polling';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import type { ILabManager } from '../tokens';
+import type { EventModel, JobModel, JobPage, Me } from '../wire';
+import type { Bin } from './bin';
+import { belongs, EVERYTHING_OF_MINE, type IFilters, listPath, mayBring, merged } from './filters';
+import { EventReader } from './reader';
+
+/** Jobs asked for at once. */
+export const PAGE = 200;
+/** The next page is fetched when so many rows or fewer are left below the window. */
+const AHEAD = 400;
+/** Waiting jobs in view are looked at again at most this often (ms): others' ends move them on. */
+const MOVED_ON = 2_000;
+
+/** The table of jobs: the pages that were scrolled to, kept up to date by the lab's events. */
+export class QueueModel implements IDisposable {
+  constructor(
+    private readonly _manager: ILabManager,
+    private readonly _bin: Bin
+  ) {
+    this._reader = new EventReader(_manager, {
+      heard: event => this._heard(event),
+      lost: () => void this.reload()
+    });
+    this._bin.changed.connect(this._onBin, this);
+    this._movedOn = new Throttler(() => this._lookAgain(), { limit: MOVED_ON, edge: 'trailing' });
+  }
+
+  /** Emitted after anything below changed. */
+  get changed(): ISignal<QueueModel, void> {
+    return this._changed;
+  }
+
+  get filters(): IFilters {
+    return this._filters;
+  }
+
+  /** Who looks, once the lab has said so. */
+  get me(): Me | null {
+    return this._me;
+  }
+
+  /** How many jobs are here. */
+  get length(): number {
+    return this._order.length;
+  }
+
+  /** How many there are in all, where the lab keeps count. */
+  get total(): number | null {
+    return this._total === null ? null : Math.max(this._total, this.length);
+  }
+
+  /** Whether everything that was asked for is here. */
+  get complete(): boolean {
+    return this._next === null && !this._loading;
+  }
+
+  get loading(): boolean {
+    return this._loading;
+  }
+
+  /** Why the last page could not be had, in the words of whoever refused. */
+  get problem(): string | null {
+    return this._problem;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** The job in row `index`, newest first. */
+  at(index: number): JobModel | undefined {
+    const id = this._order[index];
+    return id === undefined ? undefined : this._jobs.get(id);
+  }
+
+  indexOf(id: string): number {
+    return this._jobs.has(id) ? this._order.indexOf(id) : -1;
+  }
+
+  /** Show other jobs. */
+  async filter(changes: Partial<IFilters>): Promise<void> {
+    this._filters = { ...this._filters, ...changes };
+    this._order = [];
+    this._jobs.clear();
+    this._total = null;
+    await this.reload();
+  }
+
+  /** Ask for everything anew, from the newest on; what is here stays until the answer comes. */
+  async reload(): Promise<void> {
+    this._turn += 1;
+    this._next = null;
+    await this._load(null);
+  }
+
+  /** The rows that are in view: they are kept exact, and what lies below is fetched in time. */
+  look(first: number, last: number): void {
+    this._window = [first, last];
+    if (this._next !== null && !this._loading && this._problem === null && this._nearEnd()) {
+      void this._load(this._next);
+    }
+  }
+
+  /** Go on after a page that could not be had. */
+  async retry(): Promise<void> {
+    await (this._next === null ? this.reload() : this._load(this._next));
+  }
+
+  /** Look at one job again. */
+  async refetch(id: string): Promise<void> {
+    this._stale.add(id);
+    await this._drain();
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this._reader.dispose();
+    this._movedOn.dispose();
+    this._bin.changed.disconnect(this._onBin, this);
+    Signal.clearData(this);
+  }
+
+  private async _load(after: string | null): Promise<void> {
+    const turn = this._turn;
+    this._loading = true;
+    this._problem = null;
+    this._changed.emit();
+    try {
+      this._me ??= await this._manager.request<Me>('me');
+      const page = await this._manager.request<JobPage>(listPath(this._filters, PAGE, after));
+      if (turn === this._turn) {
+        this._take(page, after === null);
+      }
+    } catch (error) {
+      if (turn === this._turn) {
+        this._problem = error instanceof Error ? error.message : String(error);
+      }
+    } finally {
+      if (turn === this._turn) {
+        this._loading = false;
+        this._changed.emit();
+        this.look(...this._window); // a page may be short, even empty
+      }
+    }
+  }
+
+  private _take(page: JobPage, first: boolean): void {
+    const known = first ? new Map(this._jobs) : this._jobs;
+    if (first) {
+      this._jobs.clear();
+      this._order = [];
+      this._total = page.total;
+    }
+    for (const job of page.jobs) {
+      if (!this._jobs.has(job.id) && !this._bin.has(job.id)) {
+        this._order.push(job.id);
+      }
+      this._jobs.set(job.id, newest(known.get(job.id), job));
+    }
+    this._next = page.next;
+  }
+
+  private _nearEnd(): boolean {
+    return this._window[1] + AHEAD >= this._order.length;
+  }
+
+  private _heard(event: EventModel): void {
+    const id = event.job_id;
+    if (id === null || !event.kind.startsWith('job.')) {
+      return;
+    }
+    if (event.kind === 'job.deleted') {
+      this._drop(id);
+    } else if (this._jobs.has(id)) {
+      this._update(id, event);
+    } else if (this._me && mayBring(event, this._filters, this._me.user.name)) {
+      void this.refetch(id);
+    }
+    if (event.kind === 'job.changed') {
+      this._movedOn.invoke().catch(() => undefined); // rejects only when disposed of
+    }
+  }
+
+  private _update(id: string, event: EventModel): void {
+    const before = this._jobs.get(id);
+    if (before) {
+      this._put(merged(before, event));
+      if (event.kind !== 'job.progress' && this._inView(id)) {
+        void this.refetch(id);
+      }
+    }
+  }
+
+  /** A job as it is now: in its row, in a new row, or out of the list. */
+  private _put(job: JobModel): void {
+    if (!belongs(job, this._filters, this._me?.user.name ?? '') || this._bin.has(job.id)) {
+      this._drop(job.id);
+      return;
+    }
+    const before = this._jobs.get(job.id);
+    if (!before) {
+      const index = this._place(job);
+      if (index === this._order.length && this._next !== null) {
+        return; // it is on a page that is not here yet
+      }
+      this._order.splice(index, 0, job.id);
+      this._total = this._total === null ? null : this._total + 1;
+    }
+    this._jobs.set(job.id, newest(before, job));
+    this._changed.emit();
+  }
+
+  /** Where a job goes among those that are here: behind all that came later. */
+  private _place(job: JobModel): number {
+    const at = Date.parse(job.submitted_at);
+    let [low, high] = [0, this._order.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const there = this.at(middle);
+      if (there && Date.parse(there.submitted_at) > at) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+  private _drop(id: string): void {
+    const index = this.indexOf(id);
+    if (index >= 0) {
+      this._order.splice(index, 1);
+      this._jobs.delete(id);
+      this._total = this._total === null ? null : this._total - 1;
+      this._changed.emit();
+    }
+  }
+
+  private _inView(id: string): boolean {
+    const [first, last] = this._window;
+    return this._order.slice(first, last + 1).includes(id);
+  }
+
+  private _lookAgain(): void {
+    const [first, last] = this._window;
+    for (const id of this._order.slice(first, last + 1)) {
+      if (this._jobs.get(id)?.phase === 'queued') {
+        this._stale.add(id);
+      }
+    }
+    void this._drain();
+  }
+
+  /** Asks for the stale jobs, one after the other: whoever comes meanwhile joins the line. */
+  private async _drain(): Promise<void> {
+    if (this._draining) {
+      return;
+    }
+    this._draining = true;
+    for (const id of this._stale) {
+      this._stale.delete(id);
+      await this._fetch(id);
+    }
+    this._draining = false;
+  }
+
+  private async _fetch(id: string): Promise<void> {
+    try {
+      const job = await this._manager.request<JobModel>(`jobs/${encodeURIComponent(id)}`);
+      if (!this._isDisposed) {
+        this._put(job);
+      }
+    } catch {
+      // Gone, or not to be had now: an event says the one, `lost` the other.
+    }
+  }
+
+  private _onBin(_: Bin, id: string): void {
+    if (this._bin.has(id)) {
+      this._drop(id);
+    } else {
+      void this.refetch(id);
+    }
+  }
+
+  private readonly _changed = new Signal<QueueModel, void>(this);
+  private readonly _reader: EventReader;
+  private readonly _movedOn: Throttler<void>;
+  private readonly _jobs = new Map<string, JobModel>();
+  private readonly _stale = new Set<string>();
+  private _draining = false;
+  private _filters: IFilters = EVERYTHING_OF_MINE;
+  private _isDisposed = false;
+  private _loading = false;
+  private _me: Me | null = null;
+  private _next: string | null = null;
+  private _order: string[] = [];
+  private _problem: string | null = null;
+  private _total: number | null = null;
+  private _turn = 0;
+  private _window: [number, number] = [0, 0];
+}
+
+function newest(known: JobModel | undefined, job: JobModel): JobModel {
+  return known && known.version > job.version ? known : job;
+}

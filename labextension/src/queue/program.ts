@@ -1,0 +1,56 @@
+import type { JobModel, JobProvenance, SubmitRequest } from '../wire';
+
+const LENGTH_BYTES = 8;
+
+/** The sources that the lab packed into one: each after its length as 8 bytes, big-endian. */
+export function unpack(packed: ArrayBuffer): Uint8Array<ArrayBuffer>[] {
+  const view = new DataView(packed);
+  const sources: Uint8Array<ArrayBuffer>[] = [];
+  let at = 0;
+  while (at < packed.byteLength) {
+    const start = at + LENGTH_BYTES;
+    const end = start + Number(view.getBigUint64(at));
+    if (end > packed.byteLength) {
+      throw new RangeError('The packed program was cut short.');
+    }
+    sources.push(new Uint8Array(packed, start, end - start));
+    at = end;
+  }
+  return sources;
+}
+
+export function isText(format: JobModel['format']): boolean {
+  return format !== 'qpy';
+}
+
+/** The same job once more, with its own name, tags and options. */
+export function resubmission(
+  job: JobModel,
+  provenance: JobProvenance,
+  sources: readonly Uint8Array[]
+): SubmitRequest {
+  const { format } = job;
+  const group = job.account.startsWith('group:') ? job.account.slice('group:'.length) : null;
+  return {
+    program: isText(format)
+      ? { format, sources: sources.map(source => new TextDecoder().decode(source)) }
+      : { format, data: sources.map(base64) },
+    options: provenance.options,
+    qpu: job.qpu,
+    name: job.name,
+    tags: job.tags,
+    retry_safe: job.retry_safe,
+    project: job.project,
+    group,
+    shared_with: job.shared_with
+  };
+}
+
+function base64(bytes: Uint8Array): string {
+  const step = 0x8000; // more arguments than this are too many for a call
+  let text = '';
+  for (let at = 0; at < bytes.length; at += step) {
+    text += String.fromCharCode(...bytes.subarray(at, at + step));
+  }
+  return btoa(text);
+}

@@ -1,0 +1,177 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { EventModel, JobError } from '../wire';
+
+/** One thing that happened to a job. */
+export interface IMoment {
+  readonly seq: number;
+  readonly at: string;
+  readonly text: string;
+}
+
+/** One try of a driver to run the job. */
+export interface IAttempt {
+  readonly number: number;
+  readonly driver: string;
+  readonly taken: string;
+  readonly began: string | null;
+  readonly ended: string | null;
+  readonly outcome: string;
+}
+
+/** One line of the ledger. */
+export interface ILine {
+  readonly at: string;
+  readonly kind: 'hold' | 'refund' | 'settle';
+  readonly amount_s: number;
+  readonly account: string;
+}
+
+interface IData {
+  readonly attempt?: number;
+  readonly by?: string;
+  readonly changed?: readonly string[];
+  readonly driver_name?: string;
+  readonly error?: JobError;
+  readonly ledger?: readonly Omit<ILine, 'at'>[];
+  readonly name?: string;
+  readonly owner?: string;
+  readonly phase?: string;
+  readonly project?: string;
+  readonly shared_with?: string | null;
+  readonly tags?: readonly string[];
+}
+
+/** What happened to a job, in words, oldest first. */
+export function story(events: readonly EventModel[], trans: TranslationBundle): IMoment[] {
+  const moments: IMoment[] = [];
+  let phase = '';
+  for (const event of events) {
+    const data: IData = event.data;
+    const text = words(event, data, phase, trans);
+    phase = data.phase ?? phase;
+    if (text) {
+      moments.push({ seq: event.seq, at: event.at, text });
+    }
+  }
+  return moments;
+}
+
+/** Who tried to run the job, and what came of it. */
+export function attempts(events: readonly EventModel[], trans: TranslationBundle): IAttempt[] {
+  const found = new Map<number, IAttempt>();
+  let current = 0;
+  for (const event of events) {
+    const data: IData = event.data;
+    if (event.kind !== 'job.changed') {
+      continue;
+    }
+    if (data.phase === 'assigned') {
+      current = data.attempt ?? current + 1;
+      const driver = data.driver_name ?? '';
+      const [began, ended, outcome] = [null, null, trans.__('under way')];
+      found.set(current, { number: current, driver, taken: event.at, began, ended, outcome });
+    }
+    const attempt = found.get(current);
+    if (attempt) {
+      found.set(current, after(attempt, event, data, trans));
+    }
+  }
+  return [...found.values()];
+}
+
+function after(
+  attempt: IAttempt,
+  event: EventModel,
+  data: IData,
+  trans: TranslationBundle
+): IAttempt {
+  const ended = (outcome: string): IAttempt => ({ ...attempt, ended: event.at, outcome });
+  switch (data.phase) {
+    case 'running':
+      return { ...attempt, began: attempt.began ?? event.at };
+    case 'queued':
+      return attempt.ended ? attempt : ended(trans.__('no result'));
+    case 'completed':
+      return ended(trans.__('completed'));
+    case 'failed':
+      return ended(trans.__('failed'));
+    case 'cancelled':
+      return attempt.ended ? attempt : ended(trans.__('cancelled'));
+    default:
+      return attempt;
+  }
+}
+
+/** What the job's account was asked for, and got back. */
+export function ledger(events: readonly EventModel[]): ILine[] {
+  return events.flatMap(event =>
+    ((event.data as IData).ledger ?? []).map(line => ({ ...line, at: event.at }))
+  );
+}
+
+function words(event: EventModel, data: IData, before: string, trans: TranslationBundle): string {
+  switch (event.kind) {
+    case 'job.submitted':
+      return trans.__('%1 submitted it to %2.', data.owner ?? '', event.qpu ?? '');
+    case 'job.checked':
+      return trans.__('The program was checked.');
+    case 'job.edited':
+      return edit(data, trans);
+    case 'job.changed':
+      return change(data, before, trans);
+    default:
+      return ''; // progress, and what later versions add
+  }
+}
+
+function change(data: IData, before: string, trans: TranslationBundle): string {
+  const number = String(data.attempt ?? '');
+  const driver = data.driver_name ?? trans.__('A driver');
+  const why = data.error?.message ?? '';
+  switch (data.phase) {
+    case 'assigned':
+      return trans.__('%1 took it as attempt %2.', driver, number);
+    case 'running':
+      return before === 'lost'
+        ? trans.__('Its driver is back, and still has it.')
+        : trans.__('Attempt %1 began.', number);
+    case 'lost':
+      return trans.__('%1 fell silent; what it measured is waited for.', driver);
+    case 'queued':
+      return trans.__('Attempt %1 ended without a result; it waits again.', number);
+    case 'cancelling':
+      return trans.__('It was asked to stop.');
+    case 'completed':
+      return trans.__('It completed.');
+    case 'failed':
+      return why ? trans.__('It failed: %1', why) : trans.__('It failed.');
+    case 'cancelled':
+      return why ? trans.__('It was cancelled: %1', why) : trans.__('It was cancelled.');
+    default:
+      return '';
+  }
+}
+
+function edit(data: IData, trans: TranslationBundle): string {
+  const by = data.by ?? '';
+  const parts = (data.changed ?? []).map(field => {
+    switch (field) {
+      case 'name':
+        return trans.__('%1 named it “%2”.', by, data.name ?? '');
+      case 'tags':
+        return data.tags?.length
+          ? trans.__('%1 tagged it %2.', by, data.tags.join(', '))
+          : trans.__('%1 took its tags away.', by);
+      case 'project':
+        return data.project
+          ? trans.__('%1 put it into the project “%2”.', by, data.project)
+          : trans.__('%1 took it out of its project.', by);
+      default:
+        return data.shared_with
+          ? trans.__('%1 shared it with %2.', by, data.shared_with)
+          : trans.__('%1 made it private.', by);
+    }
+  });
+  return parts.join(' ');
+}

@@ -1,0 +1,180 @@
+import { nullTranslator } from '@jupyterlab/translation';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { BARS, bars, countsCsv } from '../../src/queue/counts';
+import { JobDetail } from '../../src/queue/jobmodel';
+import { resubmission, unpack } from '../../src/queue/program';
+import { attempts, ledger, story } from '../../src/queue/story';
+import type { EventModel } from '../../src/wire';
+import { job } from '../faults';
+import { numbered, QueueLab } from './lab';
+
+const trans = nullTranslator.load('qpi-jupyter');
+
+function packed(...texts: string[]): ArrayBuffer {
+  const parts = texts.map(text => new TextEncoder().encode(text));
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + 8 + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    new DataView(whole.buffer).setBigUint64(at, BigInt(part.length));
+    whole.set(part, at + 8);
+    at += 8 + part.length;
+  }
+  return whole.buffer;
+}
+
+const event = (seq: number, kind: string, data: Record<string, unknown>): EventModel => ({
+  seq,
+  prev: seq - 1,
+  at: `2026-01-01T00:00:0${seq}Z`,
+  kind,
+  job_id: 'j1',
+  qpu: 'sim-a',
+  data
+});
+
+describe('a program', () => {
+  it('comes out of its bytes as it went in', () => {
+    const texts = ['OPENQASM 3.0;', '', 'π'];
+    expect(unpack(packed(...texts)).map(part => new TextDecoder().decode(part))).toEqual(texts);
+  });
+
+  it('is refused where it was cut', () => {
+    expect(() => unpack(packed('OPENQASM 3.0;').slice(0, -1))).toThrow(RangeError);
+    expect(() => unpack(packed('x').slice(0, 5))).toThrow(RangeError);
+  });
+
+  it('is submitted again as text, or QPY in base64', () => {
+    const provenance = { program_sha256: '', options: { shots: 7 }, result: null };
+    const text = resubmission(job({ account: 'group:qed' }), provenance, unpack(packed('x')));
+    expect(text.program).toEqual({ format: 'openqasm3', sources: ['x'] });
+    expect([text.options, text.group]).toEqual([{ shots: 7 }, 'qed']);
+    const qpy = resubmission(job({ format: 'qpy' }), provenance, [new Uint8Array([0, 255])]);
+    expect(qpy.program).toEqual({ format: 'qpy', data: ['AP8='] });
+  });
+});
+
+describe('counts', () => {
+  it('are bars in the order of the outcomes', () => {
+    expect(bars({ '11': 3, '00': 1 })).toEqual([
+      { outcome: '00', count: 1, share: 0.25, outcomes: 1 },
+      { outcome: '11', count: 3, share: 0.75, outcomes: 1 }
+    ]);
+  });
+
+  it('are summed where they are too many to show', () => {
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`${n}`, n + 1]));
+    const shown = bars(many);
+    expect(shown).toHaveLength(BARS + 1);
+    expect(shown.at(-1)).toMatchObject({ outcome: null, outcomes: 8, count: 36 });
+    expect(shown.reduce((sum, bar) => sum + bar.count, 0)).toBe(820);
+  });
+
+  it('are a table with a line for each', () => {
+    expect(countsCsv([{ '0 1': 2 }, { '1': 3 }])).toBe('circuit,outcome,count\n0,0 1,2\n1,1,3\n');
+  });
+});
+
+describe("a job's story", () => {
+  const events = [
+    event(1, 'job.submitted', {
+      owner: 'ada',
+      phase: 'queued',
+      ledger: [{ kind: 'hold', amount_s: -2, account: 'ada' }]
+    }),
+    event(2, 'job.changed', { phase: 'assigned', attempt: 1, driver_name: 'fridge' }),
+    event(3, 'job.changed', { phase: 'running', attempt: 1, driver_name: 'fridge' }),
+    event(4, 'job.progress', { phase: 'running', attempt: 1, progress: 0.5 }),
+    event(5, 'job.changed', { phase: 'lost', attempt: 1, driver_name: 'fridge' }),
+    event(6, 'job.changed', { phase: 'queued', attempt: 1 }),
+    event(7, 'job.changed', { phase: 'assigned', attempt: 2, driver_name: 'spare' }),
+    event(8, 'job.changed', { phase: 'failed', attempt: 2, error: { message: 'No signal.' } })
+  ];
+
+  it('is told in words', () => {
+    expect(story(events, trans).map(item => item.text)).toEqual([
+      'ada submitted it to sim-a.',
+      'fridge took it as attempt 1.',
+      'Attempt 1 began.',
+      'fridge fell silent; what it measured is waited for.',
+      'Attempt 1 ended without a result; it waits again.',
+      'spare took it as attempt 2.',
+      'It failed: No signal.'
+    ]);
+  });
+
+  it('has its attempts and its costs', () => {
+    expect(attempts(events, trans)).toMatchObject([
+      { number: 1, driver: 'fridge', outcome: 'no result', began: events[2]?.at },
+      { number: 2, driver: 'spare', outcome: 'failed', began: null }
+    ]);
+    expect(ledger(events)).toEqual([
+      { at: events[0]?.at, kind: 'hold', amount_s: -2, account: 'ada' }
+    ]);
+  });
+});
+
+describe('JobDetail', () => {
+  let lab: QueueLab;
+  let model: JobDetail;
+
+  beforeEach(async () => {
+    vi.useFakeTimers();
+    lab = new QueueLab(2);
+    const file = async () => new Blob([packed('OPENQASM 3.0;')]);
+    model = new JobDetail('j1', lab.manager, file);
+    await model.refresh();
+  });
+
+  afterEach(() => {
+    model.dispose();
+    vi.useRealTimers();
+  });
+
+  const fetches = () => lab.asked.filter(line => line === 'GET jobs/j1').length;
+
+  it('has the job, its program and who looks', () => {
+    const { job: shown, sources, me, problem } = model.state;
+    expect([shown?.id, sources?.length, me?.user.name, problem]).toEqual(['j1', 1, 'ada', null]);
+    expect(model.editable).toBe(true);
+  });
+
+  it('follows its own events with one refetch for many', async () => {
+    const before = fetches();
+    for (const seq of [1, 2, 3]) {
+      lab.say({ seq, job_id: 'j1', data: { phase: 'running', version: 1 + seq } });
+    }
+    expect(model.state.job?.phase).toBe('running');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(fetches()).toBe(before + 1);
+  });
+
+  it('looks at its place again when another job of its QPU moved on', async () => {
+    const before = fetches();
+    lab.say({ seq: 1, job_id: 'j2', qpu: 'sim-b' });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(fetches()).toBe(before);
+    lab.say({ seq: 2, job_id: 'j2', qpu: 'sim-a' });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(fetches()).toBe(before + 1);
+  });
+
+  it('says that it was deleted, and why it cannot be had', async () => {
+    lab.say({ seq: 1, kind: 'job.deleted', job_id: 'j1' });
+    expect(model.state.deleted).toBe(true);
+    lab.jobs = [numbered(2)];
+    await model.refresh();
+    expect(model.state.problem).toBe('There is no job j1.');
+  });
+
+  it('is not to be changed by somebody else, but by a manager', async () => {
+    lab.jobs = [numbered(1, { owner: 'bob' })];
+    await model.refresh();
+    expect(model.editable).toBe(false);
+    lab.permissions = ['jobs:edit:any'];
+    const managers = new JobDetail('j1', lab.manager, async () => new Blob([]));
+    await managers.refresh();
+    expect(managers.editable).toBe(true);
+    managers.dispose();
+  });
+});

@@ -1,0 +1,203 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { Bin, GRACE } from '../../src/queue/bin';
+import { PAGE, QueueModel } from '../../src/queue/model';
+import { numbered, QueueLab } from './lab';
+
+describe('QueueModel', () => {
+  let lab: QueueLab;
+  let bin: Bin;
+  let model: QueueModel;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  afterEach(() => {
+    model.dispose();
+    vi.useRealTimers();
+  });
+
+  async function opened(count: number): Promise<void> {
+    lab = new QueueLab(count);
+    bin = new Bin(lab.request);
+    model = new QueueModel(lab.manager, bin);
+    await model.reload();
+    await settled();
+  }
+
+  async function settled(): Promise<void> {
+    await vi.advanceTimersByTimeAsync(1);
+  }
+
+  function lists(): string[] {
+    return lab.asked.filter(line => line.startsWith('GET jobs?'));
+  }
+
+  function ids(): string[] {
+    return Array.from({ length: model.length }, (_, index) => model.at(index)?.id ?? '');
+  }
+
+  it('fetches the pages that are scrolled to, and no more', async () => {
+    await opened(5 * PAGE);
+    const before = lists().length;
+    expect(model.length).toBeLessThan(5 * PAGE);
+    expect(model.total).toBe(5 * PAGE);
+    model.look(0, 30);
+    await settled();
+    expect(lists()).toHaveLength(before);
+    model.look(model.length - 30, model.length - 1);
+    await settled();
+    expect(lists().length).toBeGreaterThan(before);
+    model.look(model.length - 30, model.length - 1);
+    await settled();
+    expect(ids()).toEqual(lab.jobs.map(job => job.id));
+    expect(model.complete).toBe(true);
+  });
+
+  it('puts a new job on top, once', async () => {
+    await opened(3);
+    lab.jobs.unshift(numbered(4));
+    const data = { owner: 'ada', status: 'pending' };
+    lab.say({ seq: 1, kind: 'job.submitted', job_id: 'j4', data });
+    lab.say({ seq: 2, kind: 'job.submitted', job_id: 'j4', data });
+    await settled();
+    expect(ids()).toEqual(['j4', 'j3', 'j2', 'j1']);
+    expect(model.total).toBe(4);
+  });
+
+  it("leaves others' new jobs out of one's own", async () => {
+    await opened(1);
+    lab.jobs.unshift(numbered(2, { owner: 'bob' }));
+    lab.say({ seq: 1, kind: 'job.submitted', job_id: 'j2', data: { owner: 'bob' } });
+    await settled();
+    expect(ids()).toEqual(['j1']);
+    expect(lab.asked).not.toContain('GET jobs/j2');
+  });
+
+  it('shows what an event says before the lab is asked again', async () => {
+    await opened(3);
+    const others = [model.at(0), model.at(2)];
+    lab.say({ seq: 1, job_id: 'j2', data: { status: 'running', phase: 'running', version: 2 } });
+    expect(model.at(1)?.phase).toBe('running');
+    expect([model.at(0), model.at(2)]).toEqual(others);
+    expect(model.at(0)).toBe(others[0]);
+  });
+
+  it('does not go back to what an older event says', async () => {
+    await opened(1);
+    lab.say({
+      seq: 2,
+      job_id: 'j1',
+      data: { status: 'completed', phase: 'completed', version: 5 }
+    });
+    lab.say({ seq: 1, job_id: 'j1', data: { status: 'running', phase: 'running', version: 4 } });
+    expect(model.at(0)?.phase).toBe('completed');
+  });
+
+  it('asks again only for the jobs in view', async () => {
+    await opened(100);
+    model.look(0, 10);
+    lab.say({ seq: 1, job_id: 'j100', data: { phase: 'running', version: 2 } });
+    lab.say({ seq: 2, job_id: 'j1', data: { phase: 'running', version: 2 } });
+    await settled();
+    expect(lab.asked).toContain('GET jobs/j100');
+    expect(lab.asked).not.toContain('GET jobs/j1');
+  });
+
+  it('takes out what the filter no longer fits, and what was deleted', async () => {
+    await opened(3);
+    await model.filter({ status: 'pending' });
+    const data = { status: 'completed', phase: 'completed', version: 2, owner: 'ada' };
+    lab.say({ seq: 1, job_id: 'j2', data });
+    lab.say({ seq: 2, kind: 'job.deleted', job_id: 'j3' });
+    expect(ids()).toEqual(['j1']);
+  });
+
+  it('lets a job in that has come to fit the filter, in its place', async () => {
+    await opened(3);
+    await model.filter({ status: 'running' });
+    for (const n of [1, 3, 2]) {
+      const index = lab.jobs.findIndex(job => job.id === `j${n}`);
+      lab.jobs[index] = numbered(n, { status: 'running', phase: 'running', version: 2 });
+      const data = { status: 'running', phase: 'running', version: 2, owner: 'ada' };
+      lab.say({ seq: n + 10, prev: 0, job_id: `j${n}`, data });
+    }
+    await settled();
+    expect(ids()).toEqual(['j3', 'j2', 'j1']);
+  });
+
+  it('fills a gap with what was missed', async () => {
+    await opened(2);
+    lab.say({ seq: 1, kind: 'qpu.changed' });
+    const data = { status: 'failed', phase: 'failed', version: 9 };
+    const missed = { seq: 2, prev: 1, at: '', kind: 'job.changed', job_id: 'j1', qpu: null, data };
+    lab.missed = [missed];
+    lab.say({ seq: 3, prev: 2, kind: 'qpu.changed' });
+    await settled();
+    expect(lab.asked).toContain('GET events?after=1&limit=500');
+    expect(model.at(1)?.status).toBe('failed');
+  });
+
+  it('asks for everything anew after too long a gap', async () => {
+    await opened(2);
+    lab.say({ seq: 1, kind: 'qpu.changed' });
+    const event = {
+      seq: 2,
+      prev: 1,
+      at: '',
+      kind: 'qpu.changed',
+      job_id: null,
+      qpu: null,
+      data: {}
+    };
+    lab.missed = Array.from({ length: 500 }, () => event);
+    lab.jobs.unshift(numbered(3));
+    lab.say({ seq: 900, prev: 899, kind: 'qpu.changed' });
+    await settled();
+    expect(ids()).toEqual(['j3', 'j2', 'j1']);
+  });
+
+  it('asks what it missed when the lab is back', async () => {
+    await opened(1);
+    lab.say({ seq: 7, kind: 'qpu.changed' });
+    lab.connect('lost');
+    lab.connect('connected');
+    await settled();
+    expect(lab.asked).toContain('GET events?after=7&limit=500');
+  });
+
+  it('says why there is no page, and goes on when asked to', async () => {
+    await opened(1);
+    lab.refusal = 'The lab is closed.';
+    await model.filter({ name: 'job' });
+    expect(model.problem).toBe('The lab is closed.');
+    expect(model.length).toBe(0);
+    lab.refusal = null;
+    await model.retry();
+    expect([model.problem, model.length]).toEqual([null, 1]);
+  });
+
+  it('forgets the answer to a filter that is not asked for any more', async () => {
+    await opened(3);
+    const [first, second] = [model.filter({ name: 'job 1' }), model.filter({ name: 'job 2' })];
+    await Promise.all([first, second]);
+    expect(ids()).toEqual(['j2']);
+  });
+
+  it('deletes a job after a while, unless that is undone', async () => {
+    await opened(2);
+    const gone = bin.put('j1');
+    const kept = bin.put('j2');
+    expect(ids()).toEqual([]);
+    bin.undo('j2');
+    await kept;
+    await settled();
+    expect(ids()).toEqual(['j2']);
+    expect(lab.asked).not.toContain('DELETE jobs/j1');
+    await vi.advanceTimersByTimeAsync(GRACE);
+    await gone;
+    expect(lab.asked).toContain('DELETE jobs/j1');
+    expect(lab.jobs.map(job => job.id)).toEqual(['j2']);
+  });
+});

@@ -1,0 +1,267 @@
+"""The queue tab and a job's tab in a real browser, on a real demo lab.
+
+With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, Response, expect
+
+from tests.support.servers import wait_until
+from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
+
+pytestmark = pytest.mark.ui
+IMAGES = ROOT / "docs" / "images"
+GHZ = """OPENQASM 3.0;
+include "stdgates.inc";
+// Three qubits, one state
+qubit[3] q;
+bit[3] c;
+h q[0];
+cx q[0], q[1];
+cx q[1], q[2];
+c = measure q;
+"""
+LADDER = (
+    """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[20] q;
+bit[20] c;
+"""
+    + "".join(f"ry({0.1 + 0.01 * n}) q[{n % 20}];\ncx q[{n % 20}], q[{(n + 1) % 20}];\n" for n in range(400))
+    + "c = measure q;\n"
+)
+
+
+class Rest:
+    """The lab's REST surface, as the person of the page."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def get(self, path: str) -> Any:
+        return self._client.get(path).raise_for_status().json()
+
+    def submit(self, name: str, source: str = GHZ, **more: Any) -> str:
+        shots = more.pop("shots", 1000)
+        program = {"format": "openqasm3", "sources": more.pop("sources", [source])}
+        body = {"program": program, "options": {"shots": shots}, "name": name, "qpu": "sim-a", **more}
+        return str(self._client.post("jobs", json=body).raise_for_status().json()["id"])
+
+    def cancel(self, job_id: str) -> None:
+        self._client.post(f"jobs/{job_id}/cancel").raise_for_status()
+
+    def delete(self, job_id: str) -> None:
+        self._client.delete(f"jobs/{job_id}").raise_for_status()
+
+    def ended(self, job_id: str) -> str:
+        return str(self.get(f"jobs/{job_id}?wait_s=20")["status"])
+
+    def online(self) -> int:
+        try:
+            return sum(qpu["status"] == "online" for qpu in self.get("qpus")["qpus"])
+        except httpx.HTTPError:
+            return 0
+
+
+@contextmanager
+def opened(notebooks: Notebooks) -> Iterator[Rest]:
+    headers = {"Authorization": f"token {notebooks.token}"}
+    with httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, timeout=30) as client:
+        yield Rest(client)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
+    """JupyterLab with the demo lab inside, both QPUs online."""
+    home = tmp_path_factory.mktemp("queue")
+    process, notebooks = start_jupyterlab(
+        home, {"QPI_LAB_DIR": str(home / "lab")},
+        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
+    )  # fmt: skip
+    try:
+        with opened(notebooks) as rest:
+            wait_until(lambda: rest.online() >= 2, 90, "both QPUs online")
+        yield notebooks
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@pytest.fixture
+def rest(demo: Notebooks) -> Iterator[Rest]:
+    with opened(demo) as found:
+        yield found
+
+
+@pytest.fixture
+def lab(page: Page, demo: Notebooks) -> Iterator[Page]:
+    yield from loaded(page, demo)
+
+
+def execute(page: Page, command: str, **args: str) -> None:
+    page.evaluate("([id, args]) => { void window.jupyterapp.commands.execute(id, args) }", [command, args])
+
+
+def queue(page: Page) -> Locator:
+    execute(page, "qpi:open-queue")
+    tab = page.locator("#qpi-queue")
+    expect(tab.get_by_role("grid", name="Jobs")).to_be_visible()
+    return tab
+
+
+def row(tab: Locator, job_id: str) -> Locator:
+    return tab.locator(f'[role="row"][data-key="{job_id}"]')
+
+
+def picture(page: Page, name: str) -> None:
+    """The page in both themes, for the documentation."""
+    if os.environ.get("QPI_SCREENSHOTS"):
+        for theme in ("Dark", "Light"):
+            change_theme(page, f"JupyterLab {theme}")
+            IMAGES.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=IMAGES / f"panel-{name}-{theme.lower()}.png")
+
+
+def kept(answer: Response) -> bool:
+    """Whether JupyterLab has just saved a layout with the queue tab in it."""
+    request = answer.request
+    return "/api/workspaces" in answer.url and request.method == "PUT" and "qpi-queue" in (request.post_data or "")
+
+
+def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, rest: Rest) -> None:
+    tab = queue(lab)
+    expect(tab.get_by_role("grid")).not_to_have_attribute("aria-busy", "true")
+    job = rest.submit("ghz", tags=["calibration", "ghz"], project="entangled", sources=[GHZ, GHZ])
+    expect(row(tab, job)).to_contain_text("completed", timeout=30_000)
+    row(tab, job).get_by_role("button", name="ghz").first.click()
+
+    view = lab.locator(f"#qpi-job-{job}")
+    bars = view.get_by_role("list", name="Counts").locator("li")
+    expect(bars).to_have_count(2)
+    expect(bars.first).to_contain_text("000")
+    expect(view.get_by_role("region", name="Program").locator(".cm-content")).to_contain_text("Three qubits")
+    expect(view.get_by_role("region", name="Circuit drawing").locator("rect")).to_have_count(6)
+    coloured = view.locator(".cm-line span", has_text=re.compile("^qubit$"))
+    expect(coloured.first).to_be_visible()
+    expect(view.get_by_role("region", name="Story")).to_contain_text("It completed.")
+    expect(view.get_by_role("region", name="Attempts")).to_contain_text("completed")
+    expect(view.get_by_role("region", name="Provenance")).to_contain_text("qiskit")
+    picture(lab, "job")
+
+    with lab.expect_download() as download:
+        view.get_by_role("button", name="Counts CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0] == "circuit,outcome,count"
+    assert sum(int(line.split(",")[2]) for line in lines[1:]) == 2000
+    with lab.expect_download() as download:
+        view.get_by_role("button", name="Result JSON").click()
+    assert json.loads(Path(download.value.path()).read_text())["job_id"] == job
+
+
+def test_a_job_is_changed_and_submitted_again(lab: Page, rest: Rest) -> None:
+    job = rest.submit("first", shots=321)
+    execute(lab, "qpi:open-job", id=job)
+    view = lab.locator(f"#qpi-job-{job}")
+    view.get_by_role("button", name=re.compile("^Edit name")).click()
+    view.get_by_role("textbox", name="Name").fill("<b>second</b>")
+    view.get_by_role("textbox", name="Tags").fill("one, two")
+    view.get_by_role("button", name="Save").click()
+    expect(view.get_by_role("heading", level=1)).to_have_text("<b>second</b>")
+    expect(view.get_by_role("region", name="Story")).to_contain_text("tagged it one, two")
+    assert rest.get(f"jobs/{job}")["tags"] == ["one", "two"]
+
+    view.get_by_role("button", name="Submit again").click()
+    copy = lab.locator(f'[id^="qpi-job-"]:not(#qpi-job-{job})')
+    expect(copy.get_by_role("heading", level=1)).to_have_text("<b>second</b>")
+    newest = rest.get("jobs?limit=1")["jobs"][0]
+    assert (newest["shots"], newest["tags"]) == (321, ["one", "two"])
+    assert newest["id"] != job
+    for made in (job, newest["id"]):
+        assert rest.ended(made) == "completed"
+        rest.delete(made)
+    expect(view.get_by_text("This job was deleted.")).to_be_visible()
+
+
+def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, rest: Rest) -> None:
+    rest.submit("haystack")
+    job = rest.submit("Needle", sources=[LADDER] * 40, shots=20_000)
+    tab = queue(lab)
+    search = tab.get_by_role("searchbox", name="Search by name")
+    search.focus()
+    lab.keyboard.type("needle")
+    grid = tab.get_by_role("grid")
+    expect(grid.locator('[role="row"][data-key]')).to_have_count(1)
+    expect(row(tab, job)).to_be_visible()
+    grid.focus()
+    lab.keyboard.press("ArrowDown")
+    expect(row(tab, job)).to_have_attribute("aria-selected", "true")
+    lab.keyboard.press("Delete")
+    expect(lab.get_by_role("dialog")).to_contain_text("Cancel the job?")
+    lab.keyboard.press("Enter")
+    expect(row(tab, job)).to_contain_text("cancelled", timeout=30_000)
+    assert rest.ended(job) == "cancelled"
+    grid.focus()
+    lab.keyboard.press("Enter")
+    expect(lab.locator(f"#qpi-job-{job}").get_by_role("heading", level=1)).to_have_text("Needle")
+
+
+def test_a_deleted_job_comes_back_when_it_is_undone(lab: Page, rest: Rest) -> None:
+    job = rest.submit("spare")
+    assert rest.ended(job) == "completed"
+    tab = queue(lab)
+    row(tab, job).click()
+    lab.keyboard.press("Delete")
+    expect(row(tab, job)).to_have_count(0)
+    lab.get_by_role("button", name="Undo").click()
+    expect(row(tab, job)).to_be_visible()
+    assert rest.get(f"jobs/{job}")["id"] == job
+
+
+def test_the_result_opens_in_a_notebook(lab: Page, rest: Rest, demo: Notebooks) -> None:
+    job = rest.submit("loaded")
+    assert rest.ended(job) == "completed"
+    execute(lab, "qpi:open-job", id=job)
+    lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Open a notebook with the result").click()
+    expect(lab.locator(".jp-NotebookPanel .cm-content").first).to_contain_text("job.dataset()")
+    assert f'qpi_jupyter.job("{job}")' in "".join(demo.read(f"{job}.ipynb")["cells"][0]["source"])
+
+
+def test_a_job_leads_to_the_cell_that_it_came_from(lab: Page, rest: Rest, demo: Notebooks) -> None:
+    path = demo.write("origin.ipynb", *(f"# cell {n}" for n in range(40)))
+    job = rest.submit("from a cell", origin={"notebook": path, "cell_id": "cell-30"})
+    execute(lab, "qpi:open-job", id=job)
+    lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Show the notebook cell").click()
+    expect(lab.locator(".jp-Notebook .jp-Cell", has_text="# cell 30")).to_be_in_viewport(timeout=20_000)
+
+
+def test_the_table_is_filtered_and_comes_back_after_a_reload(lab: Page, rest: Rest) -> None:
+    names = [("bell", "completed"), ("t1 scan", "completed"), ("readout", "completed")]
+    jobs = [rest.submit(name, tags=["weekly"], shots=500 * n) for n, (name, _) in enumerate(names, 1)]
+    assert [rest.ended(job) for job in jobs] == [status for _, status in names]
+    with lab.expect_response(kept):
+        tab = queue(lab)
+    tab.get_by_role("textbox", name="Only jobs with this tag").fill("weekly")
+    lab.keyboard.press("Enter")
+    expect(tab.locator('[role="row"][data-key]')).to_have_count(3)
+    tab.get_by_role("button", name="Show all").click()
+    expect(row(tab, jobs[0])).to_be_visible()
+    lab.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    waiting = [rest.submit(name, sources=[LADDER] * 20, shots=20_000) for name in ("tomography", "ladder", "volume")]
+    expect(row(tab, waiting[-1])).to_contain_text("position")
+    picture(lab, "queue")
+    for job in waiting:
+        rest.cancel(job)
+    lab.goto(lab.url.split("?")[0])
+    expect(row(lab.locator("#qpi-queue"), jobs[0])).to_be_visible(timeout=30_000)
