@@ -29,6 +29,7 @@ export function entryOf(booking: BookingModel, { model, tones }: IContext): Even
     title: booking.title ?? '',
     start: booking.start_at,
     end: booking.end_at,
+    color: 'var(--jp-qpi-tone)',
     class: classes.filter(Boolean).join(' '),
     startEditable: free && (ahead || model.manages),
     durationEditable: free,
@@ -67,7 +68,7 @@ export function EntryText(props: {
         </span>
       )}
       <div className="jp-QPI-BookingTime">
-        {info.view.type.startsWith('list') ? '' : info.timeText} {owner}
+        {info.timeText} {owner}
       </div>
     </div>
   );

@@ -35,7 +35,6 @@ export function FeedsDialog(props: IProps): React.ReactElement {
     await read();
   };
   const end = async (id: string) => setFeeds((await model.endFeed(id)).feeds);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it opens
   React.useEffect(() => void attempt(read), []);
 
   return (
@@ -70,9 +69,11 @@ export function FeedsDialog(props: IProps): React.ReactElement {
       <ul className="jp-QPI-Feeds">
         {feeds.map(feed => (
           <li key={feed.id}>
-            {feed.qpu ?? trans.__('my bookings')}
-            {', '}
-            {trans.__('since %1', new Date(feed.created_at).toLocaleDateString())}
+            <span className="jp-QPI-FeedName">
+              {feed.qpu ?? trans.__('my bookings')}
+              {', '}
+              {trans.__('since %1', new Date(feed.created_at).toLocaleDateString())}
+            </span>
             <Button look="warn" onClick={() => void attempt(() => end(feed.id))}>
               {trans.__('End it')}
             </Button>

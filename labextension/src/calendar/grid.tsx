@@ -48,7 +48,7 @@ export function Grid(props: IGridProps): React.ReactElement {
   const { desk, state, context, calendar } = props;
   const { trans } = context;
   const { zone } = state;
-  const root = React.useRef<HTMLDivElement>(null);
+  const root = React.useRef<HTMLElement>(null);
   const [cell, setCell] = React.useState<ICell | null>(null);
   const events = React.useMemo(
     () => props.bookings.map(booking => entryOf(booking, context)),
@@ -61,18 +61,16 @@ export function Grid(props: IGridProps): React.ReactElement {
     [calendar, cell, zone, drawing]
   );
 
-  const onKeyDown = (event: React.KeyboardEvent<HTMLDivElement>) => {
+  const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
     if (onKey(event, { ...props, cell, setCell })) {
       event.preventDefault();
       event.stopPropagation();
     }
   };
   return (
-    <div
+    <section
       ref={root}
       className="jp-QPI-Grid"
-      // biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be as high as what is left
-      role="group"
       aria-label={trans.__('Calendar')}
       aria-describedby="qpi-calendar-keys"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the cell under the arrow keys lives here
@@ -92,6 +90,7 @@ export function Grid(props: IGridProps): React.ReactElement {
         allDaySlot={false}
         slotDuration={STEP}
         snapDuration={SNAP}
+        eventTimeFormat={{ hour: 'numeric', minute: '2-digit' }}
         scrollTime={scrollTime(zone)}
         scrollTimeReset={false}
         nowIndicator
@@ -127,7 +126,7 @@ export function Grid(props: IGridProps): React.ReactElement {
       <p role="status" className="jp-QPI-Hidden">
         {cell && spoken(cell, props)}
       </p>
-    </div>
+    </section>
   );
 }
 
@@ -137,7 +136,7 @@ interface IKeyContext extends IGridProps {
 }
 
 /** Do what a key asks for; whether it was one of ours. */
-function onKey(event: React.KeyboardEvent<HTMLDivElement>, context: IKeyContext): boolean {
+function onKey(event: React.KeyboardEvent<HTMLElement>, context: IKeyContext): boolean {
   const { desk, bookings, cell, setCell } = context;
   if (event.ctrlKey || event.metaKey || event.altKey) {
     return false;

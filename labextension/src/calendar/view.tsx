@@ -84,7 +84,6 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
   const { me } = calendar;
 
   const tones = React.useMemo(() => tonesOf(qpus), [qpus]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `me` decides what one may change
   const context: IContext = React.useMemo(
     () => ({ model, tones, zone, trans }),
     [model, tones, zone, trans, me]
