@@ -57,8 +57,8 @@ def ask(lab: Notebooks) -> Iterator[Ask]:
 
 @pytest.fixture
 def calendar(page: Page, lab: Notebooks, ask: Ask) -> Iterator[Page]:
-    """The calendar of the week after this one, all of its hours in view."""
-    page.set_viewport_size({"width": 1280, "height": 1750})
+    """The calendar of the week after this one, nearly all of its hours in view."""
+    page.set_viewport_size({"width": 1280, "height": 1400})
     for opened in loaded(page, lab):
         opened.evaluate("() => window.jupyterapp.commands.execute('qpi:open-calendar')")
         opened.get_by_role("button", name="Later").click()
@@ -90,7 +90,7 @@ def drag(page: Page, start: datetime, end: datetime) -> None:
 
 def place(page: Page, moment: datetime) -> tuple[float, float]:
     """Where a time is on the page; just below its line."""
-    lane = page.locator(f'.jp-QPI-Grid [role="gridcell"][data-date="{moment:%Y-%m-%d}"]').bounding_box()
+    lane = page.locator(f'.jp-QPI-Grid [role="cell"][data-date="{moment:%Y-%m-%d}"]').bounding_box()
     assert lane is not None
     share = (moment.hour + moment.minute / 60) / 24
     return lane["x"] + lane["width"] / 2, lane["y"] + lane["height"] * share + 4
