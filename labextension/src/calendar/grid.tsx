@@ -27,7 +27,6 @@ const PLUGINS = [timeGridPlugin, listPlugin, interactionPlugin, classicTheme];
 /** More bookings than this beside each other become "+n more". */
 const MOST_BESIDE = 6;
 const STEP = { minutes: STEP_MINUTES };
-const SNAP = { minutes: 15 };
 
 export type ViewType = 'timeGridWeek' | 'timeGridDay' | 'listWeek';
 
@@ -89,7 +88,6 @@ export function Grid(props: IGridProps): React.ReactElement {
         timeZone={zone}
         allDaySlot={false}
         slotDuration={STEP}
-        snapDuration={SNAP}
         eventTimeFormat={{ hour: 'numeric', minute: '2-digit' }}
         scrollTime={scrollTime(zone)}
         scrollTimeReset={false}
@@ -99,6 +97,7 @@ export function Grid(props: IGridProps): React.ReactElement {
         unselectAuto={false}
         eventInteractive
         eventResizableFromStart
+        slotEventOverlap={false}
         eventMaxStack={MOST_BESIDE}
         events={events}
         eventClass={info => (info.isMirror ? 'jp-QPI-Drawn' : '')}
