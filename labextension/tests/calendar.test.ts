@@ -2,6 +2,7 @@ import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { cellAt, cellEnd, movedBy } from '../src/calendar/cell';
+import { crowded } from '../src/calendar/crowd';
 import { changeOf, draftOf, newDraft, rebookings, requestOf } from '../src/calendar/draft';
 import { CalendarModel } from '../src/calendar/model';
 import { refusalOf } from '../src/calendar/refusal';
@@ -281,6 +282,25 @@ describe('the cell', () => {
     expect(grown?.steps).toBe(2);
     expect(movedBy('ArrowUp', true, cell, 7, cell.start)?.steps).toBe(1);
     expect(movedBy('a', false, cell, 7, cell.start)).toBeNull();
+  });
+});
+
+describe('a full week', () => {
+  const at = (minutes: number) => new Date(Date.UTC(2030, 0, 7, 0, minutes)).toISOString();
+  const short = Array.from({ length: 1260 }, (_, n) =>
+    booking({ id: `b${n}`, mine: n % 100 === 0, start_at: at(8 * n), end_at: at(8 * n + 7) })
+  );
+
+  it('is drawn as it is while that is quick', () => {
+    expect(crowded(short, 2000)).toEqual({ single: short, crowds: [] });
+  });
+
+  it('puts short bookings together, never mine, and loses none', () => {
+    const { single, crowds } = crowded(short, 150);
+    expect(single.length + crowds.length).toBeLessThanOrEqual(150);
+    expect(single.filter(one => one.mine)).toHaveLength(13);
+    expect(single.length + crowds.reduce((sum, crowd) => sum + crowd.count, 0)).toBe(1260);
+    expect(crowds.every(crowd => crowd.count > 1 && crowd.start_at < crowd.end_at)).toBe(true);
   });
 });
 

@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
 import type { BookingModel } from '../wire';
+import type { ICrowd } from './crowd';
 import type { CalendarModel } from './model';
 import { bookingText, ownerOf, titleOf } from './words';
 
@@ -37,6 +38,24 @@ export function entryOf(booking: BookingModel, { model, tones }: IContext): Even
   };
 }
 
+/** Several bookings as one entry. */
+export function crowdEntryOf(crowd: ICrowd, { tones }: IContext): EventInput {
+  return {
+    id: `${crowd.qpu} ${crowd.start_at}`,
+    start: crowd.start_at,
+    end: crowd.end_at,
+    color: 'var(--jp-qpi-tone)',
+    class: `jp-QPI-Booking jp-QPI-Tone-${tones.get(crowd.qpu) ?? 0}`,
+    editable: false,
+    extendedProps: { crowd }
+  };
+}
+
+/** The crowd behind an entry; null where it is one booking, or what one is just drawing. */
+export function crowdOf(event: { extendedProps: Record<string, unknown> }): ICrowd | null {
+  return (event.extendedProps.crowd as ICrowd | undefined) ?? null;
+}
+
 /** The booking behind an entry; null for what one is just drawing. */
 export function bookingOf(event: { extendedProps: Record<string, unknown> }): BookingModel | null {
   return (event.extendedProps.booking as BookingModel | undefined) ?? null;
@@ -50,6 +69,16 @@ export function EntryText(props: {
   const { info, context } = props;
   const { trans, model, zone } = context;
   const booking = bookingOf(info.event);
+  const crowd = crowdOf(info.event);
+  if (crowd !== null) {
+    return (
+      <div className="jp-QPI-BookingText">
+        <span className="jp-QPI-BookingQpu">{crowd.qpu}</span>{' '}
+        {trans._n('%1 booking', '%1 bookings', crowd.count)}
+        <div className="jp-QPI-BookingTime">{info.timeText}</div>
+      </div>
+    );
+  }
   if (booking === null) {
     return <span className="jp-QPI-BookingTime">{info.timeText}</span>;
   }

@@ -1,5 +1,4 @@
 import FullCalendar, {
-  type CalendarApi,
   type CalendarRef,
   type DateSelectInfo,
   type DatesSetInfo,
@@ -10,6 +9,7 @@ import interactionPlugin from '@fullcalendar/react/interaction';
 import listPlugin from '@fullcalendar/react/list';
 import classicTheme from '@fullcalendar/react/themes/classic';
 import timeGridPlugin from '@fullcalendar/react/timegrid';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import '@fullcalendar/react/skeleton.css';
@@ -17,8 +17,9 @@ import '@fullcalendar/react/themes/classic/theme.css';
 
 import type { BookingModel } from '../wire';
 import { cellAt, cellEnd, type ICell, movedBy, STEP_MINUTES } from './cell';
+import { crowded } from './crowd';
 import type { CalendarDesk, IDeskState } from './desk';
-import { bookingOf, EntryText, entryOf, type IContext } from './entries';
+import { bookingOf, crowdEntryOf, crowdOf, EntryText, entryOf, type IContext } from './entries';
 import type { IInterval } from './refusal';
 import { bookingText, intervalText } from './words';
 import { momentOf, wallTime } from './zones';
@@ -26,6 +27,9 @@ import { momentOf, wallTime } from './zones';
 const PLUGINS = [timeGridPlugin, listPlugin, interactionPlugin, classicTheme];
 /** More bookings than this beside each other become "+n more". */
 const MOST_BESIDE = 6;
+/** More entries than this are put together, so that a full week stays quick. */
+const MOST_ENTRIES = 350;
+const DAY_MINUTES = 24 * 60;
 const STEP = { minutes: STEP_MINUTES };
 
 export type ViewType = 'timeGridWeek' | 'timeGridDay' | 'listWeek';
@@ -39,26 +43,26 @@ export interface IGridProps {
   readonly qpu: string | null;
   readonly calendar: React.RefObject<CalendarRef>;
   readonly view: ViewType;
+  /** Show the day of a moment. */
+  readonly onDay: (moment: string) => void;
   readonly onDates: (window: IInterval, title: string) => void;
 }
 
 /** The bookings on a grid of days and hours, or as a list; by mouse, touch and keyboard. */
 export function Grid(props: IGridProps): React.ReactElement {
-  const { desk, state, context, calendar } = props;
+  const { desk, bookings, context, qpu, calendar, view, onDates, onDay } = props;
   const { trans } = context;
-  const { zone } = state;
   const root = React.useRef<HTMLElement>(null);
   const [cell, setCell] = React.useState<ICell | null>(null);
-  const events = React.useMemo(
-    () => props.bookings.map(booking => entryOf(booking, context)),
-    [props.bookings, context]
-  );
+  const drawing = props.state.draft !== null;
 
-  const drawing = state.draft !== null;
-  React.useEffect(
-    () => showCell(calendar.current?.getApi(), root.current, cell, zone, drawing),
-    [calendar, cell, zone, drawing]
-  );
+  // Without dependencies: another page of the calendar has other lanes.
+  React.useLayoutEffect(() => showCell(root.current, cell, trans));
+  React.useEffect(() => {
+    if (!drawing) {
+      calendar.current?.getApi().unselect();
+    }
+  }, [calendar, drawing]);
 
   const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
     if (onKey(event, { ...props, cell, setCell })) {
@@ -77,46 +81,7 @@ export function Grid(props: IGridProps): React.ReactElement {
       data-lm-suppress-shortcuts="true"
       onKeyDown={onKeyDown}
     >
-      <FullCalendar
-        ref={calendar}
-        plugins={PLUGINS}
-        initialView={props.view}
-        headerToolbar={false}
-        height="100%"
-        locale={navigator.language}
-        firstDay={1}
-        timeZone={zone}
-        allDaySlot={false}
-        slotDuration={STEP}
-        eventTimeFormat={{ hour: 'numeric', minute: '2-digit' }}
-        scrollTime={scrollTime(zone)}
-        scrollTimeReset={false}
-        nowIndicator
-        selectable={props.qpu !== null}
-        selectMirror
-        unselectAuto={false}
-        eventInteractive
-        eventResizableFromStart
-        slotEventOverlap={false}
-        eventMaxStack={MOST_BESIDE}
-        events={events}
-        eventClass={info => (info.isMirror ? 'jp-QPI-Drawn' : '')}
-        eventContent={info => <EntryText info={info} context={context} />}
-        noEventsText={trans.__('Nothing is booked in this week.')}
-        datesSet={(info: DatesSetInfo) => {
-          props.onDates(intervalOf(info), info.view.title);
-        }}
-        select={(info: DateSelectInfo) => {
-          // Without an event it is the cell of the keyboard, shown by `showCell`.
-          if (info.jsEvent !== null && props.qpu !== null) {
-            setCell(null);
-            desk.draw(props.qpu, intervalOf(info));
-          }
-        }}
-        eventClick={(info: EventClickInfo) => onClick(info, desk)}
-        eventDrop={(info: EventChangeInfo) => onMoved(info, desk)}
-        eventResize={(info: EventChangeInfo) => onMoved(info, desk)}
-      />
+      <Board {...{ desk, bookings, context, qpu, calendar, view, onDates, onDay, setCell }} />
       <p id="qpi-calendar-keys" className="jp-QPI-Hidden">
         {trans.__(
           'Arrow keys choose a time, with Shift a longer one. Enter books it or opens the booking there, Shift+Enter books it in any case, Delete deletes your booking there, Escape lets go.'
@@ -128,6 +93,60 @@ export function Grid(props: IGridProps): React.ReactElement {
     </section>
   );
 }
+
+type IBoardProps = Omit<IGridProps, 'state'> & { readonly setCell: (cell: null) => void };
+
+/** FullCalendar itself, drawn anew only when the bookings or their clock change: not for every key. */
+const Board = React.memo(function Board(props: IBoardProps): React.ReactElement {
+  const { desk, context, qpu, calendar, setCell, view } = props;
+  const { trans, zone } = context;
+  const events = React.useMemo(() => {
+    const most = view === 'listWeek' ? Number.POSITIVE_INFINITY : MOST_ENTRIES;
+    const { single, crowds } = crowded(props.bookings, most);
+    const together = crowds.map(crowd => crowdEntryOf(crowd, context));
+    return [...single.map(booking => entryOf(booking, context)), ...together];
+  }, [props.bookings, context, view]);
+  return (
+    <FullCalendar
+      ref={calendar}
+      plugins={PLUGINS}
+      initialView={view}
+      headerToolbar={false}
+      height="100%"
+      expandRows
+      locale={navigator.language}
+      firstDay={1}
+      timeZone={zone}
+      allDaySlot={false}
+      slotDuration={STEP}
+      eventTimeFormat={{ hour: 'numeric', minute: '2-digit' }}
+      scrollTime={scrollTime(zone)}
+      scrollTimeReset={false}
+      nowIndicator
+      selectable={qpu !== null}
+      selectMirror
+      unselectAuto={false}
+      eventInteractive
+      eventResizableFromStart
+      slotEventOverlap={false}
+      eventMaxStack={MOST_BESIDE}
+      events={events}
+      eventClass={info => (info.isMirror ? 'jp-QPI-Drawn' : '')}
+      eventContent={info => <EntryText info={info} context={context} />}
+      noEventsText={trans.__('Nothing is booked in this week.')}
+      datesSet={(info: DatesSetInfo) => props.onDates(intervalOf(info), info.view.title)}
+      select={(info: DateSelectInfo) => {
+        if (qpu !== null) {
+          setCell(null);
+          desk.draw(qpu, intervalOf(info));
+        }
+      }}
+      eventClick={(info: EventClickInfo) => onClick(info, props)}
+      eventDrop={(info: EventChangeInfo) => onMoved(info, desk)}
+      eventResize={(info: EventChangeInfo) => onMoved(info, desk)}
+    />
+  );
+});
 
 interface IKeyContext extends IGridProps {
   readonly cell: ICell | null;
@@ -236,30 +255,38 @@ function spoken(cell: ICell, props: IGridProps): string {
   return `${when}: ${what.join('; ') || trans.__('free')}`;
 }
 
-/** Draw the cell as FullCalendar draws a selection, and bring it into view. */
+/** Mark the cell in the lane of its day, and bring it into view; the returned function takes the mark away. */
 function showCell(
-  api: CalendarApi | undefined,
   root: HTMLElement | null,
   cell: ICell | null,
-  zone: string,
-  drawing: boolean
-): void {
-  if (cell !== null) {
-    const { start_at, end_at } = cellInterval(cell, zone);
-    api?.select(start_at, end_at);
-    root?.querySelector('.jp-QPI-Drawn')?.scrollIntoView({ block: 'nearest' });
-  } else if (!drawing) {
-    api?.unselect();
+  trans: TranslationBundle
+): (() => void) | undefined {
+  const day = cell?.start.slice(0, 10);
+  const lane = root?.querySelector(`[role="cell"][data-date="${day}"]`);
+  if (!lane || cell === null) {
+    return undefined;
   }
+  const mark = document.createElement('div');
+  mark.className = 'jp-QPI-Cell';
+  mark.textContent = trans.__('%1 – %2', cell.start.slice(11), cellEnd(cell).slice(11));
+  const minutes = 60 * Number(cell.start.slice(11, 13)) + Number(cell.start.slice(14));
+  mark.style.top = `${(100 * minutes) / DAY_MINUTES}%`;
+  mark.style.height = `${(100 * cell.steps * STEP_MINUTES) / DAY_MINUTES}%`;
+  lane.append(mark);
+  mark.scrollIntoView({ block: 'nearest' });
+  return () => mark.remove();
 }
 
-function onClick({ jsEvent, el, event }: EventClickInfo, desk: CalendarDesk): void {
-  const booking = bookingOf(event);
+function onClick({ jsEvent, el, event }: EventClickInfo, props: IBoardProps): void {
+  const { desk } = props;
+  const [booking, crowd] = [bookingOf(event), crowdOf(event)];
   // The second click of a double one, or Enter on the entry, which is a click without a count.
-  if (booking !== null && jsEvent.detail !== 1) {
-    desk.open(booking);
-  } else {
+  if (jsEvent.detail === 1) {
     el.focus();
+  } else if (booking !== null) {
+    desk.open(booking);
+  } else if (crowd !== null) {
+    props.onDay(crowd.start_at);
   }
 }
 

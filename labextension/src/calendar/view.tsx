@@ -12,6 +12,7 @@ import { FeedsDialog } from './feeds';
 import { Grid, type ViewType } from './grid';
 import { Button } from './modal';
 import { CalendarModel } from './model';
+import type { IInterval } from './refusal';
 import { Refused } from './refused';
 import { QpuFilter, Toolbar } from './toolbar';
 import { tonesOf } from './words';
@@ -98,6 +99,17 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
     setView(next);
     api()?.changeView(next);
   };
+  const onDates = React.useCallback(
+    (window: IInterval, name: string) => {
+      setTitle(name);
+      void model.show(window);
+    },
+    [model]
+  );
+  const onDay = React.useCallback((moment: string) => {
+    setView('timeGridDay');
+    grid.current?.getApi().changeView('timeGridDay', moment);
+  }, []);
   const common = { desk, state, trans, qpus };
   const quiet = draft === null && doomed === null;
   return (
@@ -123,13 +135,9 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
         </p>
       )}
       <Grid
-        {...{ desk, state, bookings, context, view }}
+        {...{ desk, state, bookings, context, view, onDates, onDay }}
         qpu={shown[0] ?? null}
         calendar={grid}
-        onDates={(window, name) => {
-          setTitle(name);
-          void model.show(window);
-        }}
       />
       <BookingDialog {...common} />
       <SeriesDialog {...common} />
