@@ -106,11 +106,13 @@ const Board = React.memo(function Board(props: IBoardProps): React.ReactElement 
     const together = crowds.map(crowd => crowdEntryOf(crowd, context));
     return [...single.map(booking => entryOf(booking, context)), ...together];
   }, [props.bookings, context, view]);
+  // Only now does FullCalendar have the entries of the new view.
+  React.useEffect(() => calendar.current?.getApi().changeView(view), [calendar, view]);
   return (
     <FullCalendar
       ref={calendar}
       plugins={PLUGINS}
-      initialView={view}
+      initialView="timeGridWeek"
       headerToolbar={false}
       height="100%"
       expandRows

@@ -95,10 +95,6 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
   );
   const shown = qpus.filter(name => !hidden.includes(name));
   const api = () => grid.current?.getApi();
-  const turn = (next: ViewType) => {
-    setView(next);
-    api()?.changeView(next);
-  };
   const onDates = React.useCallback(
     (window: IInterval, name: string) => {
       setTitle(name);
@@ -107,8 +103,8 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
     [model]
   );
   const onDay = React.useCallback((moment: string) => {
+    grid.current?.getApi().gotoDate(moment);
     setView('timeGridDay');
-    grid.current?.getApi().changeView('timeGridDay', moment);
   }, []);
   const common = { desk, state, trans, qpus };
   const quiet = draft === null && doomed === null;
@@ -116,7 +112,7 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
     <>
       <Toolbar
         {...{ ...common, title, view, shown, api }}
-        onView={turn}
+        onView={setView}
         onFeeds={() => setSubscribing(true)}
       />
       <QpuFilter {...common} tones={tones} />
