@@ -6,6 +6,18 @@ import type { ErrorBody } from './wire';
 /** What the lab answers one REST request; rejects with the lab's own message where it says no. */
 export type LabRequest = <T>(path: string, init?: RequestInit) => Promise<T>;
 
+/** The lab said no: its message, its `code`, and the figures behind them. */
+export class LabError extends ServerConnection.ResponseError {
+  constructor(
+    response: Response,
+    message: string,
+    readonly code: string,
+    readonly data: Readonly<Record<string, unknown>>
+  ) {
+    super(response, message);
+  }
+}
+
 /** Requests to the lab inside the Jupyter server that `settings` point at. */
 export function labRequest(settings: ServerConnection.ISettings): LabRequest {
   return async <T>(path: string, init: RequestInit = {}): Promise<T> => {
@@ -14,7 +26,7 @@ export function labRequest(settings: ServerConnection.ISettings): LabRequest {
     const fresh: RequestInit = { cache: 'no-cache', ...init };
     const response = await ServerConnection.makeRequest(url, fresh, settings);
     if (!response.ok) {
-      throw new ServerConnection.ResponseError(response, await saidBy(response));
+      throw await refused(response);
     }
     return (response.status === 204 ? null : await response.json()) as T;
   };
@@ -35,12 +47,14 @@ export function labFile(settings: ServerConnection.ISettings): LabFile {
   };
 }
 
-/** The message in an error answer; a proxy's answer has none that we can read. */
-async function saidBy(response: Response): Promise<string> {
+/** What an error answer says; a proxy's answer has nothing that we can read. */
+async function refused(response: Response): Promise<LabError> {
+  let error: Partial<ErrorBody['error']> = {};
   try {
-    const body = (await response.json()) as Partial<ErrorBody>;
-    return body.error?.message ?? response.statusText;
+    error = ((await response.json()) as Partial<ErrorBody>).error ?? {};
   } catch {
-    return response.statusText;
+    // Not JSON: the status line is all there is.
   }
+  const { message = response.statusText, code = '', data = {} } = error;
+  return new LabError(response, message, code, data);
 }

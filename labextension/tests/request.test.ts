@@ -29,6 +29,13 @@ describe('labRequest', () => {
     await expect(request('jobs/j1/cancel')).rejects.toThrow('The job has ended.');
   });
 
+  it('hands on the figures behind a refusal', async () => {
+    const data = { next_free: null };
+    const error = { kind: 'BookingConflict', code: 'booking_conflict', message: 'Booked.', data };
+    const { request } = lab(() => Response.json({ error }, { status: 409 }));
+    await expect(request('bookings')).rejects.toMatchObject({ code: 'booking_conflict', data });
+  });
+
   it("says what a proxy said, whose answer is not the lab's", async () => {
     const page = () => new Response('<h1>oh</h1>', { status: 502, statusText: 'Bad Gateway' });
     await expect(lab(page).request('qpus')).rejects.toThrow('Bad Gateway');

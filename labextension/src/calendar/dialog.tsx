@@ -1,0 +1,259 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type * as React from 'react';
+
+import type { BookingModel } from '../wire';
+import type { CalendarDesk, IDeskState } from './desk';
+import type { IDraft, Mode, Repeat } from './draft';
+import { Button, Modal } from './modal';
+import { Refused } from './refused';
+import { bookingText, modeWord } from './words';
+
+interface IProps {
+  readonly desk: CalendarDesk;
+  readonly state: IDeskState;
+  readonly qpus: readonly string[];
+  readonly trans: TranslationBundle;
+}
+
+/** Books, edits or shows one booking; closed while there is no draft. */
+export function BookingDialog(props: IProps): React.ReactElement | null {
+  const { desk, state, trans } = props;
+  const { draft } = state;
+  if (draft === null) {
+    return null;
+  }
+  const { booking } = draft;
+  const label = booking === null ? trans.__('Book a QPU') : trans.__('Booking');
+  return (
+    <Modal label={label} onClose={() => desk.dismiss()}>
+      {booking !== null && !desk.model.editable(booking) ? (
+        <>
+          <p>{bookingText(booking, desk.model.me, state.zone, trans)}</p>
+          <div className="jp-QPI-ModalButtons">
+            <Button onClick={() => desk.dismiss()}>{trans.__('Close')}</Button>
+          </div>
+        </>
+      ) : (
+        <BookingForm {...props} draft={draft} />
+      )}
+    </Modal>
+  );
+}
+
+function BookingForm(props: IProps & { draft: IDraft }): React.ReactElement {
+  const { desk, state, trans, draft } = props;
+  const { booking } = draft;
+  return (
+    <form
+      className="jp-QPI-Form"
+      onSubmit={event => {
+        event.preventDefault();
+        void desk.save();
+      }}
+    >
+      <QpuField {...props} />
+      <Field label={trans.__('Start')}>
+        <TimeInput value={draft.start} onChange={start => desk.edit({ start })} />
+      </Field>
+      <Field label={trans.__('End')}>
+        <TimeInput value={draft.end} onChange={end => desk.edit({ end })} />
+      </Field>
+      <p className="jp-QPI-Detail">{trans.__('Times are in %1.', state.zone)}</p>
+      <Field label={trans.__('Title')}>
+        <input
+          className="jp-mod-styled"
+          maxLength={200}
+          value={draft.title}
+          onChange={event => desk.edit({ title: event.target.value })}
+        />
+      </Field>
+      <ModeField {...props} />
+      <Field label={trans.__('Invited')}>
+        <input
+          className="jp-mod-styled"
+          placeholder={trans.__('names, with commas between them')}
+          value={draft.invited}
+          onChange={event => desk.edit({ invited: event.target.value })}
+        />
+      </Field>
+      {booking === null && <RepeatField {...props} />}
+      {booking !== null && booking.series_id !== null && (
+        <p className="jp-QPI-Detail">{trans.__('This changes this repetition only.')}</p>
+      )}
+      <Refused refusal={state.refusal} zone={state.zone} trans={trans} />
+      <div className="jp-QPI-ModalButtons">
+        {booking !== null && <Endings desk={desk} booking={booking} trans={trans} />}
+        <Button onClick={() => desk.dismiss()}>{trans.__('Cancel')}</Button>
+        <Button look="accept" type="submit" disabled={state.busy}>
+          {booking === null ? trans.__('Book') : trans.__('Save')}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** A label over its field. */
+function Field(props: { label: string; children: React.ReactNode }): React.ReactElement {
+  return (
+    // biome-ignore lint/a11y/noLabelWithoutControl: the control is the child
+    <label className="jp-QPI-Field">
+      <span>{props.label}</span>
+      {props.children}
+    </label>
+  );
+}
+
+function TimeInput(props: {
+  value: string;
+  onChange: (value: string) => void;
+}): React.ReactElement {
+  return (
+    <input
+      type="datetime-local"
+      className="jp-mod-styled"
+      required
+      value={props.value}
+      onChange={event => props.onChange(event.target.value)}
+    />
+  );
+}
+
+function Choice<T extends string>(props: {
+  value: T;
+  choices: readonly (readonly [T, string])[];
+  onChange: (value: T) => void;
+  disabled?: boolean;
+}): React.ReactElement {
+  return (
+    <select
+      className="jp-mod-styled"
+      value={props.value}
+      disabled={props.disabled}
+      onChange={event => {
+        const found = props.choices.find(([value]) => value === event.target.value);
+        if (found) {
+          props.onChange(found[0]);
+        }
+      }}
+    >
+      {props.choices.map(([value, word]) => (
+        <option key={value} value={value}>
+          {word}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function QpuField({ desk, draft, qpus, trans }: IProps & { draft: IDraft }): React.ReactElement {
+  return (
+    <Field label={trans.__('QPU')}>
+      <Choice
+        value={draft.qpu}
+        choices={qpus.map(name => [name, name] as const)}
+        disabled={draft.booking !== null}
+        onChange={qpu => desk.edit({ qpu })}
+      />
+    </Field>
+  );
+}
+
+function ModeField({ desk, draft, trans }: IProps & { draft: IDraft }): React.ReactElement {
+  const modes: Mode[] = ['priority', 'exclusive'];
+  if (desk.model.manages || draft.mode === 'maintenance') {
+    modes.push('maintenance');
+  }
+  const hints: Record<Mode, string> = {
+    priority: trans.__("Others' short jobs run while you are idle."),
+    exclusive: trans.__('Nobody else runs anything.'),
+    maintenance: trans.__('Nobody runs anything.')
+  };
+  return (
+    <Field label={trans.__('Mode')}>
+      <Choice
+        value={draft.mode}
+        choices={modes.map(mode => [mode, modeWord(mode, trans)] as const)}
+        onChange={mode => desk.edit({ mode })}
+      />
+      <span className="jp-QPI-Detail">{hints[draft.mode]}</span>
+    </Field>
+  );
+}
+
+function RepeatField({ desk, draft, trans }: IProps & { draft: IDraft }): React.ReactElement {
+  const choices: readonly (readonly [Repeat, string])[] = [
+    ['never', trans.__('never')],
+    ['daily', trans.__('every day')],
+    ['weekdays', trans.__('Monday to Friday')],
+    ['weekly', trans.__('every week')]
+  ];
+  return (
+    <div className="jp-QPI-FieldRow">
+      <Field label={trans.__('Repeat')}>
+        <Choice value={draft.repeat} choices={choices} onChange={repeat => desk.edit({ repeat })} />
+      </Field>
+      {draft.repeat !== 'never' && (
+        <Field label={trans.__('Times in all')}>
+          <input
+            type="number"
+            className="jp-mod-styled"
+            min={2}
+            max={400}
+            value={draft.times}
+            onChange={event => desk.edit({ times: event.target.valueAsNumber || 2 })}
+          />
+        </Field>
+      )}
+    </div>
+  );
+}
+
+/** Giving the rest of a booking back once it has begun; deleting it before. */
+function Endings(props: {
+  desk: CalendarDesk;
+  booking: BookingModel;
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { desk, booking, trans } = props;
+  const now = Date.now();
+  const running = Date.parse(booking.start_at) <= now && now < Date.parse(booking.end_at);
+  return (
+    <span className="jp-QPI-Endings">
+      {running && (
+        <Button look="warn" onClick={() => void desk.release(booking)}>
+          {trans.__('Release now')}
+        </Button>
+      )}
+      {(!running || desk.model.manages) && (
+        <Button look="warn" onClick={() => void desk.remove(booking)}>
+          {trans.__('Delete')}
+        </Button>
+      )}
+    </span>
+  );
+}
+
+/** Asks how much of a series is to be deleted. */
+export function SeriesDialog({ desk, state, trans }: IProps): React.ReactElement | null {
+  const { doomed } = state;
+  if (doomed === null) {
+    return null;
+  }
+  return (
+    <Modal label={trans.__('Delete from a series')} onClose={() => desk.dismiss()}>
+      <p>{bookingText(doomed, desk.model.me, state.zone, trans)}</p>
+      <div className="jp-QPI-ModalButtons">
+        <Button onClick={() => desk.dismiss()}>{trans.__('Cancel')}</Button>
+        <Button look="warn" onClick={() => void desk.remove(doomed, 'all')}>
+          {trans.__('All')}
+        </Button>
+        <Button look="warn" onClick={() => void desk.remove(doomed, 'following')}>
+          {trans.__('This and following')}
+        </Button>
+        <Button look="warn" onClick={() => void desk.remove(doomed, 'this')}>
+          {trans.__('This one')}
+        </Button>
+      </div>
+    </Modal>
+  );
+}

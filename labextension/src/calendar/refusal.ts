@@ -1,0 +1,31 @@
+import { LabError } from '../request';
+
+export interface IInterval {
+  readonly start_at: string;
+  readonly end_at: string;
+}
+
+/** Why something was not booked, and what could be booked instead. */
+export interface IRefusal {
+  /** The lab's own sentence. */
+  readonly message: string;
+  /** The next free interval of the same length, if the lab knows one. */
+  readonly nextFree: IInterval | null;
+}
+
+export function refusalOf(error: unknown): IRefusal {
+  const message = error instanceof Error ? error.message : String(error);
+  const found = error instanceof LabError ? error.data.next_free : null;
+  return { message, nextFree: isInterval(found) ? found : null };
+}
+
+function isInterval(value: unknown): value is IInterval {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'start_at' in value &&
+    'end_at' in value &&
+    typeof value.start_at === 'string' &&
+    typeof value.end_at === 'string'
+  );
+}

@@ -1,0 +1,71 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { BookingModel } from '../wire';
+import type { Mode } from './draft';
+import type { IInterval } from './refusal';
+
+/** So many colours that everybody tells apart; further QPUs begin anew, and their names tell them apart. */
+export const TONES = 8;
+
+/** The colour of each QPU, by its place in the list of all. */
+export function tonesOf(qpus: readonly string[]): ReadonlyMap<string, number> {
+  return new Map([...qpus].sort().map((name, place) => [name, place % TONES]));
+}
+
+export function modeWord(mode: Mode, trans: TranslationBundle): string {
+  const words: Record<Mode, string> = {
+    priority: trans.__('priority'),
+    exclusive: trans.__('exclusive'),
+    maintenance: trans.__('maintenance')
+  };
+  return words[mode];
+}
+
+/** What a booking is called: its title, or what can be said without one. */
+export function titleOf(booking: BookingModel, trans: TranslationBundle): string {
+  if (booking.title) {
+    return booking.title;
+  }
+  return booking.mode === 'maintenance' ? trans.__('Maintenance') : trans.__('Booked');
+}
+
+/** Whose a booking is; empty where the lab keeps that private. */
+export function ownerOf(booking: BookingModel, me: string, trans: TranslationBundle): string {
+  if (booking.booked_by === me) {
+    return trans.__('you');
+  }
+  const owner = booking.booked_by ?? '';
+  return booking.mine ? trans.__('%1, with you', owner) : owner;
+}
+
+/** "Mon 7 Jan, 09:00 – 11:00", by the clock of `zone`. */
+export function intervalText({ start_at, end_at }: IInterval, zone: string): string {
+  const format = new Intl.DateTimeFormat(undefined, {
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    timeZone: zone
+  });
+  return format.formatRange(new Date(start_at), new Date(end_at));
+}
+
+/** All of a booking in one line, for tooltips and screen readers. */
+export function bookingText(
+  booking: BookingModel,
+  me: string,
+  zone: string,
+  trans: TranslationBundle
+): string {
+  const owner = ownerOf(booking, me, trans);
+  const parts = [
+    booking.qpu,
+    titleOf(booking, trans),
+    intervalText(booking, zone),
+    owner && trans.__('booked by %1', owner),
+    modeWord(booking.mode, trans),
+    booking.series_id === null ? '' : trans.__('repeats')
+  ];
+  return parts.filter(Boolean).join(', ');
+}
