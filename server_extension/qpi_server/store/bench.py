@@ -104,6 +104,12 @@ def driver_named(connection: Connection, name: str) -> DriverRow | None:
     return None if row is None else DriverRow(**row._mapping)
 
 
+def drivers_of(connection: Connection, qpu: str) -> list[DriverRow]:
+    """The drivers registered for a QPU, by name."""
+    query = select(drivers).where(drivers.c.qpu == qpu).order_by(drivers.c.name)
+    return [DriverRow(**row._mapping) for row in connection.execute(query)]
+
+
 def add_driver(connection: Connection, row: DriverRow) -> None:
     """Write a new driver."""
     values = {name: getattr(row, name) for name in ("id", "name", "qpu", "monitor", "created_at")}
