@@ -1,6 +1,7 @@
 import { managerPlugin } from './managerplugin';
 import { panelPlugin } from './panelplugin';
+import { qpuPlugin } from './qpu/plugin';
 
 export * from './tokens';
 
-export default [managerPlugin, panelPlugin];
+export default [managerPlugin, panelPlugin, qpuPlugin];

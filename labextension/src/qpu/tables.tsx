@@ -1,0 +1,230 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+import type { Manifest, QpuDriver } from '../wire';
+import {
+  edgeFigures,
+  figure,
+  type IParameter,
+  qubitChannel,
+  qubitParameters,
+  qubitValue
+} from './calibration';
+import { edgeKey } from './layout';
+import { quantity } from './units';
+
+export interface ICell {
+  readonly value: number | null;
+  readonly text: string;
+  /** The channel with its history, if the figure has one. */
+  readonly channel: string | null;
+  readonly label: string;
+}
+
+export interface ITableRow {
+  readonly key: string;
+  readonly name: string;
+  readonly cells: readonly ICell[];
+}
+
+export interface ITableData {
+  readonly columns: readonly string[];
+  readonly rows: readonly ITableRow[];
+}
+
+/** Every qubit with its figures. */
+export function qubitTable(manifest: Manifest, trans: TranslationBundle): ITableData {
+  const parameters = qubitParameters(manifest, trans);
+  const rows = manifest.qubits.map((_, qubit) => ({
+    key: String(qubit),
+    name: trans.__('Qubit %1', qubit),
+    cells: parameters.map(({ key, unit, label }): ICell => {
+      const value = qubitValue(manifest, qubit, key);
+      const channel = value === null ? null : qubitChannel(qubit, key);
+      return {
+        value,
+        text: figure(value, unit),
+        channel,
+        label: `${label}, ${trans.__('qubit %1', qubit)}`
+      };
+    })
+  }));
+  return { columns: parameters.map(({ label }) => label), rows: parameters.length ? rows : [] };
+}
+
+/** Every pair of qubits that a gate is calibrated for. */
+export function edgeTable(
+  manifest: Manifest,
+  gate: IParameter,
+  trans: TranslationBundle
+): ITableData {
+  const rows = [...edgeFigures(manifest, gate.key).values()].map(found => {
+    const name = `${found.edge[0]}–${found.edge[1]}`;
+    const label = `${gate.label}, ${name}`;
+    const error = {
+      value: found.error,
+      text: figure(found.error, ''),
+      channel: found.channel,
+      label
+    };
+    const known = found.duration_s !== null;
+    const duration = {
+      value: found.duration_s,
+      text: quantity(found.duration_s, 's'),
+      channel: known ? found.channel.replace(/error$/, 'duration') : null,
+      label: trans.__('%1 duration, %2', gate.key, name)
+    };
+    return {
+      key: edgeKey(found.edge),
+      name: trans.__('Coupler %1', name),
+      cells: [error, duration]
+    };
+  });
+  return { columns: [gate.label, trans.__('Duration')], rows };
+}
+
+/** The rows by a column's values, those without one last; column -1 is the order of the manifest. */
+export function sorted(
+  rows: readonly ITableRow[],
+  column: number,
+  descending: boolean
+): readonly ITableRow[] {
+  const sign = descending ? -1 : 1;
+  if (column < 0) {
+    return descending ? [...rows].reverse() : rows;
+  }
+  const value = (row: ITableRow) => row.cells[column]?.value ?? null;
+  return [...rows].sort((one, other) => {
+    const [a, b] = [value(one), value(other)];
+    if (a === null || b === null) {
+      return Number(a === null) - Number(b === null);
+    }
+    return sign * (a - b);
+  });
+}
+
+/** Figures in rows; a click on a heading sorts, one on a figure shows its history. */
+export function CalibrationTable(props: {
+  readonly caption: string;
+  readonly first: string;
+  readonly data: ITableData;
+  readonly selected: string | null;
+  readonly onSelect: (key: string) => void;
+  readonly onHistory: (channel: string, label: string) => void;
+  readonly trans: TranslationBundle;
+}): React.ReactElement {
+  const { data, trans } = props;
+  const [[column, descending], setOrder] = React.useState<readonly [number, boolean]>([-1, false]);
+  const rows = React.useMemo(
+    () => sorted(data.rows, column, descending),
+    [data.rows, column, descending]
+  );
+  const heading = (label: string, index: number) => (
+    <th
+      key={label}
+      scope="col"
+      aria-sort={column === index ? (descending ? 'descending' : 'ascending') : 'none'}
+    >
+      <button
+        type="button"
+        className="jp-QPI-Sort"
+        onClick={() => setOrder([index, column === index && !descending])}
+      >
+        {label}
+        <span aria-hidden="true">{column === index ? (descending ? ' ▾' : ' ▴') : ''}</span>
+      </button>
+    </th>
+  );
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: so that the keyboard scrolls it
+    <section className="jp-QPI-TableFrame" aria-label={props.caption} tabIndex={0}>
+      <table className="jp-QPI-Table">
+        <caption>{props.caption}</caption>
+        <thead>
+          <tr>{[props.first, ...data.columns].map((label, n) => heading(label, n - 1))}</tr>
+        </thead>
+        <tbody>
+          {rows.map(row => (
+            <tr key={row.key} data-selected={row.key === props.selected}>
+              <th scope="row">
+                <button
+                  type="button"
+                  className="jp-QPI-Link"
+                  onClick={() => props.onSelect(row.key)}
+                >
+                  {row.name}
+                </button>
+              </th>
+              {row.cells.map(({ channel, label, text }) => (
+                <td key={label}>
+                  {channel === null ? (
+                    text
+                  ) : (
+                    <button
+                      type="button"
+                      className="jp-QPI-Link"
+                      title={trans.__('History of %1', label)}
+                      onClick={() => props.onHistory(channel, label)}
+                    >
+                      {text}
+                    </button>
+                  )}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** The QPU's drivers. */
+export function DriverTable(props: {
+  readonly drivers: readonly QpuDriver[];
+  readonly trans: TranslationBundle;
+}): React.ReactElement {
+  const { drivers, trans } = props;
+  const host = drivers.some(driver => driver.host !== null);
+  const time = (at: string | null) => (at === null ? trans.__('never') : moment(at));
+  return drivers.length === 0 ? (
+    <p className="jp-QPI-Empty">{trans.__('No driver is registered for this QPU.')}</p>
+  ) : (
+    <div className="jp-QPI-TableFrame">
+      <table className="jp-QPI-Table">
+        <thead>
+          <tr>
+            <th scope="col">{trans.__('Driver')}</th>
+            <th scope="col">{trans.__('Link')}</th>
+            <th scope="col">{trans.__('Places')}</th>
+            <th scope="col">{trans.__('Version')}</th>
+            {host && <th scope="col">{trans.__('Host')}</th>}
+            <th scope="col">{trans.__('Last heartbeat')}</th>
+            <th scope="col">{trans.__('Linked since')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {drivers.map(driver => (
+            <tr key={driver.name}>
+              <th scope="row">{driver.name}</th>
+              <td>
+                <span className="jp-QPI-Pill" data-tone={driver.linked ? 'good' : 'bad'}>
+                  {driver.linked ? trans.__('linked') : trans.__('not linked')}
+                </span>
+              </td>
+              <td>{driver.monitor ? trans.__('monitor') : driver.places}</td>
+              <td>{driver.version || '—'}</td>
+              {host && <td>{driver.host || '—'}</td>}
+              <td>{time(driver.seen_at)}</td>
+              <td>{driver.linked ? time(driver.hello_at) : '—'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** A moment in the reader's own words and time zone. */
+export function moment(at: string | number): string {
+  return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+}
