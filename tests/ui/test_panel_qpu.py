@@ -41,7 +41,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
         wait_until(lambda: status_of(notebooks, "sim-b") == "online", 90, "the demo lab online")
         ask(notebooks, "qpus", {"name": CHIP, "description": "A fake IBM Kolkata with its noise model"})
         driver = start_driver(notebooks, home)
-        wait_until(lambda: status_of(notebooks, CHIP) == "online", 90, f"{CHIP} online")
+        wait_until(lambda: status_of(notebooks, CHIP) == "online", 40, f"{CHIP} online")
         yield notebooks
     finally:
         for child in filter(None, (driver, process)):
@@ -53,13 +53,11 @@ def start_driver(notebooks: Notebooks, home: Path) -> subprocess.Popen[bytes]:
     registered = ask(notebooks, "drivers", {"name": "control-pc", "qpu": CHIP})
     command = [
         sys.executable, "-m", "qpi_agent", "start", "--qpi-addr", notebooks.url, "--name", "control-pc",
-        "--executor", "qiskit_aer", "--data-dir", str(home / "agent"), "--executor-option",
+        "--executor", "qiskit_aer", "--data-dir", str(home / "agent"), "-o",
         "fake_backend=FakeKolkataV2",
     ]  # fmt: skip
     with (home / "agent.log").open("wb") as log:
-        return subprocess.Popen(
-            command, env=python_env(QPI_ACCESS_TOKEN=registered["token"]), stdout=log, stderr=log
-        )
+        return subprocess.Popen(command, env=python_env(QPI_ACCESS_TOKEN=registered["token"]), stdout=log, stderr=log)
 
 
 def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -149,10 +147,10 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     telemetry = tab.get_by_role("region", name="Telemetry")
     chart = telemetry.get_by_role("img")
     expect(chart).to_have_attribute("aria-label", re.compile("driver/cpu .* %, driver/memory .* MB"), timeout=20_000)
-    expect(telemetry.get_by_label("driver/run_time")).to_have_count(0)
-    expect(telemetry.get_by_label("driver/staged")).to_be_disabled()
-    telemetry.get_by_label("driver/memory").uncheck()
-    telemetry.get_by_label("driver/staged").check()
+    expect(telemetry.get_by_role("checkbox", name="driver/run_time")).to_have_count(0)
+    expect(telemetry.get_by_role("checkbox", name="driver/staged")).to_be_disabled()
+    telemetry.get_by_role("checkbox", name="driver/memory").uncheck()
+    telemetry.get_by_role("checkbox", name="driver/staged").check()
     expect(chart).to_have_attribute("aria-label", re.compile("driver/staged"))
     queue = tab.get_by_role("region", name="Queue and utilisation")
     expect(queue.get_by_role("img")).to_have_attribute(
@@ -173,8 +171,8 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     expect(follow).to_have_count(0)
     telemetry.get_by_role("button", name="1 h").click()
     expect(telemetry.get_by_role("button", name="1 h")).to_have_attribute("aria-pressed", "true")
-    telemetry.get_by_label("driver/staged").uncheck()
-    telemetry.get_by_label("driver/memory").check()
+    telemetry.get_by_role("checkbox", name="driver/staged").uncheck()
+    telemetry.get_by_role("checkbox", name="driver/memory").check()
     telemetry.get_by_role("button", name="15 min").click()
     tab.locator('.jp-QPI-Qubit[data-key="12"]').click()
     tab.locator(".jp-QPI-Selected").get_by_title("History of T2, qubit 12").click()

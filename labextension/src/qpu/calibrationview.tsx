@@ -4,7 +4,8 @@ import type { Manifest } from '../wire';
 import { edgeParameters, type IParameter, qubitParameters } from './calibration';
 import { Chart, valued } from './chart';
 import type { IHistory } from './model';
-import { CalibrationTable, edgeTable, type ITableRow, moment, qubitTable } from './tables';
+import { edgeTable, type ITableRow, qubitTable } from './rows';
+import { CalibrationTable, moment } from './tables';
 import { Topology } from './topology';
 
 interface IProps {

@@ -96,7 +96,7 @@ export class QpuTabModel {
     this._visible = visible;
     this.queue.setVisible(visible);
     this.readings.setVisible(visible);
-    void (visible ? this._poll.start().then(() => this._poll.refresh()) : this._poll.stop());
+    void (visible ? this._poll.start() : this._poll.stop());
   }
 
   async refresh(): Promise<void> {

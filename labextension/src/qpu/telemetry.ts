@@ -141,7 +141,12 @@ export class Telemetry {
     }
     const interval = Math.min(SLOWEST, Math.max(FASTEST, (1000 * RANGES[range]) / 1800));
     this._poll.frequency = { interval, backoff: false, max: SLOWEST };
-    void this._poll.start().then(() => this._poll.refresh());
+    const { phase } = this._poll.state;
+    if (phase === 'constructed' || phase === 'stopped') {
+      void this._poll.start(); // which asks at once
+    } else {
+      void this.refresh(); // the poll would first wait for the answer under way, which is none to this
+    }
   }
 
   private _replace(changes: Partial<ITelemetryState>): void {
