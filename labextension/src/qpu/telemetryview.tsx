@@ -111,7 +111,8 @@ function TimeChart(
         </p>
       )}
       <div className="jp-QPI-ChartFrame">
-        {filled ? (
+        {!filled && <p className="jp-QPI-Empty">{props.empty}</p>}
+        {state.series.length > 0 && (
           <Chart
             series={state.series}
             span={state.span}
@@ -119,8 +120,6 @@ function TimeChart(
             onZoom={span => telemetry.zoom(span)}
             trans={trans}
           />
-        ) : (
-          <p className="jp-QPI-Empty">{props.empty}</p>
         )}
       </div>
     </>
