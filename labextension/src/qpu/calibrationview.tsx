@@ -1,11 +1,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Manifest } from '../wire';
+import type { Manifest, Series } from '../wire';
 import { edgeParameters, type IParameter, qubitParameters } from './calibration';
 import { Chart, valued } from './chart';
 import type { IHistory } from './model';
 import { edgeTable, type ITableRow, qubitTable } from './rows';
 import { CalibrationTable, moment } from './tables';
+import type { Span } from './telemetry';
 import { Topology } from './topology';
 
 interface IProps {
@@ -183,6 +184,13 @@ function Selected(
   );
 }
 
+/** From a little before the first calibration until now. */
+function spanOf(series: Series): Span {
+  const now = Date.now();
+  const first = Math.min(now, ...series.points.map(point => Date.parse(point.at)));
+  return [first - Math.max(0.05 * (now - first), 600_000), now];
+}
+
 function History(props: IProps & { readonly history: IHistory }): React.ReactElement {
   const { history, trans } = props;
   const { series } = history;
@@ -206,7 +214,7 @@ function History(props: IProps & { readonly history: IHistory }): React.ReactEle
       {series && (
         <Chart
           series={[series]}
-          span={null}
+          span={spanOf(series)}
           label={trans.__('History of %1', history.label)}
           onZoom={null}
           stepped

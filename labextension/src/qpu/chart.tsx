@@ -14,8 +14,8 @@ const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3], [10, 4, 2, 4
 
 interface IChartProps {
   readonly series: readonly Series[];
-  /** From and to; null fits the data. */
-  readonly span: Span | null;
+  /** From and to. */
+  readonly span: Span;
   readonly label: string;
   /** What was dragged over, or null for a double click. */
   readonly onZoom: ((span: Span | null) => void) | null;
@@ -149,7 +149,7 @@ function optionsOf(
     legend: { show: false },
     cursor: { drag: { x: onZoom !== null, y: false, setScale: false }, points: { size: 6 } },
     scales: {
-      x: { time: true, range: (_, low, high) => rangeOf(newest.current?.span ?? null, low, high) },
+      x: { time: true, range: () => inSeconds(newest.current?.span ?? [0, 1]) },
       ...Object.fromEntries(units.map(unit => [`y${unit}`, { range: risen }]))
     },
     axes: [{ ...themed() }, ...units.map((unit, n) => axisOf(unit, n))],
@@ -185,12 +185,8 @@ function zoomed(chart: uPlot, onZoom: ((span: Span) => void) | null): void {
   }
 }
 
-function rangeOf(span: Span | null, low: number, high: number): [number, number] {
-  if (span !== null) {
-    return [span[0] / 1000, span[1] / 1000];
-  }
-  const beside = Math.max(0.03 * (high - low), 1800);
-  return [low - beside, high + beside];
+function inSeconds([start, end]: Span): [number, number] {
+  return [start / 1000, end / 1000];
 }
 
 /** From zero where that costs little, with some air above. */

@@ -220,11 +220,40 @@ function bridgeTo(
 /** Stress majorisation: distances on paper as near as can be to those along the edges. */
 function relaxed(size: number, lists: readonly number[][]): IPoint[] {
   const far = distances(size, lists);
-  let points: IPoint[] = circle(size);
+  let points: IPoint[] = spread(far);
   for (let round = 0; round < 150; round += 1) {
     points = points.map((_, i) => pulled(i, points, far));
   }
   return points;
+}
+
+/** Where to begin: along the two widest directions of the distances (classical scaling), so that nothing is twisted. */
+function spread(far: readonly Float64Array[]): IPoint[] {
+  const squares = far.map(row => row.map(distance => distance * distance));
+  const means = squares.map(row => row.reduce((a, b) => a + b, 0) / far.length);
+  const mean = means.reduce((a, b) => a + b, 0) / far.length;
+  const centred = squares.map((row, i) =>
+    row.map((square, j) => -0.5 * (square - (means[i] ?? 0) - (means[j] ?? 0) + mean))
+  );
+  const x = widest(centred, []);
+  const y = widest(centred, x);
+  return x.map((value, n) => ({ x: value, y: y[n] ?? 0 }));
+}
+
+/** The leading eigenvector at right angles to `beside`, by power iteration, as long as its spread. */
+function widest(matrix: readonly Float64Array[], beside: readonly number[]): number[] {
+  const sideways = Math.hypot(...beside) || 1;
+  const unit = beside.map(value => value / sideways);
+  let vector = matrix.map((_, n) => Math.sin(1 + n * n)); // no symmetry of the graph has this one
+  let size = 0;
+  for (let round = 0; round < 200; round += 1) {
+    const along = vector.reduce((sum, value, n) => sum + value * (unit[n] ?? 0), 0);
+    vector = vector.map((value, n) => value - along * (unit[n] ?? 0));
+    vector = matrix.map(row => row.reduce((sum, value, n) => sum + value * (vector[n] ?? 0), 0));
+    size = Math.hypot(...vector) || 1;
+    vector = vector.map(value => value / size);
+  }
+  return vector.map(value => value * Math.sqrt(size));
 }
 
 function pulled(i: number, points: readonly IPoint[], far: readonly Float64Array[]): IPoint {

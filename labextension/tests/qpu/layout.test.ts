@@ -97,6 +97,55 @@ describe('layoutOf', () => {
     );
   });
 
+  it('twists no lattice that has another numbering', () => {
+    const falcon: Edge[] = [
+      [0, 1],
+      [1, 2],
+      [1, 4],
+      [2, 3],
+      [3, 5],
+      [4, 7],
+      [5, 8],
+      [6, 7],
+      [7, 10],
+      [8, 9],
+      [8, 11],
+      [10, 12],
+      [11, 14],
+      [12, 13],
+      [12, 15],
+      [13, 14],
+      [14, 16],
+      [15, 18],
+      [16, 19],
+      [17, 18],
+      [18, 21],
+      [19, 20],
+      [19, 22],
+      [21, 23],
+      [22, 25],
+      [23, 24],
+      [24, 25],
+      [25, 26]
+    ];
+    const found = layoutOf(27, falcon);
+    expectReadable(found);
+    const at = (n: number) => found.points[n] ?? { x: 0, y: 0 };
+    const side = (a: number, b: number, c: number) =>
+      Math.sign(
+        (at(b).x - at(a).x) * (at(c).y - at(a).y) - (at(b).y - at(a).y) * (at(c).x - at(a).x)
+      );
+    const crossings = falcon.flatMap(([a, b]) =>
+      falcon.filter(
+        ([c, d]) =>
+          new Set([a, b, c, d]).size === 4 &&
+          side(a, b, c) !== side(a, b, d) &&
+          side(c, d, a) !== side(c, d, b)
+      )
+    );
+    expect(crossings).toEqual([]);
+  });
+
   it('draws no edge where every pair is coupled', () => {
     const pairs: Edge[] = [];
     for (let a = 0; a < 20; a += 1) {
