@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.faults.lab import BELL
 from tests.support.servers import python_env, wait_until
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
 
@@ -42,6 +43,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
         ask(notebooks, "qpus", {"name": CHIP, "description": "A fake IBM Kolkata with its noise model"})
         driver = start_driver(notebooks, home)
         wait_until(lambda: status_of(notebooks, CHIP) == "online", 40, f"{CHIP} online")
+        for name in ("bell", "bell again"):
+            ask(notebooks, "jobs", job(name))
         yield notebooks
     finally:
         for child in filter(None, (driver, process)):
@@ -58,6 +61,11 @@ def start_driver(notebooks: Notebooks, home: Path) -> subprocess.Popen[bytes]:
     ]  # fmt: skip
     with (home / "agent.log").open("wb") as log:
         return subprocess.Popen(command, env=python_env(QPI_ACCESS_TOKEN=registered["token"]), stdout=log, stderr=log)
+
+
+def job(name: str) -> dict[str, Any]:
+    program = {"format": "openqasm2", "sources": [BELL]}
+    return {"program": program, "options": {"shots": 20_000}, "qpu": CHIP, "name": name}
 
 
 def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -147,14 +155,14 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     telemetry = tab.get_by_role("region", name="Telemetry")
     chart = telemetry.get_by_role("img")
     expect(chart).to_have_attribute("aria-label", re.compile("driver/cpu .* %, driver/memory .* MB"), timeout=20_000)
-    expect(telemetry.get_by_role("checkbox", name="driver/run_time")).to_have_count(0)
+    expect(telemetry.get_by_role("checkbox", name="driver/run_time")).to_be_disabled(timeout=30_000)
     expect(telemetry.get_by_role("checkbox", name="driver/staged")).to_be_disabled()
     telemetry.get_by_role("checkbox", name="driver/memory").uncheck()
     telemetry.get_by_role("checkbox", name="driver/staged").check()
     expect(chart).to_have_attribute("aria-label", re.compile("driver/staged"))
     queue = tab.get_by_role("region", name="Queue and utilisation")
     expect(queue.get_by_role("img")).to_have_attribute(
-        "aria-label", re.compile("lab/queued 0, lab/running 0, lab/utilisation 0 %"), timeout=30_000
+        "aria-label", re.compile(r"lab/queued \d+, lab/running \d+, lab/utilisation \d+ %"), timeout=30_000
     )
 
     over = telemetry.locator(".u-over")
@@ -173,7 +181,10 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     expect(telemetry.get_by_role("button", name="1 h")).to_have_attribute("aria-pressed", "true")
     telemetry.get_by_role("checkbox", name="driver/staged").uncheck()
     telemetry.get_by_role("checkbox", name="driver/memory").check()
-    telemetry.get_by_role("button", name="15 min").click()
+    for section in (telemetry, queue):
+        section.get_by_role("button", name="15 min").click()
+        for _ in range(3):
+            section.get_by_role("button", name="Zoom in").press("Enter")
     tab.locator('.jp-QPI-Qubit[data-key="12"]').click()
     tab.locator(".jp-QPI-Selected").get_by_title("History of T2, qubit 12").click()
     expect(tab.locator(".jp-QPI-History canvas")).to_be_visible()

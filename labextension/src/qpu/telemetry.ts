@@ -30,6 +30,8 @@ export interface ITelemetryState {
 const POINTS = 600;
 const FASTEST = 2_000;
 const SLOWEST = 30_000;
+/** Nothing shorter is looked at (ms). */
+const SHORTEST = 10_000;
 
 /** Some channels of a QPU over time, asked again while somebody looks and the range ends now. */
 export class Telemetry {
@@ -90,13 +92,10 @@ export class Telemetry {
     this._follow();
   }
 
-  /** Half as long, or twice as long, around the middle. */
+  /** As many times as long, up to the same moment. */
   zoomBy(factor: number): void {
-    const [start, end] = this._state.span;
-    const middle = (start + end) / 2;
-    const half = Math.max(((end - start) / 2) * factor, 5_000);
-    const last = Math.min(middle + half, Date.now());
-    this.zoom([middle - half, last]);
+    const [start, end] = this._state.zoom ?? this._state.span;
+    this.zoom([end - Math.max((end - start) * factor, SHORTEST), end]);
   }
 
   async refresh(): Promise<void> {

@@ -214,7 +214,7 @@ describe('Telemetry', () => {
     await vi.advanceTimersByTimeAsync(20_000);
     expect(lab.asked.length).toBe(before);
     telemetry.zoomBy(2);
-    expect(telemetry.state.zoom).toEqual([START - 75_000, START - 15_000]);
+    expect(telemetry.state.zoom).toEqual([START - 90_000, START - 30_000]);
     telemetry.zoom(null);
     await vi.advanceTimersByTimeAsync(5_000);
     expect(lab.asked.length).toBeGreaterThan(before + 2);
