@@ -84,10 +84,3 @@ export function edgeFigures(manifest: Manifest, gate: string): Map<string, IEdge
 export function figure(value: number | null, unit: string): string {
   return value !== null && unit === '' ? `${digits(100 * value)} %` : quantity(value, unit);
 }
-
-/** The median, which a few bad qubits do not move; null without any value. */
-export function median(values: readonly number[]): number | null {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return low === undefined || high === undefined ? null : (low + high) / 2;
-}

@@ -5,7 +5,7 @@ import { edgeParameters, type IParameter, qubitParameters } from './calibration'
 import { Chart, valued } from './chart';
 import type { IHistory } from './model';
 import { edgeTable, type ITableRow, qubitTable } from './rows';
-import { CalibrationTable, moment } from './tables';
+import { CalibrationTable, Figure, moment } from './tables';
 import type { Span } from './telemetry';
 import { Topology } from './topology';
 
@@ -160,28 +160,24 @@ function Selected(
     <div className="jp-QPI-Selected">
       <h3>{row.name}</h3>
       <dl className="jp-QPI-Facts">
-        {row.cells.map(({ channel, label, text }, n) => (
-          <div key={label}>
+        {row.cells.map((cell, n) => (
+          <div key={cell.label}>
             <dt>{columns[n]}</dt>
             <dd>
-              {channel === null ? (
-                text
-              ) : (
-                <button
-                  type="button"
-                  className="jp-QPI-Link"
-                  title={trans.__('History of %1', label)}
-                  onClick={() => props.onHistory(channel, label)}
-                >
-                  {text}
-                </button>
-              )}
+              <Figure cell={cell} onHistory={props.onHistory} trans={trans} />
             </dd>
           </div>
         ))}
       </dl>
     </div>
   );
+}
+
+/** A calibration counts until the next one, the newest until now. */
+function held(series: Series): Series {
+  const last = series.points[series.points.length - 1];
+  const now = new Date().toISOString();
+  return last ? { ...series, points: [...series.points, { ...last, at: now }] } : series;
 }
 
 /** From a little before the first calibration until now. */
@@ -213,7 +209,7 @@ function History(props: IProps & { readonly history: IHistory }): React.ReactEle
       )}
       {series && (
         <Chart
-          series={[series]}
+          series={[held(series)]}
           span={spanOf(series)}
           label={trans.__('History of %1', history.label)}
           onZoom={null}

@@ -26,19 +26,46 @@ interface IChartProps {
 
 /** Series over time: one axis for each of two units. */
 export function Chart(props: IChartProps): React.ReactElement {
-  const { series, span, trans } = props;
+  const { series, trans } = props;
+  const [at, setAt] = React.useState<number | null>(null);
+  const place = usePlot(props, setAt);
+  const units = unitsOf(series);
+  return (
+    <div className="jp-QPI-Chart">
+      <div ref={place} className="jp-QPI-ChartPlot" role="img" aria-label={summary(props)} />
+      <ul className="jp-QPI-ChartKeys">
+        {series.map((one, n) => (
+          <li key={one.name}>
+            <Stroke n={n} />
+            {one.name} <strong>{shown(one, at)}</strong>
+            {units.length > 1 && (
+              <span className="jp-QPI-Detail">
+                {units.indexOf(one.unit) === 0 ? trans.__('left') : trans.__('right')}
+              </span>
+            )}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** Draws into the element that the answer refers to, as long as there is anything to draw. */
+function usePlot(
+  props: IChartProps,
+  setAt: (at: number | null) => void
+): React.RefObject<HTMLDivElement> {
+  const { series, span } = props;
   const place = React.useRef<HTMLDivElement>(null);
   const plot = React.useRef<uPlot | null>(null);
   const newest = React.useRef(props);
   newest.current = props;
-  const units = unitsOf(series);
+  // Stands for all that the options are made of.
   const shape = series.map(({ name, unit }) => `${name} ${unit}`).join('\n');
-  const [at, setAt] = React.useState<number | null>(null);
 
-  // `shape` stands for all that the options are made of
   React.useEffect(() => {
     const node = place.current;
-    if (node === null || series.length === 0) {
+    if (node === null || shape === '') {
       return;
     }
     const chart = new uPlot(optionsOf(node, newest, setAt), dataOf(newest.current.series), node);
@@ -57,39 +84,28 @@ export function Chart(props: IChartProps): React.ReactElement {
       chart.destroy();
       plot.current = null;
     };
-  }, [shape]);
+  }, [shape, setAt]);
 
   React.useEffect(() => {
     plot.current?.setData(dataOf(series));
-  }, [series, span]);
+  }, [series, span]); // a new span needs new scales, too
+  return place;
+}
 
+/** How a series is drawn, for its name below the chart. */
+function Stroke({ n }: { readonly n: number }): React.ReactElement {
   return (
-    <div className="jp-QPI-Chart">
-      <div ref={place} className="jp-QPI-ChartPlot" role="img" aria-label={summary(props)} />
-      <ul className="jp-QPI-ChartKeys">
-        {series.map((one, n) => (
-          <li key={one.name}>
-            <svg width="26" height="10" aria-hidden="true">
-              <line
-                x1="1"
-                y1="5"
-                x2="25"
-                y2="5"
-                strokeWidth="2"
-                style={{ stroke: `var(--jp-qpi-series-${n % COLOURS})` }}
-                strokeDasharray={(DASHES[n % COLOURS] ?? []).join(' ')}
-              />
-            </svg>
-            {one.name} <strong>{shown(one, at)}</strong>
-            {units.length > 1 && (
-              <span className="jp-QPI-Detail">
-                {units.indexOf(one.unit) === 0 ? trans.__('left') : trans.__('right')}
-              </span>
-            )}
-          </li>
-        ))}
-      </ul>
-    </div>
+    <svg width="26" height="10" aria-hidden="true">
+      <line
+        x1="1"
+        y1="5"
+        x2="25"
+        y2="5"
+        strokeWidth="2"
+        style={{ stroke: `var(--jp-qpi-series-${n % COLOURS})` }}
+        strokeDasharray={(DASHES[n % COLOURS] ?? []).join(' ')}
+      />
+    </svg>
   );
 }
 
@@ -152,7 +168,7 @@ function optionsOf(
       x: { time: true, range: () => inSeconds(newest.current?.span ?? [0, 1]) },
       ...Object.fromEntries(units.map(unit => [`y${unit}`, { range: risen }]))
     },
-    axes: [{ ...themed() }, ...units.map((unit, n) => axisOf(unit, n))],
+    axes: [timeAxis(newest), ...units.map((unit, n) => axisOf(unit, n))],
     series: [
       {},
       ...series.map(({ name, unit }, n) => ({
@@ -205,6 +221,25 @@ function themed(): uPlot.Axis {
     grid: { stroke: colour('--jp-border-color2'), width: 1 },
     ticks: { stroke: colour('--jp-border-color2'), width: 1 },
     font: '11px sans-serif'
+  };
+}
+
+/** Times as the reader's own language writes them. */
+function timeAxis(newest: React.RefObject<IChartProps>): uPlot.Axis {
+  return {
+    ...themed(),
+    space: 90,
+    values: (_, splits) => {
+      const [start, end] = newest.current?.span ?? [0, 0];
+      const minutes = (end - start) / 60_000;
+      const clock = { hour: '2-digit', minute: '2-digit' } as const;
+      const words = new Intl.DateTimeFormat(undefined, {
+        ...(minutes > 720 ? { month: 'short', day: 'numeric' } : {}),
+        ...(minutes < 10 * 1440 ? clock : {}),
+        ...(minutes < 10 ? { second: '2-digit' } : {})
+      });
+      return splits.map(split => words.format(1000 * split));
+    }
   };
 }
 

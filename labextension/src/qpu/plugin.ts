@@ -3,7 +3,13 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, InputDialog, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import {
+  ICommandPalette,
+  InputDialog,
+  MainAreaWidget,
+  Notification,
+  WidgetTracker
+} from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { labIcon } from '../icon';
 import { ILabManager } from '../tokens';
@@ -33,8 +39,13 @@ export const qpuPlugin: JupyterFrontEndPlugin<void> = {
       if (typeof given === 'string' && given) {
         return given;
       }
-      if (names.length < 2) {
-        return names[0] ?? null;
+      const [only] = names;
+      if (only === undefined) {
+        Notification.info(trans.__('The lab has no QPU yet.'));
+        return null;
+      }
+      if (names.length === 1) {
+        return only;
       }
       const answer = await InputDialog.getItem({
         title: trans.__('Open which QPU?'),

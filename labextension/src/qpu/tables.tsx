@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { QpuDriver } from '../wire';
-import { type ITableData, sorted } from './rows';
+import { type ICell, type ITableData, sorted } from './rows';
 
 /** Figures in rows; a click on a heading sorts, one on a figure shows its history. */
 export function CalibrationTable(props: {
@@ -20,29 +20,22 @@ export function CalibrationTable(props: {
     () => sorted(data.rows, column, descending),
     [data.rows, column, descending]
   );
-  const heading = (label: string, index: number) => (
-    <th
-      key={label}
-      scope="col"
-      aria-sort={column === index ? (descending ? 'descending' : 'ascending') : 'none'}
-    >
-      <button
-        type="button"
-        className="jp-QPI-Sort"
-        onClick={() => setOrder([index, column === index && !descending])}
-      >
-        {label}
-        <span aria-hidden="true">{column === index ? (descending ? ' ▾' : ' ▴') : ''}</span>
-      </button>
-    </th>
-  );
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: so that the keyboard scrolls it
     <section className="jp-QPI-TableFrame" aria-label={props.caption} tabIndex={0}>
       <table className="jp-QPI-Table">
         <caption>{props.caption}</caption>
         <thead>
-          <tr>{[props.first, ...data.columns].map((label, n) => heading(label, n - 1))}</tr>
+          <tr>
+            {[props.first, ...data.columns].map((label, n) => (
+              <Heading
+                key={label}
+                label={label}
+                order={column !== n - 1 ? 'none' : descending ? 'descending' : 'ascending'}
+                onSort={() => setOrder([n - 1, column === n - 1 && !descending])}
+              />
+            ))}
+          </tr>
         </thead>
         <tbody>
           {rows.map(row => (
@@ -56,20 +49,9 @@ export function CalibrationTable(props: {
                   {row.name}
                 </button>
               </th>
-              {row.cells.map(({ channel, label, text }) => (
-                <td key={label}>
-                  {channel === null ? (
-                    text
-                  ) : (
-                    <button
-                      type="button"
-                      className="jp-QPI-Link"
-                      title={trans.__('History of %1', label)}
-                      onClick={() => props.onHistory(channel, label)}
-                    >
-                      {text}
-                    </button>
-                  )}
+              {row.cells.map(cell => (
+                <td key={cell.label}>
+                  <Figure cell={cell} onHistory={props.onHistory} trans={trans} />
                 </td>
               ))}
             </tr>
@@ -77,6 +59,43 @@ export function CalibrationTable(props: {
         </tbody>
       </table>
     </section>
+  );
+}
+
+function Heading(props: {
+  readonly label: string;
+  readonly order: 'none' | 'ascending' | 'descending';
+  readonly onSort: () => void;
+}): React.ReactElement {
+  const signs = { none: '', ascending: ' ▴', descending: ' ▾' };
+  return (
+    <th scope="col" aria-sort={props.order}>
+      <button type="button" className="jp-QPI-Sort" onClick={props.onSort}>
+        {props.label}
+        <span aria-hidden="true">{signs[props.order]}</span>
+      </button>
+    </th>
+  );
+}
+
+/** A figure, and the way to its history. */
+export function Figure(props: {
+  readonly cell: ICell;
+  readonly onHistory: (channel: string, label: string) => void;
+  readonly trans: TranslationBundle;
+}): React.ReactElement {
+  const { channel, label, text } = props.cell;
+  return channel === null ? (
+    <>{text}</>
+  ) : (
+    <button
+      type="button"
+      className="jp-QPI-Link"
+      title={props.trans.__('History of %1', label)}
+      onClick={() => props.onHistory(channel, label)}
+    >
+      {text}
+    </button>
   );
 }
 

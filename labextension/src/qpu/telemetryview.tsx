@@ -22,6 +22,7 @@ export function QueueSection({ telemetry, trans }: IProps): React.ReactElement {
         trans={trans}
         label={trans.__('Queue and utilisation')}
         empty={trans.__('No readings in this time.')}
+        stepped
       />
     </section>
   );
@@ -97,7 +98,7 @@ function Picker(
 }
 
 function TimeChart(
-  props: IProps & { readonly label: string; readonly empty: string }
+  props: IProps & { readonly label: string; readonly empty: string; readonly stepped?: boolean }
 ): React.ReactElement {
   const { telemetry, trans } = props;
   const state = useSignal(telemetry.changed, () => telemetry.state);
@@ -118,6 +119,7 @@ function TimeChart(
             span={state.span}
             label={props.label}
             onZoom={span => telemetry.zoom(span)}
+            stepped={props.stepped ?? false}
             trans={trans}
           />
         )}

@@ -211,6 +211,7 @@ function Mark(props: {
       ) : (
         <>
           <line className="jp-QPI-CouplerHit" {...between(one, other)} />
+          <line className="jp-QPI-CouplerCase" {...between(one, other)} />
           <line
             className="jp-QPI-CouplerLine"
             {...between(one, other)}
