@@ -48,6 +48,7 @@ class QpuDriver(Answer):
     """
 
     name: str
+    enabled: bool
     linked: bool
     monitor: bool
     places: int

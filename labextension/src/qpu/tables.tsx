@@ -86,7 +86,7 @@ export function Figure(props: {
 }): React.ReactElement {
   const { channel, label, text } = props.cell;
   return channel === null ? (
-    <>{text}</>
+    <span>{text}</span>
   ) : (
     <button
       type="button"
@@ -130,6 +130,7 @@ export function DriverTable(props: {
               <td>
                 <span className="jp-QPI-Pill" data-tone={driver.linked ? 'good' : 'bad'}>
                   {driver.linked ? trans.__('linked') : trans.__('not linked')}
+                  {!driver.enabled && ` (${trans.__('switched off')})`}
                 </span>
               </td>
               <td>{driver.monitor ? trans.__('monitor') : driver.places}</td>

@@ -128,6 +128,7 @@ class QpuService:
         seen = self._sessions.seen_at(row.id)
         return QpuDriver(
             name=row.name,
+            enabled=row.enabled,
             linked=self._sessions.get(row.id) is not None,
             monitor=row.monitor,
             places=row.places,

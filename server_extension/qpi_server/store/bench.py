@@ -48,6 +48,7 @@ class DriverRow:
     places: int = 0
     hello_at: datetime | None = None
     created_at: datetime
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,11 @@ def drivers_of(connection: Connection, qpu: str) -> list[DriverRow]:
     """The drivers registered for a QPU, by name."""
     query = select(drivers).where(drivers.c.qpu == qpu).order_by(drivers.c.name)
     return [DriverRow(**row._mapping) for row in connection.execute(query)]
+
+
+def switch_driver(connection: Connection, driver_id: str, *, enabled: bool) -> None:
+    """Let a driver in from now on, or do not."""
+    connection.execute(update(drivers).where(drivers.c.id == driver_id).values(enabled=enabled))
 
 
 def add_driver(connection: Connection, row: DriverRow) -> None:
