@@ -698,6 +698,7 @@ export interface Series {
 /** A driver of a QPU. `seen_at` is its last sign of life, as far as this server has heard one. */
 export interface QpuDriver {
   readonly name: string;
+  readonly enabled: boolean;
   readonly linked: boolean;
   readonly monitor: boolean;
   readonly places: number;
