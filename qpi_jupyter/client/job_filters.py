@@ -21,6 +21,7 @@ class JobFilters(TypedDict, total=False):
     owner: str | None
     qpu: str | None
     status: Literal["pending", "running", "completed", "failed", "cancelled"] | str | None
+    cell: str | None
     submitted_after: datetime | str | None
     submitted_before: datetime | str | None
     mine: bool | None
