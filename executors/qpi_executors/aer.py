@@ -19,7 +19,7 @@ from qiskit_aer.aererror import AerError
 from qpi_jupyter.core.errors import Faulted, Rejected
 from qpi_jupyter.core.manifest import Manifest
 
-from .aer_models import load_backend, noise_model, target_facts
+from .aer_models import load_backend, noise_facts, noise_model, target_facts
 from .base import Option
 from .costs import simulation_cost
 from .programs import Run
@@ -207,7 +207,7 @@ class AerExecutor(SimulatorExecutor):
         fake = settings["fake_backend"]
         facts = target_facts(self._simulator.target) if fake else {}
         noisy = self._simulator.options.noise_model is not None
-        return Manifest(
+        manifest = Manifest(
             executor="qiskit_aer",
             executor_version=__version__,
             num_qubits=self._simulator.num_qubits if fake else settings["num_qubits"],
@@ -219,3 +219,6 @@ class AerExecutor(SimulatorExecutor):
             description=f"Qiskit Aer, {settings['method']}, {fake or ('noisy' if noisy else 'ideal')}.",
             **facts,
         )
+        if settings["noise_model"] is None:
+            return manifest
+        return noise_facts(self._simulator.options.noise_model, settings["noise_model"], manifest)

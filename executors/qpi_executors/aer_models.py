@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from qiskit.providers import BackendV2
@@ -11,7 +12,7 @@ from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
 from qpi_jupyter.core.errors import Rejected
-from qpi_jupyter.core.manifest import GateProperties, QubitProperties
+from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
 
 _RATES = ("gate_1q", "gate_2q", "readout")
 _NOISY_1Q = ["x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "r", "u", "u1", "u2", "u3"]
@@ -42,6 +43,28 @@ def noise_model(rates: dict[str, Any]) -> NoiseModel:
     if rate := rates.get("readout"):
         model.add_all_qubit_readout_error(ReadoutError([[1 - rate, rate], [rate, 1 - rate]]))
     return model
+
+
+def noise_facts(model: NoiseModel, rates: dict[str, Any], manifest: Manifest) -> Manifest:
+    """The manifest with the errors of a `noise_model`: each gate's average infidelity, and the chance to misread a bit.
+
+    Gates of two qubits are listed where there are edges; between all pairs they would only repeat one number.
+    """
+    noisy = set(model.noise_instructions)
+    qubits = range(manifest.num_qubits)
+    places = {1: [(qubit,) for qubit in qubits], 2: list(manifest.coupling_map or ())}
+    gates = tuple(
+        GateProperties(gate=name, qubits=place, error=rate * (1 - 2.0**-width))
+        for width, names, rate in (
+            (1, _NOISY_1Q, rates.get("gate_1q", 0.0)),
+            (2, _NOISY_2Q, rates.get("gate_2q", 0.0)),
+        )
+        for name in sorted(noisy.intersection(names, manifest.basis_gates))
+        for place in places[width]
+    )
+    readout = rates.get("readout")
+    said = tuple(QubitProperties(readout_error=readout) for _ in qubits) if readout else ()
+    return replace(manifest, gates=gates, qubits=said)
 
 
 def load_backend(name: str) -> BackendV2:

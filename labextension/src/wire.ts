@@ -704,3 +704,20 @@ export interface Series {
   readonly width_s: number;
   readonly points: readonly SeriesPoint[];
 }
+
+/** A driver of a QPU. `seen_at` is its last sign of life, as far as this server has heard one. */
+export interface QpuDriver {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly linked: boolean;
+  readonly monitor: boolean;
+  readonly places: number;
+  readonly version: string;
+  readonly hello_at: string | null;
+  readonly seen_at: string | null;
+  readonly host: string | null;
+}
+
+export interface QpuDriverList {
+  readonly drivers: readonly QpuDriver[];
+}

@@ -39,3 +39,24 @@ class Series(Answer):
     unit: str
     width_s: float
     points: list[SeriesPoint]
+
+
+class QpuDriver(Answer):
+    """A driver of a QPU. ``seen_at`` is its last sign of life, as far as this server has heard one.
+
+    Where it runs (``host``) is told only to whoever may operate QPUs.
+    """
+
+    name: str
+    enabled: bool
+    linked: bool
+    monitor: bool
+    places: int
+    version: str
+    hello_at: datetime | None
+    seen_at: datetime | None
+    host: str | None
+
+
+class QpuDriverList(Answer):
+    drivers: list[QpuDriver]

@@ -15,8 +15,9 @@ from qpi_jupyter.core.manifest import GateProperties, QubitProperties
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.frames import Heartbeat, Reading
 from qpi_server.service import Lab
-from qpi_server.store.schema import readings
-from tests.faults.lab import ANN, SIMULATOR, FrozenClock, ScriptedDriver, small_lab, turn
+from qpi_server.service.telemetry import LOAD
+from qpi_server.store.schema import channels, readings
+from tests.faults.lab import ADMIN, ANN, SIMULATOR, FrozenClock, ScriptedDriver, bell, small_lab, turn
 
 CALIBRATED = replace(
     SIMULATOR,
@@ -30,7 +31,9 @@ async def beat(driver: ScriptedDriver, *values: Reading) -> None:
 
 
 async def rows(lab: Lab, width_s: int) -> int:
-    query = select(func.count()).select_from(readings).where(readings.c.width_s == width_s)
+    """How many readings there are of what drivers say."""
+    query = select(func.count()).select_from(readings.join(channels)).where(readings.c.width_s == width_s)
+    query = query.where(~channels.c.name.startswith(LOAD))
     return await lab._room.store.read(lambda connection: int(connection.execute(query).scalar_one()))
 
 
@@ -88,7 +91,7 @@ def test_old_readings_are_summed_up_and_calibrations_kept(tmp_path: Path) -> Non
             assert [point.mean for point in old.points] == [1.0, 3.0]
             t1 = await lab.telemetry.series(ANN, "q1", "q0/t1", start=start - timedelta(days=400))
             assert [point.mean for point in t1.points] == [1e-4]
-            names = [c.name for c in (await lab.telemetry.channels(ANN, "q1")).channels]
+            names = [c.name for c in (await lab.telemetry.channels(ANN, "q1")).channels if not c.name.startswith(LOAD)]
             assert names == ["cpu", "cx/0-1/error", "q0/readout_error", "q0/t1"]
 
     asyncio.run(main())
@@ -127,5 +130,52 @@ def test_nonsense_is_left_out_and_unknown_channels_are_told(tmp_path: Path) -> N
             now = lab._room.now()
             with pytest.raises(Rejected, match="start comes first"):
                 await lab.telemetry.series(ANN, "q1", "c0", start=now, end=now)
+
+    asyncio.run(main())
+
+
+def test_the_queue_and_the_share_of_taken_places_are_kept_over_time(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = FrozenClock()
+        async with small_lab(tmp_path, clock=clock, driver={"places": 2}) as (lab, driver):
+            await driver.connect()
+            await beat(driver, Reading(channel="cpu", value=1.0, unit="%"))
+            await lab.telemetry.flush()
+            for _ in range(3):
+                await lab.jobs.submit(ANN, bell())
+            await driver.claim()
+            for _ in range(3):  # looked at thrice within the same interval
+                clock.advance(4.0)
+                await beat(driver, Reading(channel="cpu", value=1.0, unit="%"))
+                await lab.telemetry.flush()
+            found = {name: await lab.telemetry.series(ANN, "q1", f"lab/{name}") for name in ("queued", "utilisation")}
+            assert [point.mean for point in found["queued"].points] == [0.0, 2.0]
+            assert [point.mean for point in found["utilisation"].points] == [0.0, 50.0]
+            assert found["utilisation"].unit == "%"
+
+    asyncio.run(main())
+
+
+def test_a_qpu_names_its_drivers_and_their_machines_to_operators_only(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = FrozenClock()
+        async with small_lab(tmp_path, clock=clock, driver={"places": 2, "host": "control-pc"}) as (lab, driver):
+            (before,) = (await lab.qpus.drivers(ANN, "q1")).drivers
+            assert (before.name, before.linked, before.seen_at) == ("d1", False, None)
+            await driver.connect()
+            hello_at = clock.now()
+            clock.advance(2.0)
+            await driver.heartbeat()
+            (linked,) = (await lab.qpus.drivers(ANN, "q1")).drivers
+            assert (linked.linked, linked.version, linked.places, linked.host) == (True, "1", 2, None)
+            assert (linked.hello_at, linked.seen_at) == (hello_at, clock.now())
+            (whole,) = (await lab.qpus.drivers(ADMIN, "q1")).drivers
+            assert whole.host == "control-pc"
+            driver.unplug()
+            clock.advance(60.0)
+            (gone,) = (await lab.qpus.drivers(ANN, "q1")).drivers
+            assert (gone.linked, gone.seen_at) == (False, linked.seen_at)
+            with pytest.raises(NotFound, match="no QPU"):
+                await lab.qpus.drivers(ANN, "nowhere")
 
     asyncio.run(main())

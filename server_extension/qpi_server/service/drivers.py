@@ -139,6 +139,7 @@ class DriverSession:
         if hello.places < 1 and not hello.monitor:
             raise Conflict("A driver has at least one place.", code="bad_places")
         self.epoch, drop = await self._reconciler.welcome(self, hello)
+        self._sessions.saw(self.driver)
         config = self._room.config
         return Welcome(
             qpu=self.qpu,
@@ -207,6 +208,7 @@ class DriverSession:
         if beat.epoch != self.epoch:
             return
         self._reconciler.heard(self)
+        self._sessions.saw(self.driver)
         if beat.readings:
             self._read(self.qpu, beat.readings)
         running = [(held.job_id, held.attempt) for held in beat.held if held.phase != _DONE]

@@ -57,7 +57,7 @@ class Lab:
         self._room = room
         self._sessions = sessions = Sessions(room)
         self._dispatcher = Dispatcher(room, sessions)
-        self.telemetry = TelemetryService(room)
+        self.telemetry = TelemetryService(room, sessions)
         self._reconciler = Reconciler(room, sessions, self._greeted)
         self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard)
         self._checker = Checker(room, sessions, self.drivers)

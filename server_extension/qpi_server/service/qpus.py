@@ -13,6 +13,7 @@ from qpi_jupyter.core.access import Permission, Principal, allows
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
 from qpi_jupyter.wire.events import EventName
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuIn, QpuList, QpuModel
+from qpi_jupyter.wire.telemetry import QpuDriver, QpuDriverList
 from qpi_server.store import audit, bench, facts
 from qpi_server.store.audit import AuditRow
 from qpi_server.store.bench import DriverRow, QpuRow
@@ -47,6 +48,19 @@ class QpuService:
         if row is None:
             raise NotFound(f"There is no QPU called {name!r}.", code="unknown_qpu")
         return QpuDetail(**self._fields(row), manifest=qpu.manifest)
+
+    async def drivers(self, principal: Principal, name: str) -> QpuDriverList:
+        """The drivers of a QPU, linked or not, by name.
+
+        Raises
+        ------
+        NotFound
+            there is no such QPU.
+        """
+        self._room.qpu(name)
+        rows = await self._room.store.read(lambda connection: bench.drivers_of(connection, name))
+        operator = allows(principal, Permission.QPUS_OPERATE)
+        return QpuDriverList(drivers=[self._driver(row, operator) for row in rows])
 
     async def create(self, principal: Principal, request: QpuIn) -> QpuDetail:
         """Register a QPU.
@@ -109,6 +123,20 @@ class QpuService:
         if row.maintenance:
             return "maintenance"
         return "online" if self._sessions.online(row.name) else "offline"
+
+    def _driver(self, row: DriverRow, operator: bool) -> QpuDriver:
+        seen = self._sessions.seen_at(row.id)
+        return QpuDriver(
+            name=row.name,
+            enabled=row.enabled,
+            linked=self._sessions.get(row.id) is not None,
+            monitor=row.monitor,
+            places=row.places,
+            version=row.version,
+            hello_at=row.hello_at,
+            seen_at=row.hello_at if seen is None else seen,
+            host=row.host if operator else None,
+        )
 
     def _fields(self, row: QpuRow) -> dict[str, Any]:
         """The fields of `QpuModel`; ``Any``: they have different types."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from qpi_jupyter.wire.frames import ABORT, RECALL, Abort
@@ -19,6 +20,7 @@ class Sessions:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._by_driver: dict[str, DriverSession] = {}
+        self._seen_at: dict[str, datetime] = {}
 
     def add(self, session: DriverSession) -> None:
         self._by_driver[session.driver] = session
@@ -31,6 +33,14 @@ class Sessions:
         del self._by_driver[session.driver]
         self._count(session.qpu)
         return True
+
+    def saw(self, driver: str) -> None:
+        """The driver gave a sign of life."""
+        self._seen_at[driver] = self._room.now()
+
+    def seen_at(self, driver: str) -> datetime | None:
+        """When it last did; None if this server has not heard it."""
+        return self._seen_at.get(driver)
 
     def get(self, driver: str) -> DriverSession | None:
         return self._by_driver.get(driver)

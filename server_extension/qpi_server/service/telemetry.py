@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -13,11 +13,12 @@ from qpi_jupyter.core.errors import NotFound, Rejected
 from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.wire.frames import Reading
 from qpi_jupyter.wire.telemetry import ChannelList, ChannelModel, Series, SeriesPoint
-from qpi_server.store import telemetry
+from qpi_server.store import bench, telemetry
 from qpi_server.store.telemetry import HOUR, MINUTE, RAW, ChannelRow, Point, Sample
 
 from .clock import Timer
 from .room import Room
+from .sessions import Sessions
 
 FLUSH_S = 10.0
 """How long readings wait for others before they are written; `TelemetryService` shows them meanwhile."""
@@ -26,16 +27,19 @@ _PRUNE_ROWS = 2_000
 MAX_READINGS = 256
 """In one heartbeat."""
 MAX_POINTS = 5_000
+LOAD = "lab/"
+"""Channels of the lab's own: how many jobs wait and run, and the share of the places that is taken."""
 _NAME, _UNIT = 128, 16
 
 
 class TelemetryService:
     """Takes readings in and gives them out as series."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, room: Room, sessions: Sessions) -> None:
+        self._room, self._sessions = room, sessions
         self._buffer: list[Sample] = []
         self._timer: Timer | None = None
+        self._counted_s = -math.inf
 
     def heard(self, qpu: str, readings: Sequence[Reading]) -> None:
         """Take what came with a heartbeat; what makes no sense is left out."""
@@ -123,14 +127,23 @@ class TelemetryService:
             self._timer = None
         if not samples:
             return
-        now = self._room.now()
+        now, places = self._room.now(), self._places()
 
         def unit(connection: Connection) -> None:
             telemetry.add(connection, samples)
+            telemetry.add(connection, _load(connection, places, now))
             for width_s, kept in KEPT.items():
                 telemetry.prune(connection, width_s, now - kept, _PRUNE_ROWS)
 
         await self._room.store.write(unit)
+
+    def _places(self) -> dict[str, int]:
+        """The places of every QPU, if its queue is to be noted: every `FLUSH_S`, however often somebody looks."""
+        moment_s = self._room.clock.monotonic()
+        if moment_s - self._counted_s < FLUSH_S:
+            return {}
+        self._counted_s = moment_s
+        return {name: self._sessions.places(name) for name in self._room.qpus}
 
     def _due(self) -> None:
         self._timer = None
@@ -138,6 +151,19 @@ class TelemetryService:
 
     def _buffered(self, qpu: str) -> Iterator[Sample]:
         return (sample for sample in self._buffer if sample.qpu == qpu)
+
+
+def _load(connection: Connection, places: Mapping[str, int], at: datetime) -> Iterator[Sample]:
+    """The queue of the QPUs of which ``places`` tells how many they have; without any, no share is taken."""
+    for row in bench.all_qpus(connection) if places else ():
+        there = places.get(row.name, 0)
+        taken = 100.0 * min(1.0, row.running / there) if there else None
+        for name, value, unit in (
+            ("queued", float(row.queued), ""),
+            ("running", float(row.running), ""),
+            ("utilisation", taken, "%"),
+        ):
+            yield Sample(qpu=row.name, name=f"{LOAD}{name}", value=value, unit=unit, at=at)
 
 
 def calibration(manifest: Manifest) -> Iterator[tuple[str, float, str]]:

@@ -87,6 +87,21 @@ def test_a_seed_of_the_lab_serves_jobs_that_bring_none():
 # --- Aer ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_noise_models_errors_are_the_calibration():
+    rates = {"gate_1q": 0.01, "gate_2q": 0.1, "readout": 0.02}
+    manifest = AerExecutor(num_qubits=3, noise_model=rates, coupling_map=[[0, 1], [1, 2]]).capabilities()
+    errors = {(gate.gate, gate.qubits): gate.error for gate in manifest.gates}
+    assert errors["x", (2,)] == pytest.approx(0.005)
+    assert errors["cx", (0, 1)] == pytest.approx(0.075)
+    assert ("cx", (0, 2)) not in errors
+    assert [qubit.readout_error for qubit in manifest.qubits] == [0.02] * 3
+    assert {qubit.t1_s for qubit in manifest.qubits} == {None}
+    assert not AerExecutor().capabilities().gates
+    assert not AerExecutor(noise_model={"readout": 0.1}).capabilities().gates
+    wide = AerExecutor(num_qubits=3, noise_model=rates).capabilities()
+    assert {len(gate.qubits) for gate in wide.gates} == {1}, "between all pairs one number would only be repeated"
+
+
 def test_a_noise_model_shows():
     clean, noisy = AerExecutor(), AerExecutor(noise_model={"gate_1q": 0.05, "gate_2q": 0.1, "readout": 0.1})
     assert set(counts(clean, bell(), seed_simulator=1)) == {"00", "11"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.wire import rest
+from qpi_jupyter.wire import rest, telemetry
 from qpi_server.web.table import Call, Reply
 
 from .base import v1
@@ -19,6 +19,12 @@ async def list_qpus(call: Call) -> Reply:
 async def get_qpu(call: Call) -> Reply:
     """One QPU and its manifest."""
     return Reply(body=await call.lab.qpus.get(call.person, call.path["name"]))
+
+
+@v1.route("GET", "qpus/{name}/drivers", P.QPUS_READ, {200: telemetry.QpuDriverList})
+async def list_drivers(call: Call) -> Reply:
+    """The drivers of a QPU; which machines they run on, for whoever operates QPUs."""
+    return Reply(body=await call.lab.qpus.drivers(call.person, call.path["name"]))
 
 
 @v1.route("POST", "qpus", P.QPUS_MANAGE, {201: rest.QpuDetail}, body=rest.QpuIn)

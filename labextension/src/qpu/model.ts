@@ -1,0 +1,193 @@
+import { Debouncer, Poll } from '@lumino/polling';
+import { type ISignal, Signal } from '@lumino/signaling';
+import type { ILabManager } from '../tokens';
+import type {
+  BookingList,
+  BookingModel,
+  ChannelList,
+  ChannelModel,
+  EventModel,
+  QpuDetail,
+  QpuDriver,
+  QpuDriverList,
+  Series
+} from '../wire';
+import { Telemetry } from './telemetry';
+
+export const QUEUE_CHANNELS = ['lab/queued', 'lab/running', 'lab/utilisation'] as const;
+const FIRST_CHOICE = ['driver/cpu', 'driver/memory'];
+const REASK = 5_000;
+const SETTLE = 200;
+const YEAR = 365 * 86_400_000;
+
+/** A calibrated figure and how it changed over the last year. */
+export interface IHistory {
+  readonly channel: string;
+  readonly label: string;
+  /** Null until the lab has answered. */
+  readonly series: Series | null;
+}
+
+/** Everything the tab shows of its QPU, apart from the charts. Never changed, only replaced. */
+export interface IQpuTabState {
+  readonly detail: QpuDetail | null;
+  /** Who has it now, if it is booked. */
+  readonly booking: BookingModel | null;
+  readonly drivers: readonly QpuDriver[];
+  readonly channels: readonly ChannelModel[];
+  readonly history: IHistory | null;
+  /** Why what is shown may be old, in the words of whoever refused. */
+  readonly problem: string | null;
+}
+
+/** One QPU, followed while its tab is in view. */
+export class QpuTabModel {
+  constructor(
+    private readonly _manager: ILabManager,
+    readonly qpu: string,
+    standby: Poll.Standby = 'when-hidden'
+  ) {
+    const { request } = _manager;
+    this.queue = new Telemetry({ request, qpu, chosen: QUEUE_CHANNELS, standby });
+    this.readings = new Telemetry({ request, qpu, standby });
+    this._poll = new Poll({
+      name: `qpi-jupyter:qpu-${qpu}`,
+      auto: false,
+      factory: () => this.refresh(),
+      frequency: { interval: REASK, backoff: false },
+      standby
+    });
+    this._settle = new Debouncer(() => this.refresh(), SETTLE);
+    _manager.events.connect(this._onEvent, this);
+  }
+
+  readonly queue: Telemetry;
+  readonly readings: Telemetry;
+
+  get state(): IQpuTabState {
+    return this._state;
+  }
+
+  get changed(): ISignal<QpuTabModel, IQpuTabState> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._poll.isDisposed;
+  }
+
+  dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._manager.events.disconnect(this._onEvent, this);
+    this._settle.dispose();
+    this._poll.dispose();
+    this.queue.dispose();
+    this.readings.dispose();
+    Signal.clearData(this);
+  }
+
+  /** Whether the tab is in view; while it is not, nothing is asked. */
+  setVisible(visible: boolean): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._visible = visible;
+    this.queue.setVisible(visible);
+    this.readings.setVisible(visible);
+    void (visible ? this._poll.start() : this._poll.stop());
+  }
+
+  async refresh(): Promise<void> {
+    const now = Date.now();
+    const soon = new URLSearchParams({
+      qpu: this.qpu,
+      status: 'booked',
+      start: new Date(now).toISOString(),
+      end: new Date(now + 1000).toISOString()
+    });
+    try {
+      const [detail, drivers, channels, bookings] = await Promise.all([
+        this._ask<QpuDetail>(''),
+        this._ask<QpuDriverList>('/drivers'),
+        this._ask<ChannelList>('/channels'),
+        this._manager.request<BookingList>(`bookings?${soon}`)
+      ]);
+      this._replace({
+        detail,
+        drivers: drivers.drivers,
+        channels: channels.channels,
+        booking: bookings.bookings[0] ?? null,
+        problem: null
+      });
+      this._chooseFirst(channels.channels);
+    } catch (error) {
+      this._replace({ problem: messageOf(error) });
+    }
+  }
+
+  /** Show how a calibrated figure changed; null puts the history away. */
+  async showHistory(channel: string | null, label = ''): Promise<void> {
+    this._replace({ history: channel === null ? null : { channel, label, series: null } });
+    if (channel === null) {
+      return;
+    }
+    const start = new Date(Date.now() - YEAR).toISOString();
+    const query = new URLSearchParams({ channel, start, points: '1000' });
+    try {
+      const series = await this._ask<Series>(`/readings?${query}`);
+      if (this._state.history?.channel === channel) {
+        this._replace({ history: { channel, label, series } });
+      }
+    } catch (error) {
+      if (this._state.history?.channel === channel) {
+        this._replace({ history: null, problem: messageOf(error) });
+      }
+    }
+  }
+
+  private _ask<T>(path: string): Promise<T> {
+    return this._manager.request<T>(`qpus/${encodeURIComponent(this.qpu)}${path}`);
+  }
+
+  private _chooseFirst(channels: readonly ChannelModel[]): void {
+    const measured = channels.filter(channel => !channel.calibration).map(({ name }) => name);
+    if (!this._chosen && measured.length) {
+      this._chosen = true;
+      const likely = FIRST_CHOICE.filter(name => measured.includes(name));
+      this.readings.choose(likely.length ? likely : measured.slice(0, 1));
+    }
+  }
+
+  private _onEvent(_: unknown, event: EventModel): void {
+    if (this._visible && event.qpu === this.qpu) {
+      this._settle.invoke().catch(() => undefined); // rejects only when disposed of
+    }
+  }
+
+  private _replace(changes: Partial<IQpuTabState>): void {
+    if (!this.isDisposed) {
+      this._state = { ...this._state, ...changes };
+      this._changed.emit(this._state);
+    }
+  }
+
+  private _state: IQpuTabState = {
+    detail: null,
+    booking: null,
+    drivers: [],
+    channels: [],
+    history: null,
+    problem: null
+  };
+  private _chosen = false;
+  private _visible = false;
+  private readonly _changed = new Signal<QpuTabModel, IQpuTabState>(this);
+  private readonly _poll: Poll<void>;
+  private readonly _settle: Debouncer<void>;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,191 @@
+"""The tab of a QPU in a real browser: a heavy-hex chip, simulated with the noise that its calibration tells.
+
+With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.faults.lab import BELL
+from tests.support.servers import python_env, wait_until
+from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
+
+pytestmark = pytest.mark.ui
+IMAGES = ROOT / "docs" / "images"
+CHIP = "hex-27"
+OPEN = "qpu => { void window.jupyterapp.commands.execute('qpi:open-qpu', {qpu}) }"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
+    """JupyterLab with a demo lab inside, and a driver of its own for a fake 27-qubit device."""
+    home = tmp_path_factory.mktemp("qpu-tab")
+    process, notebooks = start_jupyterlab(
+        home, {"QPI_LAB_DIR": str(home / "lab")},
+        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
+    )  # fmt: skip
+    driver = None
+    try:
+        wait_until(lambda: status_of(notebooks, "sim-b") == "online", 90, "the demo lab online")
+        ask(notebooks, "qpus", {"name": CHIP, "description": "A fake IBM Kolkata with its noise model"})
+        driver = start_driver(notebooks, home)
+        wait_until(lambda: status_of(notebooks, CHIP) == "online", 40, f"{CHIP} online")
+        for name in ("bell", "bell again"):
+            ask(notebooks, "jobs", job(name))
+        yield notebooks
+    finally:
+        for child in filter(None, (driver, process)):
+            child.send_signal(signal.SIGTERM)
+            child.wait(30)
+
+
+def start_driver(notebooks: Notebooks, home: Path) -> subprocess.Popen[bytes]:
+    registered = ask(notebooks, "drivers", {"name": "control-pc", "qpu": CHIP})
+    command = [
+        sys.executable, "-m", "qpi_agent", "start", "--qpi-addr", notebooks.url, "--name", "control-pc",
+        "--executor", "qiskit_aer", "--data-dir", str(home / "agent"), "-o",
+        "fake_backend=FakeKolkataV2",
+    ]  # fmt: skip
+    with (home / "agent.log").open("wb") as log:
+        return subprocess.Popen(command, env=python_env(QPI_ACCESS_TOKEN=registered["token"]), stdout=log, stderr=log)
+
+
+def job(name: str) -> dict[str, Any]:
+    program = {"format": "openqasm2", "sources": [BELL]}
+    return {"program": program, "options": {"shots": 20_000}, "qpu": CHIP, "name": name}
+
+
+def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"token {notebooks.token}"}
+    with urlopen(Request(f"{notebooks.url}/qpi/v1/{path}", data, headers), timeout=10) as answer:
+        return json.load(answer)
+
+
+def status_of(notebooks: Notebooks, qpu: str) -> str:
+    try:
+        return str(ask(notebooks, f"qpus/{qpu}")["status"])
+    except OSError:
+        return "unknown"
+
+
+@pytest.fixture
+def page_of_lab(page: Page, lab: Notebooks) -> Iterator[Page]:
+    yield from loaded(page, lab)
+
+
+def open_tab(page: Page, qpu: str) -> Locator:
+    page.evaluate(OPEN, qpu)
+    tab = page.locator(f'[id="qpi-qpu-{qpu}"]')
+    expect(tab.locator("h1")).to_contain_text(qpu, timeout=20_000)
+    return tab
+
+
+def pictures(page: Page, tab: Locator) -> None:
+    if os.environ.get("QPI_SCREENSHOTS"):
+        page.set_viewport_size({"width": 1500, "height": 2150})
+        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    for theme in ("Dark", "Light"):
+        change_theme(page, f"JupyterLab {theme}")
+        expect(tab.locator("canvas").first).to_be_visible()
+        if os.environ.get("QPI_SCREENSHOTS"):
+            IMAGES.mkdir(parents=True, exist_ok=True)
+            tab.screenshot(path=IMAGES / f"panel-qpu-{theme.lower()}.png")
+
+
+def test_a_chip_is_seen_as_a_map_as_tables_and_over_time(page_of_lab: Page, lab: Notebooks) -> None:
+    page = page_of_lab
+    tab = open_tab(page, CHIP)
+    expect(tab.locator("h1")).to_contain_text("online")
+    expect(tab.locator(".jp-QPI-Qubit")).to_have_count(27)
+    expect(tab.locator(".jp-QPI-Coupler")).to_have_count(28)
+    manifest = ask(lab, f"qpus/{CHIP}")["manifest"]
+
+    # The colour follows the parameter.
+    first = tab.locator('.jp-QPI-Qubit[data-key="0"]')
+    t1 = f"{manifest['qubits'][0]['t1_s'] * 1e6:.4g}"
+    expect(first).to_have_attribute("aria-label", f"Qubit 0: {t1} µs")
+    before = first.locator("circle").evaluate("node => node.style.fill")
+    tab.get_by_label("Qubits by").select_option("readout_error")
+    expect(first).to_have_attribute("aria-label", re.compile("Qubit 0: .* %"))
+    assert first.locator("circle").evaluate("node => node.style.fill") != before
+
+    # A figure's history, from the table; sorted, the worst qubit comes first.
+    table = tab.get_by_role("region", name="Qubits")
+    table.get_by_role("button", name="Readout error").dblclick()
+    worst = max(range(27), key=lambda n: manifest["qubits"][n]["readout_error"])
+    expect(table.locator("tbody th").first).to_have_text(f"Qubit {worst}")
+    table.get_by_title(f"History of T1, qubit {worst}").click()
+    history = tab.get_by_role("region", name=f"History of T1, qubit {worst}")
+    expect(history).to_contain_text("The same since")
+    expect(history.locator("canvas")).to_be_visible()
+
+    expect(tab.get_by_role("region", name="Drivers")).to_contain_text("control-pc")
+    expect(tab.get_by_role("region", name="Drivers")).to_contain_text("linked")
+
+
+def test_the_picture_is_walked_and_picked_by_keyboard(page_of_lab: Page) -> None:
+    page = page_of_lab
+    tab = open_tab(page, "sim-b")
+    tab.locator('.jp-QPI-Qubit[data-key="0"]').focus()
+    page.keyboard.press("ArrowRight")
+    expect(tab.locator('.jp-QPI-Coupler[data-key="0-1"]')).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(tab.locator('.jp-QPI-Qubit[data-key="1"]')).to_have_attribute("aria-pressed", "true")
+    expect(tab).to_contain_text("mock has no calibration")
+
+
+def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page) -> None:
+    page = page_of_lab
+    tab = open_tab(page, CHIP)
+    telemetry = tab.get_by_role("region", name="Telemetry")
+    chart = telemetry.get_by_role("img")
+    expect(chart).to_have_attribute("aria-label", re.compile("driver/cpu .* %, driver/memory .* MB"), timeout=20_000)
+    expect(telemetry.get_by_role("checkbox", name="driver/run_time")).to_be_disabled(timeout=30_000)
+    expect(telemetry.get_by_role("checkbox", name="driver/staged")).to_be_disabled()
+    telemetry.get_by_role("checkbox", name="driver/memory").uncheck()
+    telemetry.get_by_role("checkbox", name="driver/staged").check()
+    expect(chart).to_have_attribute("aria-label", re.compile("driver/staged"))
+    queue = tab.get_by_role("region", name="Queue and utilisation")
+    expect(queue.get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(r"lab/queued \d+, lab/running \d+, lab/utilisation \d+ %"), timeout=30_000
+    )
+
+    over = telemetry.locator(".u-over")
+    box = over.bounding_box()
+    assert box is not None
+    over.scroll_into_view_if_needed()
+    over.hover(position={"x": 0.8 * box["width"], "y": 50})
+    page.mouse.down()
+    over.hover(position={"x": 0.95 * box["width"], "y": 60})
+    page.mouse.up()
+    follow = telemetry.get_by_role("button", name="Follow")
+    expect(follow).to_be_visible()
+    over.dblclick(position={"x": 100, "y": 50})
+    expect(follow).to_have_count(0)
+    telemetry.get_by_role("button", name="1 h").click()
+    expect(telemetry.get_by_role("button", name="1 h")).to_have_attribute("aria-pressed", "true")
+    telemetry.get_by_role("checkbox", name="driver/staged").uncheck()
+    telemetry.get_by_role("checkbox", name="driver/memory").check()
+    for section in (telemetry, queue):
+        section.get_by_role("button", name="15 min").click()
+        for _ in range(3):
+            section.get_by_role("button", name="Zoom in").press("Enter")
+    tab.locator('.jp-QPI-Qubit[data-key="12"]').click()
+    tab.locator(".jp-QPI-Selected").get_by_title("History of T2, qubit 12").click()
+    expect(tab.locator(".jp-QPI-History canvas")).to_be_visible()
+    pictures(page, tab)
