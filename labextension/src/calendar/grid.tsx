@@ -101,12 +101,10 @@ const Board = React.memo(function Board(props: IBoardProps): React.ReactElement 
   const { desk, context, qpu, calendar, setCell, view } = props;
   const { trans, zone } = context;
   const events = React.useMemo(() => {
-    const most = view === 'listWeek' ? Number.POSITIVE_INFINITY : MOST_ENTRIES;
-    const { single, crowds } = crowded(props.bookings, most);
+    const { single, crowds } = crowded(props.bookings, MOST_ENTRIES);
     const together = crowds.map(crowd => crowdEntryOf(crowd, context));
     return [...single.map(booking => entryOf(booking, context)), ...together];
-  }, [props.bookings, context, view]);
-  // Only now does FullCalendar have the entries of the new view.
+  }, [props.bookings, context]);
   React.useEffect(() => calendar.current?.getApi().changeView(view), [calendar, view]);
   return (
     <FullCalendar
