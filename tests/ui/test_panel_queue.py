@@ -191,7 +191,7 @@ def test_a_job_is_changed_and_submitted_again(lab: Page, rest: Rest) -> None:
     for made in (job, newest["id"]):
         assert rest.ended(made) == "completed"
         rest.delete(made)
-    expect(view.get_by_text("This job was deleted.")).to_be_visible()
+    expect(view.get_by_text("This job was deleted.")).to_have_count(1)  # behind the other tab
 
 
 def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, rest: Rest) -> None:
