@@ -68,20 +68,19 @@ export function headline(
   trans: TranslationBundle
 ): readonly IFigure[] {
   const found: IFigure[] = [];
-  const add = (label: string, value: number | null, unit: string) => {
+  const add = (label: string, value: number | null, text: (value: number) => string) => {
     if (value !== null) {
-      found.push({
-        label,
-        value: unit === '%' ? `${figure(100 * value, '')} %` : figure(value, unit)
-      });
+      found.push({ label, value: text(value) });
     }
   };
-  add('T1', median(channels, /^q\d+\/t1$/), 's');
-  add('T2', median(channels, /^q\d+\/t2$/), 's');
-  add(trans.__('Readout error'), median(channels, /^q\d+\/readout_error$/), '%');
-  add(trans.__('Two-qubit error'), median(channels, /^\w+\/\d+-\d+\/error$/), '%');
+  const seconds = (value: number) => figure(value, 's');
+  const percent = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
+  add('T1', median(channels, /^q\d+\/t1$/), seconds);
+  add('T2', median(channels, /^q\d+\/t2$/), seconds);
+  add(trans.__('Readout error'), median(channels, /^q\d+\/readout_error$/), percent);
+  add(trans.__('Two-qubit error'), median(channels, /^\w+\/\d+-\d+\/error$/), percent);
   const fridge = channels.find(channel => channel.unit === 'K' && channel.value !== null);
-  add(trans.__('Fridge'), fridge?.value ?? null, 'K');
+  add(trans.__('Fridge'), fridge?.value ?? null, value => figure(value, 'K'));
   return found;
 }
 
