@@ -29,6 +29,13 @@ OPTIONS = ("--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 HEAVY = "OPENQASM 3.0;\nqubit[22] q;\nbit[22] c;\n" + "U(0.1, 0.2, 0.3) q;\n" * 400 + "c = measure q;\n"
 
+KEPT = """async () => {
+  const {values} = await window.jupyterapp.serviceManager.workspaces.list();
+  return values.some(({data}) => (data['qpi-jupyter:side:closed'] ?? []).includes('time')
+    && data['layout-restorer:data']?.left?.current === 'qpi-lab-panel');
+}"""
+"""JupyterLab has saved the section and the layout."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Demo:
@@ -129,16 +136,13 @@ def test_a_job_runs_before_ones_eyes_and_is_cancelled(lab_page: Page, demo: Demo
     expect(lab_page.locator(".jp-Notification-Toast, .Toastify__toast").first).to_contain_text("heavy was cancelled")
 
 
-def test_sections_stay_as_they_were_left(lab_page: Page) -> None:
+def test_sections_stay_as_they_were_left(lab_page: Page, demo: Demo) -> None:
     heading = panel(lab_page).get_by_role("button", name="My QPU time")
     heading.focus()
     lab_page.keyboard.press("Enter")
     expect(heading).to_have_attribute("aria-expanded", "false")
-    lab_page.wait_for_function(
-        "async () => (await window.jupyterapp.serviceManager.workspaces.list()).values"
-        ".some(w => (w.data['qpi-jupyter:side:closed'] ?? []).includes('time'))"
-    )
-    lab_page.goto(lab_page.url.replace("&reset", "").replace("?reset", ""))
+    lab_page.wait_for_function(KEPT)
+    lab_page.goto(f"{demo.notebooks.url}/lab")
     expect(heading).to_have_attribute("aria-expanded", "false", timeout=60_000)
 
 

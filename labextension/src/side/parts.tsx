@@ -213,7 +213,7 @@ export function MineSections({ context, now, sections }: IPart): React.ReactElem
         {!next && known && <p className="jp-QPI-Empty">{trans.__('Nothing booked.')}</p>}
         {next && (
           <div
-            className="jp-QPI-Row"
+            className="jp-QPI-Row jp-QPI-Booking"
             data-key={next.booking.id}
             data-tone={next.active ? 'active' : 'waiting'}
           >
