@@ -1,5 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import type { BookingModel } from './wire';
+
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -49,3 +51,6 @@ export function figure(value: number, unit: string): string {
   const [factor, prefix] = found ?? [1, ''];
   return `${Number((value / factor).toPrecision(3))} ${prefix}${unit}`.trim();
 }
+
+export const starts = (booking: BookingModel): number => Date.parse(booking.start_at);
+export const ends = (booking: BookingModel): number => Date.parse(booking.end_at);

@@ -1,7 +1,7 @@
-import { ends, starts } from '../side/model';
 import type { ILabManager, ILabState } from '../tokens';
 import { hasEnded } from '../topics';
 import type { BookingModel, JobModel } from '../wire';
+import { ends, starts } from '../words';
 
 /** A booking whose beginning was noticed later than this is no news any more (ms). */
 const LATE = 60_000;

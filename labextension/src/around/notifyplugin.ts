@@ -2,10 +2,9 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { Notification } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { ends } from '../side/model';
 import { ILabManager } from '../tokens';
 import type { JobModel } from '../wire';
-import { moment } from '../words';
+import { ends, moment } from '../words';
 import { News } from './news';
 import { ILabSettings } from './settings';
 

@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { type IJobRow, jobRow, qpuRow, type Tone } from '../rows';
 import type { AccountModel, BookingModel, JobModel, QpuModel } from '../wire';
-import { duration, moment } from '../words';
+import { duration, ends, moment, starts } from '../words';
 
 /** What the card of a QPU says. */
 export interface IQpuCard {
@@ -127,6 +127,3 @@ export function balanceText(account: AccountModel, trans: TranslationBundle): st
     ...(account.held_s > 0 ? [trans.__('%1 set aside', seconds(account.held_s))] : [])
   ].join(' · ');
 }
-
-export const starts = (booking: BookingModel): number => Date.parse(booking.start_at);
-export const ends = (booking: BookingModel): number => Date.parse(booking.end_at);
