@@ -5,10 +5,10 @@ import type * as React from 'react';
 import { logoAddress } from '../around/settings';
 import { messageOf } from '../request';
 import type { Tone } from '../rows';
-import type { BookingModel, NoticeModel } from '../wire';
+import type { BookingModel, JobModel, NoticeModel } from '../wire';
 import { moment } from '../words';
-import { type Figures, headline } from './figures';
-import { balanceText, nextBooking, qpuCard, sideJob } from './model';
+import { type Figures, headline, type IFigure } from './figures';
+import { balanceText, type IQpuCard, nextBooking, qpuCard, sideJob } from './model';
 import { Section, type Sections } from './sections';
 import type { ISideContext } from './view';
 
@@ -114,41 +114,49 @@ export function QpuSection(props: IPart & { figures: Figures }): React.ReactElem
         <p className="jp-QPI-Empty">{trans.__('No QPU is registered yet.')}</p>
       )}
       <ul className="jp-QPI-List jp-QPI-Cards">
-        {qpus.map(qpu => {
-          const card = qpuCard(qpu, bookings, now, trans);
-          return (
-            <li
-              className="jp-QPI-Row jp-QPI-Card"
-              key={card.name}
-              data-key={card.name}
-              data-tone={card.tone}
-            >
-              <div className="jp-QPI-RowHead">
-                <Title
-                  context={context}
-                  command="qpi:open-qpu"
-                  args={{ qpu: card.name }}
-                  text={card.name}
-                />
-                <State tone={card.tone} word={card.state} />
-              </div>
-              <div className="jp-QPI-Detail">{card.detail}</div>
-              <div className="jp-QPI-Holder" data-mine={card.mine}>
-                {[card.holder, card.nextFree].filter(Boolean).join(' · ')}
-              </div>
-              <dl className="jp-QPI-Figures">
-                {headline(figures.of(card.name), trans).map(({ label, value }) => (
-                  <div key={label}>
-                    <dt>{label}</dt>
-                    <dd>{value}</dd>
-                  </div>
-                ))}
-              </dl>
-            </li>
-          );
-        })}
+        {qpus.map(qpu => (
+          <QpuItem
+            key={qpu.name}
+            card={qpuCard(qpu, bookings, now, trans)}
+            context={context}
+            figures={headline(figures.of(qpu.name), trans)}
+          />
+        ))}
       </ul>
     </Section>
+  );
+}
+
+function QpuItem(props: {
+  card: IQpuCard;
+  context: ISideContext;
+  figures: readonly IFigure[];
+}): React.ReactElement {
+  const { card, context, figures } = props;
+  return (
+    <li className="jp-QPI-Row jp-QPI-Card" data-key={card.name} data-tone={card.tone}>
+      <div className="jp-QPI-RowHead">
+        <Title
+          context={context}
+          command="qpi:open-qpu"
+          args={{ qpu: card.name }}
+          text={card.name}
+        />
+        <State tone={card.tone} word={card.state} />
+      </div>
+      <div className="jp-QPI-Detail">{card.detail}</div>
+      <div className="jp-QPI-Holder" data-mine={card.mine}>
+        {[card.holder, card.nextFree].filter(Boolean).join(' · ')}
+      </div>
+      <dl className="jp-QPI-Figures">
+        {figures.map(({ label, value }) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </li>
   );
 }
 
@@ -165,82 +173,80 @@ export function JobSection({ context, now, sections }: IPart): React.ReactElemen
         </p>
       )}
       <ul className="jp-QPI-List">
-        {jobs.map(job => {
-          const row = sideJob(job, now, trans);
-          return (
-            <li className="jp-QPI-Row" key={row.key} data-key={row.key} data-tone={row.tone}>
-              <div className="jp-QPI-RowHead">
-                <Title
-                  context={context}
-                  command="qpi:open-job"
-                  args={{ id: row.key }}
-                  text={row.title}
-                />
-                <State tone={row.tone} word={row.state} />
-              </div>
-              {row.detail && <div className="jp-QPI-Detail">{row.detail}</div>}
-              {job.phase === 'running' && (
-                <progress
-                  value={job.progress}
-                  max={1}
-                  aria-label={trans.__('Progress of %1', row.title)}
-                />
-              )}
-              {row.cancellable && (
-                <Act
-                  label={trans.__('Cancel')}
-                  name={trans.__('Cancel job %1', row.title)}
-                  act={() => manager.cancel(row.key)}
-                />
-              )}
-            </li>
-          );
-        })}
+        {jobs.map(job => (
+          <JobItem key={job.id} context={context} job={job} now={now} />
+        ))}
       </ul>
     </Section>
   );
 }
 
-/** My next booking and my QPU time. */
-export function MineSections({ context, now, sections }: IPart): React.ReactElement {
+function JobItem(props: { context: ISideContext; job: JobModel; now: number }): React.ReactElement {
+  const { context, job, now } = props;
   const { manager, trans } = context;
-  const { account, connection, myBookings } = manager.state;
-  const next = nextBooking(myBookings, now, trans);
-  const known = connection !== 'connecting';
+  const row = sideJob(job, now, trans);
   return (
-    <>
-      <Section name="booking" title={trans.__('My next booking')} sections={sections}>
-        {!next && known && <p className="jp-QPI-Empty">{trans.__('Nothing booked.')}</p>}
-        {next && (
-          <div
-            className="jp-QPI-Row jp-QPI-Booking"
-            data-key={next.booking.id}
-            data-tone={next.active ? 'active' : 'waiting'}
-          >
-            <div className="jp-QPI-RowHead">
-              <span className="jp-QPI-Title" title={next.title}>
-                {next.title}
-              </span>
-              <span className="jp-QPI-State" role="timer">
-                {next.countdown}
-              </span>
-            </div>
-            <div className="jp-QPI-Detail">{next.when}</div>
-            <Act
-              label={next.active ? trans.__('Release the rest') : trans.__('Release')}
-              act={() => release(context, next.booking, now)}
-            />
+    <li className="jp-QPI-Row" data-key={row.key} data-tone={row.tone}>
+      <div className="jp-QPI-RowHead">
+        <Title context={context} command="qpi:open-job" args={{ id: row.key }} text={row.title} />
+        <State tone={row.tone} word={row.state} />
+      </div>
+      {row.detail && <div className="jp-QPI-Detail">{row.detail}</div>}
+      {job.phase === 'running' && (
+        <progress value={job.progress} max={1} aria-label={trans.__('Progress of %1', row.title)} />
+      )}
+      {row.cancellable && (
+        <Act
+          label={trans.__('Cancel')}
+          name={trans.__('Cancel job %1', row.title)}
+          act={() => manager.cancel(row.key)}
+        />
+      )}
+    </li>
+  );
+}
+
+export function BookingSection({ context, now, sections }: IPart): React.ReactElement {
+  const { manager, trans } = context;
+  const next = nextBooking(manager.state.myBookings, now, trans);
+  return (
+    <Section name="booking" title={trans.__('My next booking')} sections={sections}>
+      {!next && manager.state.connection !== 'connecting' && (
+        <p className="jp-QPI-Empty">{trans.__('Nothing booked.')}</p>
+      )}
+      {next && (
+        <div
+          className="jp-QPI-Row jp-QPI-Booking"
+          data-key={next.booking.id}
+          data-tone={next.active ? 'active' : 'waiting'}
+        >
+          <div className="jp-QPI-RowHead">
+            <span className="jp-QPI-Title" title={next.title}>
+              {next.title}
+            </span>
+            <span className="jp-QPI-State" role="timer">
+              {next.countdown}
+            </span>
           </div>
-        )}
-      </Section>
-      <Section name="time" title={trans.__('My QPU time')} sections={sections}>
-        <p className="jp-QPI-Empty">
-          {account
-            ? balanceText(account, trans)
-            : known && trans.__('The lab keeps no account for you.')}
-        </p>
-      </Section>
-    </>
+          <div className="jp-QPI-Detail">{next.when}</div>
+          <Act
+            label={next.active ? trans.__('Release the rest') : trans.__('Release')}
+            act={() => release(context, next.booking, now)}
+          />
+        </div>
+      )}
+    </Section>
+  );
+}
+
+export function TimeSection({ context, sections }: IPart): React.ReactElement {
+  const { manager, trans } = context;
+  const { account, connection } = manager.state;
+  const none = connection === 'connecting' ? '' : trans.__('The lab keeps no account for you.');
+  return (
+    <Section name="time" title={trans.__('My QPU time')} sections={sections}>
+      <p className="jp-QPI-Empty">{account ? balanceText(account, trans) : none}</p>
+    </Section>
   );
 }
 

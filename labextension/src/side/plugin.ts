@@ -27,6 +27,13 @@ class SidePanel extends Panel {
     this.node.setAttribute('aria-label', this.title.caption);
   }
 
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    if (this.isVisible) {
+      this._filled ??= this._fill(); // a restored layout shows it from the start
+    }
+  }
+
   protected override onBeforeShow(message: Message): void {
     super.onBeforeShow(message);
     this._filled ??= this._fill();

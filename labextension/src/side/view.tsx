@@ -11,12 +11,13 @@ import type { ILabSettings } from '../around/settings';
 import type { ILabManager } from '../tokens';
 import { Figures } from './figures';
 import {
+  BookingSection,
   ConnectionNote,
   Header,
   JobSection,
-  MineSections,
   NoticeSection,
-  QpuSection
+  QpuSection,
+  TimeSection
 } from './parts';
 import { Sections } from './sections';
 
@@ -83,7 +84,8 @@ function Side(props: {
       <NoticeSection {...part} />
       <QpuSection {...part} figures={figures} />
       <JobSection {...part} />
-      <MineSections {...part} />
+      <BookingSection {...part} />
+      <TimeSection {...part} />
     </>
   );
 }
