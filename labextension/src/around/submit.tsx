@@ -27,7 +27,7 @@ export interface ISubmitOptions {
 export async function submitFile(options: ISubmitOptions): Promise<void> {
   const { commands, contents, manager, path, settings, trans } = options;
   try {
-    const file = await contents.get(path, { type: 'file', format: 'text' });
+    const file = await contents.get(path, { content: true, format: 'text', type: 'file' });
     const answer = await showDialog<IChoice>({
       title: trans.__('Submit %1', file.name),
       body: new SubmitForm(manager.state.qpus, settings.values.defaultQpu, trans),

@@ -168,7 +168,8 @@ export function JobSection({ context, now, sections }: IPart): React.ReactElemen
       {jobs.length === 0 && manager.state.connection === 'connected' && (
         <p className="jp-QPI-Empty">
           {trans.__(
-            'No jobs yet. Submit one from a notebook with %%qpi_submit, or a .qasm file from the file browser.'
+            'No jobs yet. Submit one from a notebook with %1, or a .qasm file from the file browser.',
+            '%%qpi_submit'
           )}
         </p>
       )}
