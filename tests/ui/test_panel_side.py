@@ -141,7 +141,7 @@ def test_sections_stay_as_they_were_left(lab_page: Page, demo: Demo) -> None:
     heading.focus()
     lab_page.keyboard.press("Enter")
     expect(heading).to_have_attribute("aria-expanded", "false")
-    lab_page.wait_for_function(KEPT)
+    wait_until(lambda: bool(lab_page.evaluate(KEPT)), 20, "the section and the layout saved")
     lab_page.goto(f"{demo.notebooks.url}/lab")
     expect(heading).to_have_attribute("aria-expanded", "false", timeout=60_000)
 
@@ -164,7 +164,7 @@ def test_a_qasm_file_is_submitted_from_the_file_browser(lab_page: Page, demo: De
 
 def test_a_qasm_file_is_highlighted(lab_page: Page, demo: Demo) -> None:
     (demo.notebooks.folder / "look.qasm").write_text(BELL)
-    lab_page.evaluate("() => window.jupyterapp.commands.execute('docmanager:open', {path: 'look.qasm'})")
+    lab_page.evaluate("() => { void window.jupyterapp.commands.execute('docmanager:open', {path: 'look.qasm'}) }")
     line = lab_page.locator(".cm-line", has_text="OPENQASM")
     expect(line.locator("span").first).to_have_text("OPENQASM", timeout=20_000)
 
