@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .harness import Figure
 
-BENCHMARKS = ("bell", "throughput", "batch", "pick", "lists", "dataset", "loop", "start")
+BENCHMARKS = ("bell", "throughput", "batch", "pick", "lists", "dataset", "loop", "start", "panel")
 
 
 def main() -> int:
