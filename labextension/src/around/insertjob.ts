@@ -7,8 +7,7 @@ qubit[2] q;
 bit[2] c;
 h q[0];
 cx q[0], q[1];
-c = measure q;
-`;
+c = measure q;`;
 
 /** The source of a cell that submits a Bell pair; to `qpu`, or to whichever simulator fits. */
 export function jobCell(qpu: string): string {
