@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # --- set-up: each step leaves a stamp and is redone when what it depends on is newer ---------------------------------
 STAMPS := $(VENV)/.qpi
 PANEL_SOURCES := $(wildcard $(addprefix $(PANEL)/,package.json yarn.lock .yarnrc.yml tsconfig.json install.json)) \
-  $(shell find $(PANEL)/src $(PANEL)/style -type f -not -name '*.test.ts*')
+  $(shell find $(PANEL)/schema $(PANEL)/src $(PANEL)/style -type f -not -name '*.test.ts*')
 
 $(STAMPS)/venv:
 	@[ -n "$(PYTHON)" ] || { echo "The lab needs Python 3.11 to 3.13 on the PATH." >&2; exit 1; }

@@ -20,7 +20,9 @@ from pathlib import Path
 
 from .harness import Figure
 
-BENCHMARKS = ("bell", "throughput", "batch", "pick", "lists", "dataset", "loop", "start", "scroll")
+BENCHMARKS = (
+    "bell", "throughput", "batch", "pick", "lists", "dataset", "loop", "start", "scroll", "panel",
+)  # fmt: skip
 
 
 def main() -> int:

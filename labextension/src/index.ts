@@ -1,9 +1,27 @@
+import { fileTypePlugin } from './around/filetypeplugin';
+import { notifyPlugin } from './around/notifyplugin';
+import { settingsPlugin } from './around/settingsplugin';
+import { statusPlugin } from './around/statusplugin';
+import { submitPlugin } from './around/submitplugin';
+import { waysPlugin } from './around/waysplugin';
 import { calendarPlugin } from './calendar/plugin';
 import { managerPlugin } from './managerplugin';
-import { panelPlugin } from './panelplugin';
 import { qpuPlugin } from './qpu/plugin';
 import { queuePlugin } from './queue/plugin';
+import { sidePlugin } from './side/plugin';
 
 export * from './tokens';
 
-export default [managerPlugin, panelPlugin, calendarPlugin, queuePlugin, qpuPlugin];
+export default [
+  managerPlugin,
+  settingsPlugin,
+  sidePlugin,
+  calendarPlugin,
+  queuePlugin,
+  qpuPlugin,
+  waysPlugin,
+  statusPlugin,
+  notifyPlugin,
+  fileTypePlugin,
+  submitPlugin
+];

@@ -1,30 +1,33 @@
 import type { Event } from '@jupyterlab/services';
-import { Debouncer, Poll } from '@lumino/polling';
+import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import type { LabRequest } from './request';
+import { type LabRequest, messageOf } from './request';
 import type { ILabManager, ILabState } from './tokens';
-import { type EventModel, type JobModel, type JobPage, LAB_EVENTS, type QpuList } from './wire';
+import { fetchTopic, newest, TOPICS, type Topic, topicsOf, withEvent } from './topics';
+import { type EventModel, type JobModel, LAB_EVENTS } from './wire';
 
-/** Events that come closer together than this are one refresh (ms). */
-const SETTLE = 100;
+/** Events that come closer together than this are one refetch (ms)... */
+const SETTLE = 30;
+/** ...and asking takes no more than one part in this many of the time, however many there are. */
+const SHARE = 3;
+/** Readers are told of a new state once a frame (ms). */
+const FRAME = 16;
 /** The bus may lose an event, so the lab is also asked this often while the page is visible (ms). */
-const REASK = 15_000;
-const REASK_WHEN_LOST = { interval: REASK, backoff: 1.5, max: 60_000 };
-const JOBS_SHOWN = 20;
+const REASK = { interval: 10_000, backoff: 1.3, max: 20_000 };
 
-/** Refetches the lab's QPUs and jobs whenever an event says that something changed. */
+/** Keeps the state by the lab's events: what they say at once, what else they concern by asking. */
 export class LabManager implements ILabManager {
   constructor(options: LabManager.IOptions) {
     this._request = options.request;
     this._bus = options.events;
+    this._now = options.now ?? Date.now;
     this._poll = new Poll({
       name: 'qpi-jupyter:lab',
-      factory: () => this._fetch(),
-      frequency: REASK_WHEN_LOST,
+      factory: () => this._fetchAll(),
+      frequency: REASK,
       standby: options.standby ?? 'when-hidden'
     });
-    this._settle = new Debouncer(() => this.refresh(), SETTLE);
     this._bus.connect(this._onEvent, this);
   }
 
@@ -40,6 +43,10 @@ export class LabManager implements ILabManager {
     return this._heard;
   }
 
+  get gap(): ISignal<ILabManager, void> {
+    return this._gap;
+  }
+
   get request(): LabRequest {
     return this._request;
   }
@@ -48,8 +55,12 @@ export class LabManager implements ILabManager {
     return this._poll.isDisposed;
   }
 
+  now(): number {
+    return this._now();
+  }
+
   async refresh(): Promise<void> {
-    if (this._asking) {
+    if (this._polling) {
       await this._poll.tick; // the answer under way may be older than the reason to ask
     }
     await this._poll.refresh();
@@ -66,50 +77,136 @@ export class LabManager implements ILabManager {
       return;
     }
     this._bus.disconnect(this._onEvent, this);
-    this._settle.dispose();
+    clearTimeout(this._settling);
+    clearTimeout(this._frame);
     this._poll.dispose();
     Signal.clearData(this);
   }
 
-  private _onEvent(_: unknown, event: Event.Emission): void {
-    if (event.schema_id === LAB_EVENTS) {
-      this._heard.emit(event as unknown as EventModel);
-      this._settle.invoke().catch(() => undefined); // rejects only when disposed of
+  private _onEvent(_: unknown, emission: Event.Emission): void {
+    if (emission.schema_id !== LAB_EVENTS) {
+      return;
+    }
+    const event = emission as unknown as EventModel;
+    const missed = this._seq !== null && event.prev !== this._seq;
+    this._seq = event.seq;
+    if (missed) {
+      this._gap.emit();
+    }
+    this._heard.emit(event);
+    const jobs = withEvent(this._state.jobs, event);
+    if (jobs !== this._state.jobs) {
+      this._replace({ jobs });
+    }
+    this._refetch(missed ? TOPICS : topicsOf(event, this._state));
+  }
+
+  /** Ask for `topics` soon, with whatever else is wanted by then. */
+  private _refetch(topics: readonly Topic[]): void {
+    for (const topic of topics) {
+      this._stale.add(topic);
+    }
+    if (this._stale.size > 0 && this._settling === undefined) {
+      const pause = Math.max(SETTLE, this._restUntil - performance.now());
+      this._settling = setTimeout(() => void this._fetchStale(), pause);
     }
   }
 
-  private async _fetch(): Promise<void> {
-    this._asking = true;
+  private async _fetchStale(): Promise<void> {
+    const topics = [...this._stale];
+    this._stale.clear();
+    const start = performance.now();
     try {
-      const [qpus, jobs] = await Promise.all([
-        this._request<QpuList>('qpus'),
-        this._request<JobPage>(`jobs?mine=true&limit=${JOBS_SHOWN}`)
-      ]);
-      this._replace({ connection: 'connected', problem: null, qpus: qpus.qpus, jobs: jobs.jobs });
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      this._replace({ ...this._state, connection: 'lost', problem });
-      throw error; // so that the poll backs off
-    } finally {
-      this._asking = false;
+      await this._fetch(topics);
+    } catch {
+      // the state says so, and the poll tries again
     }
-  }
-
-  private _replace(state: ILabState): void {
+    const end = performance.now();
+    this._restUntil = end + (SHARE - 1) * (end - start);
+    this._settling = undefined;
     if (!this.isDisposed) {
-      this._state = state;
-      this._changed.emit(state);
+      this._refetch([]); // what became stale meanwhile
     }
   }
 
-  private _state: ILabState = { connection: 'connecting', problem: null, qpus: [], jobs: [] };
-  private _asking = false;
+  private async _fetchAll(): Promise<void> {
+    this._polling = true;
+    try {
+      await this._fetch(TOPICS);
+    } finally {
+      this._polling = false;
+    }
+  }
+
+  private async _fetch(topics: readonly Topic[]): Promise<void> {
+    this._asked += 1;
+    const asked = this._asked;
+    try {
+      const parts = await Promise.all(topics.map(topic => this._ask(topic)));
+      // Two may be under way at once, and come back in either order
+      const current = parts.filter((_, i) => this._isNewest(topics[i], asked));
+      const got: Partial<ILabState> = Object.assign({}, ...current);
+      const jobs = got.jobs ? newest(got.jobs, this._state.jobs) : this._state.jobs;
+      this._replace({ ...got, jobs, connection: 'connected', problem: null, lastSeen: this.now() });
+    } catch (error) {
+      this._replace({ connection: 'lost', problem: messageOf(error) });
+      throw error; // so that the poll backs off
+    }
+  }
+
+  private _isNewest(topic: Topic | undefined, asked: number): boolean {
+    if (topic === undefined || asked < (this._answered.get(topic) ?? 0)) {
+      return false;
+    }
+    this._answered.set(topic, asked);
+    return true;
+  }
+
+  /** One topic; my account is asked for by my name, which comes first. */
+  private async _ask(topic: Topic): Promise<Partial<ILabState>> {
+    const known = this._state.me !== null || topic !== 'account';
+    const me = known ? {} : await fetchTopic('me', this._request, this._state, this.now());
+    return fetchTopic(topic, this._request, { ...this._state, ...me }, this.now());
+  }
+
+  private _replace(changes: Partial<ILabState>): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._state = { ...this._state, ...changes };
+    this._frame ??= setTimeout(() => {
+      this._frame = undefined;
+      this._changed.emit(this._state);
+    }, FRAME);
+  }
+
+  private _state: ILabState = {
+    connection: 'connecting',
+    problem: null,
+    lastSeen: null,
+    me: null,
+    account: null,
+    qpus: [],
+    jobs: [],
+    bookings: [],
+    myBookings: [],
+    notices: []
+  };
+  private _asked = 0;
+  private _polling = false;
+  private _seq: number | null = null;
+  private _restUntil = 0;
+  private _settling: ReturnType<typeof setTimeout> | undefined;
+  private _frame: ReturnType<typeof setTimeout> | undefined;
+  private readonly _answered = new Map<Topic, number>();
+  private readonly _stale = new Set<Topic>();
   private readonly _changed = new Signal<ILabManager, ILabState>(this);
-  private readonly _bus: LabManager.Events;
+  private readonly _gap = new Signal<ILabManager, void>(this);
   private readonly _heard = new Signal<ILabManager, EventModel>(this);
+  private readonly _bus: LabManager.Events;
+  private readonly _now: () => number;
   private readonly _poll: Poll<void>;
   private readonly _request: LabRequest;
-  private readonly _settle: Debouncer<void>;
 }
 
 export namespace LabManager {
@@ -119,6 +216,8 @@ export namespace LabManager {
     readonly request: LabRequest;
     /** Jupyter's event bus. */
     readonly events: Events;
+    /** The lab's time; by default this computer's. */
+    readonly now?: () => number;
     /** When not to re-ask; by default while the page is hidden. */
     readonly standby?: Poll.Standby;
   }

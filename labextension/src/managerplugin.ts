@@ -1,5 +1,6 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { LabClock } from './clock';
 import { LabManager } from './manager';
 import { labRequest } from './request';
 import { ILabManager } from './tokens';
@@ -10,7 +11,19 @@ export const managerPlugin: JupyterFrontEndPlugin<ILabManager> = {
   autoStart: true,
   provides: ILabManager,
   activate: (app: JupyterFrontEnd) => {
-    const { events, serverSettings } = app.serviceManager;
-    return new LabManager({ request: labRequest(serverSettings), events: events.stream });
+    const { connectionFailure, events, serverSettings } = app.serviceManager;
+    const clock = new LabClock();
+    const manager = new LabManager({
+      request: labRequest(serverSettings, clock),
+      events: events.stream,
+      now: () => clock.now()
+    });
+    // Jupyter's own requests may be the first to find the server gone
+    connectionFailure.connect(() => {
+      if (manager.state.connection === 'connected') {
+        void manager.refresh();
+      }
+    });
+    return manager;
   }
 };

@@ -3,7 +3,15 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
 import type { LabRequest } from './request';
-import type { EventModel, JobModel, QpuModel } from './wire';
+import type {
+  AccountModel,
+  BookingModel,
+  EventModel,
+  JobModel,
+  Me,
+  NoticeModel,
+  QpuModel
+} from './wire';
 
 /** Whether what is shown is the lab's present state. */
 export type Connection = 'connecting' | 'connected' | 'lost';
@@ -13,9 +21,20 @@ export interface ILabState {
   readonly connection: Connection;
   /** Why the connection is lost, in the words of whoever refused. */
   readonly problem: string | null;
+  /** When the lab last answered (the lab's ms since 1970); null before its first answer. */
+  readonly lastSeen: number | null;
+  readonly me: Me | null;
+  /** My account; null where the lab keeps none. */
+  readonly account: AccountModel | null;
   readonly qpus: readonly QpuModel[];
   /** My newest jobs, newest first. */
   readonly jobs: readonly JobModel[];
+  /** Everybody's bookings of now and of the coming days, by their start. */
+  readonly bookings: readonly BookingModel[];
+  /** My bookings of now and later, by their start. */
+  readonly myBookings: readonly BookingModel[];
+  /** What I have to know and have not dismissed. */
+  readonly notices: readonly NoticeModel[];
 }
 
 /** Keeps one up-to-date view of the lab for everything in the page. */
@@ -25,9 +44,13 @@ export interface ILabManager extends IDisposable {
   readonly changed: ISignal<ILabManager, ILabState>;
   /** Every event of the lab that one may see, as it comes over Jupyter's event bus. */
   readonly events: ISignal<ILabManager, EventModel>;
+  /** Emitted where events were lost: whoever follows them asks the lab anew. */
+  readonly gap: ISignal<ILabManager, void>;
   /** Ask the lab anything, as the person that uses this page. */
   readonly request: LabRequest;
-  /** Ask the lab now; resolves when the answer, or its absence, is in `state`. */
+  /** The lab's present time (ms since 1970), whatever this computer's clock says. */
+  now(): number;
+  /** Ask the lab for everything now; resolves when the answer, or its absence, is in `state`. */
   refresh(): Promise<void>;
   /** Ask the lab to cancel a job; rejects with the lab's reason if it will not. */
   cancel(jobId: string): Promise<void>;
@@ -35,5 +58,5 @@ export interface ILabManager extends IDisposable {
 
 export const ILabManager = new Token<ILabManager>(
   'qpi-jupyter:ILabManager',
-  'The QPUs and jobs of the lab behind this Jupyter server.'
+  'The lab behind this Jupyter server: its QPUs, and what is mine there.'
 );

@@ -2,33 +2,64 @@ import type { Event } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
 import type { LabRequest } from '../src/request';
-import type { JobModel, QpuModel } from '../src/wire';
+import type {
+  AccountModel,
+  BookingModel,
+  EventModel,
+  JobModel,
+  Me,
+  NoticeModel,
+  QpuModel
+} from '../src/wire';
 import { LAB_EVENTS } from '../src/wire';
 
 /** Jupyter's event bus, spoken on by the test. */
 export class FakeBus {
   readonly stream = new Signal<FakeBus, Event.Emission>(this);
 
-  say(data: Record<string, number | string>, schema = LAB_EVENTS): void {
+  say(data: Record<string, unknown>, schema = LAB_EVENTS): void {
     this.stream.emit({ schema_id: schema, ...data } as unknown as Event.Emission);
   }
 }
 
-/** A lab that answers from `qpus` and `jobs`, refuses while `refusal` is set, and remembers what it was asked. */
+/** A lab that answers from its fields, refuses while `refusal` is set, and remembers what it was asked. */
 export class FakeLab {
   qpus: QpuModel[] = [];
   jobs: JobModel[] = [];
+  bookings: BookingModel[] = [];
+  notices: NoticeModel[] = [];
+  account: AccountModel | null = null;
+  me: Me = me();
   refusal: string | null = null;
   readonly asked: string[] = [];
 
   readonly request: LabRequest = async <T>(path: string, init: RequestInit = {}) => {
     this.asked.push(`${init.method ?? 'GET'} ${path}`);
+    const answer = this._answer(path);
     await this._held;
     if (this.refusal !== null) {
       throw new Error(this.refusal);
     }
-    return (path.startsWith('qpus') ? { qpus: this.qpus } : { jobs: this.jobs, next: null }) as T;
+    return answer as T;
   };
+
+  private _answer(path: string): unknown {
+    const [first = ''] = path.split(/[/?]/);
+    const own = path.includes('mine=true');
+    const answers: Record<string, unknown> = {
+      qpus: { qpus: this.qpus },
+      jobs: { jobs: this.jobs, next: null, total: null },
+      bookings: {
+        bookings: this.bookings.filter(one => one.mine || !own),
+        next: null,
+        cut_at: null
+      },
+      notices: { notices: this.notices },
+      accounts: this.account,
+      me: this.me
+    };
+    return answers[first];
+  }
 
   /** Lets no answer out until the returned function is called. */
   hold(): () => void {
@@ -92,5 +123,52 @@ export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   account: 'ada',
   shared_with: null,
   counts: null,
+  ...changes
+});
+
+export const me = (name = 'ada'): Me => ({
+  user: {
+    name,
+    display_name: '',
+    roles: ['user'],
+    groups: [],
+    source: 'local',
+    email: '',
+    suspended_at: null,
+    created_at: null,
+    seen_at: null
+  },
+  permissions: []
+});
+
+export const booking = (changes: Partial<BookingModel> = {}): BookingModel => ({
+  id: 'b1',
+  version: 1,
+  qpu: 'sim-a',
+  booked_by: 'ada',
+  start_at: '2026-01-01T10:00:00Z',
+  end_at: '2026-01-01T11:00:00Z',
+  mode: 'exclusive',
+  status: 'booked',
+  title: null,
+  invited: [],
+  mine: false,
+  series_id: null,
+  slot_id: null,
+  timezone: 'UTC',
+  used_at: null,
+  created_at: null,
+  changed_at: null,
+  ...changes
+});
+
+export const event = (changes: Partial<EventModel> = {}): EventModel => ({
+  seq: 1,
+  prev: 0,
+  at: '2026-01-01T00:00:00Z',
+  kind: 'job.changed',
+  job_id: null,
+  qpu: null,
+  data: {},
   ...changes
 });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { LabManager } from '../src/manager';
-import { FakeBus, FakeLab, job, qpu } from './faults';
+import type { EventModel } from '../src/wire';
+import { event, FakeBus, FakeLab, job, me, qpu } from './faults';
 
 /** Waits for `promise` while the fake clock takes the step that it needs. */
 async function done(promise: Promise<void>): Promise<void> {
@@ -13,6 +14,7 @@ describe('LabManager', () => {
   let bus: FakeBus;
   let lab: FakeLab;
   let manager: LabManager;
+  let seq = 7;
 
   beforeEach(async () => {
     vi.useFakeTimers();
@@ -28,38 +30,119 @@ describe('LabManager', () => {
     vi.useRealTimers();
   });
 
+  /** The next event without a gap before it. */
+  function tell(kind: string, more: Partial<EventModel> = {}): void {
+    seq += 1;
+    bus.say({ ...event({ seq, prev: seq - 1, kind }), ...more });
+  }
+
+  /** Which of the lab's lists were asked for in `since`. */
+  function lists(since: number): string[] {
+    return lab.asked.slice(since).map(line => line.replace(/^GET (\w+).*$/, '$1'));
+  }
+
   it('shows the lab as soon as it is there', () => {
-    expect(lab.asked).toEqual(['GET qpus', 'GET jobs?mine=true&limit=20']);
-    expect(manager.state).toEqual({
+    expect(new Set(lists(0))).toEqual(
+      new Set(['me', 'accounts', 'qpus', 'jobs', 'bookings', 'notices'])
+    );
+    expect(manager.state).toMatchObject({
       connection: 'connected',
       problem: null,
+      lastSeen: Date.now(),
+      me: me(),
       qpus: [qpu()],
       jobs: []
     });
   });
 
-  it('asks once for a burst of events', async () => {
-    const before = lab.fetches;
-    lab.jobs = [job({ phase: 'running', status: 'running' })];
-    for (let seq = 0; seq < 50; seq += 1) {
-      bus.say({ seq, kind: 'job.changed', job_id: 'j1' });
-    }
+  it('shows what an event says before it has asked', async () => {
+    lab.jobs = [job()];
+    await done(manager.refresh());
+    const answer = lab.hold();
+    tell('job.changed', {
+      job_id: 'j1',
+      data: { version: 2, status: 'running', phase: 'running', owner: 'ada' }
+    });
+    expect(manager.state.jobs[0]).toMatchObject({ version: 2, phase: 'running' });
+    lab.jobs = [job({ version: 3, phase: 'running', status: 'running', progress: 0.5 })];
+    answer();
+    await vi.advanceTimersByTimeAsync(100);
+  });
+
+  it('takes no older answer over what an event said', async () => {
+    lab.jobs = [job()];
+    await done(manager.refresh());
+    tell('job.changed', { job_id: 'j1', data: { version: 5, phase: 'cancelling', owner: 'ada' } });
+    await done(manager.refresh());
+    expect(manager.state.jobs[0]).toMatchObject({ version: 5, phase: 'cancelling' });
+  });
+
+  it.each([
+    ['qpu.changed', {}, ['qpus']],
+    ['booking.changed', {}, ['bookings', 'bookings', 'qpus']],
+    ['balance.changed', {}, ['accounts']],
+    ['notice.changed', {}, ['notices']],
+    ['job.submitted', { owner: 'ada', ledger: [] }, ['accounts', 'jobs', 'qpus']],
+    ['job.changed', { owner: 'bob' }, ['qpus']],
+    ['job.progress', { owner: 'ada' }, []],
+    ['something.new', {}, []]
+  ])('asks only for what %s of %o concerns', async (kind, data, topics) => {
+    const since = lab.asked.length;
+    tell(kind, { data });
     await vi.advanceTimersByTimeAsync(200);
-    expect(lab.fetches).toBe(before + 1);
+    expect(lists(since).sort()).toEqual(topics);
+  });
+
+  it('asks little for a burst of events, and is right at its end', async () => {
+    const before = lab.fetches;
+    for (let i = 0; i < 200; i += 1) {
+      tell('job.changed', { job_id: 'j1' });
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    lab.jobs = [job({ phase: 'running', status: 'running' })];
+    tell('job.changed', { job_id: 'j1' });
+    await vi.advanceTimersByTimeAsync(200);
+    expect(lab.fetches - before).toBeLessThan(40);
     expect(manager.state.jobs[0]?.phase).toBe('running');
   });
 
   it('asks again for an event that comes while an answer is under way', async () => {
     const answer = lab.hold();
-    bus.say({ seq: 1 });
+    tell('job.changed');
     await vi.advanceTimersByTimeAsync(200);
     const before = lab.fetches;
-    bus.say({ seq: 2 });
+    lab.jobs = [job({ phase: 'running', status: 'running' })];
+    tell('job.changed');
     await vi.advanceTimersByTimeAsync(200);
     expect(lab.fetches).toBe(before);
     answer();
-    await vi.advanceTimersByTimeAsync(10);
+    await vi.advanceTimersByTimeAsync(1000);
     expect(lab.fetches).toBe(before + 1);
+    expect(manager.state.jobs[0]?.phase).toBe('running');
+  });
+
+  it('asks for everything after a gap, and tells its readers', async () => {
+    const gaps: number[] = [];
+    manager.gap.connect(() => gaps.push(seq));
+    tell('notice.changed');
+    expect(gaps).toEqual([]);
+    seq += 3; // these were lost
+    const since = lab.asked.length;
+    tell('notice.changed');
+    await vi.advanceTimersByTimeAsync(200);
+    expect(gaps).toEqual([seq]);
+    expect(new Set(lists(since))).toContain('jobs');
+    expect(new Set(lists(since))).toContain('bookings');
+  });
+
+  it('takes a lab that began anew for a gap', async () => {
+    tell('notice.changed');
+    const since = lab.asked.length;
+    seq = 0;
+    bus.say({ ...event({ seq: 1, prev: 0, kind: 'notice.changed' }) });
+    seq = 1;
+    await vi.advanceTimersByTimeAsync(200);
+    expect(lists(since)).toContain('qpus');
   });
 
   it("does not ask for other people's events", async () => {
@@ -75,10 +158,16 @@ describe('LabManager', () => {
     expect(manager.state.jobs[0]?.phase).toBe('completed');
   });
 
-  it('says that the connection is lost, why, and keeps what it knew', async () => {
+  it('says that the connection is lost, why and since when, and keeps what it knew', async () => {
+    const seen = manager.state.lastSeen;
+    await vi.advanceTimersByTimeAsync(3000);
     lab.refusal = 'The lab is down for the night.';
     await done(manager.refresh());
-    expect(manager.state).toMatchObject({ connection: 'lost', problem: lab.refusal });
+    expect(manager.state).toMatchObject({
+      connection: 'lost',
+      problem: lab.refusal,
+      lastSeen: seen
+    });
     expect(manager.state.qpus).toEqual([qpu()]);
   });
 
@@ -94,8 +183,10 @@ describe('LabManager', () => {
     const heard: string[] = [];
     manager.changed.connect((_, state) => heard.push(state.connection));
     await done(manager.refresh());
+    await vi.advanceTimersByTimeAsync(20);
     lab.refusal = 'no route';
     await done(manager.refresh());
+    await vi.advanceTimersByTimeAsync(20);
     expect(heard).toEqual(['connected', 'lost']);
   });
 

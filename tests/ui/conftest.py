@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page
@@ -108,8 +109,22 @@ def start_jupyterlab(home: Path, env: dict[str, str], *options: str) -> tuple[su
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     token = secrets.token_hex(16)
+    process = _launch(home, token, 0, env, *options)
+    return process, Notebooks(url=_address(process, home), token=token, folder=folder)
+
+
+def restart_jupyterlab(home: Path, notebooks: Notebooks, env: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
+    """The same JupyterLab again, where the browser looks for it."""
+    port = urlsplit(notebooks.url).port or 0
+    process = _launch(home, notebooks.token, port, env, *options)
+    assert _address(process, home) == notebooks.url
+    return process
+
+
+def _launch(home: Path, token: str, port: int, env: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
+    folder = home / "work"
     command = [
-        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1",
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1",
         f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly", f"--LabApp.workspaces_dir={home / 'workspaces'}", *options,
     ]  # fmt: skip
@@ -118,11 +133,8 @@ def start_jupyterlab(home: Path, env: dict[str, str], *options: str) -> tuple[su
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "IPYTHONDIR": str(home / "ipython"),
         "PYTHONPATH": os.pathsep.join(filter(None, [*SOURCES, os.environ.get("PYTHONPATH")])),
     }  # fmt: skip
-    log = (home / "lab.log").open("wb")
-    process = subprocess.Popen(command, cwd=folder, env={**os.environ, **own, **env}, stdout=log, stderr=log)
-    log.close()
-    url = _address(process, home)
-    return process, Notebooks(url=url, token=token, folder=folder)
+    with (home / "lab.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, env={**os.environ, **own, **env}, stdout=log, stderr=log)
 
 
 def _address(process: subprocess.Popen[bytes], home: Path) -> str:

@@ -20,7 +20,7 @@ interface IState {
 }
 
 /** OpenQASM 2 and 3, word by word. */
-const parser: StreamParser<IState> = {
+export const parser: StreamParser<IState> = {
   name: 'openqasm',
   startState: () => ({ inComment: false }),
   copyState: state => ({ ...state }),
@@ -71,19 +71,27 @@ export function registerOpenQasm(languages: IEditorLanguageRegistry): void {
       displayName: 'OpenQASM',
       mime: OPENQASM_MIME,
       extensions: ['qasm', 'qasm2', 'qasm3'],
-      support: new LanguageSupport(StreamLanguage.define(parser))
+      support: openQasm()
     });
   }
+}
+
+/** OpenQASM for CodeMirror. */
+export function openQasm(): LanguageSupport {
+  return new LanguageSupport(StreamLanguage.define(parser));
 }
 
 function kindOf(word: string): string {
   if (KEYWORDS.has(word)) {
     return 'keyword';
   }
+  if (TYPES.has(word)) {
+    return 'typeName';
+  }
   if (ATOMS.has(word)) {
     return 'atom';
   }
-  return TYPES.has(word) || BUILT_IN.has(word) ? 'variableName.standard' : 'variableName';
+  return BUILT_IN.has(word) ? 'variableName.standard' : 'variableName';
 }
 
 function words(text: string): ReadonlySet<string> {

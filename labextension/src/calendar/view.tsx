@@ -1,3 +1,5 @@
+import '../../style/calendar.css';
+
 import type { CalendarRef } from '@fullcalendar/react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';

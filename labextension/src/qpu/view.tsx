@@ -1,3 +1,5 @@
+import '../../style/qpu.css';
+
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';

@@ -1,3 +1,5 @@
+import '../../style/queue.css';
+
 import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { Widget } from '@lumino/widgets';
 

@@ -52,7 +52,7 @@ def test_a_current_panel_is_kept(checkout: Path, node_wanted: Callable[[Path], b
     assert not node_wanted(checkout)
 
 
-@pytest.mark.parametrize("changed", ["package.json", "src/index.ts", "style/base.css"])
+@pytest.mark.parametrize("changed", ["package.json", "src/index.ts", "style/base.css", "schema/settings.json"])
 def test_a_panel_older_than_a_source_is_built(
     checkout: Path, node_wanted: Callable[[Path], bool], changed: str
 ) -> None:

@@ -1,0 +1,58 @@
+import { Token } from '@lumino/coreutils';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+/** What one can set, as JupyterLab's settings editor has it. */
+export interface ISettingValues {
+  readonly notifyJobs: boolean;
+  readonly notifyBookings: boolean;
+  readonly jobsShown: number;
+  readonly defaultQpu: string;
+  readonly labName: string;
+  readonly logoUrl: string;
+  readonly accentColour: string;
+}
+
+export const DEFAULTS: ISettingValues = {
+  notifyJobs: true,
+  notifyBookings: true,
+  jobsShown: 10,
+  defaultQpu: '',
+  labName: '',
+  logoUrl: '',
+  accentColour: ''
+};
+
+/** The settings in force; without a settings registry, the defaults. */
+export interface ILabSettings {
+  readonly values: ISettingValues;
+  readonly changed: ISignal<ILabSettings, ISettingValues>;
+}
+
+export const ILabSettings = new Token<ILabSettings>(
+  'qpi-jupyter:ILabSettings',
+  'The settings of the quantum lab.'
+);
+
+export class LabSettings implements ILabSettings {
+  get values(): ISettingValues {
+    return this._values;
+  }
+
+  get changed(): ISignal<ILabSettings, ISettingValues> {
+    return this._changed;
+  }
+
+  /** Take over what was set; the settings' schema has checked it. */
+  replace(given: Partial<ISettingValues>): void {
+    this._values = { ...DEFAULTS, ...given };
+    this._changed.emit(this._values);
+  }
+
+  private _values = DEFAULTS;
+  private readonly _changed = new Signal<ILabSettings, ISettingValues>(this);
+}
+
+/** A picture's address that is safe to ask for; empty where `url` is none. */
+export function logoAddress(url: string): string {
+  return /^(https?:\/\/|\/(?!\/)|data:image\/)/i.test(url.trim()) ? url.trim() : '';
+}

@@ -1,0 +1,85 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { labIcon } from '../icon';
+import { ILabManager } from '../tokens';
+import { FILE_TYPE } from './filetypeplugin';
+import { ILabSettings } from './settings';
+
+const SUBMIT_FILE = 'qpi:submit-file';
+const INSERT_JOB = 'qpi:insert-job';
+
+/** The path that a command was given, or that is selected in the file browser. */
+function pathOf(args: { path?: unknown }, factory: IFileBrowserFactory | null): string | null {
+  if (typeof args.path === 'string') {
+    return args.path;
+  }
+  const selected = factory?.tracker.currentWidget?.selectedItems().next();
+  return selected && !selected.done ? selected.value.path : null;
+}
+
+export const submitPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'qpi-jupyter:submit',
+  description: 'Submits an OpenQASM file from the file browser; puts a job into a notebook.',
+  autoStart: true,
+  requires: [ILabManager, ILabSettings],
+  optional: [IFileBrowserFactory, INotebookTracker, ICommandPalette, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    manager: ILabManager,
+    settings: ILabSettings,
+    browsers: IFileBrowserFactory | null,
+    notebooks: INotebookTracker | null,
+    palette: ICommandPalette | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    const { commands, contextMenu, serviceManager } = app;
+    commands.addCommand(SUBMIT_FILE, {
+      label: trans.__('Submit to QPU…'),
+      caption: trans.__('Run this OpenQASM file on a QPU'),
+      icon: labIcon,
+      describedBy: { args: { type: 'object', properties: { path: { type: 'string' } } } },
+      isEnabled: args => pathOf(args, browsers) !== null,
+      execute: async args => {
+        const path = pathOf(args, browsers);
+        if (path !== null) {
+          const { submitFile } = await import('./submit');
+          await submitFile({
+            path,
+            commands,
+            contents: serviceManager.contents,
+            manager,
+            settings,
+            trans
+          });
+        }
+      }
+    });
+    contextMenu.addItem({
+      command: SUBMIT_FILE,
+      selector: `.jp-DirListing-item[data-file-type="${FILE_TYPE}"]`,
+      rank: 4
+    });
+    commands.addCommand(INSERT_JOB, {
+      label: trans.__('Insert job'),
+      caption: trans.__('Insert a cell that submits a job'),
+      icon: labIcon,
+      describedBy: { args: { type: 'object', properties: {} } },
+      isEnabled: () => notebooks?.currentWidget != null,
+      execute: async () => {
+        const panel = notebooks?.currentWidget;
+        if (panel) {
+          const { insertJob } = await import('./insertjob');
+          insertJob(panel.content, settings.values.defaultQpu);
+        }
+      }
+    });
+    if (notebooks) {
+      palette?.addItem({ command: INSERT_JOB, category: trans.__('Quantum lab') });
+    }
+  }
+};

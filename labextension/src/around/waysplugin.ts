@@ -1,0 +1,61 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { IMainMenu } from '@jupyterlab/mainmenu';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { Menu } from '@lumino/widgets';
+
+import { labIcon } from '../icon';
+import { OPEN_PANEL, PANEL_ID, TABS } from './ids';
+import { ILabSettings } from './settings';
+
+/** After Tabs, before Help. */
+const MENU_RANK = 700;
+
+export const waysPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'qpi-jupyter:ways',
+  description: 'The ways to the lab: the menu, the launcher and the command palette.',
+  autoStart: true,
+  requires: [ILabSettings],
+  optional: [ICommandPalette, IMainMenu, ILauncher, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    settings: ILabSettings,
+    palette: ICommandPalette | null,
+    mainMenu: IMainMenu | null,
+    launcher: ILauncher | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    const { commands } = app;
+    const name = trans.__('Quantum lab');
+    commands.addCommand(OPEN_PANEL, {
+      label: trans.__('Quantum Lab Panel'),
+      caption: trans.__('Show the QPUs and my jobs'),
+      icon: labIcon,
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: () => app.shell.activateById(PANEL_ID)
+    });
+    palette?.addItem({ command: OPEN_PANEL, category: name });
+    // The tabs bring their own commands: by then, all that there are
+    void app.restored.then(() => {
+      const known = [OPEN_PANEL, ...TABS].filter(command => commands.hasCommand(command));
+      for (const [rank, command] of known.entries()) {
+        launcher?.add({ command, category: settings.values.labName || name, rank });
+      }
+      if (mainMenu) {
+        const menu = new Menu({ commands });
+        const title = () => settings.values.labName || trans.__('Quantum');
+        menu.id = 'jp-mainmenu-qpi';
+        menu.title.label = title();
+        settings.changed.connect(() => {
+          menu.title.label = title();
+        });
+        for (const command of known) {
+          menu.addItem({ command });
+        }
+        mainMenu.addMenu(menu, true, { rank: MENU_RANK });
+      }
+    });
+  }
+};

@@ -1,0 +1,129 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { type IJobRow, jobRow, qpuRow, type Tone } from '../rows';
+import type { AccountModel, BookingModel, JobModel, QpuModel } from '../wire';
+import { duration, ends, moment, starts } from '../words';
+
+/** What the card of a QPU says. */
+export interface IQpuCard {
+  readonly name: string;
+  readonly state: string;
+  readonly tone: Tone;
+  /** Its size and its queue. */
+  readonly detail: string;
+  /** Who has it, and until when; or until when it is free. */
+  readonly holder: string;
+  /** Whether it is I who has it. */
+  readonly mine: boolean;
+  /** From when on one could have it; empty while it is free. */
+  readonly nextFree: string;
+}
+
+export function qpuCard(
+  qpu: QpuModel,
+  bookings: readonly BookingModel[],
+  now: number,
+  trans: TranslationBundle
+): IQpuCard {
+  const { state, tone, detail } = qpuRow(qpu, trans);
+  const its = bookings.filter(booking => booking.qpu === qpu.name && ends(booking) > now);
+  const held = its.find(booking => starts(booking) <= now);
+  return {
+    name: qpu.name,
+    state,
+    tone,
+    detail,
+    holder: held ? holderOf(held, now, trans) : freeUntil(its[0], now, trans),
+    mine: held?.mine ?? false,
+    nextFree: held ? trans.__('Next free %1', moment(freeFrom(its, now), now)) : ''
+  };
+}
+
+function holderOf(booking: BookingModel, now: number, trans: TranslationBundle): string {
+  const until = moment(ends(booking), now);
+  if (booking.mode === 'maintenance') {
+    return trans.__('Maintenance until %1', until);
+  }
+  if (booking.mine) {
+    return trans.__('Yours until %1', until);
+  }
+  return trans.__('%1 until %2', booking.booked_by ?? trans.__('Somebody else'), until);
+}
+
+function freeUntil(next: BookingModel | undefined, now: number, trans: TranslationBundle): string {
+  if (!next) {
+    return trans.__('Not booked in the next days');
+  }
+  const who = next.mine ? trans.__('you') : (next.booked_by ?? trans.__('somebody else'));
+  return trans.__('Free until %1, then %2', moment(starts(next), now), who);
+}
+
+/** When the bookings that follow each other without a pause end. */
+function freeFrom(bookings: readonly BookingModel[], now: number): number {
+  return bookings.reduce(
+    (free, booking) => (starts(booking) <= free ? Math.max(free, ends(booking)) : free),
+    now
+  );
+}
+
+/** What the side panel's row of a job says: as anywhere, and when it may end. */
+export function sideJob(job: JobModel, now: number, trans: TranslationBundle): IJobRow {
+  const row = jobRow(job, trans);
+  const eta = etaOf(job, now, trans);
+  return eta ? { ...row, detail: `${row.detail} · ${eta}` } : row;
+}
+
+function etaOf(job: JobModel, now: number, trans: TranslationBundle): string {
+  if (job.status === 'pending' && job.reason?.about_at) {
+    return trans.__('starts about %1', moment(Date.parse(job.reason.about_at), now));
+  }
+  if (job.phase === 'running' && job.started_at && job.estimate_s) {
+    const left = Date.parse(job.started_at) + 1000 * job.estimate_s - now;
+    return left > 0 ? trans.__('about %1 left', duration(left, trans)) : '';
+  }
+  return '';
+}
+
+/** What is said of a booking of mine. */
+export interface IBookingRow {
+  readonly booking: BookingModel;
+  readonly title: string;
+  readonly when: string;
+  readonly countdown: string;
+  readonly active: boolean;
+}
+
+/** My booking of now, or else the next one. */
+export function nextBooking(
+  mine: readonly BookingModel[],
+  now: number,
+  trans: TranslationBundle
+): IBookingRow | null {
+  const booking = mine.find(one => ends(one) > now);
+  if (!booking) {
+    return null;
+  }
+  const active = starts(booking) <= now;
+  const left = duration((active ? ends(booking) : starts(booking)) - now, trans);
+  return {
+    booking,
+    title: booking.title ? `${booking.qpu} · ${booking.title}` : booking.qpu,
+    when: `${moment(starts(booking), now)} – ${moment(ends(booking), now)}`,
+    countdown: active ? trans.__('%1 left', left) : trans.__('begins in %1', left),
+    active
+  };
+}
+
+export function balanceText(account: AccountModel, trans: TranslationBundle): string {
+  const seconds = (s: number) => (s < 0 ? '−' : '') + duration(1000 * Math.abs(s), trans);
+  const parts = [
+    account.available_s === null
+      ? trans.__('No limit')
+      : trans.__('%1 available', seconds(account.available_s)),
+    trans.__('%1 used', seconds(account.used_s))
+  ];
+  return [
+    ...parts,
+    ...(account.held_s > 0 ? [trans.__('%1 set aside', seconds(account.held_s))] : [])
+  ].join(' · ');
+}

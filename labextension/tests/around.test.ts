@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { News } from '../src/around/news';
+import { DEFAULTS, LabSettings, logoAddress } from '../src/around/settings';
+import { formatOf, submission } from '../src/around/submission';
+import { LabManager } from '../src/manager';
+import { booking, FakeBus, FakeLab, job } from './faults';
+
+describe('News', () => {
+  let lab: FakeLab;
+  let manager: LabManager;
+  let told: string[];
+  let news: News;
+
+  beforeEach(async () => {
+    vi.useFakeTimers({ now: Date.parse('2026-01-01T09:59:00Z') });
+    lab = new FakeLab();
+    lab.jobs = [job({ id: 'old', status: 'completed', phase: 'completed' }), job()];
+    lab.bookings = [booking({ mine: true })];
+    manager = new LabManager({
+      request: lab.request,
+      events: new FakeBus().stream,
+      standby: 'never'
+    });
+    told = [];
+    news = new News(manager, {
+      jobEnded: ended => told.push(`${ended.id} ${ended.status}`),
+      bookingBegan: began => told.push(`${began.id} began`)
+    });
+    await vi.advanceTimersByTimeAsync(50);
+  });
+
+  afterEach(() => {
+    news.dispose();
+    manager.dispose();
+    vi.useRealTimers();
+  });
+
+  const refetch = async () => {
+    void manager.refresh();
+    await vi.advanceTimersByTimeAsync(50);
+  };
+
+  it('tells once that a job ended, and nothing of those that had', async () => {
+    expect(told).toEqual([]);
+    lab.jobs = [job({ status: 'failed', phase: 'failed', version: 2 })];
+    await refetch();
+    await refetch();
+    expect(told).toEqual(['j1 failed']);
+  });
+
+  it('tells when a booking begins, to the moment', async () => {
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(told).toEqual(['b1 began']);
+    await refetch();
+    expect(told).toEqual(['b1 began']);
+  });
+
+  it('does not tell of a booking that was deleted meanwhile', async () => {
+    lab.bookings = [];
+    await refetch();
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(told).toEqual([]);
+  });
+
+  it('tells nothing of a booking that had begun before', async () => {
+    vi.setSystemTime(Date.parse('2026-01-01T10:10:00Z'));
+    lab.bookings = [booking({ id: 'b2', mine: true })];
+    await refetch();
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(told).not.toContain('b2 began');
+  });
+});
+
+describe('a submitted file', () => {
+  it.each([
+    ['OPENQASM 2.0;\nqreg q[1];', 'openqasm2'],
+    ['// OPENQASM 2.0 was yesterday\nOPENQASM 3.0;', 'openqasm3'],
+    ['/* by\n ada */ OPENQASM 2;', 'openqasm2'],
+    ['qubit q;', 'openqasm3']
+  ])('says its version: %s', (source, format) => {
+    expect(formatOf(source)).toBe(format);
+  });
+
+  it('is named by its file and goes where it was meant to go', () => {
+    const body = submission('a/bell.qasm', 'OPENQASM 3;', { qpu: '', shots: 5 });
+    expect(body).toEqual({
+      program: { format: 'openqasm3', sources: ['OPENQASM 3;'] },
+      options: { shots: 5 },
+      qpu: null,
+      name: 'bell'
+    });
+  });
+});
+
+describe('settings', () => {
+  it('are the defaults where nothing is set', () => {
+    const settings = new LabSettings();
+    settings.replace({ jobsShown: 3 });
+    expect(settings.values).toEqual({ ...DEFAULTS, jobsShown: 3 });
+  });
+
+  it('take a picture, and no script, for a logo', () => {
+    expect(logoAddress(' https://lab.example/logo.svg ')).toBe('https://lab.example/logo.svg');
+    expect(logoAddress('javascript:alert(1)')).toBe('');
+    expect(logoAddress('//elsewhere')).toBe('');
+  });
+});
