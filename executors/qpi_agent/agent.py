@@ -184,6 +184,9 @@ class Agent:
     def abort(self, key: Key) -> None:
         self._bench.abort(key)
 
+    def recall(self, key: Key) -> None:
+        self._bench.recall(key)
+
     def drain(self) -> None:
         """Take no more jobs, finish, end."""
         self._ending.set()

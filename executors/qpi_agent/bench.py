@@ -129,6 +129,12 @@ class Bench:
         elif ticket.phase == "running":
             next(place for place in self.places if place.ticket is ticket).stop("cancel")
 
+    def recall(self, key: Key) -> None:
+        """Give an attempt back if it waits here; one that has begun, or is about to, goes on."""
+        ticket = self._tickets.get(key)
+        if ticket is not None and not ticket.announced and (ticket in self._staged or key in self._fetching):
+            self._release(ticket)
+
     def drop(self, key: Key) -> None:
         """The lab wants nothing of this attempt any more."""
         if key in self._tickets:
@@ -173,6 +179,7 @@ class Bench:
                 ticket = self._staged.popleft()
                 if place.instrument:
                     self._promised.add(place)
+                    ticket.announced = True
                     work = self._begin_instrument(place, ticket)
                     self._beginning[ticket.key] = asyncio.get_running_loop().create_task(work)
                 else:

@@ -69,6 +69,8 @@ class Driver(Protocol):
 
     def abort(self, key: Key) -> None: ...
 
+    def recall(self, key: Key) -> None: ...
+
     def drain(self) -> None: ...
 
     def reported(self, key: Key) -> None: ...
@@ -255,10 +257,14 @@ class Link:
             wanted = parse(data, Abort)
             self._driver.abort(Key(wanted.job_id, wanted.attempt))
 
+        async def recall(data: Raw) -> None:
+            wanted = parse(data, Abort)
+            self._driver.recall(Key(wanted.job_id, wanted.attempt))
+
         async def drain(data: Raw) -> None:
             self._driver.drain()
 
-        return {frames.ABORT: abort, frames.DRAIN: drain}
+        return {frames.ABORT: abort, frames.RECALL: recall, frames.DRAIN: drain}
 
     async def _prepare(self, data: Raw) -> Prepared:
         return await self._driver.prepare(parse(data, Prepare))

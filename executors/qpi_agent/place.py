@@ -32,6 +32,8 @@ class Ticket:
     timeout_s: float
     phase: Literal["staged", "running", "measured", "ended"] = "staged"
     cancelled: bool = False
+    announced: bool = False
+    """The lab was told that it begins: it does not go back any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

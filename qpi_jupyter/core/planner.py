@@ -9,12 +9,14 @@
    somebody else's booking begins.
 
 A session ranks as its holder's booking in priority mode. The view is bounded: the store brings the first jobs of every
-order that could matter, never the whole queue.
+order that could matter, never the whole queue. What depends on the time of day alone is asked again at `next_change`;
+what a driver has staged and should not begin any more is `recalled`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,6 +28,8 @@ HEAD = 16
 """Jobs of each order that a view brings."""
 VIEW_LIMIT = 2000
 """Jobs in a view, at most."""
+AHEAD = 16
+"""Bookings ahead in a view, at most."""
 
 
 class Rule(StrEnum):
@@ -61,14 +65,14 @@ class Session:
 
     holder: str
     opened_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What decides whether a booker is active."""
+    """What decides whether a booker is active. A submit opens a job, so that its end is never before it."""
 
     open_jobs: int = 0
-    last_submit_at: datetime | None = None
     last_end_at: datetime | None = None
 
 
@@ -84,13 +88,19 @@ class View:
     hold: str | None = None
     """Why telemetry holds the QPU back, if it does."""
     booking: Booking | None = None
-    next_booking: Booking | None = None
+    ahead: tuple[Booking, ...] = ()
+    """The bookings that have not begun, by their start, `AHEAD` at most."""
     session: Session | None = None
     activity: Activity = field(default_factory=Activity)
     """Of the active booking's people."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """QPU-seconds used in the window, by person."""
     policy: Policy = field(default_factory=Policy)
+
+    @property
+    def calm(self) -> bool:
+        """Whether the queue alone decides: no booking and no session, now or later."""
+        return self.booking is None and not self.ahead and self.session is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,38 +112,108 @@ class Reason:
     position: int | None = None
     since: datetime | None = None
     about: datetime | None = None
+    error_s: float | None = None
+    """How far off such predictions were lately (mean absolute error)."""
 
 
-def next_job(view: View, now: datetime) -> Job | None:
-    """The job that a free place should take now, or None. Input order does not matter."""
-    if _closed(view) is not None:
-        return None
-    fit = [job for job in _candidates(view.jobs) if _barred(view, job, now) is None]
-    return min(fit, key=rank(view, now), default=None)
+def next_job(view: View, now: datetime, *, wait_s: float = 0.0) -> Job | None:
+    """The job that a free place should take now, or None. Input order does not matter.
+
+    Parameters
+    ----------
+    wait_s
+        how long the job may have to wait, at the worst, behind what the place runs first.
+    """
+    return min(_fit(view, now, wait_s), key=rank(view), default=None)
 
 
-def rank(view: View, now: datetime) -> Callable[[Job], tuple[object, ...]]:
+def next_change(view: View, now: datetime) -> datetime | None:
+    """When to ask again if nothing else happens: until then no job that may not go now gets free."""
+    moments = [view.booking.end_at] if view.booking is not None else []
+    moments += [booking.start_at for booking in view.ahead[:1]]
+    if view.session is not None:
+        moments.append(view.session.expires_at)
+    if view.booking is not None and (idle_at := _idle_at(view)) is not None:
+        moments.append(idle_at)
+    return min((moment for moment in moments if moment > now), default=None)
+
+
+def recalled(view: View, staged: Sequence[tuple[Job, float]], now: datetime) -> list[Job]:
+    """Which staged jobs should come back into the queue: those that may not begin any more, and for each job that is
+    to go first by its booking or its priority, the last of the others.
+
+    Parameters
+    ----------
+    staged
+        jobs that were given to a driver and have not begun, each with how long it may still wait there (seconds).
+    """
+    key = rank(view)
+    back = [job for job, wait_s in staged if _closed(view) is not None or _barred(view, job, now, wait_s) is not None]
+    left = sorted((item for item in staged if item[0] not in back), key=lambda item: key(item[0]), reverse=True)
+    urgent = sorted(_fit(view, now, max((wait_s for _, wait_s in left), default=0.0)), key=key)
+    for (last, _), first in zip(left, urgent, strict=False):
+        if _urgency(view, first) >= _urgency(view, last):
+            break
+        back.append(last)
+    return back
+
+
+def begins_in(running: Iterable[float], places: int) -> float:
+    """How long a job waits at the worst until it begins, behind jobs that take ``running`` seconds each, in order."""
+    free = [0.0] * max(1, places)
+    for seconds in running:
+        heapq.heappush(free, heapq.heappop(free) + seconds)
+    return min(free)
+
+
+def rank(view: View) -> Callable[[Job], tuple[object, ...]]:
     """The sort key of rule 4, with the people of the active booking or session first."""
 
     def key(job: Job) -> tuple[object, ...]:
         share = view.shares.get(job.owner, 0.0) if view.policy.fair_share else 0.0
         mine = _belongs(view, job.owner)
-        return (not mine, 0 if mine else -job.priority, 0.0 if mine else share, job.seq, job.id)
+        return (*_urgency(view, job), 0.0 if mine else share, job.seq, job.id)
 
     return key
 
 
-def explain(view: View, job: Job, now: datetime, *, ahead: int = 0, eta_s: float | None = None) -> Reason:
+def eta(view: View, job: Job, now: datetime, work_s: float) -> datetime:
+    """When ``job`` is expected to begin.
+
+    The work before it is done in the time that is open to it: from now on, but not in bookings and sessions of
+    others, nor during maintenance; and there must be room for the job itself before the next of those.
+
+    Parameters
+    ----------
+    work_s
+        what goes before it: the rest of the running jobs and the estimates of those ahead, over the places (seconds).
+    """
+    begin, left = now, timedelta(seconds=work_s)
+    for start, end in _shut(view, job, now):
+        if begin + left + timedelta(seconds=job.upper_s) <= start:
+            break
+        left -= max(timedelta(0), min(left, start - begin))
+        begin = max(begin, end)
+    return begin + left
+
+
+def explain(
+    view: View,
+    job: Job,
+    now: datetime,
+    *,
+    ahead: int = 0,
+    about: datetime | None = None,
+) -> Reason:
     """Why ``job`` is not running yet.
 
     Parameters
     ----------
     ahead
         how many jobs go before it, from the store's counters.
-    eta_s
-        how long those are expected to take.
+    about
+        when it is expected to begin (`eta`).
     """
-    about = now + timedelta(seconds=eta_s) if eta_s is not None else None
     reason = _closed(view)
     if reason is None and not job.checked:
         reason = Reason(rule=Rule.UNCHECKED, message=f"{view.qpu} has not checked the circuit yet.")
@@ -150,7 +230,7 @@ def explain(view: View, job: Job, now: datetime, *, ahead: int = 0, eta_s: float
         message=reason.message,
         position=ahead + 1,
         since=reason.since or job.submitted_at,
-        about=reason.about,
+        about=reason.about or about,
     )
 
 
@@ -158,11 +238,50 @@ def booker_active(view: View, now: datetime) -> bool:
     """Whether the active booking's people use their time: a job is open, a session is, or they did something lately."""
     if view.booking is None:
         return False
+    idle_at = _idle_at(view)
+    return idle_at is None or now < idle_at
+
+
+def _idle_at(view: View) -> datetime | None:
+    """When the active booking's people count as idle, if nothing more happens; None while they are at it."""
+    assert view.booking is not None
     seen = view.activity
     if seen.open_jobs or (view.session is not None and view.booking.admits(view.session.holder)):
-        return True
-    moments = [t for t in (view.booking.start_at, seen.last_submit_at, seen.last_end_at) if t is not None]
-    return (now - max(moments)).total_seconds() < view.policy.idle_threshold_s
+        return None
+    last = max(view.booking.start_at, seen.last_end_at or view.booking.start_at)
+    return last + timedelta(seconds=view.policy.idle_threshold_s)
+
+
+def _fit(view: View, now: datetime, wait_s: float) -> list[Job]:
+    """The jobs that may go."""
+    if _closed(view) is not None:
+        return []
+    return [job for job in _candidates(view.jobs) if _barred(view, job, now, wait_s) is None]
+
+
+def _urgency(view: View, job: Job) -> tuple[bool, int]:
+    """What makes a job go before one that is staged already; smaller goes first."""
+    mine = _belongs(view, job.owner)
+    return (not mine, 0 if mine else -job.priority)
+
+
+def _shut(view: View, job: Job, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The intervals in which ``job`` may not run, in order."""
+    booking, session = view.booking, view.session
+    if booking is not None and _foreign(booking, job):
+        backfill = booking.mode is BookingMode.PRIORITY and not booker_active(view, now)
+        if not (backfill and job.upper_s <= view.policy.backfill_max_s):
+            yield now, booking.end_at
+    elif booking is None and session is not None and session.holder != job.owner:
+        yield now, session.expires_at
+    for ahead in view.ahead:
+        if _foreign(ahead, job):
+            yield ahead.start_at, ahead.end_at
+
+
+def _foreign(booking: Booking, job: Job) -> bool:
+    """Whether the job has no business in a booking. Nobody owns a maintenance, not even who entered it."""
+    return booking.mode is BookingMode.MAINTENANCE or not booking.admits(job.owner)
 
 
 def _candidates(jobs: Iterable[Job]) -> Iterable[Job]:
@@ -191,7 +310,7 @@ def _closed(view: View) -> Reason | None:
     return None
 
 
-def _barred(view: View, job: Job, now: datetime) -> Reason | None:
+def _barred(view: View, job: Job, now: datetime, wait_s: float = 0.0) -> Reason | None:
     """Rules 2 to 4: what stops this job."""
     booking = view.booking
     if booking is not None and not booking.admits(job.owner):
@@ -212,19 +331,20 @@ def _barred(view: View, job: Job, now: datetime) -> Reason | None:
     if booking is None and session is not None and session.holder != job.owner:
         message = f"{session.holder} holds a session on {view.qpu}."
         return Reason(rule=Rule.SESSION, message=message, since=session.opened_at)
-    return _reaches_ahead(view, job, now)
+    return _reaches_ahead(view, job, now, wait_s)
 
 
-def _reaches_ahead(view: View, job: Job, now: datetime) -> Reason | None:
-    """The booking that the job may still run into. Nobody owns a maintenance, not even who entered it."""
-    ahead = view.next_booking
-    if ahead is None or now + timedelta(seconds=job.upper_s) <= ahead.start_at:
+def _reaches_ahead(view: View, job: Job, now: datetime, wait_s: float) -> Reason | None:
+    """The first booking of somebody else that the job may still run into."""
+    end = now + timedelta(seconds=wait_s + job.upper_s)
+    for ahead in view.ahead:
+        if end <= ahead.start_at:
+            return None
+        if _foreign(ahead, job):
+            whose = "the maintenance" if ahead.mode is BookingMode.MAINTENANCE else f"{ahead.booked_by}'s booking"
+            message = f"This job may take {job.upper_s:g} s and would reach into {whose} at {ahead.start_at:%H:%M}."
+            return Reason(rule=Rule.BOOKING_AHEAD, message=message, about=ahead.end_at)
+    if len(view.ahead) < AHEAD or end <= view.ahead[-1].end_at:
         return None
-    if ahead.mode is BookingMode.MAINTENANCE:
-        what = "the maintenance"
-    elif not ahead.admits(job.owner):
-        what = f"{ahead.booked_by}'s booking"
-    else:
-        return None
-    message = f"This job may take {job.upper_s:g} s and would reach into {what} at {ahead.start_at:%H:%M}."
-    return Reason(rule=Rule.BOOKING_AHEAD, message=message, about=ahead.end_at)
+    message = f"This job may take {job.upper_s:g} s, longer than the lab looks ahead among so many bookings."
+    return Reason(rule=Rule.BOOKING_AHEAD, message=message)

@@ -12,6 +12,7 @@ JSON texts of at most `MAX_FRAME_BYTES`. Both ends use the bus's verbs (see `pee
                    publish  lab.heartbeat  Heartbeat
     lab -> driver  request  qpu.prepare    Prepare -> Prepared     check a program, estimate it
                    publish  qpu.abort      Abort                   stop an attempt, or drop it if it has not begun
+                   publish  qpu.recall     Abort                   give an attempt back if it has not begun
                    publish  qpu.drain      {}                      take no more jobs
 
 Nothing here is needed for correctness to arrive: a lost claim is asked again, a lost abort is repeated at the next
@@ -36,7 +37,7 @@ INLINE_PROGRAM_BYTES = 64 << 10
 
 HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
-PREPARE, ABORT, DRAIN = "qpu.prepare", "qpu.abort", "qpu.drain"
+PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
 
 
 class Frame(Struct, kw_only=True, omit_defaults=True):
@@ -160,6 +161,8 @@ class Reported(Frame):
 
 
 class Abort(Frame):
+    """The attempt that an abort, or a recall, is about."""
+
     job_id: str
     attempt: int
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, update
 
-from qpi_jupyter.core.accounting import Entry, EntryKind
-from qpi_jupyter.core.bookings import Booking, BookingMode
-from qpi_jupyter.core.jobs import Job
-from qpi_jupyter.core.planner import Policy, View, next_job
-from qpi_server.store import SqliteStore, bench, facts, jobs
+from qpi_jupyter.core.bookings import BookingMode
+from qpi_jupyter.core.jobs import Job, JobState
+from qpi_jupyter.core.planner import AHEAD, Activity, Policy, View, next_job
+from qpi_server.store import SqliteStore, bench, jobs, schema, usage
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import JobRecord
 from qpi_server.store.view import load_view
@@ -25,7 +23,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def add_job(connection: Connection, number: int, owner: str, **fields: Any) -> None:
-    job = Job(id=f"job-{owner}-{number}", owner=owner, qpu="q1", estimate_s=1.0, **{"upper_s": 60.0, **fields})
+    job = Job(id=f"job-{owner}-{number}", owner=owner, estimate_s=1.0, **{"qpu": "q1", "upper_s": 60.0, **fields})
     row = JobRecord(job=job, format="qpy", program_sha256="p", num_circuits=1, shots=1, submitted_at=NOW)
     jobs.add(connection, row, b"{}")
 
@@ -33,6 +31,12 @@ def add_job(connection: Connection, number: int, owner: str, **fields: Any) -> N
 def lab(connection: Connection) -> None:
     bench.add_qpu(connection, QpuRow(name="q1", kind="pool", created_at=NOW))
     jobs.add_program(connection, "p", b"", NOW)
+
+
+def add_booking(connection: Connection, by: str, start_at: datetime, end_at: datetime, **fields: Any) -> None:
+    row = {"mode": "priority", "status": "booked", "invited": [], "created_at": NOW, "changed_at": NOW, **fields}
+    values = {"id": f"{by}-{start_at}", "qpu": "q1", "booked_by": by, "start_at": start_at, "end_at": end_at, **row}
+    connection.execute(insert(schema.bookings), values)
 
 
 def with_store(folder: Path, *units: Callable[[Connection], None], look: Callable[[Connection], Any]) -> Any:
@@ -126,8 +130,10 @@ def test_with_fair_share_everybody_has_a_job_in_the_view(tmp_path: Path) -> None
         for number in range(100):
             add_job(connection, number, "ann")
         add_job(connection, 0, "bob")
-        spent = Entry(kind=EntryKind.SETTLE, account="group:qed", person="ann", amount_s=-9.0, at=NOW, qpu="q1")
-        facts.add_entry(connection, replace(spent, job_id="x", attempt=1))
+        add_job(connection, 100, "ann", state=JobState.RUNNING)
+        usage.add(connection, "q1", "ann", NOW - timedelta(hours=30), 5.0)
+        usage.add(connection, "q1", "ann", NOW, 3.0)
+        usage.add(connection, "q1", "ann", NOW, 5.0)
 
     def look(connection: Connection) -> str | None:
         view, _ = load_view(connection, "q1", NOW, Policy(fair_share=True), online=True)
@@ -146,14 +152,16 @@ def test_the_bookers_job_is_found_behind_a_long_queue(tmp_path: Path, mode: Book
         add_job(connection, 0, "ann")
 
     hour = timedelta(hours=1)
-    booking = Booking(id="b", qpu="q1", booked_by="ann", start_at=NOW - hour, end_at=NOW + hour, mode=mode)
+
+    def book(connection: Connection) -> None:
+        add_booking(connection, "zoe", NOW - 2 * hour, NOW + hour, status="released")
+        add_booking(connection, "ann", NOW - hour, NOW + hour, mode=mode)
 
     def look(connection: Connection) -> str | None:
-        view, _ = load_view(connection, "q1", NOW, Policy(), online=True, booking=booking)
-        job = next_job(view, NOW)
+        job = next_job(pick(connection), NOW)
         return job.owner if job else None
 
-    assert with_store(tmp_path, crowd, look=look) == "ann"
+    assert with_store(tmp_path, crowd, book, look=look) == "ann"
 
 
 def test_a_short_job_is_found_for_the_time_before_a_booking(tmp_path: Path) -> None:
@@ -163,11 +171,67 @@ def test_a_short_job_is_found_for_the_time_before_a_booking(tmp_path: Path) -> N
         add_job(connection, 0, "ann", upper_s=5.0)
 
     soon, later = NOW + timedelta(seconds=30), NOW + timedelta(hours=1)
-    ahead = Booking(id="b", qpu="q1", booked_by="eve", start_at=soon, end_at=later)
+
+    def book(connection: Connection) -> None:
+        add_booking(connection, "eve", soon, later)
 
     def look(connection: Connection) -> str | None:
-        view, _ = load_view(connection, "q1", NOW, Policy(), online=True, next_booking=ahead)
-        job = next_job(view, NOW)
+        job = next_job(pick(connection), NOW)
         return job.owner if job else None
 
-    assert with_store(tmp_path, crowd, look=look) == "ann"
+    assert with_store(tmp_path, crowd, book, look=look) == "ann"
+
+
+def test_a_view_brings_the_next_bookings_in_order_and_no_others(tmp_path: Path) -> None:
+    minute = timedelta(minutes=1)
+
+    def book(connection: Connection) -> None:
+        for n in reversed(range(30)):
+            add_booking(connection, f"user{n}", NOW + n * minute, NOW + (n + 1) * minute)
+        add_booking(connection, "past", NOW - minute, NOW)
+        add_booking(connection, "gone", NOW + 2 * minute, NOW + 3 * minute, status="deleted")
+
+    view = with_store(tmp_path, book, look=pick)
+    assert view.booking.booked_by == "user0"
+    assert [b.booked_by for b in view.ahead] == [f"user{n}" for n in range(1, AHEAD + 1)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "activity"),
+    [
+        ({}, Activity(open_jobs=1)),
+        ({"checked": False}, Activity(open_jobs=1)),
+        ({"state": JobState.RUNNING}, Activity(open_jobs=1)),
+        ({"state": JobState.COMPLETED}, Activity(last_end_at=NOW - timedelta(seconds=2))),
+        ({"qpu": "q2"}, Activity()),
+    ],
+)
+def test_what_the_bookers_people_do_is_seen(tmp_path: Path, fields: dict[str, Any], activity: Activity) -> None:
+    def work(connection: Connection) -> None:
+        bench.add_qpu(connection, QpuRow(name="q2", kind="pool", created_at=NOW))
+        add_booking(connection, "ann", NOW - timedelta(hours=1), NOW + timedelta(hours=1), invited=["bob"])
+        add_job(connection, 0, "bob", **fields)
+        add_job(connection, 1, "eve")
+        over = schema.jobs.c.state == "completed"
+        connection.execute(update(schema.jobs).where(over).values(ended_at=NOW - timedelta(seconds=2)))
+
+    assert with_store(tmp_path, work, look=pick).activity == activity
+
+
+def test_a_booking_costs_a_pick_the_same_behind_a_long_history(tmp_path: Path) -> None:
+    def book(connection: Connection) -> None:
+        add_booking(connection, "ann", NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+        add_job(connection, 0, "bob", upper_s=1.0)
+
+    def history(connection: Connection) -> None:
+        for number in range(3_000):
+            add_job(connection, number, "ann", state=JobState.COMPLETED)
+            day = NOW - timedelta(days=1 + number)
+            add_booking(connection, "ann", day, day + timedelta(hours=1), status=("booked", "released")[number % 2])
+        connection.execute(update(schema.jobs).values(ended_at=NOW - timedelta(days=1)))
+
+    costs = []
+    for name, units in (("short", (book,)), ("long", (history, book))):
+        (tmp_path / name).mkdir()
+        costs.append(with_store(tmp_path / name, *units, look=steps(pick)))
+    assert costs[1] <= 2 * costs[0]

@@ -96,6 +96,7 @@ class ScriptedDriver:
         self.hello = hello
         self.epoch = 0
         self.aborts: asyncio.Queue[Abort] = asyncio.Queue()
+        self.recalls: asyncio.Queue[Abort] = asyncio.Queue()
         self.closed: list[str] = []
         self.prepared: list[Prepare] = []
         self.answer: Callable[[Prepare], Prepared] = lambda prepare: Prepared(estimate=QUICK)
@@ -108,7 +109,8 @@ class ScriptedDriver:
         there = Peer(self._to_driver)
         self.session = self.lab.drivers.connect(self.principal, there, self._closed)
         there.handlers, there.listeners = self.session.handlers, self.session.listeners
-        self.peer = Peer(there.receive, handlers={frames.PREPARE: self._prepare}, listeners={frames.ABORT: self._abort})
+        listeners = {frames.ABORT: self._abort, frames.RECALL: self._recall}
+        self.peer = Peer(there.receive, handlers={frames.PREPARE: self._prepare}, listeners=listeners)
         hello = Hello(
             name="fake",
             version="1",
@@ -177,6 +179,9 @@ class ScriptedDriver:
         if self.silent:
             await asyncio.get_running_loop().create_future()
         return self.answer(prepare)
+
+    async def _recall(self, data: Raw) -> None:
+        self.recalls.put_nowait(parse(data, Abort))
 
     async def _abort(self, data: Raw) -> None:
         self.aborts.put_nowait(parse(data, Abort))

@@ -57,6 +57,22 @@ def test_a_staged_job_is_given_back_and_never_runs(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_recalled_job_comes_back_unless_it_runs(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, executor="SlowExecutor") as running:
+            driver = await lab.greet()
+            await driver.assign(assignment("j1", source=b"one"))
+            await driver.assign(assignment("j2", source=b"two"))
+            await driver.holds(("j1", "running"), ("j2", "staged"))
+            for job in ("j1", "j2", "j9"):
+                driver.publish(frames.RECALL, Abort(job_id=job, attempt=1))
+            await driver.report("released", "j2")
+            await driver.holds(("j1", "running"))
+            assert [line["label"] for line in read_diary(running.diary)] == ["one"]
+
+    asyncio.run(story())
+
+
 def test_a_cancel_right_behind_its_job_always_finds_it(tmp_path: Path) -> None:
     async def story() -> None:
         async with ScriptedLab() as lab, agent(tmp_path, lab.url, "--stop-grace", "30", executor="SlowExecutor"):

@@ -264,7 +264,7 @@ def test_the_same_key_and_request_give_the_same_job(tmp_path: Path) -> None:
             assert len({job.id for job, _ in results}) == 1
             assert [created for _, created in results].count(True) == 1
             with pytest.raises(Conflict):
-                await lab.jobs.submit(ANN, bell(priority=1), idempotency_key="k")
+                await lab.jobs.submit(ANN, bell(priority=-1), idempotency_key="k")
             other, created = await lab.jobs.submit(BOB, bell(), idempotency_key="k")
             assert created
             assert other.id != results[0][0].id

@@ -113,7 +113,7 @@ def test_priority_then_age(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path, driver={"places": 2}) as (lab, driver):
             await driver.connect()
-            ids = [(await lab.jobs.submit(ANN, bell(priority=p)))[0].id for p in (0, 0, 5)]
+            ids = [(await lab.jobs.submit(ADMIN, bell(priority=p)))[0].id for p in (0, 0, 5)]
             assert [(await driver.claim()).job_id for _ in ids] == [ids[2], ids[0], ids[1]]
 
     asyncio.run(dialogue())

@@ -22,6 +22,8 @@ BODIES: dict[str, Any] = {
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "TokenIn": {},
+    "QpuChange": {},
+    "SessionIn": {"qpu": "q"},
     "AccountChange": {"limited": None},
     "GrantIn": {"seconds": 1},
     "TimeRequestIn": {"seconds": 1},

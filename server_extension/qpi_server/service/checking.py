@@ -18,7 +18,7 @@ from qpi_jupyter.core.programs import ProgramFormat, unpack
 from qpi_jupyter.wire.events import EventName
 from qpi_jupyter.wire.frames import PREPARE, Prepare, Prepared, ProgramRef
 from qpi_jupyter.wire.rest import OptionsIn
-from qpi_server.store import facts, jobs
+from qpi_server.store import facts, jobs, usage
 from qpi_server.store.jobs import JobRecord
 
 from .dispatch import inline_limit
@@ -150,23 +150,34 @@ class Checker:
             before = jobs.find(connection, record.id)
             if before is None or before.job.state is not JobState.QUEUED:
                 return False
-            job = checked(before.job, estimate, session.timeout_s).with_(retry=retry)
-            after = replace(before, job=job, version=before.version + 1, num_circuits=estimate.num_circuits)
+            correction = usage.learnt(connection, session.qpu).correction
+            job = checked(before.job, estimate, session.timeout_s, correction).with_(retry=retry)
+            after = replace(
+                before,
+                job=job,
+                version=before.version + 1,
+                num_circuits=estimate.num_circuits,
+                raw_estimate_s=estimate.estimate_s,
+            )
             jobs.save(connection, before, after)
             facts.add_event(connection, changed_event(after, at, EventName.JOB_CHECKED))
             return True
 
         if await self._room.store.write(unit):
             self._room.outbox.told(record.id, record.job.owner)
-            self._room.outbox.wake(session.qpu)
+            self._room.outbox.queued(session.qpu, record.job)
 
 
-def checked(job: Job, estimate: Estimate, timeout_s: float) -> Job:
-    """The job with its estimate; no run is longer than the driver lets it be."""
+def checked(job: Job, estimate: Estimate, timeout_s: float, correction: float) -> Job:
+    """The job with its estimate, corrected by what was measured; no run is longer than the driver lets it be.
+
+    The bound is the executor's own and never lowered: what never took that long still may.
+    """
+    likely_s = estimate.estimate_s * correction
     return job.with_(
         checked=True,
-        estimate_s=min(estimate.estimate_s, timeout_s),
-        upper_s=min(max(estimate.upper_s, estimate.estimate_s), timeout_s),
+        estimate_s=min(likely_s, timeout_s),
+        upper_s=min(max(estimate.upper_s, estimate.estimate_s, likely_s), timeout_s),
     )
 
 

@@ -1,4 +1,4 @@
-"""Gives jobs to parked claims: woken by what may change the answer, never by a clock."""
+"""Gives jobs to parked claims: woken by what may change the answer, a job, a booking or its hour, never by a poll."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ import msgspec
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.errors import Unavailable
+from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance
-from qpi_jupyter.core.planner import Policy, next_job
+from qpi_jupyter.core.planner import Policy, View, next_job
 from qpi_jupyter.core.programs import ProgramFormat, unpack
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import INLINE_PROGRAM_BYTES, MAX_FRAME_BYTES, Assignment, ProgramRef
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.store import jobs
 from qpi_server.store.jobs import JobRecord
-from qpi_server.store.view import load_view
+from qpi_server.store.view import load_view, use
 
+from . import staging
+from .clock import Timer
 from .room import Room
+from .sessions import Sessions
+from .staging import Look
 from .transitions import Change, carry_out
 
 log = logging.getLogger(__name__)
@@ -37,12 +42,17 @@ class ParkedClaim:
     qpu: str
     driver: str
     epoch: int
-    room: int
-    """How many attempts the driver may have at once."""
+    places: int
+    """How many attempts the driver runs at once."""
     timeout_s: float
     future: asyncio.Future[Assignment] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     serving: bool = False
     expired: bool = False
+
+    @property
+    def room(self) -> int:
+        """How many attempts the driver may have at once: one runs and one is staged at each place."""
+        return 2 * self.places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +76,37 @@ def inline_limit(options: bytes) -> int:
 class _Picked:
     given: list[_Given]
     dry: bool
-    """No job is left that could go."""
+    """No job is left that could go, and the end of a job changes nothing about that."""
+    calm: bool
+    """Neither bookings nor sessions matter here."""
+    next_at: datetime | None
+    """When the answer may change by itself."""
 
 
 class Dispatcher:
     """The parked claims of every QPU, and the loop that serves them."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, room: Room, sessions: Sessions) -> None:
+        self._room, self._sessions = room, sessions
         self._parked: dict[str, list[ParkedClaim]] = defaultdict(list)
         self._serving: set[str] = set()
         self._again: set[str] = set()
         self._dry: set[str] = set()
         """QPUs where the planner found nothing, and nothing has changed since: a claim there is only parked."""
+        self._calm: set[str] = set()
+        """QPUs where only the queue decides."""
+        self._staged: dict[str, dict[str, int]] = defaultdict(dict)
+        """The priorities of the jobs that were given out and have not begun, by QPU and job."""
+        self._timers: dict[str, Timer] = {}
+        self._looking: set[str] = set()
+        self._look_again: set[str] = set()
 
     async def claim(self, claim: ParkedClaim) -> Assignment:
         """The next job for this place; an empty assignment if none came within ``reask_s``."""
         parked = self._parked[claim.qpu]
         parked.append(claim)
         if claim.qpu not in self._dry:
-            self.wake(claim.qpu)
+            self._serve_soon(claim.qpu)
         try:
             await asyncio.wait({claim.future}, timeout=self._room.config.reask_s)
             claim.expired = True
@@ -102,11 +123,41 @@ class Dispatcher:
                 parked.remove(claim)
 
     def wake(self, qpu: str) -> None:
-        """Ask the planner again for ``qpu``: there is a new job, or a job may go that might not before.
+        """Ask everything again for ``qpu``: whose turn it is may have changed, by a booking, a session or a switch."""
+        self._calm.discard(qpu)
+        self._serve_soon(qpu)
+        self._look_soon(qpu)
+
+    def queued(self, qpu: str, job: Job) -> None:
+        """There is one more job that may go.
 
         The unit that picks is queued at once, behind whatever this caller has just given to the store: a submit and
         the assignment that it leads to share one commit.
         """
+        self._serve_soon(qpu)
+        staged = self._staged.get(qpu)
+        if staged and (qpu not in self._calm or job.priority > min(staged.values())):
+            self._look_soon(qpu)
+
+    def freed(self, qpu: str) -> None:
+        """A driver has room for one more: that matters only if there is a job."""
+        if qpu not in self._dry:
+            self._serve_soon(qpu)
+
+    def observe(self, change: Change) -> None:
+        """Remember what is staged."""
+        job = change.after.job
+        if job.state is JobState.ASSIGNED:
+            self._staged[job.qpu][job.id] = job.priority
+        else:
+            self._staged[job.qpu].pop(job.id, None)
+
+    def close(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _serve_soon(self, qpu: str) -> None:
         self._dry.discard(qpu)
         if qpu in self._serving:
             self._again.add(qpu)
@@ -116,11 +167,6 @@ class Dispatcher:
         self._serving.add(qpu)
         work = self._room.store.write(self._unit(qpu, claims := self._take(qpu)))
         self._room.outbox.tasks.start(self._serve(qpu, claims, work), f"dispatch {qpu}")
-
-    def freed(self, qpu: str) -> None:
-        """A driver has room for one more: that matters only if there is a job."""
-        if qpu not in self._dry:
-            self.wake(qpu)
 
     def _take(self, qpu: str) -> list[ParkedClaim]:
         self._again.discard(qpu)
@@ -138,6 +184,7 @@ class Dispatcher:
                 picked = await work
                 if picked.dry and qpu not in self._again:
                     self._dry.add(qpu)
+                self._plan(qpu, picked.calm, picked.next_at)
                 self._hand_out(picked.given)
                 self._let_go(claims)
                 if qpu not in self._again or not self._parked[qpu]:
@@ -150,6 +197,45 @@ class Dispatcher:
         finally:
             self._serving.discard(qpu)
             self._let_go(claims)
+
+    def _plan(self, qpu: str, calm: bool, next_at: datetime | None) -> None:
+        """Ask again when the time of day alone may change the answer."""
+        (self._calm.add if calm else self._calm.discard)(qpu)
+        if (earlier := self._timers.pop(qpu, None)) is not None:
+            earlier.cancel()
+        if next_at is not None:
+            left_s = max(0.0, (next_at - self._room.now()).total_seconds())
+            moment = self._room.clock.monotonic() + left_s
+            self._timers[qpu] = self._room.clock.call_at(moment, lambda: self._due(qpu))
+
+    def _due(self, qpu: str) -> None:
+        self._timers.pop(qpu, None)
+        self._room.outbox.wake(qpu)
+
+    def _look_soon(self, qpu: str) -> None:
+        """Look at what is staged, and at bookings whose people do not come."""
+        if qpu in self._looking:
+            self._look_again.add(qpu)
+        else:
+            self._looking.add(qpu)
+            self._room.outbox.tasks.start(self._look(qpu), f"look at {qpu}")
+
+    async def _look(self, qpu: str) -> None:
+        again = True
+        try:
+            while again:
+                self._look_again.discard(qpu)
+                look = Look(qpu, self._room.now(), self._room.config.policy, self._sessions.all())
+                seen = await self._room.store.write(look)
+                if seen.given_back:
+                    self._room.outbox.public()
+                    self._room.outbox.wake(qpu)
+                self._plan(qpu, seen.calm, seen.next_at)
+                for job in seen.recalled:
+                    self._sessions.recall(job.driver or "", job.id, job.attempt)
+                again = qpu in self._look_again
+        finally:
+            self._looking.discard(qpu)
 
     @staticmethod
     def _let_go(claims: Sequence[ParkedClaim]) -> None:
@@ -187,28 +273,39 @@ class _Pick:
 
     def __call__(self, connection: Connection) -> _Picked:
         given: list[_Given] = []
-        want = len(self._claims)
-        view, rows = load_view(connection, self._qpu, self._at, self._policy, online=True, want=want)
-        job = next_job(view, self._at)
-        if job is None:
-            return _Picked(given=given, dry=True)
-        load = {driver: jobs.count_open(connection, driver) for driver in {claim.driver for claim in self._claims}}
+        want, at = len(self._claims), self._at
+        view, rows = load_view(connection, self._qpu, at, self._policy, online=True, want=want)
+        job = next_job(view, at)
+        if job is not None:
+            load = {driver: jobs.count_open(connection, driver) for driver in {claim.driver for claim in self._claims}}
         waiting = list(self._claims)
         while waiting and job is not None:
             # The driver with the most room first: an idle one before one that would only stage the job.
             claim = min(waiting, key=lambda c: load[c.driver] - c.room)
             if load[claim.driver] >= claim.room:
                 break
+            if view.ahead and load[claim.driver]:
+                wait_s = staging.wait_s(connection, claim.driver, claim.places, at)
+                job = next_job(view, at, wait_s=wait_s)
+                if job is None:
+                    break
             waiting.remove(claim)
             load[claim.driver] += 1
-            step = advance(job, Event(kind=EventKind.ASSIGNED, at=self._at, driver=claim.driver))
-            change = carry_out(connection, rows[job.id], step, self._at, epoch=claim.epoch)
-            assignment = _assignment(connection, change.after, claim.timeout_s)
-            given.append(_Given(claim=claim, change=change, assignment=assignment))
+            given.append(self._give(connection, claim, rows[job.id], view))
             view = replace(view, jobs=tuple(other for other in view.jobs if other is not job))
-            job = next_job(view, self._at)
+            job = next_job(view, at)
         # A view brings only the head of a longer queue: then there may be more than it knows.
-        return _Picked(given=given, dry=job is None and len(rows) <= want)
+        dry = job is None and len(rows) <= want and view.calm
+        return _Picked(given=given, dry=dry, calm=view.calm, next_at=staging.next_look(view, at))
+
+    def _give(self, connection: Connection, claim: ParkedClaim, record: JobRecord, view: View) -> _Given:
+        event = Event(kind=EventKind.ASSIGNED, at=self._at, driver=claim.driver)
+        change = carry_out(connection, record, advance(record.job, event), self._at, epoch=claim.epoch)
+        booking = view.booking
+        if booking is not None and not booking.used and booking.admits(record.job.owner):
+            use(connection, booking.id, self._at)
+        assignment = _assignment(connection, change.after, claim.timeout_s)
+        return _Given(claim=claim, change=change, assignment=assignment)
 
 
 def _assignment(connection: Connection, record: JobRecord, timeout_s: float) -> Assignment:

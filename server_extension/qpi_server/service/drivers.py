@@ -156,7 +156,7 @@ class DriverSession:
                 qpu=self.qpu,
                 driver=self.driver,
                 epoch=self.epoch,
-                room=2 * self.places,
+                places=self.places,
                 timeout_s=self.timeout_s,
             )
         )

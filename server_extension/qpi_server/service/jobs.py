@@ -14,7 +14,7 @@ from qpi_jupyter.core.access import Permission, Principal, allows
 from qpi_jupyter.core.errors import Conflict, Forbidden, Rejected
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance, left_out
-from qpi_jupyter.core.planner import Reason, explain
+from qpi_jupyter.core.planner import Reason
 from qpi_jupyter.core.results import qiskit_result
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.rest import DatasetInfo, JobChange, JobModel, JobPage, SubmitRequest
@@ -22,9 +22,8 @@ from qpi_server.store import facts, jobs
 from qpi_server.store.facts import ResultRow
 from qpi_server.store.jobs import JobRecord
 from qpi_server.store.search import page
-from qpi_server.store.view import load_view
 
-from . import job_edits
+from . import job_edits, outlook
 from .job_edits import own, visible
 from .job_search import Wanted, search_for, total
 from .models import job_model
@@ -216,12 +215,7 @@ class JobService:
         return models
 
     def _why(self, connection: Connection, job: Job) -> Reason:
-        """Why a queued job waits."""
-        online, now = self._sessions.online(job.qpu), self._room.now()
-        view, _ = load_view(connection, job.qpu, now, self._room.config.policy, online=online)
-        count, seconds = jobs.ahead(connection, job)
-        places = max(1, self._sessions.places(job.qpu))
-        return explain(view, job, now, ahead=count, eta_s=seconds / places if online else None)
+        return outlook.why(connection, self._room, self._sessions, job)
 
 
 def _cursor(text: str) -> int:

@@ -32,6 +32,7 @@ from .metrics import Metrics
 from .notices import NoticeService
 from .outbox import Outbox
 from .people import PeopleService
+from .qpu_sessions import QpuSessionService
 from .qpus import EmbeddedService, QpuService
 from .reconcile import Reconciler
 from .retention import Retention
@@ -55,14 +56,19 @@ class Lab:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._sessions = sessions = Sessions(room)
+<<<<<<< HEAD
         self._dispatcher = Dispatcher(room)
         self.telemetry = TelemetryService(room)
+=======
+        self._dispatcher = Dispatcher(room, sessions)
+>>>>>>> dispatch
         self._reconciler = Reconciler(room, sessions, self._greeted)
         self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard)
         self._checker = Checker(room, sessions, self.drivers)
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
+        self.qpu_sessions = QpuSessionService(room, sessions)
         self.accounts = AccountService(room)
         self.time_requests = TimeRequestService(room)
         door = Door(room)
@@ -74,10 +80,11 @@ class Lab:
         self.bookings = BookingService(room)
         self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, self.people)
-        room.outbox.wake = self._dispatcher.wake
+        room.outbox.wake = self._wake
+        room.outbox.queued = self._dispatcher.queued
         room.outbox.freed = self._dispatcher.freed
         room.outbox.abort = sessions.abort
-        room.outbox.observers.append(room.metrics.observe)
+        room.outbox.observers += [room.metrics.observe, self._dispatcher.observe]
 
     @classmethod
     async def open(cls, config: LabConfig, *, clock: Clock | None = None) -> Lab:
@@ -107,6 +114,9 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
+        await lab.qpu_sessions.recover()
+        for name in room.qpus:
+            room.outbox.wake(name)
         lab._retention.start()
         await lab.notices.recover()
         return lab
@@ -117,6 +127,8 @@ class Lab:
             session.close("The lab is closing.")
             session.peer.close()
         self._reconciler.close()
+        self._dispatcher.close()
+        self.qpu_sessions.close_all()
         self._retention.close()
         self.notices.close()
         await self._room.outbox.tasks.close()
@@ -152,5 +164,12 @@ class Lab:
 
     def _greeted(self, qpu: str) -> None:
         self._checker.wake(qpu)
+        self._room.outbox.wake(qpu)
+
+    def _wake(self, qpu: str) -> None:
         self._dispatcher.wake(qpu)
+<<<<<<< HEAD
         self._room.outbox.tasks.start(self.telemetry.calibrated(qpu), f"calibration of {qpu}")
+=======
+        self.qpu_sessions.wake(qpu)
+>>>>>>> dispatch

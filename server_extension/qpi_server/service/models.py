@@ -149,6 +149,7 @@ def _reason(reason: Reason) -> WaitReason:
         position=reason.position,
         since_at=reason.since,
         about_at=reason.about,
+        error_s=reason.error_s,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.core.jobs import Job
 
 from .transitions import Change
 
@@ -97,6 +98,9 @@ class Outbox:
         self.bell = Bell()
         self.tasks = Tasks()
         self.wake: Callable[[str], None]
+        """Whose turn it is on this QPU may have changed: a booking, a session, a switch."""
+        self.queued: Callable[[str, Job], None]
+        """There is one more job that may go."""
         self.freed: Callable[[str], None]
         self.abort: Callable[[str, str, int], None]
         self.observers: list[Callable[[Change], None]] = []
@@ -108,7 +112,7 @@ class Outbox:
             for attempt in change.aborts:
                 self.abort(change.driver, job.id, attempt)
         if change.queued:
-            self.wake(job.qpu)
+            self.queued(job.qpu, job)
         elif change.freed:
             self.freed(job.qpu)
         if change.changed:

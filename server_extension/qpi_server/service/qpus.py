@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import msgspec
 from sqlalchemy import Connection
 
-from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import Conflict, NotFound
+from qpi_jupyter.core.access import Permission, Principal, allows
+from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
 from qpi_jupyter.wire.events import EventName
-from qpi_jupyter.wire.rest import QpuDetail, QpuIn, QpuList, QpuModel
-from qpi_server.store import bench
+from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuIn, QpuList, QpuModel
+from qpi_server.store import audit, bench, facts
+from qpi_server.store.audit import AuditRow
 from qpi_server.store.bench import DriverRow, QpuRow
+from qpi_server.store.facts import EventRow
 
 from .people import PeopleService
 from .room import Room
@@ -64,6 +67,40 @@ class QpuService:
         await self._room.load_qpus()
         await self._room.announce(EventName.QPU_CHANGED, row.name, {"status": "offline"})
         return await self.get(principal, row.name)
+
+    async def change(self, principal: Principal, name: str, change: QpuChange) -> QpuDetail:
+        """Switch what may run there; it takes effect within one job.
+
+        Raises
+        ------
+        NotFound
+            there is none of that name.
+        Forbidden
+            only managers may.
+        """
+        if not allows(principal, Permission.QPUS_OPERATE):
+            raise Forbidden("Only managers may change a QPU.", code="forbidden")
+        self._room.qpu(name)
+        wanted = {key: value for key, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+        at = self._room.now()
+
+        def unit(connection: Connection) -> QpuRow:
+            before = bench.qpu(connection, name)
+            assert before is not None, "a QPU is never deleted"
+            after = replace(before, **wanted)
+            if after != before:
+                bench.change_qpu(connection, name, wanted)
+                data = {"status": self.status(after), "hold": after.hold, "by": principal.name}
+                facts.add_event(connection, EventRow(kind=EventName.QPU_CHANGED, at=at, qpu=name, data=data))
+                row = AuditRow(at=at, who=principal.name, action="qpu.change", subject=f"qpu:{name}", data=wanted)
+                audit.add(connection, row)
+            return after
+
+        row = await self._room.store.write(unit)
+        self._room.describe(name, row.description)
+        self._room.outbox.public()
+        self._room.outbox.wake(name)
+        return await self.get(principal, name)
 
     def status(self, row: QpuRow) -> Literal["online", "offline", "maintenance", "disabled"]:
         """The public word for how the QPU is."""

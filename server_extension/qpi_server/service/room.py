@@ -132,6 +132,9 @@ class Room:
     def set_manifest(self, name: str, manifest: Manifest) -> None:
         self.qpus[name] = replace(self.qpus[name], manifest=manifest)
 
+    def describe(self, name: str, description: str) -> None:
+        self.qpus[name] = replace(self.qpus[name], description=description)
+
     def now(self) -> datetime:
         return self.clock.now()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from qpi_jupyter.wire.frames import ABORT, Abort
+from qpi_jupyter.wire.frames import ABORT, RECALL, Abort
 
 from .room import Room
 
@@ -54,6 +54,13 @@ class Sessions:
         if session is not None:
             body = Abort(job_id=job_id, attempt=attempt)
             self._room.outbox.tasks.start(session.peer.publish(ABORT, body), f"abort {job_id}")
+
+    def recall(self, driver: str, job_id: str, attempt: int) -> None:
+        """Ask a driver for an attempt that it may not have begun; a lost word costs the wait for it."""
+        session = self._by_driver.get(driver)
+        if session is not None:
+            body = Abort(job_id=job_id, attempt=attempt)
+            self._room.outbox.tasks.start(session.peer.publish(RECALL, body), f"recall {job_id}")
 
     def _count(self, qpu: str) -> None:
         self._room.metrics.drivers.labels(qpu).set(len(list(self.of(qpu))))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from sqlalchemy import Connection
 
-from qpi_jupyter.core.access import Principal
+from qpi_jupyter.core.access import Permission, Principal, allows
 from qpi_jupyter.core.accounting import group_account
 from qpi_jupyter.core.errors import Conflict, Forbidden, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.jobs import Job, RetryPolicy
@@ -24,10 +24,11 @@ from qpi_server.store import bench, facts, jobs
 from qpi_server.store.jobs import JobRecord
 
 from .charging import set_aside
-from .checking import Candidate, Checker, checked
+from .checking import Candidate, Checker
 from .crowd import Crowd
 from .dispatch import MAX_OPTIONS_BYTES
 from .job_edits import sharing
+from .outlook import Outlook
 from .room import Qpu, Room, find
 from .sessions import Sessions
 from .transitions import changed_event, hold_for
@@ -43,6 +44,7 @@ class _Draft:
 
     record: JobRecord
     program: Candidate
+    outlook: Outlook
     fingerprint: str
     key: str | None
 
@@ -75,7 +77,7 @@ class Submitter:
         qpu = draft.record.job.qpu
         if draft.record.job.checked:
             # Queued right behind the job: both share a commit, and the answer waits for neither more nor less.
-            self._room.outbox.wake(qpu)
+            self._room.outbox.queued(qpu, draft.record.job)
         try:
             record, created = await work
         except Forbidden as error:
@@ -94,6 +96,8 @@ class Submitter:
         return await self._room.store.read(lambda c: _same(c, principal.name, key, fingerprint))
 
     async def _draft(self, principal: Principal, request: SubmitRequest, key: str | None, fingerprint: str) -> _Draft:
+        if request.priority > 0 and not allows(principal, Permission.PRIORITY_RAISE):
+            raise Forbidden("A priority above 0 is for managers; leave it out.", code="priority", field="priority")
         program = request.to_program()
         check_program(program, max_shots=self._room.config.max_shots)
         account = "" if request.group is None else _account(principal, request.group)
@@ -112,12 +116,10 @@ class Submitter:
             submitted_at=at,
             account=account,
             tags=tuple(dict.fromkeys(request.tags)),
-            checked=False,
+            checked=estimate is not None,
             estimate_s=bound,
             upper_s=bound,
         )
-        if estimate is not None:
-            job = checked(job, estimate, self._timeout_s(qpu.name))
         record = JobRecord(
             job=job,
             name=request.name,
@@ -130,7 +132,13 @@ class Submitter:
             project=request.project,
             shared_with=sharing(principal, request.shared_with),
         )
-        return _Draft(record, candidate, fingerprint, key)
+        outlook = Outlook(
+            policy=self._room.config.policy,
+            estimate=estimate,
+            timeout_s=self._timeout_s(qpu.name),
+            places=self._sessions.places(qpu.name),
+        )
+        return _Draft(record, candidate, outlook, fingerprint, key)
 
     def _timeout_s(self, qpu: str) -> float:
         session = next(self._sessions.of(qpu), None)
@@ -270,6 +278,7 @@ def _store(connection: Connection, draft: _Draft, allowance_s: float | None) -> 
     record, at, owner = draft.record, draft.record.submitted_at, draft.record.job.owner
     if draft.key is not None and (known := _same(connection, owner, draft.key, draft.fingerprint)) is not None:
         return known, False
+    record = draft.outlook.promise(connection, record)
     hold = hold_for(record.job, 1, at)
     set_aside(connection, hold, allowance_s)
     jobs.add_program(connection, draft.program.sha256, draft.program.packed, at)

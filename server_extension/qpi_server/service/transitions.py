@@ -21,6 +21,8 @@ from qpi_server.store import attempts, facts, jobs
 from qpi_server.store.facts import EventRow
 from qpi_server.store.jobs import JobRecord
 
+from .measure import measure
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -71,6 +73,7 @@ def carry_out(
     if step.changed:
         after = _record(before, step, at, floor)
         jobs.save(connection, before, after)
+        measure(connection, before, after, at)
     lines: list[Entry] = []
     for effect in step.effects:
         lines += _interpret(connection, effect, before, after, at, epoch)

@@ -87,6 +87,11 @@ def add_qpu(connection: Connection, row: QpuRow) -> None:
     connection.execute(insert(qpus), values)
 
 
+def change_qpu(connection: Connection, name: str, values: Mapping[str, Any]) -> None:
+    """Write these columns of a QPU."""
+    connection.execute(update(qpus).where(qpus.c.name == name).values(**values))
+
+
 def set_manifest(connection: Connection, name: str, manifest: Mapping[str, Any]) -> None:
     """Keep what a driver said that its QPU can do."""
     connection.execute(update(qpus).where(qpus.c.name == name).values(manifest=dict(manifest)))

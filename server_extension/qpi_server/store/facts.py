@@ -182,16 +182,6 @@ def balance(connection: Connection, account: str) -> float:
     return float(connection.execute(query).scalar() or 0.0)
 
 
-def shares(connection: Connection, qpu: str, since: datetime) -> dict[str, float]:
-    """QPU-seconds used on ``qpu`` since then, by person."""
-    query = (
-        select(ledger.c.person, func.sum(ledger.c.amount_s))
-        .where(ledger.c.qpu == qpu, ledger.c.at >= since, ledger.c.kind != EntryKind.GRANT)
-        .group_by(ledger.c.person)
-    )
-    return {person: -float(amount) for person, amount in connection.execute(query)}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:
     """A stored result: its header as it came, and where its data lies."""

@@ -123,6 +123,18 @@ def count_open(connection: Connection, driver: str) -> int:
     return int(connection.execute(_COUNT_OF_DRIVER, {"by": driver}).scalar_one())
 
 
+_OPEN_ON = (
+    select(*COLUMNS)
+    .where(jobs.c.qpu == bindparam("on"), jobs.c.state.in_([s.value for s in OPEN]))
+    .order_by(jobs.c.seq)
+)
+
+
+def open_on(connection: Connection, qpu: str) -> list[JobRecord]:
+    """Every job whose attempt is with a driver of this QPU."""
+    return [record(row) for row in connection.execute(_OPEN_ON, {"on": qpu})]
+
+
 def drivers_with_open_jobs(connection: Connection) -> list[tuple[str, str]]:
     """Each with its QPU."""
     states = [s.value for s in OPEN]
@@ -220,6 +232,7 @@ def save(connection: Connection, before: JobRecord, after: JobRecord) -> None:
             "busy_s": after.busy_s,
             "progress": after.progress,
             "num_circuits": after.num_circuits,
+            "raw_estimate_s": after.raw_estimate_s,
         },
     )
     _count(connection, after.job.qpu, before.job, after.job)

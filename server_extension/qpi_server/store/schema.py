@@ -387,6 +387,15 @@ time_requests = Table(
     sqlite_autoincrement=True,
 )
 
+usage = Table(  # what fair share counts: busy seconds by person and hour since 1970
+    "usage",
+    metadata,
+    Column("qpu", String, ForeignKey("qpus.name"), primary_key=True),
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("person", String, primary_key=True),
+    Column("busy_s", Float(53), nullable=False),
+)
+
 # --- bookings
 
 bookings = Table(

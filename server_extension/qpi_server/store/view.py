@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
-from qpi_jupyter.core.bookings import Booking
+from qpi_jupyter.core.bookings import Booking, BookingMode, active
 from qpi_jupyter.core.jobs import JobState
-from qpi_jupyter.core.planner import HEAD, VIEW_LIMIT, Policy, Session, View
+from qpi_jupyter.core.planner import AHEAD, HEAD, VIEW_LIMIT, Activity, Policy, View
 
-from . import bench, facts
+from . import bench, qpu_sessions, usage
 from .jobs import COLUMNS, JobRecord, record
-from .schema import jobs
+from .schema import bookings, jobs
 
 _WAITING = (jobs.c.qpu == bindparam("on"), jobs.c.state == JobState.QUEUED.value, jobs.c.checked.is_(True))
 _ORDER = (jobs.c.priority.desc(), jobs.c.seq)
@@ -27,19 +29,35 @@ _OF_PERSON = (
 _NEXT_PERSON = select(func.min(jobs.c.owner)).where(*_WAITING, jobs.c.owner > bindparam("person"))
 _SHORT = select(*COLUMNS).where(*_WAITING, jobs.c.upper_s <= bindparam("longest")).order_by(*_ORDER).limit(HEAD)
 HIGHEST = 10
+_CALENDAR = (
+    select(bookings)
+    .where(bookings.c.qpu == bindparam("on"), bookings.c.status == "booked", bookings.c.end_at > bindparam("now"))
+    .order_by(bookings.c.end_at)
+    .limit(AHEAD + 1)
+)
+_NOT_FINAL = [state.value for state in JobState if not state.final]
+_OPEN_OF = (
+    select(jobs.c.seq)
+    .where(
+        jobs.c.qpu == bindparam("on"),
+        jobs.c.state.in_(_NOT_FINAL),
+        jobs.c.checked.in_([True, False]),
+        jobs.c.owner.in_(bindparam("who", expanding=True)),
+    )
+    .limit(1)
+)
+_LAST_END_OF = select(func.max(jobs.c.ended_at)).where(
+    jobs.c.ended_at > bindparam("since"),
+    jobs.c.deleted_at.is_(None),
+    # The time is what narrows it: a column with nothing added to it would tempt the database to another index.
+    jobs.c.qpu.concat("") == bindparam("on"),
+    jobs.c.owner.concat("").in_(bindparam("who", expanding=True)),
+)
+_USE = update(bookings).where(bookings.c.id == bindparam("booking")).values(used_at=bindparam("at"))
 
 
 def load_view(
-    connection: Connection,
-    qpu: str,
-    now: datetime,
-    policy: Policy,
-    *,
-    online: bool,
-    want: int = 1,
-    booking: Booking | None = None,
-    next_booking: Booking | None = None,
-    session: Session | None = None,
+    connection: Connection, qpu: str, now: datetime, policy: Policy, *, online: bool, want: int = 1
 ) -> tuple[View, dict[str, JobRecord]]:
     """What the planner may look at, and the rows behind its jobs, by id.
 
@@ -47,27 +65,88 @@ def load_view(
     more shows whether there are more. Otherwise each person's first jobs come too, and the first that are short
     enough to fit.
     """
+    view = load_rules(connection, qpu, now, policy, online=online)
+    rows = {row.id: record(row) for row in connection.execute(_FIRST, {"on": qpu, "count": want + 1})}
+    if policy.fair_share:
+        since = now - timedelta(seconds=policy.fair_share_window_s)
+        view = replace(view, shares=usage.shares(connection, qpu, since))
+    if policy.fair_share or view.booking is not None or view.session is not None:
+        rows |= _heads(connection, qpu)
+    elif view.ahead:
+        rows |= _first_of(connection, qpu, people(view.ahead[0]))
+    for longest in _fitting(view, now):
+        rows |= {row.id: record(row) for row in connection.execute(_SHORT, {"on": qpu, "longest": longest})}
+    return replace(view, jobs=tuple(row.job for row in rows.values())), rows
+
+
+def load_rules(connection: Connection, qpu: str, now: datetime, policy: Policy, *, online: bool) -> View:
+    """The view without jobs: how the QPU is, and whose time it is now and next."""
     enabled, maintenance, hold = bench.flags(connection, qpu)
-    view = View(
+    booking, ahead = calendar(connection, qpu, now)
+    session = qpu_sessions.held(connection, qpu, now)
+    activity = Activity()
+    if booking is not None and booking.mode is BookingMode.PRIORITY:
+        since = max(booking.start_at, now - timedelta(seconds=policy.idle_threshold_s))
+        activity = activity_of(connection, qpu, people(booking), since)
+    return View(
         qpu=qpu,
         online=online,
         enabled=enabled,
         maintenance=maintenance,
         hold=hold,
         booking=booking,
-        next_booking=next_booking,
+        ahead=ahead,
         session=session,
+        activity=activity,
         policy=policy,
     )
-    rows = {row.id: record(row) for row in connection.execute(_FIRST, {"on": qpu, "count": want + 1})}
-    if policy.fair_share:
-        since = now - timedelta(seconds=policy.fair_share_window_s)
-        view = replace(view, shares=facts.shares(connection, qpu, since))
-    if policy.fair_share or booking is not None or session is not None:
-        rows |= _heads(connection, qpu)
-    for longest in _fitting(now, policy, booking, next_booking):
-        rows |= {row.id: record(row) for row in connection.execute(_SHORT, {"on": qpu, "longest": longest})}
-    return replace(view, jobs=tuple(row.job for row in rows.values())), rows
+
+
+def calendar(connection: Connection, qpu: str, now: datetime) -> tuple[Booking | None, tuple[Booking, ...]]:
+    """The booking that is on, and the next ones by their start."""
+    rows = connection.execute(_CALENDAR, {"on": qpu, "now": now})
+    found = sorted((_booking(row) for row in rows), key=lambda booking: booking.start_at)
+    return active(found, now), tuple(booking for booking in found if booking.start_at > now)[:AHEAD]
+
+
+def people(booking: Booking) -> tuple[str, ...]:
+    """Whose the booking is."""
+    return (booking.booked_by, *sorted(booking.invited))
+
+
+def activity_of(connection: Connection, qpu: str, who: Sequence[str], since: datetime) -> Activity:
+    """What these people do on ``qpu``: whether a job of theirs is open, and when the last one ended since then."""
+    open_job = connection.execute(_OPEN_OF, {"on": qpu, "who": who}).first()
+    last_end = connection.execute(_LAST_END_OF, {"on": qpu, "who": who, "since": since}).scalar()
+    return Activity(open_jobs=0 if open_job is None else 1, last_end_at=last_end)
+
+
+def use(connection: Connection, booking_id: str, at: datetime) -> None:
+    """Note that the booking's people came."""
+    connection.execute(_USE, {"booking": booking_id, "at": at})
+
+
+def give_back(connection: Connection, booking: Booking, at: datetime) -> None:
+    """The booking ends now: nobody came."""
+    connection.execute(
+        update(bookings)
+        .where(bookings.c.id == booking.id)
+        .values(status="no_show", end_at=at, changed_at=at, version=bookings.c.version + 1)
+    )
+
+
+def _booking(row: Row[Any]) -> Booking:
+    return Booking(
+        id=row.id,
+        qpu=row.qpu,
+        booked_by=row.booked_by,
+        start_at=row.start_at,
+        end_at=row.end_at,
+        mode=BookingMode(row.mode),
+        invited=frozenset(row.invited),
+        used=row.used_at is not None,
+        no_show_s=row.no_show_s,
+    )
 
 
 def _heads(connection: Connection, qpu: str) -> dict[str, JobRecord]:
@@ -81,11 +160,16 @@ def _heads(connection: Connection, qpu: str) -> dict[str, JobRecord]:
     return rows
 
 
-def _fitting(now: datetime, policy: Policy, booking: Booking | None, next_booking: Booking | None) -> list[float]:
+def _first_of(connection: Connection, qpu: str, who: Sequence[str]) -> dict[str, JobRecord]:
+    """The first jobs of these people."""
+    rows: dict[str, JobRecord] = {}
+    for person in who:
+        found = connection.execute(_OF_PERSON, {"on": qpu, "person": person, "top": HIGHEST})
+        rows |= {row.id: record(row) for row in found}
+    return rows
+
+
+def _fitting(view: View, now: datetime) -> list[float]:
     """The bounds (seconds) that jobs may have to stay for."""
-    bounds = []
-    if booking is not None:
-        bounds.append(policy.backfill_max_s)
-    if next_booking is not None:
-        bounds.append((next_booking.start_at - now).total_seconds())
-    return bounds
+    bounds = [view.policy.backfill_max_s] if view.booking is not None else []
+    return bounds + [(booking.start_at - now).total_seconds() for booking in view.ahead[:2]]

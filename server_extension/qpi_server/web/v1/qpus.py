@@ -27,6 +27,12 @@ async def create_qpu(call: Call) -> Reply:
     return Reply(body=await call.lab.qpus.create(call.person, call.body), status=201)
 
 
+@v1.route("PATCH", "qpus/{name}", P.QPUS_OPERATE, {200: rest.QpuDetail}, body=rest.QpuChange)
+async def change_qpu(call: Call) -> Reply:
+    """Enable or disable a QPU, hold it, put it into maintenance, describe it."""
+    return Reply(body=await call.lab.qpus.change(call.person, call.path["name"], call.body))
+
+
 @v1.route("POST", "drivers", P.DRIVERS_MANAGE, {201: rest.DriverRegistered}, body=rest.DriverIn)
 async def register_driver(call: Call) -> Reply:
     """Register a driver of a QPU; only this answer shows its token."""

@@ -23,6 +23,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_accounts")),
     )
     op.create_table(
+        "usage",
+        sa.Column("qpu", sa.String(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("person", sa.String(), nullable=False),
+        sa.Column("busy_s", sa.Float(53), nullable=False),
+        sa.ForeignKeyConstraint(["qpu"], ["qpus.name"], name=op.f("fk_usage_qpu")),
+        sa.PrimaryKeyConstraint("qpu", "hour", "person", name=op.f("pk_usage")),
+    )
+    op.create_table(
         "audit",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at", sa.Float(53), nullable=False),

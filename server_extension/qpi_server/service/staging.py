@@ -1,0 +1,103 @@
+"""What waits with drivers, and bookings whose people do not come: looked at when a rule's moment has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from qpi_jupyter.core.jobs import Job, JobState
+from qpi_jupyter.core.planner import Policy, View, begins_in, next_change, recalled
+from qpi_jupyter.wire.events import EventName
+from qpi_server.store import facts, jobs
+from qpi_server.store.facts import EventRow
+from qpi_server.store.jobs import JobRecord
+from qpi_server.store.view import activity_of, calendar, give_back, load_rules, load_view, people, use
+
+if TYPE_CHECKING:
+    from .drivers import DriverSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a look found."""
+
+    recalled: list[Job]
+    """Staged jobs that should come back."""
+    given_back: bool
+    """A booking ended because its people did not come."""
+    calm: bool
+    next_at: datetime | None
+
+
+class Look:
+    """The unit of work: a look at one QPU at one moment, behind everything that was written before."""
+
+    def __init__(self, qpu: str, at: datetime, policy: Policy, drivers: Sequence[DriverSession]) -> None:
+        self._qpu, self._at, self._policy = qpu, at, policy
+        self._places = {session.driver: session.places for session in drivers if session.qpu == qpu}
+
+    def __call__(self, connection: Connection) -> Seen:
+        given_back = self._give_back(connection)
+        at, mine = self._at, jobs.open_on(connection, self._qpu)
+        staged = [record for record in mine if record.job.state is JobState.ASSIGNED]
+        if staged:
+            view, _ = load_view(connection, self._qpu, at, self._policy, online=True, want=len(staged))
+        else:
+            view = load_rules(connection, self._qpu, at, self._policy, online=True)
+        return Seen(
+            recalled=recalled(view, self._waits(mine, staged), at) if staged else [],
+            given_back=given_back,
+            calm=view.calm,
+            next_at=next_look(view, at),
+        )
+
+    def _give_back(self, connection: Connection) -> bool:
+        """End the booking whose people did not come in time; whether there was one."""
+        booking, _ = calendar(connection, self._qpu, self._at)
+        if booking is None or booking.no_show_at is None or booking.no_show_at > self._at:
+            return False
+        done = activity_of(connection, self._qpu, people(booking), booking.start_at)
+        if done.open_jobs or done.last_end_at is not None:
+            use(connection, booking.id, done.last_end_at or self._at)
+            return False
+        give_back(connection, booking, self._at)
+        data = {"action": "no_show", "by": "", "booked_by": booking.booked_by, "end_at": self._at.isoformat()}
+        event = EventRow(kind=EventName.BOOKING_CHANGED, at=self._at, qpu=self._qpu, booking_id=booking.id, data=data)
+        facts.add_event(connection, event)
+        return True
+
+    def _waits(self, mine: Sequence[JobRecord], staged: Sequence[JobRecord]) -> list[tuple[Job, float]]:
+        """The staged jobs, each with how long it waits at the worst behind what its driver was given before."""
+        waits = []
+        for record in staged:
+            driver = record.job.driver or ""
+            before = [
+                left_s(other, self._at)
+                for other in mine
+                if other.job.driver == driver and (other not in staged or other.job.seq < record.job.seq)
+            ]
+            places = self._places.get(driver, 1)
+            waits.append((record.job, begins_in(before, places) if len(before) >= places else 0.0))
+        return waits
+
+
+def next_look(view: View, now: datetime) -> datetime | None:
+    """When to ask again if nothing else happens."""
+    no_show_at = view.booking.no_show_at if view.booking is not None else None
+    moments = (next_change(view, now), no_show_at)
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+
+def wait_s(connection: Connection, driver: str, places: int, now: datetime) -> float:
+    """How long a job may wait with this driver, at the worst, behind those that it has."""
+    return begins_in([left_s(record, now) for record in jobs.open_of_driver(connection, driver)], places)
+
+
+def left_s(record: JobRecord, now: datetime) -> float:
+    """How much longer an open job may take at the worst."""
+    run_s = (now - record.started_at).total_seconds() if record.started_at is not None else 0.0
+    return max(0.0, record.job.upper_s - run_s)

@@ -1,0 +1,117 @@
+"""Rows of sessions: a QPU held for one person's low-latency loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+
+from qpi_jupyter.core.planner import Session
+
+from .jobs import OPEN
+from .schema import jobs, qpu_sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A session. ``booking_id`` is set where it is inside its holder's booking: then it costs nothing more."""
+
+    id: str
+    qpu: str
+    holder: str
+    account: str
+    booking_id: str | None
+    budget_s: float
+    idle_s: float
+    opened_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None = None
+    reason: str = ""
+    held_s: float | None = None
+    busy_s: float | None = None
+
+
+_HELD = select(qpu_sessions.c.holder, qpu_sessions.c.opened_at, qpu_sessions.c.expires_at).where(
+    qpu_sessions.c.qpu == bindparam("on"),
+    qpu_sessions.c.closed_at.is_(None),
+    qpu_sessions.c.expires_at > bindparam("now"),
+)
+
+
+def held(connection: Connection, qpu: str, now: datetime) -> Session | None:
+    """The session that holds the QPU, if one does."""
+    row = connection.execute(_HELD, {"on": qpu, "now": now}).first()
+    return None if row is None else Session(holder=row.holder, opened_at=row.opened_at, expires_at=row.expires_at)
+
+
+def add(connection: Connection, row: SessionRow) -> None:
+    """Write a new session."""
+    names = ("id", "qpu", "holder", "account", "booking_id", "budget_s", "idle_s", "opened_at", "seen_at", "expires_at")
+    connection.execute(insert(qpu_sessions), {name: getattr(row, name) for name in names})
+
+
+def find(connection: Connection, session_id: str) -> SessionRow | None:
+    """The session of that id, if there is one."""
+    return _row(connection.execute(select(qpu_sessions).where(qpu_sessions.c.id == session_id)).first())
+
+
+def open_on(connection: Connection, qpu: str) -> SessionRow | None:
+    """The session of this QPU that nobody closed yet."""
+    query = select(qpu_sessions).where(qpu_sessions.c.qpu == qpu, qpu_sessions.c.closed_at.is_(None))
+    return _row(connection.execute(query).first())
+
+
+def page(connection: Connection, holder: str, limit: int) -> list[SessionRow]:
+    """Those that are open, whosever they are, and the holder's latest."""
+    latest = (
+        select(qpu_sessions.c.id)
+        .where(qpu_sessions.c.holder == holder)
+        .order_by(qpu_sessions.c.opened_at.desc())
+        .limit(limit)
+    )
+    query = (
+        select(qpu_sessions)
+        .where(or_(qpu_sessions.c.closed_at.is_(None), qpu_sessions.c.id.in_(latest.scalar_subquery())))
+        .order_by(qpu_sessions.c.opened_at.desc())
+    )
+    return [SessionRow(**row._mapping) for row in connection.execute(query)]
+
+
+def extend(connection: Connection, session_id: str, *, seen_at: datetime, expires_at: datetime) -> None:
+    """Note a sign of life, and when the session ends without another one."""
+    _set(connection, session_id, {"seen_at": seen_at, "expires_at": expires_at})
+
+
+def close(connection: Connection, session_id: str, *, at: datetime, reason: str, held_s: float, busy_s: float) -> None:
+    """Write how it ended."""
+    _set(connection, session_id, {"closed_at": at, "reason": reason, "held_s": held_s, "busy_s": busy_s})
+
+
+def busy_s(connection: Connection, row: SessionRow, until: datetime) -> float:
+    """How much of the time from ``row.opened_at`` the holder's own jobs ran: what is charged as jobs."""
+    over = select(jobs.c.ended_at, jobs.c.busy_s).where(
+        jobs.c.ended_at > row.opened_at,
+        jobs.c.ended_at <= until,
+        jobs.c.deleted_at.is_(None),
+        jobs.c.busy_s.is_not(None),
+        # The time is what narrows it, not the index of either column.
+        jobs.c.qpu.concat("") == row.qpu,
+        jobs.c.owner.concat("") == row.holder,
+    )
+    total: float = sum(min(busy, (end - row.opened_at).total_seconds()) for end, busy in connection.execute(over))
+    running = select(jobs.c.started_at).where(
+        jobs.c.qpu == row.qpu, jobs.c.owner == row.holder, jobs.c.state.in_([state.value for state in OPEN])
+    )
+    begun = [max(start, row.opened_at) for (start,) in connection.execute(running) if start is not None]
+    return total + sum(((until - start).total_seconds() for start in begun), 0.0)
+
+
+def _set(connection: Connection, session_id: str, values: dict[str, Any]) -> None:  # Any: columns of any type
+    connection.execute(update(qpu_sessions).where(qpu_sessions.c.id == session_id).values(**values))
+
+
+def _row(row: Row[Any] | None) -> SessionRow | None:
+    return None if row is None else SessionRow(**row._mapping)
