@@ -170,6 +170,7 @@ export interface QpuModel {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly hold: string | null;
 }
 
 export interface QpuList {
@@ -227,6 +228,7 @@ export interface QpuDetail {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly hold: string | null;
   readonly manifest: Manifest | null;
 }
 

@@ -193,6 +193,8 @@ class QpuModel(Answer):
     queued: int
     running: int
     description: str = ""
+    hold: str | None = None
+    """Why nothing starts there for now."""
 
 
 class QpuChange(Request):

@@ -123,5 +123,6 @@ class QpuService:
             "places": self._sessions.places(row.name),
             "queued": row.queued,
             "running": row.running,
+            "hold": row.hold,
             "description": row.description or (manifest.description if manifest is not None else ""),
         }
