@@ -14,7 +14,7 @@ import type {
 } from '../wire';
 import { Board, type IAction } from './board';
 import type { IField } from './form';
-import { useLive } from './live';
+import { useLive, useQpus } from './live';
 import { at, send, whole } from './model';
 import { type ISectionProps, offerUndo, when } from './section';
 import { optionLines, shown, simulatorOf, text, type Values } from './values';
@@ -208,7 +208,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
     whole(async () => (await request<DriverList>('drivers')).drivers)
   );
   const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
-  const qpus = manager.state.qpus.map(qpu => ({ value: qpu.name, label: qpu.name }));
+  const qpus = useQpus(manager).map(({ name }) => ({ value: name, label: name }));
   const create: IAction = {
     id: 'register',
     label: trans.__('Register a driver'),
@@ -223,7 +223,6 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           hint: trans.__('It sends readings and runs no jobs.')
         }
       ],
-      initial: { qpu: qpus[0]?.value ?? '' },
       submit: trans.__('Register')
     },
     run: async values =>

@@ -79,7 +79,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
         {create !== undefined && <DeedButton action={create} row={NEW} deeds={deeds} />}
       </header>
       <p className="jp-QPI-AdminText">{props.intro}</p>
-      {deeds.asked?.row === NEW && <Asked trans={trans} deeds={deeds} />}
+      {deeds.asked?.row === NEW && <Asked action={create} trans={trans} deeds={deeds} />}
       {props.children}
       {deeds.problem !== null && deeds.asked === null && <Problem>{deeds.problem}</Problem>}
       {state.problem !== null && <Problem>{state.problem}</Problem>}
@@ -106,7 +106,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
 
 interface IAsked {
   readonly row: string;
-  readonly action: IAction;
+  readonly id: string;
   readonly opener: HTMLElement | null;
 }
 
@@ -149,18 +149,19 @@ function useDeeds<T>(listing: Listing<T>): IDeeds {
       void run(action, {});
     } else {
       const opener = document.activeElement;
-      setAsked({ row, action, opener: opener instanceof HTMLElement ? opener : null });
+      setAsked({ row, id: action.id, opener: opener instanceof HTMLElement ? opener : null });
     }
   };
   return { asked, busy, problem, begin, close, run };
 }
 
+/** The open question; it is looked up anew each time, so that its choices are those of now. */
 function Asked(props: {
+  readonly action: IAction | undefined;
   readonly trans: TranslationBundle;
   readonly deeds: IDeeds;
 }): React.ReactElement | null {
-  const { deeds } = props;
-  const action = deeds.asked?.action;
+  const { action, deeds } = props;
   return action?.ask === undefined ? null : (
     <Question
       key={`${deeds.asked?.row} ${action.id}`}
@@ -191,7 +192,7 @@ function DeedButton(props: {
       aria-expanded={
         action.ask === undefined
           ? undefined
-          : deeds.asked?.row === row && deeds.asked.action.id === action.id
+          : deeds.asked?.row === row && deeds.asked.id === action.id
       }
       onClick={() => deeds.begin(row, action)}
     >
@@ -221,6 +222,7 @@ function Rows<T>(
         <tbody>
           {props.rows.map(row => {
             const key = props.rowKey(row);
+            const actions = props.actions?.(row) ?? [];
             return (
               <React.Fragment key={key}>
                 <tr data-key={key}>
@@ -231,7 +233,7 @@ function Rows<T>(
                   ))}
                   {props.actions !== undefined && (
                     <td className="jp-QPI-AdminDeeds" data-label={trans.__('Actions')}>
-                      {props.actions(row).map(action => (
+                      {actions.map(action => (
                         <DeedButton
                           key={action.id}
                           action={action}
@@ -246,7 +248,11 @@ function Rows<T>(
                 {deeds.asked?.row === key && (
                   <tr>
                     <td colSpan={width} className="jp-QPI-AdminAsked">
-                      <Asked trans={trans} deeds={deeds} />
+                      <Asked
+                        action={actions.find(({ id }) => id === deeds.asked?.id)}
+                        trans={trans}
+                        deeds={deeds}
+                      />
                     </td>
                   </tr>
                 )}

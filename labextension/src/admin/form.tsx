@@ -140,6 +140,7 @@ function Field(props: {
     case 'choice':
       input = (
         <select {...common} className="jp-mod-styled" value={shown} onChange={set}>
+          {field.required && shown === '' && <option value="">–</option>}
           {field.choices?.map(choice => (
             <option key={choice.value} value={choice.value}>
               {choice.label}

@@ -11,7 +11,7 @@ import type {
 import { Named, Word } from './bench';
 import { Board, type IAction } from './board';
 import type { IField } from './form';
-import { useLive } from './live';
+import { useLive, useQpus } from './live';
 import { at, send, whole } from './model';
 import { type ISectionProps, offerUndo, when } from './section';
 import { length, local, noticeOf, quietLines, ruleOf, ruleValues, type Values } from './values';
@@ -22,6 +22,7 @@ export function Rules(props: ISectionProps): React.ReactElement {
   const listing = useLive(manager, 'rules', () =>
     whole(async () => (await request<BookingRuleList>('booking-rules')).rules)
   );
+  const qpus = useQpus(manager);
   const fields = ruleFields(props);
   const scope: readonly IField[] = [
     {
@@ -30,7 +31,7 @@ export function Rules(props: ISectionProps): React.ReactElement {
       kind: 'choice',
       choices: [
         { value: '', label: trans.__('every QPU') },
-        ...manager.state.qpus.map(({ name }) => ({ value: name, label: name }))
+        ...qpus.map(({ name }) => ({ value: name, label: name }))
       ]
     },
     { name: 'group', label: trans.__('Group'), hint: trans.__('Empty: everybody.') }
