@@ -55,7 +55,7 @@ def ok(answer: httpx.Response) -> Any:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
     """JupyterLab with the demo lab inside, both simulators online."""
     home = tmp_path_factory.mktemp("admin")
-    with jupyterlab_at(home, {"QPI_LAB_DIR": str(home / "lab")}, "--QPIServer.demo=True") as notebooks:
+    with jupyterlab_at(home, {"QPI_LAB_DIR": str(home / "lab")}, "--QPIServer.demo=True", "--QPIServer.local_accounts=True") as notebooks:
         with client_of(notebooks) as admin:
             wait_until(lambda: online(admin) >= 2, 90, "both QPUs online")
         yield notebooks
