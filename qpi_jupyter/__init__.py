@@ -21,9 +21,10 @@ from ._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .client import JobCancelled, JobHandle, Lab, connect, job
+    from .client import BookingConflict, JobCancelled, JobHandle, Lab, NewToken, connect, job
+    from .ui.calendar import CalendarWidget
 
-__all__ = ["JobCancelled", "JobHandle", "Lab", "__version__", "connect", "job"]
+__all__ = ["BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "connect", "job"]
 
 
 def __getattr__(name: str) -> Any:
@@ -31,8 +32,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import client
 
-    # This package is where the kernel's rooms meet: the client does not know the widgets that show its jobs.
-    client.JobHandle.renderer = _Renderer()
+    # This package is where the kernel's rooms meet: the client does not know the widgets that show its things.
+    client.JobHandle.renderer = client.NewToken.renderer = client.Lab.calendars = _Renderer()
     found = getattr(client, name)
     globals()[name] = found
     return found
@@ -43,7 +44,7 @@ def __dir__() -> list[str]:
 
 
 class _Renderer:
-    """The ui room, loaded when the first job is shown."""
+    """The ui room, loaded when there is something to show."""
 
     def show(self, job: JobHandle) -> None:
         from .ui.display import show
@@ -54,6 +55,16 @@ class _Renderer:
         from .ui.display import mimebundle
 
         return mimebundle(job)
+
+    def show_token(self, token: NewToken) -> None:
+        from .ui.token_view import show_token
+
+        show_token(token)
+
+    def calendar(self, lab: Lab, qpu: str) -> CalendarWidget:
+        from .ui.calendar import open_calendar
+
+        return open_calendar(lab, qpu)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

@@ -22,6 +22,7 @@ ANSWER_S = 30.0
 """How long the lab may take for an answer."""
 _CONNECT_S = 5.0
 _AGAIN = frozenset({502, 503, 504})
+_UNKNOWN = " It is not known whether it still did what was asked: look before you repeat it."
 _BY_STATUS: dict[int, type[QpiError]] = {
     400: Rejected, 401: Unauthorized, 403: Forbidden, 404: NotFound, 413: TooLarge, 502: Unavailable, 503: Unavailable,
     504: Unavailable,
@@ -39,8 +40,9 @@ def delays(first_s: float = 0.05, longest_s: float = 2.0) -> Iterator[float]:
 class Http:
     """Requests below ``<url>/qpi/``.
 
-    Every request of this client may be repeated: reads by nature, a submit by its Idempotency-Key, a cancel because
+    Most requests of this client may be repeated: reads by nature, a submit by its Idempotency-Key, a cancel because
     cancelling twice is cancelling. So a connection that breaks, before or after the answer was on its way, is retried.
+    What makes something new each time is sent with ``once=True``.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Http:
         wait_s: float = 0.0,
         answer_s: float = ANSWER_S,
         retry_s: float | None = None,
+        once: bool = False,
     ) -> T:
         """The lab's answer as ``kind``.
 
@@ -94,6 +97,8 @@ class Http:
             how long it may take besides.
         retry_s
             how long to try again when the lab does not answer (None: the client's own patience; 0: once).
+        once
+            not to be carried out twice: tried again only while the lab cannot have seen it.
 
         Raises
         ------
@@ -108,7 +113,7 @@ class Http:
             headers={**({"Content-Type": "application/json"} if content is not None else {}), **(headers or {})},
             timeout=httpx.Timeout(answer_s + wait_s, connect=_CONNECT_S, pool=None),
         )
-        response = await self._send(request, self._retry_s if retry_s is None else retry_s)
+        response = await self._send(request, self._retry_s if retry_s is None else retry_s, once=once)
         if kind is type(None):
             return kind()
         try:
@@ -118,18 +123,20 @@ class Http:
                 f"{self.url} answered something that is not a lab's {kind.__name__}: {error}", code="not_a_lab"
             ) from error
 
-    async def _send(self, request: httpx.Request, retry_s: float) -> httpx.Response:
+    async def _send(self, request: httpx.Request, retry_s: float, *, once: bool) -> httpx.Response:
         give_up_at = asyncio.get_running_loop().time() + retry_s
         for pause in delays():
             try:
                 response = await self._client.send(request)
             except httpx.TransportError as error:
+                if once and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                    raise self._silent(error, _UNKNOWN) from error
                 problem: QpiError = self._silent(error)
             else:
                 if response.is_success:
                     return response
                 problem = error_of(response)
-                if response.status_code not in _AGAIN:
+                if response.status_code not in _AGAIN or (once and not _unseen(response, problem)):
                     raise problem
                 pause = max(pause, _retry_after(response))
             if asyncio.get_running_loop().time() + pause > give_up_at:
@@ -137,9 +144,9 @@ class Http:
             await asyncio.sleep(pause)
         raise AssertionError("delays() never ends")
 
-    def _silent(self, error: httpx.TransportError) -> Unavailable:
+    def _silent(self, error: httpx.TransportError, besides: str = "") -> Unavailable:
         said = str(error) or type(error).__name__
-        return Unavailable(f"The lab at {self.url} does not answer ({said}).", code="no_answer", url=self.url)
+        return Unavailable(f"The lab at {self.url} does not answer ({said}).{besides}", code="no_answer", url=self.url)
 
     async def download(self, path: str, into: IO[bytes]) -> str:
         """Stream a blob into a file, going on where a broken connection left it; the SHA-256 of what came."""
@@ -188,6 +195,11 @@ _HINTS = {
     403: " The token is missing, wrong or expired, or may not do this.",
     404: " Is the qpi_server extension enabled there? (jupyter server extension list)",
 }
+
+
+def _unseen(response: httpx.Response, problem: QpiError) -> bool:
+    """Whether the lab has not begun: a gateway's 502 or 504, and the loss of the owner, may come after it has."""
+    return response.status_code == 503 and problem.code != "owner_lost"
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Generator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from qpi_jupyter.core.errors import Faulted, QpiError, Unavailable
 from qpi_jupyter.core.results import format_outcome
-from qpi_jupyter.wire.rest import EventModel, EventPage, JobModel
+from qpi_jupyter.wire.rest import EventModel, EventPage, JobModel, WaitReason
 
+from . import times
 from .http import delays
 from .job_care import JobCare
 from .portal import both
@@ -27,6 +29,8 @@ Counts = dict[str, int]
 FINAL = frozenset({"completed", "failed", "cancelled"})
 _PARK_S = 50.0
 """How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
+_SOON_S = 600.0
+"""What is nearer is told to the second."""
 _IN_MEMORY_BYTES = 16 << 20
 """Larger datasets pass through a temporary file."""
 
@@ -117,8 +121,8 @@ class JobHandle(JobCare):
             return f"running{where}" + (f", {model.progress:.0%} done" if model.progress else "")
         if model.reason is None:
             return f"waiting{where}"
-        place = f" (position {model.reason.position})" if model.reason.position is not None else ""
-        return f"waiting{where}: {model.reason.message.rstrip('.')}{place}"
+        outlook = ", ".join(outlook_of(model.reason))
+        return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
 
     # -- what the lab is asked -----------------------------------------------------------------------------------
 
@@ -309,6 +313,18 @@ class JobHandle(JobCare):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return {"text/plain": repr(self)} if self.renderer is None else self.renderer.mimebundle(self)
+
+
+def outlook_of(reason: WaitReason) -> list[str]:
+    """Its place in the queue, about when its wait ends, and how far off such predictions were lately."""
+    parts = [] if reason.position is None else [f"position {reason.position}"]
+    if reason.about_at is not None:
+        now = datetime.now(UTC)
+        soon = (reason.about_at - now).total_seconds() < _SOON_S
+        at = reason.about_at.replace(microsecond=0) if soon else reason.about_at.replace(second=0, microsecond=0)
+        error = f" ± {times.length(reason.error_s)}" if reason.error_s else ""
+        parts.append(f"about {times.clock(at, times.zone_of(), now, exact=soon)}{error}")
+    return parts
 
 
 def _temp_dir() -> str | None:

@@ -16,15 +16,18 @@ import msgspec
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core.errors import Conflict, NotFound, QpiError, Rejected, Unavailable
 from qpi_jupyter.wire import WIRE_VERSION
-from qpi_jupyter.wire.rest import Health, JobModel, JobPage, OriginIn, QpuDetail, QpuList, SubmitRequest
+from qpi_jupyter.wire.rest import EventPage, Health, JobModel, JobPage, OriginIn, QpuDetail, SubmitRequest
 
 from . import origin as origins
 from . import programs
+from .accounts import AccountCalls
+from .bookings import BookingCalls
 from .discovery import Address, addresses
 from .http import RETRY_S, Http
 from .job_filters import JobFilters, filter_params
 from .jobs import JobHandle
 from .portal import Portal, both
+from .session import SessionCalls, let_go
 from .tables import JobTable, QpuTable
 
 if TYPE_CHECKING:
@@ -36,10 +39,10 @@ _PAGE = 100
 RUN_OPTIONS = (
     "shots", "seed_simulator", "meas_level", "meas_return", "parameter_values", "memory",
 )  # fmt: skip
-JOB_OPTIONS = ("qpu", "name", "tags", "priority", "retry_safe", "origin")
+JOB_OPTIONS = ("qpu", "name", "tags", "project", "group", "shared_with", "priority", "retry_safe", "origin")
 
 
-class Lab:
+class Lab(BookingCalls, AccountCalls, SessionCalls):
     """A lab, reached over one kept connection; use it from any cell, thread or event loop.
 
     Parameters
@@ -72,7 +75,8 @@ class Lab:
         self.why = why
         self.http = Http(url, token, ca_file=ca_file, retry_s=retry_s, transport=transport)
         self.portal = Portal()
-        self._finalizer = weakref.finalize(self, _close, self.portal, self.http)
+        self.held = set()
+        self._finalizer = weakref.finalize(self, _close, self.portal, self.http, self.held)
 
     # -- jobs ----------------------------------------------------------------------------------------------------
 
@@ -97,8 +101,14 @@ class Lab:
             circuits.
         memory
             keep every single shot in the dataset.
-        name, tags, priority
-            for your own order; a higher priority goes first among your jobs.
+        name, tags, project
+            for your own order; `jobs` finds them by these.
+        group
+            whose account pays, instead of your own.
+        shared_with
+            a group of yours that may see the job.
+        priority
+            -10 to 10: the higher goes first. Over 0 is for managers.
         retry_safe
             an instrument may repeat this job when it is not known whether it ran.
         origin
@@ -115,6 +125,10 @@ class Lab:
         QpiError
             what else the lab has against it.
         """
+        return await self.send(circuits, options)
+
+    async def send(self, circuits: object, options: dict[str, Any]) -> JobHandle:
+        """What `submit` does, on the client's own loop."""
         request = await self._request(circuits, options)
         texts = request.program.sources
         model = await self.http.call(
@@ -141,6 +155,9 @@ class Lab:
             qpu=qpu,
             name=known.get("name") or "",
             tags=[tags] if isinstance(tags, str) else list(tags),
+            project=known.get("project") or "",
+            group=known.get("group"),
+            shared_with=known.get("shared_with"),
             priority=programs.whole("priority", known.get("priority", 0)),
             retry_safe=bool(known.get("retry_safe", False)),
             origin=known.get("origin") or origins.here() or OriginIn(),
@@ -213,7 +230,7 @@ class Lab:
     @both
     async def qpus(self) -> QpuTable:
         """All QPUs of the lab, as a table."""
-        return QpuTable((await self.http.call("GET", "v1/qpus", QpuList)).qpus)
+        return QpuTable(await self.all_qpus())
 
     @both
     async def qpu(self, name: str) -> QpuDetail:
@@ -230,6 +247,11 @@ class Lab:
         return QpiBackend(self, self.qpu(name))
 
     # -- the connection ------------------------------------------------------------------------------------------
+
+    async def events(self, after: int | None, *, wait_s: float = 0.0) -> EventPage:
+        """What happened after a cursor, at the latest after ``wait_s``; without one, the cursor of now."""
+        params = {"newest": "true"} if after is None else {"after": str(after), "wait_s": f"{wait_s:g}"}
+        return await self.http.call("GET", "v1/events", EventPage, params=params, wait_s=wait_s, retry_s=0.0)
 
     @both
     async def health(self, *, retry_s: float | None = None) -> Health:
@@ -254,8 +276,10 @@ class Lab:
         return f"<Lab {self.url} ({'closed' if self.closed else self.why})>"
 
 
-def _close(portal: Portal, http: Http) -> None:
+def _close(portal: Portal, http: Http, held: set[str]) -> None:
+    # Also when the interpreter ends: a kernel that ends properly gives back at once what it holds.
     with contextlib.suppress(RuntimeError):
+        portal.run(let_go(http, held))
         portal.run(http.close())
     portal.close()
 

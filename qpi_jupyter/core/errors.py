@@ -22,6 +22,7 @@ process boundaries as ``to_dict()`` / ``from_dict()``; the HTTP status belongs t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -133,6 +134,11 @@ class BookingConflict(Conflict):
         """The first free interval of the same length, ``{start_at, end_at}`` (RFC 3339); None: none in sight."""
         found = self.data.get("next_free")
         return found if isinstance(found, dict) else None
+
+    @property
+    def next_free_at(self) -> datetime | None:
+        """When that interval begins."""
+        return datetime.fromisoformat(self.next_free["start_at"]) if self.next_free is not None else None
 
     @property
     def clashes(self) -> list[dict[str, Any]]:

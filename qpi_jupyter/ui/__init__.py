@@ -1,8 +1,12 @@
 """What a notebook sees: magics, the live view of a job, completion.
 
-`magics`, `cells`, `completion`   ``%load_ext qpi_jupyter``
+`magics`, `rules_magics`          ``%load_ext qpi_jupyter``: jobs; bookings, QPU time, notices
+`arguments`, `cells`              how a magic's line and cell are read
+`completion`                      the tab key
 `job_view`, `follow`, `pending`   a job's live view and the task that keeps it up to date
 `display`, `state`                what is shown and saved: text, HTML, PNG and the widget
+`calendar`, `week`                the week of a QPU: the widget, and what it draws
+`token_view`                      a new API token, shown where no notebook saves it
 
 Loading the extension imports neither the client nor the widgets; the first magic does.
 """
@@ -19,15 +23,18 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics and their completion."""
     from .completion import register
     from .magics import QpiMagics
+    from .rules_magics import RulesMagics
 
-    shell.register_magics(QpiMagics)
+    shell.register_magics(QpiMagics, RulesMagics)
     register(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take the magics away again."""
     from .magics import QpiMagics
+    from .rules_magics import RulesMagics
 
-    for kind, names in QpiMagics.magics.items():
-        for name in names:
-            shell.magics_manager.magics[kind].pop(name, None)
+    for theme in (QpiMagics, RulesMagics):
+        for kind, names in theme.magics.items():
+            for name in names:
+                shell.magics_manager.magics[kind].pop(name, None)

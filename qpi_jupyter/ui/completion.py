@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from .arguments import options_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _KEEP_S = 5.0
 """How long names are remembered: a person types faster than QPUs appear."""
-_VALUES = {"--meas-level": ("0", "1", "2"), "--meas-return": ("single", "avg")}
 _JOB_MAGICS = frozenset({"%qpi_job", "%qpi_cancel"})
+_QPU_MAGICS = frozenset({"%qpi_book", "%qpi_bookings", "%qpi_calendar"})
+_TIMES = ("now", "today", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_VALUES = {
+    "--meas-level": ("0", "1", "2"),
+    "--meas-return": ("single", "avg"),
+    "--mode": ("priority", "exclusive", "maintenance"),
+    "--for": ("30min", "1h", "2h", "4h"),
+    "--status": ("pending", "running", "completed", "failed", "cancelled"),
+}
 
 
 class Completer:
     """IPython's ``complete_command`` hook for our magics."""
 
-    def __init__(self, options: tuple[str, ...]) -> None:
+    def __init__(self, options: Mapping[str, tuple[str, ...]]) -> None:
         self._options = options
         self._known: dict[str, tuple[float, list[str]]] = {}
 
@@ -30,7 +41,12 @@ class Completer:
             return list(_VALUES[last])
         if event.command in _JOB_MAGICS:
             return self._names("jobs")
-        return [option for option in self._options if option not in before]
+        options = [option for option in self._options.get(event.command, ()) if option not in before]
+        if event.command in _QPU_MAGICS and len(before) == 1:
+            return [*self._names("qpus"), *options]
+        if event.command == "%qpi_book" and len(before) == 2:
+            return [*_TIMES, *options]
+        return options
 
     def _names(self, kind: str) -> list[str]:
         at, names = self._known.get(kind, (0.0, []))
@@ -51,8 +67,20 @@ class Completer:
 
 def register(shell: InteractiveShell) -> None:
     """Hook the completer to every magic that has something to complete."""
-    from .magics import submit_options
+    from .magics import QpiMagics
+    from .rules_magics import RulesMagics
 
-    completer = Completer(submit_options())
-    for name in ("%%qpi_submit", "%qpi_submit", *sorted(_JOB_MAGICS)):
+    submit = options_of(QpiMagics.qpi_submit)
+    options = {
+        "%%qpi_submit": submit,
+        "%qpi_submit": submit,
+        "%qpi_jobs": options_of(QpiMagics.qpi_jobs),
+        "%qpi_connect": options_of(QpiMagics.qpi_connect),
+        "%qpi_book": options_of(RulesMagics.qpi_book),
+        "%qpi_bookings": options_of(RulesMagics.qpi_bookings),
+        "%qpi_balance": options_of(RulesMagics.qpi_balance),
+        "%qpi_notices": ("dismiss",),
+    }
+    completer = Completer(options)
+    for name in sorted({*options, *_JOB_MAGICS, *_QPU_MAGICS}):
         shell.set_hook("complete_command", completer, str_key=name)

@@ -14,18 +14,17 @@ import uuid
 from contextlib import suppress
 from functools import cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpi_jupyter.core.errors import Unavailable
 from qpi_jupyter.data.views import counts_html, counts_text
 
+from .assets import module, style
 from .state import state_of, tabs_of
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
 
-STATIC = Path(__file__).parent / "static"
 _LOST_S = 2.0
 """How often a blocking view shows that the lab still does not answer."""
 
@@ -140,10 +139,10 @@ def _html(state: dict[str, Any], tabs: list[dict[str, Any]], png: bytes | None) 
         plain += f'<img alt="IQ plane" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     # "</script>" inside the data would end the element.
     data = json.dumps({"state": state, "tabs": tabs}, separators=(",", ":")).replace("<", "\\u003c")
-    style, module = _assets()
+    css, script = _assets()
     return (
-        f'<div id="{mark}">{plain}</div><style>{style}</style>'
-        f'<script type="module">{module}\nfor (const el of document.querySelectorAll("#{mark}")) '
+        f'<div id="{mark}">{plain}</div><style>{css}</style>'
+        f'<script type="module">{script}\nfor (const el of document.querySelectorAll("#{mark}")) '
         f"mount(el, {data});</script>"
     )
 
@@ -151,8 +150,7 @@ def _html(state: dict[str, Any], tabs: list[dict[str, Any]], png: bytes | None) 
 @cache
 def _assets() -> tuple[str, str]:
     """The stylesheet, and the module without its exports (an inline module cannot be imported)."""
-    module = (STATIC / "job.js").read_text(encoding="utf-8")
-    return (STATIC / "job.css").read_text(encoding="utf-8"), module.partition("\nexport ")[0]
+    return style("job"), module("dom", "job").partition("\nexport ")[0]
 
 
 def in_kernel() -> bool:

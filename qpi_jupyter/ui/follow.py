@@ -33,9 +33,9 @@ def follow(job: JobHandle, pending: Pending | None = None, namespace: dict[str, 
     if pending is not None:
         namespace[pending.name] = pending
     view = JobView(job)
-    view.on_msg(lambda widget, content, buffers: _start(_cancel(view)) if content == {"do": "cancel"} else None)
+    view.on_msg(lambda widget, content, buffers: start_task(_cancel(view)) if content == {"do": "cancel"} else None)
     shown = display(view, display_id=True)
-    _start(_follow(view, shown, pending, namespace))
+    start_task(_follow(view, shown, pending, namespace))
     return view
 
 
@@ -93,7 +93,7 @@ async def _cancel(view: JobView) -> None:
 def bind_later(pending: Pending, namespace: dict[str, Any]) -> None:
     """Let its name hold ``pending`` now, and the job's data as soon as it is there."""
     namespace[pending.name] = pending
-    _start(_bind(pending, namespace))
+    start_task(_bind(pending, namespace))
 
 
 async def _bind(pending: Pending, namespace: dict[str, Any]) -> None:
@@ -107,7 +107,8 @@ async def _bind(pending: Pending, namespace: dict[str, Any]) -> None:
         namespace[pending.name] = data
 
 
-def _start(work: Coroutine[Any, Any, None]) -> None:
+def start_task(work: Coroutine[Any, Any, None]) -> None:
+    """Let ``work`` run on the kernel's own loop."""
     task = asyncio.get_running_loop().create_task(work)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from .display import STATIC, bundle
+from .assets import module, style
+from .display import bundle
 from .state import state_of
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ class JobView(anywidget.AnyWidget):
     The traits are written from the kernel's own loop only, by the task in `follow`.
     """
 
-    _esm = STATIC / "job.js"
-    _css = STATIC / "job.css"
+    _esm = module("dom", "job")
+    _css = style("job")
 
     state = traitlets.Dict().tag(sync=True)
     tabs = traitlets.List().tag(sync=True)

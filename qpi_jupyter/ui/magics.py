@@ -1,27 +1,23 @@
-"""The magics: the thinnest skins over the client."""
+"""The magics about jobs and QPUs: the thinnest skins over the client."""
 
 from __future__ import annotations
 
-import ast
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic import line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from qpi_jupyter.core.errors import Faulted, QpiError
-
-from .cells import circuits_of_cell, circuits_of_expression, usage_error
+from .arguments import LabMagics, identifier, job_id, mistakes_are_usage_errors, nothing, number, pair, plain
+from .cells import circuits_of_cell, circuits_of_expression
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle, JobTable, Lab, QpuTable
 
 
 @magics_class
-class QpiMagics(Magics):
+class QpiMagics(LabMagics):
     """``%%qpi_submit`` and its sisters; each describes itself with a question mark."""
 
     @magic_arguments()
@@ -38,7 +34,10 @@ class QpiMagics(Magics):
     @argument("--job", metavar="NAME", help="the variable that receives the job at once")
     @argument("--name", help="a name for the job")
     @argument("--tag", action="append", default=[], help="a tag for the job; may be repeated")
-    @argument("--priority", metavar="N", help="-10 to 10, the higher goes first (default 0)")
+    @argument("--project", help="what it belongs to")
+    @argument("--group", metavar="NAME", help="a group of yours whose account pays")
+    @argument("--share-with", metavar="GROUP", help="a group of yours that may see the job")
+    @argument("--priority", metavar="N", help="-10 to 10, the higher goes first (default 0); over 0 is for managers")
     @argument("--retry-safe", action="store_true", help="an instrument may repeat it in doubt")
     @argument("--wait", action="store_true", help="let the cell last until the job has ended")
     @line_cell_magic
@@ -55,7 +54,7 @@ class QpiMagics(Magics):
         view. ``ds`` is bound when the job has ended; ``%qpi_wait ds`` waits for it, ``--wait`` keeps the cell.
         """
         args = parse_argstring(self.qpi_submit, line)
-        args.to, args.job = _identifier("--to", args.to), _identifier("--job", args.job)
+        args.to, args.job = identifier("--to", args.to), identifier("--job", args.job)
         circuits = self._circuits(args, cell)
         with mistakes_are_usage_errors(_texts(circuits)):
             job = self._lab().submit(circuits, **self._options(args))
@@ -66,26 +65,29 @@ class QpiMagics(Magics):
         if cell is not None:
             if expression:
                 raise UsageError(f"What is {expression!r}? Options begin with --; %qpi_submit? lists them.")
-            return circuits_of_cell(self.shell, cell, _plain(args.circuit))
-        expression = expression or _plain(args.circuit) or ""
+            return circuits_of_cell(self.shell, cell, plain(args.circuit))
+        expression = expression or plain(args.circuit) or ""
         if not expression:
             raise UsageError("Which circuit? Write %qpi_submit CIRCUIT, or %%qpi_submit above a cell.")
         return circuits_of_expression(self.shell, expression)
 
     def _options(self, args: Any) -> dict[str, Any]:
         given = {
-            "qpu": _plain(args.qpu),
-            "shots": _number("--shots", args.shots),
-            "seed_simulator": _number("--seed", args.seed),
-            "meas_level": _number("--meas-level", args.meas_level),
+            "qpu": plain(args.qpu),
+            "shots": number("--shots", args.shots),
+            "seed_simulator": number("--seed", args.seed),
+            "meas_level": number("--meas-level", args.meas_level),
             "meas_return": args.meas_return,
-            "priority": _number("--priority", args.priority),
-            "name": _plain(args.name),
-            "tags": [_plain(tag) for tag in args.tag] or None,
+            "priority": number("--priority", args.priority),
+            "name": plain(args.name),
+            "tags": [plain(tag) for tag in args.tag] or None,
+            "project": plain(args.project),
+            "group": plain(args.group),
+            "shared_with": plain(args.share_with),
             "retry_safe": args.retry_safe or None,
-            "parameter_values": self._value("--parameters", _plain(args.parameters)),
+            "parameter_values": self._value("--parameters", plain(args.parameters)),
         }
-        own = dict(_pair(item) for item in args.option)
+        own = dict(pair(item) for item in args.option)
         return {name: value for name, value in given.items() if value is not None} | own
 
     def _value(self, option: str, expression: str | None) -> Any:
@@ -132,7 +134,7 @@ class QpiMagics(Magics):
     @line_magic
     def qpi_qpus(self, line: str) -> QpuTable:
         """The QPUs of the lab, as a table."""
-        _nothing("%qpi_qpus", line)
+        nothing("%qpi_qpus", line)
         with mistakes_are_usage_errors():
             return self._lab().qpus()
 
@@ -146,19 +148,19 @@ class QpiMagics(Magics):
         """Your newest jobs, as a table; its items are the jobs themselves."""
         args = parse_argstring(self.qpi_jobs, line)
         with mistakes_are_usage_errors():
-            return self._lab().jobs(args.limit, status=args.status, qpu=_plain(args.qpu), mine=not args.all)
+            return self._lab().jobs(args.limit, status=args.status, qpu=plain(args.qpu), mine=not args.all)
 
     @line_magic
     def qpi_job(self, line: str) -> JobHandle:
         """Find a job by its id: ``job = %qpi_job ID``. It may come from another notebook, or from before a restart."""
         with mistakes_are_usage_errors():
-            return self._lab().job(_id("%qpi_job", line))
+            return self._lab().job(job_id("%qpi_job", line))
 
     @line_magic
     def qpi_cancel(self, line: str) -> JobHandle:
         """Cancel a job by its id: ``%qpi_cancel ID``. A result that is already there stays."""
         with mistakes_are_usage_errors():
-            return self._lab().job(_id("%qpi_cancel", line)).cancel()
+            return self._lab().job(job_id("%qpi_cancel", line)).cancel()
 
     @line_magic
     def qpi_wait(self, line: str) -> None:
@@ -196,78 +198,12 @@ class QpiMagics(Magics):
 
         args = parse_argstring(self.qpi_connect, line)
         with mistakes_are_usage_errors():
-            return connect(_plain(args.url), _plain(args.token), ca_file=_plain(args.ca_file), insecure=args.insecure)
-
-    def _lab(self) -> Lab:
-        from qpi_jupyter import connect
-
-        return connect()
-
-
-def submit_options() -> tuple[str, ...]:
-    """The options of ``%qpi_submit``, for completion."""
-    parser = QpiMagics.qpi_submit.parser
-    return tuple(option for action in parser._actions for option in action.option_strings if option.startswith("--"))
-
-
-@contextmanager
-def mistakes_are_usage_errors(sources: tuple[str, ...] = ()) -> Iterator[None]:
-    """What a person can put right is told without a traceback; a fault of the bench keeps its type."""
-    try:
-        yield
-    except Faulted:
-        raise
-    except (QpiError, TypeError) as error:
-        raise usage_error(error, sources) from error
+            return connect(plain(args.url), plain(args.token), ca_file=plain(args.ca_file), insecure=args.insecure)
 
 
 def _texts(circuits: Any) -> tuple[str, ...]:
     items = circuits if isinstance(circuits, (list, tuple)) else [circuits]
     return tuple(item if isinstance(item, str) else "" for item in items)
-
-
-def _plain(text: str | None) -> str | None:
-    """An argument without the quotes that IPython leaves around it."""
-    if text is not None and len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1]
-    return text
-
-
-def _number(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return int(text.replace("_", "").replace(",", ""))
-    except ValueError:
-        raise UsageError(f"{option} takes a whole number, not {text!r}.") from None
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    key, equals, value = (_plain(text) or "").partition("=")
-    if not equals or not key.isidentifier():
-        raise UsageError(f"--option takes KEY=VALUE, not {text!r}.")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
-
-
-def _identifier(option: str, name: str | None) -> str | None:
-    name = _plain(name)
-    if name is not None and not name.isidentifier():
-        raise UsageError(f"{option} takes the name of a variable, not {name!r}.")
-    return name
-
-
-def _id(magic: str, line: str) -> str:
-    if len(words := line.split()) != 1:
-        raise UsageError(f"{magic} takes one job id; %qpi_jobs lists them.")
-    return _plain(words[0]) or ""
-
-
-def _nothing(magic: str, line: str) -> None:
-    if line.strip():
-        raise UsageError(f"{magic} takes no arguments.")
 
 
 def _loop_runs() -> bool:

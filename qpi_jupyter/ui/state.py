@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from qpi_jupyter.client.jobs import outlook_of
 from qpi_jupyter.core.errors import QpiError
 from qpi_jupyter.data.views import histogram
 
@@ -57,8 +58,7 @@ def _reason(job: JobHandle) -> str:
         return ""
     if model.reason is None:
         return "starting" if model.phase == "assigned" else "waiting for its turn"
-    place = model.reason.position
-    return model.reason.message.rstrip(".") + (f" · position {place}" if place is not None else "")
+    return " · ".join([model.reason.message.rstrip("."), *outlook_of(model.reason)])
 
 
 def _error(job: JobHandle) -> dict[str, Any] | None:

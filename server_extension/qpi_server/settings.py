@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 from traitlets import Bool, Float, HasTraits, Integer, List, TraitError, TraitType
-from traitlets.config import LazyConfigValue
+from traitlets.config.loader import LazyConfigValue
 
 SECRET = re.compile(r"token|secret|password")
 MASK = "********"

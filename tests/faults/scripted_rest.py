@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import tornado.httpserver
@@ -26,7 +26,9 @@ from qpi_jupyter.wire import rest as w
 
 TOKEN = "secret"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-STATUS = {"Rejected": 400, "ProgramError": 400, "Unauthorized": 401, "NotFound": 404, "Conflict": 409}
+STATUS = {
+    "Rejected": 400, "ProgramError": 400, "Unauthorized": 401, "NotFound": 404, "Conflict": 409, "BookingConflict": 409,
+}  # fmt: skip
 SIM_A = w.QpuDetail(
     name="sim-a", kind="pool", status="online", simulator=True, executor="qiskit_aer", num_qubits=24, places=2,
     queued=0, running=0, description="An ideal simulator",
@@ -56,6 +58,8 @@ SIM_B = w.QpuDetail(
 
 class ScriptedLab:
     """Use as a context manager; every method may be called from the test's own thread."""
+
+    routes: ClassVar[list[Any]]
 
     def __init__(self) -> None:
         self.jobs: dict[str, w.JobModel] = {}
@@ -108,7 +112,9 @@ class ScriptedLab:
     async def _serve(self, up: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        app = tornado.web.Application(ROUTES, default_handler_class=_Nowhere, lab=self, log_function=lambda h: None)
+        app = tornado.web.Application(
+            self.routes, default_handler_class=_Nowhere, lab=self, log_function=lambda h: None
+        )
         sockets = tornado.netutil.bind_sockets(self.port, "127.0.0.1", reuse_port=False)
         self.port = sockets[0].getsockname()[1]
         server = tornado.httpserver.HTTPServer(app)
@@ -193,7 +199,7 @@ class ScriptedLab:
             self._waiters.discard(event)
 
 
-class _Handler(tornado.web.RequestHandler):
+class Handler(tornado.web.RequestHandler):
     lab: ScriptedLab
 
     def prepare(self) -> None:
@@ -231,13 +237,13 @@ class _Handler(tornado.web.RequestHandler):
         return self.lab.jobs.get(job_id)
 
 
-class _Health(_Handler):
+class _Health(Handler):
     def get(self) -> None:
         services = w.Services(database="up", bus="up")
         self.give(w.Health(status="up", services=services, version="0.1.0", wire=self.lab.wire))
 
 
-class _Jobs(_Handler):
+class _Jobs(Handler):
     def post(self) -> None:
         if self.lab.refuse is not None:
             self.give_error(self.lab.refuse)
@@ -254,7 +260,7 @@ class _Jobs(_Handler):
         self.give(w.JobPage(jobs=newest[start:end], next=str(end) if end < len(newest) else None))
 
 
-class _Job(_Handler):
+class _Job(Handler):
     async def get(self, job_id: str) -> None:
         if (model := self.job(job_id)) is None:
             return
@@ -264,7 +270,7 @@ class _Job(_Handler):
         self.give(model)
 
 
-class _Cancel(_Handler):
+class _Cancel(Handler):
     def post(self, job_id: str) -> None:
         if (model := self.job(job_id)) is None:
             return
@@ -273,13 +279,13 @@ class _Cancel(_Handler):
         self.give(self.lab.jobs[job_id])
 
 
-class _Result(_Handler):
+class _Result(Handler):
     def get(self, job_id: str) -> None:
         if self.job(job_id) is not None:
             self.give(self.lab.results[job_id])
 
 
-class _Dataset(_Handler):
+class _Dataset(Handler):
     async def get(self, job_id: str) -> None:
         blob = self.lab.blobs[job_id]
         start = 0
@@ -298,21 +304,21 @@ class _Dataset(_Handler):
         self.finish(blob[start:])
 
 
-class _Events(_Handler):
+class _Events(Handler):
     def get(self, job_id: str) -> None:
         if (model := self.job(job_id)) is not None:
             event = w.EventModel(seq=7, prev=3, at=NOW, kind="job.submitted", job_id=model.id, qpu=model.qpu)
             self.give(w.EventPage(events=[event], cursor=7))
 
 
-class _Qpus(_Handler):
+class _Qpus(Handler):
     def get(self) -> None:
         fields = w.QpuModel.__struct_fields__
         qpus = [w.QpuModel(**{name: getattr(qpu, name) for name in fields}) for qpu in self.lab.qpus.values()]
         self.give(w.QpuList(qpus=qpus))
 
 
-class _Qpu(_Handler):
+class _Qpu(Handler):
     def get(self, name: str) -> None:
         if name in self.lab.qpus:
             self.give(self.lab.qpus[name])
@@ -326,15 +332,16 @@ class _Nowhere(tornado.web.RequestHandler):
         self.finish("<html>404</html>")
 
 
-_ID = r"([A-Za-z0-9-]+)"
+ID = r"([A-Za-z0-9-]+)"
 ROUTES: list[Any] = [
     (r"/qpi/health", _Health),
     (r"/qpi/v1/jobs", _Jobs),
-    (rf"/qpi/v1/jobs/{_ID}", _Job),
-    (rf"/qpi/v1/jobs/{_ID}/cancel", _Cancel),
-    (rf"/qpi/v1/jobs/{_ID}/result", _Result),
-    (rf"/qpi/v1/jobs/{_ID}/dataset", _Dataset),
-    (rf"/qpi/v1/jobs/{_ID}/events", _Events),
+    (rf"/qpi/v1/jobs/{ID}", _Job),
+    (rf"/qpi/v1/jobs/{ID}/cancel", _Cancel),
+    (rf"/qpi/v1/jobs/{ID}/result", _Result),
+    (rf"/qpi/v1/jobs/{ID}/dataset", _Dataset),
+    (rf"/qpi/v1/jobs/{ID}/events", _Events),
     (r"/qpi/v1/qpus", _Qpus),
-    (rf"/qpi/v1/qpus/{_ID}", _Qpu),
+    (rf"/qpi/v1/qpus/{ID}", _Qpu),
 ]
+ScriptedLab.routes = ROUTES

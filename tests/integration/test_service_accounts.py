@@ -245,7 +245,8 @@ def test_grants_are_managers_and_leave_their_trace(tmp_path: Path) -> None:
                 (30.0, "boss", "thesis"),
             ]
             log = await lab._room.store.read(lambda c: audit.page(c, before=None, limit=10))
-            assert [(line.action, line.subject) for line in reversed(log)] == [
+            deeds = [(line.action, line.subject) for line in reversed(log) if line.action.startswith("account.")]
+            assert deeds == [
                 ("account.grant", "account:ann"),
                 ("account.grant", "account:ann"),
                 ("account.set_balance", "account:ann"),

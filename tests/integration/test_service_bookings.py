@@ -26,6 +26,7 @@ from qpi_jupyter.wire.bookings import (
     BookingRuleIn,
     QuietHours,
 )
+from qpi_jupyter.wire.people import GroupIn
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
 from qpi_server.store import audit
@@ -418,6 +419,9 @@ def test_the_most_specific_rule_counts_alone(tmp_path: Path) -> None:
         async def rule(hours: float, **scope: str) -> None:
             await lab.bookings.set_rule(BOSS, BookingRuleIn(rule=BookingRule(longest_s=hours * HOUR), **scope))
 
+        missing = BookingRuleIn(rule=BookingRule(), group="chem")
+        await fails(lab.bookings.set_rule(BOSS, missing), NotFound, "unknown_group", "group")
+        await lab.people.create_group(ADMIN, GroupIn(name="chem"))
         await rule(1)
         await rule(2, qpu="q1")
         await rule(3, group="chem")

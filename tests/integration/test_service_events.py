@@ -70,6 +70,20 @@ def test_a_wait_without_news_ends_with_the_newest_cursor(tmp_path: Path) -> None
     asyncio.run(dialogue())
 
 
+def test_the_newest_cursor_is_where_news_begin(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            await lab.jobs.submit(ANN, bell())
+            now = await lab.events.newest()
+            assert now.events == []
+            job, _ = await lab.jobs.submit(ANN, bell())
+            page = await lab.events.page(ANN, after=now.cursor)
+            assert {event.job_id for event in page.events} == {job.id}
+
+    asyncio.run(dialogue())
+
+
 def test_a_subscription_brings_what_happens_from_now_on(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, driver):

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -18,7 +19,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.faults.scripted_rest import TOKEN, ScriptedLab
+from tests.faults.scripted_rest import TOKEN
+from tests.faults.scripted_rules import RulesLab
+from tests.support.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [str(ROOT), str(ROOT / "server_extension"), str(ROOT / "executors")]
@@ -137,13 +140,13 @@ def _address(process: subprocess.Popen[bytes], home: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def scripted() -> Iterator[ScriptedLab]:
-    with ScriptedLab() as server:
+def scripted() -> Iterator[RulesLab]:
+    with RulesLab() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def notebooks(scripted: ScriptedLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
+def notebooks(scripted: RulesLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
     """JupyterLab whose kernels talk to the scripted lab."""
     home = tmp_path_factory.mktemp("jupyterlab")
     # The lab's own extension stays out: the scripted lab takes its place.
@@ -163,6 +166,38 @@ def notebooks(scripted: ScriptedLab, tmp_path_factory: pytest.TempPathFactory) -
 def jupyterlab(page: Page, notebooks: Notebooks) -> Iterator[Page]:
     """JupyterLab, loaded, in an empty workspace."""
     yield from loaded(page, notebooks)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Notebooks, int]]:
+    """JupyterLab with the demo lab inside, both QPUs online; and the server's process id. Started by its first user."""
+    home = tmp_path_factory.mktemp("demo")
+    process, notebooks = start_jupyterlab(
+        home, {"QPI_LAB_DIR": str(home / "lab")},
+        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
+    )  # fmt: skip
+    try:
+        wait_until(lambda: online(notebooks) >= 2, 90, "both QPUs online")
+        yield notebooks, process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def online(notebooks: Notebooks) -> int:
+    request = urllib.request.Request(
+        f"{notebooks.url}/qpi/v1/qpus", headers={"Authorization": f"token {notebooks.token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return sum(qpu["status"] == "online" for qpu in json.load(answer)["qpus"])
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+def page_of_demo(page: Page, demo: tuple[Notebooks, int]) -> Iterator[Page]:
+    yield from loaded(page, demo[0])
 
 
 def loaded(page: Page, notebooks: Notebooks) -> Iterator[Page]:

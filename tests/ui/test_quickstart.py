@@ -5,29 +5,16 @@ With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.request import Request, urlopen
 
 import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import (
-    ROOT,
-    Notebooks,
-    change_theme,
-    loaded,
-    open_notebook,
-    run_all,
-    save,
-    start_jupyterlab,
-)
+from tests.ui.conftest import ROOT, Notebooks, change_theme, open_notebook, run_all, save
 
 pytestmark = pytest.mark.ui
 QUICKSTART = ROOT / "notebooks" / "01_quickstart.ipynb"
@@ -44,36 +31,6 @@ for n in range(200):
     ladder.append(circuit)
 ladder
 """
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Notebooks, int]]:
-    """JupyterLab with the demo lab inside, both QPUs online; and the server's process id."""
-    home = tmp_path_factory.mktemp("demo")
-    process, notebooks = start_jupyterlab(
-        home, {"QPI_LAB_DIR": str(home / "lab")},
-        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
-    )  # fmt: skip
-    try:
-        wait_until(lambda: online(notebooks) >= 2, 90, "both QPUs online")
-        yield notebooks, process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def online(notebooks: Notebooks) -> int:
-    request = Request(f"{notebooks.url}/qpi/v1/qpus", headers={"Authorization": f"token {notebooks.token}"})
-    try:
-        with urlopen(request, timeout=5) as answer:
-            return sum(qpu["status"] == "online" for qpu in json.load(answer)["qpus"])
-    except OSError:
-        return 0
-
-
-@pytest.fixture
-def page_of_demo(page: Page, demo: tuple[Notebooks, int]) -> Iterator[Page]:
-    yield from loaded(page, demo[0])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -16,7 +17,7 @@ from heapq import heappop, heappush
 
 from qpi_jupyter.core.bookings import Booking, BookingMode
 from qpi_jupyter.core.jobs import Job
-from qpi_jupyter.core.planner import HEAD, VIEW_LIMIT, Activity, Policy, View, next_job
+from qpi_jupyter.core.planner import AHEAD, HEAD, VIEW_LIMIT, Activity, Policy, View, next_change, next_job
 
 from .trace import Trace, TraceBooking, TraceJob
 
@@ -75,7 +76,7 @@ class _Kind(IntEnum):
 
 def simulate(trace: Trace, policy: Policy) -> Outcome:
     """Every job of ``trace`` under ``policy``."""
-    lanes = [_Lane(name, places, policy, trace) for name, places in trace.qpus.items()]
+    lanes = [Lane(name, places, policy, trace) for name, places in trace.qpus.items()]
     for lane in lanes:
         lane.run()
     return Outcome(
@@ -114,9 +115,9 @@ class _Queue:
     def first(self, count: int) -> dict[tuple[int, int], Job]:
         return {key: self._jobs[key] for key in self._all[:count]}
 
-    def heads(self) -> dict[tuple[int, int], Job]:
+    def heads(self, people: Iterable[str] | None = None) -> dict[tuple[int, int], Job]:
         found: dict[tuple[int, int], Job] = {}
-        for keys in self._of.values():
+        for keys in self._of.values() if people is None else [self._of.get(person, []) for person in people]:
             if len(found) >= VIEW_LIMIT - HEAD:
                 break
             found |= {key: self._jobs[key] for key in keys[:HEAD]}
@@ -160,7 +161,7 @@ class _Shares:
         return self.used
 
 
-class _Lane:
+class Lane:
     """One QPU from the first event to the last."""
 
     def __init__(self, qpu: str, places: int, policy: Policy, trace: Trace) -> None:
@@ -194,6 +195,13 @@ class _Lane:
                 self._happen(kind, what, now)
             self._give(now)
 
+    def submit(self, job: Job, now: datetime) -> None:
+        """A job joins the queue."""
+        person = self._people[job.owner]
+        person.open_jobs += 1
+        person.last_submit_at = now
+        self.queue.add(job)
+
     def kept(self) -> list[Kept]:
         """What became of the bookings."""
         return [
@@ -218,10 +226,7 @@ class _Lane:
 
     def _happen(self, kind: _Kind, what: TraceJob | TraceBooking | Run | None, now: datetime) -> None:
         if isinstance(what, TraceJob):
-            person = self._people[what.job.owner]
-            person.open_jobs += 1
-            person.last_submit_at = now
-            self.queue.add(what.job)
+            self.submit(what.job, now)
         elif isinstance(what, Run):
             person = self._people[what.job.owner]
             person.open_jobs -= 1
@@ -248,7 +253,7 @@ class _Lane:
     def _give(self, now: datetime) -> None:
         """Fill the free places."""
         while self._free and len(self.queue):
-            view = self._view(now)
+            view = self.view(now)
             job = next_job(view, now)
             if job is None:
                 self._look_again(view, now)
@@ -261,53 +266,49 @@ class _Lane:
             self._push(run.ended_at, _Kind.END, run)
 
     def _look_again(self, view: View, now: datetime) -> None:
-        """Ask once more when the holder of the booking will have been idle for long enough."""
-        if view.booking is None or view.activity.open_jobs:
-            return
-        seen = (view.booking.start_at, view.activity.last_submit_at, view.activity.last_end_at)
-        at = max(moment for moment in seen if moment is not None) + timedelta(seconds=self.policy.idle_threshold_s)
-        if now < at < view.booking.end_at and at not in self._looks:
+        """Ask once more when the time of day alone changes the answer."""
+        at = next_change(view, now)
+        if at is not None and at not in self._looks:
             self._looks.add(at)
             self._push(at, _Kind.LOOK, None)
 
-    def _view(self, now: datetime) -> View:
+    def view(self, now: datetime) -> View:
         """As `qpi_server.store.view.load_view` does it."""
-        booking, following = self._calendar(now)
+        booking, ahead = self._calendar(now)
         jobs = self.queue.first(2)
         if self.policy.fair_share or booking is not None:
             jobs |= self.queue.heads()
+        elif ahead:
+            jobs |= self.queue.heads(_admitted(ahead[0]))
         if booking is not None:
             jobs |= self.queue.short(self.policy.backfill_max_s)
-        if following is not None:
+        for following in ahead[:2]:
             jobs |= self.queue.short((following.start_at - now).total_seconds())
         return View(
             qpu=self.qpu,
             jobs=tuple(jobs.values()),
             booking=booking,
-            next_booking=following,
+            ahead=ahead,
             activity=self._activity(booking),
             shares=self._shares.at(now) if self.policy.fair_share else {},
             policy=self.policy,
         )
 
-    def _calendar(self, now: datetime) -> tuple[Booking | None, Booking | None]:
-        """The booking that is on and the next one, as far as they are known by now."""
+    def _calendar(self, now: datetime) -> tuple[Booking | None, tuple[Booking, ...]]:
+        """The booking that is on and the next ones, as far as they are known by now."""
         at = bisect_right(self._starts, now)
         current = self._bookings[at - 1].booking if at else None
         if current is not None and (not current.covers(now) or current.id in self._given_back):
             current = None
-        known = (item.booking for item in self._bookings[at : at + HEAD] if item.created_at <= now)
-        return current, next(known, None)
+        return current, tuple(item.booking for item in self._bookings[at : at + AHEAD] if item.created_at <= now)
 
     def _activity(self, booking: Booking | None) -> Activity:
         if booking is None:
             return Activity()
         people = [self._people[name] for name in _admitted(booking)]
-        submit, end = max(p.last_submit_at for p in people), max(p.last_end_at for p in people)
+        end = max(person.last_end_at for person in people)
         return Activity(
-            open_jobs=sum(p.open_jobs for p in people),
-            last_submit_at=submit if submit is not _NEVER else None,
-            last_end_at=end if end is not _NEVER else None,
+            open_jobs=sum(person.open_jobs for person in people), last_end_at=end if end is not _NEVER else None
         )
 
 

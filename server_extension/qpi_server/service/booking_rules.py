@@ -15,7 +15,7 @@ from qpi_jupyter.core.access import Permission, Principal, allows
 from qpi_jupyter.core.booking_rules import ScopedRule, resolve, strictest, zone
 from qpi_jupyter.core.errors import NotFound, Rejected
 from qpi_jupyter.wire.bookings import BookingRule, BookingRuleIn, BookingRuleList, BookingRuleModel
-from qpi_server.store import audit, bookings
+from qpi_server.store import audit, bookings, people
 from qpi_server.store.audit import AuditRow
 from qpi_server.store.bookings import RuleRow
 
@@ -55,6 +55,8 @@ class BookingRules:
         )
 
         def unit(connection: Connection) -> RuleRow:
+            if row.group is not None and people.unknown_groups(connection, [row.group]):
+                raise NotFound(f"There is no group {row.group!r}.", code="unknown_group", field="group")
             before = bookings.put_rule(connection, row)
             kept = row if before is None else replace(row, id=before.id)
             self._note(connection, principal, "booking_rule.set", kept, before)
@@ -97,7 +99,7 @@ class BookingRules:
 
 
 def _groups(connection: Connection, principal: Principal, person: str) -> frozenset[str]:
-    known = bookings.groups_of(connection, person)
+    known = frozenset(people.groups_of(connection, [person]).get(person, ()))
     return known | principal.groups if person == principal.name else known
 
 

@@ -225,7 +225,9 @@ class Dispatcher:
         try:
             while again:
                 self._look_again.discard(qpu)
-                look = Look(qpu, self._room.now(), self._room.config.policy, self._sessions.all())
+                config = self._room.config
+                drivers = self._sessions.all()
+                look = Look(qpu, self._room.now(), config.policy, drivers, public=config.public_bookings)
                 seen = await self._room.store.write(look)
                 if seen.given_back:
                     self._room.outbox.public()

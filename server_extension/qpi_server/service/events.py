@@ -52,6 +52,10 @@ class EventService:
                 except TimeoutError:
                     continue
 
+    async def newest(self) -> EventPage:
+        """No events, but the cursor from which what happens from now on is read."""
+        return EventPage(events=[], cursor=await self._room.store.read(facts.newest_event))
+
     async def of_job(self, principal: Principal, job_id: str) -> EventPage:
         """Every event of one job, with the names of its drivers; ``prev`` is the job's own one before."""
 

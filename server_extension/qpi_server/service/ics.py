@@ -117,8 +117,8 @@ def read(text: str) -> list[IcsEvent]:
     try:
         calendars = Calendar.from_ical(text, multiple=True)
         events: list[Any] = [event for calendar in calendars for event in calendar.walk("VEVENT")]
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        # the parser of a foreign format fails as its input leads it to
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OSError) as error:
+        # the parser of a foreign format fails as its input leads it to; a folder of time zones is an OSError
         raise Rejected(f"This is no iCalendar file: {error}", code="bad_calendar") from error
     if not events:
         raise Rejected("The file has no events (VEVENT).", code="bad_calendar")

@@ -27,8 +27,8 @@ from .room import Room
 from .sessions import Sessions
 
 PAGE = 100
-_ATTEMPT = 1
-"""A session's lines in the ledger carry its id as ``job_id``, and this."""
+_ATTEMPT = 0
+"""A session's lines in the ledger carry its id as ``job_id``, and this: no attempt of a job has it."""
 
 
 class QpuSessionService:

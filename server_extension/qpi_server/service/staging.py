@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.planner import Policy, View, begins_in, next_change, recalled
-from qpi_jupyter.wire.events import EventName
-from qpi_server.store import facts, jobs
-from qpi_server.store.facts import EventRow
+from qpi_server.store import bookings, jobs
 from qpi_server.store.jobs import JobRecord
 from qpi_server.store.view import activity_of, calendar, give_back, load_rules, load_view, people, use
+
+from .booking_facts import BookingChanged, write
 
 if TYPE_CHECKING:
     from .drivers import DriverSession
@@ -36,8 +36,10 @@ class Seen:
 class Look:
     """The unit of work: a look at one QPU at one moment, behind everything that was written before."""
 
-    def __init__(self, qpu: str, at: datetime, policy: Policy, drivers: Sequence[DriverSession]) -> None:
-        self._qpu, self._at, self._policy = qpu, at, policy
+    def __init__(
+        self, qpu: str, at: datetime, policy: Policy, drivers: Sequence[DriverSession], *, public: bool
+    ) -> None:
+        self._qpu, self._at, self._policy, self._public = qpu, at, policy, public
         self._places = {session.driver: session.places for session in drivers if session.qpu == qpu}
 
     def __call__(self, connection: Connection) -> Seen:
@@ -64,10 +66,12 @@ class Look:
         if done.open_jobs or done.last_end_at is not None:
             use(connection, booking.id, done.last_end_at or self._at)
             return False
+        before = bookings.find(connection, booking.id)
         give_back(connection, booking, self._at)
-        data = {"action": "no_show", "by": "", "booked_by": booking.booked_by, "end_at": self._at.isoformat()}
-        event = EventRow(kind=EventName.BOOKING_CHANGED, at=self._at, qpu=self._qpu, booking_id=booking.id, data=data)
-        facts.add_event(connection, event)
+        after = bookings.find(connection, booking.id)
+        assert after is not None
+        deed = BookingChanged(action="no_show", by="", before=before, after=after)
+        write(connection, [deed], self._at, public=self._public)
         return True
 
     def _waits(self, mine: Sequence[JobRecord], staged: Sequence[JobRecord]) -> list[tuple[Job, float]]:

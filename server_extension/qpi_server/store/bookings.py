@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, in
 
 from qpi_jupyter.core.bookings import Booking, BookingMode, BookingStatus, Calendar
 
-from .schema import booking_rules, booking_series, bookings, memberships
+from .schema import booking_rules, booking_series, bookings
 
 _BOOKED = BookingStatus.BOOKED.value
 _OUTLINE = tuple(bookings.c[name] for name in ("id", "qpu", "booked_by", "start_at", "end_at", "mode"))
@@ -265,9 +265,3 @@ def delete_rule(connection: Connection, rule_id: str) -> RuleRow | None:
     found = next((row for row in rules(connection) if row.id == rule_id), None)
     connection.execute(delete(booking_rules).where(booking_rules.c.id == rule_id))
     return found
-
-
-def groups_of(connection: Connection, person: str) -> frozenset[str]:
-    """The groups that the lab knows ``person`` to be in."""
-    query = select(memberships.c.group).where(memberships.c.person == person)
-    return frozenset(connection.execute(query).scalars())

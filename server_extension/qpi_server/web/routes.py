@@ -6,10 +6,25 @@ from qpi_jupyter.core.access import Permission as P
 
 from .openapi import document
 from .table import Call, Reply
-from .v1 import about, accounts, bookings, drive, events, jobs, notices, people, qpus, sessions, telemetry, tokens
+from .v1 import (
+    about,
+    accounts,
+    bookings,
+    drive,
+    events,
+    jobs,
+    notices,
+    people,
+    qpus,
+    sessions,
+    telemetry,
+    tokens,
+)  # fmt: skip
 from .v1.base import public, v1
 
-MODULES = (jobs, bookings, events, qpus, sessions, telemetry, accounts, people, tokens, notices, drive, about)
+MODULES = (
+    jobs, bookings, sessions, events, qpus, telemetry, accounts, people, tokens, notices, drive, about,
+)  # fmt: skip
 """Importing a module adds its routes to the tables."""
 
 

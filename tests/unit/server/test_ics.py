@@ -116,6 +116,7 @@ def test_an_event_that_is_no_booking_says_why(event: str, code: str) -> None:
     [
         "", "hello", "BEGIN:VCALENDAR", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", "END:VEVENT", "\x00",
         file(*["UID:1"] * 501),
+        file("UID:1\r\nDTSTART;TZID=Europe:20300101T090000\r\nDTEND;TZID=Europe:20300101T100000"),
         "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\n" * 1900,
         "BEGIN:VEVENT\r\n" * 100_000,
     ],

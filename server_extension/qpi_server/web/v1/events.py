@@ -10,9 +10,10 @@ from .base import Cursor, Limit, Query, Wait, v1
 
 
 class EventsQuery(Query):
-    """``GET events``: what came after a cursor; with ``wait_s``, wait for it."""
+    """``GET events``: what came after a cursor; with ``wait_s``, wait for it. ``newest`` gives only the cursor."""
 
     after: Cursor = 0
+    newest: bool = False
     limit: Limit = 500
     wait_s: Wait = 0.0
 
@@ -21,4 +22,6 @@ class EventsQuery(Query):
 async def get_events(call: Call) -> Reply:
     """The durable event stream after a cursor, as far as one may see it."""
     q: EventsQuery = call.query
+    if q.newest:
+        return Reply(body=await call.lab.events.newest())
     return Reply(body=await call.lab.events.page(call.person, after=q.after, limit=q.limit, wait_s=q.wait_s))

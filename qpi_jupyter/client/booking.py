@@ -1,0 +1,240 @@
+"""`BookingHandle`: one booking; tables of them; and what is said when a QPU is not free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import UNSET
+
+from qpi_jupyter.core.errors import BookingConflict, Rejected
+from qpi_jupyter.wire.bookings import BookingChange, BookingList, BookingModel, Mode
+from qpi_jupyter.wire.rest import EventModel, EventPage
+
+from . import times
+from .portal import Portal, both
+from .tables import Table
+
+if TYPE_CHECKING:
+    from .bookings import BookingCalls
+
+Series = Literal["this", "following", "all"]
+DEFAULT_S = 3_600.0
+"""How long a booking is when nobody says so."""
+
+
+class BookingHandle:
+    """One booking of a lab. Changes ask the lab, which may refuse; the handle then stays as it was."""
+
+    def __init__(self, lab: BookingCalls, model: BookingModel) -> None:
+        self.lab = lab
+        self.model = model
+
+    @property
+    def portal(self) -> Portal:
+        return self.lab.portal
+
+    @property
+    def id(self) -> str:
+        return self.model.id
+
+    @property
+    def qpu(self) -> str:
+        return self.model.qpu
+
+    @property
+    def start_at(self) -> datetime:
+        return self.model.start_at
+
+    @property
+    def end_at(self) -> datetime:
+        return self.model.end_at
+
+    @both
+    async def refresh(self) -> BookingHandle:
+        """Read the booking again."""
+        return await self._read()
+
+    async def _read(self) -> BookingHandle:
+        self.model = await self.lab.http.call("GET", f"v1/bookings/{self.id}", BookingModel)
+        return self
+
+    @both
+    async def move(
+        self,
+        start: times.When,
+        end: times.When | None = None,
+        *,
+        duration: times.Length | None = None,
+        version: int | None = None,
+    ) -> BookingHandle:
+        """Begin at another time; without an end the booking stays as long as it is.
+
+        With a ``version`` (``booking.model.version``) only if nobody has changed it since.
+
+        Raises
+        ------
+        BookingConflict
+            the QPU is not free then; ``next_free_at`` says when it is.
+        """
+        length_s = (self.end_at - self.start_at).total_seconds() if end is None and duration is None else duration
+        start_at, end_at = interval(start, end, length_s)
+        return await self._change(BookingChange(start_at=start_at, end_at=end_at, version=version), "booking.move(")
+
+    @both
+    async def shorten(self, end: times.When | None = None, *, duration: times.Length | None = None) -> BookingHandle:
+        """End at another time; an end that is later lengthens the booking, where the QPU is free."""
+        if end is None and duration is None:
+            raise Rejected("shorten() needs an end, for example '14:00', or a duration.", code="no_end", field="end_at")
+        _, end_at = interval(self.start_at, end, duration)
+        return await self._change(BookingChange(end_at=end_at))
+
+    @both
+    async def edit(
+        self, *, title: str | None = None, mode: Mode | None = None, invite: Sequence[str] | None = None
+    ) -> BookingHandle:
+        """Another title or mode, or other people: ``invite`` is the whole list."""
+        change = BookingChange(
+            title=UNSET if title is None else title,
+            mode=UNSET if mode is None else mode,
+            invited=UNSET if invite is None else list(invite),
+        )
+        return await self._change(change)
+
+    @both
+    async def invite(self, *people: str) -> BookingHandle:
+        """Let these people use the time, too."""
+        await self._read()
+        invited = [*self.model.invited, *(person for person in people if person not in self.model.invited)]
+        return await self._change(BookingChange(invited=invited, version=self.model.version))
+
+    @both
+    async def release(self) -> BookingHandle:
+        """Give back what is left of the time; others may use it from now on."""
+        self.model = await self.lab.http.call("POST", f"v1/bookings/{self.id}/release", BookingModel, content=b"")
+        return self
+
+    @both
+    async def delete(self, series: Series = "this") -> BookingHandle:
+        """Delete it; of a series also the ``"following"`` ones, or ``"all"`` that have not begun."""
+        params = {"series": series}
+        deleted = await self.lab.http.call("DELETE", f"v1/bookings/{self.id}", BookingList, params=params)
+        self.model = next((model for model in deleted.bookings if model.id == self.id), self.model)
+        return self
+
+    cancel = delete
+
+    @both
+    async def history(self) -> BookingHistory:
+        """Every change, oldest first: who did what, and when."""
+        return BookingHistory((await self.lab.http.call("GET", f"v1/bookings/{self.id}/history", EventPage)).events)
+
+    async def _change(self, change: BookingChange, call: str = "") -> BookingHandle:
+        try:
+            self.model = await self.lab.http.call(
+                "PATCH", f"v1/bookings/{self.id}", BookingModel, content=msgspec.json.encode(change)
+            )
+        except BookingConflict as error:
+            raise (explained(error, call) if call else error) from error
+        return self
+
+    def __repr__(self) -> str:
+        model, now = self.model, datetime.now(UTC)
+        title = f" {model.title!r}" if model.title else ""
+        state = "" if model.status == "booked" else f", {model.status.replace('_', ' ')}"
+        who = "" if model.mine else f", {model.booked_by or 'somebody'}"
+        when = times.span(model.start_at, model.end_at, times.zone_of(), now)
+        return f"<Booking {model.id}{title}: {model.qpu} {when} ({model.mode}){who}{state}>"
+
+
+class BookingTable(Table[BookingHandle]):
+    """Bookings by their start; each item is the handle itself."""
+
+    empty = "No bookings."
+    columns = ("id", "QPU", "when", "length", "mode", "booked by", "title", "status")
+
+    def __init__(self, items: Sequence[BookingHandle]) -> None:
+        super().__init__(items)
+        self.caption = f"Bookings, in the time of {times.zone_label(times.zone_of(), datetime.now(UTC))}"
+
+    def row(self, item: BookingHandle) -> tuple[str, ...]:
+        model = item.model
+        return (
+            model.id, model.qpu, times.span(model.start_at, model.end_at, times.zone_of(), datetime.now(UTC)),
+            times.length((model.end_at - model.start_at).total_seconds()), model.mode,
+            model.booked_by or "", _title(model), model.status.replace("_", " "),
+        )  # fmt: skip
+
+    def record(self, item: BookingHandle) -> dict[str, Any]:
+        names = ("id", "qpu", "start_at", "end_at", "mode", "booked_by", "title", "status", "mine", "series_id")
+        return {name: getattr(item.model, name) for name in names}
+
+
+def _title(model: BookingModel) -> str:
+    invited = f"with {', '.join(model.invited)}" if model.invited else ""
+    return " · ".join(filter(None, (model.title, invited, "repeats" if model.series_id else "")))
+
+
+class BookingHistory(Table[EventModel]):
+    """What happened to a booking."""
+
+    caption = "History"
+    empty = "Nothing happened."
+    columns = ("when", "what", "by", "details")
+
+    def row(self, item: EventModel) -> tuple[str, ...]:
+        when = times.clock(item.at, times.zone_of(), datetime.now(UTC), exact=True)
+        before, after = item.data.get("before") or {}, item.data.get("after") or {}
+        changes = [_changed(name, before.get(name), after.get(name)) for name in _TOLD]
+        return (
+            when,
+            str(item.data.get("action", item.kind)),
+            str(item.data.get("by") or ""),
+            "; ".join(filter(None, changes)),
+        )
+
+
+_TOLD = ("start_at", "end_at", "mode", "title", "invited", "booked_by")
+"""What of a booking its history tells."""
+
+
+def _changed(name: str, before: object, after: object) -> str:
+    if before == after or after in (None, "", []):
+        return ""
+    old, new = _shown(name, before), _shown(name, after)
+    word = name.removesuffix("_at").replace("_", " ")
+    return f"{word} {old} → {new}" if before not in (None, "", []) else f"{word} {new}"
+
+
+def _shown(name: str, value: object) -> str:
+    if name.endswith("_at") and isinstance(value, str):
+        return times.clock(datetime.fromisoformat(value), times.zone_of(), datetime.now(UTC))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def interval(
+    start: times.When, end: times.When | None, duration: times.Length | None, timezone: str | None = None
+) -> tuple[datetime, datetime]:
+    """``[start, end)`` in UTC; a clock time for the end is the first one after the start."""
+    if end is not None and duration is not None:
+        raise Rejected("Give an end or a duration, not both.", code="two_ends", field="end_at")
+    zone, now = times.zone_of(timezone), datetime.now(UTC)
+    start_at = times.moment(start, zone, now, after=now)
+    if end is not None:
+        return start_at, times.moment(end, zone, now, after=start_at)
+    return start_at, start_at + timedelta(seconds=times.seconds(DEFAULT_S if duration is None else duration))
+
+
+def explained(error: BookingConflict, call: str, length_s: float | None = None) -> BookingConflict:
+    """The lab's refusal, with what to type for the next free interval: the beginning of a ``call``, completed."""
+    free_at = error.next_free_at
+    if free_at is None:
+        return error
+    lasting = f", duration='{times.length(length_s)}'" if length_s is not None else ""
+    found = BookingConflict(
+        f"{error.message} Type {call}'{free_at.astimezone(times.zone_of()):%Y-%m-%d %H:%M}'{lasting}) for it."
+    )
+    found.data |= error.data
+    return found

@@ -1,0 +1,197 @@
+"""What one may ask a lab about bookings: book, list, next free, calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from qpi_jupyter.core.errors import BookingConflict, NotFound, QpiError, Rejected
+from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, BookingRule, BookingRuleList, Mode, NextFree
+from qpi_jupyter.wire.rest import QpuList, QpuModel
+
+from . import times
+from .booking import DEFAULT_S, BookingHandle, BookingTable, explained, interval
+from .calls import Calls, path
+from .portal import both
+
+_PAGE = "500"
+_TRIES = 5
+"""How often the next free interval is looked for again when somebody else was quicker."""
+
+
+class Calendars(Protocol):
+    """Shows the calendar of a QPU; the ui room's is put into `BookingCalls.calendars`."""
+
+    def calendar(self, lab: Any, qpu: str) -> Any:
+        """A widget of the QPU's week."""
+
+
+class BookingCalls(Calls):
+    """The part of a `Lab` that is about bookings."""
+
+    calendars: Calendars | None = None
+    """How a notebook shows a calendar."""
+
+    @both
+    async def book(
+        self,
+        qpu: str | Sequence[str],
+        start: times.When | None = None,
+        end: times.When | None = None,
+        *,
+        duration: times.Length | None = None,
+        mode: Mode = "priority",
+        title: str = "",
+        invite: Sequence[str] = (),
+        repeat: str | None = None,
+        timezone: str | None = None,
+    ) -> BookingHandle | BookingTable:
+        """Book a QPU; several QPUs, or a repetition, give a table of bookings: all of them, or none.
+
+        Parameters
+        ----------
+        start
+            an aware datetime, or by the clock of ``timezone``: ``"14:00"`` (the next one), ``"tomorrow 9:00"``,
+            ``"friday 9:00"``, ``"2026-05-04 14:00"``, a naive datetime; ``"now"``; ``"+30min"``. Without it, the next
+            free interval of this length.
+        end, duration
+            one of them; an hour without either. ``"2h"``, ``"1h 30min"``, a timedelta, seconds.
+        mode
+            ``priority``: others may use what you leave idle; ``exclusive``: nobody else; ``maintenance``: for managers.
+        invite
+            people who may use the time, too.
+        repeat
+            an RFC 5545 rule, for example ``"FREQ=WEEKLY;COUNT=10"``; it keeps to the clock of ``timezone``.
+        timezone
+            an IANA name; else the kernel's own.
+
+        Raises
+        ------
+        BookingConflict
+            the QPU is not free then; ``next_free_at`` says when it is.
+        Rejected
+            what else the lab's rules have against it.
+        """
+        zone = times.zone_of(timezone)
+        name = timezone or times.zone_name(zone)
+        if repeat is not None and name is None:
+            raise Rejected("Say in which time zone it repeats: timezone='Europe/Stockholm'.", code="bad_timezone")
+        several = not isinstance(qpu, str)
+        wanted: dict[str, Any] = {
+            "mode": mode, "title": title, "invited": list(invite), "rrule": repeat, "timezone": name or "UTC",
+            "qpus": list(qpu) if several else [], "qpu": None if several else qpu,
+        }  # fmt: skip
+        if start is None:
+            if several or end is not None:
+                raise Rejected(
+                    "Say when it starts; the next free time is looked for on one QPU, by a duration.",
+                    code="no_start", field="start_at",
+                )  # fmt: skip
+            made = await self._book_next_free(str(qpu), times.seconds(duration or DEFAULT_S), wanted)
+        else:
+            start_at, end_at = interval(start, end, duration, timezone)
+            made = await self._create(BookingIn(start_at=start_at, end_at=end_at, **wanted))
+        table = BookingTable([BookingHandle(self, model) for model in made.bookings])
+        return table if several or repeat is not None else table[0]
+
+    async def _book_next_free(self, qpu: str, length_s: float, wanted: dict[str, Any]) -> BookingList:
+        for tries_left in reversed(range(_TRIES)):
+            free = await self._next_free(qpu, length_s)
+            try:
+                return await self._create(BookingIn(start_at=free.start_at, end_at=free.end_at, **wanted))
+            except BookingConflict:
+                # Somebody was quicker.
+                if not tries_left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _create(self, booking: BookingIn) -> BookingList:
+        try:
+            return await self.http.call(
+                "POST", "v1/bookings", BookingList, content=msgspec.json.encode(booking), once=True
+            )
+        except BookingConflict as error:
+            length_s = (booking.end_at - booking.start_at).total_seconds()
+            raise explained(error, f"lab.book({booking.qpu!r}, ", length_s) from error
+
+    @both
+    async def bookings(
+        self,
+        qpu: str | None = None,
+        *,
+        mine: bool = True,
+        start: times.When | None = None,
+        end: times.When | None = None,
+    ) -> BookingTable:
+        """Bookings that are not over, by their start: yours, or with ``mine=False`` everybody's.
+
+        Parameters
+        ----------
+        start, end
+            only what overlaps this time, which may be past; as in `book`, and ``"today"``.
+        """
+        zone, now = times.zone_of(), datetime.now(UTC)
+        start_at = now if start is None else times.moment(start, zone, now)
+        end_at = None if end is None else times.moment(end, zone, now, after=start_at)
+        models = await self.booked(qpu, start_at, end_at, mine=mine)
+        return BookingTable([BookingHandle(self, model) for model in models])
+
+    @both
+    async def booking(self, booking_id: str) -> BookingHandle:
+        """The booking with this id."""
+        return BookingHandle(self, await self.http.call("GET", f"v1/bookings/{path(booking_id)}", BookingModel))
+
+    async def my_rules(self) -> dict[str, BookingRule]:
+        """What one's bookings must keep to, by QPU."""
+        return (await self.http.call("GET", "v1/booking-rules", BookingRuleList)).mine
+
+    async def booked(
+        self, qpu: str | None, start_at: datetime, end_at: datetime | None, *, mine: bool = False
+    ) -> list[BookingModel]:
+        """Every booking that overlaps this time."""
+        params = {"mine": "true" if mine else "false", "start": _text(start_at), "limit": _PAGE}
+        params |= {"qpu": qpu} if qpu else {}
+        params |= {"end": _text(end_at)} if end_at is not None else {}
+        found: list[BookingModel] = []
+        while True:
+            page = await self.http.call("GET", "v1/bookings", BookingList, params=params)
+            found += page.bookings
+            if page.next is None:
+                return found
+            params["after"] = page.next
+
+    @both
+    async def next_free(
+        self, qpu: str, duration: times.Length = DEFAULT_S, *, after: times.When | None = None
+    ) -> NextFree:
+        """The first free interval of this length."""
+        zone, now = times.zone_of(), datetime.now(UTC)
+        start = None if after is None else times.moment(after, zone, now, after=now)
+        return await self._next_free(qpu, times.seconds(duration), start)
+
+    async def _next_free(self, qpu: str, length_s: float, after: datetime | None = None) -> NextFree:
+        params = {"qpu": qpu, "seconds": f"{length_s:g}"} | ({"after": _text(after)} if after is not None else {})
+        return await self.http.call("GET", "v1/bookings/next-free", NextFree, params=params)
+
+    def calendar(self, qpu: str | None = None) -> Any:
+        """The week of a QPU, to look at and to book in: a widget. Without a name, the lab's first instrument."""
+        if self.calendars is None:
+            raise QpiError("A calendar is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
+        return self.calendars.calendar(self, qpu or self.portal.run(self._first_qpu()))
+
+    async def all_qpus(self) -> list[QpuModel]:
+        """Every QPU of the lab."""
+        return (await self.http.call("GET", "v1/qpus", QpuList)).qpus
+
+    async def _first_qpu(self) -> str:
+        qpus = await self.all_qpus()
+        if not qpus:
+            raise NotFound("This lab has no QPU yet.", code="no_qpu")
+        return min(qpus, key=lambda qpu: qpu.simulator).name
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
