@@ -239,7 +239,10 @@ def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
     expect(row(simulators, "small")).to_have_count(0, timeout=15_000)
 
 
-def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page) -> None:
+def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, lab: Notebooks) -> None:
+    with client_of(lab) as admin:
+        ok(admin.post("qpus", json={"name": "tantalum-5", "kind": "device", "description": "Five transmons, fridge 2"}))
+        ok(admin.patch("qpus/tantalum-5", json={"maintenance": True, "hold": "warming up until Thursday"}))
     names = panel.locator(".jp-QPI-AdminNav [role=tab]").all_inner_texts()
     assert len(names) == 11
     for name in names:
@@ -247,7 +250,7 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page) 
         expect(shown.get_by_text("Loading…")).to_have_count(0)
         expect(shown.get_by_role("alert")).to_have_count(0)
     expect(row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
-    section(panel, "QPUs")
+    expect(row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("held: warming up")
     for theme in ("Dark", "Light"):
         change_theme(panel, f"JupyterLab {theme}")
         if os.environ.get("QPI_SCREENSHOTS"):
