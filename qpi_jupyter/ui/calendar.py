@@ -36,7 +36,9 @@ _SHOWS = frozenset({"booking.changed", "qpu.changed"})
 class CalendarWidget(anywidget.AnyWidget):
     """A QPU's week. Drag, or use the keyboard, to book and to move; other people's changes appear by themselves."""
 
-    _esm = module("dom", "calendar_time", "calendar_edit", "calendar_parts", "calendar")
+    _esm = module(
+        "dom", "calendar_time", "calendar_edit", "calendar_parts", "calendar_drawing", "calendar_dialogs", "calendar"
+    )
     _css = style("calendar")
 
     state = traitlets.Dict().tag(sync=True)

@@ -142,13 +142,21 @@ class QpiMagics(LabMagics):
     @argument("--limit", type=int, default=20, help="how many (default 20)")
     @argument("--status", choices=("pending", "running", "completed", "failed", "cancelled"))
     @argument("--qpu", metavar="NAME")
+    @argument("--name", help="a part of the name")
+    @argument("--tag", action="append", default=[], help="a tag; may be repeated: jobs that have all of them")
+    @argument("--project")
+    @argument("--group", metavar="NAME", help="what is shared with a group of yours")
     @argument("--all", action="store_true", help="other people's jobs, too, where you may see them")
     @line_magic
     def qpi_jobs(self, line: str) -> JobTable:
         """Your newest jobs, as a table; its items are the jobs themselves."""
         args = parse_argstring(self.qpi_jobs, line)
         with mistakes_are_usage_errors():
-            return self._lab().jobs(args.limit, status=args.status, qpu=plain(args.qpu), mine=not args.all)
+            return self._lab().jobs(
+                args.limit, status=args.status, qpu=plain(args.qpu), name=plain(args.name),
+                tags=[plain(tag) or "" for tag in args.tag], project=plain(args.project), group=plain(args.group),
+                mine=False if args.all else None,
+            )  # fmt: skip
 
     @line_magic
     def qpi_job(self, line: str) -> JobHandle:

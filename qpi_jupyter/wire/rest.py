@@ -292,6 +292,16 @@ class DriverRegistered(Answer):
     ca_fingerprint: str | None = None
 
 
+class DriverModel(Answer):
+    """A registered driver; one that is not enabled is not let in."""
+
+    id: str
+    name: str
+    qpu: str
+    enabled: bool
+    online: bool
+
+
 class TokenIn(Request):
     """``POST tokens``: an API token of one's own; without scopes it may what its owner may.
 

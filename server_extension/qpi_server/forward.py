@@ -224,6 +224,10 @@ class Relay:
             whole = await self._reading
         except StreamClosedError:
             whole = False
+        except asyncio.CancelledError:
+            if self._stream is not None:
+                raise
+            return  # `abort`: the asker has gone
         if whole and self._answer.complete and not self._answer.last:
             stream, self._stream = self._stream, None
             self._upstream.give_back(stream)

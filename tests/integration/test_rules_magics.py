@@ -11,7 +11,10 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 import qpi_jupyter.client.lab as lab_module
+from qpi_jupyter.client import Lab
+from qpi_jupyter.client.http import Http
 from qpi_jupyter.wire.people import NoticeModel
+from qpi_jupyter.wire.rest import JobPage
 from tests.faults.scripted_rest import NOW, TOKEN
 from tests.faults.scripted_rules import RulesLab
 
@@ -80,6 +83,22 @@ def test_balance_and_notices(server: RulesLab, shell: InteractiveShell) -> None:
     assert len(shell.run_line_magic("qpi_notices", "dismiss")) == 0
     with pytest.raises(UsageError, match="takes no arguments"):
         shell.run_line_magic("qpi_notices", "away")
+
+
+def test_jobs_are_looked_for(server: RulesLab, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    async def send(lab: object, method: str, path: str, kind: type[object], **options: object) -> JobPage:
+        asked.append(options)
+        return JobPage(jobs=[])
+
+    monkeypatch.setattr(Http, "call", send)
+    lab_module._current = Lab(server.url, TOKEN)
+    shell.run_line_magic("qpi_jobs", "--name bell --tag a --tag 'b c' --project T1 --group qed --all --limit 5")
+    assert sorted(asked[0]["params"]) == [  # type: ignore[call-overload]
+        ("group", "qed"), ("limit", "5"), ("mine", "false"), ("name", "bell"), ("project", "T1"), ("tag", "a"),
+        ("tag", "b c"),
+    ]  # fmt: skip
 
 
 def test_submit_says_for_whom(server: RulesLab, shell: InteractiveShell) -> None:

@@ -22,7 +22,8 @@ from tests.support.servers import TOKEN, LabServer, lab_server
 HANGS = "/qpi/owner"
 """Answers when the server ends."""
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-schema = schemathesis.openapi.from_dict(document(ROUTES)).exclude(path=HANGS)
+STREAMS = "/qpi/api/realtime"
+schema = schemathesis.openapi.from_dict(document(ROUTES)).exclude(path=HANGS).exclude(path=STREAMS, method="GET")
 
 
 @pytest.fixture(scope="module")

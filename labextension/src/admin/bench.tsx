@@ -142,7 +142,12 @@ export function Qpus(props: ISectionProps): React.ReactElement {
         { head: trans.__('Kind'), cell: qpu => kindOf(qpu, trans) },
         {
           head: trans.__('Jobs'),
-          cell: qpu => trans.__('%1 running, %2 waiting', qpu.running, qpu.queued)
+          cell: qpu => (
+            <>
+              <div>{trans.__('%1 running', qpu.running)}</div>
+              <div>{trans.__('%1 waiting', qpu.queued)}</div>
+            </>
+          )
         }
       ]}
       actions={actions}

@@ -31,8 +31,11 @@ from qpi_jupyter.wire.frames import (
     Welcome,
 )
 from qpi_jupyter.wire.peer import Handler, Peer, parse
+from qpi_jupyter.wire.rest import DriverModel
 from qpi_jupyter.wire.results import DIGEST_HEADER
-from qpi_server.store import jobs
+from qpi_server.store import audit, bench, jobs
+from qpi_server.store.audit import AuditRow
+from qpi_server.store.bench import DriverRow
 from qpi_server.store.jobs import JobRecord
 
 from .dispatch import ParkedClaim
@@ -247,6 +250,33 @@ class DriverService:
         return DriverSession(
             self._room, self._reconciler, self._sessions, self._claimed, self._read, principal, peer, close
         )
+
+    async def switch(self, principal: Principal, driver_id: str, *, enabled: bool) -> DriverModel:
+        """Let a driver in, or send it away: what it runs then ends as if its link were lost.
+
+        Raises
+        ------
+        NotFound
+            no such driver.
+        """
+        at = self._room.now()
+
+        def unit(connection: Connection) -> DriverRow:
+            row = bench.driver(connection, driver_id) or bench.driver_named(connection, driver_id)
+            if row is None:
+                raise NotFound(f"There is no driver {driver_id!r}.", code="unknown_driver", field="id")
+            if row.enabled != enabled:
+                bench.switch_driver(connection, row.id, enabled=enabled)
+                action = "driver.enabled" if enabled else "driver.disabled"
+                audit.add(connection, AuditRow(at=at, who=principal.name, action=action, subject=f"driver:{row.name}"))
+            return row
+
+        row = await self._room.store.write(unit)
+        session = self._sessions.get(row.id)
+        if session is not None and not enabled:
+            session.close("This driver was switched off in the lab.")
+        online = session is not None and enabled
+        return DriverModel(id=row.id, name=row.name, qpu=row.qpu, enabled=enabled, online=online)
 
     @contextlib.contextmanager
     def offering(self, sha256: str, packed: bytes) -> Iterator[None]:

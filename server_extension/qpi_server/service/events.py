@@ -68,9 +68,9 @@ class EventService:
         rows = await self._room.store.read(query)
         return EventPage(events=event_models(rows, 0), cursor=rows[-1].seq if rows else 0)
 
-    async def subscribe(self, principal: Principal) -> AsyncIterator[EventModel]:
-        """What happens from now on, for ever."""
-        cursor = await self._room.store.read(facts.newest_event)
+    async def subscribe(self, principal: Principal, *, after: int | None = None) -> AsyncIterator[EventModel]:
+        """What happens after a cursor, or from now on, for ever."""
+        cursor = (await self.newest()).cursor if after is None else after
         while True:
             page = await self.page(principal, after=cursor, wait_s=MAX_WAIT_S)
             for event in page.events:

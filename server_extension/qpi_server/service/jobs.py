@@ -17,7 +17,7 @@ from qpi_jupyter.core.lifecycle import Event, EventKind, advance, left_out
 from qpi_jupyter.core.planner import Reason
 from qpi_jupyter.core.results import qiskit_result
 from qpi_jupyter.wire.faultpoint import reach
-from qpi_jupyter.wire.rest import DatasetInfo, JobChange, JobModel, JobPage, SubmitRequest
+from qpi_jupyter.wire.rest import DatasetInfo, JobChange, JobModel, JobPage, OptionsIn, SubmitRequest
 from qpi_server.store import facts, jobs
 from qpi_server.store.facts import ResultRow
 from qpi_server.store.jobs import JobRecord
@@ -184,6 +184,15 @@ class JobService:
             return packed
 
         return await self._room.store.read(query)
+
+    async def options(self, principal: Principal, job_id: str) -> OptionsIn:
+        """The run options, as they were sent."""
+
+        def query(connection: Connection) -> bytes:
+            visible(principal, find(connection, job_id))
+            return jobs.options(connection, job_id)
+
+        return msgspec.json.decode(await self._room.store.read(query), type=OptionsIn)
 
     async def _completed(self, principal: Principal, job_id: str) -> tuple[JobRecord, ResultRow]:
         record, row = await self._room.store.read(lambda connection: _load(connection, job_id))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from qpi_jupyter.core.access import Principal
 
 from .groups import Groups
+from .oauth2 import OAuth2SignIns
 from .registration import Registration
 from .signing_in import SignIns
 from .users import Users
 
 
-class PeopleService(Users, Groups, SignIns, Registration):
+class PeopleService(Users, Groups, SignIns, OAuth2SignIns, Registration):
     """Everything about people that is not a token's own life: one theme a part."""
 
     async def authenticate(self, token: str) -> Principal:

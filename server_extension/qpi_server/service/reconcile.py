@@ -199,6 +199,8 @@ class _Greeting:
         row = bench.driver(connection, self._driver)
         if row is None or row.revoked_at is not None:
             raise NotFound("This driver is not registered any more.", code="unknown_driver")
+        if not row.enabled:
+            raise Unavailable(f"The driver {row.name} is switched off in the lab.", code="driver_disabled")
         epoch = bench.greet(
             connection,
             row,

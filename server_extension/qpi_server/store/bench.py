@@ -49,6 +49,7 @@ class DriverRow:
     places: int = 0
     hello_at: datetime | None = None
     created_at: datetime
+    enabled: bool = True
     revoked_at: datetime | None = None
 
 
@@ -118,6 +119,11 @@ def driver_named(connection: Connection, name: str) -> DriverRow | None:
     """The driver of that name, if there is one, or was."""
     row = connection.execute(select(drivers).where(drivers.c.name == name)).first()
     return None if row is None else DriverRow(**row._mapping)
+
+
+def switch_driver(connection: Connection, driver_id: str, *, enabled: bool) -> None:
+    """Let a driver in from now on, or do not."""
+    connection.execute(update(drivers).where(drivers.c.id == driver_id).values(enabled=enabled))
 
 
 def add_driver(connection: Connection, row: DriverRow) -> None:

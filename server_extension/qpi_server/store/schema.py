@@ -87,6 +87,7 @@ drivers = Table(
     Column("places", Integer, nullable=False, default=0),
     Column("hello_at", Moment),
     Column("created_at", Moment, nullable=False),
+    Column("enabled", Boolean, nullable=False, default=True, server_default="1"),  # whether it is let in
     Column("revoked_at", Moment),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from msgspec import Struct
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, stream_request_body
 
 from qpi_jupyter.core.access import Permission, Principal
@@ -23,7 +25,7 @@ from qpi_server.owner import Ownership
 from .download import send_file
 from .errors import body_of, from_exception, headers_of, status_of
 from .identity import Visitor, credential, is_lab_token, is_secret, jupyter_visitor, local_owner, require
-from .table import Call, Download, Reply, Route, Site, parse_query
+from .table import Call, Download, Reply, Route, Site, Stream, parse_query
 
 if TYPE_CHECKING:
     from qpi_server.service import Lab
@@ -107,11 +109,16 @@ class Signed(JupyterHandler):
         """Answer with the one error body."""
         raised = kwargs["exc_info"][1] if "exc_info" in kwargs else HTTPError(status_code)
         error = from_exception(raised)
-        self.set_status(raised.status_code if isinstance(raised, HTTPError) else status_of(error))
+        status = raised.status_code if isinstance(raised, HTTPError) else status_of(error)
+        self.set_status(status)
         for name, value in headers_of(error).items():
             self.set_header(name, value)
         self.set_header("Content-Type", "application/json")
-        self.finish(body_of(error))
+        self.finish(self.error_body(error, status))
+
+    def error_body(self, error: QpiError, status: int) -> bytes:
+        """What a refusal says."""
+        return body_of(error)
 
 
 class BodySink:
@@ -159,7 +166,7 @@ class RestHandler(Signed):
         self._seat: Lab | Upstream | None = None
         self._sink: Any = None
         self._call: Call | None = None
-        self._waiting: asyncio.Task[Reply] | None = None
+        self._waiting: asyncio.Task[Reply | None] | None = None
         self._body_came = False
 
     async def prepare(self) -> None:  # type: ignore[override]
@@ -245,13 +252,29 @@ class RestHandler(Signed):
             if route.body is not None:
                 call.body = await _decoded(body, route.body)
         if route.waits:
-            self._waiting = asyncio.ensure_future(route.run(call))
+            self._waiting = asyncio.ensure_future(self._wait(route, call))
             await asyncio.wait([self._waiting])
             if self._waiting.cancelled():  # the asker has gone
                 return
-            await self._send(self._waiting.result())
+            if (reply := self._waiting.result()) is not None:
+                await self._send(reply)
         else:
             await self._send(await route.run(call))
+
+    async def _wait(self, route: Route, call: Call) -> Reply | None:
+        """The answer of a route that takes its time; None where it has been sent as it came."""
+        reply = await route.run(call)
+        if not isinstance(reply.body, Stream):
+            return reply
+        self.set_header("Content-Type", reply.media_type)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")  # a proxy passes on what comes, as it comes
+        with suppress(StreamClosedError):
+            async for chunk in reply.body.chunks:
+                self.write(chunk)
+                await self.flush()
+            await self.finish()
+        return None
 
     async def _send(self, reply: Reply) -> None:
         self.set_status(reply.status)
@@ -264,6 +287,7 @@ class RestHandler(Signed):
         if isinstance(reply.body, Download):
             await send_file(self, reply.body)
             return
+        assert not isinstance(reply.body, Stream), "only a route that waits streams"
         if reply.status == HTTPStatus.NOT_MODIFIED:
             await self.finish()
             return

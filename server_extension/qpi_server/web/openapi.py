@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core.access import OPEN_TO_ALL
-from qpi_jupyter.wire.rest import ErrorBody
 
 from .table import Answers, Route
 
@@ -48,9 +47,9 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _structs(routes: Iterable[Route]) -> list[type[Struct]]:
-    found: dict[type[Struct], None] = {ErrorBody: None}
+    found: dict[type[Struct], None] = {}
     for route in routes:
-        for kind in (route.query, route.body, *chain.from_iterable(map(_kinds, route.answers.values()))):
+        for kind in (route.error, route.query, route.body, *chain.from_iterable(map(_kinds, route.answers.values()))):
             if kind is not None and not isinstance(kind, str):
                 found[kind] = None
     return list(found)
@@ -64,7 +63,7 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         "security": [] if route.permission in OPEN_TO_ALL else _SECURITY,
         "parameters": _parameters(route, components),
         "responses": {
-            **{str(status): _error(status, refs) for status in _refusals(route)},
+            **{str(status): _error(status, refs[route.error]) for status in _refusals(route)},
             **{str(status): _answer(status, kind, refs) for status, kind in route.answers.items()},
         },
     }
@@ -90,12 +89,12 @@ def _refusals(route: Route) -> Iterator[int]:
     yield from route.refuses
 
 
-def _error(status: int, refs: Mapping[type[Struct], Any]) -> dict[str, Any]:
+def _error(status: int, schema: Any) -> dict[str, Any]:
     if status == HTTPStatus.NOT_MODIFIED:
         return {"description": "Not modified."}
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return {"description": "Nothing of the range is there."}
-    content = {"application/json": {"schema": refs[ErrorBody]}}
+    content = {"application/json": {"schema": schema}}
     return {"description": f"{HTTPStatus(status).phrase}: the body says why.", "content": content}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qpi_jupyter.core.access import Permission as P
 
+from .compat.qpi.routes import api as qpi
 from .openapi import document
 from .table import Call, Reply
 from .v1 import (
@@ -34,4 +35,4 @@ async def get_openapi(call: Call) -> Reply:
     return Reply(body=document(ROUTES))
 
 
-ROUTES = [*v1.routes, *public.routes]
+ROUTES = [*v1.routes, *public.routes, *qpi.routes]

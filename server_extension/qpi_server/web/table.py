@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args, get_origin
@@ -14,6 +14,7 @@ from msgspec import Struct
 from qpi_jupyter.core.access import Permission, Principal
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire.bench import ConfigInForce
+from qpi_jupyter.wire.rest import ErrorBody
 
 if TYPE_CHECKING:
     from qpi_server.service import Lab
@@ -85,10 +86,17 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """An answer that comes piece by piece; its route ``waits``, so that it ends when the asker goes."""
+
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a route answers; nothing with status 204."""
 
-    body: Struct | dict[str, Any] | bytes | Download = b""
+    body: Struct | dict[str, Any] | list[Any] | bytes | Download | Stream = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
@@ -100,7 +108,7 @@ class Route:
 
     ``answers`` maps each good status to the structs or the media types that come with it; ``opens`` makes the sink of a
     body of the media type ``takes`` before its first byte is read; ``waits`` marks a long-poll, which ends when its
-    asker goes; ``refuses`` names error statuses that other routes do not have.
+    asker goes; ``refuses`` names error statuses that other routes do not have, ``error`` the body of every refusal.
     """
 
     method: str
@@ -115,6 +123,7 @@ class Route:
     takes: str = "application/octet-stream"
     waits: bool = False
     refuses: tuple[int, ...] = ()
+    error: type[Struct] = ErrorBody
     summary: str = ""
 
     @property
@@ -126,8 +135,9 @@ class Route:
 class Table:
     """Collects routes by decorator, in the order in which they are matched."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, error: type[Struct] = ErrorBody) -> None:
         self.prefix = prefix
+        self._error = error
         self.routes: list[Route] = []
 
     def route(
@@ -138,11 +148,11 @@ class Table:
         def add(run: Callable[[Call], Awaitable[Reply]]) -> Callable[[Call], Awaitable[Reply]]:
             summary = (run.__doc__ or "").strip().splitlines()[0]
             path_ = f"{self.prefix}{path}"
-            self.routes.append(
-                Route(
-                    method=method, path=path_, permission=permission, run=run, answers=answers, summary=summary, **more
-                )
-            )
+            route = Route(
+                method=method, path=path_, permission=permission, run=run, answers=answers, summary=summary,
+                error=self._error, **more,
+            )  # fmt: skip
+            self.routes.append(route)
             return run
 
         return add

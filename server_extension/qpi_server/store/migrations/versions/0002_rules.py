@@ -264,6 +264,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("correction_n", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("eta_error_s", sa.Float(53), nullable=True))
         batch_op.add_column(sa.Column("eta_n", sa.Integer(), server_default="0", nullable=False))
+
+    with op.batch_alter_table("drivers", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("enabled", sa.Boolean(), server_default="1", nullable=False))
     _fill()
 
 

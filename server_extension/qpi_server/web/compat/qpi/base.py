@@ -1,0 +1,104 @@
+"""What the routes of QPI's surface share: their table, PocketBase's shapes of a refusal, a record and a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from qpi_jupyter.core.errors import QpiError, Rejected
+from qpi_jupyter.wire.rest import Answer
+from qpi_server.web.table import Table
+
+PREFIX = "/qpi/api/"
+UNLIMITED_S = 999_999_999
+"""What QPI's people read as a balance without end."""
+
+T = TypeVar("T")
+Record = dict[str, Any]
+"""A record as PocketBase sends it; Any: each field has a type of its own."""
+
+
+class Flaw(Answer):
+    """What is wrong with one field."""
+
+    code: str
+    message: str
+
+
+class Refusal(Answer):
+    """Every error of this surface, as PocketBase words it."""
+
+    status: int
+    message: str
+    data: dict[str, Flaw]
+
+
+class Body(Struct, kw_only=True):
+    """A body from one of QPI's clients. They send more than anybody reads: unknown fields are passed over."""
+
+
+class Toggle(Body):
+    """``POST op/qpu/toggle``, ``POST op/drivers/toggle``."""
+
+    id: str
+    enabled: bool
+
+
+api = Table(PREFIX, error=Refusal)
+
+
+def refusal(error: QpiError, status: int) -> Refusal:
+    """An error of ours in PocketBase's words."""
+    field = error.data.get("field")
+    flaws = {str(field): Flaw(code=error.code, message=error.message)} if field else {}
+    return Refusal(status=status, message=error.message, data=flaws)
+
+
+def record(collection: str, record_id: str, fields: Mapping[str, Any]) -> Record:
+    """A record with what PocketBase puts into each."""
+    return {"id": record_id, "collectionId": collection, "collectionName": collection, **fields}
+
+
+def stamp(at: datetime | None) -> str:
+    """A time as PocketBase writes it; empty for none."""
+    if at is None:
+        return ""
+    return at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str, field: str) -> datetime:
+    """The time that a client wrote, in ISO 8601 or as PocketBase writes it; without a zone it is UTC.
+
+    Raises
+    ------
+    Rejected
+        it is none.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise Rejected(f"{field} is no time: {text!r}.", code="bad_time", field=field) from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def moment_or_none(text: str | None, field: str) -> datetime | None:
+    """The time, or None for the empty text that PocketBase takes for none."""
+    return moment(text, field) if text else None
+
+
+def request(kind: type[T], /, **fields: Any) -> T:
+    """A request of the native surface, checked as if it had come there: its structs do not check who makes them.
+
+    Raises
+    ------
+    Rejected
+        a field is out of its range.
+    """
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise Rejected(f"The request is not valid: {error}", code="bad_request") from error

@@ -1,0 +1,140 @@
+"""Notices: the collection ``notifications``, and dismissing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+
+from qpi_jupyter.core.access import Permission as P
+from qpi_jupyter.core.access import Principal, allows
+from qpi_jupyter.core.errors import NotFound
+from qpi_jupyter.wire.people import NoticeChange, NoticeIn, NoticeModel
+from qpi_server.service import Lab
+from qpi_server.web.table import Call, Reply
+
+from .base import Body, Record, api, moment_or_none, record, stamp
+from .paging import Listing, RecordPage, page_of, pick
+
+NOTICE_FIELDS = frozenset(
+    {"id", "title", "description", "target_users", "dismissed_by", "start_time", "end_time", "created", "updated"}
+)
+_Title = Annotated[str, Meta(min_length=1, max_length=200)]
+_Text = Annotated[str, Meta(max_length=10_000)]
+
+
+class NoticeRecordIn(Body):
+    """``POST collections/notifications/records``; without ``target_users`` it is for everybody."""
+
+    title: _Title
+    description: _Text = ""
+    target_users: list[str] | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+
+
+class NoticePatch(Body):
+    """``PATCH collections/notifications/records/{id}``; an empty time takes it away."""
+
+    title: _Title | UnsetType = UNSET
+    description: _Text | UnsetType = UNSET
+    target_users: list[str] | UnsetType = UNSET
+    start_time: str | UnsetType | None = UNSET
+    end_time: str | UnsetType | None = UNSET
+
+
+@api.route("GET", "collections/notifications/records", P.NOTICES_READ, {200: RecordPage}, query=Listing)
+async def qpi_list_notices(call: Call) -> Reply:
+    """A page of the notices that concern one now; of all of them for managers."""
+    found = [notice_record(notice, call.person) for notice in await _notices(call.lab, call.person)]
+    return Reply(body=page_of(call.query, found, NOTICE_FIELDS, datetime.now(UTC)))
+
+
+@api.route("GET", "collections/notifications/records/{id}", P.NOTICES_READ, {200: "application/json"}, query=Listing)
+async def qpi_get_notice(call: Call) -> Reply:
+    """One notice."""
+    return Reply(body=pick(await the_notice(call.lab, call.person, call.path["id"]), call.query.fields))
+
+
+@api.route("POST", "collections/notifications/records", P.NOTICES_WRITE, {200: "application/json"}, body=NoticeRecordIn)
+async def qpi_create_notice(call: Call) -> Reply:
+    """Write a notice, for everybody or for some people."""
+    wanted: NoticeRecordIn = call.body
+    notice = await call.lab.notices.create(
+        call.person,
+        NoticeIn(
+            title=wanted.title,
+            body=wanted.description,
+            people=wanted.target_users or [],
+            start_at=moment_or_none(wanted.start_time, "start_time"),
+            end_at=moment_or_none(wanted.end_time, "end_time"),
+        ),
+    )
+    return Reply(body=notice_record(notice, call.person))
+
+
+@api.route(
+    "PATCH", "collections/notifications/records/{id}", P.NOTICES_WRITE, {200: "application/json"}, body=NoticePatch
+)
+async def qpi_change_notice(call: Call) -> Reply:
+    """Change a notice."""
+    wanted: NoticePatch = call.body
+    times: dict[str, Any] = {}
+    if wanted.start_time is not UNSET:
+        times["start_at"] = moment_or_none(wanted.start_time, "start_time")
+    if wanted.end_time is not UNSET:
+        times["end_at"] = moment_or_none(wanted.end_time, "end_time")
+    change = NoticeChange(title=wanted.title, body=wanted.description, people=wanted.target_users, **times)
+    return Reply(body=notice_record(await call.lab.notices.change(call.person, call.path["id"], change), call.person))
+
+
+@api.route("DELETE", "collections/notifications/records/{id}", P.NOTICES_WRITE, {204: ""})
+async def qpi_delete_notice(call: Call) -> Reply:
+    """Take a notice back."""
+    await call.lab.notices.delete(call.person, call.path["id"])
+    return Reply(status=204)
+
+
+@api.route("POST", "notifications/{id}/dismiss", P.PROFILE_EDIT, {200: "application/json"})
+async def qpi_dismiss_notice(call: Call) -> Reply:
+    """Do not show a notice to oneself again; others go on seeing it."""
+    await call.lab.notices.dismiss(call.person, call.path["id"])
+    return Reply(body={"status": "dismissed"})
+
+
+def notice_record(notice: NoticeModel, person: Principal) -> Record:
+    """A notice as QPI has it; who else has dismissed it is nobody's business."""
+    return record(
+        "notifications",
+        notice.id,
+        {
+            "title": notice.title,
+            "description": notice.body,
+            "target_users": notice.people,
+            "dismissed_by": [person.name] if notice.dismissed else [],
+            "start_time": stamp(notice.start_at),
+            "end_time": stamp(notice.end_at),
+            "created": stamp(notice.created_at),
+            "updated": stamp(notice.created_at),
+        },
+    )
+
+
+async def the_notice(lab: Lab, person: Principal, notice_id: str) -> Record:
+    """One notice that ``person`` may see.
+
+    Raises
+    ------
+    NotFound
+        there is none.
+    """
+    for notice in await _notices(lab, person):
+        if notice.id == notice_id:
+            return notice_record(notice, person)
+    raise NotFound(f"There is no notice {notice_id!r}, or it is not for you.", code="unknown_notice")
+
+
+async def _notices(lab: Lab, person: Principal) -> Sequence[NoticeModel]:
+    return (await lab.notices.list(person, all=allows(person, P.NOTICES_WRITE))).notices

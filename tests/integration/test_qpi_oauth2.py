@@ -1,0 +1,197 @@
+"""Signing in with a provider's word, against a provider that checks what real ones check."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.support.servers import LabServer, lab_server
+
+CLIENT_ID, SECRET = "the-lab", "the lab's secret at the provider"
+REDIRECT = "http://127.0.0.1/qpi/api/oauth2-redirect"
+METHODS, SIGN_IN = "qpi/api/collections/users/auth-methods", "qpi/api/collections/users/auth-with-oauth2"
+
+
+class Provider:
+    """Authorisation server and user-info address in one: RFC 6749 4.1 with RFC 7636."""
+
+    def __init__(self) -> None:
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self._answer(*provider.token({name: values[0] for name, values in form.items()}))
+
+            def do_GET(self) -> None:
+                bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+                known = provider.tokens.get(bearer)
+                self._answer(200 if known else 401, known or {"error": "invalid_token"})
+
+            def _answer(self, status: int, body: dict[str, Any]) -> None:
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.codes: dict[str, dict[str, Any]] = {}
+        self.tokens: dict[str, dict[str, Any]] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def authorise(self, auth_url: str, person: dict[str, Any]) -> str:
+        """What the provider's page does: the person agrees, and the browser gets a code."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(auth_url).query).items()}
+        assert asked["client_id"] == CLIENT_ID
+        assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
+        code = f"code-{len(self.codes)}"
+        self.codes[code] = {
+            "challenge": asked["code_challenge"], "redirect_uri": asked["redirect_uri"], "person": person
+        }  # fmt: skip
+        return code
+
+    def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        known = self.codes.pop(form.get("code", ""), None)
+        verifier = form.get("code_verifier", "").encode()
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).decode().rstrip("=")
+        good = (
+            known is not None
+            and form["grant_type"] == "authorization_code"
+            and (form["client_id"], form["client_secret"]) == (CLIENT_ID, SECRET)
+            and form["redirect_uri"] == known["redirect_uri"]
+            and challenge == known["challenge"]
+        )
+        if not good or known is None:
+            return 400, {"error": "invalid_grant"}
+        token = f"token-{form['code']}"
+        self.tokens[token] = known["person"]
+        return 200, {"access_token": token, "token_type": "Bearer"}
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    provider = Provider()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture(scope="module")
+def server(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    campus = {
+        "name": "campus", "clientId": CLIENT_ID, "clientSecret": SECRET, "authURL": f"{provider.url}/authorize",
+        "tokenURL": f"{provider.url}/token", "userInfoURL": f"{provider.url}/me", "displayName": "Campus",
+    }  # fmt: skip
+    away = {**campus, "name": "away", "displayName": "", "tokenURL": "http://127.0.0.1:9/token"}
+    folder = tmp_path_factory.mktemp("oauth2")
+    with lab_server(folder, QPI_OAUTH2_PROVIDERS=json.dumps([campus, away])) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def visitor(server: LabServer) -> httpx.Client:
+    return server.client(None)
+
+
+def sign_in(visitor: httpx.Client, at: Provider, person: dict[str, Any], **change: str) -> httpx.Response:
+    """All of it, as PocketBase's JavaScript client does it."""
+    offer = visitor.get(METHODS).json()["oauth2"]["providers"][0]
+    code = at.authorise(offer["authURL"] + REDIRECT, person)
+    body = {"provider": "campus", "code": code, "codeVerifier": offer["codeVerifier"], "redirectURL": REDIRECT}
+    return visitor.post(SIGN_IN, json={**body, **change})
+
+
+def test_the_ways_in_are_told(visitor: httpx.Client) -> None:
+    methods = visitor.get(METHODS).json()
+    assert methods["password"]["enabled"] is False
+    assert [offer["displayName"] for offer in methods["oauth2"]["providers"]] == ["Campus", "Away"]
+    assert SECRET not in json.dumps(methods)
+
+
+def test_somebody_new_becomes_a_user_and_stays_the_same(
+    visitor: httpx.Client, provider: Provider, server: LabServer
+) -> None:
+    dora = {"sub": "4711", "name": "Dora", "email": "dora@campus.example", "email_verified": True}
+    first = sign_in(visitor, provider, dora)
+    assert first.status_code == 200, first.text
+    record = first.json()["record"]
+    assert (record["id"], record["name"], record["email"]) == ("campus-4711", "Dora", "dora@campus.example")
+    assert record["role"] == "user"
+    again = sign_in(visitor, provider, {**dora, "name": "Dora D.", "email": "other@campus.example"})
+    assert again.json()["record"]["id"] == "campus-4711"
+    me = server.client(first.json()["token"]).get("qpi/v1/me").json()
+    assert (me["user"]["name"], me["user"]["source"]) == ("campus-4711", "oauth2")
+
+
+def test_a_verified_address_leads_to_whom_a_manager_entered(
+    visitor: httpx.Client, provider: Provider, server: LabServer
+) -> None:
+    admin = server.client()
+    admin.post("qpi/v1/users", json={"name": "emil", "email": "emil@campus.example"})
+    unverified = sign_in(visitor, provider, {"sub": "1", "email": "emil@campus.example"})
+    assert unverified.json()["record"]["id"] == "campus-1"
+    verified = sign_in(visitor, provider, {"sub": "2", "email": "Emil@campus.example", "email_verified": True})
+    assert verified.json()["record"]["id"] == "emil"
+
+
+def test_no_name_of_the_provider_is_anybodys_here(visitor: httpx.Client, provider: Provider, server: LabServer) -> None:
+    boss = server.client().get("qpi/v1/me").json()["user"]["name"]
+    clever = sign_in(visitor, provider, {"sub": f"x/../{boss}", "login": boss, "preferred_username": boss})
+    assert clever.json()["record"]["id"] not in (boss, "emil")
+    assert clever.json()["record"]["id"].startswith("campus-")
+    server.client().post("qpi/v1/users", json={"name": "campus-99", "roles": ["manager"]})
+    refused = sign_in(visitor, provider, {"sub": "99"})
+    assert refused.status_code == 403, refused.text
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"code": "guessed"}, 401), ({"codeVerifier": "another"}, 401), ({"redirectURL": "http://evil.example"}, 401),
+        ({"provider": "nobody"}, 404), ({"provider": "away"}, 503), ({"code": ""}, 401),
+    ],
+)  # fmt: skip
+def test_what_is_not_right_is_refused(
+    visitor: httpx.Client, provider: Provider, change: dict[str, str], status: int
+) -> None:
+    answer = sign_in(visitor, provider, {"sub": "5"}, **change)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["status"] == status
+
+
+def test_a_code_is_good_once_and_needs_somebody(visitor: httpx.Client, provider: Provider) -> None:
+    assert sign_in(visitor, provider, {"name": "nobody in particular"}).status_code == 401
+    offer = visitor.get(METHODS).json()["oauth2"]["providers"][0]
+    code = provider.authorise(offer["authURL"] + REDIRECT, {"sub": "5"})
+    body = {"provider": "campus", "code": code, "codeVerifier": offer["codeVerifier"], "redirectURL": REDIRECT}
+    assert [visitor.post(SIGN_IN, json=body).status_code for _ in range(2)] == [200, 401]
+
+
+def test_who_is_suspended_does_not_come_in(visitor: httpx.Client, provider: Provider, server: LabServer) -> None:
+    assert sign_in(visitor, provider, {"sub": "666"}).status_code == 200
+    server.client().patch("qpi/v1/users/campus-666", json={"suspended": True})
+    assert sign_in(visitor, provider, {"sub": "666"}).status_code == 403
+
+
+def test_the_log_keeps_the_secret(visitor: httpx.Client, server: LabServer) -> None:
+    assert SECRET not in server.log.read_text()
