@@ -702,7 +702,7 @@ export interface Series {
 }
 
 /** A driver of a QPU. `embedded`: a simulator that the lab's own server starts. */
-export interface DriverModel {
+export interface DriverDetail {
   readonly id: string;
   readonly name: string;
   readonly qpu: string;
@@ -710,6 +710,7 @@ export interface DriverModel {
   readonly host: string;
   readonly version: string;
   readonly places: number;
+  readonly enabled: boolean;
   readonly linked: boolean;
   readonly embedded: boolean;
   readonly hello_at: string | null;
@@ -717,7 +718,7 @@ export interface DriverModel {
 }
 
 export interface DriverList {
-  readonly drivers: readonly DriverModel[];
+  readonly drivers: readonly DriverDetail[];
 }
 
 /** `POST simulators`: start one, now and with the lab. Without `qpu` its QPU is called as it is. */

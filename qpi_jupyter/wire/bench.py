@@ -13,7 +13,7 @@ SimulatorKind = Literal["mock", "qiskit_aer"]
 OptionName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
-class DriverModel(Answer):
+class DriverDetail(Answer):
     """A driver of a QPU. ``embedded``: a simulator that the lab's own server starts."""
 
     id: str
@@ -23,6 +23,7 @@ class DriverModel(Answer):
     host: str
     version: str
     places: int
+    enabled: bool
     linked: bool
     embedded: bool
     hello_at: datetime | None
@@ -30,7 +31,7 @@ class DriverModel(Answer):
 
 
 class DriverList(Answer):
-    drivers: list[DriverModel]
+    drivers: list[DriverDetail]
 
 
 class SimulatorIn(Request):

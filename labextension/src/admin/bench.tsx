@@ -3,8 +3,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type {
+  DriverDetail,
   DriverList,
-  DriverModel,
   DriverRegistered,
   QpuChange,
   QpuList,
@@ -239,7 +239,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         })
       )
   };
-  const actions = (driver: DriverModel): readonly IAction[] =>
+  const actions = (driver: DriverDetail): readonly IAction[] =>
     driver.embedded
       ? []
       : [
@@ -288,7 +288,11 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           head: trans.__('State'),
           cell: driver => (
             <Word tone={driver.linked ? 'online' : 'offline'}>
-              {driver.linked ? trans.__('linked') : trans.__('not linked')}
+              {driver.linked
+                ? trans.__('linked')
+                : driver.enabled
+                  ? trans.__('not linked')
+                  : trans.__('switched off')}
             </Word>
           )
         },

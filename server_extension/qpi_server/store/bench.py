@@ -129,7 +129,9 @@ def switch_driver(connection: Connection, driver_id: str, *, enabled: bool) -> N
 def add_driver(connection: Connection, row: DriverRow) -> None:
     """Write a new driver, in the place of a revoked one of that id."""
     values = {name: getattr(row, name) for name in ("name", "qpu", "monitor", "created_at")}
-    back = connection.execute(update(drivers).where(drivers.c.id == row.id).values(**values, revoked_at=None))
+    back = connection.execute(
+        update(drivers).where(drivers.c.id == row.id).values(**values, enabled=True, revoked_at=None)
+    )
     if back.rowcount == 0:
         connection.execute(insert(drivers).values(id=row.id, **values))
 
