@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Principal
 from qpi_jupyter.core.errors import Conflict, NotFound
-from qpi_jupyter.wire.bench import DriverList, DriverDetail
+from qpi_jupyter.wire.bench import DriverDetail, DriverList
 from qpi_jupyter.wire.events import EventName
 from qpi_jupyter.wire.rest import DriverRegistered, QpuList
 from qpi_server.store import bench, bookings, facts, qpu_sessions, tokens
@@ -44,7 +44,8 @@ class BenchService:
             drivers=[
                 DriverDetail(
                     id=row.id, name=row.name, qpu=row.qpu, monitor=row.monitor, host=row.host, version=row.version,
-                    places=row.places, enabled=row.enabled, linked=self._sessions.get(row.id) is not None, embedded=row.name in embedded,
+                    places=row.places, enabled=row.enabled,
+                    linked=self._sessions.get(row.id) is not None, embedded=row.name in embedded,
                     hello_at=row.hello_at, created_at=row.created_at,
                 )
                 for row in rows
