@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 import msgspec
 
-from qpi_jupyter.core.errors import Rejected
+from .times import When, moment, zone_of
 
 
 class JobFilters(TypedDict, total=False):
@@ -21,8 +21,9 @@ class JobFilters(TypedDict, total=False):
     owner: str | None
     qpu: str | None
     status: Literal["pending", "running", "completed", "failed", "cancelled"] | str | None
-    submitted_after: datetime | str | None
-    submitted_before: datetime | str | None
+    cell: str | None
+    submitted_after: When | None
+    submitted_before: When | None
     mine: bool | None
 
 
@@ -43,17 +44,6 @@ def filter_params(wanted: JobFilters) -> list[tuple[str, str]]:
         if name == "tags" or value is None:
             continue
         if name.startswith("submitted_"):
-            value = _moment(value)
+            value = msgspec.to_builtins(moment(value, zone_of(), datetime.now(UTC)))  # type: ignore[arg-type]
         params.append((name, ("false", "true")[value] if isinstance(value, bool) else str(value)))
     return params
-
-
-def _moment(value: object) -> str:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise Rejected(f"{value!r} is no time: write 2026-05-04 or 2026-05-04 14:00.", code="bad_time") from None
-    if not isinstance(value, datetime):
-        raise Rejected(f"{value!r} is no time.", code="bad_time")
-    return str(msgspec.to_builtins(value.astimezone(UTC)))

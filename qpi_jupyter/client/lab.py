@@ -204,6 +204,8 @@ class Lab(BookingCalls, AccountCalls, SessionCalls):
             one tag, or several that a job must have all of.
         project, qpu, status
             that a job has; ``status`` is pending, running, completed, failed or cancelled.
+        cell
+            the id of the notebook cell that submitted them.
         group
             that the jobs are shared with, whoever submitted them.
         owner
@@ -364,8 +366,22 @@ def _check(lab: Lab) -> None:
         )
 
 
-def job(job_id: str) -> JobHandle:
-    """The job with this id in the lab that `connect` finds."""
-    if not job_id or "/" in job_id:
-        raise Rejected(f"{job_id!r} is no job id.", code="bad_id")
-    return connect().job(job_id)
+def job(job_id: str | None = None) -> JobHandle:
+    """The job with this id in the lab that `connect` finds; without one, the newest that this notebook cell submitted.
+
+    Raises
+    ------
+    NotFound
+        there is none; this is no notebook cell, or none of your jobs comes from it.
+    """
+    if job_id is not None:
+        if not job_id or "/" in job_id:
+            raise Rejected(f"{job_id!r} is no job id.", code="bad_id")
+        return connect().job(job_id)
+    here = origins.here()
+    if here is None or here.cell_id is None:
+        raise NotFound("This is no notebook cell that jobs could come from: give a job's id.", code="no_cell")
+    found = connect().jobs(1, cell=here.cell_id)
+    if not found:
+        raise NotFound("No job of yours comes from this notebook cell: give a job's id.", code="unknown_job")
+    return found[0]

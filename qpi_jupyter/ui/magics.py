@@ -160,9 +160,14 @@ class QpiMagics(LabMagics):
 
     @line_magic
     def qpi_job(self, line: str) -> JobHandle:
-        """Find a job by its id: ``job = %qpi_job ID``. It may come from another notebook, or from before a restart."""
+        """Find a job by its id: ``job = %qpi_job ID``. It may come from another notebook, or from before a restart.
+
+        Without an id: the newest job that this cell submitted, in whatever kernel.
+        """
+        from qpi_jupyter import client
+
         with mistakes_are_usage_errors():
-            return self._lab().job(job_id("%qpi_job", line))
+            return self._lab().job(job_id("%qpi_job", line)) if line.strip() else client.job()
 
     @line_magic
     def qpi_cancel(self, line: str) -> JobHandle:

@@ -28,6 +28,7 @@ class Wanted(TypedDict, total=False):
     owner: str | None
     qpu: str | None
     status: str | None
+    cell: str | None
     submitted_after: datetime | None
     submitted_before: datetime | None
 
@@ -55,6 +56,7 @@ def search_for(principal: Principal, mine: bool | None, wanted: Wanted) -> Searc
         project=wanted.get("project"),
         states=_states(wanted.get("status")),
         name=wanted.get("name", ""),
+        cell=wanted.get("cell"),
         tags=tuple(dict.fromkeys(wanted.get("tag", ()))),
         submitted_after=wanted.get("submitted_after"),
         submitted_before=wanted.get("submitted_before"),

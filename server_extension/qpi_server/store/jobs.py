@@ -198,6 +198,7 @@ def add(connection: Connection, new: JobRecord, options: bytes) -> int:
             "name": new.name,
             "tags": list(job.tags),
             "origin": new.origin,
+            "cell_id": new.origin.get("cell_id"),
             "format": new.format,
             "program_sha256": new.program_sha256,
             "options": options,

@@ -169,6 +169,7 @@ jobs = Table(
     Column("deleted_at", Moment),
     Column("raw_estimate_s", Float(53)),  # the executor's own, before correction
     Column("eta_at", Moment),  # when it was expected to start, said at submit
+    Column("cell_id", String),  # the notebook cell of its origin
     # Reserved for plans over several QPUs.
     Column("parent_id", String),
     Column("plan_id", String),
@@ -180,7 +181,7 @@ jobs = Table(
 # What lists and searches walk along; a deleted job is in none of them.
 for _columns in (
     ("owner", "seq"), ("owner", "state", "seq"), ("state", "seq"), ("qpu", "seq"), ("project", "seq"),
-    ("shared_with", "seq"), ("submitted_at",), ("ended_at",),
+    ("shared_with", "seq"), ("cell_id", "seq"), ("submitted_at",), ("ended_at",),
 ):  # fmt: skip
     Index(
         f"ix_jobs_alive_{'_'.join(_columns)}",

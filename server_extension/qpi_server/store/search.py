@@ -45,6 +45,8 @@ class Search:
     """A part of it, in any case."""
     tags: tuple[str, ...] = ()
     """All of them."""
+    cell: str | None = None
+    """The notebook cell that submitted it."""
     submitted_after: datetime | None = None
     submitted_before: datetime | None = None
 
@@ -113,6 +115,9 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
     if search.tags:
         covers("tag 0")
         return [select(job_tags.c.seq).where(job_tags.c.tag == search.tags[0])], rest
+    if search.cell is not None:
+        covers("cell_id")
+        return [_along(jobs.c.cell_id == search.cell)], rest
     if search.project is not None:
         covers("project")
         return [_along(jobs.c.project == search.project)], rest
@@ -143,7 +148,8 @@ def _conditions(search: Search) -> Conditions:
     for number, tag in enumerate(search.tags):
         has = select(job_tags.c.seq).where(job_tags.c.tag == tag, job_tags.c.seq == jobs.c.seq)
         found[f"tag {number}"] = has.exists()
-    for name, value in (("project", search.project), ("owner", search.owner), ("qpu", search.qpu)):
+    equal = {"project": search.project, "owner": search.owner, "qpu": search.qpu, "cell_id": search.cell}
+    for name, value in equal.items():
         if value is not None:
             found[name] = jobs.c[name] == value
     if search.group is not None:

@@ -43,6 +43,7 @@ class JobsQuery(Query):
     owner: Text | None = None
     qpu: Text | None = None
     status: rest.Status | None = None
+    cell: Text | None = None
     submitted_after: Moment | None = None
     submitted_before: Moment | None = None
 

@@ -239,11 +239,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("deleted_at", sa.Float(53), nullable=True))
         batch_op.add_column(sa.Column("raw_estimate_s", sa.Float(53), nullable=True))
         batch_op.add_column(sa.Column("eta_at", sa.Float(53), nullable=True))
+        batch_op.add_column(sa.Column("cell_id", sa.String(), nullable=True))
         batch_op.drop_index(batch_op.f("ix_jobs_owner_seq"))
     alive = sa.text("deleted_at IS NULL")
     for columns in (
         ["owner", "seq"], ["owner", "state", "seq"], ["state", "seq"], ["qpu", "seq"], ["project", "seq"],
-        ["shared_with", "seq"], ["submitted_at"], ["ended_at"],
+        ["shared_with", "seq"], ["cell_id", "seq"], ["submitted_at"], ["ended_at"],
     ):  # fmt: skip
         name = f"ix_jobs_alive_{'_'.join(columns)}"
         op.create_index(name, "jobs", columns, sqlite_where=alive, postgresql_where=alive)
@@ -271,7 +272,8 @@ def upgrade() -> None:
 
 
 def _fill() -> None:
-    """Derive the new tables from what was there."""
+    """Derive the new tables and columns from what was there."""
+    op.execute("UPDATE jobs SET cell_id = json_extract(origin, '$.cell_id')")
     op.execute(
         "INSERT INTO accounts (name, balance_s, held_s, created_at) SELECT account, SUM(amount_s), 0, MIN(at) "
         "FROM ledger GROUP BY account"
