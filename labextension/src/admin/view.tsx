@@ -3,12 +3,14 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { ILabManager } from '../tokens';
-import { Drivers, Qpus, Simulators } from './bench';
+import { Qpus } from './bench';
+import { Drivers } from './drivers';
 import { Audit, Config } from './log';
 import type { Rights, SectionId } from './model';
 import { Groups, People } from './people';
 import { Notices, Rules } from './rules';
 import type { ISectionProps } from './section';
+import { Simulators } from './simulators';
 import { Accounts, Requests } from './time';
 
 const VIEWS: Readonly<Record<SectionId, (props: ISectionProps) => React.ReactElement>> = {
