@@ -1,3 +1,4 @@
+import { adminPlugin } from './admin/plugin';
 import { fileTypePlugin } from './around/filetypeplugin';
 import { notifyPlugin } from './around/notifyplugin';
 import { settingsPlugin } from './around/settingsplugin';
@@ -19,6 +20,7 @@ export default [
   calendarPlugin,
   queuePlugin,
   qpuPlugin,
+  adminPlugin,
   waysPlugin,
   statusPlugin,
   notifyPlugin,

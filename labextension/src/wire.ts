@@ -180,6 +180,7 @@ export interface QpuModel {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly hold: string | null;
 }
 
 export interface QpuList {
@@ -237,6 +238,7 @@ export interface QpuDetail {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly hold: string | null;
   readonly manifest: Manifest | null;
 }
 
@@ -262,13 +264,17 @@ export interface DriverIn {
   readonly monitor?: boolean;
 }
 
-/** A new driver, with the token that only this answer shows and the command that starts it. */
+/**
+ * A driver with a new token, which only this answer shows: the command that starts it, and a
+ * systemd unit.
+ */
 export interface DriverRegistered {
   readonly id: string;
   readonly name: string;
   readonly qpu: string;
   readonly token: string;
   readonly command: string;
+  readonly unit: string;
   readonly ca_fingerprint: string | null;
 }
 
@@ -720,4 +726,65 @@ export interface QpuDriver {
 
 export interface QpuDriverList {
   readonly drivers: readonly QpuDriver[];
+}
+
+/** A driver of a QPU. `embedded`: a simulator that the lab's own server starts. */
+export interface DriverDetail {
+  readonly id: string;
+  readonly name: string;
+  readonly qpu: string;
+  readonly monitor: boolean;
+  readonly host: string;
+  readonly version: string;
+  readonly places: number;
+  readonly enabled: boolean;
+  readonly linked: boolean;
+  readonly embedded: boolean;
+  readonly hello_at: string | null;
+  readonly created_at: string;
+}
+
+export interface DriverList {
+  readonly drivers: readonly DriverDetail[];
+}
+
+/** `POST simulators`: start one, now and with the lab. Without `qpu` its QPU is called as it is. */
+export interface SimulatorIn {
+  readonly name: string;
+  readonly executor?: 'mock' | 'qiskit_aer';
+  readonly qpu?: string | null;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly places?: number;
+  readonly description?: string;
+}
+
+/** A simulator that the lab's server runs. `running`: it is kept alive; `linked`: it takes jobs. */
+export interface SimulatorModel {
+  readonly name: string;
+  readonly qpu: string;
+  readonly executor: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly places: number;
+  readonly description: string;
+  readonly running: boolean;
+  readonly linked: boolean;
+}
+
+export interface SimulatorList {
+  readonly simulators: readonly SimulatorModel[];
+}
+
+/**
+ * One setting; what is secret is masked. `source` says who set it: flag, environment, a file, or
+ * default.
+ */
+export interface ConfigSetting {
+  readonly name: string;
+  readonly value: unknown;
+  readonly source: string;
+  readonly help: string;
+}
+
+export interface ConfigInForce {
+  readonly settings: readonly ConfigSetting[];
 }

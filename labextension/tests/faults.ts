@@ -89,6 +89,7 @@ export const qpu = (changes: Partial<QpuModel> = {}): QpuModel => ({
   queued: 0,
   running: 1,
   description: '',
+  hold: null,
   ...changes
 });
 

@@ -202,6 +202,8 @@ class QpuModel(Answer):
     queued: int
     running: int
     description: str = ""
+    hold: str | None = None
+    """Why nothing starts there for now."""
 
 
 class QpuChange(Request):
@@ -288,13 +290,14 @@ class DriverIn(Request):
 
 
 class DriverRegistered(Answer):
-    """A new driver, with the token that only this answer shows and the command that starts it."""
+    """A driver with a new token, which only this answer shows: the command that starts it, and a systemd unit."""
 
     id: str
     name: str
     qpu: str
     token: str
     command: str
+    unit: str
     ca_fingerprint: str | None = None
 
 

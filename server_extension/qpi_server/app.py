@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from qpi_jupyter.core.planner import Policy
+    from qpi_jupyter.wire.bench import ConfigInForce
 
     from .embedded import EmbeddedDrivers
     from .service import Lab, LabConfig
@@ -195,6 +196,16 @@ class QPIServer(LabTraits, ExtensionApp):
     def ca_fingerprint(self) -> str | None:
         """Its SHA-256, which drivers pin."""
         return self._authority.fingerprint if self._authority is not None else None
+
+    def settings_in_force(self) -> ConfigInForce:
+        """Every setting, its value and where it came from, without secrets."""
+        from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
+
+        from .show_config import described
+
+        rows = described(self)
+        help_of = {name: str(trait.help) for name, trait in own_traits(type(self)).items()}
+        return ConfigInForce(settings=[ConfigSetting(name=n, **row, help=help_of[n]) for n, row in rows.items()])
 
     async def released(self) -> None:
         """Wait until this server no longer owns the queue."""

@@ -70,13 +70,14 @@ class EmbeddedDrivers:
     def __init__(self, lab: Lab, *, lab_dir: Path, address: str, trust: tuple[str, ...] = ()) -> None:
         self._lab, self._address, self._trust = lab, address, trust
         self._folder = lab_dir / "agents"
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = asyncio.Event()
+        self._kept: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
+        """Who keeps each driver alive, and what tells them to end it."""
 
     async def start(self) -> None:
-        """Start every one that the database defines."""
+        """Start every one that the database defines, and from now on those that people ask for."""
         self._folder.mkdir(exist_ok=True, mode=0o700)
-        for driver in await self._lab.embedded.list():
+        self._lab.embedded.keeper = self
+        for driver in await self._lab.embedded.definitions():
             try:
                 self.add(driver)
             except Rejected as error:
@@ -90,22 +91,41 @@ class EmbeddedDrivers:
                 "`qpi-agent start` on the machine of the instrument.",
                 code="not_embeddable",
             )
-        self._tasks.append(asyncio.create_task(self._keep(driver), name=f"embedded driver {driver.name}"))
+        stopping = asyncio.Event()
+        task = asyncio.create_task(self._keep(driver, stopping), name=f"embedded driver {driver.name}")
+        self._kept[driver.name] = (task, stopping)
+
+    def keeps(self, name: str) -> bool:
+        """Whether that driver is being kept alive."""
+        return name in self._kept and not self._kept[name][0].done()
+
+    async def remove(self, name: str) -> None:
+        """End that driver, if it is kept; returns when its process has gone."""
+        if name in self._kept:
+            task, stopping = self._kept.pop(name)
+            stopping.set()
+            await self._ended(task)
 
     async def stop(self) -> None:
         """End them all; returns when no process is left."""
-        self._stopping.set()
-        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+        self._lab.embedded.keeper = None
+        kept = list(self._kept.values())
+        self._kept.clear()
+        for _, stopping in kept:
+            stopping.set()
+        await self._ended(*(task for task, _ in kept))
+
+    async def _ended(self, *tasks: asyncio.Task[None]) -> None:
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 log.error("an embedded driver: %s", outcome)
-        self._tasks.clear()
 
-    async def _keep(self, driver: EmbeddedDriver) -> None:
+    async def _keep(self, driver: EmbeddedDriver, stopping: asyncio.Event) -> None:
         pause = BACKOFF_MIN_S
-        while not self._stopping.is_set():
+        while not stopping.is_set():
             since = time.monotonic()
-            status = await self._run(driver)
-            if self._stopping.is_set():
+            status = await self._run(driver, stopping)
+            if stopping.is_set():
                 return
             if time.monotonic() - since > STEADY_S:
                 pause = BACKOFF_MIN_S
@@ -115,10 +135,10 @@ class EmbeddedDrivers:
             )  # fmt: skip
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._stopping.wait()
+                    await stopping.wait()
             pause = min(2 * pause, BACKOFF_MAX_S)
 
-    async def _run(self, driver: EmbeddedDriver) -> int:
+    async def _run(self, driver: EmbeddedDriver, stopping: asyncio.Event) -> int:
         """One life of the driver's process; its exit status."""
         token = await self._lab.embedded.token(driver.name)
         parent_end, child_end = _pipe()
@@ -133,22 +153,22 @@ class EmbeddedDrivers:
                 )  # fmt: skip
             os.close(child_end)
             child_end = -1
-            return await self._until_end(process)
+            return await self._until_end(process, stopping)
         finally:
             os.close(parent_end)
             if child_end >= 0:
                 os.close(child_end)
 
-    async def _until_end(self, process: asyncio.subprocess.Process) -> int:
+    async def _until_end(self, process: asyncio.subprocess.Process, stopping: asyncio.Event) -> int:
         ended = asyncio.ensure_future(process.wait())
-        stopping = asyncio.ensure_future(self._stopping.wait())
+        asked = asyncio.ensure_future(stopping.wait())
         try:
-            await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([ended, asked], return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 process.terminate()
                 await asyncio.wait([ended], timeout=DRAIN_S)
         finally:
-            stopping.cancel()
+            asked.cancel()
             # Whatever is left of its session goes with it: no process outlives its driver.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -329,7 +329,7 @@ def test_tokens_are_known_until_they_expire_or_are_replaced(tmp_path: Path) -> N
                 await lab.people.authenticate(made.token)
             database = (tmp_path / "lab.sqlite3-wal").read_bytes() + (tmp_path / "lab.sqlite3").read_bytes()
             assert made.token.encode() not in database
-            (definition,) = await lab.embedded.list()
+            (definition,) = await lab.embedded.definitions()
             assert (definition.qpu, definition.options) == ("sim-a", {"n": 3})
 
     asyncio.run(dialogue())

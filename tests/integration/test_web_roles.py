@@ -21,6 +21,7 @@ BODIES: dict[str, Any] = {
     "SubmitRequest": {"program": {"format": "openqasm3", "sources": ["x"]}},
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},
+    "SimulatorIn": {"name": "s"},
     "TokenIn": {},
     # QPI's
     "Submit": {"circuits": ["OPENQASM 3.0;"]},

@@ -17,6 +17,7 @@ from tornado.web import Application
 
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import NotFound, Unauthorized
+from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_jupyter.wire.rest import Health, Services
 from qpi_server.web.surface import handlers
 
@@ -85,6 +86,7 @@ def site(seat: Any) -> Any:
     return SimpleNamespace(
         ownership=Seated(seat), secret=SECRET, owner=lambda: {"pid": 1}, address=lambda: "http://127.0.0.1/",
         ca_pem=lambda: None, ca_fingerprint=lambda: None, released=released,
+        settings_in_force=lambda: ConfigInForce(settings=[]),
     )  # fmt: skip
 
 

@@ -265,7 +265,7 @@ class DriverService:
 
         def unit(connection: Connection) -> DriverRow:
             row = bench.driver(connection, driver_id) or bench.driver_named(connection, driver_id)
-            if row is None:
+            if row is None or row.revoked_at is not None:
                 raise NotFound(f"There is no driver {driver_id!r}.", code="unknown_driver", field="id")
             if row.enabled != enabled:
                 bench.switch_driver(connection, row.id, enabled=enabled)

@@ -18,6 +18,7 @@ from qpi_server.store.filesystem import require_local
 
 from .accounts import AccountService
 from .audit import AuditService
+from .bench import BenchService
 from .bookings import BookingService
 from .checking import Checker
 from .clock import Clock
@@ -25,6 +26,7 @@ from .config import LabConfig
 from .dispatch import Dispatcher
 from .door import Door
 from .drivers import DriverService
+from .embedded import EmbeddedService
 from .events import EventService
 from .feeds import FeedService
 from .jobs import JobService
@@ -33,7 +35,7 @@ from .notices import NoticeService
 from .outbox import Outbox
 from .people import PeopleService
 from .qpu_sessions import QpuSessionService
-from .qpus import EmbeddedService, QpuService
+from .qpus import QpuService
 from .reconcile import Reconciler
 from .retention import Retention
 from .room import Room
@@ -75,7 +77,8 @@ class Lab:
         self._retention = Retention(room)
         self.bookings = BookingService(room)
         self.feeds = FeedService(room)
-        self.embedded = EmbeddedService(room, self.people)
+        self.embedded = EmbeddedService(room, door, sessions, self.people)
+        self.bench = BenchService(room, door, sessions, self.people, self.embedded, self.qpus)
         room.outbox.wake = self._wake
         room.outbox.queued = self._dispatcher.queued
         room.outbox.freed = self._dispatcher.freed

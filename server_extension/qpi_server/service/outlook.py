@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from qpi_jupyter.core.errors import NotFound
 from qpi_jupyter.core.jobs import Job
 from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.core.planner import Policy, Reason, View, eta, explain
@@ -42,7 +43,8 @@ class Outlook:
         """The record as it is stored: with its corrected estimate, and when it is likely to begin."""
         job, at = record.job, record.submitted_at
         row = bench.qpu(connection, job.qpu)
-        assert row is not None, "a QPU is never deleted"
+        if row is None:  # deleted since it was chosen
+            raise NotFound(f"There is no QPU called {job.qpu!r} any more.", code="unknown_qpu")
         raw_s = None
         if self.estimate is not None:
             job, raw_s = checked(job, self.estimate, self.timeout_s, row.correction), self.estimate.estimate_s

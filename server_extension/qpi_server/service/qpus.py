@@ -1,9 +1,8 @@
-"""The QPUs of the lab, and the simulators that its own server runs."""
+"""The QPUs of the lab."""
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
@@ -19,7 +18,6 @@ from qpi_server.store.audit import AuditRow
 from qpi_server.store.bench import DriverRow, QpuRow
 from qpi_server.store.facts import EventRow
 
-from .people import PeopleService
 from .room import Room
 from .sessions import Sessions
 
@@ -33,7 +31,7 @@ class QpuService:
     async def list(self, principal: Principal) -> QpuList:
         """Every QPU, by name."""
         rows = await self._room.store.read(bench.all_qpus)
-        return QpuList(qpus=[QpuModel(**self._fields(row)) for row in rows])
+        return QpuList(qpus=[QpuModel(**self._fields(row)) for row in rows if row.name in self._room.qpus])
 
     async def get(self, principal: Principal, name: str) -> QpuDetail:
         """One QPU with its manifest.
@@ -63,7 +61,7 @@ class QpuService:
         return QpuDriverList(drivers=[self._driver(row, operator) for row in rows])
 
     async def create(self, principal: Principal, request: QpuIn) -> QpuDetail:
-        """Register a QPU.
+        """Register a QPU; one that was deleted comes back with its history.
 
         Raises
         ------
@@ -100,7 +98,8 @@ class QpuService:
 
         def unit(connection: Connection) -> QpuRow:
             before = bench.qpu(connection, name)
-            assert before is not None, "a QPU is never deleted"
+            if before is None:  # deleted a moment ago
+                raise NotFound(f"There is no QPU called {name!r}.", code="unknown_qpu")
             after = replace(before, **wanted)
             if after != before:
                 bench.change_qpu(connection, name, wanted)
@@ -140,7 +139,7 @@ class QpuService:
 
     def _fields(self, row: QpuRow) -> dict[str, Any]:
         """The fields of `QpuModel`; ``Any``: they have different types."""
-        qpu = self._room.qpus[row.name]
+        qpu = self._room.qpu(row.name)
         manifest = qpu.manifest
         return {
             "name": row.name,
@@ -152,77 +151,6 @@ class QpuService:
             "places": self._sessions.places(row.name),
             "queued": row.queued,
             "running": row.running,
+            "hold": row.hold,
             "description": row.description or (manifest.description if manifest is not None else ""),
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddedDriver:
-    """A simulator that the lab's server starts: its driver, its QPU, and what the executor is told."""
-
-    name: str
-    qpu: str
-    executor: str
-    options: dict[str, Any] = field(default_factory=dict)  # JSON; the executor knows what it means
-    places: int = 1
-    kind: Literal["device", "pool"] = "pool"
-    description: str = ""
-
-
-class EmbeddedService:
-    """The definitions of embedded drivers, and a token for each start."""
-
-    def __init__(self, room: Room, people: PeopleService) -> None:
-        self._room, self._people = room, people
-
-    async def list(self) -> list[EmbeddedDriver]:
-        """Every definition, by name."""
-
-        def query(connection: Connection) -> tuple[list[bench.EmbeddedDriver], dict[str, QpuRow]]:
-            return bench.all_embedded(connection), {row.name: row for row in bench.all_qpus(connection)}
-
-        rows, qpus = await self._room.store.read(query)
-        return [
-            EmbeddedDriver(
-                name=row.name,
-                qpu=row.qpu,
-                executor=row.executor,
-                options=dict(row.options),
-                places=row.places,
-                kind="device" if qpus[row.qpu].kind == "device" else "pool",
-                description=qpus[row.qpu].description,
-            )
-            for row in rows
-        ]
-
-    async def define(self, driver: EmbeddedDriver) -> None:
-        """Write a definition, with its QPU and its driver if they are new; the same again changes nothing."""
-        at, driver_id = self._room.now(), f"drv-{secrets.token_hex(8)}"
-
-        def unit(connection: Connection) -> None:
-            if bench.qpu(connection, driver.qpu) is None:
-                row = QpuRow(name=driver.qpu, kind=driver.kind, description=driver.description, created_at=at)
-                bench.add_qpu(connection, row)
-            known = bench.driver_named(connection, driver.name)
-            if known is None:
-                new = DriverRow(id=driver_id, name=driver.name, qpu=driver.qpu, created_at=at)
-                bench.add_driver(connection, new)
-            elif known.qpu != driver.qpu:
-                raise Conflict(f"{driver.name} drives {known.qpu} already.", code="name_taken")
-            bench.put_embedded(
-                connection,
-                bench.EmbeddedDriver(
-                    name=driver.name,
-                    qpu=driver.qpu,
-                    executor=driver.executor,
-                    options=driver.options,
-                    places=driver.places,
-                ),
-            )
-
-        await self._room.store.write(unit)
-        await self._room.load_qpus()
-
-    async def token(self, name: str) -> str:
-        """A new token for this driver's next process; its earlier ones end."""
-        return await self._people.driver_token(name)

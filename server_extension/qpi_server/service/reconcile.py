@@ -197,7 +197,7 @@ class _Greeting:
     def __call__(self, connection: Connection) -> tuple[int, list[Held], list[Change]]:
         hello, at = self._hello, self._at
         row = bench.driver(connection, self._driver)
-        if row is None:
+        if row is None or row.revoked_at is not None:
             raise NotFound("This driver is not registered any more.", code="unknown_driver")
         if not row.enabled:
             raise Unavailable(f"The driver {row.name} is switched off in the lab.", code="driver_disabled")

@@ -130,7 +130,8 @@ class Room:
         self.outbox.public()
 
     def set_manifest(self, name: str, manifest: Manifest) -> None:
-        self.qpus[name] = replace(self.qpus[name], manifest=manifest)
+        if name in self.qpus:  # else deleted since its driver said hello
+            self.qpus[name] = replace(self.qpus[name], manifest=manifest)
 
     def describe(self, name: str, description: str) -> None:
         self.qpus[name] = replace(self.qpus[name], description=description)

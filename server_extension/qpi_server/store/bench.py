@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from .schema import drivers, embedded_drivers, qpus
 
@@ -33,6 +33,7 @@ class QpuRow:
     eta_error_s: float | None = None
     """Mean absolute error of predicted starts."""
     eta_n: int = 0
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class DriverRow:
     hello_at: datetime | None = None
     created_at: datetime
     enabled: bool = True
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,13 @@ class EmbeddedDriver:
 
 def all_qpus(connection: Connection) -> list[QpuRow]:
     """Every QPU, by name."""
-    return [QpuRow(**row._mapping) for row in connection.execute(select(qpus).order_by(qpus.c.name))]
+    query = select(qpus).where(qpus.c.deleted_at.is_(None)).order_by(qpus.c.name)
+    return [QpuRow(**row._mapping) for row in connection.execute(query)]
 
 
 def qpu(connection: Connection, name: str) -> QpuRow | None:
     """The QPU of that name, if there is one."""
-    row = connection.execute(select(qpus).where(qpus.c.name == name)).first()
+    row = connection.execute(select(qpus).where(qpus.c.name == name, qpus.c.deleted_at.is_(None))).first()
     return None if row is None else QpuRow(**row._mapping)
 
 
@@ -83,9 +86,17 @@ def flags(connection: Connection, name: str) -> tuple[bool, bool, str | None]:
 
 
 def add_qpu(connection: Connection, row: QpuRow) -> None:
-    """Write a new QPU."""
-    values = {name: getattr(row, name) for name in ("name", "kind", "description", "created_at")}
-    connection.execute(insert(qpus), values)
+    """Write a new QPU, or bring back the deleted one of that name, with its history."""
+    values = {name: getattr(row, name) for name in ("kind", "description")}
+    back = connection.execute(update(qpus).where(qpus.c.name == row.name).values(**values, deleted_at=None))
+    if back.rowcount == 0:
+        connection.execute(insert(qpus).values(**values, name=row.name, created_at=row.created_at))
+
+
+def delete_qpu(connection: Connection, name: str, at: datetime) -> None:
+    """Take a QPU out of the lab; what was done on it stays. It comes back switched on and without a manifest."""
+    values = {"deleted_at": at, "enabled": True, "maintenance": False, "hold": None, "manifest": None}
+    connection.execute(update(qpus).where(qpus.c.name == name).values(**values))
 
 
 def change_qpu(connection: Connection, name: str, values: Mapping[str, Any]) -> None:
@@ -105,7 +116,7 @@ def driver(connection: Connection, driver_id: str) -> DriverRow | None:
 
 
 def driver_named(connection: Connection, name: str) -> DriverRow | None:
-    """The driver of that name, if there is one."""
+    """The driver of that name, if there is one, or was."""
     row = connection.execute(select(drivers).where(drivers.c.name == name)).first()
     return None if row is None else DriverRow(**row._mapping)
 
@@ -122,9 +133,25 @@ def switch_driver(connection: Connection, driver_id: str, *, enabled: bool) -> N
 
 
 def add_driver(connection: Connection, row: DriverRow) -> None:
-    """Write a new driver."""
-    values = {name: getattr(row, name) for name in ("id", "name", "qpu", "monitor", "created_at")}
-    connection.execute(insert(drivers), values)
+    """Write a new driver, in the place of a revoked one of that id."""
+    values = {name: getattr(row, name) for name in ("name", "qpu", "monitor", "created_at")}
+    back = connection.execute(
+        update(drivers).where(drivers.c.id == row.id).values(**values, enabled=True, revoked_at=None)
+    )
+    if back.rowcount == 0:
+        connection.execute(insert(drivers).values(id=row.id, **values))
+
+
+def all_drivers(connection: Connection, *, qpu: str | None = None) -> list[DriverRow]:
+    """The drivers that are not revoked, by name; all of them, or those of a QPU."""
+    query = select(drivers).where(drivers.c.revoked_at.is_(None)).order_by(drivers.c.name)
+    query = query if qpu is None else query.where(drivers.c.qpu == qpu)
+    return [DriverRow(**row._mapping) for row in connection.execute(query)]
+
+
+def revoke_driver(connection: Connection, driver_id: str, at: datetime) -> None:
+    """Let a driver in no more; its attempts keep its name."""
+    connection.execute(update(drivers).where(drivers.c.id == driver_id).values(revoked_at=at))
 
 
 def greet(
@@ -152,3 +179,14 @@ def put_embedded(connection: Connection, row: EmbeddedDriver) -> None:
     changed = connection.execute(update(embedded_drivers).where(embedded_drivers.c.name == row.name).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(embedded_drivers).values(name=row.name, **values))
+
+
+def embedded(connection: Connection, name: str) -> EmbeddedDriver | None:
+    """The definition of that name, if there is one."""
+    row = connection.execute(select(embedded_drivers).where(embedded_drivers.c.name == name)).first()
+    return None if row is None else EmbeddedDriver(**row._mapping)
+
+
+def drop_embedded(connection: Connection, name: str) -> None:
+    """Forget a definition."""
+    connection.execute(delete(embedded_drivers).where(embedded_drivers.c.name == name))

@@ -165,6 +165,12 @@ def ahead(connection: Connection, person: str, qpu: str, now: datetime, *, witho
     return sum(1 for row in connection.execute(query) if row.id not in without)
 
 
+def to_come(connection: Connection, qpu: str, now: datetime) -> int:
+    """How many bookings of ``qpu`` are not over."""
+    standing = (bookings.c.qpu == qpu, bookings.c.status == _BOOKED, bookings.c.end_at > now)
+    return connection.execute(select(func.count()).where(*standing)).scalar_one()
+
+
 def of_person(person: str) -> ColumnElement[bool]:
     """The condition that a booking is theirs: they booked it, or are invited."""
     invited = func.json_each(bookings.c.invited).table_valued("value")

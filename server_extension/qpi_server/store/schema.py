@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData(
     naming_convention={
@@ -70,6 +70,7 @@ qpus = Table(
     Column("correction_n", Integer, nullable=False, default=0, server_default="0"),
     Column("eta_error_s", Float(53)),
     Column("eta_n", Integer, nullable=False, default=0, server_default="0"),
+    Column("deleted_at", Moment),  # what was done on it keeps pointing here
 )
 
 drivers = Table(
@@ -87,6 +88,7 @@ drivers = Table(
     Column("hello_at", Moment),
     Column("created_at", Moment, nullable=False),
     Column("enabled", Boolean, nullable=False, default=True, server_default="1"),  # whether it is let in
+    Column("revoked_at", Moment),
 )
 
 embedded_drivers = Table(

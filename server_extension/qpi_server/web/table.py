@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from qpi_jupyter.core.access import Permission, Principal
 from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_jupyter.wire.rest import ErrorBody
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Site(Protocol):
 
     def ca_fingerprint(self) -> str | None:
         """Its SHA-256."""
+
+    def settings_in_force(self) -> ConfigInForce:
+        """Every setting, its value and where it came from, without secrets."""
 
     async def released(self) -> None:
         """Wait until this server stops owning the queue."""

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.errors import NotFound
 from qpi_jupyter.wire import rest
+from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_server.web.table import Call, Reply
 
 from .base import public, v1
@@ -19,6 +20,12 @@ async def get_ca(call: Call) -> Reply:
     if pem is None:
         raise NotFound("This server has no certificate authority of its own.")
     return Reply(body=pem, media_type="application/x-pem-file")
+
+
+@v1.route("GET", "config", P.AUDIT_READ, {200: ConfigInForce})
+async def get_config(call: Call) -> Reply:
+    """Every setting as it is in force, and where it came from; secrets are masked."""
+    return Reply(body=call.site.settings_in_force())
 
 
 @public.route("GET", "health", P.HEALTH, {200: rest.Health, 503: rest.Health})

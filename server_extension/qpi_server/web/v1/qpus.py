@@ -1,9 +1,9 @@
-"""QPUs and their drivers' registration."""
+"""QPUs, their drivers, and the simulators that the lab's server runs."""
 
 from __future__ import annotations
 
 from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.wire import rest, telemetry
+from qpi_jupyter.wire import bench, rest, telemetry
 from qpi_server.web.table import Call, Reply
 
 from .base import v1
@@ -22,7 +22,7 @@ async def get_qpu(call: Call) -> Reply:
 
 
 @v1.route("GET", "qpus/{name}/drivers", P.QPUS_READ, {200: telemetry.QpuDriverList})
-async def list_drivers(call: Call) -> Reply:
+async def list_qpu_drivers(call: Call) -> Reply:
     """The drivers of a QPU; which machines they run on, for whoever operates QPUs."""
     return Reply(body=await call.lab.qpus.drivers(call.person, call.path["name"]))
 
@@ -39,6 +39,18 @@ async def change_qpu(call: Call) -> Reply:
     return Reply(body=await call.lab.qpus.change(call.person, call.path["name"], call.body))
 
 
+@v1.route("DELETE", "qpus/{name}", P.QPUS_MANAGE, {200: rest.QpuList})
+async def delete_qpu(call: Call) -> Reply:
+    """Take a QPU out of the lab with its drivers, once nothing waits for it; its history stays."""
+    return Reply(body=await call.lab.bench.delete_qpu(call.person, call.path["name"]))
+
+
+@v1.route("GET", "drivers", P.DRIVERS_MANAGE, {200: bench.DriverList})
+async def list_drivers(call: Call) -> Reply:
+    """Every driver and whether it is linked."""
+    return Reply(body=await call.lab.bench.drivers(call.person))
+
+
 @v1.route("POST", "drivers", P.DRIVERS_MANAGE, {201: rest.DriverRegistered}, body=rest.DriverIn)
 async def register_driver(call: Call) -> Reply:
     """Register a driver of a QPU; only this answer shows its token."""
@@ -46,3 +58,36 @@ async def register_driver(call: Call) -> Reply:
         call.person, call.body, address=call.site.address(), ca_fingerprint=call.site.ca_fingerprint()
     )
     return Reply(body=registered, status=201)
+
+
+@v1.route("POST", "drivers/{name}/token", P.DRIVERS_MANAGE, {201: rest.DriverRegistered})
+async def renew_driver(call: Call) -> Reply:
+    """Give a driver a new token, which only this answer shows; its old one ends at once."""
+    renewed = await call.lab.bench.renew(
+        call.person, call.path["name"], address=call.site.address(), ca_fingerprint=call.site.ca_fingerprint()
+    )
+    return Reply(body=renewed, status=201)
+
+
+@v1.route("DELETE", "drivers/{name}", P.DRIVERS_MANAGE, {200: bench.DriverList})
+async def revoke_driver(call: Call) -> Reply:
+    """Let a driver in no more."""
+    return Reply(body=await call.lab.bench.revoke(call.person, call.path["name"]))
+
+
+@v1.route("GET", "simulators", P.QPUS_MANAGE, {200: bench.SimulatorList})
+async def list_simulators(call: Call) -> Reply:
+    """The simulators that the lab's server runs."""
+    return Reply(body=await call.lab.embedded.simulators(call.person))
+
+
+@v1.route("POST", "simulators", P.QPUS_MANAGE, {201: bench.SimulatorList}, body=bench.SimulatorIn)
+async def start_simulator(call: Call) -> Reply:
+    """Start a simulator, now and whenever the lab starts."""
+    return Reply(body=await call.lab.embedded.start(call.person, call.body), status=201)
+
+
+@v1.route("DELETE", "simulators/{name}", P.QPUS_MANAGE, {200: bench.SimulatorList})
+async def stop_simulator(call: Call) -> Reply:
+    """Stop a simulator and forget it; its QPU stays."""
+    return Reply(body=await call.lab.embedded.stop(call.person, call.path["name"]))

@@ -1,0 +1,197 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type * as React from 'react';
+
+import type { QpuChange, QpuList, QpuModel } from '../wire';
+import { Board, type IAction } from './board';
+import type { IField } from './form';
+import { useLive } from './live';
+import { at, send, whole } from './model';
+import type { ISectionProps } from './section';
+import { text } from './values';
+
+const NAME_LENGTH = 64;
+
+export function Qpus(props: ISectionProps): React.ReactElement {
+  const { manager, trans, permissions } = props;
+  const { request } = manager;
+  const listing = useLive(manager, 'qpus', () =>
+    whole(async () => (await request<QpuList>('qpus')).qpus)
+  );
+  const manages = permissions.includes('qpus:manage');
+  const change = (qpu: QpuModel, body: QpuChange) =>
+    send(request, 'PATCH', at('qpus', qpu.name), body);
+  const actions = (qpu: QpuModel): readonly IAction[] => [
+    qpu.status === 'disabled'
+      ? { id: 'enable', label: trans.__('Enable'), run: () => change(qpu, { enabled: true }) }
+      : {
+          id: 'disable',
+          label: trans.__('Disable'),
+          ask: {
+            text: trans.__('No new job starts on %1 until it is enabled again.', qpu.name),
+            submit: trans.__('Disable'),
+            danger: true
+          },
+          run: () => change(qpu, { enabled: false })
+        },
+    qpu.status === 'maintenance'
+      ? {
+          id: 'serve',
+          label: trans.__('End maintenance'),
+          run: () => change(qpu, { maintenance: false })
+        }
+      : {
+          id: 'maintain',
+          label: trans.__('Maintenance'),
+          ask: {
+            text: trans.__(
+              'Jobs on %1 wait, and everybody sees that it is in maintenance.',
+              qpu.name
+            ),
+            submit: trans.__('Set maintenance')
+          },
+          run: () => change(qpu, { maintenance: true })
+        },
+    qpu.hold !== null
+      ? { id: 'resume', label: trans.__('Let go'), run: () => change(qpu, { hold: null }) }
+      : {
+          id: 'hold',
+          label: trans.__('Hold'),
+          ask: {
+            text: trans.__('Jobs on %1 wait, and are told why.', qpu.name),
+            fields: [{ name: 'hold', label: trans.__('Reason'), required: true, longest: 200 }],
+            submit: trans.__('Hold')
+          },
+          run: values => change(qpu, { hold: text(values, 'hold') })
+        },
+    {
+      id: 'describe',
+      label: trans.__('Describe'),
+      ask: {
+        fields: [
+          { name: 'description', label: trans.__('Description'), kind: 'area', longest: 1000 }
+        ],
+        initial: { description: qpu.description },
+        submit: trans.__('Save')
+      },
+      run: values => change(qpu, { description: text(values, 'description') })
+    },
+    ...(manages ? [deletion(qpu)] : [])
+  ];
+  const deletion = (qpu: QpuModel): IAction => ({
+    id: 'delete',
+    label: trans.__('Delete'),
+    ask: {
+      text: trans.__(
+        '%1 leaves the lab, and its drivers lose their tokens. Its jobs and statements stay.',
+        qpu.name
+      ),
+      typed: qpu.name,
+      submit: trans.__('Delete this QPU'),
+      danger: true
+    },
+    run: () => send(request, 'DELETE', at('qpus', qpu.name))
+  });
+  const create: IAction = {
+    id: 'register',
+    label: trans.__('Register a QPU'),
+    ask: {
+      fields: [
+        nameField(trans),
+        {
+          name: 'kind',
+          label: trans.__('Kind'),
+          kind: 'choice',
+          choices: [
+            { value: 'device', label: trans.__('device: one job at a time') },
+            { value: 'pool', label: trans.__('pool: several places, as a simulator has') }
+          ]
+        },
+        { name: 'description', label: trans.__('Description'), kind: 'area', longest: 1000 }
+      ],
+      initial: { kind: 'device' },
+      submit: trans.__('Register')
+    },
+    run: values =>
+      send(request, 'POST', 'qpus', {
+        name: text(values, 'name'),
+        kind: text(values, 'kind'),
+        description: text(values, 'description')
+      })
+  };
+  return (
+    <Board
+      title={trans.__('QPUs')}
+      intro={trans.__('What runs here. What you switch takes effect within one job.')}
+      trans={trans}
+      listing={listing}
+      rowKey={qpu => qpu.name}
+      found={qpu => `${qpu.name} ${qpu.description} ${qpu.status}`}
+      columns={[
+        { head: trans.__('Name'), cell: qpu => <Named name={qpu.name} detail={qpu.description} /> },
+        { head: trans.__('State'), cell: qpu => <Status qpu={qpu} trans={trans} /> },
+        { head: trans.__('Kind'), cell: qpu => kindOf(qpu, trans) },
+        {
+          head: trans.__('Jobs'),
+          cell: qpu => (
+            <>
+              <div>{trans.__('%1 running', qpu.running)}</div>
+              <div>{trans.__('%1 waiting', qpu.queued)}</div>
+            </>
+          )
+        }
+      ]}
+      actions={actions}
+      {...(manages ? { create } : {})}
+      empty={trans.__('No QPU is registered yet.')}
+    />
+  );
+}
+
+function kindOf(qpu: QpuModel, trans: TranslationBundle): string {
+  const kind = qpu.kind === 'device' ? trans.__('device') : trans.__('pool');
+  return qpu.simulator ? trans.__('%1, simulator', kind) : kind;
+}
+
+function Status(props: { qpu: QpuModel; trans: TranslationBundle }): React.ReactElement {
+  const { qpu, trans } = props;
+  const words = {
+    online: trans.__('online'),
+    offline: trans.__('offline'),
+    maintenance: trans.__('in maintenance'),
+    disabled: trans.__('disabled')
+  };
+  return (
+    <>
+      <Word tone={qpu.status}>{words[qpu.status]}</Word>
+      {qpu.hold !== null && <div className="jp-QPI-Detail">{trans.__('held: %1', qpu.hold)}</div>}
+    </>
+  );
+}
+
+/** A state in words, with a mark whose shape says it too. */
+export function Word(props: { tone: string; children: React.ReactNode }): React.ReactElement {
+  return (
+    <span className="jp-QPI-AdminWord" data-tone={props.tone}>
+      {props.children}
+    </span>
+  );
+}
+
+export function Named(props: { name: string; detail?: string }): React.ReactElement {
+  return (
+    <>
+      <strong className="jp-QPI-AdminName">{props.name}</strong>
+      {props.detail ? <div className="jp-QPI-Detail">{props.detail}</div> : null}
+    </>
+  );
+}
+
+export function nameField(trans: TranslationBundle): IField {
+  return {
+    name: 'name',
+    label: trans.__('Name'),
+    required: true,
+    longest: NAME_LENGTH,
+    hint: trans.__('Letters, digits, dots, dashes and underscores.')
+  };
+}

@@ -1,0 +1,183 @@
+import { Clipboard } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
+import { Named, nameField, Word } from './bench';
+import { Board, type IAction } from './board';
+import { useLive, useQpus } from './live';
+import { at, send, whole } from './model';
+import { type ISectionProps, when } from './section';
+import { text } from './values';
+
+export function Drivers(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const { request } = manager;
+  const listing = useLive(manager, 'drivers', () =>
+    whole(async () => (await request<DriverList>('drivers')).drivers)
+  );
+  const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
+  const qpus = useQpus(manager).map(({ name }) => ({ value: name, label: name }));
+  const create: IAction = {
+    id: 'register',
+    label: trans.__('Register a driver'),
+    ask: {
+      fields: [
+        nameField(trans),
+        { name: 'qpu', label: trans.__('QPU'), kind: 'choice', choices: qpus, required: true },
+        {
+          name: 'monitor',
+          label: trans.__('Monitor only'),
+          kind: 'switch',
+          hint: trans.__('It sends readings and runs no jobs.')
+        }
+      ],
+      submit: trans.__('Register')
+    },
+    run: async values =>
+      setIssued(
+        await send<DriverRegistered>(request, 'POST', 'drivers', {
+          name: text(values, 'name'),
+          qpu: text(values, 'qpu'),
+          monitor: values.monitor === true
+        })
+      )
+  };
+  const actions = (driver: DriverDetail): readonly IAction[] =>
+    driver.embedded
+      ? []
+      : [
+          {
+            id: 'renew',
+            label: trans.__('New token'),
+            ask: {
+              text: trans.__(
+                'The present token of %1 ends at once: the driver stops until it has the new one.',
+                driver.name
+              ),
+              submit: trans.__('Make a new token'),
+              danger: true
+            },
+            run: async () =>
+              setIssued(
+                await send<DriverRegistered>(request, 'POST', at('drivers', driver.name, 'token'))
+              )
+          },
+          {
+            id: 'revoke',
+            label: trans.__('Revoke'),
+            ask: {
+              text: trans.__('%1 loses its token and its link, and what it runs.', driver.name),
+              typed: driver.name,
+              submit: trans.__('Revoke this driver'),
+              danger: true
+            },
+            run: () => send(request, 'DELETE', at('drivers', driver.name))
+          }
+        ];
+  return (
+    <Board
+      title={trans.__('Drivers')}
+      intro={trans.__(
+        'The programs that run the jobs of a QPU, on the machines of the instruments.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={driver => driver.name}
+      found={driver => `${driver.name} ${driver.qpu} ${driver.host}`}
+      columns={[
+        { head: trans.__('Name'), cell: driver => <Named name={driver.name} /> },
+        { head: trans.__('QPU'), cell: driver => driver.qpu },
+        {
+          head: trans.__('State'),
+          cell: driver => (
+            <Word tone={driver.linked ? 'online' : 'offline'}>
+              {driver.linked
+                ? trans.__('linked')
+                : driver.enabled
+                  ? trans.__('not linked')
+                  : trans.__('switched off')}
+            </Word>
+          )
+        },
+        {
+          head: trans.__('Where'),
+          cell: driver => <Named name={driver.host || '–'} detail={driver.version} />
+        },
+        { head: trans.__('Last hello'), cell: driver => when(driver.hello_at) },
+        {
+          head: trans.__('Runs as'),
+          cell: driver =>
+            driver.embedded
+              ? trans.__('simulator of this server')
+              : driver.monitor
+                ? trans.__('monitor')
+                : trans.__('driver')
+        }
+      ]}
+      actions={actions}
+      create={create}
+      empty={trans.__('No driver is registered yet.')}
+    >
+      {issued !== null && <Issued issued={issued} trans={trans} onClose={() => setIssued(null)} />}
+    </Board>
+  );
+}
+
+/** What a driver needs, which the lab shows only once. */
+function Issued(props: {
+  readonly issued: DriverRegistered;
+  readonly trans: TranslationBundle;
+  readonly onClose: () => void;
+}): React.ReactElement {
+  const { issued, trans } = props;
+  return (
+    <section className="jp-QPI-AdminIssued" aria-label={trans.__('Token of %1', issued.name)}>
+      <h3>{trans.__('%1 can start', issued.name)}</h3>
+      <p className="jp-QPI-AdminText">
+        {trans.__('The token in here is shown only now. Whoever has it can drive %1.', issued.qpu)}
+      </p>
+      <Copied trans={trans} label={trans.__('Command line')} value={issued.command} />
+      <Copied trans={trans} label={trans.__('systemd unit')} value={issued.unit} />
+      <Copied trans={trans} label={trans.__('Token')} value={issued.token} />
+      {issued.ca_fingerprint !== null && (
+        <Copied trans={trans} label={trans.__('CA fingerprint')} value={issued.ca_fingerprint} />
+      )}
+      <button type="button" className="jp-mod-styled" onClick={props.onClose}>
+        {trans.__('I have copied it')}
+      </button>
+    </section>
+  );
+}
+
+function Copied(props: {
+  readonly trans: TranslationBundle;
+  readonly label: string;
+  readonly value: string;
+}): React.ReactElement {
+  const [done, setDone] = React.useState(false);
+  const copy = () => {
+    Clipboard.copyToSystem(props.value);
+    setDone(true);
+  };
+  return (
+    <div className="jp-QPI-AdminCopied">
+      <span>{props.label}</span>
+      <button
+        type="button"
+        className="jp-mod-styled"
+        aria-label={props.trans.__('Copy: %1', props.label)}
+        onClick={copy}
+      >
+        {done ? props.trans.__('Copied') : props.trans.__('Copy')}
+      </button>
+      <textarea
+        readOnly
+        aria-label={props.label}
+        rows={Math.min(props.value.split('\n').length, 20)}
+        value={props.value}
+        onFocus={event => event.target.select()}
+      />
+    </div>
+  );
+}

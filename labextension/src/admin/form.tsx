@@ -1,0 +1,194 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import type { Values } from './values';
+
+/** A field of a form. */
+export interface IField {
+  readonly name: string;
+  readonly label: string;
+  readonly kind?: 'text' | 'area' | 'choice' | 'switch' | 'moment' | 'secret';
+  readonly choices?: readonly { readonly value: string; readonly label: string }[];
+  readonly required?: boolean;
+  readonly hint?: string;
+  readonly longest?: number;
+}
+
+/** What to ask before something is done: fields, or only whether one means it. */
+export interface IQuestion {
+  readonly text?: string;
+  readonly fields?: readonly IField[];
+  readonly initial?: Values;
+  /** What must be typed before it can be done. */
+  readonly typed?: string;
+  /** What is done. */
+  readonly submit: string;
+  readonly danger?: boolean;
+}
+
+/** A question inside the page. Escape closes it; what was refused stands below, and nothing typed is lost. */
+export function Question(props: {
+  readonly question: IQuestion;
+  readonly trans: TranslationBundle;
+  readonly busy: boolean;
+  readonly problem: string | null;
+  readonly onSubmit: (values: Values) => void;
+  readonly onClose: () => void;
+}): React.ReactElement {
+  const { question, trans, busy, problem } = props;
+  const [values, setValues] = React.useState<Values>(question.initial ?? {});
+  const [typed, setTyped] = React.useState('');
+  const form = React.useRef<HTMLFormElement>(null);
+  React.useEffect(() => {
+    form.current?.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
+  }, []);
+  const ready = question.typed === undefined || typed === question.typed;
+  return (
+    <form
+      ref={form}
+      className="jp-QPI-AdminForm"
+      aria-label={question.submit}
+      onKeyDown={event => {
+        if (event.key === 'Escape') {
+          event.stopPropagation();
+          props.onClose();
+        }
+      }}
+      onSubmit={event => {
+        event.preventDefault();
+        if (ready && !busy) {
+          props.onSubmit(values);
+        }
+      }}
+    >
+      {question.text !== undefined && <p className="jp-QPI-AdminText">{question.text}</p>}
+      <div className="jp-QPI-AdminFields">
+        {question.fields?.map(field => (
+          <Field
+            key={field.name}
+            field={field}
+            value={values[field.name] ?? ''}
+            onChange={value => setValues({ ...values, [field.name]: value })}
+          />
+        ))}
+        {question.typed !== undefined && (
+          <Field
+            field={{
+              name: 'typed',
+              label: trans.__('Type %1 to confirm', question.typed),
+              required: true
+            }}
+            value={typed}
+            onChange={value => setTyped(String(value))}
+          />
+        )}
+      </div>
+      {problem !== null && <Problem>{problem}</Problem>}
+      <div className="jp-QPI-AdminActions">
+        <button
+          type="submit"
+          className={`jp-mod-styled ${question.danger ? 'jp-mod-warn' : 'jp-mod-accept'}`}
+          disabled={busy || !ready}
+        >
+          {question.submit}
+        </button>
+        <button type="button" className="jp-mod-styled jp-mod-reject" onClick={props.onClose}>
+          {trans.__('Close')}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Why something was refused. */
+export function Problem(props: { readonly children: React.ReactNode }): React.ReactElement {
+  return (
+    <p className="jp-QPI-AdminProblem" role="alert">
+      {props.children}
+    </p>
+  );
+}
+
+function Field(props: {
+  readonly field: IField;
+  readonly value: string | boolean;
+  readonly onChange: (value: string | boolean) => void;
+}): React.ReactElement {
+  const { field, value } = props;
+  const id = React.useId();
+  const common = {
+    id,
+    name: field.name,
+    required: field.required ?? false,
+    'aria-describedby': field.hint === undefined ? undefined : `${id}-hint`
+  };
+  const shown = String(value);
+  const set = (event: { readonly target: { readonly value: string } }) =>
+    props.onChange(event.target.value);
+  let input: React.ReactElement;
+  switch (field.kind ?? 'text') {
+    case 'switch':
+      input = (
+        <input
+          {...common}
+          type="checkbox"
+          checked={value === true}
+          onChange={event => props.onChange(event.target.checked)}
+        />
+      );
+      break;
+    case 'choice':
+      input = (
+        <select {...common} className="jp-mod-styled" value={shown} onChange={set}>
+          {field.required && shown === '' && <option value="">–</option>}
+          {field.choices?.map(choice => (
+            <option key={choice.value} value={choice.value}>
+              {choice.label}
+            </option>
+          ))}
+        </select>
+      );
+      break;
+    case 'area':
+      input = (
+        <textarea
+          {...common}
+          className="jp-mod-styled"
+          rows={3}
+          maxLength={field.longest}
+          value={shown}
+          onChange={set}
+        />
+      );
+      break;
+    default:
+      input = (
+        <input
+          {...common}
+          className="jp-mod-styled"
+          type={
+            field.kind === 'moment'
+              ? 'datetime-local'
+              : field.kind === 'secret'
+                ? 'password'
+                : 'text'
+          }
+          autoComplete={field.kind === 'secret' ? 'new-password' : 'off'}
+          maxLength={field.longest}
+          value={shown}
+          onChange={set}
+        />
+      );
+  }
+  return (
+    <div className="jp-QPI-AdminField" data-kind={field.kind ?? 'text'}>
+      <label htmlFor={id}>{field.label}</label>
+      {input}
+      {field.hint !== undefined && (
+        <small id={`${id}-hint`} className="jp-QPI-Detail">
+          {field.hint}
+        </small>
+      )}
+    </div>
+  );
+}

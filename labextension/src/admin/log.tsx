@@ -1,0 +1,79 @@
+import type * as React from 'react';
+
+import type { AuditEntry, AuditPage, ConfigInForce, ConfigSetting } from '../wire';
+import { Named } from './bench';
+import { Board } from './board';
+import { useLive } from './live';
+import { type Fetch, whole } from './model';
+import { type ISectionProps, when } from './section';
+import { shown } from './values';
+
+const PAGE = 100;
+
+export function Audit(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const fetch: Fetch<AuditEntry> = async after => {
+    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+    const page = await manager.request<AuditPage>(`audit?limit=${PAGE}${from}`);
+    return { rows: page.entries, next: page.next };
+  };
+  const listing = useLive(manager, 'audit', () => fetch);
+  return (
+    <Board
+      title={trans.__('Audit log')}
+      intro={trans.__('Who did what, newest first. Nobody can change it.')}
+      trans={trans}
+      listing={listing}
+      rowKey={entry => `${entry.seq}`}
+      found={entry => [entry.who, entry.action, entry.subject, shown(entry.data)].join(' ')}
+      columns={[
+        { head: trans.__('When'), cell: entry => when(entry.at) },
+        { head: trans.__('Who'), cell: entry => <Named name={entry.who} /> },
+        { head: trans.__('What'), cell: entry => entry.action },
+        { head: trans.__('To what'), cell: entry => entry.subject },
+        {
+          head: trans.__('Details'),
+          cell: entry => (
+            <code>
+              {Object.entries(entry.data)
+                .map(([name, value]) => `${name}=${shown(value)}`)
+                .join(', ')}
+            </code>
+          )
+        }
+      ]}
+      empty={trans.__('Nothing has been done yet.')}
+    />
+  );
+}
+
+export function Config(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const listing = useLive(manager, 'config', () =>
+    whole<ConfigSetting>(async () => (await manager.request<ConfigInForce>('config')).settings)
+  );
+  return (
+    <Board
+      title={trans.__('Configuration')}
+      intro={trans.__('As it is in force, and where each value comes from. Secrets are masked.')}
+      trans={trans}
+      listing={listing}
+      rowKey={setting => setting.name}
+      found={setting => `${setting.name} ${setting.help} ${setting.source}`}
+      columns={[
+        {
+          head: trans.__('Setting'),
+          cell: setting => <Named name={setting.name} detail={setting.help} />
+        },
+        { head: trans.__('Value'), cell: setting => <code>{shown(setting.value)}</code> },
+        { head: trans.__('From'), cell: setting => setting.source }
+      ]}
+      empty={trans.__('The lab tells of no setting.')}
+    >
+      <p className="jp-QPI-AdminText">
+        {trans.__('Before you set another policy, try it on the jobs of the past:')}{' '}
+        <code>jupyter qpi replay</code>
+      </p>
+    </Board>
+  );
+}

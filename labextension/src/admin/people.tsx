@@ -1,0 +1,227 @@
+import type * as React from 'react';
+
+import type { GroupList, GroupModel, UserList, UserModel } from '../wire';
+import { Named, Word } from './bench';
+import { Board, type IAction } from './board';
+import type { IField } from './form';
+import { useLive } from './live';
+import { at, type Fetch, send, whole } from './model';
+import { type ISectionProps, when } from './section';
+import { names, text, userChangeOf } from './values';
+
+const PAGE = 500;
+
+export function People(props: ISectionProps): React.ReactElement {
+  const { manager, trans, permissions } = props;
+  const { request } = manager;
+  const fetch: Fetch<UserModel> = async after => {
+    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+    const page = await request<UserList>(`users?limit=${PAGE}${from}`);
+    return { rows: page.users, next: page.next };
+  };
+  const listing = useLive(manager, 'people', () => fetch);
+  const grants = permissions.includes('roles:grant');
+  const roles: readonly IField[] = [
+    { name: 'role-user', label: trans.__('User'), kind: 'switch' },
+    { name: 'role-manager', label: trans.__('Manager'), kind: 'switch' },
+    { name: 'role-admin', label: trans.__('Admin'), kind: 'switch' },
+    { name: 'role-service', label: trans.__('Service'), kind: 'switch' }
+  ];
+  const fields: readonly IField[] = [
+    { name: 'display_name', label: trans.__('Full name'), longest: 200 },
+    { name: 'email', label: trans.__('E-mail'), longest: 200 },
+    {
+      name: 'groups',
+      label: trans.__('Groups'),
+      kind: 'area',
+      hint: trans.__('Names, separated by commas or lines.')
+    },
+    ...(grants ? roles : [])
+  ];
+  const actions = (user: UserModel): readonly IAction[] => [
+    {
+      id: 'edit',
+      label: trans.__('Edit'),
+      ask: {
+        fields,
+        initial: {
+          display_name: user.display_name,
+          email: user.email,
+          groups: user.groups.join(', '),
+          ...Object.fromEntries(user.roles.map(role => [`role-${role}`, true]))
+        },
+        submit: trans.__('Save')
+      },
+      run: values => send(request, 'PATCH', at('users', user.name), userChangeOf(values, grants))
+    },
+    user.suspended_at === null
+      ? {
+          id: 'suspend',
+          label: trans.__('Suspend'),
+          ask: {
+            text: trans.__(
+              '%1 may do nothing here until you let them in again. Jobs that wait are run.',
+              user.name
+            ),
+            submit: trans.__('Suspend'),
+            danger: true
+          },
+          run: () => send(request, 'PATCH', at('users', user.name), { suspended: true })
+        }
+      : {
+          id: 'admit',
+          label: trans.__('Let in again'),
+          run: () => send(request, 'PATCH', at('users', user.name), { suspended: false })
+        }
+  ];
+  const create: IAction = {
+    id: 'add',
+    label: trans.__('Add a person'),
+    ask: {
+      fields: [
+        { name: 'name', label: trans.__('Name'), required: true, longest: 64 },
+        {
+          name: 'password',
+          label: trans.__('Password'),
+          kind: 'secret',
+          longest: 256,
+          hint: trans.__(
+            'For a local account, 10 characters or more; empty: they come through Jupyter.'
+          )
+        },
+        ...fields
+      ],
+      initial: { 'role-user': true },
+      submit: trans.__('Add')
+    },
+    run: values => {
+      const password = values.password;
+      return send(request, 'POST', 'users', {
+        ...userChangeOf(values, grants),
+        name: text(values, 'name'),
+        ...(typeof password === 'string' && password !== '' ? { password } : {})
+      });
+    }
+  };
+  return (
+    <Board
+      title={trans.__('People')}
+      intro={trans.__(
+        'Roles and groups that you give here are added to those that Jupyter or the Hub say.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={user => user.name}
+      found={user =>
+        [user.name, user.display_name, user.email, ...user.groups, ...user.roles].join(' ')
+      }
+      columns={[
+        {
+          head: trans.__('Name'),
+          cell: user => (
+            <Named
+              name={user.name}
+              detail={[user.display_name, user.email].filter(Boolean).join(', ')}
+            />
+          )
+        },
+        { head: trans.__('Roles'), cell: user => user.roles.join(', ') || '–' },
+        { head: trans.__('Groups'), cell: user => user.groups.join(', ') || '–' },
+        {
+          head: trans.__('State'),
+          cell: user =>
+            user.suspended_at === null ? (
+              <Word tone="online">{trans.__('active')}</Word>
+            ) : (
+              <Word tone="disabled">{trans.__('suspended')}</Word>
+            )
+        },
+        { head: trans.__('Last here'), cell: user => when(user.seen_at) }
+      ]}
+      actions={actions}
+      create={create}
+      empty={trans.__('Nobody has been here yet.')}
+    />
+  );
+}
+
+export function Groups(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const { request } = manager;
+  const listing = useLive(manager, 'groups', () =>
+    whole(async () => (await request<GroupList>('groups')).groups)
+  );
+  const fields: readonly IField[] = [
+    { name: 'description', label: trans.__('Description'), longest: 1000 },
+    {
+      name: 'members',
+      label: trans.__('Members'),
+      kind: 'area',
+      hint: trans.__('Names, separated by commas or lines.')
+    }
+  ];
+  const actions = (group: GroupModel): readonly IAction[] => [
+    {
+      id: 'edit',
+      label: trans.__('Edit'),
+      ask: {
+        fields,
+        initial: { description: group.description, members: group.members.join(', ') },
+        submit: trans.__('Save')
+      },
+      run: values =>
+        send(request, 'PATCH', at('groups', group.name), {
+          description: text(values, 'description'),
+          members: names(values, 'members')
+        })
+    },
+    {
+      id: 'delete',
+      label: trans.__('Delete'),
+      ask: {
+        text: trans.__('Jobs that were shared with %1 become private.', group.name),
+        typed: group.name,
+        submit: trans.__('Delete this group'),
+        danger: true
+      },
+      run: () => send(request, 'DELETE', at('groups', group.name))
+    }
+  ];
+  return (
+    <Board
+      title={trans.__('Groups')}
+      intro={trans.__('People who share jobs, an account of QPU time, and booking rules.')}
+      trans={trans}
+      listing={listing}
+      rowKey={group => group.name}
+      found={group => [group.name, group.description, ...group.members].join(' ')}
+      columns={[
+        {
+          head: trans.__('Name'),
+          cell: group => <Named name={group.name} detail={group.description} />
+        },
+        { head: trans.__('Members'), cell: group => group.members.join(', ') || '–' },
+        { head: trans.__('Since'), cell: group => when(group.created_at) }
+      ]}
+      actions={actions}
+      create={{
+        id: 'add',
+        label: trans.__('Add a group'),
+        ask: {
+          fields: [
+            { name: 'name', label: trans.__('Name'), required: true, longest: 64 },
+            ...fields
+          ],
+          submit: trans.__('Add')
+        },
+        run: values =>
+          send(request, 'POST', 'groups', {
+            name: text(values, 'name'),
+            description: text(values, 'description'),
+            members: names(values, 'members')
+          })
+      }}
+      empty={trans.__('There is no group yet.')}
+    />
+  );
+}

@@ -1,0 +1,263 @@
+import type * as React from 'react';
+
+import type {
+  BookingRuleIn,
+  BookingRuleList,
+  BookingRuleModel,
+  NoticeIn,
+  NoticeList,
+  NoticeModel
+} from '../wire';
+import { Named, Word } from './bench';
+import { Board, type IAction } from './board';
+import type { IField } from './form';
+import { useLive, useQpus } from './live';
+import { at, send, whole } from './model';
+import { type ISectionProps, offerUndo, when } from './section';
+import { length, local, noticeOf, quietLines, ruleOf, ruleValues, type Values } from './values';
+
+export function Rules(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const { request } = manager;
+  const listing = useLive(manager, 'rules', () =>
+    whole(async () => (await request<BookingRuleList>('booking-rules')).rules)
+  );
+  const qpus = useQpus(manager);
+  const fields = ruleFields(props);
+  const scope: readonly IField[] = [
+    {
+      name: 'qpu',
+      label: trans.__('QPU'),
+      kind: 'choice',
+      choices: [
+        { value: '', label: trans.__('every QPU') },
+        ...qpus.map(({ name }) => ({ value: name, label: name }))
+      ]
+    },
+    { name: 'group', label: trans.__('Group'), hint: trans.__('Empty: everybody.') }
+  ];
+  const put = (body: BookingRuleIn) => send(request, 'PUT', 'booking-rules', body);
+  const actions = (rule: BookingRuleModel): readonly IAction[] => [
+    {
+      id: 'edit',
+      label: trans.__('Edit'),
+      ask: { fields, initial: ruleValues(rule.rule), submit: trans.__('Save') },
+      run: values => put(ruleOf({ ...values, qpu: rule.qpu ?? '', group: rule.group ?? '' }))
+    },
+    {
+      id: 'delete',
+      label: trans.__('Delete'),
+      run: async () => {
+        await send(request, 'DELETE', at('booking-rules', rule.id));
+        offerUndo(trans, trans.__('The rule for %1 is gone.', scopeOf(rule, props)), listing, () =>
+          put({ rule: rule.rule, qpu: rule.qpu, group: rule.group })
+        );
+      }
+    }
+  ];
+  return (
+    <Board
+      title={trans.__('Booking rules')}
+      intro={trans.__(
+        'What bookings keep to. A rule for a QPU or a group comes before a general one.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={rule => rule.id}
+      rowName={rule => scopeOf(rule, props)}
+      columns={[
+        { head: trans.__('For'), cell: rule => <Named name={scopeOf(rule, props)} /> },
+        { head: trans.__('Rule'), cell: rule => <Summary rule={rule} section={props} /> },
+        {
+          head: trans.__('Changed'),
+          cell: rule => <Named name={rule.changed_by} detail={when(rule.changed_at)} />
+        }
+      ]}
+      actions={actions}
+      create={{
+        id: 'add',
+        label: trans.__('Set a rule'),
+        ask: {
+          fields: [...scope, ...fields],
+          initial: ruleValues({}),
+          submit: trans.__('Set')
+        },
+        run: values => put(ruleOf(values))
+      }}
+      empty={trans.__('No rule is set: any free time may be booked.')}
+    />
+  );
+}
+
+function scopeOf(rule: BookingRuleModel, { trans }: ISectionProps): string {
+  const qpu = rule.qpu ?? trans.__('every QPU');
+  const group = rule.group ?? trans.__('everybody');
+  return trans.__('%1, %2', qpu, group);
+}
+
+/** A rule's limits: what is said of each, and where it stands. */
+function limits({ trans }: ISectionProps) {
+  return [
+    ['granularity_s', trans.__('Steps of')],
+    ['shortest_s', trans.__('At least')],
+    ['longest_s', trans.__('At most')],
+    ['horizon_s', trans.__('Ahead at most')],
+    ['no_show_s', trans.__('Given back after')]
+  ] as const;
+}
+
+function ruleFields(section: ISectionProps): readonly IField[] {
+  const { trans } = section;
+  return [
+    ...limits(section).map(([name, label]) => ({
+      name,
+      label,
+      hint: trans.__('Empty: no limit.')
+    })),
+    { name: 'max_ahead', label: trans.__('Bookings ahead, each person') },
+    { name: 'mode-priority', label: trans.__('Priority bookings'), kind: 'switch' },
+    { name: 'mode-exclusive', label: trans.__('Exclusive bookings'), kind: 'switch' },
+    { name: 'mode-maintenance', label: trans.__('Maintenance'), kind: 'switch' },
+    {
+      name: 'quiet',
+      label: trans.__('Quiet hours'),
+      kind: 'area',
+      hint: trans.__(
+        'One a line: 22:00-06:00, then days (0 is Monday) and a time zone, if need be.'
+      )
+    }
+  ];
+}
+
+function Summary(props: {
+  readonly rule: BookingRuleModel;
+  readonly section: ISectionProps;
+}): React.ReactElement {
+  const { rule } = props.rule;
+  const { trans } = props.section;
+  const lines = limits(props.section).flatMap(([name, label]) => {
+    const value = rule[name] ?? null;
+    return value === null ? [] : [`${label} ${length(value)}`];
+  });
+  if (rule.max_ahead !== null && rule.max_ahead !== undefined) {
+    lines.push(trans.__('At most %1 bookings ahead', rule.max_ahead));
+  }
+  if (rule.modes) {
+    lines.push(trans.__('Only %1', rule.modes.join(', ')));
+  }
+  if (rule.quiet?.length) {
+    lines.push(trans.__('Quiet: %1', quietLines(rule.quiet).split('\n').join('; ')));
+  }
+  return <>{lines.join(' · ') || trans.__('no limit')}</>;
+}
+
+export function Notices(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const { request } = manager;
+  const listing = useLive(manager, 'notices', () =>
+    whole(async () => (await request<NoticeList>('notices?all=true')).notices)
+  );
+  const fields: readonly IField[] = [
+    { name: 'title', label: trans.__('Title'), required: true, longest: 200 },
+    { name: 'body', label: trans.__('Text'), kind: 'area', longest: 10_000 },
+    { name: 'start_at', label: trans.__('From'), kind: 'moment', hint: trans.__('Empty: now.') },
+    { name: 'end_at', label: trans.__('Until'), kind: 'moment', hint: trans.__('Empty: always.') },
+    {
+      name: 'people',
+      label: trans.__('To people'),
+      hint: trans.__('Names, separated by commas. No people and no groups: everybody.')
+    },
+    { name: 'groups', label: trans.__('To groups') }
+  ];
+  const post = (body: NoticeIn) => send(request, 'POST', 'notices', body);
+  const initial = (notice: NoticeModel): Values => ({
+    title: notice.title,
+    body: notice.body,
+    start_at: local(notice.start_at),
+    end_at: local(notice.end_at),
+    people: notice.people.join(', '),
+    groups: notice.groups.join(', ')
+  });
+  const actions = (notice: NoticeModel): readonly IAction[] => [
+    {
+      id: 'edit',
+      label: trans.__('Edit'),
+      ask: {
+        text: trans.__('Who has dismissed it does not see it again.'),
+        fields,
+        initial: initial(notice),
+        submit: trans.__('Save')
+      },
+      run: values => send(request, 'PATCH', at('notices', notice.id), noticeOf(values))
+    },
+    {
+      id: 'delete',
+      label: trans.__('Delete'),
+      run: async () => {
+        await send(request, 'DELETE', at('notices', notice.id));
+        const { title, body, people, groups, start_at, end_at } = notice;
+        offerUndo(trans, trans.__('The notice “%1” is gone.', title), listing, () =>
+          post({ title, body, people, groups, start_at, end_at })
+        );
+      }
+    }
+  ];
+  return (
+    <Board
+      title={trans.__('Notices')}
+      intro={trans.__(
+        'What people have to know. It stands in their side panel until they dismiss it.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={notice => notice.id}
+      rowName={notice => notice.title}
+      found={notice => `${notice.title} ${notice.body}`}
+      columns={[
+        {
+          head: trans.__('Notice'),
+          cell: notice => <Named name={notice.title} detail={notice.body} />
+        },
+        {
+          head: trans.__('To'),
+          cell: notice => [...notice.people, ...notice.groups].join(', ') || trans.__('everybody')
+        },
+        { head: trans.__('When'), cell: notice => <Window notice={notice} section={props} /> },
+        {
+          head: trans.__('By'),
+          cell: notice => <Named name={notice.created_by} detail={when(notice.created_at)} />
+        }
+      ]}
+      actions={actions}
+      create={{
+        id: 'add',
+        label: trans.__('Broadcast a notice'),
+        ask: { fields, submit: trans.__('Broadcast') },
+        run: values => post(noticeOf(values))
+      }}
+      empty={trans.__('There is no notice.')}
+    />
+  );
+}
+
+function Window(props: {
+  readonly notice: NoticeModel;
+  readonly section: ISectionProps;
+}): React.ReactElement {
+  const { notice } = props;
+  const { trans } = props.section;
+  const now = Date.now();
+  const over = notice.end_at !== null && Date.parse(notice.end_at) <= now;
+  const ahead = notice.start_at !== null && Date.parse(notice.start_at) > now;
+  const state = over ? trans.__('over') : ahead ? trans.__('to come') : trans.__('now');
+  return (
+    <>
+      <Word tone={over ? 'offline' : ahead ? 'starting' : 'online'}>{state}</Word>
+      {(notice.start_at !== null || notice.end_at !== null) && (
+        <div className="jp-QPI-Detail">
+          {when(notice.start_at)} – {when(notice.end_at)}
+        </div>
+      )}
+    </>
+  );
+}

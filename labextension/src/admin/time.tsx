@@ -1,0 +1,197 @@
+import type * as React from 'react';
+
+import type { AccountList, AccountModel, TimeRequestList, TimeRequestModel } from '../wire';
+import { Named, Word } from './bench';
+import { Board, type IAction } from './board';
+import type { IField } from './form';
+import { useLive } from './live';
+import { at, type Fetch, send } from './model';
+import { type ISectionProps, when } from './section';
+import { answerOf, length, seconds, text, type Values } from './values';
+
+const PAGE = 200;
+
+export function Accounts(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const { request } = manager;
+  const fetch: Fetch<AccountModel> = async after => {
+    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+    const page = await request<AccountList>(`accounts?limit=${PAGE}${from}`);
+    return { rows: page.accounts, next: page.next };
+  };
+  const listing = useLive(manager, 'accounts', () => fetch);
+  const amount: IField = {
+    name: 'seconds',
+    label: trans.__('QPU time'),
+    required: true,
+    hint: trans.__('Such as 90 s, 5 min, 1.5 h.')
+  };
+  const reason: IField = { name: 'reason', label: trans.__('Reason'), longest: 2000 };
+  const grant = (account: string, values: Values, sign: number) =>
+    send(request, 'POST', at('accounts', account, 'grants'), {
+      seconds: sign * seconds(text(values, 'seconds')),
+      reason: text(values, 'reason')
+    });
+  const limit = (account: AccountModel, limited: boolean | null) =>
+    send(request, 'PATCH', at('accounts', account.name), { limited });
+  const actions = (account: AccountModel): readonly IAction[] => [
+    {
+      id: 'grant',
+      label: trans.__('Grant'),
+      ask: { fields: [amount, reason], submit: trans.__('Grant') },
+      run: values => grant(account.name, values, 1)
+    },
+    {
+      id: 'take',
+      label: trans.__('Take back'),
+      ask: { fields: [amount, reason], submit: trans.__('Take back'), danger: true },
+      run: values => grant(account.name, values, -1)
+    },
+    account.limited
+      ? {
+          id: 'unlimit',
+          label: trans.__('Make unlimited'),
+          run: () => limit(account, false)
+        }
+      : { id: 'limit', label: trans.__('Limit'), run: () => limit(account, true) },
+    { id: 'default', label: trans.__('As the lab says'), run: () => limit(account, null) }
+  ];
+  return (
+    <Board
+      title={trans.__('QPU time')}
+      intro={trans.__(
+        'Accounts of people and groups. An unlimited one is counted, and never runs out.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={account => account.name}
+      found={account => account.name}
+      columns={[
+        { head: trans.__('Account'), cell: account => <Named name={account.name} /> },
+        { head: trans.__('Balance'), cell: account => length(account.balance_s) },
+        {
+          head: trans.__('Available'),
+          cell: account =>
+            account.available_s === null ? trans.__('unlimited') : length(account.available_s)
+        },
+        { head: trans.__('Set aside'), cell: account => length(account.held_s) },
+        { head: trans.__('Used this month'), cell: account => length(account.used_s) }
+      ]}
+      actions={actions}
+      create={{
+        id: 'grant',
+        label: trans.__('Grant QPU time'),
+        ask: {
+          fields: [
+            {
+              name: 'account',
+              label: trans.__('To'),
+              required: true,
+              hint: trans.__('A person, or group: and a group, as in group:spin-team.')
+            },
+            amount,
+            reason
+          ],
+          submit: trans.__('Grant')
+        },
+        run: values => grant(text(values, 'account'), values, 1)
+      }}
+      empty={trans.__('There is no account yet: the first grant or job makes one.')}
+    />
+  );
+}
+
+export function Requests(props: ISectionProps): React.ReactElement {
+  const { manager, trans } = props;
+  const { request } = manager;
+  const fetch: Fetch<TimeRequestModel> = async after => {
+    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+    const page = await request<TimeRequestList>(`time-requests?limit=${PAGE}${from}`);
+    return { rows: page.requests, next: page.next };
+  };
+  const listing = useLive(manager, 'requests', () => fetch);
+  const words = {
+    pending: trans.__('waiting for an answer'),
+    approved: trans.__('approved'),
+    rejected: trans.__('rejected'),
+    withdrawn: trans.__('withdrawn')
+  };
+  const reason: IField = {
+    name: 'reason',
+    label: trans.__('Reason'),
+    kind: 'area',
+    longest: 2000,
+    hint: trans.__('They read it.')
+  };
+  const answer = (asked: TimeRequestModel, status: 'approved' | 'rejected', values: Values) =>
+    send(request, 'POST', at('time-requests', asked.id, 'answer'), answerOf(status, values));
+  const actions = (asked: TimeRequestModel): readonly IAction[] =>
+    asked.status !== 'pending'
+      ? []
+      : [
+          {
+            id: 'approve',
+            label: trans.__('Approve'),
+            ask: {
+              fields: [
+                {
+                  name: 'seconds',
+                  label: trans.__('Grant'),
+                  hint: trans.__('Another amount than was asked for, if you like.')
+                },
+                reason
+              ],
+              initial: { seconds: length(asked.seconds) },
+              submit: trans.__('Approve')
+            },
+            run: values => answer(asked, 'approved', values)
+          },
+          {
+            id: 'reject',
+            label: trans.__('Reject'),
+            ask: { fields: [reason], submit: trans.__('Reject'), danger: true },
+            run: values => answer(asked, 'rejected', values)
+          }
+        ];
+  return (
+    <Board
+      title={trans.__('Time requests')}
+      intro={trans.__('What people ask for. Each is answered once.')}
+      trans={trans}
+      listing={listing}
+      rowKey={asked => asked.id}
+      rowName={asked => asked.person}
+      found={asked => [asked.person, asked.account, asked.reason, asked.status].join(' ')}
+      columns={[
+        {
+          head: trans.__('Who'),
+          cell: asked => (
+            <Named
+              name={asked.person}
+              {...(asked.account === asked.person ? {} : { detail: asked.account })}
+            />
+          )
+        },
+        { head: trans.__('Asks for'), cell: asked => length(asked.seconds) },
+        { head: trans.__('Reason'), cell: asked => asked.reason || '–' },
+        {
+          head: trans.__('State'),
+          cell: asked => (
+            <>
+              <Word tone={asked.status}>{words[asked.status]}</Word>
+              {asked.handled_by !== null && (
+                <div className="jp-QPI-Detail">
+                  {trans.__('by %1: %2', asked.handled_by, length(asked.granted_s) || '–')}{' '}
+                  {asked.answer}
+                </div>
+              )}
+            </>
+          )
+        },
+        { head: trans.__('Asked'), cell: asked => when(asked.created_at) }
+      ]}
+      actions={actions}
+      empty={trans.__('Nobody has asked for QPU time.')}
+    />
+  );
+}

@@ -1,0 +1,161 @@
+import '../../style/admin.css';
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import type { ILabManager } from '../tokens';
+import { Qpus } from './bench';
+import { Drivers } from './drivers';
+import { Audit, Config } from './log';
+import type { Rights, SectionId } from './model';
+import { Groups, People } from './people';
+import { Notices, Rules } from './rules';
+import type { ISectionProps } from './section';
+import { Simulators } from './simulators';
+import { Accounts, Requests } from './time';
+
+const VIEWS: Readonly<Record<SectionId, (props: ISectionProps) => React.ReactElement>> = {
+  qpus: Qpus,
+  drivers: Drivers,
+  simulators: Simulators,
+  people: People,
+  groups: Groups,
+  accounts: Accounts,
+  requests: Requests,
+  rules: Rules,
+  notices: Notices,
+  audit: Audit,
+  config: Config
+};
+
+function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
+  return {
+    qpus: trans.__('QPUs'),
+    drivers: trans.__('Drivers'),
+    simulators: trans.__('Simulators'),
+    people: trans.__('People'),
+    groups: trans.__('Groups'),
+    accounts: trans.__('QPU time'),
+    requests: trans.__('Time requests'),
+    rules: trans.__('Booking rules'),
+    notices: trans.__('Notices'),
+    audit: trans.__('Audit log'),
+    config: trans.__('Configuration')
+  };
+}
+
+/** The administration of the lab: what whoever looks may manage, one section at a time. */
+export class AdminView extends ReactWidget {
+  constructor(
+    private readonly _manager: ILabManager,
+    private readonly _rights: Rights,
+    private readonly _trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('jp-QPI-Admin');
+  }
+
+  protected override onActivateRequest(): void {
+    this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus();
+  }
+
+  protected override render(): React.ReactElement {
+    return <Administration manager={this._manager} rights={this._rights} trans={this._trans} />;
+  }
+}
+
+function Administration(props: {
+  readonly manager: ILabManager;
+  readonly rights: Rights;
+  readonly trans: TranslationBundle;
+}): React.ReactElement {
+  const { manager, rights, trans } = props;
+  const sections = React.useSyncExternalStore(
+    React.useCallback(
+      tell => {
+        rights.changed.connect(tell);
+        return () => void rights.changed.disconnect(tell);
+      },
+      [rights]
+    ),
+    () => rights.sections
+  );
+  const [chosen, choose] = React.useState<SectionId>('qpus');
+  const current = sections.includes(chosen) ? chosen : sections[0];
+  const id = React.useId();
+  if (current === undefined) {
+    return <p className="jp-QPI-Empty">{trans.__('You may not manage this lab.')}</p>;
+  }
+  const Section = VIEWS[current];
+  return (
+    <div className="jp-QPI-AdminBody">
+      <Sections id={id} sections={sections} current={current} trans={trans} onChoose={choose} />
+      <div
+        role="tabpanel"
+        id={`${id}-panel`}
+        aria-labelledby={`${id}-${current}`}
+        className="jp-QPI-AdminSection"
+        data-section={current}
+      >
+        <Section key={current} manager={manager} trans={trans} permissions={rights.permissions} />
+      </div>
+    </div>
+  );
+}
+
+/** The list of sections: the arrow keys walk through it. */
+function Sections(props: {
+  readonly id: string;
+  readonly sections: readonly SectionId[];
+  readonly current: SectionId;
+  readonly trans: TranslationBundle;
+  readonly onChoose: (section: SectionId) => void;
+}): React.ReactElement {
+  const { id, sections, current, trans } = props;
+  const names = titles(trans);
+  const list = React.useRef<HTMLDivElement>(null);
+  const walk = (event: React.KeyboardEvent) => {
+    const now = sections.indexOf(current);
+    const to = {
+      ArrowDown: now + 1,
+      ArrowRight: now + 1,
+      ArrowUp: now - 1,
+      ArrowLeft: now - 1,
+      Home: 0,
+      End: sections.length - 1
+    }[event.key];
+    const next = to === undefined ? undefined : sections[(to + sections.length) % sections.length];
+    if (next !== undefined) {
+      event.preventDefault();
+      props.onChoose(next);
+      list.current?.querySelector<HTMLElement>(`[data-section="${next}"]`)?.focus();
+    }
+  };
+  return (
+    <div
+      ref={list}
+      role="tablist"
+      aria-orientation="vertical"
+      aria-label={trans.__('Administration')}
+      className="jp-QPI-AdminNav"
+      onKeyDown={walk}
+    >
+      {sections.map(section => (
+        <button
+          key={section}
+          type="button"
+          role="tab"
+          id={`${id}-${section}`}
+          data-section={section}
+          aria-selected={section === current}
+          aria-controls={`${id}-panel`}
+          tabIndex={section === current ? 0 : -1}
+          onClick={() => props.onChoose(section)}
+        >
+          {names[section]}
+        </button>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,316 @@
+import { Signal } from '@lumino/signaling';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import {
+  at,
+  concerns,
+  everything,
+  follow,
+  type IPage,
+  Listing,
+  Rights,
+  SECTIONS,
+  sectionsFor,
+  send,
+  whole
+} from '../src/admin/model';
+import {
+  answerOf,
+  count,
+  length,
+  local,
+  moment,
+  names,
+  noticeOf,
+  optionLines,
+  options,
+  quietHours,
+  quietLines,
+  ruleOf,
+  ruleValues,
+  seconds,
+  simulatorOf,
+  userChangeOf
+} from '../src/admin/values';
+import type { LabRequest } from '../src/request';
+import type { ILabManager } from '../src/tokens';
+import type { EventModel } from '../src/wire';
+
+const event = (kind: string): EventModel => ({
+  seq: 1,
+  prev: 0,
+  at: '2030-01-01T00:00:00Z',
+  kind,
+  job_id: null,
+  qpu: null,
+  data: {}
+});
+
+/** A page's answers, given when the test says so. */
+function held<T>() {
+  const waiting: {
+    after: string | null;
+    answer: (page: IPage<T>) => void;
+    refuse: (error: Error) => void;
+  }[] = [];
+  const fetch = (after: string | null) =>
+    new Promise<IPage<T>>((answer, refuse) => waiting.push({ after, answer, refuse }));
+  return { waiting, fetch };
+}
+
+describe('sections', () => {
+  it('are those that the permissions allow', () => {
+    expect(sectionsFor(['qpus:read', 'jobs:submit'])).toEqual([]);
+    expect(sectionsFor(['qpus:operate', 'audit:read'])).toEqual(['qpus', 'audit', 'config']);
+    expect(sectionsFor(SECTIONS.map(({ permission }) => permission))).toHaveLength(SECTIONS.length);
+  });
+
+  it('are asked anew for what concerns them', () => {
+    expect(concerns('drivers', event('qpu.changed'))).toBe(true);
+    expect(concerns('notices', event('notice.changed'))).toBe(true);
+    expect(concerns('notices', event('job.progress'))).toBe(false);
+    expect(concerns('audit', event('qpu.changed'))).toBe(false);
+  });
+});
+
+describe('Listing', () => {
+  it('walks through the pages', async () => {
+    const pages: Record<string, IPage<number>> = {
+      '': { rows: [1, 2], next: 'b' },
+      b: { rows: [3], next: null }
+    };
+    const fetch = async (after: string | null) => pages[after ?? ''] ?? { rows: [], next: null };
+    const listing = new Listing(fetch);
+    await listing.load();
+    expect(listing.state).toMatchObject({ rows: [1, 2], next: 'b', loaded: true, busy: false });
+    await listing.more();
+    await listing.more();
+    expect(listing.state).toMatchObject({ rows: [1, 2, 3], next: null });
+    expect(await everything(fetch)).toEqual([1, 2, 3]);
+  });
+
+  it('shows the answer to the newest question, whichever comes last', async () => {
+    const { waiting, fetch } = held<string>();
+    const listing = new Listing(fetch);
+    const [first, second] = [listing.load(), listing.load()];
+    waiting[1]?.answer({ rows: ['new'], next: null });
+    waiting[0]?.answer({ rows: ['old'], next: null });
+    await Promise.all([first, second]);
+    expect(listing.state.rows).toEqual(['new']);
+  });
+
+  it('keeps what it knew and says why the lab refuses', async () => {
+    const { waiting, fetch } = held<string>();
+    const listing = new Listing(fetch);
+    const first = listing.load();
+    waiting[0]?.answer({ rows: ['a'], next: null });
+    await first;
+    const second = listing.load();
+    waiting[1]?.refuse(new Error('The lab is down for the night.'));
+    await second;
+    expect(listing.state).toMatchObject({ rows: ['a'], problem: 'The lab is down for the night.' });
+  });
+
+  it('says nothing any more once disposed of', async () => {
+    const listing = new Listing(whole(async () => [1]));
+    const heard: number[] = [];
+    listing.changed.connect((_, state) => heard.push(state.rows.length));
+    listing.dispose();
+    await listing.load();
+    expect(heard).toEqual([]);
+  });
+});
+
+describe('what the lab tells', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('reloads a section once for a burst, and not after it is left', async () => {
+    const events = new Signal<ILabManager, EventModel>({} as ILabManager);
+    const reload = vi.fn(async () => undefined);
+    const leave = follow({ events }, 'qpus', reload);
+    for (let n = 0; n < 20; n += 1) {
+      events.emit(event('qpu.changed'));
+      events.emit(event('job.progress'));
+    }
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(reload).toHaveBeenCalledTimes(1);
+    leave();
+    events.emit(event('qpu.changed'));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(reload).toHaveBeenCalledTimes(1);
+  });
+
+  it('gives and takes the tab as rights come and go', async () => {
+    let permissions = ['qpus:read'];
+    const request = vi.fn(async () => ({ permissions })) as unknown as LabRequest;
+    const lab = { state: { connection: 'connected' }, request } as unknown as ILabManager;
+    const changed = new Signal<ILabManager, ILabManager['state']>(lab);
+    const events = new Signal<ILabManager, EventModel>(lab);
+    const rights = new Rights(Object.assign(lab, { changed, events }));
+    await rights.known;
+    expect(rights.sections).toEqual([]);
+    permissions = ['notices:write'];
+    events.emit(event('person.changed'));
+    await vi.advanceTimersByTimeAsync(1);
+    expect(rights.sections).toEqual(['notices']);
+    rights.dispose();
+    permissions = [];
+    events.emit(event('person.changed'));
+    await vi.advanceTimersByTimeAsync(1);
+    expect(rights.sections).toEqual(['notices']);
+  });
+});
+
+describe('requests', () => {
+  it('quote what people typed', () => {
+    expect(at('accounts', 'group:a/b', 'grants')).toBe('accounts/group%3Aa%2Fb/grants');
+  });
+
+  it('carry their body as JSON', async () => {
+    const asked: [string, RequestInit | undefined][] = [];
+    const request: LabRequest = async <T>(path: string, init?: RequestInit) => {
+      asked.push([path, init]);
+      return {} as T;
+    };
+    await send(request, 'PATCH', 'qpus/a', { hold: null });
+    await send(request, 'DELETE', 'qpus/a');
+    expect(asked).toEqual([
+      ['qpus/a', { method: 'PATCH', body: '{"hold":null}' }],
+      ['qpus/a', { method: 'DELETE' }]
+    ]);
+  });
+});
+
+describe('lengths of time', () => {
+  it.each([
+    ['90', 90],
+    ['90 s', 90],
+    ['5min', 300],
+    ['1.5 h', 5400],
+    ['1,5 h', 5400],
+    ['2 d', 172_800],
+    ['-10 min', -600]
+  ])('%s is read', (written, value) => {
+    expect(seconds(written)).toBe(value);
+  });
+
+  it.each(['', 'an hour', '5 weeks', '1e9999', '0x10'])('%s is not', written => {
+    expect(() => seconds(written)).toThrow('is no length of time');
+  });
+
+  it.each([0, 1, 59, 90, 3600, 5400, 5432.1, 86_400, 129_600])(
+    '%d s are written as read',
+    value => {
+      expect(seconds(length(value))).toBeCloseTo(value, 2);
+    }
+  );
+
+  it('are short to read', () => {
+    expect([length(5400), length(1800), length(172_800), length(12.345), length(null)]).toEqual([
+      '1.5 h',
+      '30 min',
+      '2 d',
+      '12.35 s',
+      ''
+    ]);
+  });
+});
+
+describe('forms', () => {
+  it('read names in any order of commas and lines, each once', () => {
+    expect(names({ people: ' ann, bob\nann;eve ' }, 'people')).toEqual(['ann', 'bob', 'eve']);
+  });
+
+  it('read whole numbers only', () => {
+    expect(count({ places: '4' }, 'places')).toBe(4);
+    for (const places of ['', '0', '1.5', 'two']) {
+      expect(() => count({ places }, 'places')).toThrow('no whole number');
+    }
+  });
+
+  it('read moments and write them back', () => {
+    expect(moment({ at: '' }, 'at')).toBeNull();
+    const iso = '2030-01-01T09:30:00.000Z';
+    expect(moment({ at: local(iso) }, 'at')).toBe(iso);
+    expect(local(null)).toBe('');
+  });
+
+  it("read an executor's options", () => {
+    const read = options('num_qubits = 5\n\ncoupling=ring\nnoise_model = {"readout": 0.02}');
+    expect(read).toEqual({ num_qubits: 5, coupling: 'ring', noise_model: { readout: 0.02 } });
+    expect(options(optionLines(read))).toEqual(read);
+    expect(() => options('five qubits')).toThrow('write name = value');
+  });
+
+  it('make a simulator', () => {
+    const values = {
+      name: 'small',
+      executor: 'mock',
+      places: '2',
+      qpu: '',
+      options: 'num_qubits=3'
+    };
+    expect(simulatorOf(values)).toEqual({
+      name: 'small',
+      executor: 'mock',
+      places: 2,
+      options: { num_qubits: 3 },
+      description: ''
+    });
+    expect(simulatorOf({ ...values, qpu: 'chip' }).qpu).toBe('chip');
+  });
+
+  it('make a notice for everybody', () => {
+    expect(noticeOf({ title: ' Helium ' })).toEqual({
+      title: 'Helium',
+      body: '',
+      people: [],
+      groups: [],
+      start_at: null,
+      end_at: null
+    });
+  });
+
+  it('answer a request with another amount, if one is given', () => {
+    expect(answerOf('approved', { seconds: '30 min', reason: 'half' })).toEqual({
+      status: 'approved',
+      reason: 'half',
+      seconds: 1800
+    });
+    expect(answerOf('approved', {})).toEqual({ status: 'approved', reason: '' });
+    expect(answerOf('rejected', { seconds: '1 h' })).toEqual({ status: 'rejected', reason: '' });
+  });
+
+  it('send roles only where one may grant them', () => {
+    const values = { 'role-manager': true, groups: 'spin' };
+    expect(userChangeOf(values, true).roles).toEqual(['manager']);
+    expect(userChangeOf(values, false)).not.toHaveProperty('roles');
+  });
+
+  it('keep a booking rule as it was', () => {
+    const rule = {
+      longest_s: 7200,
+      max_ahead: 0,
+      modes: ['priority'] as const,
+      quiet: [{ start: '22:00', end: '06:00', days: [5, 6], timezone: 'Europe/Berlin' }]
+    };
+    expect(ruleOf({ ...ruleValues(rule), qpu: 'sim-a', group: '' })).toEqual({
+      rule,
+      qpu: 'sim-a',
+      group: null
+    });
+    expect(ruleOf(ruleValues({}))).toEqual({ rule: { quiet: [] }, qpu: null, group: null });
+  });
+
+  it('read quiet hours with and without days', () => {
+    expect(quietHours('22:00-06:00\n12:00 – 13:00 0,1')).toEqual([
+      { start: '22:00', end: '06:00' },
+      { start: '12:00', end: '13:00', days: [0, 1] }
+    ]);
+    expect(quietLines(quietHours('22:00-06:00 5,6 Europe/Berlin'))).toBe(
+      '22:00-06:00 5,6 Europe/Berlin'
+    );
+    expect(() => quietHours('at night')).toThrow('no quiet time');
+  });
+});

@@ -1,0 +1,282 @@
+"""The administration tab in a real browser, on a real demo lab: as its admin, and as a plain user of another server.
+
+With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.servers import wait_until
+from tests.ui.conftest import ROOT, SOURCES, Notebooks, change_theme, loaded, start_jupyterlab
+
+pytestmark = pytest.mark.ui
+IMAGES = ROOT / "docs" / "images"
+PASSWORD = "correct horse battery"
+MARKUP = "<img src=x onerror=window.hurt=1>"
+OPEN = "() => { void window.jupyterapp.commands.execute('qpi:open-admin') }"
+
+
+@contextmanager
+def jupyterlab_at(home: Path, env: dict[str, str], *options: str) -> Iterator[Notebooks]:
+    enabled = "--ServerApp.jpserver_extensions={'qpi_server': True}"
+    process, notebooks = start_jupyterlab(home, env, enabled, *options)
+    try:
+        yield notebooks
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def client_of(notebooks: Notebooks, token: str | None = None) -> httpx.Client:
+    """The lab behind a server, as its user or as the owner of a lab token."""
+    headers = {"Authorization": f"Bearer {notebooks.token if token is None else token}"}
+    return httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, trust_env=False, timeout=30)
+
+
+def ok(answer: httpx.Response) -> Any:
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
+    """JupyterLab with the demo lab inside, both simulators online."""
+    home = tmp_path_factory.mktemp("admin")
+    options = ("--QPIServer.demo=True", "--QPIServer.local_accounts=True")
+    with jupyterlab_at(home, {"QPI_LAB_DIR": str(home / "lab")}, *options) as notebooks:
+        with client_of(notebooks) as admin:
+            wait_until(lambda: online(admin) >= 2, 90, "both QPUs online")
+        yield notebooks
+
+
+def online(admin: httpx.Client) -> int:
+    try:
+        return sum(qpu["status"] == "online" for qpu in ok(admin.get("qpus"))["qpus"])
+    except httpx.HTTPError:
+        return 0
+
+
+@pytest.fixture(scope="module")
+def pat(lab: Notebooks) -> str:
+    """The token of a plain user, who has asked for QPU time."""
+    with client_of(lab) as admin:
+        ok(admin.post("users", json={"name": "pat", "roles": ["user"], "password": PASSWORD}))
+        signed_in = ok(admin.post("sign-in", json={"name": "pat", "password": PASSWORD}))
+    token = str(signed_in["token"])
+    with client_of(lab, token) as person:
+        ok(person.post("time-requests", json={"seconds": 5400, "reason": f"T1 sweep {MARKUP}"}))
+    return token
+
+
+@pytest.fixture
+def panel(page: Page, lab: Notebooks) -> Iterator[Page]:
+    for ready in loaded(page, lab):
+        ready.evaluate(OPEN)
+        expect(ready.get_by_role("tab", name="QPUs")).to_be_visible(timeout=20_000)
+        yield ready
+        assert ready.evaluate("() => window.hurt") is None
+
+
+def section(page: Page, name: str) -> Locator:
+    """The section of that name, chosen from the list."""
+    page.locator(".jp-QPI-AdminNav").get_by_role("tab", name=name, exact=True).click()
+    shown = page.locator(".jp-QPI-AdminSection")
+    expect(shown.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    return shown
+
+
+def row(shown: Locator, name: str) -> Locator:
+    return shown.locator("tr[data-key]", has_text=name)
+
+
+@contextmanager
+def agent(command: str, home: Path) -> Iterator[None]:
+    """What an engineer gets who types ``command`` on the driver's machine."""
+    name, *words = shlex.split(command)
+    assert name == "qpi-agent"
+    env = {**os.environ, "HOME": str(home), "PYTHONPATH": os.pathsep.join(SOURCES)}
+    with (home / "agent.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "qpi_agent", *words], cwd=home, env=env, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp_path: Path) -> None:
+    qpus = section(panel, "QPUs")
+    qpus.get_by_role("button", name="Register a QPU").click()
+    qpus.get_by_label("Name").fill("fridge")
+    qpus.get_by_label("Description").fill(MARKUP)
+    qpus.get_by_role("button", name="Register", exact=True).click()
+    expect(row(qpus, "fridge")).to_contain_text(MARKUP)
+    expect(row(qpus, "fridge")).to_contain_text("offline")
+
+    drivers = section(panel, "Drivers")
+    drivers.get_by_role("button", name="Register a driver").click()
+    drivers.get_by_label("Name").fill("fridge-1")
+    drivers.get_by_label("QPU", exact=True).select_option("fridge")
+    drivers.get_by_role("button", name="Register", exact=True).click()
+    command = drivers.get_by_role("textbox", name="Command line").input_value()
+    unit = drivers.get_by_role("textbox", name="systemd unit").input_value()
+    assert "[Service]" in unit
+    expect(row(drivers, "fridge-1")).to_contain_text("not linked")
+    with agent(command, tmp_path):
+        expect(row(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
+        drivers.get_by_role("button", name="I have copied it").click()
+        expect(drivers.get_by_role("textbox", name="Command line")).to_have_count(0)
+        expect(row(section(panel, "QPUs"), "fridge")).to_contain_text("online")
+
+        # Revoked, it is out at once, and stays out however often it tries.
+        drivers = section(panel, "Drivers")
+        drivers.get_by_role("button", name="Revoke: fridge-1").click()
+        revoke = drivers.get_by_role("button", name="Revoke this driver")
+        expect(revoke).to_be_disabled()
+        drivers.get_by_label("Type fridge-1 to confirm").fill("fridge-1")
+        revoke.click()
+        expect(row(drivers, "fridge-1")).to_have_count(0)
+        qpus = section(panel, "QPUs")
+        expect(row(qpus, "fridge")).to_contain_text("offline")
+        wait_until(lambda: b"no link" in (tmp_path / "agent.log").read_bytes(), 20, "a refused link")
+
+    qpus.get_by_role("button", name="Delete: fridge").click()
+    qpus.get_by_label("Type fridge to confirm").fill("fridge")
+    qpus.get_by_role("button", name="Delete this QPU").click()
+    expect(row(qpus, "fridge")).to_have_count(0)
+
+
+def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:
+    qpus = section(panel, "QPUs")
+    qpus.get_by_role("button", name="Maintenance: sim-b").focus()
+    panel.keyboard.press("Enter")
+    expect(qpus.get_by_role("button", name="Set maintenance")).to_be_focused()
+    panel.keyboard.press("Escape")
+    expect(qpus.get_by_role("button", name="Maintenance: sim-b")).to_be_focused()
+    panel.keyboard.press("Enter")
+    panel.keyboard.press("Enter")
+    expect(row(qpus, "sim-b")).to_contain_text("in maintenance")
+    qpus.get_by_role("button", name="End maintenance: sim-b").focus()
+    panel.keyboard.press("Enter")
+    expect(row(qpus, "sim-b")).to_contain_text("online")
+    qpus.get_by_role("button", name="Hold: sim-b").focus()
+    panel.keyboard.press("Enter")
+    panel.keyboard.type("cooling down")
+    panel.keyboard.press("Enter")
+    expect(row(qpus, "sim-b")).to_contain_text("held: cooling down")
+    qpus.get_by_role("button", name="Let go: sim-b").click()
+    expect(row(qpus, "sim-b")).not_to_contain_text("held")
+    panel.locator("[role=tab][aria-selected=true][data-section]").focus()
+    panel.keyboard.press("ArrowDown")
+    expect(panel.locator("[role=tab][data-section=drivers]")).to_be_focused()
+    expect(panel.get_by_role("heading", name="Drivers")).to_be_visible()
+
+
+def test_time_is_granted_and_a_request_approved(panel: Page, lab: Notebooks, pat: str) -> None:
+    accounts = section(panel, "QPU time")
+    accounts.get_by_role("button", name="Grant QPU time").click()
+    accounts.get_by_label("To").fill("pat")
+    accounts.get_by_label("QPU time", exact=True).fill("an hour")
+    accounts.get_by_role("button", name="Grant", exact=True).click()
+    expect(accounts.get_by_role("alert")).to_contain_text("is no length of time")
+    accounts.get_by_label("QPU time", exact=True).fill("1 h")
+    accounts.get_by_label("Reason").fill("welcome")
+    accounts.get_by_role("button", name="Grant", exact=True).click()
+    expect(row(accounts, "pat")).to_contain_text("1 h")
+
+    requests = section(panel, "Time requests")
+    expect(row(requests, "pat")).to_contain_text(MARKUP)
+    requests.get_by_role("button", name="Approve: pat").click()
+    requests.get_by_label("Grant").fill("30 min")
+    requests.get_by_label("Reason").fill("half of it")
+    requests.get_by_role("button", name="Approve", exact=True).click()
+    expect(row(requests, "pat")).to_contain_text("approved")
+    with client_of(lab, pat) as person:
+        assert ok(person.get("accounts/pat"))["balance_s"] == 3600 + 1800
+    expect(row(section(panel, "Audit log"), "pat").first).to_be_visible()
+
+
+def test_a_notice_reaches_everybody_and_comes_back_when_undone(panel: Page, lab: Notebooks, pat: str) -> None:
+    title = "W" * 200
+    notices = section(panel, "Notices")
+    notices.get_by_role("button", name="Broadcast a notice").click()
+    notices.get_by_label("Title").fill(title)
+    notices.get_by_label("Text").fill(f"Helium on Monday. {MARKUP}")
+    notices.get_by_role("button", name="Broadcast", exact=True).click()
+    expect(row(notices, title)).to_contain_text(MARKUP)
+    with client_of(lab, pat) as person:
+        assert [notice["title"] for notice in ok(person.get("notices"))["notices"]] == [title]
+    scroll = panel.locator(".jp-QPI-AdminSection")
+    assert scroll.evaluate("element => element.scrollWidth <= element.clientWidth")
+    notices.get_by_role("button", name=f"Delete: {title}").click()
+    expect(row(notices, title)).to_have_count(0)
+    panel.get_by_role("button", name="Undo").click()
+    expect(row(notices, title)).to_be_visible()
+
+
+def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
+    simulators = section(panel, "Simulators")
+    simulators.get_by_role("button", name="Start a simulator").click()
+    simulators.get_by_label("Name").fill("small")
+    simulators.get_by_label("Executor").select_option("mock")
+    simulators.get_by_label("Options").fill("num_qubits = 3")
+    simulators.get_by_role("button", name="Start", exact=True).click()
+    expect(row(simulators, "small").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
+    simulators.get_by_role("button", name="Stop: small").click()
+    expect(row(simulators, "small")).to_have_count(0, timeout=15_000)
+
+
+def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, lab: Notebooks) -> None:
+    with client_of(lab) as admin:
+        ok(admin.post("qpus", json={"name": "tantalum-5", "kind": "device", "description": "Five transmons, fridge 2"}))
+        ok(admin.patch("qpus/tantalum-5", json={"maintenance": True, "hold": "warming up until Thursday"}))
+    names = panel.locator(".jp-QPI-AdminNav [role=tab]").all_inner_texts()
+    assert len(names) == 11
+    for name in names:
+        shown = section(panel, name)
+        expect(shown.get_by_text("Loading…")).to_have_count(0)
+        expect(shown.get_by_role("alert")).to_have_count(0)
+    expect(row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
+    expect(row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("held: warming up")
+    for theme in ("Dark", "Light"):
+        change_theme(panel, f"JupyterLab {theme}")
+        if os.environ.get("QPI_SCREENSHOTS"):
+            panel.locator("#qpi-admin").screenshot(path=IMAGES / f"panel-admin-{theme.lower()}.png")
+    panel.set_viewport_size({"width": 560, "height": 900})
+    for name in names:
+        shown = section(panel, name)
+        assert shown.evaluate("element => element.scrollWidth <= element.clientWidth"), name
+
+
+def test_a_plain_user_has_no_such_tab_and_no_such_right(page: Page, lab: Notebooks, pat: str, tmp_path: Path) -> None:
+    env = {"QPI_UPSTREAM_URL": lab.url, "QPI_UPSTREAM_TOKEN": pat, "QPI_LAB_DIR": str(tmp_path / "none")}
+    with jupyterlab_at(tmp_path, env) as theirs:
+        for ready in loaded(page, theirs):
+            visible = "() => window.jupyterapp.commands.isVisible('qpi:open-admin')"
+            expect(ready.locator('[data-id="qpi-lab-panel"]')).to_be_visible()
+            ready.evaluate("() => window.jupyterapp.commands.execute('qpi:open-admin')")
+            assert ready.evaluate(visible) is False
+            expect(ready.locator("#qpi-admin")).to_have_count(0)
+        with client_of(theirs) as person:
+            assert ok(person.get("me"))["user"]["name"] == "pat"
+            forbidden = [
+                person.get("drivers"), person.get("simulators"), person.get("config"), person.get("audit"),
+                person.delete("qpus/sim-a"), person.patch("qpus/sim-a", json={"maintenance": True}),
+                person.post("qpus", json={"name": "mine"}), person.post("drivers/sim-a/token"),
+                person.post("notices", json={"title": "x"}), person.delete("simulators/sim-a"),
+                person.post("accounts/pat/grants", json={"seconds": 1}),
+            ]  # fmt: skip
+            assert [answer.status_code for answer in forbidden] == [403] * len(forbidden)
