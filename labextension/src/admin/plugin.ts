@@ -62,7 +62,7 @@ export const adminPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
     rights.changed.connect(() => app.commands.notifyCommandChanged(OPEN));
-    palette?.addItem({ command: OPEN, category: trans.__('Quantum Lab') });
+    palette?.addItem({ command: OPEN, category: trans.__('Quantum lab') });
     void restorer?.restore(tracker, { command: OPEN, name: () => 'qpi-admin' });
   }
 };

@@ -67,7 +67,7 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
         return show(app, jobs, `qpi-job-${id}`, id, () => jobView(id, tools, languages));
       }
     });
-    palette?.addItem({ command: CommandIDs.openQueue, category: trans.__('Quantum Lab') });
+    palette?.addItem({ command: CommandIDs.openQueue, category: trans.__('Quantum lab') });
     void restorer?.restore(queues, { command: CommandIDs.openQueue, name: () => 'queue' });
     void restorer?.restore(jobs, {
       command: CommandIDs.openJob,
