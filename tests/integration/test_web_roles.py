@@ -11,9 +11,14 @@ import pytest
 
 from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, Role
 from qpi_jupyter.wire.results import DIGEST_HEADER
+from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
+from qpi_server.web.events import EventHandler
+from qpi_server.web.handler import RestHandler, UnknownHandler
 from qpi_server.web.link import PATH as LINK
 from qpi_server.web.link import PERMISSION as LINK_PERMISSION
+from qpi_server.web.link import LinkHandler
 from qpi_server.web.routes import ROUTES
+from qpi_server.web.surface import handlers
 from qpi_server.web.table import Route
 from tests.support.web import JUPYTER_TOKEN, SECRET, EmptyLab, talk
 
@@ -189,3 +194,18 @@ def test_health_shows_strangers_the_status_alone() -> None:
     answer = talk(EmptyLab(), dialogue).json()
     assert answer["status"] == "up"
     assert "owner" not in answer
+
+
+def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
+    # One signs drivers in, two refuse everything, and one is Jupyter's own, narrowed.
+    by_itself = (LinkHandler, UnknownHandler, UnknownQpiHandler, EventHandler)
+    declared = {id(route) for route in ROUTES}
+    registered = 0
+    for _pattern, handler, *arguments in handlers():
+        if handler in by_itself:
+            continue
+        assert issubclass(handler, RestHandler), f"{handler} answers without a route"
+        routes = arguments[0]["routes"].values()
+        assert {id(route) for route in routes} <= declared
+        registered += len(routes)
+    assert registered == len(ROUTES)
