@@ -66,13 +66,18 @@ def test_a_token_opens_what_both_its_role_and_its_scope_open(role: Role, scope: 
     for route, answer in talk(lab, dialogue):
         where = f"{role} with {scope}: {route.method} {route.path}: {answer.status_code} {answer.text}"
         if route.permission in PERMISSIONS[role] & SCOPES[scope]:
-            assert answer.status_code in (200, 204, 404), where
+            assert answer.status_code in (200, 204, 404, *route.refuses), where
         else:
             assert answer.status_code == 403, where
 
 
 def test_no_read_scope_opens_what_changes_anything() -> None:
-    changing = [route for route in ROUTES if route.method != "GET" and route.permission not in OPEN_TO_ALL]
+    only_asks = "/qpi/api/collections/users/auth-refresh"  # a POST in PocketBase, which here says who one is
+    changing = [
+        route
+        for route in ROUTES
+        if route.method != "GET" and route.permission not in OPEN_TO_ALL and route.path != only_asks
+    ]
     assert changing
     assert [route.path for route in changing if route.permission in SCOPES[Scope.READ]] == []
 

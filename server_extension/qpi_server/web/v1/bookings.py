@@ -152,13 +152,13 @@ async def list_feeds(call: Call) -> Reply:
     return Reply(body=await call.lab.feeds.list(call.person))
 
 
-@v1.route("POST", "feeds", P.BOOKINGS_READ, {201: wire.FeedModel}, body=wire.FeedIn)
+@v1.route("POST", "feeds", P.BOOKINGS_WRITE, {201: wire.FeedModel}, body=wire.FeedIn)
 async def create_feed(call: Call) -> Reply:
     """Make a calendar feed; only this answer shows its secret address."""
     return Reply(body=await call.lab.feeds.create(call.person, call.body, call.site.address()), status=201)
 
 
-@v1.route("DELETE", "feeds/{id}", P.BOOKINGS_READ, {200: wire.FeedList})
+@v1.route("DELETE", "feeds/{id}", P.BOOKINGS_WRITE, {200: wire.FeedList})
 async def revoke_feed(call: Call) -> Reply:
     """End a feed's address; the answer has those that are left."""
     await call.lab.feeds.revoke(call.person, call.path["id"])
