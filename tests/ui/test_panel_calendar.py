@@ -19,7 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.servers import wait_until
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
 Ask = Callable[..., Any]
 

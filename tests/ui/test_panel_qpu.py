@@ -23,7 +23,7 @@ from tests.faults.lab import BELL
 from tests.support.servers import python_env, wait_until
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
 CHIP = "hex-27"
 OPEN = "qpu => { void window.jupyterapp.commands.execute('qpi:open-qpu', {qpu}) }"

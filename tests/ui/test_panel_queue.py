@@ -21,7 +21,7 @@ from playwright.sync_api import Locator, Page, Response, expect
 from tests.support.servers import wait_until
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
 GHZ = """OPENQASM 3.0;
 include "stdgates.inc";

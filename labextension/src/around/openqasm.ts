@@ -85,13 +85,11 @@ function kindOf(word: string): string {
   if (KEYWORDS.has(word)) {
     return 'keyword';
   }
-  if (TYPES.has(word)) {
-    return 'typeName';
-  }
   if (ATOMS.has(word)) {
     return 'atom';
   }
-  return BUILT_IN.has(word) ? 'variableName.standard' : 'variableName';
+  // JupyterLab's themes give type names no colour of their own.
+  return TYPES.has(word) || BUILT_IN.has(word) ? 'variableName.standard' : 'variableName';
 }
 
 function words(text: string): ReadonlySet<string> {
