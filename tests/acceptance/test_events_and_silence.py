@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from qpi_jupyter.wire import frames
+from qpi_server.service.telemetry import FLUSH_S
 from tests.faults.agent_process import AgentProcess, ended_with
 from tests.support.driver import register
 from tests.support.proxy import Proxy
@@ -82,7 +83,9 @@ def test_an_idle_lab_sends_only_heartbeats_and_re_asks(tmp_path: Path) -> None:
             before, units, connections = len(subjects(wire)), _units(admin), wire.connections
             time.sleep(IDLE_S)  # what is measured is this time
             said = Counter(subjects(wire)[before:])
-            assert (_units(admin), wire.connections) == (units, connections)
+            # Readings come with heartbeats and are written together; who was seen, once a minute.
+            assert _units(admin) - units <= IDLE_S / FLUSH_S + 1
+            assert wire.connections == connections
     assert set(said) == {frames.HEARTBEAT, frames.CLAIM}
     assert abs(said[frames.HEARTBEAT] - IDLE_S / HEARTBEAT_S) <= 2
     assert abs(said[frames.CLAIM] - IDLE_S / REASK_S) <= 2
