@@ -254,3 +254,12 @@ async def turn(times: int = 20) -> None:
     """Let everything that is ready run."""
     for _ in range(times):
         await asyncio.sleep(0)
+
+
+async def settled(lab: Lab) -> None:
+    """Until what was asked of the store, and what that led to, is written and said."""
+    for _ in range(10):
+        await turn()
+        await lab._room.store.write(lambda _connection: None)
+        await lab._room.store.read(lambda _connection: None)
+    await turn()

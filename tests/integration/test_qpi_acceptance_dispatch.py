@@ -10,7 +10,7 @@ from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.wire.frames import Assignment, Prepare, Prepared
 from qpi_jupyter.wire.rest import OptionsIn, QpuIn
 from qpi_server.service import Lab
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, driver_of, small_lab
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, driver_of, settled, small_lab
 from tests.support.rules import book, moment, rows
 
 
@@ -22,14 +22,6 @@ def by_shots(prepare: Prepare) -> Prepared:
 
 def shots(count: int) -> OptionsIn:
     return OptionsIn(shots=count)
-
-
-async def settled(lab: Lab) -> None:
-    """Until whatever was asked of the store is answered and said."""
-    for _ in range(10):
-        await lab._room.store.write(lambda _connection: None)
-        await lab._room.store.read(lambda _connection: None)
-        await asyncio.sleep(0.002)
 
 
 async def job_of(driver: ScriptedDriver, lab: Lab, claim: asyncio.Task[Assignment]) -> str | None:

@@ -16,7 +16,7 @@ from qpi_jupyter.core.planner import Policy
 from qpi_jupyter.wire.frames import Assignment, Prepared
 from qpi_jupyter.wire.rest import QpuChange
 from qpi_server.service import Lab
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, small_lab
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, settled, small_lab
 from tests.support.rules import book, moment, rows
 
 MANAGER = Principal(name="mia", roles=frozenset({Role.MANAGER}))
@@ -26,13 +26,6 @@ PATIENT: dict[str, Any] = {"reask_s": 1e6, "lease_s": 1e6}
 def takes(seconds: float, upper_s: float | None = None) -> Any:
     estimate = Estimate(estimate_s=seconds, upper_s=seconds if upper_s is None else upper_s, memory_bytes=1)
     return lambda _prepare: Prepared(estimate=estimate)
-
-
-async def settled(lab: Lab) -> None:
-    for _ in range(10):
-        await lab._room.store.write(lambda _connection: None)
-        await lab._room.store.read(lambda _connection: None)
-        await asyncio.sleep(0.002)
 
 
 async def empty(lab: Lab, claim: asyncio.Task[Assignment]) -> bool:

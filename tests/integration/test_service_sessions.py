@@ -15,7 +15,7 @@ from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
 from qpi_jupyter.wire.bookings import SessionIn
 from qpi_jupyter.wire.rest import QpuChange
 from qpi_server.service import Lab
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, small_lab
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, settled, small_lab
 from tests.support.rules import book, moment, rows
 
 MANAGER = Principal(name="mia", roles=frozenset({Role.MANAGER}))
@@ -31,12 +31,6 @@ def with_lab(folder: Path, dialogue: Dialogue) -> None:
             await dialogue(lab, driver, clock)
 
     asyncio.run(run())
-
-
-async def settled(lab: Lab) -> None:
-    for _ in range(10):
-        await lab._room.store.write(lambda _connection: None)
-        await asyncio.sleep(0.002)
 
 
 async def ended(lab: Lab) -> dict[str, Any] | None:
