@@ -64,7 +64,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
   });
   return (
     <>
-      <header className="jp-QPI-AdminHead">
+      <div className="jp-QPI-AdminHead">
         <h2>{props.title}</h2>
         {props.found !== undefined && (
           <input
@@ -77,7 +77,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
           />
         )}
         {create !== undefined && <DeedButton action={create} row={NEW} deeds={deeds} />}
-      </header>
+      </div>
       <p className="jp-QPI-AdminText">{props.intro}</p>
       {deeds.asked?.row === NEW && <Asked action={create} trans={trans} deeds={deeds} />}
       {props.children}
@@ -107,7 +107,6 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
 interface IAsked {
   readonly row: string;
   readonly id: string;
-  readonly opener: HTMLElement | null;
 }
 
 interface IDeeds {
@@ -125,7 +124,6 @@ function useDeeds<T>(listing: Listing<T>): IDeeds {
   const [busy, setBusy] = React.useState(false);
   const [problem, setProblem] = React.useState<string | null>(null);
   const close = () => {
-    asked?.opener?.focus();
     setAsked(null);
     setProblem(null);
   };
@@ -143,13 +141,15 @@ function useDeeds<T>(listing: Listing<T>): IDeeds {
     }
   };
   const begin = (row: string, action: IAction) => {
+    if (busy) {
+      return;
+    }
     setProblem(null);
     if (action.ask === undefined) {
       setAsked(null);
       void run(action, {});
     } else {
-      const opener = document.activeElement;
-      setAsked({ row, id: action.id, opener: opener instanceof HTMLElement ? opener : null });
+      setAsked({ row, id: action.id });
     }
   };
   return { asked, busy, problem, begin, close, run };
@@ -187,7 +187,7 @@ function DeedButton(props: {
       type="button"
       className={`jp-mod-styled jp-QPI-AdminDeed ${row === NEW ? 'jp-mod-accept' : ''}`}
       data-deed={action.id}
-      disabled={deeds.busy}
+      aria-disabled={deeds.busy}
       aria-label={props.name === undefined ? undefined : `${action.label}: ${props.name}`}
       aria-expanded={
         action.ask === undefined

@@ -6,6 +6,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ISignal } from '@lumino/signaling';
 import * as React from 'react';
 
+import { keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
 import { CalendarDesk } from './desk';
 import { BookingDialog, SeriesDialog } from './dialog';
@@ -27,6 +28,7 @@ export class CalendarTab extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Calendar');
+    keepFocus(this.node, () => this._grid);
     this._model = new CalendarModel(_lab);
     this._desk = new CalendarDesk(this._model, _trans);
     void this._model.introduce();
@@ -38,11 +40,15 @@ export class CalendarTab extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('.jp-QPI-Grid')?.focus();
+    this._grid?.focus();
   }
 
   protected override render(): React.ReactElement {
     return <Calendar lab={this._lab} desk={this._desk} trans={this._trans} />;
+  }
+
+  private get _grid(): HTMLElement | null {
+    return this.node.querySelector('.jp-QPI-Grid');
   }
 
   private readonly _model: CalendarModel;

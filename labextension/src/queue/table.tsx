@@ -45,11 +45,13 @@ export function JobTable(props: IProps): React.ReactElement {
     event.preventDefault();
   };
 
+  let active: string | undefined;
   const rows: React.ReactElement[] = [];
   const slots = last - first + 1;
   for (let index = first; index <= Math.min(last, model.length - 1); index += 1) {
     const job = model.at(index);
     if (job) {
+      active = job.id === selected ? rowId(job.id) : active;
       const own = { index, job, model, open, select, tools, selected: job.id === selected };
       // A row that leaves the window is the one that comes in at its other end.
       rows.push(<Row key={index % slots} {...own} />);
@@ -64,14 +66,16 @@ export function JobTable(props: IProps): React.ReactElement {
         aria-label={trans.__('Jobs')}
         aria-rowcount={model.complete ? model.length + 1 : -1}
         aria-busy={model.loading}
-        {...(selected !== null && { 'aria-activedescendant': rowId(selected) })}
+        aria-activedescendant={active}
         tabIndex={0}
         onKeyDown={onKeyDown}
       >
         <Header tools={tools} />
-        <div role="rowgroup" className="jp-QPI-TableRows" style={{ height: model.length * ROW }}>
-          {rows}
-        </div>
+        {rows.length > 0 && (
+          <div role="rowgroup" className="jp-QPI-TableRows" style={{ height: model.length * ROW }}>
+            {rows}
+          </div>
+        )}
       </div>
       {model.length === 0 && model.complete && model.problem === null && (
         <Empty model={model} tools={tools} />

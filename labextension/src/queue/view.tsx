@@ -1,6 +1,7 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
+import { keepFocus } from '../focus';
 import { FilterBar } from './filterbar';
 import { useSignalFrame } from './frame';
 import type { QueueModel } from './model';
@@ -15,6 +16,7 @@ export class QueueView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Queue');
+    keepFocus(this.node, () => this._grid);
     void _model.reload();
   }
 
@@ -24,11 +26,15 @@ export class QueueView extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('[role="grid"]')?.focus();
+    this._grid?.focus();
   }
 
   protected override render(): React.ReactElement {
     return <Queue model={this._model} tools={this._tools} />;
+  }
+
+  private get _grid(): HTMLElement | null {
+    return this.node.querySelector('[role="grid"]');
   }
 }
 
