@@ -1,3 +1,5 @@
+import type { ReactWidget } from '@jupyterlab/ui-components';
+
 /** What the Tab key stops at. */
 const STOPS =
   ':is(a[href], button, input, select, textarea, summary, [tabindex="0"]):not(:disabled)';
@@ -37,6 +39,18 @@ export function keepFocus(root: HTMLElement, home: () => Element | null): void {
       }
     });
   });
+}
+
+/**
+ * Once a widget that was just opened is drawn, hand its focus on to the part that keys are for.
+ *
+ * JupyterLab focuses the widget's node first, unless the focus is in there already.
+ */
+export async function handFocus(widget: ReactWidget, to: () => HTMLElement | null): Promise<void> {
+  await widget.renderPromise;
+  if (document.activeElement === widget.node) {
+    to()?.focus();
+  }
 }
 
 function isOff(element: Element): boolean {

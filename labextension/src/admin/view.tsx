@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { keepFocus } from '../focus';
+import { handFocus, keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
 import { Qpus } from './bench';
 import { Drivers } from './drivers';
@@ -59,7 +59,7 @@ export class AdminView extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this._tab?.focus();
+    void handFocus(this, () => this._tab);
   }
 
   protected override render(): React.ReactElement {

@@ -6,7 +6,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ISignal } from '@lumino/signaling';
 import * as React from 'react';
 
-import { keepFocus } from '../focus';
+import { handFocus, keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
 import { CalendarDesk } from './desk';
 import { BookingDialog, SeriesDialog } from './dialog';
@@ -40,7 +40,7 @@ export class CalendarTab extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this._grid?.focus();
+    void handFocus(this, () => this._grid);
   }
 
   protected override render(): React.ReactElement {

@@ -1,7 +1,7 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
-import { keepFocus } from '../focus';
+import { handFocus, keepFocus } from '../focus';
 import { FilterBar } from './filterbar';
 import { useSignalFrame } from './frame';
 import type { QueueModel } from './model';
@@ -26,7 +26,7 @@ export class QueueView extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this._grid?.focus();
+    void handFocus(this, () => this._grid);
   }
 
   protected override render(): React.ReactElement {
