@@ -33,14 +33,15 @@ STOP = """root => {
   // The label around a box says where the focus is, if not the box itself.
   const parts = element => [element, ...(element.labels ?? [])].map(shown).join();
   const last = window.lastStop;
-  const name = last && (last.at.getAttribute('aria-label') ?? last.at.innerText ?? last.at.outerHTML).slice(0, 60);
-  const unseen = last && last.at.isConnected && parts(last.at) === last.style ? name || last.at.outerHTML : null;
   const at = document.activeElement;
+  // A field of a date is a stop for each of its parts.
+  const same = last && last.at !== at && last.at.isConnected && parts(last.at) === last.style;
+  const unseen = same ? last.at.outerHTML.slice(0, 120) : null;
   const inside = document.querySelector(root).contains(at);
   window.lastStop = inside ? {at, style: parts(at)} : null;
   return {inside, unseen};
 }"""
-"""Whether the focus is inside, and what the stop before it is called if it looked the same with the focus as without."""
+"""Whether the focus is inside, and what the stop before is called if it looked the same with the focus as without."""
 
 
 @pytest.fixture(scope="module")
