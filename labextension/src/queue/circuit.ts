@@ -67,9 +67,10 @@ function declared(statement: string, wires: string[], registers: Registers): boo
 function operations(statement: string, registers: Registers): Omit<IStep, 'column'>[] | null {
   const measured =
     /^measure ([^-]+?)( ?-> ?.+)?$/.exec(statement) ?? /^[^=]+= ?measure (.+)$/.exec(statement);
-  const gate = /^((?:(?:inv|ctrl) @ )*)(\w+) ?(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))? ([\w$[\], ]+)$/.exec(
-    statement
-  );
+  const gate =
+    /^((?:(?:inv|ctrl) @ )*)(\w+) ?(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))? ([\w$[\], ]+)$/.exec(
+      statement
+    );
   const [modifiers, name] = measured ? ['', 'M'] : [gate?.[1] ?? '', gate?.[2] ?? ''];
   const operands = (measured?.[1] ?? gate?.[4] ?? '').split(',').map(part => part.trim());
   const targets = operands.map(operand => wiresOf(operand, registers));
