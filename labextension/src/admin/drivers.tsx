@@ -4,11 +4,12 @@ import * as React from 'react';
 
 import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
 import { Named, nameField, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import { useLive, useQpus } from './live';
 import { at, send, whole } from './model';
 import { type ISectionProps, when } from './section';
-import { text } from './values';
+import { nameIn, text } from './values';
 
 export function Drivers(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
@@ -37,7 +38,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
     run: async values =>
       setIssued(
         await send<DriverRegistered>(request, 'POST', 'drivers', {
-          name: text(values, 'name'),
+          name: nameIn(values, 'name'),
           qpu: text(values, 'qpu'),
           monitor: values.monitor === true
         })

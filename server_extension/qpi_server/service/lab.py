@@ -37,6 +37,7 @@ from .people import PeopleService
 from .qpu_sessions import QpuSessionService
 from .qpus import QpuService
 from .reconcile import Reconciler
+from .replays import ReplayService
 from .retention import Retention
 from .room import Room
 from .sessions import Sessions
@@ -81,6 +82,7 @@ class Lab:
         self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, door, sessions, self.people)
         self.bench = BenchService(room, door, sessions, self.people, self.embedded, self.qpus)
+        self.replays = ReplayService(room, str(room.config.lab_dir / DATABASE))
         room.outbox.wake = self._wake
         room.outbox.queued = self._dispatcher.queued
         room.outbox.freed = self._dispatcher.freed
@@ -130,6 +132,7 @@ class Lab:
         self._reconciler.close()
         self._dispatcher.close()
         self.qpu_sessions.close_all()
+        await self.replays.close()
         self._retention.close()
         self.notices.close()
         await self._room.outbox.tasks.close()
