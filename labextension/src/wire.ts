@@ -728,6 +728,21 @@ export interface QpuDriverList {
   readonly drivers: readonly QpuDriver[];
 }
 
+/** One line of a driver's own log; `dropped` lines right before it were left out. */
+export interface DriverLogLine {
+  readonly seq: number;
+  readonly at: string;
+  readonly level: 'critical' | 'error' | 'info' | 'warning';
+  readonly logger: string;
+  readonly message: string;
+  readonly dropped: number;
+}
+
+/** The last lines of a driver's log, oldest first. */
+export interface DriverLog {
+  readonly lines: readonly DriverLogLine[];
+}
+
 /** A driver of a QPU. `embedded`: a simulator that the lab's own server starts. */
 export interface DriverDetail {
   readonly id: string;

@@ -26,3 +26,5 @@ class EventName(StrEnum):
     TIME_REQUEST_CHANGED = "time_request.changed"
     NOTICE_CHANGED = "notice.changed"
     PERSON_CHANGED = "person.changed"
+    DRIVER_LOGGED = "driver.logged"
+    """A driver has written into its log; for those who read everybody's events."""

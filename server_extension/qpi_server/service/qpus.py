@@ -56,7 +56,7 @@ class QpuService:
             there is no such QPU.
         """
         self._room.qpu(name)
-        rows = await self._room.store.read(lambda connection: bench.drivers_of(connection, name))
+        rows = await self._room.store.read(lambda connection: bench.all_drivers(connection, qpu=name))
         operator = allows(principal, Permission.QPUS_OPERATE)
         return QpuDriverList(drivers=[self._driver(row, operator) for row in rows])
 
