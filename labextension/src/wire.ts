@@ -168,6 +168,17 @@ export interface SubmitRequest {
   readonly origin?: OriginIn;
 }
 
+/**
+ * Who holds a QPU for a low-latency loop. It ends at `until` at the latest, and earlier when
+ * nobody renews it.
+ */
+export interface QpuSession {
+  readonly holder: string | null;
+  readonly mine: boolean;
+  readonly opened_at: string;
+  readonly until: string;
+}
+
 /** One QPU in a list. */
 export interface QpuModel {
   readonly name: string;
@@ -181,6 +192,7 @@ export interface QpuModel {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
 }
 
 export interface QpuList {
@@ -239,6 +251,7 @@ export interface QpuDetail {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
   readonly manifest: Manifest | null;
 }
 
@@ -423,7 +436,7 @@ export interface FeedList {
 export interface SessionModel {
   readonly id: string;
   readonly qpu: string;
-  readonly holder: string;
+  readonly holder: string | null;
   readonly opened_at: string;
   readonly expires_at: string;
   readonly closed_at: string | null;

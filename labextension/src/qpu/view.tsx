@@ -174,10 +174,16 @@ function Header(props: {
 }
 
 function holder({ booking, detail }: IQpuTabState, trans: TranslationBundle): string {
+  const clock = (at: string) => new Date(at).toLocaleTimeString(undefined, { timeStyle: 'short' });
+  const session = detail?.session ?? null;
+  if (session !== null) {
+    const who = session.mine ? trans.__('you') : (session.holder ?? trans.__('somebody'));
+    return trans.__('%1, in a session until %2 at the latest', who, clock(session.until));
+  }
   if (booking === null) {
     return detail?.running ? trans.__('whoever is next in the queue') : trans.__('nobody');
   }
-  const until = new Date(booking.end_at).toLocaleTimeString(undefined, { timeStyle: 'short' });
+  const until = clock(booking.end_at);
   if (booking.mode === 'maintenance') {
     return trans.__('maintenance, until %1', until);
   }
