@@ -182,6 +182,17 @@ export interface SubmitRequest {
   readonly origin?: OriginIn;
 }
 
+/**
+ * Who holds a QPU for a low-latency loop. It ends at `until` at the latest, and earlier when
+ * nobody renews it.
+ */
+export interface QpuSession {
+  readonly holder: string | null;
+  readonly mine: boolean;
+  readonly opened_at: string;
+  readonly until: string;
+}
+
 /** One QPU in a list. */
 export interface QpuModel {
   readonly name: string;
@@ -195,6 +206,7 @@ export interface QpuModel {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
 }
 
 export interface QpuList {
@@ -253,6 +265,7 @@ export interface QpuDetail {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
   readonly manifest: Manifest | null;
 }
 
@@ -437,7 +450,7 @@ export interface FeedList {
 export interface SessionModel {
   readonly id: string;
   readonly qpu: string;
-  readonly holder: string;
+  readonly holder: string | null;
   readonly opened_at: string;
   readonly expires_at: string;
   readonly closed_at: string | null;
@@ -740,6 +753,21 @@ export interface QpuDriver {
 
 export interface QpuDriverList {
   readonly drivers: readonly QpuDriver[];
+}
+
+/** One line of a driver's own log; `dropped` lines right before it were left out. */
+export interface DriverLogLine {
+  readonly seq: number;
+  readonly at: string;
+  readonly level: 'critical' | 'error' | 'info' | 'warning';
+  readonly logger: string;
+  readonly message: string;
+  readonly dropped: number;
+}
+
+/** The last lines of a driver's log, oldest first. */
+export interface DriverLog {
+  readonly lines: readonly DriverLogLine[];
 }
 
 /** A driver of a QPU. `embedded`: a simulator that the lab's own server starts. */

@@ -26,7 +26,7 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     accounts.TimeRequestIn, accounts.TimeRequestAnswer, accounts.TimeRequestList,
     people.Me, people.UserIn, people.UserChange, people.UserList, people.GroupIn, people.GroupChange, people.GroupList,
     people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
-    telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList,
+    telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.SimulatorList, bench.ConfigInForce,
     replays.ReplayIn, replays.ReplayState,
 )  # fmt: skip
