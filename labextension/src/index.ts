@@ -1,5 +1,6 @@
 import { adminPlugin } from './admin/plugin';
 import { fileTypePlugin } from './around/filetypeplugin';
+import { linkPlugin } from './around/linkplugin';
 import { notifyPlugin } from './around/notifyplugin';
 import { settingsPlugin } from './around/settingsplugin';
 import { statusPlugin } from './around/statusplugin';
@@ -22,6 +23,7 @@ export default [
   qpuPlugin,
   adminPlugin,
   waysPlugin,
+  linkPlugin,
   statusPlugin,
   notifyPlugin,
   fileTypePlugin,

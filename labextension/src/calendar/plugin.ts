@@ -7,6 +7,7 @@ import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/appu
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { labIcon } from '../icon';
+import { addTabCommand } from '../tabs';
 import { ILabManager } from '../tokens';
 
 const OPEN = 'qpi:open-calendar';
@@ -27,7 +28,7 @@ export const calendarPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
     const tracker = new WidgetTracker<MainAreaWidget>({ namespace: ID });
-    app.commands.addCommand(OPEN, {
+    addTabCommand(app, OPEN, {
       label: trans.__('Calendar'),
       caption: trans.__('See and book the time of the QPUs'),
       icon: labIcon,
