@@ -5,7 +5,11 @@ import type * as React from 'react';
 import type { BookingModel } from '../wire';
 import type { ICrowd } from './crowd';
 import type { CalendarModel } from './model';
-import { bookingText, ownerOf, titleOf } from './words';
+import type { IInterval } from './refusal';
+import { bookingText, modeWord, ownerOf, titleOf } from './words';
+import { wallTime } from './zones';
+
+const HOUR = 3_600_000;
 
 /** What an entry needs to know beside its booking. */
 export interface IContext {
@@ -16,26 +20,38 @@ export interface IContext {
 }
 
 /** A booking as FullCalendar takes it. */
-export function entryOf(booking: BookingModel, { model, tones }: IContext): EventInput {
+export function entryOf(booking: BookingModel, { model, tones, zone }: IContext): EventInput {
   const classes = [
     'jp-QPI-Booking',
     `jp-QPI-Tone-${tones.get(booking.qpu) ?? 0}`,
     booking.mine ? 'jp-mod-mine' : '',
-    `jp-mod-${booking.mode}`
+    `jp-mod-${booking.mode}`,
+    model.editable(booking) ? '' : 'jp-mod-fixed'
   ];
-  const ahead = Date.parse(booking.start_at) > Date.now();
-  const free = model.editable(booking);
+  const ahead = Date.parse(booking.start_at) > model.now();
+  const [start, end] = drawnAt(booking, zone);
+  // Where a clock is put back, what is drawn cannot say which of two equal times is meant.
+  const free = model.editable(booking) && end === booking.end_at;
   return {
     id: booking.id,
     title: booking.title ?? '',
-    start: booking.start_at,
-    end: booking.end_at,
+    start,
+    end,
     color: 'var(--jp-qpi-tone)',
     class: classes.filter(Boolean).join(' '),
     startEditable: free && (ahead || model.manages),
     durationEditable: free,
     extendedProps: { booking }
   };
+}
+
+/** The interval, longer where the clock of `zone` is put back in it so far that it would seem to end before it begins. */
+function drawnAt({ start_at, end_at }: IInterval, zone: string): readonly [string, string] {
+  if (wallTime(end_at, zone) > wallTime(start_at, zone)) {
+    return [start_at, end_at];
+  }
+  const backward = Date.parse(start_at) + 2 * HOUR;
+  return [start_at, new Date(Math.max(backward, Date.parse(end_at))).toISOString()];
 }
 
 /** Several bookings as one entry. */
@@ -67,38 +83,58 @@ export function EntryText(props: {
   context: IContext;
 }): React.ReactElement {
   const { info, context } = props;
-  const { trans, model, zone } = context;
   const booking = bookingOf(info.event);
   const crowd = crowdOf(info.event);
-  if (crowd !== null) {
-    return (
-      <div className="jp-QPI-BookingText">
-        <span className="jp-QPI-BookingQpu">{crowd.qpu}</span>{' '}
-        {trans._n('%1 booking', '%1 bookings', crowd.count)}
-        <div className="jp-QPI-BookingTime">{info.timeText}</div>
-      </div>
-    );
+  if (booking !== null) {
+    return <BookingEntry booking={booking} time={info.timeText} context={context} />;
   }
-  if (booking === null) {
-    return <span className="jp-QPI-BookingTime">{info.timeText}</span>;
-  }
-  const owner = ownerOf(booking, model.me, trans);
+  return (
+    <div className="jp-QPI-BookingText">
+      {crowd !== null && (
+        <>
+          <div className="jp-QPI-BookingQpu">{crowd.qpu}</div>
+          <div className="jp-QPI-BookingTitle">
+            {context.trans._n('%1 booking', '%1 bookings', crowd.count)}
+          </div>
+        </>
+      )}
+      <div className="jp-QPI-BookingTime">{info.timeText}</div>
+    </div>
+  );
+}
+
+function BookingEntry(props: {
+  booking: BookingModel;
+  time: string;
+  context: IContext;
+}): React.ReactElement {
+  const { booking, time, context } = props;
+  const { trans, model, zone } = context;
+  const whole = bookingText(booking, model.me, zone, trans);
+  const fixed = model.editable(booking)
+    ? ''
+    : trans.__('Only who booked it, or a manager, changes it.');
   return (
     <div
       className="jp-QPI-BookingText"
       data-booking={booking.id}
-      title={bookingText(booking, model.me, zone, trans)}
+      title={[whole, fixed].filter(Boolean).join('\n')}
     >
-      <span className="jp-QPI-BookingQpu">{booking.qpu}</span>{' '}
-      <span className="jp-QPI-BookingTitle">{titleOf(booking, trans)}</span>
-      {booking.series_id !== null && (
-        <span role="img" aria-label={trans.__('repeats')}>
-          {' ↻'}
-        </span>
-      )}
-      <div className="jp-QPI-BookingTime">
-        {info.timeText} {owner}
+      <div className="jp-QPI-BookingQpu">
+        {booking.mine && <span className="jp-QPI-BookingMine">{trans.__('mine')}</span>}
+        <span>{booking.qpu}</span>
+        {booking.mode === 'maintenance' && (
+          <span className="jp-QPI-BookingMode">{modeWord(booking.mode, trans)}</span>
+        )}
+        {booking.series_id !== null && (
+          <span role="img" aria-label={trans.__('repeats')}>
+            ↻
+          </span>
+        )}
       </div>
+      <div className="jp-QPI-BookingTitle">{titleOf(booking, trans)}</div>
+      <div className="jp-QPI-BookingTime">{time}</div>
+      <div className="jp-QPI-BookingOwner">{ownerOf(booking, model.me, trans)}</div>
     </div>
   );
 }
