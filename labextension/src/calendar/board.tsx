@@ -7,7 +7,6 @@ import FullCalendar, {
   type EventInput
 } from '@fullcalendar/react';
 import interactionPlugin from '@fullcalendar/react/interaction';
-import listPlugin from '@fullcalendar/react/list';
 import classicTheme from '@fullcalendar/react/themes/classic';
 import timeGridPlugin from '@fullcalendar/react/timegrid';
 import * as React from 'react';
@@ -16,24 +15,25 @@ import '@fullcalendar/react/skeleton.css';
 import '@fullcalendar/react/themes/classic/theme.css';
 
 import { STEP_MINUTES } from './cell';
-import type { Day, View } from './days';
+import type { Day } from './days';
 import type { CalendarDesk } from './desk';
 import { bookingOf, crowdOf, EntryText, type IContext } from './entries';
 import type { IInterval } from './refusal';
 import { wallTime } from './zones';
 
-const PLUGINS = [timeGridPlugin, listPlugin, interactionPlugin, classicTheme];
-const TYPES: Record<View, string> = {
-  week: 'timeGridWeek',
-  day: 'timeGridDay',
-  agenda: 'listWeek'
-};
+const PLUGINS = [timeGridPlugin, interactionPlugin, classicTheme];
 /** More bookings than this beside each other become "+n more". */
-const MOST_BESIDE = 6;
+const MOST_BESIDE = 8;
+/** The least width of the hours, of a day, and of one of its bookings beside others (px). */
+const WIDTHS = { hours: 60, day: 80, booking: 26 };
 const STEP = { minutes: STEP_MINUTES };
 /** A drag begins so many pixels from where the button went down; less is a click. */
 const DRAG_FROM = 5;
 const HOUR = 3_600_000;
+/** The least height of a row (px). */
+const SLOT_HEIGHT = 26;
+/** Where a page begins that has room for half a day. */
+const MORNING = 8;
 /** Times as short as they are clear: "9:30am – 1pm", or "09:30 – 13:00". */
 const SHORT_TIME = {
   hour: 'numeric',
@@ -46,7 +46,6 @@ export interface IBoardProps {
   readonly desk: CalendarDesk;
   readonly context: IContext;
   readonly entries: readonly EventInput[];
-  readonly view: View;
   readonly day: Day;
   /** The QPU that a drawn booking is of. */
   readonly qpu: string | null;
@@ -58,10 +57,10 @@ export interface IBoardProps {
 
 /** FullCalendar, drawn anew only when the bookings, their clock or the page change: not for every key. */
 export const Board = React.memo(function Board(props: IBoardProps): React.ReactElement {
-  const { desk, context, entries, qpu, lane, view, day, onPick } = props;
-  const { trans, zone, model } = context;
+  const { desk, context, entries, qpu, lane, day, onPick } = props;
+  const { zone, model } = context;
   const calendar = React.useRef<CalendarRef>(null);
-  React.useEffect(() => calendar.current?.getApi().changeView(TYPES[view], day), [view, day]);
+  React.useEffect(() => calendar.current?.getApi().gotoDate(day), [day]);
   // What is drawn stays while the dialog is open.
   const forget = () => {
     if (desk.state.draft === null) {
@@ -79,12 +78,16 @@ export const Board = React.memo(function Board(props: IBoardProps): React.ReactE
     <FullCalendar
       ref={calendar}
       plugins={PLUGINS}
-      initialView={TYPES[view]}
+      initialView={lane ? 'timeGridDay' : 'timeGridWeek'}
       initialDate={day}
       headerToolbar={false}
       height={lane ? 'auto' : '100%'}
       dayHeaders={!lane}
+      borderless={lane !== undefined}
       slotHeaderContent={lane === 'other' ? () => null : undefined}
+      slotHeaderClass={lane === 'other' ? 'jp-QPI-NoHours' : ''}
+      slotHeaderInnerClass={lane === 'other' ? 'jp-QPI-NoHours' : ''}
+      slotMinHeight={SLOT_HEIGHT}
       expandRows
       locale={navigator.language}
       firstDay={1}
@@ -109,7 +112,6 @@ export const Board = React.memo(function Board(props: IBoardProps): React.ReactE
       events={entries as EventInput[]}
       eventClass={info => (info.isMirror ? 'jp-QPI-Drawn' : info.isPast ? 'jp-mod-past' : '')}
       eventContent={info => <EntryText info={info} context={context} />}
-      noEventsText={trans.__('Nothing is booked in this week.')}
       dateClick={(info: DateClickInfo) => {
         const start_at = info.date.toISOString();
         onPick(start_at, qpu);
@@ -158,9 +160,15 @@ function intervalOf({ start, end }: { start: Date; end: Date }): IInterval {
   return { start_at: start.toISOString(), end_at: end.toISOString() };
 }
 
-/** The hour before `now`, so that now is in view when the tab opens. */
+/** How wide a week of so many QPUs has to be for each booking to have its name. */
+export function weekWidth(qpus: number): number {
+  return WIDTHS.hours + 7 * Math.max(WIDTHS.day, WIDTHS.booking * Math.min(qpus, MOST_BESIDE));
+}
+
+/** The hour that is uppermost when the tab opens: the morning, or the hour before now. */
 export function firstHour(now: number, zone: string): number {
-  return Math.max(0, Number(wallTime(new Date(now).toISOString(), zone).slice(11, 13)) - 1);
+  const hour = Number(wallTime(new Date(now).toISOString(), zone).slice(11, 13));
+  return Math.min(MORNING, Math.max(0, hour - 1));
 }
 
 function scrollTime(now: number, zone: string): string {

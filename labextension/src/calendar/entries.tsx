@@ -1,12 +1,13 @@
 import type { EventDisplayInfo, EventInput } from '@fullcalendar/react';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { buildIcon, userIcon } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
 import type { BookingModel } from '../wire';
 import type { ICrowd } from './crowd';
 import type { CalendarModel } from './model';
 import type { IInterval } from './refusal';
-import { bookingText, modeWord, ownerOf, titleOf } from './words';
+import { bookingText, ownerOf, titleOf } from './words';
 import { wallTime } from './zones';
 
 const HOUR = 3_600_000;
@@ -19,15 +20,23 @@ export interface IContext {
   readonly trans: TranslationBundle;
 }
 
+/** How a booking is drawn; null for several as one. */
+export function bookingClass(
+  qpu: string,
+  booking: BookingModel | null,
+  { model, tones }: IContext
+): string {
+  const classes = ['jp-QPI-Booking', `jp-QPI-Tone-${tones.get(qpu) ?? 0}`];
+  if (booking !== null) {
+    classes.push(`jp-mod-${booking.mode}`);
+    classes.push(booking.mine ? 'jp-mod-mine' : '', model.editable(booking) ? '' : 'jp-mod-fixed');
+  }
+  return classes.filter(Boolean).join(' ');
+}
+
 /** A booking as FullCalendar takes it. */
-export function entryOf(booking: BookingModel, { model, tones, zone }: IContext): EventInput {
-  const classes = [
-    'jp-QPI-Booking',
-    `jp-QPI-Tone-${tones.get(booking.qpu) ?? 0}`,
-    booking.mine ? 'jp-mod-mine' : '',
-    `jp-mod-${booking.mode}`,
-    model.editable(booking) ? '' : 'jp-mod-fixed'
-  ];
+export function entryOf(booking: BookingModel, context: IContext): EventInput {
+  const { model, zone } = context;
   const ahead = Date.parse(booking.start_at) > model.now();
   const [start, end] = drawnAt(booking, zone);
   // Where a clock is put back, what is drawn cannot say which of two equal times is meant.
@@ -38,7 +47,7 @@ export function entryOf(booking: BookingModel, { model, tones, zone }: IContext)
     start,
     end,
     color: 'var(--jp-qpi-tone)',
-    class: classes.filter(Boolean).join(' '),
+    class: bookingClass(booking.qpu, booking, context),
     startEditable: free && (ahead || model.manages),
     durationEditable: free,
     extendedProps: { booking }
@@ -55,13 +64,13 @@ function drawnAt({ start_at, end_at }: IInterval, zone: string): readonly [strin
 }
 
 /** Several bookings as one entry. */
-export function crowdEntryOf(crowd: ICrowd, { tones }: IContext): EventInput {
+export function crowdEntryOf(crowd: ICrowd, context: IContext): EventInput {
   return {
     id: `${crowd.qpu} ${crowd.start_at}`,
     start: crowd.start_at,
     end: crowd.end_at,
     color: 'var(--jp-qpi-tone)',
-    class: `jp-QPI-Booking jp-QPI-Tone-${tones.get(crowd.qpu) ?? 0}`,
+    class: bookingClass(crowd.qpu, null, context),
     editable: false,
     extendedProps: { crowd }
   };
@@ -121,20 +130,39 @@ function BookingEntry(props: {
       title={[whole, fixed].filter(Boolean).join('\n')}
     >
       <div className="jp-QPI-BookingQpu">
-        {booking.mine && <span className="jp-QPI-BookingMine">{trans.__('mine')}</span>}
+        <BookingMark booking={booking} trans={trans} />
         <span>{booking.qpu}</span>
-        {booking.mode === 'maintenance' && (
-          <span className="jp-QPI-BookingMode">{modeWord(booking.mode, trans)}</span>
-        )}
-        {booking.series_id !== null && (
-          <span role="img" aria-label={trans.__('repeats')}>
-            ↻
-          </span>
-        )}
       </div>
       <div className="jp-QPI-BookingTitle">{titleOf(booking, trans)}</div>
       <div className="jp-QPI-BookingTime">{time}</div>
       <div className="jp-QPI-BookingOwner">{ownerOf(booking, model.me, trans)}</div>
     </div>
+  );
+}
+
+/** What is special about a booking, as signs with words behind them. */
+export function BookingMark(props: {
+  booking: BookingModel | null;
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { booking, trans } = props;
+  return (
+    <>
+      {booking?.mine && (
+        <span role="img" className="jp-QPI-BookingMine" aria-label={trans.__('mine')}>
+          <userIcon.react tag={null} />
+        </span>
+      )}
+      {booking?.mode === 'maintenance' && (
+        <span role="img" className="jp-QPI-BookingMine" aria-label={trans.__('maintenance')}>
+          <buildIcon.react tag={null} />
+        </span>
+      )}
+      {booking?.series_id && (
+        <span role="img" aria-label={trans.__('repeats')}>
+          ↻
+        </span>
+      )}
+    </>
   );
 }

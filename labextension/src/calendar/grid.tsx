@@ -3,13 +3,15 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { BookingModel } from '../wire';
-import { Board, type IBoardProps } from './board';
+import { Agenda } from './agenda';
+import { Board, type IBoardProps, weekWidth } from './board';
 import { cellAt, cellEnd, STEP_MINUTES } from './cell';
 import { crowded } from './crowd';
 import type { CalendarDesk, IDeskState } from './desk';
 import { crowdEntryOf, entryOf, type IContext } from './entries';
 import { cellInterval, type ICursor, inCursor, onKey } from './keys';
 import { Lanes } from './lanes';
+import type { IInterval } from './refusal';
 import { bookingText, intervalText } from './words';
 import { wallTime } from './zones';
 
@@ -24,12 +26,13 @@ interface IGridProps {
   readonly bookings: readonly BookingModel[];
   readonly context: IContext;
   readonly shown: readonly string[];
+  readonly page: IInterval;
   readonly onHelp: () => void;
 }
 
 /** The bookings on a grid of days and hours, or as a list; by mouse, touch and keyboard. */
 export function Grid(props: IGridProps): React.ReactElement {
-  const { desk, state, context, shown } = props;
+  const { desk, state, bookings, context, shown, page } = props;
   const { trans, zone } = context;
   const root = React.useRef<HTMLElement>(null);
   const [cursor, setCursor] = React.useState<ICursor | null>(null);
@@ -46,13 +49,13 @@ export function Grid(props: IGridProps): React.ReactElement {
     }
   };
   const { view, day } = state;
-  const byQpu = useEntries(props.bookings, context);
-  const common = { desk, context, view, day, onPick };
+  const byQpu = useEntries(bookings, context);
+  const common = { desk, context, day, onPick };
   const together = React.useMemo(() => [...byQpu.values()].flat(), [byQpu]);
   return (
     <section
       ref={root}
-      className="jp-QPI-Grid"
+      className={`jp-QPI-Grid jp-mod-${view}`}
       aria-label={trans.__('Calendar')}
       aria-describedby="qpi-calendar-keys"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the cell under the arrow keys lives here
@@ -61,10 +64,12 @@ export function Grid(props: IGridProps): React.ReactElement {
       onKeyDown={onKeyDown}
       onMouseDown={letGoByEscape}
     >
-      {view === 'day' && shown.length > 0 ? (
-        <Lanes {...common} qpus={shown} entries={byQpu} />
-      ) : (
-        <Board {...common} qpu={shown[0] ?? null} entries={together} />
+      {view === 'agenda' && <Agenda {...{ desk, context, bookings, page }} />}
+      {view === 'day' && <Lanes {...common} qpus={shown} entries={byQpu} />}
+      {view === 'week' && (
+        <div className="jp-QPI-Week" style={{ minWidth: weekWidth(shown.length) }}>
+          <Board {...common} qpu={shown[0] ?? null} entries={together} />
+        </div>
       )}
       <p id="qpi-calendar-keys" className="jp-QPI-Hidden">
         {trans.__(

@@ -16,10 +16,19 @@ export const Lanes = React.memo(function Lanes(props: ILanesProps): React.ReactE
   const { qpus, entries, context, ...common } = props;
   const { model, tones, zone } = context;
   const root = React.useRef<HTMLDivElement>(null);
-  React.useLayoutEffect(() => {
-    if (root.current) {
-      root.current.scrollTop = (root.current.scrollHeight * firstHour(model.now(), zone)) / 24;
-    }
+  // How high the hours are is known a moment after they are drawn.
+  React.useEffect(() => {
+    const node = root.current;
+    const sized = new ResizeObserver(() => {
+      if (node && node.scrollHeight > node.clientHeight) {
+        node.scrollTop = (node.scrollHeight * firstHour(model.now(), zone)) / 24;
+        sized.disconnect();
+      }
+    });
+    node?.querySelectorAll('.jp-QPI-LaneBoard').forEach(board => {
+      sized.observe(board);
+    });
+    return () => sized.disconnect();
   }, [model, zone]);
   return (
     <div ref={root} className="jp-QPI-Lanes">
@@ -29,13 +38,15 @@ export const Lanes = React.memo(function Lanes(props: ILanesProps): React.ReactE
             <span className="jp-QPI-Swatch" aria-hidden="true" />
             <span className="jp-QPI-ChipName">{qpu}</span>
           </h3>
-          <Board
-            {...common}
-            context={context}
-            qpu={qpu}
-            lane={place === 0 ? 'first' : 'other'}
-            entries={entries.get(qpu) ?? NONE}
-          />
+          <div className={`jp-QPI-LaneBoard ${place === 0 ? '' : 'jp-mod-bare'}`}>
+            <Board
+              {...common}
+              context={context}
+              qpu={qpu}
+              lane={place === 0 ? 'first' : 'other'}
+              entries={entries.get(qpu) ?? NONE}
+            />
+          </div>
         </section>
       ))}
     </div>

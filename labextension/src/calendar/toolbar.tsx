@@ -13,11 +13,12 @@ interface IProps {
   readonly trans: TranslationBundle;
   readonly qpus: readonly string[];
   readonly shown: readonly string[];
+  readonly tones: ReadonlyMap<string, number>;
   readonly onFeeds: () => void;
   readonly onHelp: () => void;
 }
 
-/** Where one is in time, how time is shown, and the two shortcuts. */
+/** Where one is in time, and the shortcut to the next free hour. */
 export function Toolbar(props: IProps): React.ReactElement {
   const { desk, state, trans, shown } = props;
   const views: readonly (readonly [View, string])[] = [
@@ -48,11 +49,6 @@ export function Toolbar(props: IProps): React.ReactElement {
           </button>
         ))}
       </fieldset>
-      <ZoneChoice {...props} />
-      <Button onClick={props.onFeeds}>{trans.__('Subscribe…')}</Button>
-      <Button label={trans.__('Keys')} onClick={props.onHelp}>
-        ?
-      </Button>
       <Button
         look="accept"
         disabled={shown.length === 0 || state.busy}
@@ -103,12 +99,23 @@ export function ZoneChoice({
   );
 }
 
+/** What is shown, and by which clock. */
+export function Choices(props: IProps): React.ReactElement {
+  const { trans } = props;
+  return (
+    <div className="jp-QPI-Toolbar">
+      <QpuFilter {...props} />
+      <ZoneChoice {...props} />
+      <Button onClick={props.onFeeds}>{trans.__('Subscribe…')}</Button>
+      <Button label={trans.__('Keys')} onClick={props.onHelp}>
+        ?
+      </Button>
+    </div>
+  );
+}
+
 /** The QPUs with their colours: a legend, and what is shown. */
-export function QpuFilter(
-  props: Pick<IProps, 'desk' | 'state' | 'trans' | 'qpus'> & {
-    readonly tones: ReadonlyMap<string, number>;
-  }
-): React.ReactElement {
+function QpuFilter(props: IProps): React.ReactElement {
   const { desk, state, trans, qpus, tones } = props;
   const toggle = (name: string) => {
     const { hidden } = state;

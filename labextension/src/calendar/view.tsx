@@ -20,7 +20,7 @@ import { Button } from './modal';
 import { CalendarModel, type ICalendarState, overlaps } from './model';
 import { Refused } from './refused';
 import { SeriesDialog } from './seriesdialog';
-import { QpuFilter, Toolbar } from './toolbar';
+import { Choices, Toolbar } from './toolbar';
 import { tonesOf } from './words';
 
 /** The content of the calendar tab. */
@@ -127,11 +127,12 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
   const close = () => setDialog(null);
   const onHelp = () => setDialog('keys');
   const common = { desk, state, trans, qpus };
+  const bars = { ...common, shown, tones, onHelp, onFeeds: () => setDialog('feeds') };
   const quiet = draft === null && question === null;
   return (
     <>
-      <Toolbar {...{ ...common, shown, onHelp }} onFeeds={() => setDialog('feeds')} />
-      <QpuFilter {...common} tones={tones} />
+      <Toolbar {...bars} />
+      <Choices {...bars} />
       {calendar.problem && (
         <div role="alert" className="jp-QPI-Refused">
           <span className="jp-QPI-RefusedText">
@@ -142,7 +143,7 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
       )}
       {quiet && <Refused {...state} trans={trans} onDismiss={() => desk.dismiss()} />}
       <Note {...{ known, qpus, shown, calendar, bookings, trans }} />
-      <Grid {...{ desk, state, bookings, context, shown, onHelp }} />
+      <Grid {...{ desk, state, bookings, context, shown, page, onHelp }} />
       <BookingDialog {...common} bookings={calendar.bookings} />
       <SeriesDialog {...common} />
       {dialog === 'feeds' && <FeedsDialog {...{ model, qpus, trans }} onClose={close} />}
