@@ -1,4 +1,3 @@
-import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type ISignal, Signal } from '@lumino/signaling';
 
@@ -11,11 +10,12 @@ import { type IInterval, type IRefusal, refusalOf, reworded } from './refusal';
 import { intervalText, titleOf } from './words';
 import { browserZone, roundedUp, wallTime } from './zones';
 
-/** How long "Undo" is offered (ms). */
-const UNDO_FOR = 15_000;
 const HOUR_S = 3_600;
 /** The next free hour begins on such a step, so that its ends are times that people say. */
 const ROUND_TO_MINUTES = 5;
+
+/** Tells of something that was done; `undo` takes it back, where that can be. */
+export type Teller = (said: string, undo?: () => void) => void;
 
 /** A refusal with what would book the offered interval instead. */
 export interface IOffer extends IRefusal {
@@ -53,6 +53,7 @@ export class CalendarDesk {
   constructor(
     readonly model: CalendarModel,
     private readonly _trans: TranslationBundle,
+    private readonly _tell: Teller,
     { view = 'week', zone, hidden = [] }: Partial<IHabits> = {}
   ) {
     const clock = zone ?? browserZone();
@@ -192,7 +193,7 @@ export class CalendarDesk {
     await this._try(null, async () => {
       await this.model.release(booking.id);
       this._replace({ draft: null });
-      Notification.success(this._trans.__('The rest of “%1” is free again.', this._title(booking)));
+      this._tell(this._trans.__('The rest of “%1” is free again.', this._title(booking)));
     });
   }
 
@@ -232,7 +233,7 @@ export class CalendarDesk {
     if (bookings.length > 1) {
       const many = trans._n('Booked once.', 'Booked %1 times.', bookings.length);
       const cut = cut_at === null ? '' : trans.__('No further: one may not book so far ahead.');
-      Notification.success([many, cut].filter(Boolean).join(' '));
+      this._tell([many, cut].filter(Boolean).join(' '));
     }
   }
 
@@ -280,10 +281,7 @@ export class CalendarDesk {
   }
 
   private _withUndo(said: string, undo: () => Promise<void>): void {
-    Notification.success(said, {
-      autoClose: UNDO_FOR,
-      actions: [{ label: this._trans.__('Undo'), callback: () => void this._try(null, undo) }]
-    });
+    this._tell(said, () => void this._try(null, undo));
   }
 
   private _title(booking: BookingModel): string {

@@ -1,5 +1,6 @@
 import '../../style/calendar.css';
 
+import { Notification } from '@jupyterlab/apputils';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
@@ -9,7 +10,7 @@ import * as React from 'react';
 import type { ILabManager, ILabState } from '../tokens';
 import type { BookingModel } from '../wire';
 import { windowOf } from './days';
-import { CalendarDesk } from './desk';
+import { CalendarDesk, type Teller } from './desk';
 import { BookingDialog } from './dialog';
 import type { IContext } from './entries';
 import { FeedsDialog } from './feeds';
@@ -22,6 +23,10 @@ import { Refused } from './refused';
 import { SeriesDialog } from './seriesdialog';
 import { Choices, Toolbar } from './toolbar';
 import { tonesOf } from './words';
+
+/** How long a message stays, and how long "Undo" is offered (ms). */
+const STAYS = 5_000;
+const UNDO_FOR = 15_000;
 
 /** The content of the calendar tab. */
 export class CalendarTab extends ReactWidget {
@@ -43,7 +48,11 @@ export class CalendarTab extends ReactWidget {
     super();
     this.addClass('jp-QPI-Calendar');
     this._model = new CalendarModel(_lab);
-    this._desk = new CalendarDesk(this._model, _trans, habits);
+    const tell: Teller = (said, undo) => {
+      const actions = undo ? [{ label: _trans.__('Undo'), callback: undo }] : [];
+      Notification.success(said, { autoClose: undo ? UNDO_FOR : STAYS, actions });
+    };
+    this._desk = new CalendarDesk(this._model, _trans, tell, habits);
     this._kept = JSON.stringify(this._desk.habits);
     this._desk.changed.connect(this._keep, this);
     void this._model.introduce();
