@@ -1,3 +1,4 @@
+import { accountPlugin } from './account/plugin';
 import { adminPlugin } from './admin/plugin';
 import { fileTypePlugin } from './around/filetypeplugin';
 import { notifyPlugin } from './around/notifyplugin';
@@ -20,6 +21,7 @@ export default [
   calendarPlugin,
   queuePlugin,
   qpuPlugin,
+  accountPlugin,
   adminPlugin,
   waysPlugin,
   statusPlugin,
