@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import {
   accountsOf,
+  amount,
   askedAgain,
   entriesCsv,
   follow,
@@ -117,6 +118,21 @@ describe('what the lab tells', () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(reload).toHaveBeenCalledTimes(2);
     leave();
+  });
+});
+
+describe('an amount of time', () => {
+  it.each([
+    [0, '0 s'],
+    [0.00412, '4.12 ms'],
+    [-12.345, '−12.35 s'],
+    [840, '14 min'],
+    [839.98, '14 min'],
+    [7200, '2 h'],
+    [7199.98, '2 h 0 min'],
+    [-75.3, '−1 min 15 s']
+  ])('%d s is short to read', (value, text) => {
+    expect(amount(value, trans)).toBe(text);
   });
 });
 

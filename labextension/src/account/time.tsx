@@ -8,7 +8,15 @@ import { offerUndo, when } from '../admin/section';
 import { length } from '../admin/values';
 import type { AccountModel, TimeRequestIn, TimeRequestList, TimeRequestModel } from '../wire';
 import { useRows } from './live';
-import { accountsOf, askedAgain, groupOf, isCharge, isRequest, timeRequestOf } from './model';
+import {
+  accountsOf,
+  amount,
+  askedAgain,
+  groupOf,
+  isCharge,
+  isRequest,
+  timeRequestOf
+} from './model';
 import type { IRoomProps } from './view';
 
 const PAGE = 50;
@@ -53,11 +61,13 @@ function Accounts({ manager, me, trans }: IRoomProps): React.ReactElement {
         {
           head: trans.__('Available'),
           cell: account =>
-            account.available_s === null ? trans.__('unlimited') : length(account.available_s)
+            account.available_s === null
+              ? trans.__('unlimited')
+              : amount(account.available_s, trans)
         },
-        { head: trans.__('Balance'), cell: account => length(account.balance_s) },
-        { head: trans.__('Set aside'), cell: account => length(account.held_s) },
-        { head: trans.__('Used this month'), cell: account => length(account.used_s) }
+        { head: trans.__('Balance'), cell: account => amount(account.balance_s, trans) },
+        { head: trans.__('Set aside'), cell: account => amount(account.held_s, trans) },
+        { head: trans.__('Used this month'), cell: account => amount(account.used_s, trans) }
       ]}
       empty={trans.__('The lab keeps no account for you.')}
     />

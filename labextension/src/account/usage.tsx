@@ -4,12 +4,11 @@ import * as React from 'react';
 import { Board } from '../admin/board';
 import { at, everything, type Fetch, whole } from '../admin/model';
 import { when } from '../admin/section';
-import { length } from '../admin/values';
 import { save } from '../queue/actions';
 import { CommandIDs } from '../queue/tools';
 import type { EntryModel, EntryPage, Statement } from '../wire';
 import { useRows } from './live';
-import { accountsOf, entriesCsv, groupOf, isCharge, jobOf } from './model';
+import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf } from './model';
 import type { IRoomProps } from './view';
 
 const PAGE = 100;
@@ -71,9 +70,9 @@ function Months({ account, file, manager, trans }: IOfAccount): React.ReactEleme
         { head: trans.__('QPU'), cell: line => line.qpu || '–' },
         { head: trans.__('By'), cell: line => line.person || '–' },
         { head: trans.__('Jobs'), cell: line => line.jobs },
-        { head: trans.__('Used'), cell: line => length(line.used_s) },
-        { head: trans.__('Granted'), cell: line => length(line.granted_s) },
-        { head: trans.__('Refunded'), cell: line => length(line.refunded_s) }
+        { head: trans.__('Used'), cell: line => amount(line.used_s, trans) },
+        { head: trans.__('Granted'), cell: line => amount(line.granted_s, trans) },
+        { head: trans.__('Refunded'), cell: line => amount(line.refunded_s, trans) }
       ]}
       create={{
         id: 'csv',
@@ -109,7 +108,7 @@ function Lines(props: IOfAccount): React.ReactElement {
       columns={[
         { head: trans.__('When'), cell: entry => when(entry.at) },
         { head: trans.__('What'), cell: entry => words[entry.kind] },
-        { head: trans.__('Amount'), cell: entry => signed(entry.amount_s) },
+        { head: trans.__('Amount'), cell: entry => signed(entry.amount_s, trans) },
         { head: trans.__('For'), cell: entry => <Cause {...props} entry={entry} /> },
         { head: trans.__('QPU'), cell: entry => entry.qpu ?? '–' },
         { head: trans.__('By'), cell: entry => entry.person || '–' }
@@ -136,8 +135,8 @@ function kinds(trans: TranslationBundle): Readonly<Record<EntryModel['kind'], st
   };
 }
 
-function signed(amount: number): string {
-  return amount > 0 ? `+${length(amount)}` : length(amount).replace('-', '−');
+function signed(value: number, trans: TranslationBundle): string {
+  return (value > 0 ? '+' : '') + amount(value, trans);
 }
 
 /** The job that a line is of, which opens; else what the line says of itself. */
