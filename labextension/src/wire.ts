@@ -131,6 +131,20 @@ export interface JobProvenance {
   readonly result: Readonly<Record<string, unknown>> | null;
 }
 
+/** One circuit as OpenQASM, or why it has no text. */
+export interface CircuitText {
+  readonly text: string | null;
+  readonly name: string;
+  readonly problem: string;
+}
+
+/** A program to be read: its first circuits, of `total`. What was QPY is written as OpenQASM 3. */
+export interface ProgramText {
+  readonly circuits: readonly CircuitText[];
+  readonly total: number;
+  readonly problem: string;
+}
+
 /**
  * What to run. Text formats use `sources`, one circuit each; QPY uses `data` (base64), one file
  * each.

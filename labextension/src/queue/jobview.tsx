@@ -44,7 +44,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   const { trans } = tools;
   useSignalFrame(model.changed);
   useSignalFrame(tools.bin.changed);
-  const { job, problem, deleted, events, provenance, sources } = model.state;
+  const { job, problem, deleted, events, provenance, sources, text } = model.state;
   const going = tools.bin.has(model.id);
   return (
     <div className="jp-QPI-JobPage">
@@ -80,7 +80,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
           <Head job={job} model={model} tools={tools} />
           <Wait job={job} tools={tools} />
           <Results job={job} model={model} tools={tools} />
-          <ProgramView job={job} sources={sources} tools={tools} />
+          <ProgramView job={job} program={text} sources={sources} tools={tools} />
           <div className="jp-QPI-Columns">
             <Story events={events} tools={tools} />
             <Attempts events={events} tools={tools} />

@@ -44,6 +44,7 @@ from .submit import Submitter
 from .telemetry import TelemetryService
 from .time_requests import TimeRequestService
 from .tokens import TokenService
+from .transcripts import TranscriptService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -64,6 +65,7 @@ class Lab:
         self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard)
         self._checker = Checker(room, sessions, self.drivers)
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
+        self.transcripts = TranscriptService(self.jobs)
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
         self.qpu_sessions = QpuSessionService(room, sessions)
