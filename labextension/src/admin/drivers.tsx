@@ -164,7 +164,8 @@ function Issued(props: {
   );
 }
 
-function Copied(props: {
+/** Text that one has to copy. */
+export function Copied(props: {
   readonly trans: TranslationBundle;
   readonly label: string;
   readonly value: string;

@@ -259,6 +259,7 @@ export function TimeSection({ context, sections }: IPart): React.ReactElement {
   return (
     <Section name="time" title={trans.__('My QPU time')} sections={sections}>
       <p className="jp-QPI-Empty">{account ? balanceText(account, trans) : none}</p>
+      <Open context={context} command="qpi:open-account" label={trans.__('My account')} />
     </Section>
   );
 }
