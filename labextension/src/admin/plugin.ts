@@ -7,6 +7,7 @@ import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/appu
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { labIcon } from '../icon';
+import { addTabCommand } from '../tabs';
 import { ILabManager } from '../tokens';
 import { Rights } from './model';
 
@@ -44,7 +45,7 @@ export const adminPlugin: JupyterFrontEndPlugin<void> = {
       return widget;
     };
     let opening: Promise<MainAreaWidget | null> | null = null;
-    app.commands.addCommand(OPEN, {
+    addTabCommand(app, OPEN, {
       label: trans.__('Lab Administration'),
       caption: trans.__('Manage QPUs, drivers, people, QPU time and notices'),
       icon: labIcon,

@@ -12,6 +12,7 @@ import {
 } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { labIcon } from '../icon';
+import { addTabCommand } from '../tabs';
 import { ILabManager } from '../tokens';
 import type { QpuView } from './view';
 
@@ -54,7 +55,7 @@ export const qpuPlugin: JupyterFrontEndPlugin<void> = {
       return answer.button.accept ? answer.value : null;
     };
 
-    app.commands.addCommand(OPEN_QPU, {
+    addTabCommand(app, OPEN_QPU, {
       label: args => (args.qpu ? trans.__('Open %1', args.qpu) : trans.__('Open QPU…')),
       caption: trans.__('Topology, calibration, telemetry and drivers of a QPU'),
       icon: labIcon,

@@ -6,11 +6,13 @@ import {
 import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { IEditorServices } from '@jupyterlab/codeeditor';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { Widget } from '@lumino/widgets';
 
 import { labIcon } from '../icon';
 import { labFile } from '../request';
+import { addTabCommand } from '../tabs';
 import { ILabManager } from '../tokens';
 import { Bin } from './bin';
 import { CommandIDs, type ITools } from './tools';
@@ -25,7 +27,8 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
     IEditorLanguageRegistry,
     ICommandPalette,
     ITranslator,
-    ILayoutRestorer
+    ILayoutRestorer,
+    IStateDB
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -34,7 +37,8 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
     languages: IEditorLanguageRegistry | null,
     palette: ICommandPalette | null,
     translator: ITranslator | null,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    stateDB: IStateDB | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
     const tools: ITools = {
@@ -49,16 +53,18 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
     const queues = new WidgetTracker<MainAreaWidget>({ namespace: 'qpi-queue' });
     const jobs = new WidgetTracker<MainAreaWidget>({ namespace: 'qpi-job' });
 
-    app.commands.addCommand(CommandIDs.openQueue, {
+    addTabCommand(app, CommandIDs.openQueue, {
       label: trans.__('Job Queue'),
       caption: trans.__('All jobs of the quantum lab'),
       icon: labIcon,
       execute: async () => {
-        const { queueView } = await import('./open');
-        return show(app, queues, 'qpi-queue', trans.__('Jobs'), () => queueView(tools));
+        const { loadView, queueView } = await import('./open');
+        const view = await loadView(stateDB);
+        const make = () => queueView(tools, view, stateDB);
+        return show(app, queues, 'qpi-queue', trans.__('Jobs'), make);
       }
     });
-    app.commands.addCommand(CommandIDs.openJob, {
+    addTabCommand(app, CommandIDs.openJob, {
       label: trans.__('Open Job'),
       icon: labIcon,
       execute: async args => {
@@ -92,6 +98,7 @@ function show(
     tab.title.label = title;
     tab.title.icon = labIcon;
     tab.title.closable = true;
+    tab.toolbar.hide(); // nothing is in it
     app.shell.add(tab, 'main', { type: 'QPI' });
     void tracker.add(tab);
   }
