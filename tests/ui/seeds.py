@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,9 +14,9 @@ from typing import Any
 import httpx
 
 from tests.support.servers import python_env, wait_until
-from tests.ui.conftest import Notebooks, start_jupyterlab
+from tests.ui.conftest import Notebooks
+from tests.ui.labs import client_of, demo_lab, ok, signed_up
 
-PASSWORD = "correct horse battery"
 LONG = 200
 """The longest name of a job, a booking or a notice."""
 BENCH = "bench-" + "W" * 58
@@ -47,35 +46,9 @@ class Lab:
     """A job of the admin in each state."""
 
 
-@contextmanager
-def jupyterlab_at(home: Path, env: dict[str, str], *options: str) -> Iterator[Notebooks]:
-    """JupyterLab with the lab inside, until the block ends."""
-    enabled = "--ServerApp.jpserver_extensions={'qpi_server': True}"
-    process, notebooks = start_jupyterlab(home, env, enabled, *options)
-    try:
-        yield notebooks
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def client_of(notebooks: Notebooks, token: str | None = None) -> httpx.Client:
-    """The lab behind a server, as its user or as the owner of a lab token."""
-    headers = {"Authorization": f"Bearer {notebooks.token if token is None else token}"}
-    return httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, trust_env=False, timeout=30)
-
-
-def ok(answer: httpx.Response) -> Any:
-    assert answer.is_success, answer.text
-    return answer.json()
-
-
 def online(client: httpx.Client) -> set[str]:
-    """The QPUs that take jobs; none while the server starts."""
-    try:
-        return {qpu["name"] for qpu in ok(client.get("qpus"))["qpus"] if qpu["status"] == "online"}
-    except httpx.HTTPError:
-        return set()
+    """The QPUs that take jobs."""
+    return {qpu["name"] for qpu in ok(client.get("qpus"))["qpus"] if qpu["status"] == "online"}
 
 
 def submit(client: httpx.Client, name: str, *, qpu: str = "sim-a", source: str = GHZ, **more: Any) -> str:
@@ -102,14 +75,12 @@ def book(client: httpx.Client, qpu: str, start: datetime, hours: float, **more: 
 @contextmanager
 def seeded_lab(home: Path) -> Iterator[Lab]:
     """A lab with local accounts and something of everything in it."""
-    options = ("--QPIServer.demo=True", "--QPIServer.local_accounts=True")
     with ExitStack() as stack:
-        notebooks = stack.enter_context(jupyterlab_at(home, {"QPI_LAB_DIR": str(home / "lab")}, *options))
+        notebooks = stack.enter_context(demo_lab(home))
         admin = stack.enter_context(client_of(notebooks))
-        wait_until(lambda: len(online(admin)) >= 2, 90, "both QPUs online")
         _chip(admin)
         stack.enter_context(_bench(admin, notebooks, home))
-        pat = stack.enter_context(_person(admin, notebooks, "pat"))
+        pat = stack.enter_context(client_of(notebooks, signed_up(admin, "pat")))
         _rules(admin, pat)
         _bookings(admin, pat)
         yield Lab(notebooks=notebooks, admin=admin, pat=pat, jobs=_jobs(admin, pat))
@@ -138,12 +109,6 @@ def _bench(admin: httpx.Client, notebooks: Notebooks, home: Path) -> Iterator[No
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _person(admin: httpx.Client, notebooks: Notebooks, name: str) -> httpx.Client:
-    ok(admin.post("users", json={"name": name, "roles": ["user"], "password": PASSWORD}))
-    signed_in = ok(admin.post("sign-in", json={"name": name, "password": PASSWORD}))
-    return client_of(notebooks, str(signed_in["token"]))
 
 
 def _rules(admin: httpx.Client, pat: httpx.Client) -> None:

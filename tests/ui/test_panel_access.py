@@ -52,7 +52,8 @@ def surfaces(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
         yield from job(page, lab.jobs[state], state)
     for qpu in (CHIP, "sim-a", BENCH):
         yield from chip(page, qpu)
-    yield from administration(page)
+    yield from sections(page, "qpi:open-admin", ADMIN)
+    yield from sections(page, "qpi:open-account", "#qpi-account")
 
 
 def submit_dialog(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
@@ -83,6 +84,9 @@ def calendar(page: Page) -> Iterator[tuple[str, str]]:
     expect(tab.get_by_label("The address, shown only now")).to_be_visible()
     yield "calendar, subscribing", CALENDAR
     page.keyboard.press("Escape")
+    tab.get_by_role("button", name="Keys").click()
+    yield "calendar, its keys", CALENDAR
+    page.keyboard.press("Escape")
     tab.get_by_role("button", name="Today").click()
 
 
@@ -110,12 +114,12 @@ def queue(page: Page) -> Iterator[tuple[str, str]]:
     search.fill("nothing is called so")
     expect(tab.get_by_text("No job is like that")).to_be_visible()
     yield "queue, nothing found", QUEUE
-    tab.get_by_role("button", name="Show all").click()
+    tab.get_by_role("button", name="Clear filters").first.click()
     tab.get_by_role("textbox", name="Only jobs with this tag").fill("calibration")
     page.keyboard.press("Enter")
     expect(tab.locator('[role="row"][data-key]')).to_have_count(1)
     yield "queue, filtered", QUEUE
-    tab.get_by_role("button", name="Show all").click()
+    tab.get_by_role("button", name="Clear filters").first.click()
 
 
 def job(page: Page, job_id: str, state: str) -> Iterator[tuple[str, str]]:
@@ -141,23 +145,21 @@ def chip(page: Page, qpu: str) -> Iterator[tuple[str, str]]:
     yield f"QPU {qpu[:8]}", root
 
 
-def administration(page: Page) -> Iterator[tuple[str, str]]:
+def sections(page: Page, command: str, root: str) -> Iterator[tuple[str, str]]:
     """Every section, with what can be made new and the first row's questions open, one at a time."""
-    execute(page, "qpi:open-admin")
-    tab = page.locator(ADMIN)
-    expect(tab.get_by_role("tab", name="QPUs")).to_be_visible(timeout=20_000)
+    execute(page, command)
+    tab = page.locator(root)
+    expect(tab.get_by_role("tab").first).to_be_visible(timeout=20_000)
     for section in tab.get_by_role("tab").all():
         section.click()
         name = section.inner_text()
-        expect(tab.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        expect(tab.get_by_role("tabpanel", name=name).get_by_role("heading").first).to_be_visible()
         expect(tab.get_by_text("Loading…")).to_have_count(0)
-        yield f"administration, {name}", ADMIN
-        for opener in tab.locator(".jp-QPI-AdminHead button[aria-expanded]").all():
-            opener.click()
-            yield f"administration, {name}, {opener.inner_text()}", ADMIN
-        for opener in tab.locator("tr[data-key]").first.locator("button[aria-expanded]").all():
-            opener.click()
-            yield f"administration, {name}, {opener.inner_text()}", ADMIN
+        yield name, root
+        for place in (".jp-QPI-AdminHead", "tr[data-key]"):
+            for opener in tab.locator(place).first.locator("button[aria-expanded]").all():
+                opener.click()
+                yield f"{name}, {opener.inner_text()}", root
 
 
 def violations(axe: Axe, page: Page, where: str, root: str) -> list[str]:
