@@ -14,6 +14,9 @@ import { QueueView } from './view';
 
 export { loadView };
 
+/** The longest label of a tab (characters). */
+const LABEL = 40;
+
 /** What the queue tab holds; loaded when the first one opens. */
 export function queueView(tools: ITools, view: ITableView, stateDB: IStateDB | null): Widget {
   const model = new QueueModel(tools.manager, tools.bin, view);
@@ -35,7 +38,10 @@ export function jobView(
   model.changed.connect((_, state) => {
     const tab = view.parent;
     if (tab && state.job) {
-      tab.title.label = state.job.name || state.job.id;
+      const name = state.job.name || state.job.id;
+      // JupyterLab's status bar shows a tab's label in full.
+      tab.title.label = name.length > LABEL ? `${name.slice(0, LABEL)}…` : name;
+      tab.title.caption = name;
     }
   });
   return view;
