@@ -70,7 +70,16 @@ def panel(page: Page, two: Two) -> Iterator[Page]:
 def section(page: Page, name: str) -> Locator:
     """The section of that name, chosen from the list."""
     page.locator("#qpi-account").get_by_role("tab", name=name, exact=True).click()
+    return section_of(page)
+
+
+def section_of(page: Page) -> Locator:
     return page.locator("#qpi-account .jp-QPI-AdminSection")
+
+
+def fits(shown: Locator) -> bool:
+    """Whether nothing of it is beyond the right edge."""
+    return bool(shown.evaluate("element => element.scrollWidth <= element.clientWidth"))
 
 
 def board(page: Page, name: str) -> Locator:
@@ -246,6 +255,7 @@ def test_the_profile_is_changed_as_far_as_it_is_ones_own(panel: Page, two: Two) 
 
     shown.get_by_role("button", name="Change password: pat").click()
     change = shown.get_by_role("button", name="Change the password")
+    assert fits(shown)
     shown.get_by_label("Present password").fill("not this one")
     shown.get_by_label("New password").fill("another horse battery")
     change.click()
@@ -267,13 +277,14 @@ def test_it_fits_a_narrow_window_and_the_keyboard(panel: Page, two: Two) -> None
         shown = section(panel, name)
         expect(shown.get_by_text("Loading…")).to_have_count(0)
         expect(shown.get_by_role("alert")).to_have_count(0)
-        assert shown.evaluate("element => element.scrollWidth <= element.clientWidth"), name
+        assert fits(shown), name
     panel.keyboard.press("Home")
     expect(panel.locator("#qpi-account [role=tab][data-section=time]")).to_be_focused()
     new = panel.get_by_role("button", name="Ask for QPU time…")
     new.focus()
     panel.keyboard.press("Enter")
     expect(panel.get_by_label("How much")).to_be_focused()
+    assert fits(section_of(panel))
     panel.keyboard.type("45 s")
     panel.keyboard.press("Enter")
     expect(row(board(panel, "My requests"), "45 s")).to_contain_text("waiting for an answer")
