@@ -206,6 +206,18 @@ class JobPage(Answer):
     """How many there are in all pages, where the lab keeps count: everybody's, or one person's."""
 
 
+class QpuSession(Answer):
+    """Who holds a QPU for a low-latency loop. It ends at ``until`` at the latest, and earlier when nobody renews it.
+
+    ``holder`` is null where the lab keeps that private.
+    """
+
+    holder: str | None
+    mine: bool
+    opened_at: datetime
+    until: datetime
+
+
 class QpuModel(Answer):
     """One QPU in a list."""
 
@@ -221,6 +233,7 @@ class QpuModel(Answer):
     description: str = ""
     hold: str | None = None
     """Why nothing starts there for now."""
+    session: QpuSession | None = None
 
 
 class QpuChange(Request):

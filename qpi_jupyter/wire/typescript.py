@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import inspect
 
-from . import accounts, bench, bookings, people, rest, telemetry
+from . import accounts, bench, bookings, people, replays, rest, telemetry
 from .events import JUPYTER_SCHEMA_ID
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
@@ -26,8 +26,9 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     accounts.TimeRequestIn, accounts.TimeRequestAnswer, accounts.TimeRequestList,
     people.Me, people.UserIn, people.UserChange, people.UserList, people.GroupIn, people.GroupChange, people.GroupList,
     people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
-    telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList,
+    telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.SimulatorList, bench.ConfigInForce,
+    replays.ReplayIn, replays.ReplayState,
 )  # fmt: skip
 """What the panel reads and sends; the structs inside them come along."""
 

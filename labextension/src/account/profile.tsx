@@ -1,7 +1,8 @@
 import type * as React from 'react';
 
 import { Named } from '../admin/bench';
-import { Board, type IAction } from '../admin/board';
+import { Board } from '../admin/board';
+import type { IAction } from '../admin/deeds';
 import { at, send, whole } from '../admin/model';
 import { when } from '../admin/section';
 import { text } from '../admin/values';

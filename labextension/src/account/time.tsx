@@ -1,7 +1,8 @@
 import type * as React from 'react';
 
 import { Named, Word } from '../admin/bench';
-import { Board, type IAction } from '../admin/board';
+import { Board } from '../admin/board';
+import type { IAction } from '../admin/deeds';
 import type { IField } from '../admin/form';
 import { at, type Fetch, send, whole } from '../admin/model';
 import { offerUndo, when } from '../admin/section';

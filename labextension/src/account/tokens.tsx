@@ -2,7 +2,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { Named } from '../admin/bench';
-import { Board, type IAction } from '../admin/board';
+import { Board } from '../admin/board';
+import type { IAction } from '../admin/deeds';
 import { Copied } from '../admin/drivers';
 import { at, send, whole } from '../admin/model';
 import { when } from '../admin/section';
