@@ -179,6 +179,23 @@ class JobProvenance(Answer):
     result: dict[str, Any] | None = None
 
 
+class CircuitText(Answer):
+    """One circuit as OpenQASM, or why it has no text."""
+
+    text: str | None
+    name: str = ""
+    problem: str = ""
+
+
+class ProgramText(Answer):
+    """A program to be read: its first circuits, of ``total``. What was QPY is written as OpenQASM 3."""
+
+    circuits: list[CircuitText]
+    total: int
+    problem: str = ""
+    """Why there is none."""
+
+
 class JobPage(Answer):
     """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked
     for, even empty: only without ``next`` it is the last."""

@@ -5,11 +5,12 @@ import * as React from 'react';
 import { DriverLogView } from '../qpu/driverlogview';
 import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
 import { Named, nameField, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import { useLive, useQpus } from './live';
 import { at, send, whole } from './model';
 import { type ISectionProps, when } from './section';
-import { text } from './values';
+import { nameIn, text } from './values';
 
 export function Drivers(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
@@ -39,7 +40,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
     run: async values =>
       setIssued(
         await send<DriverRegistered>(request, 'POST', 'drivers', {
-          name: text(values, 'name'),
+          name: nameIn(values, 'name'),
           qpu: text(values, 'qpu'),
           monitor: values.monitor === true
         })
@@ -163,7 +164,8 @@ function Issued(props: {
   );
 }
 
-function Copied(props: {
+/** Text that one has to copy. */
+export function Copied(props: {
   readonly trans: TranslationBundle;
   readonly label: string;
   readonly value: string;

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { Values } from './values';
+import { touchedOf, type Values } from './values';
 
 /** A field of a form. */
 export interface IField {
@@ -32,11 +32,13 @@ export function Question(props: {
   readonly trans: TranslationBundle;
   readonly busy: boolean;
   readonly problem: string | null;
-  readonly onSubmit: (values: Values) => void;
+  readonly onSubmit: (values: Values, touched: ReadonlySet<string>) => void;
   readonly onClose: () => void;
 }): React.ReactElement {
   const { question, trans, busy, problem } = props;
-  const [values, setValues] = React.useState<Values>(question.initial ?? {});
+  const [opened] = React.useState<Values>(question.initial ?? {});
+  const [values, setValues] = React.useState(opened);
+  const meanwhile = touchedOf(opened, question.initial ?? {}).size > 0;
   const [typed, setTyped] = React.useState('');
   const form = React.useRef<HTMLFormElement>(null);
   React.useEffect(() => {
@@ -57,7 +59,7 @@ export function Question(props: {
       onSubmit={event => {
         event.preventDefault();
         if (ready && !busy) {
-          props.onSubmit(values);
+          props.onSubmit(values, touchedOf(opened, values));
         }
       }}
     >
@@ -83,12 +85,20 @@ export function Question(props: {
           />
         )}
       </div>
+      {meanwhile && !busy && (
+        <p className="jp-QPI-AdminText" role="status">
+          {trans.__(
+            'Somebody has changed this meanwhile. What you save replaces only what you have touched here.'
+          )}
+        </p>
+      )}
       {problem !== null && <Problem>{problem}</Problem>}
       <div className="jp-QPI-AdminActions">
         <button
           type="submit"
           className={`jp-mod-styled ${question.danger ? 'jp-mod-warn' : 'jp-mod-accept'}`}
           disabled={busy || !ready}
+          aria-busy={busy}
         >
           {question.submit}
         </button>
@@ -112,7 +122,7 @@ export function Problem(props: { readonly children: React.ReactNode }): React.Re
   );
 }
 
-function Field(props: {
+export function Field(props: {
   readonly field: IField;
   readonly value: string | boolean;
   readonly onChange: (value: string | boolean) => void;

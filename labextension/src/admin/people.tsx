@@ -2,12 +2,13 @@ import type * as React from 'react';
 
 import type { GroupList, GroupModel, UserList, UserModel } from '../wire';
 import { Named, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import type { IField } from './form';
 import { useLive } from './live';
 import { at, type Fetch, send, whole } from './model';
 import { type ISectionProps, when } from './section';
-import { names, text, userChangeOf } from './values';
+import { names, text, touchedPart, userChangeOf } from './values';
 
 const PAGE = 500;
 
@@ -52,7 +53,13 @@ export function People(props: ISectionProps): React.ReactElement {
         },
         submit: trans.__('Save')
       },
-      run: values => send(request, 'PATCH', at('users', user.name), userChangeOf(values, grants))
+      run: (values, touched) =>
+        send(
+          request,
+          'PATCH',
+          at('users', user.name),
+          touchedPart(userChangeOf(values, grants), touched)
+        )
     },
     user.suspended_at === null
       ? {
@@ -169,11 +176,13 @@ export function Groups(props: ISectionProps): React.ReactElement {
         initial: { description: group.description, members: group.members.join(', ') },
         submit: trans.__('Save')
       },
-      run: values =>
-        send(request, 'PATCH', at('groups', group.name), {
+      run: (values, touched) => {
+        const body = {
           description: text(values, 'description'),
           members: names(values, 'members')
-        })
+        };
+        return send(request, 'PATCH', at('groups', group.name), touchedPart(body, touched));
+      }
     },
     {
       id: 'delete',

@@ -24,6 +24,31 @@ export function checked(values: Values, name: string): boolean {
   return values[name] === true;
 }
 
+/** The fields in which two states of a form differ. */
+export function touchedOf(before: Values, after: Values): ReadonlySet<string> {
+  const fields = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return new Set([...fields].filter(name => (before[name] || '') !== (after[name] || '')));
+}
+
+/** The part of a change that was touched, so that nobody else's change is undone; all roles are one field. */
+export function touchedPart<T extends object>(body: T, touched: ReadonlySet<string>): Partial<T> {
+  const names = new Set([...touched].map(name => (name.startsWith('role-') ? 'roles' : name)));
+  return Object.fromEntries(Object.entries(body).filter(([name]) => names.has(name))) as Partial<T>;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** A name as the lab takes it for a QPU, a driver or a simulator. */
+export function nameIn(values: Values, name: string): string {
+  const written = text(values, name);
+  if (!NAME.test(written)) {
+    throw new BadField(
+      `“${written}” is no name: letters, digits, dots, dashes and underscores, and no dot or dash first.`
+    );
+  }
+  return written;
+}
+
 /** Names separated by commas, blanks or lines; each once. */
 export function names(values: Values, name: string): readonly string[] {
   return [...new Set(text(values, name).split(/[\s,;]+/))].filter(word => word !== '');
@@ -49,6 +74,15 @@ export function seconds(written: string): number {
     throw new BadField(`“${written}” is no length of time: write 90 s, 5 min, 1.5 h or 2 d.`);
   }
   return Number((found[1] ?? '').replace(',', '.')) * unit;
+}
+
+/** An amount of time: more than nothing. */
+export function amount(written: string): number {
+  const value = seconds(written);
+  if (value <= 0) {
+    throw new BadField(`“${written}” is no amount of time: write more than 0, such as 5 min.`);
+  }
+  return value;
 }
 
 /** The same the other way round, in the greatest unit that leaves no long fraction. */
@@ -82,6 +116,9 @@ export function count(values: Values, name: string, least = 1): number {
 /** A moment of a datetime-local field, which has the browser's time zone, in UTC; null where it is empty. */
 export function moment(values: Values, name: string): string | null {
   const written = text(values, name);
+  if (written !== '' && Number.isNaN(Date.parse(written))) {
+    throw new BadField(`“${written}” is no date and time.`);
+  }
   return written === '' ? null : new Date(written).toISOString();
 }
 
@@ -133,7 +170,7 @@ export function optionLines(given: Readonly<Record<string, unknown>>): string {
 export function simulatorOf(values: Values): SimulatorIn {
   const qpu = text(values, 'qpu');
   return {
-    name: text(values, 'name'),
+    name: nameIn(values, 'name'),
     executor: text(values, 'executor') === 'qiskit_aer' ? 'qiskit_aer' : 'mock',
     places: count(values, 'places'),
     options: options(text(values, 'options')),
@@ -156,10 +193,10 @@ export function noticeOf(values: Values): NoticeIn {
 /** A request's answer; an approval without an amount grants what was asked for. */
 export function answerOf(status: 'approved' | 'rejected', values: Values): TimeRequestAnswer {
   const reason = text(values, 'reason');
-  const amount = text(values, 'seconds');
-  return status === 'rejected' || amount === ''
+  const granted = text(values, 'seconds');
+  return status === 'rejected' || granted === ''
     ? { status, reason }
-    : { status, reason, seconds: seconds(amount) };
+    : { status, reason, seconds: amount(granted) };
 }
 
 const ROLES = ['user', 'manager', 'admin', 'service'] as const;

@@ -10,6 +10,7 @@ import { Drivers } from './drivers';
 import { Audit, Config } from './log';
 import type { Rights, SectionId } from './model';
 import { Groups, People } from './people';
+import { Replay } from './replay';
 import { Notices, Rules } from './rules';
 import type { ISectionProps } from './section';
 import { Simulators } from './simulators';
@@ -26,6 +27,7 @@ const VIEWS: Readonly<Record<SectionId, (props: ISectionProps) => React.ReactEle
   rules: Rules,
   notices: Notices,
   audit: Audit,
+  replay: Replay,
   config: Config
 };
 
@@ -41,6 +43,7 @@ function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
     rules: trans.__('Booking rules'),
     notices: trans.__('Notices'),
     audit: trans.__('Audit log'),
+    replay: trans.__('Policy replay'),
     config: trans.__('Configuration')
   };
 }
