@@ -105,6 +105,9 @@ export function Question(props: {
         <button type="button" className="jp-mod-styled jp-mod-reject" onClick={props.onClose}>
           {trans.__('Close')}
         </button>
+        <span role="status" className="jp-QPI-Detail">
+          {busy && trans.__('The lab is looking at it…')}
+        </span>
       </div>
     </form>
   );
