@@ -41,8 +41,19 @@ export function Question(props: {
   const meanwhile = touchedOf(opened, question.initial ?? {}).size > 0;
   const [typed, setTyped] = React.useState('');
   const form = React.useRef<HTMLFormElement>(null);
-  React.useEffect(() => {
-    form.current?.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
+  React.useLayoutEffect(() => {
+    const [node, opener] = [form.current, document.activeElement];
+    node?.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
+    return () => {
+      const { activeElement, body } = document;
+      // A button that is switched off while the lab works has lost the focus to the body.
+      if (
+        opener instanceof HTMLElement &&
+        (activeElement === body || node?.contains(activeElement))
+      ) {
+        opener.focus();
+      }
+    };
   }, []);
   const ready = question.typed === undefined || typed === question.typed;
   return (

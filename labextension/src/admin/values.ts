@@ -238,7 +238,9 @@ export function quietHours(written: string): readonly QuietHours[] {
 export function quietLines(quiet: readonly QuietHours[]): string {
   return quiet
     .map(({ start, end, days, timezone }) =>
-      [`${start}-${end}`, days?.join(',') ?? '', timezone ?? ''].filter(Boolean).join(' ')
+      [`${start}-${end}`, days === undefined || days.length === 7 ? '' : days.join(','), timezone]
+        .filter(Boolean)
+        .join(' ')
     )
     .join('\n');
 }
