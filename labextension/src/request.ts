@@ -55,6 +55,11 @@ export function isRefusal(error: unknown): error is ServerConnection.ResponseErr
   return error instanceof ServerConnection.ResponseError;
 }
 
+/** Whether the lab, or the Jupyter server before it, does not know who asks, or lets them do nothing. */
+export function isShutOut(error: unknown): boolean {
+  return isRefusal(error) && [401, 403].includes(error.response.status);
+}
+
 /** What to tell people of something that went wrong. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -131,6 +131,20 @@ export interface JobProvenance {
   readonly result: Readonly<Record<string, unknown>> | null;
 }
 
+/** One circuit as OpenQASM, or why it has no text. */
+export interface CircuitText {
+  readonly text: string | null;
+  readonly name: string;
+  readonly problem: string;
+}
+
+/** A program to be read: its first circuits, of `total`. What was QPY is written as OpenQASM 3. */
+export interface ProgramText {
+  readonly circuits: readonly CircuitText[];
+  readonly total: number;
+  readonly problem: string;
+}
+
 /**
  * What to run. Text formats use `sources`, one circuit each; QPY uses `data` (base64), one file
  * each.
@@ -168,6 +182,17 @@ export interface SubmitRequest {
   readonly origin?: OriginIn;
 }
 
+/**
+ * Who holds a QPU for a low-latency loop. It ends at `until` at the latest, and earlier when
+ * nobody renews it.
+ */
+export interface QpuSession {
+  readonly holder: string | null;
+  readonly mine: boolean;
+  readonly opened_at: string;
+  readonly until: string;
+}
+
 /** One QPU in a list. */
 export interface QpuModel {
   readonly name: string;
@@ -181,6 +206,7 @@ export interface QpuModel {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
 }
 
 export interface QpuList {
@@ -239,6 +265,7 @@ export interface QpuDetail {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
   readonly manifest: Manifest | null;
 }
 
@@ -423,7 +450,7 @@ export interface FeedList {
 export interface SessionModel {
   readonly id: string;
   readonly qpu: string;
-  readonly holder: string;
+  readonly holder: string | null;
   readonly opened_at: string;
   readonly expires_at: string;
   readonly closed_at: string | null;
@@ -726,6 +753,21 @@ export interface QpuDriver {
 
 export interface QpuDriverList {
   readonly drivers: readonly QpuDriver[];
+}
+
+/** One line of a driver's own log; `dropped` lines right before it were left out. */
+export interface DriverLogLine {
+  readonly seq: number;
+  readonly at: string;
+  readonly level: 'critical' | 'error' | 'info' | 'warning';
+  readonly logger: string;
+  readonly message: string;
+  readonly dropped: number;
+}
+
+/** The last lines of a driver's log, oldest first. */
+export interface DriverLog {
+  readonly lines: readonly DriverLogLine[];
 }
 
 /** A driver of a QPU. `embedded`: a simulator that the lab's own server starts. */

@@ -28,3 +28,5 @@ class EventName(StrEnum):
     PERSON_CHANGED = "person.changed"
     REPLAY_CHANGED = "replay.changed"
     """A replay of the past begins, goes on or ends; ``data`` has its ``state`` and ``progress``."""
+    DRIVER_LOGGED = "driver.logged"
+    """A driver has written into its log; for those who read everybody's events."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -68,10 +69,10 @@ def job(name: str) -> dict[str, Any]:
     return {"program": program, "options": {"shots": 20_000}, "qpu": CHIP, "name": name}
 
 
-def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None) -> Any:
+def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"token {notebooks.token}"}
-    with urlopen(Request(f"{notebooks.url}/qpi/v1/{path}", data, headers), timeout=10) as answer:
+    with urlopen(Request(f"{notebooks.url}/qpi/v1/{path}", data, headers, method=method), timeout=10) as answer:
         return json.load(answer)
 
 
@@ -189,3 +190,59 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     tab.locator(".jp-QPI-Selected").get_by_title("History of T2, qubit 12").click()
     expect(tab.locator(".jp-QPI-History canvas")).to_be_visible()
     pictures(page, tab)
+
+
+def test_a_session_shows_as_it_begins_and_ends(page_of_lab: Page, lab: Notebooks) -> None:
+    page = page_of_lab
+    tab = open_tab(page, "sim-b")
+    page.evaluate("() => window.jupyterapp.shell.activateById('qpi-panel')")
+    card = page.locator('.jp-QPI-Card[data-key="sim-b"]')
+    expect(card).to_contain_text("Not booked")
+    session = ask(lab, "sessions", {"qpu": "sim-b", "budget_s": 900, "idle_s": 600})
+    expect(card).to_contain_text("In your session until", timeout=3_000)
+    expect(tab.locator(".jp-QPI-Facts")).to_contain_text("you, in a session until", timeout=3_000)
+    ask(lab, f"sessions/{session['id']}", method="DELETE")
+    expect(card).to_contain_text("Not booked", timeout=3_000)
+    expect(tab.locator(".jp-QPI-Facts")).to_contain_text("nobody", timeout=3_000)
+
+
+def test_what_a_driver_says_is_read_as_it_says_it(page_of_lab: Page, lab: Notebooks) -> None:
+    page = page_of_lab
+    tab = open_tab(page, CHIP)
+    drivers = tab.get_by_role("region", name="Drivers")
+    opener = drivers.get_by_role("button", name="Log of control-pc")
+    opener.click()
+    log = drivers.get_by_role("log", name="Log of control-pc")
+    expect(log).to_be_focused()
+    linked = log.locator(".jp-QPI-LogLine").first
+    expect(linked).to_contain_text(re.compile(rf"info\s+linked to {lab.url} as a driver of {CHIP}"))
+
+    # A new line comes by itself, and the end stays in view.
+    lines = log.locator(".jp-QPI-LogLine")
+    before = lines.count()
+    kill_executors("control-pc")
+    expect(lines.nth(before)).to_contain_text("was ended by SIGKILL; a new one starts", timeout=10_000)
+    expect(lines.last).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(log).to_have_count(0)
+    expect(opener).to_be_focused()
+    wait_until(lambda: status_of(lab, CHIP) == "online", 40, f"{CHIP} online")
+
+
+def kill_executors(driver: str) -> None:
+    """End the children of a driver; it starts new ones."""
+    for process in psutil.Process().children(recursive=True):
+        if driver in process.cmdline():
+            for child in process.children():
+                child.kill()
+
+
+def test_whoever_may_not_operate_qpus_is_shown_no_log(page: Page, lab: Notebooks) -> None:
+    me = ask(lab, "me")
+    me["permissions"].remove("qpus:operate")
+    page.route("**/qpi/v1/me?*", lambda route: route.fulfill(json=me))
+    page.route("**/qpi/v1/me", lambda route: route.fulfill(json=me))
+    for one in loaded(page, lab):
+        drivers = open_tab(one, CHIP).get_by_role("region", name="Drivers")
+        expect(drivers).to_contain_text("control-pc")
+        expect(drivers.get_by_role("button")).to_have_count(0)

@@ -2,6 +2,7 @@ import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { DriverLogView } from '../qpu/driverlogview';
 import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
 import { Named, nameField, Word } from './bench';
 import { Board } from './board';
@@ -18,6 +19,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
     whole(async () => (await request<DriverList>('drivers')).drivers)
   );
   const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
+  const [logged, setLogged] = React.useState<DriverDetail | null>(null);
   const qpus = useQpus(manager).map(({ name }) => ({ value: name, label: name }));
   const create: IAction = {
     id: 'register',
@@ -44,38 +46,39 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         })
       )
   };
-  const actions = (driver: DriverDetail): readonly IAction[] =>
-    driver.embedded
-      ? []
-      : [
-          {
-            id: 'renew',
-            label: trans.__('New token'),
-            ask: {
-              text: trans.__(
-                'The present token of %1 ends at once: the driver stops until it has the new one.',
-                driver.name
-              ),
-              submit: trans.__('Make a new token'),
-              danger: true
-            },
-            run: async () =>
-              setIssued(
-                await send<DriverRegistered>(request, 'POST', at('drivers', driver.name, 'token'))
-              )
-          },
-          {
-            id: 'revoke',
-            label: trans.__('Revoke'),
-            ask: {
-              text: trans.__('%1 loses its token and its link, and what it runs.', driver.name),
-              typed: driver.name,
-              submit: trans.__('Revoke this driver'),
-              danger: true
-            },
-            run: () => send(request, 'DELETE', at('drivers', driver.name))
-          }
-        ];
+  const actions = (driver: DriverDetail): readonly IAction[] => [
+    { id: 'log', label: trans.__('Log'), run: async () => setLogged(driver) },
+    ...(driver.embedded ? [] : deeds(driver))
+  ];
+  const deeds = (driver: DriverDetail): readonly IAction[] => [
+    {
+      id: 'renew',
+      label: trans.__('New token'),
+      ask: {
+        text: trans.__(
+          'The present token of %1 ends at once: the driver stops until it has the new one.',
+          driver.name
+        ),
+        submit: trans.__('Make a new token'),
+        danger: true
+      },
+      run: async () =>
+        setIssued(
+          await send<DriverRegistered>(request, 'POST', at('drivers', driver.name, 'token'))
+        )
+    },
+    {
+      id: 'revoke',
+      label: trans.__('Revoke'),
+      ask: {
+        text: trans.__('%1 loses its token and its link, and what it runs.', driver.name),
+        typed: driver.name,
+        submit: trans.__('Revoke this driver'),
+        danger: true
+      },
+      run: () => send(request, 'DELETE', at('drivers', driver.name))
+    }
+  ];
   return (
     <Board
       title={trans.__('Drivers')}
@@ -121,6 +124,16 @@ export function Drivers(props: ISectionProps): React.ReactElement {
       empty={trans.__('No driver is registered yet.')}
     >
       {issued !== null && <Issued issued={issued} trans={trans} onClose={() => setIssued(null)} />}
+      {logged !== null && (
+        <DriverLogView
+          key={logged.name}
+          manager={manager}
+          qpu={logged.qpu}
+          driver={logged.name}
+          trans={trans}
+          onClose={() => setLogged(null)}
+        />
+      )}
     </Board>
   );
 }
@@ -151,7 +164,8 @@ function Issued(props: {
   );
 }
 
-function Copied(props: {
+/** Text that one has to copy. */
+export function Copied(props: {
   readonly trans: TranslationBundle;
   readonly label: string;
   readonly value: string;

@@ -31,16 +31,20 @@ export interface IButtonProps {
   readonly look?: 'accept' | 'reject' | 'warn';
   readonly type?: 'button' | 'submit';
   readonly disabled?: boolean;
+  /** What it is called, where its sign does not say so. */
+  readonly label?: string;
   readonly children: React.ReactNode;
 }
 
 export function Button(props: IButtonProps): React.ReactElement {
-  const { look = 'reject', type = 'button', disabled = false } = props;
+  const { look = 'reject', type = 'button', disabled = false, label } = props;
   return (
     <button
       type={type}
       className={`jp-QPI-Button jp-mod-styled jp-mod-${look}`}
       disabled={disabled}
+      aria-label={label}
+      title={label}
       onClick={props.onClick}
     >
       {props.children}

@@ -36,7 +36,7 @@ export class EventReader implements IDisposable {
   }
 
   private _onState(): void {
-    const lost = this._manager.state.connection === 'lost';
+    const lost = ['lost', 'refused'].includes(this._manager.state.connection);
     if (this._wasLost && !lost) {
       if (this._last === null) {
         this._to.lost();

@@ -25,6 +25,7 @@ from .clock import Clock
 from .config import LabConfig
 from .dispatch import Dispatcher
 from .door import Door
+from .driver_logs import DriverLogs
 from .drivers import DriverService
 from .embedded import EmbeddedService
 from .events import EventService
@@ -45,6 +46,7 @@ from .submit import Submitter
 from .telemetry import TelemetryService
 from .time_requests import TimeRequestService
 from .tokens import TokenService
+from .transcripts import TranscriptService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -62,9 +64,13 @@ class Lab:
         self._dispatcher = Dispatcher(room, sessions)
         self.telemetry = TelemetryService(room, sessions)
         self._reconciler = Reconciler(room, sessions, self._greeted)
-        self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard)
+        self.driver_logs = DriverLogs(room)
+        self.drivers = DriverService(
+            room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard, self.driver_logs.heard
+        )
         self._checker = Checker(room, sessions, self.drivers)
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
+        self.transcripts = TranscriptService(self.jobs)
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
         self.qpu_sessions = QpuSessionService(room, sessions)
