@@ -8,7 +8,7 @@ import type { IField } from './form';
 import { useLive } from './live';
 import { at, type Fetch, send, whole } from './model';
 import { type ISectionProps, listed, when } from './section';
-import { names, text, touchedPart, userChangeOf } from './values';
+import { nameIn, names, passwordIn, text, touchedPart, userChangeOf } from './values';
 
 const PAGE = 100;
 
@@ -102,11 +102,11 @@ export function People(props: ISectionProps): React.ReactElement {
       submit: trans.__('Add')
     },
     run: values => {
-      const password = values.password;
+      const password = passwordIn(values);
       return send(request, 'POST', 'users', {
         ...userChangeOf(values, grants),
-        name: text(values, 'name'),
-        ...(typeof password === 'string' && password !== '' ? { password } : {})
+        name: nameIn(values, 'name', true),
+        ...(password === null ? {} : { password })
       });
     }
   };
@@ -225,7 +225,7 @@ export function Groups(props: ISectionProps): React.ReactElement {
         },
         run: values =>
           send(request, 'POST', 'groups', {
-            name: text(values, 'name'),
+            name: nameIn(values, 'name'),
             description: text(values, 'description'),
             members: names(values, 'members')
           })
