@@ -48,8 +48,7 @@ export function useListing<T>(listing: Listing<T>): IListing<T> {
 export function Board<T>(props: IBoard<T>): React.ReactElement {
   const { trans, listing } = props;
   const state = useListing(listing);
-  const title = React.useRef<HTMLHeadingElement>(null);
-  const deeds = useDeeds(listing, title);
+  const deeds = useDeeds(listing);
   const [sought, setSought] = React.useState('');
   const rows = matching(props, state.rows, sought, deeds.asked?.row);
   const seek = (text: string) => {
@@ -72,9 +71,8 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
     <>
       <Head
         {...props}
-        title={title}
-        heading={props.title}
         deeds={deeds}
+        searchable={props.found !== undefined || props.onSeek !== undefined}
         onSeek={seek}
         sought={sought}
       />
@@ -132,21 +130,18 @@ function matching<T>(
 }
 
 function Head<T>(
-  props: Omit<IBoard<T>, 'title'> & {
-    readonly heading: string;
-    readonly title: React.RefObject<HTMLHeadingElement>;
+  props: IBoard<T> & {
     readonly deeds: IDeeds;
     readonly sought: string;
+    readonly searchable: boolean;
     readonly onSeek: (text: string) => void;
   }
 ): React.ReactElement {
   const { trans, create, listing, deeds } = props;
   return (
-    <header className="jp-QPI-AdminHead">
-      <h2 ref={props.title} tabIndex={-1}>
-        {props.heading}
-      </h2>
-      {(props.found !== undefined || props.onSeek !== undefined) && (
+    <div className="jp-QPI-AdminHead">
+      <h2>{props.title}</h2>
+      {props.searchable && (
         <input
           type="search"
           className="jp-mod-styled"
@@ -167,7 +162,7 @@ function Head<T>(
         <refreshIcon.react tag="span" width="16px" height="16px" />
       </button>
       {create !== undefined && <DeedButton action={create} row={NEW} deeds={deeds} />}
-    </header>
+    </div>
   );
 }
 

@@ -25,7 +25,6 @@ export const NEW = '';
 interface IAsked {
   readonly row: string;
   readonly id: string;
-  readonly opener: HTMLElement | null;
 }
 
 export interface IDeeds {
@@ -38,12 +37,11 @@ export interface IDeeds {
 }
 
 /** What is being asked, done, or was refused on a board. */
-export function useDeeds<T>(listing: Listing<T>, home: React.RefObject<HTMLElement>): IDeeds {
+export function useDeeds<T>(listing: Listing<T>): IDeeds {
   const [asked, setAsked] = React.useState<IAsked | null>(null);
   const [busy, setBusy] = React.useState(false);
   const [problem, setProblem] = React.useState<string | null>(null);
   const close = () => {
-    asked?.opener?.focus();
     setAsked(null);
     setProblem(null);
   };
@@ -52,12 +50,8 @@ export function useDeeds<T>(listing: Listing<T>, home: React.RefObject<HTMLEleme
     setProblem(null);
     try {
       await action.run(values, touched);
-      asked?.opener?.focus();
       setAsked(null);
       await listing.load();
-      if (document.activeElement === document.body) {
-        home.current?.focus(); // what had the focus is gone with its row
-      }
     } catch (error) {
       setProblem(said(error));
     } finally {
@@ -73,8 +67,7 @@ export function useDeeds<T>(listing: Listing<T>, home: React.RefObject<HTMLEleme
       setAsked(null);
       void run(action, {}, new Set());
     } else {
-      const opener = document.activeElement;
-      setAsked({ row, id: action.id, opener: opener instanceof HTMLElement ? opener : null });
+      setAsked({ row, id: action.id });
     }
   };
   return { asked, busy, problem, begin, close, run };

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { touchedOf, type Values } from './values';
+import { text, touchedOf, type Values } from './values';
 
 /** A field of a form. */
 export interface IField {
@@ -40,9 +40,21 @@ export function Question(props: {
   const [values, setValues] = React.useState(opened);
   const meanwhile = touchedOf(opened, question.initial ?? {}).size > 0;
   const [typed, setTyped] = React.useState('');
+  const [blank, setBlank] = React.useState<string | null>(null);
   const form = React.useRef<HTMLFormElement>(null);
-  React.useEffect(() => {
-    form.current?.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
+  React.useLayoutEffect(() => {
+    const [node, opener] = [form.current, document.activeElement];
+    node?.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
+    return () => {
+      const { activeElement, body } = document;
+      // A button that is switched off while the lab works has lost the focus to the body.
+      if (
+        opener instanceof HTMLElement &&
+        (activeElement === body || node?.contains(activeElement))
+      ) {
+        opener.focus();
+      }
+    };
   }, []);
   const ready = question.typed === undefined || typed === question.typed;
   return (
@@ -58,7 +70,11 @@ export function Question(props: {
       }}
       onSubmit={event => {
         event.preventDefault();
-        if (ready && !busy) {
+        const empty = question.fields?.find(
+          field => field.required && text(values, field.name) === ''
+        );
+        setBlank(empty?.label ?? null);
+        if (ready && !busy && empty === undefined) {
           props.onSubmit(values, touchedOf(opened, values));
         }
       }}
@@ -92,7 +108,11 @@ export function Question(props: {
           )}
         </p>
       )}
-      {problem !== null && <Problem>{problem}</Problem>}
+      {blank !== null ? (
+        <Problem>{trans.__('Nothing stands in “%1”.', blank)}</Problem>
+      ) : (
+        problem !== null && <Problem>{problem}</Problem>
+      )}
       <div className="jp-QPI-AdminActions">
         <button
           type="submit"

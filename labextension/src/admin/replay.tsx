@@ -23,9 +23,9 @@ export function Replay(props: ISectionProps): React.ReactElement {
   const lost = seen.current && state?.replay === null;
   return (
     <>
-      <header className="jp-QPI-AdminHead">
+      <div className="jp-QPI-AdminHead">
         <h2>{trans.__('Policy replay')}</h2>
-      </header>
+      </div>
       <p className="jp-QPI-AdminText">
         {trans.__(
           'What would have become of jobs and bookings of the past under another policy? The lab’s own planner runs them again, in a time of its own. It changes nothing: no job, no booking, no setting.'
@@ -51,6 +51,11 @@ export function Replay(props: ISectionProps): React.ReactElement {
             'The lab’s server was started anew, and the replay ended with it: run it again.'
           )}
         </Problem>
+      )}
+      {state?.replay === null && !lost && (
+        <p className="jp-QPI-AdminEmpty">
+          {trans.__('No replay has been run since the lab’s server started.')}
+        </p>
       )}
       {state?.replay && (
         <Outcome
@@ -120,7 +125,7 @@ function Asking(props: {
             choices: [
               ...SPANS.map(days => ({ value: days, label: trans.__('the last %1 days', days) })),
               { value: 'between', label: trans.__('a time that I choose') },
-              { value: 'invented', label: trans.__('an invented month: 50 people, 60 000 jobs') }
+              { value: 'invented', label: trans.__('an invented busy month') }
             ]
           }}
           value={span}
