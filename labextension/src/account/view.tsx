@@ -6,6 +6,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 
+import { handFocus, keepFocus } from '../focus';
 import type { LabFile } from '../request';
 import type { ILabManager } from '../tokens';
 import type { Me } from '../wire';
@@ -43,14 +44,19 @@ export class AccountView extends ReactWidget {
   constructor(private readonly _tools: IAccountTools) {
     super();
     this.addClass('jp-QPI-Admin');
+    keepFocus(this.node, () => this._tab);
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus();
+    void handFocus(this, () => this._tab);
   }
 
   protected override render(): React.ReactElement {
     return <Account {...this._tools} />;
+  }
+
+  private get _tab(): HTMLElement | null {
+    return this.node.querySelector('[role=tab][aria-selected=true]');
   }
 }
 

@@ -123,7 +123,9 @@ export function Drivers(props: ISectionProps): React.ReactElement {
       create={create}
       empty={trans.__('No driver is registered yet.')}
     >
-      {issued !== null && <Issued issued={issued} trans={trans} onClose={() => setIssued(null)} />}
+      {issued !== null && (
+        <Issued key={issued.token} issued={issued} trans={trans} onClose={() => setIssued(null)} />
+      )}
       {logged !== null && (
         <DriverLogView
           key={logged.name}
@@ -138,6 +140,11 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   );
 }
 
+/** Where to read on. */
+function focused(heading: HTMLElement | null): void {
+  heading?.focus();
+}
+
 /** What a driver needs, which the lab shows only once. */
 function Issued(props: {
   readonly issued: DriverRegistered;
@@ -147,7 +154,9 @@ function Issued(props: {
   const { issued, trans } = props;
   return (
     <section className="jp-QPI-AdminIssued" aria-label={trans.__('Token of %1', issued.name)}>
-      <h3>{trans.__('%1 can start', issued.name)}</h3>
+      <h3 ref={focused} tabIndex={-1}>
+        {trans.__('%1 can start', issued.name)}
+      </h3>
       <p className="jp-QPI-AdminText">
         {trans.__('The token in here is shown only now. Whoever has it can drive %1.', issued.qpu)}
       </p>

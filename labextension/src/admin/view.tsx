@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { handFocus, keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
 import { Qpus } from './bench';
 import { Drivers } from './drivers';
@@ -57,14 +58,19 @@ export class AdminView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Admin');
+    keepFocus(this.node, () => this._tab);
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus();
+    void handFocus(this, () => this._tab);
   }
 
   protected override render(): React.ReactElement {
     return <Administration manager={this._manager} rights={this._rights} trans={this._trans} />;
+  }
+
+  private get _tab(): HTMLElement | null {
+    return this.node.querySelector('[role=tab][aria-selected=true]');
   }
 }
 

@@ -36,7 +36,11 @@ export const waysPlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__('Show the QPUs and my jobs'),
       icon: labIcon,
       describedBy: { args: { type: 'object', properties: {} } },
-      execute: () => app.shell.activateById(PANEL_ID)
+      execute: async () => {
+        // The command palette gives the focus back to the tab behind it once a command has begun: only after that.
+        await Promise.resolve();
+        app.shell.activateById(PANEL_ID);
+      }
     });
     palette?.addItem({ command: OPEN_PANEL, category: name });
     // The tabs bring their own commands: by then, all that there are

@@ -59,7 +59,7 @@ function Log(props: IDriverLogProps & { readonly model: DriverLogModel }): React
         }
       }}
     >
-      <header className="jp-QPI-LogHead">
+      <div className="jp-QPI-LogHead">
         <h3>{title}</h3>
         {!follows && (
           <button type="button" className="jp-mod-styled" onClick={follow}>
@@ -80,7 +80,7 @@ function Log(props: IDriverLogProps & { readonly model: DriverLogModel }): React
         <button type="button" className="jp-mod-styled" onClick={props.onClose}>
           {trans.__('Close')}
         </button>
-      </header>
+      </div>
       {problem !== null && (
         <p role="alert" className="jp-QPI-LogProblem">
           {problem}

@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
+import { keepFocus } from '../focus';
 import { qpuRow } from '../rows';
 import type { ILabManager } from '../tokens';
 import type { QpuDetail, QpuDriver } from '../wire';
@@ -26,7 +27,7 @@ export class QpuView extends ReactWidget {
     this._manager = manager;
     this._model = new QpuTabModel(manager, qpu);
     this.addClass('jp-QPI-QpuTab');
-    this.node.tabIndex = -1;
+    keepFocus(this.node, () => this.node);
   }
 
   override dispose(): void {
@@ -152,7 +153,7 @@ function Header(props: {
     [trans.__('Waiting'), String(detail.queued)]
   ];
   return (
-    <header className="jp-QPI-QpuHead">
+    <div className="jp-QPI-QpuHead">
       <h1>
         <span className="jp-QPI-QpuName">{detail.name}</span>
         <span className="jp-QPI-Pill" data-tone={tone}>
@@ -169,7 +170,7 @@ function Header(props: {
           </div>
         ))}
       </dl>
-    </header>
+    </div>
   );
 }
 

@@ -2,6 +2,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
 import { Act } from '../act';
+import { keepFocus } from '../focus';
 import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
@@ -24,7 +25,7 @@ export class JobView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Job');
-    this.node.tabIndex = 0; // so that the arrow keys scroll it
+    keepFocus(this.node, () => this.node);
     void _model.refresh();
   }
 
@@ -116,7 +117,7 @@ function Head(props: IProps): React.ReactElement {
     job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''
   ];
   return (
-    <header className="jp-QPI-JobHead" data-tone={row.tone}>
+    <div className="jp-QPI-JobHead" data-tone={row.tone}>
       <div className="jp-QPI-JobTitle">
         <h1 title={job.id}>{row.title}</h1>
         <span className="jp-QPI-Badge" role="status">
@@ -138,7 +139,7 @@ function Head(props: IProps): React.ReactElement {
       </div>
       <Buttons {...props} />
       {model.editable && <JobForm job={job} model={model} tools={tools} />}
-    </header>
+    </div>
   );
 }
 
