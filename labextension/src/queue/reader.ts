@@ -54,7 +54,9 @@ export class EventReader implements IDisposable {
         return;
       }
       this._last = Math.max(this._last ?? 0, page.cursor);
-      if (page.events.length === MOST) {
+      const [first] = page.events;
+      const pruned = first !== undefined && first.prev < after;
+      if (page.events.length === MOST || pruned) {
         this._to.lost();
       } else {
         page.events.forEach(event => void this._to.heard(event));
