@@ -1,4 +1,4 @@
-"""The panel in Jupyter Notebook 7, whose pages hold one document each: the side panel is there, tabs open in JupyterLab."""
+"""The panel in Jupyter Notebook 7, whose pages hold one document each: tabs open in JupyterLab."""
 
 from __future__ import annotations
 
