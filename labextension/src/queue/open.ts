@@ -5,6 +5,7 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import type { Widget } from '@lumino/widgets';
 
 import { registerOpenQasm } from '../around/openqasm';
+import { shortened } from './actions';
 import { JobDetail } from './jobmodel';
 import { JobView } from './jobview';
 import { type ITableView, loadView, saveView } from './kept';
@@ -35,7 +36,9 @@ export function jobView(
   model.changed.connect((_, state) => {
     const tab = view.parent;
     if (tab && state.job) {
-      tab.title.label = state.job.name || state.job.id;
+      const name = state.job.name || state.job.id;
+      tab.title.label = shortened(name); // the status bar has the whole label
+      tab.title.caption = name;
     }
   });
   return view;
