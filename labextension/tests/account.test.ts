@@ -12,6 +12,7 @@ import {
   isCharge,
   isRequest,
   jobOf,
+  newestFirst,
   reaches,
   sectionsFor,
   shellLines,
@@ -19,7 +20,7 @@ import {
   tokenOf
 } from '../src/account/model';
 import type { ILabManager, ILabState } from '../src/tokens';
-import type { EntryModel, EventModel, TimeRequestModel } from '../src/wire';
+import type { EntryModel, EventModel, StatementLine, TimeRequestModel } from '../src/wire';
 import { event } from './faults';
 
 const trans = nullTranslator.load('qpi-jupyter');
@@ -181,6 +182,20 @@ describe('a token', () => {
     expect(shellLines('http://127.0.0.1:8888/', 'qpi_abc')).toBe(
       "export QPI_LAB_URL='http://127.0.0.1:8888/'\nexport QPI_LAB_TOKEN='qpi_abc'"
     );
+  });
+});
+
+describe('the statement', () => {
+  it('has the newest month first, and its QPUs as they come', () => {
+    const lines = ['2029-12 a', '2030-01 a', '2030-01 b'].map(line => {
+      const [month = '', qpu = ''] = line.split(' ');
+      return { month, qpu } as StatementLine;
+    });
+    expect(newestFirst(lines).map(({ month, qpu }) => `${month} ${qpu}`)).toEqual([
+      '2030-01 a',
+      '2030-01 b',
+      '2029-12 a'
+    ]);
   });
 });
 

@@ -26,6 +26,7 @@ import {
   noticeOf,
   optionLines,
   options,
+  passwordIn,
   quietHours,
   quietLines,
   ruleOf,
@@ -358,6 +359,17 @@ describe('forms', () => {
 
   it.each(['', ' ', 'two words', '-dash', '<b>', 'ä'])('take no “%s” for a name', name => {
     expect(() => nameIn({ name }, 'name')).toThrow('is no name');
+  });
+
+  it('take an address for the name of a person', () => {
+    expect(nameIn({ name: 'ann@lab.example' }, 'name', true)).toBe('ann@lab.example');
+    expect(() => nameIn({ name: 'ann@lab.example' }, 'name')).toThrow('is no name');
+  });
+
+  it('take no short password', () => {
+    expect(passwordIn({ password: '' })).toBeNull();
+    expect(passwordIn({ password: ' 234567890' })).toBe(' 234567890');
+    expect(() => passwordIn({ password: '123456789' })).toThrow('10 characters');
   });
 
   it('grant and take back more than nothing', () => {

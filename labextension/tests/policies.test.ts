@@ -130,6 +130,7 @@ describe('the comparison', () => {
     const titles = comparison([result('a', 1)], trans).map(({ title }) => title);
     expect(titles).toContain('Waiting: priority 5');
     expect(titles).not.toContain('Waiting: light users');
+    expect(comparison([result('a', 1)], trans)[0]?.text).toMatch(/ 4 jobs\.$/);
   });
 
   it('names the people by how much they asked for', () => {

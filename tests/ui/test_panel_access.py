@@ -116,7 +116,7 @@ def surfaces(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
     yield from queue(page)
     for state in ("completed", "failed", "running", "pending"):
         yield from job(page, lab.jobs[state], state)
-    for qpu in (CHIP, "sim-a", BENCH):
+    for qpu in (CHIP, BENCH):
         yield from chip(page, qpu)
     yield from sections(page, "qpi:open-admin", ADMIN)
     yield from sections(page, "qpi:open-account", "#qpi-account")
@@ -194,9 +194,10 @@ def job(page: Page, job_id: str, state: str) -> Iterator[tuple[str, str]]:
     expect(tab.get_by_role("region", name="Story")).to_be_visible(timeout=20_000)
     expect(tab.get_by_role("region", name="Program").locator(".cm-content")).to_be_visible()
     yield f"job, {state}", f"#qpi-job-{job_id}"
-    tab.get_by_role("button", name="Edit name").click()
-    yield f"job, {state}, edited", f"#qpi-job-{job_id}"
-    tab.get_by_role("button", name="Leave as it is").click()
+    if state == "completed":
+        tab.get_by_role("button", name="Edit name").click()
+        yield "job, edited", f"#qpi-job-{job_id}"
+        tab.get_by_role("button", name="Leave as it is").click()
 
 
 def chip(page: Page, qpu: str) -> Iterator[tuple[str, str]]:
@@ -239,7 +240,7 @@ def violations(axe: Axe, page: Page, where: str, root: str) -> list[str]:
 
 
 def test_axe_sees_the_colours(panel: Page) -> None:
-    panel.add_style_tag(content=".jp-QPI-Empty { color: var(--jp-layout-color2) }")
+    panel.add_style_tag(content=".jp-QPI-Detail { color: var(--jp-layout-color2) }")
     assert "color-contrast" in "".join(violations(Axe(), panel, "side panel", SIDE))
 
 

@@ -12,13 +12,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.faults.lab import BELL
 from tests.support.servers import python_env, wait_until
@@ -195,7 +197,7 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
 def test_a_session_shows_as_it_begins_and_ends(page_of_lab: Page, lab: Notebooks) -> None:
     page = page_of_lab
     tab = open_tab(page, "sim-b")
-    page.evaluate("() => window.jupyterapp.shell.activateById('qpi-panel')")
+    page.evaluate("() => window.jupyterapp.shell.activateById('qpi-lab-panel')")
     card = page.locator('.jp-QPI-Card[data-key="sim-b"]')
     expect(card).to_contain_text("Not booked")
     session = ask(lab, "sessions", {"qpu": "sim-b", "budget_s": 900, "idle_s": 600})
@@ -229,11 +231,46 @@ def test_what_a_driver_says_is_read_as_it_says_it(page_of_lab: Page, lab: Notebo
     wait_until(lambda: status_of(lab, CHIP) == "online", 40, f"{CHIP} online")
 
 
+def test_a_long_log_stays_where_it_is_read(page_of_lab: Page) -> None:
+    page = page_of_lab
+    levels = ("info", "warning", "error")
+
+    def answer(route: Route) -> None:
+        after = int(parse_qs(urlsplit(route.request.url).query)["after"][0])
+        new = range(1, 61) if after == 0 else range(after + 1, after + 2)
+        lines = [
+            {"seq": n, "at": "2030-01-01T00:00:00Z", "level": levels[n % 3], "logger": "x", "message": f"line {n} <b>",
+             "dropped": 7 * (n == 2)}
+            for n in new
+        ]  # fmt: skip
+        route.fulfill(json={"lines": lines})
+
+    page.route("**/drivers/control-pc/log?*", answer)
+    tab = open_tab(page, CHIP)
+    drivers = tab.get_by_role("region", name="Drivers")
+    drivers.get_by_role("button", name="Log of control-pc").click()
+    log = drivers.get_by_role("log", name="Log of control-pc")
+    lines = log.locator(".jp-QPI-LogLine")
+    expect(lines.last).to_contain_text("line 60 <b>")
+    expect(lines.last).to_be_in_viewport()
+    expect(log).to_contain_text("7 lines left out here")
+    expect(lines.nth(1)).to_contain_text("error")
+
+    page.keyboard.press("Home")
+    expect(lines.first).to_be_in_viewport()
+    kill_executors("control-pc")
+    expect(lines.nth(60)).to_be_attached(timeout=10_000)
+    expect(lines.first).to_be_in_viewport()
+    drivers.get_by_role("button", name="To the end").click()
+    expect(lines.last).to_be_in_viewport()
+    expect(drivers.get_by_role("button", name="To the end")).to_have_count(0)
+
+
 def kill_executors(driver: str) -> None:
     """End the children of a driver; it starts new ones."""
     for process in psutil.Process().children(recursive=True):
-        if driver in process.cmdline():
-            for child in process.children():
+        with suppress(psutil.NoSuchProcess):  # some end all the time
+            for child in process.children() if driver in process.cmdline() else ():
                 child.kill()
 
 

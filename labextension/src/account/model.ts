@@ -7,6 +7,7 @@ import type {
   EntryModel,
   EventModel,
   Me,
+  StatementLine,
   TimeRequestIn,
   TimeRequestModel,
   TokenIn,
@@ -167,6 +168,11 @@ export function shellLines(address: string, token: string): string {
 /** Whether the lab keeps the person's password. */
 export function hasPassword(me: Me): boolean {
   return me.user.source === 'local';
+}
+
+/** The lines of a statement, the newest month first; within it as the lab has them. */
+export function newestFirst(lines: readonly StatementLine[]): readonly StatementLine[] {
+  return [...lines].sort((a, b) => b.month.localeCompare(a.month));
 }
 
 /** The job whose cost a line is; null for a grant, and for a session, whose lines have the attempt 0. */

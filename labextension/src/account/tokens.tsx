@@ -46,9 +46,9 @@ export function Tokens({ address, manager, me, trans }: IRoomProps): React.React
               value: String(days),
               label: trans._n('%1 day', '%1 days', days)
             })),
-            { value: '', label: trans.__('as long as can be') }
+            { value: '', label: trans.__('until I revoke it') }
           ],
-          hint: trans.__('No longer than the sign-in of this page, where that ends.')
+          hint: trans.__('Where this server itself works with a token that ends, no longer.')
         },
         ...reaches(me.permissions).map(reach => ({
           name: reach,
@@ -115,7 +115,13 @@ export function Tokens({ address, manager, me, trans }: IRoomProps): React.React
       empty={trans.__('You have no token.')}
     >
       {made !== null && (
-        <Made made={made} address={address} trans={trans} onClose={() => setMade(null)} />
+        <Made
+          key={made.id}
+          made={made}
+          address={address}
+          trans={trans}
+          onClose={() => setMade(null)}
+        />
       )}
     </Board>
   );
@@ -154,6 +160,11 @@ function ends(token: TokenModel, now: number, trans: TranslationBundle): string 
   return Date.parse(token.expires_at ?? '') > now ? moment : trans.__('ended %1', moment);
 }
 
+/** Where to read on. */
+function focused(heading: HTMLElement | null): void {
+  heading?.focus();
+}
+
 /** A new token, which the lab shows only once, and how to use it. */
 function Made(props: {
   readonly made: TokenCreated;
@@ -164,7 +175,9 @@ function Made(props: {
   const { address, made, trans } = props;
   return (
     <section className="jp-QPI-AdminIssued" aria-label={trans.__('The token %1', made.name)}>
-      <h3>{trans.__('The token %1 is made', made.name)}</h3>
+      <h3 ref={focused} tabIndex={-1}>
+        {trans.__('The token %1 is made', made.name)}
+      </h3>
       <p className="jp-QPI-AdminText">
         {trans.__('It is shown only now. Whoever has it works as you: treat it as a password.')}{' '}
         {made.expires_at !== null && trans.__('It ends %1.', when(made.expires_at))}

@@ -8,7 +8,7 @@ import { save } from '../queue/actions';
 import { CommandIDs } from '../queue/tools';
 import type { EntryModel, EntryPage, Statement } from '../wire';
 import { useRows } from './live';
-import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf } from './model';
+import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
 import type { IRoomProps } from './view';
 
 const PAGE = 100;
@@ -54,8 +54,7 @@ interface IOfAccount extends IRoomProps {
 function Months({ account, file, manager, trans }: IOfAccount): React.ReactElement {
   const path = `statements?account=${encodeURIComponent(account)}`;
   const listing = useRows(manager, isCharge, () =>
-    // The lab tells the oldest month first
-    whole(async () => [...(await manager.request<Statement>(path)).lines].reverse())
+    whole(async () => newestFirst((await manager.request<Statement>(path)).lines))
   );
   return (
     <Board

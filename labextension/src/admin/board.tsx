@@ -69,7 +69,13 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
     !state.rows.some(row => props.rowKey(row) === deeds.asked?.row);
   return (
     <>
-      <Head {...props} deeds={deeds} onSeek={seek} sought={sought} />
+      <Head
+        {...props}
+        deeds={deeds}
+        searchable={props.found !== undefined || props.onSeek !== undefined}
+        onSeek={seek}
+        sought={sought}
+      />
       <p className="jp-QPI-AdminText">{props.intro}</p>
       {deeds.asked?.row === NEW && <Asked action={props.create} trans={trans} deeds={deeds} />}
       {props.children}
@@ -127,6 +133,7 @@ function Head<T>(
   props: IBoard<T> & {
     readonly deeds: IDeeds;
     readonly sought: string;
+    readonly searchable: boolean;
     readonly onSeek: (text: string) => void;
   }
 ): React.ReactElement {
@@ -134,7 +141,7 @@ function Head<T>(
   return (
     <div className="jp-QPI-AdminHead">
       <h2>{props.title}</h2>
-      {(props.found !== undefined || props.onSeek !== undefined) && (
+      {props.searchable && (
         <input
           type="search"
           className="jp-mod-styled"

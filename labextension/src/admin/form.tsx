@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { touchedOf, type Values } from './values';
+import { text, touchedOf, type Values } from './values';
 
 /** A field of a form. */
 export interface IField {
@@ -40,6 +40,7 @@ export function Question(props: {
   const [values, setValues] = React.useState(opened);
   const meanwhile = touchedOf(opened, question.initial ?? {}).size > 0;
   const [typed, setTyped] = React.useState('');
+  const [blank, setBlank] = React.useState<string | null>(null);
   const form = React.useRef<HTMLFormElement>(null);
   React.useLayoutEffect(() => {
     const [node, opener] = [form.current, document.activeElement];
@@ -69,7 +70,11 @@ export function Question(props: {
       }}
       onSubmit={event => {
         event.preventDefault();
-        if (ready && !busy) {
+        const empty = question.fields?.find(
+          field => field.required && text(values, field.name) === ''
+        );
+        setBlank(empty?.label ?? null);
+        if (ready && !busy && empty === undefined) {
           props.onSubmit(values, touchedOf(opened, values));
         }
       }}
@@ -103,7 +108,11 @@ export function Question(props: {
           )}
         </p>
       )}
-      {problem !== null && <Problem>{problem}</Problem>}
+      {blank !== null ? (
+        <Problem>{trans.__('Nothing stands in “%1”.', blank)}</Problem>
+      ) : (
+        problem !== null && <Problem>{problem}</Problem>
+      )}
       <div className="jp-QPI-AdminActions">
         <button
           type="submit"
@@ -116,6 +125,9 @@ export function Question(props: {
         <button type="button" className="jp-mod-styled jp-mod-reject" onClick={props.onClose}>
           {trans.__('Close')}
         </button>
+        <span role="status" className="jp-QPI-Detail">
+          {busy && trans.__('The lab is looking at it…')}
+        </span>
       </div>
     </form>
   );

@@ -160,7 +160,7 @@ function waitRows(
   return {
     id: `waits-${group}`,
     title: trans.__('Waiting: %1', title),
-    text: `${text} ${trans._n('One job.', '%1 jobs.', jobs, jobs.toLocaleString())}`,
+    text: `${text} ${trans._n('One job.', '%2 jobs.', jobs, jobs.toLocaleString())}`,
     rows: figures.map(([key, label]) =>
       row(
         `waits-${group}-${key}`,

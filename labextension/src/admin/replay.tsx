@@ -52,6 +52,11 @@ export function Replay(props: ISectionProps): React.ReactElement {
           )}
         </Problem>
       )}
+      {state?.replay === null && !lost && (
+        <p className="jp-QPI-AdminEmpty">
+          {trans.__('No replay has been run since the lab’s server started.')}
+        </p>
+      )}
       {state?.replay && (
         <Outcome
           replay={state.replay}
@@ -120,7 +125,7 @@ function Asking(props: {
             choices: [
               ...SPANS.map(days => ({ value: days, label: trans.__('the last %1 days', days) })),
               { value: 'between', label: trans.__('a time that I choose') },
-              { value: 'invented', label: trans.__('an invented month: 50 people, 60 000 jobs') }
+              { value: 'invented', label: trans.__('an invented busy month') }
             ]
           }}
           value={span}

@@ -13,6 +13,7 @@ export function Results(props: {
   const { results } = props.replay;
   const { trans } = props.section;
   const groups = React.useMemo(() => comparison(results, trans), [results, trans]);
+  const names = results.map(one => one.name);
   const [people, showPeople] = React.useState(false);
   const name = `replay-${props.replay.started_at.slice(0, 10)}`;
   return (
@@ -38,7 +39,7 @@ export function Results(props: {
           className="jp-QPI-AdminTable jp-QPI-AdminCompared"
           aria-label={trans.__('Comparison of the policies')}
         >
-          <Head section={props.section} names={results.map(one => one.name)} />
+          <Head section={props.section} names={names} />
           {groups.map(group => (
             <tbody key={group.id}>
               <tr>
@@ -48,7 +49,7 @@ export function Results(props: {
                 </th>
               </tr>
               {group.rows.map(row => (
-                <Figures key={row.id} row={row} section={props.section} />
+                <Figures key={row.id} row={row} names={names} section={props.section} />
               ))}
             </tbody>
           ))}
@@ -81,8 +82,9 @@ function People(props: {
             <Figures
               key={name}
               row={row}
+              names={results.map(one => one.name)}
               section={props.section}
-              detail={trans._n('one job', '%1 jobs', jobs, jobs.toLocaleString())}
+              detail={trans._n('one job', '%2 jobs', jobs, jobs.toLocaleString())}
             />
           ))}
         </tbody>
@@ -113,6 +115,7 @@ function Head(props: {
 
 function Figures(props: {
   readonly row: IRow;
+  readonly names: readonly string[];
   readonly section: ISectionProps;
   readonly detail?: string;
 }): React.ReactElement {
@@ -124,7 +127,7 @@ function Figures(props: {
         {props.detail !== undefined && <span className="jp-QPI-Detail"> {props.detail}</span>}
       </th>
       {row.values.map((value, i) => (
-        <td key={`${i}`} data-best={row.best[i]}>
+        <td key={`${i}`} data-label={props.names[i]} data-best={row.best[i]}>
           <span className="jp-QPI-AdminFigure">{figureOf(value, row.unit)}</span>
           {row.best[i] && (
             <span className="jp-QPI-AdminBest">{props.section.trans.__('best')}</span>

@@ -10,7 +10,7 @@ import { at, type Fetch, send } from './model';
 import { type ISectionProps, when } from './section';
 import { amount, answerOf, length, text, type Values } from './values';
 
-const PAGE = 200;
+const PAGE = 100;
 
 export function Accounts(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;

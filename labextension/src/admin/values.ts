@@ -37,14 +37,28 @@ export function touchedPart<T extends object>(body: T, touched: ReadonlySet<stri
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const PERSON = /^[A-Za-z0-9][A-Za-z0-9._@+-]*$/;
+const PASSWORD_LENGTH = 10;
 
-/** A name as the lab takes it for a QPU, a driver or a simulator. */
-export function nameIn(values: Values, name: string): string {
+/** A name as the lab takes it: of a person it may be an address, too. */
+export function nameIn(values: Values, name: string, person = false): string {
   const written = text(values, name);
-  if (!NAME.test(written)) {
+  if (!(person ? PERSON : NAME).test(written)) {
     throw new BadField(
       `“${written}” is no name: letters, digits, dots, dashes and underscores, and no dot or dash first.`
     );
+  }
+  return written;
+}
+
+/** The password that a local account begins with; null where there is to be none. */
+export function passwordIn(values: Values): string | null {
+  const written = values.password;
+  if (typeof written !== 'string' || written === '') {
+    return null;
+  }
+  if (written.length < PASSWORD_LENGTH) {
+    throw new BadField(`A password has ${PASSWORD_LENGTH} characters or more.`);
   }
   return written;
 }
@@ -238,7 +252,9 @@ export function quietHours(written: string): readonly QuietHours[] {
 export function quietLines(quiet: readonly QuietHours[]): string {
   return quiet
     .map(({ start, end, days, timezone }) =>
-      [`${start}-${end}`, days?.join(',') ?? '', timezone ?? ''].filter(Boolean).join(' ')
+      [`${start}-${end}`, days === undefined || days.length === 7 ? '' : days.join(','), timezone]
+        .filter(Boolean)
+        .join(' ')
     )
     .join('\n');
 }
@@ -257,7 +273,7 @@ export function ruleOf(values: Values): BookingRuleIn {
   const given = LENGTHS.filter(name => text(values, name) !== '');
   const modes = MODES.filter(mode => checked(values, `mode-${mode}`));
   const rule: BookingRule = {
-    ...Object.fromEntries(given.map(name => [name, seconds(text(values, name))])),
+    ...Object.fromEntries(given.map(name => [name, amount(text(values, name))])),
     ...(text(values, 'max_ahead') === '' ? {} : { max_ahead: count(values, 'max_ahead', 0) }),
     ...(modes.length === MODES.length ? {} : { modes }),
     quiet: quietHours(text(values, 'quiet'))

@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
-import { LabError, messageOf } from '../request';
+import { messageOf } from '../request';
 import { qpuRow } from '../rows';
 import type { QpuModel } from '../wire';
 import type { IChoice } from './submission';
@@ -37,7 +37,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
   /** Show why the lab did not take it. */
   refuse(error: unknown): void {
     this._busy = false;
-    this._problem = problemOf(error, this._trans);
+    this._problem = messageOf(error);
     this.update();
   }
 
@@ -93,16 +93,4 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
   private _busy = false;
   private _choice: IChoice;
   private _problem = '';
-}
-
-/** The lab's sentence, and where in the file it is. */
-export function problemOf(error: unknown, trans: TranslationBundle): string {
-  const message = messageOf(error);
-  const { line, column } = error instanceof LabError ? error.data : {};
-  if (typeof line !== 'number') {
-    return message;
-  }
-  return typeof column === 'number'
-    ? trans.__('Line %1, column %2: %3', line, column, message)
-    : trans.__('Line %1: %2', line, message);
 }

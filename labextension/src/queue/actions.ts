@@ -11,7 +11,7 @@ import type { ITools } from './tools';
 /** So many jobs are named in a dialog. */
 const NAMED = 5;
 /** So much of a name is said in a sentence. */
-const SAID = 60;
+const SAID = 48;
 
 /** Say what went wrong in JupyterLab's own way, in the words of whoever refused. */
 export async function told<T>(task: Promise<T>): Promise<T | undefined> {
@@ -157,6 +157,7 @@ export function save(blob: Blob, name: string): void {
   URL.revokeObjectURL(link.href);
 }
 
-function shortened(name: string): string {
+/** A name as far as a sentence or the head of a tab can have it. */
+export function shortened(name: string): string {
   return name.length > SAID ? `${name.slice(0, SAID)}…` : name;
 }

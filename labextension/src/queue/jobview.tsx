@@ -128,11 +128,15 @@ function Head(props: IProps): React.ReactElement {
       <p className="jp-QPI-Detail">{facts.filter(Boolean).join(' · ')}</p>
       <div className="jp-QPI-JobTags">
         {job.tags.map(tag => (
-          <span key={tag} className="jp-QPI-Chip">
+          <span key={tag} className="jp-QPI-Chip" title={tag}>
             {tag}
           </span>
         ))}
-        {job.project && <span className="jp-QPI-Chip">{trans.__('project %1', job.project)}</span>}
+        {job.project && (
+          <span className="jp-QPI-Chip" title={job.project}>
+            {trans.__('project %1', job.project)}
+          </span>
+        )}
         {job.shared_with && (
           <span className="jp-QPI-Chip">{trans.__('shared with %1', job.shared_with)}</span>
         )}

@@ -5,6 +5,7 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import type { Widget } from '@lumino/widgets';
 
 import { registerOpenQasm } from '../around/openqasm';
+import { shortened } from './actions';
 import { JobDetail } from './jobmodel';
 import { JobView } from './jobview';
 import { type ITableView, loadView, saveView } from './kept';
@@ -13,9 +14,6 @@ import type { ITools } from './tools';
 import { QueueView } from './view';
 
 export { loadView };
-
-/** The longest label of a tab (characters). */
-const LABEL = 40;
 
 /** What the queue tab holds; loaded when the first one opens. */
 export function queueView(tools: ITools, view: ITableView, stateDB: IStateDB | null): Widget {
@@ -39,8 +37,7 @@ export function jobView(
     const tab = view.parent;
     if (tab && state.job) {
       const name = state.job.name || state.job.id;
-      // JupyterLab's status bar shows a tab's label in full.
-      tab.title.label = name.length > LABEL ? `${name.slice(0, LABEL)}…` : name;
+      tab.title.label = shortened(name); // the status bar has the whole label
       tab.title.caption = name;
     }
   });

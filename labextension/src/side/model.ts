@@ -30,6 +30,7 @@ export function qpuCard(
   const held = its.find(booking => starts(booking) <= now);
   const { session } = qpu;
   const taken = session ? Math.max(now, Date.parse(session.until)) : now;
+  const free = freeFrom(its, taken);
   return {
     name: qpu.name,
     state,
@@ -41,7 +42,7 @@ export function qpuCard(
         ? holderOf(held, now, trans)
         : freeUntil(its[0], now, trans),
     mine: session?.mine ?? held?.mine ?? false,
-    nextFree: session || held ? trans.__('Next free %1', moment(freeFrom(its, taken), now)) : ''
+    nextFree: (session ? free > taken : held) ? trans.__('Next free %1', moment(free, now)) : ''
   };
 }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Bin, GRACE } from '../../src/queue/bin';
 import type { ITableView } from '../../src/queue/kept';
 import { PAGE, QueueModel } from '../../src/queue/model';
+import { event } from '../faults';
 import { numbered, QueueLab } from './lab';
 
 describe('QueueModel', () => {
@@ -155,6 +156,23 @@ describe('QueueModel', () => {
     lab.missed = Array.from({ length: 500 }, () => event);
     lab.jobs.unshift(numbered(3));
     lab.say({ seq: 900, prev: 899, kind: 'qpu.changed' });
+    await settled();
+    expect(ids()).toEqual(['j3', 'j2', 'j1']);
+  });
+
+  it.each([
+    ['some', [{ seq: 8, prev: 0, at: '', kind: 'qpu.changed', job_id: null, qpu: null, data: {} }]],
+    ['all', []]
+  ])('asks for everything anew where the lab has pruned %s of the gap', async (_, missed) => {
+    await opened(2);
+    lab.say({ seq: 5, kind: 'qpu.changed' });
+    lab.missed = missed;
+    lab.jobs.unshift(numbered(3));
+    lab.connect('lost');
+    lab.connect('connected');
+    await settled();
+    lab.missed = [{ ...event({ seq: 9, prev: 0, kind: 'qpu.changed' }) }];
+    lab.say({ seq: 9, prev: 0, kind: 'qpu.changed' });
     await settled();
     expect(ids()).toEqual(['j3', 'j2', 'j1']);
   });
