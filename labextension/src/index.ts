@@ -1,3 +1,4 @@
+import { accountPlugin } from './account/plugin';
 import { adminPlugin } from './admin/plugin';
 import { fileTypePlugin } from './around/filetypeplugin';
 import { linkPlugin } from './around/linkplugin';
@@ -21,6 +22,7 @@ export default [
   calendarPlugin,
   queuePlugin,
   qpuPlugin,
+  accountPlugin,
   adminPlugin,
   waysPlugin,
   linkPlugin,

@@ -1,9 +1,10 @@
 import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import type { PartialJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-const PREFIX = 'qpi:open-';
+/** How the commands that open tabs begin. */
+export const PREFIX = 'qpi:open-';
 /** What an address may open: /lab?qpi=job&id=... */
-const NAMES = ['calendar', 'queue', 'job', 'qpu', 'admin'] as const;
+const NAMES = ['calendar', 'queue', 'job', 'qpu', 'account', 'admin'] as const;
 
 /** Where JupyterLab opens with the tab of a command. */
 export function tabAddress(command: string, args: ReadonlyPartialJSONObject): string {

@@ -1,13 +1,19 @@
+import { ServerConnection } from '@jupyterlab/services';
+import type { IStateDB } from '@jupyterlab/statedb';
+import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { cellAt, cellEnd, movedBy } from '../src/calendar/cell';
 import { crowded } from '../src/calendar/crowd';
-import { changeOf, draftOf, newDraft, rebookings, requestOf } from '../src/calendar/draft';
+import { dayAt, pageTitle, turned, windowOf } from '../src/calendar/days';
+import { CalendarDesk } from '../src/calendar/desk';
+import { byClock, changeOf, draftOf, newDraft, rebookings, requestOf } from '../src/calendar/draft';
+import { keep, recall } from '../src/calendar/memory';
 import { CalendarModel } from '../src/calendar/model';
 import { refusalOf } from '../src/calendar/refusal';
 import { tonesOf } from '../src/calendar/words';
-import { momentOf, roundedUp, wallTime, zoneChoices } from '../src/calendar/zones';
+import { momentOf, roundedUp, timesShown, wallTime, zoneChoices } from '../src/calendar/zones';
 import { LabError, type LabRequest } from '../src/request';
 import type { ILabManager, ILabState } from '../src/tokens';
 import type { BookingModel, EventModel } from '../src/wire';
@@ -41,6 +47,7 @@ class FakeManager {
   readonly state = { connection: 'connected' } as ILabState;
   readonly changed = new Signal<ILabManager, ILabState>(this as unknown as ILabManager);
   readonly events = new Signal<ILabManager, EventModel>(this as unknown as ILabManager);
+  readonly gap = new Signal<ILabManager, void>(this as unknown as ILabManager);
   readonly asked: { line: string; body: unknown }[] = [];
   readonly answers: Record<string, () => unknown> = {
     'GET bookings': () => ({ bookings: [], next: null, cut_at: null })
@@ -56,6 +63,11 @@ class FakeManager {
     this.events.emit(whole);
   }
 
+  now(): number {
+    return Date.parse('2030-01-08T12:00:00Z');
+  }
+
+  /** How often the whole window was asked for. */
   get reads(): number {
     return this.asked.filter(({ line }) => line.startsWith('GET bookings?')).length;
   }
@@ -95,27 +107,101 @@ describe('CalendarModel', () => {
     });
   });
 
-  it('reads again once for a burst of changes in the window', async () => {
-    for (let seq = 1; seq < 50; seq += 1) {
-      lab.hear({ seq, prev: seq - 1, data: { before: null, after: booking() } });
+  const changed = (id: string, before: unknown, after: unknown): Partial<EventModel> => ({
+    data: { booking_id: id, before, after }
+  });
+
+  it('asks for one booking when an event names one, and leaves the others as they are', async () => {
+    const [known, moved] = [booking(), booking({ id: 'b2', version: 4 })];
+    lab.answers['GET bookings'] = () => ({ bookings: [known], next: null });
+    await model.refetch();
+    lab.answers['GET bookings/b2'] = () => moved;
+    lab.hear(changed('b2', null, moved));
+    lab.hear(changed('b2', moved, moved));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(lab.asked.slice(2).map(({ line }) => line)).toEqual(['GET bookings/b2']);
+    expect(model.state.bookings).toEqual([known, moved]);
+    expect(model.state.bookings[0]).toBe(known);
+  });
+
+  it('reads the window once for a burst that concerns many', async () => {
+    for (let n = 1; n < 50; n += 1) {
+      lab.hear(changed(`b${n}`, null, booking()));
     }
     await vi.advanceTimersByTimeAsync(200);
+    expect(lab.asked).toHaveLength(2);
     expect(lab.reads).toBe(2);
   });
 
-  it('reads again for what has left the window, not for what never was in it', async () => {
-    const elsewhere = booking({ start_at: WINDOW.end_at, end_at: '2030-01-14T01:00:00Z' });
-    lab.hear({ data: { before: null, after: elsewhere } });
+  it('takes out what has left the window or was given up, and is deaf to what never was in it', async () => {
+    const there = { start_at: WINDOW.end_at, end_at: '2030-01-14T01:00:00Z' };
+    lab.answers['GET bookings'] = () => ({
+      bookings: [booking(), booking({ id: 'b2' })],
+      next: null
+    });
+    await model.refetch();
+    lab.hear(changed('b3', null, booking(there)));
     await vi.advanceTimersByTimeAsync(200);
+    expect(lab.asked).toHaveLength(2);
+    lab.answers['GET bookings/b1'] = () => booking({ ...there, version: 4 });
+    lab.answers['GET bookings/b2'] = () => booking({ id: 'b2', version: 4, status: 'deleted' });
+    lab.hear(changed('b1', booking(), booking(there)));
+    lab.hear(changed('b2', booking(), booking()));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(model.state.bookings).toEqual([]);
+  });
+
+  it('does not believe an answer that is older than what it knows', async () => {
+    lab.answers['GET bookings'] = () => ({ bookings: [booking({ version: 9 })], next: null });
+    await model.refetch();
+    lab.answers['GET bookings/b1'] = () => booking({ version: 8, title: 'old' });
+    lab.hear(changed('b1', booking(), booking()));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(model.state.bookings[0]?.title).toBe('Rabi');
+  });
+
+  it('asks once more for what changed while the window was read', async () => {
+    let answer = (_: unknown): void => undefined;
+    lab.answers['GET bookings'] = () =>
+      new Promise(resolve => {
+        answer = resolve;
+      });
+    const reading = model.refetch();
+    lab.hear(changed('b2', null, booking()));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(lab.asked).toHaveLength(2);
+    answer({ bookings: [], next: null });
+    await reading;
+    lab.answers['GET bookings/b2'] = () => booking({ id: 'b2' });
+    await vi.advanceTimersByTimeAsync(200);
+    expect(model.state.bookings.map(found => found.id)).toEqual(['b2']);
+  });
+
+  it('needs nothing for a part of what it keeps up to date, and one page for another week', async () => {
+    await model.show({ start_at: '2030-01-08T00:00:00Z', end_at: '2030-01-09T00:00:00Z' });
+    expect(lab.asked).toHaveLength(1);
+    await model.show({ start_at: WINDOW.end_at, end_at: '2030-01-21T00:00:00Z' });
+    expect(lab.asked).toHaveLength(2);
+  });
+
+  it('shows at once what one has done oneself', async () => {
+    lab.answers['POST bookings'] = () => ({ bookings: [booking()], next: null, cut_at: null });
+    await model.book({ qpu: 'q1', start_at: WINDOW.start_at, end_at: WINDOW.end_at });
+    expect(model.state.bookings).toEqual([booking()]);
+    lab.answers['PATCH bookings/b1'] = () => booking({ version: 4, title: 'Ramsey' });
+    await model.change('b1', { title: 'Ramsey' }, 'following');
+    expect(lab.asked.at(-1)?.line).toBe('PATCH bookings/b1?series=following');
+    expect(model.state.bookings[0]?.title).toBe('Ramsey');
+    lab.answers['DELETE bookings/b1'] = () => ({
+      bookings: [booking({ version: 5, status: 'deleted' })]
+    });
+    await model.remove('b1');
+    expect(model.state.bookings).toEqual([]);
     expect(lab.reads).toBe(1);
-    lab.hear({ seq: 2, prev: 1, data: { before: booking(), after: elsewhere } });
-    await vi.advanceTimersByTimeAsync(200);
-    expect(lab.reads).toBe(2);
   });
 
   it('reads again after a gap in the events', async () => {
-    lab.hear({ seq: 4, prev: 3, kind: 'job.changed' });
-    lab.hear({ seq: 9, prev: 8, kind: 'job.changed' });
+    lab.gap.emit();
     await vi.advanceTimersByTimeAsync(200);
     expect(lab.reads).toBe(2);
   });
@@ -134,7 +220,7 @@ describe('CalendarModel', () => {
     lab.answers['GET bookings'] = () => new Promise(resolve => (late = resolve));
     const first = model.refetch();
     lab.answers['GET bookings'] = () => ({ bookings: [booking({ id: 'new' })], next: null });
-    await model.show(WINDOW);
+    await model.show({ start_at: WINDOW.end_at, end_at: '2030-01-21T00:00:00Z' });
     late({ bookings: [booking({ id: 'old' })], next: null });
     await first;
     expect(model.state.bookings.map(found => found.id)).toEqual(['new']);
@@ -177,6 +263,7 @@ describe('CalendarModel', () => {
       if (refusals-- > 0) {
         throw new Error('q1 is booked.');
       }
+      return { bookings: [booking({ id: 'new' })], next: null, cut_at: null };
     };
     await expect(model.restore([booking(), booking({ id: 'b2' })])).rejects.toThrow(
       'q1 is booked.'
@@ -186,9 +273,10 @@ describe('CalendarModel', () => {
 
   it('is silent once disposed', async () => {
     model.dispose();
-    lab.hear({ data: { before: null, after: booking() } });
+    lab.hear(changed('b1', null, booking()));
+    lab.gap.emit();
     await vi.advanceTimersByTimeAsync(1000);
-    expect(lab.reads).toBe(1);
+    expect(lab.asked).toHaveLength(1);
   });
 });
 
@@ -224,6 +312,16 @@ describe('drafts', () => {
     });
   });
 
+  it('mean the same moments by another clock, also where that clock is put back', () => {
+    const late = booking({ start_at: '2030-10-27T01:30:00Z', end_at: '2030-10-27T02:30:00Z' });
+    const draft = byClock(draftOf(late, BERLIN), BERLIN, 'UTC');
+    expect([draft.start, draft.end]).toEqual(['2030-10-27T01:30', '2030-10-27T02:30']);
+    expect(byClock(draft, 'UTC', BERLIN)).toEqual(draftOf(late, BERLIN));
+    expect(changeOf(draftOf(late, BERLIN), BERLIN)?.start_at).toBe(late.start_at);
+    const empty = newDraft('q1', '', '2030-01-07T10:00');
+    expect(byClock(empty, BERLIN, 'UTC')).toBe(empty);
+  });
+
   it('book a slot of several QPUs again as one, and for whom it was', () => {
     const slot = [booking({ slot_id: 's' }), booking({ id: 'b2', qpu: 'q2', slot_id: 's' })];
     const [first, second, third] = rebookings([...slot, booking({ booked_by: 'bob' })], 'ada');
@@ -245,16 +343,155 @@ describe('clocks', () => {
     const rule = { quiet: [{ start: '22:00', end: '06:00', timezone: BERLIN }] };
     const common = { id: 'r', qpu: null, group: null, changed_by: 'ada', changed_at: '' };
     const rules = { rules: [{ ...common, rule }], mine: {} };
-    expect(zoneChoices(rules, 'Asia/Tokyo').map(zone => zone.id)).toEqual([
+    expect(zoneChoices(rules, 'UTC', 'Asia/Tokyo').map(zone => zone.id)).toEqual([
       'Asia/Tokyo',
       'UTC',
       BERLIN
     ]);
-    expect(zoneChoices(rules, 'UTC').map(zone => zone.kind)).toEqual(['browser', 'lab']);
+    expect(zoneChoices(rules, 'UTC', 'UTC').map(zone => zone.kind)).toEqual(['browser', 'lab']);
+    const chosen = zoneChoices(null, 'Asia/Tokyo', 'UTC').map(zone => zone.id);
+    expect(chosen).toEqual(['UTC', 'Asia/Tokyo']);
+  });
+
+  it('say which time they show twice, and which not at all', () => {
+    expect(timesShown('2030-10-27T02:30', BERLIN)).toBe(2);
+    expect(timesShown('2030-03-31T02:30', BERLIN)).toBe(0);
+    expect(timesShown('2030-10-27T03:30', BERLIN)).toBe(1);
   });
 
   it('round up to a full step', () => {
     expect(roundedUp(new Date('2030-01-07T09:01:00Z'), 5)).toBe('2030-01-07T09:05:00.000Z');
+  });
+});
+
+describe('pages', () => {
+  it('are a day or a week from Monday, 25 hours longer or shorter where the clocks change', () => {
+    expect(windowOf('week', '2030-10-27', BERLIN)).toEqual({
+      start_at: '2030-10-20T22:00:00Z',
+      end_at: '2030-10-27T23:00:00Z'
+    });
+    const day = windowOf('day', '2030-10-27', BERLIN);
+    expect(Date.parse(day.end_at) - Date.parse(day.start_at)).toBe(25 * 3_600_000);
+    expect(windowOf('agenda', '2030-01-07', 'UTC')).toEqual(WINDOW);
+  });
+
+  it('are turned, and have names', () => {
+    expect(turned('week', '2030-01-08', -1)).toBe('2030-01-01');
+    expect(turned('day', '2030-12-31', 1)).toBe('2031-01-01');
+    expect(dayAt(Date.parse('2030-01-07T23:30:00Z'), BERLIN)).toBe('2030-01-08');
+    expect(pageTitle('day', '2030-01-07', 'en-GB')).toContain('Monday');
+    expect(pageTitle('week', '2030-01-09', 'en-GB')).toMatch(/^7\W+13 January 2030$/);
+  });
+});
+
+describe('habits', () => {
+  const db = (kept: unknown) => ({ fetch: async () => kept }) as unknown as IStateDB;
+
+  it('come back as they were kept', async () => {
+    const habits = { view: 'day', zone: BERLIN, hidden: ['q1'] } as const;
+    let kept: unknown;
+    const save = async (_: string, value: unknown) => {
+      kept = value;
+    };
+    await keep({ save } as unknown as IStateDB, habits);
+    expect(await recall(db(kept))).toEqual(habits);
+  });
+
+  it('are forgotten where they make no sense', async () => {
+    expect(await recall(db({ view: 'year', zone: 'Mars/Base', hidden: 'q1' }))).toEqual({});
+    expect(await recall(db(undefined))).toEqual({});
+    expect(await recall(null)).toEqual({});
+  });
+});
+
+describe('the desk', () => {
+  const trans = nullTranslator.load('qpi-jupyter');
+  const open = (habits = {}) => {
+    const lab = new FakeManager();
+    const model = new CalendarModel(lab as unknown as ILabManager);
+    return {
+      lab,
+      model,
+      desk: new CalendarDesk(model, trans, () => {}, { zone: 'UTC', ...habits })
+    };
+  };
+  const hour = (start: string, end: string) => ({
+    start_at: `2030-01-08T${start}:00Z`,
+    end_at: `2030-01-08T${end}:00Z`
+  });
+
+  it("begins at the lab's today, whatever this computer's clock says", () => {
+    const { desk } = open({ view: 'day' });
+    expect(desk.state).toMatchObject({ view: 'day', day: '2030-01-08', hidden: [] });
+    desk.turn(3);
+    expect(desk.state.day).toBe('2030-01-11');
+    desk.goToday();
+    expect(desk.state.day).toBe('2030-01-08');
+    expect(desk.habits).toMatchObject({ view: 'day', hidden: [] });
+  });
+
+  it('refuses a time that has passed, and leaves out what has passed of one', () => {
+    const { desk } = open();
+    desk.draw('q1', hour('10:00', '12:00'));
+    expect(desk.state).toMatchObject({ draft: null });
+    expect(desk.state.refusal?.message).toContain('has passed');
+    desk.draw('q1', hour('11:30', '13:00'));
+    expect(desk.state.draft).toMatchObject({ start: '2030-01-08T12:00', end: '2030-01-08T13:00' });
+    expect(desk.state.refusal).toBeNull();
+  });
+
+  it('asks for the next free hour from the time of the lab on', async () => {
+    const { lab, desk } = open();
+    const free = { qpu: 'q1', ...hour('12:00', '13:00') };
+    lab.answers['GET bookings/next-free'] = () => free;
+    lab.answers['POST bookings'] = () => ({ bookings: [booking()], next: null });
+    await desk.bookNextHour(['q1']);
+    expect(lab.asked[0]?.line).toContain(encodeURIComponent('2030-01-08T12:00:00.000Z'));
+  });
+
+  it('keeps what was typed when the clock is switched, and when the lab is away', async () => {
+    const { lab, desk } = open();
+    desk.draw('q1', hour('14:00', '15:00'));
+    desk.edit({ title: 'Rabi' });
+    desk.setZone(BERLIN);
+    expect(desk.state.draft).toMatchObject({ title: 'Rabi', start: '2030-01-08T15:00' });
+    lab.answers['POST bookings'] = () => {
+      throw new ServerConnection.NetworkError(new TypeError('Failed to fetch'));
+    };
+    await desk.save();
+    expect(desk.state.refusal?.message).toContain('does not answer');
+    lab.answers['POST bookings'] = () => {
+      throw new ServerConnection.ResponseError(new Response(null, { status: 403 }), 'Forbidden');
+    };
+    await desk.save();
+    expect(desk.state.refusal?.message).toContain('signed out');
+    expect(desk.state.draft?.title).toBe('Rabi');
+  });
+
+  it('asks how much of a series is moved, and puts it back where one changes one’s mind', async () => {
+    const { lab, desk } = open();
+    const repeats = booking({ series_id: 's' });
+    let reverted = 0;
+    const revert = () => (reverted += 1);
+    await desk.move(repeats, hour('14:00', '15:00'), revert);
+    desk.dismiss();
+    expect([reverted, lab.asked.length, desk.state.question]).toEqual([1, 0, null]);
+    lab.answers['PATCH bookings/b1'] = () => repeats;
+    await desk.move(repeats, hour('14:00', '15:00'), revert);
+    desk.state.question?.take('following');
+    await vi.waitFor(() => expect(lab.asked).toHaveLength(1));
+    expect(lab.asked[0]?.line).toBe('PATCH bookings/b1?series=following');
+  });
+
+  it('puts a booking back that the lab did not let go', async () => {
+    const { lab, desk } = open();
+    lab.answers['PATCH bookings/b1'] = () => {
+      throw new Error('The booking has changed since version 3: read it again.');
+    };
+    const revert = vi.fn();
+    await desk.move(booking(), hour('14:00', '15:00'), revert);
+    expect(revert).toHaveBeenCalledOnce();
+    expect(desk.state.refusal?.message).toContain('has changed');
   });
 });
 

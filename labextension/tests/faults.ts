@@ -90,6 +90,7 @@ export const qpu = (changes: Partial<QpuModel> = {}): QpuModel => ({
   running: 1,
   description: '',
   hold: null,
+  session: null,
   ...changes
 });
 

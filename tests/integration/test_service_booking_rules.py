@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -180,3 +181,62 @@ def test_a_rule_that_makes_no_sense_is_refused(tmp_path: Path, rule: BookingRule
 
 
 # --- looking
+
+
+@pytest.mark.parametrize(
+    ("series", "hours"), [("this", [9, 9, 11, 9]), ("following", [9, 9, 11, 11]), ("all", [11, 11, 11, 11])]
+)
+def test_a_series_moves_one_the_rest_or_all(tmp_path: Path, series: Any, hours: list[float]) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> list[float]:
+        done = await lab.bookings.create(ANN, span(9, 10, rrule="FREQ=DAILY;COUNT=4"))
+        third = done.bookings[2]
+        change = BookingChange(start_at=at(48 + 11), end_at=at(48 + 13), title="late", version=third.version)
+        moved = await lab.bookings.change(ANN, third.id, change, series=series)
+        assert (moved.start_at, moved.end_at, moved.title) == (at(48 + 11), at(48 + 13), "late")
+        found = sorted((await lab.bookings.list(ANN)).bookings, key=lambda b: b.start_at)
+        assert all((b.end_at - b.start_at).total_seconds() == (2 if b.title else 1) * HOUR for b in found)
+        return [(b.start_at - at(24 * n)).total_seconds() / HOUR for n, b in enumerate(found)]
+
+    assert play(tmp_path, dialogue) == hours
+
+
+def test_a_series_that_moves_keeps_to_its_wall_clock(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> list[str]:
+        tz = ZoneInfo("Europe/Berlin")
+        start = datetime(2030, 3, 29, 9, tzinfo=tz)  # the clocks are put forward on the 31st
+        weekly = BookingIn(
+            qpu="q1", start_at=start, end_at=start + timedelta(hours=1), rrule="FREQ=DAILY;COUNT=4",
+            timezone="Europe/Berlin",
+        )  # fmt: skip
+        first = (await lab.bookings.create(ANN, weekly)).bookings[0]
+        later = datetime(2030, 3, 29, 14, 30, tzinfo=tz)
+        change = BookingChange(start_at=later, end_at=later + timedelta(hours=2))
+        await lab.bookings.change(ANN, first.id, change, series="all")
+        found = (await lab.bookings.list(ANN)).bookings
+        return [f"{b.start_at.astimezone(tz):%H:%M}-{b.end_at.astimezone(tz):%H:%M}" for b in found]
+
+    assert play(tmp_path, dialogue) == ["14:30-16:30"] * 4
+
+
+def test_a_series_moves_whole_or_not_at_all(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, clock: FrozenClock) -> None:
+        done = await lab.bookings.create(ANN, span(9, 10, rrule="FREQ=DAILY;COUNT=3"))
+        await made(lab, BOB, span(48 + 12, 48 + 13))
+        first = done.bookings[0]
+        clash = lab.bookings.change(ANN, first.id, BookingChange(start_at=at(12), end_at=at(13)), series="all")
+        error = await refusal(clash)
+        assert isinstance(error, BookingConflict)
+        assert error.data["occurrence"] == at(48 + 12).isoformat()
+        wide = lab.bookings.change(ANN, first.id, BookingChange(end_at=at(9 + 25)), series="all")
+        await fails(wide, Rejected, "series_overlaps", "end_at")
+        own = (await lab.bookings.list(ANN, mine=True)).bookings
+        assert [b.version for b in own] == [1, 1, 1]
+        # What has begun stays, unless it is the one that is changed.
+        clock.advance(9.5 * HOUR)
+        await lab.bookings.change(ANN, own[1].id, BookingChange(title="renamed"), series="all")
+        assert [b.title for b in (await lab.bookings.list(ANN, mine=True)).bookings] == ["", "renamed", "renamed"]
+        await lab.bookings.change(ANN, first.id, BookingChange(end_at=at(9.75)), series="all")
+        ends = [b.end_at for b in (await lab.bookings.list(ANN, mine=True)).bookings]
+        assert ends == [at(9.75), at(24 + 9.75), at(48 + 9.75)]
+
+    play(tmp_path, dialogue)

@@ -1,27 +1,41 @@
-import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { BookingModel } from '../wire';
-import { changeOf, draftOf, type IDraft, newDraft, requestOf } from './draft';
-import type { CalendarModel, Series } from './model';
-import { type IInterval, type IRefusal, refusalOf } from './refusal';
+import { type Day, dayAt, turned, type View } from './days';
+import { byClock, changeOf, draftOf, type IDraft, newDraft, requestOf, type Series } from './draft';
+import type { IHabits } from './memory';
+import type { CalendarModel } from './model';
+import { type IInterval, type IRefusal, refusalOf, reworded } from './refusal';
 import { intervalText, titleOf } from './words';
 import { browserZone, roundedUp, wallTime } from './zones';
 
-/** How long "Undo" is offered (ms). */
-const UNDO_FOR = 15_000;
 const HOUR_S = 3_600;
 /** The next free hour begins on such a step, so that its ends are times that people say. */
 const ROUND_TO_MINUTES = 5;
+
+/** Tells of something that was done; `undo` takes it back, where that can be. */
+export type Teller = (said: string, undo?: () => void) => void;
 
 /** A refusal with what would book the offered interval instead. */
 export interface IOffer extends IRefusal {
   readonly take: (instead: IInterval) => Promise<void>;
 }
 
-/** What a person is about to do. Never changed, only replaced. */
+/** Something that is about to be done to a booking that repeats, once it is said to how much of its series. */
+export interface IQuestion {
+  readonly deed: 'delete' | 'move';
+  readonly booking: BookingModel;
+  readonly take: (series: Series) => void;
+  /** Leave everything as it is. */
+  readonly leave: () => void;
+}
+
+/** What a person looks at, and is about to do. Never changed, only replaced. */
 export interface IDeskState {
+  readonly view: View;
+  /** A day of the page that is shown. */
+  readonly day: Day;
   /** The IANA name of the clock that is shown. */
   readonly zone: string;
   /** The QPUs that are filtered out. */
@@ -30,8 +44,7 @@ export interface IDeskState {
   readonly draft: IDraft | null;
   /** Why the last thing was not done. */
   readonly refusal: IOffer | null;
-  /** The repetition that is to be deleted, once it is said how much of its series goes with it. */
-  readonly doomed: BookingModel | null;
+  readonly question: IQuestion | null;
   readonly busy: boolean;
 }
 
@@ -39,8 +52,23 @@ export interface IDeskState {
 export class CalendarDesk {
   constructor(
     readonly model: CalendarModel,
-    private readonly _trans: TranslationBundle
-  ) {}
+    private readonly _trans: TranslationBundle,
+    private readonly _tell: Teller,
+    { view = 'week', zone, hidden = [] }: Partial<IHabits> = {}
+  ) {
+    const clock = zone ?? browserZone();
+    const day = dayAt(model.now(), clock);
+    this._state = {
+      view,
+      day,
+      zone: clock,
+      hidden,
+      draft: null,
+      refusal: null,
+      question: null,
+      busy: false
+    };
+  }
 
   get state(): IDeskState {
     return this._state;
@@ -50,18 +78,54 @@ export class CalendarDesk {
     return this._changed;
   }
 
+  /** What is worth remembering until the next time. */
+  get habits(): IHabits {
+    const { view, zone, hidden } = this._state;
+    return { view, hidden, zone: zone === browserZone() ? null : zone };
+  }
+
+  setView(view: View): void {
+    this._replace({ view });
+  }
+
+  /** Show the page of that day. */
+  goTo(day: Day): void {
+    if (day !== this._state.day) {
+      this._replace({ day });
+    }
+  }
+
+  goToday(): void {
+    this.goTo(dayAt(this.model.now(), this._state.zone));
+  }
+
+  turn(pages: number): void {
+    this.goTo(turned(this._state.view, this._state.day, pages));
+  }
+
+  /** Show another clock; what is being typed stays, as the other clock has it. */
   setZone(zone: string): void {
-    this._replace({ zone, draft: null });
+    const { draft, zone: before } = this._state;
+    this._replace({ zone, draft: draft && byClock(draft, before, zone) });
   }
 
   setHidden(hidden: readonly string[]): void {
     this._replace({ hidden });
   }
 
-  /** Open the dialog for a new booking. */
+  /** Open the dialog for a new booking; what has passed of it is left out. */
   draw(qpu: string, { start_at, end_at }: IInterval): void {
+    const now = this.model.now();
+    if (Date.parse(end_at) <= now && !this.model.manages) {
+      this._refuse(this._trans.__('This time has passed: choose one from now on.'));
+      return;
+    }
+    const from =
+      Date.parse(start_at) < now && !this.model.manages
+        ? roundedUp(new Date(now), ROUND_TO_MINUTES)
+        : start_at;
     const { zone } = this._state;
-    const draft = newDraft(qpu, wallTime(start_at, zone), wallTime(end_at, zone));
+    const draft = newDraft(qpu, wallTime(from, zone), wallTime(end_at, zone));
     this._replace({ draft, refusal: null });
   }
 
@@ -79,10 +143,11 @@ export class CalendarDesk {
 
   /** Close what is open, and forget the last refusal. */
   dismiss(): void {
-    this._replace({ draft: null, refusal: null, doomed: null });
+    this._state.question?.leave();
+    this._replace({ draft: null, refusal: null, question: null });
   }
 
-  /** Send what the dialog holds. It stays open while the lab refuses. */
+  /** Send what the dialog holds. It stays open, with all that was typed, while the lab refuses. */
   async save(): Promise<void> {
     const { draft, zone } = this._state;
     if (draft === null) {
@@ -99,58 +164,54 @@ export class CalendarDesk {
     });
   }
 
-  /** Move or resize a booking; `revert` puts it back where the lab says no. */
-  async move(booking: BookingModel, interval: IInterval, revert?: () => void): Promise<void> {
-    const take = (instead: IInterval) => this.move(booking, instead);
-    const { start_at, end_at } = interval;
-    const { version } = booking;
-    const moved = await this._try(take, async () => {
-      await this.model.change(booking.id, { start_at, end_at, version });
-    });
-    if (!moved) {
-      revert?.();
-      await this.model.refetch(); // the refusal may say that it has changed meanwhile
+  /** Move or resize a booking; one that repeats only after asking how much of its series. */
+  async move(booking: BookingModel, interval: IInterval, revert = () => {}): Promise<void> {
+    if (booking.series_id === null) {
+      return this._move(booking, interval, 'this', revert);
     }
+    const take = (series: Series) => {
+      this._replace({ question: null });
+      void this._move(booking, interval, series, revert);
+    };
+    this._replace({ question: { deed: 'move', booking, take, leave: revert } });
   }
 
   /** Delete a booking; one that repeats only after asking how much of its series. */
-  async remove(booking: BookingModel, series?: Series): Promise<void> {
-    if (booking.series_id !== null && series === undefined) {
-      this._replace({ doomed: booking, draft: null });
-      return;
+  async remove(booking: BookingModel): Promise<void> {
+    if (booking.series_id === null) {
+      return this._remove(booking, 'this');
     }
-    this._replace({ doomed: null });
-    await this._try(null, async () => {
-      const deleted = await this.model.remove(booking.id, series);
-      this._replace({ draft: null });
-      this._offerUndo(deleted);
-    });
+    const take = (series: Series) => {
+      this._replace({ question: null });
+      void this._remove(booking, series);
+    };
+    const question: IQuestion = { deed: 'delete', booking, take, leave: () => {} };
+    this._replace({ question, draft: null });
   }
 
   async release(booking: BookingModel): Promise<void> {
     await this._try(null, async () => {
       await this.model.release(booking.id);
       this._replace({ draft: null });
-      Notification.success(this._trans.__('The rest of “%1” is free again.', this._title(booking)));
+      this._tell(this._trans.__('The rest of “%1” is free again.', this._title(booking)));
     });
   }
 
-  /** Book the first free hour on any of `qpus`; when that is, or null if it was refused. */
-  async bookNextHour(qpus: readonly string[], now = new Date()): Promise<IInterval | null> {
-    let booked: IInterval | null = null;
+  /** Book the first free hour on any of `qpus`, by the lab's clock, and show it. */
+  async bookNextHour(qpus: readonly string[]): Promise<void> {
     await this._try(null, async () => {
-      const after = roundedUp(now, ROUND_TO_MINUTES);
+      const after = roundedUp(new Date(this.model.now()), ROUND_TO_MINUTES);
       const { qpu, start_at, end_at } = await this.model.nextFree(qpus, HOUR_S, after);
       const { bookings } = await this.model.book({ qpu, start_at, end_at });
-      booked = { start_at, end_at };
-      const when = intervalText(booked, this._state.zone);
+      const { zone } = this._state;
+      this.goTo(dayAt(Date.parse(start_at), zone));
+      const when = intervalText({ start_at, end_at }, zone);
       this._withUndo(this._trans.__('Booked %1: %2.', qpu, when), async () => {
         for (const { id } of bookings) {
           await this.model.remove(id);
         }
       });
     });
-    return booked;
   }
 
   private async _send(draft: IDraft, zone: string): Promise<void> {
@@ -161,7 +222,7 @@ export class CalendarDesk {
       if (change === null) {
         throw incomplete();
       }
-      await this.model.change(draft.booking.id, change);
+      await this.model.change(draft.booking.id, change, draft.series);
       return;
     }
     const request = requestOf(draft, zone);
@@ -172,8 +233,39 @@ export class CalendarDesk {
     if (bookings.length > 1) {
       const many = trans._n('Booked once.', 'Booked %1 times.', bookings.length);
       const cut = cut_at === null ? '' : trans.__('No further: one may not book so far ahead.');
-      Notification.success([many, cut].filter(Boolean).join(' '));
+      this._tell([many, cut].filter(Boolean).join(' '));
     }
+  }
+
+  /** `revert` puts the booking back where the lab says no. */
+  private async _move(
+    booking: BookingModel,
+    { start_at, end_at }: IInterval,
+    series: Series,
+    revert: () => void
+  ): Promise<void> {
+    const take = (instead: IInterval) => this._move(booking, instead, series, () => {});
+    const { version } = booking;
+    const moved = await this._try(take, async () => {
+      const now = await this.model.change(booking.id, { start_at, end_at, version }, series);
+      const when = intervalText({ start_at, end_at }, this._state.zone);
+      this._withUndo(this._trans.__('“%1” is now %2.', this._title(booking), when), async () => {
+        const back = { start_at: booking.start_at, end_at: booking.end_at, version: now.version };
+        await this.model.change(booking.id, back, series);
+      });
+    });
+    if (!moved) {
+      revert();
+      await this.model.refetch(); // the refusal may say that it has changed meanwhile
+    }
+  }
+
+  private async _remove(booking: BookingModel, series: Series): Promise<void> {
+    await this._try(null, async () => {
+      const deleted = await this.model.remove(booking.id, series);
+      this._replace({ draft: null });
+      this._offerUndo(deleted);
+    });
   }
 
   private _offerUndo(deleted: readonly BookingModel[]): void {
@@ -189,10 +281,7 @@ export class CalendarDesk {
   }
 
   private _withUndo(said: string, undo: () => Promise<void>): void {
-    Notification.success(said, {
-      autoClose: UNDO_FOR,
-      actions: [{ label: this._trans.__('Undo'), callback: () => void this._try(null, undo) }]
-    });
+    this._tell(said, () => void this._try(null, undo));
   }
 
   private _title(booking: BookingModel): string {
@@ -207,12 +296,16 @@ export class CalendarDesk {
       this._replace({ busy: false });
       return true;
     } catch (error) {
-      const { message, nextFree } = refusalOf(error);
+      const { message, nextFree } = refusalOf(reworded(error, this._trans));
       const offered = take === null ? null : nextFree;
-      const refusal = { message, nextFree: offered, take: take ?? (async () => undefined) };
+      const refusal = { message, nextFree: offered, take: take ?? (async () => {}) };
       this._replace({ busy: false, refusal });
       return false;
     }
+  }
+
+  private _refuse(message: string): void {
+    this._replace({ refusal: { message, nextFree: null, take: async () => {} } });
   }
 
   private _replace(changes: Partial<IDeskState>): void {
@@ -220,13 +313,6 @@ export class CalendarDesk {
     this._changed.emit(this._state);
   }
 
-  private _state: IDeskState = {
-    zone: browserZone(),
-    hidden: [],
-    draft: null,
-    refusal: null,
-    doomed: null,
-    busy: false
-  };
+  private _state: IDeskState;
   private readonly _changed = new Signal<CalendarDesk, IDeskState>(this);
 }

@@ -3,15 +3,20 @@ import type * as React from 'react';
 
 import type { BookingModel } from '../wire';
 import type { CalendarDesk, IDeskState } from './desk';
-import type { IDraft, Mode, Repeat } from './draft';
+import { type IDraft, intervalOf, type Mode, type Repeat } from './draft';
 import { Button, Modal } from './modal';
 import { Refused } from './refused';
-import { bookingText, modeWord } from './words';
+import { seriesChoices } from './seriesdialog';
+import { ZoneChoice } from './toolbar';
+import { bookingText, lengthText, modeWord } from './words';
+import { timesShown } from './zones';
 
 interface IProps {
   readonly desk: CalendarDesk;
   readonly state: IDeskState;
   readonly qpus: readonly string[];
+  /** What is booked as it is known now. */
+  readonly bookings: readonly BookingModel[];
   readonly trans: TranslationBundle;
 }
 
@@ -58,7 +63,12 @@ function BookingForm(props: IProps & { draft: IDraft }): React.ReactElement {
       <Field label={trans.__('End')}>
         <TimeInput value={draft.end} onChange={end => desk.edit({ end })} />
       </Field>
-      <p className="jp-QPI-Detail">{trans.__('Times are in %1.', state.zone)}</p>
+      <div className="jp-QPI-FieldRow">
+        <Field label={trans.__('Times are by the clock of')}>
+          <ZoneChoice {...props} />
+        </Field>
+        <Length {...props} />
+      </div>
       <Field label={trans.__('Title')}>
         <input
           className="jp-mod-styled"
@@ -78,8 +88,15 @@ function BookingForm(props: IProps & { draft: IDraft }): React.ReactElement {
       </Field>
       {booking === null && <RepeatField {...props} />}
       {booking !== null && booking.series_id !== null && (
-        <p className="jp-QPI-Detail">{trans.__('This changes this repetition only.')}</p>
+        <Field label={trans.__('Change')}>
+          <Choice
+            value={draft.series}
+            choices={seriesChoices(trans)}
+            onChange={series => desk.edit({ series })}
+          />
+        </Field>
       )}
+      <Overtaken {...props} />
       <Refused refusal={state.refusal} zone={state.zone} trans={trans} />
       <div className="jp-QPI-ModalButtons">
         {booking !== null && <Endings desk={desk} booking={booking} trans={trans} />}
@@ -89,6 +106,42 @@ function BookingForm(props: IProps & { draft: IDraft }): React.ReactElement {
         </Button>
       </div>
     </form>
+  );
+}
+
+/** How long the booking is, and what to know where a clock is put back or forward. */
+function Length({ state, draft, trans }: IProps & { draft: IDraft }): React.ReactElement {
+  const { zone } = state;
+  const interval = intervalOf(draft, zone);
+  if (interval === null) {
+    return <output className="jp-QPI-Detail" />;
+  }
+  const twice = [draft.start, draft.end].find(wall => timesShown(wall, zone) === 2);
+  const never = [draft.start, draft.end].find(wall => timesShown(wall, zone) === 0);
+  const clock = (wall: string) => wall.slice(11);
+  const said = [
+    lengthText(interval, trans),
+    twice && trans.__('The clock shows %1 twice that day: the first is meant.', clock(twice)),
+    never && trans.__('The clock leaves %1 out that day: an hour later is meant.', clock(never))
+  ];
+  return <output className="jp-QPI-Detail">{said.filter(Boolean).join(' ')}</output>;
+}
+
+/** Says that somebody else, or another tab, was faster; what was typed stays until one asks for the new state. */
+function Overtaken(props: IProps & { draft: IDraft }): React.ReactElement | null {
+  const { desk, bookings, draft, trans } = props;
+  const { booking } = draft;
+  const now = bookings.find(other => other.id === booking?.id);
+  if (booking === null || now === undefined || now.version <= booking.version) {
+    return null;
+  }
+  return (
+    <div role="alert" className="jp-QPI-Refused">
+      <span className="jp-QPI-RefusedText">
+        {trans.__('This booking was changed meanwhile, in another place.')}
+      </span>
+      <Button onClick={() => desk.open(now)}>{trans.__('Show it as it is now')}</Button>
+    </div>
   );
 }
 
@@ -215,7 +268,7 @@ function Endings(props: {
   trans: TranslationBundle;
 }): React.ReactElement {
   const { desk, booking, trans } = props;
-  const now = Date.now();
+  const now = desk.model.now();
   const running = Date.parse(booking.start_at) <= now && now < Date.parse(booking.end_at);
   return (
     <span className="jp-QPI-Endings">
@@ -230,30 +283,5 @@ function Endings(props: {
         </Button>
       )}
     </span>
-  );
-}
-
-/** Asks how much of a series is to be deleted. */
-export function SeriesDialog({ desk, state, trans }: IProps): React.ReactElement | null {
-  const { doomed } = state;
-  if (doomed === null) {
-    return null;
-  }
-  return (
-    <Modal label={trans.__('Delete from a series')} onClose={() => desk.dismiss()}>
-      <p>{bookingText(doomed, desk.model.me, state.zone, trans)}</p>
-      <div className="jp-QPI-ModalButtons">
-        <Button onClick={() => desk.dismiss()}>{trans.__('Cancel')}</Button>
-        <Button look="warn" onClick={() => void desk.remove(doomed, 'all')}>
-          {trans.__('All')}
-        </Button>
-        <Button look="warn" onClick={() => void desk.remove(doomed, 'following')}>
-          {trans.__('This and following')}
-        </Button>
-        <Button look="warn" onClick={() => void desk.remove(doomed, 'this')}>
-          {trans.__('This one')}
-        </Button>
-      </div>
-    </Modal>
   );
 }

@@ -1,7 +1,11 @@
 import type { BookingChange, BookingIn, BookingModel } from '../wire';
+import type { IInterval } from './refusal';
 import { momentOf, type WallTime, wallTime } from './zones';
 
 export type Mode = BookingModel['mode'];
+
+/** How much of its series something is done to. */
+export type Series = 'this' | 'following' | 'all';
 
 /** How a new booking repeats. */
 export type Repeat = 'never' | 'daily' | 'weekdays' | 'weekly';
@@ -20,6 +24,8 @@ export interface IDraft {
   readonly repeat: Repeat;
   /** How often in all. */
   readonly times: number;
+  /** How much of its series an edited booking takes along. */
+  readonly series: Series;
 }
 
 const RULES: Record<Exclude<Repeat, 'never'>, string> = {
@@ -38,7 +44,8 @@ export function newDraft(qpu: string, start: WallTime, end: WallTime): IDraft {
     title: '',
     invited: '',
     repeat: 'never',
-    times: 10
+    times: 10,
+    series: 'this'
   };
 }
 
@@ -54,13 +61,12 @@ export function draftOf(booking: BookingModel, zone: string): IDraft {
 
 /** The request for a new booking; null while a time is missing. */
 export function requestOf(draft: IDraft, zone: string): BookingIn | null {
-  const start_at = momentOf(draft.start, zone);
-  const end_at = momentOf(draft.end, zone);
-  if (start_at === null || end_at === null) {
+  const interval = intervalOf(draft, zone);
+  if (interval === null) {
     return null;
   }
   const { qpu, mode, title } = draft;
-  const plain = { qpu, start_at, end_at, mode, title, invited: names(draft.invited) };
+  const plain = { qpu, ...interval, mode, title, invited: names(draft.invited) };
   return draft.repeat === 'never'
     ? plain
     : { ...plain, rrule: `${RULES[draft.repeat]};COUNT=${draft.times}`, timezone: zone };
@@ -69,21 +75,39 @@ export function requestOf(draft: IDraft, zone: string): BookingIn | null {
 /** What the draft changes of its booking; null while a time is missing. */
 export function changeOf(draft: IDraft, zone: string): BookingChange | null {
   const { booking } = draft;
-  const [start, end] = [momentOf(draft.start, zone), momentOf(draft.end, zone)];
-  if (booking === null || start === null || end === null) {
+  const interval = intervalOf(draft, zone);
+  if (booking === null || interval === null) {
     return null;
   }
-  // The field shows whole minutes: one that was left alone keeps its seconds.
-  const kept = (was: string, wall: WallTime, is: string) =>
-    wallTime(was, zone) === wall ? was : is;
   return {
-    start_at: kept(booking.start_at, draft.start, start),
-    end_at: kept(booking.end_at, draft.end, end),
+    ...interval,
     mode: draft.mode,
     title: draft.title,
     invited: names(draft.invited),
     version: booking.version
   };
+}
+
+/** The same draft by another clock; as it is while a time is missing. */
+export function byClock(draft: IDraft, zone: string, other: string): IDraft {
+  const interval = intervalOf(draft, zone);
+  return interval === null
+    ? draft
+    : {
+        ...draft,
+        start: wallTime(interval.start_at, other),
+        end: wallTime(interval.end_at, other)
+      };
+}
+
+/** From when to when the draft is; null while a time is missing. */
+export function intervalOf(draft: IDraft, zone: string): IInterval | null {
+  // The field shows whole minutes of a clock that may be put back: a time that was left alone is as it was.
+  const meant = (was: string | undefined, wall: WallTime) =>
+    was !== undefined && wallTime(was, zone) === wall ? was : momentOf(wall, zone);
+  const start_at = meant(draft.booking?.start_at, draft.start);
+  const end_at = meant(draft.booking?.end_at, draft.end);
+  return start_at === null || end_at === null ? null : { start_at, end_at };
 }
 
 /** What books deleted bookings again: one request a booking, or a slot of several QPUs. */

@@ -1,11 +1,16 @@
 import type { EventDisplayInfo, EventInput } from '@fullcalendar/react';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { buildIcon, userIcon } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
 import type { BookingModel } from '../wire';
 import type { ICrowd } from './crowd';
 import type { CalendarModel } from './model';
+import type { IInterval } from './refusal';
 import { bookingText, ownerOf, titleOf } from './words';
+import { wallTime } from './zones';
+
+const HOUR = 3_600_000;
 
 /** What an entry needs to know beside its booking. */
 export interface IContext {
@@ -15,37 +20,57 @@ export interface IContext {
   readonly trans: TranslationBundle;
 }
 
+/** How a booking is drawn; null for several as one. */
+export function bookingClass(
+  qpu: string,
+  booking: BookingModel | null,
+  { model, tones }: IContext
+): string {
+  const classes = ['jp-QPI-Booking', `jp-QPI-Tone-${tones.get(qpu) ?? 0}`];
+  if (booking !== null) {
+    classes.push(`jp-mod-${booking.mode}`);
+    classes.push(booking.mine ? 'jp-mod-mine' : '', model.editable(booking) ? '' : 'jp-mod-fixed');
+  }
+  return classes.filter(Boolean).join(' ');
+}
+
 /** A booking as FullCalendar takes it. */
-export function entryOf(booking: BookingModel, { model, tones }: IContext): EventInput {
-  const classes = [
-    'jp-QPI-Booking',
-    `jp-QPI-Tone-${tones.get(booking.qpu) ?? 0}`,
-    booking.mine ? 'jp-mod-mine' : '',
-    `jp-mod-${booking.mode}`
-  ];
-  const ahead = Date.parse(booking.start_at) > Date.now();
-  const free = model.editable(booking);
+export function entryOf(booking: BookingModel, context: IContext): EventInput {
+  const { model, zone } = context;
+  const ahead = Date.parse(booking.start_at) > model.now();
+  const [start, end] = drawnAt(booking, zone);
+  // Where a clock is put back, what is drawn cannot say which of two equal times is meant.
+  const free = model.editable(booking) && end === booking.end_at;
   return {
     id: booking.id,
     title: booking.title ?? '',
-    start: booking.start_at,
-    end: booking.end_at,
+    start,
+    end,
     color: 'var(--jp-qpi-tone)',
-    class: classes.filter(Boolean).join(' '),
+    class: bookingClass(booking.qpu, booking, context),
     startEditable: free && (ahead || model.manages),
     durationEditable: free,
     extendedProps: { booking }
   };
 }
 
+/** The interval, longer where the clock of `zone` is put back in it so far that it would seem to end before it begins. */
+function drawnAt({ start_at, end_at }: IInterval, zone: string): readonly [string, string] {
+  if (wallTime(end_at, zone) > wallTime(start_at, zone)) {
+    return [start_at, end_at];
+  }
+  const backward = Date.parse(start_at) + 2 * HOUR;
+  return [start_at, new Date(Math.max(backward, Date.parse(end_at))).toISOString()];
+}
+
 /** Several bookings as one entry. */
-export function crowdEntryOf(crowd: ICrowd, { tones }: IContext): EventInput {
+export function crowdEntryOf(crowd: ICrowd, context: IContext): EventInput {
   return {
     id: `${crowd.qpu} ${crowd.start_at}`,
     start: crowd.start_at,
     end: crowd.end_at,
     color: 'var(--jp-qpi-tone)',
-    class: `jp-QPI-Booking jp-QPI-Tone-${tones.get(crowd.qpu) ?? 0}`,
+    class: bookingClass(crowd.qpu, null, context),
     editable: false,
     extendedProps: { crowd }
   };
@@ -67,38 +92,77 @@ export function EntryText(props: {
   context: IContext;
 }): React.ReactElement {
   const { info, context } = props;
-  const { trans, model, zone } = context;
   const booking = bookingOf(info.event);
   const crowd = crowdOf(info.event);
-  if (crowd !== null) {
-    return (
-      <div className="jp-QPI-BookingText">
-        <span className="jp-QPI-BookingQpu">{crowd.qpu}</span>{' '}
-        {trans._n('%1 booking', '%1 bookings', crowd.count)}
-        <div className="jp-QPI-BookingTime">{info.timeText}</div>
-      </div>
-    );
+  if (booking !== null) {
+    return <BookingEntry booking={booking} time={info.timeText} context={context} />;
   }
-  if (booking === null) {
-    return <span className="jp-QPI-BookingTime">{info.timeText}</span>;
-  }
-  const owner = ownerOf(booking, model.me, trans);
+  return (
+    <div className="jp-QPI-BookingText">
+      {crowd !== null && (
+        <>
+          <div className="jp-QPI-BookingQpu">{crowd.qpu}</div>
+          <div className="jp-QPI-BookingTitle">
+            {context.trans._n('%1 booking', '%1 bookings', crowd.count)}
+          </div>
+        </>
+      )}
+      <div className="jp-QPI-BookingTime">{info.timeText}</div>
+    </div>
+  );
+}
+
+function BookingEntry(props: {
+  booking: BookingModel;
+  time: string;
+  context: IContext;
+}): React.ReactElement {
+  const { booking, time, context } = props;
+  const { trans, model, zone } = context;
+  const whole = bookingText(booking, model.me, zone, trans);
+  const fixed = model.editable(booking)
+    ? ''
+    : trans.__('Only who booked it, or a manager, changes it.');
   return (
     <div
       className="jp-QPI-BookingText"
       data-booking={booking.id}
-      title={bookingText(booking, model.me, zone, trans)}
+      title={[whole, fixed].filter(Boolean).join('\n')}
     >
-      <span className="jp-QPI-BookingQpu">{booking.qpu}</span>{' '}
-      <span className="jp-QPI-BookingTitle">{titleOf(booking, trans)}</span>
-      {booking.series_id !== null && (
-        <span role="img" aria-label={trans.__('repeats')}>
-          {' ↻'}
+      <div className="jp-QPI-BookingQpu">
+        <BookingMark booking={booking} trans={trans} />
+        <span>{booking.qpu}</span>
+      </div>
+      <div className="jp-QPI-BookingTitle">{titleOf(booking, trans)}</div>
+      <div className="jp-QPI-BookingTime">{time}</div>
+      <div className="jp-QPI-BookingOwner">{ownerOf(booking, model.me, trans)}</div>
+    </div>
+  );
+}
+
+/** What is special about a booking, as signs with words behind them. */
+export function BookingMark(props: {
+  booking: BookingModel | null;
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { booking, trans } = props;
+  return (
+    <>
+      {booking?.mine && (
+        <span role="img" className="jp-QPI-BookingMine" aria-label={trans.__('mine')}>
+          <userIcon.react tag={null} />
         </span>
       )}
-      <div className="jp-QPI-BookingTime">
-        {info.timeText} {owner}
-      </div>
-    </div>
+      {booking?.mode === 'maintenance' && (
+        <span role="img" className="jp-QPI-BookingMine" aria-label={trans.__('maintenance')}>
+          <buildIcon.react tag={null} />
+        </span>
+      )}
+      {booking?.series_id && (
+        <span role="img" aria-label={trans.__('repeats')}>
+          ↻
+        </span>
+      )}
+    </>
   );
 }

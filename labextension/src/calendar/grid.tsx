@@ -1,269 +1,135 @@
-import FullCalendar, {
-  type CalendarRef,
-  type DateSelectInfo,
-  type DatesSetInfo,
-  type EventChangeInfo,
-  type EventClickInfo
-} from '@fullcalendar/react';
-import interactionPlugin from '@fullcalendar/react/interaction';
-import listPlugin from '@fullcalendar/react/list';
-import classicTheme from '@fullcalendar/react/themes/classic';
-import timeGridPlugin from '@fullcalendar/react/timegrid';
+import type { EventInput } from '@fullcalendar/react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import '@fullcalendar/react/skeleton.css';
-import '@fullcalendar/react/themes/classic/theme.css';
-
 import type { BookingModel } from '../wire';
-import { cellAt, cellEnd, type ICell, movedBy, STEP_MINUTES } from './cell';
+import { Agenda } from './agenda';
+import { Board, type IBoardProps, weekWidth } from './board';
+import { cellAt, cellEnd, STEP_MINUTES } from './cell';
 import { crowded } from './crowd';
 import type { CalendarDesk, IDeskState } from './desk';
-import { bookingOf, crowdEntryOf, crowdOf, EntryText, entryOf, type IContext } from './entries';
+import { crowdEntryOf, entryOf, type IContext } from './entries';
+import { cellInterval, type ICursor, inCursor, onKey } from './keys';
+import { Lanes } from './lanes';
 import type { IInterval } from './refusal';
 import { bookingText, intervalText } from './words';
-import { momentOf, wallTime } from './zones';
+import { wallTime } from './zones';
 
-const PLUGINS = [timeGridPlugin, listPlugin, interactionPlugin, classicTheme];
-/** More bookings than this beside each other become "+n more". */
-const MOST_BESIDE = 6;
 /** More entries than this are put together, so that a full week stays quick. */
 const MOST_ENTRIES = 350;
 const DAY_MINUTES = 24 * 60;
-const STEP = { minutes: STEP_MINUTES };
 
-export type ViewType = 'timeGridWeek' | 'timeGridDay' | 'listWeek';
-
-export interface IGridProps {
+interface IGridProps {
   readonly desk: CalendarDesk;
   readonly state: IDeskState;
+  /** What is booked on the page, on the QPUs that are shown. */
   readonly bookings: readonly BookingModel[];
   readonly context: IContext;
-  /** The QPU that a drawn booking is of. */
-  readonly qpu: string | null;
-  readonly calendar: React.RefObject<CalendarRef>;
-  readonly view: ViewType;
-  /** Show the day of a moment. */
-  readonly onDay: (moment: string) => void;
-  readonly onDates: (window: IInterval, title: string) => void;
+  readonly shown: readonly string[];
+  readonly page: IInterval;
+  readonly onHelp: () => void;
 }
 
 /** The bookings on a grid of days and hours, or as a list; by mouse, touch and keyboard. */
 export function Grid(props: IGridProps): React.ReactElement {
-  const { desk, bookings, context, qpu, calendar, view, onDates, onDay } = props;
-  const { trans } = context;
+  const { desk, state, bookings, context, shown, page } = props;
+  const { trans, zone } = context;
   const root = React.useRef<HTMLElement>(null);
-  const [cell, setCell] = React.useState<ICell | null>(null);
-  const drawing = props.state.draft !== null;
-
+  const [cursor, setCursor] = React.useState<ICursor | null>(null);
   // Without dependencies: another page of the calendar has other lanes.
-  React.useLayoutEffect(() => showCell(root.current, cell, trans));
-  React.useEffect(() => {
-    if (!drawing) {
-      calendar.current?.getApi().unselect();
-    }
-  }, [calendar, drawing]);
-
+  React.useLayoutEffect(() => showCursor(root.current, cursor, state, trans));
+  const onPick = React.useCallback<IBoardProps['onPick']>(
+    (moment, qpu) => setCursor({ cell: cellAt(wallTime(moment, zone)), qpu }),
+    [zone]
+  );
   const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
-    if (onKey(event, { ...props, cell, setCell })) {
+    if (onKey(event, { ...props, cursor, setCursor })) {
       event.preventDefault();
       event.stopPropagation();
     }
   };
+  const { view, day } = state;
+  const byQpu = useEntries(bookings, context);
+  const common = { desk, context, day, onPick };
+  const together = React.useMemo(() => [...byQpu.values()].flat(), [byQpu]);
   return (
     <section
       ref={root}
-      className="jp-QPI-Grid"
+      className={`jp-QPI-Grid jp-mod-${view}`}
       aria-label={trans.__('Calendar')}
       aria-describedby="qpi-calendar-keys"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the cell under the arrow keys lives here
       tabIndex={0}
-      data-lm-suppress-shortcuts="true"
       onKeyDown={onKeyDown}
+      onMouseDown={letGoByEscape}
     >
-      <Board {...{ desk, bookings, context, qpu, calendar, view, onDates, onDay, setCell }} />
+      {view === 'agenda' && <Agenda {...{ desk, context, bookings, page }} />}
+      {view === 'day' && <Lanes {...common} qpus={shown} entries={byQpu} />}
+      {view === 'week' && (
+        <div className="jp-QPI-Week" style={{ minWidth: weekWidth(shown.length) }}>
+          <Board {...common} qpu={shown[0] ?? null} entries={together} />
+        </div>
+      )}
       <p id="qpi-calendar-keys" className="jp-QPI-Hidden">
         {trans.__(
-          'Arrow keys choose a time, with Shift a longer one. Enter books it or opens the booking there, Shift+Enter books it in any case, Delete deletes your booking there, Escape lets go.'
+          'Arrow keys choose a time, Enter books it or opens the booking there, the question mark tells all keys.'
         )}
       </p>
       <p role="status" className="jp-QPI-Hidden">
-        {cell && spoken(cell, props)}
+        {cursor && spoken(cursor, props)}
       </p>
     </section>
   );
 }
 
-type IBoardProps = Omit<IGridProps, 'state'> & { readonly setCell: (cell: null) => void };
-
-/** FullCalendar itself, drawn anew only when the bookings or their clock change: not for every key. */
-const Board = React.memo(function Board(props: IBoardProps): React.ReactElement {
-  const { desk, context, qpu, calendar, setCell, view } = props;
-  const { trans, zone } = context;
-  const events = React.useMemo(() => {
-    const { single, crowds } = crowded(props.bookings, MOST_ENTRIES);
-    const together = crowds.map(crowd => crowdEntryOf(crowd, context));
-    return [...single.map(booking => entryOf(booking, context)), ...together];
-  }, [props.bookings, context]);
-  React.useEffect(() => calendar.current?.getApi().changeView(view), [calendar, view]);
-  return (
-    <FullCalendar
-      ref={calendar}
-      plugins={PLUGINS}
-      initialView="timeGridWeek"
-      headerToolbar={false}
-      height="100%"
-      expandRows
-      locale={navigator.language}
-      firstDay={1}
-      timeZone={zone}
-      allDaySlot={false}
-      slotDuration={STEP}
-      eventTimeFormat={{ hour: 'numeric', minute: '2-digit' }}
-      scrollTime={scrollTime(zone)}
-      scrollTimeReset={false}
-      nowIndicator
-      selectable={qpu !== null}
-      selectMirror
-      unselectAuto={false}
-      eventInteractive
-      eventResizableFromStart
-      slotEventOverlap={false}
-      eventMaxStack={MOST_BESIDE}
-      events={events}
-      eventClass={info => (info.isMirror ? 'jp-QPI-Drawn' : '')}
-      eventContent={info => <EntryText info={info} context={context} />}
-      noEventsText={trans.__('Nothing is booked in this week.')}
-      datesSet={(info: DatesSetInfo) => props.onDates(intervalOf(info), info.view.title)}
-      select={(info: DateSelectInfo) => {
-        if (qpu !== null) {
-          setCell(null);
-          desk.draw(qpu, intervalOf(info));
-        }
-      }}
-      eventClick={(info: EventClickInfo) => onClick(info, props)}
-      eventDrop={(info: EventChangeInfo) => onMoved(info, desk)}
-      eventResize={(info: EventChangeInfo) => onMoved(info, desk)}
-    />
-  );
-});
-
-interface IKeyContext extends IGridProps {
-  readonly cell: ICell | null;
-  readonly setCell: (cell: ICell | null) => void;
+/** The entries of each QPU; those of a QPU are the same array as long as nothing of it changes. */
+function useEntries(
+  bookings: readonly BookingModel[],
+  context: IContext
+): ReadonlyMap<string, readonly EventInput[]> {
+  return React.useMemo(() => {
+    const { single, crowds } = crowded(bookings, MOST_ENTRIES);
+    const found = new Map<string, EventInput[]>();
+    const add = (qpu: string, entry: EventInput) => {
+      const entries = found.get(qpu);
+      entries ? entries.push(entry) : found.set(qpu, [entry]);
+    };
+    for (const booking of single) {
+      add(booking.qpu, entryOf(booking, context));
+    }
+    for (const crowd of crowds) {
+      add(crowd.qpu, crowdEntryOf(crowd, context));
+    }
+    return found;
+  }, [bookings, context]);
 }
 
-/** Do what a key asks for; whether it was one of ours. */
-function onKey(event: React.KeyboardEvent<HTMLElement>, context: IKeyContext): boolean {
-  const { desk, bookings, cell, setCell } = context;
-  if (event.ctrlKey || event.metaKey || event.altKey) {
-    return false;
-  }
-  const focused = (event.target as Element).querySelector('[data-booking]');
-  const onGrid = event.target === event.currentTarget;
-  const chosen = onGrid
-    ? inCell(context)
-    : bookings.filter(booking => booking.id === focused?.getAttribute('data-booking'));
-  if (event.key === 'Delete' || event.key === 'Backspace') {
-    const own = chosen.find(booking => desk.model.editable(booking));
-    void (own && desk.remove(own));
-    return own !== undefined;
-  }
-  if (event.key === 'Escape') {
-    setCell(null);
-    desk.dismiss();
-    return true;
-  }
-  if (event.key === 'Enter' && onGrid) {
-    return bookCell(context, event.shiftKey ? [] : chosen);
-  }
-  const now = wallTime(new Date().toISOString(), context.state.zone);
-  const days = context.view === 'timeGridDay' ? 1 : 7;
-  if (!onGrid || context.view === 'listWeek') {
-    return false;
-  }
-  const moved = movedBy(event.key, event.shiftKey, cell ?? startCell(context, now), days, now);
-  if (moved !== null) {
-    // The first key shows where one is.
-    const next = cell === null && event.key !== 'Home' ? startCell(context, now) : moved;
-    setCell(next);
-    follow(context, next);
-  }
-  return moved !== null;
+/** What a screen reader says of the cursor. */
+function spoken(cursor: ICursor, { state, bookings, context }: IGridProps): string {
+  const { trans, model, zone } = context;
+  const found = inCursor({ state, bookings, cursor });
+  const what = found.map(booking => bookingText(booking, model.me, zone, trans));
+  const when = intervalText(cellInterval(cursor.cell, zone), zone);
+  const where = state.view === 'day' ? cursor.qpu : null;
+  return [where, when, what.join('; ') || trans.__('free')].filter(Boolean).join(': ');
 }
 
-/** Turn the page to where the cell is. */
-function follow({ calendar, state }: IGridProps, cell: ICell): void {
-  const api = calendar.current?.getApi();
-  const { start_at } = cellInterval(cell, state.zone);
-  const at = new Date(start_at);
-  if (api !== undefined && (at < api.view.activeStart || at >= api.view.activeEnd)) {
-    api.gotoDate(start_at);
-  }
-}
-
-/** Open the booking in the cell, or the dialog for a new one. */
-function bookCell(context: IKeyContext, found: readonly BookingModel[]): boolean {
-  const { desk, cell, qpu, state } = context;
-  const booking = found.find(one => desk.model.editable(one)) ?? found[0];
-  if (booking !== undefined) {
-    desk.open(booking);
-  } else if (cell !== null && qpu !== null) {
-    desk.draw(qpu, cellInterval(cell, state.zone));
-  }
-  return true;
-}
-
-/** Now, if that is in view; else the morning of the first day. */
-function startCell(context: IGridProps, now: string): ICell {
-  const view = context.calendar.current?.getApi().view;
-  if (view === undefined) {
-    return cellAt(now);
-  }
-  const { zone } = context.state;
-  const [start, end] = [view.activeStart, view.activeEnd].map(at =>
-    wallTime(at.toISOString(), zone)
-  );
-  const inView = start !== undefined && end !== undefined && now >= start && now < end;
-  return inView || start === undefined ? cellAt(now) : cellAt(`${start.slice(0, 10)}T09:00`);
-}
-
-function inCell(context: IKeyContext): BookingModel[] {
-  if (context.cell === null) {
-    return [];
-  }
-  const { start_at, end_at } = cellInterval(context.cell, context.state.zone);
-  return context.bookings.filter(
-    booking =>
-      Date.parse(booking.start_at) < Date.parse(end_at) &&
-      Date.parse(booking.end_at) > Date.parse(start_at)
-  );
-}
-
-function cellInterval(cell: ICell, zone: string): IInterval {
-  const start_at = momentOf(cell.start, zone) ?? cell.start;
-  return { start_at, end_at: momentOf(cellEnd(cell), zone) ?? start_at };
-}
-
-/** What a screen reader says of the cell. */
-function spoken(cell: ICell, props: IGridProps): string {
-  const { state, context } = props;
-  const { trans, model } = context;
-  const found = inCell({ ...props, cell, setCell: () => undefined });
-  const what = found.map(booking => bookingText(booking, model.me, state.zone, trans));
-  const when = intervalText(cellInterval(cell, state.zone), state.zone);
-  return `${when}: ${what.join('; ') || trans.__('free')}`;
-}
-
-/** Mark the cell in the lane of its day, and bring it into view; the returned function takes the mark away. */
-function showCell(
+/** Mark the cursor in the lane of its day, and bring it into view; the returned function takes the mark away. */
+function showCursor(
   root: HTMLElement | null,
-  cell: ICell | null,
+  cursor: ICursor | null,
+  { view }: IDeskState,
   trans: TranslationBundle
 ): (() => void) | undefined {
-  const day = cell?.start.slice(0, 10);
-  const lane = root?.querySelector(`[role="cell"][data-date="${day}"]`);
-  if (!lane || cell === null) {
+  if (cursor === null) {
+    return undefined;
+  }
+  const { cell, qpu } = cursor;
+  const inLane = view === 'day' && qpu !== null ? `[data-qpu="${CSS.escape(qpu)}"] ` : '';
+  const lane = root?.querySelector(
+    `${inLane}[role="cell"][data-date="${cell.start.slice(0, 10)}"]`
+  );
+  if (!lane) {
     return undefined;
   }
   const mark = document.createElement('div');
@@ -273,39 +139,22 @@ function showCell(
   mark.style.top = `${(100 * minutes) / DAY_MINUTES}%`;
   mark.style.height = `${(100 * cell.steps * STEP_MINUTES) / DAY_MINUTES}%`;
   lane.append(mark);
-  mark.scrollIntoView({ block: 'nearest' });
+  mark.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   return () => mark.remove();
 }
 
-function onClick({ jsEvent, el, event }: EventClickInfo, props: IBoardProps): void {
-  const { desk } = props;
-  const [booking, crowd] = [bookingOf(event), crowdOf(event)];
-  // The second click of a double one, or Enter on the entry, which is a click without a count.
-  if (jsEvent.detail === 1) {
-    el.focus();
-  } else if (booking !== null) {
-    desk.open(booking);
-  } else if (crowd !== null) {
-    props.onDay(crowd.start_at);
-  }
-}
-
-function onMoved({ event, revert }: EventChangeInfo, desk: CalendarDesk): void {
-  const booking = bookingOf(event);
-  const { start, end } = event;
-  if (booking === null || start === null || end === null) {
-    revert();
-    return;
-  }
-  void desk.move(booking, intervalOf({ start, end }), revert);
-}
-
-function intervalOf({ start, end }: { start: Date; end: Date }): IInterval {
-  return { start_at: start.toISOString(), end_at: end.toISOString() };
-}
-
-/** An hour before now, so that now is in view when the tab opens. */
-function scrollTime(zone: string): string {
-  const hour = Number(wallTime(new Date().toISOString(), zone).slice(11, 13));
-  return `${String(Math.max(0, hour - 1)).padStart(2, '0')}:00`;
+/** While the button is down, Escape drops what is dragged where nothing takes it: all stays as it was. */
+function letGoByEscape(): void {
+  const onEscape = (event: KeyboardEvent) => {
+    if (event.key === 'Escape') {
+      event.preventDefault();
+      event.stopPropagation();
+      const nowhere = { bubbles: true, clientX: -10_000, clientY: -10_000 };
+      document.dispatchEvent(new MouseEvent('mousemove', nowhere));
+      document.dispatchEvent(new MouseEvent('mouseup', nowhere));
+    }
+  };
+  const stop = () => document.removeEventListener('keydown', onEscape, true);
+  document.addEventListener('keydown', onEscape, true);
+  document.addEventListener('mouseup', stop, { once: true });
 }

@@ -7,7 +7,11 @@ export function Modal(props: {
   readonly children: React.ReactNode;
 }): React.ReactElement {
   const node = React.useRef<HTMLDialogElement>(null);
-  React.useEffect(() => node.current?.showModal(), []);
+  React.useLayoutEffect(() => {
+    const dialog = node.current;
+    dialog?.showModal();
+    return () => dialog?.close(); // gives the focus back, which taking it out would not
+  }, []);
   return (
     <dialog
       ref={node}
@@ -31,16 +35,20 @@ export interface IButtonProps {
   readonly look?: 'accept' | 'reject' | 'warn';
   readonly type?: 'button' | 'submit';
   readonly disabled?: boolean;
+  /** What it is called, where its sign does not say so. */
+  readonly label?: string;
   readonly children: React.ReactNode;
 }
 
 export function Button(props: IButtonProps): React.ReactElement {
-  const { look = 'reject', type = 'button', disabled = false } = props;
+  const { look = 'reject', type = 'button', disabled = false, label } = props;
   return (
     <button
       type={type}
       className={`jp-QPI-Button jp-mod-styled jp-mod-${look}`}
       disabled={disabled}
+      aria-label={label}
+      title={label}
       onClick={props.onClick}
     >
       {props.children}

@@ -1,5 +1,4 @@
 import type { IDisposable } from '@lumino/disposable';
-import { Debouncer } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { ILabManager, ILabState } from '../tokens';
@@ -15,14 +14,14 @@ import type {
   Me,
   NextFree
 } from '../wire';
-import { rebookings } from './draft';
+import { rebookings, type Series } from './draft';
 import { type IInterval, refusalOf } from './refusal';
 
-/** Events that come closer together than this are one refetch (ms). */
-const SETTLE = 100;
+/** Events that come closer together than this are asked about together (ms)... */
+const SETTLE = 50;
+/** ...one booking at a time; if they concern more than this, the whole window is read again. */
+const MOST_SINGLE = 12;
 const PAGE = 2_000;
-
-export type Series = 'this' | 'following' | 'all';
 
 /** The calendar as this browser tab last saw it. Never changed, only replaced. */
 export interface ICalendarState {
@@ -38,9 +37,9 @@ export interface ICalendarState {
 /** The bookings of the window that is shown, and what one may do to them. */
 export class CalendarModel implements IDisposable {
   constructor(private readonly _lab: ILabManager) {
-    this._settle = new Debouncer(() => this.refetch(), SETTLE);
     this._connection = _lab.state.connection;
     _lab.events.connect(this._onEvent, this);
+    _lab.gap.connect(this._onGap, this);
     _lab.changed.connect(this._onLab, this);
   }
 
@@ -53,7 +52,7 @@ export class CalendarModel implements IDisposable {
   }
 
   get isDisposed(): boolean {
-    return this._settle.isDisposed;
+    return this._disposed;
   }
 
   get me(): string {
@@ -62,6 +61,16 @@ export class CalendarModel implements IDisposable {
 
   get manages(): boolean {
     return this._state.me?.permissions.includes('bookings:write:any') ?? false;
+  }
+
+  /** The lab's present time (ms since 1970). */
+  now(): number {
+    return this._lab.now();
+  }
+
+  /** The booking as it is known now; null where it is not in view, or given up. */
+  find(id: string): BookingModel | null {
+    return this._state.bookings.find(booking => booking.id === id) ?? null;
   }
 
   /** Whether one may change this booking; the lab has the last word. */
@@ -81,13 +90,16 @@ export class CalendarModel implements IDisposable {
     });
   }
 
-  /** Show another window. */
+  /** Show a window; one that is part of what is kept up to date anyhow costs nothing. */
   async show(window: IInterval): Promise<void> {
-    this._window = window;
-    await this.refetch();
+    const known = this._window;
+    if (known === null || this._state.problem !== null || !covers(known, window)) {
+      this._window = window;
+      await this.refetch();
+    }
   }
 
-  /** Read the visible window again; an answer that another request has overtaken is dropped. */
+  /** Read the window again; an answer that another request has overtaken is dropped. */
   async refetch(): Promise<void> {
     const window = this._window;
     if (window === null || this.isDisposed) {
@@ -95,6 +107,7 @@ export class CalendarModel implements IDisposable {
     }
     this._turn += 1;
     const turn = this._turn;
+    this._stale.clear();
     this._replace({ loading: true });
     try {
       const bookings = await this._read(window);
@@ -106,29 +119,32 @@ export class CalendarModel implements IDisposable {
         this._replace({ loading: false, problem: refusalOf(error).message });
       }
     }
+    if (turn === this._turn) {
+      this._catchUp(); // with what has changed while it was read
+    }
   }
 
   async book(request: BookingIn): Promise<BookingList> {
     const made = await this._send<BookingList>('bookings', 'POST', request);
-    await this.refetch();
+    this._merge(made.bookings);
     return made;
   }
 
-  async change(id: string, change: BookingChange): Promise<BookingModel> {
-    const changed = await this._send<BookingModel>(at(id), 'PATCH', change);
-    await this.refetch();
+  /** Change a booking, or more of its series by as much; how it is now. */
+  async change(id: string, change: BookingChange, series: Series = 'this'): Promise<BookingModel> {
+    const changed = await this._send<BookingModel>(`${at(id)}?series=${series}`, 'PATCH', change);
+    this._merge([changed]); // the lab tells of the others
     return changed;
   }
 
   async release(id: string): Promise<void> {
-    await this._send<BookingModel>(`${at(id)}/release`, 'POST');
-    await this.refetch();
+    this._merge([await this._send<BookingModel>(`${at(id)}/release`, 'POST')]);
   }
 
   /** Delete a booking, or more of its series; what was deleted. */
   async remove(id: string, series: Series = 'this'): Promise<readonly BookingModel[]> {
     const { bookings } = await this._send<BookingList>(`${at(id)}?series=${series}`, 'DELETE');
-    await this.refetch();
+    this._merge(bookings);
     return bookings;
   }
 
@@ -137,12 +153,11 @@ export class CalendarModel implements IDisposable {
     let refused: unknown = null;
     for (const request of rebookings(deleted, this.me)) {
       try {
-        await this._send<BookingList>('bookings', 'POST', request);
+        await this.book(request);
       } catch (error) {
         refused ??= error;
       }
     }
-    await this.refetch();
     if (refused !== null) {
       throw refused;
     }
@@ -182,8 +197,10 @@ export class CalendarModel implements IDisposable {
       return;
     }
     this._lab.events.disconnect(this._onEvent, this);
+    this._lab.gap.disconnect(this._onGap, this);
     this._lab.changed.disconnect(this._onLab, this);
-    this._settle.dispose();
+    clearTimeout(this._settling);
+    this._disposed = true;
     Signal.clearData(this);
   }
 
@@ -211,19 +228,66 @@ export class CalendarModel implements IDisposable {
   }
 
   private _onEvent(_: ILabManager, event: EventModel): void {
-    const missed = this._seen !== null && event.prev > this._seen;
-    this._seen = event.seq;
-    if (missed || (event.kind === 'booking.changed' && this._touches(event))) {
-      this._settle.invoke().catch(() => undefined); // rejects only when disposed of
+    const id = event.data.booking_id;
+    if (event.kind === 'booking.changed' && typeof id === 'string' && this._touches(event)) {
+      this._stale.add(id);
+      this._catchUp();
     }
+  }
+
+  private _onGap(): void {
+    void this.refetch();
   }
 
   /** After a time without connection anything may have changed. */
   private _onLab(_: ILabManager, { connection }: ILabState): void {
     if (connection === 'connected' && this._connection !== 'connected') {
-      this._settle.invoke().catch(() => undefined);
+      void this.refetch();
     }
     this._connection = connection;
+  }
+
+  /** Ask soon about the bookings that events named; not while the window is read, which would be older. */
+  private _catchUp(): void {
+    if (this._stale.size > 0 && !this._state.loading) {
+      this._settling ??= setTimeout(() => void this._fetchStale(), SETTLE);
+    }
+  }
+
+  private async _fetchStale(): Promise<void> {
+    const [ids, turn] = [[...this._stale], this._turn];
+    if (ids.length > MOST_SINGLE) {
+      this._settling = undefined;
+      await this.refetch();
+      return;
+    }
+    this._stale.clear();
+    try {
+      const found = await Promise.all(ids.map(id => this._lab.request<BookingModel>(at(id))));
+      if (turn === this._turn) {
+        this._merge(found);
+      }
+    } catch (error) {
+      this._replace({ problem: refusalOf(error).message });
+    }
+    this._settling = undefined;
+    this._catchUp();
+  }
+
+  /** Put what is newer into the window; what is given up, or elsewhere by now, leaves it. */
+  private _merge(found: readonly BookingModel[]): void {
+    const window = this._window;
+    const known = new Map(this._state.bookings.map(booking => [booking.id, booking]));
+    for (const booking of found) {
+      if ((known.get(booking.id)?.version ?? 0) > booking.version) {
+        continue;
+      }
+      known.delete(booking.id);
+      if (booking.status === 'booked' && window !== null && overlaps(booking, window)) {
+        known.set(booking.id, booking);
+      }
+    }
+    this._replace({ bookings: [...known.values()] });
   }
 
   /** Whether the booking was, or is now, in the window. */
@@ -247,19 +311,27 @@ export class CalendarModel implements IDisposable {
     rules: null
   };
   private _connection: ILabState['connection'];
-  private _seen: number | null = null;
+  private _disposed = false;
+  private _settling: ReturnType<typeof setTimeout> | undefined;
   private _turn = 0;
   private _window: IInterval | null = null;
   private readonly _changed = new Signal<CalendarModel, ICalendarState>(this);
-  private readonly _settle: Debouncer<void>;
+  private readonly _stale = new Set<string>();
 }
 
 function at(id: string): string {
   return `bookings/${encodeURIComponent(id)}`;
 }
 
-/** Whether what an event says of a booking shares a moment with `window`. */
-function overlaps(side: unknown, window: IInterval): boolean {
+function covers(whole: IInterval, part: IInterval): boolean {
+  return (
+    Date.parse(whole.start_at) <= Date.parse(part.start_at) &&
+    Date.parse(whole.end_at) >= Date.parse(part.end_at)
+  );
+}
+
+/** Whether a booking, or what an event says of one, shares a moment with `window`. */
+export function overlaps(side: unknown, window: IInterval): boolean {
   const { start_at, end_at } = (side ?? {}) as Partial<IInterval>;
   return (
     start_at !== undefined &&

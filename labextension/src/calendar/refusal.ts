@@ -1,3 +1,6 @@
+import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
 import { LabError } from '../request';
 
 export interface IInterval {
@@ -28,4 +31,21 @@ function isInterval(value: unknown): value is IInterval {
     typeof value.start_at === 'string' &&
     typeof value.end_at === 'string'
   );
+}
+
+/** The same error, in words that say what to do where it is not the lab that speaks. */
+export function reworded(error: unknown, trans: TranslationBundle): unknown {
+  if (error instanceof ServerConnection.NetworkError) {
+    return new Error(trans.__('The lab does not answer. Try again in a moment.'));
+  }
+  const status = error instanceof ServerConnection.ResponseError ? error.response.status : 0;
+  const ofLab = error instanceof LabError && error.code !== '';
+  if ([401, 403].includes(status) && !ofLab) {
+    return new Error(
+      trans.__(
+        'You are signed out. Sign in to Jupyter in another tab of the browser, then try again.'
+      )
+    );
+  }
+  return error;
 }

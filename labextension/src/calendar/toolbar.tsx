@@ -1,9 +1,9 @@
-import type { CalendarApi } from '@fullcalendar/react';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { caretLeftIcon, caretRightIcon, type LabIcon } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
+import { pageTitle, type View } from './days';
 import type { CalendarDesk, IDeskState } from './desk';
-import type { ViewType } from './grid';
 import { Button } from './modal';
 import { type IZone, zoneChoices } from './zones';
 
@@ -11,37 +11,30 @@ interface IProps {
   readonly desk: CalendarDesk;
   readonly state: IDeskState;
   readonly trans: TranslationBundle;
-  /** What the visible window is called. */
-  readonly title: string;
-  readonly view: ViewType;
   readonly qpus: readonly string[];
   readonly shown: readonly string[];
-  readonly api: () => CalendarApi | undefined;
-  readonly onView: (view: ViewType) => void;
+  readonly tones: ReadonlyMap<string, number>;
   readonly onFeeds: () => void;
+  readonly onHelp: () => void;
 }
 
-/** Where one is in time, how time is shown, and the two shortcuts. */
+/** Where one is in time, and the shortcut to the next free hour. */
 export function Toolbar(props: IProps): React.ReactElement {
-  const { desk, trans, api, shown } = props;
-  const views: readonly (readonly [ViewType, string])[] = [
-    ['timeGridWeek', trans.__('Week')],
-    ['timeGridDay', trans.__('Day')],
-    ['listWeek', trans.__('Agenda')]
+  const { desk, state, trans, shown } = props;
+  const views: readonly (readonly [View, string])[] = [
+    ['week', trans.__('Week')],
+    ['day', trans.__('Day')],
+    ['agenda', trans.__('Agenda')]
   ];
-  const bookNext = async () => {
-    const booked = await desk.bookNextHour(shown);
-    if (booked !== null) {
-      api()?.gotoDate(booked.start_at);
-    }
-  };
   return (
     <div className="jp-QPI-Toolbar" role="toolbar" aria-label={trans.__('Calendar')}>
-      <Button onClick={() => api()?.today()}>{trans.__('Today')}</Button>
-      <Arrow label={trans.__('Earlier')} sign="‹" onClick={() => api()?.prev()} />
-      <Arrow label={trans.__('Later')} sign="›" onClick={() => api()?.next()} />
+      <Button onClick={() => desk.goToday()}>{trans.__('Today')}</Button>
+      <span className="jp-QPI-Arrows">
+        <Arrow label={trans.__('Earlier')} Sign={caretLeftIcon} onClick={() => desk.turn(-1)} />
+        <Arrow label={trans.__('Later')} Sign={caretRightIcon} onClick={() => desk.turn(1)} />
+      </span>
       <h2 className="jp-QPI-CalendarTitle" aria-live="polite">
-        {props.title}
+        {pageTitle(state.view, state.day)}
       </h2>
       <fieldset className="jp-QPI-Views" aria-label={trans.__('View')}>
         {views.map(([view, word]) => (
@@ -49,37 +42,39 @@ export function Toolbar(props: IProps): React.ReactElement {
             key={view}
             type="button"
             className="jp-QPI-Button jp-mod-styled jp-mod-reject"
-            aria-pressed={view === props.view}
-            onClick={() => props.onView(view)}
+            aria-pressed={view === state.view}
+            onClick={() => desk.setView(view)}
           >
             {word}
           </button>
         ))}
       </fieldset>
-      <ZoneChoice {...props} />
-      <Button look="accept" disabled={shown.length === 0} onClick={() => void bookNext()}>
+      <Button
+        look="accept"
+        disabled={shown.length === 0 || state.busy}
+        onClick={() => void desk.bookNextHour(shown)}
+      >
         {trans.__('Book the next free hour')}
       </Button>
-      <Button onClick={props.onFeeds}>{trans.__('Subscribe…')}</Button>
     </div>
   );
 }
 
-function Arrow(props: { label: string; sign: string; onClick: () => void }): React.ReactElement {
+function Arrow(props: { label: string; Sign: LabIcon; onClick: () => void }): React.ReactElement {
+  const { label, Sign, onClick } = props;
   return (
-    <button
-      type="button"
-      className="jp-QPI-Button jp-mod-styled jp-mod-reject"
-      aria-label={props.label}
-      title={props.label}
-      onClick={props.onClick}
-    >
-      {props.sign}
-    </button>
+    <Button label={label} onClick={onClick}>
+      <Sign.react tag="span" aria-hidden="true" />
+    </Button>
   );
 }
 
-function ZoneChoice({ desk, state, trans }: IProps): React.ReactElement {
+/** The clock that times are shown and typed by. */
+export function ZoneChoice({
+  desk,
+  state,
+  trans
+}: Pick<IProps, 'desk' | 'state' | 'trans'>): React.ReactElement {
   const word = ({ kind, id }: IZone): string => {
     const words: Record<IZone['kind'], string> = {
       browser: trans.__('Browser: %1', id),
@@ -95,7 +90,7 @@ function ZoneChoice({ desk, state, trans }: IProps): React.ReactElement {
       value={state.zone}
       onChange={event => desk.setZone(event.target.value)}
     >
-      {zoneChoices(desk.model.state.rules).map(zone => (
+      {zoneChoices(desk.model.state.rules, state.zone).map(zone => (
         <option key={zone.id} value={zone.id}>
           {word(zone)}
         </option>
@@ -104,12 +99,23 @@ function ZoneChoice({ desk, state, trans }: IProps): React.ReactElement {
   );
 }
 
+/** What is shown, and by which clock. */
+export function Choices(props: IProps): React.ReactElement {
+  const { trans } = props;
+  return (
+    <div className="jp-QPI-Toolbar">
+      <QpuFilter {...props} />
+      <ZoneChoice {...props} />
+      <Button onClick={props.onFeeds}>{trans.__('Subscribe…')}</Button>
+      <Button label={trans.__('Keys')} onClick={props.onHelp}>
+        ?
+      </Button>
+    </div>
+  );
+}
+
 /** The QPUs with their colours: a legend, and what is shown. */
-export function QpuFilter(
-  props: Pick<IProps, 'desk' | 'state' | 'trans' | 'qpus'> & {
-    readonly tones: ReadonlyMap<string, number>;
-  }
-): React.ReactElement {
+function QpuFilter(props: IProps): React.ReactElement {
   const { desk, state, trans, qpus, tones } = props;
   const toggle = (name: string) => {
     const { hidden } = state;

@@ -1,48 +1,91 @@
 import '../../style/calendar.css';
 
-import type { CalendarRef } from '@fullcalendar/react';
+import { Notification } from '@jupyterlab/apputils';
+import type { IStateDB } from '@jupyterlab/statedb';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ISignal } from '@lumino/signaling';
 import * as React from 'react';
 
-import type { ILabManager } from '../tokens';
-import { CalendarDesk } from './desk';
-import { BookingDialog, SeriesDialog } from './dialog';
+import { handFocus, keepFocus } from '../focus';
+import type { ILabManager, ILabState } from '../tokens';
+import type { BookingModel } from '../wire';
+import { windowOf } from './days';
+import { CalendarDesk, type Teller } from './desk';
+import { BookingDialog } from './dialog';
 import type { IContext } from './entries';
 import { FeedsDialog } from './feeds';
-import { Grid, type ViewType } from './grid';
+import { Grid } from './grid';
+import { KeysDialog } from './help';
+import { type IHabits, keep, recall } from './memory';
 import { Button } from './modal';
-import { CalendarModel } from './model';
-import type { IInterval } from './refusal';
+import { CalendarModel, type ICalendarState, overlaps } from './model';
 import { Refused } from './refused';
-import { QpuFilter, Toolbar } from './toolbar';
+import { SeriesDialog } from './seriesdialog';
+import { Choices, Toolbar } from './toolbar';
 import { tonesOf } from './words';
+
+/** How long a message stays, and how long "Undo" is offered (ms). */
+const STAYS = 5_000;
+const UNDO_FOR = 15_000;
 
 /** The content of the calendar tab. */
 export class CalendarTab extends ReactWidget {
-  constructor(
+  /** A calendar as it was last looked at. */
+  static async load(
+    lab: ILabManager,
+    stateDB: IStateDB | null,
+    trans: TranslationBundle
+  ): Promise<CalendarTab> {
+    return new CalendarTab(lab, stateDB, trans, await recall(stateDB));
+  }
+
+  private constructor(
     private readonly _lab: ILabManager,
-    private readonly _trans: TranslationBundle
+    private readonly _stateDB: IStateDB | null,
+    private readonly _trans: TranslationBundle,
+    habits: Partial<IHabits>
   ) {
     super();
     this.addClass('jp-QPI-Calendar');
+    keepFocus(this.node, () => this._grid);
     this._model = new CalendarModel(_lab);
-    this._desk = new CalendarDesk(this._model, _trans);
+    const tell: Teller = (said, undo) => {
+      const actions = undo ? [{ label: _trans.__('Undo'), callback: undo }] : [];
+      Notification.success(said, { autoClose: undo ? UNDO_FOR : STAYS, actions });
+    };
+    this._desk = new CalendarDesk(this._model, _trans, tell, habits);
+    this._kept = JSON.stringify(this._desk.habits);
+    this._desk.changed.connect(this._keep, this);
     void this._model.introduce();
   }
 
   override dispose(): void {
+    this._desk.changed.disconnect(this._keep, this);
     this._model.dispose();
     super.dispose();
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('.jp-QPI-Grid')?.focus();
+    void handFocus(this, () => this._grid);
   }
 
   protected override render(): React.ReactElement {
     return <Calendar lab={this._lab} desk={this._desk} trans={this._trans} />;
+  }
+
+  private _keep(): void {
+    const { habits } = this._desk;
+    const kept = JSON.stringify(habits);
+    if (kept !== this._kept) {
+      this._kept = kept;
+      void keep(this._stateDB, habits);
+    }
+  }
+
+  private _kept: string;
+  private get _grid(): HTMLElement | null {
+    return this.node.querySelector('.jp-QPI-Grid');
   }
 
   private readonly _model: CalendarModel;
@@ -79,11 +122,8 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
   const { model } = desk;
   const [known, state, calendar] = [useLive(lab), useLive(desk), useLive(model)];
   const qpus = useNames(known.qpus.map(qpu => qpu.name));
-  const grid = React.useRef<CalendarRef>(null);
-  const [view, setView] = React.useState<ViewType>('timeGridWeek');
-  const [title, setTitle] = React.useState('');
-  const [subscribing, setSubscribing] = React.useState(false);
-  const { zone, hidden, draft, doomed } = state;
+  const [dialog, setDialog] = React.useState<'feeds' | 'keys' | null>(null);
+  const { view, day, zone, hidden, draft, question } = state;
   const { me } = calendar;
 
   const tones = React.useMemo(() => tonesOf(qpus), [qpus]);
@@ -91,33 +131,23 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
     () => ({ model, tones, zone, trans }),
     [model, tones, zone, trans, me]
   );
+  const page = React.useMemo(() => windowOf(view, day, zone), [view, day, zone]);
+  React.useEffect(() => void model.show(page), [model, page]);
   const bookings = React.useMemo(
-    () => calendar.bookings.filter(booking => !hidden.includes(booking.qpu)),
-    [calendar.bookings, hidden]
+    () =>
+      calendar.bookings.filter(booking => !hidden.includes(booking.qpu) && overlaps(booking, page)),
+    [calendar.bookings, hidden, page]
   );
-  const shown = qpus.filter(name => !hidden.includes(name));
-  const api = () => grid.current?.getApi();
-  const onDates = React.useCallback(
-    (window: IInterval, name: string) => {
-      setTitle(name);
-      void model.show(window);
-    },
-    [model]
-  );
-  const onDay = React.useCallback((moment: string) => {
-    grid.current?.getApi().gotoDate(moment);
-    setView('timeGridDay');
-  }, []);
+  const shown = React.useMemo(() => qpus.filter(name => !hidden.includes(name)), [qpus, hidden]);
+  const close = () => setDialog(null);
+  const onHelp = () => setDialog('keys');
   const common = { desk, state, trans, qpus };
-  const quiet = draft === null && doomed === null;
+  const bars = { ...common, shown, tones, onHelp, onFeeds: () => setDialog('feeds') };
+  const quiet = draft === null && question === null;
   return (
     <>
-      <Toolbar
-        {...{ ...common, title, view, shown, api }}
-        onView={setView}
-        onFeeds={() => setSubscribing(true)}
-      />
-      <QpuFilter {...common} tones={tones} />
+      <Toolbar {...bars} />
+      <Choices {...bars} />
       {calendar.problem && (
         <div role="alert" className="jp-QPI-Refused">
           <span className="jp-QPI-RefusedText">
@@ -127,21 +157,37 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
         </div>
       )}
       {quiet && <Refused {...state} trans={trans} onDismiss={() => desk.dismiss()} />}
-      {known.connection === 'connected' && qpus.length === 0 && (
-        <p className="jp-QPI-Empty">
-          {trans.__('No QPU is registered yet: there is nothing to book.')}
-        </p>
-      )}
-      <Grid
-        {...{ desk, state, bookings, context, view, onDates, onDay }}
-        qpu={shown[0] ?? null}
-        calendar={grid}
-      />
-      <BookingDialog {...common} />
+      <Note {...{ known, qpus, shown, calendar, bookings, trans }} />
+      <Grid {...{ desk, state, bookings, context, shown, page, onHelp }} />
+      <BookingDialog {...common} bookings={calendar.bookings} />
       <SeriesDialog {...common} />
-      {subscribing && (
-        <FeedsDialog {...{ model, qpus, trans }} onClose={() => setSubscribing(false)} />
-      )}
+      {dialog === 'feeds' && <FeedsDialog {...{ model, qpus, trans }} onClose={close} />}
+      {dialog === 'keys' && <KeysDialog trans={trans} onClose={close} />}
     </>
+  );
+}
+
+/** What to say where there is nothing to see. */
+function Note(props: {
+  known: ILabState;
+  qpus: readonly string[];
+  shown: readonly string[];
+  calendar: ICalendarState;
+  bookings: readonly BookingModel[];
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { known, qpus, shown, calendar, bookings, trans } = props;
+  let text = '';
+  if (known.connection === 'connected' && qpus.length === 0) {
+    text = trans.__('No QPU is registered yet: there is nothing to book.');
+  } else if (qpus.length > 0 && shown.length === 0) {
+    text = trans.__('No QPU is chosen: tick one above to see its bookings.');
+  } else if (qpus.length > 0 && bookings.length === 0 && !calendar.loading && !calendar.problem) {
+    text = trans.__('Nothing is booked here: drag over a time, or double-click one, to book it.');
+  }
+  return (
+    <p role="status" className="jp-QPI-CalendarNote">
+      {text}
+    </p>
   );
 }

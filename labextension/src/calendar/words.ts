@@ -51,6 +51,26 @@ export function intervalText({ start_at, end_at }: IInterval, zone: string): str
   return format.formatRange(new Date(start_at), new Date(end_at));
 }
 
+/** "09:00 – 11:00", by the clock of `zone`; with the day where it ends on another one. */
+export function clockText({ start_at, end_at }: IInterval, zone: string): string {
+  const time = { hour: 'numeric', minute: '2-digit', timeZone: zone } as const;
+  return new Intl.DateTimeFormat(undefined, time).formatRange(new Date(start_at), new Date(end_at));
+}
+
+/** "2 h 30 min": the time that passes, whatever the clocks say. */
+export function lengthText({ start_at, end_at }: IInterval, trans: TranslationBundle): string {
+  const minutes = Math.round((Date.parse(end_at) - Date.parse(start_at)) / 60_000);
+  if (minutes <= 0) {
+    return trans.__('It ends before it begins.');
+  }
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  const parts = [
+    hours > 0 ? trans.__('%1 h', hours) : '',
+    rest > 0 ? trans.__('%1 min', rest) : ''
+  ];
+  return parts.filter(Boolean).join(' ');
+}
+
 /** All of a booking in one line, for tooltips and screen readers. */
 export function bookingText(
   booking: BookingModel,

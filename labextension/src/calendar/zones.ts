@@ -17,16 +17,34 @@ export function browserZone(): string {
 }
 
 /** The browser's clock, UTC, and the clocks that the lab's quiet hours are written in; each zone once. */
-export function zoneChoices(rules: BookingRuleList | null, browser = browserZone()): IZone[] {
+export function zoneChoices(
+  rules: BookingRuleList | null,
+  chosen: string,
+  browser = browserZone()
+): IZone[] {
   const found: IZone[] = [{ id: browser, kind: 'browser' }];
   const said = (rules?.rules ?? []).flatMap(({ rule }) => rule.quiet ?? []);
   const lab = said.map(quiet => ({ id: quiet.timezone ?? 'UTC', kind: 'lab' as const }));
-  for (const zone of [{ id: 'UTC', kind: 'utc' as const }, ...lab]) {
+  // One that was chosen before stays a choice, whatever the rules say by now.
+  for (const zone of [
+    { id: 'UTC', kind: 'utc' as const },
+    ...lab,
+    { id: chosen, kind: 'lab' as const }
+  ]) {
     if (!found.some(other => other.id === zone.id)) {
       found.push(zone);
     }
   }
   return found;
+}
+
+export function isZone(zone: string): boolean {
+  try {
+    Temporal.Now.zonedDateTimeISO(zone);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What the clock of `zone` shows at a moment (RFC 3339). */
@@ -45,6 +63,18 @@ export function momentOf(wall: WallTime, zone: string): string | null {
     }
     throw error;
   }
+}
+
+/** How often the clock of `zone` shows `wall`: not at all, once, or twice where it is put back. */
+export function timesShown(wall: WallTime, zone: string): 0 | 1 | 2 {
+  const at = Temporal.PlainDateTime.from(wall);
+  const [one, other] = (['earlier', 'later'] as const).map(disambiguation =>
+    at.toZonedDateTime(zone, { disambiguation })
+  );
+  if (one === undefined || other === undefined || one.equals(other)) {
+    return 1;
+  }
+  return one.toPlainDateTime().equals(at) ? 2 : 0;
 }
 
 /** `moment`, on the next full step of so many minutes. */

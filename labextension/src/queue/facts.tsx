@@ -53,7 +53,15 @@ export function Attempts(props: IProps): React.ReactElement {
     <Section title={trans.__('Attempts')}>
       {found.length === 0 && <p className="jp-QPI-Detail">{trans.__('No driver took it yet.')}</p>}
       {found.length > 0 && (
-        <Table heads={['#', trans.__('Driver'), trans.__('Taken'), trans.__('Ended'), '']}>
+        <Table
+          heads={[
+            '#',
+            trans.__('Driver'),
+            trans.__('Taken'),
+            trans.__('Ended'),
+            trans.__('Outcome')
+          ]}
+        >
           {found.map(attempt => [
             attempt.number,
             attempt.driver,
@@ -79,7 +87,7 @@ export function Ledger(props: IProps): React.ReactElement | null {
   };
   return lines.length === 0 ? null : (
     <Section title={trans.__('QPU time')}>
-      <Table heads={[trans.__('When'), '', trans.__('Seconds'), trans.__('Account')]}>
+      <Table heads={[trans.__('When'), trans.__('What'), trans.__('Seconds'), trans.__('Account')]}>
         {lines.map(line => [
           moment(line.at, now),
           words[line.kind],

@@ -2,6 +2,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
 import { Act } from '../act';
+import { keepFocus } from '../focus';
 import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
@@ -24,7 +25,7 @@ export class JobView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Job');
-    this.node.tabIndex = 0; // so that the arrow keys scroll it
+    keepFocus(this.node, () => this.node);
     void _model.refresh();
   }
 
@@ -47,7 +48,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   const { trans } = tools;
   useSignalFrame(model.changed);
   useSignalFrame(tools.bin.changed);
-  const { job, problem, deleted, events, provenance, sources } = model.state;
+  const { job, problem, deleted, events, provenance, sources, text } = model.state;
   const going = tools.bin.has(model.id);
   return (
     <div className="jp-QPI-JobPage">
@@ -83,7 +84,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
           <Head job={job} model={model} tools={tools} />
           <Wait job={job} tools={tools} />
           <Results job={job} model={model} tools={tools} />
-          <ProgramView job={job} sources={sources} tools={tools} />
+          <ProgramView job={job} program={text} sources={sources} tools={tools} />
           <div className="jp-QPI-Columns">
             <Story events={events} tools={tools} />
             <Attempts events={events} tools={tools} />
@@ -116,7 +117,7 @@ function Head(props: IProps): React.ReactElement {
     job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''
   ];
   return (
-    <header className="jp-QPI-JobHead" data-tone={row.tone}>
+    <div className="jp-QPI-JobHead" data-tone={row.tone}>
       <div className="jp-QPI-JobTitle">
         <h1 title={job.id}>{row.title}</h1>
         <span className="jp-QPI-Badge" role="status">
@@ -142,7 +143,7 @@ function Head(props: IProps): React.ReactElement {
       </div>
       <Buttons {...props} />
       {model.editable && <JobForm job={job} model={model} tools={tools} />}
-    </header>
+    </div>
   );
 }
 

@@ -72,18 +72,20 @@ export function JobTable(props: IProps): React.ReactElement {
     event.preventDefault();
   };
 
+  const { current } = selection;
+  let active: string | undefined;
   const rows: React.ReactElement[] = [];
   const slots = last - first + 1;
   for (let index = first; index <= Math.min(last, model.length - 1); index += 1) {
     const job = model.at(index);
     if (job) {
+      active = job.id === current ? rowId(current) : active;
       const selected = selection.ids.has(job.id);
       const own = { index, job, model, open, click, tools, selected };
       // A row that leaves the window is the one that comes in at its other end.
-      rows.push(<Row key={index % slots} {...own} current={job.id === selection.current} />);
+      rows.push(<Row key={index % slots} {...own} current={job.id === current} />);
     }
   }
-  const { current } = selection;
   return (
     <div className="jp-QPI-Table" data-mine={model.filters.mine}>
       <div
@@ -94,14 +96,16 @@ export function JobTable(props: IProps): React.ReactElement {
         aria-multiselectable="true"
         aria-rowcount={model.complete ? model.length + 1 : -1}
         aria-busy={model.loading}
-        {...(current !== null && { 'aria-activedescendant': rowId(current) })}
+        aria-activedescendant={active}
         tabIndex={0}
         onKeyDown={onKeyDown}
       >
         <TableHead model={model} tools={tools} onSort={() => grid.current?.scrollTo({ top: 0 })} />
-        <div role="rowgroup" className="jp-QPI-TableRows" style={{ height: model.length * ROW }}>
-          {rows}
-        </div>
+        {rows.length > 0 && (
+          <div role="rowgroup" className="jp-QPI-TableRows" style={{ height: model.length * ROW }}>
+            {rows}
+          </div>
+        )}
       </div>
       {model.length === 0 && model.complete && model.problem === null && (
         <Empty model={model} tools={tools} />

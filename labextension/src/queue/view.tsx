@@ -1,6 +1,7 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { handFocus, keepFocus } from '../focus';
 import { jobRow } from '../rows';
 import { hasEnded } from '../topics';
 import type { JobModel } from '../wire';
@@ -20,6 +21,7 @@ export class QueueView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Queue');
+    keepFocus(this.node, () => this._grid);
     void _model.reload();
   }
 
@@ -29,11 +31,15 @@ export class QueueView extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('[role="grid"]')?.focus();
+    void handFocus(this, () => this._grid);
   }
 
   protected override render(): React.ReactElement {
     return <Queue model={this._model} tools={this._tools} />;
+  }
+
+  private get _grid(): HTMLElement | null {
+    return this.node.querySelector('[role="grid"]');
   }
 }
 

@@ -31,7 +31,7 @@ export function Header({ context }: { context: ISideContext }): React.ReactEleme
   const { settings, trans } = context;
   const logo = logoAddress(settings.values.logoUrl);
   return (
-    <header className="jp-QPI-Header">
+    <div className="jp-QPI-Header">
       <div className="jp-QPI-Lab">
         {logo && <img src={logo} alt="" className="jp-QPI-Logo" />}
         <h1 title={settings.values.labName}>
@@ -43,7 +43,7 @@ export function Header({ context }: { context: ISideContext }): React.ReactEleme
         <Open context={context} command="qpi:open-queue" label={trans.__('Jobs')} />
         <Open context={context} command="qpi:open-admin" label={trans.__('Administration')} />
       </nav>
-    </header>
+    </div>
   );
 }
 
@@ -259,6 +259,7 @@ export function TimeSection({ context, sections }: IPart): React.ReactElement {
   return (
     <Section name="time" title={trans.__('My QPU time')} sections={sections}>
       <p className="jp-QPI-Empty">{account ? balanceText(account, trans) : none}</p>
+      <Open context={context} command="qpi:open-account" label={trans.__('My account')} />
     </Section>
   );
 }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from msgspec import UNSET
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Principal
 from qpi_jupyter.core.booking_rules import FREE
-from qpi_jupyter.core.bookings import Booking, BookingMode, BookingStatus, book, next_free, rebook, require_open
+from qpi_jupyter.core.bookings import BookingStatus, book, next_free, rebook, require_open
 from qpi_jupyter.core.errors import Conflict, NotFound, QpiError, Rejected
 from qpi_jupyter.wire.bookings import BookingChange, BookingIn, BookingList, BookingModel, Imported, NextFree
 from qpi_jupyter.wire.rest import EventPage
@@ -22,17 +22,15 @@ from qpi_server.store import bookings, facts
 from qpi_server.store.bookings import BookingFilter, BookingRow
 
 from . import booking_facts, ics
+from .booking_changes import changed, new_version, repeated, require_apart
 from .booking_checks import (
     LONGEST,
     cursor_of,
-    interval,
     manages,
     moment,
     read_cursor,
-    require_mode,
     require_own,
     require_standing,
-    title,
 )
 from .booking_facts import BookingChanged, booking_model
 from .booking_plans import MAX_ROWS, Plan, checked, plan
@@ -43,6 +41,7 @@ from .room import Room
 MAX_PAGE = 2_000
 Series = Literal["this", "following", "all"]
 Rows = list[BookingRow]
+Changes = list[tuple[BookingRow, BookingChange]]
 Models = list[BookingModel]
 
 
@@ -128,8 +127,12 @@ class BookingService(BookingRules):
         rows = await self._room.store.read(query)
         return EventPage(events=event_models(rows, 0), cursor=rows[-1].seq if rows else 0)
 
-    async def change(self, principal: Principal, booking_id: str, request: BookingChange) -> BookingModel:
-        """Move, shorten or rename a booking; with it all of its slot.
+    async def change(
+        self, principal: Principal, booking_id: str, request: BookingChange, *, series: Series = "this"
+    ) -> BookingModel:
+        """Move, shorten or rename a booking, with all of its slot; or as much of its series, by the wall clock.
+
+        What has begun of a series, other than the booking itself, stays as it is.
 
         Raises
         ------
@@ -137,19 +140,21 @@ class BookingService(BookingRules):
             its version is another one by now, it has begun, or is over; or it would clash (`BookingConflict`).
         """
 
-        def members(connection: Connection) -> list[BookingRow]:
+        def members(connection: Connection) -> Changes:
             row = _find(connection, booking_id)
             if request.version is not None and request.version != row.version:
                 message = f"The booking has changed since version {request.version}: read it again."
                 raise Conflict(message, code="version_mismatch", field="version", version=row.version)
-            return _with_slot(connection, row)
+            rows = [r for r in _chosen(connection, row, series) if r.booking.start_at > self._room.now()]
+            rows = rows if row in rows else [*_with_slot(connection, row), *rows]
+            return [(other, repeated(request, row, other)) for other in rows]
 
-        rows = await self._change(principal, members, request)
+        rows = await self._change(principal, members)
         return booking_model(next(r for r in rows if r.booking.id == booking_id), principal, public=self._public)
 
     async def change_slot(self, principal: Principal, slot_id: str, request: BookingChange) -> BookingList:
         """Move, shorten or rename all bookings of a slot, or none."""
-        rows = await self._change(principal, lambda connection: _slot(connection, slot_id), request)
+        rows = await self._change(principal, lambda c: [(row, request) for row in _slot(c, slot_id)])
         return BookingList(bookings=self._models(principal, rows))
 
     async def release(self, principal: Principal, booking_id: str) -> BookingModel:
@@ -160,7 +165,7 @@ class BookingService(BookingRules):
             require_standing(row)
             require_open(row.booking, now)
             end_at = now if row.booking.start_at < now else row.booking.end_at
-            return _new_version(row, replace(row.booking, status=BookingStatus.RELEASED, end_at=end_at), now)
+            return new_version(row, replace(row.booking, status=BookingStatus.RELEASED, end_at=end_at), now)
 
         def unit(connection: Connection) -> list[BookingRow]:
             rows = _with_slot(connection, _find(connection, booking_id))
@@ -184,12 +189,10 @@ class BookingService(BookingRules):
 
         def chosen(connection: Connection) -> list[BookingRow]:
             row = _find(connection, booking_id)
-            if series == "this" or row.series_id is None:
-                return _with_slot(connection, row)
-            rows = bookings.of_series(connection, row.series_id)
-            if series == "following":
-                rows = [other for other in rows if other.booking.start_at >= row.booking.start_at]
-            return rows if manages(principal) else [r for r in rows if r.booking.start_at > self._room.now()]
+            rows = _chosen(connection, row, series)
+            if manages(principal) or series == "this" or row.series_id is None:
+                return rows
+            return [other for other in rows if other.booking.start_at > self._room.now()]
 
         return await self._delete(principal, chosen)
 
@@ -261,29 +264,26 @@ class BookingService(BookingRules):
         ahead = max(bookings.ahead(connection, wanted.owner, qpu, wanted.now) for qpu in wanted.qpus)
         free = manages(principal)
         for number, row in enumerate(wanted.rows[:: len(wanted.qpus)]):
-            try:
+            with _occurrence(row, once=wanted.series is None):
                 book(calendar, row.booking, wanted.now, rule=wanted.rule, ahead=ahead + number, free=free)
-            except QpiError as error:
-                if wanted.series is not None:
-                    error.data["occurrence"] = row.booking.start_at.isoformat()
-                raise
 
-    async def _change(
-        self, principal: Principal, members: Callable[[Connection], Rows], request: BookingChange
-    ) -> Rows:
+    async def _change(self, principal: Principal, members: Callable[[Connection], Changes]) -> Rows:
         now = self._room.now()
 
         def unit(connection: Connection) -> list[BookingRow]:
-            rows = members(connection)
+            wanted = members(connection)
+            rows = [row for row, _ in wanted]
             qpus, own = [row.booking.qpu for row in rows], {row.booking.id for row in rows}
             require_own(principal, rows[0])
-            pairs = [(row, _changed(principal, row, request, now)) for row in rows]
-            since, until = pairs[0][1].booking.start_at, pairs[0][1].booking.end_at
+            pairs = [(row, changed(principal, row, request, now)) for row, request in wanted]
+            require_apart(after for _, after in pairs)
+            since = min(after.booking.start_at for _, after in pairs)
+            until = max(after.booking.end_at for _, after in pairs)
             calendar = bookings.calendar(connection, qpus, since, until, without=own)
             rule = self.binding(connection, principal, rows[0].booking.booked_by, qpus)
             for before, after in pairs:
-                free = manages(principal)
-                rebook(calendar, before.booking, after.booking, now, rule=rule, free=free)
+                with _occurrence(after, once=len({row.booking.start_at for row in rows}) == 1):
+                    rebook(calendar, before.booking, after.booking, now, rule=rule, free=manages(principal))
             return self._save(connection, principal, "changed", pairs, now)
 
         rows = await self._room.store.write(unit)
@@ -305,7 +305,7 @@ class BookingService(BookingRules):
             if row.booking.start_at <= now and not manages(principal):
                 require_open(row.booking, now)
                 raise Conflict("This booking has begun: release it to end it now.", code="already_started")
-            return _new_version(row, replace(row.booking, status=BookingStatus.DELETED), now)
+            return new_version(row, replace(row.booking, status=BookingStatus.DELETED), now)
 
         rows = await self._room.store.write(unit)
         self._tell(rows)
@@ -337,27 +337,23 @@ class BookingService(BookingRules):
             self._room.outbox.wake(qpu)
 
 
-def _changed(principal: Principal, row: BookingRow, request: BookingChange, now: datetime) -> BookingRow:
-    """The row with what the request names; the same row if that is nothing new."""
-    old = row.booking
-    start_at = old.start_at if request.start_at is UNSET else request.start_at
-    end_at = old.end_at if request.end_at is UNSET else request.end_at
-    start_at, end_at = interval(start_at, end_at)
-    mode = old.mode if request.mode is UNSET else BookingMode(request.mode)
-    if BookingMode.MAINTENANCE in (mode, old.mode):
-        require_mode(principal, BookingMode.MAINTENANCE)
-    invited = old.invited if request.invited is UNSET else frozenset(request.invited) - {old.booked_by}
-    name = row.title if request.title is UNSET else title(request.title)
-    booking = replace(old, start_at=start_at, end_at=end_at, mode=mode, invited=invited)
-    if (booking, name) == (old, row.title):
-        return row
-    used_at = row.used_at if start_at == old.start_at else None
-    booking = replace(booking, used=used_at is not None)
-    return replace(_new_version(row, booking, now), title=name, used_at=used_at)
+@contextmanager
+def _occurrence(row: BookingRow, *, once: bool) -> Iterator[None]:
+    """Let a refusal say which repetition it is about."""
+    try:
+        yield
+    except QpiError as error:
+        if not once:
+            error.data["occurrence"] = row.booking.start_at.isoformat()
+        raise
 
 
-def _new_version(row: BookingRow, booking: Booking, now: datetime) -> BookingRow:
-    return replace(row, booking=booking, version=row.version + 1, changed_at=now)
+def _chosen(connection: Connection, row: BookingRow, series: Series) -> Rows:
+    """The booking with its slot; or it and those behind it in its series; or all of the series."""
+    if series == "this" or row.series_id is None:
+        return _with_slot(connection, row)
+    rows = bookings.of_series(connection, row.series_id)
+    return rows if series == "all" else [r for r in rows if r.booking.start_at >= row.booking.start_at]
 
 
 def _find(connection: Connection, booking_id: str) -> BookingRow:

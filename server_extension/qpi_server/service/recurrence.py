@@ -64,7 +64,7 @@ def expand(rule: str, start_at: datetime, end_at: datetime, timezone: str, *, un
         found.append(moment)
     if not found:
         _refuse("has no date")
-    intervals = [_interval(moment, end - start, end_at - start_at, tz) for moment in found]
+    intervals = [on_the_wall(moment, end - start, end_at - start_at, tz) for moment in found]
     return Occurrences(intervals=_apart(intervals), cut_at=None if last is None else _utc(last, tz))
 
 
@@ -129,7 +129,8 @@ def _stamp(moment: datetime) -> str:
     return f"{moment:%Y%m%dT%H%M%S}"
 
 
-def _interval(start: datetime, wall: timedelta, exact: timedelta, tz: ZoneInfo) -> tuple[datetime, datetime]:
+def on_the_wall(start: datetime, wall: timedelta, exact: timedelta, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """The interval (UTC) that begins when the clock shows ``start`` and ends when it shows ``wall`` later."""
     start_at, end_at = _utc(start, tz), _utc(start + wall, tz)
     # Where the clock leaves the whole interval out, its length is what can be kept.
     return start_at, end_at if end_at > start_at else start_at + exact

@@ -50,7 +50,7 @@ class ImportQuery(Query):
 
 
 class SeriesQuery(Query):
-    """``DELETE bookings/{id}``: how much of its series goes with it."""
+    """``PATCH`` and ``DELETE bookings/{id}``: how much of its series goes with it."""
 
     series: Literal["this", "following", "all"] = "this"
 
@@ -102,10 +102,12 @@ async def get_booking(call: Call) -> Reply:
     return Reply(body=await call.lab.bookings.get(call.person, call.path["id"]))
 
 
-@v1.route("PATCH", "bookings/{id}", P.BOOKINGS_WRITE, {200: wire.BookingModel}, body=wire.BookingChange)
+@v1.route("PATCH", "bookings/{id}", P.BOOKINGS_WRITE, {200: wire.BookingModel}, body=wire.BookingChange,
+          query=SeriesQuery)  # fmt: skip
 async def change_booking(call: Call) -> Reply:
-    """Move, shorten or rename a booking, with all of its slot."""
-    return Reply(body=await call.lab.bookings.change(call.person, call.path["id"], call.body))
+    """Move, shorten or rename a booking, with all of its slot; or more of its series by as much."""
+    q: SeriesQuery = call.query
+    return Reply(body=await call.lab.bookings.change(call.person, call.path["id"], call.body, series=q.series))
 
 
 @v1.route("DELETE", "bookings/{id}", P.BOOKINGS_WRITE, {200: wire.BookingList}, query=SeriesQuery)

@@ -121,6 +121,12 @@ async def get_job_program(call: Call) -> Reply:
     return Reply(body=await call.lab.jobs.program(call.person, call.path["id"]), media_type=PACKED)
 
 
+@v1.route("GET", "jobs/{id}/program/text", P.JOBS_READ, {200: rest.ProgramText})
+async def get_job_program_text(call: Call) -> Reply:
+    """A job's circuits to be read: OpenQASM as it was sent, QPY as OpenQASM 3."""
+    return Reply(body=await call.lab.transcripts.text(call.person, call.path["id"]))
+
+
 @v1.route("GET", "jobs/{id}/provenance", P.JOBS_READ, {200: rest.JobProvenance})
 async def get_provenance(call: Call) -> Reply:
     """How a job was asked to run, and what its result came from."""

@@ -1,0 +1,170 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type * as React from 'react';
+
+import type { BookingModel } from '../wire';
+import { cellAt, cellEnd, type ICell, movedBy } from './cell';
+import { type Day, VIEWS, windowOf } from './days';
+import type { CalendarDesk, IDeskState } from './desk';
+import { overlaps } from './model';
+import type { IInterval } from './refusal';
+import { momentOf, wallTime } from './zones';
+
+/** Where the arrow keys are: a time, and in the day view the QPU of a column. */
+export interface ICursor {
+  readonly cell: ICell;
+  readonly qpu: string | null;
+}
+
+export interface IKeyboard {
+  readonly desk: CalendarDesk;
+  readonly state: IDeskState;
+  /** What is booked on the page, on the QPUs that are shown. */
+  readonly bookings: readonly BookingModel[];
+  readonly shown: readonly string[];
+  readonly cursor: ICursor | null;
+  readonly setCursor: (cursor: ICursor | null) => void;
+  readonly onHelp: () => void;
+}
+
+/** Every key of the calendar, and what it does. */
+export function keyHelp(trans: TranslationBundle): readonly (readonly [string, string])[] {
+  return [
+    ['↑ ↓ ← →', trans.__('choose a time; in the day view, left and right choose a QPU')],
+    [trans.__('Shift + ↑ ↓'), trans.__('choose a shorter or longer time')],
+    [trans.__('Page Up, Page Down'), trans.__('a page earlier or later')],
+    [trans.__('Home'), trans.__('now')],
+    [trans.__('Enter'), trans.__('book the chosen time, or open the booking there')],
+    [trans.__('Shift + Enter'), trans.__('book in any case')],
+    [trans.__('Delete'), trans.__('delete your booking there')],
+    [trans.__('Escape'), trans.__('let go; also of what you drag')],
+    [trans.__('Tab'), trans.__('from booking to booking')],
+    ['T', trans.__('today')],
+    ['P, N', trans.__('the page before, the next page')],
+    ['W, D, A', trans.__('week, day, agenda')],
+    ['?', trans.__('this help')]
+  ];
+}
+
+/** Do what a key asks for; whether it was one of ours. */
+export function onKey(event: React.KeyboardEvent<HTMLElement>, board: IKeyboard): boolean {
+  if (event.ctrlKey || event.metaKey || event.altKey) {
+    return false;
+  }
+  const onGrid = event.target === event.currentTarget;
+  return (
+    onDeed(event, board, onGrid) || onPage(event.key, board) || (onGrid && onCursor(event, board))
+  );
+}
+
+/** Keys that do something to a booking. */
+function onDeed(
+  event: React.KeyboardEvent<HTMLElement>,
+  board: IKeyboard,
+  onGrid: boolean
+): boolean {
+  const { desk, bookings, setCursor } = board;
+  const focused = (event.target as Element).querySelector('[data-booking]');
+  const chosen = onGrid
+    ? inCursor(board)
+    : bookings.filter(booking => booking.id === focused?.getAttribute('data-booking'));
+  if (event.key === 'Delete' || event.key === 'Backspace') {
+    const own = chosen.find(booking => desk.model.editable(booking));
+    void (own && desk.remove(own));
+    return own !== undefined;
+  }
+  if (event.key === 'Escape') {
+    setCursor(null);
+    desk.dismiss();
+    return true;
+  }
+  return event.key === 'Enter' && onGrid && book(board, event.shiftKey ? [] : chosen);
+}
+
+/** Open the booking under the cursor, or the dialog for a new one. */
+function book({ desk, cursor, shown, state }: IKeyboard, found: readonly BookingModel[]): boolean {
+  const booking = found.find(one => desk.model.editable(one)) ?? found[0];
+  const qpu = cursor?.qpu ?? shown[0];
+  if (booking !== undefined) {
+    desk.open(booking);
+  } else if (cursor !== null && qpu !== undefined) {
+    desk.draw(qpu, cellInterval(cursor.cell, state.zone));
+  }
+  return true;
+}
+
+/** Keys that turn the page, or show another one. */
+function onPage(key: string, { desk, onHelp }: IKeyboard): boolean {
+  const view = VIEWS.find(one => one.startsWith(key.toLowerCase()));
+  if (key.length === 1 && view !== undefined) {
+    desk.setView(view);
+    return true;
+  }
+  const deeds: Record<string, () => void> = {
+    t: () => desk.goToday(),
+    n: () => desk.turn(1),
+    p: () => desk.turn(-1),
+    '?': onHelp
+  };
+  const deed = deeds[key.toLowerCase()];
+  deed?.();
+  return deed !== undefined;
+}
+
+/** Keys that move the cursor. */
+function onCursor(event: React.KeyboardEvent<HTMLElement>, board: IKeyboard): boolean {
+  const { desk, state, shown, cursor, setCursor } = board;
+  const { view, zone, day } = state;
+  if (view === 'agenda') {
+    return false;
+  }
+  const now = wallTime(new Date(desk.model.now()).toISOString(), zone);
+  const at = cursor ?? { cell: startCell(board, now), qpu: shown[0] ?? null };
+  const days = view === 'day' ? 1 : 7;
+  const aside = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (view === 'day' && aside !== undefined) {
+    const place = shown.indexOf(at.qpu ?? '') + (cursor === null ? 0 : aside);
+    setCursor({ ...at, qpu: shown[Math.min(Math.max(0, place), shown.length - 1)] ?? null });
+    return true;
+  }
+  const moved = movedBy(event.key, event.shiftKey, at.cell, days, now);
+  if (moved === null) {
+    return false;
+  }
+  // The first key shows where one is.
+  const next = cursor === null && event.key !== 'Home' ? at.cell : moved;
+  setCursor({ ...at, cell: next });
+  if (!overlaps(cellInterval(next, zone), windowOf(view, day, zone))) {
+    desk.goTo(next.start.slice(0, 10));
+  }
+  return true;
+}
+
+/** Now, if that is in view; else the morning of the first day. */
+function startCell({ state: { view, day, zone } }: IKeyboard, now: string): ICell {
+  const { start_at, end_at } = windowOf(view, day, zone);
+  const [start, end] = [wallTime(start_at, zone), wallTime(end_at, zone)];
+  return now >= start && now < end ? cellAt(now) : cellAt(`${firstDay(start)}T09:00`);
+}
+
+function firstDay(start: string): Day {
+  return start.slice(0, 10);
+}
+
+/** What is booked under the cursor. */
+export function inCursor(board: Pick<IKeyboard, 'bookings' | 'cursor' | 'state'>): BookingModel[] {
+  const { bookings, cursor, state } = board;
+  if (cursor === null) {
+    return [];
+  }
+  const chosen = cellInterval(cursor.cell, state.zone);
+  return bookings.filter(
+    booking =>
+      overlaps(booking, chosen) &&
+      (state.view !== 'day' || cursor.qpu === null || booking.qpu === cursor.qpu)
+  );
+}
+
+export function cellInterval(cell: ICell, zone: string): IInterval {
+  const start_at = momentOf(cell.start, zone) ?? cell.start;
+  return { start_at, end_at: momentOf(cellEnd(cell), zone) ?? start_at };
+}
