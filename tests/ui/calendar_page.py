@@ -1,62 +1,15 @@
-"""The calendar tab on a real demo lab, and its lab asked through REST: what the tests of the tab share."""
+"""Where things are on the page of the calendar tab, and what its lab has booked."""
 
 from __future__ import annotations
 
-import json
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
-from urllib.request import Request, urlopen
 
-import pytest
 from playwright.sync_api import Locator, Page
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import Notebooks, loaded, start_jupyterlab
-
 Ask = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def calendar_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
-    """JupyterLab with the demo lab inside."""
-    home = tmp_path_factory.mktemp("calendar")
-    process, notebooks = start_jupyterlab(
-        home, {"QPI_LAB_DIR": str(home / "lab")},
-        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
-    )  # fmt: skip
-    try:
-        yield notebooks
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-@pytest.fixture
-def ask(calendar_lab: Notebooks) -> Iterator[Ask]:
-    """The lab's REST surface, as the person of the page; without a booking before and after."""
-
-    def ask(method: str, path: str, **body: Any) -> Any:
-        headers = {"Authorization": f"token {calendar_lab.token}", "Content-Type": "application/json"}
-        data = json.dumps(body).encode() if body else None
-        with urlopen(Request(f"{calendar_lab.url}/qpi/v1/{path}", data, headers, method=method), timeout=10) as answer:
-            return json.load(answer)
-
-    wait_until(lambda: len(ask("GET", "qpus")["qpus"]) >= 2, 60, "both QPUs")
-    yield ask
-    for booking in booked(ask):
-        ask("DELETE", f"bookings/{booking['id']}")
-
-
-@pytest.fixture
-def calendar(page: Page, calendar_lab: Notebooks, ask: Ask) -> Iterator[Page]:
-    """The calendar of the week after this one, nearly all of its hours in view."""
-    page.set_viewport_size({"width": 1280, "height": 1400})
-    for opened in loaded(page, calendar_lab):
-        open_calendar(opened)
-        yield opened
 
 
 def open_calendar(page: Page) -> None:

@@ -17,7 +17,6 @@ from tests.support.servers import wait_until
 from tests.ui.calendar_page import Ask, at, booked, drag, entry, times
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded
 
-pytest_plugins = ("tests.ui.calendar_page",)
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
 

@@ -3,7 +3,6 @@ when the clocks change, and stays quick in a full month."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -15,17 +14,16 @@ from tests.support.servers import wait_until
 from tests.ui.calendar_page import Ask, at, booked, drag, entry, fill_month, open_calendar, place, times
 from tests.ui.conftest import Notebooks, loaded
 
-pytest_plugins = ("tests.ui.calendar_page",)
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 BERLIN = "Europe/Berlin"
 
 
 @pytest.fixture
-def reads(calendar: Page) -> Iterator[list[str]]:
+def reads(calendar: Page) -> list[str]:
     """Every request of the page that reads bookings, from now on."""
     found: list[str] = []
     calendar.on("request", lambda asked: found.append(asked.url) if _reads_bookings(asked.url) else None)
-    yield found
+    return found
 
 
 def _reads_bookings(url: str) -> bool:
