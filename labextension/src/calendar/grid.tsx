@@ -39,8 +39,12 @@ export function Grid(props: IGridProps): React.ReactElement {
   // Without dependencies: another page of the calendar has other lanes.
   React.useLayoutEffect(() => showCursor(root.current, cursor, state, trans));
   const onPick = React.useCallback<IBoardProps['onPick']>(
-    (moment, qpu) => setCursor({ cell: cellAt(wallTime(moment, zone)), qpu }),
-    [zone]
+    (moment, qpu) => {
+      const cell = cellAt(wallTime(moment, zone));
+      setCursor({ cell, qpu });
+      desk.goTo(cell.start.slice(0, 10));
+    },
+    [desk, zone]
   );
   const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
     if (onKey(event, { ...props, cursor, setCursor })) {
