@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.servers import wait_until
-from tests.ui.calendar_page import Ask, at, booked, drag, entry, fill_month, open_calendar, place, times
+from tests.ui.calendar_page import Ask, at, booked, double_click, drag, entry, fill_month, open_calendar, place, times
 from tests.ui.conftest import Notebooks, loaded
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
@@ -109,7 +109,7 @@ def test_escape_lets_go_a_double_click_books_and_a_drag_goes_over_midnight(calen
     expect(entry(calendar, "Rabi")).to_contain_text("9 – 11am")
     assert [times(one) for one in booked(ask)] == [(at(1, 9), at(1, 11))]
 
-    calendar.mouse.dblclick(*place(calendar, at(5, 13)))
+    double_click(calendar, *place(calendar, at(5, 13)))
     dialog = calendar.get_by_role("dialog", name="Book a QPU")
     expect(dialog.get_by_text("1 h", exact=True)).to_be_visible()
     dialog.get_by_role("button", name="Book").click()
@@ -220,7 +220,7 @@ def test_eight_qpus_have_a_column_each(calendar: Page, ask: Ask) -> None:
         # What is drawn in a column is of its QPU.
         box = calendar.locator('.jp-QPI-Lane[data-qpu="chip-e"] [role="cell"][data-date]').bounding_box()
         assert box is not None
-        calendar.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + box["height"] * 13 / 24 + 8)
+        double_click(calendar, box["x"] + box["width"] / 2, box["y"] + box["height"] * 13 / 24 + 8)
         expect(calendar.get_by_role("dialog", name="Book a QPU").get_by_label("QPU")).to_have_value("chip-e")
         calendar.keyboard.press("Escape")
     finally:

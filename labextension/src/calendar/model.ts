@@ -70,11 +70,6 @@ export class CalendarModel implements IDisposable {
     return this._lab.now();
   }
 
-  /** The booking as it is known now; null where it is not in view, or given up. */
-  find(id: string): BookingModel | null {
-    return this._state.bookings.find(booking => booking.id === id) ?? null;
-  }
-
   /** Whether one may change this booking; the lab has the last word. */
   editable(booking: BookingModel): boolean {
     return this.manages || booking.booked_by === this.me;
