@@ -16,13 +16,14 @@ from qpi_jupyter._version import __version__
 from qpi_jupyter.core.errors import QpiError
 from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames
-from qpi_jupyter.wire.frames import Assignment, Held, Hello, Prepare, Prepared, Reading, Welcome
+from qpi_jupyter.wire.frames import Assignment, Held, Hello, LogLine, Prepare, Prepared, Reading, Welcome
 
 from .bench import Bench
 from .checker import Checker
 from .courier import Courier
 from .gauges import Gauges
 from .link import Link
+from .logtail import LogTail, secrets_of
 from .messages import Circuits, Key, Open
 from .place import Outcome, Place
 from .process import Lifeline
@@ -56,6 +57,7 @@ class Agent:
         ]
         self._checker = Checker(self._opening("check"), self._lifeline, timeout_s=settings.check_timeout)
         self._gauges = Gauges()
+        self._tail = LogTail(secrets_of(settings.token, settings.options.items()))
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
 
@@ -68,10 +70,12 @@ class Agent:
             the executor cannot be used, or the lab refuses the driver.
         """
         self._hear_signals()
+        logging.getLogger().addHandler(self._tail)
         try:
             await self._serve()
         finally:
             await self._close()
+            logging.getLogger().removeHandler(self._tail)
 
     async def _serve(self) -> None:
         forever = [self._check(), self._dial(), *(place.live() for place in self._bench.places)]
@@ -81,6 +85,7 @@ class Agent:
             done, _ = await asyncio.wait([*tasks, drained], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            await self._link.say_logged()
         finally:
             self._link.end()
             for task in (*tasks, drained):
@@ -171,6 +176,9 @@ class Agent:
 
     def readings(self) -> list[Reading]:
         return self._gauges.read(staged=self._bench.staged, running=len(self._bench.running()), run_s=self._bench.run_s)
+
+    def logged(self) -> list[LogLine]:
+        return self._tail.take()
 
     def room(self) -> int:
         return self._bench.room()

@@ -223,6 +223,8 @@ class Bench:
             self._spooled.add(ticket.key)
             self._lab.deliver(ticket.key)
         else:
+            if outcome.outcome == "interrupted" and outcome.error is not None:
+                log.warning("job %s, attempt %d: interrupted: %s", *ticket.key, outcome.error["message"])
             ticket.phase = "ended"
             self._lab.ended(ticket.key, outcome)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -34,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = arguments.run(arguments)
     except QpiError as error:
-        print(f"qpi-agent: {error.message}", file=sys.stderr)
+        if getattr(arguments, "json", False):
+            print(json.dumps(error.to_dict()))
+        else:
+            print(f"qpi-agent: {error.message}", file=sys.stderr)
         return _status(error)
     assert isinstance(status, int)
     return status
@@ -61,11 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     start.set_defaults(run=_start)
     listing = commands.add_parser("executors", help="list the installed executors, broken ones with the reason")
     listing.set_defaults(run=_executors)
-    check = commands.add_parser("check", help="say whether an executor would run a circuit file, without a lab")
-    check.add_argument("file", type=Path, help="OpenQASM 2 or 3, or QPY")
+    check = commands.add_parser("check", help="say whether an executor takes its options and would run a circuit file")
+    check.add_argument("file", type=Path, nargs="?", help="OpenQASM 2 or 3, or QPY; without one, only the options")
     check.add_argument("-e", "--executor", default="mock", metavar="NAME")
     check.add_argument("-o", "--option", action="append", default=[], metavar="KEY=VALUE", help="an executor option")
     check.add_argument("--shots", type=int, default=1024)
+    check.add_argument("--json", action="store_true", help="what is wrong as JSON on standard output")
     check.set_defaults(run=_check)
     alias = commands.add_parser("install-alias", help="make qpi-driver the same as qpi-agent, unless it is another's")
     alias.set_defaults(run=_install_alias)
@@ -106,6 +111,9 @@ def _check(arguments: argparse.Namespace) -> int:
     from qpi_executors import load
 
     executor = load(arguments.executor, **settings_.read_options(arguments.option))
+    if arguments.file is None:
+        print(f"{arguments.executor} takes these options")
+        return 0
     program = _program(arguments.file, arguments.shots)
     executor.validate(program)
     estimate = executor.estimate(program)

@@ -26,6 +26,7 @@ from qpi_jupyter.wire.frames import (
     Heartbeat,
     Held,
     Hello,
+    LogLine,
     Prepare,
     Prepared,
     Reading,
@@ -58,6 +59,8 @@ class Driver(Protocol):
     def held(self) -> list[Held]: ...
 
     def readings(self) -> list[Reading]: ...
+
+    def logged(self) -> list[LogLine]: ...
 
     def room(self) -> int: ...
 
@@ -160,6 +163,11 @@ class Link:
         self._reports[key] = report
         self._start_report(key)
 
+    async def say_logged(self) -> None:
+        """Tell what was logged, if there is anything and a lab to tell it to."""
+        if (peer := self._peer) is not None and (lines := self._driver.logged()):
+            await peer.publish(frames.LOG, frames.Log(epoch=self._epoch, lines=lines))
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
@@ -230,6 +238,7 @@ class Link:
 
     async def _heartbeats(self, peer: Peer, welcome: Welcome) -> None:
         while True:
+            await self.say_logged()
             await asyncio.sleep(welcome.heartbeat_s)
             await peer.publish(
                 frames.HEARTBEAT,

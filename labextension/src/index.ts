@@ -1,5 +1,7 @@
+import { accountPlugin } from './account/plugin';
 import { adminPlugin } from './admin/plugin';
 import { fileTypePlugin } from './around/filetypeplugin';
+import { linkPlugin } from './around/linkplugin';
 import { notifyPlugin } from './around/notifyplugin';
 import { settingsPlugin } from './around/settingsplugin';
 import { statusPlugin } from './around/statusplugin';
@@ -20,8 +22,10 @@ export default [
   calendarPlugin,
   queuePlugin,
   qpuPlugin,
+  accountPlugin,
   adminPlugin,
   waysPlugin,
+  linkPlugin,
   statusPlugin,
   notifyPlugin,
   fileTypePlugin,

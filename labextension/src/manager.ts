@@ -2,7 +2,7 @@ import type { Event } from '@jupyterlab/services';
 import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { type LabRequest, messageOf } from './request';
+import { isShutOut, type LabRequest, messageOf } from './request';
 import type { ILabManager, ILabState } from './tokens';
 import { fetchTopic, newest, TOPICS, type Topic, topicsOf, withEvent } from './topics';
 import { type EventModel, type JobModel, LAB_EVENTS } from './wire';
@@ -132,6 +132,9 @@ export class LabManager implements ILabManager {
   private async _fetchAll(): Promise<void> {
     this._polling = true;
     try {
+      if (this._state.problem !== null) {
+        await this._fetch(['qpus']); // one question while there is no answer, not eight
+      }
       await this._fetch(TOPICS);
     } finally {
       this._polling = false;
@@ -149,7 +152,8 @@ export class LabManager implements ILabManager {
       const jobs = got.jobs ? newest(got.jobs, this._state.jobs) : this._state.jobs;
       this._replace({ ...got, jobs, connection: 'connected', problem: null, lastSeen: this.now() });
     } catch (error) {
-      this._replace({ connection: 'lost', problem: messageOf(error) });
+      const connection = isShutOut(error) ? 'refused' : 'lost';
+      this._replace({ connection, problem: messageOf(error) });
       throw error; // so that the poll backs off
     }
   }

@@ -19,14 +19,15 @@ export class LabError extends ServerConnection.ResponseError {
   }
 }
 
+/** JupyterLab's own way past the browser's cache is a time stamp in the address, which the lab does not know. */
+const FRESH: RequestInit = { cache: 'no-cache' };
+
 /** Requests to the lab inside the Jupyter server that `settings` point at; `clock` learns from each answer. */
 export function labRequest(settings: ServerConnection.ISettings, clock?: LabClock): LabRequest {
   return async <T>(path: string, init: RequestInit = {}): Promise<T> => {
     const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
-    // JupyterLab's own way past the browser's cache is a time stamp in the address
-    const fresh: RequestInit = { cache: 'no-cache', ...init };
     const sent = Date.now();
-    const response = await ServerConnection.makeRequest(url, fresh, settings);
+    const response = await ServerConnection.makeRequest(url, { ...FRESH, ...init }, settings);
     clock?.hear(response.headers.get('Date'), sent);
     if (!response.ok) {
       throw await refused(response);
@@ -42,7 +43,7 @@ export type LabFile = (path: string) => Promise<Blob>;
 export function labFile(settings: ServerConnection.ISettings): LabFile {
   return async path => {
     const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
-    const response = await ServerConnection.makeRequest(url, {}, settings);
+    const response = await ServerConnection.makeRequest(url, FRESH, settings);
     if (!response.ok) {
       throw await refused(response);
     }
@@ -53,6 +54,11 @@ export function labFile(settings: ServerConnection.ISettings): LabFile {
 /** Whether the lab itself said no; without this, nobody answered. */
 export function isRefusal(error: unknown): error is ServerConnection.ResponseError {
   return error instanceof ServerConnection.ResponseError;
+}
+
+/** Whether the lab, or the Jupyter server before it, does not know who asks, or lets them do nothing. */
+export function isShutOut(error: unknown): boolean {
+  return isRefusal(error) && [401, 403].includes(error.response.status);
 }
 
 /** What to tell people of something that went wrong. */

@@ -13,13 +13,13 @@ import type {
   QpuModel
 } from './wire';
 
-/** Whether what is shown is the lab's present state. */
-export type Connection = 'connecting' | 'connected' | 'lost';
+/** Whether what is shown is the lab's present state; refused: it answers, but not to this person any more. */
+export type Connection = 'connecting' | 'connected' | 'lost' | 'refused';
 
 /** The lab as this browser tab last saw it. Never changed, only replaced. */
 export interface ILabState {
   readonly connection: Connection;
-  /** Why the connection is lost, in the words of whoever refused. */
+  /** Why the connection is lost or refused, in the words of whoever refused. */
   readonly problem: string | null;
   /** When the lab last answered (the lab's ms since 1970); null before its first answer. */
   readonly lastSeen: number | null;

@@ -131,6 +131,20 @@ export interface JobProvenance {
   readonly result: Readonly<Record<string, unknown>> | null;
 }
 
+/** One circuit as OpenQASM, or why it has no text. */
+export interface CircuitText {
+  readonly text: string | null;
+  readonly name: string;
+  readonly problem: string;
+}
+
+/** A program to be read: its first circuits, of `total`. What was QPY is written as OpenQASM 3. */
+export interface ProgramText {
+  readonly circuits: readonly CircuitText[];
+  readonly total: number;
+  readonly problem: string;
+}
+
 /**
  * What to run. Text formats use `sources`, one circuit each; QPY uses `data` (base64), one file
  * each.
@@ -168,6 +182,17 @@ export interface SubmitRequest {
   readonly origin?: OriginIn;
 }
 
+/**
+ * Who holds a QPU for a low-latency loop. It ends at `until` at the latest, and earlier when
+ * nobody renews it.
+ */
+export interface QpuSession {
+  readonly holder: string | null;
+  readonly mine: boolean;
+  readonly opened_at: string;
+  readonly until: string;
+}
+
 /** One QPU in a list. */
 export interface QpuModel {
   readonly name: string;
@@ -181,6 +206,7 @@ export interface QpuModel {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
 }
 
 export interface QpuList {
@@ -239,6 +265,7 @@ export interface QpuDetail {
   readonly running: number;
   readonly description: string;
   readonly hold: string | null;
+  readonly session: QpuSession | null;
   readonly manifest: Manifest | null;
 }
 
@@ -423,7 +450,7 @@ export interface FeedList {
 export interface SessionModel {
   readonly id: string;
   readonly qpu: string;
-  readonly holder: string;
+  readonly holder: string | null;
   readonly opened_at: string;
   readonly expires_at: string;
   readonly closed_at: string | null;
@@ -728,6 +755,21 @@ export interface QpuDriverList {
   readonly drivers: readonly QpuDriver[];
 }
 
+/** One line of a driver's own log; `dropped` lines right before it were left out. */
+export interface DriverLogLine {
+  readonly seq: number;
+  readonly at: string;
+  readonly level: 'critical' | 'error' | 'info' | 'warning';
+  readonly logger: string;
+  readonly message: string;
+  readonly dropped: number;
+}
+
+/** The last lines of a driver's log, oldest first. */
+export interface DriverLog {
+  readonly lines: readonly DriverLogLine[];
+}
+
 /** A driver of a QPU. `embedded`: a simulator that the lab's own server starts. */
 export interface DriverDetail {
   readonly id: string;
@@ -787,4 +829,103 @@ export interface ConfigSetting {
 
 export interface ConfigInForce {
   readonly settings: readonly ConfigSetting[];
+}
+
+/** A policy to try: the one in force, but for what is given here; durations in seconds. */
+export interface PolicyIn {
+  readonly name: string;
+  readonly idle_threshold_s?: number;
+  readonly backfill_max_s?: number;
+  readonly fair_share?: boolean;
+  readonly fair_share_window_s?: number;
+}
+
+/**
+ * `POST replay`: what was submitted from `start_at` (default: 30 days back) to `end_at` (default:
+ * now).
+ */
+export interface ReplayIn {
+  readonly policies: readonly PolicyIn[];
+  readonly start_at?: string | null;
+  readonly end_at?: string | null;
+  readonly seed?: number | null;
+}
+
+/** What a lab may set; durations in seconds. */
+export interface Policy {
+  readonly idle_threshold_s: number;
+  readonly backfill_max_s: number;
+  readonly fair_share: boolean;
+  readonly fair_share_window_s: number;
+}
+
+/** From submit to start, in seconds: the mean, half of the jobs, all but the longest twentieth. */
+export interface Waits {
+  readonly jobs: number;
+  readonly mean_s: number | null;
+  readonly p50_s: number | null;
+  readonly p95_s: number | null;
+}
+
+/**
+ * Jain's index over people, 1 where all are equal: of their mean waits, and of their share of
+ * service.
+ */
+export interface Fairness {
+  readonly waits: number;
+  readonly served: number;
+}
+
+/** What became of the bookings; `kept`: nobody else's job was running when they began. */
+export interface BookingsKept {
+  readonly total: number;
+  readonly kept: number;
+  readonly no_show: number;
+  readonly latest_s: number;
+}
+
+/** How many jobs outlasted what the lab had been told, and the part that did not. */
+export interface Bounds {
+  readonly outlasted: number;
+  readonly within: number;
+}
+
+/** What one policy would have meant; the figures of `jupyter qpi replay --json`. */
+export interface ReplayResult {
+  readonly name: string;
+  readonly policy: Policy;
+  readonly jobs: number;
+  readonly never_ran: number;
+  readonly waits: Readonly<Record<string, Waits>>;
+  readonly people: Readonly<Record<string, Waits>>;
+  readonly utilisation: Readonly<Record<string, number>>;
+  readonly fairness: Fairness;
+  readonly bookings: BookingsKept;
+  readonly estimates: Bounds;
+}
+
+/**
+ * The replay that runs, or the last one since the lab's server started. `progress` goes from 0 to
+ * 1.
+ */
+export interface ReplayModel {
+  readonly state: 'cancelled' | 'done' | 'failed' | 'running';
+  readonly started_by: string;
+  readonly started_at: string;
+  readonly start_at: string;
+  readonly end_at: string;
+  readonly policies: readonly string[];
+  readonly seed: number | null;
+  readonly progress: number;
+  readonly jobs: number | null;
+  readonly bookings: number | null;
+  readonly ended_at: string | null;
+  readonly problem: string | null;
+  readonly results: readonly ReplayResult[];
+}
+
+/** The policy in force, and a replay if there was one. */
+export interface ReplayState {
+  readonly in_force: Policy;
+  readonly replay: ReplayModel | null;
 }

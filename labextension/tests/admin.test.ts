@@ -15,26 +15,32 @@ import {
   whole
 } from '../src/admin/model';
 import {
+  amount,
   answerOf,
   count,
   length,
   local,
   moment,
+  nameIn,
   names,
   noticeOf,
   optionLines,
   options,
+  passwordIn,
   quietHours,
   quietLines,
   ruleOf,
   ruleValues,
   seconds,
   simulatorOf,
+  touchedOf,
+  touchedPart,
   userChangeOf
 } from '../src/admin/values';
 import type { LabRequest } from '../src/request';
-import type { ILabManager } from '../src/tokens';
+import type { Connection, ILabManager } from '../src/tokens';
 import type { EventModel } from '../src/wire';
+import { me } from './faults';
 
 const event = (kind: string): EventModel => ({
   seq: 1,
@@ -89,6 +95,28 @@ describe('Listing', () => {
     expect(await everything(fetch)).toEqual([1, 2, 3]);
   });
 
+  it('keeps its pages when it is asked anew, and finds the rest', async () => {
+    let rows = [1, 2, 3, 4, 5];
+    const asked: (string | null)[] = [];
+    const fetch = async (after: string | null) => {
+      asked.push(after);
+      const at = Number(after ?? 0);
+      return { rows: rows.slice(at, at + 2), next: at + 2 < rows.length ? `${at + 2}` : null };
+    };
+    const listing = new Listing(fetch);
+    await listing.load();
+    await listing.more();
+    rows = [0, ...rows];
+    await listing.load();
+    expect(listing.state).toMatchObject({ rows: [0, 1, 2, 3], next: '4' });
+    await listing.rest();
+    expect(listing.state).toMatchObject({ rows: [0, 1, 2, 3, 4, 5], next: null });
+    asked.length = 0;
+    await listing.begin();
+    expect(listing.state).toMatchObject({ rows: [0, 1], next: '2' });
+    expect(asked).toEqual([null]);
+  });
+
   it('shows the answer to the newest question, whichever comes last', async () => {
     const { waiting, fetch } = held<string>();
     const listing = new Listing(fetch);
@@ -121,14 +149,27 @@ describe('Listing', () => {
   });
 });
 
+/** A lab that says what the test says. */
+function followed() {
+  const lab = { state: { connection: 'connected' } } as ILabManager;
+  const events = new Signal<ILabManager, EventModel>(lab);
+  const gap = new Signal<ILabManager, void>(lab);
+  const changed = new Signal<ILabManager, ILabManager['state']>(lab);
+  const become = (connection: Connection) => {
+    Object.assign(lab, { state: { connection } });
+    changed.emit(lab.state);
+  };
+  return { lab: Object.assign(lab, { events, gap, changed }), events, gap, become };
+}
+
 describe('what the lab tells', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
   it('reloads a section once for a burst, and not after it is left', async () => {
-    const events = new Signal<ILabManager, EventModel>({} as ILabManager);
+    const { lab, events } = followed();
     const reload = vi.fn(async () => undefined);
-    const leave = follow({ events }, 'qpus', reload);
+    const leave = follow(lab, 'qpus', reload);
     for (let n = 0; n < 20; n += 1) {
       events.emit(event('qpu.changed'));
       events.emit(event('job.progress'));
@@ -141,24 +182,49 @@ describe('what the lab tells', () => {
     expect(reload).toHaveBeenCalledTimes(1);
   });
 
+  it('reloads a section where events were lost, and when the lab is back', async () => {
+    const { lab, gap, become } = followed();
+    const reload = vi.fn(async () => undefined);
+    const leave = follow(lab, 'audit', reload);
+    become('connected');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(reload).toHaveBeenCalledTimes(0);
+    gap.emit();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(reload).toHaveBeenCalledTimes(1);
+    become('lost');
+    become('connected');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(reload).toHaveBeenCalledTimes(2);
+    leave();
+    become('lost');
+    become('connected');
+    gap.emit();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(reload).toHaveBeenCalledTimes(2);
+  });
+
   it('gives and takes the tab as rights come and go', async () => {
-    let permissions = ['qpus:read'];
-    const request = vi.fn(async () => ({ permissions })) as unknown as LabRequest;
-    const lab = { state: { connection: 'connected' }, request } as unknown as ILabManager;
+    const state = { lastSeen: null, me: null } as unknown as ILabManager['state'];
+    const lab = { state } as unknown as ILabManager;
     const changed = new Signal<ILabManager, ILabManager['state']>(lab);
-    const events = new Signal<ILabManager, EventModel>(lab);
-    const rights = new Rights(Object.assign(lab, { changed, events }));
+    const rights = new Rights(Object.assign(lab, { changed }));
+    const heard: (readonly string[])[] = [];
+    rights.changed.connect((_, sections) => heard.push(sections));
+    const become = (permissions: readonly string[]) => {
+      const now = { ...state, lastSeen: 1, me: { ...me(), permissions } };
+      Object.assign(lab, { state: now });
+      changed.emit(now);
+    };
+    become([]);
     await rights.known;
     expect(rights.sections).toEqual([]);
-    permissions = ['notices:write'];
-    events.emit(event('person.changed'));
-    await vi.advanceTimersByTimeAsync(1);
+    become(['notices:write']);
+    become(['notices:write']);
     expect(rights.sections).toEqual(['notices']);
     rights.dispose();
-    permissions = [];
-    events.emit(event('person.changed'));
-    await vi.advanceTimersByTimeAsync(1);
-    expect(rights.sections).toEqual(['notices']);
+    become([]);
+    expect(heard).toEqual([['notices']]);
   });
 });
 
@@ -280,6 +346,37 @@ describe('forms', () => {
     });
     expect(answerOf('approved', {})).toEqual({ status: 'approved', reason: '' });
     expect(answerOf('rejected', { seconds: '1 h' })).toEqual({ status: 'rejected', reason: '' });
+  });
+
+  it('send only what was touched, so that nobody undoes what another did', () => {
+    const before = { display_name: 'Ann', groups: 'a', 'role-user': true };
+    const touched = touchedOf(before, { ...before, groups: 'a b', 'role-admin': true, email: '' });
+    expect([...touched].sort()).toEqual(['groups', 'role-admin']);
+    const body = { display_name: 'Ann', groups: ['a', 'b'], roles: ['user', 'admin'] };
+    expect(touchedPart(body, touched)).toEqual({ groups: ['a', 'b'], roles: ['user', 'admin'] });
+    expect(touchedPart(body, touchedOf(before, before))).toEqual({});
+  });
+
+  it.each(['', ' ', 'two words', '-dash', '<b>', 'ä'])('take no “%s” for a name', name => {
+    expect(() => nameIn({ name }, 'name')).toThrow('is no name');
+  });
+
+  it('take an address for the name of a person', () => {
+    expect(nameIn({ name: 'ann@lab.example' }, 'name', true)).toBe('ann@lab.example');
+    expect(() => nameIn({ name: 'ann@lab.example' }, 'name')).toThrow('is no name');
+  });
+
+  it('take no short password', () => {
+    expect(passwordIn({ password: '' })).toBeNull();
+    expect(passwordIn({ password: ' 234567890' })).toBe(' 234567890');
+    expect(() => passwordIn({ password: '123456789' })).toThrow('10 characters');
+  });
+
+  it('grant and take back more than nothing', () => {
+    expect(amount('5 min')).toBe(300);
+    for (const written of ['0', '-5 min', '0 h']) {
+      expect(() => amount(written)).toThrow('more than 0');
+    }
   });
 
   it('send roles only where one may grant them', () => {

@@ -30,7 +30,7 @@ export class FakeLab {
   notices: NoticeModel[] = [];
   account: AccountModel | null = null;
   me: Me = me();
-  refusal: string | null = null;
+  refusal: Error | string | null = null;
   readonly asked: string[] = [];
 
   readonly request: LabRequest = async <T>(path: string, init: RequestInit = {}) => {
@@ -38,7 +38,7 @@ export class FakeLab {
     const answer = this._answer(path);
     await this._held;
     if (this.refusal !== null) {
-      throw new Error(this.refusal);
+      throw typeof this.refusal === 'string' ? new Error(this.refusal) : this.refusal;
     }
     return answer as T;
   };
@@ -90,6 +90,7 @@ export const qpu = (changes: Partial<QpuModel> = {}): QpuModel => ({
   running: 1,
   description: '',
   hold: null,
+  session: null,
   ...changes
 });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { LabManager } from '../src/manager';
+import { LabError } from '../src/request';
 import type { EventModel } from '../src/wire';
 import { event, FakeBus, FakeLab, job, me, qpu } from './faults';
 
@@ -208,5 +209,33 @@ describe('LabManager', () => {
     bus.say({ seq: 9 });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(lab.fetches).toBe(before);
+  });
+
+  it.each([401, 403])(
+    'says that it is shut out (%i), and asks one thing until it is not',
+    async status => {
+      lab.refusal = new LabError(
+        new Response(null, { status }),
+        'Sign in first.',
+        'unauthorized',
+        {}
+      );
+      await done(manager.refresh());
+      expect(manager.state).toMatchObject({ connection: 'refused', problem: 'Sign in first.' });
+      const before = lab.asked.length;
+      await done(manager.refresh());
+      expect(lists(before)).toEqual(['qpus']);
+      lab.refusal = null;
+      await done(manager.refresh());
+      expect(manager.state).toMatchObject({ connection: 'connected', problem: null });
+    }
+  );
+
+  it('does not flood a lab that refuses', async () => {
+    lab.refusal = 'away';
+    await done(manager.refresh());
+    const before = lab.asked.length;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lab.asked.length - before).toBeLessThanOrEqual(6);
   });
 });

@@ -36,6 +36,30 @@ describe('qpuCard', () => {
     expect(service.holder).toMatch(/^Maintenance until /);
   });
 
+  it('says who is in a session, whatever is booked, and until when at the latest', () => {
+    const session = {
+      holder: 'bob',
+      mine: false,
+      opened_at: '2026-01-01T10:00:00Z',
+      until: '2026-01-01T11:00:00Z'
+    };
+    const now = ten + MINUTE;
+    const card = qpuCard(qpu({ session }), [later], now, trans);
+    expect(card).toMatchObject({
+      mine: false,
+      holder: expect.stringMatching(/^bob, in a session until /)
+    });
+    const free = new Date(ten + 120 * MINUTE).getHours();
+    expect(card.nextFree).toContain(String(free).padStart(2, '0'));
+    const hidden = qpuCard(qpu({ session: { ...session, holder: null } }), [booking()], now, trans);
+    expect(hidden.holder).toMatch(/^Somebody else, in a session until /);
+    const own = qpuCard(qpu({ session: { ...session, mine: true } }), [booking()], now, trans);
+    expect(own).toMatchObject({
+      mine: true,
+      holder: expect.stringMatching(/^In your session until /)
+    });
+  });
+
   it('is free until the next booking, and not for what is over or elsewhere', () => {
     const over = booking({
       id: 'b0',

@@ -47,6 +47,8 @@ class Permission(StrEnum):
     NOTICES_READ = "notices:read"
     NOTICES_WRITE = "notices:write"
     AUDIT_READ = "audit:read"
+    POLICIES_TRY = "policies:try"
+    """Replay the past under other policies."""
     QPUS_OPERATE = "qpus:operate"
     """Enable, hold, put into maintenance."""
     PRIORITY_RAISE = "priority:raise"
@@ -81,7 +83,8 @@ _USER = OPEN_TO_ALL | {
 }  # fmt: skip
 _MANAGER = _USER | {
     _P.JOBS_READ_ANY, _P.JOBS_CANCEL_ANY, _P.JOBS_EDIT_ANY, _P.BOOKINGS_WRITE_ANY, _P.BOOKING_RULES, _P.TIME_READ_ANY,
-    _P.TIME_GRANT, _P.PEOPLE_MANAGE, _P.NOTICES_WRITE, _P.AUDIT_READ, _P.QPUS_OPERATE, _P.PRIORITY_RAISE,
+    _P.TIME_GRANT, _P.PEOPLE_MANAGE, _P.NOTICES_WRITE, _P.AUDIT_READ, _P.POLICIES_TRY, _P.QPUS_OPERATE,
+    _P.PRIORITY_RAISE,
 }  # fmt: skip
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: _USER,

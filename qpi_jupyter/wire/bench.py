@@ -37,7 +37,7 @@ class DriverList(Answer):
 class SimulatorIn(Request):
     """``POST simulators``: start one, now and with the lab. Without ``qpu`` its QPU is called as it is.
 
-    ``options`` are the executor's own; one that it does not know keeps it from starting.
+    ``options`` are the executor's own; one that it does not take is refused (422), with what would be right.
     """
 
     name: Name

@@ -179,11 +179,14 @@ class SessionIn(Request):
 
 
 class SessionModel(Answer):
-    """A session. ``held_s`` is how long the QPU was held, ``busy_s`` how much of that its jobs ran."""
+    """A session. ``held_s`` is how long the QPU was held, ``busy_s`` how much of that its jobs ran.
+
+    ``holder`` is null where the lab keeps that private.
+    """
 
     id: str
     qpu: str
-    holder: str
+    holder: str | None
     opened_at: datetime
     expires_at: datetime
     closed_at: datetime | None = None

@@ -26,3 +26,7 @@ class EventName(StrEnum):
     TIME_REQUEST_CHANGED = "time_request.changed"
     NOTICE_CHANGED = "notice.changed"
     PERSON_CHANGED = "person.changed"
+    REPLAY_CHANGED = "replay.changed"
+    """A replay of the past begins, goes on or ends; ``data`` has its ``state`` and ``progress``."""
+    DRIVER_LOGGED = "driver.logged"
+    """A driver has written into its log; for those who read everybody's events."""

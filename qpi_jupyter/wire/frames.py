@@ -10,6 +10,7 @@ JSON texts of at most `MAX_FRAME_BYTES`. Both ends use the bus's verbs (see `pee
                    request  lab.started    Started -> Reported    an instrument asks, and begins once it is on disk
                    publish  lab.progress   Progress
                    publish  lab.heartbeat  Heartbeat
+                   publish  lab.log        Log                     after a heartbeat, if there is something to say
     lab -> driver  request  qpu.prepare    Prepare -> Prepared     check a program, estimate it
                    publish  qpu.abort      Abort                   stop an attempt, or drop it if it has not begun
                    publish  qpu.recall     Abort                   give an attempt back if it has not begun
@@ -34,9 +35,13 @@ from .rest import OptionsIn
 MAX_FRAME_BYTES = 256 << 10
 INLINE_PROGRAM_BYTES = 64 << 10
 """A program up to this size rides in its frame; a larger one is fetched from ``GET programs/{sha256}``, packed."""
+MAX_LOG_LINES, MAX_LOG_MESSAGE, MAX_LOG_NAME = 40, 800, 100
+"""Of one `Log`: together within a frame, whatever is written in them."""
+LogLevel = Literal["info", "warning", "error", "critical"]
 
 HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
+LOG = "lab.log"
 PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
 
 
@@ -139,6 +144,24 @@ class Heartbeat(Frame):
     epoch: int
     held: list[Held] = []
     readings: list[Reading] = []
+
+
+class LogLine(Frame):
+    """One line of the driver's own log; ``dropped`` lines before it were left out."""
+
+    at: datetime
+    level: LogLevel
+    logger: str
+    message: str
+    dropped: int = 0
+
+
+class Log(Frame):
+    """What the driver logged since it last said so. A driver may never send one, and what a broken link swallows is
+    not sent again."""
+
+    epoch: int
+    lines: list[LogLine]
 
 
 class Report(Frame):

@@ -179,6 +179,23 @@ class JobProvenance(Answer):
     result: dict[str, Any] | None = None
 
 
+class CircuitText(Answer):
+    """One circuit as OpenQASM, or why it has no text."""
+
+    text: str | None
+    name: str = ""
+    problem: str = ""
+
+
+class ProgramText(Answer):
+    """A program to be read: its first circuits, of ``total``. What was QPY is written as OpenQASM 3."""
+
+    circuits: list[CircuitText]
+    total: int
+    problem: str = ""
+    """Why there is none."""
+
+
 class JobPage(Answer):
     """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked
     for, even empty: only without ``next`` it is the last."""
@@ -187,6 +204,18 @@ class JobPage(Answer):
     next: str | None = None
     total: int | None = None
     """How many there are in all pages, where the lab keeps count: everybody's, or one person's."""
+
+
+class QpuSession(Answer):
+    """Who holds a QPU for a low-latency loop. It ends at ``until`` at the latest, and earlier when nobody renews it.
+
+    ``holder`` is null where the lab keeps that private.
+    """
+
+    holder: str | None
+    mine: bool
+    opened_at: datetime
+    until: datetime
 
 
 class QpuModel(Answer):
@@ -204,6 +233,7 @@ class QpuModel(Answer):
     description: str = ""
     hold: str | None = None
     """Why nothing starts there for now."""
+    session: QpuSession | None = None
 
 
 class QpuChange(Request):

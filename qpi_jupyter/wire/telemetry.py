@@ -1,9 +1,10 @@
-"""Readings and calibrations of QPUs, as the native surface sends them."""
+"""Readings, calibrations and drivers of QPUs, as the native surface sends them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from .frames import LogLevel
 from .rest import Answer
 
 
@@ -60,3 +61,20 @@ class QpuDriver(Answer):
 
 class QpuDriverList(Answer):
     drivers: list[QpuDriver]
+
+
+class DriverLogLine(Answer):
+    """One line of a driver's own log; ``dropped`` lines right before it were left out."""
+
+    seq: int
+    at: datetime
+    level: LogLevel
+    logger: str
+    message: str
+    dropped: int
+
+
+class DriverLog(Answer):
+    """The last lines of a driver's log, oldest first."""
+
+    lines: list[DriverLogLine]

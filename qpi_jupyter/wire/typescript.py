@@ -13,20 +13,22 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import inspect
 
-from . import accounts, bench, bookings, people, rest, telemetry
+from . import accounts, bench, bookings, people, replays, rest, telemetry
 from .events import JUPYTER_SCHEMA_ID
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
-    rest.ErrorBody, rest.EventPage, rest.JobPage, rest.JobChange, rest.JobProvenance, rest.SubmitRequest, rest.QpuList,
-    rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn, rest.DriverRegistered, rest.TokenIn, rest.TokenCreated,
+    rest.ErrorBody, rest.EventPage, rest.JobPage, rest.JobChange, rest.JobProvenance, rest.ProgramText,
+    rest.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
+    rest.DriverRegistered, rest.TokenIn, rest.TokenCreated,
     bookings.BookingIn, bookings.BookingChange, bookings.BookingList, bookings.BookingRuleIn, bookings.BookingRuleList,
     bookings.NextFree, bookings.FeedIn, bookings.FeedList, bookings.SessionList, bookings.Imported,
     accounts.AccountList, accounts.AccountChange, accounts.GrantIn, accounts.EntryPage, accounts.Statement,
     accounts.TimeRequestIn, accounts.TimeRequestAnswer, accounts.TimeRequestList,
     people.Me, people.UserIn, people.UserChange, people.UserList, people.GroupIn, people.GroupChange, people.GroupList,
     people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
-    telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList,
+    telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.SimulatorList, bench.ConfigInForce,
+    replays.ReplayIn, replays.ReplayState,
 )  # fmt: skip
 """What the panel reads and sends; the structs inside them come along."""
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core.errors import QpiError, Rejected, Unavailable
 
 if TYPE_CHECKING:
     from .service import EmbeddedDriver, Lab
@@ -29,6 +29,8 @@ SIMULATORS = frozenset({"mock", "qiskit_aer"})
 DRAIN_S = 5.0
 """How long a driver may finish what it runs when the server ends."""
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.5, 30.0
+CHECK_S = 60.0
+"""How long an executor may take to say whether it takes its options."""
 STEADY_S = 60.0
 """A driver that lived this long starts again without a pause."""
 
@@ -94,6 +96,37 @@ class EmbeddedDrivers:
         stopping = asyncio.Event()
         task = asyncio.create_task(self._keep(driver, stopping), name=f"embedded driver {driver.name}")
         self._kept[driver.name] = (task, stopping)
+
+    async def check(self, driver: EmbeddedDriver) -> None:
+        """Refuse options that the executor does not take. A process of its own asks it, which takes some seconds: half
+        of Qiskit is loaded for that.
+
+        Raises
+        ------
+        Rejected
+            what is wrong, and what would be right.
+        Unavailable
+            it takes too long.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "qpi_agent", "check", "--json", "--executor", driver.executor, *_options(driver),
+            env=environment(""), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL, cwd=self._folder,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(CHECK_S):
+                said, _ = await process.communicate()
+        except TimeoutError:
+            raise Unavailable(
+                f"{driver.executor} did not say within {CHECK_S:g} s whether it takes these options: try again.",
+                code="check_timeout",
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            raise _refusal(driver, said)
 
     def keeps(self, name: str) -> bool:
         """Whether that driver is being kept alive."""
@@ -175,13 +208,11 @@ class EmbeddedDrivers:
         return await ended
 
     def _command(self, driver: EmbeddedDriver, parent_fd: int) -> list[str]:
-        options = [f"{key}={_text(value)}" for key, value in driver.options.items()]
         return [
             sys.executable, "-m", "qpi_agent", "start",
             "--qpi-addr", self._address, "--name", driver.name, "--executor", driver.executor,
             "--places", str(driver.places), "--data-dir", str(self._folder / driver.name),
-            "--parent-fd", str(parent_fd), *self._trust,
-            *(part for option in options for part in ("-o", option)),
+            "--parent-fd", str(parent_fd), *self._trust, *_options(driver),
         ]  # fmt: skip
 
     def _log_file(self, driver: EmbeddedDriver) -> Path:
@@ -192,6 +223,20 @@ def _pipe() -> tuple[int, int]:
     """The end that the server keeps open, and the end that a driver watches."""
     read_end, write_end = os.pipe()
     return write_end, read_end
+
+
+def _refusal(driver: EmbeddedDriver, said: bytes) -> Rejected:
+    """Why an executor refused; ``said`` is what it printed, nothing where it crashed."""
+    try:
+        error = QpiError.from_dict(json.loads(said))
+    except ValueError:
+        error = QpiError(f"{driver.executor} fails with these options.")
+    return Rejected(error.message, code="bad_executor_option", field="options", option=error.data.get("field"))
+
+
+def _options(driver: EmbeddedDriver) -> list[str]:
+    """The executor's options as ``qpi-agent`` takes them."""
+    return [part for key, value in driver.options.items() for part in ("-o", f"{key}={_text(value)}")]
 
 
 def _text(value: Any) -> str:

@@ -74,7 +74,7 @@ class LabTraits(HasTraits):
     retention_days = Float(0.0, min=0, help="Delete jobs that ended so many days ago; 0: never.")
     events_retention_days = Float(0.0, min=0, help="Forget events that are so many days old; 0: never.")
     local_accounts = Bool(False, help="Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in).")
-    public_bookings = Bool(True, help="Show everybody whose a booking is, and its title.")
+    public_bookings = Bool(True, help="Show everybody whose a booking or a session is, and the title of a booking.")
     for _trait in [value for value in vars().values() if isinstance(value, TraitType)]:
         _trait.tag(config=True)
     del _trait

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -92,3 +95,37 @@ def test_a_driver_sees_nothing_of_the_servers_settings(steady: LabServer) -> Non
     for process in drivers(steady).values():
         names = {name for name in process.environ() if name.startswith(("QPI_", "JUPYTER_TOKEN"))}
         assert names == {"QPI_ACCESS_TOKEN"}
+
+
+@pytest.mark.parametrize(
+    ("body", "option", "said"),
+    [
+        ({"options": {"qubitz": 3}}, "qubitz", "it knows: coupling, coupling_map"),
+        ({"options": {"num_qubits": "many"}}, "num_qubits", "'num_qubits' is a int, not 'many'"),
+        ({"options": {"num_qubits": 99}}, "num_qubits", "1 to 18 qubits, not 99"),
+        ({"options": {"fake_backend": "Nowhere"}, "executor": "qiskit_aer"}, "fake_backend", "Nowhere"),
+    ],
+)
+def test_options_that_an_executor_does_not_take_are_refused_at_once(
+    steady: LabServer, body: dict[str, Any], option: str, said: str
+) -> None:
+    me = steady.client()
+    answer = me.post("qpi/v1/simulators", json={"name": "sim-c", **body})
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["error"]
+    assert (error["data"]["field"], error["data"]["option"]) == ("options", option)
+    assert said in error["message"]
+    assert "sim-c" not in [one["name"] for one in me.get("qpi/v1/simulators").json()["simulators"]]
+
+
+def test_the_lab_answers_while_an_executor_is_asked(steady: LabServer) -> None:
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(steady.client().post, "qpi/v1/simulators", json={"name": "c", "options": {"qubitz": 1}})
+        me, start, slowest, answered = steady.client(), time.monotonic(), 0.0, 0
+        while not asked.done():
+            begun = time.monotonic()
+            assert me.get("qpi/health").status_code == 200
+            slowest, answered = max(slowest, time.monotonic() - begun), answered + 1
+        assert asked.result().status_code == 422
+    assert answered > 5
+    assert slowest < (time.monotonic() - start) / 3, "the executor was loaded in the server"

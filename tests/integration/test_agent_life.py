@@ -147,3 +147,35 @@ def test_an_instrument_has_one_place(tmp_path: Path) -> None:
             assert "instrument" in running.log
 
     asyncio.run(story())
+
+
+def test_what_a_driver_logs_reaches_the_lab_without_its_secrets(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url) as running:
+            first = await lab.greet()
+            log = await first.expect(frames.LOG)
+            assert log.body["epoch"] == 7
+            [line] = log.body["lines"]
+            assert (line["level"], line["logger"]) == ("info", "qpi_agent.link")
+            assert line["message"].startswith(f"linked to {lab.url} as a driver of q1")
+
+            for _ in range(3):  # nothing to say, nothing sent
+                await first.expect(frames.HEARTBEAT)
+            assert first.silent(frames.LOG)
+
+            lab.link_status = 401
+            first.hang_up(4000, TOKEN)
+            await soon(lab.refused_links.get())
+            lab.link_status = 101
+            driver = await lab.greet()
+            lines = (await driver.expect(frames.LOG)).body["lines"]
+            assert any("no link to" in line["message"] and line["level"] == "warning" for line in lines)
+            assert TOKEN in running.log
+            assert TOKEN not in str(lines)
+            assert "[hidden]" in str(lines)
+
+            running.send(signal.SIGTERM)
+            assert "draining" in str((await driver.expect(frames.LOG)).body["lines"])
+            assert await running.ended() == 0
+
+    asyncio.run(story())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qpi_jupyter.core.errors import Conflict, NotFound, Unauthorized
+from qpi_jupyter.core.errors import Conflict, NotFound, Rejected, Unauthorized
 from qpi_jupyter.wire.bench import SimulatorIn
 from qpi_jupyter.wire.bookings import BookingIn
 from qpi_jupyter.wire.rest import DriverIn, QpuChange, QpuIn
@@ -23,6 +23,10 @@ class Keeper:
     def __init__(self, lab: Lab) -> None:
         self.kept: dict[str, EmbeddedDriver] = {}
         lab.embedded.keeper = self
+
+    async def check(self, driver: EmbeddedDriver) -> None:
+        if "qubitz" in driver.options:
+            raise Rejected("It has no option 'qubitz'.", code="bad_executor_option")
 
     def keeps(self, name: str) -> bool:
         return name in self.kept
@@ -173,6 +177,18 @@ def test_simulators_start_and_stop(tmp_path: Path) -> None:
                 await lab.embedded.stop(ADMIN, "sim")
             assert len((await lab.embedded.start(ADMIN, request)).simulators) == 1
             assert await deeds(lab) == ["simulator.started", "simulator.stopped", "simulator.started"]
+
+    asyncio.run(dialogue())
+
+
+def test_a_simulator_that_would_not_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with open_lab(tmp_path) as lab:
+            keeper = Keeper(lab)
+            with pytest.raises(Rejected, match="qubitz"):
+                await lab.embedded.start(ADMIN, SimulatorIn(name="sim", options={"qubitz": 3}))
+            assert (keeper.kept, await lab.embedded.definitions(), await deeds(lab)) == ({}, [], [])
+            assert (await lab.qpus.list(ADMIN)).qpus == []
 
     asyncio.run(dialogue())
 

@@ -39,6 +39,7 @@ def readings(lab: Lab, job: str) -> list[Callable[[Principal], Awaitable[Any]]]:
         lambda who: lab.jobs.result(who, job),
         lambda who: lab.jobs.dataset(who, job),
         lambda who: lab.jobs.program(who, job),
+        lambda who: lab.transcripts.text(who, job),
         lambda who: lab.jobs.provenance(who, job),
         lambda who: lab.events.of_job(who, job),
     ]

@@ -281,6 +281,11 @@ def test_the_log_says_who_did_what_and_no_passwords(tmp_path: Path) -> None:
         assert page.entries[0].at == clock.now()
         assert PASSWORD not in repr(page) + repr(rest)
         assert rest.next is None
+        found = await lab.audit.page(MANAGER, limit=1, text="DORA user.")
+        assert [entry.action for entry in found.entries] == ["user.changed"]
+        found = await lab.audit.page(MANAGER, limit=9, text="dora user.", after=found.next)
+        assert [entry.action for entry in found.entries] == ["user.created"]
+        assert (await lab.audit.page(MANAGER, text="do%ra")).entries == []
         for bad in ("x", "-1", "9" * 30):
             await refused(lab.audit.page(MANAGER, after=bad), Rejected, "bad_cursor")
 

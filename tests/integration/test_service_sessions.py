@@ -13,7 +13,7 @@ import pytest
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
 from qpi_jupyter.wire.bookings import SessionIn
-from qpi_jupyter.wire.rest import QpuChange
+from qpi_jupyter.wire.rest import QpuChange, QpuSession
 from qpi_server.service import Lab
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, settled, small_lab
 from tests.support.rules import book, moment, rows
@@ -219,5 +219,48 @@ def test_a_session_outlives_a_restart_of_the_lab(tmp_path: Path) -> None:
             row = await ended(lab)
             assert row is not None
             assert row["held_s"] == 100.0
+
+    asyncio.run(dialogue())
+
+
+def test_a_qpu_says_who_holds_it_and_until_when_at_the_latest(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, driver: ScriptedDriver, clock: FrozenClock) -> None:
+        at = moment(lab)
+        await lab.qpu_sessions.open(ANN, asked())
+        [seen] = (await lab.qpus.list(BOB)).qpus
+        assert seen.session == QpuSession(holder="ann", mine=False, opened_at=at, until=at + timedelta(seconds=100))
+        own = (await lab.qpus.get(ANN, "q1")).session
+        assert own is not None
+        assert own.mine
+        clock.advance(30)  # nobody renews it
+        await ended(lab)
+        assert (await lab.qpus.get(BOB, "q1")).session is None
+
+        booked = await book(lab, "bob", 10, 400)
+        clock.advance(20)
+        await lab.qpu_sessions.open(BOB, asked(budget_s=10.0))
+        inside = (await lab.qpus.get(ANN, "q1")).session
+        assert inside is not None
+        assert (inside.holder, inside.until) == ("bob", (await lab.bookings.get(BOB, booked)).end_at)
+
+    with_lab(tmp_path, dialogue)
+
+
+def test_where_bookings_are_private_so_are_sessions(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        clock = FrozenClock()
+        async with small_lab(tmp_path, clock=clock, public_bookings=False, **PATIENT) as (lab, driver):
+            await driver.connect()
+            session = await lab.qpu_sessions.open(ANN, asked())
+            for reader, holder in ((ANN, "ann"), (BOB, None), (MANAGER, "ann")):
+                qpu = await lab.qpus.get(reader, "q1")
+                assert qpu.session is not None
+                assert (qpu.session.holder, qpu.session.mine) == (holder, reader is ANN)
+                assert [s.holder for s in (await lab.qpu_sessions.list(reader)).sessions] == [holder]
+            with pytest.raises(Conflict, match="Somebody holds a session"):
+                await lab.qpu_sessions.open(BOB, asked())
+            await lab.qpu_sessions.close(ANN, session.id)
+            told = [e.data for e in (await lab.events.page(BOB)).events if e.kind == "session.changed"]
+            assert told == [{"action": action, "session_id": session.id} for action in ("opened", "closed")]
 
     asyncio.run(dialogue())

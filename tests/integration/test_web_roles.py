@@ -67,6 +67,7 @@ BODIES: dict[str, Any] = {
     "BookingChange": {},
     "BookingRuleIn": {"rule": {}},
     "FeedIn": {},
+    "ReplayIn": {"policies": [{"name": "as now"}]},
 }
 QUERIES: dict[str, dict[str, str]] = {
     "ImportQuery": {"qpu": "q"},

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
 PASSWORD = "correct horse battery"
 MARKUP = "<img src=x onerror=window.hurt=1>"
+BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
 OPEN = "() => { void window.jupyterapp.commands.execute('qpi:open-admin') }"
 
 
@@ -102,6 +103,12 @@ def row(shown: Locator, name: str) -> Locator:
     return shown.locator("tr[data-key]", has_text=name)
 
 
+def choose(shown: Locator, name: str, item: str) -> None:
+    """What stands in the menu of a row."""
+    shown.get_by_role("button", name=f"More: {name}").click()
+    shown.page.get_by_role("menuitem", name=item).click()
+
+
 @contextmanager
 def agent(command: str, home: Path) -> Iterator[None]:
     """What an engineer gets who types ``command`` on the driver's machine."""
@@ -153,7 +160,7 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
         expect(row(qpus, "fridge")).to_contain_text("offline")
         wait_until(lambda: b"no link" in (tmp_path / "agent.log").read_bytes(), 20, "a refused link")
 
-    qpus.get_by_role("button", name="Delete: fridge").click()
+    choose(qpus, "fridge", "Delete")
     qpus.get_by_label("Type fridge to confirm").fill("fridge")
     qpus.get_by_role("button", name="Delete this QPU").click()
     expect(row(qpus, "fridge")).to_have_count(0)
@@ -232,6 +239,9 @@ def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
     simulators.get_by_role("button", name="Start a simulator").click()
     simulators.get_by_label("Name").fill("small")
     simulators.get_by_label("Executor").select_option("mock")
+    simulators.get_by_label("Options").fill("qubits = 3")
+    simulators.get_by_role("button", name="Start", exact=True).click()
+    expect(simulators.get_by_role("alert")).to_contain_text("no option 'qubits'; it knows: coupling", timeout=20_000)
     simulators.get_by_label("Options").fill("num_qubits = 3")
     simulators.get_by_role("button", name="Start", exact=True).click()
     expect(row(simulators, "small").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
@@ -239,12 +249,152 @@ def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
     expect(row(simulators, "small")).to_have_count(0, timeout=15_000)
 
 
+def test_a_policy_is_tried_on_the_past(panel: Page, lab: Notebooks, tmp_path: Path) -> None:
+    with client_of(lab) as admin:
+        program = {"format": "openqasm2", "sources": [BELL]}
+        job = ok(admin.post("jobs", json={"program": program, "qpu": "sim-a"}))
+        wait_until(lambda: ok(admin.get(f"jobs/{job['id']}"))["status"] == "completed", 60, "a job of the past")
+    replay = section(panel, "Policy replay")
+    replay.get_by_role("button", name="Run the replay").click()
+    table = replay.get_by_role("table", name="Comparison of the policies")
+    expect(table.get_by_role("columnheader", name="as in force")).to_be_visible(timeout=60_000)
+    expect(table.get_by_role("columnheader", name="fair share", exact=True)).to_be_visible()
+    expect(table).to_contain_text("Waiting: everybody")
+    with panel.expect_download() as waiting:
+        replay.get_by_role("button", name="Download CSV").click()
+    waiting.value.save_as(tmp_path / "replay.csv")
+    assert (tmp_path / "replay.csv").read_text().startswith(",,unit,as in force,fair share")
+    replay.get_by_text("Mean waiting time of each person").click()
+    expect(replay.get_by_role("table", name="Mean waiting time of each person")).to_contain_text("one job")
+
+    # Two that are the same, and a time that is none, do not leave the form.
+    replay.get_by_role("button", name="Add a policy").click()
+    replay.get_by_role("button", name="Run the replay").click()
+    expect(replay.get_by_role("alert")).to_contain_text("Two policies are the same (fair share)")
+    replay.get_by_role("group", name="Policy 2").get_by_label("Backfill: jobs up to").fill("soon")
+    replay.get_by_role("button", name="Run the replay").click()
+    expect(replay.get_by_role("alert")).to_contain_text("is no length of time")
+    replay.get_by_role("button", name="Remove: Policy 2").click()
+
+    replay.get_by_label("Jobs of").select_option("between")
+    replay.get_by_label("From").fill("2020-01-01T00:00")
+    replay.get_by_label("Until").fill("2020-01-02T00:00")
+    replay.get_by_role("button", name="Run the replay").click()
+    expect(replay.get_by_text("Nothing was run in this interval")).to_be_visible(timeout=60_000)
+
+    replay.get_by_label("Jobs of").select_option("invented")
+    replay.get_by_role("button", name="Run the replay").click()
+    expect(replay.get_by_role("progressbar")).to_be_visible()
+    expect(replay.get_by_role("button", name="Run the replay")).to_be_disabled()
+    replay.get_by_role("button", name="Cancel the replay").click()
+    expect(replay.get_by_text("The replay was cancelled.")).to_be_visible(timeout=30_000)
+    with client_of(lab) as admin:
+        assert ok(admin.get("replay"))["replay"]["state"] == "cancelled"
+
+
+def test_bad_input_is_refused_in_words(panel: Page) -> None:
+    qpus = section(panel, "QPUs")
+    qpus.get_by_role("button", name="Register a QPU").click()
+    for name in ("two words", MARKUP, "-"):
+        qpus.get_by_label("Name").fill(name)
+        qpus.get_by_role("button", name="Register", exact=True).click()
+        expect(qpus.get_by_role("alert")).to_contain_text(f"“{name}” is no name")
+    qpus.get_by_label("Name").fill("  ")
+    qpus.get_by_role("button", name="Register", exact=True).click()
+    expect(qpus.get_by_role("alert")).to_contain_text("Nothing stands in “Name”")
+    qpus.get_by_label("Name").fill("sim-a")
+    qpus.get_by_role("button", name="Register", exact=True).click()
+    expect(qpus.get_by_role("alert")).to_contain_text("sim-a")
+    expect(qpus.get_by_label("Name")).to_have_value("sim-a")
+
+    people = section(panel, "People")
+    people.get_by_role("button", name="Add a person").click()
+    people.get_by_label("Name", exact=True).fill("zoe")
+    people.get_by_label("Password").fill("short")
+    people.get_by_role("button", name="Add", exact=True).click()
+    expect(people.get_by_role("alert")).to_contain_text("10 characters or more")
+
+    accounts = section(panel, "QPU time")
+    accounts.get_by_role("button", name="Grant QPU time").click()
+    accounts.get_by_label("To").fill("nobody")
+    for amount in ("-5 min", "0"):
+        accounts.get_by_role("textbox", name="QPU time").fill(amount)
+        accounts.get_by_role("button", name="Grant", exact=True).click()
+        expect(accounts.get_by_role("alert")).to_contain_text(f"“{amount}” is no amount of time")
+    accounts.get_by_role("textbox", name="QPU time").fill("5 min")
+    accounts.get_by_role("button", name="Grant", exact=True).click()
+    expect(accounts.get_by_role("alert")).to_contain_text("nobody")
+
+    notices = section(panel, "Notices")
+    notices.get_by_role("button", name="Broadcast a notice").click()
+    notices.get_by_label("Title").fill("x")
+    notices.get_by_label("To groups").fill("no-such-group")
+    notices.get_by_role("button", name="Broadcast", exact=True).click()
+    expect(notices.get_by_role("alert")).to_contain_text("There is no group called no-such-group")
+
+
+def test_two_managers_at_once_do_not_undo_each_other(panel: Page, lab: Notebooks) -> None:
+    with client_of(lab) as admin:
+        ok(admin.post("users", json={"name": "eve"}))
+        ok(admin.post("groups", json={"name": "optics", "description": "lasers"}))
+        groups = section(panel, "Groups")
+        groups.get_by_role("button", name="Edit: optics").click()
+        groups.get_by_label("Description").fill("lasers and mirrors")
+        ok(admin.patch("groups/optics", json={"members": ["eve"]}))
+        expect(groups.get_by_text("Somebody has changed this meanwhile")).to_be_visible()
+        groups.get_by_role("button", name="Save").click()
+        expect(row(groups, "optics")).to_contain_text("eve")
+        [group] = [one for one in ok(admin.get("groups"))["groups"] if one["name"] == "optics"]
+        assert (group["description"], group["members"]) == ("lasers and mirrors", ["eve"])
+
+        groups.get_by_role("button", name="Edit: optics").click()
+        assert admin.delete("groups/optics").is_success
+        expect(groups.get_by_role("alert")).to_contain_text("somebody has deleted it")
+
+
+def test_the_second_half_of_a_double_click_deletes_nothing(panel: Page, lab: Notebooks) -> None:
+    with client_of(lab) as admin:
+        for title in ("twice-a", "twice-b"):
+            ok(admin.post("notices", json={"title": title}))
+    notices = section(panel, "Notices")
+    notices.get_by_label("Search").fill("twice")
+    expect(notices.locator("tr[data-key]")).to_have_count(2)
+    notices.get_by_role("button", name="Delete: twice-b").dblclick()
+    expect(row(notices, "twice-b")).to_have_count(0)
+    expect(row(notices, "twice-a")).to_be_visible()
+
+
+def test_a_section_says_that_the_lab_is_away_and_comes_back(panel: Page) -> None:
+    panel.route("**/qpi/v1/groups*", lambda route: route.abort())
+    groups = section(panel, "Groups")
+    expect(groups.get_by_role("alert")).to_be_visible()
+    panel.unroute("**/qpi/v1/groups*")
+    groups.get_by_role("button", name="Refresh").click()
+    expect(groups.get_by_role("alert")).to_have_count(0)
+
+
+def test_search_finds_what_is_on_no_page_yet(panel: Page, lab: Notebooks) -> None:
+    with client_of(lab) as admin:
+        for number in range(130):
+            ok(admin.post("users", json={"name": f"crowd{number:03d}"}))
+    people = section(panel, "People")
+    expect(people.locator("tr[data-key]")).to_have_count(100)
+    people.get_by_label("Search").fill("crowd129")
+    expect(row(people, "crowd129")).to_be_visible()
+    audit = section(panel, "Audit log")
+    expect(audit.locator("tr[data-key]")).to_have_count(100)
+    audit.get_by_label("Search").fill("CROWD000 created")
+    expect(audit.locator("tr[data-key]")).to_have_count(1)
+    audit.get_by_label("Search").fill("nothing%like_this")
+    expect(audit.get_by_text("Nothing here matches the search.")).to_be_visible()
+
+
 def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, lab: Notebooks) -> None:
     with client_of(lab) as admin:
         ok(admin.post("qpus", json={"name": "tantalum-5", "kind": "device", "description": "Five transmons, fridge 2"}))
         ok(admin.patch("qpus/tantalum-5", json={"maintenance": True, "hold": "warming up until Thursday"}))
     names = panel.locator(".jp-QPI-AdminNav [role=tab]").all_inner_texts()
-    assert len(names) == 11
+    assert len(names) == 12
     for name in names:
         shown = section(panel, name)
         expect(shown.get_by_text("Loading…")).to_have_count(0)

@@ -12,12 +12,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.faults.lab import BELL
 from tests.support.servers import python_env, wait_until
@@ -68,10 +71,10 @@ def job(name: str) -> dict[str, Any]:
     return {"program": program, "options": {"shots": 20_000}, "qpu": CHIP, "name": name}
 
 
-def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None) -> Any:
+def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"token {notebooks.token}"}
-    with urlopen(Request(f"{notebooks.url}/qpi/v1/{path}", data, headers), timeout=10) as answer:
+    with urlopen(Request(f"{notebooks.url}/qpi/v1/{path}", data, headers, method=method), timeout=10) as answer:
         return json.load(answer)
 
 
@@ -189,3 +192,94 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     tab.locator(".jp-QPI-Selected").get_by_title("History of T2, qubit 12").click()
     expect(tab.locator(".jp-QPI-History canvas")).to_be_visible()
     pictures(page, tab)
+
+
+def test_a_session_shows_as_it_begins_and_ends(page_of_lab: Page, lab: Notebooks) -> None:
+    page = page_of_lab
+    tab = open_tab(page, "sim-b")
+    page.evaluate("() => window.jupyterapp.shell.activateById('qpi-lab-panel')")
+    card = page.locator('.jp-QPI-Card[data-key="sim-b"]')
+    expect(card).to_contain_text("Not booked")
+    session = ask(lab, "sessions", {"qpu": "sim-b", "budget_s": 900, "idle_s": 600})
+    expect(card).to_contain_text("In your session until", timeout=3_000)
+    expect(tab.locator(".jp-QPI-Facts")).to_contain_text("you, in a session until", timeout=3_000)
+    ask(lab, f"sessions/{session['id']}", method="DELETE")
+    expect(card).to_contain_text("Not booked", timeout=3_000)
+    expect(tab.locator(".jp-QPI-Facts")).to_contain_text("nobody", timeout=3_000)
+
+
+def test_what_a_driver_says_is_read_as_it_says_it(page_of_lab: Page, lab: Notebooks) -> None:
+    page = page_of_lab
+    tab = open_tab(page, CHIP)
+    drivers = tab.get_by_role("region", name="Drivers")
+    opener = drivers.get_by_role("button", name="Log of control-pc")
+    opener.click()
+    log = drivers.get_by_role("log", name="Log of control-pc")
+    expect(log).to_be_focused()
+    linked = log.locator(".jp-QPI-LogLine").first
+    expect(linked).to_contain_text(re.compile(rf"info\s+linked to {lab.url} as a driver of {CHIP}"))
+
+    # A new line comes by itself, and the end stays in view.
+    lines = log.locator(".jp-QPI-LogLine")
+    before = lines.count()
+    kill_executors("control-pc")
+    expect(lines.nth(before)).to_contain_text("was ended by SIGKILL; a new one starts", timeout=10_000)
+    expect(lines.last).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(log).to_have_count(0)
+    expect(opener).to_be_focused()
+    wait_until(lambda: status_of(lab, CHIP) == "online", 40, f"{CHIP} online")
+
+
+def test_a_long_log_stays_where_it_is_read(page_of_lab: Page) -> None:
+    page = page_of_lab
+    levels = ("info", "warning", "error")
+
+    def answer(route: Route) -> None:
+        after = int(parse_qs(urlsplit(route.request.url).query)["after"][0])
+        new = range(1, 61) if after == 0 else range(after + 1, after + 2)
+        lines = [
+            {"seq": n, "at": "2030-01-01T00:00:00Z", "level": levels[n % 3], "logger": "x", "message": f"line {n} <b>",
+             "dropped": 7 * (n == 2)}
+            for n in new
+        ]  # fmt: skip
+        route.fulfill(json={"lines": lines})
+
+    page.route("**/drivers/control-pc/log?*", answer)
+    tab = open_tab(page, CHIP)
+    drivers = tab.get_by_role("region", name="Drivers")
+    drivers.get_by_role("button", name="Log of control-pc").click()
+    log = drivers.get_by_role("log", name="Log of control-pc")
+    lines = log.locator(".jp-QPI-LogLine")
+    expect(lines.last).to_contain_text("line 60 <b>")
+    expect(lines.last).to_be_in_viewport()
+    expect(log).to_contain_text("7 lines left out here")
+    expect(lines.nth(1)).to_contain_text("error")
+
+    page.keyboard.press("Home")
+    expect(lines.first).to_be_in_viewport()
+    kill_executors("control-pc")
+    expect(lines.nth(60)).to_be_attached(timeout=10_000)
+    expect(lines.first).to_be_in_viewport()
+    drivers.get_by_role("button", name="To the end").click()
+    expect(lines.last).to_be_in_viewport()
+    expect(drivers.get_by_role("button", name="To the end")).to_have_count(0)
+
+
+def kill_executors(driver: str) -> None:
+    """End the children of a driver; it starts new ones."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # some end all the time
+            for child in process.children() if driver in process.cmdline() else ():
+                child.kill()
+
+
+def test_whoever_may_not_operate_qpus_is_shown_no_log(page: Page, lab: Notebooks) -> None:
+    me = ask(lab, "me")
+    me["permissions"].remove("qpus:operate")
+    page.route("**/qpi/v1/me?*", lambda route: route.fulfill(json=me))
+    page.route("**/qpi/v1/me", lambda route: route.fulfill(json=me))
+    for one in loaded(page, lab):
+        drivers = open_tab(one, CHIP).get_by_role("region", name="Drivers")
+        expect(drivers).to_contain_text("control-pc")
+        expect(drivers.get_by_role("button")).to_have_count(0)

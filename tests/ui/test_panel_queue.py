@@ -5,6 +5,8 @@ With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import re
@@ -17,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
+from qiskit import QuantumCircuit, qpy
 
 from tests.support.servers import wait_until
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
@@ -56,7 +59,7 @@ class Rest:
     def submit(self, name: str, source: str = GHZ, **more: Any) -> str:
         shots = more.pop("shots", 1000)
         program = {"format": "openqasm3", "sources": more.pop("sources", [source])}
-        body = {"program": program, "options": {"shots": shots}, "name": name, "qpu": "sim-a", **more}
+        body = {"qpu": "sim-a", "program": program, "options": {"shots": shots}, "name": name, **more}
         return str(self._client.post("jobs", json=body).raise_for_status().json()["id"])
 
     def cancel(self, job_id: str) -> None:
@@ -168,6 +171,29 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, rest: Rest
     with lab.expect_download() as download:
         view.get_by_role("button", name="Result JSON").click()
     assert json.loads(Path(download.value.path()).read_text())["job_id"] == job
+
+
+def test_what_came_from_qiskit_is_drawn_and_level_1_has_its_points(lab: Page, rest: Rest) -> None:
+    circuit = QuantumCircuit(2, name="qiskit")
+    circuit.h(0)
+    circuit.rzz(0.5, 0, 1)
+    circuit.measure_all()
+    file = io.BytesIO()
+    qpy.dump(circuit, file)
+    program = {"format": "qpy", "data": [base64.b64encode(file.getvalue()).decode()]}
+    job = rest.submit("points", program=program, options={"shots": 250, "meas_level": 1})
+    assert rest.ended(job) == "completed"
+    execute(lab, "qpi:open-job", id=job)
+    view = lab.locator(f"#qpi-job-{job}")
+    expect(view.get_by_role("img", name="IQ plane: 250 shots")).to_be_visible(timeout=20_000)
+    view.get_by_label("Classical bit").select_option("1")
+    dots = view.locator(".jp-QPI-Iq path").get_attribute("d")
+    assert dots is not None
+    assert dots.count("M") == 250
+    text = view.get_by_role("region", name="Program").locator(".cm-content")
+    expect(text).to_contain_text("rzz(0.5) q[0], q[1];", timeout=20_000)
+    expect(view.get_by_role("region", name="Circuit drawing")).to_contain_text("rzz")
+    rest.delete(job)
 
 
 def test_a_job_is_changed_and_submitted_again(lab: Page, rest: Rest) -> None:

@@ -2,12 +2,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
 import type { QpuChange, QpuList, QpuModel } from '../wire';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import type { IField } from './form';
 import { useLive } from './live';
 import { at, send, whole } from './model';
 import type { ISectionProps } from './section';
-import { text } from './values';
+import { nameIn, text } from './values';
 
 const NAME_LENGTH = 64;
 
@@ -25,6 +26,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
       ? { id: 'enable', label: trans.__('Enable'), run: () => change(qpu, { enabled: true }) }
       : {
           id: 'disable',
+          aside: true,
           label: trans.__('Disable'),
           ask: {
             text: trans.__('No new job starts on %1 until it is enabled again.', qpu.name),
@@ -65,6 +67,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
         },
     {
       id: 'describe',
+      aside: true,
       label: trans.__('Describe'),
       ask: {
         fields: [
@@ -79,6 +82,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
   ];
   const deletion = (qpu: QpuModel): IAction => ({
     id: 'delete',
+    aside: true,
     label: trans.__('Delete'),
     ask: {
       text: trans.__(
@@ -113,7 +117,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
     },
     run: values =>
       send(request, 'POST', 'qpus', {
-        name: text(values, 'name'),
+        name: nameIn(values, 'name'),
         kind: text(values, 'kind'),
         description: text(values, 'description')
       })

@@ -1,17 +1,10 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { type IQuestion, Problem, Question } from './form';
-import { type IListing, type Listing, said } from './model';
-import type { Values } from './values';
-
-/** Something that can be done; with a question it is asked first, inside the page. */
-export interface IAction {
-  readonly id: string;
-  readonly label: string;
-  readonly ask?: IQuestion;
-  readonly run: (values: Values) => Promise<unknown>;
-}
+import { Asked, DeedButton, Deeds, type IAction, type IDeeds, NEW, useDeeds } from './deeds';
+import { Problem } from './form';
+import type { IListing, Listing } from './model';
 
 export interface IColumn<T> {
   readonly head: string;
@@ -31,6 +24,8 @@ export interface IBoard<T> {
   readonly create?: IAction;
   /** What a row is found by; without it there is no search. */
   readonly found?: (row: T) => string;
+  /** Where the lab searches: called with what is sought. */
+  readonly onSeek?: (text: string) => void;
   readonly empty: string;
   readonly children?: React.ReactNode;
 }
@@ -49,38 +44,46 @@ export function useListing<T>(listing: Listing<T>): IListing<T> {
   );
 }
 
-const NEW = '';
-
 /** One section: its table, what can be done to a row, and what can be made new. */
 export function Board<T>(props: IBoard<T>): React.ReactElement {
-  const { trans, listing, create } = props;
+  const { trans, listing } = props;
   const state = useListing(listing);
   const deeds = useDeeds(listing);
   const [sought, setSought] = React.useState('');
-  const words = sought.toLowerCase().split(/\s+/);
-  const rows = state.rows.filter(row => {
-    const text = props.found?.(row).toLowerCase() ?? '';
-    return words.every(word => text.includes(word));
-  });
+  const rows = matching(props, state.rows, sought, deeds.asked?.row);
+  const seek = (text: string) => {
+    setSought(text);
+    props.onSeek?.(text);
+  };
+  const searches = props.onSeek === undefined && sought.trim() !== '';
+  const { next, busy, problem } = state;
+  React.useEffect(() => {
+    if (searches && next !== null && !busy && problem === null) {
+      void listing.rest(); // what matches may be on a page that has not been asked for
+    }
+  }, [listing, searches, next, busy, problem]);
+  const gone =
+    deeds.asked !== null &&
+    deeds.asked.row !== NEW &&
+    !deeds.busy &&
+    !state.rows.some(row => props.rowKey(row) === deeds.asked?.row);
   return (
     <>
-      <header className="jp-QPI-AdminHead">
-        <h2>{props.title}</h2>
-        {props.found !== undefined && (
-          <input
-            type="search"
-            className="jp-mod-styled"
-            aria-label={trans.__('Search')}
-            placeholder={trans.__('Search')}
-            value={sought}
-            onChange={event => setSought(event.target.value)}
-          />
-        )}
-        {create !== undefined && <DeedButton action={create} row={NEW} deeds={deeds} />}
-      </header>
+      <Head
+        {...props}
+        deeds={deeds}
+        searchable={props.found !== undefined || props.onSeek !== undefined}
+        onSeek={seek}
+        sought={sought}
+      />
       <p className="jp-QPI-AdminText">{props.intro}</p>
-      {deeds.asked?.row === NEW && <Asked action={create} trans={trans} deeds={deeds} />}
+      {deeds.asked?.row === NEW && <Asked action={props.create} trans={trans} deeds={deeds} />}
       {props.children}
+      {gone && (
+        <Problem>
+          {trans.__('What you were about to change is gone: somebody has deleted it.')}
+        </Problem>
+      )}
       {deeds.problem !== null && deeds.asked === null && <Problem>{deeds.problem}</Problem>}
       {state.problem !== null && <Problem>{state.problem}</Problem>}
       {rows.length > 0 && <Rows {...props} rows={rows} deeds={deeds} />}
@@ -88,7 +91,11 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
         {!state.loaded && state.busy && trans.__('Loading…')}
         {state.loaded &&
           rows.length === 0 &&
-          (state.rows.length === 0 ? props.empty : trans.__('Nothing here matches the search.'))}
+          (state.busy
+            ? trans.__('Searching…')
+            : sought.trim() === ''
+              ? props.empty
+              : trans.__('Nothing here matches the search.'))}
       </p>
       {state.next !== null && (
         <button
@@ -104,100 +111,58 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
   );
 }
 
-interface IAsked {
-  readonly row: string;
-  readonly id: string;
-  readonly opener: HTMLElement | null;
+/** The rows that have every word of the search; the one that is being changed stays in sight. */
+function matching<T>(
+  board: IBoard<T>,
+  rows: readonly T[],
+  sought: string,
+  asked: string | undefined
+): readonly T[] {
+  const { found } = board;
+  const words = sought.toLowerCase().split(/\s+/);
+  if (found === undefined) {
+    return rows;
+  }
+  return rows.filter(row => {
+    const text = found(row).toLowerCase();
+    return words.every(word => text.includes(word)) || board.rowKey(row) === asked;
+  });
 }
 
-interface IDeeds {
-  readonly asked: IAsked | null;
-  readonly busy: boolean;
-  readonly problem: string | null;
-  begin(row: string, action: IAction): void;
-  close(): void;
-  run(action: IAction, values: Values): Promise<void>;
-}
-
-/** What is being asked, done, or was refused on a board. */
-function useDeeds<T>(listing: Listing<T>): IDeeds {
-  const [asked, setAsked] = React.useState<IAsked | null>(null);
-  const [busy, setBusy] = React.useState(false);
-  const [problem, setProblem] = React.useState<string | null>(null);
-  const close = () => {
-    asked?.opener?.focus();
-    setAsked(null);
-    setProblem(null);
-  };
-  const run = async (action: IAction, values: Values) => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      await action.run(values);
-      setAsked(null);
-      await listing.load();
-    } catch (error) {
-      setProblem(said(error));
-    } finally {
-      setBusy(false);
-    }
-  };
-  const begin = (row: string, action: IAction) => {
-    setProblem(null);
-    if (action.ask === undefined) {
-      setAsked(null);
-      void run(action, {});
-    } else {
-      const opener = document.activeElement;
-      setAsked({ row, id: action.id, opener: opener instanceof HTMLElement ? opener : null });
-    }
-  };
-  return { asked, busy, problem, begin, close, run };
-}
-
-/** The open question; it is looked up anew each time, so that its choices are those of now. */
-function Asked(props: {
-  readonly action: IAction | undefined;
-  readonly trans: TranslationBundle;
-  readonly deeds: IDeeds;
-}): React.ReactElement | null {
-  const { action, deeds } = props;
-  return action?.ask === undefined ? null : (
-    <Question
-      key={`${deeds.asked?.row} ${action.id}`}
-      question={action.ask}
-      trans={props.trans}
-      busy={deeds.busy}
-      problem={deeds.problem}
-      onSubmit={values => void deeds.run(action, values)}
-      onClose={deeds.close}
-    />
-  );
-}
-
-function DeedButton(props: {
-  readonly action: IAction;
-  readonly row: string;
-  readonly name?: string;
-  readonly deeds: IDeeds;
-}): React.ReactElement {
-  const { action, row, deeds } = props;
+function Head<T>(
+  props: IBoard<T> & {
+    readonly deeds: IDeeds;
+    readonly sought: string;
+    readonly searchable: boolean;
+    readonly onSeek: (text: string) => void;
+  }
+): React.ReactElement {
+  const { trans, create, listing, deeds } = props;
   return (
-    <button
-      type="button"
-      className={`jp-mod-styled jp-QPI-AdminDeed ${row === NEW ? 'jp-mod-accept' : ''}`}
-      data-deed={action.id}
-      disabled={deeds.busy}
-      aria-label={props.name === undefined ? undefined : `${action.label}: ${props.name}`}
-      aria-expanded={
-        action.ask === undefined
-          ? undefined
-          : deeds.asked?.row === row && deeds.asked.id === action.id
-      }
-      onClick={() => deeds.begin(row, action)}
-    >
-      {action.label}
-    </button>
+    <div className="jp-QPI-AdminHead">
+      <h2>{props.title}</h2>
+      {props.searchable && (
+        <input
+          type="search"
+          className="jp-mod-styled"
+          aria-label={trans.__('Search')}
+          placeholder={trans.__('Search')}
+          maxLength={200}
+          value={props.sought}
+          onChange={event => props.onSeek(event.target.value)}
+        />
+      )}
+      <button
+        type="button"
+        className="jp-mod-styled jp-QPI-AdminRefresh"
+        title={trans.__('Refresh')}
+        aria-label={trans.__('Refresh')}
+        onClick={() => void listing.load()}
+      >
+        <refreshIcon.react tag="span" width="16px" height="16px" />
+      </button>
+      {create !== undefined && <DeedButton action={create} row={NEW} deeds={deeds} />}
+    </div>
   );
 }
 
@@ -233,15 +198,13 @@ function Rows<T>(
                   ))}
                   {props.actions !== undefined && (
                     <td className="jp-QPI-AdminDeeds" data-label={trans.__('Actions')}>
-                      {actions.map(action => (
-                        <DeedButton
-                          key={action.id}
-                          action={action}
-                          row={key}
-                          name={props.rowName?.(row) ?? key}
-                          deeds={deeds}
-                        />
-                      ))}
+                      <Deeds
+                        actions={actions}
+                        row={key}
+                        name={props.rowName?.(row) ?? key}
+                        trans={trans}
+                        deeds={deeds}
+                      />
                     </td>
                   )}
                 </tr>

@@ -2,13 +2,15 @@ import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { DriverLogView } from '../qpu/driverlogview';
 import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
 import { Named, nameField, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import { useLive, useQpus } from './live';
 import { at, send, whole } from './model';
 import { type ISectionProps, when } from './section';
-import { text } from './values';
+import { nameIn, text } from './values';
 
 export function Drivers(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
@@ -17,6 +19,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
     whole(async () => (await request<DriverList>('drivers')).drivers)
   );
   const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
+  const [logged, setLogged] = React.useState<DriverDetail | null>(null);
   const qpus = useQpus(manager).map(({ name }) => ({ value: name, label: name }));
   const create: IAction = {
     id: 'register',
@@ -37,44 +40,45 @@ export function Drivers(props: ISectionProps): React.ReactElement {
     run: async values =>
       setIssued(
         await send<DriverRegistered>(request, 'POST', 'drivers', {
-          name: text(values, 'name'),
+          name: nameIn(values, 'name'),
           qpu: text(values, 'qpu'),
           monitor: values.monitor === true
         })
       )
   };
-  const actions = (driver: DriverDetail): readonly IAction[] =>
-    driver.embedded
-      ? []
-      : [
-          {
-            id: 'renew',
-            label: trans.__('New token'),
-            ask: {
-              text: trans.__(
-                'The present token of %1 ends at once: the driver stops until it has the new one.',
-                driver.name
-              ),
-              submit: trans.__('Make a new token'),
-              danger: true
-            },
-            run: async () =>
-              setIssued(
-                await send<DriverRegistered>(request, 'POST', at('drivers', driver.name, 'token'))
-              )
-          },
-          {
-            id: 'revoke',
-            label: trans.__('Revoke'),
-            ask: {
-              text: trans.__('%1 loses its token and its link, and what it runs.', driver.name),
-              typed: driver.name,
-              submit: trans.__('Revoke this driver'),
-              danger: true
-            },
-            run: () => send(request, 'DELETE', at('drivers', driver.name))
-          }
-        ];
+  const actions = (driver: DriverDetail): readonly IAction[] => [
+    { id: 'log', label: trans.__('Log'), run: async () => setLogged(driver) },
+    ...(driver.embedded ? [] : deeds(driver))
+  ];
+  const deeds = (driver: DriverDetail): readonly IAction[] => [
+    {
+      id: 'renew',
+      label: trans.__('New token'),
+      ask: {
+        text: trans.__(
+          'The present token of %1 ends at once: the driver stops until it has the new one.',
+          driver.name
+        ),
+        submit: trans.__('Make a new token'),
+        danger: true
+      },
+      run: async () =>
+        setIssued(
+          await send<DriverRegistered>(request, 'POST', at('drivers', driver.name, 'token'))
+        )
+    },
+    {
+      id: 'revoke',
+      label: trans.__('Revoke'),
+      ask: {
+        text: trans.__('%1 loses its token and its link, and what it runs.', driver.name),
+        typed: driver.name,
+        submit: trans.__('Revoke this driver'),
+        danger: true
+      },
+      run: () => send(request, 'DELETE', at('drivers', driver.name))
+    }
+  ];
   return (
     <Board
       title={trans.__('Drivers')}
@@ -119,9 +123,26 @@ export function Drivers(props: ISectionProps): React.ReactElement {
       create={create}
       empty={trans.__('No driver is registered yet.')}
     >
-      {issued !== null && <Issued issued={issued} trans={trans} onClose={() => setIssued(null)} />}
+      {issued !== null && (
+        <Issued key={issued.token} issued={issued} trans={trans} onClose={() => setIssued(null)} />
+      )}
+      {logged !== null && (
+        <DriverLogView
+          key={logged.name}
+          manager={manager}
+          qpu={logged.qpu}
+          driver={logged.name}
+          trans={trans}
+          onClose={() => setLogged(null)}
+        />
+      )}
     </Board>
   );
+}
+
+/** Where to read on. */
+function focused(heading: HTMLElement | null): void {
+  heading?.focus();
 }
 
 /** What a driver needs, which the lab shows only once. */
@@ -133,7 +154,9 @@ function Issued(props: {
   const { issued, trans } = props;
   return (
     <section className="jp-QPI-AdminIssued" aria-label={trans.__('Token of %1', issued.name)}>
-      <h3>{trans.__('%1 can start', issued.name)}</h3>
+      <h3 ref={focused} tabIndex={-1}>
+        {trans.__('%1 can start', issued.name)}
+      </h3>
       <p className="jp-QPI-AdminText">
         {trans.__('The token in here is shown only now. Whoever has it can drive %1.', issued.qpu)}
       </p>
@@ -150,7 +173,8 @@ function Issued(props: {
   );
 }
 
-function Copied(props: {
+/** Text that one has to copy. */
+export function Copied(props: {
   readonly trans: TranslationBundle;
   readonly label: string;
   readonly value: string;

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { Values } from './values';
+import { text, touchedOf, type Values } from './values';
 
 /** A field of a form. */
 export interface IField {
@@ -32,15 +32,29 @@ export function Question(props: {
   readonly trans: TranslationBundle;
   readonly busy: boolean;
   readonly problem: string | null;
-  readonly onSubmit: (values: Values) => void;
+  readonly onSubmit: (values: Values, touched: ReadonlySet<string>) => void;
   readonly onClose: () => void;
 }): React.ReactElement {
   const { question, trans, busy, problem } = props;
-  const [values, setValues] = React.useState<Values>(question.initial ?? {});
+  const [opened] = React.useState<Values>(question.initial ?? {});
+  const [values, setValues] = React.useState(opened);
+  const meanwhile = touchedOf(opened, question.initial ?? {}).size > 0;
   const [typed, setTyped] = React.useState('');
+  const [blank, setBlank] = React.useState<string | null>(null);
   const form = React.useRef<HTMLFormElement>(null);
-  React.useEffect(() => {
-    form.current?.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
+  React.useLayoutEffect(() => {
+    const [node, opener] = [form.current, document.activeElement];
+    node?.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
+    return () => {
+      const { activeElement, body } = document;
+      // A button that is switched off while the lab works has lost the focus to the body.
+      if (
+        opener instanceof HTMLElement &&
+        (activeElement === body || node?.contains(activeElement))
+      ) {
+        opener.focus();
+      }
+    };
   }, []);
   const ready = question.typed === undefined || typed === question.typed;
   return (
@@ -56,8 +70,12 @@ export function Question(props: {
       }}
       onSubmit={event => {
         event.preventDefault();
-        if (ready && !busy) {
-          props.onSubmit(values);
+        const empty = question.fields?.find(
+          field => field.required && text(values, field.name) === ''
+        );
+        setBlank(empty?.label ?? null);
+        if (ready && !busy && empty === undefined) {
+          props.onSubmit(values, touchedOf(opened, values));
         }
       }}
     >
@@ -83,18 +101,33 @@ export function Question(props: {
           />
         )}
       </div>
-      {problem !== null && <Problem>{problem}</Problem>}
+      {meanwhile && !busy && (
+        <p className="jp-QPI-AdminText" role="status">
+          {trans.__(
+            'Somebody has changed this meanwhile. What you save replaces only what you have touched here.'
+          )}
+        </p>
+      )}
+      {blank !== null ? (
+        <Problem>{trans.__('Nothing stands in “%1”.', blank)}</Problem>
+      ) : (
+        problem !== null && <Problem>{problem}</Problem>
+      )}
       <div className="jp-QPI-AdminActions">
         <button
           type="submit"
           className={`jp-mod-styled ${question.danger ? 'jp-mod-warn' : 'jp-mod-accept'}`}
           disabled={busy || !ready}
+          aria-busy={busy}
         >
           {question.submit}
         </button>
         <button type="button" className="jp-mod-styled jp-mod-reject" onClick={props.onClose}>
           {trans.__('Close')}
         </button>
+        <span role="status" className="jp-QPI-Detail">
+          {busy && trans.__('The lab is looking at it…')}
+        </span>
       </div>
     </form>
   );
@@ -109,7 +142,7 @@ export function Problem(props: { readonly children: React.ReactNode }): React.Re
   );
 }
 
-function Field(props: {
+export function Field(props: {
   readonly field: IField;
   readonly value: string | boolean;
   readonly onChange: (value: string | boolean) => void;

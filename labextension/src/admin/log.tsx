@@ -1,5 +1,5 @@
-import type * as React from 'react';
-
+import { Debouncer } from '@lumino/polling';
+import * as React from 'react';
 import type { AuditEntry, AuditPage, ConfigInForce, ConfigSetting } from '../wire';
 import { Named } from './bench';
 import { Board } from './board';
@@ -9,15 +9,25 @@ import { type ISectionProps, when } from './section';
 import { shown } from './values';
 
 const PAGE = 100;
+/** Letters that come closer together than this are one search (ms). */
+const TYPING = 300;
 
 export function Audit(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
+  const sought = React.useRef('');
   const fetch: Fetch<AuditEntry> = async after => {
     const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-    const page = await manager.request<AuditPage>(`audit?limit=${PAGE}${from}`);
+    const text = sought.current === '' ? '' : `&text=${encodeURIComponent(sought.current)}`;
+    const page = await manager.request<AuditPage>(`audit?limit=${PAGE}${from}${text}`);
     return { rows: page.entries, next: page.next };
   };
   const listing = useLive(manager, 'audit', () => fetch);
+  const [search] = React.useState(() => new Debouncer(() => listing.begin(), TYPING));
+  React.useEffect(() => () => search.dispose(), [search]);
+  const seek = (text: string) => {
+    sought.current = text.trim();
+    search.invoke().catch(() => undefined); // rejects only when disposed of
+  };
   return (
     <Board
       title={trans.__('Audit log')}
@@ -25,7 +35,7 @@ export function Audit(props: ISectionProps): React.ReactElement {
       trans={trans}
       listing={listing}
       rowKey={entry => `${entry.seq}`}
-      found={entry => [entry.who, entry.action, entry.subject, shown(entry.data)].join(' ')}
+      onSeek={seek}
       columns={[
         { head: trans.__('When'), cell: entry => when(entry.at) },
         { head: trans.__('Who'), cell: entry => <Named name={entry.who} /> },
@@ -69,11 +79,6 @@ export function Config(props: ISectionProps): React.ReactElement {
         { head: trans.__('From'), cell: setting => setting.source }
       ]}
       empty={trans.__('The lab tells of no setting.')}
-    >
-      <p className="jp-QPI-AdminText">
-        {trans.__('Before you set another policy, try it on the jobs of the past:')}{' '}
-        <code>jupyter qpi replay</code>
-      </p>
-    </Board>
+    />
   );
 }

@@ -24,6 +24,7 @@ export const SECTIONS = [
   { id: 'rules', permission: 'bookings:rules', events: [] },
   { id: 'notices', permission: 'notices:write', events: ['notice.'] },
   { id: 'audit', permission: 'audit:read', events: [] },
+  { id: 'replay', permission: 'policies:try', events: ['replay.'] },
   { id: 'config', permission: 'audit:read', events: [] }
 ] as const satisfies readonly ISection[];
 
@@ -90,16 +91,24 @@ export class Listing<T> implements IDisposable {
     return this._disposed;
   }
 
-  /** Ask anew, from the first page. */
+  /** Ask anew, for as many pages as are shown. */
   load(): Promise<void> {
-    return this._ask(null);
+    return this._ask(null, [], Math.max(1, this._pages));
+  }
+
+  /** Ask something else: from the first page. */
+  begin(): Promise<void> {
+    return this._ask(null, [], 1);
   }
 
   /** The page that follows. */
-  async more(): Promise<void> {
-    if (this._state.next !== null && !this._state.busy) {
-      await this._ask(this._state.next);
-    }
+  more(): Promise<void> {
+    return this._further(1);
+  }
+
+  /** All pages that follow. */
+  rest(): Promise<void> {
+    return this._further(Number.POSITIVE_INFINITY);
   }
 
   dispose(): void {
@@ -107,15 +116,25 @@ export class Listing<T> implements IDisposable {
     Signal.clearData(this);
   }
 
-  private async _ask(after: string | null): Promise<void> {
+  private async _further(pages: number): Promise<void> {
+    if (this._state.next !== null && !this._state.busy) {
+      await this._ask(this._state.next, this._state.rows, pages);
+    }
+  }
+
+  private async _ask(after: string | null, before: readonly T[], pages: number): Promise<void> {
     this._asked += 1;
     const asked = this._asked;
     this._replace({ ...this._state, busy: true });
     try {
-      const page = await this._fetch(after);
+      let [rows, next, got] = [before, after, 0];
+      do {
+        const page: IPage<T> = await this._fetch(next);
+        [rows, next, got] = [[...rows, ...page.rows], page.next, got + 1];
+      } while (next !== null && got < pages && asked === this._asked && !this._disposed);
       if (asked === this._asked) {
-        const rows = after === null ? page.rows : [...this._state.rows, ...page.rows];
-        this._replace({ rows, next: page.next, loaded: true, busy: false, problem: null });
+        this._pages = after === null ? got : this._pages + got;
+        this._replace({ rows, next, loaded: true, busy: false, problem: null });
       }
     } catch (error) {
       if (asked === this._asked) {
@@ -139,6 +158,7 @@ export class Listing<T> implements IDisposable {
     problem: null
   };
   private _asked = 0;
+  private _pages = 0;
   private _disposed = false;
   private readonly _changed = new Signal<this, IListing<T>>(this);
 }
@@ -163,31 +183,49 @@ export async function everything<T>(fetch: Fetch<T>): Promise<readonly T[]> {
 /** Events that come closer together than this are one reload (ms). */
 const SETTLE = 250;
 
-/** Calls `reload` whenever the lab tells of something that `section` shows; until the answer is called. */
+/** What a section follows: the lab's events, and whether some of them were lost. */
+export type Followed = Pick<ILabManager, 'events' | 'gap' | 'changed' | 'state'>;
+
+/** Calls `reload` whenever something that `section` shows has changed, or may have: events were lost, or the lab was
+ * away for a while. Until the answer is called. */
 export function follow(
-  manager: Pick<ILabManager, 'events'>,
+  manager: Followed,
   section: SectionId,
   reload: () => Promise<void>
 ): () => void {
   const settle = new Debouncer(reload, SETTLE);
+  const soon = () => {
+    settle.invoke().catch(() => undefined); // rejects only when disposed of
+  };
   const heard = (_: unknown, event: EventModel) => {
     if (concerns(section, event)) {
-      settle.invoke().catch(() => undefined); // rejects only when disposed of
+      soon();
+    }
+  };
+  let connection = manager.state.connection;
+  const seen = () => {
+    const before = connection;
+    connection = manager.state.connection;
+    if (before === 'lost' && connection === 'connected') {
+      soon();
     }
   };
   manager.events.connect(heard);
+  manager.gap.connect(soon);
+  manager.changed.connect(seen);
   return () => {
     manager.events.disconnect(heard);
+    manager.gap.disconnect(soon);
+    manager.changed.disconnect(seen);
     settle.dispose();
   };
 }
 
-/** What somebody may do, asked anew whenever the lab is back or says that people have changed. */
+/** What somebody may manage, as the lab last said who they are. */
 export class Rights implements IDisposable {
-  constructor(private readonly _manager: ILabManager) {
+  constructor(private readonly _manager: Pick<ILabManager, 'state' | 'changed'>) {
     _manager.changed.connect(this._seen, this);
-    _manager.events.connect(this._heard, this);
-    void this._ask();
+    this._seen();
   }
 
   get sections(): readonly SectionId[] {
@@ -195,7 +233,7 @@ export class Rights implements IDisposable {
   }
 
   get permissions(): readonly string[] {
-    return this._permissions;
+    return this._manager.state.me?.permissions ?? [];
   }
 
   get changed(): ISignal<this, readonly SectionId[]> {
@@ -214,42 +252,23 @@ export class Rights implements IDisposable {
   dispose(): void {
     this._disposed = true;
     this._manager.changed.disconnect(this._seen, this);
-    this._manager.events.disconnect(this._heard, this);
     Signal.clearData(this);
   }
 
   private _seen(): void {
-    const connected = this._manager.state.connection === 'connected';
-    if (connected && !this._connected) {
-      void this._ask();
+    if (this._manager.state.lastSeen !== null) {
+      this._settle();
     }
-    this._connected = connected;
-  }
-
-  private _heard(_: unknown, event: EventModel): void {
-    if (event.kind.startsWith('person.')) {
-      void this._ask();
-    }
-  }
-
-  private async _ask(): Promise<void> {
-    try {
-      const me = await this._manager.request<{ permissions: readonly string[] }>('me');
-      this._permissions = me.permissions;
-    } catch {
-      return; // asked again once the lab is back
-    }
-    const before = this._sections.join();
-    this._sections = sectionsFor(this._permissions);
-    this._settle();
-    if (!this._disposed && before !== this._sections.join()) {
+    const permissions = this.permissions.join();
+    if (permissions !== this._permissions) {
+      this._permissions = permissions;
+      this._sections = sectionsFor(this.permissions);
       this._changed.emit(this._sections);
     }
   }
 
-  private _permissions: readonly string[] = [];
+  private _permissions = '';
   private _sections: readonly SectionId[] = [];
-  private _connected = false;
   private _disposed = false;
   private _settle: () => void = () => undefined;
   private readonly _known = new Promise<void>(resolve => {

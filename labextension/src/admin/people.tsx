@@ -2,14 +2,15 @@ import type * as React from 'react';
 
 import type { GroupList, GroupModel, UserList, UserModel } from '../wire';
 import { Named, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import type { IField } from './form';
 import { useLive } from './live';
 import { at, type Fetch, send, whole } from './model';
-import { type ISectionProps, when } from './section';
-import { names, text, userChangeOf } from './values';
+import { type ISectionProps, listed, when } from './section';
+import { nameIn, names, passwordIn, text, touchedPart, userChangeOf } from './values';
 
-const PAGE = 500;
+const PAGE = 100;
 
 export function People(props: ISectionProps): React.ReactElement {
   const { manager, trans, permissions } = props;
@@ -52,7 +53,13 @@ export function People(props: ISectionProps): React.ReactElement {
         },
         submit: trans.__('Save')
       },
-      run: values => send(request, 'PATCH', at('users', user.name), userChangeOf(values, grants))
+      run: (values, touched) =>
+        send(
+          request,
+          'PATCH',
+          at('users', user.name),
+          touchedPart(userChangeOf(values, grants), touched)
+        )
     },
     user.suspended_at === null
       ? {
@@ -95,11 +102,11 @@ export function People(props: ISectionProps): React.ReactElement {
       submit: trans.__('Add')
     },
     run: values => {
-      const password = values.password;
+      const password = passwordIn(values);
       return send(request, 'POST', 'users', {
         ...userChangeOf(values, grants),
-        name: text(values, 'name'),
-        ...(typeof password === 'string' && password !== '' ? { password } : {})
+        name: nameIn(values, 'name', true),
+        ...(password === null ? {} : { password })
       });
     }
   };
@@ -126,7 +133,7 @@ export function People(props: ISectionProps): React.ReactElement {
           )
         },
         { head: trans.__('Roles'), cell: user => user.roles.join(', ') || '–' },
-        { head: trans.__('Groups'), cell: user => user.groups.join(', ') || '–' },
+        { head: trans.__('Groups'), cell: user => listed(user.groups, trans) },
         {
           head: trans.__('State'),
           cell: user =>
@@ -169,11 +176,13 @@ export function Groups(props: ISectionProps): React.ReactElement {
         initial: { description: group.description, members: group.members.join(', ') },
         submit: trans.__('Save')
       },
-      run: values =>
-        send(request, 'PATCH', at('groups', group.name), {
+      run: (values, touched) => {
+        const body = {
           description: text(values, 'description'),
           members: names(values, 'members')
-        })
+        };
+        return send(request, 'PATCH', at('groups', group.name), touchedPart(body, touched));
+      }
     },
     {
       id: 'delete',
@@ -200,7 +209,7 @@ export function Groups(props: ISectionProps): React.ReactElement {
           head: trans.__('Name'),
           cell: group => <Named name={group.name} detail={group.description} />
         },
-        { head: trans.__('Members'), cell: group => group.members.join(', ') || '–' },
+        { head: trans.__('Members'), cell: group => listed(group.members, trans) },
         { head: trans.__('Since'), cell: group => when(group.created_at) }
       ]}
       actions={actions}
@@ -216,7 +225,7 @@ export function Groups(props: ISectionProps): React.ReactElement {
         },
         run: values =>
           send(request, 'POST', 'groups', {
-            name: text(values, 'name'),
+            name: nameIn(values, 'name'),
             description: text(values, 'description'),
             members: names(values, 'members')
           })

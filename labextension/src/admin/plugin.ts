@@ -3,10 +3,10 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { labIcon } from '../icon';
+import { addTab } from '../tabs';
 import { ILabManager } from '../tokens';
 import { Rights } from './model';
 
@@ -26,43 +26,25 @@ export const adminPlugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-    const tracker = new WidgetTracker<MainAreaWidget>({ namespace: 'qpi-admin' });
     const rights = new Rights(manager);
-    const open = async (): Promise<MainAreaWidget | null> => {
-      await rights.known;
-      if (rights.sections.length === 0) {
-        return null;
-      }
-      const { AdminView } = await import('./view');
-      const content = new AdminView(manager, rights, trans);
-      const widget = new MainAreaWidget({ content });
-      widget.id = 'qpi-admin';
-      widget.title.label = trans.__('Administration');
-      widget.title.icon = labIcon;
-      widget.title.closable = true;
-      await tracker.add(widget);
-      return widget;
-    };
-    let opening: Promise<MainAreaWidget | null> | null = null;
-    app.commands.addCommand(OPEN, {
-      label: trans.__('Lab Administration'),
-      caption: trans.__('Manage QPUs, drivers, people, QPU time and notices'),
-      icon: labIcon,
-      isVisible: () => rights.sections.length > 0,
-      execute: async () => {
-        opening ??= open();
-        const widget = tracker.currentWidget ?? (await opening);
-        opening = null;
-        if (widget !== null) {
-          if (!widget.isAttached) {
-            app.shell.add(widget, 'main', { type: 'QPI' });
+    addTab(
+      { app, trans, palette, restorer },
+      {
+        command: OPEN,
+        label: trans.__('Lab Administration'),
+        caption: trans.__('Manage QPUs, drivers, people, QPU time and notices'),
+        isVisible: () => rights.sections.length > 0,
+        title: () => trans.__('Administration'),
+        make: async () => {
+          await rights.known;
+          if (rights.sections.length === 0) {
+            return null;
           }
-          app.shell.activateById(widget.id);
+          const { AdminView } = await import('./view');
+          return new AdminView(manager, rights, trans);
         }
       }
-    });
+    );
     rights.changed.connect(() => app.commands.notifyCommandChanged(OPEN));
-    palette?.addItem({ command: OPEN, category: trans.__('Quantum lab') });
-    void restorer?.restore(tracker, { command: OPEN, name: () => 'qpi-admin' });
   }
 };

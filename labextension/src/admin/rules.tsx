@@ -9,12 +9,22 @@ import type {
   NoticeModel
 } from '../wire';
 import { Named, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import type { IField } from './form';
 import { useLive, useQpus } from './live';
 import { at, send, whole } from './model';
 import { type ISectionProps, offerUndo, when } from './section';
-import { length, local, noticeOf, quietLines, ruleOf, ruleValues, type Values } from './values';
+import {
+  length,
+  local,
+  noticeOf,
+  quietLines,
+  ruleOf,
+  ruleValues,
+  touchedPart,
+  type Values
+} from './values';
 
 export function Rules(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
@@ -188,7 +198,8 @@ export function Notices(props: ISectionProps): React.ReactElement {
         initial: initial(notice),
         submit: trans.__('Save')
       },
-      run: values => send(request, 'PATCH', at('notices', notice.id), noticeOf(values))
+      run: (values, touched) =>
+        send(request, 'PATCH', at('notices', notice.id), touchedPart(noticeOf(values), touched))
     },
     {
       id: 'delete',

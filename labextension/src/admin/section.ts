@@ -11,6 +11,9 @@ export interface ISectionProps {
   readonly permissions: readonly string[];
 }
 
+/** Names that a table's cell shows. */
+const SHOWN = 8;
+
 /** Say what is gone, and offer to bring it back. */
 export function offerUndo(
   trans: TranslationBundle,
@@ -30,6 +33,13 @@ export function offerUndo(
     autoClose: 10_000,
     actions: [{ label: trans.__('Undo'), callback: () => void again() }]
   });
+}
+
+/** Names in a table's cell: the first of them, and how many more. */
+export function listed(names: readonly string[], trans: TranslationBundle): string {
+  const more = names.length - SHOWN;
+  const first = names.slice(0, SHOWN).join(', ') || '–';
+  return more > 0 ? trans.__('%1 and %2 more', first, more) : first;
 }
 
 /** A moment as the browser's people write it; a dash where there is none. */

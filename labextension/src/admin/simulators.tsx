@@ -2,7 +2,8 @@ import type * as React from 'react';
 
 import type { SimulatorList, SimulatorModel } from '../wire';
 import { Named, nameField, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import { useLive } from './live';
 import { at, send, whole } from './model';
 import { type ISectionProps, offerUndo } from './section';

@@ -2,14 +2,15 @@ import type * as React from 'react';
 
 import type { AccountList, AccountModel, TimeRequestList, TimeRequestModel } from '../wire';
 import { Named, Word } from './bench';
-import { Board, type IAction } from './board';
+import { Board } from './board';
+import type { IAction } from './deeds';
 import type { IField } from './form';
 import { useLive } from './live';
 import { at, type Fetch, send } from './model';
 import { type ISectionProps, when } from './section';
-import { answerOf, length, seconds, text, type Values } from './values';
+import { amount, answerOf, length, text, type Values } from './values';
 
-const PAGE = 200;
+const PAGE = 100;
 
 export function Accounts(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
@@ -20,7 +21,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
     return { rows: page.accounts, next: page.next };
   };
   const listing = useLive(manager, 'accounts', () => fetch);
-  const amount: IField = {
+  const howMuch: IField = {
     name: 'seconds',
     label: trans.__('QPU time'),
     required: true,
@@ -29,7 +30,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
   const reason: IField = { name: 'reason', label: trans.__('Reason'), longest: 2000 };
   const grant = (account: string, values: Values, sign: number) =>
     send(request, 'POST', at('accounts', account, 'grants'), {
-      seconds: sign * seconds(text(values, 'seconds')),
+      seconds: sign * amount(text(values, 'seconds')),
       reason: text(values, 'reason')
     });
   const limit = (account: AccountModel, limited: boolean | null) =>
@@ -38,23 +39,29 @@ export function Accounts(props: ISectionProps): React.ReactElement {
     {
       id: 'grant',
       label: trans.__('Grant'),
-      ask: { fields: [amount, reason], submit: trans.__('Grant') },
+      ask: { fields: [howMuch, reason], submit: trans.__('Grant') },
       run: values => grant(account.name, values, 1)
     },
     {
       id: 'take',
       label: trans.__('Take back'),
-      ask: { fields: [amount, reason], submit: trans.__('Take back'), danger: true },
+      ask: { fields: [howMuch, reason], submit: trans.__('Take back'), danger: true },
       run: values => grant(account.name, values, -1)
     },
     account.limited
       ? {
           id: 'unlimit',
+          aside: true,
           label: trans.__('Make unlimited'),
           run: () => limit(account, false)
         }
-      : { id: 'limit', label: trans.__('Limit'), run: () => limit(account, true) },
-    { id: 'default', label: trans.__('As the lab says'), run: () => limit(account, null) }
+      : { id: 'limit', aside: true, label: trans.__('Limit'), run: () => limit(account, true) },
+    {
+      id: 'default',
+      aside: true,
+      label: trans.__('As the lab says'),
+      run: () => limit(account, null)
+    }
   ];
   return (
     <Board
@@ -89,7 +96,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
               required: true,
               hint: trans.__('A person, or group: and a group, as in group:spin-team.')
             },
-            amount,
+            howMuch,
             reason
           ],
           submit: trans.__('Grant')

@@ -24,6 +24,45 @@ export function checked(values: Values, name: string): boolean {
   return values[name] === true;
 }
 
+/** The fields in which two states of a form differ. */
+export function touchedOf(before: Values, after: Values): ReadonlySet<string> {
+  const fields = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return new Set([...fields].filter(name => (before[name] || '') !== (after[name] || '')));
+}
+
+/** The part of a change that was touched, so that nobody else's change is undone; all roles are one field. */
+export function touchedPart<T extends object>(body: T, touched: ReadonlySet<string>): Partial<T> {
+  const names = new Set([...touched].map(name => (name.startsWith('role-') ? 'roles' : name)));
+  return Object.fromEntries(Object.entries(body).filter(([name]) => names.has(name))) as Partial<T>;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const PERSON = /^[A-Za-z0-9][A-Za-z0-9._@+-]*$/;
+const PASSWORD_LENGTH = 10;
+
+/** A name as the lab takes it: of a person it may be an address, too. */
+export function nameIn(values: Values, name: string, person = false): string {
+  const written = text(values, name);
+  if (!(person ? PERSON : NAME).test(written)) {
+    throw new BadField(
+      `“${written}” is no name: letters, digits, dots, dashes and underscores, and no dot or dash first.`
+    );
+  }
+  return written;
+}
+
+/** The password that a local account begins with; null where there is to be none. */
+export function passwordIn(values: Values): string | null {
+  const written = values.password;
+  if (typeof written !== 'string' || written === '') {
+    return null;
+  }
+  if (written.length < PASSWORD_LENGTH) {
+    throw new BadField(`A password has ${PASSWORD_LENGTH} characters or more.`);
+  }
+  return written;
+}
+
 /** Names separated by commas, blanks or lines; each once. */
 export function names(values: Values, name: string): readonly string[] {
   return [...new Set(text(values, name).split(/[\s,;]+/))].filter(word => word !== '');
@@ -49,6 +88,15 @@ export function seconds(written: string): number {
     throw new BadField(`“${written}” is no length of time: write 90 s, 5 min, 1.5 h or 2 d.`);
   }
   return Number((found[1] ?? '').replace(',', '.')) * unit;
+}
+
+/** An amount of time: more than nothing. */
+export function amount(written: string): number {
+  const value = seconds(written);
+  if (value <= 0) {
+    throw new BadField(`“${written}” is no amount of time: write more than 0, such as 5 min.`);
+  }
+  return value;
 }
 
 /** The same the other way round, in the greatest unit that leaves no long fraction. */
@@ -82,6 +130,9 @@ export function count(values: Values, name: string, least = 1): number {
 /** A moment of a datetime-local field, which has the browser's time zone, in UTC; null where it is empty. */
 export function moment(values: Values, name: string): string | null {
   const written = text(values, name);
+  if (written !== '' && Number.isNaN(Date.parse(written))) {
+    throw new BadField(`“${written}” is no date and time.`);
+  }
   return written === '' ? null : new Date(written).toISOString();
 }
 
@@ -133,7 +184,7 @@ export function optionLines(given: Readonly<Record<string, unknown>>): string {
 export function simulatorOf(values: Values): SimulatorIn {
   const qpu = text(values, 'qpu');
   return {
-    name: text(values, 'name'),
+    name: nameIn(values, 'name'),
     executor: text(values, 'executor') === 'qiskit_aer' ? 'qiskit_aer' : 'mock',
     places: count(values, 'places'),
     options: options(text(values, 'options')),
@@ -156,10 +207,10 @@ export function noticeOf(values: Values): NoticeIn {
 /** A request's answer; an approval without an amount grants what was asked for. */
 export function answerOf(status: 'approved' | 'rejected', values: Values): TimeRequestAnswer {
   const reason = text(values, 'reason');
-  const amount = text(values, 'seconds');
-  return status === 'rejected' || amount === ''
+  const granted = text(values, 'seconds');
+  return status === 'rejected' || granted === ''
     ? { status, reason }
-    : { status, reason, seconds: seconds(amount) };
+    : { status, reason, seconds: amount(granted) };
 }
 
 const ROLES = ['user', 'manager', 'admin', 'service'] as const;
@@ -201,7 +252,9 @@ export function quietHours(written: string): readonly QuietHours[] {
 export function quietLines(quiet: readonly QuietHours[]): string {
   return quiet
     .map(({ start, end, days, timezone }) =>
-      [`${start}-${end}`, days?.join(',') ?? '', timezone ?? ''].filter(Boolean).join(' ')
+      [`${start}-${end}`, days === undefined || days.length === 7 ? '' : days.join(','), timezone]
+        .filter(Boolean)
+        .join(' ')
     )
     .join('\n');
 }
@@ -220,7 +273,7 @@ export function ruleOf(values: Values): BookingRuleIn {
   const given = LENGTHS.filter(name => text(values, name) !== '');
   const modes = MODES.filter(mode => checked(values, `mode-${mode}`));
   const rule: BookingRule = {
-    ...Object.fromEntries(given.map(name => [name, seconds(text(values, name))])),
+    ...Object.fromEntries(given.map(name => [name, amount(text(values, name))])),
     ...(text(values, 'max_ahead') === '' ? {} : { max_ahead: count(values, 'max_ahead', 0) }),
     ...(modes.length === MODES.length ? {} : { modes }),
     quiet: quietHours(text(values, 'quiet'))

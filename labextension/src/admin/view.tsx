@@ -4,12 +4,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { handFocus, keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
 import { Qpus } from './bench';
 import { Drivers } from './drivers';
 import { Audit, Config } from './log';
 import type { Rights, SectionId } from './model';
 import { Groups, People } from './people';
+import { Replay } from './replay';
 import { Notices, Rules } from './rules';
 import type { ISectionProps } from './section';
 import { Simulators } from './simulators';
@@ -26,6 +28,7 @@ const VIEWS: Readonly<Record<SectionId, (props: ISectionProps) => React.ReactEle
   rules: Rules,
   notices: Notices,
   audit: Audit,
+  replay: Replay,
   config: Config
 };
 
@@ -41,6 +44,7 @@ function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
     rules: trans.__('Booking rules'),
     notices: trans.__('Notices'),
     audit: trans.__('Audit log'),
+    replay: trans.__('Policy replay'),
     config: trans.__('Configuration')
   };
 }
@@ -54,14 +58,19 @@ export class AdminView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Admin');
+    keepFocus(this.node, () => this._tab);
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus();
+    void handFocus(this, () => this._tab);
   }
 
   protected override render(): React.ReactElement {
     return <Administration manager={this._manager} rights={this._rights} trans={this._trans} />;
+  }
+
+  private get _tab(): HTMLElement | null {
+    return this.node.querySelector('[role=tab][aria-selected=true]');
   }
 }
 

@@ -5,6 +5,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { labIcon } from '../icon';
 
 export const FILE_TYPE = 'openqasm';
+export const FILE_SUFFIX = '.qasm';
 const MIME = 'text/x-openqasm';
 
 export const fileTypePlugin: JupyterFrontEndPlugin<void> = {
@@ -21,7 +22,7 @@ export const fileTypePlugin: JupyterFrontEndPlugin<void> = {
     app.docRegistry.addFileType({
       name: FILE_TYPE,
       displayName: trans.__('OpenQASM File'),
-      extensions: ['.qasm'],
+      extensions: [FILE_SUFFIX],
       mimeTypes: [MIME],
       contentType: 'file',
       fileFormat: 'text',

@@ -6,7 +6,7 @@ import { useEffect, useState } from 'react';
 
 import { labIcon } from '../icon';
 import { qpuRow } from '../rows';
-import { ILabManager, type ILabState } from '../tokens';
+import { type Connection, ILabManager, type ILabState } from '../tokens';
 import { OPEN_PANEL } from './ids';
 import { ILabSettings } from './settings';
 
@@ -62,7 +62,12 @@ function Status(props: {
 /** My running and waiting jobs, and the state of my QPU; without one of mine, how many are online. */
 export function statusText(state: ILabState, mine: string, trans: TranslationBundle): string {
   if (state.connection !== 'connected') {
-    return state.connection === 'lost' ? trans.__('Lab: connection lost') : trans.__('Lab…');
+    const words: Record<Exclude<Connection, 'connected'>, string> = {
+      connecting: trans.__('Lab…'),
+      lost: trans.__('Lab: connection lost'),
+      refused: trans.__('Lab: no access')
+    };
+    return words[state.connection];
   }
   const running = state.jobs.filter(job => job.status === 'running').length;
   const waiting = state.jobs.filter(job => job.status === 'pending').length;

@@ -1,18 +1,17 @@
-import { Dialog, Notification, ReactWidget, showDialog } from '@jupyterlab/apputils';
+import { Dialog, Notification } from '@jupyterlab/apputils';
 import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { UUID } from '@lumino/coreutils';
-import type * as React from 'react';
 
 import { messageOf } from '../request';
-import { qpuRow } from '../rows';
 import type { ILabManager } from '../tokens';
-import type { JobModel, QpuModel } from '../wire';
+import type { JobModel } from '../wire';
 import type { ILabSettings } from './settings';
 import { type IChoice, submission } from './submission';
+import { SubmitForm } from './submitform';
 
-const SHOTS = 1000;
+const SUBMIT = 1;
 
 export interface ISubmitOptions {
   readonly path: string;
@@ -28,93 +27,81 @@ export async function submitFile(options: ISubmitOptions): Promise<void> {
   const { commands, contents, manager, path, settings, trans } = options;
   try {
     const file = await contents.get(path, { content: true, format: 'text', type: 'file' });
-    const answer = await showDialog<IChoice>({
-      title: trans.__('Submit %1', file.name),
-      body: new SubmitForm(manager.state.qpus, settings.values.defaultQpu, trans),
-      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Submit') })],
-      focusNodeSelector: 'select'
-    });
-    if (!answer.button.accept || !answer.value) {
-      return;
+    const form = new SubmitForm(manager.state.qpus, settings.values.defaultQpu, trans);
+    const send = sender(manager, path, String(file.content));
+    const dialog = new SubmitDialog(trans.__('Submit %1', file.name), form, send, trans);
+    await dialog.launch();
+    if (dialog.job) {
+      tell(dialog.job, commands, trans);
+      await manager.refresh();
     }
-    const job = await manager.request<JobModel>('jobs', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', 'Idempotency-Key': UUID.uuid4() },
-      body: JSON.stringify(submission(path, String(file.content), answer.value))
-    });
-    const openable = commands.hasCommand('qpi:open-job');
-    const open = {
-      label: trans.__('Open'),
-      callback: () => void commands.execute('qpi:open-job', { id: job.id })
-    };
-    const where = job.qpu ?? trans.__('a QPU');
-    Notification.success(trans.__('%1 waits for %2.', job.name || job.id, where), {
-      actions: openable ? [open] : [],
-      autoClose: 10_000
-    });
-    await manager.refresh();
   } catch (error) {
     Notification.error(messageOf(error), { autoClose: false });
   }
 }
 
-/** The dialog's fields. */
-class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoice> {
+/** Submits the file; the same choice twice is one job, should the first answer have got lost. */
+function sender(
+  manager: ILabManager,
+  path: string,
+  source: string
+): (choice: IChoice) => Promise<JobModel> {
+  const keys = new Map<string, string>();
+  return choice => {
+    const body = JSON.stringify(submission(path, source, choice));
+    const key = keys.get(body) ?? UUID.uuid4();
+    keys.set(body, key);
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key };
+    return manager.request<JobModel>('jobs', { method: 'POST', headers, body });
+  };
+}
+
+function tell(job: JobModel, commands: CommandRegistry, trans: TranslationBundle): void {
+  const open = {
+    label: trans.__('Open'),
+    callback: () => void commands.execute('qpi:open-job', { id: job.id })
+  };
+  const where = job.qpu ?? trans.__('a QPU');
+  Notification.success(trans.__('%1 waits for %2.', job.name || job.id, where), {
+    actions: commands.hasCommand('qpi:open-job') ? [open] : [],
+    autoClose: 10_000
+  });
+}
+
+/** Stays until the lab has taken the job: what it says against it is in the dialog. */
+class SubmitDialog extends Dialog<IChoice> {
   constructor(
-    private readonly _qpus: readonly QpuModel[],
-    qpu: string,
-    private readonly _trans: TranslationBundle
+    title: string,
+    private readonly _form: SubmitForm,
+    private readonly _send: (choice: IChoice) => Promise<JobModel>,
+    trans: TranslationBundle
   ) {
-    super();
-    this.addClass('jp-QPI-Submit');
-    const known = _qpus.some(one => one.name === qpu);
-    this._choice = { qpu: known ? qpu : '', shots: SHOTS };
+    super({
+      title,
+      body: _form,
+      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Submit') })],
+      focusNodeSelector: 'select'
+    });
   }
 
-  getValue(): IChoice {
-    return this._choice;
+  /** What the lab took. */
+  job: JobModel | null = null;
+
+  override resolve(index?: number): void {
+    if ((index ?? SUBMIT) !== SUBMIT) {
+      super.resolve(index);
+    } else if (!this._form.busy) {
+      void this._submit();
+    }
   }
 
-  protected override render(): React.ReactElement {
-    const trans = this._trans;
-    return (
-      <>
-        <label>
-          {trans.__('QPU')}
-          <select
-            className="jp-mod-styled"
-            defaultValue={this._choice.qpu}
-            onChange={event => this._take({ qpu: event.target.value })}
-          >
-            <option value="">{trans.__('Whichever simulator fits')}</option>
-            {this._qpus.map(qpu => {
-              const { state, detail } = qpuRow(qpu, trans);
-              return (
-                <option key={qpu.name} value={qpu.name}>
-                  {`${qpu.name} (${state} · ${detail})`}
-                </option>
-              );
-            })}
-          </select>
-        </label>
-        <label>
-          {trans.__('Shots')}
-          <input
-            className="jp-mod-styled"
-            type="number"
-            min={1}
-            step={1}
-            defaultValue={SHOTS}
-            onChange={event => this._take({ shots: event.target.valueAsNumber || SHOTS })}
-          />
-        </label>
-      </>
-    );
+  private async _submit(): Promise<void> {
+    this._form.busy = true;
+    try {
+      this.job = await this._send(this._form.getValue());
+      super.resolve(SUBMIT);
+    } catch (error) {
+      this._form.refuse(error);
+    }
   }
-
-  private _take(changes: Partial<IChoice>): void {
-    this._choice = { ...this._choice, ...changes };
-  }
-
-  private _choice: IChoice;
 }

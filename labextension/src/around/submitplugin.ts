@@ -6,19 +6,21 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { labIcon } from '../icon';
 import { ILabManager } from '../tokens';
-import { FILE_TYPE } from './filetypeplugin';
+import { FILE_SUFFIX, FILE_TYPE } from './filetypeplugin';
 import { ILabSettings } from './settings';
 
 const SUBMIT_FILE = 'qpi:submit-file';
 const INSERT_JOB = 'qpi:insert-job';
 
-/** The path that a command was given, or that is selected in the file browser. */
+/** The path that a command was given, or of the OpenQASM file that is selected in the file browser. */
 function pathOf(args: { path?: unknown }, factory: IFileBrowserFactory | null): string | null {
   if (typeof args.path === 'string') {
     return args.path;
   }
   const selected = factory?.tracker.currentWidget?.selectedItems().next();
-  return selected && !selected.done ? selected.value.path : null;
+  return selected && !selected.done && selected.value.path.endsWith(FILE_SUFFIX)
+    ? selected.value.path
+    : null;
 }
 
 export const submitPlugin: JupyterFrontEndPlugin<void> = {
@@ -59,6 +61,7 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
         }
       }
     });
+    palette?.addItem({ command: SUBMIT_FILE, category: trans.__('Quantum lab') });
     contextMenu.addItem({
       command: SUBMIT_FILE,
       selector: `.jp-DirListing-item[data-file-type="${FILE_TYPE}"]`,

@@ -3,6 +3,8 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { IMainMenu } from '@jupyterlab/mainmenu';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
+import type { IDisposable } from '@lumino/disposable';
 import { Menu } from '@lumino/widgets';
 
 import { labIcon } from '../icon';
@@ -34,14 +36,18 @@ export const waysPlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__('Show the QPUs and my jobs'),
       icon: labIcon,
       describedBy: { args: { type: 'object', properties: {} } },
-      execute: () => app.shell.activateById(PANEL_ID)
+      execute: async () => {
+        // The command palette gives the focus back to the tab behind it once a command has begun: only after that.
+        await Promise.resolve();
+        app.shell.activateById(PANEL_ID);
+      }
     });
     palette?.addItem({ command: OPEN_PANEL, category: name });
     // The tabs bring their own commands: by then, all that there are
     void app.restored.then(() => {
       const known = [OPEN_PANEL, ...TABS].filter(command => commands.hasCommand(command));
-      for (const [rank, command] of known.entries()) {
-        launcher?.add({ command, category: settings.values.labName || name, rank });
+      if (launcher) {
+        keepCards(commands, launcher, known, settings.values.labName || name);
       }
       if (mainMenu) {
         const menu = new Menu({ commands });
@@ -59,3 +65,29 @@ export const waysPlugin: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/** A card for each command that whoever looks may use, and none for the others: the launcher itself does not ask. */
+function keepCards(
+  commands: CommandRegistry,
+  launcher: ILauncher,
+  wanted: readonly string[],
+  category: string
+): void {
+  const cards = new Map<string, IDisposable>();
+  const show = (command: string, rank: number) => {
+    const visible = commands.isVisible(command);
+    if (visible && !cards.has(command)) {
+      cards.set(command, launcher.add({ command, category, rank }));
+    } else if (!visible) {
+      cards.get(command)?.dispose();
+      cards.delete(command);
+    }
+  };
+  wanted.forEach(show);
+  commands.commandChanged.connect((_, { id }) => {
+    const rank = wanted.indexOf(id ?? '');
+    if (id !== undefined && rank >= 0) {
+      show(id, rank);
+    }
+  });
+}

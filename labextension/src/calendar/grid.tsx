@@ -64,7 +64,6 @@ export function Grid(props: IGridProps): React.ReactElement {
       aria-describedby="qpi-calendar-keys"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the cell under the arrow keys lives here
       tabIndex={0}
-      data-lm-suppress-shortcuts="true"
       onKeyDown={onKeyDown}
       onMouseDown={letGoByEscape}
     >

@@ -7,7 +7,11 @@ export function Modal(props: {
   readonly children: React.ReactNode;
 }): React.ReactElement {
   const node = React.useRef<HTMLDialogElement>(null);
-  React.useEffect(() => node.current?.showModal(), []);
+  React.useLayoutEffect(() => {
+    const dialog = node.current;
+    dialog?.showModal();
+    return () => dialog?.close(); // gives the focus back, which taking it out would not
+  }, []);
   return (
     <dialog
       ref={node}

@@ -3,15 +3,12 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { labIcon } from '../icon';
+import { addTab } from '../tabs';
 import { ILabManager } from '../tokens';
-
-const OPEN = 'qpi:open-calendar';
-const ID = 'qpi-calendar';
 
 export const calendarPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:calendar',
@@ -28,34 +25,18 @@ export const calendarPlugin: JupyterFrontEndPlugin<void> = {
     stateDB: IStateDB | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-    const tracker = new WidgetTracker<MainAreaWidget>({ namespace: ID });
-    app.commands.addCommand(OPEN, {
-      label: trans.__('Calendar'),
-      caption: trans.__('See and book the time of the QPUs'),
-      icon: labIcon,
-      describedBy: { args: { type: 'object', properties: {} } },
-      execute: async () => {
-        // FullCalendar is loaded with the first calendar that is opened.
-        const { CalendarTab } = await import('./view');
-        const content = await CalendarTab.load(manager, stateDB, trans);
-        // Found again behind the waiting: two who open it at once share one.
-        const open = tracker.find(() => true);
-        const tab = open ?? new MainAreaWidget({ content });
-        if (open) {
-          content.dispose();
-        } else {
-          tab.id = ID;
-          tab.title.label = trans.__('QPU calendar');
-          tab.title.caption = trans.__('Who has which QPU when');
-          tab.title.icon = labIcon;
-          app.shell.add(tab, 'main');
-          void tracker.add(tab);
+    addTab(
+      { app, trans, palette, restorer },
+      {
+        command: 'qpi:open-calendar',
+        label: trans.__('Calendar'),
+        caption: trans.__('See and book the time of the QPUs'),
+        title: () => trans.__('QPU calendar'),
+        make: async () => {
+          const { CalendarTab } = await import('./view');
+          return CalendarTab.load(manager, stateDB, trans);
         }
-        app.shell.activateById(tab.id);
-        return tab;
       }
-    });
-    palette?.addItem({ command: OPEN, category: trans.__('Quantum lab') });
-    void restorer?.restore(tracker, { command: OPEN, name: () => ID });
+    );
   }
 };

@@ -7,6 +7,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ISignal } from '@lumino/signaling';
 import * as React from 'react';
 
+import { handFocus, keepFocus } from '../focus';
 import type { ILabManager, ILabState } from '../tokens';
 import type { BookingModel } from '../wire';
 import { windowOf } from './days';
@@ -47,6 +48,7 @@ export class CalendarTab extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Calendar');
+    keepFocus(this.node, () => this._grid);
     this._model = new CalendarModel(_lab);
     const tell: Teller = (said, undo) => {
       const actions = undo ? [{ label: _trans.__('Undo'), callback: undo }] : [];
@@ -65,7 +67,7 @@ export class CalendarTab extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('.jp-QPI-Grid')?.focus();
+    void handFocus(this, () => this._grid);
   }
 
   protected override render(): React.ReactElement {
@@ -82,6 +84,10 @@ export class CalendarTab extends ReactWidget {
   }
 
   private _kept: string;
+  private get _grid(): HTMLElement | null {
+    return this.node.querySelector('.jp-QPI-Grid');
+  }
+
   private readonly _model: CalendarModel;
   private readonly _desk: CalendarDesk;
 }

@@ -3,19 +3,11 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import {
-  ICommandPalette,
-  InputDialog,
-  MainAreaWidget,
-  Notification,
-  WidgetTracker
-} from '@jupyterlab/apputils';
+import { ICommandPalette, InputDialog, Notification } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { labIcon } from '../icon';
-import { ILabManager } from '../tokens';
-import type { QpuView } from './view';
 
-export const OPEN_QPU = 'qpi:open-qpu';
+import { addTab } from '../tabs';
+import { ILabManager } from '../tokens';
 
 export const qpuPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:qpu',
@@ -31,61 +23,31 @@ export const qpuPlugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-    const tracker = new WidgetTracker<MainAreaWidget<QpuView>>({ namespace: 'qpi-qpu' });
-
-    /** The QPU that was meant; without a word of it the person picks one. */
-    const meant = async (given: unknown): Promise<string | null> => {
-      const names = manager.state.qpus.map(qpu => qpu.name);
-      if (typeof given === 'string' && given) {
-        return given;
-      }
-      const [only] = names;
-      if (only === undefined) {
-        Notification.info(trans.__('The lab has no QPU yet.'));
-        return null;
-      }
-      if (names.length === 1) {
-        return only;
-      }
-      const answer = await InputDialog.getItem({
-        title: trans.__('Open which QPU?'),
-        items: names
-      });
-      return answer.button.accept ? answer.value : null;
-    };
-
-    app.commands.addCommand(OPEN_QPU, {
-      label: args => (args.qpu ? trans.__('Open %1', args.qpu) : trans.__('Open QPU…')),
-      caption: trans.__('Topology, calibration, telemetry and drivers of a QPU'),
-      icon: labIcon,
-      describedBy: {
-        args: { type: 'object', properties: { qpu: { type: 'string', description: 'Its name' } } }
-      },
-      execute: async args => {
-        const qpu = await meant(args.qpu);
-        if (qpu === null) {
-          return;
+    addTab(
+      { app, trans, palette, restorer },
+      {
+        command: 'qpi:open-qpu',
+        label: args => (args.qpu ? trans.__('Open %1', args.qpu) : trans.__('Open QPU…')),
+        caption: trans.__('Topology, calibration, telemetry and drivers of a QPU'),
+        argument: 'qpu',
+        ask: async () => {
+          const names = manager.state.qpus.map(qpu => qpu.name);
+          if (names.length === 0) {
+            Notification.info(trans.__('The lab has no QPU yet.'));
+          }
+          if (names.length < 2) {
+            return names[0] ?? null;
+          }
+          const title = trans.__('Open which QPU?');
+          const answer = await InputDialog.getItem({ title, items: names });
+          return answer.button.accept ? answer.value : null;
+        },
+        title: qpu => qpu,
+        make: async qpu => {
+          const { QpuView } = await import('./view');
+          return new QpuView(manager, qpu, trans);
         }
-        const { QpuView } = await import('./view');
-        let widget = tracker.find(({ content }) => content.qpu === qpu);
-        if (widget === undefined) {
-          widget = new MainAreaWidget({ content: new QpuView(manager, qpu, trans) });
-          widget.id = `qpi-qpu-${qpu}`;
-          widget.title.label = qpu;
-          widget.title.caption = trans.__('QPU %1', qpu);
-          widget.title.icon = labIcon;
-          widget.title.closable = true;
-          void tracker.add(widget);
-          app.shell.add(widget, 'main', { type: 'QPI' });
-        }
-        app.shell.activateById(widget.id);
       }
-    });
-    palette?.addItem({ command: OPEN_QPU, category: trans.__('Quantum lab') });
-    void restorer?.restore(tracker, {
-      command: OPEN_QPU,
-      args: ({ content }) => ({ qpu: content.qpu }),
-      name: ({ content }) => content.qpu
-    });
+    );
   }
 };

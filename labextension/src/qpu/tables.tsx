@@ -99,12 +99,15 @@ export function Figure(props: {
   );
 }
 
-/** The QPU's drivers. */
+/** The QPU's drivers, and the way to their logs for whoever may read them. */
 export function DriverTable(props: {
   readonly drivers: readonly QpuDriver[];
+  /** Whose log is open. */
+  readonly open: string | null;
+  readonly onLog?: (driver: string) => void;
   readonly trans: TranslationBundle;
 }): React.ReactElement {
-  const { drivers, trans } = props;
+  const { drivers, open, onLog, trans } = props;
   const host = drivers.some(driver => driver.host !== null);
   const time = (at: string | null) => (at === null ? trans.__('never') : moment(at));
   return drivers.length === 0 ? (
@@ -121,6 +124,7 @@ export function DriverTable(props: {
             {host && <th scope="col">{trans.__('Host')}</th>}
             <th scope="col">{trans.__('Last heartbeat')}</th>
             <th scope="col">{trans.__('Linked since')}</th>
+            {onLog && <th scope="col">{trans.__('Log')}</th>}
           </tr>
         </thead>
         <tbody>
@@ -138,6 +142,19 @@ export function DriverTable(props: {
               {host && <td>{driver.host || '—'}</td>}
               <td>{time(driver.seen_at)}</td>
               <td>{driver.linked ? time(driver.hello_at) : '—'}</td>
+              {onLog && (
+                <td>
+                  <button
+                    type="button"
+                    className="jp-QPI-Link"
+                    aria-expanded={open === driver.name}
+                    aria-label={trans.__('Log of %1', driver.name)}
+                    onClick={() => onLog(driver.name)}
+                  >
+                    {open === driver.name ? trans.__('Hide') : trans.__('Show')}
+                  </button>
+                </td>
+              )}
             </tr>
           ))}
         </tbody>

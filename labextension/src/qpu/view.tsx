@@ -3,11 +3,14 @@ import '../../style/qpu.css';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
-import type * as React from 'react';
+import * as React from 'react';
+import { keepFocus } from '../focus';
 import { qpuRow } from '../rows';
 import type { ILabManager } from '../tokens';
-import type { QpuDetail } from '../wire';
+import type { QpuDetail, QpuDriver } from '../wire';
 import { CalibrationSection } from './calibrationview';
+import { mayReadLogs } from './driverlog';
+import { DriverLogView } from './driverlogview';
 import { type IQpuTabState, QpuTabModel } from './model';
 import { DriverTable } from './tables';
 import { QueueSection, TelemetrySection } from './telemetryview';
@@ -21,9 +24,10 @@ export class QpuView extends ReactWidget {
     private readonly _trans: TranslationBundle
   ) {
     super();
+    this._manager = manager;
     this._model = new QpuTabModel(manager, qpu);
     this.addClass('jp-QPI-QpuTab');
-    this.node.tabIndex = -1;
+    keepFocus(this.node, () => this.node);
   }
 
   override dispose(): void {
@@ -51,17 +55,19 @@ export class QpuView extends ReactWidget {
   }
 
   protected override render(): React.ReactElement {
-    return <Tab model={this._model} trans={this._trans} />;
+    return <Tab manager={this._manager} model={this._model} trans={this._trans} />;
   }
 
+  private readonly _manager: ILabManager;
   private readonly _model: QpuTabModel;
 }
 
 function Tab(props: {
+  readonly manager: ILabManager;
   readonly model: QpuTabModel;
   readonly trans: TranslationBundle;
 }): React.ReactElement {
-  const { model, trans } = props;
+  const { manager, model, trans } = props;
   const state = useSignal(model.changed, () => model.state);
   const { detail, problem } = state;
   return (
@@ -88,13 +94,45 @@ function Tab(props: {
           />
           <QueueSection telemetry={model.queue} trans={trans} />
           <TelemetrySection telemetry={model.readings} channels={state.channels} trans={trans} />
-          <section aria-label={trans.__('Drivers')}>
-            <h2>{trans.__('Drivers')}</h2>
-            <DriverTable drivers={state.drivers} trans={trans} />
-          </section>
+          <Drivers manager={manager} qpu={model.qpu} drivers={state.drivers} trans={trans} />
         </>
       )}
     </div>
+  );
+}
+
+/** The drivers, and the log of one of them. */
+function Drivers(props: {
+  readonly manager: ILabManager;
+  readonly qpu: string;
+  readonly drivers: readonly QpuDriver[];
+  readonly trans: TranslationBundle;
+}): React.ReactElement {
+  const { manager, qpu, drivers, trans } = props;
+  const reads = useSignal(manager.changed, () => mayReadLogs(manager));
+  const [wanted, setWanted] = React.useState<string | null>(null);
+  const open = reads && drivers.some(({ name }) => name === wanted) ? wanted : null;
+  const toggle = (name: string) => setWanted(open === name ? null : name);
+  return (
+    <section aria-label={trans.__('Drivers')}>
+      <h2>{trans.__('Drivers')}</h2>
+      <DriverTable
+        drivers={drivers}
+        open={open}
+        {...(reads ? { onLog: toggle } : {})}
+        trans={trans}
+      />
+      {open !== null && (
+        <DriverLogView
+          key={open}
+          manager={manager}
+          qpu={qpu}
+          driver={open}
+          trans={trans}
+          onClose={() => setWanted(null)}
+        />
+      )}
+    </section>
   );
 }
 
@@ -115,7 +153,7 @@ function Header(props: {
     [trans.__('Waiting'), String(detail.queued)]
   ];
   return (
-    <header className="jp-QPI-QpuHead">
+    <div className="jp-QPI-QpuHead">
       <h1>
         <span className="jp-QPI-QpuName">{detail.name}</span>
         <span className="jp-QPI-Pill" data-tone={tone}>
@@ -132,15 +170,21 @@ function Header(props: {
           </div>
         ))}
       </dl>
-    </header>
+    </div>
   );
 }
 
 function holder({ booking, detail }: IQpuTabState, trans: TranslationBundle): string {
+  const clock = (at: string) => new Date(at).toLocaleTimeString(undefined, { timeStyle: 'short' });
+  const session = detail?.session ?? null;
+  if (session !== null) {
+    const who = session.mine ? trans.__('you') : (session.holder ?? trans.__('somebody'));
+    return trans.__('%1, in a session until %2 at the latest', who, clock(session.until));
+  }
   if (booking === null) {
     return detail?.running ? trans.__('whoever is next in the queue') : trans.__('nobody');
   }
-  const until = new Date(booking.end_at).toLocaleTimeString(undefined, { timeStyle: 'short' });
+  const until = clock(booking.end_at);
   if (booking.mode === 'maintenance') {
     return trans.__('maintenance, until %1', until);
   }

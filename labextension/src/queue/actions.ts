@@ -1,65 +1,106 @@
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
-import type { IDocumentWidget } from '@jupyterlab/docregistry';
+import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { messageOf } from '../request';
+import { jobRow } from '../rows';
+import { hasEnded } from '../topics';
 import type { JobModel } from '../wire';
 import { GRACE } from './bin';
 import type { ITools } from './tools';
+
+/** So many jobs are named in a dialog. */
+const NAMED = 5;
+/** So much of a name is said in a sentence. */
+const SAID = 48;
 
 /** Say what went wrong in JupyterLab's own way, in the words of whoever refused. */
 export async function told<T>(task: Promise<T>): Promise<T | undefined> {
   try {
     return await task;
   } catch (error) {
-    Notification.error(error instanceof Error ? error.message : String(error));
+    Notification.error(messageOf(error));
     return undefined;
   }
 }
 
-/** Cancel a job, if the person means it. */
-export async function cancelJob(tools: ITools, job: JobModel): Promise<void> {
-  const { trans } = tools;
+/** Cancel the chosen jobs that still can be, or else delete those that have ended. */
+export async function endOrDelete(tools: ITools, jobs: readonly JobModel[]): Promise<void> {
+  const going = jobs.filter(job => jobRow(job, tools.trans).cancellable);
+  await (going.length > 0 ? cancelJobs(tools, going) : deleteJobs(tools, jobs.filter(hasEnded)));
+}
+
+/** Cancel jobs, if the person means it. */
+export async function cancelJobs(tools: ITools, jobs: readonly JobModel[]): Promise<void> {
+  const { manager, trans } = tools;
   const answer = await showDialog({
-    title: trans.__('Cancel the job?'),
-    body: trans.__('“%1” stops. A result that is already measured is kept.', job.name || job.id),
+    title: trans._n('Cancel the job?', 'Cancel %1 jobs?', jobs.length),
+    body: trans._n(
+      '%2 stops. A result that is already measured is kept.',
+      '%2 stop. Results that are already measured are kept.',
+      jobs.length,
+      namesOf(jobs, trans)
+    ),
     buttons: [
-      Dialog.cancelButton({ label: trans.__('Let it run') }),
-      Dialog.warnButton({ label: trans.__('Cancel job') })
+      Dialog.cancelButton({ label: trans._n('Let it run', 'Let them run', jobs.length) }),
+      Dialog.warnButton({ label: trans._n('Cancel job', 'Cancel %1 jobs', jobs.length) })
     ]
   });
   if (answer.button.accept) {
-    await told(tools.manager.cancel(job.id));
+    const init = { method: 'POST' };
+    await allTold(
+      tools,
+      jobs.map(job => manager.request<JobModel>(`jobs/${encodeURIComponent(job.id)}/cancel`, init))
+    );
+    await manager.refresh();
   }
 }
 
-/** Delete a job; for a few seconds that can be undone. */
-export async function deleteJob(tools: ITools, job: JobModel): Promise<void> {
+/** Delete jobs; for a few seconds that can be undone. */
+export async function deleteJobs(tools: ITools, jobs: readonly JobModel[]): Promise<void> {
   const { bin, trans } = tools;
-  const message = trans.__('“%1” is deleted, with its program and its data.', job.name || job.id);
-  const undo = { label: trans.__('Undo'), callback: () => bin.undo(job.id) };
+  if (jobs.length === 0) {
+    return;
+  }
+  const message = trans._n(
+    '%2 is deleted, with its program and its data.',
+    '%1 jobs are deleted, with their programs and their data: %2.',
+    jobs.length,
+    namesOf(jobs, trans)
+  );
+  const undo = {
+    label: trans.__('Undo'),
+    callback: () => jobs.forEach(job => void bin.undo(job.id))
+  };
   const note = Notification.info(message, { autoClose: GRACE, actions: [undo] });
-  await told(bin.put(job.id));
+  await allTold(
+    tools,
+    jobs.map(job => bin.put(job.id))
+  );
   Notification.dismiss(note);
 }
 
-/** Open the notebook that the job came from, at its cell. */
-export async function openOrigin(tools: ITools, job: JobModel): Promise<void> {
-  const path = notebookOf(job);
-  if (path === null) {
-    return;
-  }
-  const open = tools.commands.execute('docmanager:open', { path, factory: 'Notebook' });
-  const panel = (await told(open)) as IDocumentWidget | undefined;
-  const cell = job.origin.cell_id;
-  if (panel && typeof cell === 'string') {
-    await panel.context.ready;
-    panel.setFragment(`#cell-id=${encodeURIComponent(cell)}`);
+/** Wait for all; what went wrong is told once. */
+async function allTold(tools: ITools, tasks: readonly Promise<unknown>[]): Promise<void> {
+  const ends = await Promise.allSettled(tasks);
+  const reasons = ends.flatMap(end => (end.status === 'rejected' ? [messageOf(end.reason)] : []));
+  const [first] = reasons;
+  if (first !== undefined) {
+    const { trans } = tools;
+    const many = trans.__(
+      '%1 of %2 jobs stay as they are. %3',
+      reasons.length,
+      tasks.length,
+      first
+    );
+    Notification.error(tasks.length === 1 ? first : many);
   }
 }
 
-/** The path of the notebook that the job came from; null where it came from none. */
-export function notebookOf(job: JobModel): string | null {
-  const path = job.origin.notebook;
-  return typeof path === 'string' && path ? path : null;
+/** The jobs' names, as many as fit a dialog. */
+function namesOf(jobs: readonly JobModel[], trans: TranslationBundle): string {
+  const names = jobs.slice(0, NAMED).map(job => trans.__('“%1”', shortened(job.name || job.id)));
+  const more = jobs.length - names.length;
+  return names.join(', ') + (more > 0 ? trans._n(' and one more', ' and %1 more', more) : '');
 }
 
 /** Open a notebook that loads the job's data; it is made at the first time. */
@@ -114,4 +155,9 @@ export function save(blob: Blob, name: string): void {
   link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
+}
+
+/** A name as far as a sentence or the head of a tab can have it. */
+export function shortened(name: string): string {
+  return name.length > SAID ? `${name.slice(0, SAID)}…` : name;
 }

@@ -21,9 +21,12 @@ export interface IDrawing {
 
 type Registers = Map<string, readonly number[]>;
 
-/** A plain OpenQASM program as a drawing; null where it is large or has definitions, loops or branches. */
+/** Comments, and what gates are made of: neither is drawn. */
+const SILENT = /\/\*[\s\S]*?\*\/|\/\/.*|\bgate\s[^{};]*\{[^{}]*\}/g;
+
+/** A plain OpenQASM program as a drawing; null where it is large or has loops or branches. */
 export function drawing(source: string): IDrawing | null {
-  const text = source.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, ' ');
+  const text = source.replace(SILENT, ' ');
   if (/[{}]/.test(text)) {
     return null;
   }
@@ -42,7 +45,7 @@ export function drawing(source: string): IDrawing | null {
 
 /** Whether a statement declares something; its qubits are added. */
 function declared(statement: string, wires: string[], registers: Registers): boolean {
-  if (statement === '' || /^(OPENQASM|include|creg|bit(\[\d+\])?( \w+)?$)/.test(statement)) {
+  if (statement === '' || /^(OPENQASM|include|input|creg|bit(\[\d+\])?( \w+)?$)/.test(statement)) {
     return true;
   }
   const match = /^qubit(?:\[(\d+)\])? (\w+)$/.exec(statement);
@@ -64,7 +67,10 @@ function declared(statement: string, wires: string[], registers: Registers): boo
 function operations(statement: string, registers: Registers): Omit<IStep, 'column'>[] | null {
   const measured =
     /^measure ([^-]+?)( ?-> ?.+)?$/.exec(statement) ?? /^[^=]+= ?measure (.+)$/.exec(statement);
-  const gate = /^((?:(?:inv|ctrl) @ )*)(\w+) ?(\([^)]*\))? ([\w$[\], ]+)$/.exec(statement);
+  const gate =
+    /^((?:(?:inv|ctrl) @ )*)(\w+) ?(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))? ([\w$[\], ]+)$/.exec(
+      statement
+    );
   const [modifiers, name] = measured ? ['', 'M'] : [gate?.[1] ?? '', gate?.[2] ?? ''];
   const operands = (measured?.[1] ?? gate?.[4] ?? '').split(',').map(part => part.trim());
   const targets = operands.map(operand => wiresOf(operand, registers));

@@ -29,12 +29,13 @@ export function Section(props: {
 /** What happened to the job, oldest first. */
 export function Story(props: IProps): React.ReactElement {
   const { events, tools } = props;
+  const now = tools.manager.now();
   return (
     <Section title={tools.trans.__('Story')}>
       <ol className="jp-QPI-Story">
         {story(events, tools.trans).map(item => (
           <li key={item.seq}>
-            <time dateTime={item.at}>{moment(item.at)}</time>
+            <time dateTime={item.at}>{moment(item.at, now)}</time>
             <span>{item.text}</span>
           </li>
         ))}
@@ -47,16 +48,25 @@ export function Story(props: IProps): React.ReactElement {
 export function Attempts(props: IProps): React.ReactElement {
   const { trans } = props.tools;
   const found = attempts(props.events, trans);
+  const now = props.tools.manager.now();
   return (
     <Section title={trans.__('Attempts')}>
       {found.length === 0 && <p className="jp-QPI-Detail">{trans.__('No driver took it yet.')}</p>}
       {found.length > 0 && (
-        <Table heads={['#', trans.__('Driver'), trans.__('Taken'), trans.__('Ended'), '']}>
+        <Table
+          heads={[
+            '#',
+            trans.__('Driver'),
+            trans.__('Taken'),
+            trans.__('Ended'),
+            trans.__('Outcome')
+          ]}
+        >
           {found.map(attempt => [
             attempt.number,
             attempt.driver,
-            moment(attempt.taken),
-            attempt.ended === null ? '' : moment(attempt.ended),
+            moment(attempt.taken, now),
+            attempt.ended === null ? '' : moment(attempt.ended, now),
             attempt.outcome
           ])}
         </Table>
@@ -69,6 +79,7 @@ export function Attempts(props: IProps): React.ReactElement {
 export function Ledger(props: IProps): React.ReactElement | null {
   const { trans } = props.tools;
   const lines = ledger(props.events);
+  const now = props.tools.manager.now();
   const words: Record<ILine['kind'], string> = {
     hold: trans.__('held'),
     settle: trans.__('settled'),
@@ -76,9 +87,9 @@ export function Ledger(props: IProps): React.ReactElement | null {
   };
   return lines.length === 0 ? null : (
     <Section title={trans.__('QPU time')}>
-      <Table heads={[trans.__('When'), '', trans.__('Seconds'), trans.__('Account')]}>
+      <Table heads={[trans.__('When'), trans.__('What'), trans.__('Seconds'), trans.__('Account')]}>
         {lines.map(line => [
-          moment(line.at),
+          moment(line.at, now),
           words[line.kind],
           line.amount_s.toPrecision(3),
           line.account

@@ -2,7 +2,7 @@ import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
 
 import type { JobModel } from '../wire';
-import { EVERYTHING_OF_MINE, type IFilters, STATUSES } from './filters';
+import { EVERYTHING_OF_MINE, type IFilters, isNarrow, STATUSES } from './filters';
 import type { QueueModel } from './model';
 import type { ITools } from './tools';
 
@@ -86,8 +86,6 @@ function TagFilter(props: IProps): React.ReactElement {
     }
   };
   const without = (tag: string) => filters.tags.filter(other => other !== tag);
-  const narrowed =
-    JSON.stringify({ ...filters, mine: true }) !== JSON.stringify(EVERYTHING_OF_MINE);
   return (
     <>
       <form onSubmit={onSubmit}>
@@ -111,7 +109,7 @@ function TagFilter(props: IProps): React.ReactElement {
           {tag} ×
         </button>
       ))}
-      {narrowed && (
+      {isNarrow(filters) && (
         <button
           type="button"
           className="jp-QPI-Action jp-mod-styled"
@@ -120,7 +118,7 @@ function TagFilter(props: IProps): React.ReactElement {
             void props.model.filter({ ...EVERYTHING_OF_MINE, mine });
           }}
         >
-          {trans.__('Show all')}
+          {trans.__('Clear filters')}
         </button>
       )}
     </>

@@ -1,4 +1,5 @@
 import type { EventModel, JobModel } from '../wire';
+import type { IOrder } from './order';
 
 /** Which jobs the table has; what is null or empty leaves nobody out. */
 export interface IFilters {
@@ -33,9 +34,25 @@ export const STATUSES: readonly JobModel['status'][] = [
   'cancelled'
 ];
 
+/** Whether anything but whose jobs they are is filtered. */
+export function isNarrow(filters: IFilters): boolean {
+  const { mine, ...others } = filters;
+  return Object.values(others).some(value => value !== null && value.length > 0);
+}
+
 /** The list that the lab is asked for. */
-export function listPath(filters: IFilters, limit: number, after: string | null): string {
-  const query = new URLSearchParams({ limit: String(limit), mine: String(filters.mine) });
+export function listPath(
+  filters: IFilters,
+  order: IOrder,
+  limit: number,
+  after: string | null
+): string {
+  const query = new URLSearchParams({
+    limit: String(limit),
+    mine: String(filters.mine),
+    sort: order.by,
+    descending: String(order.descending)
+  });
   for (const [name, value] of [
     ['status', filters.status],
     ['qpu', filters.qpu],

@@ -2,11 +2,20 @@ import type { IDisposable } from '@lumino/disposable';
 import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import type { LabFile } from '../request';
+import { type LabFile, messageOf } from '../request';
 import type { ILabManager } from '../tokens';
-import type { EventModel, EventPage, JobChange, JobModel, JobProvenance, Me } from '../wire';
+import type {
+  EventModel,
+  EventPage,
+  JobChange,
+  JobModel,
+  JobProvenance,
+  Me,
+  ProgramText
+} from '../wire';
 import { merged } from './filters';
-import { resubmission, unpack } from './program';
+import type { IExperiment } from './iq';
+import { isText, plainText, resubmission, unpack } from './program';
 import { EventReader } from './reader';
 
 /** Events of the job that come closer together than this are one refetch (ms). */
@@ -19,6 +28,8 @@ export interface IJobState {
   readonly job: JobModel | null;
   readonly me: Me | null;
   readonly sources: readonly Uint8Array[] | null;
+  /** The circuits to be read. */
+  readonly text: ProgramText | null;
   readonly provenance: JobProvenance | null;
   readonly events: readonly EventModel[];
   /** Why something could not be had, in the words of whoever refused. */
@@ -80,8 +91,9 @@ export class JobDetail implements IDisposable {
       ]);
       const parts = packed instanceof ArrayBuffer ? unpack(packed) : packed;
       this._replace({ me: who, sources: parts, provenance: known });
+      this._text ??= this._read(job, parts);
     } catch (error) {
-      this._replace({ problem: error instanceof Error ? error.message : String(error) });
+      this._replace({ problem: messageOf(error) });
     }
   }
 
@@ -106,6 +118,12 @@ export class JobDetail implements IDisposable {
     return this._file(`${this._path}/${what}`);
   }
 
+  /** What the result has of each circuit: its points, where they are few enough. */
+  async experiments(): Promise<readonly IExperiment[]> {
+    const result = await this._manager.request<{ results: IExperiment[] }>(`${this._path}/result`);
+    return result.results;
+  }
+
   dispose(): void {
     if (!this._isDisposed) {
       this._isDisposed = true;
@@ -114,6 +132,15 @@ export class JobDetail implements IDisposable {
       this._movedOn.dispose();
       Signal.clearData(this);
     }
+  }
+
+  private async _read(job: JobModel, sources: readonly Uint8Array[]): Promise<void> {
+    const text = isText(job.format)
+      ? plainText(sources)
+      : await this._manager
+          .request<ProgramText>(`${this._path}/program/text`)
+          .catch(error => ({ circuits: [], total: 0, problem: messageOf(error) }));
+    this._replace({ text });
   }
 
   private _heard(event: EventModel): void {
@@ -145,10 +172,12 @@ export class JobDetail implements IDisposable {
   private readonly _reader: EventReader;
   private readonly _settle: Throttler<void>;
   private _isDisposed = false;
+  private _text: Promise<void> | undefined;
   private _state: IJobState = {
     job: null,
     me: null,
     sources: null,
+    text: null,
     provenance: null,
     events: [],
     problem: null,

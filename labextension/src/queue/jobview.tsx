@@ -1,13 +1,17 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
+import { Act } from '../act';
+import { keepFocus } from '../focus';
 import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
-import { cancelJob, deleteJob, notebookOf, openOrigin, openResult, told } from './actions';
+import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
 import { useSignalFrame } from './frame';
 import { JobForm } from './jobform';
 import type { JobDetail } from './jobmodel';
+import { notebookOf } from './notebooks';
+import { openOrigin } from './origin';
 import { ProgramView } from './programview';
 import { Results } from './results';
 import { CommandIDs, type ITools } from './tools';
@@ -21,7 +25,7 @@ export class JobView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Job');
-    this.node.tabIndex = 0; // so that the arrow keys scroll it
+    keepFocus(this.node, () => this.node);
     void _model.refresh();
   }
 
@@ -44,7 +48,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   const { trans } = tools;
   useSignalFrame(model.changed);
   useSignalFrame(tools.bin.changed);
-  const { job, problem, deleted, events, provenance, sources } = model.state;
+  const { job, problem, deleted, events, provenance, sources, text } = model.state;
   const going = tools.bin.has(model.id);
   return (
     <div className="jp-QPI-JobPage">
@@ -80,7 +84,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
           <Head job={job} model={model} tools={tools} />
           <Wait job={job} tools={tools} />
           <Results job={job} model={model} tools={tools} />
-          <ProgramView job={job} sources={sources} tools={tools} />
+          <ProgramView job={job} program={text} sources={sources} tools={tools} />
           <div className="jp-QPI-Columns">
             <Story events={events} tools={tools} />
             <Attempts events={events} tools={tools} />
@@ -109,11 +113,11 @@ function Head(props: IProps): React.ReactElement {
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
     trans._n('%1 shot', '%1 shots', job.shots),
     trans.__('by %1', job.owner),
-    trans.__('submitted %1', moment(job.submitted_at)),
+    trans.__('submitted %1', moment(job.submitted_at, tools.manager.now())),
     job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''
   ];
   return (
-    <header className="jp-QPI-JobHead" data-tone={row.tone}>
+    <div className="jp-QPI-JobHead" data-tone={row.tone}>
       <div className="jp-QPI-JobTitle">
         <h1 title={job.id}>{row.title}</h1>
         <span className="jp-QPI-Badge" role="status">
@@ -124,18 +128,22 @@ function Head(props: IProps): React.ReactElement {
       <p className="jp-QPI-Detail">{facts.filter(Boolean).join(' · ')}</p>
       <div className="jp-QPI-JobTags">
         {job.tags.map(tag => (
-          <span key={tag} className="jp-QPI-Chip">
+          <span key={tag} className="jp-QPI-Chip" title={tag}>
             {tag}
           </span>
         ))}
-        {job.project && <span className="jp-QPI-Chip">{trans.__('project %1', job.project)}</span>}
+        {job.project && (
+          <span className="jp-QPI-Chip" title={job.project}>
+            {trans.__('project %1', job.project)}
+          </span>
+        )}
         {job.shared_with && (
           <span className="jp-QPI-Chip">{trans.__('shared with %1', job.shared_with)}</span>
         )}
       </div>
       <Buttons {...props} />
       {model.editable && <JobForm job={job} model={model} tools={tools} />}
-    </header>
+    </div>
   );
 }
 
@@ -145,13 +153,11 @@ function Buttons(props: IProps): React.ReactElement {
   const cancellable = model.editable && jobRow(job, trans).cancellable;
   const ended = job.status !== 'pending' && job.status !== 'running';
   const again = async () => {
-    const copy = await told(model.resubmit());
-    if (copy) {
-      await tools.commands.execute(CommandIDs.openJob, { id: copy.id });
-    }
+    const copy = await model.resubmit();
+    await tools.commands.execute(CommandIDs.openJob, { id: copy.id });
   };
   const buttons: [boolean, string, () => Promise<void>, string?][] = [
-    [cancellable, trans.__('Cancel'), () => cancelJob(tools, job), 'jp-mod-reject'],
+    [cancellable, trans.__('Cancel'), () => cancelJobs(tools, [job]), 'jp-mod-reject'],
     [model.state.sources !== null, trans.__('Submit again'), again],
     [
       job.status === 'completed',
@@ -159,21 +165,14 @@ function Buttons(props: IProps): React.ReactElement {
       () => openResult(tools, job)
     ],
     [notebookOf(job) !== null, trans.__('Show the notebook cell'), () => openOrigin(tools, job)],
-    [model.editable && ended, trans.__('Delete'), () => deleteJob(tools, job), 'jp-mod-reject']
+    [model.editable && ended, trans.__('Delete'), () => deleteJobs(tools, [job]), 'jp-mod-reject']
   ];
   return (
     <div className="jp-QPI-Buttons">
       {buttons
         .filter(([there]) => there)
         .map(([, label, act, style]) => (
-          <button
-            type="button"
-            key={label}
-            className={`jp-QPI-Action jp-mod-styled ${style ?? ''}`}
-            onClick={() => void act()}
-          >
-            {label}
-          </button>
+          <Act key={label} label={label} act={act} className={style ?? ''} />
         ))}
     </div>
   );
@@ -183,6 +182,7 @@ function Buttons(props: IProps): React.ReactElement {
 function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | null {
   const { job } = props;
   const { trans } = props.tools;
+  const now = props.tools.manager.now();
   if (job.phase === 'running') {
     const percent = Math.round(100 * job.progress);
     return (
@@ -194,7 +194,7 @@ function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | nul
   if (job.error) {
     return (
       <section className="jp-QPI-Note" data-tone="bad" aria-label={trans.__('Why it failed')}>
-        <strong>{jobNote(job, trans)}</strong>
+        <strong>{jobNote(job, now, trans)}</strong>
         <div className="jp-QPI-Detail">{job.error.code}</div>
       </section>
     );
@@ -202,7 +202,7 @@ function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | nul
   if (job.status !== 'pending' || !job.reason) {
     return null;
   }
-  const parts = [place(job.reason, trans), eta(job.reason, trans)].filter(Boolean);
+  const parts = [place(job.reason, trans), eta(job.reason, now, trans)].filter(Boolean);
   return (
     <section className="jp-QPI-Note" data-tone="waiting" aria-label={trans.__('Why it waits')}>
       <strong>{job.reason.message}</strong>

@@ -6,6 +6,8 @@ import type { ILabManager } from '../tokens';
 import type { EventModel, JobModel, JobPage, Me } from '../wire';
 import type { Bin } from './bin';
 import { belongs, EVERYTHING_OF_MINE, type IFilters, listPath, mayBring, merged } from './filters';
+import type { ITableView } from './kept';
+import { compare, type IOrder, NEWEST_FIRST } from './order';
 import { EventReader } from './reader';
 
 /** Jobs asked for at once. */
@@ -19,8 +21,10 @@ const MOVED_ON = 2_000;
 export class QueueModel implements IDisposable {
   constructor(
     private readonly _manager: ILabManager,
-    private readonly _bin: Bin
+    private readonly _bin: Bin,
+    view: ITableView = { filters: EVERYTHING_OF_MINE, order: NEWEST_FIRST }
   ) {
+    this._view = view;
     this._reader = new EventReader(_manager, {
       heard: event => this._heard(event),
       lost: () => void this.reload()
@@ -34,13 +38,28 @@ export class QueueModel implements IDisposable {
     return this._changed;
   }
 
+  /** Emitted after somebody asked for other jobs, or for another order. */
+  get viewChanged(): ISignal<QueueModel, ITableView> {
+    return this._viewChanged;
+  }
+
   get filters(): IFilters {
-    return this._filters;
+    return this._view.filters;
+  }
+
+  get order(): IOrder {
+    return this._view.order;
   }
 
   /** Who looks, once the lab has said so. */
   get me(): Me | null {
     return this._me;
+  }
+
+  /** Whether who looks may change the job. */
+  mayChange(job: JobModel): boolean {
+    const any = this._me?.permissions.includes('jobs:edit:any') ?? false;
+    return any || job.owner === this._me?.user.name;
   }
 
   /** How many jobs are here. */
@@ -71,7 +90,7 @@ export class QueueModel implements IDisposable {
     return this._isDisposed;
   }
 
-  /** The job in row `index`, newest first. */
+  /** The job in row `index`. */
   at(index: number): JobModel | undefined {
     const id = this._order[index];
     return id === undefined ? undefined : this._jobs.get(id);
@@ -83,14 +102,18 @@ export class QueueModel implements IDisposable {
 
   /** Show other jobs. */
   async filter(changes: Partial<IFilters>): Promise<void> {
-    this._filters = { ...this._filters, ...changes };
     this._order = [];
     this._jobs.clear();
     this._total = null;
-    await this.reload();
+    await this._show({ ...this._view, filters: { ...this.filters, ...changes } });
   }
 
-  /** Ask for everything anew, from the newest on; what is here stays until the answer comes. */
+  /** Show the jobs in another order. */
+  async sort(order: IOrder): Promise<void> {
+    await this._show({ ...this._view, order });
+  }
+
+  /** Ask for everything anew, from the top on; what is here stays until the answer comes. */
   async reload(): Promise<void> {
     this._turn += 1;
     this._next = null;
@@ -127,6 +150,12 @@ export class QueueModel implements IDisposable {
     Signal.clearData(this);
   }
 
+  private async _show(view: ITableView): Promise<void> {
+    this._view = view;
+    this._viewChanged.emit(view);
+    await this.reload();
+  }
+
   private async _load(after: string | null): Promise<void> {
     const turn = this._turn;
     this._loading = true;
@@ -134,7 +163,8 @@ export class QueueModel implements IDisposable {
     this._changed.emit();
     try {
       this._me ??= await this._manager.request<Me>('me');
-      const page = await this._manager.request<JobPage>(listPath(this._filters, PAGE, after));
+      const path = listPath(this.filters, this.order, PAGE, after);
+      const page = await this._manager.request<JobPage>(path);
       if (turn === this._turn) {
         this._take(page, after === null);
       }
@@ -180,7 +210,7 @@ export class QueueModel implements IDisposable {
       this._drop(id);
     } else if (this._jobs.has(id)) {
       this._update(id, event);
-    } else if (this._me && mayBring(event, this._filters, this._me.user.name)) {
+    } else if (this._me && mayBring(event, this.filters, this._me.user.name)) {
       void this.refetch(id);
     }
     if (event.kind === 'job.changed') {
@@ -200,31 +230,43 @@ export class QueueModel implements IDisposable {
 
   /** A job as it is now: in its row, in a new row, or out of the list. */
   private _put(job: JobModel): void {
-    if (!belongs(job, this._filters, this._me?.user.name ?? '') || this._bin.has(job.id)) {
+    if (!belongs(job, this.filters, this._me?.user.name ?? '') || this._bin.has(job.id)) {
       this._drop(job.id);
       return;
     }
     const before = this._jobs.get(job.id);
-    if (!before) {
-      const index = this._place(job);
-      if (index === this._order.length && this._next !== null) {
-        return; // it is on a page that is not here yet
-      }
-      this._order.splice(index, 0, job.id);
-      this._total = this._total === null ? null : this._total + 1;
+    const now = newest(before, job);
+    if (!before || compare(before, now, this.order) !== 0) {
+      this._insert(now, before !== undefined);
+    } else {
+      this._jobs.set(job.id, now);
     }
-    this._jobs.set(job.id, newest(before, job));
     this._changed.emit();
   }
 
-  /** Where a job goes among those that are here: behind all that came later. */
+  /** Put a job where it belongs, taken from where it was. */
+  private _insert(job: JobModel, here: boolean): void {
+    if (here) {
+      this._order.splice(this.indexOf(job.id), 1);
+      this._jobs.delete(job.id);
+    }
+    const index = this._place(job);
+    if (!here && this._total !== null) {
+      this._total += 1;
+    }
+    if (index < this._order.length || this._next === null) {
+      this._order.splice(index, 0, job.id);
+      this._jobs.set(job.id, job);
+    } // else it is on a page that is not here yet
+  }
+
+  /** Where a job goes among those that are here. */
   private _place(job: JobModel): number {
-    const at = Date.parse(job.submitted_at);
     let [low, high] = [0, this._order.length];
     while (low < high) {
       const middle = (low + high) >> 1;
       const there = this.at(middle);
-      if (there && Date.parse(there.submitted_at) > at) {
+      if (there && compare(there, job, this.order) < 0) {
         low = middle + 1;
       } else {
         high = middle;
@@ -291,12 +333,12 @@ export class QueueModel implements IDisposable {
   }
 
   private readonly _changed = new Signal<QueueModel, void>(this);
+  private readonly _viewChanged = new Signal<QueueModel, ITableView>(this);
   private readonly _reader: EventReader;
   private readonly _movedOn: Throttler<void>;
   private readonly _jobs = new Map<string, JobModel>();
   private readonly _stale = new Set<string>();
   private _draining = false;
-  private _filters: IFilters = EVERYTHING_OF_MINE;
   private _isDisposed = false;
   private _loading = false;
   private _me: Me | null = null;
@@ -305,6 +347,7 @@ export class QueueModel implements IDisposable {
   private _problem: string | null = null;
   private _total: number | null = null;
   private _turn = 0;
+  private _view: ITableView;
   private _window: [number, number] = [0, 0];
 }
 

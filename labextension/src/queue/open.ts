@@ -1,18 +1,25 @@
 import '../../style/queue.css';
 
 import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import type { IStateDB } from '@jupyterlab/statedb';
 import type { Widget } from '@lumino/widgets';
 
 import { registerOpenQasm } from '../around/openqasm';
+import { shortened } from './actions';
 import { JobDetail } from './jobmodel';
 import { JobView } from './jobview';
+import { type ITableView, loadView, saveView } from './kept';
 import { QueueModel } from './model';
 import type { ITools } from './tools';
 import { QueueView } from './view';
 
+export { loadView };
+
 /** What the queue tab holds; loaded when the first one opens. */
-export function queueView(tools: ITools): Widget {
-  return new QueueView(new QueueModel(tools.manager, tools.bin), tools);
+export function queueView(tools: ITools, view: ITableView, stateDB: IStateDB | null): Widget {
+  const model = new QueueModel(tools.manager, tools.bin, view);
+  model.viewChanged.connect((_, changed) => void saveView(stateDB, changed));
+  return new QueueView(model, tools);
 }
 
 /** What the tab of a job holds. */
@@ -29,7 +36,9 @@ export function jobView(
   model.changed.connect((_, state) => {
     const tab = view.parent;
     if (tab && state.job) {
-      tab.title.label = state.job.name || state.job.id;
+      const name = state.job.name || state.job.id;
+      tab.title.label = shortened(name); // the status bar has the whole label
+      tab.title.caption = name;
     }
   });
   return view;

@@ -3,14 +3,14 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import { IEditorServices } from '@jupyterlab/codeeditor';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import type { Widget } from '@lumino/widgets';
 
-import { labIcon } from '../icon';
 import { labFile } from '../request';
+import { addTab } from '../tabs';
 import { ILabManager } from '../tokens';
 import { Bin } from './bin';
 import { CommandIDs, type ITools } from './tools';
@@ -25,7 +25,8 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
     IEditorLanguageRegistry,
     ICommandPalette,
     ITranslator,
-    ILayoutRestorer
+    ILayoutRestorer,
+    IStateDB
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -34,9 +35,11 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
     languages: IEditorLanguageRegistry | null,
     palette: ICommandPalette | null,
     translator: ITranslator | null,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    stateDB: IStateDB | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    const desk = { app, trans, palette, restorer };
     const tools: ITools = {
       manager,
       trans,
@@ -46,55 +49,32 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
       file: labFile(app.serviceManager.serverSettings),
       bin: new Bin(manager.request)
     };
-    const queues = new WidgetTracker<MainAreaWidget>({ namespace: 'qpi-queue' });
-    const jobs = new WidgetTracker<MainAreaWidget>({ namespace: 'qpi-job' });
-
-    app.commands.addCommand(CommandIDs.openQueue, {
+    addTab(desk, {
+      command: CommandIDs.openQueue,
       label: trans.__('Job Queue'),
       caption: trans.__('All jobs of the quantum lab'),
-      icon: labIcon,
-      execute: async () => {
-        const { queueView } = await import('./open');
-        return show(app, queues, 'qpi-queue', trans.__('Jobs'), () => queueView(tools));
+      title: () => trans.__('Jobs'),
+      make: async () => {
+        const { loadView, queueView } = await import('./open');
+        return queueView(tools, await loadView(stateDB), stateDB);
       }
     });
-    app.commands.addCommand(CommandIDs.openJob, {
-      label: trans.__('Open Job'),
-      icon: labIcon,
-      execute: async args => {
-        const id = String(args.id ?? '');
-        const { jobView } = await import('./open');
-        return show(app, jobs, `qpi-job-${id}`, id, () => jobView(id, tools, languages));
-      }
-    });
-    palette?.addItem({ command: CommandIDs.openQueue, category: trans.__('Quantum lab') });
-    void restorer?.restore(queues, { command: CommandIDs.openQueue, name: () => 'queue' });
-    void restorer?.restore(jobs, {
+    addTab(desk, {
       command: CommandIDs.openJob,
-      args: widget => ({ id: widget.id.slice('qpi-job-'.length) }),
-      name: widget => widget.id
+      label: trans.__('Open Job…'),
+      caption: trans.__('One job: its result, program and story'),
+      argument: 'id',
+      ask: async () => {
+        const title = trans.__('Open which job?');
+        const placeholder = trans.__('Its id');
+        const answer = await InputDialog.getText({ title, placeholder });
+        return answer.button.accept ? (answer.value ?? '').trim() : null;
+      },
+      title: id => id,
+      make: async id => {
+        const { jobView } = await import('./open');
+        return jobView(id, tools, languages);
+      }
     });
   }
 };
-
-/** The tab with this id in front; it is made where it is not there. */
-function show(
-  app: JupyterFrontEnd,
-  tracker: WidgetTracker<MainAreaWidget>,
-  id: string,
-  title: string,
-  make: () => Widget
-): MainAreaWidget {
-  let tab = tracker.find(widget => widget.id === id);
-  if (!tab) {
-    tab = new MainAreaWidget({ content: make() });
-    tab.id = id;
-    tab.title.label = title;
-    tab.title.icon = labIcon;
-    tab.title.closable = true;
-    app.shell.add(tab, 'main', { type: 'QPI' });
-    void tracker.add(tab);
-  }
-  app.shell.activateById(id);
-  return tab;
-}

@@ -1,4 +1,4 @@
-import type { JobModel, JobProvenance, SubmitRequest } from '../wire';
+import type { JobModel, JobProvenance, ProgramText, SubmitRequest } from '../wire';
 
 const LENGTH_BYTES = 8;
 
@@ -21,6 +21,16 @@ export function unpack(packed: ArrayBuffer): Uint8Array<ArrayBuffer>[] {
 
 export function isText(format: JobModel['format']): boolean {
   return format !== 'qpy';
+}
+
+/** Sources that are text, as the lab tells of those that are not. */
+export function plainText(sources: readonly Uint8Array[]): ProgramText {
+  const circuits = sources.map(source => ({
+    text: new TextDecoder().decode(source),
+    name: '',
+    problem: ''
+  }));
+  return { circuits, total: circuits.length, problem: '' };
 }
 
 /** The same job once more, with its own name, tags and options. */

@@ -2,71 +2,84 @@ import { CodeEditor } from '@jupyterlab/codeeditor';
 import * as React from 'react';
 
 import { OPENQASM_MIME } from '../around/openqasm';
-import type { JobModel } from '../wire';
+import type { JobModel, ProgramText } from '../wire';
 import { save } from './actions';
+import { CircuitChoice } from './choice';
 import { drawing } from './circuit';
 import { CircuitView } from './circuitview';
 import { Section } from './facts';
-import { isText } from './program';
 import type { ITools } from './tools';
 
 /** What was submitted, circuit by circuit. */
 export function ProgramView(props: {
   job: JobModel;
+  program: ProgramText | null;
   sources: readonly Uint8Array[] | null;
   tools: ITools;
 }): React.ReactElement {
-  const { job, sources, tools } = props;
+  const { job, program, sources, tools } = props;
   const { trans } = tools;
   const [chosen, choose] = React.useState(0);
-  const source = sources?.[chosen];
-  const text = React.useMemo(() => {
-    return source && isText(job.format) ? new TextDecoder().decode(source) : null;
-  }, [source, job.format]);
-  const circuit = React.useMemo(() => {
-    return text !== null && job.format.startsWith('openqasm') ? drawing(text) : null;
-  }, [text, job.format]);
+  const circuit = program?.circuits[chosen];
+  const text = circuit?.text ?? null;
+  const drawn = React.useMemo(() => (text === null ? null : drawing(text)), [text]);
+  const isQpy = job.format === 'qpy';
+  const hidden = (program?.total ?? 0) - (program?.circuits.length ?? 0);
   return (
     <Section
       title={trans.__('Program')}
       actions={
-        source && (
-          <button
-            type="button"
-            className="jp-QPI-Action jp-mod-styled"
-            onClick={() => save(new Blob([source.slice()]), `${job.id}-${chosen}${suffix(job)}`)}
-          >
-            {trans.__('Download')}
-          </button>
-        )
+        <>
+          {text !== null && (
+            <Download
+              label={isQpy ? trans.__('OpenQASM 3') : trans.__('Download')}
+              parts={[text]}
+              name={`${job.id}-${chosen}${isQpy ? '.qasm' : suffix(job)}`}
+            />
+          )}
+          {isQpy &&
+            sources?.map((source, n) => (
+              <Download
+                key={String(n)}
+                label={sources.length > 1 ? trans.__('QPY %1', n + 1) : trans.__('QPY')}
+                parts={[source.slice()]}
+                name={`${job.id}-${n}.qpy`}
+              />
+            ))}
+        </>
       }
     >
-      {sources !== null && sources.length > 1 && (
-        <label className="jp-QPI-CircuitChoice">
-          {trans.__('Circuit')}{' '}
-          <select
-            className="jp-mod-styled"
-            value={chosen}
-            onChange={event => choose(Number(event.target.value))}
-          >
-            {sources.map((_, index) => (
-              <option key={String(index)} value={index}>
-                {index + 1}
-              </option>
-            ))}
-          </select>{' '}
-          {trans.__('of %1', sources.length)}
-        </label>
+      <CircuitChoice
+        count={program?.circuits.length ?? 0}
+        value={chosen}
+        choose={choose}
+        tools={tools}
+      />
+      {program === null && <p className="jp-QPI-Detail">{trans.__('Loading…')}</p>}
+      {(program?.problem || circuit?.problem) && (
+        <p className="jp-QPI-Detail">{program?.problem || circuit?.problem}</p>
       )}
-      {sources === null && <p className="jp-QPI-Detail">{trans.__('Loading…')}</p>}
-      {source && text === null && (
+      {hidden > 0 && (
         <p className="jp-QPI-Detail">
-          {trans.__('A QPY file of %1 bytes, which only Qiskit reads.', source.length)}
+          {trans._n('%1 more circuit is not shown.', '%1 more circuits are not shown.', hidden)}
         </p>
       )}
-      {circuit !== null && <CircuitView drawing={circuit} tools={tools} />}
+      {drawn !== null && <CircuitView drawing={drawn} tools={tools} />}
       {text !== null && <Code text={text} tools={tools} />}
     </Section>
+  );
+}
+
+function Download(props: { label: string; parts: BlobPart[]; name: string }): React.ReactElement {
+  const { label, name, parts } = props;
+  return (
+    <button
+      type="button"
+      className="jp-QPI-Action jp-mod-styled"
+      onClick={() => save(new Blob(parts), name)}
+    >
+      {label}
+    </button>
   );
 }
 

@@ -30,13 +30,14 @@ export class EventReader implements IDisposable {
     const last = this._last;
     this._last = Math.max(last ?? 0, event.seq);
     this._to.heard(event);
-    if (last !== null && event.prev > last) {
+    // Less than the last one: what came before it has been pruned from the lab's memory
+    if (last !== null && event.seq > last && event.prev !== last) {
       void this._fill(last);
     }
   }
 
   private _onState(): void {
-    const lost = this._manager.state.connection === 'lost';
+    const lost = ['lost', 'refused'].includes(this._manager.state.connection);
     if (this._wasLost && !lost) {
       if (this._last === null) {
         this._to.lost();
@@ -53,10 +54,12 @@ export class EventReader implements IDisposable {
       if (this._isDisposed) {
         return;
       }
-      this._last = Math.max(this._last ?? 0, page.cursor);
-      if (page.events.length === MOST) {
+      const [first] = page.events;
+      if (page.events.length === MOST || (first && first.prev !== after)) {
+        this._last = null;
         this._to.lost();
       } else {
+        this._last = Math.max(this._last ?? 0, page.events.at(-1)?.seq ?? after);
         page.events.forEach(event => void this._to.heard(event));
       }
     } catch {

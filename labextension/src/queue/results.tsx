@@ -2,8 +2,10 @@ import * as React from 'react';
 
 import type { JobModel } from '../wire';
 import { save, told } from './actions';
+import { CircuitChoice } from './choice';
 import { bars, countsCsv, type IBar } from './counts';
 import { Section } from './facts';
+import { IqResults } from './iqview';
 import type { JobDetail } from './jobmodel';
 import type { ITools } from './tools';
 
@@ -27,29 +29,11 @@ export function Results(props: {
       title={trans.__('Result')}
       actions={<Downloads job={job} model={model} tools={tools} />}
     >
-      {circuits.length > 1 && (
-        <label className="jp-QPI-CircuitChoice">
-          {trans.__('Circuit')}{' '}
-          <select
-            className="jp-mod-styled"
-            value={circuit}
-            onChange={event => choose(Number(event.target.value))}
-          >
-            {circuits.map((_, index) => (
-              <option key={String(index)} value={index}>
-                {index + 1}
-              </option>
-            ))}
-          </select>{' '}
-          {trans.__('of %1', circuits.length)}
-        </label>
-      )}
+      <CircuitChoice count={circuits.length} value={circuit} choose={choose} tools={tools} />
       {Object.keys(counts).length > 0 ? (
         <Histogram counts={counts} tools={tools} />
       ) : (
-        <p className="jp-QPI-Detail">
-          {trans.__('There are no counts, or too many, to draw here: take the dataset.')}
-        </p>
+        <IqResults model={model} tools={tools} />
       )}
     </Section>
   );

@@ -1,58 +1,89 @@
 import * as React from 'react';
 
-import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
-import { cancelJob, deleteJob } from './actions';
+import { endOrDelete } from './actions';
+import { EVERYTHING_OF_MINE, isNarrow } from './filters';
 import type { QueueModel } from './model';
+import { ROW, Row, rowId } from './row';
+import { type ISelection, NOTHING, only, stretched, toggled } from './selection';
+import { TableHead } from './tablehead';
 import { CommandIDs, type ITools } from './tools';
-import { jobNote, moment, number, wholeMoment } from './words';
 
-/** The height of a row (px); the style sheet has the same. */
-const ROW = 36;
 /** Rows drawn above and below what is in view. */
 const MORE = 4;
 
 interface IProps {
   readonly model: QueueModel;
+  readonly selection: ISelection;
+  readonly select: React.Dispatch<React.SetStateAction<ISelection>>;
   readonly tools: ITools;
+}
+
+/** The jobs that are chosen, as far as they are still here. */
+export function chosenJobs(model: QueueModel, selection: ISelection): readonly JobModel[] {
+  return [...selection.ids].flatMap(id => model.at(model.indexOf(id)) ?? []);
 }
 
 /** The jobs, of which only those in view are drawn. */
 export function JobTable(props: IProps): React.ReactElement {
-  const { model, tools } = props;
+  const { model, select, selection, tools } = props;
   const { trans } = tools;
   const grid = React.useRef<HTMLDivElement>(null);
   const [first, last] = useWindow(grid, model);
-  const [selected, select] = React.useState<string | null>(null);
   useAnchor(grid, model);
   React.useEffect(() => model.look(first, last), [model, first, last]);
 
   const open = (job: JobModel) => void tools.commands.execute(CommandIDs.openJob, { id: job.id });
+  const click = React.useCallback(
+    (job: JobModel, event: React.MouseEvent) => {
+      const more = event.ctrlKey || event.metaKey;
+      select(old => {
+        return event.shiftKey
+          ? stretched(old, job.id, model)
+          : more
+            ? toggled(old, job.id)
+            : only(job.id);
+      });
+    },
+    [model, select]
+  );
   const onKeyDown = (event: React.KeyboardEvent) => {
-    const now = selected === null ? -1 : model.indexOf(selected);
+    if (event.target instanceof HTMLElement && event.target.closest('[role="columnheader"]')) {
+      return; // the head's buttons have keys of their own
+    }
+    const now = selection.current === null ? -1 : model.indexOf(selection.current);
     const job = model.at(now);
     const next = target(event.key, now, model.length, last - first - 2 * MORE);
-    if (next !== null) {
-      select(model.at(next)?.id ?? null);
+    const there = next === null ? undefined : model.at(next);
+    if (next !== null && there) {
+      select(event.shiftKey ? stretched(selection, there.id, model) : only(there.id));
       show(grid.current, next);
     } else if (event.key === 'Enter' && job) {
       open(job);
-    } else if (event.key === 'Delete' && job) {
-      void (jobRow(job, trans).cancellable ? cancelJob(tools, job) : deleteJob(tools, job));
+    } else if (event.key === ' ' && job) {
+      select(toggled(selection, job.id));
+    } else if (event.key === 'Escape') {
+      select(NOTHING);
+    } else if (event.key === 'Delete') {
+      void endOrDelete(tools, chosenJobs(model, selection));
     } else {
       return;
     }
     event.preventDefault();
   };
 
+  const { current } = selection;
+  let active: string | undefined;
   const rows: React.ReactElement[] = [];
   const slots = last - first + 1;
   for (let index = first; index <= Math.min(last, model.length - 1); index += 1) {
     const job = model.at(index);
     if (job) {
-      const own = { index, job, model, open, select, tools, selected: job.id === selected };
+      active = job.id === current ? rowId(current) : active;
+      const selected = selection.ids.has(job.id);
+      const own = { index, job, model, open, click, tools, selected };
       // A row that leaves the window is the one that comes in at its other end.
-      rows.push(<Row key={index % slots} {...own} />);
+      rows.push(<Row key={index % slots} {...own} current={job.id === current} />);
     }
   }
   return (
@@ -62,16 +93,19 @@ export function JobTable(props: IProps): React.ReactElement {
         className="jp-QPI-TableScroll"
         role="grid"
         aria-label={trans.__('Jobs')}
+        aria-multiselectable="true"
         aria-rowcount={model.complete ? model.length + 1 : -1}
         aria-busy={model.loading}
-        {...(selected !== null && { 'aria-activedescendant': rowId(selected) })}
+        aria-activedescendant={active}
         tabIndex={0}
         onKeyDown={onKeyDown}
       >
-        <Header tools={tools} />
-        <div role="rowgroup" className="jp-QPI-TableRows" style={{ height: model.length * ROW }}>
-          {rows}
-        </div>
+        <TableHead model={model} tools={tools} onSort={() => grid.current?.scrollTo({ top: 0 })} />
+        {rows.length > 0 && (
+          <div role="rowgroup" className="jp-QPI-TableRows" style={{ height: model.length * ROW }}>
+            {rows}
+          </div>
+        )}
       </div>
       {model.length === 0 && model.complete && model.problem === null && (
         <Empty model={model} tools={tools} />
@@ -80,136 +114,31 @@ export function JobTable(props: IProps): React.ReactElement {
   );
 }
 
-function Header(props: { tools: ITools }): React.ReactElement {
-  const { trans } = props.tools;
-  const heads = [
-    ['state', trans.__('State')],
-    ['name', trans.__('Name and tags')],
-    ['qpu', trans.__('QPU')],
-    ['owner', trans.__('Owner')],
-    ['shots', trans.__('Shots')],
-    ['at', trans.__('Submitted')],
-    ['detail', trans.__('What it waits for, or came to')]
-  ] as const;
-  return (
-    <div role="rowgroup" className="jp-QPI-TableHead">
-      <div role="row" aria-rowindex={1} className="jp-QPI-JobRow">
-        {heads.map(([name, text]) => (
-          <span
-            key={name}
-            role="columnheader"
-            data-column={name}
-            {...(name === 'at' && { 'aria-sort': 'descending' as const })}
-          >
-            {text}
-            {name === 'at' && ' ↓'}
-          </span>
-        ))}
-      </div>
-    </div>
-  );
-}
-
-function Empty(props: IProps): React.ReactElement {
+function Empty(props: { model: QueueModel; tools: ITools }): React.ReactElement {
   const { model } = props;
   const { trans } = props.tools;
-  const { mine, ...others } = model.filters;
-  const filtered = Object.values(others).some(value => value !== null && value.length > 0);
-  return (
-    <p className="jp-QPI-QueueEmpty">
-      {filtered
-        ? trans.__('No job is like that. Take a filter away to see more.')
-        : mine
-          ? trans.__('No jobs yet. Submit one from a notebook with %%qpi_submit.')
-          : trans.__('No jobs yet.')}
-    </p>
-  );
-}
-
-interface IRowProps extends IProps {
-  readonly index: number;
-  readonly job: JobModel;
-  readonly selected: boolean;
-  open(job: JobModel): void;
-  select(id: string): void;
-}
-
-/** Drawn anew only where its job, its place or its selection changed. */
-const Row = React.memo(
-  function JobRow(props: IRowProps): React.ReactElement {
-    const { index, job, model, tools } = props;
-    const row = jobRow(job, tools.trans);
-    const note = jobNote(job, tools.trans);
+  const { mine } = model.filters;
+  if (isNarrow(model.filters)) {
     return (
-      <div
-        id={rowId(job.id)}
-        role="row"
-        aria-rowindex={index + 2}
-        aria-selected={props.selected}
-        className="jp-QPI-JobRow"
-        data-key={job.id}
-        data-tone={row.tone}
-        style={{ transform: `translateY(${index * ROW}px)` }}
-        onClick={() => props.select(job.id)}
-        onDoubleClick={() => props.open(job)}
-      >
-        <span role="gridcell" data-column="state">
-          <span className="jp-QPI-Dot" aria-hidden="true" />
-          {row.state}
-        </span>
-        <span role="gridcell" data-column="name">
-          <button
-            type="button"
-            className="jp-QPI-Link"
-            tabIndex={-1}
-            title={row.title}
-            onClick={() => props.open(job)}
-          >
-            {row.title}
-          </button>
-          {job.tags.map(tag => (
-            <button
-              type="button"
-              key={tag}
-              className="jp-QPI-Chip"
-              tabIndex={-1}
-              title={tools.trans.__('Only jobs tagged %1', tag)}
-              onClick={() =>
-                void model.filter({ tags: [...new Set([...model.filters.tags, tag])] })
-              }
-            >
-              {tag}
-            </button>
-          ))}
-        </span>
-        <span role="gridcell" data-column="qpu">
-          {job.qpu}
-        </span>
-        <span role="gridcell" data-column="owner">
-          {job.owner}
-        </span>
-        <span role="gridcell" data-column="shots">
-          {number(job.shots)}
-        </span>
-        <span role="gridcell" data-column="at" title={wholeMoment(job.submitted_at)}>
-          {moment(job.submitted_at)}
-        </span>
-        <span role="gridcell" data-column="detail" title={note}>
-          {job.phase === 'running' && <Progress job={job} />}
-          {note}
-        </span>
+      <div className="jp-QPI-QueueEmpty">
+        <p>{trans.__('No job is like that.')}</p>
+        <button
+          type="button"
+          className="jp-QPI-Action jp-mod-styled"
+          onClick={() => void model.filter({ ...EVERYTHING_OF_MINE, mine })}
+        >
+          {trans.__('Clear filters')}
+        </button>
       </div>
     );
-  },
-  (a, b) => a.job === b.job && a.index === b.index && a.selected === b.selected
-);
-
-function Progress(props: { job: JobModel }): React.ReactElement {
-  return <progress max={1} value={props.job.progress} aria-label={props.job.name} />;
-}
-
-function rowId(id: string): string {
-  return `jp-QPI-row-${id}`;
+  }
+  return (
+    <p className="jp-QPI-QueueEmpty">
+      {mine
+        ? trans.__('No jobs yet. Submit one from a notebook with %%qpi_submit.')
+        : trans.__('No jobs yet.')}
+    </p>
+  );
 }
 
 /** Where a key leads to from row `now`; null if it is none of those that move. */

@@ -1,10 +1,16 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
-import type * as React from 'react';
+import * as React from 'react';
 
+import { handFocus, keepFocus } from '../focus';
+import { jobRow } from '../rows';
+import { hasEnded } from '../topics';
+import type { JobModel } from '../wire';
+import { cancelJobs, deleteJobs } from './actions';
 import { FilterBar } from './filterbar';
 import { useSignalFrame } from './frame';
 import type { QueueModel } from './model';
-import { JobTable } from './table';
+import { NOTHING } from './selection';
+import { chosenJobs, JobTable } from './table';
 import type { ITools } from './tools';
 
 /** The queue tab: filters above, the table of jobs below. */
@@ -15,6 +21,7 @@ export class QueueView extends ReactWidget {
   ) {
     super();
     this.addClass('jp-QPI-Queue');
+    keepFocus(this.node, () => this._grid);
     void _model.reload();
   }
 
@@ -24,37 +31,58 @@ export class QueueView extends ReactWidget {
   }
 
   protected override onActivateRequest(): void {
-    this.node.querySelector<HTMLElement>('[role="grid"]')?.focus();
+    void handFocus(this, () => this._grid);
   }
 
   protected override render(): React.ReactElement {
     return <Queue model={this._model} tools={this._tools} />;
   }
+
+  private get _grid(): HTMLElement | null {
+    return this.node.querySelector('[role="grid"]');
+  }
 }
 
 function Queue(props: { model: QueueModel; tools: ITools }): React.ReactElement {
   const { model, tools } = props;
+  const [selection, select] = React.useState(NOTHING);
   useSignalFrame(model.changed);
   return (
     <>
       <FilterBar model={model} tools={tools} />
-      <JobTable model={model} tools={tools} />
-      <Footer model={model} tools={tools} />
+      <JobTable model={model} tools={tools} selection={selection} select={select} />
+      <Footer model={model} tools={tools}>
+        <Chosen
+          jobs={chosenJobs(model, selection)}
+          model={model}
+          tools={tools}
+          clear={() => select(NOTHING)}
+        />
+      </Footer>
     </>
   );
 }
 
 /** How much is here, and why not more. */
-function Footer(props: { model: QueueModel; tools: ITools }): React.ReactElement {
+function Footer(props: {
+  model: QueueModel;
+  tools: ITools;
+  children: React.ReactNode;
+}): React.ReactElement {
   const { model } = props;
   const { trans } = props.tools;
-  const here = model.length.toLocaleString();
+  const { by, descending } = model.order;
+  const count = (model.total ?? model.length).toLocaleString();
+  const sure = model.total !== null || model.complete;
   return (
     <div className="jp-QPI-QueueFooter">
       <span role="status">
-        {model.total !== null && trans.__('%1 jobs, newest first', model.total.toLocaleString())}
-        {model.total === null && model.complete && trans.__('%1 jobs, newest first', here)}
-        {model.total === null && !model.complete && trans.__('%1 jobs so far, newest first', here)}
+        {[
+          sure ? trans.__('%1 jobs', count) : trans.__('%1 jobs so far', count),
+          by === 'submitted' && descending ? trans.__('newest first') : ''
+        ]
+          .filter(Boolean)
+          .join(', ')}
       </span>
       {model.loading && <span>{trans.__('Loading…')}</span>}
       {model.problem !== null && (
@@ -69,9 +97,53 @@ function Footer(props: { model: QueueModel; tools: ITools }): React.ReactElement
           </button>
         </span>
       )}
-      <span className="jp-QPI-Hint">
-        {trans.__('↑ ↓ choose, Enter opens, Delete cancels or deletes')}
-      </span>
+      {props.children}
     </div>
+  );
+}
+
+/** What can be done with the chosen jobs; without any, the keys to know. */
+function Chosen(props: {
+  jobs: readonly JobModel[];
+  model: QueueModel;
+  tools: ITools;
+  clear: () => void;
+}): React.ReactElement {
+  const { jobs, model, tools } = props;
+  const { trans } = tools;
+  const own = jobs.filter(job => model.mayChange(job));
+  const going = own.filter(job => jobRow(job, trans).cancellable);
+  const ended = own.filter(hasEnded);
+  if (jobs.length === 0) {
+    return (
+      <span className="jp-QPI-Hint">
+        {trans.__('↑ ↓ choose, with Shift several, Enter opens, Delete cancels or deletes')}
+      </span>
+    );
+  }
+  const buttons: [number, string, () => void][] = [
+    [
+      going.length,
+      trans._n('Cancel one job', 'Cancel %1 jobs', going.length),
+      () => void cancelJobs(tools, going)
+    ],
+    [
+      ended.length,
+      trans._n('Delete one job', 'Delete %1 jobs', ended.length),
+      () => void deleteJobs(tools, ended)
+    ],
+    [jobs.length, trans.__('Choose none'), props.clear]
+  ];
+  return (
+    <section className="jp-QPI-Chosen" aria-label={trans.__('Chosen jobs')}>
+      <span>{trans._n('one job chosen', '%1 jobs chosen', jobs.length)}</span>
+      {buttons
+        .filter(([count]) => count > 0)
+        .map(([, label, act]) => (
+          <button type="button" key={label} className="jp-QPI-Action jp-mod-styled" onClick={act}>
+            {label}
+          </button>
+        ))}
+    </section>
   );
 }

@@ -17,7 +17,7 @@ const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle:
 const NUMBER = new Intl.NumberFormat();
 
 /** A moment in the reader's own time zone: today only the time, long ago only the day. */
-export function moment(at: string, now: number = Date.now()): string {
+export function moment(at: string, now: number): string {
   const date = new Date(at);
   if (Math.abs(now - date.getTime()) > 300 * DAY) {
     return DATE.format(date);
@@ -50,12 +50,12 @@ export function span(seconds: number, trans: TranslationBundle): string {
 }
 
 /** What a job waits for, how far it is, or what it came to: one line. */
-export function jobNote(job: JobModel, trans: TranslationBundle): string {
+export function jobNote(job: JobModel, now: number, trans: TranslationBundle): string {
   if (job.error) {
     return job.error.message;
   }
   if (job.status === 'pending' && job.reason) {
-    return [place(job.reason, trans), job.reason.message, eta(job.reason, trans)]
+    return [place(job.reason, trans), job.reason.message, eta(job.reason, now, trans)]
       .filter(Boolean)
       .join(' · ');
   }
@@ -70,11 +70,11 @@ export function place(reason: WaitReason, trans: TranslationBundle): string {
 }
 
 /** When the wait is expected to end, with how far off the lab's guesses were lately. */
-export function eta(reason: WaitReason, trans: TranslationBundle): string {
+export function eta(reason: WaitReason, now: number, trans: TranslationBundle): string {
   if (reason.about_at === null) {
     return '';
   }
-  const at = moment(reason.about_at);
+  const at = moment(reason.about_at, now);
   return reason.error_s === null
     ? trans.__('about %1', at)
     : trans.__('about %1 ± %2', at, span(reason.error_s, trans));

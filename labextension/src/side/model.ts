@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { type IJobRow, jobRow, qpuRow, type Tone } from '../rows';
-import type { AccountModel, BookingModel, JobModel, QpuModel } from '../wire';
+import type { AccountModel, BookingModel, JobModel, QpuModel, QpuSession } from '../wire';
 import { duration, ends, moment, starts } from '../words';
 
 /** What the card of a QPU says. */
@@ -28,15 +28,32 @@ export function qpuCard(
   const { state, tone, detail } = qpuRow(qpu, trans);
   const its = bookings.filter(booking => booking.qpu === qpu.name && ends(booking) > now);
   const held = its.find(booking => starts(booking) <= now);
+  const { session } = qpu;
+  const taken = session ? Math.max(now, Date.parse(session.until)) : now;
+  const free = freeFrom(its, taken);
   return {
     name: qpu.name,
     state,
     tone,
     detail,
-    holder: held ? holderOf(held, now, trans) : freeUntil(its[0], now, trans),
-    mine: held?.mine ?? false,
-    nextFree: held ? trans.__('Next free %1', moment(freeFrom(its, now), now)) : ''
+    holder: session
+      ? sessionOf(session, now, trans)
+      : held
+        ? holderOf(held, now, trans)
+        : freeUntil(its[0], now, trans),
+    mine: session?.mine ?? held?.mine ?? false,
+    nextFree: (session ? free > taken : held) ? trans.__('Next free %1', moment(free, now)) : ''
   };
+}
+
+/** Who is in a session on a QPU, within a booking or outside of any. */
+function sessionOf(session: QpuSession, now: number, trans: TranslationBundle): string {
+  const until = moment(Date.parse(session.until), now);
+  if (session.mine) {
+    return trans.__('In your session until %1 at the latest', until);
+  }
+  const who = session.holder ?? trans.__('Somebody else');
+  return trans.__('%1, in a session until %2 at the latest', who, until);
 }
 
 function holderOf(booking: BookingModel, now: number, trans: TranslationBundle): string {
@@ -58,7 +75,7 @@ function freeUntil(next: BookingModel | undefined, now: number, trans: Translati
   return trans.__('Free until %1, then %2', moment(starts(next), now), who);
 }
 
-/** When the bookings that follow each other without a pause end. */
+/** When the bookings that follow `now`, and each other, without a pause end. */
 function freeFrom(bookings: readonly BookingModel[], now: number): number {
   return bookings.reduce(
     (free, booking) => (starts(booking) <= free ? Math.max(free, ends(booking)) : free),

@@ -1,9 +1,9 @@
-import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type * as React from 'react';
 
+import { Act } from '../act';
 import { logoAddress } from '../around/settings';
-import { messageOf } from '../request';
 import type { Tone } from '../rows';
 import type { BookingModel, JobModel, NoticeModel } from '../wire';
 import { moment } from '../words';
@@ -31,7 +31,7 @@ export function Header({ context }: { context: ISideContext }): React.ReactEleme
   const { settings, trans } = context;
   const logo = logoAddress(settings.values.logoUrl);
   return (
-    <header className="jp-QPI-Header">
+    <div className="jp-QPI-Header">
       <div className="jp-QPI-Lab">
         {logo && <img src={logo} alt="" className="jp-QPI-Logo" />}
         <h1 title={settings.values.labName}>
@@ -43,7 +43,7 @@ export function Header({ context }: { context: ISideContext }): React.ReactEleme
         <Open context={context} command="qpi:open-queue" label={trans.__('Jobs')} />
         <Open context={context} command="qpi:open-admin" label={trans.__('Administration')} />
       </nav>
-    </header>
+    </div>
   );
 }
 
@@ -62,6 +62,18 @@ export function ConnectionNote(props: { context: ISideContext; now: number }): R
           </strong>{' '}
           {lastSeen !== null && trans.__('What is shown may be old.')}
           {problem && <div className="jp-QPI-Detail">{problem}</div>}
+          <Act label={trans.__('Try again')} act={() => manager.refresh()} />
+        </>
+      )}
+      {connection === 'refused' && (
+        <>
+          <strong>{trans.__('The lab does not let you in any more.')}</strong>{' '}
+          {problem && <div className="jp-QPI-Detail">{problem}</div>}
+          <div className="jp-QPI-Detail">
+            {trans.__(
+              'Your session or your token has ended. Reload the page to sign in again; if that does not help, ask the managers of the lab for access.'
+            )}
+          </div>
           <Act label={trans.__('Try again')} act={() => manager.refresh()} />
         </>
       )}
@@ -247,6 +259,7 @@ export function TimeSection({ context, sections }: IPart): React.ReactElement {
   return (
     <Section name="time" title={trans.__('My QPU time')} sections={sections}>
       <p className="jp-QPI-Empty">{account ? balanceText(account, trans) : none}</p>
+      <Open context={context} command="qpi:open-account" label={trans.__('My account')} />
     </Section>
   );
 }
@@ -317,23 +330,4 @@ function Open(props: {
       {label}
     </button>
   ) : null;
-}
-
-/** A button whose failure is told in the words of whoever refused. */
-function Act(props: {
-  label: string;
-  name?: string;
-  act: () => Promise<void>;
-}): React.ReactElement {
-  const press = () => props.act().catch(error => void Notification.error(messageOf(error)));
-  return (
-    <button
-      type="button"
-      className="jp-QPI-Action jp-mod-styled"
-      aria-label={props.name ?? props.label}
-      onClick={() => void press()}
-    >
-      {props.label}
-    </button>
-  );
 }

@@ -8,6 +8,7 @@ import type * as React from 'react';
 import { useEffect, useState } from 'react';
 
 import type { ILabSettings } from '../around/settings';
+import { keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
 import { Figures } from './figures';
 import {
@@ -44,6 +45,7 @@ export class SideView extends ReactWidget {
     this._figures = new Figures(manager.request, names, () => !this.isVisible);
     manager.changed.connect(this._figures.want, this._figures);
     this.addClass('jp-QPI-Side');
+    keepFocus(this.node, () => this.node.parentElement);
   }
 
   override dispose(): void {

@@ -35,8 +35,23 @@ describe('a circuit', () => {
     ]);
   });
 
+  it('is drawn as Qiskit writes it: with parameters, gates of its own and brackets in brackets', () => {
+    const found = drawing(`OPENQASM 3.0; include "stdgates.inc"; input float[64] theta;
+      gate rzx_4(_gate_p_0) _gate_q_0, _gate_q_1 { h _gate_q_1; cx _gate_q_0, _gate_q_1; }
+      bit[2] meas; qubit[2] q;
+      rz((theta + pi)/2) q[0]; rzx_4(cos(2*(theta))) q[0], q[1]; barrier q[0], q[1];
+      meas[0] = measure q[0]; meas[1] = measure q[1];`);
+    expect(found?.steps.map(step => [step.wires, step.label])).toEqual([
+      [[0], 'rz'],
+      [[0, 1], 'rzx_4'],
+      [[0, 1], 'barrier'],
+      [[0], 'M'],
+      [[1], 'M']
+    ]);
+  });
+
   it.each([
-    ['a definition', 'qubit q; gate g a { x a; } g q;'],
+    ['a branch', 'qubit q; bit c; if (c) { x q; }'],
     ['a wire that is not there', 'qubit q; x r;'],
     ['too many wires', 'qubit[500] q; h q;'],
     ['too many steps', `qubit q; ${'x q;'.repeat(500)}`],

@@ -2,6 +2,7 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
+import { iqPlane } from '../../src/queue/iq';
 import { JobDetail } from '../../src/queue/jobmodel';
 import { resubmission, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
@@ -51,6 +52,64 @@ describe('a program', () => {
     expect([text.options, text.group]).toEqual([{ shots: 7 }, 'qed']);
     const qpy = resubmission(job({ format: 'qpy' }), provenance, [new Uint8Array([0, 255])]);
     expect(qpy.program).toEqual({ format: 'qpy', data: ['AP8='] });
+  });
+});
+
+describe('points of a level-1 result', () => {
+  const experiment = (meas_return: string, memory: unknown) => ({
+    meas_level: 1,
+    meas_return,
+    truncated: false,
+    data: { memory },
+    header: { memory_slots: 2 }
+  });
+
+  it('are those of one classical bit, in a square that holds them all', () => {
+    const shots = [
+      [
+        [0, 0],
+        [1, 2]
+      ],
+      [
+        [0, 0],
+        [3, -4]
+      ],
+      [
+        [0, 0],
+        [2, 0]
+      ]
+    ];
+    const plane = iqPlane(experiment('single', shots), 1);
+    expect(plane?.points).toEqual([
+      [1, 2],
+      [3, -4],
+      [2, 0]
+    ]);
+    expect([plane?.centre, plane?.averaged, plane?.total]).toEqual([[2, -1], false, 3]);
+    expect(plane?.reach).toBeCloseTo(3.24);
+  });
+
+  it('are one point where the shots were averaged', () => {
+    const plane = iqPlane(
+      experiment('avg', [
+        [3, 4],
+        [1, 1]
+      ]),
+      0
+    );
+    expect([plane?.points, plane?.averaged, plane?.reach]).toEqual([[[3, 4]], true, 2.5]);
+  });
+
+  it('are drawn in part where they are very many', () => {
+    const shots = Array.from({ length: 10_000 }, (_, n) => [[n, 0]]);
+    const plane = iqPlane(experiment('single', shots), 0);
+    expect([plane?.total, plane?.points.length]).toEqual([10_000, 3334]);
+  });
+
+  it('are none at level 2, or where the result had no room for them', () => {
+    expect(iqPlane({ ...experiment('single', []), meas_level: 2 }, 0)).toBeNull();
+    expect(iqPlane(experiment('single', undefined), 0)).toBeNull();
+    expect(iqPlane(experiment('single', [['x']]), 0)).toBeNull();
   });
 });
 

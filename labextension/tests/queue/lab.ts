@@ -1,5 +1,5 @@
 import { Signal } from '@lumino/signaling';
-
+import { type Column, compare } from '../../src/queue/order';
 import type { ILabManager, ILabState } from '../../src/tokens';
 import type { EventModel, JobModel } from '../../src/wire';
 import { job } from '../faults';
@@ -96,6 +96,11 @@ export class QueueLab {
         (!query.has('status') || entry.status === query.get('status')) &&
         (!query.has('name') || entry.name.includes(query.get('name') ?? ''))
     );
+    const order = {
+      by: query.get('sort') as Column,
+      descending: query.get('descending') === 'true'
+    };
+    fit.sort((a, b) => compare(a, b, order));
     const end = start + limit;
     const next = end < fit.length ? String(end) : null;
     return { jobs: fit.slice(start, end), next, total: query.has('name') ? null : fit.length };

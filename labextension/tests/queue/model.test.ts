@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Bin, GRACE } from '../../src/queue/bin';
+import type { ITableView } from '../../src/queue/kept';
 import { PAGE, QueueModel } from '../../src/queue/model';
+import { event } from '../faults';
 import { numbered, QueueLab } from './lab';
 
 describe('QueueModel', () => {
@@ -158,6 +160,23 @@ describe('QueueModel', () => {
     expect(ids()).toEqual(['j3', 'j2', 'j1']);
   });
 
+  it.each([
+    ['some', [{ seq: 8, prev: 0, at: '', kind: 'qpu.changed', job_id: null, qpu: null, data: {} }]],
+    ['all', []]
+  ])('asks for everything anew where the lab has pruned %s of the gap', async (_, missed) => {
+    await opened(2);
+    lab.say({ seq: 5, kind: 'qpu.changed' });
+    lab.missed = missed;
+    lab.jobs.unshift(numbered(3));
+    lab.connect('lost');
+    lab.connect('connected');
+    await settled();
+    lab.missed = [{ ...event({ seq: 9, prev: 0, kind: 'qpu.changed' }) }];
+    lab.say({ seq: 9, prev: 0, kind: 'qpu.changed' });
+    await settled();
+    expect(ids()).toEqual(['j3', 'j2', 'j1']);
+  });
+
   it('asks what it missed when the lab is back', async () => {
     await opened(1);
     lab.say({ seq: 7, kind: 'qpu.changed' });
@@ -199,5 +218,40 @@ describe('QueueModel', () => {
     await gone;
     expect(lab.asked).toContain('DELETE jobs/j1');
     expect(lab.jobs.map(job => job.id)).toEqual(['j2']);
+  });
+
+  it('is sorted by the lab, over its pages', async () => {
+    await opened(3 * PAGE);
+    await model.sort({ by: 'name', descending: false });
+    model.look(model.length - 1, model.length - 1);
+    await settled();
+    expect(lists().at(-1)).toContain('sort=name&descending=false');
+    expect(ids().slice(0, 4)).toEqual(['j1', 'j10', 'j100', 'j101']);
+  });
+
+  it('puts a new job where the order has it, and moves one that has changed', async () => {
+    await opened(3);
+    await model.sort({ by: 'state', descending: false });
+    expect(ids()).toEqual(['j3', 'j2', 'j1']);
+    const ended = { status: 'completed', phase: 'completed', version: 2, owner: 'ada' };
+    lab.say({ seq: 1, job_id: 'j3', data: ended });
+    expect(ids()).toEqual(['j2', 'j1', 'j3']);
+    lab.jobs.unshift(numbered(4));
+    lab.say({ seq: 2, kind: 'job.submitted', job_id: 'j4', data: { owner: 'ada' } });
+    await settled();
+    expect(ids()).toEqual(['j4', 'j2', 'j1', 'j3']);
+    expect(model.total).toBe(4);
+  });
+
+  it('says what is to be kept of the view', async () => {
+    await opened(1);
+    const kept: ITableView[] = [];
+    model.viewChanged.connect((_, view) => kept.push(view));
+    await model.filter({ tags: ['a'] });
+    await model.sort({ by: 'shots', descending: true });
+    expect(kept.at(-1)).toMatchObject({
+      filters: { tags: ['a'] },
+      order: { by: 'shots', descending: true }
+    });
   });
 });

@@ -251,6 +251,8 @@ function mount(el, { state, tabs }, cancel = null) {
   const fact = make("span", { class: "qpi-facts" });
   const time = make("span", { class: "qpi-time" });
   const button = make("button", { type: "button", class: "qpi-cancel" }, "Cancel");
+  // Shown where the lab's panel is in the page: it hears the event
+  const open = make("button", { type: "button", class: "qpi-open" }, "Open job");
   const body = make("div");
   let shown = null;
   let since = 0;
@@ -287,7 +289,10 @@ function mount(el, { state, tabs }, cancel = null) {
   };
 
   button.addEventListener("click", () => { button.disabled = true; cancel(); });
-  root.append(make("header", {}, word, title, fact, time, button), body, said);
+  open.addEventListener("click", () => {
+    open.dispatchEvent(new CustomEvent("qpi:open-job", { bubbles: true, composed: true, detail: { id: current.id } }));
+  });
+  root.append(make("header", {}, word, title, fact, time, open, button), body, said);
   el.replaceChildren(root);
   update(state, tabs);
   const clock = setInterval(() => { if (!current.final) tick(); }, 100);

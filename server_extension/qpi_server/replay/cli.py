@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from qpi_jupyter.core.planner import Policy
 from qpi_server.app import QPIServer
 from qpi_server.service.lab import DATABASE
-from qpi_server.settings import SettingsError, allowed, convert, own_traits
 
+from .policies import parse_policy
 from .report import figures, table
 from .simulate import simulate
 from .trace import Trace, of_lab, synthetic
@@ -49,33 +47,11 @@ def replay(lab: QPIServer, options: argparse.Namespace) -> int:
     return 0
 
 
-def parse_policy(spec: str, current: Policy) -> Policy:
-    """The policy that ``spec`` describes.
-
-    Raises
-    ------
-    SettingsError
-        it names something else than a policy has, or a value that cannot be used.
-    """
-    if spec == "current":
-        return current
-    traits = own_traits(QPIServer)
-    names = [field.name for field in fields(Policy) if field.name in traits]
-    changes = {}
-    for part in spec.split(","):
-        name, _, text = (piece.strip() for piece in part.partition("="))
-        if name not in names:
-            raise SettingsError(f"--policy {spec}: there is no {name!r} in a policy. Allowed: {', '.join(names)}.")
-        if not text:
-            raise SettingsError(f"--policy {spec}: {name} needs a value: {allowed(name, traits[name])}.")
-        changes[name] = convert(name, traits[name], text, f"--policy {spec}")
-    return replace(current, **changes)
-
-
 def _trace(lab: QPIServer, options: argparse.Namespace) -> Trace:
     if options.synthetic:
         return synthetic(options.seed)
-    return of_lab(Path(lab.lab_dir) / DATABASE, options.days, datetime.now(UTC))
+    now = datetime.now(UTC)
+    return of_lab(Path(lab.lab_dir) / DATABASE, now - timedelta(days=options.days), now)
 
 
 def _positive(text: str) -> float:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from qpi_jupyter.core.bookings import Booking
+from qpi_jupyter.core.jobs import Job
 
 from .simulate import Outcome, Run
 from .trace import Trace
 
+K = TypeVar("K", bound=Hashable)
 CLASSES = ("heavy", "regular", "light")
 
 
 def figures(trace: Trace, outcome: Outcome) -> dict[str, Any]:
     """Everything that the table shows and more, for programs; durations in seconds."""
-    groups = _by_class(outcome.runs)
+    groups = _by_class(outcome.runs) | _by_priority(outcome.runs)
     own = set(_in_own_booking(outcome))
     groups["in own booking"] = [run for run in outcome.runs if run.job.id in own]
     late = [kept.late_s for kept in outcome.bookings if kept.late_s > 0]
@@ -27,6 +29,7 @@ def figures(trace: Trace, outcome: Outcome) -> dict[str, Any]:
         "jobs": len(outcome.runs),
         "never_ran": outcome.never,
         "waits": {"everybody": _waits(outcome.runs), **{name: _waits(runs) for name, runs in groups.items()}},
+        "people": {person: _waits(runs) for person, runs in sorted(_by(outcome.runs, lambda job: job.owner).items())},
         "utilisation": _utilisation(trace, outcome.runs),
         "fairness": _fairness(outcome.runs),
         "bookings": {
@@ -83,6 +86,19 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds:.1f} s"
 
 
+def _by(runs: Sequence[Run], key: Callable[[Job], K]) -> dict[K, list[Run]]:
+    groups: dict[K, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[key(run.job)].append(run)
+    return groups
+
+
+def _by_priority(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The highest first; nothing where all have the same."""
+    found = _by(runs, lambda job: job.priority)
+    return {f"priority {level}": found[level] for level in sorted(found, reverse=True)} if len(found) > 1 else {}
+
+
 def _by_class(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Heavy: those who together used the first half of the QPU time; light: the last tenth; regular: between."""
     used: dict[str, float] = defaultdict(float)
@@ -93,10 +109,8 @@ def _by_class(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for person, seconds in sorted(used.items(), key=lambda item: (-item[1], item[0])):
         kind[person] = CLASSES[(before >= 0.5 * total) + (before >= 0.9 * total)]
         before += seconds
-    groups: dict[str, list[Run]] = {name: [] for name in CLASSES}
-    for run in runs:
-        groups[kind[run.job.owner]].append(run)
-    return groups
+    found = _by(runs, lambda job: kind[job.owner])
+    return {name: found.get(name, []) for name in CLASSES}
 
 
 def _in_own_booking(outcome: Outcome) -> Iterator[str]:

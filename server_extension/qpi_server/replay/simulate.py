@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -74,9 +74,9 @@ class _Kind(IntEnum):
     LOOK = 5
 
 
-def simulate(trace: Trace, policy: Policy) -> Outcome:
-    """Every job of ``trace`` under ``policy``."""
-    lanes = [Lane(name, places, policy, trace) for name, places in trace.qpus.items()]
+def simulate(trace: Trace, policy: Policy, began: Callable[[], None] = lambda: None) -> Outcome:
+    """Every job of ``trace`` under ``policy``; ``began`` is called for each that starts."""
+    lanes = [Lane(name, places, policy, trace, began) for name, places in trace.qpus.items()]
     for lane in lanes:
         lane.run()
     return Outcome(
@@ -164,8 +164,11 @@ class _Shares:
 class Lane:
     """One QPU from the first event to the last."""
 
-    def __init__(self, qpu: str, places: int, policy: Policy, trace: Trace) -> None:
+    def __init__(
+        self, qpu: str, places: int, policy: Policy, trace: Trace, began: Callable[[], None] = lambda: None
+    ) -> None:
         self.qpu, self.policy = qpu, policy
+        self._began = began
         self.queue = _Queue()
         self.runs: list[Run] = []
         self._free = places
@@ -262,6 +265,7 @@ class Lane:
             self._free -= 1
             run = Run(job=job, started_at=now, ended_at=now + timedelta(seconds=self._busy_s[job.id]))
             self.runs.append(run)
+            self._began()
             self._running[job.id] = run
             self._push(run.ended_at, _Kind.END, run)
 

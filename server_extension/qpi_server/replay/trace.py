@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, func, select
+from sqlalchemy import ColumnElement, Connection, and_, create_engine, func, select
 
 from qpi_jupyter.core.bookings import Booking, BookingMode
-from qpi_jupyter.core.errors import Conflict, NotFound
+from qpi_jupyter.core.errors import Conflict, NotFound, TooLarge
 from qpi_jupyter.core.jobs import Job
 from qpi_server.store.migrate import schema_version
 from qpi_server.store.schema import SCHEMA_VERSION, bookings, drivers, jobs, qpus
@@ -52,8 +52,8 @@ class Trace:
     bookings: list[TraceBooking] = field(default_factory=list)
 
 
-def of_lab(database: Path, days: float, now: datetime) -> Trace:
-    """The last ``days`` of a lab, read and not changed; jobs that never ran are left out.
+def of_lab(database: Path, since: datetime, until: datetime, *, at_most: int | None = None) -> Trace:
+    """What was submitted to a lab between two moments, read and not changed; jobs that never ran are left out.
 
     Raises
     ------
@@ -61,6 +61,8 @@ def of_lab(database: Path, days: float, now: datetime) -> Trace:
         there is no lab.
     Conflict
         another version of this software wrote it.
+    TooLarge
+        there are more than ``at_most`` jobs.
     """
     if not database.is_file():
         raise NotFound(f"There is no lab in {database.parent}.")
@@ -72,11 +74,13 @@ def of_lab(database: Path, days: float, now: datetime) -> Trace:
                 raise Conflict(
                     f"{database} has schema {found}, not {SCHEMA_VERSION}: start a lab of this version on it first."
                 )
-            since = now - timedelta(days=days)
+            jobs_then = _ran(since, until)
+            if at_most is not None:
+                _check_count(connection, jobs_then, at_most)
             return Trace(
                 qpus=dict(_places(connection)),
-                jobs=list(_past_jobs(connection, since)),
-                bookings=list(_past_bookings(connection, since)),
+                jobs=list(_past_jobs(connection, jobs_then)),
+                bookings=list(_past_bookings(connection, since, until)),
             )
     finally:
         engine.dispose()
@@ -91,14 +95,27 @@ def _places(connection: Connection) -> Iterator[tuple[str, int]]:
         yield name, max(int(count), 1) if kind == "pool" else 1
 
 
-def _past_jobs(connection: Connection, since: datetime) -> Iterator[TraceJob]:
-    ran = (jobs.c.qpu.is_not(None), jobs.c.started_at.is_not(None), jobs.c.ended_at.is_not(None))
+def _ran(since: datetime, until: datetime) -> ColumnElement[bool]:
+    there = (jobs.c.qpu.is_not(None), jobs.c.started_at.is_not(None), jobs.c.ended_at.is_not(None))
+    return and_(*there, jobs.c.submitted_at >= since, jobs.c.submitted_at < until)
+
+
+def _check_count(connection: Connection, which: ColumnElement[bool], at_most: int) -> None:
+    count = connection.execute(select(func.count()).select_from(jobs).where(which)).scalar_one()
+    if count > at_most:
+        raise TooLarge(
+            f"{count:,} jobs ran in that time; {at_most:,} can be replayed here. Choose a shorter time, or use "
+            "`jupyter qpi replay` on the lab's own machine.",
+            code="too_many_jobs", jobs=count,
+        )  # fmt: skip
+
+
+def _past_jobs(connection: Connection, which: ColumnElement[bool]) -> Iterator[TraceJob]:
     columns = (
         jobs.c.seq, jobs.c.id, jobs.c.owner, jobs.c.qpu, jobs.c.priority, jobs.c.estimate_s, jobs.c.upper_s,
         jobs.c.submitted_at, jobs.c.started_at, jobs.c.ended_at, jobs.c.busy_s,
     )  # fmt: skip
-    rows = connection.execute(select(*columns).where(*ran, jobs.c.submitted_at >= since).order_by(jobs.c.seq))
-    for row in rows:
+    for row in connection.execute(select(*columns).where(which).order_by(jobs.c.seq)):
         held_s = (row.ended_at - row.started_at).total_seconds()
         yield TraceJob(job=_job(row), busy_s=max(held_s, row.busy_s or 0.0, 0.0))
 
@@ -110,10 +127,10 @@ def _job(row: Any) -> Job:
     )  # fmt: skip
 
 
-def _past_bookings(connection: Connection, since: datetime) -> Iterator[TraceBooking]:
+def _past_bookings(connection: Connection, since: datetime, until: datetime) -> Iterator[TraceBooking]:
     """Those that were not deleted; what was given back by its holder ends where it was given back."""
-    kept = bookings.c.status != "deleted"
-    for row in connection.execute(select(bookings).where(kept, bookings.c.end_at > since)):
+    kept = (bookings.c.status != "deleted", bookings.c.end_at > since, bookings.c.start_at < until)
+    for row in connection.execute(select(bookings).where(*kept)):
         end_at = min(row.end_at, row.changed_at) if row.status == "released" else row.end_at
         if end_at <= row.start_at:
             continue

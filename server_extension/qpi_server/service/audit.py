@@ -19,11 +19,16 @@ class AuditService:
     def __init__(self, room: Room) -> None:
         self._room = room
 
-    async def page(self, principal: Principal, *, limit: int = 100, after: str | None = None) -> AuditPage:
-        """One page of the log, newest first."""
+    async def page(
+        self, principal: Principal, *, limit: int = 100, after: str | None = None, text: str = ""
+    ) -> AuditPage:
+        """One page of the log, newest first; with ``text``, of the lines that have each of its words."""
         before = None if after is None else _cursor(after)
         limit = max(1, min(limit, MAX_PAGE))
-        rows = await self._room.store.read(lambda connection: audit.page(connection, before=before, limit=limit))
+        words = text.split()
+        rows = await self._room.store.read(
+            lambda connection: audit.page(connection, before=before, limit=limit, words=words)
+        )
         entries = [
             AuditEntry(seq=row.seq, at=row.at, who=row.who, action=row.action, subject=row.subject, data=row.data)
             for row in rows

@@ -23,6 +23,7 @@ from qpi_jupyter.wire.frames import (
     Claim,
     Heartbeat,
     Hello,
+    Log,
     Progress,
     Reading,
     Report,
@@ -59,6 +60,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Claimed = Callable[[ParkedClaim], Awaitable[Assignment]]
 Read = Callable[[str, Sequence[Reading]], None]
+Logged = Callable[[str, Log], Awaitable[None]]
 
 
 class DriverSession:
@@ -74,12 +76,13 @@ class DriverSession:
         sessions: Sessions,
         claimed: Claimed,
         read: Read,
+        logged: Logged,
         principal: Principal,
         peer: Peer,
         close: Callable[[str], None],
     ) -> None:
         self._room, self._reconciler, self._sessions, self._claimed = room, reconciler, sessions, claimed
-        self._read = read
+        self._read, self._logged = read, logged
         self.driver, self.qpu, self.peer, self.close = principal.name, _qpu_of(principal), peer, close
         self.hello: Hello | None = None
         self.epoch = 0
@@ -94,6 +97,7 @@ class DriverSession:
             frames.STARTED: self._on_started,
             frames.PROGRESS: self._on_progress,
             frames.HEARTBEAT: self._on_heartbeat,
+            frames.LOG: self._on_log,
         }
 
     @property
@@ -216,6 +220,11 @@ class DriverSession:
             for job_id, attempt in await self._reconciler.unwanted(self.driver, running):
                 self._sessions.abort(self.driver, job_id, attempt)
 
+    async def _on_log(self, data: Raw) -> None:
+        log = parse(data, Log)
+        if log.epoch == self.epoch:
+            await self._logged(self.driver, log)
+
     def _current(self, epoch: int) -> None:
         if self.hello is None or epoch != self.epoch or self._sessions.get(self.driver) is not self:
             raise Conflict("Say hello first: this link is not the driver's current one.", code="stale_epoch")
@@ -242,16 +251,19 @@ class DriverSession:
 class DriverService:
     """What drivers do with the lab, apart from delivering results."""
 
-    def __init__(self, room: Room, reconciler: Reconciler, sessions: Sessions, claimed: Claimed, read: Read) -> None:
+    def __init__(
+        self, room: Room, reconciler: Reconciler, sessions: Sessions, claimed: Claimed, read: Read, logged: Logged
+    ) -> None:
         self._room, self._reconciler, self._sessions, self._claimed = room, reconciler, sessions, claimed
-        self._read = read
+        self._read, self._logged = read, logged
         self._offered: dict[str, tuple[bytes, int]] = {}
 
     def connect(self, principal: Principal, peer: Peer, close: Callable[[str], None]) -> DriverSession:
         """A session for a driver's new link; ``close(reason)`` ends the link from this side."""
         return DriverSession(
-            self._room, self._reconciler, self._sessions, self._claimed, self._read, principal, peer, close
-        )
+            self._room, self._reconciler, self._sessions, self._claimed, self._read, self._logged, principal, peer,
+            close,
+        )  # fmt: skip
 
     async def switch(self, principal: Principal, driver_id: str, *, enabled: bool) -> DriverModel:
         """Let a driver in, or send it away: what it runs then ends as if its link were lost.

@@ -39,6 +39,9 @@ class EmbeddedDriver:
 class Keeper(Protocol):
     """Keeps the processes alive: the server that owns the lab, while it does."""
 
+    async def check(self, driver: EmbeddedDriver) -> None:
+        """Refuse options that its executor does not take, without holding anybody up."""
+
     def keeps(self, name: str) -> bool:
         """Whether that driver is being kept alive."""
 
@@ -78,12 +81,16 @@ class EmbeddedService:
         ------
         Conflict
             the name is taken, or this lab's server starts no drivers.
+        Rejected
+            the executor does not take its options.
         """
         driver = EmbeddedDriver(
             name=request.name, qpu=request.qpu or request.name, executor=request.executor, options=request.options,
             places=request.places, description=request.description,
         )  # fmt: skip
-        keeper, at = self._awake(), self._room.now()
+        keeper = self._awake()
+        await keeper.check(driver)
+        at = self._room.now()
 
         def guard(connection: Connection) -> None:
             known = bench.driver_named(connection, driver.name)

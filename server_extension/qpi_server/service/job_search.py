@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypedDict
+from functools import partial
+from typing import Protocol, TypedDict
 
 from sqlalchemy import Connection
 
@@ -12,7 +13,9 @@ from qpi_jupyter.core.access import Permission, Principal, allows
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.core.jobs import JobState
 from qpi_server.store import tallies
-from qpi_server.store.search import Search
+from qpi_server.store.jobs import JobRecord
+from qpi_server.store.search import Search, page
+from qpi_server.store.sorting import Order, Sort, sorted_page
 
 
 class Wanted(TypedDict, total=False):
@@ -68,6 +71,38 @@ def _states(status: str | None) -> tuple[JobState, ...]:
     if status is not None and not found:
         raise Rejected(f"{status!r} is no status: pending, running, completed, failed, cancelled.", code="bad_status")
     return found
+
+
+class Pages(Protocol):
+    """One page of a list, and what the next one goes on after."""
+
+    def __call__(self, connection: Connection, search: Search, *, limit: int) -> tuple[list[JobRecord], str | None]: ...
+
+
+def pages(sort: Sort, descending: bool | None, after: str | None) -> Pages:
+    """The pages of a list in an order; newest first, it is walked along an index.
+
+    Raises
+    ------
+    Rejected
+        ``after`` is of no list.
+    """
+    if sort != "submitted" or descending is False:
+        return partial(sorted_page, order=Order(by=sort, descending=bool(descending)), after=after)
+    before = None if after is None else _cursor(after)
+
+    def newest_first(connection: Connection, search: Search, *, limit: int) -> tuple[list[JobRecord], str | None]:
+        found, below = page(connection, search, before=before, limit=limit)
+        return found, None if below is None else str(below)
+
+    return newest_first
+
+
+def _cursor(text: str) -> int:
+    """The ``seq`` that a page's ``next`` named."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Rejected(f"{text!r} is not a cursor of this list.", code="bad_cursor")
+    return int(text)
 
 
 def total(connection: Connection, search: Search) -> int | None:

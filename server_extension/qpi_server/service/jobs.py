@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.access import Permission, Principal, allows
-from qpi_jupyter.core.errors import Conflict, Forbidden, Rejected
+from qpi_jupyter.core.errors import Conflict, Forbidden
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.lifecycle import Event, EventKind, advance, left_out
 from qpi_jupyter.core.planner import Reason
@@ -29,11 +29,11 @@ from qpi_jupyter.wire.rest import (
 from qpi_server.store import facts, jobs
 from qpi_server.store.facts import ResultRow
 from qpi_server.store.jobs import JobRecord
-from qpi_server.store.search import page
+from qpi_server.store.sorting import Sort
 
 from . import job_edits, outlook
 from .job_edits import own, visible
-from .job_search import Wanted, search_for, total
+from .job_search import Wanted, pages, search_for, total
 from .models import job_model
 from .outbox import job_topic
 from .reconcile import Reconciler
@@ -100,21 +100,23 @@ class JobService:
         limit: int = 50,
         after: str | None = None,
         mine: bool | None = None,
+        sort: Sort = "submitted",
+        descending: bool | None = None,
         **wanted: Unpack[Wanted],
     ) -> JobPage:
-        """The jobs that ``principal`` may see, newest first: one's own, unless ``mine=False``, or another ``owner`` or
-        a ``group`` is asked for.
+        """The jobs that ``principal`` may see: one's own, unless ``mine=False``, or another ``owner`` or a ``group`` is
+        asked for. Newest first, or by ``sort``, which begins with the smallest unless ``descending``.
 
         A page that looked at much and found little is shorter than ``limit``: its ``next`` goes on from there.
         """
         search = search_for(principal, mine, wanted)
-        before = None if after is None else _cursor(after)
         limit = max(1, min(limit, MAX_PAGE))
+        find_page = pages(sort, descending, after)
 
         def query(connection: Connection) -> JobPage:
-            found, below = page(connection, search, before=before, limit=limit)
+            found, below = find_page(connection, search, limit=limit)
             models = self._rows(connection, principal, found)
-            return JobPage(jobs=[*models], next=None if below is None else str(below), total=total(connection, search))
+            return JobPage(jobs=[*models], next=below, total=total(connection, search))
 
         return await self._room.store.read(query)
 
@@ -248,13 +250,6 @@ class JobService:
 
     def _why(self, connection: Connection, job: Job) -> Reason:
         return outlook.why(connection, self._room, self._sessions, job)
-
-
-def _cursor(text: str) -> int:
-    """The ``seq`` that a page's ``next`` named."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise Rejected(f"{text!r} is not a cursor of this list.", code="bad_cursor")
-    return int(text)
 
 
 def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:

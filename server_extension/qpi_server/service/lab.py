@@ -25,6 +25,7 @@ from .clock import Clock
 from .config import LabConfig
 from .dispatch import Dispatcher
 from .door import Door
+from .driver_logs import DriverLogs
 from .drivers import DriverService
 from .embedded import EmbeddedService
 from .events import EventService
@@ -37,6 +38,7 @@ from .people import PeopleService
 from .qpu_sessions import QpuSessionService
 from .qpus import QpuService
 from .reconcile import Reconciler
+from .replays import ReplayService
 from .retention import Retention
 from .room import Room
 from .sessions import Sessions
@@ -44,6 +46,7 @@ from .submit import Submitter
 from .telemetry import TelemetryService
 from .time_requests import TimeRequestService
 from .tokens import TokenService
+from .transcripts import TranscriptService
 
 DATABASE = "lab.sqlite3"
 BLOBS = "blobs"
@@ -61,9 +64,13 @@ class Lab:
         self._dispatcher = Dispatcher(room, sessions)
         self.telemetry = TelemetryService(room, sessions)
         self._reconciler = Reconciler(room, sessions, self._greeted)
-        self.drivers = DriverService(room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard)
+        self.driver_logs = DriverLogs(room)
+        self.drivers = DriverService(
+            room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard, self.driver_logs.heard
+        )
         self._checker = Checker(room, sessions, self.drivers)
         self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
+        self.transcripts = TranscriptService(self.jobs)
         self.events = EventService(room)
         self.qpus = QpuService(room, sessions)
         self.qpu_sessions = QpuSessionService(room, sessions)
@@ -79,6 +86,7 @@ class Lab:
         self.feeds = FeedService(room)
         self.embedded = EmbeddedService(room, door, sessions, self.people)
         self.bench = BenchService(room, door, sessions, self.people, self.embedded, self.qpus)
+        self.replays = ReplayService(room, str(room.config.lab_dir / DATABASE))
         room.outbox.wake = self._wake
         room.outbox.queued = self._dispatcher.queued
         room.outbox.freed = self._dispatcher.freed
@@ -128,6 +136,7 @@ class Lab:
         self._reconciler.close()
         self._dispatcher.close()
         self.qpu_sessions.close_all()
+        await self.replays.close()
         self._retention.close()
         self.notices.close()
         await self._room.outbox.tasks.close()

@@ -36,6 +36,7 @@ class QpuSessionService:
 
     def __init__(self, room: Room, sessions: Sessions) -> None:
         self._room, self._sessions = room, sessions
+        self._public = room.config.public_bookings
         self._open: dict[str, str] = {}
         """The open session of each QPU."""
         self._timers: dict[str, Timer] = {}
@@ -75,8 +76,9 @@ class QpuSessionService:
             view = load_rules(connection, qpu, at, self._room.config.policy, online=online)
             taken = qpu_sessions.open_on(connection, qpu)
             if taken is not None:
+                who = taken.holder if sees_holder(principal, taken, public=self._public) else "Somebody"
                 raise Conflict(
-                    f"{taken.holder} holds a session on {qpu} until {taken.expires_at:%H:%M} UTC or later.",
+                    f"{who} holds a session on {qpu} until {taken.expires_at:%H:%M} UTC or later.",
                     code="session_open",
                     session_id=taken.id if taken.holder == principal.name else None,
                 )
@@ -86,13 +88,13 @@ class QpuSessionService:
                 self._set_aside(connection, row)
             else:
                 use(connection, row.booking_id, at)
-            facts.add_event(connection, _event(row, at, "opened"))
+            facts.add_event(connection, _event(row, at, "opened", public=self._public))
             return row
 
         row = await self._room.store.write(unit)
         self._watch(row)
         self._tell(row)
-        return _model(row)
+        return self._model(principal, row)
 
     async def renew(self, principal: Principal, session_id: str) -> SessionModel:
         """Say that the holder is still there.
@@ -114,7 +116,7 @@ class QpuSessionService:
 
         row = await self._room.store.write(unit)
         self._watch(row)
-        return _model(row)
+        return self._model(principal, row)
 
     async def close(self, principal: Principal, session_id: str) -> SessionModel:
         """End a session of one's own, or, as a manager, anybody's; again is fine."""
@@ -124,16 +126,18 @@ class QpuSessionService:
             row = qpu_sessions.find(connection, session_id)
             if row is None or (row.holder != principal.name and not allows(principal, Permission.QPUS_OPERATE)):
                 raise NotFound(f"There is no session {session_id!r} of yours.", code="unknown_session")
-            return row if row.closed_at is not None else _finish(connection, row, at, f"{principal.name} closed it.")
+            return (
+                row if row.closed_at is not None else self._finish(connection, row, at, f"{principal.name} closed it.")
+            )
 
         row = await self._room.store.write(unit)
         self._gone(row)
-        return _model(row)
+        return self._model(principal, row)
 
     async def list(self, principal: Principal) -> SessionList:
         """The open sessions of the lab, and one's own latest ones, newest first."""
         rows = await self._room.store.read(lambda connection: qpu_sessions.page(connection, principal.name, PAGE))
-        return SessionList(sessions=[_model(row) for row in rows])
+        return SessionList(sessions=[self._model(principal, row) for row in rows])
 
     async def recover(self) -> None:
         """After a start: a holder could not renew while the lab was away, and gets its time to."""
@@ -167,7 +171,7 @@ class QpuSessionService:
             if row is None:
                 return None
             row, reason = self._extended(connection, row, at)
-            return _finish(connection, row, at, reason) if row.expires_at <= at else row
+            return self._finish(connection, row, at, reason) if row.expires_at <= at else row
 
         row = await self._room.store.write(unit)
         if row is None or row.closed_at is not None:
@@ -189,6 +193,27 @@ class QpuSessionService:
         """Hold the budget on the account that pays."""
         hold = _entry(EntryKind.HOLD, row, -row.budget_s, row.opened_at)
         set_aside(connection, hold, self._room.config.default_allowance_s)
+
+    def _finish(self, connection: Connection, row: SessionRow, at: datetime, reason: str) -> SessionRow:
+        """Close the session and say so."""
+        row = _close(connection, row, at, reason)
+        facts.add_event(connection, _event(row, at, "closed", public=self._public))
+        return row
+
+    def _model(self, principal: Principal, row: SessionRow) -> SessionModel:
+        return SessionModel(
+            id=row.id,
+            qpu=row.qpu,
+            holder=row.holder if sees_holder(principal, row, public=self._public) else None,
+            opened_at=row.opened_at,
+            expires_at=row.expires_at,
+            closed_at=row.closed_at,
+            reason=row.reason,
+            booking_id=row.booking_id,
+            budget_s=row.budget_s,
+            held_s=row.held_s,
+            busy_s=row.busy_s,
+        )
 
     def _watch(self, row: SessionRow) -> None:
         self._forget(row.qpu)
@@ -268,7 +293,7 @@ def _end(view: View, row: SessionRow, at: datetime) -> tuple[datetime, str]:
     return min(ends)
 
 
-def _finish(connection: Connection, row: SessionRow, at: datetime, reason: str) -> SessionRow:
+def _close(connection: Connection, row: SessionRow, at: datetime, reason: str) -> SessionRow:
     """Close the session, and charge what it held the QPU for beside the jobs that ran in it."""
     held_s = (at - row.opened_at).total_seconds()
     busy_s = min(held_s, qpu_sessions.busy_s(connection, row, at))
@@ -282,9 +307,7 @@ def _finish(connection: Connection, row: SessionRow, at: datetime, reason: str) 
             facts.add_entry(connection, entry, released_s=accounting.held(entries, _ATTEMPT))
         if idle_s > 0:
             usage.add(connection, row.qpu, row.holder, at, idle_s)
-    row = replace(row, closed_at=at, reason=reason, held_s=held_s, busy_s=busy_s)
-    facts.add_event(connection, _event(row, at, "closed"))
-    return row
+    return replace(row, closed_at=at, reason=reason, held_s=held_s, busy_s=busy_s)
 
 
 def _entry(kind: EntryKind, row: SessionRow, amount_s: float, at: datetime) -> Entry:
@@ -301,8 +324,9 @@ def _entry(kind: EntryKind, row: SessionRow, amount_s: float, at: datetime) -> E
     )
 
 
-def _event(row: SessionRow, at: datetime, action: str) -> EventRow:
-    data = {"action": action, "session_id": row.id, "holder": row.holder, "reason": row.reason}
+def _event(row: SessionRow, at: datetime, action: str, *, public: bool) -> EventRow:
+    who = {"holder": row.holder, "reason": row.reason} if public else {}
+    data = {"action": action, "session_id": row.id, **who}
     return EventRow(kind=EventName.SESSION_CHANGED, at=at, qpu=row.qpu, data=data)
 
 
@@ -313,17 +337,6 @@ def _mine(connection: Connection, principal: Principal, session_id: str) -> Sess
     return row
 
 
-def _model(row: SessionRow) -> SessionModel:
-    return SessionModel(
-        id=row.id,
-        qpu=row.qpu,
-        holder=row.holder,
-        opened_at=row.opened_at,
-        expires_at=row.expires_at,
-        closed_at=row.closed_at,
-        reason=row.reason,
-        booking_id=row.booking_id,
-        budget_s=row.budget_s,
-        held_s=row.held_s,
-        busy_s=row.busy_s,
-    )
+def sees_holder(principal: Principal, row: SessionRow, *, public: bool) -> bool:
+    """Whether ``principal`` is told whose session it is: as with bookings."""
+    return public or row.holder == principal.name or allows(principal, Permission.BOOKINGS_WRITE_ANY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -11,13 +12,15 @@ from sqlalchemy import Connection
 from qpi_jupyter.core.access import Permission, Principal, allows
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
 from qpi_jupyter.wire.events import EventName
-from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuIn, QpuList, QpuModel
+from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuIn, QpuList, QpuModel, QpuSession
 from qpi_jupyter.wire.telemetry import QpuDriver, QpuDriverList
-from qpi_server.store import audit, bench, facts
+from qpi_server.store import audit, bench, facts, qpu_sessions
 from qpi_server.store.audit import AuditRow
 from qpi_server.store.bench import DriverRow, QpuRow
 from qpi_server.store.facts import EventRow
+from qpi_server.store.qpu_sessions import SessionRow
 
+from .qpu_sessions import sees_holder
 from .room import Room
 from .sessions import Sessions
 
@@ -30,8 +33,14 @@ class QpuService:
 
     async def list(self, principal: Principal) -> QpuList:
         """Every QPU, by name."""
-        rows = await self._room.store.read(bench.all_qpus)
-        return QpuList(qpus=[QpuModel(**self._fields(row)) for row in rows if row.name in self._room.qpus])
+        rows, held = await self._room.store.read(lambda c: (bench.all_qpus(c), qpu_sessions.open_now(c)))
+        return QpuList(
+            qpus=[
+                QpuModel(**self._fields(row), session=self._session(principal, held.get(row.name)))
+                for row in rows
+                if row.name in self._room.qpus
+            ]
+        )
 
     async def get(self, principal: Principal, name: str) -> QpuDetail:
         """One QPU with its manifest.
@@ -42,10 +51,11 @@ class QpuService:
             there is none of that name; the message lists the ones there.
         """
         qpu = self._room.qpu(name)
-        row = await self._room.store.read(lambda connection: bench.qpu(connection, name))
+        row, held = await self._room.store.read(lambda c: (bench.qpu(c, name), qpu_sessions.open_now(c)))
         if row is None:
             raise NotFound(f"There is no QPU called {name!r}.", code="unknown_qpu")
-        return QpuDetail(**self._fields(row), manifest=qpu.manifest)
+        session = self._session(principal, held.get(name))
+        return QpuDetail(**self._fields(row), session=session, manifest=qpu.manifest)
 
     async def drivers(self, principal: Principal, name: str) -> QpuDriverList:
         """The drivers of a QPU, linked or not, by name.
@@ -56,7 +66,7 @@ class QpuService:
             there is no such QPU.
         """
         self._room.qpu(name)
-        rows = await self._room.store.read(lambda connection: bench.drivers_of(connection, name))
+        rows = await self._room.store.read(lambda connection: bench.all_drivers(connection, qpu=name))
         operator = allows(principal, Permission.QPUS_OPERATE)
         return QpuDriverList(drivers=[self._driver(row, operator) for row in rows])
 
@@ -122,6 +132,18 @@ class QpuService:
         if row.maintenance:
             return "maintenance"
         return "online" if self._sessions.online(row.name) else "offline"
+
+    def _session(self, principal: Principal, held: tuple[SessionRow, datetime] | None) -> QpuSession | None:
+        if held is None:
+            return None
+        row, until = held
+        shown = sees_holder(principal, row, public=self._room.config.public_bookings)
+        return QpuSession(
+            holder=row.holder if shown else None,
+            mine=row.holder == principal.name,
+            opened_at=row.opened_at,
+            until=until,
+        )
 
     def _driver(self, row: DriverRow, operator: bool) -> QpuDriver:
         seen = self._sessions.seen_at(row.id)

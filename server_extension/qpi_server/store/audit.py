@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, String, cast, insert, select
 
 from .schema import audit
 
@@ -29,9 +30,11 @@ def add(connection: Connection, row: AuditRow) -> None:
     connection.execute(insert(audit), values)
 
 
-def page(connection: Connection, *, before: int | None, limit: int) -> list[AuditRow]:
-    """Newest first."""
+def page(connection: Connection, *, before: int | None, limit: int, words: Sequence[str] = ()) -> list[AuditRow]:
+    """Newest first; with ``words``, the lines that have every one of them somewhere."""
     query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
     if before is not None:
         query = query.where(audit.c.seq < before)
+    line = audit.c.who + " " + audit.c.action + " " + audit.c.subject + " " + cast(audit.c.data, String)
+    query = query.where(*(line.icontains(word, autoescape=True) for word in words))
     return [AuditRow(**row._mapping) for row in connection.execute(query)]

@@ -121,12 +121,6 @@ def driver_named(connection: Connection, name: str) -> DriverRow | None:
     return None if row is None else DriverRow(**row._mapping)
 
 
-def drivers_of(connection: Connection, qpu: str) -> list[DriverRow]:
-    """The drivers registered for a QPU, by name."""
-    query = select(drivers).where(drivers.c.qpu == qpu).order_by(drivers.c.name)
-    return [DriverRow(**row._mapping) for row in connection.execute(query)]
-
-
 def switch_driver(connection: Connection, driver_id: str, *, enabled: bool) -> None:
     """Let a driver in from now on, or do not."""
     connection.execute(update(drivers).where(drivers.c.id == driver_id).values(enabled=enabled))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 from qpi_jupyter.core.planner import Session
 
 from .jobs import OPEN
-from .schema import jobs, qpu_sessions
+from .schema import bookings, jobs, qpu_sessions, qpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,20 @@ def open_on(connection: Connection, qpu: str) -> SessionRow | None:
     """The session of this QPU that nobody closed yet."""
     query = select(qpu_sessions).where(qpu_sessions.c.qpu == qpu, qpu_sessions.c.closed_at.is_(None))
     return _row(connection.execute(query).first())
+
+
+def open_now(connection: Connection) -> dict[str, tuple[SessionRow, datetime]]:
+    """The open session of each QPU that has one, and until when at the latest it may go on."""
+    query = (
+        select(qpu_sessions, bookings.c.end_at)
+        .outerjoin(bookings, bookings.c.id == qpu_sessions.c.booking_id)
+        .where(qpu_sessions.c.qpu.in_(select(qpus.c.name)), qpu_sessions.c.closed_at.is_(None))
+    )
+    found = {}
+    for *values, end_at in connection.execute(query):
+        row = SessionRow(**dict(zip(qpu_sessions.c.keys(), values, strict=True)))
+        found[row.qpu] = row, end_at or row.opened_at + timedelta(seconds=row.budget_s)
+    return found
 
 
 def page(connection: Connection, holder: str, limit: int) -> list[SessionRow]:

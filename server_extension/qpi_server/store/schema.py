@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = MetaData(
     naming_convention={
@@ -512,3 +512,16 @@ readings = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_readings_age", readings.c.width_s, readings.c.at)
+
+driver_log = Table(
+    "driver_log",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("driver", String, ForeignKey("drivers.id"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("level", String, nullable=False),
+    Column("logger", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("dropped", Integer, nullable=False),  # lines before this one that were left out
+    Index(None, "driver", "seq"),
+)

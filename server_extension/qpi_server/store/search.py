@@ -105,7 +105,7 @@ def _along(*equal: ColumnElement[bool]) -> Select[tuple[int]]:
 
 def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
     """The ranges of an index to walk along, and what they leave to be looked at."""
-    rest = _conditions(search)
+    rest = conditions(search)
 
     def covers(*names: str) -> None:
         for name in names:
@@ -142,7 +142,7 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
     return [select(jobs.c.seq)], {"alive": jobs.c.deleted_at.is_(None), **rest}
 
 
-def _conditions(search: Search) -> Conditions:
+def conditions(search: Search) -> Conditions:
     """Everything that a job must be, by what asks for it."""
     found: Conditions = {}
     for number, tag in enumerate(search.tags):

@@ -33,7 +33,10 @@ STATUS: dict[type[QpiError], int] = {
     Unavailable: 503,
     Faulted: 500,
 }
-STATUS_OF_CODE = {"bad_checksum": 422, "truncated": 422, "bad_result": 422, "method_not_allowed": 405, "gone": 410}
+STATUS_OF_CODE = {
+    "bad_checksum": 422, "truncated": 422, "bad_result": 422, "bad_executor_option": 422,
+    "method_not_allowed": 405, "gone": 410,
+}  # fmt: skip
 RETRY_AFTER_S = 1
 _KIND_OF_STATUS: dict[int, type[QpiError]] = {status: kind for kind, status in STATUS.items()}
 

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 SCHEMA = Path(__file__).parent.parent / "events" / "lab.yaml"
 WAIT_S = 30.0
 RETRY_S = 1.0
+MAX_RETRY_S = 15.0
+"""A lab that refuses us, a revoked token for one, is asked this seldom in the end."""
 
 
 class EventHandler(jupyter.EventHandler):
@@ -54,6 +56,7 @@ class EventRelay:
     async def run(self) -> None:
         """Follow the lab through every change of its owner, until cancelled."""
         seat: Lab | Upstream | None = None
+        pause = RETRY_S
         while True:
             try:
                 seat = await self._ownership.seat(after=seat)
@@ -64,12 +67,14 @@ class EventRelay:
             try:
                 async for event in _events(seat):
                     self._emit(event)
+                    pause = RETRY_S
             except UpstreamLost:
                 continue
             except QpiError as error:
                 log.warning("the lab's events: %s", error)
                 seat = None
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MAX_RETRY_S)
 
     def _emit(self, event: EventModel) -> None:
         data: dict[str, Any] = msgspec.to_builtins(event)

@@ -17,6 +17,7 @@ from .v1 import (
     notices,
     people,
     qpus,
+    replays,
     sessions,
     telemetry,
     tokens,
@@ -24,7 +25,7 @@ from .v1 import (
 from .v1.base import public, v1
 
 MODULES = (
-    jobs, bookings, sessions, events, qpus, telemetry, accounts, people, tokens, notices, drive, about,
+    jobs, bookings, sessions, events, qpus, telemetry, accounts, people, tokens, notices, drive, replays, about,
 )  # fmt: skip
 """Importing a module adds its routes to the tables."""
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.wire import rest
+from qpi_server.service.job_search import Sort
 from qpi_server.web.table import Call, Download, Reply
 
 from .base import Cursor, Limit, Query, Text, Wait, v1
@@ -31,7 +32,8 @@ class JobQuery(Query):
 
 class JobsQuery(Query):
     """``GET jobs``: newest first; ``name`` is a part of it, ``tag`` may come several times, ``group`` is whom the job
-    is shared with. Without ``mine``, ``owner`` and ``group``: one's own."""
+    is shared with. Without ``mine``, ``owner`` and ``group``: one's own. ``sort`` begins with the smallest, unless
+    ``descending``; only by time, newest first, a page costs the same however many jobs there are."""
 
     limit: Limit = 50
     after: Text | None = None
@@ -46,6 +48,8 @@ class JobsQuery(Query):
     cell: Text | None = None
     submitted_after: Moment | None = None
     submitted_before: Moment | None = None
+    sort: Sort = "submitted"
+    descending: bool | None = None
 
 
 @v1.route("POST", "jobs", P.JOBS_SUBMIT, {201: rest.JobModel, 200: rest.JobModel},
@@ -61,7 +65,7 @@ async def submit(call: Call) -> Reply:
 
 @v1.route("GET", "jobs", P.JOBS_READ, {200: rest.JobPage}, query=JobsQuery)
 async def list_jobs(call: Call) -> Reply:
-    """One page of jobs, newest first."""
+    """One page of jobs: newest first, or in another order."""
     return Reply(body=await call.lab.jobs.list(call.person, **msgspec.structs.asdict(call.query)))
 
 
@@ -115,6 +119,12 @@ async def get_job_events(call: Call) -> Reply:
 async def get_job_program(call: Call) -> Reply:
     """A job's sources, packed."""
     return Reply(body=await call.lab.jobs.program(call.person, call.path["id"]), media_type=PACKED)
+
+
+@v1.route("GET", "jobs/{id}/program/text", P.JOBS_READ, {200: rest.ProgramText})
+async def get_job_program_text(call: Call) -> Reply:
+    """A job's circuits to be read: OpenQASM as it was sent, QPY as OpenQASM 3."""
+    return Reply(body=await call.lab.transcripts.text(call.person, call.path["id"]))
 
 
 @v1.route("GET", "jobs/{id}/provenance", P.JOBS_READ, {200: rest.JobProvenance})

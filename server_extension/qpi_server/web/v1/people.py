@@ -6,7 +6,7 @@ from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.wire import people
 from qpi_server.web.table import Call, Reply
 
-from .base import PageQuery, v1
+from .base import PageQuery, Text, v1
 
 
 @v1.route("GET", "me", P.PEOPLE_READ, {200: people.Me}, refuses=(404,))
@@ -77,8 +77,12 @@ async def delete_group(call: Call) -> Reply:
     return Reply(body=await call.lab.people.delete_group(call.person, call.path["name"]))
 
 
-@v1.route("GET", "audit", P.AUDIT_READ, {200: people.AuditPage}, query=PageQuery)
+class AuditQuery(PageQuery):
+    text: Text = ""
+
+
+@v1.route("GET", "audit", P.AUDIT_READ, {200: people.AuditPage}, query=AuditQuery)
 async def get_audit(call: Call) -> Reply:
-    """Who did what, newest first."""
-    q: PageQuery = call.query
-    return Reply(body=await call.lab.audit.page(call.person, limit=q.limit, after=q.after))
+    """Who did what, newest first; ``text`` finds the lines that have each of its words."""
+    q: AuditQuery = call.query
+    return Reply(body=await call.lab.audit.page(call.person, limit=q.limit, after=q.after, text=q.text))

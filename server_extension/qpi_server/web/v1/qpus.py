@@ -6,7 +6,7 @@ from qpi_jupyter.core.access import Permission as P
 from qpi_jupyter.wire import bench, rest, telemetry
 from qpi_server.web.table import Call, Reply
 
-from .base import v1
+from .base import Cursor, Query, v1
 
 
 @v1.route("GET", "qpus", P.QPUS_READ, {200: rest.QpuList})
@@ -25,6 +25,20 @@ async def get_qpu(call: Call) -> Reply:
 async def list_qpu_drivers(call: Call) -> Reply:
     """The drivers of a QPU; which machines they run on, for whoever operates QPUs."""
     return Reply(body=await call.lab.qpus.drivers(call.person, call.path["name"]))
+
+
+class LogQuery(Query):
+    """``GET qpus/{name}/drivers/{driver}/log``: the lines after the ``seq`` of one."""
+
+    after: Cursor = 0
+
+
+@v1.route("GET", "qpus/{name}/drivers/{driver}/log", P.QPUS_OPERATE, {200: telemetry.DriverLog}, query=LogQuery)
+async def get_driver_log(call: Call) -> Reply:
+    """The last lines of a driver's own log: it may name anybody's jobs."""
+    q: LogQuery = call.query
+    log = await call.lab.driver_logs.tail(call.person, call.path["name"], call.path["driver"], after=q.after)
+    return Reply(body=log)
 
 
 @v1.route("POST", "qpus", P.QPUS_MANAGE, {201: rest.QpuDetail}, body=rest.QpuIn)

@@ -1,0 +1,88 @@
+import type * as React from 'react';
+
+import { Named } from '../admin/bench';
+import { Board } from '../admin/board';
+import type { IAction } from '../admin/deeds';
+import { at, send, whole } from '../admin/model';
+import { when } from '../admin/section';
+import { text } from '../admin/values';
+import type { Me, UserChange } from '../wire';
+import { useRows } from './live';
+import { hasPassword, isPerson } from './model';
+import type { IRoomProps } from './view';
+
+/** Who I am in the lab, and what of that is mine to change. */
+export function Profile({ manager, trans }: IRoomProps): React.ReactElement {
+  const { request } = manager;
+  const listing = useRows(manager, isPerson, () => whole(async () => [await request<Me>('me')]));
+  const edit = ({ user }: Me): IAction => ({
+    id: 'edit',
+    label: trans.__('Edit'),
+    ask: {
+      fields: [
+        { name: 'display_name', label: trans.__('Full name'), longest: 200 },
+        { name: 'email', label: trans.__('E-mail'), longest: 200 }
+      ],
+      initial: { display_name: user.display_name, email: user.email },
+      submit: trans.__('Save')
+    },
+    run: values => {
+      const change: UserChange = {
+        display_name: text(values, 'display_name'),
+        email: text(values, 'email')
+      };
+      return send(request, 'PATCH', at('users', user.name), change);
+    }
+  });
+  const password: IAction = {
+    id: 'password',
+    label: trans.__('Change password'),
+    ask: {
+      text: trans.__('Your other sign-ins end; API tokens stay.'),
+      fields: [
+        {
+          name: 'current',
+          label: trans.__('Present password'),
+          kind: 'secret',
+          required: true,
+          longest: 256
+        },
+        {
+          name: 'new',
+          label: trans.__('New password'),
+          kind: 'secret',
+          required: true,
+          longest: 256,
+          hint: trans.__('10 characters or more.')
+        }
+      ],
+      submit: trans.__('Change the password')
+    },
+    // A blank around it may be part of a password
+    run: values =>
+      send(request, 'POST', 'me/password', { current: values.current, new: values.new })
+  };
+  return (
+    <Board
+      title={trans.__('Profile')}
+      intro={trans.__(
+        'Who you are in this lab. Roles and groups are given by its managers, by Jupyter or by the Hub.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={me => me.user.name}
+      columns={[
+        {
+          head: trans.__('Name'),
+          cell: ({ user }) => <Named name={user.name} detail={user.display_name} />
+        },
+        { head: trans.__('E-mail'), cell: ({ user }) => user.email || '–' },
+        { head: trans.__('Roles'), cell: ({ user }) => user.roles.join(', ') || '–' },
+        { head: trans.__('Groups'), cell: ({ user }) => user.groups.join(', ') || '–' },
+        { head: trans.__('Since'), cell: ({ user }) => when(user.created_at) }
+      ]}
+      actions={me => (hasPassword(me) ? [edit(me), password] : [edit(me)])}
+      empty={trans.__('The lab knows nobody behind this server.')}
+    />
+  );
+}

@@ -1,0 +1,192 @@
+import type * as React from 'react';
+
+import { Named, Word } from '../admin/bench';
+import { Board } from '../admin/board';
+import type { IAction } from '../admin/deeds';
+import type { IField } from '../admin/form';
+import { at, type Fetch, send, whole } from '../admin/model';
+import { offerUndo, when } from '../admin/section';
+import { length } from '../admin/values';
+import type { AccountModel, TimeRequestIn, TimeRequestList, TimeRequestModel } from '../wire';
+import { useRows } from './live';
+import {
+  accountsOf,
+  amount,
+  askedAgain,
+  groupOf,
+  isCharge,
+  isRequest,
+  timeRequestOf
+} from './model';
+import type { IRoomProps } from './view';
+
+const PAGE = 50;
+
+/** What is left of my time and my groups', and what I have asked for. */
+export function Time(props: IRoomProps): React.ReactElement {
+  return (
+    <>
+      <Accounts {...props} />
+      <Requests {...props} />
+    </>
+  );
+}
+
+function Accounts({ manager, me, trans }: IRoomProps): React.ReactElement {
+  const listing = useRows(manager, isCharge, () =>
+    whole(() =>
+      Promise.all(
+        accountsOf(me.user).map(name => manager.request<AccountModel>(at('accounts', name)))
+      )
+    )
+  );
+  return (
+    <Board
+      title={trans.__('QPU time')}
+      intro={trans.__(
+        'What you and your groups have left. Waiting jobs set aside what they may take, and give back what they did not.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={account => account.name}
+      columns={[
+        {
+          head: trans.__('Account'),
+          cell: ({ name }) => (
+            <Named
+              name={groupOf(name) ?? name}
+              detail={groupOf(name) === null ? trans.__('yours') : trans.__('your group')}
+            />
+          )
+        },
+        {
+          head: trans.__('Available'),
+          cell: account =>
+            account.available_s === null
+              ? trans.__('unlimited')
+              : amount(account.available_s, trans)
+        },
+        { head: trans.__('Balance'), cell: account => amount(account.balance_s, trans) },
+        { head: trans.__('Set aside'), cell: account => amount(account.held_s, trans) },
+        { head: trans.__('Used this month'), cell: account => amount(account.used_s, trans) }
+      ]}
+      empty={trans.__('The lab keeps no account for you.')}
+    />
+  );
+}
+
+function Requests({ manager, me, trans }: IRoomProps): React.ReactElement {
+  const { request } = manager;
+  const fetch: Fetch<TimeRequestModel> = async after => {
+    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+    const page = await request<TimeRequestList>(`time-requests?mine=true&limit=${PAGE}${from}`);
+    return { rows: page.requests, next: page.next };
+  };
+  const listing = useRows(manager, isRequest, () => fetch);
+  const ask = (wanted: TimeRequestIn) => send(request, 'POST', 'time-requests', wanted);
+  const mayAsk = me.permissions.includes('time:request');
+  const words = {
+    pending: trans.__('waiting for an answer'),
+    approved: trans.__('approved'),
+    rejected: trans.__('rejected'),
+    withdrawn: trans.__('withdrawn')
+  };
+  const forGroup: IField = {
+    name: 'group',
+    label: trans.__('For'),
+    kind: 'choice',
+    choices: [
+      { value: '', label: trans.__('myself') },
+      ...me.user.groups.map(group => ({ value: group, label: group }))
+    ]
+  };
+  const create: IAction = {
+    id: 'ask',
+    label: trans.__('Ask for QPU time…'),
+    ask: {
+      fields: [
+        {
+          name: 'seconds',
+          label: trans.__('How much'),
+          required: true,
+          hint: trans.__('Such as 90 s, 5 min, 1.5 h.')
+        },
+        ...(me.user.groups.length > 0 ? [forGroup] : []),
+        {
+          name: 'reason',
+          label: trans.__('Reason'),
+          kind: 'area',
+          longest: 2000,
+          hint: trans.__('Managers read it before they answer.')
+        }
+      ],
+      submit: trans.__('Ask')
+    },
+    run: async values => ask(timeRequestOf(values, trans))
+  };
+  const actions = (asked: TimeRequestModel): readonly IAction[] =>
+    asked.status !== 'pending'
+      ? []
+      : [
+          {
+            id: 'withdraw',
+            label: trans.__('Withdraw'),
+            run: async () => {
+              await send(request, 'DELETE', at('time-requests', asked.id));
+              const gone = trans.__('Your request for %1 is withdrawn.', length(asked.seconds));
+              offerUndo(trans, gone, listing, () => ask(askedAgain(asked)));
+            }
+          }
+        ];
+  return (
+    <Board
+      title={trans.__('My requests')}
+      intro={trans.__('A manager answers each of them once; what is approved is yours at once.')}
+      trans={trans}
+      listing={listing}
+      rowKey={asked => asked.id}
+      rowName={asked => length(asked.seconds)}
+      columns={[
+        {
+          head: trans.__('Asked for'),
+          cell: asked => (
+            <Named
+              name={length(asked.seconds)}
+              detail={trans.__('for %1', groupOf(asked.account) ?? trans.__('myself'))}
+            />
+          )
+        },
+        { head: trans.__('Reason'), cell: asked => asked.reason || '–' },
+        {
+          head: trans.__('State'),
+          cell: asked => <Word tone={asked.status}>{words[asked.status]}</Word>
+        },
+        { head: trans.__('Answer'), cell: asked => <Answer asked={asked} trans={trans} /> },
+        { head: trans.__('Asked'), cell: asked => when(asked.created_at) }
+      ]}
+      {...(mayAsk ? { create, actions } : {})}
+      empty={trans.__('You have not asked for QPU time.')}
+    />
+  );
+}
+
+/** What the manager said. */
+function Answer(
+  props: Pick<IRoomProps, 'trans'> & { readonly asked: TimeRequestModel }
+): React.ReactElement {
+  const { asked, trans } = props;
+  const { status, answer, handled_by: by } = asked;
+  if (by === null || status === 'withdrawn') {
+    return <>–</>;
+  }
+  const deed =
+    status === 'approved'
+      ? trans.__('%1 granted %2', by, length(asked.granted_s))
+      : trans.__('%1 said no', by);
+  return (
+    <>
+      <div>{deed}</div>
+      {answer !== '' && <div className="jp-QPI-Detail">{answer}</div>}
+    </>
+  );
+}

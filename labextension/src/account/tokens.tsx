@@ -1,0 +1,199 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import { Named } from '../admin/bench';
+import { Board } from '../admin/board';
+import type { IAction } from '../admin/deeds';
+import { Copied } from '../admin/drivers';
+import { at, send, whole } from '../admin/model';
+import { when } from '../admin/section';
+import type { TokenCreated, TokenList, TokenModel } from '../wire';
+import { useRows } from './live';
+import { LIVES, type Reach, reaches, shellLines, tokenOf } from './model';
+import type { IRoomProps } from './view';
+
+/** The lab tells nothing of tokens. */
+const never = () => false;
+const NAME_LENGTH = 100;
+const USUAL_LIFE = '90';
+
+/** My API tokens: made, shown once, revoked. */
+export function Tokens({ address, manager, me, trans }: IRoomProps): React.ReactElement {
+  const { request } = manager;
+  const listing = useRows(manager, never, () =>
+    whole(async () => (await request<TokenList>('tokens')).tokens)
+  );
+  const [made, setMade] = React.useState<TokenCreated | null>(null);
+  const words = sentences(trans);
+  const create: IAction = {
+    id: 'make',
+    label: trans.__('New token…'),
+    ask: {
+      fields: [
+        {
+          name: 'name',
+          label: trans.__('Name'),
+          required: true,
+          longest: NAME_LENGTH,
+          hint: trans.__('What it is for, so that you know it again.')
+        },
+        {
+          name: 'days',
+          label: trans.__('Good for'),
+          kind: 'choice',
+          choices: [
+            ...LIVES.map(days => ({
+              value: String(days),
+              label: trans._n('%1 day', '%1 days', days)
+            })),
+            { value: '', label: trans.__('until I revoke it') }
+          ],
+          hint: trans.__('Where this server itself works with a token that ends, no longer.')
+        },
+        ...reaches(me.permissions).map(reach => ({
+          name: reach,
+          kind: 'switch' as const,
+          ...words[reach]
+        }))
+      ],
+      initial: { days: USUAL_LIFE },
+      submit: trans.__('Make the token')
+    },
+    run: async values =>
+      setMade(await send(request, 'POST', 'tokens', tokenOf(values, manager.now(), trans)))
+  };
+  const revoke = (token: TokenModel): IAction => ({
+    id: 'revoke',
+    label: trans.__('Revoke'),
+    ask: {
+      text: token.session
+        ? trans.__('This is a sign-in, maybe that of this page: whoever uses it is signed out.')
+        : trans.__('Whatever uses it is refused from now on. That cannot be undone.'),
+      submit: trans.__('Revoke this token'),
+      danger: true
+    },
+    run: async () => {
+      await send(request, 'DELETE', at('tokens', token.id));
+      setMade(shown => (shown?.id === token.id ? null : shown));
+    }
+  });
+  return (
+    <Board
+      title={trans.__('API tokens')}
+      intro={trans.__(
+        'They let programs elsewhere work as you: scripts, other computers. Notebooks in this JupyterLab need none.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={token => token.id}
+      rowName={token => token.name}
+      found={token => token.name}
+      columns={[
+        {
+          head: trans.__('Name'),
+          cell: token => (
+            <Named
+              name={token.session ? trans.__('Sign-in') : token.name || '–'}
+              detail={trans.__('made %1', when(token.created_at))}
+            />
+          )
+        },
+        { head: trans.__('May'), cell: token => reachOf(token, trans) },
+        {
+          head: trans.__('Ends'),
+          cell: token =>
+            token.expires_at === null ? trans.__('when revoked') : ends(token, manager.now(), trans)
+        },
+        {
+          head: trans.__('Last used'),
+          cell: token =>
+            token.last_used_at === null ? trans.__('never') : when(token.last_used_at)
+        }
+      ]}
+      actions={token => [revoke(token)]}
+      create={create}
+      empty={trans.__('You have no token.')}
+    >
+      {made !== null && (
+        <Made
+          key={made.id}
+          made={made}
+          address={address}
+          trans={trans}
+          onClose={() => setMade(null)}
+        />
+      )}
+    </Board>
+  );
+}
+
+/** What each reach lets a token do. */
+function sentences(
+  trans: TranslationBundle
+): Readonly<Record<Reach, { readonly label: string; readonly hint: string }>> {
+  return {
+    read: {
+      label: trans.__('Read'),
+      hint: trans.__('See the QPUs, bookings and QPU time that you see, your jobs and results.')
+    },
+    submit: {
+      label: trans.__('Submit'),
+      hint: trans.__('Read, and also run and cancel jobs, book, and ask for QPU time.')
+    },
+    manage: {
+      label: trans.__('Manage'),
+      hint: trans.__('All that you may: also people, QPU time, rules, notices and tokens.')
+    },
+    all: {
+      label: trans.__('Everything'),
+      hint: trans.__('All that you may: also change your profile and make tokens.')
+    }
+  };
+}
+
+function reachOf(token: TokenModel, trans: TranslationBundle): string {
+  return token.scopes === null ? trans.__('everything') : token.scopes.join(', ');
+}
+
+function ends(token: TokenModel, now: number, trans: TranslationBundle): string {
+  const moment = when(token.expires_at);
+  return Date.parse(token.expires_at ?? '') > now ? moment : trans.__('ended %1', moment);
+}
+
+/** Where to read on. */
+function focused(heading: HTMLElement | null): void {
+  heading?.focus();
+}
+
+/** A new token, which the lab shows only once, and how to use it. */
+function Made(props: {
+  readonly made: TokenCreated;
+  readonly address: string;
+  readonly trans: TranslationBundle;
+  readonly onClose: () => void;
+}): React.ReactElement {
+  const { address, made, trans } = props;
+  return (
+    <section className="jp-QPI-AdminIssued" aria-label={trans.__('The token %1', made.name)}>
+      <h3 ref={focused} tabIndex={-1}>
+        {trans.__('The token %1 is made', made.name)}
+      </h3>
+      <p className="jp-QPI-AdminText">
+        {trans.__('It is shown only now. Whoever has it works as you: treat it as a password.')}{' '}
+        {made.expires_at !== null && trans.__('It ends %1.', when(made.expires_at))}
+      </p>
+      <Copied trans={trans} label={trans.__('Token')} value={made.token} />
+      <Copied
+        trans={trans}
+        label={trans.__('In a shell, before you start Python')}
+        value={shellLines(address, made.token)}
+      />
+      <p className="jp-QPI-AdminText">
+        {trans.__('There, %1 finds the lab by itself.', 'qpi_jupyter.connect()')}
+      </p>
+      <button type="button" className="jp-mod-styled" onClick={props.onClose}>
+        {trans.__('I have copied it')}
+      </button>
+    </section>
+  );
+}

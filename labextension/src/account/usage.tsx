@@ -1,0 +1,161 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import { Board } from '../admin/board';
+import { at, everything, type Fetch, whole } from '../admin/model';
+import { when } from '../admin/section';
+import { save } from '../queue/actions';
+import { CommandIDs } from '../queue/tools';
+import type { EntryModel, EntryPage, Statement } from '../wire';
+import { useRows } from './live';
+import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
+import type { IRoomProps } from './view';
+
+const PAGE = 100;
+/** The longest page that the lab gives. */
+const WHOLE_PAGE = 500;
+
+/** Where the time of an account went: month by month, and line by line. */
+export function Usage(props: IRoomProps): React.ReactElement {
+  const { me, trans } = props;
+  const accounts = accountsOf(me.user);
+  const [chosen, choose] = React.useState(me.user.name);
+  const account = accounts.includes(chosen) ? chosen : me.user.name;
+  return (
+    <>
+      {accounts.length > 1 && (
+        <label className="jp-QPI-AccountChoice">
+          {trans.__('Account')}{' '}
+          <select
+            className="jp-mod-styled"
+            value={account}
+            onChange={event => choose(event.target.value)}
+          >
+            {accounts.map(name => (
+              <option key={name} value={name}>
+                {groupOf(name) === null
+                  ? trans.__('%1 (yours)', name)
+                  : trans.__('%1 (your group)', groupOf(name))}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <Months key={`months ${account}`} {...props} account={account} />
+      <Lines key={`lines ${account}`} {...props} account={account} />
+    </>
+  );
+}
+
+interface IOfAccount extends IRoomProps {
+  readonly account: string;
+}
+
+function Months({ account, file, manager, trans }: IOfAccount): React.ReactElement {
+  const path = `statements?account=${encodeURIComponent(account)}`;
+  const listing = useRows(manager, isCharge, () =>
+    whole(async () => newestFirst((await manager.request<Statement>(path)).lines))
+  );
+  return (
+    <Board
+      title={trans.__('Statement')}
+      intro={trans.__('What was used and granted, by month (UTC) and QPU.')}
+      trans={trans}
+      listing={listing}
+      rowKey={line => [line.month, line.person, line.qpu].join(' ')}
+      found={line => [line.month, line.qpu, line.person].join(' ')}
+      columns={[
+        { head: trans.__('Month'), cell: line => line.month },
+        { head: trans.__('QPU'), cell: line => line.qpu || '–' },
+        { head: trans.__('By'), cell: line => line.person || '–' },
+        { head: trans.__('Jobs'), cell: line => line.jobs },
+        { head: trans.__('Used'), cell: line => amount(line.used_s, trans) },
+        { head: trans.__('Granted'), cell: line => amount(line.granted_s, trans) },
+        { head: trans.__('Refunded'), cell: line => amount(line.refunded_s, trans) }
+      ]}
+      create={{
+        id: 'csv',
+        label: trans.__('Statement as CSV'),
+        run: async () => save(await file(`${path}&format=csv`), 'qpu-time.csv')
+      }}
+      empty={trans.__('Nothing was used or granted yet.')}
+    />
+  );
+}
+
+function Lines(props: IOfAccount): React.ReactElement {
+  const { account, manager, trans } = props;
+  const pages =
+    (limit: number): Fetch<EntryModel> =>
+    async after => {
+      const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+      const path = `${at('accounts', account, 'entries')}?limit=${limit}${from}`;
+      const page = await manager.request<EntryPage>(path);
+      return { rows: page.entries, next: page.next };
+    };
+  const listing = useRows(manager, isCharge, () => pages(PAGE));
+  const words = kinds(trans);
+  return (
+    <Board
+      title={trans.__('Ledger')}
+      intro={trans.__(
+        'Every line of the account, newest first. What a job was set aside comes back when it ends, less what it used.'
+      )}
+      trans={trans}
+      listing={listing}
+      rowKey={entry => String(entry.seq)}
+      columns={[
+        { head: trans.__('When'), cell: entry => when(entry.at) },
+        { head: trans.__('What'), cell: entry => words[entry.kind] },
+        { head: trans.__('Amount'), cell: entry => signed(entry.amount_s, trans) },
+        { head: trans.__('For'), cell: entry => <Cause {...props} entry={entry} /> },
+        { head: trans.__('QPU'), cell: entry => entry.qpu ?? '–' },
+        { head: trans.__('By'), cell: entry => entry.person || '–' }
+      ]}
+      create={{
+        id: 'csv',
+        label: trans.__('Ledger as CSV'),
+        run: async () => {
+          const text = entriesCsv(await everything(pages(WHOLE_PAGE)));
+          save(new Blob([text], { type: 'text/csv' }), 'qpu-ledger.csv');
+        }
+      }}
+      empty={trans.__('There is no line yet: the first grant or job makes one.')}
+    />
+  );
+}
+
+function kinds(trans: TranslationBundle): Readonly<Record<EntryModel['kind'], string>> {
+  return {
+    grant: trans.__('granted'),
+    hold: trans.__('set aside'),
+    settle: trans.__('settled'),
+    refund: trans.__('refunded')
+  };
+}
+
+function signed(value: number, trans: TranslationBundle): string {
+  return (value > 0 ? '+' : '') + amount(value, trans);
+}
+
+/** The job that a line is of, which opens; else what the line says of itself. */
+function Cause(props: IOfAccount & { readonly entry: EntryModel }): React.ReactElement {
+  const { commands, entry, manager, trans } = props;
+  const id = jobOf(entry);
+  if (id === null) {
+    const what = entry.job_id === null ? '' : trans.__('session %1', entry.job_id);
+    return <>{[what, entry.reason].filter(Boolean).join(': ') || '–'}</>;
+  }
+  return (
+    <>
+      <button
+        type="button"
+        className="jp-QPI-AccountJob"
+        onClick={() => void commands.execute(CommandIDs.openJob, { id })}
+      >
+        {manager.state.jobs.find(job => job.id === id)?.name || id}
+      </button>
+      {entry.reason !== '' && <div className="jp-QPI-Detail">{entry.reason}</div>}
+    </>
+  );
+}

@@ -1,0 +1,45 @@
+import { IRouter, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+
+import { askedTab } from '../links';
+
+const ROUTE = 'qpi:follow-link';
+const OPEN_JOB = 'qpi:open-job';
+
+/** The event of a job's view in a notebook (qpi_jupyter/ui/static/job.js). */
+const ASKED = 'qpi:open-job';
+
+export const linkPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'qpi-jupyter:links',
+  description:
+    "Opens the lab's tabs from addresses (/lab?qpi=job&id=...) and from jobs in notebooks.",
+  autoStart: true,
+  optional: [IRouter],
+  activate: (app: JupyterFrontEnd, router: IRouter | null) => {
+    const { commands } = app;
+    commands.addCommand(ROUTE, {
+      label: 'Follow a link to the quantum lab',
+      isVisible: () => false,
+      describedBy: { args: { type: 'object', properties: { search: { type: 'string' } } } },
+      execute: async args => {
+        const asked = askedTab(String(args.search ?? ''));
+        await app.restored; // a restored layout would come on top of it
+        if (asked && commands.hasCommand(asked.command)) {
+          const { pathname, hash } = window.location;
+          window.history.replaceState({}, '', pathname + asked.rest + hash);
+          await commands.execute(asked.command, asked.args);
+        }
+      }
+    });
+    router?.register({ command: ROUTE, pattern: /[?&]qpi=/ });
+
+    document.addEventListener(ASKED, event => {
+      const id =
+        event instanceof CustomEvent ? (event.detail as { id?: unknown } | null)?.id : null;
+      if (typeof id === 'string') {
+        void commands.execute(OPEN_JOB, { id });
+      }
+    });
+    // A job's view in a notebook offers the way only where somebody follows it
+    document.documentElement.dataset.qpiPanel = 'open';
+  }
+};

@@ -1,0 +1,96 @@
+import type { Dialog } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type * as React from 'react';
+
+import { messageOf } from '../request';
+import { qpuRow } from '../rows';
+import type { QpuModel } from '../wire';
+import type { IChoice } from './submission';
+
+const SHOTS = 1000;
+
+/** The fields of the dialog that submits a file, and what the lab said against it. */
+export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoice> {
+  constructor(
+    private readonly _qpus: readonly QpuModel[],
+    qpu: string,
+    private readonly _trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('jp-QPI-Submit');
+    const known = _qpus.some(one => one.name === qpu);
+    this._choice = { qpu: known ? qpu : '', shots: SHOTS };
+  }
+
+  /** Whether the lab is being asked. */
+  get busy(): boolean {
+    return this._busy;
+  }
+
+  set busy(busy: boolean) {
+    this._busy = busy;
+    this._problem = '';
+    this.update();
+  }
+
+  /** Show why the lab did not take it. */
+  refuse(error: unknown): void {
+    this._busy = false;
+    this._problem = messageOf(error);
+    this.update();
+  }
+
+  getValue(): IChoice {
+    return this._choice;
+  }
+
+  protected override render(): React.ReactElement {
+    const trans = this._trans;
+    return (
+      <>
+        <label>
+          {trans.__('QPU')}
+          <select
+            className="jp-mod-styled"
+            defaultValue={this._choice.qpu}
+            onChange={event => this._take({ qpu: event.target.value })}
+          >
+            <option value="">{trans.__('Whichever simulator fits')}</option>
+            {this._qpus.map(qpu => {
+              const { state, detail } = qpuRow(qpu, trans);
+              return (
+                <option key={qpu.name} value={qpu.name}>
+                  {`${qpu.name} (${state} · ${detail})`}
+                </option>
+              );
+            })}
+          </select>
+        </label>
+        <label>
+          {trans.__('Shots')}
+          <input
+            className="jp-mod-styled"
+            type="number"
+            min={1}
+            step={1}
+            defaultValue={SHOTS}
+            onChange={event => this._take({ shots: event.target.valueAsNumber || SHOTS })}
+          />
+        </label>
+        <div className="jp-QPI-SubmitSaid">
+          <div role="status">{this._busy && trans.__('The lab checks the program…')}</div>
+          <div role="alert">{this._problem}</div>
+        </div>
+      </>
+    );
+  }
+
+  private _take(changes: Partial<IChoice>): void {
+    this._choice = { ...this._choice, ...changes };
+  }
+
+  private _busy = false;
+  private _choice: IChoice;
+  private _problem = '';
+}

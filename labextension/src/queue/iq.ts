@@ -1,0 +1,64 @@
+/** The points of one classical bit in the IQ plane, and the square that holds them. */
+export interface IIqPlane {
+  readonly points: readonly (readonly [number, number])[];
+  /** How many were measured; `points` may be an even selection of them. */
+  readonly total: number;
+  /** Whether the point is the mean of all shots. */
+  readonly averaged: boolean;
+  /** The middle of the square, and half of its side. */
+  readonly centre: readonly [number, number];
+  readonly reach: number;
+}
+
+/** What a Qiskit result has of one circuit, as far as it matters here. */
+export interface IExperiment {
+  readonly meas_level: number;
+  readonly meas_return: string;
+  readonly truncated: boolean;
+  readonly data: { readonly memory?: unknown };
+  readonly header: { readonly memory_slots: number };
+}
+
+/** Points that are drawn: enough to see clouds, few enough to draw at once. */
+const MOST = 4000;
+
+type Point = readonly [number, number];
+
+function isPoint(value: unknown): value is Point {
+  return (
+    Array.isArray(value) && value.length === 2 && value.every(part => typeof part === 'number')
+  );
+}
+
+/** The plane of one classical bit; null where the result holds no points of it. */
+export function iqPlane(experiment: IExperiment, bit: number): IIqPlane | null {
+  const { data, meas_level, meas_return } = experiment;
+  if (meas_level !== 1 || !Array.isArray(data.memory)) {
+    return null;
+  }
+  const averaged = meas_return === 'avg';
+  const shots: unknown[] = averaged ? [data.memory] : data.memory;
+  const all = shots.map(shot => (Array.isArray(shot) ? shot[bit] : null)).filter(isPoint);
+  const step = Math.ceil(all.length / MOST);
+  const points = all.filter((_, n) => n % step === 0);
+  const range = (part: 0 | 1): Point => {
+    const values = points.map(point => point[part]);
+    return [
+      values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
+      values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+    ];
+  };
+  if (points.length === 0) {
+    return null;
+  }
+  const [i, q] = [range(0), range(1)];
+  const half = Math.max(i[1] - i[0], q[1] - q[0]) / 2;
+  return {
+    points,
+    total: all.length,
+    averaged,
+    centre: [(i[0] + i[1]) / 2, (q[0] + q[1]) / 2],
+    // A single point has no spread of its own
+    reach: 1.08 * half || Math.max(Math.hypot(i[0], q[0]) / 2, 1)
+  };
+}

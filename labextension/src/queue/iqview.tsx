@@ -1,0 +1,118 @@
+import * as React from 'react';
+
+import { CircuitChoice } from './choice';
+import { type IExperiment, type IIqPlane, iqPlane } from './iq';
+import type { JobDetail } from './jobmodel';
+import type { ITools } from './tools';
+
+/** The side of the drawing, in its own units, and the room for the axes' numbers. */
+const [SIDE, LEFT, BELOW] = [320, 56, 36];
+
+/** The points of a level-1 result, one classical bit at a time; nothing where there are none. */
+export function IqResults(props: { model: JobDetail; tools: ITools }): React.ReactElement | null {
+  const { model, tools } = props;
+  const { trans } = tools;
+  const [experiments, setExperiments] = React.useState<readonly IExperiment[] | null>(null);
+  const [problem, setProblem] = React.useState('');
+  const [chosen, choose] = React.useState(0);
+  const [bit, setBit] = React.useState(0);
+  React.useEffect(() => {
+    let wanted = true;
+    model.experiments().then(
+      found => wanted && setExperiments(found),
+      error => wanted && setProblem(error instanceof Error ? error.message : String(error))
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [model]);
+  if (problem || experiments === null) {
+    return <p role="status">{problem || trans.__('Loading…')}</p>;
+  }
+  const experiment = experiments[chosen];
+  const bits = experiment?.header.memory_slots ?? 0;
+  const plane = experiment ? iqPlane(experiment, Math.min(bit, bits - 1)) : null;
+  return (
+    <>
+      <CircuitChoice count={experiments.length} value={chosen} choose={choose} tools={tools} />
+      {bits > 1 && (
+        <label className="jp-QPI-CircuitChoice">
+          {trans.__('Classical bit')}{' '}
+          <select
+            className="jp-mod-styled"
+            value={Math.min(bit, bits - 1)}
+            onChange={event => setBit(Number(event.target.value))}
+          >
+            {Array.from({ length: bits }, (_, n) => (
+              <option key={String(n)} value={n}>
+                {n}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {plane ? (
+        <Plane plane={plane} tools={tools} />
+      ) : (
+        <p className="jp-QPI-Detail">
+          {experiment?.truncated
+            ? trans.__('There are too many points to draw here: take the dataset.')
+            : trans.__('There are no counts and no points to draw here: take the dataset.')}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Plane(props: { plane: IIqPlane; tools: ITools }): React.ReactElement {
+  const { plane } = props;
+  const { trans } = props.tools;
+  const [i, q] = plane.centre;
+  const x = (value: number) => LEFT + (SIDE * (value - i + plane.reach)) / (2 * plane.reach);
+  const y = (value: number) => (SIDE * (q + plane.reach - value)) / (2 * plane.reach);
+  const dots = plane.points.map(([a, b]) => `M${x(a).toFixed(1)} ${y(b).toFixed(1)}h0`).join('');
+  const ticks = [-0.8, 0, 0.8].map(part => part * plane.reach);
+  const said = plane.averaged
+    ? trans.__('The mean of all shots')
+    : trans._n('%1 shot', '%1 shots', plane.total);
+  const shown = plane.points.length;
+  return (
+    <figure className="jp-QPI-Iq">
+      <svg
+        viewBox={`0 0 ${LEFT + SIDE} ${SIDE + BELOW}`}
+        role="img"
+        aria-label={trans.__('IQ plane: %1', said)}
+      >
+        <rect x={LEFT} width={SIDE} height={SIDE} />
+        {ticks.map(tick => (
+          <g key={tick}>
+            <line x1={x(i + tick)} x2={x(i + tick)} y2={SIDE} />
+            <text x={x(i + tick)} y={SIDE + 14} textAnchor="middle">
+              {short(i + tick, plane.reach)}
+            </text>
+            <line x1={LEFT} x2={LEFT + SIDE} y1={y(q + tick)} y2={y(q + tick)} />
+            <text x={LEFT - 5} y={y(q + tick) + 4} textAnchor="end">
+              {short(q + tick, plane.reach)}
+            </text>
+          </g>
+        ))}
+        <path d={dots} data-few={shown < 50} />
+        <text x={LEFT + SIDE / 2} y={SIDE + 31} textAnchor="middle">
+          {trans.__('I (arb. unit)')}
+        </text>
+        <text x={12} y={SIDE / 2} textAnchor="middle" transform={`rotate(-90 12 ${SIDE / 2})`}>
+          {trans.__('Q (arb. unit)')}
+        </text>
+      </svg>
+      <figcaption className="jp-QPI-Detail">
+        {shown < plane.total ? trans.__('%1; %2 of them drawn.', said, shown) : `${said}.`}
+      </figcaption>
+    </figure>
+  );
+}
+
+/** A number with as many digits as the axis tells apart. */
+function short(value: number, reach: number): string {
+  const digits = Math.max(0, 1 - Math.floor(Math.log10(reach)));
+  return digits > 6 ? value.toExponential(1) : value.toFixed(digits);
+}
