@@ -21,7 +21,7 @@ from pathlib import Path
 from .harness import Figure
 
 BENCHMARKS = (
-    "bell", "throughput", "batch", "pick", "lists", "dataset", "loop", "start", "scroll", "panel",
+    "bell", "throughput", "batch", "pick", "lists", "dataset", "loop", "start", "scroll", "panel", "calendar",
 )  # fmt: skip
 
 

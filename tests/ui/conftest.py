@@ -23,6 +23,7 @@ from playwright.sync_api import Page
 from tests.faults.scripted_rest import TOKEN
 from tests.faults.scripted_rules import RulesLab
 from tests.support.servers import wait_until
+from tests.ui.calendar_page import Ask, booked, open_calendar
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [str(ROOT), str(ROOT / "server_extension"), str(ROOT / "executors")]
@@ -215,6 +216,48 @@ def online(notebooks: Notebooks) -> int:
 @pytest.fixture
 def page_of_demo(page: Page, demo: tuple[Notebooks, int]) -> Iterator[Page]:
     yield from loaded(page, demo[0])
+
+
+@pytest.fixture(scope="session")
+def calendar_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
+    """JupyterLab with the demo lab inside."""
+    home = tmp_path_factory.mktemp("calendar")
+    process, notebooks = start_jupyterlab(
+        home, {"QPI_LAB_DIR": str(home / "lab")},
+        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
+    )  # fmt: skip
+    try:
+        yield notebooks
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@pytest.fixture
+def ask(calendar_lab: Notebooks) -> Iterator[Ask]:
+    """The lab's REST surface, as the person of the page; without a booking before and after."""
+
+    def ask(method: str, path: str, **body: Any) -> Any:
+        headers = {"Authorization": f"token {calendar_lab.token}", "Content-Type": "application/json"}
+        data = json.dumps(body).encode() if body else None
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{calendar_lab.url}/qpi/v1/{path}", data, headers, method=method), timeout=10
+        ) as answer:
+            return json.load(answer)
+
+    wait_until(lambda: len(ask("GET", "qpus")["qpus"]) >= 2, 60, "both QPUs")
+    yield ask
+    for booking in booked(ask):
+        ask("DELETE", f"bookings/{booking['id']}")
+
+
+@pytest.fixture
+def calendar(page: Page, calendar_lab: Notebooks, ask: Ask) -> Iterator[Page]:
+    """The calendar of the week after this one, nearly all of its hours in view."""
+    page.set_viewport_size({"width": 1280, "height": 1400})
+    for opened in loaded(page, calendar_lab):
+        open_calendar(opened)
+        yield opened
 
 
 def loaded(page: Page, notebooks: Notebooks) -> Iterator[Page]:

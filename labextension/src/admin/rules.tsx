@@ -256,8 +256,8 @@ function Window(props: {
   readonly section: ISectionProps;
 }): React.ReactElement {
   const { notice } = props;
-  const { trans } = props.section;
-  const now = Date.now();
+  const { manager, trans } = props.section;
+  const now = manager.now();
   const over = notice.end_at !== null && Date.parse(notice.end_at) <= now;
   const ahead = notice.start_at !== null && Date.parse(notice.start_at) > now;
   const state = over ? trans.__('over') : ahead ? trans.__('to come') : trans.__('now');

@@ -135,13 +135,16 @@ export const Board = React.memo(function Board(props: IBoardProps): React.ReactE
 
 function onClick({ jsEvent, el, event }: EventClickInfo, { desk, context }: IBoardProps): void {
   const [booking, crowd] = [bookingOf(event), crowdOf(event)];
+  const start = booking?.start_at ?? crowd?.start_at;
+  if (start !== undefined) {
+    desk.goTo(wallTime(start, context.zone).slice(0, 10)); // the day that "Day" shows
+  }
   // The second click of a double one, or Enter on the entry, which is a click without a count.
   if (jsEvent.detail === 1) {
     el.focus();
   } else if (booking !== null) {
     desk.open(booking);
   } else if (crowd !== null) {
-    desk.goTo(wallTime(crowd.start_at, context.zone).slice(0, 10));
     desk.setView('day');
   }
 }

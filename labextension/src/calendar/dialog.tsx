@@ -129,18 +129,22 @@ function Length({ state, draft, trans }: IProps & { draft: IDraft }): React.Reac
 
 /** Says that somebody else, or another tab, was faster; what was typed stays until one asks for the new state. */
 function Overtaken(props: IProps & { draft: IDraft }): React.ReactElement | null {
-  const { desk, bookings, draft, trans } = props;
+  const { desk, state, bookings, draft, trans } = props;
   const { booking } = draft;
   const now = bookings.find(other => other.id === booking?.id);
-  if (booking === null || now === undefined || now.version <= booking.version) {
+  if (booking === null || state.busy || (now !== undefined && now.version <= booking.version)) {
     return null;
   }
   return (
     <div role="alert" className="jp-QPI-Refused">
       <span className="jp-QPI-RefusedText">
-        {trans.__('This booking was changed meanwhile, in another place.')}
+        {now === undefined
+          ? trans.__('This booking was deleted meanwhile, or moved to another time.')
+          : trans.__('This booking was changed meanwhile, in another place.')}
       </span>
-      <Button onClick={() => desk.open(now)}>{trans.__('Show it as it is now')}</Button>
+      {now !== undefined && (
+        <Button onClick={() => desk.open(now)}>{trans.__('Show it as it is now')}</Button>
+      )}
     </div>
   );
 }

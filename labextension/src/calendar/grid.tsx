@@ -39,8 +39,12 @@ export function Grid(props: IGridProps): React.ReactElement {
   // Without dependencies: another page of the calendar has other lanes.
   React.useLayoutEffect(() => showCursor(root.current, cursor, state, trans));
   const onPick = React.useCallback<IBoardProps['onPick']>(
-    (moment, qpu) => setCursor({ cell: cellAt(wallTime(moment, zone)), qpu }),
-    [zone]
+    (moment, qpu) => {
+      const cell = cellAt(wallTime(moment, zone));
+      setCursor({ cell, qpu });
+      desk.goTo(cell.start.slice(0, 10));
+    },
+    [desk, zone]
   );
   const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
     if (onKey(event, { ...props, cursor, setCursor })) {
@@ -82,11 +86,12 @@ export function Grid(props: IGridProps): React.ReactElement {
   );
 }
 
+type Entries = ReadonlyMap<string, readonly EventInput[]>;
+
 /** The entries of each QPU; those of a QPU are the same array as long as nothing of it changes. */
-function useEntries(
-  bookings: readonly BookingModel[],
-  context: IContext
-): ReadonlyMap<string, readonly EventInput[]> {
+function useEntries(bookings: readonly BookingModel[], context: IContext): Entries {
+  const drawn = React.useMemo(() => new WeakMap<BookingModel, EventInput>(), [context]);
+  const before = React.useRef<Entries>(new Map());
   return React.useMemo(() => {
     const { single, crowds } = crowded(bookings, MOST_ENTRIES);
     const found = new Map<string, EventInput[]>();
@@ -95,13 +100,25 @@ function useEntries(
       entries ? entries.push(entry) : found.set(qpu, [entry]);
     };
     for (const booking of single) {
-      add(booking.qpu, entryOf(booking, context));
+      const entry = drawn.get(booking) ?? entryOf(booking, context);
+      drawn.set(booking, entry);
+      add(booking.qpu, entry);
     }
     for (const crowd of crowds) {
       add(crowd.qpu, crowdEntryOf(crowd, context));
     }
-    return found;
-  }, [bookings, context]);
+    before.current = new Map(
+      [...found].map(([qpu, entries]) => [qpu, unlessSame(before.current.get(qpu), entries)])
+    );
+    return before.current;
+  }, [bookings, context, drawn]);
+}
+
+/** The array that was there before, if it has the same things in it. */
+function unlessSame<T>(before: readonly T[] | undefined, now: readonly T[]): readonly T[] {
+  const same =
+    before?.length === now.length && before.every((thing, place) => thing === now[place]);
+  return same && before ? before : now;
 }
 
 /** What a screen reader says of the cursor. */

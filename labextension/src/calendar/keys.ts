@@ -113,7 +113,7 @@ function onPage(key: string, { desk, onHelp }: IKeyboard): boolean {
 /** Keys that move the cursor. */
 function onCursor(event: React.KeyboardEvent<HTMLElement>, board: IKeyboard): boolean {
   const { desk, state, shown, cursor, setCursor } = board;
-  const { view, zone, day } = state;
+  const { view, zone } = state;
   if (view === 'agenda') {
     return false;
   }
@@ -133,9 +133,7 @@ function onCursor(event: React.KeyboardEvent<HTMLElement>, board: IKeyboard): bo
   // The first key shows where one is.
   const next = cursor === null && event.key !== 'Home' ? at.cell : moved;
   setCursor({ ...at, cell: next });
-  if (!overlaps(cellInterval(next, zone), windowOf(view, day, zone))) {
-    desk.goTo(next.start.slice(0, 10));
-  }
+  desk.goTo(next.start.slice(0, 10));
   return true;
 }
 

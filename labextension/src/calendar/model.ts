@@ -21,6 +21,8 @@ import { type IInterval, refusalOf } from './refusal';
 const SETTLE = 50;
 /** ...one booking at a time; if they concern more than this, the whole window is read again. */
 const MOST_SINGLE = 12;
+/** Asking takes no more than one part in this many of the time, however many events there are. */
+const SHARE = 3;
 const PAGE = 2_000;
 
 /** The calendar as this browser tab last saw it. Never changed, only replaced. */
@@ -66,11 +68,6 @@ export class CalendarModel implements IDisposable {
   /** The lab's present time (ms since 1970). */
   now(): number {
     return this._lab.now();
-  }
-
-  /** The booking as it is known now; null where it is not in view, or given up. */
-  find(id: string): BookingModel | null {
-    return this._state.bookings.find(booking => booking.id === id) ?? null;
   }
 
   /** Whether one may change this booking; the lab has the last word. */
@@ -250,17 +247,22 @@ export class CalendarModel implements IDisposable {
   /** Ask soon about the bookings that events named; not while the window is read, which would be older. */
   private _catchUp(): void {
     if (this._stale.size > 0 && !this._state.loading) {
-      this._settling ??= setTimeout(() => void this._fetchStale(), SETTLE);
+      const pause = Math.max(SETTLE, this._restUntil - performance.now());
+      this._settling ??= setTimeout(() => void this._fetchStale(), pause);
     }
   }
 
   private async _fetchStale(): Promise<void> {
-    const [ids, turn] = [[...this._stale], this._turn];
-    if (ids.length > MOST_SINGLE) {
-      this._settling = undefined;
-      await this.refetch();
-      return;
-    }
+    const start = performance.now();
+    await (this._stale.size > MOST_SINGLE ? this.refetch() : this._fetchEach([...this._stale]));
+    const end = performance.now();
+    this._restUntil = end + (SHARE - 1) * (end - start);
+    this._settling = undefined;
+    this._catchUp();
+  }
+
+  private async _fetchEach(ids: readonly string[]): Promise<void> {
+    const turn = this._turn;
     this._stale.clear();
     try {
       const found = await Promise.all(ids.map(id => this._lab.request<BookingModel>(at(id))));
@@ -270,8 +272,6 @@ export class CalendarModel implements IDisposable {
     } catch (error) {
       this._replace({ problem: refusalOf(error).message });
     }
-    this._settling = undefined;
-    this._catchUp();
   }
 
   /** Put what is newer into the window; what is given up, or elsewhere by now, leaves it. */
@@ -312,6 +312,7 @@ export class CalendarModel implements IDisposable {
   };
   private _connection: ILabState['connection'];
   private _disposed = false;
+  private _restUntil = 0;
   private _settling: ReturnType<typeof setTimeout> | undefined;
   private _turn = 0;
   private _window: IInterval | null = null;

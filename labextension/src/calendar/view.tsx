@@ -83,11 +83,11 @@ export class CalendarTab extends ReactWidget {
     }
   }
 
-  private _kept: string;
   private get _grid(): HTMLElement | null {
     return this.node.querySelector('.jp-QPI-Grid');
   }
 
+  private _kept: string;
   private readonly _model: CalendarModel;
   private readonly _desk: CalendarDesk;
 }
