@@ -1,13 +1,11 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-
 import {
   accountsOf,
   amount,
   askedAgain,
   entriesCsv,
-  follow,
   groupOf,
   isCharge,
   isRequest,
@@ -19,6 +17,7 @@ import {
   timeRequestOf,
   tokenOf
 } from '../src/account/model';
+import { follow } from '../src/board/live';
 import type { ILabManager, ILabState } from '../src/tokens';
 import type { EntryModel, EventModel, StatementLine, TimeRequestModel } from '../src/wire';
 import { event } from './faults';

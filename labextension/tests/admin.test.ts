@@ -1,28 +1,8 @@
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-
+import { concerns, Rights, SECTIONS, sectionsFor } from '../src/admin/rights';
 import {
-  at,
-  concerns,
-  everything,
-  follow,
-  type IPage,
-  Listing,
-  Rights,
-  SECTIONS,
-  sectionsFor,
-  send,
-  whole
-} from '../src/admin/model';
-import {
-  amount,
   answerOf,
-  count,
-  length,
-  local,
-  moment,
-  nameIn,
-  names,
   noticeOf,
   optionLines,
   options,
@@ -31,12 +11,23 @@ import {
   quietLines,
   ruleOf,
   ruleValues,
-  seconds,
   simulatorOf,
-  touchedOf,
   touchedPart,
   userChangeOf
 } from '../src/admin/values';
+import { at, everything, type IPage, Listing, send, whole } from '../src/board/listing';
+import { follow } from '../src/board/live';
+import {
+  amount,
+  count,
+  length,
+  local,
+  moment,
+  nameIn,
+  names,
+  seconds,
+  touchedOf
+} from '../src/board/values';
 import type { LabRequest } from '../src/request';
 import type { Connection, ILabManager } from '../src/tokens';
 import type { EventModel } from '../src/wire';
@@ -169,7 +160,7 @@ describe('what the lab tells', () => {
   it('reloads a section once for a burst, and not after it is left', async () => {
     const { lab, events } = followed();
     const reload = vi.fn(async () => undefined);
-    const leave = follow(lab, 'qpus', reload);
+    const leave = follow(lab, event => concerns('qpus', event), reload);
     for (let n = 0; n < 20; n += 1) {
       events.emit(event('qpu.changed'));
       events.emit(event('job.progress'));
@@ -185,7 +176,7 @@ describe('what the lab tells', () => {
   it('reloads a section where events were lost, and when the lab is back', async () => {
     const { lab, gap, become } = followed();
     const reload = vi.fn(async () => undefined);
-    const leave = follow(lab, 'audit', reload);
+    const leave = follow(lab, () => false, reload);
     become('connected');
     await vi.advanceTimersByTimeAsync(1000);
     expect(reload).toHaveBeenCalledTimes(0);

@@ -18,9 +18,10 @@ from tests.support.servers import wait_until
 from tests.ui.conftest import Notebooks, start_jupyterlab
 
 OPTIONS = (
-    "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
+    "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True", "--QPIServer.local_accounts=True",
     "--JupyterNotebookApp.expose_app_in_browser=True",
 )  # fmt: skip
+PASSWORD = "correct-horse-battery"
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 HEAVY = "OPENQASM 3.0;\nqubit[22] q;\nbit[22] c;\n" + "U(0.1, 0.2, 0.3) q;\n" * 1000 + "c = measure q;\n"
 
@@ -46,6 +47,11 @@ class Demo:
 
     def ended(self, job_id: str) -> str:
         return str(self.ask("GET", f"jobs/{job_id}?wait_s=20")["status"])
+
+    def newcomer(self, name: str) -> str:
+        """A plain person of the lab, new to it; the token of their sign-in."""
+        self.ask("POST", "users", {"name": name, "roles": ["user"], "password": PASSWORD})
+        return str(self.ask("POST", "sign-in", {"name": name, "password": PASSWORD})["token"])
 
     def online(self) -> bool:
         try:

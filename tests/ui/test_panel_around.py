@@ -15,8 +15,6 @@ from tests.ui.conftest import loaded, open_notebook
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 TABS = ("qpi-calendar", "qpi-queue", "qpi-job-", "qpi-qpu-sim-a")
-SAVED = ("qpi-calendar:", "qpi-queue:", "qpi-job:", "qpi-qpu:sim-a")
-"""What a layout with these tabs has in it."""
 QASM2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0], q[1];\nmeasure q -> c;\n'
 BROKEN = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nnosuchgate q[0];\n'
 LOGO = "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
@@ -96,7 +94,7 @@ def kept(answer: Response, job: str) -> bool:
     """Whether JupyterLab has just saved a layout with all tabs in it."""
     request = answer.request
     body = request.post_data or ""
-    return "/api/workspaces" in answer.url and request.method == "PUT" and all(tab in body for tab in (*SAVED, job))
+    return "/api/workspaces" in answer.url and request.method == "PUT" and all(tab in body for tab in (*TABS, job))
 
 
 # --- files and cells --------------------------------------------------------------------------------------------------

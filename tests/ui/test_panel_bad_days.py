@@ -29,7 +29,6 @@ from tests.support.panel import (
 from tests.ui.conftest import loaded, start_jupyterlab
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
-PASSWORD = "correct-horse-battery"
 EVIL = '<img src=x onerror="window.hurt=1"><script>window.hurt=2</script>'
 LONG = ("Ωmega " * 40)[:200]
 
@@ -88,9 +87,7 @@ def test_a_slow_lab_keeps_what_is_shown_and_takes_a_press_once(lab: Page, demo: 
 @pytest.fixture
 def pat(demo: Demo) -> Iterator[dict[str, Any]]:
     """A plain person of the lab, with a token."""
-    demo.ask("POST", "users", {"name": "pat", "roles": ["user"], "password": PASSWORD})
-    signed = demo.ask("POST", "sign-in", {"name": "pat", "password": PASSWORD})
-    with client_of(demo.notebooks, signed["token"]) as person:
+    with client_of(demo.notebooks, demo.newcomer("pat")) as person:
         yield dict(person.post("tokens", json={"name": "panel"}).raise_for_status().json())
 
 

@@ -13,10 +13,11 @@ from tests.support.servers import wait_until
 from tests.ui.conftest import change_theme, loaded
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
-PASSWORD = "correct-horse-battery"
 KEPT = """async () => {
   const {values} = await window.jupyterapp.serviceManager.workspaces.list();
-  return values.some(({data}) => data['qpi-jupyter:queue']?.filters?.tags?.includes('night'));
+  return values.some(({data}) => data['qpi-jupyter:queue']?.filters?.tags?.includes('night')
+    && data['qpi-jupyter:queue']?.order?.by === 'name'
+    && JSON.stringify(data['layout-restorer:data']?.main ?? '').includes('qpi-queue'));
 }"""
 
 
@@ -124,10 +125,8 @@ def test_filters_and_order_stay_over_a_reload(lab: Page, demo: Demo) -> None:
 
 
 def test_others_jobs_are_seen_as_far_as_they_may_be(lab: Page, demo: Demo) -> None:
-    demo.ask("POST", "users", {"name": "bob", "roles": ["user"], "password": PASSWORD})
-    token = demo.ask("POST", "sign-in", {"name": "bob", "password": PASSWORD})["token"]
     tab = queue_tab(lab)
-    with client_of(demo.notebooks, token) as bob:
+    with client_of(demo.notebooks, demo.newcomer("bob")) as bob:
         program = {"format": "openqasm3", "sources": [HEAVY]}
         body = {"program": program, "qpu": "sim-a", "name": "bob's own", "options": {"shots": 20_000}}
         job = bob.post("jobs", json=body).raise_for_status().json()["id"]

@@ -281,7 +281,7 @@ def test_the_table_is_filtered_and_comes_back_after_a_reload(lab: Page, rest: Re
     tab.get_by_role("textbox", name="Only jobs with this tag").fill("weekly")
     lab.keyboard.press("Enter")
     expect(tab.locator('[role="row"][data-key]')).to_have_count(3)
-    tab.get_by_role("button", name="Show all").click()
+    tab.get_by_role("button", name="Clear filters").click()
     expect(row(tab, jobs[0])).to_be_visible()
     lab.evaluate("() => window.jupyterapp.shell.collapseLeft()")
     waiting = [rest.submit(name, sources=[LADDER] * 20, shots=20_000) for name in ("tomography", "ladder", "volume")]

@@ -1,8 +1,5 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { Throttler } from '@lumino/polling';
-
-import { checked, length, seconds, text, type Values } from '../admin/values';
-import type { ILabManager, ILabState } from '../tokens';
+import { checked, length, seconds, text, type Values } from '../board/values';
 import type {
   EntryModel,
   EventModel,
@@ -64,45 +61,6 @@ export function isRequest(event: Pick<EventModel, 'kind'>): boolean {
 
 export function isPerson(event: Pick<EventModel, 'kind'>): boolean {
   return event.kind.startsWith('person.');
-}
-
-/** Reloads are at least this far apart (ms). */
-const PAUSE = 250;
-
-/**
- * Calls `reload` for every event that `concerns`, where events were lost, and when the lab is back; until the answer
- * is called.
- */
-export function follow(
-  manager: Pick<ILabManager, 'changed' | 'events' | 'gap' | 'state'>,
-  concerns: (event: EventModel) => boolean,
-  reload: () => Promise<void>
-): () => void {
-  const throttle = new Throttler(reload, { limit: PAUSE, edge: 'trailing' });
-  const again = () => {
-    throttle.invoke().catch(() => undefined); // rejects only when disposed of
-  };
-  const heard = (_: unknown, event: EventModel) => {
-    if (concerns(event)) {
-      again();
-    }
-  };
-  let lost = manager.state.connection === 'lost';
-  const seen = (_: unknown, state: ILabState) => {
-    if (lost && state.connection === 'connected') {
-      again();
-    }
-    lost = state.connection === 'lost';
-  };
-  manager.events.connect(heard);
-  manager.gap.connect(again);
-  manager.changed.connect(seen);
-  return () => {
-    manager.events.disconnect(heard);
-    manager.gap.disconnect(again);
-    manager.changed.disconnect(seen);
-    throttle.dispose();
-  };
 }
 
 /** The most that a request may ask for (s): as the lab has it. */

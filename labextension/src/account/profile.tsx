@@ -1,13 +1,11 @@
 import type * as React from 'react';
-
-import { Named } from '../admin/bench';
-import { Board } from '../admin/board';
-import type { IAction } from '../admin/deeds';
-import { at, send, whole } from '../admin/model';
-import { when } from '../admin/section';
-import { text } from '../admin/values';
+import { Board } from '../board/board';
+import { Named, when } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import { at, send, whole } from '../board/listing';
+import { useRows } from '../board/live';
+import { text } from '../board/values';
 import type { Me, UserChange } from '../wire';
-import { useRows } from './live';
 import { hasPassword, isPerson } from './model';
 import type { IRoomProps } from './view';
 

@@ -1,14 +1,12 @@
 import type * as React from 'react';
-
-import { Named, Word } from '../admin/bench';
-import { Board } from '../admin/board';
-import type { IAction } from '../admin/deeds';
-import type { IField } from '../admin/form';
-import { at, type Fetch, send, whole } from '../admin/model';
-import { offerUndo, when } from '../admin/section';
-import { length } from '../admin/values';
+import { Board } from '../board/board';
+import { Named, offerUndo, Word, when } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import type { IField } from '../board/form';
+import { at, type Fetch, send, whole } from '../board/listing';
+import { useRows } from '../board/live';
+import { length } from '../board/values';
 import type { AccountModel, TimeRequestIn, TimeRequestList, TimeRequestModel } from '../wire';
-import { useRows } from './live';
 import {
   accountsOf,
   amount,

@@ -1,14 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
-import { Named } from '../admin/bench';
-import { Board } from '../admin/board';
-import type { IAction } from '../admin/deeds';
-import { Copied } from '../admin/drivers';
-import { at, send, whole } from '../admin/model';
-import { when } from '../admin/section';
+import { Board } from '../board/board';
+import { Copied, Named, when } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import { at, send, whole } from '../board/listing';
+import { useRows } from '../board/live';
 import type { TokenCreated, TokenList, TokenModel } from '../wire';
-import { useRows } from './live';
 import { LIVES, type Reach, reaches, shellLines, tokenOf } from './model';
 import type { IRoomProps } from './view';
 

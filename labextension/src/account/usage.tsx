@@ -1,13 +1,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
-import { Board } from '../admin/board';
-import { at, everything, type Fetch, whole } from '../admin/model';
-import { when } from '../admin/section';
+import { Board } from '../board/board';
+import { when } from '../board/cells';
+import { at, everything, type Fetch, whole } from '../board/listing';
+import { useRows } from '../board/live';
 import { save } from '../queue/actions';
 import { CommandIDs } from '../queue/tools';
 import type { EntryModel, EntryPage, Statement } from '../wire';
-import { useRows } from './live';
 import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
 import type { IRoomProps } from './view';
 

@@ -5,12 +5,12 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
-
+import { useLab } from '../board/live';
+import { Sections } from '../board/sections';
 import { handFocus, keepFocus } from '../focus';
 import type { LabFile } from '../request';
 import type { ILabManager } from '../tokens';
 import type { Me } from '../wire';
-import { useMe } from './live';
 import { accountsOf, type SectionId, sectionsFor } from './model';
 import { Profile } from './profile';
 import { Time } from './time';
@@ -39,6 +39,15 @@ const VIEWS: Readonly<Record<SectionId, (props: IRoomProps) => React.ReactElemen
   profile: Profile
 };
 
+function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
+  return {
+    time: trans.__('QPU time'),
+    usage: trans.__('Usage'),
+    tokens: trans.__('API tokens'),
+    profile: trans.__('Profile')
+  };
+}
+
 /** What the lab keeps of whoever looks: their QPU time, where it went, their tokens and their name. */
 export class AccountView extends ReactWidget {
   constructor(private readonly _tools: IAccountTools) {
@@ -62,9 +71,8 @@ export class AccountView extends ReactWidget {
 
 function Account(props: IAccountTools): React.ReactElement {
   const { manager, trans } = props;
-  const me = useMe(manager);
+  const me = useLab(manager, state => state.me);
   const [chosen, choose] = React.useState<SectionId>('time');
-  const id = React.useId();
   const sections = sectionsFor(me?.permissions ?? []);
   const current = sections.includes(chosen) ? chosen : sections[0];
   if (me === null || current === undefined) {
@@ -72,19 +80,16 @@ function Account(props: IAccountTools): React.ReactElement {
   }
   const Section = VIEWS[current];
   return (
-    <div className="jp-QPI-AdminBody">
-      <Sections id={id} sections={sections} current={current} trans={trans} onChoose={choose} />
-      <div
-        role="tabpanel"
-        id={`${id}-panel`}
-        aria-labelledby={`${id}-${current}`}
-        className="jp-QPI-AdminSection"
-        data-section={current}
-      >
-        {/* What a section asks for goes by whose accounts there are */}
-        <Section key={[current, ...accountsOf(me.user)].join(' ')} {...props} me={me} />
-      </div>
-    </div>
+    <Sections
+      label={trans.__('My account')}
+      sections={sections}
+      titles={titles(trans)}
+      current={current}
+      onChoose={choose}
+    >
+      {/* What a section asks for goes by whose accounts there are */}
+      <Section key={[current, ...accountsOf(me.user)].join(' ')} {...props} me={me} />
+    </Sections>
   );
 }
 
@@ -104,67 +109,6 @@ function Nobody({ manager, trans }: IAccountTools): React.ReactElement {
           </p>
         </>
       )}
-    </div>
-  );
-}
-
-/** The list of sections: the arrow keys walk through it. */
-function Sections(props: {
-  readonly id: string;
-  readonly sections: readonly SectionId[];
-  readonly current: SectionId;
-  readonly trans: TranslationBundle;
-  readonly onChoose: (section: SectionId) => void;
-}): React.ReactElement {
-  const { id, sections, current, trans } = props;
-  const names: Readonly<Record<SectionId, string>> = {
-    time: trans.__('QPU time'),
-    usage: trans.__('Usage'),
-    tokens: trans.__('API tokens'),
-    profile: trans.__('Profile')
-  };
-  const list = React.useRef<HTMLDivElement>(null);
-  const walk = (event: React.KeyboardEvent) => {
-    const now = sections.indexOf(current);
-    const to = {
-      ArrowDown: now + 1,
-      ArrowRight: now + 1,
-      ArrowUp: now - 1,
-      ArrowLeft: now - 1,
-      Home: 0,
-      End: sections.length - 1
-    }[event.key];
-    const next = to === undefined ? undefined : sections[(to + sections.length) % sections.length];
-    if (next !== undefined) {
-      event.preventDefault();
-      props.onChoose(next);
-      list.current?.querySelector<HTMLElement>(`[data-section="${next}"]`)?.focus();
-    }
-  };
-  return (
-    <div
-      ref={list}
-      role="tablist"
-      aria-orientation="vertical"
-      aria-label={trans.__('My account')}
-      className="jp-QPI-AdminNav"
-      onKeyDown={walk}
-    >
-      {sections.map(section => (
-        <button
-          key={section}
-          type="button"
-          role="tab"
-          id={`${id}-${section}`}
-          data-section={section}
-          aria-selected={section === current}
-          aria-controls={`${id}-panel`}
-          tabIndex={section === current ? 0 : -1}
-          onClick={() => props.onChoose(section)}
-        >
-          {names[section]}
-        </button>
-      ))}
     </div>
   );
 }

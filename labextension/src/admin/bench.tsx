@@ -1,16 +1,13 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
-
+import { Board } from '../board/board';
+import { Named, nameField, Word } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import { at, send, whole } from '../board/listing';
+import { nameIn, text } from '../board/values';
 import type { QpuChange, QpuList, QpuModel } from '../wire';
-import { Board } from './board';
-import type { IAction } from './deeds';
-import type { IField } from './form';
 import { useLive } from './live';
-import { at, send, whole } from './model';
 import type { ISectionProps } from './section';
-import { nameIn, text } from './values';
-
-const NAME_LENGTH = 64;
 
 export function Qpus(props: ISectionProps): React.ReactElement {
   const { manager, trans, permissions } = props;
@@ -170,32 +167,4 @@ function Status(props: { qpu: QpuModel; trans: TranslationBundle }): React.React
       {qpu.hold !== null && <div className="jp-QPI-Detail">{trans.__('held: %1', qpu.hold)}</div>}
     </>
   );
-}
-
-/** A state in words, with a mark whose shape says it too. */
-export function Word(props: { tone: string; children: React.ReactNode }): React.ReactElement {
-  return (
-    <span className="jp-QPI-AdminWord" data-tone={props.tone}>
-      {props.children}
-    </span>
-  );
-}
-
-export function Named(props: { name: string; detail?: string }): React.ReactElement {
-  return (
-    <>
-      <strong className="jp-QPI-AdminName">{props.name}</strong>
-      {props.detail ? <div className="jp-QPI-Detail">{props.detail}</div> : null}
-    </>
-  );
-}
-
-export function nameField(trans: TranslationBundle): IField {
-  return {
-    name: 'name',
-    label: trans.__('Name'),
-    required: true,
-    longest: NAME_LENGTH,
-    hint: trans.__('Letters, digits, dots, dashes and underscores.')
-  };
 }

@@ -1,16 +1,15 @@
-import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
+import { Board } from '../board/board';
+import { Copied, Named, nameField, Word, when } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import { at, send, whole } from '../board/listing';
+import { useLab } from '../board/live';
+import { nameIn, text } from '../board/values';
 import { DriverLogView } from '../qpu/driverlogview';
 import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
-import { Named, nameField, Word } from './bench';
-import { Board } from './board';
-import type { IAction } from './deeds';
-import { useLive, useQpus } from './live';
-import { at, send, whole } from './model';
-import { type ISectionProps, when } from './section';
-import { nameIn, text } from './values';
+import { useLive } from './live';
+import type { ISectionProps } from './section';
 
 export function Drivers(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
@@ -20,7 +19,10 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   );
   const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
   const [logged, setLogged] = React.useState<DriverDetail | null>(null);
-  const qpus = useQpus(manager).map(({ name }) => ({ value: name, label: name }));
+  const qpus = useLab(manager, state => state.qpus).map(({ name }) => ({
+    value: name,
+    label: name
+  }));
   const create: IAction = {
     id: 'register',
     label: trans.__('Register a driver'),
@@ -170,38 +172,5 @@ function Issued(props: {
         {trans.__('I have copied it')}
       </button>
     </section>
-  );
-}
-
-/** Text that one has to copy. */
-export function Copied(props: {
-  readonly trans: TranslationBundle;
-  readonly label: string;
-  readonly value: string;
-}): React.ReactElement {
-  const [done, setDone] = React.useState(false);
-  const copy = () => {
-    Clipboard.copyToSystem(props.value);
-    setDone(true);
-  };
-  return (
-    <div className="jp-QPI-AdminCopied">
-      <span>{props.label}</span>
-      <button
-        type="button"
-        className="jp-mod-styled"
-        aria-label={props.trans.__('Copy: %1', props.label)}
-        onClick={copy}
-      >
-        {done ? props.trans.__('Copied') : props.trans.__('Copy')}
-      </button>
-      <textarea
-        readOnly
-        aria-label={props.label}
-        rows={Math.min(props.value.split('\n').length, 20)}
-        value={props.value}
-        onFocus={event => event.target.select()}
-      />
-    </div>
   );
 }

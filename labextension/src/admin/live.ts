@@ -1,8 +1,9 @@
 import * as React from 'react';
-
+import type { Fetch, Listing } from '../board/listing';
+import { useRows } from '../board/live';
 import type { ILabManager } from '../tokens';
-import type { QpuModel } from '../wire';
-import { type Fetch, follow, Listing, type SectionId } from './model';
+import type { EventModel } from '../wire';
+import { concerns, type SectionId } from './rights';
 
 /** The rows of a section: asked for when it is shown, and again whenever the lab says that they changed. */
 export function useLive<T>(
@@ -10,25 +11,6 @@ export function useLive<T>(
   section: SectionId,
   fetch: () => Fetch<T>
 ): Listing<T> {
-  // One section has one listing for as long as it is shown.
-  const [listing] = React.useState(() => new Listing(fetch()));
-  React.useEffect(() => {
-    void listing.load();
-    return follow(manager, section, () => listing.load());
-  }, [manager, section, listing]);
-  return listing;
-}
-
-/** The lab's QPUs, as they change. */
-export function useQpus(manager: ILabManager): readonly QpuModel[] {
-  return React.useSyncExternalStore(
-    React.useCallback(
-      tell => {
-        manager.changed.connect(tell);
-        return () => void manager.changed.disconnect(tell);
-      },
-      [manager]
-    ),
-    () => manager.state.qpus
-  );
+  const changes = React.useCallback((event: EventModel) => concerns(section, event), [section]);
+  return useRows(manager, changes, fetch);
 }

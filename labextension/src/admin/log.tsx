@@ -1,11 +1,11 @@
 import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
+import { Board } from '../board/board';
+import { Named, when } from '../board/cells';
+import { type Fetch, whole } from '../board/listing';
 import type { AuditEntry, AuditPage, ConfigInForce, ConfigSetting } from '../wire';
-import { Named } from './bench';
-import { Board } from './board';
 import { useLive } from './live';
-import { type Fetch, whole } from './model';
-import { type ISectionProps, when } from './section';
+import type { ISectionProps } from './section';
 import { shown } from './values';
 
 const PAGE = 100;

@@ -1,14 +1,14 @@
 import type * as React from 'react';
-
+import { Board } from '../board/board';
+import { listed, Named, Word, when } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import type { IField } from '../board/form';
+import { at, type Fetch, send, whole } from '../board/listing';
+import { nameIn, names, text } from '../board/values';
 import type { GroupList, GroupModel, UserList, UserModel } from '../wire';
-import { Named, Word } from './bench';
-import { Board } from './board';
-import type { IAction } from './deeds';
-import type { IField } from './form';
 import { useLive } from './live';
-import { at, type Fetch, send, whole } from './model';
-import { type ISectionProps, listed, when } from './section';
-import { nameIn, names, passwordIn, text, touchedPart, userChangeOf } from './values';
+import type { ISectionProps } from './section';
+import { passwordIn, touchedPart, userChangeOf } from './values';
 
 const PAGE = 100;
 

@@ -8,7 +8,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { addTab } from '../tabs';
 import { ILabManager } from '../tokens';
-import { Rights } from './model';
+import { Rights } from './rights';
 
 const OPEN = 'qpi:open-admin';
 

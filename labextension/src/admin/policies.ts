@@ -1,7 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-
+import { BadField, length, seconds } from '../board/values';
 import type { Policy, PolicyIn, ReplayIn, ReplayResult, Waits } from '../wire';
-import { BadField, length, seconds } from './values';
 
 /** A policy as its form holds it. */
 export interface IDraft {

@@ -1,14 +1,15 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
+import { useListing } from '../board/board';
+import { when } from '../board/cells';
+import { Field, Problem } from '../board/form';
+import { send, whole } from '../board/listing';
+import { messageOf } from '../request';
 import type { Policy, ReplayModel, ReplayState } from '../wire';
-import { useListing } from './board';
-import { Field, Problem } from './form';
 import { useLive } from './live';
-import { said, send, whole } from './model';
 import { draftOf, type IDraft, MOST_POLICIES, replayOf, type Span } from './policies';
 import { Results } from './replayresults';
-import { type ISectionProps, when } from './section';
+import type { ISectionProps } from './section';
 
 /** Trying other policies on the lab's past. */
 export function Replay(props: ISectionProps): React.ReactElement {
@@ -96,7 +97,7 @@ function Asking(props: {
       await send(manager.request, 'POST', 'replay', asked);
       await props.onChange();
     } catch (error) {
-      setProblem(said(error));
+      setProblem(messageOf(error));
     } finally {
       setBusy(false);
     }
@@ -292,7 +293,7 @@ function Running(props: {
     try {
       await props.onCancel();
     } catch (error) {
-      setProblem(said(error));
+      setProblem(messageOf(error));
       setBusy(false);
     }
   };

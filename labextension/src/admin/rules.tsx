@@ -1,5 +1,11 @@
 import type * as React from 'react';
-
+import { Board } from '../board/board';
+import { Named, offerUndo, Word, when } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import type { IField } from '../board/form';
+import { at, send, whole } from '../board/listing';
+import { useLab } from '../board/live';
+import { length, local, type Values } from '../board/values';
 import type {
   BookingRuleIn,
   BookingRuleList,
@@ -8,23 +14,9 @@ import type {
   NoticeList,
   NoticeModel
 } from '../wire';
-import { Named, Word } from './bench';
-import { Board } from './board';
-import type { IAction } from './deeds';
-import type { IField } from './form';
-import { useLive, useQpus } from './live';
-import { at, send, whole } from './model';
-import { type ISectionProps, offerUndo, when } from './section';
-import {
-  length,
-  local,
-  noticeOf,
-  quietLines,
-  ruleOf,
-  ruleValues,
-  touchedPart,
-  type Values
-} from './values';
+import { useLive } from './live';
+import type { ISectionProps } from './section';
+import { noticeOf, quietLines, ruleOf, ruleValues, touchedPart } from './values';
 
 export function Rules(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
@@ -32,7 +24,7 @@ export function Rules(props: ISectionProps): React.ReactElement {
   const listing = useLive(manager, 'rules', () =>
     whole(async () => (await request<BookingRuleList>('booking-rules')).rules)
   );
-  const qpus = useQpus(manager);
+  const qpus = useLab(manager, state => state.qpus);
   const fields = ruleFields(props);
   const scope: readonly IField[] = [
     {
@@ -256,8 +248,8 @@ function Window(props: {
   readonly section: ISectionProps;
 }): React.ReactElement {
   const { notice } = props;
-  const { trans } = props.section;
-  const now = Date.now();
+  const { manager, trans } = props.section;
+  const now = manager.now();
   const over = notice.end_at !== null && Date.parse(notice.end_at) <= now;
   const ahead = notice.start_at !== null && Date.parse(notice.start_at) > now;
   const state = over ? trans.__('over') : ahead ? trans.__('to come') : trans.__('now');

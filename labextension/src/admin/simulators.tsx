@@ -1,13 +1,13 @@
 import type * as React from 'react';
-
+import { Board } from '../board/board';
+import { Named, nameField, offerUndo, Word } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import { at, send, whole } from '../board/listing';
+import type { Values } from '../board/values';
 import type { SimulatorList, SimulatorModel } from '../wire';
-import { Named, nameField, Word } from './bench';
-import { Board } from './board';
-import type { IAction } from './deeds';
 import { useLive } from './live';
-import { at, send, whole } from './model';
-import { type ISectionProps, offerUndo } from './section';
-import { optionLines, shown, simulatorOf, type Values } from './values';
+import type { ISectionProps } from './section';
+import { optionLines, shown, simulatorOf } from './values';
 
 export function Simulators(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;

@@ -1,14 +1,14 @@
 import type * as React from 'react';
-
+import { Board } from '../board/board';
+import { Named, Word, when } from '../board/cells';
+import type { IAction } from '../board/deeds';
+import type { IField } from '../board/form';
+import { at, type Fetch, send } from '../board/listing';
+import { amount, length, text, type Values } from '../board/values';
 import type { AccountList, AccountModel, TimeRequestList, TimeRequestModel } from '../wire';
-import { Named, Word } from './bench';
-import { Board } from './board';
-import type { IAction } from './deeds';
-import type { IField } from './form';
 import { useLive } from './live';
-import { at, type Fetch, send } from './model';
-import { type ISectionProps, when } from './section';
-import { amount, answerOf, length, text, type Values } from './values';
+import type { ISectionProps } from './section';
+import { answerOf } from './values';
 
 const PAGE = 100;
 

@@ -4,14 +4,15 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { Sections } from '../board/sections';
 import { handFocus, keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
 import { Qpus } from './bench';
 import { Drivers } from './drivers';
 import { Audit, Config } from './log';
-import type { Rights, SectionId } from './model';
 import { Groups, People } from './people';
 import { Replay } from './replay';
+import type { Rights, SectionId } from './rights';
 import { Notices, Rules } from './rules';
 import type { ISectionProps } from './section';
 import { Simulators } from './simulators';
@@ -92,79 +93,19 @@ function Administration(props: {
   );
   const [chosen, choose] = React.useState<SectionId>('qpus');
   const current = sections.includes(chosen) ? chosen : sections[0];
-  const id = React.useId();
   if (current === undefined) {
     return <p className="jp-QPI-Empty">{trans.__('You may not manage this lab.')}</p>;
   }
   const Section = VIEWS[current];
   return (
-    <div className="jp-QPI-AdminBody">
-      <Sections id={id} sections={sections} current={current} trans={trans} onChoose={choose} />
-      <div
-        role="tabpanel"
-        id={`${id}-panel`}
-        aria-labelledby={`${id}-${current}`}
-        className="jp-QPI-AdminSection"
-        data-section={current}
-      >
-        <Section key={current} manager={manager} trans={trans} permissions={rights.permissions} />
-      </div>
-    </div>
-  );
-}
-
-/** The list of sections: the arrow keys walk through it. */
-function Sections(props: {
-  readonly id: string;
-  readonly sections: readonly SectionId[];
-  readonly current: SectionId;
-  readonly trans: TranslationBundle;
-  readonly onChoose: (section: SectionId) => void;
-}): React.ReactElement {
-  const { id, sections, current, trans } = props;
-  const names = titles(trans);
-  const list = React.useRef<HTMLDivElement>(null);
-  const walk = (event: React.KeyboardEvent) => {
-    const now = sections.indexOf(current);
-    const to = {
-      ArrowDown: now + 1,
-      ArrowRight: now + 1,
-      ArrowUp: now - 1,
-      ArrowLeft: now - 1,
-      Home: 0,
-      End: sections.length - 1
-    }[event.key];
-    const next = to === undefined ? undefined : sections[(to + sections.length) % sections.length];
-    if (next !== undefined) {
-      event.preventDefault();
-      props.onChoose(next);
-      list.current?.querySelector<HTMLElement>(`[data-section="${next}"]`)?.focus();
-    }
-  };
-  return (
-    <div
-      ref={list}
-      role="tablist"
-      aria-orientation="vertical"
-      aria-label={trans.__('Administration')}
-      className="jp-QPI-AdminNav"
-      onKeyDown={walk}
+    <Sections
+      label={trans.__('Administration')}
+      sections={sections}
+      titles={titles(trans)}
+      current={current}
+      onChoose={choose}
     >
-      {sections.map(section => (
-        <button
-          key={section}
-          type="button"
-          role="tab"
-          id={`${id}-${section}`}
-          data-section={section}
-          aria-selected={section === current}
-          aria-controls={`${id}-panel`}
-          tabIndex={section === current ? 0 : -1}
-          onClick={() => props.onChoose(section)}
-        >
-          {names[section]}
-        </button>
-      ))}
-    </div>
+      <Section key={current} manager={manager} trans={trans} permissions={rights.permissions} />
+    </Sections>
   );
 }

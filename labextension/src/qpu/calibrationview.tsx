@@ -174,15 +174,14 @@ function Selected(
 }
 
 /** A calibration counts until the next one, the newest until now. */
-function held(series: Series): Series {
+function held(series: Series, now: number): Series {
   const last = series.points[series.points.length - 1];
-  const now = new Date().toISOString();
-  return last ? { ...series, points: [...series.points, { ...last, at: now }] } : series;
+  const at = new Date(now).toISOString();
+  return last ? { ...series, points: [...series.points, { ...last, at }] } : series;
 }
 
 /** From a little before the first calibration until now. */
-function spanOf(series: Series): Span {
-  const now = Date.now();
+function spanOf(series: Series, now: number): Span {
   const first = Math.min(now, ...series.points.map(point => Date.parse(point.at)));
   return [first - Math.max(0.05 * (now - first), 600_000), now];
 }
@@ -209,8 +208,8 @@ function History(props: IProps & { readonly history: IHistory }): React.ReactEle
       )}
       {series && (
         <Chart
-          series={[held(series)]}
-          span={spanOf(series)}
+          series={[held(series, history.now)]}
+          span={spanOf(series, history.now)}
           label={trans.__('History of %1', history.label)}
           onZoom={null}
           stepped

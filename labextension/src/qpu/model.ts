@@ -23,6 +23,8 @@ const YEAR = 365 * 86_400_000;
 /** A calibrated figure and how it changed over the last year. */
 export interface IHistory {
   readonly channel: string;
+  /** When it was asked for (the lab's ms since 1970). */
+  readonly now: number;
   readonly label: string;
   /** Null until the lab has answered. */
   readonly series: Series | null;
@@ -48,8 +50,9 @@ export class QpuTabModel {
     standby: Poll.Standby = 'when-hidden'
   ) {
     const { request } = _manager;
-    this.queue = new Telemetry({ request, qpu, chosen: QUEUE_CHANNELS, standby });
-    this.readings = new Telemetry({ request, qpu, standby });
+    const now = () => _manager.now();
+    this.queue = new Telemetry({ request, qpu, now, chosen: QUEUE_CHANNELS, standby });
+    this.readings = new Telemetry({ request, qpu, now, standby });
     this._poll = new Poll({
       name: `qpi-jupyter:qpu-${qpu}`,
       auto: false,
@@ -100,7 +103,7 @@ export class QpuTabModel {
   }
 
   async refresh(): Promise<void> {
-    const now = Date.now();
+    const now = this._manager.now();
     const soon = new URLSearchParams({
       qpu: this.qpu,
       status: 'booked',
@@ -129,16 +132,17 @@ export class QpuTabModel {
 
   /** Show how a calibrated figure changed; null puts the history away. */
   async showHistory(channel: string | null, label = ''): Promise<void> {
-    this._replace({ history: channel === null ? null : { channel, label, series: null } });
+    const now = this._manager.now();
+    this._replace({ history: channel === null ? null : { channel, label, now, series: null } });
     if (channel === null) {
       return;
     }
-    const start = new Date(Date.now() - YEAR).toISOString();
+    const start = new Date(now - YEAR).toISOString();
     const query = new URLSearchParams({ channel, start, points: '1000' });
     try {
       const series = await this._ask<Series>(`/readings?${query}`);
       if (this._state.history?.channel === channel) {
-        this._replace({ history: { channel, label, series } });
+        this._replace({ history: { channel, label, now, series } });
       }
     } catch (error) {
       if (this._state.history?.channel === channel) {

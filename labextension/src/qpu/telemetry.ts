@@ -36,7 +36,8 @@ const SHORTEST = 10_000;
 /** Some channels of a QPU over time, asked again while somebody looks and the range ends now. */
 export class Telemetry {
   constructor(options: Telemetry.IOptions) {
-    const now = Date.now();
+    this._now = options.now;
+    const now = this._now();
     this._request = options.request;
     this._qpu = options.qpu;
     this._state = {
@@ -50,8 +51,13 @@ export class Telemetry {
     this._poll = new Poll({
       name: `qpi-jupyter:readings-${options.qpu}`,
       auto: false,
-      factory: () => this.refresh(),
-      frequency: { interval: FASTEST, backoff: false },
+      factory: async () => {
+        await this.refresh();
+        if (this._state.problem !== null) {
+          throw new Error(this._state.problem); // so that the poll backs off
+        }
+      },
+      frequency: { interval: FASTEST, backoff: true, max: SLOWEST },
       standby: options.standby ?? 'when-hidden'
     });
   }
@@ -101,7 +107,7 @@ export class Telemetry {
   async refresh(): Promise<void> {
     const asked = ++this._asked;
     const { chosen, zoom, range } = this._state;
-    const now = Date.now();
+    const now = this._now();
     const span: Span = zoom ?? [now - 1000 * RANGES[range], now];
     try {
       const series = await Promise.all(chosen.map(channel => this._series(channel, span)));
@@ -139,7 +145,7 @@ export class Telemetry {
       return;
     }
     const interval = Math.min(SLOWEST, Math.max(FASTEST, (1000 * RANGES[range]) / 1800));
-    this._poll.frequency = { interval, backoff: false, max: SLOWEST };
+    this._poll.frequency = { interval, backoff: true, max: SLOWEST };
     const { phase } = this._poll.state;
     if (phase === 'constructed' || phase === 'stopped') {
       void this._poll.start(); // which asks at once
@@ -157,6 +163,7 @@ export class Telemetry {
   private _asked = 0;
   private _visible = false;
   private readonly _changed = new Signal<Telemetry, ITelemetryState>(this);
+  private readonly _now: () => number;
   private readonly _poll: Poll<void>;
   private readonly _qpu: string;
   private readonly _request: LabRequest;
@@ -165,6 +172,8 @@ export class Telemetry {
 export namespace Telemetry {
   export interface IOptions {
     readonly request: LabRequest;
+    /** The lab's time. */
+    readonly now: () => number;
     readonly qpu: string;
     readonly chosen?: readonly string[];
     /** When not to ask; by default while the page is hidden. */

@@ -106,7 +106,8 @@ class FakeLab {
     return {
       request: this.request,
       events: this.events,
-      state: {} as ILabState
+      state: {} as ILabState,
+      now: () => Date.now()
     } as unknown as ILabManager;
   }
 
@@ -180,7 +181,13 @@ describe('Telemetry', () => {
     vi.useFakeTimers({ now: START });
     lab = new FakeLab();
     const { request } = lab;
-    telemetry = new Telemetry({ request, qpu: 'a/b', chosen: ['x', 'y'], standby: 'never' });
+    telemetry = new Telemetry({
+      request,
+      qpu: 'a/b',
+      now: Date.now,
+      chosen: ['x', 'y'],
+      standby: 'never'
+    });
   });
 
   afterEach(() => {

@@ -1,10 +1,9 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-
 import { Asked, DeedButton, Deeds, type IAction, type IDeeds, NEW, useDeeds } from './deeds';
 import { Problem } from './form';
-import type { IListing, Listing } from './model';
+import type { IListing, Listing } from './listing';
 
 export interface IColumn<T> {
   readonly head: string;

@@ -1,6 +1,5 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
 import { text, touchedOf, type Values } from './values';
 
 /** A field of a form. */

@@ -3,9 +3,9 @@ import { ellipsesIcon } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
 import * as React from 'react';
-
+import { messageOf } from '../request';
 import { type IQuestion, Problem, Question } from './form';
-import { type Listing, said } from './model';
+import type { Listing } from './listing';
 import type { Values } from './values';
 
 /** Something that can be done; with a question it is asked first, inside the page. */
@@ -53,7 +53,7 @@ export function useDeeds<T>(listing: Listing<T>): IDeeds {
       setAsked(null);
       await listing.load();
     } catch (error) {
-      setProblem(said(error));
+      setProblem(messageOf(error));
     } finally {
       setBusy(false);
     }
