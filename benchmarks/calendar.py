@@ -24,7 +24,7 @@ OPTIONS = ("--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.
 BOOKINGS, QUICK_BOOKINGS = 10_000, 3_000
 WEEKS, EVENTS = 12, 20
 SLOWER_WEEK, SLOWER_EVENT = 12.0, 4.0
-"""How much longer it may take than without bookings: a full week is 2 300 rows against none, and 200 entries to draw."""
+"""How much longer it may take than without bookings: a full week is 2 300 rows to read and 200 entries to draw."""
 WEEK = """async ([key, busy]) => {
   const grid = document.querySelector('.jp-QPI-Grid');
   const title = document.querySelector('.jp-QPI-CalendarTitle');
