@@ -213,7 +213,8 @@ def test_junk_is_never_the_servers_fault(me: httpx.Client, junk: bytes) -> None:
         path = route.path.replace("{attempt}", "1").replace("{id}", "%00").replace("{name}", "'").lstrip("/")
         answer = me.request(route.method, path, content=junk)
         refusals = {400, 401, 403, 404, 405, 413, 422, *route.refuses}
-        if route.path.startswith("/qpi/api/"):  # whose clients may send what nobody reads
+        ignored = route.method == "DELETE" and "{" not in route.path  # there is one such thing, or none
+        if ignored or route.path.startswith("/qpi/api/"):  # whose clients may send what nobody reads
             refusals |= set(route.answers)
         allowed = {201} if route.path.endswith(("tokens", "feeds")) and junk == b"{}" else refusals
         assert answer.status_code in allowed, f"{route.method} {path}: {answer.status_code} {answer.text}"

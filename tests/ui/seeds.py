@@ -107,6 +107,10 @@ def _bench(admin: httpx.Client, notebooks: Notebooks, home: Path) -> Iterator[No
         wait_until(lambda: {BENCH, CHIP} <= online(admin), 60, "the bench and the chip online")
         yield
     finally:
+        # A driver that is told to end waits for what it runs.
+        for job in ok(admin.get(f"jobs?qpu={BENCH}&limit=100"))["jobs"]:
+            if job["status"] in ("pending", "running"):
+                ok(admin.post(f"jobs/{job['id']}/cancel"))
         process.terminate()
         process.wait(30)
 

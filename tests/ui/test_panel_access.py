@@ -6,6 +6,7 @@ installs anyway.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,71 @@ from tests.ui.conftest import change_theme, loaded
 from tests.ui.seeds import BENCH, CHIP, Lab, seeded_lab
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
+YELLOW = "#ffff99"
+FLAWS = """selector => {
+  const root = document.querySelector(selector);
+  const wide = ['Grid', 'TableFrame', 'Circuit', 'Code', 'LogLines', 'ChartPlot'].map(n => '.jp-QPI-' + n).join();
+  const name = element => `${element.tagName} ${element.className} "${(element.textContent ?? '').slice(0, 40)}"`;
+  const flaws = [];
+  const all = [root, ...root.querySelectorAll('*')].filter(one => one.checkVisibility() && !one.closest(wide));
+  const clips = element => /hidden|clip|auto|scroll/.test(getComputedStyle(element).overflowX);
+  // A dialog is on top of everything: what is around it in the document does not clip it.
+  const frames = element => {
+    const own = element.closest('dialog') ?? root;
+    const around = [element];
+    while (around[0] !== own) around.unshift(around[0].parentElement);
+    return around.filter(clips).map(frame => frame.getBoundingClientRect());
+  };
+  const seen = element => frames(element).reduce((box, frame) => ({
+    left: Math.max(box.left, frame.left), right: Math.min(box.right, frame.right),
+    top: Math.max(box.top, frame.top), bottom: Math.min(box.bottom, frame.bottom),
+  }), element.getBoundingClientRect());
+  for (const element of all) {
+    const {overflowX, transitionDuration, animationName} = getComputedStyle(element);
+    if (/auto|scroll/.test(overflowX) && element.scrollWidth > element.clientWidth + 1) {
+      flaws.push(`scrolls sideways: ${name(element)}`);
+    }
+    const still = /^(0s(, )?)+$/.test(transitionDuration) && animationName === 'none';
+    if (!still && /jp-QPI/.test(element.className)) flaws.push(`moves: ${name(element)}`);
+    const text = [...element.childNodes].find(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!text || element.closest('[title], .jp-QPI-Hidden, thead, option, textarea')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    const {left, right} = range.getBoundingClientRect();
+    if (frames(element).some(frame => left < frame.left - 1 || right > frame.right + 1)) {
+      flaws.push(`is cut off: ${name(element)}`);
+    }
+  }
+  const stops = all.filter(one => one.matches('a[href], button, input, select, textarea'));
+  for (const [index, one] of stops.entries()) {
+    for (const other of stops.slice(index + 1)) {
+      const [a, b] = [seen(one), seen(other)];
+      const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      const over = width > 2 && height > 2 && !one.closest('dialog') === !other.closest('dialog');
+      // The headings of the side panel stay in sight, on top of what is scrolled below them.
+      if (over && !one.closest('.jp-QPI-Heading')) flaws.push(`${name(one)} lies on ${name(other)}`);
+    }
+  }
+  return flaws;
+}"""
+"""What cannot be read or reached, or moves, in a part of the panel; tables, charts and the calendar may scroll."""
+
+SET = """async values => {
+  await window.jupyterapp.serviceManager.settings.save('qpi-jupyter:settings', JSON.stringify(values));
+}"""
+COLOURS = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+  const bytes = colour => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const style = selector => getComputedStyle(document.querySelector(selector));
+  return [style('.jp-QPI-Header').borderTopColor, style('.jp-QPI-Panel').backgroundColor].map(bytes);
+}"""
+"""The lab's accent as it is shown, and the ground it is on; red, green and blue."""
+
 SIDE, CALENDAR, QUEUE, ADMIN = "#qpi-lab-panel", "#qpi-calendar", "#qpi-queue", "#qpi-admin"
 
 
@@ -50,7 +116,7 @@ def surfaces(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
     yield from queue(page)
     for state in ("completed", "failed", "running", "pending"):
         yield from job(page, lab.jobs[state], state)
-    for qpu in (CHIP, "sim-a", BENCH):
+    for qpu in (CHIP, BENCH):
         yield from chip(page, qpu)
     yield from sections(page, "qpi:open-admin", ADMIN)
     yield from sections(page, "qpi:open-account", "#qpi-account")
@@ -128,9 +194,10 @@ def job(page: Page, job_id: str, state: str) -> Iterator[tuple[str, str]]:
     expect(tab.get_by_role("region", name="Story")).to_be_visible(timeout=20_000)
     expect(tab.get_by_role("region", name="Program").locator(".cm-content")).to_be_visible()
     yield f"job, {state}", f"#qpi-job-{job_id}"
-    tab.get_by_role("button", name="Edit name").click()
-    yield f"job, {state}, edited", f"#qpi-job-{job_id}"
-    tab.get_by_role("button", name="Leave as it is").click()
+    if state == "completed":
+        tab.get_by_role("button", name="Edit name").click()
+        yield "job, edited", f"#qpi-job-{job_id}"
+        tab.get_by_role("button", name="Leave as it is").click()
 
 
 def chip(page: Page, qpu: str) -> Iterator[tuple[str, str]]:
@@ -173,7 +240,7 @@ def violations(axe: Axe, page: Page, where: str, root: str) -> list[str]:
 
 
 def test_axe_sees_the_colours(panel: Page) -> None:
-    panel.add_style_tag(content=".jp-QPI-Empty { color: var(--jp-layout-color2) }")
+    panel.add_style_tag(content=".jp-QPI-Detail { color: var(--jp-layout-color2) }")
     assert "color-contrast" in "".join(violations(Axe(), panel, "side panel", SIDE))
 
 
@@ -188,3 +255,52 @@ def test_axe_finds_nothing_on_any_tab(panel: Page, lab: Lab, theme: str) -> None
         found += violations(axe, panel, where, root)
     assert len(seen) > 40
     assert not found, "\n".join(found)
+
+
+def test_half_as_wide_and_in_a_column_all_is_read_and_reached(panel: Page, lab: Lab) -> None:
+    """200 % zoom on a window of 1280 x 900, whose half the side panel takes, at its narrowest."""
+    panel.emulate_media(reduced_motion="reduce")
+    panel.set_viewport_size({"width": 640, "height": 450})
+    drag_to_its_minimum(panel)
+    found: dict[str, str] = {}
+    for where, root in surfaces(panel, lab):
+        if root.startswith(("#", "[id")):
+            assert panel.locator(root).evaluate("root => root.clientWidth") < 340, where
+        for flaw in panel.evaluate(FLAWS, root):
+            found.setdefault(flaw, where)
+    assert not found, "\n".join(f"{where}: {flaw}" for flaw, where in found.items())
+
+
+def drag_to_its_minimum(page: Page) -> None:
+    """Make the side panel as narrow as JupyterLab lets it be."""
+    box = page.locator(SIDE).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] + 2, 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, 200, steps=5)
+    page.mouse.up()
+
+
+def test_no_accent_is_too_faint(panel: Page) -> None:
+    for accent in (YELLOW, "#000033"):
+        panel.evaluate(SET, {"accentColour": accent})
+        panel.reload()
+        panel.wait_for_function("() => window.jupyterapp")
+        panel.evaluate("() => window.jupyterapp.restored")
+        execute(panel, "qpi:open-panel")
+        expect(panel.locator(".jp-QPI-Header")).to_be_visible()
+        expect(panel.locator("html")).to_have_attribute("style", re.compile(accent))
+        for theme in ("Dark", "Light"):
+            change_theme(panel, f"JupyterLab {theme}")
+            one, other = sorted(luminance(*colour) for colour in panel.evaluate(COLOURS))
+            assert (other + 0.05) / (one + 0.05) >= 3, (accent, theme)
+    panel.evaluate(SET, {})
+
+
+def luminance(*channels: int) -> float:
+    """The relative luminance of WCAG."""
+    red, green, blue = (
+        share / 12.92 if (share := channel / 255) <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+        for channel in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,3 +1,4 @@
+import '../../style/common.css';
 import '../../style/admin.css';
 import '../../style/account.css';
 

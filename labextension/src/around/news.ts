@@ -8,13 +8,15 @@ const LATE = 60_000;
 /** The longest that a browser's timer can wait (ms). */
 const LONGEST = 2 ** 31 - 1;
 
-/** Notices what happens to my jobs and bookings while this page is open; what was before is no news. */
+/** Notices what happens to my jobs and bookings from the state `since` on; what was before is no news. */
 export class News {
   constructor(
     private readonly _manager: ILabManager,
-    private readonly _tell: News.ITeller
+    private readonly _tell: News.ITeller,
+    since: ILabState = _manager.state
   ) {
     _manager.changed.connect(this._onChange, this);
+    this._onChange(_manager, since);
     this._onChange(_manager, _manager.state);
   }
 

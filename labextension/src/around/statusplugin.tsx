@@ -1,11 +1,11 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { IStatusBar } from '@jupyterlab/statusbar';
+import { GroupItem, IStatusBar, TextItem } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
-import { useEffect, useState } from 'react';
+import * as React from 'react';
 
 import { labIcon } from '../icon';
-import { qpuRow } from '../rows';
+import { qpuState } from '../states';
 import { type Connection, ILabManager, type ILabState } from '../tokens';
 import { OPEN_PANEL } from './ids';
 import { ILabSettings } from './settings';
@@ -29,6 +29,7 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
       <Status manager={manager} settings={settings} trans={trans} open={open} />
     );
     item.addClass('jp-QPI-Status');
+    item.addClass('jp-mod-highlighted'); // JupyterLab's own look of what can be pressed
     statusBar?.registerStatusItem('qpi-jupyter:status', { item, align: 'left', rank: 90 });
   }
 };
@@ -41,8 +42,8 @@ function Status(props: {
 }): React.ReactElement {
   const { manager, settings, trans } = props;
   const say = () => statusText(manager.state, settings.values.defaultQpu, trans);
-  const [text, setText] = useState(say);
-  useEffect(() => {
+  const [text, setText] = React.useState(say);
+  React.useEffect(() => {
     const update = () => setText(say());
     manager.changed.connect(update);
     settings.changed.connect(update);
@@ -51,11 +52,24 @@ function Status(props: {
       settings.changed.disconnect(update);
     };
   });
+  const onKeyDown = (event: React.KeyboardEvent) => {
+    if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault();
+      props.open();
+    }
+  };
   return (
-    <button type="button" title={trans.__('Open the quantum lab')} onClick={props.open}>
+    <GroupItem
+      spacing={4}
+      role="button"
+      tabIndex={0}
+      title={trans.__('Open the quantum lab')}
+      onClick={props.open}
+      onKeyDown={onKeyDown}
+    >
       <labIcon.react tag="span" width="14px" aria-hidden="true" />
-      <span>{text}</span>
-    </button>
+      <TextItem source={text} />
+    </GroupItem>
   );
 }
 
@@ -77,7 +91,7 @@ export function statusText(state: ILabState, mine: string, trans: TranslationBun
     running > 0 ? trans.__('%1 running', running) : '',
     waiting > 0 ? trans.__('%1 waiting', waiting) : '',
     qpu
-      ? `${qpu.name} ${qpuRow(qpu, trans).state}`
+      ? `${qpu.name} ${qpuState(qpu, trans)[0]}`
       : trans._n('%1 QPU online', '%1 QPUs online', online)
   ]
     .filter(Boolean)

@@ -1,3 +1,5 @@
+import '../../style/common.css';
+
 import { Dialog, Notification } from '@jupyterlab/apputils';
 import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';

@@ -133,7 +133,9 @@ function QpuFilter(props: IProps): React.ReactElement {
             onChange={() => toggle(name)}
           />
           <span className="jp-QPI-Swatch" aria-hidden="true" />
-          <span className="jp-QPI-ChipName">{name}</span>
+          <span className="jp-QPI-ChipName" title={name}>
+            {name}
+          </span>
         </label>
       ))}
       {qpus.length > 1 && (

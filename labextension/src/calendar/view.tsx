@@ -1,3 +1,4 @@
+import '../../style/common.css';
 import '../../style/calendar.css';
 
 import { Notification } from '@jupyterlab/apputils';

@@ -1,3 +1,4 @@
+import '../../style/common.css';
 import '../../style/qpu.css';
 
 import type { TranslationBundle } from '@jupyterlab/translation';

@@ -1,3 +1,4 @@
+import '../../style/common.css';
 import '../../style/queue.css';
 
 import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
@@ -6,6 +7,7 @@ import type { Widget } from '@lumino/widgets';
 
 import { registerOpenQasm } from '../around/openqasm';
 import { shortened } from './actions';
+import { Bin } from './bin';
 import { JobDetail } from './jobmodel';
 import { JobView } from './jobview';
 import { type ITableView, loadView, saveView } from './kept';
@@ -13,7 +15,7 @@ import { QueueModel } from './model';
 import type { ITools } from './tools';
 import { QueueView } from './view';
 
-export { loadView };
+export { Bin, loadView };
 
 /** What the queue tab holds; loaded when the first one opens. */
 export function queueView(tools: ITools, view: ITableView, stateDB: IStateDB | null): Widget {

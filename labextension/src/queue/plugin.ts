@@ -12,7 +12,6 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { labFile } from '../request';
 import { addTab } from '../tabs';
 import { ILabManager } from '../tokens';
-import { Bin } from './bin';
 import { CommandIDs, type ITools } from './tools';
 
 export const queuePlugin: JupyterFrontEndPlugin<void> = {
@@ -40,14 +39,19 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
     const desk = { app, trans, palette, restorer };
-    const tools: ITools = {
-      manager,
-      trans,
-      commands: app.commands,
-      services: app.serviceManager,
-      editors: editors?.factoryService ?? null,
-      file: labFile(app.serviceManager.serverSettings),
-      bin: new Bin(manager.request)
+    let tools: ITools | undefined;
+    const loaded = async () => {
+      const open = await import('./open');
+      tools ??= {
+        manager,
+        trans,
+        commands: app.commands,
+        services: app.serviceManager,
+        editors: editors?.factoryService ?? null,
+        file: labFile(app.serviceManager.serverSettings),
+        bin: new open.Bin(manager.request)
+      };
+      return { ...open, tools };
     };
     addTab(desk, {
       command: CommandIDs.openQueue,
@@ -55,7 +59,7 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__('All jobs of the quantum lab'),
       title: () => trans.__('Jobs'),
       make: async () => {
-        const { loadView, queueView } = await import('./open');
+        const { loadView, queueView, tools } = await loaded();
         return queueView(tools, await loadView(stateDB), stateDB);
       }
     });
@@ -72,7 +76,7 @@ export const queuePlugin: JupyterFrontEndPlugin<void> = {
       },
       title: id => id,
       make: async id => {
-        const { jobView } = await import('./open');
+        const { jobView, tools } = await loaded();
         return jobView(id, tools, languages);
       }
     });

@@ -4,7 +4,7 @@ import type * as React from 'react';
 
 import { Act } from '../act';
 import { logoAddress } from '../around/settings';
-import type { Tone } from '../rows';
+import type { Tone } from '../states';
 import type { BookingModel, JobModel, NoticeModel } from '../wire';
 import { moment } from '../words';
 import { type Figures, headline, type IFigure } from './figures';

@@ -1,3 +1,4 @@
+import '../../style/common.css';
 import '../../style/side.css';
 
 import type { IStateDB } from '@jupyterlab/statedb';
