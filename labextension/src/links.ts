@@ -1,19 +1,9 @@
-import { PageConfig, URLExt } from '@jupyterlab/coreutils';
-import type { PartialJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import type { PartialJSONObject } from '@lumino/coreutils';
 
-/** How the commands that open tabs begin. */
-export const PREFIX = 'qpi:open-';
+import { PREFIX } from './address';
+
 /** What an address may open: /lab?qpi=job&id=... */
 const NAMES = ['calendar', 'queue', 'job', 'qpu', 'account', 'admin'] as const;
-
-/** Where JupyterLab opens with the tab of a command. */
-export function tabAddress(command: string, args: ReadonlyPartialJSONObject): string {
-  const query = new URLSearchParams({ qpi: command.slice(PREFIX.length) });
-  for (const [name, value] of Object.entries(args)) {
-    query.set(name, String(value));
-  }
-  return `${URLExt.join(PageConfig.getBaseUrl(), 'lab')}?${query}`;
-}
 
 /** The command that an address asks for, with its arguments, and the address without them; null if it asks for none. */
 export function askedTab(

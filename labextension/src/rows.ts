@@ -1,9 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { qpuState, type Tone } from './states';
 import type { JobModel, QpuModel } from './wire';
-
-/** How a row stands out: by colour, and always by its word as well. */
-export type Tone = 'waiting' | 'active' | 'good' | 'bad' | 'quiet';
 
 /** What a list row shows of one QPU or job. */
 export interface IRow {
@@ -20,13 +18,7 @@ export interface IJobRow extends IRow {
 }
 
 export function qpuRow(qpu: QpuModel, trans: TranslationBundle): IRow {
-  const states: Record<QpuModel['status'], [string, Tone]> = {
-    online: [trans.__('online'), 'good'],
-    offline: [trans.__('offline'), 'bad'],
-    maintenance: [trans.__('maintenance'), 'waiting'],
-    disabled: [trans.__('disabled'), 'quiet']
-  };
-  const [state, tone] = states[qpu.status];
+  const [state, tone] = qpuState(qpu, trans);
   const detail = [
     trans._n('%1 qubit', '%1 qubits', qpu.num_qubits),
     qpu.simulator ? trans.__('simulator') : '',

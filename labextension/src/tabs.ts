@@ -1,12 +1,19 @@
-import { type ILayoutRestorer, type JupyterFrontEnd, LabShell } from '@jupyterlab/application';
-import { type ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
-import type { TranslationBundle } from '@jupyterlab/translation';
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin,
+  LabShell
+} from '@jupyterlab/application';
+import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { Widget } from '@lumino/widgets';
 
+import { PREFIX, tabAddress } from './address';
 import { labIcon } from './icon';
-import { PREFIX, tabAddress } from './links';
+import { ILabManager } from './tokens';
 
 /** What a page offers to tabs. */
 export interface IDesk {
@@ -30,6 +37,42 @@ export interface ITab {
   readonly title: (value: string) => string;
   /** What the tab holds, loaded when the first one opens; null for somebody who may not see it. */
   readonly make: (value: string) => Promise<Widget | null>;
+}
+
+/** What the tabs of a plugin work with. */
+export interface IPage {
+  readonly app: JupyterFrontEnd;
+  readonly manager: ILabManager;
+  readonly trans: TranslationBundle;
+  readonly stateDB: IStateDB | null;
+}
+
+/** A plugin that is a tab, or several. */
+export function tabPlugin(
+  id: string,
+  description: string,
+  tabs: (page: IPage) => readonly ITab[]
+): JupyterFrontEndPlugin<void> {
+  return {
+    id,
+    description,
+    autoStart: true,
+    requires: [ILabManager],
+    optional: [ITranslator, ICommandPalette, ILayoutRestorer, IStateDB],
+    activate: (
+      app: JupyterFrontEnd,
+      manager: ILabManager,
+      translator: ITranslator | null,
+      palette: ICommandPalette | null,
+      restorer: ILayoutRestorer | null,
+      stateDB: IStateDB | null
+    ) => {
+      const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+      for (const tab of tabs({ app, manager, trans, stateDB })) {
+        addTab({ app, trans, palette, restorer }, tab);
+      }
+    }
+  };
 }
 
 /** Whether tabs can be opened here: Jupyter Notebook's pages hold one document each. */

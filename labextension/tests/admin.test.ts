@@ -1,6 +1,6 @@
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { concerns, Rights, SECTIONS, sectionsFor } from '../src/admin/rights';
+import { concerns, SECTIONS, sectionsFor } from '../src/admin/sections';
 import {
   answerOf,
   noticeOf,
@@ -31,7 +31,6 @@ import {
 import type { LabRequest } from '../src/request';
 import type { Connection, ILabManager } from '../src/tokens';
 import type { EventModel } from '../src/wire';
-import { me } from './faults';
 
 const event = (kind: string): EventModel => ({
   seq: 1,
@@ -193,29 +192,6 @@ describe('what the lab tells', () => {
     gap.emit();
     await vi.advanceTimersByTimeAsync(1000);
     expect(reload).toHaveBeenCalledTimes(2);
-  });
-
-  it('gives and takes the tab as rights come and go', async () => {
-    const state = { lastSeen: null, me: null } as unknown as ILabManager['state'];
-    const lab = { state } as unknown as ILabManager;
-    const changed = new Signal<ILabManager, ILabManager['state']>(lab);
-    const rights = new Rights(Object.assign(lab, { changed }));
-    const heard: (readonly string[])[] = [];
-    rights.changed.connect((_, sections) => heard.push(sections));
-    const become = (permissions: readonly string[]) => {
-      const now = { ...state, lastSeen: 1, me: { ...me(), permissions } };
-      Object.assign(lab, { state: now });
-      changed.emit(now);
-    };
-    become([]);
-    await rights.known;
-    expect(rights.sections).toEqual([]);
-    become(['notices:write']);
-    become(['notices:write']);
-    expect(rights.sections).toEqual(['notices']);
-    rights.dispose();
-    become([]);
-    expect(heard).toEqual([['notices']]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-
-import { askedTab, tabAddress } from '../src/links';
+import { tabAddress } from '../src/address';
+import { askedTab } from '../src/links';
 
 describe('a link to a tab', () => {
   it.each([

@@ -1,32 +1,12 @@
-import {
-  ILayoutRestorer,
-  type JupyterFrontEnd,
-  type JupyterFrontEndPlugin
-} from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-
 import { labFile } from '../request';
-import { addTab } from '../tabs';
-import { ILabManager } from '../tokens';
+import { tabPlugin } from '../tabs';
 
-export const accountPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:account',
-  description: 'My account: my QPU time and where it went, my API tokens, my profile.',
-  autoStart: true,
-  requires: [ILabManager],
-  optional: [ITranslator, ICommandPalette, ILayoutRestorer],
-  activate: (
-    app: JupyterFrontEnd,
-    manager: ILabManager,
-    translator: ITranslator | null,
-    palette: ICommandPalette | null,
-    restorer: ILayoutRestorer | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+export const accountPlugin = tabPlugin(
+  'qpi-jupyter:account',
+  'My account: my QPU time and where it went, my API tokens, my profile.',
+  ({ app, manager, trans }) => {
     const settings = app.serviceManager.serverSettings;
-    addTab(
-      { app, trans, palette, restorer },
+    return [
       {
         command: 'qpi:open-account',
         label: trans.__('My Account'),
@@ -39,6 +19,6 @@ export const accountPlugin: JupyterFrontEndPlugin<void> = {
           return new AccountView({ manager, trans, commands, file, address: settings.baseUrl });
         }
       }
-    );
+    ];
   }
-};
+);

@@ -3,7 +3,7 @@ import type { Fetch, Listing } from '../board/listing';
 import { useRows } from '../board/live';
 import type { ILabManager } from '../tokens';
 import type { EventModel } from '../wire';
-import { concerns, type SectionId } from './rights';
+import { concerns, type SectionId } from './sections';
 
 /** The rows of a section: asked for when it is shown, and again whenever the lab says that they changed. */
 export function useLive<T>(

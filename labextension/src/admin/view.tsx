@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { useLab } from '../board/live';
 import { Sections } from '../board/sections';
 import { handFocus, keepFocus } from '../focus';
 import type { ILabManager } from '../tokens';
@@ -13,9 +14,9 @@ import { Drivers } from './drivers';
 import { Audit, Config } from './log';
 import { Groups, People } from './people';
 import { Replay } from './replay';
-import type { Rights, SectionId } from './rights';
 import { Notices, Rules } from './rules';
 import type { ISectionProps } from './section';
+import { type SectionId, sectionsFor } from './sections';
 import { Simulators } from './simulators';
 import { Accounts, Requests } from './time';
 
@@ -33,6 +34,8 @@ const VIEWS: Readonly<Record<SectionId, (props: ISectionProps) => React.ReactEle
   replay: Replay,
   config: Config
 };
+
+const NONE: readonly string[] = [];
 
 function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
   return {
@@ -55,7 +58,6 @@ function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
 export class AdminView extends ReactWidget {
   constructor(
     private readonly _manager: ILabManager,
-    private readonly _rights: Rights,
     private readonly _trans: TranslationBundle
   ) {
     super();
@@ -68,7 +70,7 @@ export class AdminView extends ReactWidget {
   }
 
   protected override render(): React.ReactElement {
-    return <Administration manager={this._manager} rights={this._rights} trans={this._trans} />;
+    return <Administration manager={this._manager} trans={this._trans} />;
   }
 
   private get _tab(): HTMLElement | null {
@@ -78,20 +80,11 @@ export class AdminView extends ReactWidget {
 
 function Administration(props: {
   readonly manager: ILabManager;
-  readonly rights: Rights;
   readonly trans: TranslationBundle;
 }): React.ReactElement {
-  const { manager, rights, trans } = props;
-  const sections = React.useSyncExternalStore(
-    React.useCallback(
-      tell => {
-        rights.changed.connect(tell);
-        return () => void rights.changed.disconnect(tell);
-      },
-      [rights]
-    ),
-    () => rights.sections
-  );
+  const { manager, trans } = props;
+  const permissions = useLab(manager, state => state.me?.permissions ?? NONE);
+  const sections = sectionsFor(permissions);
   const [chosen, choose] = React.useState<SectionId>('qpus');
   const current = sections.includes(chosen) ? chosen : sections[0];
   if (current === undefined) {
@@ -106,7 +99,7 @@ function Administration(props: {
       current={current}
       onChoose={choose}
     >
-      <Section key={current} manager={manager} trans={trans} permissions={rights.permissions} />
+      <Section key={current} manager={manager} trans={trans} permissions={permissions} />
     </Sections>
   );
 }

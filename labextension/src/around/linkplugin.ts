@@ -1,7 +1,5 @@
 import { IRouter, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-import { askedTab } from '../links';
-
 const ROUTE = 'qpi:follow-link';
 const OPEN_JOB = 'qpi:open-job';
 
@@ -21,6 +19,7 @@ export const linkPlugin: JupyterFrontEndPlugin<void> = {
       isVisible: () => false,
       describedBy: { args: { type: 'object', properties: { search: { type: 'string' } } } },
       execute: async args => {
+        const { askedTab } = await import('../links');
         const asked = askedTab(String(args.search ?? ''));
         await app.restored; // a restored layout would come on top of it
         if (asked && commands.hasCommand(asked.command)) {

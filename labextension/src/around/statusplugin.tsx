@@ -5,7 +5,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { labIcon } from '../icon';
-import { qpuRow } from '../rows';
+import { qpuState } from '../states';
 import { type Connection, ILabManager, type ILabState } from '../tokens';
 import { OPEN_PANEL } from './ids';
 import { ILabSettings } from './settings';
@@ -91,7 +91,7 @@ export function statusText(state: ILabState, mine: string, trans: TranslationBun
     running > 0 ? trans.__('%1 running', running) : '',
     waiting > 0 ? trans.__('%1 waiting', waiting) : '',
     qpu
-      ? `${qpu.name} ${qpuRow(qpu, trans).state}`
+      ? `${qpu.name} ${qpuState(qpu, trans)[0]}`
       : trans._n('%1 QPU online', '%1 QPUs online', online)
   ]
     .filter(Boolean)

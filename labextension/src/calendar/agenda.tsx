@@ -77,8 +77,8 @@ const AgendaRow = React.memo(function AgendaRow(props: {
     >
       <span data-booking={booking?.id}>{clockText(row, zone)}</span>
       <span className="jp-QPI-BookingQpu">
-        <BookingMark booking={booking} trans={trans} />
         <span>{row.qpu}</span>
+        <BookingMark booking={booking} trans={trans} />
       </span>
       <span className="jp-QPI-BookingTitle">
         {'count' in row ? trans._n('%1 booking', '%1 bookings', row.count) : titleOf(row, trans)}

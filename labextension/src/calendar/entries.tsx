@@ -130,8 +130,8 @@ function BookingEntry(props: {
       title={[whole, fixed].filter(Boolean).join('\n')}
     >
       <div className="jp-QPI-BookingQpu">
-        <BookingMark booking={booking} trans={trans} />
         <span>{booking.qpu}</span>
+        <BookingMark booking={booking} trans={trans} />
       </div>
       <div className="jp-QPI-BookingTitle">{titleOf(booking, trans)}</div>
       <div className="jp-QPI-BookingTime">{time}</div>

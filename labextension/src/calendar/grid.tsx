@@ -16,7 +16,7 @@ import { bookingText, intervalText } from './words';
 import { wallTime } from './zones';
 
 /** More entries than this are put together, so that a full week stays quick. */
-const MOST_ENTRIES = 350;
+const MOST_ENTRIES = 200;
 const DAY_MINUTES = 24 * 60;
 
 interface IGridProps {

@@ -18,7 +18,7 @@ import { rebookings, type Series } from './draft';
 import { type IInterval, refusalOf } from './refusal';
 
 /** Events that come closer together than this are asked about together (ms)... */
-const SETTLE = 50;
+const SETTLE = 30;
 /** ...one booking at a time; if they concern more than this, the whole window is read again. */
 const MOST_SINGLE = 12;
 /** Asking takes no more than one part in this many of the time, however many events there are. */

@@ -38,23 +38,32 @@ export function ownerOf(booking: BookingModel, me: string, trans: TranslationBun
   return booking.mine ? trans.__('%1, with you', owner) : owner;
 }
 
+const TIME = { hour: '2-digit', minute: '2-digit' } as const;
+const MOMENT = { weekday: 'short', day: 'numeric', month: 'short', ...TIME } as const;
+
 /** "Mon 7 Jan, 09:00 – 11:00", by the clock of `zone`. */
-export function intervalText({ start_at, end_at }: IInterval, zone: string): string {
-  const format = new Intl.DateTimeFormat(undefined, {
-    weekday: 'short',
-    day: 'numeric',
-    month: 'short',
-    hour: '2-digit',
-    minute: '2-digit',
-    timeZone: zone
-  });
-  return format.formatRange(new Date(start_at), new Date(end_at));
+export function intervalText(interval: IInterval, zone: string): string {
+  return rangeText(interval, MOMENT, zone);
 }
 
 /** "09:00 – 11:00", by the clock of `zone`; with the day where it ends on another one. */
-export function clockText({ start_at, end_at }: IInterval, zone: string): string {
-  const time = { hour: 'numeric', minute: '2-digit', timeZone: zone } as const;
-  return new Intl.DateTimeFormat(undefined, time).formatRange(new Date(start_at), new Date(end_at));
+export function clockText(interval: IInterval, zone: string): string {
+  return rangeText(interval, TIME, zone);
+}
+
+/** Making a format takes a hundred times as long as using it. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function rangeText(
+  { start_at, end_at }: IInterval,
+  options: typeof TIME | typeof MOMENT,
+  zone: string
+): string {
+  const key = `${zone} ${Object.keys(options).length}`;
+  const format =
+    formats.get(key) ?? new Intl.DateTimeFormat(undefined, { ...options, timeZone: zone });
+  formats.set(key, format);
+  return format.formatRange(new Date(start_at), new Date(end_at));
 }
 
 /** "2 h 30 min": the time that passes, whatever the clocks say. */

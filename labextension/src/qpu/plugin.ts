@@ -1,30 +1,11 @@
-import {
-  ILayoutRestorer,
-  type JupyterFrontEnd,
-  type JupyterFrontEndPlugin
-} from '@jupyterlab/application';
-import { ICommandPalette, InputDialog, Notification } from '@jupyterlab/apputils';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { InputDialog, Notification } from '@jupyterlab/apputils';
+import { tabPlugin } from '../tabs';
 
-import { addTab } from '../tabs';
-import { ILabManager } from '../tokens';
-
-export const qpuPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:qpu',
-  description: 'A tab for each QPU: topology, calibration, telemetry and drivers.',
-  autoStart: true,
-  requires: [ILabManager],
-  optional: [ITranslator, ICommandPalette, ILayoutRestorer],
-  activate: (
-    app: JupyterFrontEnd,
-    manager: ILabManager,
-    translator: ITranslator | null,
-    palette: ICommandPalette | null,
-    restorer: ILayoutRestorer | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-    addTab(
-      { app, trans, palette, restorer },
+export const qpuPlugin = tabPlugin(
+  'qpi-jupyter:qpu',
+  'A tab for each QPU: topology, calibration, telemetry and drivers.',
+  ({ manager, trans }) => {
+    return [
       {
         command: 'qpi:open-qpu',
         label: args => (args.qpu ? trans.__('Open %1', args.qpu) : trans.__('Open QPU…')),
@@ -48,6 +29,6 @@ export const qpuPlugin: JupyterFrontEndPlugin<void> = {
           return new QpuView(manager, qpu, trans);
         }
       }
-    );
+    ];
   }
-};
+);

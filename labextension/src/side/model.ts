@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { type IJobRow, jobRow, qpuRow, type Tone } from '../rows';
+import { type IJobRow, jobRow, qpuRow } from '../rows';
+import type { Tone } from '../states';
 import type { AccountModel, BookingModel, JobModel, QpuModel, QpuSession } from '../wire';
 import { duration, ends, moment, starts } from '../words';
 

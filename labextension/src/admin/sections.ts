@@ -1,7 +1,3 @@
-import type { IDisposable } from '@lumino/disposable';
-import { type ISignal, Signal } from '@lumino/signaling';
-
-import type { ILabManager } from '../tokens';
 import type { EventModel } from '../wire';
 
 /** A section of the tab: what one must be allowed to see it, and which of the lab's events change it. */
@@ -37,60 +33,4 @@ export function sectionsFor(permissions: readonly string[]): readonly SectionId[
 export function concerns(section: SectionId, event: Pick<EventModel, 'kind'>): boolean {
   const kinds: readonly string[] = SECTIONS.find(({ id }) => id === section)?.events ?? [];
   return kinds.some(prefix => event.kind.startsWith(prefix));
-}
-
-/** What somebody may manage, as the lab last said who they are. */
-export class Rights implements IDisposable {
-  constructor(private readonly _manager: Pick<ILabManager, 'state' | 'changed'>) {
-    _manager.changed.connect(this._seen, this);
-    this._seen();
-  }
-
-  get sections(): readonly SectionId[] {
-    return this._sections;
-  }
-
-  get permissions(): readonly string[] {
-    return this._manager.state.me?.permissions ?? [];
-  }
-
-  get changed(): ISignal<this, readonly SectionId[]> {
-    return this._changed;
-  }
-
-  /** Resolves when the lab has answered for the first time. */
-  get known(): Promise<void> {
-    return this._known;
-  }
-
-  get isDisposed(): boolean {
-    return this._disposed;
-  }
-
-  dispose(): void {
-    this._disposed = true;
-    this._manager.changed.disconnect(this._seen, this);
-    Signal.clearData(this);
-  }
-
-  private _seen(): void {
-    if (this._manager.state.lastSeen !== null) {
-      this._settle();
-    }
-    const permissions = this.permissions.join();
-    if (permissions !== this._permissions) {
-      this._permissions = permissions;
-      this._sections = sectionsFor(this.permissions);
-      this._changed.emit(this._sections);
-    }
-  }
-
-  private _permissions = '';
-  private _sections: readonly SectionId[] = [];
-  private _disposed = false;
-  private _settle: () => void = () => undefined;
-  private readonly _known = new Promise<void>(resolve => {
-    this._settle = resolve;
-  });
-  private readonly _changed = new Signal<this, readonly SectionId[]>(this);
 }

@@ -1,0 +1,17 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { QpuModel } from './wire';
+
+/** How a state stands out: by colour, and always by its word as well. */
+export type Tone = 'waiting' | 'active' | 'good' | 'bad' | 'quiet';
+
+/** A QPU's state in a word. */
+export function qpuState(qpu: QpuModel, trans: TranslationBundle): [string, Tone] {
+  const states: Record<QpuModel['status'], [string, Tone]> = {
+    online: [trans.__('online'), 'good'],
+    offline: [trans.__('offline'), 'bad'],
+    maintenance: [trans.__('maintenance'), 'waiting'],
+    disabled: [trans.__('disabled'), 'quiet']
+  };
+  return states[qpu.status];
+}
