@@ -157,6 +157,7 @@ def test_settings_apply_as_they_are_typed(lab: Page, demo: Demo) -> None:
     fill(editor, "labName", "<b>Ada's lab</b>")
     expect(panel.get_by_role("heading", level=1)).to_have_text("<b>Ada's lab</b>", timeout=15_000)
     expect(lab.get_by_role("menuitem", name="<b>Ada's lab</b>")).to_be_visible()
+    expect(lab.locator(".jp-Launcher-sectionTitle", has_text="<b>Ada's lab</b>")).to_have_count(1)
     fill(editor, "accentColour", "rgb(200, 30, 90)")
     lab.wait_for_function(
         "() => document.documentElement.style.getPropertyValue('--jp-QPI-accent') === 'rgb(200, 30, 90)'"

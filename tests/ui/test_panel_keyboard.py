@@ -24,6 +24,8 @@ FOCUSED = """() => {
   return (at.getAttribute('aria-label') ?? label ?? at.innerText ?? '').trim();
 }"""
 MOST_TABS = 150
+PARTS_OF_A_DATE = 6
+"""The stops that a field of a date and a time has beside its first."""
 
 STOP = """root => {
   const shown = element => [element, ...element.querySelectorAll(':scope > circle, :scope > line')].map(part => {
@@ -336,7 +338,8 @@ def fields(page: Page, form: str, unseen: list[str]) -> None:
     """Through all fields and buttons of a form, of which the first has the focus."""
     count = page.locator(f"{form} :is(input, select, textarea, button)").count()
     assert count > 3
-    for _ in range(count):
+    dates = page.locator(f"{form} [type=datetime-local]").count()
+    for _ in range(count + PARTS_OF_A_DATE * dates):
         if name := page.evaluate(STOP, form)["unseen"]:
             unseen.append(f"{form}: {name}")
         press(page, "Tab")

@@ -55,6 +55,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   const deeds = (driver: DriverDetail): readonly IAction[] => [
     {
       id: 'renew',
+      aside: true,
       label: trans.__('New token'),
       ask: {
         text: trans.__(

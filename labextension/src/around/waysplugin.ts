@@ -5,6 +5,7 @@ import { IMainMenu } from '@jupyterlab/mainmenu';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { IDisposable } from '@lumino/disposable';
+import type { ISignal } from '@lumino/signaling';
 import { Menu } from '@lumino/widgets';
 
 import { labIcon } from '../icon';
@@ -47,7 +48,8 @@ export const waysPlugin: JupyterFrontEndPlugin<void> = {
     void app.restored.then(() => {
       const known = [OPEN_PANEL, ...TABS].filter(command => commands.hasCommand(command));
       if (launcher) {
-        keepCards(commands, launcher, known, settings.values.labName || name);
+        const category = () => settings.values.labName || name;
+        keepCards(commands, launcher, known, category, settings.changed);
       }
       if (mainMenu) {
         const menu = new Menu({ commands });
@@ -71,19 +73,29 @@ function keepCards(
   commands: CommandRegistry,
   launcher: ILauncher,
   wanted: readonly string[],
-  category: string
+  category: () => string,
+  renamed: ISignal<unknown, unknown>
 ): void {
   const cards = new Map<string, IDisposable>();
+  let named = category();
   const show = (command: string, rank: number) => {
     const visible = commands.isVisible(command);
     if (visible && !cards.has(command)) {
-      cards.set(command, launcher.add({ command, category, rank }));
+      cards.set(command, launcher.add({ command, category: named, rank }));
     } else if (!visible) {
       cards.get(command)?.dispose();
       cards.delete(command);
     }
   };
   wanted.forEach(show);
+  renamed.connect(() => {
+    if (category() !== named) {
+      named = category();
+      cards.forEach(card => void card.dispose());
+      cards.clear();
+      wanted.forEach(show);
+    }
+  });
   commands.commandChanged.connect((_, { id }) => {
     const rank = wanted.indexOf(id ?? '');
     if (id !== undefined && rank >= 0) {

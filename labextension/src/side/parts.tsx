@@ -122,7 +122,7 @@ export function QpuSection(props: IPart & { figures: Figures }): React.ReactElem
   const { bookings, qpus } = manager.state;
   return (
     <Section name="qpus" title={trans.__('QPUs')} sections={sections}>
-      {qpus.length === 0 && manager.state.connection === 'connected' && (
+      {qpus.length === 0 && manager.state.lastSeen !== null && (
         <p className="jp-QPI-Empty">{trans.__('No QPU is registered yet.')}</p>
       )}
       <ul className="jp-QPI-List jp-QPI-Cards">
@@ -177,7 +177,7 @@ export function JobSection({ context, now, sections }: IPart): React.ReactElemen
   const jobs = manager.state.jobs.slice(0, settings.values.jobsShown);
   return (
     <Section name="jobs" title={trans.__('My jobs')} sections={sections}>
-      {jobs.length === 0 && manager.state.connection === 'connected' && (
+      {jobs.length === 0 && manager.state.lastSeen !== null && (
         <p className="jp-QPI-Empty">
           {trans.__(
             'No jobs yet. Submit one from a notebook with %1, or a .qasm file from the file browser.',
