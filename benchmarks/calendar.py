@@ -23,7 +23,7 @@ from .harness import Figure
 OPTIONS = ("--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True")
 BOOKINGS, QUICK_BOOKINGS = 10_000, 3_000
 WEEKS, EVENTS = 12, 20
-SLOWER_WEEK, SLOWER_EVENT = 12.0, 4.0
+SLOWER_WEEK, SLOWER_EVENT = 8.0, 3.0
 """How much longer it may take than without bookings: a full week is 2 300 rows to read and 200 entries to draw."""
 WEEK = """async ([key, busy]) => {
   const grid = document.querySelector('.jp-QPI-Grid');

@@ -9,22 +9,26 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from playwright.sync_api import Locator, Page, expect
 
 from tests.support.servers import wait_until
-from tests.ui.conftest import SOURCES, Notebooks, start_jupyterlab
+from tests.ui.conftest import SOURCES, Notebooks, restart_jupyterlab, start_jupyterlab
 
+ENABLED = "--ServerApp.jpserver_extensions={'qpi_server': True}"
 PASSWORD = "correct horse battery"
+BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
+HEAVY = "OPENQASM 3.0;\nqubit[22] q;\nbit[22] c;\n" + "U(0.1, 0.2, 0.3) q;\n" * 1000 + "c = measure q;\n"
 
 
 @contextmanager
 def jupyterlab_at(home: Path, env: dict[str, str], *options: str) -> Iterator[Notebooks]:
     """JupyterLab with the lab's extension."""
-    enabled = "--ServerApp.jpserver_extensions={'qpi_server': True}"
-    process, notebooks = start_jupyterlab(home, env, enabled, *options)
+    process, notebooks = start_jupyterlab(home, env, ENABLED, *options)
     try:
         yield notebooks
     finally:
@@ -32,14 +36,58 @@ def jupyterlab_at(home: Path, env: dict[str, str], *options: str) -> Iterator[No
         process.wait(30)
 
 
+@dataclass(slots=True, kw_only=True)
+class Demo:
+    """A JupyterLab with the demo lab inside, and its REST surface as its admin, who is the person of its page."""
+
+    home: Path
+    options: tuple[str, ...]
+    env: dict[str, str]
+    process: subprocess.Popen[bytes]
+    notebooks: Notebooks
+    client: httpx.Client
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.client.request(method, path, json=body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def submit(self, name: str, source: str = BELL, **more: Any) -> str:
+        shots = more.pop("shots", 100)
+        program = {"format": "openqasm3", "sources": more.pop("sources", [source])}
+        body = {"program": program, "qpu": "sim-a", "name": name, "options": {"shots": shots}, **more}
+        return str(self.ask("POST", "jobs", body)["id"])
+
+    def ended(self, job_id: str) -> str:
+        return str(self.ask("GET", f"jobs/{job_id}?wait_s=20")["status"])
+
+    def wait_online(self) -> None:
+        wait_until(lambda: online(self.client) >= 2, 90, "both QPUs online")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
+    def start_again(self) -> None:
+        """On the same port, with the same lab."""
+        self.process = restart_jupyterlab(self.home, self.notebooks, self.env, *self.options)
+        self.wait_online()
+
+
 @contextmanager
-def demo_lab(home: Path, *options: str) -> Iterator[Notebooks]:
-    """JupyterLab with the demo lab inside, both simulators online, and accounts of its own."""
-    ways = ("--QPIServer.demo=True", "--QPIServer.local_accounts=True", *options)
-    with jupyterlab_at(home, {"QPI_LAB_DIR": str(home / "lab")}, *ways) as notebooks:
-        with client_of(notebooks) as admin:
-            wait_until(lambda: online(admin) >= 2, 90, "both QPUs online")
-        yield notebooks
+def demo_lab(home: Path, *options: str, **env: str) -> Iterator[Demo]:
+    """A demo lab under ``home`` with accounts of its own, both simulators online."""
+    chosen = (ENABLED, "--QPIServer.demo=True", "--QPIServer.local_accounts=True", *options)
+    given = {"QPI_LAB_DIR": str(home / "lab"), **env}
+    process, notebooks = start_jupyterlab(home, given, *chosen)
+    with client_of(notebooks) as client:
+        demo = Demo(home=home, options=chosen, env=given, process=process, notebooks=notebooks, client=client)
+        try:
+            demo.wait_online()
+            yield demo
+        finally:
+            demo.process.send_signal(signal.SIGTERM)
+            demo.process.wait(30)
 
 
 @contextmanager
@@ -89,3 +137,32 @@ def agent(command: str, home: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def execute(page: Page, command: str, **args: str) -> None:
+    page.evaluate("([id, args]) => { void window.jupyterapp.commands.execute(id, args) }", [command, args])
+
+
+def side_panel(page: Page) -> Locator:
+    """The side panel, opened and filled."""
+    panel = page.locator("#qpi-lab-panel")
+    execute(page, "qpi:open-panel")
+    expect(panel.locator(".jp-QPI-Card").first).to_be_visible()
+    return panel
+
+
+def queue_tab(page: Page) -> Locator:
+    execute(page, "qpi:open-queue")
+    tab = page.locator("#qpi-queue")
+    expect(tab.get_by_role("grid", name="Jobs")).to_be_visible()
+    return tab
+
+
+def row_of(tab: Locator, job_id: str) -> Locator:
+    return tab.locator(f'[role="row"][data-key="{job_id}"]')
+
+
+def picture(page: Page, name: str) -> None:
+    """What a developer wants to look at: with ``QPI_PICTURES`` set to a folder, it is put there."""
+    if folder := os.environ.get("QPI_PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png")

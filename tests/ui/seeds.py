@@ -76,8 +76,8 @@ def book(client: httpx.Client, qpu: str, start: datetime, hours: float, **more: 
 def seeded_lab(home: Path) -> Iterator[Lab]:
     """A lab with local accounts and something of everything in it."""
     with ExitStack() as stack:
-        notebooks = stack.enter_context(demo_lab(home))
-        admin = stack.enter_context(client_of(notebooks))
+        demo = stack.enter_context(demo_lab(home))
+        notebooks, admin = demo.notebooks, demo.client
         _chip(admin)
         stack.enter_context(_bench(admin, notebooks, home))
         pat = stack.enter_context(client_of(notebooks, signed_up(admin, "pat")))

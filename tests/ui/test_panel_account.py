@@ -47,14 +47,13 @@ class Two:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
-    with demo_lab(tmp_path_factory.mktemp("account"), f"--QPIServer.default_allowance_s={ALLOWANCE_S}") as lab:
-        with client_of(lab) as admin:
-            token, manager = signed_up(admin, "pat"), signed_up(admin, "grace")
-            ok(admin.patch("users/grace", json={"roles": ["manager"]}))
-            ok(admin.post("groups", json={"name": GROUP, "members": ["pat"]}))
-            ok(admin.post(f"accounts/group:{GROUP}/grants", json={"seconds": 7200, "reason": "summer term"}))
-        with forwarding(lab, token, tmp_path_factory.mktemp("theirs")) as theirs:
-            yield Two(lab=lab, theirs=theirs, token=token, manager=manager)
+    with demo_lab(tmp_path_factory.mktemp("account"), f"--QPIServer.default_allowance_s={ALLOWANCE_S}") as demo:
+        token, manager = signed_up(demo.client, "pat"), signed_up(demo.client, "grace")
+        demo.ask("PATCH", "users/grace", {"roles": ["manager"]})
+        demo.ask("POST", "groups", {"name": GROUP, "members": ["pat"]})
+        demo.ask("POST", f"accounts/group:{GROUP}/grants", {"seconds": 7200, "reason": "summer term"})
+        with forwarding(demo.notebooks, token, tmp_path_factory.mktemp("theirs")) as theirs:
+            yield Two(lab=demo.notebooks, theirs=theirs, token=token, manager=manager)
 
 
 @pytest.fixture

@@ -6,77 +6,35 @@ With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
 from __future__ import annotations
 
 import os
-import shlex
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.servers import wait_until
-from tests.ui.conftest import ROOT, SOURCES, Notebooks, change_theme, loaded, start_jupyterlab
+from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded
+from tests.ui.labs import agent, client_of, demo_lab, forwarding, ok, signed_up
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
-PASSWORD = "correct horse battery"
 MARKUP = "<img src=x onerror=window.hurt=1>"
 BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
 OPEN = "() => { void window.jupyterapp.commands.execute('qpi:open-admin') }"
 
 
-@contextmanager
-def jupyterlab_at(home: Path, env: dict[str, str], *options: str) -> Iterator[Notebooks]:
-    enabled = "--ServerApp.jpserver_extensions={'qpi_server': True}"
-    process, notebooks = start_jupyterlab(home, env, enabled, *options)
-    try:
-        yield notebooks
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def client_of(notebooks: Notebooks, token: str | None = None) -> httpx.Client:
-    """The lab behind a server, as its user or as the owner of a lab token."""
-    headers = {"Authorization": f"Bearer {notebooks.token if token is None else token}"}
-    return httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, trust_env=False, timeout=30)
-
-
-def ok(answer: httpx.Response) -> Any:
-    assert answer.is_success, answer.text
-    return answer.json()
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
     """JupyterLab with the demo lab inside, both simulators online."""
-    home = tmp_path_factory.mktemp("admin")
-    options = ("--QPIServer.demo=True", "--QPIServer.local_accounts=True")
-    with jupyterlab_at(home, {"QPI_LAB_DIR": str(home / "lab")}, *options) as notebooks:
-        with client_of(notebooks) as admin:
-            wait_until(lambda: online(admin) >= 2, 90, "both QPUs online")
-        yield notebooks
-
-
-def online(admin: httpx.Client) -> int:
-    try:
-        return sum(qpu["status"] == "online" for qpu in ok(admin.get("qpus"))["qpus"])
-    except httpx.HTTPError:
-        return 0
+    with demo_lab(tmp_path_factory.mktemp("admin")) as demo:
+        yield demo.notebooks
 
 
 @pytest.fixture(scope="module")
 def pat(lab: Notebooks) -> str:
     """The token of a plain user, who has asked for QPU time."""
     with client_of(lab) as admin:
-        ok(admin.post("users", json={"name": "pat", "roles": ["user"], "password": PASSWORD}))
-        signed_in = ok(admin.post("sign-in", json={"name": "pat", "password": PASSWORD}))
-    token = str(signed_in["token"])
+        token = signed_up(admin, "pat")
     with client_of(lab, token) as person:
         ok(person.post("time-requests", json={"seconds": 5400, "reason": f"T1 sweep {MARKUP}"}))
     return token
@@ -107,21 +65,6 @@ def choose(shown: Locator, name: str, item: str) -> None:
     """What stands in the menu of a row."""
     shown.get_by_role("button", name=f"More: {name}").click()
     shown.page.get_by_role("menuitem", name=item).click()
-
-
-@contextmanager
-def agent(command: str, home: Path) -> Iterator[None]:
-    """What an engineer gets who types ``command`` on the driver's machine."""
-    name, *words = shlex.split(command)
-    assert name == "qpi-agent"
-    env = {**os.environ, "HOME": str(home), "PYTHONPATH": os.pathsep.join(SOURCES)}
-    with (home / "agent.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "qpi_agent", *words], cwd=home, env=env, stderr=log)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp_path: Path) -> None:
@@ -424,8 +367,7 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
 
 
 def test_a_plain_user_has_no_such_tab_and_no_such_right(page: Page, lab: Notebooks, pat: str, tmp_path: Path) -> None:
-    env = {"QPI_UPSTREAM_URL": lab.url, "QPI_UPSTREAM_TOKEN": pat, "QPI_LAB_DIR": str(tmp_path / "none")}
-    with jupyterlab_at(tmp_path, env) as theirs:
+    with forwarding(lab, pat, tmp_path) as theirs:
         for ready in loaded(page, theirs):
             visible = "() => window.jupyterapp.commands.isVisible('qpi:open-admin')"
             expect(ready.locator('[data-id="qpi-lab-panel"]')).to_be_visible()

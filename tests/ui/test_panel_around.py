@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
-from tests.support.panel import Demo, demo_lab, execute, picture, queue_tab, side_panel
 from tests.support.servers import wait_until
 from tests.ui.conftest import loaded, open_notebook
+from tests.ui.labs import Demo, demo_lab, execute, picture, queue_tab, side_panel
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 TABS = ("qpi-calendar", "qpi-queue", "qpi-job-", "qpi-qpu-sim-a")

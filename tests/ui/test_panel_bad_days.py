@@ -15,19 +15,21 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
-from tests.support.panel import (
+from tests.ui.conftest import loaded
+from tests.ui.labs import (
     BELL,
     HEAVY,
     Demo,
     client_of,
     demo_lab,
     execute,
+    forwarding,
     picture,
     queue_tab,
     row_of,
     side_panel,
+    signed_up,
 )
-from tests.ui.conftest import loaded, start_jupyterlab
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 EVIL = '<img src=x onerror="window.hurt=1"><script>window.hurt=2</script>'
@@ -87,21 +89,14 @@ def test_a_slow_lab_keeps_what_is_shown_and_takes_a_press_once(lab: Page, demo: 
 @pytest.fixture
 def pat(demo: Demo) -> Iterator[dict[str, Any]]:
     """A plain person of the lab, with a token."""
-    with client_of(demo.notebooks, demo.newcomer("pat")) as person:
+    with client_of(demo.notebooks, signed_up(demo.client, "pat")) as person:
         yield dict(person.post("tokens", json={"name": "panel"}).raise_for_status().json())
 
 
 def test_a_revoked_token_is_told_without_a_storm_and_back_without_a_reload(
-    page: Page, demo: Demo, pat: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    page: Page, demo: Demo, pat: dict[str, Any], tmp_path: Path
 ) -> None:
-    home = tmp_path_factory.mktemp("forwarder")
-    env = {
-        "QPI_UPSTREAM_URL": demo.notebooks.url,
-        "QPI_UPSTREAM_TOKEN": pat["token"],
-        "QPI_LAB_DIR": str(home / "none"),
-    }
-    process, theirs = start_jupyterlab(home, env, "--ServerApp.jpserver_extensions={'qpi_server': True}")
-    try:
+    with forwarding(demo.notebooks, pat["token"], tmp_path) as theirs:
         next(loaded(page, theirs))
         panel = side_panel(page)
         expect(panel.locator(".jp-QPI-Connection")).to_have_attribute("data-connection", "connected")
@@ -116,9 +111,6 @@ def test_a_revoked_token_is_told_without_a_storm_and_back_without_a_reload(
         requests = asked(page)
         page.wait_for_timeout(5_000)  # the time in which a storm would be seen
         assert len(requests) <= 2, requests
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_session_of_jupyter_that_ended_is_told_and_found_again(lab: Page, demo: Demo) -> None:

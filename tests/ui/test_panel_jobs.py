@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.panel import HEAVY, Demo, client_of, demo_lab, execute, picture, queue_tab, row_of
 from tests.support.servers import wait_until
 from tests.ui.conftest import change_theme, loaded
+from tests.ui.labs import HEAVY, Demo, client_of, demo_lab, execute, picture, queue_tab, row_of, signed_up
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 KEPT = """async () => {
@@ -126,7 +126,7 @@ def test_filters_and_order_stay_over_a_reload(lab: Page, demo: Demo) -> None:
 
 def test_others_jobs_are_seen_as_far_as_they_may_be(lab: Page, demo: Demo) -> None:
     tab = queue_tab(lab)
-    with client_of(demo.notebooks, demo.newcomer("bob")) as bob:
+    with client_of(demo.notebooks, signed_up(demo.client, "bob")) as bob:
         program = {"format": "openqasm3", "sources": [HEAVY]}
         body = {"program": program, "qpu": "sim-a", "name": "bob's own", "options": {"shots": 20_000}}
         job = bob.post("jobs", json=body).raise_for_status().json()["id"]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.panel import BELL, Demo, demo_lab, execute, picture
 from tests.support.servers import wait_until
 from tests.ui.conftest import loaded, open_notebook, run_all, save
+from tests.ui.labs import BELL, Demo, demo_lab, execute, picture
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 CELL = f"%%qpi_submit --qpu sim-a --shots 50\n{BELL}"

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.panel import BELL, Demo, demo_lab, execute, picture, side_panel
+from tests.ui.labs import BELL, Demo, demo_lab, execute, picture, side_panel
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with demo_lab(tmp_path_factory.mktemp("notebook7")) as found:
+    page_of_its_own = "--JupyterNotebookApp.expose_app_in_browser=True"
+    with demo_lab(tmp_path_factory.mktemp("notebook7"), page_of_its_own) as found:
         yield found
 
 

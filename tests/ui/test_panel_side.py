@@ -5,29 +5,20 @@ With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.servers import wait_until
-from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, restart_jupyterlab, start_jupyterlab
+from tests.ui.conftest import ROOT, change_theme, loaded
+from tests.ui.labs import BELL, HEAVY, Demo, demo_lab
 
 pytestmark = pytest.mark.ui
 IMAGES = ROOT / "docs" / "images"
-OPTIONS = ("--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True")
-BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
-HEAVY = "OPENQASM 3.0;\nqubit[22] q;\nbit[22] c;\n" + "U(0.1, 0.2, 0.3) q;\n" * 1000 + "c = measure q;\n"
 
 KEPT = """async () => {
   const {values} = await window.jupyterapp.serviceManager.workspaces.list();
@@ -37,52 +28,10 @@ KEPT = """async () => {
 """JupyterLab has saved the section and the layout."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Demo:
-    """A JupyterLab with the demo lab inside, which a test may kill and start again."""
-
-    home: Path
-    process: subprocess.Popen[bytes]
-    notebooks: Notebooks
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"token {self.notebooks.token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        url = f"{self.notebooks.url}/qpi/v1/{path}"
-        with urlopen(Request(url, data, headers, method=method), timeout=10) as answer:
-            return json.load(answer)
-
-    def submit(self, name: str, source: str) -> str:
-        program = {"format": "openqasm3", "sources": [source]}
-        body = {"program": program, "qpu": "sim-a", "name": name, "options": {"shots": 100}}
-        return str(self.ask("POST", "jobs", body)["id"])
-
-    def online(self) -> bool:
-        try:
-            return all(qpu["status"] == "online" for qpu in self.ask("GET", "qpus")["qpus"])
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(20)
-
-    def start_again(self) -> None:
-        self.process = restart_jupyterlab(self.home, self.notebooks, {"QPI_LAB_DIR": str(self.home / "lab")}, *OPTIONS)
-        wait_until(self.online, 90, "both QPUs online")
-
-
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    home = tmp_path_factory.mktemp("side")
-    process, notebooks = start_jupyterlab(home, {"QPI_LAB_DIR": str(home / "lab")}, *OPTIONS)
-    demo = Demo(home=home, process=process, notebooks=notebooks)
-    try:
-        wait_until(demo.online, 90, "both QPUs online")
-        yield demo
-    finally:
-        demo.process.send_signal(signal.SIGTERM)
-        demo.process.wait(30)
+    with demo_lab(tmp_path_factory.mktemp("side")) as found:
+        yield found
 
 
 @pytest.fixture

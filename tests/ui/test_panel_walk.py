@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.servers import wait_until
 from tests.ui.conftest import Notebooks, loaded
-from tests.ui.labs import agent, client_of, demo_lab, forwarding, ok, signed_up
+from tests.ui.labs import HEAVY, agent, client_of, demo_lab, forwarding, ok, signed_up
 
 pytestmark = pytest.mark.ui
 GHZ = """OPENQASM 3.0;
@@ -28,7 +28,6 @@ cx q[0], q[1];
 cx q[1], q[2];
 c = measure q;
 """
-HEAVY = "OPENQASM 3.0;\nqubit[22] q;\nbit[22] c;\n" + "U(0.1, 0.2, 0.3) q;\n" * 1000 + "c = measure q;\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +42,9 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with demo_lab(tmp_path_factory.mktemp("walk")) as notebooks, client_of(notebooks) as admin:
-        yield Lab(notebooks=notebooks, admin=admin, rosa=signed_up(admin, "rosa"), pat=signed_up(admin, "pat"))
+    with demo_lab(tmp_path_factory.mktemp("walk")) as demo:
+        rosa, pat = signed_up(demo.client, "rosa"), signed_up(demo.client, "pat")
+        yield Lab(notebooks=demo.notebooks, admin=demo.client, rosa=rosa, pat=pat)
 
 
 def card(page: Page, name: str) -> None:
