@@ -1,4 +1,5 @@
 import * as React from 'react';
+import { Scroll } from '../board/cells';
 
 import { save } from '../queue/actions';
 import type { ReplayModel } from '../wire';
@@ -34,7 +35,7 @@ export function Results(props: {
           {trans.__('Download CSV')}
         </button>
       </div>
-      <div className="jp-QPI-AdminScroll">
+      <Scroll label={trans.__('Comparison of the policies')}>
         <table
           className="jp-QPI-AdminTable jp-QPI-AdminCompared"
           aria-label={trans.__('Comparison of the policies')}
@@ -54,7 +55,7 @@ export function Results(props: {
             </tbody>
           ))}
         </table>
-      </div>
+      </Scroll>
       <details onToggle={event => showPeople(event.currentTarget.open)}>
         <summary>{trans.__('Mean waiting time of each person')}</summary>
         {people && <People replay={props.replay} section={props.section} />}
@@ -71,7 +72,7 @@ function People(props: {
   const { trans } = props.section;
   const rows = React.useMemo(() => byPerson(results), [results]);
   return (
-    <div className="jp-QPI-AdminScroll">
+    <Scroll label={trans.__('Mean waiting time of each person')}>
       <table
         className="jp-QPI-AdminTable jp-QPI-AdminCompared"
         aria-label={trans.__('Mean waiting time of each person')}
@@ -89,7 +90,7 @@ function People(props: {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

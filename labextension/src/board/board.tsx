@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
+import { Scroll } from './cells';
 import { Asked, DeedButton, Deeds, type IAction, type IDeeds, NEW, useDeeds } from './deeds';
 import { Problem } from './form';
 import type { IListing, Listing } from './listing';
@@ -171,7 +172,7 @@ function Rows<T>(
   const { columns, deeds, trans } = props;
   const width = columns.length + (props.actions === undefined ? 0 : 1);
   return (
-    <div className="jp-QPI-AdminScroll">
+    <Scroll label={props.title}>
       <table className="jp-QPI-AdminTable" aria-label={props.title}>
         <thead>
           <tr>
@@ -223,6 +224,6 @@ function Rows<T>(
           })}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

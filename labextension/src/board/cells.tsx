@@ -43,6 +43,16 @@ export function when(iso: string | null): string {
     : new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
+/** What may be wider than the tab: the keyboard scrolls it, too. */
+export function Scroll(props: { label: string; children: React.ReactNode }): React.ReactElement {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: so that the keyboard scrolls it
+    <section className="jp-QPI-AdminScroll" aria-label={props.label} tabIndex={0}>
+      {props.children}
+    </section>
+  );
+}
+
 /** A state in words, with a mark whose shape says it too. */
 export function Word(props: { tone: string; children: React.ReactNode }): React.ReactElement {
   return (
