@@ -78,17 +78,18 @@ system: ## install the Debian packages that the tests need (or print the line to
 	else echo "The tests need: $${missing[*]}. Run:" >&2; \
 	  echo "  sudo apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; fi
 
-# What neither opens a browser nor kills processes by the clock runs on two cores, the rest by itself.
-SHARED := -n 2 --dist loadfile tests/unit tests/contract tests/integration tests/model tests/compat
-ALONE := tests/acceptance tests/ui
+# A file's tests stay together. Playwright's event loop stays in the process that used it: browsers have a run of their own.
+ON_TWO := -n 2 --dist loadfile
+INSIDE := $(ON_TWO) tests/unit tests/contract tests/integration tests/model tests/compat
+OUTSIDE := $(ON_TWO) --durations=15 tests/acceptance tests/ui
 
 test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
-	$(PY) -m pytest -q -m "not slow" $(SHARED)
-	$(PY) -m pytest -q -m "not slow" --durations=15 $(ALONE)
+	$(PY) -m pytest -q -m "not slow" $(INSIDE)
+	$(PY) -m pytest -q -m "not slow" $(OUTSIDE)
 
 test-all: setup system panel-test ## all tests (under 60 minutes)
-	$(PY) -m pytest -q $(SHARED)
-	$(PY) -m pytest -q --durations=15 $(ALONE)
+	$(PY) -m pytest -q $(INSIDE)
+	$(PY) -m pytest -q $(OUTSIDE)
 
 panel-test: setup $(STAMPS)/panel-packages ## the panel's unit tests
 	cd $(PANEL) && jlpm run test
