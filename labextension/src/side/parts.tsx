@@ -258,8 +258,10 @@ export function TimeSection({ context, sections }: IPart): React.ReactElement {
   const none = connection === 'connecting' ? '' : trans.__('The lab keeps no account for you.');
   return (
     <Section name="time" title={trans.__('My QPU time')} sections={sections}>
-      <p className="jp-QPI-Empty">{account ? balanceText(account, trans) : none}</p>
-      <Open context={context} command="qpi:open-account" label={trans.__('My account')} />
+      <div className="jp-QPI-Empty">
+        <div>{account ? balanceText(account, trans) : none}</div>
+        <Open context={context} command="qpi:open-account" label={trans.__('My account')} />
+      </div>
     </Section>
   );
 }
