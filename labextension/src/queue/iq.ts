@@ -62,3 +62,19 @@ export function iqPlane(experiment: IExperiment, bit: number): IIqPlane | null {
     reach: 1.08 * half || Math.max(Math.hypot(i[0], q[0]) / 2, 1)
   };
 }
+
+/** Round numbers in an interval, about four of them. */
+export function ticks(lowest: number, highest: number): readonly number[] {
+  const rough = (highest - lowest) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map(digit => digit * power).find(wide => wide >= rough) ?? rough;
+  const first = Math.ceil(lowest / step);
+  const count = Math.floor(highest / step) - first + 1;
+  return Array.from({ length: count }, (_, n) => (first + n) * step);
+}
+
+/** The points in layers, so that where many lie on each other it gets darker. */
+export function layers(points: readonly Point[], most = 16): readonly (readonly Point[])[] {
+  const count = Math.min(most, points.length);
+  return Array.from({ length: count }, (_, layer) => points.filter((_, n) => n % count === layer));
+}

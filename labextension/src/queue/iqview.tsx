@@ -1,7 +1,7 @@
 import * as React from 'react';
-
+import { digits } from '../qpu/units';
 import { CircuitChoice } from './choice';
-import { type IExperiment, type IIqPlane, iqPlane } from './iq';
+import { type IExperiment, type IIqPlane, iqPlane, layers, ticks } from './iq';
 import type { JobDetail } from './jobmodel';
 import type { ITools } from './tools';
 
@@ -70,12 +70,15 @@ function Plane(props: { plane: IIqPlane; tools: ITools }): React.ReactElement {
   const [i, q] = plane.centre;
   const x = (value: number) => LEFT + (SIDE * (value - i + plane.reach)) / (2 * plane.reach);
   const y = (value: number) => (SIDE * (q + plane.reach - value)) / (2 * plane.reach);
-  const dots = plane.points.map(([a, b]) => `M${x(a).toFixed(1)} ${y(b).toFixed(1)}h0`).join('');
-  const ticks = [-0.8, 0, 0.8].map(part => part * plane.reach);
+  const dots = (layer: readonly (readonly [number, number])[]) =>
+    layer.map(([a, b]) => `M${x(a).toFixed(1)} ${y(b).toFixed(1)}h0`).join('');
   const said = plane.averaged
     ? trans.__('The mean of all shots')
     : trans._n('%1 shot', '%1 shots', plane.total);
   const shown = plane.points.length;
+  const power = Math.floor(Math.log10(Math.max(Math.abs(i), Math.abs(q)) + plane.reach));
+  const factor = power < -2 || power > 3 ? 10 ** power : 1;
+  const unit = factor === 1 ? trans.__('arb. unit') : trans.__('10^%1 arb. unit', power);
   return (
     <figure className="jp-QPI-Iq">
       <svg
@@ -84,24 +87,30 @@ function Plane(props: { plane: IIqPlane; tools: ITools }): React.ReactElement {
         aria-label={trans.__('IQ plane: %1', said)}
       >
         <rect x={LEFT} width={SIDE} height={SIDE} />
-        {ticks.map(tick => (
+        {ticks(i - plane.reach, i + plane.reach).map(tick => (
           <g key={tick}>
-            <line x1={x(i + tick)} x2={x(i + tick)} y2={SIDE} />
-            <text x={x(i + tick)} y={SIDE + 14} textAnchor="middle">
-              {short(i + tick, plane.reach)}
-            </text>
-            <line x1={LEFT} x2={LEFT + SIDE} y1={y(q + tick)} y2={y(q + tick)} />
-            <text x={LEFT - 5} y={y(q + tick) + 4} textAnchor="end">
-              {short(q + tick, plane.reach)}
+            <line x1={x(tick)} x2={x(tick)} y2={SIDE} />
+            <text x={x(tick)} y={SIDE + 14} textAnchor="middle">
+              {digits(tick / factor)}
             </text>
           </g>
         ))}
-        <path d={dots} data-few={shown < 50} />
+        {ticks(q - plane.reach, q + plane.reach).map(tick => (
+          <g key={tick}>
+            <line x1={LEFT} x2={LEFT + SIDE} y1={y(tick)} y2={y(tick)} />
+            <text x={LEFT - 5} y={y(tick) + 4} textAnchor="end">
+              {digits(tick / factor)}
+            </text>
+          </g>
+        ))}
+        {layers(plane.points).map((layer, n) => (
+          <path key={String(n)} d={dots(layer)} data-few={shown < 50} />
+        ))}
         <text x={LEFT + SIDE / 2} y={SIDE + 31} textAnchor="middle">
-          {trans.__('I (arb. unit)')}
+          {`I (${unit})`}
         </text>
         <text x={12} y={SIDE / 2} textAnchor="middle" transform={`rotate(-90 12 ${SIDE / 2})`}>
-          {trans.__('Q (arb. unit)')}
+          {`Q (${unit})`}
         </text>
       </svg>
       <figcaption className="jp-QPI-Detail">
@@ -109,10 +118,4 @@ function Plane(props: { plane: IIqPlane; tools: ITools }): React.ReactElement {
       </figcaption>
     </figure>
   );
-}
-
-/** A number with as many digits as the axis tells apart. */
-function short(value: number, reach: number): string {
-  const digits = Math.max(0, 1 - Math.floor(Math.log10(reach)));
-  return digits > 6 ? value.toExponential(1) : value.toFixed(digits);
 }

@@ -29,7 +29,7 @@ export function ProgramView(props: {
     <Section
       title={trans.__('Program')}
       actions={
-        <>
+        <div className="jp-QPI-Buttons">
           {text !== null && (
             <Download
               label={isQpy ? trans.__('OpenQASM 3') : trans.__('Download')}
@@ -46,7 +46,7 @@ export function ProgramView(props: {
                 name={`${job.id}-${n}.qpy`}
               />
             ))}
-        </>
+        </div>
       }
     >
       <CircuitChoice

@@ -2,7 +2,7 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
-import { iqPlane } from '../../src/queue/iq';
+import { iqPlane, layers, ticks } from '../../src/queue/iq';
 import { JobDetail } from '../../src/queue/jobmodel';
 import { resubmission, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
@@ -104,6 +104,23 @@ describe('points of a level-1 result', () => {
     const shots = Array.from({ length: 10_000 }, (_, n) => [[n, 0]]);
     const plane = iqPlane(experiment('single', shots), 0);
     expect([plane?.total, plane?.points.length]).toEqual([10_000, 3334]);
+  });
+
+  it('have round numbers at their axes', () => {
+    expect(ticks(-1.2, 1.1)).toEqual([-1, 0, 1]);
+    expect(ticks(0, 0.00042)).toHaveLength(3);
+    expect(ticks(3e6, 3.5e6)).toEqual([3e6, 3.2e6, 3.4e6]);
+  });
+
+  it('lie in layers, each point in one', () => {
+    const points = Array.from({ length: 37 }, (_, n) => [n, -n] as const);
+    expect(layers(points)).toHaveLength(16);
+    expect(
+      layers(points)
+        .flat()
+        .sort((a, b) => a[0] - b[0])
+    ).toEqual(points);
+    expect(layers(points.slice(0, 2))).toEqual([[points[0]], [points[1]]]);
   });
 
   it('are none at level 2, or where the result had no room for them', () => {
