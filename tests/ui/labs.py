@@ -22,6 +22,16 @@ from tests.ui.conftest import SOURCES, Notebooks, restart_jupyterlab, start_jupy
 ENABLED = "--ServerApp.jpserver_extensions={'qpi_server': True}"
 PASSWORD = "correct horse battery"
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
+GHZ = """OPENQASM 3.0;
+include "stdgates.inc";
+// Three qubits, one state
+qubit[3] q;
+bit[3] c;
+h q[0];
+cx q[0], q[1];
+cx q[1], q[2];
+c = measure q;
+"""
 HEAVY = "OPENQASM 3.0;\nqubit[22] q;\nbit[22] c;\n" + "U(0.1, 0.2, 0.3) q;\n" * 1000 + "c = measure q;\n"
 
 
@@ -160,6 +170,19 @@ def queue_tab(page: Page) -> Locator:
 
 def row_of(tab: Locator, job_id: str) -> Locator:
     return tab.locator(f'[role="row"][data-key="{job_id}"]')
+
+
+def section(page: Page, name: str) -> Locator:
+    """The section of the administration with that name, chosen from the list."""
+    page.locator(".jp-QPI-AdminNav").get_by_role("tab", name=name, exact=True).click()
+    shown = page.locator(".jp-QPI-AdminSection")
+    expect(shown.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    return shown
+
+
+def board_row(shown: Locator, name: str) -> Locator:
+    """A row of a section's table."""
+    return shown.locator("tr[data-key]", has_text=name)
 
 
 def picture(page: Page, name: str) -> None:

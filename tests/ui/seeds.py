@@ -15,7 +15,7 @@ import httpx
 
 from tests.support.servers import python_env, wait_until
 from tests.ui.conftest import Notebooks
-from tests.ui.labs import client_of, demo_lab, ok, signed_up
+from tests.ui.labs import GHZ, client_of, demo_lab, ok, signed_up
 
 LONG = 200
 """The longest name of a job, a booking or a notice."""
@@ -23,16 +23,6 @@ BENCH = "bench-" + "W" * 58
 """A QPU with the longest name that there is."""
 CHIP = "chip"
 """A simulator with a calibration."""
-GHZ = """OPENQASM 3.0;
-include "stdgates.inc";
-// Three qubits, one state
-qubit[3] q;
-bit[3] c;
-h q[0];
-cx q[0], q[1];
-cx q[1], q[2];
-c = measure q;
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.servers import wait_until
 from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded
-from tests.ui.labs import agent, client_of, demo_lab, forwarding, ok, signed_up
+from tests.ui.labs import agent, board_row, client_of, demo_lab, forwarding, ok, section, signed_up
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
@@ -49,18 +49,6 @@ def panel(page: Page, lab: Notebooks) -> Iterator[Page]:
         assert ready.evaluate("() => window.hurt") is None
 
 
-def section(page: Page, name: str) -> Locator:
-    """The section of that name, chosen from the list."""
-    page.locator(".jp-QPI-AdminNav").get_by_role("tab", name=name, exact=True).click()
-    shown = page.locator(".jp-QPI-AdminSection")
-    expect(shown.get_by_role("heading", name=name, exact=True)).to_be_visible()
-    return shown
-
-
-def row(shown: Locator, name: str) -> Locator:
-    return shown.locator("tr[data-key]", has_text=name)
-
-
 def choose(shown: Locator, name: str, item: str) -> None:
     """What stands in the menu of a row."""
     shown.get_by_role("button", name=f"More: {name}").click()
@@ -73,8 +61,8 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     qpus.get_by_label("Name").fill("fridge")
     qpus.get_by_label("Description").fill(MARKUP)
     qpus.get_by_role("button", name="Register", exact=True).click()
-    expect(row(qpus, "fridge")).to_contain_text(MARKUP)
-    expect(row(qpus, "fridge")).to_contain_text("offline")
+    expect(board_row(qpus, "fridge")).to_contain_text(MARKUP)
+    expect(board_row(qpus, "fridge")).to_contain_text("offline")
 
     drivers = section(panel, "Drivers")
     drivers.get_by_role("button", name="Register a driver").click()
@@ -84,12 +72,12 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     command = drivers.get_by_role("textbox", name="Command line").input_value()
     unit = drivers.get_by_role("textbox", name="systemd unit").input_value()
     assert "[Service]" in unit
-    expect(row(drivers, "fridge-1")).to_contain_text("not linked")
+    expect(board_row(drivers, "fridge-1")).to_contain_text("not linked")
     with agent(command, tmp_path):
-        expect(row(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
+        expect(board_row(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
         drivers.get_by_role("button", name="I have copied it").click()
         expect(drivers.get_by_role("textbox", name="Command line")).to_have_count(0)
-        expect(row(section(panel, "QPUs"), "fridge")).to_contain_text("online")
+        expect(board_row(section(panel, "QPUs"), "fridge")).to_contain_text("online")
 
         # Revoked, it is out at once, and stays out however often it tries.
         drivers = section(panel, "Drivers")
@@ -98,15 +86,15 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
         expect(revoke).to_be_disabled()
         drivers.get_by_label("Type fridge-1 to confirm").fill("fridge-1")
         revoke.click()
-        expect(row(drivers, "fridge-1")).to_have_count(0)
+        expect(board_row(drivers, "fridge-1")).to_have_count(0)
         qpus = section(panel, "QPUs")
-        expect(row(qpus, "fridge")).to_contain_text("offline")
+        expect(board_row(qpus, "fridge")).to_contain_text("offline")
         wait_until(lambda: b"no link" in (tmp_path / "agent.log").read_bytes(), 20, "a refused link")
 
     choose(qpus, "fridge", "Delete")
     qpus.get_by_label("Type fridge to confirm").fill("fridge")
     qpus.get_by_role("button", name="Delete this QPU").click()
-    expect(row(qpus, "fridge")).to_have_count(0)
+    expect(board_row(qpus, "fridge")).to_have_count(0)
 
 
 def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:
@@ -118,17 +106,17 @@ def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:
     expect(qpus.get_by_role("button", name="Maintenance: sim-b")).to_be_focused()
     panel.keyboard.press("Enter")
     panel.keyboard.press("Enter")
-    expect(row(qpus, "sim-b")).to_contain_text("in maintenance")
+    expect(board_row(qpus, "sim-b")).to_contain_text("in maintenance")
     qpus.get_by_role("button", name="End maintenance: sim-b").focus()
     panel.keyboard.press("Enter")
-    expect(row(qpus, "sim-b")).to_contain_text("online")
+    expect(board_row(qpus, "sim-b")).to_contain_text("online")
     qpus.get_by_role("button", name="Hold: sim-b").focus()
     panel.keyboard.press("Enter")
     panel.keyboard.type("cooling down")
     panel.keyboard.press("Enter")
-    expect(row(qpus, "sim-b")).to_contain_text("held: cooling down")
+    expect(board_row(qpus, "sim-b")).to_contain_text("held: cooling down")
     qpus.get_by_role("button", name="Let go: sim-b").click()
-    expect(row(qpus, "sim-b")).not_to_contain_text("held")
+    expect(board_row(qpus, "sim-b")).not_to_contain_text("held")
     qpus.get_by_role("button", name="More: sim-b").focus()
     panel.keyboard.press("Enter")
     panel.keyboard.press("ArrowDown")
@@ -157,18 +145,18 @@ def test_time_is_granted_and_a_request_approved(panel: Page, lab: Notebooks, pat
     accounts.get_by_label("QPU time", exact=True).fill("1 h")
     accounts.get_by_label("Reason").fill("welcome")
     accounts.get_by_role("button", name="Grant", exact=True).click()
-    expect(row(accounts, "pat")).to_contain_text("1 h")
+    expect(board_row(accounts, "pat")).to_contain_text("1 h")
 
     requests = section(panel, "Time requests")
-    expect(row(requests, "pat")).to_contain_text(MARKUP)
+    expect(board_row(requests, "pat")).to_contain_text(MARKUP)
     requests.get_by_role("button", name="Approve: pat").click()
     requests.get_by_label("Grant").fill("30 min")
     requests.get_by_label("Reason").fill("half of it")
     requests.get_by_role("button", name="Approve", exact=True).click()
-    expect(row(requests, "pat")).to_contain_text("approved")
+    expect(board_row(requests, "pat")).to_contain_text("approved")
     with client_of(lab, pat) as person:
         assert ok(person.get("accounts/pat"))["balance_s"] == 3600 + 1800
-    expect(row(section(panel, "Audit log"), "pat").first).to_be_visible()
+    expect(board_row(section(panel, "Audit log"), "pat").first).to_be_visible()
 
 
 def test_a_notice_reaches_everybody_and_comes_back_when_undone(panel: Page, lab: Notebooks, pat: str) -> None:
@@ -178,15 +166,15 @@ def test_a_notice_reaches_everybody_and_comes_back_when_undone(panel: Page, lab:
     notices.get_by_label("Title").fill(title)
     notices.get_by_label("Text").fill(f"Helium on Monday. {MARKUP}")
     notices.get_by_role("button", name="Broadcast", exact=True).click()
-    expect(row(notices, title)).to_contain_text(MARKUP)
+    expect(board_row(notices, title)).to_contain_text(MARKUP)
     with client_of(lab, pat) as person:
         assert [notice["title"] for notice in ok(person.get("notices"))["notices"]] == [title]
     scroll = panel.locator(".jp-QPI-AdminSection")
     assert scroll.evaluate("element => element.scrollWidth <= element.clientWidth")
     notices.get_by_role("button", name=f"Delete: {title}").click()
-    expect(row(notices, title)).to_have_count(0)
+    expect(board_row(notices, title)).to_have_count(0)
     panel.get_by_role("button", name="Undo").click()
-    expect(row(notices, title)).to_be_visible()
+    expect(board_row(notices, title)).to_be_visible()
 
 
 def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
@@ -199,9 +187,9 @@ def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
     expect(simulators.get_by_role("alert")).to_contain_text("no option 'qubits'; it knows: coupling", timeout=20_000)
     simulators.get_by_label("Options").fill("num_qubits = 3")
     simulators.get_by_role("button", name="Start", exact=True).click()
-    expect(row(simulators, "small").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
+    expect(board_row(simulators, "small").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
     simulators.get_by_role("button", name="Stop: small").click()
-    expect(row(simulators, "small")).to_have_count(0, timeout=15_000)
+    expect(board_row(simulators, "small")).to_have_count(0, timeout=15_000)
 
 
 def test_a_policy_is_tried_on_the_past(panel: Page, lab: Notebooks, tmp_path: Path) -> None:
@@ -298,7 +286,7 @@ def test_two_managers_at_once_do_not_undo_each_other(panel: Page, lab: Notebooks
         ok(admin.patch("groups/optics", json={"members": ["eve"]}))
         expect(groups.get_by_text("Somebody has changed this meanwhile")).to_be_visible()
         groups.get_by_role("button", name="Save").click()
-        expect(row(groups, "optics")).to_contain_text("eve")
+        expect(board_row(groups, "optics")).to_contain_text("eve")
         [group] = [one for one in ok(admin.get("groups"))["groups"] if one["name"] == "optics"]
         assert (group["description"], group["members"]) == ("lasers and mirrors", ["eve"])
 
@@ -315,8 +303,8 @@ def test_the_second_half_of_a_double_click_deletes_nothing(panel: Page, lab: Not
     notices.get_by_label("Search").fill("twice")
     expect(notices.locator("tr[data-key]")).to_have_count(2)
     notices.get_by_role("button", name="Delete: twice-b").dblclick()
-    expect(row(notices, "twice-b")).to_have_count(0)
-    expect(row(notices, "twice-a")).to_be_visible()
+    expect(board_row(notices, "twice-b")).to_have_count(0)
+    expect(board_row(notices, "twice-a")).to_be_visible()
 
 
 def test_a_section_says_that_the_lab_is_away_and_comes_back(panel: Page) -> None:
@@ -335,7 +323,7 @@ def test_search_finds_what_is_on_no_page_yet(panel: Page, lab: Notebooks) -> Non
     people = section(panel, "People")
     expect(people.locator("tr[data-key]")).to_have_count(100)
     people.get_by_label("Search").fill("crowd129")
-    expect(row(people, "crowd129")).to_be_visible()
+    expect(board_row(people, "crowd129")).to_be_visible()
     audit = section(panel, "Audit log")
     expect(audit.locator("tr[data-key]")).to_have_count(100)
     audit.get_by_label("Search").fill("CROWD000 created")
@@ -354,8 +342,8 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
         shown = section(panel, name)
         expect(shown.get_by_text("Loading…")).to_have_count(0)
         expect(shown.get_by_role("alert")).to_have_count(0)
-    expect(row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
-    expect(row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("held: warming up")
+    expect(board_row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
+    expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("held: warming up")
     for theme in ("Dark", "Light"):
         change_theme(panel, f"JupyterLab {theme}")
         if os.environ.get("QPI_SCREENSHOTS"):

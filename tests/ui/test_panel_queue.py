@@ -10,32 +10,18 @@ import io
 import json
 import os
 import re
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import Locator, Page, Response, expect
+from playwright.sync_api import Page, Response, expect
 from qiskit import QuantumCircuit, qpy
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
+from tests.ui.conftest import ROOT, change_theme, loaded
+from tests.ui.labs import GHZ, Demo, demo_lab, execute, queue_tab, row_of
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
-GHZ = """OPENQASM 3.0;
-include "stdgates.inc";
-// Three qubits, one state
-qubit[3] q;
-bit[3] c;
-h q[0];
-cx q[0], q[1];
-cx q[1], q[2];
-c = measure q;
-"""
 LADDER = (
     """OPENQASM 3.0;
 include "stdgates.inc";
@@ -47,85 +33,15 @@ bit[20] c;
 )
 
 
-class Rest:
-    """The lab's REST surface, as the person of the page."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
-
-    def get(self, path: str) -> Any:
-        return self._client.get(path).raise_for_status().json()
-
-    def submit(self, name: str, source: str = GHZ, **more: Any) -> str:
-        shots = more.pop("shots", 1000)
-        program = {"format": "openqasm3", "sources": more.pop("sources", [source])}
-        body = {"qpu": "sim-a", "program": program, "options": {"shots": shots}, "name": name, **more}
-        return str(self._client.post("jobs", json=body).raise_for_status().json()["id"])
-
-    def cancel(self, job_id: str) -> None:
-        self._client.post(f"jobs/{job_id}/cancel").raise_for_status()
-
-    def delete(self, job_id: str) -> None:
-        self._client.delete(f"jobs/{job_id}").raise_for_status()
-
-    def ended(self, job_id: str) -> str:
-        return str(self.get(f"jobs/{job_id}?wait_s=20")["status"])
-
-    def online(self) -> int:
-        try:
-            return sum(qpu["status"] == "online" for qpu in self.get("qpus")["qpus"])
-        except httpx.HTTPError:
-            return 0
-
-
-@contextmanager
-def opened(notebooks: Notebooks) -> Iterator[Rest]:
-    headers = {"Authorization": f"token {notebooks.token}"}
-    with httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, timeout=30) as client:
-        yield Rest(client)
-
-
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
-    """JupyterLab with the demo lab inside, both QPUs online."""
-    home = tmp_path_factory.mktemp("queue")
-    process, notebooks = start_jupyterlab(
-        home, {"QPI_LAB_DIR": str(home / "lab")},
-        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
-    )  # fmt: skip
-    try:
-        with opened(notebooks) as rest:
-            wait_until(lambda: rest.online() >= 2, 90, "both QPUs online")
-        yield notebooks
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-@pytest.fixture
-def rest(demo: Notebooks) -> Iterator[Rest]:
-    with opened(demo) as found:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demo_lab(tmp_path_factory.mktemp("queue")) as found:
         yield found
 
 
 @pytest.fixture
-def lab(page: Page, demo: Notebooks) -> Iterator[Page]:
-    yield from loaded(page, demo)
-
-
-def execute(page: Page, command: str, **args: str) -> None:
-    page.evaluate("([id, args]) => { void window.jupyterapp.commands.execute(id, args) }", [command, args])
-
-
-def queue(page: Page) -> Locator:
-    execute(page, "qpi:open-queue")
-    tab = page.locator("#qpi-queue")
-    expect(tab.get_by_role("grid", name="Jobs")).to_be_visible()
-    return tab
-
-
-def row(tab: Locator, job_id: str) -> Locator:
-    return tab.locator(f'[role="row"][data-key="{job_id}"]')
+def lab(page: Page, demo: Demo) -> Iterator[Page]:
+    yield from loaded(page, demo.notebooks)
 
 
 def picture(page: Page, name: str) -> None:
@@ -143,12 +59,12 @@ def kept(answer: Response) -> bool:
     return "/api/workspaces" in answer.url and request.method == "PUT" and "qpi-queue" in (request.post_data or "")
 
 
-def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, rest: Rest) -> None:
-    tab = queue(lab)
+def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, demo: Demo) -> None:
+    tab = queue_tab(lab)
     expect(tab.get_by_role("grid")).not_to_have_attribute("aria-busy", "true")
-    job = rest.submit("ghz", tags=["calibration", "ghz"], project="entangled", sources=[GHZ, GHZ])
-    expect(row(tab, job)).to_contain_text("completed", timeout=30_000)
-    row(tab, job).get_by_role("button", name="ghz").first.click()
+    job = demo.submit("ghz", tags=["calibration", "ghz"], project="entangled", sources=[GHZ, GHZ], shots=1000)
+    expect(row_of(tab, job)).to_contain_text("completed", timeout=30_000)
+    row_of(tab, job).get_by_role("button", name="ghz").first.click()
 
     view = lab.locator(f"#qpi-job-{job}")
     bars = view.get_by_role("list", name="Counts").locator("li")
@@ -173,7 +89,7 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, rest: Rest
     assert json.loads(Path(download.value.path()).read_text())["job_id"] == job
 
 
-def test_what_came_from_qiskit_is_drawn_and_level_1_has_its_points(lab: Page, rest: Rest) -> None:
+def test_what_came_from_qiskit_is_drawn_and_level_1_has_its_points(lab: Page, demo: Demo) -> None:
     circuit = QuantumCircuit(2, name="qiskit")
     circuit.h(0)
     circuit.rzz(0.5, 0, 1)
@@ -181,8 +97,8 @@ def test_what_came_from_qiskit_is_drawn_and_level_1_has_its_points(lab: Page, re
     file = io.BytesIO()
     qpy.dump(circuit, file)
     program = {"format": "qpy", "data": [base64.b64encode(file.getvalue()).decode()]}
-    job = rest.submit("points", program=program, options={"shots": 250, "meas_level": 1})
-    assert rest.ended(job) == "completed"
+    job = demo.submit("points", program=program, options={"shots": 250, "meas_level": 1})
+    assert demo.ended(job) == "completed"
     execute(lab, "qpi:open-job", id=job)
     view = lab.locator(f"#qpi-job-{job}")
     expect(view.get_by_role("img", name="IQ plane: 250 shots")).to_be_visible(timeout=20_000)
@@ -192,11 +108,11 @@ def test_what_came_from_qiskit_is_drawn_and_level_1_has_its_points(lab: Page, re
     text = view.get_by_role("region", name="Program").locator(".cm-content")
     expect(text).to_contain_text("rzz(0.5) q[0], q[1];", timeout=20_000)
     expect(view.get_by_role("region", name="Circuit drawing")).to_contain_text("rzz")
-    rest.delete(job)
+    demo.ask("DELETE", f"jobs/{job}")
 
 
-def test_a_job_is_changed_and_submitted_again(lab: Page, rest: Rest) -> None:
-    job = rest.submit("first", shots=321)
+def test_a_job_is_changed_and_submitted_again(lab: Page, demo: Demo) -> None:
+    job = demo.submit("first", shots=321)
     execute(lab, "qpi:open-job", id=job)
     view = lab.locator(f"#qpi-job-{job}")
     view.get_by_role("button", name=re.compile("^Edit name")).click()
@@ -205,88 +121,88 @@ def test_a_job_is_changed_and_submitted_again(lab: Page, rest: Rest) -> None:
     view.get_by_role("button", name="Save").click()
     expect(view.get_by_role("heading", level=1)).to_have_text("<b>second</b>")
     expect(view.get_by_role("region", name="Story")).to_contain_text("tagged it one, two")
-    assert rest.get(f"jobs/{job}")["tags"] == ["one", "two"]
+    assert demo.ask("GET", f"jobs/{job}")["tags"] == ["one", "two"]
 
     view.get_by_role("button", name="Submit again").click()
     copy = lab.locator(f'[id^="qpi-job-"]:not(#qpi-job-{job})')
     expect(copy.get_by_role("heading", level=1)).to_have_text("<b>second</b>")
-    newest = rest.get("jobs?limit=1")["jobs"][0]
+    newest = demo.ask("GET", "jobs?limit=1")["jobs"][0]
     assert (newest["shots"], newest["tags"]) == (321, ["one", "two"])
     assert newest["id"] != job
     for made in (job, newest["id"]):
-        assert rest.ended(made) == "completed"
-        rest.delete(made)
+        assert demo.ended(made) == "completed"
+        demo.ask("DELETE", f"jobs/{made}")
     expect(view.get_by_text("This job was deleted.")).to_have_count(1)  # behind the other tab
 
 
-def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, rest: Rest) -> None:
-    rest.submit("haystack")
-    job = rest.submit("Needle", sources=[LADDER] * 40, shots=20_000)
-    tab = queue(lab)
+def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, demo: Demo) -> None:
+    demo.submit("haystack")
+    job = demo.submit("Needle", sources=[LADDER] * 40, shots=20_000)
+    tab = queue_tab(lab)
     search = tab.get_by_role("searchbox", name="Search by name")
     search.focus()
     lab.keyboard.type("needle")
     grid = tab.get_by_role("grid")
     expect(grid.locator('[role="row"][data-key]')).to_have_count(1)
-    expect(row(tab, job)).to_be_visible()
+    expect(row_of(tab, job)).to_be_visible()
     grid.focus()
     lab.keyboard.press("ArrowDown")
-    expect(row(tab, job)).to_have_attribute("aria-selected", "true")
+    expect(row_of(tab, job)).to_have_attribute("aria-selected", "true")
     lab.keyboard.press("Delete")
     expect(lab.get_by_role("dialog")).to_contain_text("Cancel the job?")
     lab.keyboard.press("Enter")
-    expect(row(tab, job)).to_contain_text("cancelled", timeout=30_000)
-    assert rest.ended(job) == "cancelled"
+    expect(row_of(tab, job)).to_contain_text("cancelled", timeout=30_000)
+    assert demo.ended(job) == "cancelled"
     grid.focus()
     lab.keyboard.press("Enter")
     expect(lab.locator(f"#qpi-job-{job}").get_by_role("heading", level=1)).to_have_text("Needle")
 
 
-def test_a_deleted_job_comes_back_when_it_is_undone(lab: Page, rest: Rest) -> None:
-    job = rest.submit("spare")
-    assert rest.ended(job) == "completed"
-    tab = queue(lab)
-    row(tab, job).click()
+def test_a_deleted_job_comes_back_when_it_is_undone(lab: Page, demo: Demo) -> None:
+    job = demo.submit("spare")
+    assert demo.ended(job) == "completed"
+    tab = queue_tab(lab)
+    row_of(tab, job).click()
     lab.keyboard.press("Delete")
-    expect(row(tab, job)).to_have_count(0)
+    expect(row_of(tab, job)).to_have_count(0)
     lab.get_by_role("button", name="Undo").click()
-    expect(row(tab, job)).to_be_visible()
-    assert rest.get(f"jobs/{job}")["id"] == job
+    expect(row_of(tab, job)).to_be_visible()
+    assert demo.ask("GET", f"jobs/{job}")["id"] == job
 
 
-def test_the_result_opens_in_a_notebook(lab: Page, rest: Rest, demo: Notebooks) -> None:
-    job = rest.submit("loaded")
-    assert rest.ended(job) == "completed"
+def test_the_result_opens_in_a_notebook(lab: Page, demo: Demo) -> None:
+    job = demo.submit("loaded")
+    assert demo.ended(job) == "completed"
     execute(lab, "qpi:open-job", id=job)
     lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Open a notebook with the result").click()
     expect(lab.locator(".jp-NotebookPanel .cm-content").first).to_contain_text("job.dataset()")
-    assert f'qpi_jupyter.job("{job}")' in "".join(demo.read(f"{job}.ipynb")["cells"][0]["source"])
+    assert f'qpi_jupyter.job("{job}")' in "".join(demo.notebooks.read(f"{job}.ipynb")["cells"][0]["source"])
 
 
-def test_a_job_leads_to_the_cell_that_it_came_from(lab: Page, rest: Rest, demo: Notebooks) -> None:
-    path = demo.write("origin.ipynb", *(f"# cell {n}" for n in range(40)))
-    job = rest.submit("from a cell", origin={"notebook": path, "cell_id": "cell-30"})
+def test_a_job_leads_to_the_cell_that_it_came_from(lab: Page, demo: Demo) -> None:
+    path = demo.notebooks.write("origin.ipynb", *(f"# cell {n}" for n in range(40)))
+    job = demo.submit("from a cell", origin={"notebook": path, "cell_id": "cell-30"})
     execute(lab, "qpi:open-job", id=job)
     lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Show the notebook cell").click()
     expect(lab.locator(".jp-Notebook .jp-Cell", has_text="# cell 30")).to_be_in_viewport(timeout=20_000)
 
 
-def test_the_table_is_filtered_and_comes_back_after_a_reload(lab: Page, rest: Rest) -> None:
+def test_the_table_is_filtered_and_comes_back_after_a_reload(lab: Page, demo: Demo) -> None:
     names = [("bell", "completed"), ("t1 scan", "completed"), ("readout", "completed")]
-    jobs = [rest.submit(name, tags=["weekly"], shots=500 * n) for n, (name, _) in enumerate(names, 1)]
-    assert [rest.ended(job) for job in jobs] == [status for _, status in names]
+    jobs = [demo.submit(name, tags=["weekly"], shots=500 * n) for n, (name, _) in enumerate(names, 1)]
+    assert [demo.ended(job) for job in jobs] == [status for _, status in names]
     with lab.expect_response(kept):
-        tab = queue(lab)
+        tab = queue_tab(lab)
     tab.get_by_role("textbox", name="Only jobs with this tag").fill("weekly")
     lab.keyboard.press("Enter")
     expect(tab.locator('[role="row"][data-key]')).to_have_count(3)
     tab.get_by_role("button", name="Clear filters").click()
-    expect(row(tab, jobs[0])).to_be_visible()
+    expect(row_of(tab, jobs[0])).to_be_visible()
     lab.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-    waiting = [rest.submit(name, sources=[LADDER] * 20, shots=20_000) for name in ("tomography", "ladder", "volume")]
-    expect(row(tab, waiting[-1])).to_contain_text("position")
+    waiting = [demo.submit(name, sources=[LADDER] * 20, shots=20_000) for name in ("tomography", "ladder", "volume")]
+    expect(row_of(tab, waiting[-1])).to_contain_text("position")
     picture(lab, "queue")
     for job in waiting:
-        rest.cancel(job)
+        demo.ask("POST", f"jobs/{job}/cancel")
     lab.goto(lab.url.split("?")[0])
-    expect(row(lab.locator("#qpi-queue"), jobs[0])).to_be_visible(timeout=30_000)
+    expect(row_of(lab.locator("#qpi-queue"), jobs[0])).to_be_visible(timeout=30_000)

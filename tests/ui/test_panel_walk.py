@@ -16,18 +16,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.servers import wait_until
 from tests.ui.conftest import Notebooks, loaded
-from tests.ui.labs import HEAVY, agent, client_of, demo_lab, forwarding, ok, signed_up
+from tests.ui.labs import GHZ, HEAVY, agent, board_row, client_of, demo_lab, forwarding, ok, section, signed_up
 
 pytestmark = pytest.mark.ui
-GHZ = """OPENQASM 3.0;
-include "stdgates.inc";
-qubit[3] q;
-bit[3] c;
-h q[0];
-cx q[0], q[1];
-cx q[1], q[2];
-c = measure q;
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,18 +130,6 @@ def cancels(page: Page, rosa: httpx.Client) -> None:
     assert named(rosa, "heavy")["status"] == "cancelled"
 
 
-def section(page: Page, name: str) -> Locator:
-    """The section of the administration with that name."""
-    page.locator(".jp-QPI-AdminNav").get_by_role("tab", name=name, exact=True).click()
-    shown = page.locator(".jp-QPI-AdminSection")
-    expect(shown.get_by_role("heading", name=name, exact=True)).to_be_visible()
-    return shown
-
-
-def row_of(shown: Locator, name: str) -> Locator:
-    return shown.locator("tr[data-key]", has_text=name)
-
-
 def test_a_manager_brings_a_qpu_grants_time_and_tells_everybody(page: Page, lab: Lab, tmp_path: Path) -> None:
     with client_of(lab.notebooks, lab.rosa) as rosa:
         ok(rosa.post("time-requests", json={"seconds": 5400, "reason": "T1 sweep"}))
@@ -159,7 +138,7 @@ def test_a_manager_brings_a_qpu_grants_time_and_tells_everybody(page: Page, lab:
         command = registers(lab_page)
         with agent(command, tmp_path):
             drivers = lab_page.locator(".jp-QPI-AdminSection")
-            expect(row_of(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
+            expect(board_row(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
             runs_a_job(lab, "fridge")
         approves(lab_page, lab)
         keeps_in_maintenance(lab_page, lab)
@@ -172,7 +151,7 @@ def registers(page: Page) -> str:
     qpus.get_by_role("button", name="Register a QPU").click()
     qpus.get_by_label("Name").fill("fridge")
     qpus.get_by_role("button", name="Register", exact=True).click()
-    expect(row_of(qpus, "fridge")).to_contain_text("offline")
+    expect(board_row(qpus, "fridge")).to_contain_text("offline")
     drivers = section(page, "Drivers")
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
@@ -193,7 +172,7 @@ def approves(page: Page, lab: Lab) -> None:
     requests = section(page, "Time requests")
     requests.get_by_role("button", name="Approve: rosa").click()
     requests.get_by_role("button", name="Approve", exact=True).click()
-    expect(row_of(requests, "rosa")).to_contain_text("approved")
+    expect(board_row(requests, "rosa")).to_contain_text("approved")
     assert ok(lab.admin.get("accounts/rosa"))["balance_s"] > 5000
 
 
@@ -201,7 +180,7 @@ def keeps_in_maintenance(page: Page, lab: Lab) -> None:
     qpus = section(page, "QPUs")
     qpus.get_by_role("button", name="Maintenance: sim-b").click()
     qpus.get_by_role("button", name="Set maintenance").click()
-    expect(row_of(qpus, "sim-b")).to_contain_text("in maintenance")
+    expect(board_row(qpus, "sim-b")).to_contain_text("in maintenance")
     assert ok(lab.admin.get("qpus/sim-b"))["status"] == "maintenance"
 
 
@@ -211,7 +190,7 @@ def broadcasts(page: Page, lab: Lab) -> None:
     notices.get_by_label("Title").fill("Helium on Monday")
     notices.get_by_label("Text").fill("All QPUs stop at nine.")
     notices.get_by_role("button", name="Broadcast", exact=True).click()
-    expect(row_of(notices, "Helium on Monday")).to_be_visible()
+    expect(board_row(notices, "Helium on Monday")).to_be_visible()
     with client_of(lab.notebooks, lab.pat) as pat:
         wait_until(lambda: bool(ok(pat.get("notices"))["notices"]), 10, "the notice")
 

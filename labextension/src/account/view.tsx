@@ -3,12 +3,10 @@ import '../../style/admin.css';
 import '../../style/account.css';
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 import { useLab } from '../board/live';
-import { Sections } from '../board/sections';
-import { handFocus, keepFocus } from '../focus';
+import { Sections, SectionsWidget } from '../board/sections';
 import type { LabFile } from '../request';
 import type { ILabManager } from '../tokens';
 import type { Me } from '../wire';
@@ -50,23 +48,13 @@ function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
 }
 
 /** What the lab keeps of whoever looks: their QPU time, where it went, their tokens and their name. */
-export class AccountView extends ReactWidget {
+export class AccountView extends SectionsWidget {
   constructor(private readonly _tools: IAccountTools) {
     super();
-    this.addClass('jp-QPI-Admin');
-    keepFocus(this.node, () => this._tab);
-  }
-
-  protected override onActivateRequest(): void {
-    void handFocus(this, () => this._tab);
   }
 
   protected override render(): React.ReactElement {
     return <Account {...this._tools} />;
-  }
-
-  private get _tab(): HTMLElement | null {
-    return this.node.querySelector('[role=tab][aria-selected=true]');
   }
 }
 

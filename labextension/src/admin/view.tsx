@@ -2,12 +2,10 @@ import '../../style/common.css';
 import '../../style/admin.css';
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { useLab } from '../board/live';
-import { Sections } from '../board/sections';
-import { handFocus, keepFocus } from '../focus';
+import { Sections, SectionsWidget } from '../board/sections';
 import type { ILabManager } from '../tokens';
 import { Qpus } from './bench';
 import { Drivers } from './drivers';
@@ -55,26 +53,16 @@ function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
 }
 
 /** The administration of the lab: what whoever looks may manage, one section at a time. */
-export class AdminView extends ReactWidget {
+export class AdminView extends SectionsWidget {
   constructor(
     private readonly _manager: ILabManager,
     private readonly _trans: TranslationBundle
   ) {
     super();
-    this.addClass('jp-QPI-Admin');
-    keepFocus(this.node, () => this._tab);
-  }
-
-  protected override onActivateRequest(): void {
-    void handFocus(this, () => this._tab);
   }
 
   protected override render(): React.ReactElement {
     return <Administration manager={this._manager} trans={this._trans} />;
-  }
-
-  private get _tab(): HTMLElement | null {
-    return this.node.querySelector('[role=tab][aria-selected=true]');
   }
 }
 

@@ -1,4 +1,24 @@
+import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
+
+import { handFocus, keepFocus } from '../focus';
+
+/** The content of a tab that has sections: the focus goes to the chosen one, and back to it when it is lost. */
+export abstract class SectionsWidget extends ReactWidget {
+  constructor() {
+    super();
+    this.addClass('jp-QPI-Admin');
+    keepFocus(this.node, () => this._chosen);
+  }
+
+  protected override onActivateRequest(): void {
+    void handFocus(this, () => this._chosen);
+  }
+
+  private get _chosen(): HTMLElement | null {
+    return this.node.querySelector('[role=tab][aria-selected=true]');
+  }
+}
 
 /** A list of sections, through which the arrow keys walk, and beside it the chosen one. */
 export function Sections<Id extends string>(props: {
