@@ -98,7 +98,7 @@ def test_a_job_over_its_time_limit_is_errored_with_what_it_used(tmp_path: Path) 
             await driver.assign(assignment("j1", timeout_s=0.3))
             report = await driver.report("errored", "j1")
             assert (report["error"]["kind"], report["error"]["code"]) == ("Rejected", "timeout")
-            assert 0.3 <= report["busy_s"] < 10
+            assert 0.2 < report["busy_s"] < 10  # loop and driver read the clock at different times
 
     asyncio.run(story())
 
