@@ -125,9 +125,12 @@ def surfaces(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
 def submit_dialog(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
     (lab.notebooks.folder / "bell.qasm").write_text("OPENQASM 3.0;\n")
     execute(page, "qpi:submit-file", path="bell.qasm")
-    expect(page.get_by_role("dialog").get_by_label("Shots")).to_be_visible()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Shots")).to_be_visible()
+    expect(dialog.locator(":focus")).to_have_count(1)
     yield "submit dialog", ".jp-QPI-Submit"
     page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
 
 
 def calendar(page: Page) -> Iterator[tuple[str, str]]:
