@@ -80,11 +80,11 @@ def test_the_side_panel_is_in_a_notebook_and_commands_work(page: Page, demo: Dem
 
 
 def test_a_file_is_submitted_from_the_tree(page: Page, demo: Demo) -> None:
-    (demo.notebooks.folder / "tree.qasm").write_text(BELL)
+    (demo.notebooks.folder / "pair.qasm").write_text(BELL)
     errors = opened(page, demo, "tree")
     page.locator('.jp-DirListing-item[data-file-type="openqasm"]').click(button="right")
     page.get_by_role("menuitem", name="Submit to QPU…").click()
     page.get_by_role("dialog").get_by_role("button", name="Submit").click()
     panel = side_panel(page)
-    expect(panel.locator(".jp-QPI-Row", has_text="tree")).to_contain_text("completed", timeout=30_000)
+    expect(panel.locator(".jp-QPI-Row", has_text="pair")).to_contain_text("completed", timeout=30_000)
     assert of_ours(errors) == []
