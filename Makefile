@@ -1,5 +1,6 @@
 # Everything a person needs to run, test and change the lab. `make help` lists it.
-#   VENV=path   the environment to use (made if it is not there)
+#   VENV=path     the environment to use (made if it is not there)
+#   EXTRAS=a,b    the project's extras to install (pyproject.toml)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -11,13 +12,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
 PY := $(VENV)/bin/python
 QUICKSTART := notebooks/01_quickstart.ipynb
-EXTRAS := lab,aer,test,dev
+EXTRAS ?= lab,aer,test,dev
 PANEL := labextension
 export PATH := $(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # --- set-up: each step leaves a stamp and is redone when what it depends on is newer ---------------------------------
 STAMPS := $(VENV)/.qpi
+INSTALLED := $(VENV)/share/jupyter/labextensions/qpi-jupyter
 PANEL_SOURCES := $(wildcard $(addprefix $(PANEL)/,package.json yarn.lock .yarnrc.yml tsconfig.json install.json)) \
   $(shell find $(PANEL)/schema $(PANEL)/src $(PANEL)/style -type f -not -name '*.test.ts*')
 
@@ -27,12 +29,17 @@ $(STAMPS)/venv:
 	  echo "$(PYTHON) cannot make an environment: on Debian, apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@mkdir -p $(STAMPS) && touch $@
 
+# Written anew only when it says something else.
+$(STAMPS)/extras: ALWAYS | $(STAMPS)/venv
+	@echo '$(EXTRAS)' | cmp -s - $@ || echo '$(EXTRAS)' > $@
+
 # The packages first, then the project itself: a changed panel reinstalls the second only.
-$(STAMPS)/packages: pyproject.toml constraints.txt hatch_build.py | $(STAMPS)/venv
+$(STAMPS)/packages: pyproject.toml constraints.txt hatch_build.py $(STAMPS)/extras | $(STAMPS)/venv
 	QPI_SKIP_LABEXTENSION=1 $(PY) -m pip install -q -e '.[$(EXTRAS)]' -c constraints.txt
 	@touch $@
 
 $(STAMPS)/project: $(STAMPS)/packages $(PANEL_SOURCES) $(wildcard server_extension/jupyter-config/*.json)
+	@[ ! -L $(INSTALLED) ] || rm $(INSTALLED)
 	$(PY) -m pip install -q --no-deps -e .
 	@$(VENV)/bin/qpi-agent install-alias
 	@touch $@
@@ -47,7 +54,7 @@ $(STAMPS)/panel-packages: $(PANEL)/package.json $(PANEL)/yarn.lock $(PANEL)/.yar
 	cd $(PANEL) && jlpm install --immutable
 	@touch $@
 
-.PHONY: help setup lab demo system test test-all panel-test check generate format bench clean
+.PHONY: ALWAYS help setup lab demo watch system test test-slow test-all panel-test check generate format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,7 +70,7 @@ lab: setup ## JupyterLab on the quick-start notebook, two simulated QPUs inside
 	  $(dir $(QUICKSTART))
 
 demo: setup ## the same without a browser: run the quick-start notebook and print its jobs
-	$(PY) -m qpi_server.demo --notebook $(QUICKSTART) --out .demo
+	$(PY) -m qpi_server.tools.demo --notebook $(QUICKSTART) --out .demo
 
 # --- test --------------------------------------------------------------------------------------------------------------
 # package:a program it brings (or a file), for telling what is missing
@@ -79,20 +86,27 @@ system: ## install the Debian packages that the tests need (or print the line to
 	  echo "  sudo apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; fi
 
 # A file's tests stay together. Playwright's event loop stays in the process that used it: browsers have a run of their own.
+QUICK := -m "not slow" --hypothesis-profile=quick
+THOROUGH := -m "slow or hypothesis"
 ON_TWO := -n 2 --dist loadfile
 INSIDE := $(ON_TWO) tests/unit tests/contract tests/integration tests/model tests/compat
 OUTSIDE := $(ON_TWO) --durations=15 tests/acceptance tests/ui
 
-test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
-	$(PY) -m pytest -q -m "not slow" $(INSIDE)
-	$(PY) -m pytest -q -m "not slow" $(OUTSIDE)
+# $(call timed,NAME,COMMAND): the command, and how long it took, also when it fails
+timed = @echo '$(2)'; trap 'printf "%s took %d:%02d\n" "$(1)" $$((SECONDS / 60)) $$((SECONDS % 60))' EXIT; $(2)
 
-test-all: setup system panel-test ## all tests (under 60 minutes)
-	$(PY) -m pytest -q $(INSIDE)
-	$(PY) -m pytest -q $(OUTSIDE)
+test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
+	$(call timed,$@ without browsers,$(PY) -m pytest -q $(QUICK) $(INSIDE))
+	$(call timed,$@ of whole labs and browsers,$(PY) -m pytest -q $(QUICK) $(OUTSIDE))
+
+test-slow: setup system ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
+	$(call timed,$@ without browsers,$(PY) -m pytest -q $(THOROUGH) $(INSIDE))
+	$(call timed,$@ of whole labs and browsers,$(PY) -m pytest -q $(THOROUGH) $(OUTSIDE))
+
+test-all: test test-slow ## all tests (under 60 minutes)
 
 panel-test: setup $(STAMPS)/panel-packages ## the panel's unit tests
-	cd $(PANEL) && jlpm run test
+	$(call timed,$@,cd $(PANEL) && jlpm run test)
 
 # --- change ------------------------------------------------------------------------------------------------------------
 check: setup $(STAMPS)/panel-packages ## style, types, import rules, generated files
@@ -100,9 +114,17 @@ check: setup $(STAMPS)/panel-packages ## style, types, import rules, generated f
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/vulture
+	$(PY) -m benchmarks.house
 	$(PY) docs/generate.py --check
 	$(PY) -m qpi_jupyter.wire.typescript | diff -u $(PANEL)/src/wire.ts - || { echo "wire.ts is stale: make generate" >&2; exit 1; }
 	cd $(PANEL) && jlpm run lint && jlpm run typecheck
+
+# The next `make setup` puts the production build back.
+watch: setup $(STAMPS)/panel-packages ## build the panel for development at every change; reload the page to see it
+	rm $(STAMPS)/project
+	$(VENV)/bin/jupyter-builder develop . --overwrite
+	cd $(PANEL) && jlpm run watch
 
 generate: setup ## write anew what is written from the code: reference pages, the panel's wire types
 	$(PY) docs/generate.py
@@ -113,7 +135,7 @@ format: setup $(STAMPS)/panel-packages ## put the code into shape
 	$(VENV)/bin/ruff format .
 	cd $(PANEL) && jlpm run format
 
-bench: setup ## measure against bare Aer: a table, and benchmarks/latest.json
+bench: setup system ## measure against bare Aer: a table, and benchmarks/latest.json
 	$(PY) -m benchmarks
 
 clean: ## take away what was built (the environment stays)

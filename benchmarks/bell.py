@@ -24,7 +24,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
     yield Figure(
         name="Bell round trip, p50, against bare Aer",
         ratio=p50[0] / p50[1],
-        goal=11,
+        goal=8,
         ours=p50[0],
         bare=p50[1],
         unit=" ms",

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import signal
 import statistics
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.support.servers import wait_until
 from tests.ui.calendar_page import fill_month
-from tests.ui.conftest import CHROMIUM_FLAGS, Notebooks, chromium, start_jupyterlab
+from tests.ui.jupyterlab import Notebooks
 
+from .browser import DEMO, browser, jupyterlab, loaded
 from .harness import Figure
 
-OPTIONS = ("--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True")
 BOOKINGS, QUICK_BOOKINGS = 10_000, 3_000
 WEEKS, EVENTS = 12, 20
 SLOWER_WEEK, SLOWER_EVENT = 8.0, 3.0
@@ -55,14 +52,8 @@ PIXEL = """async title => {
 def run(*, quick: bool) -> Iterator[Figure]:
     """Weeks turned by key, and bookings renamed by somebody else: first in an empty lab, then in a full one."""
     wanted = QUICK_BOOKINGS if quick else BOOKINGS
-    with tempfile.TemporaryDirectory(prefix="qpi-calendar-") as folder:
-        home = Path(folder)
-        process, notebooks = start_jupyterlab(home, {"QPI_LAB_DIR": str(home / "lab")}, *OPTIONS)
-        try:
-            weeks, events = _both(notebooks, wanted)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    with jupyterlab(DEMO) as notebooks:
+        weeks, events = _both(notebooks, wanted)
     for name, (bare, ours), goal in (
         (f"a week of {wanted:,} bookings a month against an empty one", weeks, SLOWER_WEEK),
         (f"event to pixel among {wanted:,} bookings a month", events, SLOWER_EVENT),
@@ -84,9 +75,8 @@ def _both(notebooks: Notebooks, wanted: int) -> tuple[tuple[float, float], tuple
     monday = today + timedelta(days=7 - today.weekday())
     # A booking of an hour is drawn by itself, however many short ones are put together around it.
     start = monday + timedelta(days=3, minutes=-90)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1400}, timezone_id="UTC")
+    with browser() as running:
+        page = running.new_page(viewport={"width": 1280, "height": 1400}, timezone_id="UTC")
         _open(page, notebooks)
         empty = _weeks(page, busy=False)
         booking = ask(
@@ -98,7 +88,6 @@ def _both(notebooks: Notebooks, wanted: int) -> tuple[tuple[float, float], tuple
         _open(page, notebooks)
         full = _weeks(page, busy=True)
         among = _events(page, ask, _one_of(ask, monday))
-        browser.close()
     return (empty, full), (alone, among)
 
 
@@ -112,9 +101,7 @@ def _one_of(ask: Any, monday: datetime) -> str:
 
 def _open(page: Page, notebooks: Notebooks) -> None:
     """The calendar of the coming week."""
-    page.goto(f"{notebooks.url}/lab?token={notebooks.token}&reset")
-    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-    page.wait_for_function("() => window.jupyterapp && document.querySelector('.jp-Launcher')")
+    loaded(page, notebooks)
     page.evaluate("() => window.jupyterapp.commands.execute('qpi:open-calendar')")
     page.wait_for_selector(".jp-QPI-Grid")
     page.get_by_role("button", name="Later").click()
@@ -123,12 +110,13 @@ def _open(page: Page, notebooks: Notebooks) -> None:
 
 def _weeks(page: Page, *, busy: bool) -> float:
     """The median of turning pages there and back; what is drawn is gone from the page in between."""
-    return statistics.median(page.evaluate(WEEK, ["np"[n % 2], busy]) for n in range(WEEKS))
+    took: list[float] = [page.evaluate(WEEK, ["np"[n % 2], busy]) for n in range(WEEKS)]
+    return statistics.median(took)
 
 
 def _events(page: Page, ask: Any, booking: str) -> float:
     """The median from somebody's request to rename a booking until the name is on the screen."""
-    took = []
+    took: list[float] = []
     for n in range(EVENTS):
         began = datetime.now(UTC).timestamp() * 1000
         ask("PATCH", f"bookings/{booking}", title=f"name {n}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,15 +12,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
-from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.wire import results
-from qpi_server.demo import DemoLab
+from qpi_server.tools.demo import DemoLab
+from tests.support.blobs import zip_blocks
 
 from .driver import Driver
 from .harness import Figure, server, timed
@@ -34,16 +36,16 @@ def run(*, quick: bool) -> Iterator[Figure]:
     size = SIZE // 8 if quick else SIZE
     with tempfile.TemporaryDirectory(prefix="qpi-data-") as name, server() as lab, forwarder(lab) as second:
         folder = Path(name)
-        source = _source(folder / "source", size)
+        file = source(folder / "source", size)
         for where, url, pids in (
             ("direct", lab.url, [lab.pid]),
             ("through a forwarder", second.url, [lab.pid, second.pid]),
         ):
-            copies = [_copy(source, folder / "copy")]
+            copies = [_copy(file, folder / "copy")]
             before = [_peak_kib(pid) for pid in pids]
-            job_id, up_s = _upload(source, url, lab.token)
-            down_s = timed(lambda url=url, job_id=job_id: _download(url, lab.token, job_id, folder / "down"))
-            copies.append(_copy(source, folder / "copy"))
+            job_id, up_s = upload(file, url, lab.token)
+            down_s = timed(partial(download, url, lab.token, job_id, folder / "down"))
+            copies.append(_copy(file, folder / "copy"))
             grown = max(_peak_kib(pid) - was for pid, was in zip(pids, before, strict=True)) / 1024
             bare_s = sum(copies) / len(copies)
             for way, took in (("up", up_s), ("down", down_s)):
@@ -78,7 +80,7 @@ class Forwarder:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         env = {**os.environ, "QPI_LAB_DIR": str(self._lab.folder / "lab"), "JUPYTER_TOKEN": self._lab.token}
-        command = [sys.executable, "-m", "qpi_server.standalone", "--port", str(port)]
+        command = [sys.executable, "-m", "qpi_server.tools.standalone", "--port", str(port)]
         if os.geteuid() == 0:
             command.append("--allow-root")
         self._log = (self._lab.folder / "forwarder.log").open("wb")
@@ -102,23 +104,26 @@ class Forwarder:
         self._log.close()
 
 
-def _source(path: Path, size: int) -> Path:
+def source(path: Path, size: int) -> Path:
     """A result file whose blob has ``size`` random bytes."""
-    block = os.urandom(CHUNK)
-    blob = hashlib.sha256()
-    for n in range(size // CHUNK):
-        blob.update(block[n % 4096 :] + block[: n % 4096])
+    data = path.with_suffix(".zip")
+    with data.open("w+b") as file:
+        zip_blocks(file, os.urandom(CHUNK), size // CHUNK)
+        nbytes = file.tell()
+        file.seek(0)
+        blob = hashlib.file_digest(file, "sha256")
     circuit = {
         "name": "big", "circuit": 0, "row": None, "shots": 1, "meas_level": 1, "meas_return": "single",
         "creg_sizes": [["c", 1]], "qreg_sizes": [["q", 1]], "memory_slots": 1, "n_qubits": 1, "seed": None,
         "metadata": {}, "counts": None, "truncated": True, "memory": None,
     }  # fmt: skip
     header = {"v": 1, "success": True, "circuits": [circuit], "provenance": {"busy_s": 0.0}}
-    head = results.encode_header(header, sha256=blob.hexdigest(), nbytes=size)
+    head = results.encode_header(header, sha256=blob.hexdigest(), nbytes=nbytes)
     with path.open("wb") as file:
         file.write(results.prefix(head))
-        for n in range(size // CHUNK):
-            file.write(block[n % 4096 :] + block[: n % 4096])
+        with data.open("rb") as blob_file:
+            shutil.copyfileobj(blob_file, file)
+    data.unlink()
     return path
 
 
@@ -152,18 +157,15 @@ def _copy(source: Path, target: Path) -> float:
     return took
 
 
-def _upload(source: Path, url: str, token: str) -> tuple[str, float]:
+def upload(source: Path, url: str, token: str) -> tuple[str, float]:
     """Run a job whose result is ``source``; its id, and the seconds that the upload took."""
-    manifest = Manifest(
-        executor="bench", executor_version="1", num_qubits=2, basis_gates=("h", "cx"), meas_levels=(1, 2)
-    )
-    with Driver(url, token, manifest) as driver:
+    with Driver(url, token) as driver:
         job_id, attempt = driver.take_job()
         took = timed(lambda: driver.put_result(job_id, attempt, source))
     return job_id, took
 
 
-def _download(url: str, token: str, job_id: str, target: Path) -> None:
+def download(url: str, token: str, job_id: str, target: Path) -> None:
     """Fetch, hash and store, by the plainest client there is: what is measured is the server."""
     digest = hashlib.sha256()
     place = urlsplit(url)

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
-from qpi_jupyter.wire.rest import JobPage, QpuIn
+from qpi_jupyter.wire.jobs import JobPage
+from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
 from tests.faults.lab import ADMIN, ANN, ScriptedDriver, bell, driver_of, open_lab
 
@@ -20,7 +21,7 @@ from .harness import Figure
 SIZES, QUICK_SIZES = (10, 10_000, 1_000_000), (10, 1_000, 50_000)
 PAGE = 10
 """As many jobs as the smallest lab has, so that every page holds the same."""
-GOAL = 2
+GOAL, PICK_GOAL = 2, 1.5
 
 Searches = dict[str, Callable[[Lab, str], Awaitable[JobPage]]]
 SEARCHES: Searches = {
@@ -43,8 +44,8 @@ def run(*, quick: bool) -> Iterator[Figure]:
         small, *larger = (1e3 * statistics.median(by_size[size]) for size in sizes)
         for size, ours in zip(sizes[1:], larger, strict=True):
             yield Figure(
-                name=f"{name}, {size:,} jobs against {sizes[0]}", ratio=ours / small, goal=GOAL, ours=ours, bare=small,
-                unit=" ms",
+                name=f"{name}, {size:,} jobs against {sizes[0]}", ratio=ours / small,
+                goal=PICK_GOAL if name == "pick" else GOAL, ours=ours, bare=small, unit=" ms",
             )  # fmt: skip
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import statistics
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from playwright.sync_api import Browser, Page, Response, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Response, Route
 
 from tests.support.servers import wait_until
-from tests.ui.conftest import CHROMIUM_FLAGS, Notebooks, chromium, start_jupyterlab
+from tests.ui.jupyterlab import Notebooks
 
+from .browser import DEMO, browser, jupyterlab, loaded
 from .harness import Figure, interleaved, timed
 
-OPTIONS = ("--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True")
 EVENTS, QUICK_EVENTS = 2_000, 400
 LONGEST_MS, MOST_KB, SLOWEST_START = 100.0, 40.0, 1.1
 START = '<script id="jupyter-config-data" type="application/json">'
@@ -58,7 +55,6 @@ PIXELS = """async ([owner, n]) => {
 """A job's events, half of which make the panel ask the lab as well; how long each took until a frame showed it (ms)."""
 
 
-EXECUTE = "([id, args]) => { void window.jupyterapp.commands.execute(id, args) }"
 TABS = {
     "calendar": ".jp-QPI-Grid [role=cell]", "queue": "#qpi-queue [role=grid]", "qpu": ".jp-QPI-Topology",
     "admin": "#qpi-admin .jp-QPI-AdminSection table",
@@ -68,21 +64,13 @@ TABS = {
 
 def run(*, quick: bool) -> Iterator[Figure]:
     """On a demo lab: the events are said in the page, and what they make the panel ask is answered for real."""
-    with tempfile.TemporaryDirectory(prefix="qpi-panel-") as folder:
-        home = Path(folder)
-        process, notebooks = start_jupyterlab(home, {"QPI_LAB_DIR": str(home / "lab")}, *OPTIONS)
-        try:
-            wait_until(lambda: all(q["status"] == "online" for q in _ask(notebooks, "qpus")["qpus"]), 90, "QPUs online")
-            _ask(notebooks, "jobs", {"program": {"format": "openqasm3", "sources": [ONE_SHOT]}, "qpu": "sim-a"})
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-                yield from _start(browser, notebooks, 3 if quick else 9)
-                yield from _openings(browser, notebooks)
-                yield _events(browser, notebooks, QUICK_EVENTS if quick else EVENTS)
-                browser.close()
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    with jupyterlab(DEMO) as notebooks:
+        wait_until(lambda: all(q["status"] == "online" for q in _ask(notebooks, "qpus")["qpus"]), 90, "QPUs online")
+        _ask(notebooks, "jobs", {"program": {"format": "openqasm3", "sources": [ONE_SHOT]}, "qpu": "sim-a"})
+        with browser() as running:
+            yield from _start(running, notebooks, 3 if quick else 9)
+            yield from _openings(running, notebooks)
+            yield _events(running, notebooks, QUICK_EVENTS if quick else EVENTS)
 
 
 def _start(browser: Browser, notebooks: Notebooks, pairs: int) -> Iterator[Figure]:
@@ -159,9 +147,7 @@ def _fresh(browser: Browser, notebooks: Notebooks, *, panel: bool = True, heard:
         route.fulfill(response=answer, body=before + START + json.dumps(document) + "</script>" + after)
 
     page.route("**/lab?*", answer)
-    page.goto(f"{notebooks.url}/lab?token={notebooks.token}&reset")
-    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-    page.wait_for_function("() => window.jupyterapp && document.querySelector('.jp-Launcher')")
+    loaded(page, notebooks)
     return page
 
 

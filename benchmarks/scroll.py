@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import statistics
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Route
 
-from tests.ui.conftest import CHROMIUM_FLAGS, Notebooks, chromium, start_jupyterlab
+from tests.ui.jupyterlab import Notebooks
 
+from .browser import browser, jupyterlab, open_queue
 from .harness import Figure
 
 ROWS, QUICK_ROWS = 100_000, 5_000
@@ -48,16 +46,8 @@ FRAMES = """async ([seconds, scrolling]) => {
 def run(*, quick: bool) -> Iterator[Figure]:
     """From the first row to the last in some seconds, so that every frame has new rows to draw."""
     rows = QUICK_ROWS if quick else ROWS
-    with tempfile.TemporaryDirectory(prefix="qpi-scroll-") as folder:
-        home = Path(folder)
-        process, notebooks = start_jupyterlab(
-            home, {"QPI_LAB_DIR": str(home / "lab")}, "--ServerApp.jpserver_extensions={'qpi_server': True}"
-        )
-        try:
-            frames, still = _frames(notebooks, rows)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    with jupyterlab() as notebooks:
+        frames, still = _frames(notebooks, rows)
     slow = statistics.quantiles(frames, n=20)[-1]
     yield Figure(
         name=f"frames a second while {rows:,} jobs are scrolled through", ratio=_rate(frames), goal=GOAL, at_most=False,
@@ -72,25 +62,15 @@ def _rate(frames: list[float]) -> float:
 
 def _frames(notebooks: Notebooks, rows: int) -> tuple[list[float], list[float]]:
     """How long each frame took (ms): while it is scrolled, and while nothing moves."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
+    with browser() as running:
+        page = running.new_page(viewport={"width": 1200, "height": 900})
         page.route("**/qpi/v1/jobs?*", lambda route: _answer(route, rows))
-        _open(page, notebooks)
+        open_queue(page, notebooks)
         found = page.evaluate(ALL_ROWS)
         assert found == rows, f"{found} rows of {rows}"
         still: list[float] = page.evaluate(FRAMES, [SECONDS, False])
         frames: list[float] = page.evaluate(FRAMES, [SECONDS, True])
-        browser.close()
     return frames, still
-
-
-def _open(page: Page, notebooks: Notebooks) -> None:
-    page.goto(f"{notebooks.url}/lab?token={notebooks.token}&reset")
-    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-    page.wait_for_function("() => window.jupyterapp && document.querySelector('.jp-Launcher')")
-    page.evaluate("() => { void window.jupyterapp.commands.execute('qpi:open-queue') }")
-    page.wait_for_selector("#qpi-queue [role=row][data-key]")
 
 
 def _answer(route: Route, rows: int) -> None:

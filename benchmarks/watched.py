@@ -1,7 +1,7 @@
-"""``jupyter qpi`` with a watch on its event loop: how long the longest callback held it.
+"""``jupyter qpi``, watched from inside: how long the longest callback held its event loop, or what came and went.
 
-Writes ``{"wall_s", "cpu_s", "what"}`` of the longest callback since the last ``SIGUSR2`` to ``$BENCH_LOOP_FILE`` when
-the signal comes, and starts counting anew.
+``$BENCH_WATCH`` says which; when ``SIGUSR2`` comes, what was seen since the last one is written to
+``$BENCH_WATCH_FILE`` as JSON, and counting starts anew.
 """
 
 from __future__ import annotations
@@ -11,39 +11,69 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from qpi_server.standalone import main
+from tornado.web import Application
+from tornado.websocket import WebSocketProtocol13
 
-worst: dict[str, Any] = {"wall_s": 0.0, "cpu_s": 0.0, "what": ""}
+from qpi_server.tools.standalone import main
+
+CONTENT = (1, 2)
+"""The opcodes of WebSocket frames that say something: text and bytes, no pings."""
+seen: dict[str, Any] = {}
 
 
-def watch() -> None:
-    """Time every callback of every event loop of this process."""
-    inner = asyncio.Handle._run
+def loop() -> dict[str, Any]:
+    """Time every callback of every event loop of this process: the longest's wall and CPU time, and what it was."""
+    inner = asyncio.Handle._run  # noqa: SLF001  # asyncio has no public hook around a callback
 
     def run(self: asyncio.Handle) -> None:
         wall, cpu = time.perf_counter(), time.thread_time()
         inner(self)
         took = time.perf_counter() - wall
-        if took > worst["wall_s"]:
-            worst.update(wall_s=took, cpu_s=time.thread_time() - cpu, what=repr(self))
+        if took > seen["wall_s"]:
+            seen.update(wall_s=took, cpu_s=time.thread_time() - cpu, what=repr(self))
 
-    asyncio.Handle._run = run  # type: ignore[method-assign]
+    asyncio.Handle._run = run  # type: ignore[method-assign]  # noqa: SLF001  # as above
+    return {"wall_s": 0.0, "cpu_s": 0.0, "what": ""}
 
 
-def report(_signal: int, _frame: FrameType | None) -> None:
-    """Write the worst so far, and forget it."""
-    target = Path(os.environ["BENCH_LOOP_FILE"])
+def traffic() -> dict[str, Any]:
+    """Count requests, and WebSocket frames both ways."""
+
+    def counted(owner: type, name: str, key: str, counts: Callable[..., bool]) -> None:
+        inner = getattr(owner, name)
+
+        def call(self: Any, *args: Any, **named: Any) -> Any:
+            seen[key] += counts(*args)
+            return inner(self, *args, **named)
+
+        setattr(owner, name, call)
+
+    counted(Application, "log_request", "requests", lambda handler: True)
+    counted(WebSocketProtocol13, "_write_frame", "frames", lambda fin, opcode, *rest: opcode in CONTENT)
+    counted(WebSocketProtocol13, "_handle_message", "frames", lambda opcode, data: opcode in CONTENT)
+    return {"requests": 0, "frames": 0}
+
+
+def report(empty: dict[str, Any]) -> None:
+    """Write what was seen, and the CPU time of the process so far; forget the former."""
+    target = Path(os.environ["BENCH_WATCH_FILE"])
     part = target.with_suffix(".part")
-    part.write_text(json.dumps(worst))
+    part.write_text(json.dumps({**seen, "process_s": time.process_time()}))
     part.replace(target)
-    worst.update(wall_s=0.0, cpu_s=0.0, what="")
+    seen.update(empty)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGUSR2, report)
-    watch()
+    nothing = {"loop": loop, "traffic": traffic}[os.environ["BENCH_WATCH"]]()
+    seen.update(nothing)
+
+    def asked(_signal: int, _frame: FrameType | None) -> None:
+        report(nothing)
+
+    signal.signal(signal.SIGUSR2, asked)
     main()

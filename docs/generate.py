@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec.inspect import StructType, Type, type_info
 from traitlets import TraitType
 
 from qpi_jupyter.core.access import PERMISSIONS, SCOPES, Permission
 from qpi_jupyter.core.jobs import JobState
 from qpi_jupyter.core.lifecycle import TRANSITIONS, EventKind, Rule
-from qpi_server.app import QPIServer
-from qpi_server.settings import ALIASES, INVERTED, UNUSED, allowed, own_traits
+from qpi_jupyter.wire.events import KINDS, LabEvent
+from qpi_jupyter.wire.typescript import expression, may_miss
+from qpi_server.app.extension import QPIServer
+from qpi_server.settings.values import ALIASES, INVERTED, UNUSED, allowed, own_traits
+from qpi_server.web.compat.qpi import api as qpi
+from qpi_server.web.compat.qpi.border import EVERY, IGNORED, key_of
 
-REFERENCE = Path(__file__).parent / "reference"
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.openqasm3_programs import FOLDER, Example, examples
+from tests.support.events import EXAMPLES
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+PACKAGES = ["qpi_jupyter", "server_extension/qpi_server", "executors/qpi_executors", "executors/qpi_agent"]
 NOTE = "<!-- Written by `make generate` from qpi_jupyter/core: change that, not this. -->"
 
 
@@ -27,7 +42,7 @@ def job_states() -> str:
         for state in JobState
     ]  # fmt: skip
     legend = "`=` the job stays as it is; `.` acknowledged, nothing changes; `!` cannot happen, a bug in the lab."
-    diagram = ["```mermaid", "stateDiagram-v2", "  [*] --> queued", *_arrows(), *_ends(), "```"]
+    diagram = ["```mermaid", "stateDiagram-v2", "  [*] --> queued", "  [*] --> blocked", *_arrows(), *_ends(), "```"]
     return "\n".join([
         NOTE, "", "# Job states", "", "What each event does to a job in each state. " + legend, "",
         *_table(["", *EventKind], rows), "",
@@ -68,6 +83,113 @@ def configuration() -> str:
     ])  # fmt: skip
 
 
+def qpi_fields() -> str:
+    """What QPI's clients send and the lab does not act on."""
+    routes = [key_of(route) for route in qpi.routes]
+    everything = "whatever is sent"
+    rows = [
+        [f"`{route}`", everything if name == EVERY else f"`{name}`", why]
+        for route in routes
+        for name, why in IGNORED.get(route, {}).items()
+    ]
+    intro = (
+        "Addresses under `qpi/api/`. These fields are accepted and nothing comes of them, for the reason given. Every "
+        "other field and query parameter is carried out, or the whole request is refused with 400 `unknown_field` and "
+        "the names of all that nobody acts on."
+    )
+    return "\n".join([
+        NOTE.replace("qpi_jupyter/core", "qpi_server/web/compat/qpi/border.py"), "",
+        "# Fields of QPI's clients that mean nothing here", "", intro, "",
+        *_table(["Route", "Field", "Because"], rows), "",
+    ])  # fmt: skip
+
+
+def events() -> str:
+    """Every kind of event: what it says, who sees it, its fields, and one of it."""
+    kinds = [[f"[`{name}`](#{name.replace('.', '')})", _says(kind)] for name, kind in KINDS.items()]
+    return "\n".join([
+        NOTE.replace("qpi_jupyter/core", "qpi_jupyter/wire/events.py"), "", *EVENTS.splitlines(), "",
+        *_table(["Kind", "Says"], kinds),
+        *(line for event in EXAMPLES for line in _event(event)), "",
+    ])  # fmt: skip
+
+
+def modules() -> str:
+    """Every package and module, with the first sentence of what it says of itself; and which may import which."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [
+        [
+            f"`{contract['containers'][0]}`",
+            " over ".join(f"`{layer}`".replace(" | ", "`, `") for layer in contract["layers"]),
+        ]
+        for contract in contracts
+        if "containers" in contract
+    ]
+    folders = [init.parent for top in PACKAGES for init in sorted((ROOT / top).rglob("__init__.py"))]
+    return "\n".join([
+        NOTE.replace("qpi_jupyter/core", "the docstrings of the modules"), "", *MODULES.splitlines(), "",
+        *_table(["Package", "Its parts"], layers),
+        *(line for folder in folders if "migrations" not in folder.parts for line in _package(folder)), "",
+    ])  # fmt: skip
+
+
+def _package(folder: Path) -> Iterator[str]:
+    """The section of one package."""
+    yield from ["", f"## {folder.relative_to(ROOT)}", "", _docstring(folder / "__init__.py")]
+    files = [file for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")]
+    if files:
+        yield from ["", *_table(["Module", "Holds"], [[f"`{file.stem}`", _docstring(file)] for file in files])]
+
+
+def _docstring(file: Path) -> str:
+    """The first paragraph of a module's docstring, in one line that fits into a table."""
+    says = inspect.cleandoc(ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n\n")[0]
+    return " ".join(says.split()).replace("``", "`").replace("|", "\\|")
+
+
+def _event(event: LabEvent) -> list[str]:
+    """The section of one kind."""
+    data = type_info(type(event.data))
+    assert isinstance(data, StructType)
+    rows = [[f"`{field.encode_name}`", _type(field.type), "" if may_miss(field) else "yes"] for field in data.fields]
+    example = msgspec.json.format(msgspec.json.encode(event), indent=2).decode()
+    return [
+        "", f"## {event.kind}", "", _says(type(event)), "", _says(type(event.data)), "",
+        *_table(["In `data`", "Type", "Always there"], rows), "", "```json", example, "```",
+    ]  # fmt: skip
+
+
+def _type(kind: Type) -> str:
+    text = expression(kind).replace("readonly ", "").replace(" | ", " or ").replace("'", "`")
+    return f"list of {text.removesuffix('[]').strip('()')}" if text.endswith("[]") else text
+
+
+def _says(kind: type) -> str:
+    return " ".join((inspect.getdoc(kind) or "").split()).replace("``", "`")
+
+
+EVENTS = """\
+# Events
+
+What happens in a lab is told as events, each written in the transaction that did it. `GET qpi/v1/events?after=cursor`
+gives them in order, as far as one may see them; `wait_s` waits for the next, and `newest=true` gives the cursor of now.
+With `Accept: text/event-stream` it pushes them as they happen ([how](../how-to/follow-events.md)).
+`GET qpi/v1/jobs/{id}/events` has those of one job, `GET qpi/v1/bookings/{id}/history` those of one booking. A person's
+own Jupyter server passes them on to its event bus, under the schema `https://schema.qpi-jupyter.org/lab/v1`.
+
+Every event has `seq`, its place in the stream; `prev`, the place of the reader's event before it, so that a gap
+shows; `at`; `kind`; `job_id` and `qpu`, or null; and `data`, which depends on the kind. Managers see what anybody
+sees. In `data`, what is not there is left out, and later versions may say more. A reader passes over a kind that it
+does not know, and over an event whose `data` is not as described here: its row in the database is damaged."""
+
+
+MODULES = """\
+# Packages and modules
+
+Where a thing is: look for its word on this page. What others may import of a package is in its `__init__`; what a
+package may import stands behind it in this table, and `make check` holds it to that."""
+
+
 SETTINGS = """\
 # Settings of a lab
 
@@ -88,7 +210,28 @@ as they are. A duration is a number of seconds, or as QPI writes it: `5s`, `2m30
 secrets are masked. An unknown key, a variable whose name is nearly right, and a value that cannot be used end the
 start with a sentence that names it, its source and what is allowed, and with exit status 2."""
 
-PAGES = {"job-states.md": job_states, "permissions.md": permissions, "configuration.md": configuration}
+
+def openqasm() -> str:
+    """The page by hand, and below its last heading the programs of the tests."""
+    by_hand, heading, rest = (REFERENCE / "openqasm.md").read_text().partition("\n## Programs\n")
+    intro = rest.strip().partition("\n\n")[0]
+    head = ["Shows", "Outcome", "After"]
+    return "\n".join([
+        by_hand + heading, intro, "", *_table(head, [_example(one) for one in examples()]), "",
+        "## Mistakes, and what they are told", "",
+        *_table(head, [_example(one) for one in examples(FOLDER / "mistakes")]), "",
+    ])  # fmt: skip
+
+
+PAGES = {
+    "job-states.md": job_states,
+    "permissions.md": permissions,
+    "configuration.md": configuration,
+    "events.md": events,
+    "modules.md": modules,
+    "openqasm.md": openqasm,
+    "qpi-fields.md": qpi_fields,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -102,6 +245,11 @@ def main(arguments: list[str]) -> int:
     for path in stale:
         path.write_text(fresh[path])
     return 0
+
+
+def _example(example: Example) -> list[str]:
+    outcome = "runs" if example.refused_at is None else f"refused: {example.message}"
+    return [example.shows, outcome, example.after or ""]
 
 
 def _grants(columns: Mapping[Any, frozenset[Permission]]) -> list[str]:

@@ -21,8 +21,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .client import BookingConflict, JobCancelled, JobHandle, Lab, NewToken, connect, job
-    from .ui.calendar import CalendarWidget
+    from .client import BookingConflict, JobCancelled, JobHandle, Lab, connect, job
 
 __all__ = ["BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "connect", "job"]
 
@@ -30,41 +29,15 @@ __all__ = ["BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__",
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import client
+    from .ui import rendering
 
-    # This package is where the kernel's rooms meet: the client does not know the widgets that show its things.
-    client.JobHandle.renderer = client.NewToken.renderer = client.Lab.calendars = _Renderer()
-    found = getattr(client, name)
+    found = getattr(rendering.client(), name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Renderer:
-    """The ui room, loaded when there is something to show."""
-
-    def show(self, job: JobHandle) -> None:
-        from .ui.display import show
-
-        show(job)
-
-    def mimebundle(self, job: JobHandle) -> dict[str, Any]:
-        from .ui.display import mimebundle
-
-        return mimebundle(job)
-
-    def show_token(self, token: NewToken) -> None:
-        from .ui.token_view import show_token
-
-        show_token(token)
-
-    def calendar(self, lab: Lab, qpu: str) -> CalendarWidget:
-        from .ui.calendar import open_calendar
-
-        return open_calendar(lab, qpu)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

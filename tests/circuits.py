@@ -8,7 +8,7 @@ import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
 from qiskit.circuit import Qubit
 
-from qpi_jupyter.core.programs import CircuitOptions, Program, ProgramFormat, RunOptions
+from qpi_jupyter.core.programs import CircuitOptions, Program, RunOptions
 
 BELL_QASM2 = b'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\nmeasure q -> c;\n'
 BELL_QASM3 = (
@@ -28,13 +28,13 @@ def qpy_program(*circuits: QuantumCircuit, entries: tuple[CircuitOptions, ...] =
     buffer = io.BytesIO()
     qpy.dump(list(circuits), buffer)
     return Program(
-        format=ProgramFormat.QPY,
+        format="qpy",
         sources=(buffer.getvalue(),),
         options=RunOptions(circuits=entries, **options),
     )
 
 
-def text_program(text: str | bytes, form: ProgramFormat = ProgramFormat.OPENQASM3, **options: object) -> Program:
+def text_program(text: str | bytes, form: str = "openqasm3", **options: object) -> Program:
     source = text.encode() if isinstance(text, str) else text
     return Program(format=form, sources=(source,), options=RunOptions(**options))
 
@@ -54,6 +54,44 @@ def random_circuit(seed: int, *, control_flow: bool = True) -> QuantumCircuit:
     for k, bit in enumerate(last):
         circuit.measure(circuit.qubits[k % circuit.num_qubits], bit)
     return circuit
+
+
+def interleaved_circuit(seed: int) -> QuantumCircuit:
+    """Measurements between gates, in any order, with resets and delays; control flow in every fifth."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(2, 5))
+    circuit = QuantumCircuit(QuantumRegister(size, "q"), ClassicalRegister(size, "c"), name=f"interleaved_{seed}")
+    kinds = ("late", "any", "twice", "reset", "flow")
+    live = list(range(size))
+    for _ in range(int(rng.integers(8, 20))):
+        if not live:
+            break
+        _gates_on(circuit, rng, live)
+        qubit = live[int(rng.integers(len(live)))]
+        match kinds[seed % len(kinds)]:
+            case "late" if rng.random() < 0.3:
+                circuit.measure(qubit, int(rng.integers(size)))
+                live.remove(qubit)  # measured once, while others go on
+            case "twice":
+                circuit.measure(qubit, int(rng.integers(size)))
+            case "reset":
+                circuit.reset(qubit)
+                circuit.delay(10, qubit)
+            case "flow" if rng.random() < 0.3:
+                circuit.measure(qubit, 0)
+                with circuit.if_test((circuit.clbits[0], 1)):
+                    circuit.h(qubit)
+    for qubit in rng.permutation(live):
+        circuit.measure(int(qubit), int(rng.integers(size)))
+    return circuit
+
+
+def _gates_on(circuit: QuantumCircuit, rng: np.random.Generator, live: list[int]) -> None:
+    for _ in range(2):
+        a, b = (int(qubit) for qubit in rng.choice(live, size=2))
+        circuit.ry(float(rng.uniform(0, 3)), a)
+        if a != b:
+            circuit.cx(a, b)
 
 
 def _gates(circuit: QuantumCircuit, rng: np.random.Generator, count: int) -> None:

@@ -8,6 +8,7 @@
 ``tests/acceptance``   real processes, real kills, real files
 ``tests/ui``           a real JupyterLab in a real browser; collected last
 ``tests/faults``       doubles, each named for its bad habit
+``tests/archives``     labs as earlier versions wrote them, and what makes one
 ``tests/support``      helpers: real servers, drivers, proxies
 =====================  ==============================================================
 """
@@ -16,8 +17,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+# A busy machine fails no test: what is slow is told by `--durations`, not by a deadline.
+hypothesis.settings.register_profile("lab", deadline=None)
+# `make test` tries fewer examples; `make test-slow` repeats those tests with all of them.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.load_profile("lab")
+
+
+pytest_plugins = ["tests.support.leaks"]
 UI = Path(__file__).parent / "ui"
 
 

@@ -4,10 +4,11 @@
 
     cli        the command line                settings   flags, environment, config file: one table
     agent      puts the parts together         trust      TLS and the pinned certificate authority
-    link       the WebSocket to the lab        courier    results and programs over HTTP
+    link       the WebSocket to the lab        transfer   results and programs over HTTP
     bench      which attempts are in hand      spool      results on disk until the lab has them
     place      one place: one warm run child   checker    the prepare child
     process    a child as the agent sees it    child      the same from inside; ``messages`` is what they say
+    telemetry  its log and load, for the lab   backoff    how long to wait before the next try
 
 Everything runs on one asyncio loop in the main thread; executors live in child processes alone.
 """

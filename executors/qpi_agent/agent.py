@@ -1,4 +1,4 @@
-"""The agent: its parts put together, and how it starts and ends."""
+"""The agent: its parts put together, and how it starts and drains."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import ssl
 import uuid
 from typing import Literal
 
+from msgspec.structs import replace
+
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core.errors import QpiError
-from qpi_jupyter.core.manifest import Manifest
-from qpi_jupyter.wire import WIRE_VERSION, frames
-from qpi_jupyter.wire.frames import Assignment, Held, Hello, LogLine, Prepare, Prepared, Reading, Welcome
+from qpi_jupyter.core import Manifest, QpiError
+from qpi_jupyter.wire import WIRE_VERSION
+from qpi_jupyter.wire.frames import Hello, LogLine, Prepare, Prepared, ProgramRef, Reading, Welcome
 
 from .bench import Bench
 from .checker import Checker
-from .courier import Courier
-from .gauges import Gauges
 from .link import Link
-from .logtail import LogTail, secrets_of
-from .messages import Circuits, Key, Open
+from .messages import Key, Open
 from .place import Outcome, Place
 from .process import Lifeline
 from .settings import Settings
 from .spool import Spool
+from .telemetry import Gauges, LogTail, secrets_of
+from .transfer import Transfer
 from .trust import trust
 
 log = logging.getLogger(__name__)
@@ -46,13 +46,11 @@ class Agent:
         self._trusted = False
         self._lifeline = Lifeline()
         self._spool = Spool(settings.data_dir)
-        self._courier = Courier(settings.qpi_addr, settings.token, self._spool, self._settled)
+        self._transfer = Transfer(settings.qpi_addr, settings.token, self._spool, self._settled)
         self._link = Link(settings.qpi_addr, settings.token, self, self._trust)
-        self._bench = Bench(
-            self, self._spool, self._courier.fetch, timeout_s=settings.job_timeout, on_room=self._link.has_room
-        )
-        self._bench.places = [
-            Place(self._opening("run"), self._lifeline, self._spool, self._bench, settings.stop_grace)
+        self.bench = Bench(self._link, self._spool, self._transfer, timeout_s=settings.job_timeout)
+        self.bench.places = [
+            Place(self._opening("run"), self._lifeline, self._spool, self.bench, settings.stop_grace)
             for _ in range(settings.places)
         ]
         self._checker = Checker(self._opening("check"), self._lifeline, timeout_s=settings.check_timeout)
@@ -78,7 +76,7 @@ class Agent:
             logging.getLogger().removeHandler(self._tail)
 
     async def _serve(self) -> None:
-        forever = [self._check(), self._dial(), *(place.live() for place in self._bench.places)]
+        forever = [self._check(), self._dial(), *(place.live() for place in self.bench.places)]
         tasks = [asyncio.create_task(work) for work in forever]
         drained = asyncio.create_task(self._drained())
         try:
@@ -99,34 +97,34 @@ class Agent:
     async def _dial(self) -> None:
         await self._manifest
         for entry in self._spool.entries():
-            self._courier.deliver(entry.key)
+            self._transfer.deliver(entry.key)
         await self._link.live()
 
     async def _drained(self) -> None:
         """Returns when a drain was asked for and has come to its end."""
         await self._ending.wait()
         log.info("draining: no more jobs; what runs has %g s", self._settings.drain_timeout)
-        self._bench.drain()
+        self.bench.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_timeout):
-                while not self._bench.idle:
+                while not self.bench.idle:
                     self._changed.clear()
                     await self._changed.wait()
             return
-        self._bench.interrupt()
+        self.bench.interrupt()
         # What was just asked to stop is killed after two graces, and its report is worth a moment.
         grace_s = 2 * (self._settings.stop_grace or 5.0) + _LAST_WORDS_S
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
-                while self._bench.owes_reports:
+                while self.bench.owes_reports:
                     self._changed.clear()
                     await self._changed.wait()
 
     async def _close(self) -> None:
         await self._link.close()
-        await self._bench.close()
-        await self._courier.close()
-        await asyncio.gather(self._checker.close(), *(place.close() for place in self._bench.places))
+        await self.bench.close()
+        await self._transfer.close()
+        await asyncio.gather(self._checker.close(), *(place.close() for place in self.bench.places))
         self._lifeline.close()
         self._spool.close()
 
@@ -163,51 +161,35 @@ class Agent:
             host=socket.gethostname(),
             memory_cap_bytes=self._settings.memory_cap,
             job_timeout_s=self._settings.job_timeout,
-            held=self._bench.held(),
+            held=self.bench.held(),
         )
 
     def welcomed(self, welcome: Welcome) -> None:
         for held in welcome.drop:
-            self._bench.drop(Key(held.job_id, held.attempt))
-        self._courier.retry()
-
-    def held(self) -> list[Held]:
-        return self._bench.held()
+            self.bench.drop(Key(held.job_id, held.attempt))
+        self._transfer.retry()
 
     def readings(self) -> list[Reading]:
-        return self._gauges.read(staged=self._bench.staged, running=len(self._bench.running()), run_s=self._bench.run_s)
+        return self._gauges.read(staged=self.bench.staged, running=len(self.bench.running()), run_s=self.bench.run_s)
 
     def logged(self) -> list[LogLine]:
         return self._tail.take()
-
-    def room(self) -> int:
-        return self._bench.room()
-
-    def running(self) -> list[Key]:
-        return self._bench.running()
-
-    def take(self, assignment: Assignment) -> None:
-        self._bench.take(assignment)
-
-    def abort(self, key: Key) -> None:
-        self._bench.abort(key)
-
-    def recall(self, key: Key) -> None:
-        self._bench.recall(key)
 
     def drain(self) -> None:
         """Take no more jobs, finish, end."""
         self._ending.set()
 
     def reported(self, key: Key) -> None:
-        self._bench.forget(key)
+        self.bench.forget(key)
         self._changed.set()
 
     async def prepare(self, request: Prepare) -> Prepared:
         program = request.program
-        sources = program.sources or await self._courier.fetch(program.sha256)
-        circuits = Circuits(format=program.format, sources=sources, options=program.options)
-        return await self._checker.prepare(request.key, circuits)
+
+        async def load() -> ProgramRef:
+            return replace(program, sources=program.sources or await self._transfer.fetch(program.sha256))
+
+        return await self._checker.prepare(request.key, request.person, load)
 
     async def _trust(self) -> ssl.SSLContext | None:
         settings = self._settings
@@ -216,40 +198,14 @@ class Agent:
                 settings.qpi_addr, ca_file=settings.ca_file, fingerprint=settings.ca_fingerprint
             )
             self._trusted = True
-            self._courier.connect(self._context)
+            self._transfer.connect(self._context)
         return self._context
-
-    # --- whom the bench tells ------------------------------------------------------------------------------------
-
-    def started(self, key: Key) -> None:
-        self._link.started(key)
-
-    async def begins(self, key: Key) -> bool:
-        return await self._link.begins(key)
-
-    def progressed(self, key: Key, fraction: float) -> None:
-        self._link.progressed(key, fraction)
-
-    def deliver(self, key: Key) -> None:
-        self._courier.deliver(key)
-
-    def ended(self, key: Key, outcome: Outcome) -> None:
-        assert outcome.outcome != "spooled", "a result is delivered, not reported"
-        self._link.report(
-            frames.Report(
-                epoch=0,
-                outcome=outcome.outcome,
-                busy_s=outcome.busy_s,
-                error=outcome.error,
-                **key._asdict(),
-            )
-        )
 
     def _settled(self, key: Key, error: QpiError | None) -> None:
         if error is None:
-            self._bench.forget(key)
+            self.bench.forget(key)
         else:
-            self.ended(key, Outcome(outcome="interrupted", error=error.to_dict()))
+            self.bench.report(key, Outcome(outcome="interrupted", error=error.to_dict()))
         self._changed.set()
 
     # --- parts ---------------------------------------------------------------------------------------------------

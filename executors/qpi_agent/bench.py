@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from qpi_jupyter.core.errors import Faulted, QpiError, Rejected
+from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.faultpoint import reach
-from qpi_jupyter.wire.frames import Assignment, Held
+from qpi_jupyter.wire.frames import Assignment, Held, Report
 
 from .messages import Key
 from .place import Outcome, Place, Ticket
 from .spool import Spool
+from .transfer import Transfer
 
 log = logging.getLogger(__name__)
-Fetch = Callable[[str], Awaitable[list[bytes]]]
 _REMEMBERED_ABORTS = 64
 _MAX_UNDELIVERED = 64
 """Results on disk that the lab does not take: more would only fill the disk."""
@@ -36,11 +35,11 @@ class Lab(Protocol):
 
     def progressed(self, key: Key, fraction: float) -> None: ...
 
-    def ended(self, key: Key, outcome: Outcome) -> None:
-        """An attempt without a result: tell the lab until it has heard, then `Bench.forget` the attempt."""
+    def report(self, report: Report) -> None:
+        """Tell what became of an attempt until the lab has heard; then somebody calls `Bench.forget`."""
 
-    def deliver(self, key: Key) -> None:
-        """A result is in the spool: bring it to the lab."""
+    def has_room(self) -> None:
+        """There may be room for an attempt now."""
 
 
 class Bench:
@@ -50,9 +49,8 @@ class Bench:
     once, never repeats one to a later process. So no record of past attempts is kept.
     """
 
-    def __init__(self, lab: Lab, spool: Spool, fetch: Fetch, *, timeout_s: float, on_room: Callable[[], None]) -> None:
-        self._lab, self._spool, self._fetch, self._timeout_s = lab, spool, fetch, timeout_s
-        self._on_room = on_room
+    def __init__(self, lab: Lab, spool: Spool, transfer: Transfer, *, timeout_s: float) -> None:
+        self._lab, self._spool, self._transfer, self._timeout_s = lab, spool, transfer, timeout_s
         self._tickets: dict[Key, Ticket] = {}
         self._staged: deque[Ticket] = deque()
         self._aborted: deque[Key] = deque(maxlen=_REMEMBERED_ABORTS)
@@ -69,7 +67,7 @@ class Bench:
 
     def room(self) -> int:
         """How many more attempts it can take: one running and one staged for each place whose child is warm."""
-        if self.draining or len(self._spooled) >= _MAX_UNDELIVERED:
+        if self.draining or len(self._spooled) >= _MAX_UNDELIVERED or not self._spool.has_space():
             return 0
         busy = sum(ticket.phase in ("staged", "running", "measured") for ticket in self._tickets.values())
         return max(0, 2 * sum(place.up for place in self.places) - busy)
@@ -158,7 +156,7 @@ class Bench:
         """The lab has heard how the attempt ended, or has its result."""
         self._tickets.pop(key, None)
         self._spooled.discard(key)
-        self._on_room()
+        self._lab.has_room()
 
     @property
     def idle(self) -> bool:
@@ -184,7 +182,7 @@ class Bench:
                     self._beginning[ticket.key] = asyncio.get_running_loop().create_task(work)
                 else:
                     place.begin(ticket)
-        self._on_room()
+        self._lab.has_room()
 
     async def _begin_instrument(self, place: Place, ticket: Ticket) -> None:
         """Begin once the lab knows: an instrument that has begun must never look as if it had not."""
@@ -221,12 +219,19 @@ class Bench:
         if outcome.outcome == "spooled":
             del self._tickets[ticket.key]
             self._spooled.add(ticket.key)
-            self._lab.deliver(ticket.key)
+            self._transfer.deliver(ticket.key)
         else:
             if outcome.outcome == "interrupted" and outcome.error is not None:
                 log.warning("job %s, attempt %d: interrupted: %s", *ticket.key, outcome.error["message"])
             ticket.phase = "ended"
-            self._lab.ended(ticket.key, outcome)
+            self.report(ticket.key, outcome)
+
+    def report(self, key: Key, outcome: Outcome) -> None:
+        """Tell the lab of an attempt that has no result."""
+        assert outcome.outcome != "spooled", "a result is delivered, not reported"
+        self._lab.report(
+            Report(epoch=0, outcome=outcome.outcome, busy_s=outcome.busy_s, error=outcome.error, **key._asdict())
+        )
 
     async def close(self) -> None:
         tasks = [*self._fetching.values(), *self._beginning.values()]
@@ -242,11 +247,15 @@ class Bench:
         if (task := self._fetching.pop(ticket.key, None)) is not None:
             task.cancel()
         self.ended(ticket, Outcome(outcome="released"))
-        self._on_room()
+        self._lab.has_room()
 
     async def _stage_fetched(self, ticket: Ticket) -> None:
         try:
-            ticket.program.sources = await self._fetch(ticket.program.sha256)
+            ticket.program.sources = await self._transfer.fetch(ticket.program.sha256)
+        except Unavailable:
+            # The lab is away, which says nothing about the job: it has not begun, and costs no try.
+            del self._fetching[ticket.key]
+            self._release(ticket)
         except QpiError as error:
             del self._fetching[ticket.key]
             fault = Faulted(f"The driver cannot get the program: {error.message}", code="program_fetch")

@@ -1,4 +1,4 @@
-"""A child process: one executor, opened and warm. ``python -m qpi_agent.child SOCKET LIFELINE PARENT``.
+"""A child process: one executor, opened and warm. ``python -m qpi_agent.child SOCKET LIFELINE PARENT ROLE``.
 
 A run child measures; a check child parses, validates and estimates, and opens no instrument. It ends with the agent in
 any case: by the kernel's parent-death signal, and when the lifeline, a pipe that only the agent holds open, ends.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import hashlib
 import os
 import resource
 import signal
@@ -16,25 +17,81 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
-import qpi_executors.programs as _qiskit_too  # noqa: F401 - what the first run would load while its time counts
+import xarray as xr
+
 from qpi_executors import Executor, RunCancelled, load, run_program
-from qpi_jupyter.core.errors import Faulted, ProgramError, QpiError, Rejected, TooLarge
-from qpi_jupyter.core.programs import Program, ProgramFormat
+from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge, programs_fault
+from qpi_jupyter.core.plugins import passing
+from qpi_jupyter.data.build import counts_dataset
+from qpi_jupyter.data.codec import encode, encode_to_file
+from qpi_jupyter.data.conventions import CircuitInfo
+from qpi_jupyter.data.header import result_header
+from qpi_jupyter.wire.results import encode_header, prefix
 
-from . import encoding
 from .messages import Cancel, Channel, Check, Checked, Failed, Key, Measured, Open, Progress, Ready, Run, Spooled
+from .spool import PART, sync_folder
 
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_EVERY_S = 0.1
-_AT_FAULT = (Rejected, TooLarge)
-"""Errors that the program is to blame for."""
-_WARM_UP = {
-    ProgramFormat.OPENQASM2: b'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; creg c[1]; x q[0]; measure q[0]->c[0];',
-    ProgramFormat.OPENQASM3: b'OPENQASM 3.0; include "stdgates.inc"; qubit[1] q; bit[1] c; x q[0]; c = measure q;',
-}
+_IN_MEMORY_BYTES = 16 << 20
+"""Up to here the blob is made in memory; above it passes through a file."""
+
+
+def write_result(path: str | Path, datasets: Sequence[xr.Dataset]) -> None:
+    """Write the result (see `qpi_jupyter.wire.results`); when this returns, ``path`` is on disk, whole.
+
+    Raises
+    ------
+    OSError
+        the disk is full, or the like; no ``path`` is left.
+    """
+    target = Path(path)
+    part = target.with_name(target.name + PART)
+    try:
+        with part.open("wb") as file:
+            if sum(dataset.nbytes for dataset in datasets) <= _IN_MEMORY_BYTES:
+                blob = encode(datasets)
+                file.write(_head(datasets, hashlib.sha256(blob).hexdigest(), len(blob)) + blob)
+            else:
+                _write_large(file, part.with_name(part.name + "-blob"), datasets)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+
+
+def _warm_up() -> None:
+    """Encode something small once, for what that loads."""
+    info = CircuitInfo(name="warm-up", shots=1, memory_slots=1, n_qubits=1, creg_sizes=(("c", 1),))
+    datasets = [counts_dataset(info, {0: 1})]
+    result_header(datasets)
+    encode(datasets)
+
+
+def _head(datasets: Sequence[xr.Dataset], sha256: str, nbytes: int) -> bytes:
+    return prefix(encode_header(result_header(datasets), sha256=sha256, nbytes=nbytes))
+
+
+def _write_large(file: BinaryIO, blob_path: Path, datasets: Sequence[xr.Dataset]) -> None:
+    try:
+        encode_to_file(datasets, blob_path)
+        with blob_path.open("rb") as blob:
+            sha256 = hashlib.file_digest(blob, "sha256").hexdigest()
+            size = blob.seek(0, os.SEEK_END)
+            file.write(_head(datasets, sha256, size))
+            file.flush()
+            offset = 0
+            while offset < size:
+                offset += os.sendfile(file.fileno(), blob.fileno(), offset, size - offset)
+    finally:
+        blob_path.unlink(missing_ok=True)
 
 
 class Worker:
@@ -67,6 +124,8 @@ class Worker:
             return Checked(error=TooLarge(message, code="out_of_memory").to_dict())
         except Exception as error:
             message = f"The executor failed while it checked the program: {type(error).__name__}: {error}"
+            if passing(error):
+                return Checked(error=Faulted(message, code="check_failed").to_dict())
             return Checked(error=ProgramError(message, code="check_failed").to_dict())
 
     def _run(self, command: Run) -> None:
@@ -83,7 +142,7 @@ class Worker:
             )
             busy_s = time.perf_counter() - start
             self._channel.send(Measured(busy_s=busy_s))
-            encoding.write_result(command.path, datasets)
+            write_result(command.path, datasets)
         except RunCancelled:
             self._channel.send(Failed(outcome="aborted", busy_s=time.perf_counter() - start))
         except (QpiError, OSError, MemoryError) as error:
@@ -111,30 +170,28 @@ def _failed(error: BaseException, busy_s: float) -> Failed:
     elif isinstance(error, OSError):
         error = Faulted(f"The driver cannot keep the result: {error}", code="spool_failed")
     assert isinstance(error, QpiError)
-    return Failed(
-        outcome="errored" if isinstance(error, _AT_FAULT) else "interrupted", error=error.to_dict(), busy_s=busy_s
-    )
+    return Failed(outcome="errored" if programs_fault(error) else "interrupted", error=error.to_dict(), busy_s=busy_s)
 
 
 def _open(command: Open) -> Executor:
     executor = load(command.executor, **command.options)
-    manifest = executor.capabilities()
+    manifest = executor.manifest
     if not (manifest.simulator or command.instrument_allowed):
         message = (
             f"{command.executor} drives an instrument: that has one place, "
             "and a driver of its own beside it that no server starts."
         )
         raise Rejected(message, code="instrument")
-    for form, source in _WARM_UP.items():
-        if form in manifest.formats:
-            # Only for what it loads on the way: an executor may well refuse it.
-            with contextlib.suppress(QpiError):
-                program = Program(format=form, sources=(source,))
+    for form in executor.formats:
+        # Only for what it loads on the way: an executor may well refuse it, and a guest's example be none.
+        with contextlib.suppress(Exception):
+            if form.name in manifest.formats and (example := form.example()):
+                program = Program(format=form.name, sources=(example,))
                 executor.validate(program)
                 executor.estimate(program)
     if command.role == "run":
         executor.open()
-        encoding.warm_up()
+        _warm_up()
     if command.memory_cap_bytes is not None:
         _cap_memory(command.memory_cap_bytes)
     return executor
@@ -170,7 +227,7 @@ def _terminated(signum: int, stack: object) -> NoReturn:
 
 def main() -> None:
     """Serve the agent on the inherited socket."""
-    sock, lifeline, parent = map(int, sys.argv[1:4])
+    sock, lifeline, parent = map(int, sys.argv[1:4])  # the role is there for people who look at the processes
     _die_with(parent, lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the agent's to interpret
     signal.signal(signal.SIGTERM, _terminated)
@@ -184,13 +241,14 @@ def main() -> None:
             # What is loaded now stays: no collection has to look at it again.
             gc.collect()
             gc.freeze()
-            channel.send(Ready(manifest=executor.capabilities()))
+            channel.send(Ready(manifest=executor.manifest))
             Worker(channel, executor).serve()
         except QpiError as error:
             channel.send(_failed(error, 0.0))
         except Exception as error:
             problem = f"The executor failed: {type(error).__name__}: {error}"
-            channel.send(_failed(Faulted(problem, code="executor_failed"), 0.0))
+            kind = Faulted if passing(error) else QpiError
+            channel.send(_failed(kind(problem, code="executor_failed"), 0.0))
             raise
         finally:
             if executor is not None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core.errors import QpiError, Rejected
+from qpi_jupyter.core import QpiError, Rejected
 
 from . import settings as settings_
 
 if TYPE_CHECKING:
-    from qpi_jupyter.core.programs import Program
+    from qpi_jupyter.core import Program
 
 BROKEN, WRONG_USE, REFUSED = 1, 2, 3
 _EXITS = """exit status:
@@ -64,12 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     settings_.add_flags(start)
     start.set_defaults(run=_start)
     listing = commands.add_parser("executors", help="list the installed executors, broken ones with the reason")
+    listing.add_argument("--json", action="store_true", help="with their options as JSON Schema")
     listing.set_defaults(run=_executors)
-    check = commands.add_parser("check", help="say whether an executor takes its options and would run a circuit file")
-    check.add_argument("file", type=Path, nargs="?", help="OpenQASM 2 or 3, or QPY; without one, only the options")
+    check = commands.add_parser("check", help="say whether an executor takes its options and would run a program")
+    check.add_argument("file", type=Path, nargs="?", help="a file in one of its formats; without one, only the options")
+    check.add_argument("--format", metavar="NAME", help="its program format; OpenQASM and QPY are told by themselves")
     check.add_argument("-e", "--executor", default="mock", metavar="NAME")
     check.add_argument("-o", "--option", action="append", default=[], metavar="KEY=VALUE", help="an executor option")
     check.add_argument("--shots", type=int, default=1024)
+    check.add_argument("--simulator", action="store_true", help="refuse an executor that drives an instrument")
     check.add_argument("--json", action="store_true", help="what is wrong as JSON on standard output")
     check.set_defaults(run=_check)
     alias = commands.add_parser("install-alias", help="make qpi-driver the same as qpi-agent, unless it is another's")
@@ -96,12 +99,16 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _executors(arguments: argparse.Namespace) -> int:
-    from qpi_executors import describe
+    from qpi_executors.catalogue import catalogue
+    from qpi_jupyter.data.formats import FORMATS
 
-    problems = describe()
-    for name, problem in problems.items():
-        print(f"{name:20} {'ready' if problem is None else f'broken: {problem}'}")
-    if not problems:
+    entries = catalogue()
+    if arguments.json:
+        print(json.dumps(entries, indent=2))
+        return 0
+    for entry in (*entries, *({"name": one.name, "problem": one.problem} for one in FORMATS.checked() if one.problem)):
+        print(f"{entry['name']:20} {f'broken: {problem}' if (problem := entry['problem']) else 'ready'}")
+    if not entries:
         print("no executors are installed; module:Class names one that is only importable")
     return 0
 
@@ -111,10 +118,15 @@ def _check(arguments: argparse.Namespace) -> int:
     from qpi_executors import load
 
     executor = load(arguments.executor, **settings_.read_options(arguments.option))
+    if arguments.simulator and not executor.capabilities().simulator:
+        raise Rejected(
+            f"{arguments.executor} drives an instrument: start it with `qpi-agent start` on the instrument's machine.",
+            code="instrument", field="executor",
+        )  # fmt: skip
     if arguments.file is None:
         print(f"{arguments.executor} takes these options")
         return 0
-    program = _program(arguments.file, arguments.shots)
+    program = _program(arguments.file, arguments.format, executor.manifest.formats, arguments.shots)
     executor.validate(program)
     estimate = executor.estimate(program)
     print(
@@ -125,17 +137,18 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _program(path: Path, shots: int) -> Program:
-    from qpi_jupyter.core.programs import Program, ProgramFormat, RunOptions
+def _program(path: Path, form: str | None, taken: Sequence[str], shots: int) -> Program:
+    from qpi_jupyter.core import OPENQASM2, OPENQASM3, Program, RunOptions
+    from qpi_jupyter.data.formats import QPY
 
     try:
         source = path.read_bytes()
     except OSError as error:
         raise Rejected(f"{path} cannot be read: {error.strerror}.", code="bad_setting") from error
-    if source.startswith(b"QISKIT"):
-        form = ProgramFormat.QPY
-    else:
-        form = ProgramFormat.OPENQASM2 if b"OPENQASM 2" in source else ProgramFormat.OPENQASM3
+    if form is None:
+        text = OPENQASM2 if b"OPENQASM 2" in source else OPENQASM3
+        form = (QPY if source.startswith(b"QISKIT") else text).name
+        form = taken[0] if form not in taken and len(taken) == 1 else form
     return Program(format=form, sources=(source,), options=RunOptions(shots=shots))
 
 

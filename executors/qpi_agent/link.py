@@ -17,14 +17,13 @@ from msgspec import Raw
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
-from qpi_jupyter.core.errors import Conflict, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
+from qpi_jupyter.core import Conflict, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.frames import (
     Abort,
     Assignment,
     Claim,
     Heartbeat,
-    Held,
     Hello,
     LogLine,
     Prepare,
@@ -33,8 +32,10 @@ from qpi_jupyter.wire.frames import (
     Welcome,
 )
 from qpi_jupyter.wire.peer import Handler, Peer, parse
+from qpi_jupyter.wire.reach import DRIVER, unreachable
 
 from .backoff import Backoff
+from .bench import Bench
 from .messages import Key
 from .trust import Address, Untrusted
 
@@ -52,27 +53,17 @@ class GaveUp(QpiError):
 
 
 class Driver(Protocol):
-    """What the link asks the rest of the driver."""
+    """What the link asks the rest of the driver; its bench answers for the attempts."""
+
+    bench: Bench
 
     def hello(self) -> Hello: ...
-
-    def held(self) -> list[Held]: ...
 
     def readings(self) -> list[Reading]: ...
 
     def logged(self) -> list[LogLine]: ...
 
-    def room(self) -> int: ...
-
-    def running(self) -> list[Key]: ...
-
     def welcomed(self, welcome: Welcome) -> None: ...
-
-    def take(self, assignment: Assignment) -> None: ...
-
-    def abort(self, key: Key) -> None: ...
-
-    def recall(self, key: Key) -> None: ...
 
     def drain(self) -> None: ...
 
@@ -117,13 +108,13 @@ class Link:
         backoff = Backoff(at_once=True)
         while True:
             try:
-                await self._session(backoff)
+                await self._connected(backoff)
             except QpiError as error:
                 if not self._greeted and (isinstance(error, _REFUSALS) or error.code == "wire_version"):
                     raise GaveUp(error.message, code=error.code) from error
                 problem = error.message
             except (OSError, StreamClosedError, WebSocketError, tornado.httpclient.HTTPError) as error:
-                problem = f"{type(error).__name__}: {error}"
+                problem = unreachable(self._address.base, error, remedy=DRIVER).message
             if self._ended:
                 # A task group forgets a cancellation that meets an error of one of its tasks.
                 raise asyncio.CancelledError
@@ -175,7 +166,7 @@ class Link:
 
     # --- one connection ------------------------------------------------------------------------------------------
 
-    async def _session(self, backoff: Backoff) -> None:
+    async def _connected(self, backoff: Backoff) -> None:
         connection = await self._connect()
 
         async def send(text: str) -> None:
@@ -221,7 +212,7 @@ class Link:
     def _resume(self, welcome: Welcome) -> None:
         log.info("linked to %s as a driver of %s, epoch %d", self._address.base, welcome.qpu, welcome.epoch)
         self._driver.welcomed(welcome)
-        for key in self._driver.running():
+        for key in self._driver.bench.running():
             self.started(key)
         for key in self._reports:
             self._start_report(key)
@@ -242,7 +233,7 @@ class Link:
             await asyncio.sleep(welcome.heartbeat_s)
             await peer.publish(
                 frames.HEARTBEAT,
-                Heartbeat(epoch=welcome.epoch, held=self._driver.held(), readings=self._driver.readings()),
+                Heartbeat(epoch=welcome.epoch, held=self._driver.bench.held(), readings=self._driver.readings()),
             )
 
     async def _claims(self, peer: Peer, welcome: Welcome) -> None:
@@ -251,24 +242,25 @@ class Link:
         patience_s = welcome.reask_s + welcome.lease_s
         while True:
             self._room.clear()
-            if room := self._driver.room():
+            if room := self._driver.bench.room():
                 claim = Claim(epoch=welcome.epoch, free=room)
                 assignment = await peer.request(frames.CLAIM, claim, Assignment, timeout=patience_s)
                 if assignment.job_id:
-                    self._driver.take(assignment)
+                    self._driver.bench.take(assignment)
             else:
-                await self._room.wait()
+                with contextlib.suppress(TimeoutError):  # a full disk does not say when it has room again
+                    await asyncio.wait_for(self._room.wait(), welcome.heartbeat_s)
 
     # --- what the lab says ---------------------------------------------------------------------------------------
 
     def _listeners(self) -> dict[str, Handler]:
         async def abort(data: Raw) -> None:
             wanted = parse(data, Abort)
-            self._driver.abort(Key(wanted.job_id, wanted.attempt))
+            self._driver.bench.abort(Key(wanted.job_id, wanted.attempt))
 
         async def recall(data: Raw) -> None:
             wanted = parse(data, Abort)
-            self._driver.recall(Key(wanted.job_id, wanted.attempt))
+            self._driver.bench.recall(Key(wanted.job_id, wanted.attempt))
 
         async def drain(data: Raw) -> None:
             self._driver.drain()

@@ -9,9 +9,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core.manifest import Estimate, Manifest
-from qpi_jupyter.core.programs import Program, ProgramFormat
-from qpi_jupyter.wire.rest import OptionsIn, options_from
+from qpi_jupyter.core import Estimate, Manifest
+from qpi_jupyter.wire.frames import ProgramRef
 
 LENGTH_BYTES = 4
 
@@ -33,30 +32,18 @@ class Open(Struct, kw_only=True, tag="open"):
     instrument_allowed: bool = True
 
 
-class Circuits(Struct, kw_only=True):
-    """A program on its way to a child."""
-
-    format: ProgramFormat
-    sources: list[bytes]
-    options: OptionsIn
-
-    def to_program(self) -> Program:
-        """The core's noun."""
-        return Program(format=self.format, sources=tuple(self.sources), options=options_from(self.options))
-
-
 class Run(Struct, kw_only=True, tag="run"):
     """Measure, and write the result to ``path``."""
 
     key: Key
-    program: Circuits
+    program: ProgramRef
     path: str
 
 
 class Check(Struct, kw_only=True, tag="check"):
     """Validate and estimate."""
 
-    program: Circuits
+    program: ProgramRef
 
 
 class Cancel(Struct, kw_only=True, tag="cancel"):

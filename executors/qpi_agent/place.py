@@ -9,18 +9,16 @@ import time
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from qpi_jupyter.core.errors import Faulted, QpiError, Rejected, TooLarge
+from qpi_jupyter.core import Faulted, QpiError, Rejected, TooLarge
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import ProgramRef
 
-from .backoff import Backoff
-from .messages import Cancel, Circuits, Failed, Key, Measured, Open, Progress, Run, Spooled
-from .process import Child, Died, Lifeline, spawn
+from .messages import Cancel, Failed, Key, Measured, Open, Progress, Run, Spooled
+from .process import Child, Died, Lifeline, spawn_in_the_end
 from .spool import Spool
 
 log = logging.getLogger(__name__)
 Reason = Literal["cancel", "timeout", "drain"]
-_NEAR_CAP = 0.9
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -45,7 +43,7 @@ class Outcome:
     error: dict[str, object] | None = None
 
 
-class Desk(Protocol):
+class PlaceListener(Protocol):
     """Whom a place tells."""
 
     def available(self) -> None:
@@ -55,7 +53,7 @@ class Desk(Protocol):
         """A place cannot start its executor; it tries again."""
 
     def started(self, ticket: Ticket) -> None:
-        """The program is about to run."""
+        """The program runs, or is just about to."""
 
     def progressed(self, ticket: Ticket, fraction: float) -> None: ...
 
@@ -69,8 +67,10 @@ class Place:
     simulator deep in its C++ code.
     """
 
-    def __init__(self, opening: Open, lifeline: Lifeline, spool: Spool, desk: Desk, grace_s: float | None) -> None:
-        self._opening, self._lifeline, self._spool, self._desk = opening, lifeline, spool, desk
+    def __init__(
+        self, opening: Open, lifeline: Lifeline, spool: Spool, listener: PlaceListener, grace_s: float | None
+    ) -> None:
+        self._opening, self._lifeline, self._spool, self._listener = opening, lifeline, spool, listener
         self._grace_s = grace_s
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
@@ -90,20 +90,12 @@ class Place:
 
     async def live(self) -> None:
         """Start the child, and again whenever it ends."""
-        backoff = Backoff(first_s=0.5)
         while True:
-            try:
-                self._child, manifest = await spawn(self._opening, self._lifeline)
-            except QpiError as problem:
-                log.error("the executor does not start: %s", problem)
-                self._desk.unavailable(problem)
-                await asyncio.sleep(backoff.next())
-                continue
+            self._child, manifest = await spawn_in_the_end(self._opening, self._lifeline, self._failed)
             self.instrument = not manifest.simulator
             if self._grace_s is None:
                 self._grace_s = 0.5 if manifest.simulator else 5.0
-            backoff.reset()
-            self._desk.available()
+            self._listener.available()
             died = await asyncio.shield(self._child.exited)
             log.info("%s; a new one starts", died)
             if self._task is not None:
@@ -117,6 +109,9 @@ class Place:
         ticket.phase = "running"
         self.ticket = ticket
         self._stop = Stop(self._child, ticket, self._grace_s)
+        self._child.send(Run(key=ticket.key, program=ticket.program, path=str(self._spool.path(ticket.key))))
+        if not self.instrument:
+            self._listener.started(ticket)
         work = self._run(self._child, ticket, self._stop)
         self._task = asyncio.get_running_loop().create_task(work, name=f"run {ticket.key}")
 
@@ -132,23 +127,21 @@ class Place:
         if self._task is not None:
             await self._task
 
+    def _failed(self, problem: QpiError, wait_s: float) -> None:
+        log.error("the executor does not start (again in %.1f s): %s", wait_s, problem)
+        self._listener.unavailable(problem)
+
     async def _run(self, child: Child, ticket: Ticket, stop: Stop) -> None:
-        if not self.instrument:
-            self._desk.started(ticket)
-            await asyncio.sleep(0)
-        program = Circuits(format=ticket.program.format, sources=ticket.program.sources, options=ticket.program.options)
-        child.send(Run(key=ticket.key, program=program, path=str(self._spool.path(ticket.key))))
+        await asyncio.sleep(0)  # what was just said is on its way
         reach("run_started")
-        if stop.reason is not None:
-            child.send(Cancel(key=ticket.key))  # the first one overtook its job
         try:
             outcome = await self._outcome(child, ticket, stop)
         finally:
             stop.over()
             self.ticket = self._stop = self._task = None
-        self._desk.ended(ticket, outcome)
+        self._listener.ended(ticket, outcome)
         if self.up:
-            self._desk.available()
+            self._listener.available()
 
     async def _outcome(self, child: Child, ticket: Ticket, stop: Stop) -> Outcome:
         start = time.monotonic()
@@ -156,7 +149,7 @@ class Place:
             while True:
                 answer = await child.receive()
                 if isinstance(answer, Progress):
-                    self._desk.progressed(ticket, answer.fraction)
+                    self._listener.progressed(ticket, answer.fraction)
                 elif isinstance(answer, Measured):
                     stop.over()
                     ticket.phase = "measured"
@@ -186,7 +179,7 @@ class Place:
 
     def _crashed(self, died: Died, busy_s: float) -> Outcome:
         cap = self._opening.memory_cap_bytes
-        if cap is not None and died.peak_bytes >= _NEAR_CAP * cap:
+        if died.over(cap):
             message = "The program needs more memory than its place has."
             error = TooLarge(message, code="out_of_memory", peak_bytes=died.peak_bytes, limit=cap)
             return Outcome(outcome="errored", error=error.to_dict(), busy_s=busy_s)

@@ -10,16 +10,23 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
-from qpi_jupyter.core.errors import Faulted, QpiError
-from qpi_jupyter.core.manifest import Manifest
+from qpi_jupyter.core import Faulted, Manifest, QpiError
 
+from .backoff import Backoff
 from .messages import LENGTH_BYTES, Answer, Command, Failed, Open, Ready, decode_answer, frame
 
 log = logging.getLogger(__name__)
 _KEPT_FROM_CHILDREN = ("QPI_ACCESS_TOKEN", "QPI_FAULT_POINT", "QPI_FAULT_LOG")
 """Executors are guests: they never see the lab's credential."""
 _FOR_CHILDREN = {"QISKIT_PARALLEL": "FALSE"}
+_FROM_OUTSIDE = (
+    signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGSTOP,
+)  # fmt: skip
+"""Signals that a process gets from somebody else; what it does wrong by itself ends it by others."""
+_NEAR_CAP = 0.9
 
 
 class Died(Exception):
@@ -29,6 +36,18 @@ class Died(Exception):
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         super().__init__(f"the child process {how}")
         self.code, self.peak_bytes = code, peak_bytes
+        self.starved = False
+        """Whether the system killed something for want of memory meanwhile."""
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether somebody ended it, and not what it did itself."""
+        # A child that catches SIGTERM ends as a shell would say it.
+        return not self.starved and any(self.code in (-number, 128 + number) for number in _FROM_OUTSIDE)
+
+    def over(self, cap: int | None) -> bool:
+        """Whether it had come near its limit of memory."""
+        return cap is not None and self.peak_bytes >= _NEAR_CAP * cap
 
 
 class Lifeline:
@@ -60,6 +79,16 @@ class Child:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def halted(self) -> bool:
+        """Whether somebody has halted it (SIGSTOP)."""
+        return self._proc("stat").rpartition(")")[2].split()[:1] in (["T"], ["t"])
+
+    def waited_s(self) -> float:
+        """How long it has been ready to run and got no processor; 0 where the system does not say."""
+        figures = self._proc("schedstat").split()
+        return int(figures[1]) / 1e9 if len(figures) > 1 else 0.0
 
     def send(self, command: Command) -> None:
         """Hand a command over; a dead child loses it, which `receive` tells."""
@@ -95,6 +124,12 @@ class Child:
         self.signal(signal.SIGKILL)
         await asyncio.shield(self.exited)
 
+    def _proc(self, name: str) -> str:
+        """What ``/proc`` says of it; nothing once it has ended."""
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{self.pid}/{name}").read_text()
+        return ""
+
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)
         _, status, usage = os.wait4(self.pid, 0)
@@ -109,25 +144,15 @@ async def spawn(opening: Open, lifeline: Lifeline) -> tuple[Child, Manifest]:
 
     Raises
     ------
+    Faulted
+        no child could be started, or it ended before it was warm: another one may do better.
     QpiError
         the executor cannot be made or opened.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        fds = (theirs.fileno(), lifeline.read_end)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "qpi_agent.child", *map(str, fds), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=sys.__stderr__,  # what guests print belongs to the log
-            pass_fds=fds,
-            env={**_FOR_CHILDREN, **{k: v for k, v in os.environ.items() if k not in _KEPT_FROM_CHILDREN}},
-        )
     try:
-        child = Child(process, await asyncio.open_connection(sock=ours))
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+        child = await _start(lifeline, opening.role)
+    except OSError as error:
+        raise Faulted(f"The machine starts no process: {error.strerror or error}.", code="executor_failed") from error
     try:
         child.send(opening)
         answer = await child.receive()
@@ -143,3 +168,54 @@ async def spawn(opening: Open, lifeline: Lifeline) -> tuple[Child, Manifest]:
     assert answer.error is not None
     await asyncio.shield(child.exited)
     raise QpiError.from_dict(answer.error)
+
+
+async def spawn_in_the_end(
+    opening: Open, lifeline: Lifeline, failed: Callable[[QpiError, float], None], *, patient: bool = True
+) -> tuple[Child, Manifest]:
+    """`spawn`, again and again until there is a child; ``failed`` hears of each failure, and how long the wait is.
+
+    Raises
+    ------
+    QpiError
+        unless ``patient``, what no repeat changes: the executor is unknown, or an option is wrong.
+    """
+    backoff = Backoff(first_s=0.5)
+    while True:
+        try:
+            return await spawn(opening, lifeline)
+        except QpiError as problem:
+            if not (patient or isinstance(problem, Faulted)):
+                raise
+            wait_s = backoff.next()
+            failed(problem, wait_s)
+        await asyncio.sleep(wait_s)
+
+
+def oom_kills() -> int:
+    """How many processes of this machine the system has killed for want of memory."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+async def _start(lifeline: Lifeline, role: str) -> Child:
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as undo:
+        undo.callback(ours.close)
+        with theirs:
+            fds = (theirs.fileno(), lifeline.read_end)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "qpi_agent.child", *map(str, fds), str(os.getpid()), role],
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__,  # what guests print belongs to the log
+                pass_fds=fds,
+                env={**_FOR_CHILDREN, **{k: v for k, v in os.environ.items() if k not in _KEPT_FROM_CHILDREN}},
+            )
+        undo.callback(process.wait)
+        undo.callback(process.kill)
+        child = Child(process, await asyncio.open_connection(sock=ours))
+        undo.pop_all()
+        return child

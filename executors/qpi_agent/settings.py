@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Rejected
+from qpi_jupyter.wire.addresses import clean_token
 
 from .trust import Address, check_plain, read_fingerprint
 
@@ -209,6 +210,7 @@ def _settings(values: dict[str, Any], options: dict[str, Any]) -> Settings:
     if not values["token"]:
         message = "A driver needs a token: register it in the lab, then set QPI_ACCESS_TOKEN (or --token)."
         raise Rejected(message, code="no_token", field="token")
+    values["token"] = clean_token(values["token"])
     address = Address.parse(values["qpi_addr"])
     check_plain(address, insecure=values["insecure"] or False, fingerprint=values["ca_fingerprint"])
     if values["ca_fingerprint"]:

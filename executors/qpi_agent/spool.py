@@ -10,10 +10,11 @@ import fcntl
 import logging
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from qpi_jupyter.core.errors import Conflict, Rejected
+from qpi_jupyter.core import Conflict, Rejected
 from qpi_jupyter.wire.results import MAGIC, MAX_HEADER_BYTES, PREFIX_BYTES, digest
 
 from .messages import Key
@@ -21,6 +22,8 @@ from .messages import Key
 log = logging.getLogger(__name__)
 SUFFIX = ".result"
 PART = ".part"
+SPARE_BYTES = 16 << 20
+"""With less space on its disk a driver takes no more jobs."""
 _NAME = re.compile(r"(?P<job>[A-Za-z0-9_-]{1,128})\.(?P<attempt>[1-9][0-9]{0,9})" + re.escape(SUFFIX))
 
 
@@ -39,14 +42,24 @@ class Spool:
     ------
     Conflict
         another agent uses it.
+    Rejected
+        it cannot be made, or not be written.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / "spool"
         self._archive = data_dir / "archive"
-        for folder in (self._folder, self._archive):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._had_space = True
+        try:
+            for folder in (self._folder, self._archive):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Rejected(
+                f"The driver cannot keep its results in {data_dir}: {error.strerror}. Give it a folder that it may "
+                "write to (--data-dir).",
+                code="bad_data_dir",
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -58,6 +71,20 @@ class Spool:
 
     def close(self) -> None:
         os.close(self._lock)
+
+    def has_space(self) -> bool:
+        """Whether the disk has room for another result: what is measured without it is lost."""
+        try:
+            enough = shutil.disk_usage(self._folder).free >= SPARE_BYTES
+        except OSError:
+            enough = False
+        if enough != self._had_space:
+            self._had_space = enough
+            if enough:
+                log.info("there is room for results again in %s", self._folder)
+            else:
+                log.error("no more jobs: less than %d MiB free for results in %s", SPARE_BYTES >> 20, self._folder)
+        return enough
 
     def path(self, key: Key) -> Path:
         """Where the result of an attempt goes.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import re
 import ssl
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from qpi_jupyter.core.errors import QpiError, Rejected, Unavailable
+from qpi_jupyter.core import QpiError, Rejected, Unavailable
+from qpi_jupyter.wire import reach
+from qpi_jupyter.wire.addresses import bases, is_loopback
 
 MAX_CA_BYTES = 1 << 20
 
@@ -42,9 +43,10 @@ class Address:
         """
         parts = urlsplit(text.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            message = f"qpi_addr is a URL like http://127.0.0.1:8888 or https://lab.example.org/hub, not {text!r}."
+            shown = text.partition("?")[0]  # what follows may be a token
+            message = f"qpi_addr is a URL like http://127.0.0.1:8888 or https://lab.example.org/hub, not {shown!r}."
             raise Rejected(message, code="bad_setting", field="qpi_addr")
-        base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        base = f"{parts.scheme}://{parts.netloc}{bases(parts.path)[0]}"
         return cls(base=base, host=parts.hostname, secure=parts.scheme == "https")
 
     def url(self, path: str) -> str:
@@ -58,12 +60,7 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether what is sent there stays on this machine."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def check_plain(address: Address, *, insecure: bool, fingerprint: str | None) -> None:
@@ -118,11 +115,7 @@ async def trust(address: Address, *, ca_file: Path | None, fingerprint: str | No
         return None
     if fingerprint:
         return await _pinned(address, read_fingerprint(fingerprint))
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        message = f"The CA file {ca_file} cannot be used: {error}."
-        raise Rejected(message, code="bad_setting", field="ca_file") from error
+    return reach.trust(ca_file)
 
 
 async def _pinned(address: Address, wanted: bytes) -> ssl.SSLContext:
@@ -136,7 +129,11 @@ async def _pinned(address: Address, wanted: bytes) -> ssl.SSLContext:
             response.raise_for_status()
             pem = response.text
     except httpx.HTTPError as error:
-        raise Unavailable(f"{url} does not give the lab's CA: {error}", code="no_ca") from error
+        if isinstance(error, httpx.HTTPStatusError):
+            said = f"it answered {error.response.status_code} {error.response.reason_phrase}"
+        else:
+            said = reach.unreachable(address.base, error, remedy=reach.DRIVER).message
+        raise Unavailable(f"{url} does not give the lab's CA: {said}", code="no_ca") from error
     try:
         der = ssl.PEM_cert_to_DER_cert(pem[:MAX_CA_BYTES].strip() + "\n")
     except ValueError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .base import Executor, Option, RunCancelled
-from .registry import describe, load, names
+from .base import CircuitExecutor, Executor, RunCancelled
+from .options import ExecutorOptions
+from .registry import load, names
 from .runner import run_program
 
-__all__ = ["Executor", "Option", "RunCancelled", "describe", "load", "names", "run_program"]
+__all__ = ["CircuitExecutor", "Executor", "ExecutorOptions", "RunCancelled", "load", "names", "run_program"]

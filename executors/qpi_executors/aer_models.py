@@ -11,30 +11,29 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
-from qpi_jupyter.core.errors import Rejected
-from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
+from qpi_jupyter.core import MAX_SECONDS, GateProperties, Manifest, QubitProperties, Rejected
 
 _RATES = ("gate_1q", "gate_2q", "readout")
 _NOISY_1Q = ["x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "r", "u", "u1", "u2", "u3"]
 _NOISY_2Q = ["cx", "cy", "cz", "ecr", "swap", "rzz", "rxx", "ryy", "rzx", "cp", "crx", "cry", "crz", "csx", "cu"]
+_MAX_GENERIC = 1000
 _GENERIC = re.compile(r"generic-(\d+)")
 
 
-def noise_model(rates: dict[str, Any]) -> NoiseModel:
+def noise_model(rates: dict[str, float]) -> NoiseModel:
     """Depolarizing errors on gates and flipped readout bits, at the given rates.
 
     Raises
     ------
     Rejected
-        an unknown rate, or one that is no probability.
+        an unknown rate.
     """
-    for name, rate in rates.items():
-        if name not in _RATES or isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise Rejected(
-                f"noise_model has the rates {', '.join(_RATES)}, each from 0 to 1, not {name!r}: {rate!r}.",
-                code="bad_option",
-                field="noise_model",
-            )
+    if unknown := sorted(set(rates) - set(_RATES)):
+        raise Rejected(
+            f"noise_model has the rates {', '.join(_RATES)}, not {unknown[0]!r}.",
+            code="bad_option",
+            field="noise_model",
+        )
     model = NoiseModel()
     if rates.get("gate_1q"):
         model.add_all_qubit_quantum_error(depolarizing_error(rates["gate_1q"], 1), _NOISY_1Q)
@@ -45,14 +44,14 @@ def noise_model(rates: dict[str, Any]) -> NoiseModel:
     return model
 
 
-def noise_facts(model: NoiseModel, rates: dict[str, Any], manifest: Manifest) -> Manifest:
+def noise_facts(model: NoiseModel, rates: dict[str, float], manifest: Manifest) -> Manifest:
     """The manifest with the errors of a `noise_model`: each gate's average infidelity, and the chance to misread a bit.
 
     Gates of two qubits are listed where there are edges; between all pairs they would only repeat one number.
     """
     noisy = set(model.noise_instructions)
     qubits = range(manifest.num_qubits)
-    places = {1: [(qubit,) for qubit in qubits], 2: list(manifest.coupling_map or ())}
+    places: dict[int, list[tuple[int, ...]]] = {1: [(qubit,) for qubit in qubits], 2: list(manifest.coupling_map or ())}
     gates = tuple(
         GateProperties(gate=name, qubits=place, error=rate * (1 - 2.0**-width))
         for width, names, rate in (
@@ -77,6 +76,12 @@ def load_backend(name: str) -> BackendV2:
     """
     generic = _GENERIC.fullmatch(name)
     if generic:
+        if not 1 <= len(generic[1]) <= 4 or not 1 <= int(generic[1]) <= _MAX_GENERIC:
+            raise Rejected(
+                f"generic-N is a backend of 1 to {_MAX_GENERIC} qubits, not {name!r}.",
+                code="bad_option",
+                field="fake_backend",
+            )
         return GenericBackendV2(int(generic[1]), seed=0)
     try:
         from qiskit_ibm_runtime import fake_provider
@@ -86,29 +91,44 @@ def load_backend(name: str) -> BackendV2:
             code="missing_package",
             field="fake_backend",
         ) from None
-    known = sorted(entry for entry in vars(fake_provider) if entry.startswith("Fake"))
+    # Its provider is called like them.
+    known = {
+        name: kind for name, kind in sorted(vars(fake_provider).items())
+        if name.startswith("Fake") and isinstance(kind, type) and issubclass(kind, BackendV2)
+    }  # fmt: skip
     if name not in known:
         raise Rejected(
             f"There is no fake backend {name!r}; there are: {', '.join(known)}, and generic-N.",
             code="bad_option",
             field="fake_backend",
         )
-    backend: BackendV2 = getattr(fake_provider, name)()
-    return backend
+    return known[name]()
 
 
 def target_facts(target: Target) -> dict[str, Any]:
     """A Target's calibration as manifest fields: ``dt_s``, ``gates``, ``qubits``."""
     gates = tuple(
-        GateProperties(gate=name, qubits=tuple(qubits), duration_s=facts.duration, error=facts.error)
+        GateProperties(
+            gate=name, qubits=tuple(qubits), duration_s=_known(facts.duration), error=_known(facts.error, 1.0)
+        )
         for name in sorted(target.operation_names)
         for qubits, facts in sorted((target[name] or {}).items(), key=lambda item: item[0] or ())
         if qubits is not None and facts is not None
     )
     readout = {gate.qubits[0]: gate.error for gate in gates if gate.gate == "measure"}
     qubits = tuple(
-        QubitProperties(t1_s=facts.t1, t2_s=facts.t2, frequency_hz=facts.frequency, readout_error=readout.get(index))
+        QubitProperties(
+            t1_s=_known(facts.t1),
+            t2_s=_known(facts.t2),
+            frequency_hz=_known(facts.frequency, 1e18),
+            readout_error=readout.get(index),
+        )
         for index, facts in enumerate(target.qubit_properties or ())
         if facts is not None
     )
     return {"dt_s": target.dt, "gates": gates, "qubits": qubits}
+
+
+def _known(value: float | None, highest: float = MAX_SECONDS) -> float | None:
+    """The figure, unless it was not measured: calibrations then say infinity, NaN or nothing."""
+    return value if value is not None and 0.0 <= value <= highest else None

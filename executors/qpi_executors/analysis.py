@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import AnnotatedOperation, CircuitInstruction, ControlFlowOp, ForLoopOp, Operation
+from qiskit.circuit import (
+    AnnotatedOperation,
+    CircuitInstruction,
+    ControlFlowOp,
+    ForLoopOp,
+    Gate,
+    Instruction,
+    Operation,
+)
 
-from qpi_jupyter.core.errors import ProgramError
+from qpi_jupyter.core import ProgramError
 from qpi_jupyter.data.conventions import NOT_MEASURED, Slots
 
 MAX_OPERATIONS = 1_000_000
 """Operations of one circuit after all gate definitions and counted loops are expanded."""
 _PASSIVE = frozenset({"barrier", "delay"})
+_NAMES_ONLY = (Instruction, Gate)
+_QASM2 = "qiskit.qasm2.parse"
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """An operation without a definition; ``shapes`` are those of its parameters, ``()`` for a number."""
+
+    name: str
+    num_qubits: int
+    shapes: frozenset[tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """The figures of one circuit; ``mid_circuit`` means that a measured qubit is used again."""
+    """The figures of one circuit; ``mid_circuit`` means that a measured qubit is used again.
+
+    ``opaque`` are the operations at any depth that are nothing but a name and numbers: no class of Qiskit's and no
+    definition says what they do. ``variables`` are the names of its variables and stretches, which have a value only
+    while it runs. ``active`` counts the qubits that anything but a barrier touches.
+    """
 
     operations: int
     slots: Slots
@@ -26,6 +53,9 @@ class Analysis:
     control_flow: bool
     mid_circuit: bool
     names: frozenset[str]
+    opaque: frozenset[Opaque]
+    variables: frozenset[str]
+    active: int
 
 
 def analyse(circuit: QuantumCircuit, *, index: int, unique_names: bool) -> Analysis:
@@ -41,11 +71,14 @@ def analyse(circuit: QuantumCircuit, *, index: int, unique_names: bool) -> Analy
     Raises
     ------
     ProgramError
-        the circuit expands to more than `MAX_OPERATIONS`.
+        the circuit expands to more than `MAX_OPERATIONS`, or a number in it is not finite.
     """
-    sizes = _Sizes(unique_names)
+    sizes = _Sizes(unique_names, index)
+    if not _finite(circuit.global_phase):
+        raise ProgramError(f"Circuit {index}: its global phase is not finite.", code="not_finite", circuit=index)
     try:
         total = _checked_size(circuit, sizes, index)
+        sizes.note_variables(circuit)
         seen = _Measurements(
             qubit=[NOT_MEASURED] * circuit.num_clbits,
             acq_index=[NOT_MEASURED] * circuit.num_clbits,
@@ -62,13 +95,27 @@ def analyse(circuit: QuantumCircuit, *, index: int, unique_names: bool) -> Analy
         control_flow=seen.control_flow,
         mid_circuit=seen.mid_circuit,
         names=frozenset(circuit.count_ops()),
+        opaque=frozenset(sizes.opaque),
+        variables=frozenset(sizes.variables),
+        active=active_qubits(circuit),
     )
+
+
+def active_qubits(circuit: QuantumCircuit) -> int:
+    """The number of qubits that anything but a barrier touches."""
+    touched: set[object] = set()
+    for instruction in circuit.data:
+        if instruction.name != "barrier":
+            touched.update(instruction.qubits)
+            if len(touched) == circuit.num_qubits:
+                break
+    return len(touched)
 
 
 def _checked_size(circuit: QuantumCircuit, sizes: _Sizes, index: int) -> int:
     total = 0
     for instruction in circuit.data:
-        size = 1 if instruction.is_standard_gate() else sizes.of(instruction.operation)
+        size = sizes.of_instruction(instruction)
         total += size
         if total > MAX_OPERATIONS:
             raise ProgramError(
@@ -85,20 +132,38 @@ def _checked_size(circuit: QuantumCircuit, sizes: _Sizes, index: int) -> int:
 class _Sizes:
     """Operations behind an instruction, each definition counted once and none expanded."""
 
-    def __init__(self, unique_names: bool) -> None:
-        self._unique_names = unique_names
+    def __init__(self, unique_names: bool, index: int) -> None:
+        self._unique_names, self._index = unique_names, index
+        self.opaque: set[Opaque] = set()
+        self.variables: set[str] = set()
         self._known: dict[Hashable, int] = {}
         # The keys may be ids: hold what they belong to, so that no id is used twice.
         self._kept: list[object] = []
 
+    def of_instruction(self, instruction: CircuitInstruction) -> int:
+        """Its size; on the way its numbers are looked at."""
+        standard = instruction.is_standard_gate()
+        # Qiskit keeps a matrix apart from the instruction's own parameters.
+        if not all(map(_finite, instruction.params if standard else getattr(instruction.operation, "params", ()))):
+            raise ProgramError(
+                f"Circuit {self._index}: {instruction.name!r} has a number that is not finite.",
+                code="not_finite",
+                circuit=self._index,
+                gate=instruction.name,
+            )
+        return 1 if standard else self.of(instruction.operation)
+
     def of(self, operation: Operation) -> int:
         if isinstance(operation, ControlFlowOp):
             turns = len(operation.params[0]) if isinstance(operation, ForLoopOp) else 1
-            return 1 + turns * sum(self._of_circuit(block) for block in operation.blocks)
+            return 1 + turns * max(1, sum(self._of_circuit(block) for block in operation.blocks))
         if isinstance(operation, AnnotatedOperation):
             return 1 + self.of(operation.base_op)
         definition = _own_definition(operation)
         if definition is None:
+            if type(operation) in _NAMES_ONLY or type(operation).__module__ == _QASM2:
+                shapes = frozenset(tuple(getattr(value, "shape", ())) for value in operation.params)
+                self.opaque.add(Opaque(operation.name, operation.num_qubits, shapes))
             return 1
         key: Hashable = id(definition)
         if self._unique_names:
@@ -108,14 +173,31 @@ class _Sizes:
             self._known[key] = max(1, self._of_circuit(definition))
         return self._known[key]
 
+    def note_variables(self, circuit: QuantumCircuit) -> None:
+        """Remember the variables and stretches that the circuit, or one of its blocks, declares."""
+        self.variables.update(variable.name for variable in circuit.iter_declared_vars())
+        self.variables.update(stretch.name for stretch in circuit.iter_declared_stretches())
+
     def _of_circuit(self, circuit: QuantumCircuit) -> int:
-        return sum(1 if i.is_standard_gate() else self.of(i.operation) for i in circuit.data)
+        self.note_variables(circuit)
+        return sum(map(self.of_instruction, circuit.data))
+
+
+def _finite(value: object) -> bool:
+    """Whether a gate's parameter is finite, as far as it is a number."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, complex):
+        return cmath.isfinite(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fc":
+        return bool(np.isfinite(value).all())
+    return True
 
 
 def _own_definition(operation: Operation) -> QuantumCircuit | None:
     """The definition that came with the program; None where Qiskit would have to make one up."""
     definition = getattr(operation, "_definition", None)
-    if definition is None and type(operation).__module__ == "qiskit.qasm2.parse":
+    if definition is None and type(operation).__module__ == _QASM2:
         definition = operation.definition  # one level, from the text
     return definition
 
@@ -139,7 +221,9 @@ class _Measurements:
             if name in _PASSIVE:
                 continue
             self._used(circuit, instruction.qubits, qubits)
-            if name == "measure":
+            if name == "store":
+                self.control_flow = True  # it too is carried out by whatever decides the branches
+            elif name == "measure":
                 qubit = qubits[circuit.find_bit(instruction.qubits[0]).index]
                 clbit = clbits[circuit.find_bit(instruction.clbits[0]).index]
                 self._measured(qubit, clbit)

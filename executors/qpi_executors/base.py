@@ -1,16 +1,27 @@
-"""The executor contract: ten lines are enough for a new one (``docs/how-to/custom-executor.md``)."""
+"""The executor contract: ten lines are enough for a new one of circuits (``docs/how-to/custom-executor.md``)."""
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from qpi_jupyter.core.errors import Rejected
-from qpi_jupyter.core.manifest import Estimate, Manifest
-from qpi_jupyter.core.programs import Program, check_program
+from qpi_jupyter.core import (
+    OPENQASM2,
+    OPENQASM3,
+    Estimate,
+    Manifest,
+    Program,
+    ProgramFormat,
+    check_fit,
+    check_program,
+    unknown_format,
+)
+from qpi_jupyter.data.formats import QPY
+
+from .options import ExecutorOptions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,51 +33,8 @@ class RunCancelled(Exception):
     """`Executor.run` stopped because ``cancelled()`` said so; there is no result."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One constructor option: its default, what it means and its JSON type.
-
-    A value may come as text (a command line): then it is read as JSON unless ``kind`` is ``str``.
-    None is always allowed and means "not set".
-    """
-
-    doc: str
-    default: object = None
-    kind: type = str
-
-    def read(self, name: str, value: object) -> object:
-        """The value in its type.
-
-        Raises
-        ------
-        Rejected
-            the value is of another type.
-        """
-        if value is None:
-            return None
-        if isinstance(value, str) and self.kind is not str:
-            try:
-                value = json.loads(value)
-            except ValueError:
-                raise self._refusal(name, value) from None
-        if isinstance(value, tuple):
-            value = list(value)
-        if self.kind is float and type(value) is int:
-            value = float(value)
-        if value is not None and type(value) is not self.kind:
-            raise self._refusal(name, value)
-        return value
-
-    def _refusal(self, name: str, value: object) -> Rejected:
-        return Rejected(
-            f"Executor option {name!r} is a {self.kind.__name__}, not {value!r}: {self.doc}",
-            code="bad_option",
-            field=name,
-        )
-
-
 class Executor(ABC):
-    """Runs programs on one processor and returns one Dataset per circuit and parameter row.
+    """Runs programs of its formats on one processor and returns one Dataset per program and parameter row.
 
     ====================================== =========================================================================
     call                                   when
@@ -79,30 +47,22 @@ class Executor(ABC):
     ``close``                              last, also after a failed `open`; a repeat does nothing
     ====================================== =========================================================================
 
-    Only `capabilities` and `run` have to be written.  Each instance lives in a process of its own, which the driver
+    Only `formats`, `capabilities` and `run` have to be written; for Qiskit circuits begin with `CircuitExecutor`.  Each
+    instance lives in a process of its own, which the driver
     may kill at any moment: leave no state that a kill would spoil.
 
     Raise `Rejected` or `ProgramError` where the program is at fault (the job fails, finally) and `Faulted` where the
     bench is (the job may be tried again); anything else counts as `Faulted`.
     """
 
-    options: ClassVar[Mapping[str, Option]] = {}
-    """The constructor's options, by name."""
+    Options: ClassVar[type[ExecutorOptions]] = ExecutorOptions
+    """What the constructor takes; a class of one's own is nested here."""
+    formats: ClassVar[tuple[ProgramFormat, ...]] = ()
+    """The program formats that it reads; `capabilities` may name fewer."""
 
     def __init__(self, **options: object) -> None:
-        unknown = sorted(set(options) - set(self.options))
-        if unknown:
-            known = ", ".join(sorted(self.options)) or "none"
-            raise Rejected(
-                f"{type(self).__name__} has no option {', '.join(map(repr, unknown))}; it knows: {known}.",
-                code="unknown_option",
-                field=unknown[0],
-                known=sorted(self.options),
-            )
-        # The values are of the types their Options name, which the type checker cannot see: hence Any.
-        self.settings: dict[str, Any] = {
-            name: option.read(name, options.get(name, option.default)) for name, option in self.options.items()
-        }
+        # Of the nested class, which the type checker cannot see: hence Any.
+        self.options: Any = self.Options.read(options, type(self).__name__)
 
     @abstractmethod
     def capabilities(self) -> Manifest:
@@ -112,7 +72,7 @@ class Executor(ABC):
     def run(
         self, program: Program, *, progress: Callable[[float], None], cancelled: Callable[[], bool]
     ) -> list[xr.Dataset]:
-        """Measure, and return one Dataset for each of `runs` in its order, in the conventions of `qpi_jupyter.data`.
+        """Measure, and return one Dataset for each program and row in order, in the conventions of `qpi_jupyter.data`.
 
         Parameters
         ----------
@@ -130,20 +90,20 @@ class Executor(ABC):
         """
 
     def validate(self, program: Program) -> None:
-        """Refuse what cannot run, with the reason; return nothing when all is well.
+        """Refuse what cannot run, with the reason; return nothing when all is well. Here: what `check` refuses.
 
         Raises
         ------
         Rejected, ProgramError, TooLarge
             what is wrong and what would be right; a bad text names line and column.
         """
-        self.runs(program)
+        self.check(program)
 
     def estimate(self, program: Program) -> Estimate:
         """The time and memory the program needs; by default a millisecond a shot, and ten times that as the bound."""
-        runs = self.runs(program)
-        likely_s = 1.0 + 1e-3 * sum(run.shots for run in runs)
-        return Estimate(estimate_s=likely_s, upper_s=10 * likely_s, num_circuits=len(runs))
+        self.check(program)
+        own = (program.circuit_options(index).shots for index in range(len(program.sources)))
+        return _by_shots([program.options.shots if shots is None else shots for shots in own])
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """What its results add to the manifest: ``libraries`` (name to version), ``readout`` (how bits came about)."""
@@ -155,6 +115,41 @@ class Executor(ABC):
     def close(self) -> None:  # noqa: B027
         """Let go of the instrument."""
 
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The capabilities, with what the lab has to know of the formats."""
+        manifest = self.capabilities()
+        known = {form.name: form.facts() for form in self.formats}
+        names = manifest.formats or tuple(known)
+        return replace(manifest, formats=names, format_facts=tuple(known[name] for name in names if name in known))
+
+    def check(self, program: Program) -> None:
+        """Refuse what the manifest and the limits of the program's format rule out, without reading the program.
+
+        Raises
+        ------
+        Rejected, ProgramError, TooLarge
+            as `validate`.
+        """
+        manifest = self.manifest
+        form = next((form for form in self.formats if form.name == program.format), unknown_format(program.format))
+        check_program(program, form, max_shots=manifest.max_shots)
+        check_fit(manifest.executor, manifest, program)
+
+
+class CircuitExecutor(Executor):
+    """An executor of Qiskit circuits, which come as OpenQASM or QPY: `runs` reads them."""
+
+    formats: ClassVar[tuple[ProgramFormat, ...]] = (OPENQASM2, OPENQASM3, QPY)
+
+    def validate(self, program: Program) -> None:
+        """As `Executor.validate`: all that `runs` refuses."""
+        self.runs(program)
+
+    def estimate(self, program: Program) -> Estimate:
+        """As `Executor.estimate`, parameter rows counted."""
+        return _by_shots([run.shots for run in self.runs(program)])
+
     def runs(self, program: Program) -> list[Run]:
         """The program's circuits times their parameter rows, bound and checked against `capabilities`.
 
@@ -165,37 +160,10 @@ class Executor(ABC):
         """
         from .programs import flatten
 
-        manifest = self.capabilities()
-        check_program(program, max_shots=manifest.max_shots)
-        _check_fit(program, manifest)
-        return flatten(program, manifest)
+        self.check(program)
+        return flatten(program, self.capabilities())
 
 
-def _check_fit(program: Program, manifest: Manifest) -> None:
-    """Refuse formats, levels and extra options that the manifest does not list."""
-    options = program.options
-    if program.format not in manifest.formats:
-        raise Rejected(
-            f"{manifest.executor} runs {', '.join(manifest.formats)}, not {program.format}.",
-            code="bad_format",
-            field="format",
-        )
-    for name, value, allowed in (
-        ("meas_level", options.meas_level, manifest.meas_levels),
-        ("meas_return", options.meas_return, manifest.meas_returns),
-    ):
-        if value not in allowed:
-            raise Rejected(
-                f"{manifest.executor} has no {name} {value!r}; it has {', '.join(map(str, allowed))}.",
-                code="bad_option",
-                field=name,
-            )
-    unknown = sorted(set(options.extra) - set(manifest.options))
-    if unknown:
-        raise Rejected(
-            f"{manifest.executor} has no run option {', '.join(map(repr, unknown))}; "
-            f"it knows: {', '.join(manifest.options) or 'none beyond the common ones'}.",
-            code="unknown_option",
-            field=unknown[0],
-            known=list(manifest.options),
-        )
+def _by_shots(shots: list[int]) -> Estimate:
+    likely_s = 1.0 + 1e-3 * sum(shots)
+    return Estimate(estimate_s=likely_s, upper_s=10 * likely_s, num_circuits=len(shots))

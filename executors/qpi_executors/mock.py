@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import Annotated, Literal
 
+from msgspec import Meta
 from qiskit import QuantumCircuit, __version__
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.providers.basic_provider import BasicSimulator
 from qiskit.transpiler import CouplingMap, PassManager, Target, generate_preset_pass_manager
 
-from qpi_jupyter.core.errors import Rejected
-from qpi_jupyter.core.manifest import Manifest
+from qpi_jupyter.core import Manifest, Rejected
 
-from .base import Option
 from .programs import Run
 from .simulator import SEED_SHIFT, Cost, Outcome, SimulatorExecutor
 
@@ -30,23 +28,18 @@ class MockExecutor(SimulatorExecutor):
     No control flow. Slow beyond a dozen qubits; `MAX_QUBITS` is the limit.
     """
 
-    options: ClassVar[Mapping[str, Option]] = {
-        **SimulatorExecutor.options,
-        "num_qubits": Option(doc=f"qubits, up to {MAX_QUBITS}", default=5, kind=int),
-        "coupling": Option(doc="'line', 'ring' or 'all'", default="line"),
-        "coupling_map": Option(doc="edges as [[0, 1], [1, 2], ...], instead of coupling", kind=list),
-    }
+    class Options(SimulatorExecutor.Options, frozen=True, kw_only=True):
+        num_qubits: Annotated[int, Meta(ge=1, le=MAX_QUBITS, description="qubits; for more, qiskit_aer")] = 5
+        coupling: Annotated[Literal["line", "ring", "all"], Meta(description="the shape of the chip")] = "line"
+        coupling_map: (
+            Annotated[list[tuple[int, int]], Meta(description="edges as [[0, 1], [1, 2], ...], instead of coupling")]
+            | None
+        ) = None
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        qubits = self.settings["num_qubits"]
-        if not 1 <= qubits <= MAX_QUBITS:
-            raise Rejected(
-                f"The mock has 1 to {MAX_QUBITS} qubits, not {qubits}; use qiskit_aer for more.",
-                code="bad_option",
-                field="num_qubits",
-            )
-        self._edges = _edges(qubits, self.settings["coupling"], self.settings["coupling_map"])
+        qubits = self.options.num_qubits
+        self._edges = _edges(qubits, self.options.coupling, self.options.coupling_map)
         self._simulator = BasicSimulator()
         self._manifest = Manifest(
             executor="mock",
@@ -114,27 +107,21 @@ class MockExecutor(SimulatorExecutor):
         )
 
 
-def _edges(qubits: int, shape: str, listed: list[list[int]] | None) -> tuple[tuple[int, int], ...] | None:
+def _edges(qubits: int, shape: str, listed: list[tuple[int, int]] | None) -> tuple[tuple[int, int], ...] | None:
     """Both directions of every edge; None for all-to-all."""
-    if listed is not None:
-        pairs = [tuple(pair) for pair in listed]
-        if not all(
-            len(pair) == 2 and all(type(q) is int and 0 <= q < qubits for q in pair) and pair[0] != pair[1]
-            for pair in pairs
-        ):
-            raise Rejected(
-                f"coupling_map is a list of pairs of different qubits below {qubits}.",
-                code="bad_option",
-                field="coupling_map",
-            )
-    elif shape == "all":
-        return None
-    elif shape in ("line", "ring"):
+    pairs = listed
+    if pairs is None:
+        if shape == "all":
+            return None
         pairs = [(q, q + 1) for q in range(qubits - 1)]
         if shape == "ring" and qubits > 2:
             pairs.append((qubits - 1, 0))
-    else:
-        raise Rejected(f"coupling is 'line', 'ring' or 'all', not {shape!r}.", code="bad_option", field="coupling")
+    elif not all(0 <= a < qubits and 0 <= b < qubits and a != b for a, b in pairs):
+        raise Rejected(
+            f"coupling_map is a list of pairs of different qubits below {qubits}.",
+            code="bad_option",
+            field="coupling_map",
+        )
     return tuple(sorted({edge for a, b in pairs for edge in ((a, b), (b, a))}))
 
 

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
 
-from qpi_jupyter.core.errors import ProgramError, Rejected, TooLarge
-from qpi_jupyter.core.manifest import Manifest
-from qpi_jupyter.core.programs import MAX_CIRCUITS, Program, ProgramFormat, RunOptions
+from qpi_jupyter.core import (
+    MAX_BITS,
+    MAX_CIRCUITS,
+    MAX_EXPANDED_BYTES,
+    OPENQASM2,
+    OPENQASM3,
+    Manifest,
+    Program,
+    ProgramError,
+    Rejected,
+    RunOptions,
+    TooLarge,
+    plain_json,
+)
+from qpi_jupyter.data.circuits import expand
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
+from qpi_jupyter.data.formats import QPY
 
 from .analysis import Analysis, analyse
-from .sources import locate, parse_openqasm2, parse_openqasm3, parse_qpy
+from .own_gates import with_own_names
+from .sources import locate, parse_openqasm2, parse_openqasm3, parse_qpy, reading
 
 _CACHED_PROGRAMS = 8
 
@@ -52,6 +65,7 @@ class Run:
     def info(self, options: RunOptions, *, seed: int | None = None) -> CircuitInfo:
         """What the result says about this circuit; ``seed`` is the one it ran with."""
         circuit = self.circuit
+        metadata, lost = plain_json(circuit.metadata)
         return CircuitInfo(
             name=circuit.name,
             circuit=self.circuit_index,
@@ -64,7 +78,8 @@ class Run:
             memory_slots=circuit.num_clbits,
             n_qubits=circuit.num_qubits,
             seed=options.seed_simulator if seed is None else seed,
-            metadata=_plain(circuit.metadata),
+            metadata=metadata,
+            metadata_lost=tuple(lost),
         )
 
 
@@ -78,31 +93,21 @@ def parse(program: Program) -> list[Parsed]:
     ProgramError
         a source cannot be read, with circuit, line and column where there are any.
     """
-    key = program_sha256(program)
+    key = (program.format, program.sha256)
     if key in _parsed:
         _parsed.move_to_end(key)
         return _parsed[key]
     parsed: list[Parsed] = []
-    for source in program.sources:
+    for source in _expanded(program):
         for circuit in _read(program.format, source, len(parsed)):
-            parsed.append(Parsed(circuit=circuit, analysis=_analysed(program.format, source, circuit, len(parsed))))
+            parsed.append(_parsed_circuit(program.format, source, circuit, len(parsed)))
     _parsed[key] = parsed
     while len(_parsed) > _CACHED_PROGRAMS:
         _parsed.popitem(last=False)
     return parsed
 
 
-_parsed: OrderedDict[str, list[Parsed]] = OrderedDict()
-
-
-def program_sha256(program: Program) -> str:
-    """The hash of the format and the sources; one source alone hashes to itself."""
-    if len(program.sources) == 1:
-        return hashlib.sha256(program.sources[0]).hexdigest()
-    digest = hashlib.sha256()
-    for source in program.sources:
-        digest.update(hashlib.sha256(source).digest())
-    return digest.hexdigest()
+_parsed: OrderedDict[tuple[str, str], list[Parsed]] = OrderedDict()
 
 
 def flatten(program: Program, manifest: Manifest) -> list[Run]:
@@ -145,23 +150,42 @@ def flatten(program: Program, manifest: Manifest) -> list[Run]:
     return runs
 
 
-def _read(form: ProgramFormat, source: bytes, index: int) -> list[QuantumCircuit]:
-    if form is ProgramFormat.QPY:
+def _expanded(program: Program) -> Iterator[bytes]:
+    """The sources without compression: together they keep to one limit."""
+    left = MAX_EXPANDED_BYTES
+    for source in program.sources:
+        if program.format == QPY.name:
+            source = expand(source, limit=left)
+            left -= len(source)
+        yield source
+
+
+def _read(form: str, source: bytes, index: int) -> list[QuantumCircuit]:
+    if form == QPY.name:
         return parse_qpy(source, index)
-    if form is ProgramFormat.OPENQASM2:
-        return [parse_openqasm2(source, index)]
-    if form is ProgramFormat.OPENQASM3:
-        return [parse_openqasm3(source, index)]
-    raise Rejected(f"{form} is not a circuit format.", code="bad_format", field="format")
+    return [_TEXTS[form](source, index)]
 
 
-def _analysed(form: ProgramFormat, source: bytes, circuit: QuantumCircuit, index: int) -> Analysis:
-    if form is ProgramFormat.QPY:
+_TEXTS = {OPENQASM2.name: parse_openqasm2, OPENQASM3.name: parse_openqasm3}
+
+
+def _parsed_circuit(form: str, source: bytes, circuit: QuantumCircuit, index: int) -> Parsed:
+    analysis = _analysed(form, source, circuit, index)  # first: it bounds what is looked at below
+    with reading(index):
+        own = with_own_names(circuit)
+    if own is not circuit:
+        analysis = _analysed(form, source, own, index)
+    return Parsed(circuit=own, analysis=analysis)
+
+
+def _analysed(form: str, source: bytes, circuit: QuantumCircuit, index: int) -> Analysis:
+    if form == QPY.name:
         return analyse(circuit, index=index, unique_names=False)
     try:
-        return analyse(circuit, index=index, unique_names=True)
+        with reading(index):  # a gate's definition is evaluated at its first use
+            return analyse(circuit, index=index, unique_names=True)
     except ProgramError as error:
-        line, column = locate(source.decode(), str(error.data.get("gate", "")))
+        line, column = locate(source, str(error.data.get("gate", "")))
         raise ProgramError(
             f"{error.message.removesuffix('.')} (line {line})." if line else error.message,
             **{**error.data, "code": error.code, "line": line, "column": column},
@@ -183,6 +207,11 @@ def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
             qubits=circuit.num_qubits,
             limit=manifest.num_qubits,
         )
+    if circuit.num_clbits > MAX_BITS:
+        raise refuse(
+            f"has {circuit.num_clbits:,} classical bits; the limit is {MAX_BITS:,}.", "program_too_complex",
+            limit=MAX_BITS,
+        )  # fmt: skip
     if not analysis.has_measurement:
         raise refuse("measures nothing: add a measurement, for example measure_all().", "no_measurement")
     if analysis.control_flow and not manifest.control_flow:
@@ -211,7 +240,11 @@ def _bound(
             raise _bad_parameters(index, names, problem)
         if not all(math.isfinite(value) for value in row):
             raise _bad_parameters(index, names, f"gets a value that is not finite in row {row_index} for")
-        bound.append((row_index, circuit.assign_parameters(list(row)) if names else circuit))
+        try:
+            bound.append((row_index, circuit.assign_parameters(list(row)) if names else circuit))
+        except (QiskitError, ArithmeticError, RuntimeError, TypeError, ValueError):
+            problem = f"gets no finite real number from row {row_index} in one of its expressions of"
+            raise _bad_parameters(index, names, problem) from None
     return bound
 
 
@@ -220,13 +253,3 @@ def _bad_parameters(index: int, names: list[str], what: str) -> ProgramError:
     return ProgramError(
         f"Circuit {index} {what} {listed}.", code="bad_parameters", circuit=index, parameters=names[:1024]
     )
-
-
-def _plain(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The circuit's metadata if it is JSON; a result carries nothing else."""
-    if not metadata:
-        return {}
-    try:
-        return dict(json.loads(json.dumps(dict(metadata), allow_nan=False)))
-    except (TypeError, ValueError):
-        return {}

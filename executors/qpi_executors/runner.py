@@ -7,8 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from qpi_jupyter.core.errors import Faulted, QpiError
-from qpi_jupyter.core.programs import Program
+from qpi_jupyter.core import Faulted, Program, QpiError
 from qpi_jupyter.data.conventions import Provenance
 
 from .base import Executor, RunCancelled
@@ -33,8 +32,6 @@ def run_program(
     QpiError
         the program is at fault (`Rejected`), or the bench (`Faulted`): everything unforeseen is the bench's.
     """
-    from .programs import program_sha256
-
     started_at, start = datetime.now(UTC), time.perf_counter()
     try:
         datasets = executor.run(program, progress=progress, cancelled=cancelled)
@@ -52,7 +49,7 @@ def run_program(
         Provenance(
             executor=manifest.executor,
             executor_version=manifest.executor_version,
-            program_sha256=program_sha256(program),
+            program_sha256=program.sha256,
             simulator=manifest.simulator,
             calibration_id=manifest.calibration_id,
             config_sha256=manifest.config_sha256,

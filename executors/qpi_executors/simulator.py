@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import xarray as xr
+from msgspec import Meta
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.transpiler.exceptions import TranspilerError
+from qiskit.exceptions import QiskitError
 
-from qpi_jupyter.core.errors import ProgramError
-from qpi_jupyter.core.manifest import Estimate
-from qpi_jupyter.core.programs import Program, RunOptions
+from qpi_jupyter.core import (
+    MAX_ESTIMATE_BYTES,
+    MAX_ESTIMATE_S,
+    Estimate,
+    Program,
+    ProgramError,
+    RunOptions,
+)
 from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset
+from qpi_jupyter.data.formats import QPY
 
-from .base import Executor, Option, RunCancelled
+from .analysis import Opaque
+from .base import CircuitExecutor, RunCancelled
+from .options import ExecutorOptions
 from .programs import Run, parse
-from .readout import READOUT_OPTIONS, ReadoutModel
+from .sources import locate
 
 SEED_SHIFT = 2113
 """Circuit ``i`` of a batch runs with ``seed + 2113 * i``: Aer's own rule for a list of circuits."""
@@ -31,6 +40,50 @@ _CHUNK_S = 0.25
 _BASE_BYTES = 200 << 20
 """A Python process with Qiskit in it."""
 _BYTES_PER_SHOT = 80
+_RECORDS = ("save_", "snapshot")
+"""How Aer's instructions begin whose data have no place in a result's conventions."""
+_TURN_PER_QUBIT = 0.6
+"""Radians between the axes of neighbouring qubits, as cable lengths differ."""
+_STREAM = 0x51
+"""Keeps the noise apart from what else a seed is used for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadoutModel:
+    """How a bit becomes a point in the IQ plane: Gaussian blobs around one pair of centres per qubit.
+
+    Qubit ``q`` has the centres ``+-separation/2 * exp(i * q * 0.6)``, minus for 0 and plus for 1; each shot adds
+    Gaussian noise of width ``sigma`` on both quadratures. A bit is told apart at the line between the centres, so the
+    model's own assignment error is ``erfc(separation / (2 * sqrt(2) * sigma)) / 2``.
+    """
+
+    separation: float
+    sigma: float
+
+    def centres(self, qubits: Iterable[int]) -> NDArray[np.complex128]:
+        """The centres of 0 and 1, shape ``(qubits, 2)``."""
+        axis = np.exp(1j * _TURN_PER_QUBIT * np.asarray(list(qubits), dtype=np.float64))
+        centres: NDArray[np.complex128] = (self.separation / 2) * axis[:, None] * np.array([-1.0, 1.0])
+        return centres
+
+    def signal(self, bits: NDArray[np.int8], qubits: Iterable[int], seed: int) -> NDArray[np.complex128]:
+        """One point per bit of ``bits`` (shots, slots); the same seed gives the same points."""
+        centres = self.centres(qubits)
+        noise = np.random.default_rng([_STREAM, seed]).normal(scale=self.sigma, size=(*bits.shape, 2))
+        return np.where(bits == 1, centres[:, 1], centres[:, 0]) + noise.view(np.complex128)[..., 0]
+
+    def to_dict(self, qubits: Iterable[int]) -> dict[str, Any]:
+        """The model as JSON, with the centres ``[[I, Q] of 0, [I, Q] of 1]`` of these qubits."""
+        listed = sorted(set(qubits))
+        return {
+            "model": "gaussian",
+            "separation": self.separation,
+            "sigma": self.sigma,
+            "centres": {
+                str(qubit): [[round(point.real, 9), round(point.imag, 9)] for point in pair]
+                for qubit, pair in zip(listed, self.centres(listed).tolist(), strict=True)
+            },
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +104,24 @@ class Cost:
     memory_bytes: int
 
 
-class SimulatorExecutor(Executor):
+class SimulatorExecutor(CircuitExecutor):
     """An executor that samples bits from circuits; subclasses say how to compile, simulate and what it costs."""
 
-    options: ClassVar[Mapping[str, Option]] = {
-        **READOUT_OPTIONS,
-        "seed": Option(doc="seed of jobs that bring none; unset: a fresh one each", kind=int),
-    }
+    class Options(ExecutorOptions, frozen=True, kw_only=True):
+        iq_separation: Annotated[
+            float, Meta(gt=0, description="distance between the centres of 0 and 1 in the IQ plane")
+        ] = 1.0
+        iq_sigma: Annotated[float, Meta(ge=0, description="width of the readout noise per quadrature")] = 0.2
+        seed: Annotated[int, Meta(ge=0, description="seed of jobs that bring none; unset: a fresh one each")] | None = (
+            None
+        )
+
     libraries: ClassVar[tuple[str, ...]] = ("qiskit", "numpy", "xarray")
     """Distributions whose versions go into the provenance."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        self._readout = ReadoutModel(separation=self.settings["iq_separation"], sigma=self.settings["iq_sigma"])
+        self._readout = ReadoutModel(separation=self.options.iq_separation, sigma=self.options.iq_sigma)
 
     @abstractmethod
     def compile(self, run: Run) -> QuantumCircuit:
@@ -71,7 +129,7 @@ class SimulatorExecutor(Executor):
 
         Raises
         ------
-        ProgramError, TranspilerError
+        ProgramError, QiskitError
             it has something the simulator lacks.
         """
 
@@ -88,15 +146,50 @@ class SimulatorExecutor(Executor):
     def cost(self, run: Run) -> Cost:
         """What one circuit costs, from its size alone."""
 
+    def runs(self, program: Program) -> list[Run]:
+        """As `Executor.runs`; operations that it cannot run, or whose outcome no result holds, are refused."""
+        runs = super().runs(program)
+        for run in runs:
+            if run.row_index in (None, 0):
+                self._check_operations(program, run)
+        return runs
+
+    def _check_operations(self, program: Program, run: Run) -> None:
+        if variables := sorted(run.analysis.variables):
+            what = (
+                f"has {variables[0]!r}, a variable or stretch with a value only while it runs, which this "
+                "simulator cannot compute: branch on measured bits (circuit.if_test), and give delays as numbers"
+            )
+            raise _refusal(program, run, variables[0], what)
+        for operation in sorted(run.analysis.opaque, key=lambda opaque: opaque.name):
+            if operation.name.startswith(_RECORDS):
+                what = (
+                    f"asks for {operation.name!r}, which no result of a lab holds: results are counts, single shots "
+                    "and IQ points. Take it out, or run the circuit on a simulator in the notebook"
+                )
+                raise _refusal(program, run, operation.name, what)
+            if not self.knows(operation):
+                what = (
+                    f"has {operation.name!r}, which is only a name here: give it a definition made of other gates, or "
+                    "transpile the circuit for this QPU first"
+                )
+                raise _refusal(program, run, operation.name, what)
+
+    def knows(self, operation: Opaque) -> bool:
+        """Whether it runs an operation that has no definition."""
+        return False
+
     def estimate(self, program: Program) -> Estimate:
         """The sum of the circuits' times; the memory of the largest one, beside the process's own."""
         runs = self.runs(program)
         costs = [self.cost(run) for run in runs]
         shots_bytes = sum(run.shots * (_BYTES_PER_SHOT + len(run.slots)) for run in runs)
+        likely_s = min(sum(cost.likely_s for cost in costs), MAX_ESTIMATE_S)
+        memory_bytes = _BASE_BYTES + shots_bytes + max(cost.memory_bytes for cost in costs)
         return Estimate(
-            estimate_s=sum(cost.likely_s for cost in costs),
-            upper_s=1.0 + sum(cost.upper_s for cost in costs),
-            memory_bytes=_BASE_BYTES + shots_bytes + max(cost.memory_bytes for cost in costs),
+            estimate_s=likely_s,
+            upper_s=min(max(likely_s, 1.0 + sum(cost.upper_s for cost in costs)), MAX_ESTIMATE_S),
+            memory_bytes=min(memory_bytes, MAX_ESTIMATE_BYTES),
             num_circuits=len(runs),
         )
 
@@ -114,7 +207,7 @@ class SimulatorExecutor(Executor):
         """Sample every circuit; see `Executor.run`."""
         options = program.options
         runs = self.runs(program)
-        first_seed = self.settings["seed"] if options.seed_simulator is None else options.seed_simulator
+        first_seed = self.options.seed if options.seed_simulator is None else options.seed_simulator
         datasets: list[xr.Dataset] = []
         for chunk in self._chunks(runs):
             if cancelled():
@@ -147,9 +240,10 @@ class SimulatorExecutor(Executor):
     def _compiled(self, run: Run) -> QuantumCircuit:
         try:
             return self.compile(run)
-        except TranspilerError as error:
+        except (QiskitError, ArithmeticError) as error:
+            said = error.message if isinstance(error, QiskitError) else "a number in it is too large."
             raise ProgramError(
-                f"Circuit {run.circuit_index} cannot be compiled for this simulator: {error.message}",
+                f"Circuit {run.circuit_index} cannot be compiled for this simulator: {said}",
                 code="not_compilable",
                 circuit=run.circuit_index,
             ) from error
@@ -164,6 +258,22 @@ class SimulatorExecutor(Executor):
         slots = run.slots.measured()
         iq = self._readout.signal(bits[:, list(slots.clbit)], slots.qubit, outcome.seed)
         return iq_dataset(info, iq if options.meas_return == "single" else iq.mean(axis=0), slots)
+
+
+def _refusal(program: Program, run: Run, operation: str, what: str) -> ProgramError:
+    """Refuse an operation, with its place where the program is a text."""
+    index, line, column = run.circuit_index, None, None
+    if program.format != QPY.name:
+        line, column = locate(program.sources[index], operation)
+    place = f" (line {line}, column {column})" if line is not None else ""
+    return ProgramError(
+        f"Circuit {index} ({run.circuit.name!r}) {what}{place}.",
+        code="unsupported_operation",
+        circuit=index,
+        line=line,
+        column=column,
+        gate=operation,
+    )
 
 
 def _bits(outcome: Outcome, slots: int) -> NDArray[np.int8]:

@@ -1,8 +1,8 @@
-"""Circuits as OpenQASM 3 text, to be read by people: ``python -m qpi_executors.transcript`` has the packed QPY files of
-a program on its standard input, and writes JSON.
+"""Programs as text, to be read by people: ``python -m qpi_executors.transcript`` has the name of a format and a packed
+program, packed, on its standard input, and writes JSON.
 
-The lab's server starts it where somebody looks at a job that came from Qiskit; it is a process of its own, with bounded
-time and memory, because the files are anybody's.
+The lab's server starts it where somebody looks at a job whose program is no text; it is a process of its own, with
+bounded time and memory, because the programs are anybody's, and what reads them another package's.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from qpi_jupyter.core.errors import ProgramError
-from qpi_jupyter.core.programs import unpack
-
-from .sources import parse_qpy
+from qpi_jupyter.core import ProgramError, ProgramFormat, QpiError, unpack
+from qpi_jupyter.data.formats import FORMATS
 
 MAX_CIRCUITS = 200
 MAX_CHARS = 400_000
@@ -25,41 +22,48 @@ MAX_CHARS = 400_000
 CPU_S, MEMORY_BYTES = 20, 4 << 30
 
 
-def transcribe(files: Sequence[bytes]) -> dict[str, Any]:
-    """``{"total": circuits in all, "circuits": [{"name", "text" | null, "problem"}, ...]}`` of QPY files.
+def transcribe(form: ProgramFormat, sources: Sequence[bytes]) -> dict[str, Any]:
+    """``{"total": programs in all, "circuits": [{"name", "text" | null, "problem"}, ...]}``.
 
     Raises
     ------
-    ProgramError
-        a file cannot be read.
+    QpiError
+        a source cannot be read.
     """
-    from qiskit import qasm3
-
-    circuits = [circuit for file in files for circuit in parse_qpy(file, 0)]
+    programs = [program for source in sources for program in _read(form, source)]
     left, entries = MAX_CHARS, []
-    for circuit in circuits[:MAX_CIRCUITS]:
+    for program in programs[:MAX_CIRCUITS]:
         text, problem = None, ""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                text = qasm3.dumps(circuit)
-        except Exception as error:  # whatever of a circuit OpenQASM 3 has no words for
-            problem = f"OpenQASM 3 cannot say this circuit: {error}"
+            text = form.to_text(program)
+        except Exception as error:  # whatever a guest raises
+            problem = str(error)
         if text is not None and len(text) > left:
-            text, problem = None, "The circuit is too long to show: download it."
+            text, problem = None, f"The {form.noun} is too long to show: download it."
         left -= len(text or "")
-        entries.append({"name": circuit.name, "text": text, "problem": problem})
-    return {"total": len(circuits), "circuits": entries}
+        entries.append({"name": str(getattr(program, "name", "")), "text": text, "problem": problem})
+    return {"total": len(programs), "circuits": entries}
+
+
+def _read(form: ProgramFormat, source: bytes) -> Sequence[object]:
+    try:
+        return form.read(source)
+    except (QpiError, KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a reader written in Rust panics with a BaseException
+        raise ProgramError(f"The {form.noun} cannot be read: {error}".rstrip(".") + ".", code="bad_program") from error
 
 
 def main() -> None:
     """Read, write, and say what is wrong with the program where something is."""
     for limit, most in ((resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_AS, MEMORY_BYTES)):
         resource.setrlimit(limit, (most, most))
+    name, packed = unpack(sys.stdin.buffer.read())
     try:
-        found = transcribe(unpack(sys.stdin.buffer.read()))
-    except ProgramError as error:
-        found = {"total": 0, "circuits": [], "problem": str(error)}
+        found = transcribe(FORMATS.load(name.decode()), unpack(packed))
+    except QpiError as error:
+        problem = f"{error.message} The program can be downloaded as it was sent."
+        found = {"total": 0, "circuits": [], "problem": problem}
     json.dump(found, sys.stdout)
 
 

@@ -1,16 +1,13 @@
-import type { Event } from '@jupyterlab/services';
 import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
+import { type EventBus, EventFollower, type IListener } from './events';
+import { Refresher } from './refresher';
 import { isShutOut, type LabRequest, messageOf } from './request';
 import type { ILabManager, ILabState } from './tokens';
-import { fetchTopic, newest, TOPICS, type Topic, topicsOf, withEvent } from './topics';
-import { type EventModel, type JobModel, LAB_EVENTS } from './wire';
+import { fetchTopic, newest, TOPICS, type Topic, topicsOf, withJobEvent } from './topics';
+import type { JobModel, LabEvent, Me } from './wire';
 
-/** Events that come closer together than this are one refetch (ms)... */
-const SETTLE = 30;
-/** ...and asking takes no more than one part in this many of the time, however many there are. */
-const SHARE = 3;
 /** Readers are told of a new state once a frame (ms). */
 const FRAME = 16;
 /** The bus may lose an event, so the lab is also asked this often while the page is visible (ms). */
@@ -20,7 +17,7 @@ const REASK = { interval: 10_000, backoff: 1.3, max: 20_000 };
 export class LabManager implements ILabManager {
   constructor(options: LabManager.IOptions) {
     this._request = options.request;
-    this._bus = options.events;
+    this._follower = new EventFollower(options.events, options.request);
     this._now = options.now ?? Date.now;
     this._poll = new Poll({
       name: 'qpi-jupyter:lab',
@@ -28,7 +25,7 @@ export class LabManager implements ILabManager {
       frequency: REASK,
       standby: options.standby ?? 'when-hidden'
     });
-    this._bus.connect(this._onEvent, this);
+    this.follow({ heard: event => this._heard(event), missed: () => this._refetch(TOPICS) });
   }
 
   get state(): ILabState {
@@ -37,14 +34,6 @@ export class LabManager implements ILabManager {
 
   get changed(): ISignal<ILabManager, ILabState> {
     return this._changed;
-  }
-
-  get events(): ISignal<ILabManager, EventModel> {
-    return this._heard;
-  }
-
-  get gap(): ISignal<ILabManager, void> {
-    return this._gap;
   }
 
   get request(): LabRequest {
@@ -59,12 +48,21 @@ export class LabManager implements ILabManager {
     return this._now();
   }
 
+  follow(listener: IListener): () => void {
+    return this._follower.follow(listener);
+  }
+
   async refresh(): Promise<void> {
     if (this._polling) {
       await this._poll.tick; // the answer under way may be older than the reason to ask
     }
     await this._poll.refresh();
     await this._poll.tick;
+  }
+
+  async identify(): Promise<Me | null> {
+    await this._fetch(['me']);
+    return this._state.me;
   }
 
   async cancel(jobId: string): Promise<void> {
@@ -76,57 +74,33 @@ export class LabManager implements ILabManager {
     if (this.isDisposed) {
       return;
     }
-    this._bus.disconnect(this._onEvent, this);
-    clearTimeout(this._settling);
+    this._follower.dispose();
+    this._refresher.dispose();
     clearTimeout(this._frame);
     this._poll.dispose();
     Signal.clearData(this);
   }
 
-  private _onEvent(_: unknown, emission: Event.Emission): void {
-    if (emission.schema_id !== LAB_EVENTS) {
-      return;
-    }
-    const event = emission as unknown as EventModel;
-    const missed = this._seq !== null && event.prev !== this._seq;
-    this._seq = event.seq;
-    if (missed) {
-      this._gap.emit();
-    }
-    this._heard.emit(event);
-    const jobs = withEvent(this._state.jobs, event);
+  private _heard(event: LabEvent): void {
+    const jobs = withJobEvent(this._state.jobs, event);
     if (jobs !== this._state.jobs) {
       this._replace({ jobs });
     }
-    this._refetch(missed ? TOPICS : topicsOf(event, this._state));
+    this._refetch(topicsOf(event, this._state));
   }
 
   /** Ask for `topics` soon, with whatever else is wanted by then. */
   private _refetch(topics: readonly Topic[]): void {
     for (const topic of topics) {
       this._stale.add(topic);
-    }
-    if (this._stale.size > 0 && this._settling === undefined) {
-      const pause = Math.max(SETTLE, this._restUntil - performance.now());
-      this._settling = setTimeout(() => void this._fetchStale(), pause);
+      this._refresher.want();
     }
   }
 
-  private async _fetchStale(): Promise<void> {
+  private _fetchStale(): Promise<void> {
     const topics = [...this._stale];
     this._stale.clear();
-    const start = performance.now();
-    try {
-      await this._fetch(topics);
-    } catch {
-      // the state says so, and the poll tries again
-    }
-    const end = performance.now();
-    this._restUntil = end + (SHARE - 1) * (end - start);
-    this._settling = undefined;
-    if (!this.isDisposed) {
-      this._refetch([]); // what became stale meanwhile
-    }
+    return this._fetch(topics); // where it fails, the state says so, and the poll tries again
   }
 
   private async _fetchAll(): Promise<void> {
@@ -150,7 +124,11 @@ export class LabManager implements ILabManager {
       const current = parts.filter((_, i) => this._isNewest(topics[i], asked));
       const got: Partial<ILabState> = Object.assign({}, ...current);
       const jobs = got.jobs ? newest(got.jobs, this._state.jobs) : this._state.jobs;
+      const away = this._state.problem !== null;
       this._replace({ ...got, jobs, connection: 'connected', problem: null, lastSeen: this.now() });
+      if (away || this._follower.isBehind) {
+        void this._follower.catchUp();
+      }
     } catch (error) {
       const connection = isShutOut(error) ? 'refused' : 'lost';
       this._replace({ connection, problem: messageOf(error) });
@@ -168,9 +146,18 @@ export class LabManager implements ILabManager {
 
   /** One topic; my account is asked for by my name, which comes first. */
   private async _ask(topic: Topic): Promise<Partial<ILabState>> {
-    const known = this._state.me !== null || topic !== 'account';
-    const me = known ? {} : await fetchTopic('me', this._request, this._state, this.now());
+    if (topic === 'me') {
+      return this._askMe();
+    }
+    const me = topic === 'account' && this._state.me === null ? await this._askMe() : {};
     return fetchTopic(topic, this._request, { ...this._state, ...me }, this.now());
+  }
+
+  private _askMe(): Promise<Partial<ILabState>> {
+    this._me ??= fetchTopic('me', this._request, this._state, this.now()).finally(() => {
+      this._me = undefined;
+    });
+    return this._me;
   }
 
   private _replace(changes: Partial<ILabState>): void {
@@ -197,29 +184,24 @@ export class LabManager implements ILabManager {
     notices: []
   };
   private _asked = 0;
+  private _me: Promise<Partial<ILabState>> | undefined;
   private _polling = false;
-  private _seq: number | null = null;
-  private _restUntil = 0;
-  private _settling: ReturnType<typeof setTimeout> | undefined;
   private _frame: ReturnType<typeof setTimeout> | undefined;
   private readonly _answered = new Map<Topic, number>();
   private readonly _stale = new Set<Topic>();
   private readonly _changed = new Signal<ILabManager, ILabState>(this);
-  private readonly _gap = new Signal<ILabManager, void>(this);
-  private readonly _heard = new Signal<ILabManager, EventModel>(this);
-  private readonly _bus: LabManager.Events;
+  private readonly _follower: EventFollower;
   private readonly _now: () => number;
   private readonly _poll: Poll<void>;
+  private readonly _refresher = new Refresher(() => this._fetchStale());
   private readonly _request: LabRequest;
 }
 
 export namespace LabManager {
-  export type Events = ISignal<unknown, Event.Emission>;
-
   export interface IOptions {
     readonly request: LabRequest;
     /** Jupyter's event bus. */
-    readonly events: Events;
+    readonly events: EventBus;
     /** The lab's time; by default this computer's. */
     readonly now?: () => number;
     /** When not to re-ask; by default while the page is hidden. */

@@ -20,7 +20,8 @@ export interface IJobRow extends IRow {
 export function qpuRow(qpu: QpuModel, trans: TranslationBundle): IRow {
   const [state, tone] = qpuState(qpu, trans);
   const detail = [
-    trans._n('%1 qubit', '%1 qubits', qpu.num_qubits),
+    // None are known before its driver has said so.
+    qpu.num_qubits === 0 ? '' : trans._n('%1 qubit', '%1 qubits', qpu.num_qubits),
     qpu.simulator ? trans.__('simulator') : '',
     trans.__('%1 running, %2 waiting', qpu.running, qpu.queued)
   ];
@@ -29,6 +30,7 @@ export function qpuRow(qpu: QpuModel, trans: TranslationBundle): IRow {
 
 export function jobRow(job: JobModel, trans: TranslationBundle): IJobRow {
   const phases: Record<JobModel['phase'], [string, Tone]> = {
+    blocked: [trans.__('waiting for other jobs'), 'waiting'],
     queued: [trans.__('queued'), 'waiting'],
     assigned: [trans.__('starting'), 'waiting'],
     running: [trans.__('running'), 'active'],

@@ -5,6 +5,8 @@ import {
   LabShell
 } from '@jupyterlab/application';
 import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { IEditorServices } from '@jupyterlab/codeeditor';
+import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
@@ -14,14 +16,6 @@ import type { Widget } from '@lumino/widgets';
 import { PREFIX, tabAddress } from './address';
 import { labIcon } from './icon';
 import { ILabManager } from './tokens';
-
-/** What a page offers to tabs. */
-export interface IDesk {
-  readonly app: JupyterFrontEnd;
-  readonly trans: TranslationBundle;
-  readonly palette: ICommandPalette | null;
-  readonly restorer: ILayoutRestorer | null;
-}
 
 /** A kind of tab: one for the whole lab, or one for each value of an argument. */
 export interface ITab {
@@ -39,12 +33,16 @@ export interface ITab {
   readonly make: (value: string) => Promise<Widget | null>;
 }
 
-/** What the tabs of a plugin work with. */
+/** What the tabs of a plugin work with; null is what a page has not. */
 export interface IPage {
   readonly app: JupyterFrontEnd;
   readonly manager: ILabManager;
   readonly trans: TranslationBundle;
+  readonly palette: ICommandPalette | null;
+  readonly restorer: ILayoutRestorer | null;
   readonly stateDB: IStateDB | null;
+  readonly editors: IEditorServices | null;
+  readonly languages: IEditorLanguageRegistry | null;
 }
 
 /** A plugin that is a tab, or several. */
@@ -58,18 +56,28 @@ export function tabPlugin(
     description,
     autoStart: true,
     requires: [ILabManager],
-    optional: [ITranslator, ICommandPalette, ILayoutRestorer, IStateDB],
+    optional: [
+      ITranslator,
+      ICommandPalette,
+      ILayoutRestorer,
+      IStateDB,
+      IEditorServices,
+      IEditorLanguageRegistry
+    ],
     activate: (
       app: JupyterFrontEnd,
       manager: ILabManager,
       translator: ITranslator | null,
       palette: ICommandPalette | null,
       restorer: ILayoutRestorer | null,
-      stateDB: IStateDB | null
+      stateDB: IStateDB | null,
+      editors: IEditorServices | null,
+      languages: IEditorLanguageRegistry | null
     ) => {
       const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-      for (const tab of tabs({ app, manager, trans, stateDB })) {
-        addTab({ app, trans, palette, restorer }, tab);
+      const page = { app, manager, trans, palette, restorer, stateDB, editors, languages };
+      for (const tab of tabs(page)) {
+        addTab(page, tab);
       }
     }
   };
@@ -81,8 +89,7 @@ function hasTabs(app: JupyterFrontEnd): boolean {
 }
 
 /** Add the command that opens a tab, brings it to the front where it is open, and opens it again after a reload. */
-export function addTab(desk: IDesk, tab: ITab): void {
-  const { app, palette, restorer, trans } = desk;
+function addTab({ app, palette, restorer, trans }: IPage, tab: ITab): void {
   const { argument = '', command } = tab;
   const kind = `qpi-${command.slice(PREFIX.length)}`;
   const tracker = new WidgetTracker<MainAreaWidget>({ namespace: kind });

@@ -2,16 +2,9 @@ import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
+import type { IListener } from './events';
 import type { LabRequest } from './request';
-import type {
-  AccountModel,
-  BookingModel,
-  EventModel,
-  JobModel,
-  Me,
-  NoticeModel,
-  QpuModel
-} from './wire';
+import type { AccountModel, BookingModel, JobModel, Me, NoticeModel, QpuModel } from './wire';
 
 /** Whether what is shown is the lab's present state; refused: it answers, but not to this person any more. */
 export type Connection = 'connecting' | 'connected' | 'lost' | 'refused';
@@ -42,14 +35,14 @@ export interface ILabManager extends IDisposable {
   readonly state: ILabState;
   /** Emitted after `state` was replaced. */
   readonly changed: ISignal<ILabManager, ILabState>;
-  /** Every event of the lab that one may see, as it comes over Jupyter's event bus. */
-  readonly events: ISignal<ILabManager, EventModel>;
-  /** Emitted where events were lost: whoever follows them asks the lab anew. */
-  readonly gap: ISignal<ILabManager, void>;
   /** Ask the lab anything, as the person that uses this page. */
   readonly request: LabRequest;
   /** The lab's present time (ms since 1970), whatever this computer's clock says. */
   now(): number;
+  /** Tell `listener` of every event of the lab that one may see, until the answer is called. */
+  follow(listener: IListener): () => void;
+  /** Ask the lab who uses this page; rejects with its reason if it will not say. */
+  identify(): Promise<Me | null>;
   /** Ask the lab for everything now; resolves when the answer, or its absence, is in `state`. */
   refresh(): Promise<void>;
   /** Ask the lab to cancel a job; rejects with the lab's reason if it will not. */

@@ -1,11 +1,12 @@
+import { isOfJob, type JobEvent, newer, withEvent } from './jobs';
 import { isRefusal, type LabRequest } from './request';
 import type { ILabState } from './tokens';
 import type {
   AccountModel,
   BookingList,
-  EventModel,
   JobModel,
   JobPage,
+  LabEvent,
   Me,
   NoticeList,
   QpuList
@@ -21,72 +22,53 @@ const BOOKINGS = 200;
 const MY_BOOKINGS = 20;
 /** How far ahead everybody's bookings are looked at (ms). */
 const AHEAD = 7 * 86_400_000;
-const ENDED: readonly JobModel['status'][] = ['completed', 'failed', 'cancelled'];
 
 /** What an event may have changed in `state`. */
-export function topicsOf(event: EventModel, state: ILabState): readonly Topic[] {
-  switch (event.kind.split('.')[0]) {
-    case 'job':
-      return ofJob(event, state);
-    case 'qpu':
-      return waiting(state) ? ['qpus', 'jobs'] : ['qpus'];
-    case 'booking':
-    case 'session':
-      return waiting(state) ? ['bookings', 'qpus', 'jobs'] : ['bookings', 'qpus'];
-    case 'balance':
+export function topicsOf(event: LabEvent, state: ILabState): readonly Topic[] {
+  const waits = state.jobs.some(job => job.status === 'pending'); // others move it on
+  switch (event.kind) {
+    case 'job.progress':
+      return []; // the event says it all
+    case 'job.checked':
+    case 'job.edited':
+      return isMine(event, state) ? ['jobs'] : [];
+    case 'job.submitted':
+    case 'job.changed':
+    case 'job.deleted': {
+      const mine = isMine(event, state);
+      const topics: Topic[] = mine || waits ? ['qpus', 'jobs'] : ['qpus'];
+      return mine && event.data.ledger ? [...topics, 'account'] : topics;
+    }
+    case 'qpu.changed':
+      return waits ? ['qpus', 'jobs'] : ['qpus'];
+    case 'booking.changed':
+    case 'session.changed':
+      return waits ? ['bookings', 'qpus', 'jobs'] : ['bookings', 'qpus'];
+    case 'balance.changed':
+    case 'account.changed':
       return ['account'];
-    case 'notice':
+    case 'notice.changed':
       return ['notices'];
-    case 'person':
+    case 'person.changed':
+    case 'group.changed':
       return ['me', 'account'];
     default:
-      return []; // a time request, or what a newer lab tells
+      return []; // what only some tab shows, or a newer lab tells
   }
 }
 
-function ofJob(event: EventModel, state: ILabState): readonly Topic[] {
-  if (event.kind === 'job.progress') {
-    return []; // the event says it all
-  }
-  const mine = isMine(event, state);
-  if (event.kind === 'job.edited' || event.kind === 'job.checked') {
-    return mine ? ['jobs'] : [];
-  }
-  const topics: Topic[] = mine || waiting(state) ? ['qpus', 'jobs'] : ['qpus'];
-  return mine && 'ledger' in event.data ? [...topics, 'account'] : topics;
-}
-
-function isMine(event: EventModel, state: ILabState): boolean {
-  const owner = event.data.owner;
-  return state.me === null || owner === undefined || owner === state.me.user.name;
-}
-
-/** Whether a job of mine waits: what others do then changes its place and its reason. */
-function waiting(state: ILabState): boolean {
-  return state.jobs.some(job => job.status === 'pending');
-}
-
-export function hasEnded(job: JobModel): boolean {
-  return ENDED.includes(job.status);
+function isMine(event: JobEvent, { me }: ILabState): boolean {
+  return me === null || event.data.owner === me.user.name;
 }
 
 /** The jobs with what an event says of one of them; the same array where that is nothing new. */
-export function withEvent(jobs: readonly JobModel[], event: EventModel): readonly JobModel[] {
-  const { version, status, phase, progress, attempt } = event.data as Partial<JobModel>;
+export function withJobEvent(jobs: readonly JobModel[], event: LabEvent): readonly JobModel[] {
   const known = jobs.find(job => job.id === event.job_id);
-  if (!known || version === undefined || version <= known.version) {
+  if (known === undefined || !isOfJob(event)) {
     return jobs;
   }
-  const said = {
-    version,
-    status: status ?? known.status,
-    phase: phase ?? known.phase,
-    progress: progress ?? known.progress,
-    attempt: attempt ?? known.attempt,
-    qpu: event.qpu ?? known.qpu,
-    reason: phase === 'queued' ? known.reason : null
-  };
-  return jobs.map(job => (job === known ? { ...known, ...said } : job));
+  const job = withEvent(known, event);
+  return job === known ? jobs : jobs.map(one => (one === known ? job : one));
 }
 
 /** The jobs as fetched, but none older than what an event has said meanwhile. */
@@ -94,11 +76,8 @@ export function newest(
   fetched: readonly JobModel[],
   had: readonly JobModel[]
 ): readonly JobModel[] {
-  const versions = new Map(had.map(job => [job.id, job]));
-  return fetched.map(job => {
-    const known = versions.get(job.id);
-    return known && known.version > job.version ? known : job;
-  });
+  const known = new Map(had.map(job => [job.id, job]));
+  return fetched.map(job => newer(known.get(job.id), job));
 }
 
 /** Ask for one topic; the part of the state that it is. */

@@ -16,23 +16,442 @@ export interface ErrorBody {
   readonly error: JobError;
 }
 
+/** What was taken from an account, or given to it. */
+export interface LedgerLine {
+  readonly account: string;
+  readonly kind: 'grant' | 'hold' | 'refund' | 'settle';
+  readonly amount_s: number;
+}
+
 /**
- * One fact. `seq` is the database's own; `prev` is the reader's last before it, so that a gap
- * shows.
+ * What a row of a list shows of a job, what it cost and, in the events of one job, who had the
+ * attempt.
  */
-export interface EventModel {
+export interface JobData {
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly phase: 'assigned' | 'blocked' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
+  readonly attempt: number;
+  readonly version: number;
+  readonly checked: boolean;
+  readonly progress: number;
+  readonly name: string;
+  readonly owner: string;
+  readonly driver?: string;
+  readonly ledger?: readonly LedgerLine[];
+  readonly error?: JobError;
+  readonly driver_name?: string;
+  readonly family?: string;
+  readonly waits_for?: number;
+}
+
+/** A job is in the queue. Seen by its owner. */
+export interface JobSubmitted {
+  readonly kind: 'job.submitted';
   readonly seq: number;
   readonly prev: number;
   readonly at: string;
-  readonly kind: string;
+  readonly job_id: string;
+  readonly qpu: string | null;
+  readonly data: JobData;
+}
+
+/** A job that was submitted unchecked may run. Seen by its owner. */
+export interface JobChecked {
+  readonly kind: 'job.checked';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string;
+  readonly qpu: string | null;
+  readonly data: JobData;
+}
+
+/** A job was assigned, began, was lost, waits again or ended. Seen by its owner. */
+export interface JobChanged {
+  readonly kind: 'job.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string;
+  readonly qpu: string | null;
+  readonly data: JobData;
+}
+
+/** A running job is further. Seen by its owner. */
+export interface JobProgress {
+  readonly kind: 'job.progress';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string;
+  readonly qpu: string | null;
+  readonly data: JobData;
+}
+
+/** `changed` names the fields that were edited; their new values are here, too. */
+export interface JobEditData {
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly phase: 'assigned' | 'blocked' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
+  readonly attempt: number;
+  readonly version: number;
+  readonly checked: boolean;
+  readonly progress: number;
+  readonly name: string;
+  readonly owner: string;
+  readonly driver?: string;
+  readonly ledger?: readonly LedgerLine[];
+  readonly error?: JobError;
+  readonly driver_name?: string;
+  readonly family?: string;
+  readonly waits_for?: number;
+  readonly by: string;
+  readonly changed: readonly ('name' | 'project' | 'shared_with' | 'tags')[];
+  readonly tags?: readonly string[];
+  readonly project?: string;
+  readonly shared_with?: string | null;
+}
+
+/** A job has another name, tags, project or group that sees it. Seen by its owner. */
+export interface JobEdited {
+  readonly kind: 'job.edited';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string;
+  readonly qpu: string | null;
+  readonly data: JobEditData;
+}
+
+/** A job as it was last. */
+export interface JobDeletionData {
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly phase: 'assigned' | 'blocked' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
+  readonly attempt: number;
+  readonly version: number;
+  readonly checked: boolean;
+  readonly progress: number;
+  readonly name: string;
+  readonly owner: string;
+  readonly driver?: string;
+  readonly ledger?: readonly LedgerLine[];
+  readonly error?: JobError;
+  readonly driver_name?: string;
+  readonly family?: string;
+  readonly waits_for?: number;
+  readonly by: string;
+}
+
+/** A job that had ended is gone. Seen by its owner. */
+export interface JobDeleted {
+  readonly kind: 'job.deleted';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string;
+  readonly qpu: string | null;
+  readonly data: JobDeletionData;
+}
+
+/** `hold` and `by` are there where somebody switched it. */
+export interface QpuData {
+  readonly status: 'deleted' | 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly hold?: string | null;
+  readonly by?: string;
+}
+
+/** A QPU is new, came, went, was switched or deleted. Seen by everybody. */
+export interface QpuChanged {
+  readonly kind: 'qpu.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string;
+  readonly data: QpuData;
+}
+
+/**
+ * `started` and `stopped` are of simulators that the lab's server runs; `by` is empty for the lab
+ * itself.
+ */
+export interface DriverData {
+  readonly driver: string;
+  readonly action: 'disabled' | 'drained' | 'enabled' | 'linked' | 'registered' | 'renewed' | 'revoked' | 'started' | 'stopped' | 'unlinked';
+  readonly by: string;
+}
+
+/** A driver was registered, switched, drained, revoked, came or went. Seen by managers. */
+export interface DriverChanged {
+  readonly kind: 'driver.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string;
+  readonly data: DriverData;
+}
+
+/** The driver's name. */
+export interface DriverLogData {
+  readonly driver: string;
+}
+
+/** A driver has written into its log. Seen by managers. */
+export interface DriverLogged {
+  readonly kind: 'driver.logged';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string;
+  readonly data: DriverLogData;
+}
+
+/** A booking before or after a change; who it is of is there where the lab shows it to everybody. */
+export interface BookingOutline {
+  readonly version: number;
+  readonly qpu: string;
+  readonly start_at: string;
+  readonly end_at: string;
+  readonly mode: 'exclusive' | 'maintenance' | 'priority';
+  readonly status: 'booked' | 'deleted' | 'no_show' | 'released';
+  readonly series_id: string | null;
+  readonly slot_id: string | null;
+  readonly booked_by?: string;
+  readonly title?: string;
+  readonly invited?: readonly string[];
+}
+
+/**
+ * `before` is null for a new booking; `by` is null where the lab does not show people, empty for
+ * the lab.
+ */
+export interface BookingData {
+  readonly booking_id: string;
+  readonly action: 'changed' | 'created' | 'deleted' | 'no_show' | 'released';
+  readonly by: string | null;
+  readonly before: BookingOutline | null;
+  readonly after: BookingOutline;
+}
+
+/** A booking was made, moved, released, deleted or given back. Seen by everybody. */
+export interface BookingChanged {
+  readonly kind: 'booking.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string;
+  readonly data: BookingData;
+}
+
+/** `qpu` of the event and `group` say for what the rule is; null is for all. */
+export interface BookingRuleData {
+  readonly id: string;
+  readonly action: 'deleted' | 'set';
+  readonly group: string | null;
+}
+
+/** A rule that binds bookings was set or taken out. Seen by everybody. */
+export interface BookingRuleChanged {
+  readonly kind: 'booking_rule.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
   readonly job_id: string | null;
   readonly qpu: string | null;
-  readonly data: Readonly<Record<string, unknown>>;
+  readonly data: BookingRuleData;
+}
+
+/** `holder` and `reason` are there where the lab shows to everybody who has booked. */
+export interface SessionData {
+  readonly action: 'closed' | 'opened';
+  readonly session_id: string;
+  readonly holder?: string;
+  readonly reason?: string | null;
+}
+
+/** Somebody holds a QPU, or lets go of it. Seen by everybody. */
+export interface SessionChanged {
+  readonly kind: 'session.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string;
+  readonly data: SessionData;
+}
+
+/** The line of the ledger, and what is left after it. */
+export interface BalanceData {
+  readonly account: string;
+  readonly kind: 'grant' | 'hold' | 'refund' | 'settle';
+  readonly amount_s: number;
+  readonly balance_s: number;
+  readonly reason: string;
+  readonly by: string;
+}
+
+/**
+ * A grant, or what a session cost; what a job costs is in its own events. Seen by the account's
+ * people.
+ */
+export interface BalanceChanged {
+  readonly kind: 'balance.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: BalanceData;
+}
+
+/** `limited` is null where the lab's configuration says it. */
+export interface AccountData {
+  readonly account: string;
+  readonly limited: boolean | null;
+  readonly by: string;
+}
+
+/** An account was made limited or unlimited. Seen by the account's people. */
+export interface AccountChanged {
+  readonly kind: 'account.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: AccountData;
+}
+
+export interface TimeRequestData {
+  readonly id: string;
+  readonly account: string;
+  readonly person: string;
+  readonly seconds: number;
+  readonly status: 'approved' | 'pending' | 'rejected' | 'withdrawn';
+  readonly granted_s: number | null;
+  readonly by: string;
+}
+
+/** Somebody asks for QPU time, or was answered. Seen by that person. */
+export interface TimeRequestChanged {
+  readonly kind: 'time_request.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: TimeRequestData;
+}
+
+export interface NoticeData {
+  readonly id: string;
+  readonly action: 'begun' | 'changed' | 'created' | 'deleted' | 'dismissed';
+}
+
+/**
+ * A notice was made, changed or taken back, its time has begun, or one has dismissed it. Seen by
+ * its readers.
+ */
+export interface NoticeChanged {
+  readonly kind: 'notice.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: NoticeData;
+}
+
+export interface PersonData {
+  readonly name: string;
+  readonly by: string;
+}
+
+/** A person is new, or has other names, roles, groups or rights. Seen by that person. */
+export interface PersonChanged {
+  readonly kind: 'person.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: PersonData;
+}
+
+export interface GroupData {
+  readonly name: string;
+  readonly action: 'changed' | 'created' | 'deleted';
+  readonly by: string;
+}
+
+/** A group is new, has other members or another description, or is gone. Seen by managers. */
+export interface GroupChanged {
+  readonly kind: 'group.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: GroupData;
+}
+
+export interface TokenData {
+  readonly id: string;
+  readonly action: 'changed' | 'created' | 'revoked';
+  readonly by: string;
+}
+
+/** An API token was made, renamed, prolonged or revoked. Seen by whose it is. */
+export interface TokenChanged {
+  readonly kind: 'token.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: TokenData;
+}
+
+/** Who did what to whom. */
+export interface AuditData {
+  readonly who: string;
+  readonly action: string;
+  readonly subject: string;
+}
+
+/** The audit log has a new line. Seen by managers. */
+export interface AuditWritten {
+  readonly kind: 'audit.written';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: AuditData;
+}
+
+/** `progress` goes from 0 to 1. */
+export interface ReplayData {
+  readonly state: 'cancelled' | 'done' | 'failed' | 'running';
+  readonly progress: number;
+}
+
+/** A replay of the past begins, goes on or ends. Seen by who started it. */
+export interface ReplayChanged {
+  readonly kind: 'replay.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string | null;
+  readonly data: ReplayData;
 }
 
 /** `cursor` goes into `?after=`; it moves even where every event in between was somebody else's. */
 export interface EventPage {
-  readonly events: readonly EventModel[];
+  readonly events: readonly LabEvent[];
   readonly cursor: number;
 }
 
@@ -58,15 +477,13 @@ export interface JobModel {
   readonly version: number;
   readonly owner: string;
   readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
-  readonly phase: 'assigned' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
+  readonly phase: 'assigned' | 'blocked' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
   readonly qpu: string | null;
-  readonly name: string;
-  readonly tags: readonly string[];
   readonly priority: number;
   readonly attempt: number;
   readonly checked: boolean;
   readonly progress: number;
-  readonly format: 'openqasm2' | 'openqasm3' | 'qpy' | 'quantify-schedule';
+  readonly format: string;
   readonly num_circuits: number;
   readonly shots: number;
   readonly submitted_at: string;
@@ -80,10 +497,14 @@ export interface JobModel {
   readonly dataset: DatasetInfo | null;
   readonly origin: Readonly<Record<string, unknown>>;
   readonly retry_safe: boolean;
-  readonly project: string;
   readonly account: string;
-  readonly shared_with: string | null;
+  readonly family: string | null;
+  readonly parent: string | null;
   readonly counts: readonly Readonly<Record<string, number>>[] | null;
+  readonly name: string;
+  readonly tags: readonly string[];
+  readonly project: string;
+  readonly shared_with: string | null;
 }
 
 /**
@@ -131,7 +552,7 @@ export interface JobProvenance {
   readonly result: Readonly<Record<string, unknown>> | null;
 }
 
-/** One circuit as OpenQASM, or why it has no text. */
+/** One program as people read it, or why it has no text. */
 export interface CircuitText {
   readonly text: string | null;
   readonly name: string;
@@ -143,14 +564,17 @@ export interface ProgramText {
   readonly circuits: readonly CircuitText[];
   readonly total: number;
   readonly problem: string;
+  readonly as_sent: boolean;
+  readonly language: string;
+  readonly suffix: string;
 }
 
 /**
- * What to run. Text formats use `sources`, one circuit each; QPY uses `data` (base64), one file
- * each.
+ * What to run, in a format that a manifest lists: `sources` of a text format, or `data` (base64)
+ * of any.
  */
 export interface ProgramIn {
-  readonly format: 'openqasm2' | 'openqasm3' | 'qpy' | 'quantify-schedule';
+  readonly format: string;
   readonly sources?: readonly string[];
   readonly data?: readonly string[];
 }
@@ -172,14 +596,16 @@ export interface SubmitRequest {
   readonly program: ProgramIn;
   readonly options?: OptionsIn;
   readonly qpu?: string | null;
-  readonly name?: string;
-  readonly tags?: readonly string[];
   readonly priority?: number;
   readonly retry_safe?: boolean;
-  readonly project?: string;
   readonly group?: string | null;
-  readonly shared_with?: string | null;
   readonly origin?: OriginIn;
+  readonly after?: readonly string[];
+  readonly children?: readonly string[];
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly project?: string;
+  readonly shared_with?: string | null;
 }
 
 /**
@@ -213,6 +639,21 @@ export interface QpuList {
   readonly qpus: readonly QpuModel[];
 }
 
+/**
+ * One way to write a program. The fields travel in manifests; the methods are for whoever has the
+ * format's package.
+ */
+export interface ProgramFormat {
+  readonly name: string;
+  readonly noun: string;
+  readonly text: boolean;
+  readonly language: string;
+  readonly suffix: string;
+  readonly many: boolean;
+  readonly max_source_bytes: number;
+  readonly max_sources: number;
+}
+
 /** One calibrated operation on given qubits; duration in seconds, error as a probability. */
 export interface GateProperties {
   readonly gate: string;
@@ -237,6 +678,7 @@ export interface Manifest {
   readonly basis_gates: readonly string[];
   readonly coupling_map: readonly (readonly [number, number])[] | null;
   readonly formats: readonly string[];
+  readonly format_facts: readonly ProgramFormat[];
   readonly meas_levels: readonly number[];
   readonly meas_returns: readonly string[];
   readonly max_shots: number;
@@ -274,6 +716,7 @@ export interface QpuIn {
   readonly name: string;
   readonly kind?: 'device' | 'pool';
   readonly description?: string;
+  readonly num_qubits?: number | null;
 }
 
 /** `PATCH qpus/{name}`; what is left out stays. `hold` says why nothing runs; null lets go. */
@@ -289,6 +732,7 @@ export interface DriverIn {
   readonly name: string;
   readonly qpu: string;
   readonly monitor?: boolean;
+  readonly executor?: string;
 }
 
 /**
@@ -350,19 +794,19 @@ export interface BookingChange {
 
 /** One booking. `booked_by` and `title` are null where the lab keeps them private. */
 export interface BookingModel {
-  readonly id: string;
   readonly version: number;
   readonly qpu: string;
-  readonly booked_by: string | null;
   readonly start_at: string;
   readonly end_at: string;
   readonly mode: 'exclusive' | 'maintenance' | 'priority';
   readonly status: 'booked' | 'deleted' | 'no_show' | 'released';
+  readonly series_id: string | null;
+  readonly slot_id: string | null;
+  readonly id: string;
+  readonly booked_by: string | null;
   readonly title: string | null;
   readonly invited: readonly string[];
   readonly mine: boolean;
-  readonly series_id: string | null;
-  readonly slot_id: string | null;
   readonly timezone: string;
   readonly used_at: string | null;
   readonly created_at: string | null;
@@ -457,8 +901,10 @@ export interface SessionModel {
   readonly reason: string;
   readonly booking_id: string | null;
   readonly budget_s: number;
+  readonly idle_s: number;
   readonly held_s: number | null;
   readonly busy_s: number | null;
+  readonly mine: boolean;
 }
 
 export interface SessionList {
@@ -499,11 +945,11 @@ export interface GrantIn {
 
 /** One line of the ledger. */
 export interface EntryModel {
-  readonly seq: number;
-  readonly at: string;
   readonly account: string;
   readonly kind: 'grant' | 'hold' | 'refund' | 'settle';
   readonly amount_s: number;
+  readonly seq: number;
+  readonly at: string;
   readonly person: string;
   readonly qpu: string | null;
   readonly job_id: string | null;
@@ -577,6 +1023,7 @@ export interface UserModel {
   readonly groups: readonly string[];
   readonly source: string;
   readonly email: string;
+  readonly email_verified: boolean;
   readonly suspended_at: string | null;
   readonly created_at: string | null;
   readonly seen_at: string | null;
@@ -691,13 +1138,13 @@ export interface NoticeList {
   readonly notices: readonly NoticeModel[];
 }
 
-/** Who did what to whom. */
+/** A line of the audit log. */
 export interface AuditEntry {
-  readonly seq: number;
-  readonly at: string;
   readonly who: string;
   readonly action: string;
   readonly subject: string;
+  readonly seq: number;
+  readonly at: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
@@ -772,17 +1219,17 @@ export interface DriverLog {
 
 /** A driver of a QPU. `embedded`: a simulator that the lab's own server starts. */
 export interface DriverDetail {
-  readonly id: string;
   readonly name: string;
-  readonly qpu: string;
-  readonly monitor: boolean;
-  readonly host: string;
-  readonly version: string;
-  readonly places: number;
   readonly enabled: boolean;
   readonly linked: boolean;
-  readonly embedded: boolean;
+  readonly monitor: boolean;
+  readonly places: number;
+  readonly version: string;
   readonly hello_at: string | null;
+  readonly id: string;
+  readonly qpu: string;
+  readonly host: string;
+  readonly embedded: boolean;
   readonly created_at: string;
 }
 
@@ -793,11 +1240,26 @@ export interface DriverList {
 /** `POST simulators`: start one, now and with the lab. Without `qpu` its QPU is called as it is. */
 export interface SimulatorIn {
   readonly name: string;
-  readonly executor?: 'mock' | 'qiskit_aer';
+  readonly executor?: string;
   readonly qpu?: string | null;
   readonly options?: Readonly<Record<string, unknown>>;
   readonly places?: number;
   readonly description?: string;
+}
+
+/** An executor that is installed beside the server. */
+export interface ExecutorModel {
+  readonly name: string;
+  readonly package: string;
+  readonly description: string;
+  readonly formats: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly simulator: boolean | null;
+  readonly problem: string;
+}
+
+export interface ExecutorList {
+  readonly executors: readonly ExecutorModel[];
 }
 
 /** A simulator that the lab's server runs. `running`: it is kept alive; `linked`: it takes jobs. */
@@ -929,3 +1391,26 @@ export interface ReplayState {
   readonly in_force: Policy;
   readonly replay: ReplayModel | null;
 }
+
+export type LabEvent =
+  | JobSubmitted
+  | JobChecked
+  | JobChanged
+  | JobProgress
+  | JobEdited
+  | JobDeleted
+  | QpuChanged
+  | DriverChanged
+  | DriverLogged
+  | BookingChanged
+  | BookingRuleChanged
+  | SessionChanged
+  | BalanceChanged
+  | AccountChanged
+  | TimeRequestChanged
+  | NoticeChanged
+  | PersonChanged
+  | GroupChanged
+  | TokenChanged
+  | AuditWritten
+  | ReplayChanged;

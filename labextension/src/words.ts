@@ -38,19 +38,5 @@ export function duration(ms: number, trans: TranslationBundle): string {
   return minutes > 0 ? trans.__('%1 min %2 s', minutes, seconds) : trans.__('%1 s', seconds);
 }
 
-const PREFIXES: readonly (readonly [number, string])[] = [
-  [1, ''],
-  [1e-3, 'm'],
-  [1e-6, 'µ'],
-  [1e-9, 'n']
-];
-
-/** A figure with three digits and its unit's prefix: 0.000102 s is 102 µs. */
-export function figure(value: number, unit: string): string {
-  const found = PREFIXES.find(([factor]) => Math.abs(value) >= factor);
-  const [factor, prefix] = found ?? [1, ''];
-  return `${Number((value / factor).toPrecision(3))} ${prefix}${unit}`.trim();
-}
-
 export const starts = (booking: BookingModel): number => Date.parse(booking.start_at);
 export const ends = (booking: BookingModel): number => Date.parse(booking.end_at);

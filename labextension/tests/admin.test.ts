@@ -1,11 +1,11 @@
-import { Signal } from '@lumino/signaling';
+import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { concerns, SECTIONS, sectionsFor } from '../src/admin/sections';
+import { concerns } from '../src/admin/section';
+import { SECTIONS, sectionsFor } from '../src/admin/sections';
 import {
   answerOf,
   noticeOf,
   optionLines,
-  options,
   passwordIn,
   quietHours,
   quietLines,
@@ -15,32 +15,26 @@ import {
   touchedPart,
   userChangeOf
 } from '../src/admin/values';
-import { at, everything, type IPage, Listing, send, whole } from '../src/board/listing';
-import { follow } from '../src/board/live';
+import { everything, type IPage, Listing, whole } from '../src/board/listing';
+import { reloadOn } from '../src/board/rows';
+import { fieldsOf } from '../src/board/schema';
 import {
   amount,
   count,
   length,
   local,
-  moment,
+  momentIn,
   nameIn,
   names,
   seconds,
   touchedOf
 } from '../src/board/values';
 import type { LabRequest } from '../src/request';
-import type { Connection, ILabManager } from '../src/tokens';
-import type { EventModel } from '../src/wire';
+import { at, send } from '../src/send';
+import type { LabEvent } from '../src/wire';
+import { FakeEvents, event as said } from './faults';
 
-const event = (kind: string): EventModel => ({
-  seq: 1,
-  prev: 0,
-  at: '2030-01-01T00:00:00Z',
-  kind,
-  job_id: null,
-  qpu: null,
-  data: {}
-});
+const event = (kind: LabEvent['kind']) => said({ kind });
 
 /** A page's answers, given when the test says so. */
 function held<T>() {
@@ -58,7 +52,7 @@ describe('sections', () => {
   it('are those that the permissions allow', () => {
     expect(sectionsFor(['qpus:read', 'jobs:submit'])).toEqual([]);
     expect(sectionsFor(['qpus:operate', 'audit:read'])).toEqual(['qpus', 'audit', 'config']);
-    expect(sectionsFor(SECTIONS.map(({ permission }) => permission))).toHaveLength(SECTIONS.length);
+    expect(sectionsFor(Object.values(SECTIONS))).toEqual(Object.keys(SECTIONS));
   });
 
   it('are asked anew for what concerns them', () => {
@@ -66,6 +60,8 @@ describe('sections', () => {
     expect(concerns('notices', event('notice.changed'))).toBe(true);
     expect(concerns('notices', event('job.progress'))).toBe(false);
     expect(concerns('audit', event('qpu.changed'))).toBe(false);
+    expect(concerns('audit', event('audit.written'))).toBe(true);
+    expect(concerns('rules', event('booking_rule.changed'))).toBe(true);
   });
 });
 
@@ -139,58 +135,65 @@ describe('Listing', () => {
   });
 });
 
-/** A lab that says what the test says. */
-function followed() {
-  const lab = { state: { connection: 'connected' } } as ILabManager;
-  const events = new Signal<ILabManager, EventModel>(lab);
-  const gap = new Signal<ILabManager, void>(lab);
-  const changed = new Signal<ILabManager, ILabManager['state']>(lab);
-  const become = (connection: Connection) => {
-    Object.assign(lab, { state: { connection } });
-    changed.emit(lab.state);
-  };
-  return { lab: Object.assign(lab, { events, gap, changed }), events, gap, become };
-}
+describe('rows', () => {
+  let events: FakeEvents;
+  const reload = vi.fn(async () => undefined);
+  const ofQpus = (event: LabEvent) => concerns('qpus', event);
+  const passes = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-describe('what the lab tells', () => {
-  beforeEach(() => void vi.useFakeTimers());
+  beforeEach(() => {
+    vi.useFakeTimers();
+    reload.mockClear();
+    events = new FakeEvents();
+  });
   afterEach(() => void vi.useRealTimers());
 
-  it('reloads a section once for a burst, and not after it is left', async () => {
-    const { lab, events } = followed();
-    const reload = vi.fn(async () => undefined);
-    const leave = follow(lab, event => concerns('qpus', event), reload);
+  it('are asked for once after a burst of events, and not after they are left', async () => {
+    const leave = reloadOn(events, ofQpus, reload);
     for (let n = 0; n < 20; n += 1) {
-      events.emit(event('qpu.changed'));
-      events.emit(event('job.progress'));
+      events.say({ kind: 'qpu.changed' });
+      events.say({ kind: 'job.progress' });
     }
-    await vi.advanceTimersByTimeAsync(1000);
+    await passes(1000);
     expect(reload).toHaveBeenCalledTimes(1);
     leave();
-    events.emit(event('qpu.changed'));
-    await vi.advanceTimersByTimeAsync(1000);
+    events.say({ kind: 'qpu.changed' });
+    await passes(1000);
     expect(reload).toHaveBeenCalledTimes(1);
   });
 
-  it('reloads a section where events were lost, and when the lab is back', async () => {
-    const { lab, gap, become } = followed();
-    const reload = vi.fn(async () => undefined);
-    const leave = follow(lab, () => false, reload);
-    become('connected');
-    await vi.advanceTimersByTimeAsync(1000);
-    expect(reload).toHaveBeenCalledTimes(0);
-    gap.emit();
-    await vi.advanceTimersByTimeAsync(1000);
+  it('are asked for while it pours, but not at each drop', async () => {
+    const leave = reloadOn(events, ofQpus, reload);
+    for (let n = 0; n < 100; n += 1) {
+      events.say({ kind: 'qpu.changed' });
+      events.say({ kind: 'notice.changed' });
+      await passes(10);
+    }
+    await passes(1000);
+    expect(reload.mock.calls.length).toBeGreaterThanOrEqual(3);
+    expect(reload.mock.calls.length).toBeLessThanOrEqual(5);
+    leave();
+    events.say({ kind: 'qpu.changed' });
+    await events.lose();
+    await passes(1000);
+    expect(reload.mock.calls.length).toBeLessThanOrEqual(5);
+  });
+
+  it('are asked for anew where events were lost, and when the lab is back', async () => {
+    const leave = reloadOn(events, () => false, reload);
+    await events.lose();
+    await passes(1000);
     expect(reload).toHaveBeenCalledTimes(1);
-    become('lost');
-    become('connected');
-    await vi.advanceTimersByTimeAsync(1000);
+    events.say({ kind: 'qpu.changed' });
+    await passes(1000);
+    expect(reload).toHaveBeenCalledTimes(1);
+    await events.back();
+    await passes(1000);
     expect(reload).toHaveBeenCalledTimes(2);
     leave();
-    become('lost');
-    become('connected');
-    gap.emit();
-    await vi.advanceTimersByTimeAsync(1000);
+    await events.back();
+    await events.lose();
+    await passes(1000);
     expect(reload).toHaveBeenCalledTimes(2);
   });
 });
@@ -263,35 +266,62 @@ describe('forms', () => {
   });
 
   it('read moments and write them back', () => {
-    expect(moment({ at: '' }, 'at')).toBeNull();
+    expect(momentIn({ at: '' }, 'at')).toBeNull();
     const iso = '2030-01-01T09:30:00.000Z';
-    expect(moment({ at: local(iso) }, 'at')).toBe(iso);
+    expect(momentIn({ at: local(iso) }, 'at')).toBe(iso);
     expect(local(null)).toBe('');
   });
 
-  it("read an executor's options", () => {
-    const read = options('num_qubits = 5\n\ncoupling=ring\nnoise_model = {"readout": 0.02}');
-    expect(read).toEqual({ num_qubits: 5, coupling: 'ring', noise_model: { readout: 0.02 } });
-    expect(options(optionLines(read))).toEqual(read);
-    expect(() => options('five qubits')).toThrow('write name = value');
+  const schema = {
+    required: ['config'],
+    properties: {
+      num_qubits: { type: 'integer', default: 5, description: 'qubits', minimum: 1 },
+      coupling: { enum: ['line', 'ring'], default: 'line' },
+      noise_model: { type: 'object' },
+      deep: { type: 'boolean', default: false },
+      config: { type: 'string' }
+    }
+  };
+
+  it("have a field for each of an executor's options", () => {
+    const fields = fieldsOf(schema, nullTranslator.load('x'));
+    expect(fields.map(({ label, hint }) => [label, hint])).toEqual([
+      ['num_qubits', 'Qubits. Default: 5'],
+      ['coupling', 'Default: line'],
+      ['noise_model', 'As JSON.'],
+      ['deep', 'Default: false'],
+      ['config', '']
+    ]);
+    expect(fields[1]?.choices?.map(one => one.value)).toEqual(['', 'line', 'ring']);
+    expect(fields.map(field => field.required)).toEqual([false, false, false, false, true]);
   });
 
-  it('make a simulator', () => {
+  it('make a simulator of what was filled in', () => {
     const values = {
       name: 'small',
       executor: 'mock',
       places: '2',
       qpu: '',
-      options: 'num_qubits=3'
+      'option num_qubits': '3',
+      'option coupling': 'ring',
+      'option noise_model': '{"readout": 0.02}',
+      'option deep': 'true',
+      'option config': '5',
+      'option gone': 'of another executor'
     };
-    expect(simulatorOf(values)).toEqual({
-      name: 'small',
-      executor: 'mock',
-      places: 2,
-      options: { num_qubits: 3 },
-      description: ''
-    });
-    expect(simulatorOf({ ...values, qpu: 'chip' }).qpu).toBe('chip');
+    const options = {
+      num_qubits: 3,
+      coupling: 'ring',
+      noise_model: { readout: 0.02 },
+      deep: true,
+      config: '5'
+    };
+    const made = { name: 'small', executor: 'mock', places: 2, options, description: '' };
+    expect(simulatorOf(values, schema)).toEqual(made);
+    expect(simulatorOf({ ...values, qpu: 'chip' }, schema).qpu).toBe('chip');
+    const wrong = { ...values, 'option num_qubits': 'three' };
+    expect(() => simulatorOf(wrong, schema)).toThrow('cannot be read as num_qubits');
+    expect(optionLines({ a: 'b', c: [1] })).toBe('a = b\nc = [1]');
   });
 
   it('make a notice for everybody', () => {

@@ -1,16 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { News } from '../src/around/news';
-import { DEFAULTS, LabSettings, logoAddress } from '../src/around/settings';
+import { Notifier } from '../src/around/notifier';
+import { DEFAULTS, LabSettings } from '../src/around/settings';
 import { formatOf, submission } from '../src/around/submission';
 import { LabManager } from '../src/manager';
+import { logoAddress } from '../src/side/model';
 import { booking, FakeBus, FakeLab, job } from './faults';
 
-describe('News', () => {
+describe('Notifier', () => {
   let lab: FakeLab;
   let manager: LabManager;
   let told: string[];
-  let news: News;
+  let notifier: Notifier;
 
   beforeEach(async () => {
     vi.useFakeTimers({ now: Date.parse('2026-01-01T09:59:00Z') });
@@ -23,7 +24,7 @@ describe('News', () => {
       standby: 'never'
     });
     told = [];
-    news = new News(manager, {
+    notifier = new Notifier(manager, {
       jobEnded: ended => told.push(`${ended.id} ${ended.status}`),
       bookingBegan: began => told.push(`${began.id} began`)
     });
@@ -31,7 +32,7 @@ describe('News', () => {
   });
 
   afterEach(() => {
-    news.dispose();
+    notifier.dispose();
     manager.dispose();
     vi.useRealTimers();
   });

@@ -5,9 +5,9 @@ import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { cellAt, cellEnd, movedBy } from '../src/calendar/cell';
-import { crowded } from '../src/calendar/crowd';
+import { clustered } from '../src/calendar/clusters';
+import { CalendarController } from '../src/calendar/controller';
 import { dayAt, pageTitle, turned, windowOf } from '../src/calendar/days';
-import { CalendarDesk } from '../src/calendar/desk';
 import { byClock, changeOf, draftOf, newDraft, rebookings, requestOf } from '../src/calendar/draft';
 import { keep, recall } from '../src/calendar/memory';
 import { CalendarModel } from '../src/calendar/model';
@@ -16,38 +16,30 @@ import { tonesOf } from '../src/calendar/words';
 import { momentOf, roundedUp, timesShown, wallTime, zoneChoices } from '../src/calendar/zones';
 import { LabError, type LabRequest } from '../src/request';
 import type { ILabManager, ILabState } from '../src/tokens';
-import type { BookingModel, EventModel } from '../src/wire';
+import type { BookingModel } from '../src/wire';
+import { booking as anyBooking, FakeEvents, type ISaid } from './faults';
 
 const BERLIN = 'Europe/Berlin';
 const WINDOW = { start_at: '2030-01-07T00:00:00Z', end_at: '2030-01-14T00:00:00Z' };
 
-const booking = (changes: Partial<BookingModel> = {}): BookingModel => ({
-  id: 'b1',
-  version: 3,
-  qpu: 'q1',
-  booked_by: 'ada',
-  start_at: '2030-01-07T09:00:00Z',
-  end_at: '2030-01-07T11:00:00Z',
-  mode: 'priority',
-  status: 'booked',
-  title: 'Rabi',
-  invited: [],
-  mine: true,
-  series_id: null,
-  slot_id: null,
-  timezone: 'UTC',
-  used_at: null,
-  created_at: null,
-  changed_at: null,
-  ...changes
-});
+const booking = (changes: Partial<BookingModel> = {}): BookingModel =>
+  anyBooking({
+    version: 3,
+    qpu: 'q1',
+    start_at: '2030-01-07T09:00:00Z',
+    end_at: '2030-01-07T11:00:00Z',
+    mode: 'priority',
+    title: 'Rabi',
+    mine: true,
+    ...changes
+  });
 
 /** The lab's manager, spoken for by the test: `answers` by "METHOD path", without the query. */
 class FakeManager {
   readonly state = { connection: 'connected' } as ILabState;
   readonly changed = new Signal<ILabManager, ILabState>(this as unknown as ILabManager);
-  readonly events = new Signal<ILabManager, EventModel>(this as unknown as ILabManager);
-  readonly gap = new Signal<ILabManager, void>(this as unknown as ILabManager);
+  readonly events = new FakeEvents();
+  readonly follow = this.events.follow;
   readonly asked: { line: string; body: unknown }[] = [];
   readonly answers: Record<string, () => unknown> = {
     'GET bookings': () => ({ bookings: [], next: null, cut_at: null })
@@ -58,9 +50,8 @@ class FakeManager {
     return (await this.answers[line.split('?')[0] ?? '']?.()) as T;
   };
 
-  hear(event: Partial<EventModel>): void {
-    const whole = { seq: 1, prev: 0, kind: 'booking.changed', data: {}, ...event } as EventModel;
-    this.events.emit(whole);
+  hear(said: ISaid): void {
+    this.events.say({ kind: 'booking.changed', ...said });
   }
 
   now(): number {
@@ -107,7 +98,7 @@ describe('CalendarModel', () => {
     });
   });
 
-  const changed = (id: string, before: unknown, after: unknown): Partial<EventModel> => ({
+  const changed = (id: string, before: object | null, after: object): ISaid => ({
     data: { booking_id: id, before, after }
   });
 
@@ -201,16 +192,13 @@ describe('CalendarModel', () => {
   });
 
   it('reads again after a gap in the events', async () => {
-    lab.gap.emit();
+    await lab.events.lose();
     await vi.advanceTimersByTimeAsync(200);
     expect(lab.reads).toBe(2);
   });
 
   it('reads again when the connection is back', async () => {
-    lab.changed.emit({ ...lab.state, connection: 'lost' });
-    await vi.advanceTimersByTimeAsync(200);
-    expect(lab.reads).toBe(1);
-    lab.changed.emit(lab.state);
+    await lab.events.back();
     await vi.advanceTimersByTimeAsync(200);
     expect(lab.reads).toBe(2);
   });
@@ -274,7 +262,7 @@ describe('CalendarModel', () => {
   it('is silent once disposed', async () => {
     model.dispose();
     lab.hear(changed('b1', null, booking()));
-    lab.gap.emit();
+    await lab.events.lose();
     await vi.advanceTimersByTimeAsync(1000);
     expect(lab.asked).toHaveLength(1);
   });
@@ -404,7 +392,7 @@ describe('habits', () => {
   });
 });
 
-describe('the desk', () => {
+describe('the controller', () => {
   const trans = nullTranslator.load('qpi-jupyter');
   const open = (habits = {}) => {
     const lab = new FakeManager();
@@ -412,7 +400,7 @@ describe('the desk', () => {
     return {
       lab,
       model,
-      desk: new CalendarDesk(model, trans, () => {}, { zone: 'UTC', ...habits })
+      controller: new CalendarController(model, trans, () => {}, { zone: 'UTC', ...habits })
     };
   };
   const hour = (start: string, end: string) => ({
@@ -421,77 +409,80 @@ describe('the desk', () => {
   });
 
   it("begins at the lab's today, whatever this computer's clock says", () => {
-    const { desk } = open({ view: 'day' });
-    expect(desk.state).toMatchObject({ view: 'day', day: '2030-01-08', hidden: [] });
-    desk.turn(3);
-    expect(desk.state.day).toBe('2030-01-11');
-    desk.goToday();
-    expect(desk.state.day).toBe('2030-01-08');
-    expect(desk.habits).toMatchObject({ view: 'day', hidden: [] });
+    const { controller } = open({ view: 'day' });
+    expect(controller.state).toMatchObject({ view: 'day', day: '2030-01-08', hidden: [] });
+    controller.turn(3);
+    expect(controller.state.day).toBe('2030-01-11');
+    controller.goToday();
+    expect(controller.state.day).toBe('2030-01-08');
+    expect(controller.habits).toMatchObject({ view: 'day', hidden: [] });
   });
 
   it('refuses a time that has passed, and leaves out what has passed of one', () => {
-    const { desk } = open();
-    desk.draw('q1', hour('10:00', '12:00'));
-    expect(desk.state).toMatchObject({ draft: null });
-    expect(desk.state.refusal?.message).toContain('has passed');
-    desk.draw('q1', hour('11:30', '13:00'));
-    expect(desk.state.draft).toMatchObject({ start: '2030-01-08T12:00', end: '2030-01-08T13:00' });
-    expect(desk.state.refusal).toBeNull();
+    const { controller } = open();
+    controller.draw('q1', hour('10:00', '12:00'));
+    expect(controller.state).toMatchObject({ draft: null });
+    expect(controller.state.refusal?.message).toContain('has passed');
+    controller.draw('q1', hour('11:30', '13:00'));
+    expect(controller.state.draft).toMatchObject({
+      start: '2030-01-08T12:00',
+      end: '2030-01-08T13:00'
+    });
+    expect(controller.state.refusal).toBeNull();
   });
 
   it('asks for the next free hour from the time of the lab on', async () => {
-    const { lab, desk } = open();
+    const { lab, controller } = open();
     const free = { qpu: 'q1', ...hour('12:00', '13:00') };
     lab.answers['GET bookings/next-free'] = () => free;
     lab.answers['POST bookings'] = () => ({ bookings: [booking()], next: null });
-    await desk.bookNextHour(['q1']);
+    await controller.bookNextHour(['q1']);
     expect(lab.asked[0]?.line).toContain(encodeURIComponent('2030-01-08T12:00:00.000Z'));
   });
 
   it('keeps what was typed when the clock is switched, and when the lab is away', async () => {
-    const { lab, desk } = open();
-    desk.draw('q1', hour('14:00', '15:00'));
-    desk.edit({ title: 'Rabi' });
-    desk.setZone(BERLIN);
-    expect(desk.state.draft).toMatchObject({ title: 'Rabi', start: '2030-01-08T15:00' });
+    const { lab, controller } = open();
+    controller.draw('q1', hour('14:00', '15:00'));
+    controller.edit({ title: 'Rabi' });
+    controller.setZone(BERLIN);
+    expect(controller.state.draft).toMatchObject({ title: 'Rabi', start: '2030-01-08T15:00' });
     lab.answers['POST bookings'] = () => {
       throw new ServerConnection.NetworkError(new TypeError('Failed to fetch'));
     };
-    await desk.save();
-    expect(desk.state.refusal?.message).toContain('does not answer');
+    await controller.save();
+    expect(controller.state.refusal?.message).toContain('does not answer');
     lab.answers['POST bookings'] = () => {
       throw new ServerConnection.ResponseError(new Response(null, { status: 403 }), 'Forbidden');
     };
-    await desk.save();
-    expect(desk.state.refusal?.message).toContain('signed out');
-    expect(desk.state.draft?.title).toBe('Rabi');
+    await controller.save();
+    expect(controller.state.refusal?.message).toContain('signed out');
+    expect(controller.state.draft?.title).toBe('Rabi');
   });
 
   it('asks how much of a series is moved, and puts it back where one changes one’s mind', async () => {
-    const { lab, desk } = open();
+    const { lab, controller } = open();
     const repeats = booking({ series_id: 's' });
     let reverted = 0;
     const revert = () => (reverted += 1);
-    await desk.move(repeats, hour('14:00', '15:00'), revert);
-    desk.dismiss();
-    expect([reverted, lab.asked.length, desk.state.question]).toEqual([1, 0, null]);
+    await controller.move(repeats, hour('14:00', '15:00'), revert);
+    controller.dismiss();
+    expect([reverted, lab.asked.length, controller.state.question]).toEqual([1, 0, null]);
     lab.answers['PATCH bookings/b1'] = () => repeats;
-    await desk.move(repeats, hour('14:00', '15:00'), revert);
-    desk.state.question?.take('following');
+    await controller.move(repeats, hour('14:00', '15:00'), revert);
+    controller.state.question?.take('following');
     await vi.waitFor(() => expect(lab.asked).toHaveLength(1));
     expect(lab.asked[0]?.line).toBe('PATCH bookings/b1?series=following');
   });
 
   it('puts a booking back that the lab did not let go', async () => {
-    const { lab, desk } = open();
+    const { lab, controller } = open();
     lab.answers['PATCH bookings/b1'] = () => {
       throw new Error('The booking has changed since version 3: read it again.');
     };
     const revert = vi.fn();
-    await desk.move(booking(), hour('14:00', '15:00'), revert);
+    await controller.move(booking(), hour('14:00', '15:00'), revert);
     expect(revert).toHaveBeenCalledOnce();
-    expect(desk.state.refusal?.message).toContain('has changed');
+    expect(controller.state.refusal?.message).toContain('has changed');
   });
 });
 
@@ -529,15 +520,17 @@ describe('a full week', () => {
   );
 
   it('is drawn as it is while that is quick', () => {
-    expect(crowded(short, 2000)).toEqual({ single: short, crowds: [] });
+    expect(clustered(short, 2000)).toEqual({ single: short, clusters: [] });
   });
 
   it('puts short bookings together, never mine, and loses none', () => {
-    const { single, crowds } = crowded(short, 150);
-    expect(single.length + crowds.length).toBeLessThanOrEqual(150);
+    const { single, clusters } = clustered(short, 150);
+    expect(single.length + clusters.length).toBeLessThanOrEqual(150);
     expect(single.filter(one => one.mine)).toHaveLength(13);
-    expect(single.length + crowds.reduce((sum, crowd) => sum + crowd.count, 0)).toBe(1260);
-    expect(crowds.every(crowd => crowd.count > 1 && crowd.start_at < crowd.end_at)).toBe(true);
+    expect(single.length + clusters.reduce((sum, cluster) => sum + cluster.count, 0)).toBe(1260);
+    expect(clusters.every(cluster => cluster.count > 1 && cluster.start_at < cluster.end_at)).toBe(
+      true
+    );
   });
 });
 

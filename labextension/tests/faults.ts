@@ -1,12 +1,14 @@
 import type { Event } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
+import { EventFollower } from '../src/events';
 import type { LabRequest } from '../src/request';
+import type { ILabManager } from '../src/tokens';
 import type {
   AccountModel,
   BookingModel,
-  EventModel,
   JobModel,
+  LabEvent,
   Me,
   NoticeModel,
   QpuModel
@@ -56,7 +58,8 @@ export class FakeLab {
       },
       notices: { notices: this.notices },
       accounts: this.account,
-      me: this.me
+      me: this.me,
+      events: { events: [], cursor: 0 }
     };
     return answers[first];
   }
@@ -100,6 +103,8 @@ export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   owner: 'ada',
   status: 'pending',
   phase: 'queued',
+  family: null,
+  parent: null,
   qpu: 'sim-a',
   name: '',
   tags: [],
@@ -136,6 +141,7 @@ export const me = (name = 'ada'): Me => ({
     groups: [],
     source: 'local',
     email: '',
+    email_verified: false,
     suspended_at: null,
     created_at: null,
     seen_at: null
@@ -164,13 +170,62 @@ export const booking = (changes: Partial<BookingModel> = {}): BookingModel => ({
   ...changes
 });
 
-export const event = (changes: Partial<EventModel> = {}): EventModel => ({
-  seq: 1,
-  prev: 0,
-  at: '2026-01-01T00:00:00Z',
-  kind: 'job.changed',
-  job_id: null,
-  qpu: null,
-  data: {},
-  ...changes
-});
+/** What events say of a job. */
+const { status, phase, attempt, version, checked, progress, name, owner } = job();
+const JOB_DATA = { status, phase, attempt, version, checked, progress, name, owner };
+
+/** What a test says of an event: of its data, what matters. */
+export interface ISaid {
+  readonly seq?: number;
+  readonly prev?: number;
+  readonly at?: string;
+  readonly kind?: LabEvent['kind'] | 'something.new';
+  readonly job_id?: string | null;
+  readonly qpu?: string | null;
+  readonly data?: object;
+}
+
+export const event = (said: ISaid = {}): LabEvent =>
+  ({
+    seq: 1,
+    prev: 0,
+    at: '2026-01-01T00:00:00Z',
+    kind: 'job.changed',
+    job_id: null,
+    qpu: null,
+    ...said,
+    data: { ...(said.kind?.startsWith('job.') !== false && JOB_DATA), ...said.data }
+  }) as LabEvent;
+
+/** The events of a manager, as its readers follow them. */
+export class FakeEvents {
+  private readonly _bus = new FakeBus();
+  private readonly _follower: EventFollower;
+  private _seq = 0;
+
+  constructor(request: LabRequest = async () => ({ events: [], cursor: 0 }) as never) {
+    this._follower = new EventFollower(this._bus.stream, request);
+  }
+
+  readonly follow: ILabManager['follow'] = listener => this._follower.follow(listener);
+
+  /** The next event, or the one with that `seq`. */
+  say(said: ISaid): void {
+    const { seq = this._seq + 1 } = said;
+    this._bus.say({ ...event({ prev: this._seq, ...said, seq }) });
+    this._seq = seq;
+  }
+
+  /** Lose some, which the lab does not know either. */
+  async lose(): Promise<void> {
+    this.say({ kind: 'something.new' });
+    this._seq += 3;
+    this.say({ kind: 'something.new' });
+    await Promise.resolve();
+  }
+
+  /** The lab was away, and is back. */
+  back(): Promise<void> {
+    return this._follower.catchUp();
+  }
+}

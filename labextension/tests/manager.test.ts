@@ -2,8 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { LabManager } from '../src/manager';
 import { LabError } from '../src/request';
-import type { EventModel } from '../src/wire';
-import { event, FakeBus, FakeLab, job, me, qpu } from './faults';
+import { event, FakeBus, FakeLab, type ISaid, job, me, qpu } from './faults';
 
 /** Waits for `promise` while the fake clock takes the step that it needs. */
 async function done(promise: Promise<void>): Promise<void> {
@@ -32,9 +31,9 @@ describe('LabManager', () => {
   });
 
   /** The next event without a gap before it. */
-  function tell(kind: string, more: Partial<EventModel> = {}): void {
+  function tell(kind: NonNullable<ISaid['kind']>, more: ISaid = {}): void {
     seq += 1;
-    bus.say({ ...event({ seq, prev: seq - 1, kind }), ...more });
+    bus.say({ ...event({ seq, prev: seq - 1, kind, ...more }) });
   }
 
   /** Which of the lab's lists were asked for in `since`. */
@@ -78,7 +77,7 @@ describe('LabManager', () => {
     expect(manager.state.jobs[0]).toMatchObject({ version: 5, phase: 'cancelling' });
   });
 
-  it.each([
+  it.each<[NonNullable<ISaid['kind']>, object, string[]]>([
     ['qpu.changed', {}, ['qpus']],
     ['booking.changed', {}, ['bookings', 'bookings', 'qpus']],
     ['balance.changed', {}, ['accounts']],
@@ -124,7 +123,7 @@ describe('LabManager', () => {
 
   it('asks for everything after a gap, and tells its readers', async () => {
     const gaps: number[] = [];
-    manager.gap.connect(() => gaps.push(seq));
+    manager.follow({ heard: () => undefined, missed: () => gaps.push(seq) });
     tell('notice.changed');
     expect(gaps).toEqual([]);
     seq += 3; // these were lost

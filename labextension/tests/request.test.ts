@@ -1,6 +1,7 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { describe, expect, it } from 'vitest';
 
+import { messageAt } from '../src/messageat';
 import { labRequest } from '../src/request';
 
 /** A lab that gives `answer`, and the addresses that it was asked at. */
@@ -39,5 +40,40 @@ describe('labRequest', () => {
   it("says what a proxy said, whose answer is not the lab's", async () => {
     const page = () => new Response('<h1>oh</h1>', { status: 502, statusText: 'Bad Gateway' });
     await expect(lab(page).request('qpus')).rejects.toThrow('Bad Gateway');
+  });
+});
+
+describe('messageAt', () => {
+  const labels = { new: 'New password', max_ahead: 'Bookings ahead', quiet: 'Quiet hours' };
+  const said = async (message: string, field: unknown) => {
+    const error = { kind: 'Rejected', code: 'bad_request', message, data: { field } };
+    const { request } = lab(() => Response.json({ error }, { status: 400 }));
+    return messageAt(await request('x').catch((refusal: unknown) => refusal), labels);
+  };
+
+  it.each([
+    [
+      'new must have at least 10 characters.',
+      'new',
+      '“New password” must have at least 10 characters.'
+    ],
+    [
+      'rule.max_ahead must be a whole number.',
+      'rule.max_ahead',
+      '“Bookings ahead” must be a whole number.'
+    ],
+    ['rule.quiet[0].start must be a time.', 'rule.quiet[0].start', '“Quiet hours” must be a time.']
+  ])('says what the form calls the field: %s', async (message, field, expected) => {
+    expect(await said(message, field)).toBe(expected);
+  });
+
+  it.each([
+    ['This is not your current password.', 'current'],
+    ['seconds must be a number.', 'seconds'],
+    ['newer is better.', 'new'],
+    ['constructor is unknown.', 'constructor'],
+    ['No field at all.', undefined]
+  ])('leaves what names no field of the form: %s', async (message, field) => {
+    expect(await said(message, field)).toBe(message);
   });
 });

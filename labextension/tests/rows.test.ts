@@ -17,6 +17,12 @@ describe('qpuRow', () => {
     });
   });
 
+  it('counts no qubits before its driver has said how many there are', () => {
+    expect(qpuRow(qpu({ num_qubits: 0, simulator: false }), trans).detail).toBe(
+      '1 running, 0 waiting'
+    );
+  });
+
   it('marks an offline one', () => {
     expect(qpuRow(qpu({ status: 'offline' }), trans)).toMatchObject({
       state: 'offline',

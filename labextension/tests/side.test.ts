@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { headline } from '../src/side/figures';
 import { balanceText, nextBooking, qpuCard, sideJob } from '../src/side/model';
-import { duration, figure } from '../src/words';
+import { quantity } from '../src/units';
+import { duration } from '../src/words';
 import { booking, job, qpu } from './faults';
 
 const trans = nullTranslator.load('qpi-jupyter');
@@ -155,7 +156,7 @@ describe('words', () => {
   });
 
   it('gives figures their prefix', () => {
-    expect([figure(1.02e-4, 's'), figure(0, 's'), figure(4.2, 'K')]).toEqual([
+    expect([quantity(1.02e-4, 's', 3), quantity(0, 's', 3), quantity(4.2, 'K', 3)]).toEqual([
       '102 µs',
       '0 s',
       '4.2 K'

@@ -1,26 +1,32 @@
 """Talk to a lab: one async implementation on one kept connection, and the blocking calls derived from it.
 
-`discovery` and `lab`      find a lab, connect, submit, list
-`jobs`                     one job: wait, result, counts, dataset, cancel
-`booking`, `bookings`      one booking; book, list, calendar
+`connecting`               find a lab
+`lab`                      what a person talks to: it has the groups of calls below, and shows their methods as its own
+`jobs`, `job_handle`       submit, list; one job: wait, cancel, edit
+`results`, `story`         what came out of a job; its life in words
+`qpus`                     the lab's QPUs
+`bookings`, `booking`      book, list; one booking
 `accounts`, `people`       QPU time; oneself, API tokens, notices
 `session`                  hold a QPU for a loop
 `backend`                  a QPU as a Qiskit backend
 `programs`, `origin`       from circuits and the running cell to a request
-`times`                    ``"tomorrow 9:00"`` and ``"2h"``
-`http`, `portal`, `calls`  the connection, and the loop it lives on
+`times`, `numpy_values`    ``"tomorrow 9:00"`` and ``"2h"``; NumPy's and pandas' things as plain ones
+`http`, `portal`           the connection, and the loop it lives on
+`trouble`                  what goes wrong on the way, in words
 """
 
 from __future__ import annotations
 
-from qpi_jupyter.core.errors import BookingConflict
+from qpi_jupyter.core import BookingConflict
 
 from .booking import BookingHandle, BookingTable
-from .jobs import JobCancelled, JobHandle
-from .lab import Lab, connect, job
+from .connecting import connect, job
+from .job_handle import JobCancelled, JobHandle
+from .jobs import JobTable
+from .lab import Lab
 from .people import NewToken
+from .qpus import QpuTable
 from .session import Session
-from .tables import JobTable, QpuTable
 
 __all__ = [
     "BookingConflict",

@@ -18,9 +18,9 @@ from qpi_jupyter.wire.accounts import (
 )
 
 from . import times
-from .calls import path
-from .people import PeopleCalls
-from .portal import Portal, both
+from .http import Http, path
+from .people import me
+from .portal import both
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -50,11 +50,12 @@ class Balance:
     def used_s(self) -> float:
         return self.model.used_s
 
-    def _available(self) -> str:
+    def available(self) -> str:
+        """The seconds that are there, for people."""
         return "unlimited" if self.available_s is None else times.length(self.available_s)
 
     def __repr__(self) -> str:
-        available = self._available() + ("" if self.available_s is None else " available")
+        available = self.available() + ("" if self.available_s is None else " available")
         return (
             f"<QPU time of {self.model.name}: {available}, {times.length(self.held_s)} held, "
             f"{times.length(self.used_s)} used this month>"
@@ -71,7 +72,7 @@ class BalanceTable(Table[Balance]):
     columns = ("account", "available", "held", "used this month")
 
     def row(self, item: Balance) -> tuple[str, ...]:
-        return item.model.name, item._available(), times.length(item.held_s), times.length(item.used_s)
+        return item.model.name, item.available(), times.length(item.held_s), times.length(item.used_s)
 
 
 class StatementTable(Table[StatementLine]):
@@ -110,13 +111,9 @@ class StatementTable(Table[StatementLine]):
 class TimeRequest:
     """A request for QPU time, and what became of it."""
 
-    def __init__(self, lab: AccountCalls, model: TimeRequestModel) -> None:
-        self.lab = lab
+    def __init__(self, http: Http, model: TimeRequestModel) -> None:
+        self.http = http
         self.model = model
-
-    @property
-    def portal(self) -> Portal:
-        return self.lab.portal
 
     @property
     def id(self) -> str:
@@ -144,9 +141,9 @@ class TimeRequest:
         return await self._ask("POST", "/answer", TimeRequestAnswer(status="rejected", reason=reason))
 
     async def _ask(self, method: str, end: str, body: TimeRequestAnswer | None = None) -> TimeRequest:
-        self.model = await self.lab.http.call(
-            method, f"v1/time-requests/{self.id}{end}", TimeRequestModel,
-            content=None if body is None else msgspec.json.encode(body), once=body is not None,
+        self.model = await self.http.call(
+            method, f"v1/time-requests/{path(self.id)}{end}", TimeRequestModel,
+            body=body, once=body is not None,
         )  # fmt: skip
         return self
 
@@ -178,13 +175,16 @@ class TimeRequestTable(Table[TimeRequest]):
         return msgspec.structs.asdict(item.model)
 
 
-class AccountCalls(PeopleCalls):
-    """The part of a `Lab` that is about QPU time."""
+class Accounts:
+    """What a `Lab` knows about QPU time."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
 
     @both
     async def balance(self, group: str | None = None) -> Balance:
         """The QPU time of yours, or of a group of yours."""
-        name = f"group:{group}" if group is not None else (await self.me()).user.name
+        name = f"group:{group}" if group is not None else (await me(self.http)).user.name
         return Balance(await self.http.call("GET", f"v1/accounts/{path(name)}", AccountModel))
 
     @both
@@ -211,7 +211,7 @@ class AccountCalls(PeopleCalls):
         params = {"account": f"group:{group}" if group is not None else None, "person": person, "qpu": qpu}
         params["month"] = wanted
         if group is None and person is None:
-            params["account"] = (await self.me()).user.name
+            params["account"] = (await me(self.http)).user.name
         given = {name: value for name, value in params.items() if value}
         return StatementTable((await self.http.call("GET", "v1/statements", Statement, params=given)).lines)
 
@@ -219,10 +219,8 @@ class AccountCalls(PeopleCalls):
     async def request_time(self, time: times.Length, reason: str, *, group: str | None = None) -> TimeRequest:
         """Ask the lab's managers for QPU time (``"2h"``, a timedelta or seconds), for yourself or for a group."""
         body = TimeRequestIn(seconds=times.seconds(time), reason=reason, group=group)
-        model = await self.http.call(
-            "POST", "v1/time-requests", TimeRequestModel, content=msgspec.json.encode(body), once=True
-        )
-        return TimeRequest(self, model)
+        model = await self.http.call("POST", "v1/time-requests", TimeRequestModel, body=body, once=True)
+        return TimeRequest(self.http, model)
 
     @both
     async def time_requests(self, *, status: str | None = None, mine: bool = True) -> TimeRequestTable:
@@ -233,5 +231,5 @@ class AccountCalls(PeopleCalls):
             page = await self.http.call("GET", "v1/time-requests", TimeRequestList, params=params)
             found += page.requests
             if page.next is None:
-                return TimeRequestTable([TimeRequest(self, model) for model in found])
+                return TimeRequestTable([TimeRequest(self.http, model) for model in found])
             params["after"] = page.next

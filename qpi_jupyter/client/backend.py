@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Delay, Instruction, Parameter, Reset
@@ -15,15 +15,11 @@ from qiskit.providers import BackendV2, JobStatus, JobV1, Options
 from qiskit.result import Result
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
-from qpi_jupyter.core.errors import Unavailable
-from qpi_jupyter.core.manifest import Manifest
-from qpi_jupyter.core.programs import DEFAULT_SHOTS, MAX_CIRCUITS
+from qpi_jupyter.core import DEFAULT_SHOTS, MAX_CIRCUITS, Manifest, Unavailable
 from qpi_jupyter.wire.rest import QpuDetail
 
-from .jobs import JobHandle
-
-if TYPE_CHECKING:
-    from .lab import Lab
+from .job_handle import JobHandle
+from .jobs import Jobs
 
 Qargs = tuple[int, ...]
 _CONTROL_FLOW = {
@@ -46,13 +42,13 @@ class QpiBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
     of the QPU's executor.
     """
 
-    def __init__(self, lab: Lab, qpu: QpuDetail) -> None:
+    def __init__(self, jobs: Jobs, qpu: QpuDetail) -> None:
         if qpu.manifest is None:
             raise Unavailable(
                 f"{qpu.name} has never been online, so what it can do is not known yet: start its driver.",
                 code="no_manifest",
             )
-        self.lab = lab
+        self.jobs = jobs
         self.manifest = qpu.manifest
         self._target = target_of(qpu.manifest, description=qpu.description or qpu.name)
         super().__init__(name=qpu.name, description=qpu.description, backend_version=qpu.manifest.executor_version)
@@ -74,11 +70,11 @@ class QpiBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> QpiJob:
         """Submit circuits as one job; they need not be transpiled."""
         defaults = {name: value for name, value in self.options.items() if value is not None}
-        return QpiJob(self, self.lab.submit(run_input, qpu=self.name, **{**defaults, **options}), options)
+        return QpiJob(self, self.jobs.submit(run_input, qpu=self.name, **{**defaults, **options}), options)
 
     def retrieve_job(self, job_id: str) -> QpiJob:
         """A job of this lab as a Qiskit job."""
-        return QpiJob(self, self.lab.job(job_id), {})
+        return QpiJob(self, self.jobs.job(job_id), {})
 
 
 class QpiJob(JobV1):  # type: ignore[misc]  # qiskit has no types

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import msgspec
 from msgspec import UNSET
 
-from qpi_jupyter.core.errors import BookingConflict, Rejected
+from qpi_jupyter.core import BookingConflict, Rejected
 from qpi_jupyter.wire.bookings import BookingChange, BookingList, BookingModel, Mode
-from qpi_jupyter.wire.rest import EventModel, EventPage
+from qpi_jupyter.wire.events import BookingChanged, LabEvent, UnreadEventPage
 
 from . import times
-from .portal import Portal, both
+from .http import Http, path
+from .portal import both
 from .tables import Table
-
-if TYPE_CHECKING:
-    from .bookings import BookingCalls
 
 Series = Literal["this", "following", "all"]
 DEFAULT_S = 3_600.0
@@ -28,13 +25,9 @@ DEFAULT_S = 3_600.0
 class BookingHandle:
     """One booking of a lab. Changes ask the lab, which may refuse; the handle then stays as it was."""
 
-    def __init__(self, lab: BookingCalls, model: BookingModel) -> None:
-        self.lab = lab
+    def __init__(self, http: Http, model: BookingModel) -> None:
+        self.http = http
         self.model = model
-
-    @property
-    def portal(self) -> Portal:
-        return self.lab.portal
 
     @property
     def id(self) -> str:
@@ -55,10 +48,7 @@ class BookingHandle:
     @both
     async def refresh(self) -> BookingHandle:
         """Read the booking again."""
-        return await self._read()
-
-    async def _read(self) -> BookingHandle:
-        self.model = await self.lab.http.call("GET", f"v1/bookings/{self.id}", BookingModel)
+        self.model = await self.http.call("GET", f"v1/bookings/{path(self.id)}", BookingModel)
         return self
 
     @both
@@ -106,21 +96,21 @@ class BookingHandle:
     @both
     async def invite(self, *people: str) -> BookingHandle:
         """Let these people use the time, too."""
-        await self._read()
+        await self.refresh.aio()
         invited = [*self.model.invited, *(person for person in people if person not in self.model.invited)]
         return await self._change(BookingChange(invited=invited, version=self.model.version))
 
     @both
     async def release(self) -> BookingHandle:
         """Give back what is left of the time; others may use it from now on."""
-        self.model = await self.lab.http.call("POST", f"v1/bookings/{self.id}/release", BookingModel, content=b"")
+        self.model = await self.http.call("POST", f"v1/bookings/{path(self.id)}/release", BookingModel)
         return self
 
     @both
     async def delete(self, series: Series = "this") -> BookingHandle:
         """Delete it; of a series also the ``"following"`` ones, or ``"all"`` that have not begun."""
         params = {"series": series}
-        deleted = await self.lab.http.call("DELETE", f"v1/bookings/{self.id}", BookingList, params=params)
+        deleted = await self.http.call("DELETE", f"v1/bookings/{path(self.id)}", BookingList, params=params)
         self.model = next((model for model in deleted.bookings if model.id == self.id), self.model)
         return self
 
@@ -129,13 +119,12 @@ class BookingHandle:
     @both
     async def history(self) -> BookingHistory:
         """Every change, oldest first: who did what, and when."""
-        return BookingHistory((await self.lab.http.call("GET", f"v1/bookings/{self.id}/history", EventPage)).events)
+        page = await self.http.call("GET", f"v1/bookings/{path(self.id)}/history", UnreadEventPage)
+        return BookingHistory(page.read().events)
 
     async def _change(self, change: BookingChange, call: str = "") -> BookingHandle:
         try:
-            self.model = await self.lab.http.call(
-                "PATCH", f"v1/bookings/{self.id}", BookingModel, content=msgspec.json.encode(change)
-            )
+            self.model = await self.http.call("PATCH", f"v1/bookings/{path(self.id)}", BookingModel, body=change)
         except BookingConflict as error:
             raise (explained(error, call) if call else error) from error
         return self
@@ -177,40 +166,38 @@ def _title(model: BookingModel) -> str:
     return " · ".join(filter(None, (model.title, invited, "repeats" if model.series_id else "")))
 
 
-class BookingHistory(Table[EventModel]):
+class BookingHistory(Table[LabEvent]):
     """What happened to a booking."""
 
     caption = "History"
     empty = "Nothing happened."
     columns = ("when", "what", "by", "details")
 
-    def row(self, item: EventModel) -> tuple[str, ...]:
+    def row(self, item: LabEvent) -> tuple[str, ...]:
         when = times.clock(item.at, times.zone_of(), datetime.now(UTC), exact=True)
-        before, after = item.data.get("before") or {}, item.data.get("after") or {}
-        changes = [_changed(name, before.get(name), after.get(name)) for name in _TOLD]
-        return (
-            when,
-            str(item.data.get("action", item.kind)),
-            str(item.data.get("by") or ""),
-            "; ".join(filter(None, changes)),
-        )
+        if not isinstance(item, BookingChanged):
+            return when, item.kind, "", ""
+        data = item.data
+        changes = [_changed(name, getattr(data.before, name, None), getattr(data.after, name)) for name in _TOLD]
+        return when, data.action, data.by or "", "; ".join(filter(None, changes))
 
 
 _TOLD = ("start_at", "end_at", "mode", "title", "invited", "booked_by")
 """What of a booking its history tells."""
+_NOTHING: tuple[object, ...] = (None, UNSET, "", [])
 
 
 def _changed(name: str, before: object, after: object) -> str:
-    if before == after or after in (None, "", []):
+    if before == after or after in _NOTHING:
         return ""
-    old, new = _shown(name, before), _shown(name, after)
+    old, new = _shown(before), _shown(after)
     word = name.removesuffix("_at").replace("_", " ")
-    return f"{word} {old} → {new}" if before not in (None, "", []) else f"{word} {new}"
+    return f"{word} {old} → {new}" if before not in _NOTHING else f"{word} {new}"
 
 
-def _shown(name: str, value: object) -> str:
-    if name.endswith("_at") and isinstance(value, str):
-        return times.clock(datetime.fromisoformat(value), times.zone_of(), datetime.now(UTC))
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return times.clock(value, times.zone_of(), datetime.now(UTC))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

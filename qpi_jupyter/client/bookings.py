@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
-
-from qpi_jupyter.core.errors import BookingConflict, NotFound, QpiError, Rejected
+from qpi_jupyter.core import BookingConflict, Rejected
 from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, BookingRule, BookingRuleList, Mode, NextFree
-from qpi_jupyter.wire.rest import QpuList, QpuModel
 
 from . import times
 from .booking import DEFAULT_S, BookingHandle, BookingTable, explained, interval
-from .calls import Calls, path
+from .http import Http, path
 from .portal import both
 
 _PAGE = "500"
@@ -22,18 +19,11 @@ _TRIES = 5
 """How often the next free interval is looked for again when somebody else was quicker."""
 
 
-class Calendars(Protocol):
-    """Shows the calendar of a QPU; the ui room's is put into `BookingCalls.calendars`."""
+class Bookings:
+    """What a `Lab` knows about bookings."""
 
-    def calendar(self, lab: Any, qpu: str) -> Any:
-        """A widget of the QPU's week."""
-
-
-class BookingCalls(Calls):
-    """The part of a `Lab` that is about bookings."""
-
-    calendars: Calendars | None = None
-    """How a notebook shows a calendar."""
+    def __init__(self, http: Http) -> None:
+        self.http = http
 
     @both
     async def book(
@@ -94,12 +84,12 @@ class BookingCalls(Calls):
         else:
             start_at, end_at = interval(start, end, duration, timezone)
             made = await self._create(BookingIn(start_at=start_at, end_at=end_at, **wanted))
-        table = BookingTable([BookingHandle(self, model) for model in made.bookings])
+        table = BookingTable([BookingHandle(self.http, model) for model in made.bookings])
         return table if several or repeat is not None else table[0]
 
     async def _book_next_free(self, qpu: str, length_s: float, wanted: dict[str, Any]) -> BookingList:
         for tries_left in reversed(range(_TRIES)):
-            free = await self._next_free(qpu, length_s)
+            free = await self.next_free.aio(qpu, length_s)
             try:
                 return await self._create(BookingIn(start_at=free.start_at, end_at=free.end_at, **wanted))
             except BookingConflict:
@@ -110,9 +100,7 @@ class BookingCalls(Calls):
 
     async def _create(self, booking: BookingIn) -> BookingList:
         try:
-            return await self.http.call(
-                "POST", "v1/bookings", BookingList, content=msgspec.json.encode(booking), once=True
-            )
+            return await self.http.call("POST", "v1/bookings", BookingList, body=booking, once=True)
         except BookingConflict as error:
             length_s = (booking.end_at - booking.start_at).total_seconds()
             raise explained(error, f"lab.book({booking.qpu!r}, ", length_s) from error
@@ -137,12 +125,12 @@ class BookingCalls(Calls):
         start_at = now if start is None else times.moment(start, zone, now)
         end_at = None if end is None else times.moment(end, zone, now, after=start_at)
         models = await self.booked(qpu, start_at, end_at, mine=mine)
-        return BookingTable([BookingHandle(self, model) for model in models])
+        return BookingTable([BookingHandle(self.http, model) for model in models])
 
     @both
     async def booking(self, booking_id: str) -> BookingHandle:
         """The booking with this id."""
-        return BookingHandle(self, await self.http.call("GET", f"v1/bookings/{path(booking_id)}", BookingModel))
+        return BookingHandle(self.http, await self.http.call("GET", f"v1/bookings/{path(booking_id)}", BookingModel))
 
     async def my_rules(self) -> dict[str, BookingRule]:
         """What one's bookings must keep to, by QPU."""
@@ -170,27 +158,8 @@ class BookingCalls(Calls):
         """The first free interval of this length."""
         zone, now = times.zone_of(), datetime.now(UTC)
         start = None if after is None else times.moment(after, zone, now, after=now)
-        return await self._next_free(qpu, times.seconds(duration), start)
-
-    async def _next_free(self, qpu: str, length_s: float, after: datetime | None = None) -> NextFree:
-        params = {"qpu": qpu, "seconds": f"{length_s:g}"} | ({"after": _text(after)} if after is not None else {})
+        params = {"qpu": qpu, "seconds": f"{times.seconds(duration):g}"} | ({"after": _text(start)} if start else {})
         return await self.http.call("GET", "v1/bookings/next-free", NextFree, params=params)
-
-    def calendar(self, qpu: str | None = None) -> Any:
-        """The week of a QPU, to look at and to book in: a widget. Without a name, the lab's first instrument."""
-        if self.calendars is None:
-            raise QpiError("A calendar is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
-        return self.calendars.calendar(self, qpu or self.portal.run(self._first_qpu()))
-
-    async def all_qpus(self) -> list[QpuModel]:
-        """Every QPU of the lab."""
-        return (await self.http.call("GET", "v1/qpus", QpuList)).qpus
-
-    async def _first_qpu(self) -> str:
-        qpus = await self.all_qpus()
-        if not qpus:
-            raise NotFound("This lab has no QPU yet.", code="no_qpu")
-        return min(qpus, key=lambda qpu: qpu.simulator).name
 
 
 def _text(at: datetime) -> str:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
+from urllib.parse import quote
 
+import httpcore
 import httpx
 import msgspec
 
-from qpi_jupyter.core.errors import Forbidden, NotFound, QpiError, Rejected, TooLarge, Unauthorized, Unavailable
-from qpi_jupyter.wire.rest import ErrorBody
+from qpi_jupyter.core import QpiError, Rejected, Unavailable
+from qpi_jupyter.wire.addresses import clean_token, is_loopback
+from qpi_jupyter.wire.reach import trust
+
+from .numpy_values import encode
+from .portal import Portal
+from .trouble import error_of, silence, unreadable
 
 T = TypeVar("T")
 
@@ -21,12 +29,9 @@ RETRY_S = 30.0
 ANSWER_S = 30.0
 """How long the lab may take for an answer."""
 _CONNECT_S = 5.0
+_BLOCK = 1 << 20
 _AGAIN = frozenset({502, 503, 504})
 _UNKNOWN = " It is not known whether it still did what was asked: look before you repeat it."
-_BY_STATUS: dict[int, type[QpiError]] = {
-    400: Rejected, 401: Unauthorized, 403: Forbidden, 404: NotFound, 413: TooLarge, 502: Unavailable, 503: Unavailable,
-    504: Unavailable,
-}  # fmt: skip
 
 
 def delays(first_s: float = 0.05, longest_s: float = 2.0) -> Iterator[float]:
@@ -38,7 +43,7 @@ def delays(first_s: float = 0.05, longest_s: float = 2.0) -> Iterator[float]:
 
 
 class Http:
-    """Requests below ``<url>/qpi/``.
+    """Requests below ``<url>/qpi/``, on a loop of their own: its ``portal``.
 
     Most requests of this client may be repeated: reads by nature, a submit by its Idempotency-Key, a cancel because
     cancelling twice is cancelling. So a connection that breaks, before or after the answer was on its way, is retried.
@@ -50,27 +55,29 @@ class Http:
         url: str,
         token: str,
         *,
-        ca_file: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         retry_s: float = RETRY_S,
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
-        self._retry_s = retry_s
-        secure = self.url.startswith("https:")
-        self._client = httpx.AsyncClient(
-            base_url=f"{self.url}/qpi/",
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+        base = httpx.URL(url.strip().rstrip("/"))
+        self.url = str(base.copy_with(userinfo=b"")).rstrip("/")
+        self._retry_s, self._ca_file = retry_s, ca_file
+        token = clean_token(token)
+        settings: dict[str, Any] = {  # of parameters that two signatures type anew
+            "base_url": f"{str(base).rstrip('/')}/qpi/",
+            "headers": {"Authorization": f"Bearer {token}"} if token else {},
             # Loading the system's certificates takes 30 ms: only for https.
-            verify=httpx.create_ssl_context(verify=ca_file or True) if secure else False,
+            "verify": trust(ca_file, httpx.create_ssl_context) if base.scheme == "https" else False,
             # Each parked long-poll holds a connection; what bounds them is the number of jobs one waits for.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
-            timeout=httpx.Timeout(ANSWER_S, connect=_CONNECT_S, pool=None),
-            trust_env=not _is_loopback(self.url),
-            transport=transport,
-        )
+            "limits": httpx.Limits(max_connections=None, max_keepalive_connections=64),
+            "timeout": httpx.Timeout(ANSWER_S, connect=_CONNECT_S, pool=None),
+            "trust_env": not is_loopback(base.host),
+        }
+        self._client, self._reader = httpx.AsyncClient(**settings), httpx.Client(**settings)
+        self.portal = Portal()  # its thread, after all that may be refused
 
     async def close(self) -> None:
         """Close every connection."""
+        self._reader.close()
         await self._client.aclose()
 
     async def call(
@@ -80,7 +87,7 @@ class Http:
         kind: type[T],
         *,
         params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
-        content: bytes | None = None,
+        body: object = None,
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
         answer_s: float = ANSWER_S,
@@ -91,6 +98,8 @@ class Http:
 
         Parameters
         ----------
+        body
+            what to send, as JSON; None for a request without a body.
         wait_s
             how long the lab was asked to hold the answer back.
         answer_s
@@ -109,8 +118,8 @@ class Http:
             method,
             path,
             params=httpx.QueryParams(params if isinstance(params, Mapping) else list(params or ())),
-            content=content,
-            headers={**({"Content-Type": "application/json"} if content is not None else {}), **(headers or {})},
+            content=None if body is None else encode(body),
+            headers={**({} if body is None else {"Content-Type": "application/json"}), **(headers or {})},
             timeout=httpx.Timeout(answer_s + wait_s, connect=_CONNECT_S, pool=None),
         )
         response = await self._send(request, self._retry_s if retry_s is None else retry_s, once=once)
@@ -119,9 +128,7 @@ class Http:
         try:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
-            raise Unavailable(
-                f"{self.url} answered something that is not a lab's {kind.__name__}: {error}", code="not_a_lab"
-            ) from error
+            raise unreadable(response, self.url) from error
 
     async def _send(self, request: httpx.Request, retry_s: float, *, once: bool) -> httpx.Response:
         give_up_at = asyncio.get_running_loop().time() + retry_s
@@ -132,6 +139,8 @@ class Http:
                 if once and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
                     raise self._silent(error, _UNKNOWN) from error
                 problem: QpiError = self._silent(error)
+                if not isinstance(problem, Unavailable):
+                    raise problem from error
             else:
                 if response.is_success:
                     return response
@@ -144,30 +153,20 @@ class Http:
             await asyncio.sleep(pause)
         raise AssertionError("delays() never ends")
 
-    def _silent(self, error: httpx.TransportError, besides: str = "") -> Unavailable:
-        said = str(error) or type(error).__name__
-        return Unavailable(f"The lab at {self.url} does not answer ({said}).{besides}", code="no_answer", url=self.url)
+    def _silent(self, error: httpx.TransportError, besides: str = "") -> QpiError:
+        return silence(self.url, error, self._ca_file, besides)
 
     async def download(self, path: str, into: IO[bytes]) -> str:
-        """Stream a blob into a file, going on where a broken connection left it; the SHA-256 of what came."""
-        digest = hashlib.sha256()
+        """Stream a blob into a file, going on where a broken connection left it; the SHA-256 of what came.
+
+        A thread reads it. Whoever cancels this closes the file, which ends the thread.
+        """
+        download = Download(self._reader, path, into)
         give_up_at = asyncio.get_running_loop().time() + self._retry_s
         for pause in delays():
             got = into.tell()
-            headers = {"Range": f"bytes={got}-"} if got else {}
             try:
-                async with self._client.stream("GET", path, headers=headers) as response:
-                    if not response.is_success:
-                        await response.aread()
-                        raise error_of(response)
-                    if got and response.status_code != 206:
-                        into.seek(0)
-                        into.truncate()
-                        digest = hashlib.sha256()
-                    async for chunk in response.aiter_raw():
-                        digest.update(chunk)
-                        into.write(chunk)
-                return digest.hexdigest()
+                return await asyncio.to_thread(download.go_on)
             except httpx.TransportError as error:
                 now = asyncio.get_running_loop().time()
                 if into.tell() > got:
@@ -178,23 +177,18 @@ class Http:
         raise AssertionError("delays() never ends")
 
 
-def error_of(response: httpx.Response) -> QpiError:
-    """The error that an answer carries; one of a proxy or of Jupyter itself is told by its status."""
-    try:
-        body = msgspec.json.decode(response.content, type=ErrorBody)
-    except msgspec.MsgspecError:
-        status = response.status_code
-        kind = _BY_STATUS.get(status, QpiError)
-        hint = _HINTS.get(status, "")
-        return kind(f"{response.request.url} answered {status} {response.reason_phrase}.{hint}", status=status)
-    return QpiError.from_dict(msgspec.to_builtins(body.error))
+def path(name: str) -> str:
+    """A name or an id as one part of an address, whatever is in it.
 
-
-_HINTS = {
-    401: " The token is missing, wrong or expired.",
-    403: " The token is missing, wrong or expired, or may not do this.",
-    404: " Is the qpi_server extension enabled there? (jupyter server extension list)",
-}
+    Raises
+    ------
+    Rejected
+        it is empty, or dots only: in an address they mean another place.
+    """
+    text = str(name).strip()
+    if not text.strip("."):
+        raise Rejected(f"{name!r} is not a name or an id.", code="bad_id")
+    return quote(text, safe="")
 
 
 def _unseen(response: httpx.Response, problem: QpiError) -> bool:
@@ -207,5 +201,54 @@ def _retry_after(response: httpx.Response) -> float:
     return float(text) if text.isdigit() else 0.0
 
 
-def _is_loopback(url: str) -> bool:
-    return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}
+class Download:
+    """A large blob on its way into a file: read by a thread, because on a loop each piece is copied several times."""
+
+    def __init__(self, client: httpx.Client, path: str, into: IO[bytes]) -> None:
+        self._client, self._path, self._into = client, path, into
+        self._digest = hashlib.sha256()
+
+    def go_on(self) -> str:
+        """Fetch what is not in the file yet; the SHA-256 of all of it.
+
+        Raises
+        ------
+        QpiError
+            what the lab answered.
+        httpx.TransportError
+            the connection broke; what came until then is in the file.
+        """
+        got = self._into.tell()
+        with self._client.stream("GET", self._path, headers={"Range": f"bytes={got}-"} if got else {}) as response:
+            if not response.is_success:
+                response.read()
+                raise error_of(response)
+            if got and response.status_code != 206:
+                self._into.seek(0)
+                self._into.truncate()
+                self._digest = hashlib.sha256()
+            for block in _blocks(response):
+                self._digest.update(block)
+                self._into.write(block)
+        return self._digest.hexdigest()
+
+
+def _blocks(response: httpx.Response) -> Iterator[bytes]:
+    """The body. Where its length is known, httpx's parser gives what came with the headers, and is then passed by."""
+    stream: httpcore.NetworkStream | None = response.extensions.get("network_stream")
+    left = int(response.headers.get("Content-Length", 0))
+    parts = response.iter_raw()
+    for block in parts:
+        yield block
+        left -= len(block)
+        if stream is not None and left > 0:
+            break
+    while stream is not None and left > 0:
+        try:
+            block = stream.read(min(left, _BLOCK), response.request.extensions["timeout"]["read"])
+        except (httpcore.NetworkError, httpcore.TimeoutException) as error:
+            raise httpx.ReadError(str(error), request=response.request) from error
+        if not block:
+            raise httpx.RemoteProtocolError("the connection was closed before the end", request=response.request)
+        yield block
+        left -= len(block)

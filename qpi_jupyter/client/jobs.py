@@ -1,353 +1,253 @@
-"""`JobHandle`: one job, from any cell, thread or event loop. Nothing in it is authoritative: the lab is."""
+"""The jobs of a lab: submit one, find some."""
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Generator
+import difflib
+import uuid
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from inspect import signature
+from typing import Any, Literal, TypedDict, Unpack
 
-from qpi_jupyter.core.errors import Faulted, QpiError, Unavailable
-from qpi_jupyter.core.results import format_outcome
-from qpi_jupyter.wire.rest import EventModel, EventPage, JobModel, WaitReason
+import msgspec
 
-from . import times
-from .http import delays
-from .job_care import JobCare
+from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
+
+from . import origin as origins
+from . import programs
+from .http import Http
+from .job_handle import JobHandle, read_job
+from .numpy_values import to_python
 from .portal import both
+from .qpus import Qpus
+from .tables import Table
+from .times import When, moment, zone_of
 
-if TYPE_CHECKING:
-    import xarray as xr
-    from qiskit.result import Result
-
-    from .lab import Lab
-
-Counts = dict[str, int]
-
-FINAL = frozenset({"completed", "failed", "cancelled"})
-_PARK_S = 50.0
-"""How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
-_SOON_S = 600.0
-"""What is nearer is told to the second."""
-_IN_MEMORY_BYTES = 16 << 20
-"""Larger datasets pass through a temporary file."""
+_PAGE = 100
+RUN_OPTIONS = tuple(name for name in signature(programs.options_of).parameters if name not in ("circuits", "extra"))
+JOB_OPTIONS = tuple(name for name in SubmitRequest.__struct_fields__ if name not in ("program", "options"))
+"""What `Jobs.submit` takes: every field of a request is an option."""
 
 
-class JobCancelled(QpiError):
-    """The job was cancelled before it had a result."""
+class JobTable(Table[JobHandle]):
+    """Jobs, newest first; each item is the handle itself."""
 
-    default_code = "cancelled"
+    caption = "Jobs"
+    empty = "No jobs yet."
+    columns = ("id", "status", "qpu", "name", "circuits", "shots", "submitted", "took", "what")
+
+    def row(self, item: JobHandle) -> tuple[str, ...]:
+        model = item.model
+        took = "" if model.ended_at is None else _seconds((model.ended_at - model.submitted_at).total_seconds())
+        return (
+            model.id, model.status, model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
+            _ago(model.submitted_at), took, "" if model.status == "completed" else item.explanation(),
+        )  # fmt: skip
+
+    def record(self, item: JobHandle) -> dict[str, Any]:
+        model = item.model
+        return {
+            "id": model.id, "status": model.status, "qpu": model.qpu, "name": model.name,
+            "circuits": model.num_circuits, "shots": model.shots, "submitted_at": model.submitted_at,
+            "started_at": model.started_at, "ended_at": model.ended_at, "busy_s": model.busy_s,
+        }  # fmt: skip
 
 
-class Renderer(Protocol):
-    """Shows jobs in a notebook."""
+class JobFilters(TypedDict, total=False):
+    """What `Lab.jobs` may be asked for."""
 
-    def show(self, job: JobHandle) -> None:
-        """Display the job, live while it runs."""
+    name: str | None
+    tags: str | Sequence[str]
+    project: str | None
+    group: str | None
+    owner: str | None
+    qpu: str | None
+    status: Literal["pending", "running", "completed", "failed", "cancelled"] | str | None
+    cell: str | None
+    submitted_after: When | None
+    submitted_before: When | None
+    mine: bool | None
 
-    def mimebundle(self, job: JobHandle) -> dict[str, Any]:
-        """The job as it is now, by media type."""
 
+def filter_params(wanted: JobFilters) -> list[tuple[str, str]]:
+    """The query of ``GET jobs``.
 
-class JobHandle(JobCare):
-    """One job of a lab.
-
-    ``await job`` (in any cell, on any event loop) and ``job.result()`` (blocking) give Qiskit's Result. Every method
-    that asks the lab comes both ways: ``job.dataset()`` blocks, ``await job.dataset.aio()`` does not. A job that
-    failed or was cancelled raises there, with the reason.
+    Raises
+    ------
+    TypeError
+        there is no such filter.
     """
+    if unknown := wanted.keys() - JobFilters.__annotations__.keys():
+        known = ", ".join(JobFilters.__annotations__)
+        raise TypeError(f"jobs() has no filter {sorted(unknown)[0]!r}; there are: {known}.")
+    tags = wanted.get("tags", ())
+    params = [("tag", str(tag)) for tag in ([tags] if isinstance(tags, str) else tags)]
+    for name, given in wanted.items():
+        value = to_python(given)
+        if name == "tags" or value is None:
+            continue
+        if name.startswith("submitted_"):
+            value = msgspec.to_builtins(moment(value, zone_of(), datetime.now(UTC)))
+        params.append((name, ("false", "true")[value] if isinstance(value, bool) else str(value)))
+    return params
 
-    renderer: ClassVar[Renderer | None] = None
-    """How a notebook shows a job; the ui room is put in here, so that the client needs no widgets."""
 
-    def __init__(self, lab: Lab, model: JobModel, sources: tuple[str, ...] = ()) -> None:
-        self.lab = lab
-        self.model = model
-        self.sources = sources
-        """The texts that were submitted, to show the line that an error names."""
-        self._result: dict[str, Any] | None = None
-        self._dataset: xr.Dataset | xr.DataTree | None = None
-        self._loading: asyncio.Lock | None = None
+class Jobs:
+    """What a `Lab` knows about jobs."""
 
-    # -- what is known -------------------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        return self.model.id
-
-    @property
-    def final(self) -> bool:
-        """Whether the job has ended, as far as this handle knows."""
-        return self.model.status in FINAL
-
-    @property
-    def status(self) -> str:
-        """``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``: asked of the lab until it is final."""
-        return self.refresh().model.status
-
-    @property
-    def error(self) -> QpiError | None:
-        """Why there is no result: the failure, or that the job was cancelled; None otherwise."""
-        if self.model.status == "cancelled":
-            return JobCancelled(f"Job {self.id} was cancelled.", job_id=self.id)
-        if self.model.status != "failed":
-            return None
-        if self.model.error is None:
-            return Faulted(f"Job {self.id} failed, and the lab does not say why.", job_id=self.id)
-        error = self.model.error
-        return QpiError.from_dict(
-            {"kind": error.kind, "code": error.code, "message": error.message, "data": error.data}
-        )
-
-    def why(self) -> str:
-        """In words: what the job waits for, or how it ended."""
-        return self.refresh().explanation()
-
-    def explanation(self) -> str:
-        """The same without asking the lab again."""
-        model, error = self.model, self.error
-        where = f" on {model.qpu}" if model.qpu else ""
-        if error is not None:
-            return error.message
-        if model.status == "completed":
-            return f"completed{where}" + (f" in {model.busy_s:.3g} s" if model.busy_s is not None else "")
-        if model.phase == "lost":
-            return f"running{where}; its driver is silent, and what it measured is waited for"
-        if model.phase == "cancelling":
-            return f"stopping{where}"
-        if model.status == "running":
-            return f"running{where}" + (f", {model.progress:.0%} done" if model.progress else "")
-        if model.reason is None:
-            return f"waiting{where}"
-        outlook = ", ".join(outlook_of(model.reason))
-        return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
-
-    # -- what the lab is asked -----------------------------------------------------------------------------------
+    def __init__(self, http: Http) -> None:
+        self.http = http
 
     @both
-    async def refresh(self) -> JobHandle:
-        """Read the job again; a finished job does not change and is not asked for."""
-        if not self.final:
-            self._take(await self.lab.get_job(self.id))
-        return self
-
-    @both
-    async def wait(self, timeout: float | None = None) -> JobHandle:
-        """Wait until the job has ended, however it ends; through restarts of the lab, too.
-
-        Raises
-        ------
-        TimeoutError
-            it has not ended after ``timeout`` seconds. The job goes on.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                await self._until_final()
-        except TimeoutError:
-            raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s: {self.explanation()}.") from None
-        return self
-
-    async def _until_final(self) -> None:
-        pauses = delays()
-        while not self.final:
-            try:
-                self._take(await self.lab.get_job(self.id, wait_s=_PARK_S))
-            except Unavailable:
-                await asyncio.sleep(next(pauses))
-            else:
-                pauses = delays()
-
-    @both
-    async def changed(self, version: int | None = None, *, wait_s: float = _PARK_S) -> JobHandle:
-        """Wait for the next change after ``version`` (default: after what this handle knows), or for ``wait_s``.
-
-        Raises
-        ------
-        Unavailable
-            the lab does not answer; unlike the other calls this one does not try again by itself.
-        """
-        if not self.final:
-            known = self.model.version if version is None else version
-            self._take(await self.lab.get_job(self.id, wait_s=wait_s, version=known, retry_s=0.0))
-        return self
-
-    @both
-    async def cancel(self) -> JobHandle:
-        """Ask the lab to stop the job; a result that is already there stays."""
-        self._take(await self.lab.http.call("POST", f"v1/jobs/{self.id}/cancel", JobModel, content=b""))
-        return self
-
-    @both
-    async def events(self) -> list[EventModel]:
-        """The life of the job, as the lab recorded it."""
-        return (await self.lab.http.call("GET", f"v1/jobs/{self.id}/events", EventPage)).events
-
-    @both
-    async def result(self, timeout: float | None = None, *, memory: bool = False) -> Result:
-        """Wait, then give Qiskit's Result.
+    async def submit(self, circuits: object, /, **options: Any) -> JobHandle:
+        """Submit one job of one or several circuits; it is on the lab's disk when this returns.
 
         Parameters
         ----------
-        timeout
-            seconds to wait at most (None: as long as it takes).
+        circuits
+            a QuantumCircuit, an OpenQASM 2 or 3 text, or a list of either; or what an installed package's format
+            recognises.
+        format
+            the program format, by name, of texts and bytes that are no circuits
+            (``lab.qpu(name).manifest.formats``).
+        qpu
+            the QPU's name; without it an online simulator that fits is taken.
+        shots
+            per circuit: one number, or one for each circuit.
+        seed_simulator
+            makes a simulator's counts repeatable.
+        meas_level, meas_return
+            2 (bits), 1 (IQ points) or 0 (traces); ``single`` or ``avg``.
+        parameter_values
+            numbers for the circuit's parameters: a row, a list of rows, or a dict; a list of those for several
+            circuits.
         memory
-            with every single shot in it, read from the dataset; counts alone are a smaller answer.
+            keep every single shot in the dataset.
+        name, tags, project
+            for your own order; `jobs` finds them by these.
+        group
+            whose account pays, instead of your own.
+        shared_with
+            a group of yours that may see the job.
+        priority
+            -10 to 10: the higher goes first. Over 0 is for managers.
+        after, children
+            jobs, or their ids, that have to complete first; children are a part of this job, and cancelled with it.
+        retry_safe
+            an instrument may repeat this job when it is not known whether it ran.
+        origin
+            the notebook cell it comes from; found by itself in a kernel.
+        **options
+            what the QPU's executor understands besides (``lab.qpu(name).manifest.options``).
 
         Raises
         ------
+        ProgramError
+            the circuit is wrong; ``line`` and ``column`` say where.
+        TypeError
+            an option that neither the lab nor the QPU knows.
         QpiError
-            the job failed (its own error, with line and column of a bad circuit), or was cancelled.
-        TimeoutError
-            it has not ended.
+            what else the lab has against it.
         """
-        await self._completed(timeout)
-        if not memory:
-            raw = await self._result_json()
-            if not any(experiment.get("truncated") for experiment in raw["results"]):
-                return await asyncio.to_thread(_to_result, raw)
-        from qpi_jupyter.data.codec import as_list
-        from qpi_jupyter.data.qiskit_results import to_result
+        request = await self._request(circuits, options)
+        model = await self.http.call(
+            "POST",
+            "v1/jobs",
+            JobModel,
+            body=request,
+            # Whatever happens to the answer, asking again finds the same job.
+            headers={"Idempotency-Key": uuid.uuid4().hex},
+        )
+        return JobHandle(self.http, model, tuple(request.program.sources))
 
-        datasets = as_list(await self._load_dataset())
-        return await asyncio.to_thread(to_result, datasets, job_id=self.id, backend_name=self.model.qpu or "")
+    async def _request(self, circuits: object, options: dict[str, Any]) -> SubmitRequest:
+        form = options.pop("format", None)
+        run = {name: options.pop(name) for name in RUN_OPTIONS if name in options}
+        job = {name: given for name in JOB_OPTIONS if (given := options.pop(name, None)) is not None}
+        qpu, tags = job.get("qpu"), job.get("tags", ())
+        job |= {
+            "qpu": getattr(qpu, "name", qpu),
+            "tags": [tags] if isinstance(tags, str) else list(tags),
+            "priority": programs.whole("priority", job.get("priority", 0)),
+            "retry_safe": bool(job.get("retry_safe", False)),
+            "after": _ids(job.get("after", ())),
+            "children": _ids(job.get("children", ())),
+            "origin": job.get("origin") or origins.here() or OriginIn(),
+        }
+        if options:
+            await self._check_extra(options, job["qpu"])
+        circuits = programs.once(circuits)
+        run_options = programs.options_of(circuits, **run, extra=options)
+        return SubmitRequest(program=programs.program_of(circuits, form), options=run_options, **job)
+
+    async def _check_extra(self, options: Iterable[str], qpu: str | None) -> None:
+        """Refuse what nobody understands before it is sent, with the nearest names that exist."""
+        manifest = (await Qpus(self.http).qpu.aio(qpu)).manifest if qpu else None
+        own = manifest.options if manifest is not None else ()
+        unknown = [name for name in options if name not in own]
+        if not unknown:
+            return
+        known = ("format", *RUN_OPTIONS, *JOB_OPTIONS, *own)
+        near = difflib.get_close_matches(unknown[0], known, n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else f" There are: {', '.join(sorted(known))}."
+        own_hint = "" if qpu else " A QPU's own options need qpu=..."
+        raise TypeError(f"submit() has no option {unknown[0]!r}.{hint}{own_hint}")
 
     @both
-    async def counts(self, timeout: float | None = None) -> Counts | list[Counts]:
-        """Wait, then give the counts, keyed as Qiskit keys them: a dict for one circuit, a list for several.
-
-        Raises
-        ------
-        QpiError
-            as `result`; also when the job measured no bits (``meas_level`` 1 or 0).
-        TimeoutError
-            it has not ended.
-        """
-        await self._completed(timeout)
-        counts = self.model.counts
-        if counts is None:
-            counts = await self._counts_from_result()
-        return counts[0] if len(counts) == 1 else counts
+    async def job(self, job_id: str) -> JobHandle:
+        """The job with this id, whoever submitted it: another kernel, or this one before it was restarted."""
+        return JobHandle(self.http, await read_job(self.http, job_id))
 
     @both
-    async def dataset(self, timeout: float | None = None) -> xr.Dataset | xr.DataTree:
-        """Wait, then give the data: a Dataset for one circuit, a DataTree for several. Fetched once.
+    async def jobs(self, limit: int = 20, **wanted: Unpack[JobFilters]) -> JobTable:
+        """The newest jobs, newest first, as a table of handles: your own, or those that a filter asks for.
 
-        Raises
-        ------
-        QpiError, TimeoutError
-            as `result`.
+        Parameters
+        ----------
+        name
+            a part of the name, in any case.
+        tags
+            one tag, or several that a job must have all of.
+        project, qpu, status
+            that a job has; ``status`` is pending, running, completed, failed or cancelled.
+        cell
+            the id of the notebook cell that submitted them.
+        group
+            that the jobs are shared with, whoever submitted them.
+        owner
+            whose jobs; you see those that are shared with a group of yours.
+        submitted_after, submitted_before
+            times; one without a time zone is local.
+        mine
+            False: every job that you may see.
         """
-        await self._completed(timeout)
-        return await self._load_dataset()
-
-    def __await__(self) -> Generator[Any, None, Result]:
-        return self.result.aio().__await__()
-
-    # -- inside --------------------------------------------------------------------------------------------------
-
-    async def _completed(self, timeout: float | None) -> None:
-        if not self.final:
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._until_final()
-            except TimeoutError:
-                raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s: {self.explanation()}.") from None
-        if (error := self.error) is not None:
-            raise error
-
-    async def _result_json(self) -> dict[str, Any]:
-        if self._result is None:
-            self._result = await self.lab.http.call("GET", f"v1/jobs/{self.id}/result", dict[str, Any])
-        return self._result
-
-    async def _counts_from_result(self) -> list[Counts]:
-        experiments = (await self._result_json())["results"]
-        if any(experiment.get("truncated") for experiment in experiments):
-            from qpi_jupyter.data.codec import as_list
-            from qpi_jupyter.data.qiskit_results import to_result
-
-            result = to_result(as_list(await self._load_dataset()))
-            return [dict(result.get_counts(i)) for i in range(len(experiments))]
-        if any("counts" not in experiment["data"] for experiment in experiments):
-            raise QpiError(
-                f"Job {self.id} has no counts: it was measured at meas_level {experiments[0]['meas_level']}. Use "
-                "dataset() or result().",
-                code="no_counts",
+        found: list[JobModel] = []
+        params, below = filter_params(wanted), list[tuple[str, str]]()
+        while len(found) < limit:
+            page = await self.http.call(
+                "GET", "v1/jobs", JobPage, params=[*params, ("limit", str(min(_PAGE, limit - len(found)))), *below]
             )
-        return [_keyed(experiment) for experiment in experiments]
-
-    async def _load_dataset(self) -> xr.Dataset | xr.DataTree:
-        if self._loading is None:
-            self._loading = asyncio.Lock()
-        async with self._loading:
-            if self._dataset is None:
-                self._dataset = await self._download()
-        return self._dataset
-
-    async def _download(self) -> xr.Dataset | xr.DataTree:
-        info = self.model.dataset
-        if info is None:
-            raise QpiError(f"Job {self.id} has no dataset.", code="no_dataset")
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="qpi-", dir=_temp_dir()) as file:
-            got = await self.lab.http.download(f"v1/jobs/{self.id}/dataset", file)
-            if got != info.sha256:
-                raise Unavailable(
-                    f"The dataset of job {self.id} arrived damaged (its checksum differs): fetch it again.",
-                    code="bad_checksum",
-                )
-            file.seek(0)
-            return await asyncio.to_thread(_decode, file)
-
-    # -- shown ---------------------------------------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        name = f" {self.model.name!r}" if self.model.name else ""
-        return f"<Job {self.id}{name}: {self.explanation()}>"
-
-    def _ipython_display_(self) -> None:
-        if self.renderer is None:
-            raise NotImplementedError  # IPython then asks for the representations
-        self.renderer.show(self)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        return {"text/plain": repr(self)} if self.renderer is None else self.renderer.mimebundle(self)
+            found += page.jobs
+            if page.next is None:
+                break
+            below = [("after", page.next)]
+        return JobTable([JobHandle(self.http, model) for model in found[:limit]])
 
 
-def outlook_of(reason: WaitReason) -> list[str]:
-    """Its place in the queue, about when its wait ends, and how far off such predictions were lately."""
-    parts = [] if reason.position is None else [f"position {reason.position}"]
-    if reason.about_at is not None:
-        now = datetime.now(UTC)
-        soon = (reason.about_at - now).total_seconds() < _SOON_S
-        at = reason.about_at.replace(microsecond=0) if soon else reason.about_at.replace(second=0, microsecond=0)
-        error = f" ± {times.length(reason.error_s)}" if reason.error_s else ""
-        parts.append(f"about {times.clock(at, times.zone_of(), now, exact=soon)}{error}")
-    return parts
+def _ids(jobs: Any) -> list[str]:
+    """The ids of one job or several, each a handle or an id."""
+    several = [jobs] if isinstance(jobs, (str, JobHandle)) else jobs
+    return [job.id if isinstance(job, JobHandle) else str(job) for job in several]
 
 
-def _temp_dir() -> str | None:
-    """Not the memory file system, where there is another: a dataset may be larger than the memory."""
-    return "/var/tmp" if Path("/var/tmp").is_dir() else None
+def _ago(at: datetime) -> str:
+    """How long ago, in the largest unit that fits."""
+    passed = max(0.0, (datetime.now(UTC) - at).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if passed >= size:
+            return f"{passed / size:.0f} {unit} ago"
+    return "just now" if passed < 5 else f"{passed:.0f} s ago"
 
 
-def _decode(file: Any) -> xr.Dataset | xr.DataTree:
-    import qpi_jupyter.data.accessor  # noqa: F401 - gives the dataset its .qpi
-    from qpi_jupyter.data.codec import decode
-
-    return decode(file)
-
-
-def _to_result(raw: dict[str, Any]) -> Result:
-    from qiskit.result import Result
-
-    return Result.from_dict(raw)
-
-
-def _keyed(experiment: dict[str, Any]) -> Counts:
-    header = experiment["header"]
-    return {
-        format_outcome(int(key, 16), header["creg_sizes"], header["memory_slots"]): count
-        for key, count in experiment["data"]["counts"].items()
-    }
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.3g} s"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from qpi_jupyter.wire.rest import OriginIn
+from qpi_jupyter.wire.jobs import OriginIn
 
 _KERNEL_FILE = re.compile(r"kernel-(.+)\.json$")
 

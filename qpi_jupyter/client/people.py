@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from qpi_jupyter.core.errors import NotFound
+from qpi_jupyter.core import NotFound
 from qpi_jupyter.wire.people import (
     Me,
     NoticeList,
@@ -21,26 +21,22 @@ from qpi_jupyter.wire.people import (
 from qpi_jupyter.wire.rest import TokenCreated, TokenIn
 
 from . import times
-from .calls import Calls
-from .portal import Portal, both
+from .http import Http, path
+from .portal import both
 from .tables import Table
 
 
 class Notice:
     """An announcement."""
 
-    def __init__(self, lab: Calls, model: NoticeModel) -> None:
-        self.lab = lab
+    def __init__(self, http: Http, model: NoticeModel) -> None:
+        self.http = http
         self.model = model
-
-    @property
-    def portal(self) -> Portal:
-        return self.lab.portal
 
     @both
     async def dismiss(self) -> Notice:
         """Do not show it to me again."""
-        self.model = await self.lab.http.call("POST", f"v1/notices/{self.model.id}/dismiss", NoticeModel, content=b"")
+        self.model = await self.http.call("POST", f"v1/notices/{path(self.model.id)}/dismiss", NoticeModel)
         return self
 
     def __repr__(self) -> str:
@@ -133,12 +129,8 @@ class TokenTable(Table[TokenModel]):
 class Tokens:
     """Your API tokens: ``create``, ``list``, ``rename``, ``expire``, ``revoke``; a token is named by its name or id."""
 
-    def __init__(self, lab: Calls) -> None:
-        self.lab = lab
-
-    @property
-    def portal(self) -> Portal:
-        return self.lab.portal
+    def __init__(self, http: Http) -> None:
+        self.http = http
 
     @both
     async def create(
@@ -155,15 +147,13 @@ class Tokens:
             name=name, scopes=None if scopes is None else list(scopes),
             expires_at=None if expires is None else _later(expires),
         )  # fmt: skip
-        created = await self.lab.http.call(
-            "POST", "v1/tokens", TokenCreated, content=msgspec.json.encode(body), once=True
-        )
+        created = await self.http.call("POST", "v1/tokens", TokenCreated, body=body, once=True)
         return NewToken(created)
 
     @both
     async def list(self) -> TokenTable:
         """All of them, with their last use."""
-        return await self._list()
+        return TokenTable((await self.http.call("GET", "v1/tokens", TokenList)).tokens)
 
     @both
     async def rename(self, token: str, name: str) -> TokenTable:
@@ -178,19 +168,15 @@ class Tokens:
     @both
     async def revoke(self, token: str) -> TokenTable:
         """End it now; gives those that are left."""
-        await self.lab.http.call("DELETE", f"v1/tokens/{await self._id(token)}", TokenModel)
-        return await self._list()
-
-    async def _list(self) -> TokenTable:
-        return TokenTable((await self.lab.http.call("GET", "v1/tokens", TokenList)).tokens)
+        await self.http.call("DELETE", f"v1/tokens/{path(await self._id(token))}", TokenModel)
+        return await self.list.aio()
 
     async def _change(self, token: str, change: TokenChange) -> TokenTable:
-        content = msgspec.json.encode(change)
-        model = await self.lab.http.call("PATCH", f"v1/tokens/{await self._id(token)}", TokenModel, content=content)
+        model = await self.http.call("PATCH", f"v1/tokens/{path(await self._id(token))}", TokenModel, body=change)
         return TokenTable([model])
 
     async def _id(self, token: str) -> str:
-        found = [model.id for model in await self._list() if token in (model.id, model.name)]
+        found = [model.id for model in await self.list.aio() if token in (model.id, model.name)]
         if len(found) != 1:
             which = "several tokens of that name: use the id" if found else "no such token"
             raise NotFound(f"{token!r}: {which}. lab.tokens lists them.", code="unknown_token")
@@ -233,25 +219,25 @@ class Whoami:
         return f"<{self.name}{known}, {', '.join(self.roles)}{groups}>"
 
 
-class PeopleCalls(Calls):
-    """The part of a `Lab` that is about people."""
+async def me(http: Http) -> Me:
+    """Who one is, as the lab says it."""
+    return await http.call("GET", "v1/me", Me)
 
-    async def me(self) -> Me:
-        """Who one is, as the lab says it."""
-        return await self.http.call("GET", "v1/me", Me)
+
+class People:
+    """What a `Lab` knows about people."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+        self.tokens = Tokens(http)
 
     @both
     async def whoami(self) -> Whoami:
         """Who the lab takes you for: name, roles, groups."""
-        return Whoami(await self.me())
+        return Whoami(await me(self.http))
 
     @both
     async def notices(self) -> NoticeTable:
         """What the lab's managers have to say to you; each has ``dismiss()``."""
         found = await self.http.call("GET", "v1/notices", NoticeList)
-        return NoticeTable([Notice(self, model) for model in found.notices])
-
-    @property
-    def tokens(self) -> Tokens:
-        """Your API tokens."""
-        return Tokens(self)
+        return NoticeTable([Notice(self.http, model) for model in found.notices])

@@ -11,6 +11,7 @@ import functools
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 P = ParamSpec("P")
@@ -67,13 +68,20 @@ class Portal:
 
 
 class HasPortal(Protocol):
-    """Whoever owns methods of `both` kinds."""
+    """A connection, and the loop that it lives on."""
 
     @property
     def portal(self) -> Portal: ...
 
 
-S = TypeVar("S", bound=HasPortal)
+class Connected(Protocol):
+    """Whoever owns methods of `both` kinds."""
+
+    @property
+    def http(self) -> HasPortal: ...
+
+
+S = TypeVar("S", bound=Connected)
 
 
 class Bound(Generic[P, R_co]):
@@ -106,4 +114,13 @@ class both(Generic[S, P, R_co]):
     def __get__(self, instance: S | None, owner: type[S]) -> both[S, P, R_co] | Bound[P, R_co]:
         if instance is None:
             return self
-        return Bound(instance.portal, functools.partial(self._method, instance))
+        return Bound(instance.http.portal, MethodType(self._method, instance))
+
+    def of(self, part: str) -> both[Any, P, R_co]:
+        """The same call for the owner of a ``part`` that has this one: signature and docstring stay."""
+
+        @functools.wraps(self._method)
+        async def call(whole: Any, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+            return await self._method(getattr(whole, part), *args, **kwargs)
+
+        return both(call)

@@ -1,50 +1,49 @@
 """From what a person hands over (circuits, texts, numpy numbers) to a `SubmitRequest`.
 
-Text stays text and needs no Qiskit. Circuits travel as QPY, the oldest version that the lab takes, so that a lab with
-an older Qiskit can read them.
+Text stays text and needs no Qiskit. Circuits travel as QPY: `data.circuits` says how. Other packages' programs travel
+in the formats that these packages register.
 """
 
 from __future__ import annotations
 
-import io
+import itertools
+import math
 import operator
-import re
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core.errors import ProgramError, Rejected
-from qpi_jupyter.core.programs import MAX_SOURCE_BYTES, MIN_QPY_VERSION, ProgramFormat
+from qpi_jupyter.core import (
+    BUILT_IN,
+    OPENQASM2,
+    OPENQASM3,
+    ProgramError,
+    ProgramFormat,
+    Rejected,
+    openqasm,
+    plain_json,
+)
+from qpi_jupyter.data.formats import FORMATS, QPY, is_circuit, recognised
 from qpi_jupyter.wire.rest import CircuitIn, OptionsIn, ProgramIn
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-_HEADER = re.compile(r"(?:\s|//[^\n]*(?:\n|$)|/\*.*?\*/)*OPENQASM\s+(\d+)", re.DOTALL)
-
-
-def is_circuit(thing: object) -> TypeGuard[QuantumCircuit]:
-    """Whether this is a Qiskit circuit; false without importing Qiskit where nobody else did."""
-    module = sys.modules.get("qiskit.circuit")
-    return module is not None and isinstance(thing, module.QuantumCircuit)
-
 
 def is_program(thing: object) -> bool:
-    """Whether `program_of` could take this: a circuit, a text, or a list of either."""
+    """Whether `program_of` could take this: a circuit, a text, another package's program, or a list of them."""
     if isinstance(thing, (list, tuple)):
-        return bool(thing) and all(is_circuit(item) or isinstance(item, str) for item in thing)
-    return is_circuit(thing) or isinstance(thing, str)
+        return bool(thing) and all(map(_is_one, thing))
+    return _is_one(thing)
 
 
 def text_format(text: str) -> ProgramFormat:
     """The format that a circuit's text says it is in; OpenQASM 3 where it does not say."""
-    found = _HEADER.match(text)
+    found = openqasm.version(openqasm.clean(text))
     if found is None or found[1] == "3":
-        return ProgramFormat.OPENQASM3
+        return OPENQASM3
     if found[1] == "2":
-        return ProgramFormat.OPENQASM2
-    line = text.count("\n", 0, found.start(1)) + 1
-    column = found.start(1) - text.rfind("\n", 0, found.start(1))
+        return OPENQASM2
+    line, column = openqasm.position(found.string, found.start(1))
     raise ProgramError(
         f"OpenQASM {found[1]} is not known: the lab reads versions 2 and 3 (line {line}, column {column}).",
         code="unknown_format",
@@ -53,67 +52,75 @@ def text_format(text: str) -> ProgramFormat:
     )
 
 
-def program_of(circuits: object) -> ProgramIn:
-    """One circuit or a sequence of them, as the wire's program.
+def program_of(circuits: object, format: str | None = None) -> ProgramIn:
+    """One program or a sequence of them, as the wire's program.
+
+    Parameters
+    ----------
+    format
+        the name of their format, where they do not say it themselves.
 
     Raises
     ------
     ProgramError
         the list is empty or mixes formats.
     TypeError
-        something in it is no circuit.
+        something in it is no program.
+    Rejected
+        there is no such format.
     """
     items = as_list(circuits)
     if not items:
         raise ProgramError("The list of circuits is empty: send at least one.", code="empty_program")
-    if all(is_circuit(item) for item in items):
-        return ProgramIn(format=ProgramFormat.QPY, data=_qpy_files(items))
-    if all(isinstance(item, (bytes, bytearray)) for item in items):
-        return ProgramIn(format=ProgramFormat.QPY, data=[bytes(item) for item in items])
-    for item in items:
-        if not isinstance(item, str) and not is_circuit(item):
-            raise TypeError(
-                f"{type(item).__name__} is no circuit: send a QuantumCircuit, an OpenQASM text, or a list of them."
-            )
-    formats = {ProgramFormat.QPY if is_circuit(item) else text_format(item) for item in items}
+    form = _format_of(items) if format is None else BUILT_IN.get(format) or FORMATS.load(format)
+    if form.name == QPY.name:
+        form = QPY
+    sources = form.encode(items)
+    if form.text:
+        return ProgramIn(format=form.name, sources=[source.decode() for source in sources])
+    return ProgramIn(format=form.name, data=sources)
+
+
+def _format_of(items: list[Any]) -> ProgramFormat:
+    formats = {form.name: form for form in map(_format_of_one, items)}
     if len(formats) > 1:
         raise ProgramError(
             f"One job has one format, not {' and '.join(sorted(formats))}: submit them as several jobs.",
             code="mixed_formats",
         )
-    return ProgramIn(format=formats.pop(), sources=list(items))
+    return formats.popitem()[1]
+
+
+def _format_of_one(item: object) -> ProgramFormat:
+    if isinstance(item, str):
+        return text_format(item)
+    form = QPY if isinstance(item, bytes | bytearray) else recognised(item)
+    if form is None:
+        raise TypeError(
+            f"{type(item).__name__} is no circuit: send a QuantumCircuit, an OpenQASM text, or a list of them; name "
+            "the format of anything else (format=...)."
+        )
+    return form
+
+
+def _is_one(thing: object) -> bool:
+    """Whether it is one program, also where it can be gone through like a list."""
+    if isinstance(thing, str) or is_circuit(thing):
+        return True
+    plain = thing is None or isinstance(thing, (bool, int, float, list, tuple, Iterator))
+    return not plain and recognised(thing) is not None
 
 
 def as_list(circuits: object) -> list[Any]:
     """The circuits as a list; a single one becomes a list of one."""
-    if isinstance(circuits, (str, bytes, bytearray)) or is_circuit(circuits):
+    if isinstance(circuits, (bytes, bytearray)) or _is_one(circuits):
         return [circuits]
-    # A QuantumCircuit is a sequence of instructions, too: it was taken above.
     return list(circuits) if isinstance(circuits, Iterable) else [circuits]
 
 
-def _qpy_files(circuits: Sequence[QuantumCircuit]) -> list[bytes]:
-    """As few QPY files as fit the limit of one source."""
-    whole = _qpy(circuits)
-    if len(whole) <= MAX_SOURCE_BYTES or len(circuits) == 1:
-        return [whole]
-    half = len(circuits) // 2
-    return _qpy_files(circuits[:half]) + _qpy_files(circuits[half:])
-
-
-def _qpy(circuits: Sequence[QuantumCircuit]) -> bytes:
-    from qiskit import qpy
-
-    for version in (MIN_QPY_VERSION, None):
-        file = io.BytesIO()
-        try:
-            qpy.dump(list(circuits), file, version=version)
-        except qpy.UnsupportedFeatureForVersion:
-            if version is None:
-                raise
-            continue
-        return file.getvalue()
-    raise AssertionError("the last version either works or raises")
+def once(circuits: object) -> object:
+    """The circuits so that they can be gone through again: an iterator's as a list."""
+    return list(circuits) if isinstance(circuits, Iterator) else circuits
 
 
 def options_of(
@@ -132,7 +139,7 @@ def options_of(
     Raises
     ------
     TypeError
-        a number that is no whole number.
+        a number that is no whole number, or an option of the QPU's that JSON cannot say.
     Rejected
         a list whose length is not the number of circuits.
     """
@@ -156,7 +163,7 @@ def options_of(
         meas_return=str(getattr(meas_return, "value", meas_return)),
         memory=bool(memory),
         circuits=overrides,
-        extra=dict(extra or {}),
+        extra=_extra(extra or {}),
     )
     if common is not None:
         options.shots = common
@@ -171,6 +178,13 @@ def whole(name: str, value: Any) -> int:
         except TypeError:
             pass
     raise TypeError(f"{name} is a whole number, not {value!r}.")
+
+
+def _extra(options: Mapping[str, Any]) -> dict[str, Any]:
+    found, lost = plain_json(options)
+    if lost:
+        raise TypeError(f"An option is made of text, finite numbers, lists and dicts: {'; '.join(lost[:4])}.")
+    return found
 
 
 def _shots(shots: Any, count: int) -> tuple[int | None, list[int] | None]:
@@ -191,7 +205,7 @@ def _shots(shots: Any, count: int) -> tuple[int | None, list[int] | None]:
 def _parameter_rows(circuits: object, items: list[Any], values: Any) -> list[list[list[float]]] | None:
     if values is None:
         return None
-    single = isinstance(circuits, (str, bytes, bytearray)) or is_circuit(circuits)
+    single = isinstance(circuits, (bytes, bytearray)) or _is_one(circuits)
     per_circuit = [values] if single else list(values)
     if len(per_circuit) != len(items):
         raise Rejected(
@@ -209,20 +223,31 @@ def _rows(circuit: object, values: Any) -> list[list[float]]:
     if isinstance(values, Mapping):
         values = _columns(circuit, values)
     try:
-        rows = [list(row) for row in values] if _depth(values) == 2 else [list(values)]
-        return [[float(value) for value in row] for row in rows]
+        depth = _depth(values)
+        rows = [list(row) for row in values] if depth == 2 else [list(values)] if depth else [[values]]
+        numbers = [[float(value) for value in row] for row in rows]
+    except OverflowError:
+        raise _not_finite("a number too large for a float") from None
     except (TypeError, ValueError):
         raise TypeError(
             "parameter_values is a row of numbers in the order of circuit.parameters, a list of such rows, or a dict "
-            "from parameter to number or list of numbers."
+            "from parameter to number or list of numbers (from ParameterVector to one row of them, or a list of rows)."
         ) from None
+    for number in itertools.chain.from_iterable(numbers):
+        if not math.isfinite(number):
+            raise _not_finite(str(number))
+    return numbers
+
+
+def _not_finite(found: str) -> Rejected:
+    return Rejected(f"parameter_values has {found}: give finite numbers.", code="bad_option", field="parameter_values")
 
 
 def _columns(circuit: object, values: Mapping[Any, Any]) -> list[list[Any]]:
     """A dict of columns as rows, in the circuit's own order of its parameters."""
     if not is_circuit(circuit):
         raise TypeError("parameter_values as a dict needs a QuantumCircuit, which knows the order of its parameters.")
-    named = {getattr(key, "name", str(key)): value for key, value in values.items()}
+    named = _by_parameter(circuit, values)
     wanted = [parameter.name for parameter in circuit.parameters]
     if set(named) != set(wanted):
         raise Rejected(
@@ -238,6 +263,33 @@ def _columns(circuit: object, values: Mapping[Any, Any]) -> list[list[Any]]:
     count = lengths.pop() if lengths else 1
     full = [c if c is not None else [named[name]] * count for name, c in zip(wanted, columns, strict=True)]
     return [[column[i] for column in full] for i in range(count)]
+
+
+def _by_parameter(circuit: QuantumCircuit, values: Mapping[Any, Any]) -> dict[str, Any]:
+    """One entry a parameter: what stands for several (a vector, its name, a tuple) is taken apart."""
+    known = {parameter.name for parameter in circuit.parameters}
+    vectors = {p.vector.name: p.vector for p in circuit.parameters if hasattr(p, "vector")}
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        name = str(getattr(key, "name", key))
+        several = key if isinstance(key, tuple) or name in known else vectors.get(name, key)
+        if isinstance(several, str) or not isinstance(several, Iterable):
+            named[name] = value
+            continue
+        names = [str(getattr(one, "name", one)) for one in several]
+        rows = [list(row) for row in value] if _depth(value) == 2 else [list(value)]
+        if any(len(row) != len(names) for row in rows):
+            wrong = next(len(row) for row in rows if len(row) != len(names))
+            raise Rejected(
+                f"parameter_values has {wrong} values in a row for {name}, which has {len(names)} parameters.",
+                code="bad_option",
+                field="parameter_values",
+            )
+        single = _depth(value) < 2
+        named |= {one: rows[0][i] if single else [row[i] for row in rows] for i, one in enumerate(names)}
+    # Of a vector, a circuit may use a part.
+    parts = {p.name for vector in vectors.values() for p in vector} - known
+    return {name: value for name, value in named.items() if name not in parts}
 
 
 def _depth(values: Any) -> int:

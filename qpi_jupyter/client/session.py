@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rejected, Unavailable
+from qpi_jupyter.core import Conflict, Forbidden, NotFound, QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.bookings import SessionIn, SessionModel
 
 from . import times
-from .calls import Calls
-from .http import Http, delays
-from .portal import Portal, both
-
-if TYPE_CHECKING:
-    from .jobs import JobHandle
+from .http import Http, delays, path
+from .job_handle import JobHandle
+from .jobs import Jobs
+from .portal import both
+from .tables import Table
 
 _CLOSE_S = 3.0
 """How long an ending kernel waits for the lab; what it does not hear ends by itself."""
@@ -33,16 +31,13 @@ class Session:
     used up, and when nobody renews it for ``idle_s``.
     """
 
-    def __init__(self, lab: SessionCalls, wanted: SessionIn) -> None:
-        self.lab = lab
+    def __init__(self, jobs: Jobs, held: set[str], wanted: SessionIn, model: SessionModel | None = None) -> None:
+        self.http = jobs.http
+        self._jobs, self._held = jobs, held
         self.wanted = wanted
-        self.model: SessionModel | None = None
+        self.model = model
         self._renewals: Future[None] | None = None
-        self._opened_at = 0.0
-
-    @property
-    def portal(self) -> Portal:
-        return self.lab.portal
+        self._opened_at = 0.0 if model is None else _since(model)
 
     @property
     def qpu(self) -> str:
@@ -71,15 +66,16 @@ class Session:
 
     @both
     async def start(self) -> Session:
-        """Hold the QPU; ``with`` does this."""
-        if self.open:
+        """Hold the QPU; ``with`` does this. A session that `Lab.sessions` found is gone on with."""
+        if self._renewals is not None and not self._renewals.done():
             raise Rejected("This session is open already.", code="session_open")
-        self._opened_at = time.monotonic()
-        self.model = await self.lab.http.call(
-            "POST", "v1/sessions", SessionModel, content=msgspec.json.encode(self.wanted), once=True
-        )
-        self.lab.held.add(self.model.id)
-        self._renewals = self.portal.start(self._renew())
+        if self.model is None or not self.open:
+            self._opened_at = time.monotonic()
+            self.model = await self.http.call("POST", "v1/sessions", SessionModel, body=self.wanted, once=True)
+        else:
+            self.model = await self._renewed(self.model.id)
+        self._held.add(self.model.id)
+        self._renewals = self.http.portal.start(self._renew())
         return self
 
     @both
@@ -97,9 +93,7 @@ class Session:
         while self.model is not None and self.open:
             await asyncio.sleep(pause)
             try:
-                model = await self.lab.http.call(
-                    "POST", f"v1/sessions/{self.model.id}/renew", SessionModel, content=b"", retry_s=0.0
-                )
+                model = await self._renewed(self.model.id)
             except Unavailable:
                 pause = min(next(pauses), self.wanted.idle_s / 3)
             except QpiError:
@@ -110,11 +104,14 @@ class Session:
                 if model.closed_at is not None:
                     self._end(model)
 
+    async def _renewed(self, session_id: str) -> SessionModel:
+        return await self.http.call("POST", f"v1/sessions/{path(session_id)}/renew", SessionModel, retry_s=0.0)
+
     async def _finish(self) -> None:
         """Close it in the lab; one that is over there already ends with the lab's reason."""
         assert self.model is not None
         try:
-            model = await self.lab.http.call("DELETE", f"v1/sessions/{self.model.id}", SessionModel)
+            model = await self.http.call("DELETE", f"v1/sessions/{path(self.model.id)}", SessionModel)
         except (NotFound, Conflict, Forbidden) as error:
             held_s = self.model.held_s if self.model.held_s is not None else time.monotonic() - self._opened_at
             model = msgspec.structs.replace(
@@ -124,7 +121,7 @@ class Session:
 
     def _end(self, model: SessionModel) -> None:
         self.model = model
-        self.lab.held.discard(model.id)
+        self._held.discard(model.id)
 
     def __enter__(self) -> Session:
         return self.start()
@@ -143,7 +140,9 @@ class Session:
     @both
     async def submit(self, circuits: object, /, **options: Any) -> JobHandle:
         """Submit to the held QPU; options as of `Lab.submit`."""
-        return await self._submit(circuits, options)
+        self._check()
+        payer = {} if self.wanted.group is None else {"group": self.wanted.group}
+        return await self._jobs.submit.aio(circuits, **{**payer, **options, "qpu": self.qpu})
 
     @both
     async def run(self, circuits: object, /, **options: Any) -> JobHandle:
@@ -154,16 +153,11 @@ class Session:
         QpiError
             the job failed or was cancelled, or the session is over.
         """
-        job = await self._submit(circuits, options)
+        job = await self.submit.aio(circuits, **options)
         await job.wait.aio()
         if (error := job.error) is not None:
             raise error
         return job
-
-    async def _submit(self, circuits: object, options: dict[str, Any]) -> JobHandle:
-        self._check()
-        payer = {} if self.wanted.group is None else {"group": self.wanted.group}
-        return await self.lab.send(circuits, {**payer, **options, "qpu": self.qpu})
 
     def _check(self) -> None:
         if self.open:
@@ -182,40 +176,33 @@ class Session:
         )
 
 
-class SessionCalls(Calls, ABC):
-    """The part of a `Lab` that holds QPUs."""
+def _since(model: SessionModel) -> float:
+    """When it was opened, on this process's own clock."""
+    return time.monotonic() - max(0.0, (datetime.now(UTC) - model.opened_at).total_seconds())
 
-    held: set[str]
-    """Sessions that this kernel must let go of when it ends."""
 
-    @abstractmethod
-    async def send(self, circuits: object, options: dict[str, Any]) -> JobHandle:
-        """Submit a job."""
+class SessionTable(Table[Session]):
+    """Sessions, newest first; each item is the session itself: ``table[0].close()``."""
 
-    def session(
-        self, qpu: str, *, budget: times.Length = 600.0, idle: times.Length = 30.0, group: str | None = None
-    ) -> Session:
-        """Hold a QPU while a ``with`` block runs, so that no job of yours waits behind another person's.
+    caption = "Sessions"
+    empty = "No open sessions."
+    columns = ("id", "qpu", "holder", "status", "opened", "ends", "held")
 
-        Parameters
-        ----------
-        budget
-            QPU time set aside outside of your own booking: ``"10m"``, a timedelta or seconds. What the QPU was held
-            is charged; in your own booking it costs nothing more.
-        idle
-            the lab ends the session when this kernel is silent for so long.
-        group
-            whose account pays, instead of your own.
-        """
-        return Session(
-            self, SessionIn(qpu=qpu, budget_s=times.seconds(budget), idle_s=times.seconds(idle), group=group)
-        )
+    def row(self, item: Session) -> tuple[str, ...]:
+        model, zone, now = item.model, times.zone_of(), datetime.now(UTC)
+        if model is None:
+            return ("", item.qpu, "", "not started", "", "", "")
+        ends = model.expires_at if model.closed_at is None else model.closed_at
+        return (
+            model.id, model.qpu, model.holder or "somebody", "open" if item.open else f"ended: {model.reason}",
+            times.clock(model.opened_at, zone, now), times.clock(ends, zone, now), times.length(item.held_s),
+        )  # fmt: skip
 
 
 async def let_go(http: Http, held: set[str]) -> None:
     """Close what is still held, once and briefly."""
     closing = [
-        http.call("DELETE", f"v1/sessions/{session_id}", SessionModel, retry_s=0.0, answer_s=_CLOSE_S)
+        http.call("DELETE", f"v1/sessions/{path(session_id)}", SessionModel, retry_s=0.0, answer_s=_CLOSE_S)
         for session_id in held
     ]
     held.clear()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from qpi_jupyter.wire.rest import EventModel
+from msgspec import UNSET
+
+from qpi_jupyter.wire.events import JobChanged, JobChecked, JobEdited, JobSubmitted, LabEvent, LedgerLine
+from qpi_jupyter.wire.jobs import TEXT_LABELS, JobData, JobEditData
 
 from .tables import Table
 
@@ -25,7 +27,7 @@ class Story(Table[Moment]):
     empty = "Nothing is recorded of this job any more."
     columns = ("after", "what")
 
-    def __init__(self, title: str, events: Sequence[EventModel]) -> None:
+    def __init__(self, title: str, events: Sequence[LabEvent]) -> None:
         super().__init__(tuple(_moments(events)))
         self.caption = title
 
@@ -43,35 +45,33 @@ def _after(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
-def _moments(events: Sequence[EventModel]) -> Iterator[Moment]:
+def _moments(events: Sequence[LabEvent]) -> Iterator[Moment]:
     phase, held = "", 0.0
     for event in events:
-        text = _text(event, phase)
-        phase = event.data.get("phase", phase)
-        costs, held = _costs(event.data.get("ledger", []), held)
-        if said := [part for part in (text, *costs) if part]:
-            yield Moment(after_s=(event.at - events[0].at).total_seconds(), text="; ".join(said))
+        said = [_text(event, phase)]
+        if isinstance(event.data, JobData):
+            costs, held = _costs(event.data.ledger or [], held)
+            phase, said = event.data.phase, [*said, *costs]
+        if any(said):
+            yield Moment(after_s=(event.at - events[0].at).total_seconds(), text="; ".join(filter(None, said)))
 
 
-def _text(event: EventModel, before: str) -> str:
-    data = event.data
-    match event.kind:
-        case "job.submitted":
-            return f"{data.get('owner', 'somebody')} submitted it to {event.qpu}"
-        case "job.checked":
+def _text(event: LabEvent, before: str) -> str:
+    match event:
+        case JobSubmitted():
+            return f"{event.data.owner or 'somebody'} submitted it to {event.qpu}"
+        case JobChecked():
             return "the program was checked"
-        case "job.edited":
-            return _edit(data)
-        case "job.changed":
-            return _change(data, before, f"attempt {data.get('attempt')}")
+        case JobEdited():
+            return _edit(event.data)
+        case JobChanged():
+            return _change(event.data, before)
     return ""  # progress, and what later versions add
 
 
-def _change(data: dict[str, Any], before: str, attempt: str) -> str:
-    now = data.get("phase", "")
-    why = f": {data['error']['message']}" if data.get("error") else ""
-    driver = data.get("driver_name") or "a driver"
-    match before, now:
+def _change(data: JobData, before: str) -> str:
+    attempt, driver = f"attempt {data.attempt}", data.driver_name or "a driver"
+    match before, data.phase:
         case "lost", "running":
             return "its driver is back, and still has it"
         case _, "assigned":
@@ -84,30 +84,33 @@ def _change(data: dict[str, Any], before: str, attempt: str) -> str:
             return f"{attempt} ended without a result; it waits again"
         case _, "cancelling":
             return "it was asked to stop"
-        case _, ("completed" | "failed" | "cancelled"):
-            return f"{now}{why}"
-    return ""
+    return f"{data.phase}: {data.error.message}" if data.error else data.phase
 
 
-def _edit(data: dict[str, Any]) -> str:
+_WORDS = {"project": ("put it into", "took it out of its project")}
+
+
+def _edit(data: JobEditData) -> str:
     parts = []
-    if "name" in data["changed"]:
-        parts.append(f"named it {data['name']!r}")
-    if "tags" in data["changed"]:
-        parts.append("tagged it " + (", ".join(data["tags"]) or "with nothing"))
-    if "project" in data["changed"]:
-        parts.append(f"put it into {data['project']!r}" if data["project"] else "took it out of its project")
-    if "shared_with" in data["changed"]:
-        parts.append(f"shared it with {data['shared_with']}" if data["shared_with"] else "made it private")
-    return f"{data['by']} " + " and ".join(parts)
+    if "name" in data.changed:
+        parts.append(f"named it {data.name!r}")
+    if data.tags is not UNSET:
+        parts.append("tagged it " + (", ".join(data.tags) or "with nothing"))
+    for name in TEXT_LABELS:
+        if (value := getattr(data, name)) is not UNSET:
+            put, gone = _WORDS.get(name, (f"set its {name} to", f"took its {name} away"))
+            parts.append(f"{put} {value!r}" if value else gone)
+    if data.shared_with is not UNSET:
+        parts.append(f"shared it with {data.shared_with}" if data.shared_with else "made it private")
+    return f"{data.by} " + " and ".join(parts)
 
 
-def _costs(lines: Sequence[dict[str, Any]], held: float) -> tuple[list[str], float]:
+def _costs(lines: Sequence[LedgerLine], held: float) -> tuple[list[str], float]:
     """What the ledger's lines say, and what is held after them: a settle gives that back and takes what was used."""
     said = []
     for line in lines:
-        amount = float(line["amount_s"])
-        match line["kind"]:
+        amount = line.amount_s
+        match line.kind:
             case "hold":
                 held = -amount
                 said.append(f"{held:.3g} s of QPU time held")

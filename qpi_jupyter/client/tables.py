@@ -1,20 +1,14 @@
-"""What a list of QPUs or jobs looks like: text in a terminal, a table in a notebook, a DataFrame on request."""
+"""What a list looks like: text in a terminal, a table in a notebook, a DataFrame on request."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from qpi_jupyter.core.errors import NotFound
-from qpi_jupyter.wire.rest import QpuModel
-
 if TYPE_CHECKING:
     import pandas as pd
-
-    from .jobs import JobHandle
 
 T = TypeVar("T")
 
@@ -86,68 +80,3 @@ def _cell(text: str) -> str:
     colour = _COLOURS.get(text)
     dot = f'<span aria-hidden="true" style="color:var({colour})">&#9679;</span>&nbsp;' if colour else ""
     return f'<td style="text-align:left">{dot}{escape(text)}</td>'
-
-
-class QpuTable(Table[QpuModel]):
-    """The lab's QPUs; ``table["sim-a"]`` finds one by its name."""
-
-    caption = "QPUs of this lab"
-    empty = "This lab has no QPU yet."
-    columns = ("name", "status", "qubits", "kind", "executor", "queued", "running", "description")
-
-    def row(self, item: QpuModel) -> tuple[str, ...]:
-        kind = "simulator" if item.simulator else item.kind
-        return (
-            item.name, item.status, str(item.num_qubits), kind, item.executor, str(item.queued),
-            f"{item.running} of {item.places}", item.description,
-        )  # fmt: skip
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(qpu.name for qpu in self)
-
-    def __getitem__(self, index: Any) -> Any:
-        # A name or what every sequence takes: the union of the overloads says no more than Any.
-        if isinstance(index, str):
-            for qpu in self:
-                if qpu.name == index:
-                    return qpu
-            raise NotFound(f"There is no QPU {index!r}; there are: {', '.join(self.names)}.", code="no_qpu")
-        return super().__getitem__(index)
-
-
-class JobTable(Table["JobHandle"]):
-    """Jobs, newest first; each item is the handle itself."""
-
-    caption = "Jobs"
-    empty = "No jobs yet."
-    columns = ("id", "status", "qpu", "name", "circuits", "shots", "submitted", "took", "what")
-
-    def row(self, item: JobHandle) -> tuple[str, ...]:
-        model = item.model
-        took = "" if model.ended_at is None else _seconds((model.ended_at - model.submitted_at).total_seconds())
-        return (
-            model.id, model.status, model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
-            _ago(model.submitted_at), took, "" if model.status == "completed" else item.explanation(),
-        )  # fmt: skip
-
-    def record(self, item: JobHandle) -> dict[str, Any]:
-        model = item.model
-        return {
-            "id": model.id, "status": model.status, "qpu": model.qpu, "name": model.name,
-            "circuits": model.num_circuits, "shots": model.shots, "submitted_at": model.submitted_at,
-            "started_at": model.started_at, "ended_at": model.ended_at, "busy_s": model.busy_s,
-        }  # fmt: skip
-
-
-def _ago(at: datetime) -> str:
-    """How long ago, in the largest unit that fits."""
-    passed = max(0.0, (datetime.now(UTC) - at).total_seconds())
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if passed >= size:
-            return f"{passed / size:.0f} {unit} ago"
-    return "just now" if passed < 5 else f"{passed:.0f} s ago"
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.3g} s"

@@ -8,13 +8,16 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Rejected
+
+from .numpy_values import to_python
 
 When = str | datetime | date
 Length = str | float | timedelta
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+_CLOCK = re.compile(r"(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?([ap]m)?")
+_EXAMPLES = "'14:00', '9am', 'tomorrow 9:00', 'friday 9:00', '2026-05-04 14:00', 'now', '+2h'"
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(
     r"(?P<n>\d+(?:\.\d+)?)\s*(?P<unit>d|days?|h|hrs?|hours?|m|min|minutes?|s|secs?|seconds?)(?![a-z])", re.IGNORECASE
@@ -89,20 +92,32 @@ def moment(value: When, zone: tzinfo, now: datetime, *, after: datetime | None =
     Parameters
     ----------
     value
-        an aware datetime; a naive one, ISO text, ``"14:00"``, ``"today"``, ``"tomorrow 9:00"``, ``"friday 9:00"``, all
-        by the clock of ``zone``; ``"now"``, or ``"+2h"`` from now.
+        an aware datetime; a naive one, a date or a time of day, ISO text, ``"14:00"``, ``"9am"``, ``"today"``,
+        ``"tomorrow 9:00"``, ``"friday 9:00"``, all by the clock of ``zone``; ``"now"``, or ``"+2h"`` from now. NumPy's
+        and pandas' times are fine.
     after
         a clock time or weekday means the first one after this; else a clock time is today's.
 
     Raises
     ------
     Rejected
-        it is none of these, or a time that the change to summer time leaves out.
+        it is none of these, a time that the change to summer time leaves out, or one beyond the calendar.
     """
+    try:
+        return _moment(to_python(value), zone, now, after)
+    except OverflowError:
+        raise Rejected(f"'{value}' is beyond the calendar: give a time in this century.", code="bad_time") from None
+
+
+def _moment(value: object, zone: tzinfo, now: datetime, after: datetime | None) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo is not None else _on_the_wall(value, zone)
     if isinstance(value, date):
         return _on_the_wall(datetime.combine(value, time()), zone)
+    if isinstance(value, time):
+        value = f"{value:%H:%M:%S}"
+    if not isinstance(value, str):
+        raise Rejected(f"Cannot read {value!r} as a time. Examples: {_EXAMPLES}, a datetime.", code="bad_time")
     text = " ".join(value.strip().lower().split())
     if text == "now":
         return now.astimezone(UTC)
@@ -113,8 +128,11 @@ def moment(value: When, zone: tzinfo, now: datetime, *, after: datetime | None =
 
 def _named_day(text: str, zone: tzinfo, now: datetime, after: datetime | None) -> datetime | None:
     """``[today|tomorrow|WEEKDAY] [HH:MM]``; None where it is something else."""
-    word, _, rest = text.partition(" ")
+    text = re.sub(r"\s+(?=[ap]m$)", "", text.replace(" at ", " "))
+    word, _, rest = text.replace("noon", "12:00").replace("midnight", "0:00").partition(" ")
     found = _CLOCK.fullmatch(rest if rest else word)
+    if found is not None and not rest and found[2] is None and found[4] is None:
+        return None  # a bare number says neither hour nor year
     weekday = next((n for n, day in enumerate(_DAYS) if len(word) >= 3 and day.startswith(word)), None)
     named = word in ("today", "tomorrow") or weekday is not None
     if (not named and (found is None or rest)) or (rest and found is None):
@@ -132,10 +150,16 @@ def _named_day(text: str, zone: tzinfo, now: datetime, after: datetime | None) -
 
 
 def _time_of(found: re.Match[str]) -> time:
+    hour, half = int(found[1]), found[4]
     try:
-        return time(int(found[1]), int(found[2]), int(found[3] or 0))
+        if half is not None:
+            hour = time(hour).hour % 12 + (12 if half == "pm" else 0) if 1 <= hour <= 12 else 24
+        return time(hour, int(found[2] or 0), int(found[3] or 0))
     except ValueError:
-        raise Rejected(f"{found[0]!r} is no time of day.", code="bad_time") from None
+        raise Rejected(
+            f"Cannot read {found[0]!r} as a time of day: write it like '14:00' or '2pm'.",
+            code="bad_time",
+        ) from None
 
 
 def _iso(text: str, zone: tzinfo) -> datetime:
@@ -143,10 +167,7 @@ def _iso(text: str, zone: tzinfo) -> datetime:
         # "9:00" is a time of day, though ISO 8601 says 09:00.
         at = datetime.fromisoformat(re.sub(r"(?<=[ T])(?=\d:)", "0", text.strip()))
     except ValueError:
-        raise Rejected(
-            f"{text!r} is no time. Write '14:00', 'tomorrow 9:00', 'friday 9:00', '2026-05-04 14:00', 'now' or '+2h'.",
-            code="bad_time",
-        ) from None
+        raise Rejected(f"Cannot read {text!r} as a time. Examples: {_EXAMPLES}.", code="bad_time") from None
     return moment(at, zone, at)
 
 
@@ -175,16 +196,17 @@ def seconds(value: Length) -> float:
     Rejected
         it is none of these, or not above zero.
     """
+    value = to_python(value)
     if isinstance(value, timedelta):
         found = value.total_seconds()
     elif isinstance(value, str):
         found = _of_text(value)
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Rejected(f"A duration is a timedelta, '2h' or seconds, not {value!r}.", code="bad_duration")
+        raise Rejected(f"Cannot read {value!r} as a duration: give '2h', a timedelta or seconds.", code="bad_duration")
     else:
         found = float(value)
     if not 0 < found < float("inf"):
-        raise Rejected(f"A duration is more than nothing, not {value!r}.", code="bad_duration")
+        raise Rejected(f"A duration must be longer than zero, and not endless: {value!r} is not.", code="bad_duration")
     return found
 
 
@@ -200,7 +222,8 @@ def _of_text(text: str) -> float:
         return float(text)
     except ValueError:
         raise Rejected(
-            f"{text!r} is no duration. Write '30min', '2h', '1h 30min' or a number of seconds.", code="bad_duration"
+            f"Cannot read {text!r} as a duration. Examples: '30min', '2h', '1h 30min', '1:30', a number of seconds.",
+            code="bad_duration",
         ) from None
 
 

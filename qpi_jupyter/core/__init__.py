@@ -2,11 +2,191 @@
 
 ========================  ===========================================================
 `errors`                  who must act
-`programs`, `manifest`    what to run, and what a QPU can do
+`programs`, `formats`     what to run, and how it is written
+`manifest`                what a QPU can do
 `jobs`, `lifecycle`       the life of a job: one table
+`families`                what jobs that wait for one another do to one another
 `planner`, `bookings`     who goes next, and why not
 `accounting`              QPU-seconds
 `access`                  roles and permissions
 `results`                 a result's header as Qiskit's Result
+`plugins`                 members of open lists, found by entry point
 ========================  ===========================================================
+
+Others import from here: nouns and their rules by name; `bounds`, `families`, `openqasm`, `recurrence`, `times` and the
+verbs of `accounting`, `booking_rules`, `bookings` as modules. What only the server asks for is loaded when it does:
+notebooks start without it.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .bounds import MAX_SECONDS, MAX_TEXT
+from .errors import (
+    PROGRAM_FAULTS,
+    BookingConflict,
+    Conflict,
+    Faulted,
+    Forbidden,
+    NotFound,
+    ProgramError,
+    QpiError,
+    Rejected,
+    TooLarge,
+    TooMany,
+    Unauthorized,
+    Unavailable,
+    existing,
+    programs_fault,
+)
+from .formats import (
+    BUILT_IN,
+    GZIP_MAGIC,
+    MAX_CIRCUITS,
+    MAX_EXPANDED_BYTES,
+    MAX_PROGRAM_BYTES,
+    MIN_QPY_VERSION,
+    OPENQASM2,
+    OPENQASM3,
+    PLAIN_QPY_BYTES,
+    ProgramFormat,
+    QpyFile,
+    unknown_format,
+)
+from .manifest import (
+    MAX_ESTIMATE_BYTES,
+    MAX_ESTIMATE_S,
+    MAX_QUBITS,
+    MAX_SHOTS,
+    Estimate,
+    GateProperties,
+    Manifest,
+    QubitProperties,
+    check_fit,
+)
+from .plain_json import plain_json
+from .programs import (
+    DEFAULT_SHOTS,
+    MAX_BITS,
+    CircuitOptions,
+    Program,
+    RunOptions,
+    check_program,
+    pack,
+    unpack,
+)
+from .results import (
+    HEADER_VERSION,
+    MAX_HEADER_BYTES,
+    MAX_NAME,
+    MAX_SHARED_BYTES,
+    format_outcome,
+    header_circuits,
+    parse_outcome,
+    qiskit_result,
+    share_common,
+)
+
+if TYPE_CHECKING:
+    from .access import (
+        OPEN_TO_ALL,
+        SCOPES,
+        Permission,
+        Principal,
+        Role,
+        Scope,
+        allows,
+        greatest_scopes,
+        may_read_job,
+        may_scope,
+        permissions,
+        scope_for,
+        within,
+    )
+    from .accounting import (
+        GROUP,
+        Entry,
+        EntryKind,
+        group_account,
+        group_of,
+        held,
+        is_limited,
+        month_range,
+        overdrawn,
+        this_month,
+    )
+    from .archive import INDEX, check_archive
+    from .booking_rules import BookingRule, Interval, ScopedRule, zone
+    from .bookings import SEARCH_DAYS, Booking, BookingMode, BookingStatus, Calendar
+    from .emails import joining_address
+    from .estimates import fold_correction, fold_error
+    from .jobs import FINAL, Job, JobState, RetryPolicy
+    from .lifecycle import (
+        Effect,
+        EffectKind,
+        Event,
+        EventKind,
+        IllegalTransition,
+        Step,
+        advance,
+        lease_expired,
+        left_out,
+        on_hello,
+        salvage_over,
+    )
+    from .planner import (
+        AHEAD,
+        HEAD,
+        VIEW_LIMIT,
+        Activity,
+        Policy,
+        Reason,
+        Session,
+        View,
+        begins_in,
+        eta,
+        explain,
+        needs,
+        next_change,
+        next_job,
+        recalled,
+    )
+    from .quotas import Quotas, limited, require_quota
+    from .times import moment
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            for module in _LATER:
+                if hasattr(loaded := import_module(f".{module}", __name__), name):
+                    return globals().setdefault(name, getattr(loaded, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_LATER = (
+    "archive", "access", "accounting", "booking_rules", "bookings", "emails", "estimates", "jobs",
+    "lifecycle", "planner", "quotas", "times",
+)  # fmt: skip
+"""Modules, those that notebooks need first."""
+
+__all__ = [
+    "AHEAD", "BUILT_IN", "DEFAULT_SHOTS", "FINAL", "GROUP", "GZIP_MAGIC", "HEAD", "HEADER_VERSION", "INDEX",
+    "MAX_BITS", "MAX_CIRCUITS", "MAX_ESTIMATE_BYTES", "MAX_ESTIMATE_S", "MAX_EXPANDED_BYTES", "MAX_HEADER_BYTES",
+    "MAX_NAME", "MAX_PROGRAM_BYTES", "MAX_QUBITS", "MAX_SECONDS", "MAX_SHARED_BYTES", "MAX_SHOTS", "MAX_TEXT",
+    "MIN_QPY_VERSION", "OPENQASM2", "OPENQASM3", "OPEN_TO_ALL", "PLAIN_QPY_BYTES", "PROGRAM_FAULTS", "SCOPES",
+    "SEARCH_DAYS", "VIEW_LIMIT", "Activity", "Booking", "BookingConflict", "BookingMode", "BookingRule",
+    "BookingStatus", "Calendar", "CircuitOptions", "Conflict", "Effect", "EffectKind", "Entry", "EntryKind",
+    "Estimate", "Event", "EventKind", "Faulted", "Forbidden", "GateProperties", "IllegalTransition", "Interval",
+    "Job", "JobState", "Manifest", "NotFound", "Permission", "Policy", "Principal", "Program", "ProgramError",
+    "ProgramFormat", "QpiError", "QpyFile", "QubitProperties", "Quotas", "Reason", "Rejected", "RetryPolicy", "Role",
+    "RunOptions", "Scope", "ScopedRule", "Session", "Step", "TooLarge", "TooMany", "Unauthorized", "Unavailable",
+    "View", "advance", "allows", "begins_in", "check_archive", "check_fit", "check_program", "eta", "existing",
+    "explain", "fold_correction", "fold_error", "format_outcome", "greatest_scopes", "group_account", "group_of",
+    "header_circuits", "held", "is_limited", "joining_address", "lease_expired", "left_out", "limited",
+    "may_read_job", "may_scope", "moment", "month_range", "needs", "next_change", "next_job", "on_hello", "overdrawn",
+    "pack",
+    "parse_outcome", "permissions", "plain_json", "programs_fault", "qiskit_result", "recalled", "require_quota",
+    "salvage_over", "scope_for", "share_common", "this_month", "unknown_format", "unpack", "within", "zone",
+]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Permission(StrEnum):
@@ -154,9 +155,6 @@ class Principal:
         return Role.DRIVER in self.roles
 
 
-ANONYMOUS = Principal(name="", roles=frozenset())
-
-
 def permissions(principal: Principal) -> frozenset[Permission]:
     """Everything ``principal`` may ask for."""
     granted = _granted(principal.roles)
@@ -177,9 +175,14 @@ def allows(principal: Principal, permission: Permission, owner: str | None = Non
 
 def within(roles: Iterable[Role], bound: Iterable[Role]) -> frozenset[Role]:
     """The greatest roles that both ``roles`` and ``bound`` cover: a user's token stays one when its owner rises."""
-    allowed = _granted(roles) & _granted(bound)
+    allowed = _granted(frozenset(roles)) & _granted(frozenset(bound))
     covered = [role for role in Role if PERMISSIONS[role] <= allowed]
     return frozenset(r for r in covered if not any(PERMISSIONS[r] < PERMISSIONS[other] for other in covered))
+
+
+def scope_for(permission: Permission) -> Scope:
+    """The narrowest scope that has ``permission``."""
+    return min((scope for scope in Scope if permission in SCOPES[scope]), key=lambda scope: len(SCOPES[scope]))
 
 
 def may_scope(principal: Principal, scope: Scope) -> bool:
@@ -195,7 +198,8 @@ def greatest_scopes(permitted: frozenset[Permission]) -> frozenset[Scope]:
     return frozenset(s for s in covered if not any(SCOPES[s] < SCOPES[other] for other in covered))
 
 
-def _granted(roles: Iterable[Role]) -> frozenset[Permission]:
+@lru_cache
+def _granted(roles: frozenset[Role]) -> frozenset[Permission]:
     return frozenset[Permission]().union(*(PERMISSIONS[role] for role in roles))
 
 

@@ -8,21 +8,21 @@ same rank, each limit is the most generous of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from . import times
 from .errors import Rejected
 
 GRACE_S = 60.0
 """A booking may begin this long ago: whoever books "from now on" has a clock and a network."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-T = TypeVar("T")
-N = TypeVar("N", int, float)
+Interval = tuple[datetime, datetime]
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
 
@@ -115,30 +115,41 @@ class BookingRule:
         self._check_length(length)
         return length
 
-    def check(self, start_at: datetime, end_at: datetime, mode: BookingMode, now: datetime) -> None:
-        """Refuse what is in the past or breaks a limit; each refusal names the field."""
+    def check(
+        self, start_at: datetime, end_at: datetime, mode: BookingMode, now: datetime, *, own: Collection[Interval] = (),
+        moved: bool = False,
+    ) -> None:  # fmt: skip
+        """Refuse what is in the past or breaks a limit; each refusal names the field.
+
+        Parameters
+        ----------
+        own
+            when the person has this QPU besides, from the day before ``now`` and ``start_at`` on.
+        moved
+            a booking that there is gets another time: it is not one more.
+        """
         if start_at < now - timedelta(seconds=GRACE_S):
             raise Rejected("A booking cannot begin in the past.", code="in_the_past", field="start_at")
         if self.modes is not None and mode not in self.modes:
             allowed = " or ".join(self.modes) or "nothing"
-            raise Rejected(f"Here one may book {allowed}, not {mode}.", code="mode_not_allowed", field="mode")
+            raise Rejected(f"Bookings here must be {allowed}, not {mode}.", code="mode_not_allowed", field="mode")
         self._check_length(end_at - start_at)
         if self.granularity_s is not None:
             for field, at in (("start_at", start_at), ("end_at", end_at)):
                 if self.snap(at) != at:
                     message = f"Bookings begin and end on a grid of {duration(self.step)}, counted from midnight UTC."
                     raise Rejected(message, code="off_grid", field=field, granularity_s=self.granularity_s)
-        if self.horizon_s is not None and start_at > now + timedelta(seconds=self.horizon_s):
-            message = f"One may book {duration(timedelta(seconds=self.horizon_s))} ahead, and this is later."
+        if self.horizon_s is not None and start_at > times.after(now, self.horizon_s):
+            message = (
+                f"Bookings must start within {duration(timedelta(seconds=self.horizon_s))}; this one starts later."
+            )
             raise Rejected(message, code="too_far", field="start_at", horizon_s=self.horizon_s)
         if (until := self.quiet_until(start_at, end_at)) is not None:
             message = f"This reaches into quiet hours, which end at {until:%Y-%m-%d %H:%M} UTC."
             raise Rejected(message, code="quiet_hours", field="start_at", until=until.isoformat())
-
-    def check_ahead(self, ahead: int) -> None:
-        """Refuse one more where ``ahead`` bookings of the person are not over yet."""
-        if self.max_ahead is not None and ahead >= self.max_ahead:
-            message = f"One may have {self.max_ahead} bookings ahead on a QPU, and you have {ahead}."
+        ahead = sum(end > now for _, end in own)
+        if not moved and self.max_ahead is not None and ahead >= self.max_ahead:
+            message = f"At most {self.max_ahead} bookings ahead are possible on a QPU; you have {ahead}."
             raise Rejected(message, code="too_many_ahead", field="start_at", max_ahead=self.max_ahead, ahead=ahead)
 
     def quiet_until(self, start_at: datetime, end_at: datetime) -> datetime | None:
@@ -149,14 +160,16 @@ class BookingRule:
         seconds = length.total_seconds()
         if self.shortest_s is not None and seconds < self.shortest_s:
             shortest = duration(timedelta(seconds=self.shortest_s))
-            message = f"A booking has at least {shortest}; this one has {duration(length)}."
+            message = f"Bookings must be at least {shortest} long; this one is {duration(length)}."
             raise Rejected(message, code="too_short", field="end_at", shortest_s=self.shortest_s)
         if self.longest_s is not None and seconds > self.longest_s:
             longest = duration(timedelta(seconds=self.longest_s))
-            message = f"A booking has at most {longest}; this one has {duration(length)}."
+            message = f"Bookings must be at most {longest} long; this one is {duration(length)}."
             raise Rejected(message, code="too_long", field="end_at", longest_s=self.longest_s)
 
 
+CAPS = ("longest_s", "horizon_s", "max_ahead", "no_show_s")
+"""Limits that are stricter the smaller they are."""
 FREE = BookingRule()
 """No limits: what binds managers."""
 
@@ -170,56 +183,44 @@ class ScopedRule:
     group: str | None = None
 
 
-def resolve(rules: Iterable[ScopedRule], qpu: str, groups: frozenset[str]) -> BookingRule:
-    """The rule that binds a member of ``groups`` on ``qpu``."""
+def resolve(rules: Iterable[ScopedRule], qpu: str, groups: frozenset[str], *, usual: BookingRule = FREE) -> BookingRule:
+    """The rule that binds a member of ``groups`` on ``qpu``; ``usual`` where none of ``rules`` does."""
     ranked: dict[tuple[bool, bool], list[BookingRule]] = {}
     for scoped in rules:
         if scoped.qpu in (None, qpu) and (scoped.group is None or scoped.group in groups):
             rank = (scoped.group is not None, scoped.qpu is not None)
             ranked.setdefault(rank, []).append(scoped.rule)
-    return _most_generous(ranked[max(ranked)]) if ranked else FREE
+    return _most_generous(ranked[max(ranked)]) if ranked else usual
 
 
 def strictest(rules: Sequence[BookingRule]) -> BookingRule:
     """One rule that keeps to all of ``rules``: for a booking of several QPUs."""
-    modes = [frozenset(rule.modes) for rule in rules if rule.modes is not None]
-    steps = [round(rule.granularity_s) for rule in rules if rule.granularity_s]
+    modes, steps = _given(rules, "modes"), [round(rule.granularity_s) for rule in rules if rule.granularity_s]
     return BookingRule(
         granularity_s=float(math.lcm(*steps)) if steps else None,
-        shortest_s=max((r.shortest_s for r in rules if r.shortest_s is not None), default=None),
-        longest_s=min((r.longest_s for r in rules if r.longest_s is not None), default=None),
-        horizon_s=min((r.horizon_s for r in rules if r.horizon_s is not None), default=None),
-        max_ahead=min((r.max_ahead for r in rules if r.max_ahead is not None), default=None),
-        no_show_s=min((r.no_show_s for r in rules if r.no_show_s is not None), default=None),
-        modes=tuple(sorted(frozenset.intersection(*modes))) if modes else None,
+        shortest_s=max(_given(rules, "shortest_s"), default=None),
+        modes=tuple(sorted(frozenset(modes[0]).intersection(*modes))) if modes else None,
         quiet=tuple(quiet for rule in rules for quiet in rule.quiet),
+        **{name: min(_given(rules, name), default=None) for name in CAPS},
     )
 
 
 def _most_generous(rules: Sequence[BookingRule]) -> BookingRule:
     if len(rules) == 1:
         return rules[0]
-    modes = _unless_free([rule.modes for rule in rules])
+    modes = _given(rules, "modes")
     return BookingRule(
         granularity_s=min(rule.granularity_s or 0.0 for rule in rules) or None,
         shortest_s=min(rule.shortest_s or 0.0 for rule in rules) or None,
-        longest_s=_largest([rule.longest_s for rule in rules]),
-        horizon_s=_largest([rule.horizon_s for rule in rules]),
-        max_ahead=_largest([rule.max_ahead for rule in rules]),
-        no_show_s=_largest([rule.no_show_s for rule in rules]),
-        modes=None if modes is None else tuple(sorted({mode for some in modes for mode in some})),
+        modes=tuple(sorted({mode for some in modes for mode in some})) if len(modes) == len(rules) else None,
         quiet=tuple(quiet for quiet in rules[0].quiet if all(quiet in rule.quiet for rule in rules)),
+        **{name: max(given) for name in CAPS if len(given := _given(rules, name)) == len(rules)},
     )
 
 
-def _unless_free(limits: Sequence[T | None]) -> list[T] | None:
-    found = [limit for limit in limits if limit is not None]
-    return found if len(found) == len(limits) else None
-
-
-def _largest(limits: Sequence[N | None]) -> N | None:
-    found = _unless_free(limits)
-    return None if found is None else max(found)
+def _given(rules: Sequence[BookingRule], name: str) -> list[Any]:
+    """The limits of that name, without those that are none."""
+    return [limit for rule in rules if (limit := getattr(rule, name)) is not None]
 
 
 def duration(length: timedelta) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate, islice
 from typing import Any
 
-from .booking_rules import FREE, BookingMode, BookingRule
+from . import times
+from .booking_rules import FREE, BookingMode, BookingRule, Interval
 from .errors import BookingConflict, Conflict, Rejected
 
 __all__ = [
@@ -61,7 +62,7 @@ class Booking:
     @property
     def no_show_at(self) -> datetime | None:
         """When it is given back unless its people come; None once they did, or where it never is."""
-        return None if self.used or self.no_show_s is None else self.start_at + timedelta(seconds=self.no_show_s)
+        return None if self.used or self.no_show_s is None else times.after(self.start_at, self.no_show_s)
 
     def admits(self, user: str) -> bool:
         """Whether the booking is this person's, by booking it or by invitation."""
@@ -106,16 +107,17 @@ class Calendar:
 
 
 def book(
-    calendar: Calendar, request: Booking, now: datetime, *, rule: BookingRule = FREE, ahead: int = 0, free: bool = False
-) -> Booking:
+    calendar: Calendar, request: Booking, now: datetime, *, rule: BookingRule = FREE, own: Collection[Interval] = (),
+    free: bool = False,
+) -> Booking:  # fmt: skip
     """The booking that ``request`` asks for.
 
     Parameters
     ----------
     calendar
         what is booked from the request's start on.
-    ahead
-        how many bookings that are not over the person has.
+    own
+        when the person has this QPU besides; see `BookingRule.check`.
     free
         neither the past nor the rule binds who asks: a manager.
 
@@ -127,16 +129,16 @@ def book(
         it clashes; the error carries what with, and the next free interval of this length.
     """
     if not free:
-        rule.check(request.start_at, request.end_at, request.mode, now)
-        rule.check_ahead(ahead)
+        rule.check(request.start_at, request.end_at, request.mode, now, own=own)
     _refuse_clash(calendar, request, now, FREE if free else rule)
     return request
 
 
 def rebook(
-    calendar: Calendar, before: Booking, after: Booking, now: datetime, *, rule: BookingRule = FREE, free: bool = False
-) -> Booking:
-    """``before``, changed into ``after``; ``calendar`` is without it.
+    calendar: Calendar, before: Booking, after: Booking, now: datetime, *, rule: BookingRule = FREE,
+    own: Collection[Interval] = (), free: bool = False,
+) -> Booking:  # fmt: skip
+    """``before``, changed into ``after``; ``calendar`` and ``own`` are without it.
 
     One that has begun keeps its start and may only end earlier; one that is over stays as it is.
 
@@ -152,7 +154,7 @@ def rebook(
         if before.start_at <= now:
             _check_begun(before, after, now)
         elif (after.start_at, after.end_at, after.mode) != (before.start_at, before.end_at, before.mode):
-            rule.check(after.start_at, after.end_at, after.mode, now)
+            rule.check(after.start_at, after.end_at, after.mode, now, own=own, moved=True)
     _refuse_clash(calendar, after, now, FREE if free else rule)
     return after
 

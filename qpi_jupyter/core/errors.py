@@ -23,7 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+from .bounds import MAX_TEXT, plain_data, readable
+
+T = TypeVar("T")
 
 
 class QpiError(Exception):
@@ -45,13 +49,30 @@ class QpiError(Exception):
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> QpiError:
-        """Rebuild the error that ``to_dict`` described; an unknown kind becomes a plain `QpiError`."""
+        """Rebuild the error that ``to_dict`` described; an unknown kind becomes a plain `QpiError`.
+
+        What is too long to be shown is cut, whoever sent it.
+        """
         kind = _KINDS.get(str(raw.get("kind")), QpiError)
-        error = kind(str(raw.get("message") or "unknown error"), code=str(raw.get("code") or kind.default_code))
+        code = readable(str(raw.get("code") or kind.default_code), MAX_TEXT)
+        error = kind(readable(str(raw.get("message") or "unknown error")), code=code)
         # Not as keywords: whoever sent this may have put a "message" or a "code" among the figures.
         data = raw.get("data")
-        error.data |= data if isinstance(data, Mapping) else {}
+        error.data |= plain_data(data) if isinstance(data, Mapping) else {}
         return error
+
+    @staticmethod
+    def from_bench(raw: Mapping[str, Any]) -> QpiError:
+        """The error that a driver sent: the program's fault if it says so, else the bench's (`Faulted`).
+
+        No driver can say that the person who waits is not signed in, or that the lab is down.
+        """
+        error = QpiError.from_dict(raw)
+        if programs_fault(error) or isinstance(error, Faulted):
+            return error
+        fault = Faulted(error.message, code=error.code)
+        fault.data |= error.data
+        return fault
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (QpiError.from_dict, (self.to_dict(),))
@@ -107,7 +128,7 @@ class Unauthorized(QpiError):
 
 
 class Forbidden(QpiError):
-    """You may not do this."""
+    """You don't have permission to do this."""
 
     default_code = "forbidden"
 
@@ -178,3 +199,21 @@ _KINDS: dict[str, type[QpiError]] = {
         TooMany, Unavailable, Faulted,
     )
 }  # fmt: skip
+
+PROGRAM_FAULTS = (Rejected, TooLarge)
+"""What an error is where the program is to blame: the same program would meet it again."""
+
+
+def existing(found: T | None, error: QpiError) -> T:
+    """What was found; nothing is refused with ``error``."""
+    if found is None:
+        raise error
+    return found
+
+
+def programs_fault(error: BaseException) -> bool:
+    """Whether a job has to end because of an error. Every other one is the bench's: the job waits and is tried again.
+
+    It is about what was found out about a program; an error of the link that should have brought that is the link's.
+    """
+    return isinstance(error, PROGRAM_FAULTS)

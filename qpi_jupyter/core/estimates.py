@@ -1,4 +1,4 @@
-"""What was measured, folded into what is promised: moving averages that need no history."""
+"""What was measured, folded into what is promised: corrections, moving averages that need no history."""
 
 from __future__ import annotations
 

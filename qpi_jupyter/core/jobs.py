@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -14,6 +14,8 @@ SALVAGE_MIN_S = 3600.0
 
 
 class JobState(StrEnum):
+    BLOCKED = "blocked"
+    """It waits for other jobs: no driver can have it."""
     QUEUED = "queued"
     ASSIGNED = "assigned"
     RUNNING = "running"
@@ -25,7 +27,7 @@ class JobState(StrEnum):
     @property
     def final(self) -> bool:
         """Whether nothing can change the job any more."""
-        return self in _FINAL
+        return self in FINAL
 
     @property
     def status(self) -> str:
@@ -33,8 +35,9 @@ class JobState(StrEnum):
         return _STATUS[self]
 
 
-_FINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+FINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 _STATUS = {
+    JobState.BLOCKED: "pending",
     JobState.QUEUED: "pending",
     JobState.ASSIGNED: "pending",
     JobState.RUNNING: "running",
@@ -61,7 +64,8 @@ class Job:
     """One request to run a program on a QPU.
 
     ``attempt`` is the number of the latest assignment, 0 before the first; ``tries`` counts the attempts that the
-    bench failed; ``lost_since`` is set while an instrument's driver is silent in the middle of a run.
+    bench failed; ``lost_since`` is set while an instrument's driver is silent in the middle of a run; ``waits_for``
+    counts the jobs that a blocked one needs and that have not completed.
     """
 
     id: str
@@ -82,9 +86,11 @@ class Job:
     driver: str | None = None
     submitted_at: datetime | None = None
     error: dict[str, Any] | None = None
-    tags: tuple[str, ...] = field(default=())
     account: str = ""
     """Who pays, where it is not the owner."""
+    waits_for: int = 0
+    family: str | None = None
+    """What it shares with the jobs that it waits for and those that wait for it; None: it is alone."""
 
     @property
     def payer(self) -> str:

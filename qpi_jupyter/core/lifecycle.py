@@ -39,6 +39,10 @@ class EventKind(StrEnum):
     """Somebody who may wants it stopped."""
     ABORTED = "aborted"
     """The driver confirms that it stopped."""
+    DEPENDENCY_DONE = "dependency_done"
+    """A job that it waits for is completed: the last of them moves it."""
+    DEPENDENCY_FAILED = "dependency_failed"
+    """A job that it waits for has failed: final."""
 
 
 class Rule(Enum):
@@ -48,20 +52,22 @@ class Rule(Enum):
 
 
 STAY, IGNORE, ILLEGAL = Rule.STAY, Rule.IGNORE, Rule.ILLEGAL
-_Q, _A, _R, _X = JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING, JobState.CANCELLING
+_B, _Q, _A = JobState.BLOCKED, JobState.QUEUED, JobState.ASSIGNED
+_R, _X = JobState.RUNNING, JobState.CANCELLING
 _OK, _BAD, _CAN = JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED
 
 _COLUMNS = tuple(EventKind)
 # fmt: off
 _ROWS: dict[JobState, tuple[JobState | Rule, ...]] = {
-    #      assigned released started result errored interrupted abandoned cancel  aborted
-    _Q:   (_A,      IGNORE,  _R,     _OK,   _BAD,   IGNORE,     _BAD,     _CAN,   IGNORE),
-    _A:   (ILLEGAL, _Q,      _R,     _OK,   _BAD,   _Q,         _BAD,     _X,     _BAD),
-    _R:   (ILLEGAL, ILLEGAL, STAY,   _OK,   _BAD,   _Q,         _BAD,     _X,     _BAD),
-    _X:   (ILLEGAL, _CAN,    STAY,   _OK,   _CAN,   _CAN,       _CAN,     STAY,   _CAN),
-    _OK:  (ILLEGAL, IGNORE,  IGNORE, IGNORE, IGNORE, IGNORE,    IGNORE,   IGNORE, IGNORE),
-    _BAD: (ILLEGAL, IGNORE,  IGNORE, IGNORE, IGNORE, IGNORE,    IGNORE,   IGNORE, IGNORE),
-    _CAN: (ILLEGAL, IGNORE,  IGNORE, IGNORE, IGNORE, IGNORE,    IGNORE,   IGNORE, IGNORE),
+    #      assigned released started  result   errored  interrupted abandoned cancel aborted  dependency: done, failed
+    _B:   (ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL,    ILLEGAL,  _CAN,   ILLEGAL, _Q,      _BAD),
+    _Q:   (_A,      IGNORE,  _R,      _OK,     _BAD,    IGNORE,     _BAD,     _CAN,   IGNORE,  ILLEGAL, ILLEGAL),
+    _A:   (ILLEGAL, _Q,      _R,      _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,    ILLEGAL, ILLEGAL),
+    _R:   (ILLEGAL, ILLEGAL, STAY,    _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,    ILLEGAL, ILLEGAL),
+    _X:   (ILLEGAL, _CAN,    STAY,    _OK,     _CAN,    _CAN,       _CAN,     STAY,   _CAN,    ILLEGAL, ILLEGAL),
+    _OK:  (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,  IGNORE,  IGNORE),
+    _BAD: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,  IGNORE,  IGNORE),
+    _CAN: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,  IGNORE,  IGNORE),
 }
 # fmt: on
 TRANSITIONS: dict[JobState, dict[EventKind, JobState | Rule]] = {
@@ -73,7 +79,8 @@ TRANSITIONS: dict[JobState, dict[EventKind, JobState | Rule]] = {
 class Event:
     """A fact about a job.
 
-    ``attempt`` is None for what no driver said: an assignment, a cancel, the lab's own check of a queued program.
+    ``attempt`` is None for what no driver said: an assignment, a cancel, the lab's own check of a queued program, what
+    became of another job.
     """
 
     kind: EventKind
@@ -132,7 +139,8 @@ class IllegalTransition(Exception):
 
 
 def advance(job: Job, event: Event) -> Step:
-    """The next step of ``job`` after ``event``. An interruption without a try left is Abandoned, whoever says it.
+    """The next step of ``job`` after ``event``. An interruption without a try left is Abandoned, whoever says it; a
+    job that waits for several stays until the last of them is done.
 
     Raises
     ------
@@ -146,6 +154,8 @@ def advance(job: Job, event: Event) -> Step:
         return Step(job=job, accepted=False, effects=(_abort(event.attempt),) if late else ())
     if event.kind is EventKind.INTERRUPTED and job.state in _OPEN_ATTEMPT:
         event = replace(event, kind=interrupted(job))
+    if event.kind is EventKind.DEPENDENCY_DONE and job.waits_for > 1:
+        return Step(job=job.with_(waits_for=job.waits_for - 1), changed=True)
     rule = TRANSITIONS[job.state][event.kind]
     nameless = event.attempt is None and event.kind in _SAID_BY_A_DRIVER
     checked_bad = event.kind is EventKind.ERRORED and job.state is _Q
@@ -157,7 +167,10 @@ def advance(job: Job, event: Event) -> Step:
     if rule is STAY:
         return _stay(job, event)
     assert isinstance(rule, JobState)
-    return _move(job, event, rule)
+    step = _move(job, event, rule)
+    if rule is _X and job.lost:  # nobody is left who could confirm the stop
+        return left_out(step.job, event.at, "The job was cancelled while its driver was away.")
+    return step
 
 
 def _abort(attempt: int) -> Effect:
@@ -185,6 +198,7 @@ def _move(job: Job, event: Event, state: JobState) -> Step:
         started=state is _R or (job.started and state is _X),
         tries=job.tries + (event.kind in _COSTS_A_TRY),
         error=_reason(event, state),
+        waits_for=0,
     )
     return Step(job=after, effects=_effects(job, event, after), changed=True)
 
@@ -201,6 +215,8 @@ def _reason(event: Event, state: JobState) -> dict[str, Any] | None:
 
 def _effects(job: Job, event: Event, after: Job) -> tuple[Effect, ...]:
     n = job.attempt
+    if job.state is _B and after.state is _Q:  # its first attempt is held since the submit
+        return (Effect(kind=EffectKind.WAKE, attempt=n),)
     if after.state is _R:
         if job.state is not _Q:
             return ()
@@ -221,7 +237,7 @@ def _effects(job: Job, event: Event, after: Job) -> tuple[Effect, ...]:
         effects.append(Effect(kind=EffectKind.SETTLE, attempt=n, data={"busy_s": event.busy_s}))
     elif was_open:
         effects.append(Effect(kind=EffectKind.REFUND, attempt=n))
-    if job.state is _Q:
+    if job.state in (_B, _Q):
         effects.append(Effect(kind=EffectKind.REFUND, attempt=n + 1))
     if after.state is _Q:
         effects.append(Effect(kind=EffectKind.HOLD, attempt=n + 1))

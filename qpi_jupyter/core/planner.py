@@ -1,6 +1,6 @@
-"""Which job a free place takes next, and why any other one waits.
+"""Which job a free place takes next (priorities, shares, backfill), and why any other one waits.
 
-`next_job` and `explain` read the same `View` and the same rules, in the order of DESIGN section 4:
+`next_job` and `explain` read the same `View` and the same rules, in the order of ``docs/explanation/who-goes-next.md``:
 
 1. nothing during maintenance, while the QPU is disabled or while a hold is on;
 2. inside an exclusive booking, the booker's and the invited people's oldest job, nobody else's;
@@ -18,11 +18,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from .bookings import Booking, BookingMode
 from .jobs import Job, JobState
+from .times import after
 
 HEAD = 16
 """Jobs of each order that a view brings."""
@@ -47,6 +48,7 @@ class Rule(StrEnum):
     BOOKING_AHEAD = "booking_ahead"
     SESSION = "session"
     BEHIND = "behind"
+    DEPENDENCY = "dependency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,12 @@ class View:
     shares: Mapping[str, float] = field(default_factory=dict)
     """QPU-seconds used in the window, by person."""
     policy: Policy = field(default_factory=Policy)
+    private: bool = False
+    """Whether reasons leave out whose a booking or a session is."""
+
+    def named(self, person: str) -> str:
+        """The person, for those who wait."""
+        return "somebody else" if self.private else person
 
     @property
     def calm(self) -> bool:
@@ -188,13 +196,13 @@ def eta(view: View, job: Job, now: datetime, work_s: float) -> datetime:
     work_s
         what goes before it: the rest of the running jobs and the estimates of those ahead, over the places (seconds).
     """
-    begin, left = now, timedelta(seconds=work_s)
+    begin, left_s = now, work_s
     for start, end in _shut(view, job, now):
-        if begin + left + timedelta(seconds=job.upper_s) <= start:
+        if after(begin, left_s + job.upper_s) <= start:
             break
-        left -= max(timedelta(0), min(left, start - begin))
+        left_s -= max(0.0, min(left_s, (start - begin).total_seconds()))
         begin = max(begin, end)
-    return begin + left
+    return after(begin, left_s)
 
 
 def explain(
@@ -204,6 +212,7 @@ def explain(
     *,
     ahead: int = 0,
     about: datetime | None = None,
+    unchecked: str = "",
 ) -> Reason:
     """Why ``job`` is not running yet.
 
@@ -213,10 +222,13 @@ def explain(
         how many jobs go before it, from the store's counters.
     about
         when it is expected to begin (`eta`).
+    unchecked
+        why its check came to nothing the last time, if it did.
     """
     reason = _closed(view)
     if reason is None and not job.checked:
-        reason = Reason(rule=Rule.UNCHECKED, message=f"{view.qpu} has not checked the circuit yet.")
+        again = f" The last try failed, and it tries again: {unchecked}" if unchecked else ""
+        reason = Reason(rule=Rule.UNCHECKED, message=f"{view.qpu} has not checked the circuit yet.{again}")
     if reason is None:
         reason = _barred(view, job, now)
     if reason is None:
@@ -234,6 +246,13 @@ def explain(
     )
 
 
+def needs(job: Job, others: Sequence[str]) -> Reason:
+    """Why a blocked job waits: the ids of those that it needs and that have not completed."""
+    first, rest = others[0], len(others) - 1
+    more = f" and {rest} other job{'s'[: rest > 1]} have" if rest else " has"
+    return Reason(rule=Rule.DEPENDENCY, message=f"First {first}{more} to complete.", since=job.submitted_at)
+
+
 def booker_active(view: View, now: datetime) -> bool:
     """Whether the active booking's people use their time: a job is open, a session is, or they did something lately."""
     if view.booking is None:
@@ -249,7 +268,7 @@ def _idle_at(view: View) -> datetime | None:
     if seen.open_jobs or (view.session is not None and view.booking.admits(view.session.holder)):
         return None
     last = max(view.booking.start_at, seen.last_end_at or view.booking.start_at)
-    return last + timedelta(seconds=view.policy.idle_threshold_s)
+    return after(last, view.policy.idle_threshold_s)
 
 
 def _fit(view: View, now: datetime, wait_s: float) -> list[Job]:
@@ -314,7 +333,7 @@ def _barred(view: View, job: Job, now: datetime, wait_s: float = 0.0) -> Reason 
     """Rules 2 to 4: what stops this job."""
     booking = view.booking
     if booking is not None and not booking.admits(job.owner):
-        who, until = booking.booked_by, booking.end_at
+        who, until = view.named(booking.booked_by), booking.end_at
         if booking.mode is BookingMode.EXCLUSIVE:
             message = f"{view.qpu} belongs to {who} until {until:%H:%M}."
             return Reason(rule=Rule.BOOKED_EXCLUSIVE, message=message, since=booking.start_at, about=until)
@@ -329,19 +348,21 @@ def _barred(view: View, job: Job, now: datetime, wait_s: float = 0.0) -> Reason 
             return Reason(rule=Rule.BOOKED_TOO_LONG, message=message, since=booking.start_at, about=until)
     session = view.session
     if booking is None and session is not None and session.holder != job.owner:
-        message = f"{session.holder} holds a session on {view.qpu}."
+        holder = "Somebody else" if view.private else session.holder
+        message = f"{holder} holds a session on {view.qpu}."
         return Reason(rule=Rule.SESSION, message=message, since=session.opened_at)
     return _reaches_ahead(view, job, now, wait_s)
 
 
 def _reaches_ahead(view: View, job: Job, now: datetime, wait_s: float) -> Reason | None:
     """The first booking of somebody else that the job may still run into."""
-    end = now + timedelta(seconds=wait_s + job.upper_s)
+    end = after(now, wait_s + job.upper_s)
     for ahead in view.ahead:
         if end <= ahead.start_at:
             return None
         if _foreign(ahead, job):
-            whose = "the maintenance" if ahead.mode is BookingMode.MAINTENANCE else f"{ahead.booked_by}'s booking"
+            maintenance = ahead.mode is BookingMode.MAINTENANCE
+            whose = "the maintenance" if maintenance else f"{view.named(ahead.booked_by)}'s booking"
             message = f"This job may take {job.upper_s:g} s and would reach into {whose} at {ahead.start_at:%H:%M}."
             return Reason(rule=Rule.BOOKING_AHEAD, message=message, about=ahead.end_at)
     if len(view.ahead) < AHEAD or end <= view.ahead[-1].end_at:

@@ -1,4 +1,4 @@
-"""What to run: a program, its format and its run options, with the limits every lab has."""
+"""What to run: a program, its format and its run options."""
 
 from __future__ import annotations
 
@@ -6,27 +6,13 @@ import hashlib
 import itertools
 import math
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from .errors import ProgramError, Rejected, TooLarge
+from .formats import MAX_PROGRAM_BYTES, ProgramFormat
 
-MAX_SOURCE_BYTES = 1 << 20
-"""One circuit's text, or one QPY file (bytes)."""
-MAX_PROGRAM_BYTES = 16 << 20
-"""All the sources of one job (bytes)."""
-MAX_CIRCUITS = 4096
-"""Circuits of one job, after QPY files and parameter rows are spread out."""
+MAX_BITS = 65_536
+"""Classical bits of one circuit, and qubits of one text."""
 DEFAULT_SHOTS = 1024
-MIN_QPY_VERSION = 13
-"""Older QPY may execute code while it loads (CVE-2025-2000)."""
-_QPY_MAGIC = b"QISKIT"
-
-
-class ProgramFormat(StrEnum):
-    OPENQASM2 = "openqasm2"
-    OPENQASM3 = "openqasm3"
-    QPY = "qpy"
-    QUANTIFY_SCHEDULE = "quantify-schedule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +47,9 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to run: one source a circuit; a QPY source may hold several circuits."""
+    """What to run: its sources, in the format of that name."""
 
-    format: ProgramFormat
+    format: str
     sources: tuple[bytes, ...]
     options: RunOptions = field(default_factory=RunOptions)
 
@@ -74,11 +60,16 @@ class Program:
     @property
     def sha256(self) -> str:
         """The digest of the packed sources (lower-case hex): the program's address."""
-        return hashlib.sha256(pack(self.sources)).hexdigest()
+        return digest(pack(self.sources))
 
     def circuit_options(self, index: int) -> CircuitOptions:
         """The overrides of circuit ``index``; empty ones when the batch has none."""
         return self.options.circuits[index] if self.options.circuits else CircuitOptions()
+
+
+def digest(packed: bytes) -> str:
+    """The address of a program, from its packed sources: the one digest of a program, whoever says it."""
+    return hashlib.sha256(packed).hexdigest()
 
 
 def pack(sources: tuple[bytes, ...]) -> bytes:
@@ -105,19 +96,19 @@ def unpack(packed: bytes) -> tuple[bytes, ...]:
     return tuple(sources)
 
 
-def check_program(program: Program, *, max_shots: int) -> None:
-    """Refuse what can be refused without parsing: sizes, shots, levels, the QPY version.
+def check_program(program: Program, form: ProgramFormat, *, max_shots: int) -> None:
+    """Refuse what can be refused without reading the sources: sizes, shots, levels, and what ``form`` itself checks.
 
     Raises
     ------
     TooLarge
-        a source over 1 MiB or a job over 16 MiB.
+        a source, their number or all of them over the limits.
     ProgramError
-        an empty program or a QPY file that is too old or not QPY.
+        an empty program, or one that is not of its format.
     Rejected
         an option out of its range.
     """
-    _check_sources(program)
+    _check_sources(program, form)
     options = program.options
     _check_shots(options.shots, max_shots)
     if not _is_whole(options.meas_level) or options.meas_level not in (0, 1, 2):
@@ -127,40 +118,31 @@ def check_program(program: Program, *, max_shots: int) -> None:
     seed = options.seed_simulator
     if seed is not None and not (_is_whole(seed) and 0 <= seed < 2**63):
         raise _bad_option("seed_simulator", f"seed_simulator is a whole number from 0 to 2**63 - 1, not {seed!r}.")
-    _check_batch(program, max_shots)
+    _check_batch(program, form, max_shots)
 
 
-def _check_sources(program: Program) -> None:
+def _check_sources(program: Program, form: ProgramFormat) -> None:
     if not program.sources:
-        raise ProgramError("The program is empty: send at least one circuit.", code="empty_program")
+        raise ProgramError(f"The program is empty: send at least one {form.noun}.", code="empty_program")
     for index, source in enumerate(program.sources):
-        if len(source) > MAX_SOURCE_BYTES:
-            raise TooLarge(
-                f"Circuit {index} has {len(source):,} bytes; a circuit may have {MAX_SOURCE_BYTES:,}.",
-                code="program_too_large",
-                circuit=index,
-                bytes=len(source),
-                limit=MAX_SOURCE_BYTES,
-            )
-        if not source.strip():
-            raise ProgramError(f"Circuit {index} is empty.", code="empty_program", circuit=index)
-        if program.format is ProgramFormat.QPY:
-            _check_qpy(index, source)
+        form.check(source, index)
     if program.nbytes > MAX_PROGRAM_BYTES:
         raise TooLarge(
-            f"The job's circuits have {program.nbytes:,} bytes together; a job may have {MAX_PROGRAM_BYTES:,}.",
+            f"The job's {form.noun}s have {program.nbytes:,} bytes together; a job may have {MAX_PROGRAM_BYTES:,}. "
+            f"Send fewer {form.noun}s in one job.",
             code="program_too_large",
             bytes=program.nbytes,
             limit=MAX_PROGRAM_BYTES,
         )
 
 
-def _check_batch(program: Program, max_shots: int) -> None:
+def _check_batch(program: Program, form: ProgramFormat, max_shots: int) -> None:
     entries = program.options.circuits
-    # A QPY file may hold several circuits: only who opens it can count them.
     few = len(entries) < len(program.sources)
-    if entries and (few or (program.format is not ProgramFormat.QPY and len(entries) > len(program.sources))):
-        message = f"options.circuits has {len(entries)} entries for {len(program.sources)} circuits: one each, or none."
+    if entries and (few or (not form.many and len(entries) > len(program.sources))):
+        message = (
+            f"options.circuits has {len(entries)} entries for {len(program.sources)} {form.noun}s: one each, or none."
+        )
         raise _bad_option("circuits", message)
     rows = 0
     for index, entry in enumerate(entries):
@@ -173,11 +155,11 @@ def _check_batch(program: Program, max_shots: int) -> None:
         if not all(map(math.isfinite, itertools.chain.from_iterable(entry.parameter_values))):
             message = f"The parameter values of circuit {index} are not all finite numbers."
             raise _bad_option("parameter_values", message, circuit=index)
-    if (count := max(rows, len(program.sources))) > MAX_CIRCUITS:
+    if (count := max(rows, len(program.sources))) > form.max_sources:
         raise TooLarge(
-            f"{count:,} circuits in one job; the limit is {MAX_CIRCUITS:,}.",
+            f"{count:,} {form.noun}s in one job; the limit is {form.max_sources:,}.",
             code="too_many_circuits",
-            limit=MAX_CIRCUITS,
+            limit=form.max_sources,
         )
 
 
@@ -199,17 +181,4 @@ def _check_shots(shots: int, max_shots: int, circuit: int | None = None) -> None
             field="shots",
             circuit=circuit,
             limit=max_shots,
-        )
-
-
-def _check_qpy(index: int, source: bytes) -> None:
-    if source[:6] != _QPY_MAGIC or len(source) < 7:
-        raise ProgramError(f"Circuit {index} is not a QPY file.", code="not_qpy", circuit=index)
-    if source[6] < MIN_QPY_VERSION:
-        raise ProgramError(
-            f"Circuit {index} is QPY version {source[6]}; the lab takes version {MIN_QPY_VERSION} or newer "
-            "(Qiskit 1.3 and later write it): older files may run code while they load.",
-            code="qpy_too_old",
-            circuit=index,
-            version=source[6],
         )

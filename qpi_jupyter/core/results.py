@@ -18,6 +18,10 @@ from typing import Any
 
 HEADER_VERSION = 1
 MAX_HEADER_BYTES = 1 << 20
+MAX_NAME = 10_000
+"""A circuit's or register's name (characters)."""
+MAX_SHARED_BYTES = 16 << 20
+"""What the circuits of a header share, written out for each of them (bytes)."""
 
 
 def header_circuits(header: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -55,14 +59,6 @@ def parse_outcome(key: str) -> int:
     return int(text, 16) if text.startswith("0x") else int(text, 2)
 
 
-def qiskit_counts(circuit: Mapping[str, Any]) -> dict[str, int]:
-    """The counts of one circuit of a header, keyed as Qiskit keys them; empty at level 1."""
-    return {
-        format_outcome(int(key, 16), circuit["creg_sizes"], circuit["memory_slots"]): count
-        for key, count in (circuit["counts"] or {}).items()
-    }
-
-
 def qiskit_result(header: Mapping[str, Any], job_id: str, backend_name: str) -> dict[str, Any]:
     """The header as the JSON of Qiskit's Result, which ``qiskit.result.Result.from_dict`` reads.
 
@@ -94,10 +90,11 @@ def _experiment(circuit: Mapping[str, Any], success: bool) -> dict[str, Any]:
         "status": "DONE" if success else "ERROR",
         "meas_level": circuit["meas_level"],
         "meas_return": circuit["meas_return"],
-        "seed_simulator": circuit["seed"],
-        "truncated": circuit["truncated"],
+        "seed_simulator": circuit.get("seed"),
+        "truncated": circuit.get("truncated", False),
         "data": data,
         "header": {
-            name: circuit[name] for name in ("name", "creg_sizes", "qreg_sizes", "memory_slots", "n_qubits", "metadata")
+            name: circuit.get(name)
+            for name in ("name", "creg_sizes", "qreg_sizes", "memory_slots", "n_qubits", "metadata")
         },
     }

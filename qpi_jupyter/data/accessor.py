@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core.results import format_outcome
-
 from . import conventions as c
-from .bits import complex_iq, full_bits, int_counts
+from .bits import complex_iq, full_bits
+from .discrimination import counts_of
+from .selection import as_list, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +23,8 @@ class DatasetAccessor:
     """One circuit's result."""
 
     def __init__(self, dataset: xr.Dataset) -> None:
-        self._dataset = dataset
         self._info = c.circuit_info(dataset.attrs)
+        self._dataset = whole(dataset)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -37,13 +37,7 @@ class DatasetAccessor:
 
         At level 1 the points are told apart first, by the readout model in the provenance or by their clusters.
         """
-        sizes, slots = self._info.creg_sizes, self._info.memory_slots
-        dataset = self._dataset
-        if c.IQ in dataset.variables:
-            from .discrimination import discriminate
-
-            dataset = discriminate(dataset)
-        return {format_outcome(value, sizes, slots): count for value, count in int_counts(dataset, slots).items()}
+        return counts_of(self._dataset)
 
     def bits(self) -> NDArray[np.int8]:
         """One row per shot, one column per classical bit, bit 0 first."""
@@ -117,6 +111,4 @@ class DataTreeAccessor:
         return to_result(self._datasets())
 
     def _datasets(self) -> list[xr.Dataset]:
-        from .codec import as_list
-
         return as_list(self._tree)

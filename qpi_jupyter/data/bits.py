@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core.errors import Rejected
-from qpi_jupyter.core.results import parse_outcome
+from qpi_jupyter.core import Rejected, parse_outcome
 
 from . import conventions as c
+from .limits import check_spread
 
 _WORD = 64
 _TALLY_BITS = 12
@@ -32,6 +32,7 @@ def full_bits(dataset: xr.Dataset, memory_slots: int) -> NDArray[np.int8]:
     clbits = dataset.variables[c.CLBIT].values
     if len(clbits) == memory_slots and np.array_equal(clbits, np.arange(memory_slots)):
         return bits
+    check_spread(bits.shape[0] * memory_slots, dataset)
     full = np.zeros((bits.shape[0], memory_slots), dtype=np.int8)
     full[:, clbits] = bits
     return full

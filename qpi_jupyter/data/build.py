@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core.errors import Faulted
-from qpi_jupyter.core.results import format_outcome
+from qpi_jupyter.core import Faulted, format_outcome
 
 from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
@@ -52,8 +51,15 @@ def bits_dataset(info: c.CircuitInfo, bits: ArrayLike, slots: c.Slots | None = N
 
 
 def counts_dataset(info: c.CircuitInfo, counts: Mapping[int, int]) -> xr.Dataset:
-    """A level-2 Dataset without single shots: how often each outcome (an integer over all classical bits) came."""
+    """A level-2 Dataset without single shots: how often each outcome (an integer over all classical bits) came.
+
+    Raises
+    ------
+    Faulted
+        the counts do not add up to the shots, or an outcome has more bits than the circuit.
+    """
     outcomes = sorted(counts)
+    _check_counts(info, outcomes, sum(counts.values()))
     keys = [format_outcome(value, info.creg_sizes, info.memory_slots) for value in outcomes]
     return xr.Dataset(
         {c.COUNT: (c.OUTCOME, np.array([counts[o] for o in outcomes], dtype=np.int64), c.VARIABLE_ATTRS[c.COUNT])},
@@ -95,6 +101,14 @@ def plain_slots(count: int) -> c.Slots:
 def _check_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if found != expected:
         raise Faulted(f"The executor measured an array of shape {found} where {expected} was due.", code="bad_executor")
+
+
+def _check_counts(info: c.CircuitInfo, outcomes: Sequence[int], total: int) -> None:
+    if total != info.shots:
+        raise Faulted(f"The executor counted {total:,} shots where {info.shots:,} were due.", code="bad_executor")
+    if outcomes and (outcomes[0] < 0 or int(outcomes[-1]).bit_length() > info.memory_slots):
+        message = f"The executor counted an outcome that does not fit into {info.memory_slots} classical bits."
+        raise Faulted(message, code="bad_executor")
 
 
 def _filled(name: str, dims: tuple[str, ...], slots: c.Slots, values: NDArray[Any], info: c.CircuitInfo) -> xr.Dataset:

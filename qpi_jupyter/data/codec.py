@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import INDEX, MAX_CIRCUITS, QpiError, Rejected, check_archive
 
 from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
-from .stacking import group, stack, unstack
+from .limits import Room, check_decoded, check_hdf5
 
 CLASSIC_MAX_BYTES = 256 << 10
 """Up to here a file is NetCDF classic, which is quick to write; above it is HDF5."""
-INDEX = "index.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+CIRCUIT = "circuit"
+ROW_SIZE = "row_size"
+"""How many outcomes belong to each circuit, where their counts are laid end to end."""
+MAX_STACK_BYTES = 16 << 20
+"""Stacking copies: larger data get files of their own."""
 
 
 def encode(datasets: Sequence[xr.Dataset]) -> bytes:
@@ -44,15 +49,24 @@ def encode_to_file(datasets: Sequence[xr.Dataset], path: str | os.PathLike[str])
         _write(archive, datasets, target.parent)
 
 
-def decode(source: bytes | str | os.PathLike[str] | IO[bytes]) -> xr.Dataset | xr.DataTree:
+def decode(
+    source: bytes | str | os.PathLike[str] | IO[bytes], *, max_bytes: int | None = None
+) -> xr.Dataset | xr.DataTree:
     """The result in a blob: a Dataset for one circuit, else a DataTree with ``circuit_0``, ``circuit_1``, ...
+
+    Parameters
+    ----------
+    max_bytes
+        the memory that it may take; by default a few times the size of the blob, which no honest one exceeds.
 
     Raises
     ------
     Rejected
         it is not such a blob, or it follows other conventions.
+    TooLarge
+        it declares more than ``max_bytes``; nothing was read.
     """
-    return as_tree(decode_list(source))
+    return as_tree(decode_list(source, max_bytes=max_bytes))
 
 
 def as_tree(datasets: Sequence[xr.Dataset]) -> xr.Dataset | xr.DataTree:
@@ -62,33 +76,53 @@ def as_tree(datasets: Sequence[xr.Dataset]) -> xr.Dataset | xr.DataTree:
     return xr.DataTree.from_dict({f"circuit_{index}": dataset for index, dataset in enumerate(datasets)})
 
 
-def as_list(result: xr.Dataset | xr.DataTree) -> list[xr.Dataset]:
-    """The Datasets of what `decode` returned, in the order of the job."""
-    if isinstance(result, xr.Dataset):
-        return [result]
-    return [node.to_dataset(inherit=False) for node in result.children.values()]
-
-
-def decode_list(source: bytes | str | os.PathLike[str] | IO[bytes]) -> list[xr.Dataset]:
+def decode_list(
+    source: bytes | str | os.PathLike[str] | IO[bytes], *, max_bytes: int | None = None
+) -> list[xr.Dataset]:
     """The Datasets in a blob, in the order of the job.
 
     Raises
     ------
-    Rejected
+    Rejected, TooLarge
         as `decode`.
     """
-    opened = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
-    try:
-        with zipfile.ZipFile(opened) as archive:
-            index = json.loads(archive.read(INDEX))
-            c.check_conventions({c.CONVENTIONS_ATTR: index.get("conventions")})
-            found: dict[int, xr.Dataset] = {}
-            for entry in index["files"]:
-                stacked = _load(archive, entry["name"], entry["engine"])
-                found.update(zip(entry["circuits"], unstack(stacked), strict=True))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise Rejected(f"This is no result file of a QPI lab: {error}", code="bad_result") from error
-    return [found[position] for position in sorted(found)]
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, bytes | bytearray | memoryview):
+            opened: IO[bytes] = io.BytesIO(source)
+        elif isinstance(source, str | os.PathLike):
+            opened = stack.enter_context(Path(source).open("rb"))
+        else:
+            opened = source
+        check_archive(opened)
+        try:
+            return _decoded(opened, max_bytes)
+        except (QpiError, MemoryError):
+            raise
+        except Exception as error:  # four libraries read it, each with errors of its own for what it cannot
+            raise Rejected(f"This is no result file of a QPI lab: {error}", code="bad_result") from error
+
+
+def _decoded(opened: IO[bytes], max_bytes: int | None) -> list[xr.Dataset]:
+    room = Room(opened.seek(0, os.SEEK_END), max_bytes)
+    found: dict[int, xr.Dataset] = {}
+    with zipfile.ZipFile(opened) as archive:
+        index = json.loads(archive.read(INDEX))
+        c.check_conventions({c.CONVENTIONS_ATTR: index.get("conventions")})
+        _check_index(index["files"])
+        for entry in index["files"]:
+            stacked = _load(archive, entry["name"], entry["engine"], room)
+            found.update(zip(entry["circuits"], unstack(stacked), strict=True))
+    if sorted(found) != list(range(len(found))) or not found:
+        raise ValueError("its circuits are not numbered from 0")
+    return [found[position] for position in range(len(found))]
+
+
+def _check_index(files: Sequence[Any]) -> None:
+    """Each file once, and no more circuits than a job has: a Dataset of nothing takes memory, too."""
+    if len({entry["name"] for entry in files}) != len(files):
+        raise ValueError("a file is in its index twice")
+    if sum(len(entry["circuits"]) for entry in files) > MAX_CIRCUITS:
+        raise ValueError(f"it has more than {MAX_CIRCUITS:,} circuits")
 
 
 def _write(archive: zipfile.ZipFile, datasets: Sequence[xr.Dataset], folder: Path | None) -> None:
@@ -125,14 +159,21 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return zipfile.ZipInfo(name, date_time=_EPOCH)
 
 
-def _load(archive: zipfile.ZipFile, name: str, engine: str) -> xr.Dataset:
+def _load(archive: zipfile.ZipFile, name: str, engine: str, room: Room) -> xr.Dataset:
     if engine == "scipy":
-        dataset = xr.load_dataset(io.BytesIO(archive.read(name)), engine="scipy")
-    else:
-        with archive.open(name) as member:
-            # The member is a part of the file: HDF5 reads it where it lies.
-            dataset = xr.load_dataset(member, engine="h5netcdf")
-    return _native(dataset)
+        return _read(io.BytesIO(archive.read(name)), "scipy", room)
+    with archive.open(name) as member:
+        # The member is a part of the file: HDF5 reads it where it lies.
+        check_hdf5(member, room)
+        member.seek(0)
+        return _read(member, "h5netcdf", room)
+
+
+def _read(file: IO[bytes], engine: str, room: Room) -> xr.Dataset:
+    with xr.open_dataset(file, engine=engine) as dataset:
+        check_decoded(dataset, room)
+        loaded = dataset.load()
+    return _native(loaded)
 
 
 def _native(dataset: xr.Dataset) -> xr.Dataset:
@@ -148,3 +189,92 @@ def _native(dataset: xr.Dataset) -> xr.Dataset:
 def _only(changed: dict[Any, Any], names: Iterable[Any]) -> dict[Any, Any]:
     wanted = set(names)
     return {name: value for name, value in changed.items() if name in wanted}
+
+
+def group(datasets: Sequence[xr.Dataset]) -> list[list[int]]:
+    """Positions of Datasets that `stack` can put together, in the order of their first ones.
+
+    Many Datasets of one shape become one, along ``circuit``: a job of a hundred small circuits costs one file.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    sizes: dict[Hashable, int] = {}
+    turn = 0
+    for position, dataset in enumerate(datasets):
+        key: Hashable = _shape(dataset)
+        size = dataset.nbytes
+        if sizes.get(key, 0) + size > MAX_STACK_BYTES and key in groups:
+            turn += 1  # the full group keeps its place under another key
+            groups[key, turn], sizes[key] = groups.pop(key), 0
+        groups.setdefault(key, []).append(position)
+        sizes[key] = sizes.get(key, 0) + size
+    return sorted(groups.values())
+
+
+def stack(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """One Dataset of a `group`; its JSON attributes are lists with one entry a circuit."""
+    first = datasets[0]
+    if len(datasets) == 1:
+        return first
+    if c.COUNT in first.variables:
+        data, coords = _end_to_end(datasets)
+    else:
+        data = {
+            name: ((CIRCUIT, *variable.dims), np.stack([d.variables[name].values for d in datasets]), variable.attrs)
+            for name, variable in first.data_vars.variables.items()
+        }
+        coords = dict(first.coords.variables)
+    return xr.Dataset(data, coords=coords, attrs=_joined_attrs(datasets))
+
+
+def unstack(stacked: xr.Dataset) -> Iterator[xr.Dataset]:
+    """The Datasets that `stack` put together."""
+    texts = stacked.attrs[c.CIRCUIT_ATTR]
+    circuits = json.loads(texts)
+    if isinstance(circuits, dict):
+        yield stacked
+        return
+    origin = json.loads(stacked.attrs.get(c.PROVENANCE_ATTR, "null"))
+    start = 0
+    for position, circuit in enumerate(circuits):
+        if ROW_SIZE in stacked.variables:
+            end = start + int(stacked.variables[ROW_SIZE].values[position])
+            dataset = stacked.drop_vars(ROW_SIZE).isel({c.OUTCOME: slice(start, end)})
+            start = end
+        else:
+            dataset = stacked.isel({CIRCUIT: position})
+        own = origin[position] if isinstance(origin, list) else origin
+        dataset.attrs = {c.CONVENTIONS_ATTR: stacked.attrs[c.CONVENTIONS_ATTR], c.CIRCUIT_ATTR: json.dumps(circuit)}
+        if own is not None:
+            dataset.attrs[c.PROVENANCE_ATTR] = json.dumps(own)
+        yield dataset
+
+
+def _shape(dataset: xr.Dataset) -> Hashable:
+    if c.COUNT in dataset.variables:
+        return c.COUNT
+    return (
+        tuple((name, v.dims, v.shape, v.dtype.str) for name, v in dataset.variables.items()),
+        tuple(v.values.tobytes() for v in dataset.coords.variables.values()),
+    )
+
+
+def _end_to_end(datasets: Sequence[xr.Dataset]) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    counts = np.concatenate([d.variables[c.COUNT].values for d in datasets])
+    outcomes = np.concatenate([d.variables[c.OUTCOME].values.astype(str) for d in datasets])
+    sizes = np.array([d.sizes[c.OUTCOME] for d in datasets], dtype=np.int32)
+    facts = {"long_name": "Outcomes of this circuit", "units": "1"}
+    return (
+        {c.COUNT: (c.OUTCOME, counts, c.VARIABLE_ATTRS[c.COUNT]), ROW_SIZE: (CIRCUIT, sizes, facts)},
+        {c.OUTCOME: (c.OUTCOME, outcomes, c.VARIABLE_ATTRS[c.OUTCOME])},
+    )
+
+
+def _joined_attrs(datasets: Sequence[xr.Dataset]) -> dict[str, str]:
+    attrs = {
+        c.CONVENTIONS_ATTR: c.CONVENTIONS,
+        c.CIRCUIT_ATTR: "[" + ",".join(d.attrs[c.CIRCUIT_ATTR] for d in datasets) + "]",
+    }
+    origins = [d.attrs.get(c.PROVENANCE_ATTR, "null") for d in datasets]
+    # Nearly always one job, one provenance.
+    attrs[c.PROVENANCE_ATTR] = origins[0] if len(set(origins)) == 1 else "[" + ",".join(origins) + "]"
+    return attrs

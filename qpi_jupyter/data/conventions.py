@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Self
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import MAX_BITS, MAX_QUBITS, MAX_SHOTS, Rejected
+from qpi_jupyter.core.bounds import whole
 
 CONVENTIONS = "qpi-1"
 """The value of every Dataset's ``Conventions`` attribute."""
@@ -66,7 +67,13 @@ class CircuitInfo:
     """What a result says about its circuit: Qiskit's header fields, and where in the job it belongs.
 
     ``circuit`` is the circuit's index in the program and ``row`` its parameter row (None: it has no parameters).
-    Register sizes are ``(name, size)`` in the circuit's order.  ``metadata`` is the circuit's own, as JSON.
+    Register sizes are ``(name, size)`` in the circuit's order.  ``metadata`` is the circuit's own, as JSON;
+    ``metadata_lost`` names what of it JSON cannot say.
+
+    Raises
+    ------
+    ValueError
+        a figure that no circuit has; the message names the field.
     """
 
     name: str
@@ -81,6 +88,13 @@ class CircuitInfo:
     n_qubits: int
     seed: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata_lost: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        whole("shots", self.shots, 0, MAX_SHOTS)
+        whole("meas_level", self.meas_level, 0, 2)
+        whole("memory_slots", self.memory_slots, 0, MAX_BITS)
+        whole("n_qubits", self.n_qubits, 0, MAX_QUBITS)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -96,6 +110,7 @@ class CircuitInfo:
             "n_qubits": self.n_qubits,
             "seed": self.seed,
             "metadata": self.metadata,
+            **({"metadata_lost": self.metadata_lost} if self.metadata_lost else {}),
         }
 
     @classmethod
@@ -140,10 +155,13 @@ def circuit_info(attrs: Mapping[Any, Any]) -> CircuitInfo:
     Raises
     ------
     Rejected
-        the Dataset is not in these conventions.
+        the Dataset is not in these conventions, or says what no circuit has.
     """
     check_conventions(attrs)
-    return CircuitInfo.from_dict(json.loads(attrs[CIRCUIT_ATTR]))
+    try:
+        return CircuitInfo.from_dict(json.loads(attrs[CIRCUIT_ATTR]))
+    except (LookupError, ValueError, TypeError, RecursionError) as error:
+        raise Rejected(f"The dataset's circuit cannot be read: {error}", code="bad_result") from error
 
 
 def provenance(attrs: Mapping[Any, Any]) -> Provenance | None:

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Rejected, format_outcome
 
 from . import conventions as c
-from .bits import complex_iq
+from .bits import complex_iq, int_counts
 
 _ROUNDS = 20
 
@@ -77,6 +77,13 @@ def discriminate(dataset: xr.Dataset) -> xr.Dataset:
         bits[:, slot] = discriminator(dataset, slot).bits(signal[:, slot])
     converted = dataset.drop_vars([c.IQ, c.COMPONENT])
     return converted.assign({c.BIT: ((c.SHOT, c.SLOT), bits, c.VARIABLE_ATTRS[c.BIT])})
+
+
+def counts_of(dataset: xr.Dataset) -> dict[str, int]:
+    """How often each outcome came, keyed as Qiskit keys them; points are told apart first."""
+    info = c.circuit_info(dataset.attrs)
+    values = int_counts(discriminate(dataset) if c.IQ in dataset.variables else dataset, info.memory_slots)
+    return {format_outcome(value, info.creg_sizes, info.memory_slots): count for value, count in values.items()}
 
 
 def _along(points: NDArray[np.complex128], zero: complex, one: complex) -> NDArray[np.float64]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core.results import HEADER_VERSION, MAX_HEADER_BYTES, share_common
+from qpi_jupyter.core import HEADER_VERSION, MAX_HEADER_BYTES, MAX_NAME, MAX_SHARED_BYTES, share_common
 
 from . import conventions as c
 from .bits import complex_iq, int_counts
+from .limits import check_spread
 
 _MARGIN = 0.95
 _COUNT_BYTES = 14
@@ -27,6 +29,7 @@ def result_header(datasets: Sequence[xr.Dataset], *, max_bytes: int = MAX_HEADER
     """
     infos = [c.circuit_info(dataset.attrs) for dataset in datasets]
     origin = c.provenance(datasets[0].attrs)
+    infos = [info if len(info.name) <= MAX_NAME else replace(info, name=info.name[:MAX_NAME]) for info in infos]
     header: dict[str, Any] = {
         "v": HEADER_VERSION,
         "success": True,
@@ -89,6 +92,7 @@ def level1_memory(dataset: xr.Dataset, memory_slots: int) -> Any:
     A classical bit that nothing measures has the point 0.
     """
     signal = complex_iq(dataset)
+    check_spread(16 * signal[..., :1].size * memory_slots, dataset)
     full = np.zeros((*signal.shape[:-1], memory_slots), dtype=np.complex128)
     full[..., dataset.variables[c.CLBIT].values] = signal
     return full.view(np.float64).reshape(*full.shape, 2)
@@ -100,7 +104,7 @@ def _fit(header: dict[str, Any], limit: int) -> int:
     if size > limit:
         share_common(header)
         size = len(json.dumps(header))
-    if size > limit:
+    if size > limit or len(json.dumps(header.get("common", {}))) * len(header["circuits"]) > MAX_SHARED_BYTES:
         for entry in [header.get("common", {}), *header["circuits"]]:
             if entry.pop("metadata", None):
                 entry["truncated"] = True

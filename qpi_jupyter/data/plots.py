@@ -9,8 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
+from .discrimination import counts_of
+from .selection import whole
 from .views import IqView, histogram, iq_points
 
 MAX_PANELS = 12
@@ -27,7 +28,7 @@ def plot(dataset: xr.Dataset, ax: Axes | None = None, *, qubit: int | None = Non
     if c.IQ in dataset.variables:
         draw_iq(ax, iq_points(dataset, qubit))
     else:
-        draw_counts(ax, dataset.qpi.counts())
+        draw_counts(ax, counts_of(whole(dataset)))
     return ax
 
 
@@ -42,7 +43,7 @@ def plot_all(datasets: Sequence[xr.Dataset], *, qubit: int | None = None) -> lis
     panels: list[Axes] = list(grid.flat)
     for index, (panel, dataset) in enumerate(zip(panels, shown, strict=False)):
         plot(dataset, panel, qubit=qubit)
-        panel.set_title(f"{index}: {dataset.qpi.info['name']}")
+        panel.set_title(f"{index}: {c.circuit_info(dataset.attrs).name}")
     for panel in panels[len(shown) :]:
         panel.set_axis_off()
     if len(datasets) > len(shown):

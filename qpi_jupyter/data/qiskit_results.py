@@ -11,7 +11,7 @@ import xarray as xr
 from qiskit.primitives import BitArray, DataBin, PrimitiveResult, SamplerPubResult
 from qiskit.result import Result
 
-from qpi_jupyter.core.results import qiskit_result
+from qpi_jupyter.core import qiskit_result
 
 from . import conventions as c
 from .bits import full_bits, hex_memory
@@ -33,11 +33,6 @@ def to_result(datasets: Sequence[xr.Dataset], *, job_id: str = "", backend_name:
         elif c.IQ in dataset.variables:
             experiment["data"]["memory"] = level1_memory(dataset, slots).tolist()
     return Result.from_dict(raw)
-
-
-def bit_arrays(dataset: xr.Dataset) -> dict[str, BitArray]:
-    """Each classical register's shots; one array ``c`` of all bits where registers share bits or leave some out."""
-    return {name: BitArray.from_bool_array(bits, order="little") for name, bits in _registers(dataset).items()}
 
 
 def to_primitive_result(datasets: Sequence[xr.Dataset]) -> PrimitiveResult[SamplerPubResult]:

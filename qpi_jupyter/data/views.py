@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Rejected
 
 from . import conventions as c
 
@@ -133,36 +133,6 @@ def counts_html(counts: Mapping[str, int], limit: int = MAX_BARS) -> str:
     )
     head = "<tr><th scope='col'>Outcome</th><th scope='col'>Shots</th><th scope='col'>Share</th><td></td></tr>"
     return f"<table class='qpi-counts'><thead>{head}</thead><tbody>{rows}</tbody></table>"
-
-
-def counts_svg(counts: Mapping[str, int], limit: int = MAX_BARS, *, width: int = 640, height: int = 280) -> str:
-    """The histogram as an SVG picture that follows the page's text colour."""
-    bars = histogram(counts, limit)
-    highest = max((bar.count for bar in bars), default=0) or 1
-    longest = max((len(bar.label) for bar in bars), default=1)
-    upright = longest * 7 * len(bars) < width - 60
-    foot = 30 if upright else min(height // 2, 12 + longest * 6)
-    floor, step = height - foot, (width - 60) / max(1, len(bars))
-    parts = []
-    for index, bar in enumerate(bars):
-        tall = (floor - 24) * bar.count / highest
-        x = 50 + index * step
-        middle = x + step / 2
-        turn = "" if upright else f' transform="rotate(-60 {middle:.1f} {floor + 12})"'
-        anchor = "middle" if upright else "end"
-        parts.append(
-            f'<rect x="{x + step * 0.1:.1f}" y="{floor - tall:.1f}" width="{step * 0.8:.1f}" height="{tall:.1f}" '
-            f'fill="{_GREY if bar.rest else _BLUE}"><title>{escape(bar.label)}: {bar.count:,}</title></rect>'
-            f'<text x="{middle:.1f}" y="{floor + 14}" text-anchor="{anchor}"{turn}>{escape(bar.label)}</text>'
-        )
-        if len(bars) <= 16:
-            parts.append(f'<text x="{middle:.1f}" y="{floor - tall - 4:.1f}" text-anchor="middle">{bar.count:,}</text>')
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'aria-label="Histogram of {sum(counts.values()):,} shots" font-family="monospace" font-size="11" '
-        f'fill="currentColor"><line x1="50" x2="{width - 10}" y1="{floor}" y2="{floor}" stroke="currentColor"/>'
-        f'<text x="44" y="30" text-anchor="end">{highest:,}</text>{"".join(parts)}</svg>'
-    )
 
 
 def _pair(point: complex) -> tuple[float, float]:

@@ -3,8 +3,9 @@
 `magics`, `rules_magics`          ``%load_ext qpi_jupyter``: jobs; bookings, QPU time, notices
 `arguments`, `cells`              how a magic's line and cell are read
 `completion`                      the tab key
-`job_view`, `follow`, `pending`   a job's live view and the task that keeps it up to date
-`display`, `state`                what is shown and saved: text, HTML, PNG and the widget
+`follow`, `pending`               a job's live view and the task that keeps it up to date
+`display`, `bundle`, `state`      what is shown and saved: text, HTML, PNG and the widget
+`rendering`                       gives all of this to the client, which knows no widgets
 `calendar`, `week`                the week of a QPU: the widget, and what it draws
 `token_view`                      a new API token, shown where no notebook saves it
 

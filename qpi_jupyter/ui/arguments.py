@@ -9,29 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics
+from IPython.core.magic_arguments import argument
 
-from qpi_jupyter.core.errors import Faulted, QpiError
+from qpi_jupyter.core import Faulted, QpiError
+from qpi_jupyter.wire.jobs import TEXT_LABELS
 
 from .cells import usage_error
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from qpi_jupyter.client import Lab
 
 
 class LabMagics(Magics):
     """Magics that talk to the lab that `connect` finds."""
 
-    def _lab(self) -> Lab:
-        from qpi_jupyter import connect
+    shell: InteractiveShell
 
-        return connect()
+    def _lab(self) -> Lab:
+        from .rendering import client
+
+        lab: Lab = client().connect()
+        return lab
 
 
 def options_of(magic: Any) -> tuple[str, ...]:
     """The options of a magic, for completion."""
-    return tuple(
-        option for action in magic.parser._actions for option in action.option_strings if option.startswith("--")
-    )
+    return tuple(name for argument in reversed(magic.decorators) for name in argument.args if name.startswith("--"))
 
 
 @contextmanager
@@ -45,7 +50,19 @@ def mistakes_are_usage_errors(sources: tuple[str, ...] = ()) -> Iterator[None]:
         raise usage_error(error, sources) from error
 
 
-def plain(text: str | None) -> str | None:
+def label_arguments(magic: Any) -> Any:
+    """``--project`` and the like: an argument for each of the job's labels that are plain text."""
+    for name, meaning in TEXT_LABELS.items():
+        magic = argument(f"--{name}", help=meaning)(magic)
+    return magic
+
+
+def labels(args: Any) -> dict[str, Any]:
+    """What `label_arguments` were given."""
+    return {name: unquoted(getattr(args, name)) for name in TEXT_LABELS}
+
+
+def unquoted(text: str | None) -> str | None:
     """An argument without the quotes that IPython leaves around it."""
     if text is not None and len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
@@ -64,7 +81,7 @@ def number(option: str, text: str | None) -> int | None:
 
 def pair(text: str) -> tuple[str, Any]:
     """``KEY=VALUE``; the value as Python writes it, or as text."""
-    key, equals, value = (plain(text) or "").partition("=")
+    key, equals, value = (unquoted(text) or "").partition("=")
     if not equals or not key.isidentifier():
         raise UsageError(f"--option takes KEY=VALUE, not {text!r}.")
     try:
@@ -75,7 +92,7 @@ def pair(text: str) -> tuple[str, Any]:
 
 def identifier(option: str, name: str | None) -> str | None:
     """The name of a variable."""
-    name = plain(name)
+    name = unquoted(name)
     if name is not None and not name.isidentifier():
         raise UsageError(f"{option} takes the name of a variable, not {name!r}.")
     return name
@@ -85,7 +102,7 @@ def job_id(magic: str, line: str) -> str:
     """The one word of a line."""
     if len(words := line.split()) != 1:
         raise UsageError(f"{magic} takes one job id; %qpi_jobs lists them.")
-    return plain(words[0]) or ""
+    return unquoted(words[0]) or ""
 
 
 def nothing(magic: str, line: str) -> None:

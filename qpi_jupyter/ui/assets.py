@@ -1,10 +1,12 @@
-"""The widgets' modules and styles: plain files, joined where several views share a part."""
+"""What all widgets have: modules and styles (plain files, joined where several share a part), a plain form beside."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+Mimebundle = tuple[dict[str, Any], dict[str, Any]]
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -18,3 +20,9 @@ def module(*names: str) -> str:
 def style(name: str) -> str:
     """A stylesheet."""
     return (_STATIC / f"{name}.css").read_text(encoding="utf-8")
+
+
+def beside(widget: Mimebundle | None, plain: dict[str, Any]) -> Mimebundle:
+    """A widget's own representations, and those for people who have no widgets."""
+    data, metadata = widget or ({}, {})
+    return {**data, **plain}, metadata

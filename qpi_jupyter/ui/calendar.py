@@ -16,12 +16,14 @@ import anywidget
 import traitlets
 
 from qpi_jupyter.client import times
+from qpi_jupyter.client.bookings import Bookings
 from qpi_jupyter.client.http import delays
-from qpi_jupyter.core.errors import BookingConflict, QpiError, Unavailable
+from qpi_jupyter.client.people import me
+from qpi_jupyter.core import BookingConflict, QpiError, Unavailable
 from qpi_jupyter.wire.bookings import BookingModel, BookingRule
 
 from . import week
-from .assets import module, style
+from .assets import Mimebundle, beside, module, style
 from .display import in_kernel
 from .follow import start_task
 
@@ -45,13 +47,14 @@ class CalendarWidget(anywidget.AnyWidget):
 
     def __init__(self, lab: Lab, qpu: str) -> None:
         self.lab = lab
+        self._bookings = Bookings(lab.http)
         self.zone = times.zone_of()
         self.qpu = qpu
         self.monday = week.monday_of(datetime.now(UTC), self.zone)
         self._undo: BookingModel | None = None
         self._reading = 0
         # A count, so that pages tell how many views there are: one that nobody sees is not kept up to date.
-        super().__init__(state=lab.portal.run(self._read()), _view_count=0)
+        super().__init__(state=lab.http.portal.run(self._read()), _view_count=0)
         self.on_msg(self._hear)
         self.observe(self._seen, "_view_count")
 
@@ -60,18 +63,21 @@ class CalendarWidget(anywidget.AnyWidget):
     async def _read(self) -> dict[str, Any]:
         """The week as the lab has it; on the client's loop."""
         start_at, end_at = week.bounds(self.monday, self.zone)
-        bookings, qpus, rules, me = await asyncio.gather(
-            self.lab.booked(self.qpu, start_at, end_at), self.lab.all_qpus(), self.lab.my_rules(), self.lab.me()
+        bookings, qpus, rules, person = await asyncio.gather(
+            self._bookings.booked(self.qpu, start_at, end_at),
+            self.lab.qpus.aio(),
+            self._bookings.my_rules(),
+            me(self.lab.http),
         )
         return week.week_state(
             qpu=self.qpu, qpus=qpus, monday=self.monday, zone=self.zone, now=datetime.now(UTC), bookings=bookings,
-            rule=rules.get(self.qpu, BookingRule()), me=me,
+            rule=rules.get(self.qpu, BookingRule()), me=person,
         )  # fmt: skip
 
     async def refresh(self) -> None:
         """Read the week again and show it, unless a later reading has been begun."""
         self._reading = mine = self._reading + 1
-        state = await asyncio.wrap_future(self.lab.portal.start(self._read()))
+        state = await asyncio.wrap_future(self.lab.http.portal.start(self._read()))
         if mine == self._reading:
             self.state = state
 
@@ -159,14 +165,10 @@ class CalendarWidget(anywidget.AnyWidget):
 
     # -- saved ---------------------------------------------------------------------------------------------------
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    def _repr_mimebundle_(self, **kwargs: Any) -> Mimebundle:
         """The widget, and beside it what those see who have no widgets."""
         plain = {"text/plain": week.as_text(self.state, self.zone), "text/html": week.as_html(self.state, self.zone)}
-        found = super()._repr_mimebundle_(**kwargs)
-        if found is None:
-            return plain, {}
-        data, metadata = found if isinstance(found, tuple) else (found, {})
-        return {**data, **plain}, metadata
+        return beside(super()._repr_mimebundle_(**kwargs), plain)
 
 
 def _moment(seconds: float) -> datetime:
@@ -196,7 +198,7 @@ async def _follow(lab: Lab) -> None:
     while not lab.closed:
         shown = [widget for widget in _open[lab] if widget.shown]
         try:
-            page = await asyncio.wrap_future(lab.portal.start(lab.events(cursor, wait_s=_PARK_S)))
+            page = await asyncio.wrap_future(lab.http.portal.start(lab.events(cursor, wait_s=_PARK_S)))
             if cursor is None or lost or any(event.kind in _SHOWS for event in page.events):
                 await asyncio.gather(*(widget.refresh() for widget in _open[lab] if widget.shown))
         except QpiError as error:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.core import QpiError
+from qpi_jupyter.core.openqasm import clean, version
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-_QASM_HEADER = re.compile(r"(?:\s|//[^\n]*(?:\n|$)|/\*.*?\*/)*OPENQASM\b", re.DOTALL)
-_QASM_WORDS = re.compile(r"^\s*(?:include|qreg|creg|qubit|bit|gate|input|const)\b[^=:(]*", re.MULTILINE)
+_QASM_WORDS = re.compile(r"^[ \t]*(?:include|qreg|creg|qubit|bit|gate|input|const)\b[^=:(]*", re.MULTILINE)
 
 
 def circuits_of_cell(shell: InteractiveShell, cell: str, expression: str | None) -> Any:
@@ -30,14 +30,14 @@ def circuits_of_cell(shell: InteractiveShell, cell: str, expression: str | None)
     """
     if not cell.strip():
         raise UsageError("The cell is empty: write OpenQASM below %%qpi_submit, or Python that builds a circuit.")
-    if expression is None and _QASM_HEADER.match(cell):
+    if expression is None and version(clean(cell)):
         return cell
     tree = _python(shell, cell, needed=expression is not None)
     if tree is None:
         return cell
     last = _run(shell, tree, cell)
     return (
-        circuits_of_expression(shell, expression) if expression is not None else checked(last, "the cell's last line")
+        circuits_of_expression(shell, expression) if expression is not None else _program(last, "the cell's last line")
     )
 
 
@@ -53,10 +53,10 @@ def circuits_of_expression(shell: InteractiveShell, expression: str) -> Any:
         value = shell.ev(expression)
     except Exception as error:
         raise UsageError(f"{expression!r} cannot be evaluated: {type(error).__name__}: {error}") from error
-    return checked(value, repr(expression))
+    return _program(value, repr(expression))
 
 
-def checked(value: Any, what: str) -> Any:
+def _program(value: Any, what: str) -> Any:
     """``value`` if it is a program.
 
     Raises
@@ -77,7 +77,7 @@ def checked(value: Any, what: str) -> Any:
 def _python(shell: InteractiveShell, cell: str, *, needed: bool) -> ast.Module | None:
     """The cell as Python; None where it is rather OpenQASM without its header."""
     try:
-        return ast.parse(shell.transform_cell(cell))
+        return ast.parse(str(shell.transform_cell(cell)))
     except SyntaxError as error:
         if not needed and _QASM_WORDS.search(cell):
             return None

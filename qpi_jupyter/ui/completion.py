@@ -53,7 +53,7 @@ class Completer:
         if names and time.monotonic() - at < _KEEP_S:
             return names
         from qpi_jupyter.client import connect
-        from qpi_jupyter.core.errors import QpiError
+        from qpi_jupyter.core import QpiError
 
         try:
             lab = connect()

@@ -1,4 +1,4 @@
-"""The task that keeps a view up to date, on the kernel's own loop: widgets are never touched from threads."""
+"""The live view of a job, and the task on the kernel's loop that keeps it up to date; no thread touches a widget."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import contextvars
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.client.http import delays
-from qpi_jupyter.core.errors import QpiError, Unavailable
+import anywidget
+import traitlets
 
-from .display import bundle, picture
-from .job_view import JobView
+from qpi_jupyter.client.http import delays
+from qpi_jupyter.core import QpiError, Unavailable
+
+from .assets import Mimebundle, beside, module, style
+from .bundle import bundle, picture
 from .pending import Pending
 from .state import state_of, tabs_of
 
@@ -20,6 +23,39 @@ if TYPE_CHECKING:
 
 _tasks: set[asyncio.Task[None]] = set()
 """A loop holds its tasks weakly."""
+
+
+class JobView(anywidget.AnyWidget):
+    """A job as it goes: state, place in the queue, progress, time, Cancel; then its result.
+
+    The traits are written from the kernel's own loop only, by the task below.
+    """
+
+    _esm = module("dom", "job")
+    _css = style("job")
+
+    state = traitlets.Dict().tag(sync=True)
+    tabs: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+
+    def __init__(self, job: JobHandle) -> None:
+        self.job = job
+        super().__init__(state=state_of(job))
+
+    def refresh(self, lost: str = "") -> None:
+        """Show what the handle knows now; ``lost`` says that the lab does not answer."""
+        self.state = state_of(self.job, lost)
+
+    def finish(self, tabs: list[dict[str, Any]], total: int) -> None:
+        """Show the result."""
+        with self.hold_sync():
+            self.tabs = tabs
+            self.state = {**state_of(self.job), "tabs_total": total}
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Mimebundle:
+        """The widget, and beside it what those see who have no widgets."""
+        html = bundle(self.state, self.tabs)["text/html"]
+        text = bundle(self.state, [])["text/plain"]
+        return beside(super()._repr_mimebundle_(**kwargs), {"text/plain": text, "text/html": html})
 
 
 def follow(job: JobHandle, pending: Pending | None = None, namespace: dict[str, Any] | None = None) -> JobView:

@@ -9,7 +9,18 @@ from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from .arguments import LabMagics, identifier, job_id, mistakes_are_usage_errors, nothing, number, pair, plain
+from .arguments import (
+    LabMagics,
+    identifier,
+    job_id,
+    label_arguments,
+    labels,
+    mistakes_are_usage_errors,
+    nothing,
+    number,
+    pair,
+    unquoted,
+)
 from .cells import circuits_of_cell, circuits_of_expression
 
 if TYPE_CHECKING:
@@ -30,11 +41,12 @@ class QpiMagics(LabMagics):
     @argument("--parameters", metavar="EXPR", help="parameter values: a row, a list of rows, or a dict")
     @argument("--option", metavar="KEY=VALUE", action="append", default=[], help="an option of the QPU's own")
     @argument("--circuit", metavar="EXPR", help="in a Python cell: what to submit, instead of its last expression")
+    @argument("--format", metavar="NAME", help="the cell is a program in this format, as it stands")
     @argument("--to", metavar="NAME", help="the variable that receives the Dataset when the job is finished")
     @argument("--job", metavar="NAME", help="the variable that receives the job at once")
     @argument("--name", help="a name for the job")
     @argument("--tag", action="append", default=[], help="a tag for the job; may be repeated")
-    @argument("--project", help="what it belongs to")
+    @label_arguments
     @argument("--group", metavar="NAME", help="a group of yours whose account pays")
     @argument("--share-with", metavar="GROUP", help="a group of yours that may see the job")
     @argument("--priority", metavar="N", help="-10 to 10, the higher goes first (default 0); over 0 is for managers")
@@ -65,27 +77,30 @@ class QpiMagics(LabMagics):
         if cell is not None:
             if expression:
                 raise UsageError(f"What is {expression!r}? Options begin with --; %qpi_submit? lists them.")
-            return circuits_of_cell(self.shell, cell, plain(args.circuit))
-        expression = expression or plain(args.circuit) or ""
+            if args.format is not None:
+                return cell
+            return circuits_of_cell(self.shell, cell, unquoted(args.circuit))
+        expression = expression or unquoted(args.circuit) or ""
         if not expression:
             raise UsageError("Which circuit? Write %qpi_submit CIRCUIT, or %%qpi_submit above a cell.")
         return circuits_of_expression(self.shell, expression)
 
     def _options(self, args: Any) -> dict[str, Any]:
         given = {
-            "qpu": plain(args.qpu),
+            "qpu": unquoted(args.qpu),
             "shots": number("--shots", args.shots),
             "seed_simulator": number("--seed", args.seed),
             "meas_level": number("--meas-level", args.meas_level),
             "meas_return": args.meas_return,
             "priority": number("--priority", args.priority),
-            "name": plain(args.name),
-            "tags": [plain(tag) for tag in args.tag] or None,
-            "project": plain(args.project),
-            "group": plain(args.group),
-            "shared_with": plain(args.share_with),
+            "format": unquoted(args.format),
+            "name": unquoted(args.name),
+            "tags": [unquoted(tag) for tag in args.tag] or None,
+            "group": unquoted(args.group),
+            "shared_with": unquoted(args.share_with),
             "retry_safe": args.retry_safe or None,
-            "parameter_values": self._value("--parameters", plain(args.parameters)),
+            "parameter_values": self._value("--parameters", unquoted(args.parameters)),
+            **labels(args),
         }
         own = dict(pair(item) for item in args.option)
         return {name: value for name, value in given.items() if value is not None} | own
@@ -144,7 +159,7 @@ class QpiMagics(LabMagics):
     @argument("--qpu", metavar="NAME")
     @argument("--name", help="a part of the name")
     @argument("--tag", action="append", default=[], help="a tag; may be repeated: jobs that have all of them")
-    @argument("--project")
+    @label_arguments
     @argument("--group", metavar="NAME", help="what is shared with a group of yours")
     @argument("--all", action="store_true", help="other people's jobs, too, where you may see them")
     @line_magic
@@ -153,9 +168,9 @@ class QpiMagics(LabMagics):
         args = parse_argstring(self.qpi_jobs, line)
         with mistakes_are_usage_errors():
             return self._lab().jobs(
-                args.limit, status=args.status, qpu=plain(args.qpu), name=plain(args.name),
-                tags=[plain(tag) or "" for tag in args.tag], project=plain(args.project), group=plain(args.group),
-                mine=False if args.all else None,
+                args.limit, status=args.status, qpu=unquoted(args.qpu), name=unquoted(args.name),
+                tags=[unquoted(tag) or "" for tag in args.tag], **labels(args),
+                group=unquoted(args.group), mine=False if args.all else None,
             )  # fmt: skip
 
     @line_magic
@@ -164,10 +179,11 @@ class QpiMagics(LabMagics):
 
         Without an id: the newest job that this cell submitted, in whatever kernel.
         """
-        from qpi_jupyter import client
+        from .rendering import client
 
         with mistakes_are_usage_errors():
-            return self._lab().job(job_id("%qpi_job", line)) if line.strip() else client.job()
+            job: JobHandle = client().job(job_id("%qpi_job", line) if line.strip() else None)
+        return job
 
     @line_magic
     def qpi_cancel(self, line: str) -> JobHandle:
@@ -211,7 +227,9 @@ class QpiMagics(LabMagics):
 
         args = parse_argstring(self.qpi_connect, line)
         with mistakes_are_usage_errors():
-            return connect(plain(args.url), plain(args.token), ca_file=plain(args.ca_file), insecure=args.insecure)
+            return connect(
+                unquoted(args.url), unquoted(args.token), ca_file=unquoted(args.ca_file), insecure=args.insecure
+            )
 
 
 def _texts(circuits: Any) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from .arguments import LabMagics, identifier, mistakes_are_usage_errors, nothing, plain
+from .arguments import LabMagics, identifier, mistakes_are_usage_errors, nothing, unquoted
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import BookingHandle, BookingTable
@@ -48,13 +48,13 @@ class RulesMagics(LabMagics):
         """Book a QPU: ``%qpi_book q1 tomorrow 9:00 --for 2h``. Without a time, the next free one."""
         args = parse_argstring(self.qpi_book, line)
         to = identifier("--to", args.to)
-        start = " ".join(plain(word) or "" for word in args.start) or None
+        start = " ".join(unquoted(word) or "" for word in args.start) or None
         with mistakes_are_usage_errors():
             booking = self._lab().book(
-                plain(args.qpu) or "", start, plain(args.until), duration=plain(args.duration),
-                mode=args.mode, title=plain(args.title) or "",
-                invite=[plain(name) or "" for name in args.invite], repeat=plain(args.repeat),
-                timezone=plain(args.timezone),
+                unquoted(args.qpu) or "", start, unquoted(args.until), duration=unquoted(args.duration),
+                mode=args.mode, title=unquoted(args.title) or "",
+                invite=[unquoted(name) or "" for name in args.invite], repeat=unquoted(args.repeat),
+                timezone=unquoted(args.timezone),
             )  # fmt: skip
         if to:
             self.shell.user_ns[to] = booking
@@ -71,7 +71,7 @@ class RulesMagics(LabMagics):
         args = parse_argstring(self.qpi_bookings, line)
         with mistakes_are_usage_errors():
             return self._lab().bookings(
-                plain(args.qpu), mine=not args.all, start=plain(args.start), end=plain(args.until)
+                unquoted(args.qpu), mine=not args.all, start=unquoted(args.start), end=unquoted(args.until)
             )
 
     @line_magic
@@ -80,7 +80,8 @@ class RulesMagics(LabMagics):
         if len(words := line.split()) > 1:
             raise UsageError("%qpi_calendar takes one QPU; %qpi_qpus lists them.")
         with mistakes_are_usage_errors():
-            return self._lab().calendar(plain(words[0]) if words else None)
+            widget: CalendarWidget = self._lab().calendar(unquoted(words[0]) if words else None)
+        return widget
 
     @magic_arguments()
     @argument("--group", metavar="NAME", help="the QPU time of a group of yours")
@@ -89,7 +90,7 @@ class RulesMagics(LabMagics):
         """Your QPU time: what is available, held and used."""
         args = parse_argstring(self.qpi_balance, line)
         with mistakes_are_usage_errors():
-            return self._lab().balance(plain(args.group))
+            return self._lab().balance(unquoted(args.group))
 
     @line_magic
     def qpi_notices(self, line: str) -> NoticeTable:

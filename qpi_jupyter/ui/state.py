@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.client.jobs import outlook_of
-from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.client.job_handle import outlook_of
+from qpi_jupyter.core import QpiError
 from qpi_jupyter.data.views import histogram
 
 from .cells import source_of
@@ -57,7 +57,8 @@ def _reason(job: JobHandle) -> str:
     if model.status != "pending":
         return ""
     if model.reason is None:
-        return "starting" if model.phase == "assigned" else "waiting for its turn"
+        waiting = {"assigned": "starting", "blocked": "waiting for other jobs"}
+        return waiting.get(model.phase, "waiting for its turn")
     return " · ".join([model.reason.message.rstrip("."), *outlook_of(model.reason)])
 
 
@@ -103,7 +104,7 @@ def counts_tab(label: str, counts: dict[str, int]) -> dict[str, Any]:
 def iq_tabs(data: xr.Dataset | xr.DataTree) -> tuple[list[dict[str, Any]], int]:
     """The IQ planes of all measured qubits, or a word about what there is instead."""
     from qpi_jupyter.data import conventions as c
-    from qpi_jupyter.data.codec import as_list
+    from qpi_jupyter.data.selection import as_list
     from qpi_jupyter.data.views import measured_qubits
 
     datasets = as_list(data)

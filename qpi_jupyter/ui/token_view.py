@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anywidget
 
-from .assets import module, style
+from .assets import Mimebundle, beside, module, style
 from .display import in_kernel
 
 if TYPE_CHECKING:
@@ -28,12 +28,8 @@ class TokenView(anywidget.AnyWidget):
         if content == {"do": "show"}:
             self.send({"name": self.token.name or self.token.id, "token": self.token.once()})
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        found = super()._repr_mimebundle_(**kwargs)
-        if found is None:
-            return None
-        data, metadata = found if isinstance(found, tuple) else (found, {})
-        return {**data, "text/plain": self.token.hidden()}, metadata
+    def _repr_mimebundle_(self, **kwargs: Any) -> Mimebundle:
+        return beside(super()._repr_mimebundle_(**kwargs), {"text/plain": self.token.hidden()})
 
 
 def show_token(token: NewToken) -> None:

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from qpi_jupyter.client import times
-from qpi_jupyter.core.access import Permission
+from qpi_jupyter.core import Permission
 from qpi_jupyter.wire.bookings import BookingModel, BookingRule
 from qpi_jupyter.wire.people import Me
 from qpi_jupyter.wire.rest import QpuModel

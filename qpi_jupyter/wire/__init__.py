@@ -1,6 +1,7 @@
 """The messages: what kernels, servers, drivers and the panel say to one another.
 
 `rest`      the native REST surface, one struct a body
+`jobs`      its bodies about jobs, and what the events of a job hold
 `frames`    what travels on a driver's link, and the subjects it travels under
 `peer`      request, answer and publish over any ordered stream of text frames
 `results`   one stored or uploaded result: header and blob in one file

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .rest import Answer, Request
+from .rest import Answer, Label, Request
 
 Kind = Literal["grant", "hold", "settle", "refund"]
 RequestStatus = Literal["pending", "approved", "rejected", "withdrawn"]
@@ -44,14 +44,19 @@ class AccountChange(Request):
     limited: bool | None
 
 
-class EntryModel(Answer):
+class LedgerLine(Answer):
+    """What was taken from an account, or given to it."""
+
+    account: str
+    kind: Kind
+    amount_s: float
+
+
+class EntryModel(LedgerLine, kw_only=True):
     """One line of the ledger."""
 
     seq: int
     at: datetime
-    account: str
-    kind: Kind
-    amount_s: float
     person: str = ""
     qpu: str | None = None
     job_id: str | None = None
@@ -88,7 +93,7 @@ class TimeRequestIn(Request):
 
     seconds: Annotated[float, Meta(gt=0, le=1e9)]
     reason: _Reason = ""
-    group: str | None = None
+    group: Label | None = None
 
 
 class TimeRequestAnswer(Request):

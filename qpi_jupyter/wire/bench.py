@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta
 
 from .rest import Answer, Name, Request
+from .validation import END
 
-SimulatorKind = Literal["mock", "qiskit_aer"]
-OptionName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+OptionName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,63}}{END}")]
 
 
-class DriverDetail(Answer):
+class DriverFacts(Answer):
+    """What is known of a driver wherever it is shown."""
+
+    name: str
+    enabled: bool
+    linked: bool
+    monitor: bool
+    places: int
+    version: str
+    hello_at: datetime | None
+
+
+class DriverDetail(DriverFacts, kw_only=True):
     """A driver of a QPU. ``embedded``: a simulator that the lab's own server starts."""
 
     id: str
-    name: str
     qpu: str
-    monitor: bool
     host: str
-    version: str
-    places: int
-    enabled: bool
-    linked: bool
     embedded: bool
-    hello_at: datetime | None
     created_at: datetime
 
 
@@ -34,14 +39,35 @@ class DriverList(Answer):
     drivers: list[DriverDetail]
 
 
+class ExecutorModel(Answer):
+    """An executor that is installed beside the server.
+
+    ``options`` is the JSON Schema of what it takes; ``simulator``: whether the server may start it, null where that
+    depends on the options; ``problem``: why it cannot be used.
+    """
+
+    name: str
+    package: str
+    description: str
+    formats: list[str]
+    options: dict[str, Any]
+    simulator: bool | None
+    problem: str
+
+
+class ExecutorList(Answer):
+    executors: list[ExecutorModel]
+
+
 class SimulatorIn(Request):
     """``POST simulators``: start one, now and with the lab. Without ``qpu`` its QPU is called as it is.
 
-    ``options`` are the executor's own; one that it does not take is refused (422), with what would be right.
+    ``executor`` is one that ``GET executors`` lists, and ``options`` are its own; what it does not take is refused
+    (422), with what would be right.
     """
 
     name: Name
-    executor: SimulatorKind = "mock"
+    executor: Name = "mock"
     qpu: Name | None = None
     options: dict[OptionName, Any] = {}
     places: Annotated[int, Meta(ge=1, le=64)] = 1

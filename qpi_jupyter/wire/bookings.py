@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from .rest import Answer, Request
+from .rest import Answer, Label, Request, Whole
+from .validation import CLOCK
 
 Mode = Literal["exclusive", "priority", "maintenance"]
 BookingStatus = Literal["booked", "released", "deleted", "no_show"]
@@ -26,8 +27,8 @@ class BookingIn(Request):
 
     start_at: datetime
     end_at: datetime
-    qpu: str | None = None
-    qpus: Annotated[list[str], Meta(max_length=100)] = []
+    qpu: Label | None = None
+    qpus: Annotated[list[Label], Meta(max_length=100)] = []
     mode: Mode = "priority"
     title: Title = ""
     invited: _People = []
@@ -44,26 +45,31 @@ class BookingChange(Request):
     mode: Mode | UnsetType = UNSET
     title: Title | UnsetType = UNSET
     invited: _People | UnsetType = UNSET
-    version: int | None = None
+    version: Whole | None = None
 
 
-class BookingModel(Answer):
-    """One booking. ``booked_by`` and ``title`` are null where the lab keeps them private."""
+class BookingFacts(Answer):
+    """What everybody may know of a booking."""
 
-    id: str
     version: int
     qpu: str
-    booked_by: str | None
     start_at: datetime
     end_at: datetime
     mode: Mode
     status: BookingStatus
+    series_id: str | None = None
+    slot_id: str | None = None
+
+
+class BookingModel(BookingFacts, kw_only=True):
+    """One booking. ``booked_by`` and ``title`` are null where the lab keeps them private."""
+
+    id: str
+    booked_by: str | None
     title: str | None
     invited: list[str]
     mine: bool
     """Whether one booked it or is invited."""
-    series_id: str | None = None
-    slot_id: str | None = None
     timezone: str = "UTC"
     used_at: datetime | None = None
     created_at: datetime | None = None
@@ -82,8 +88,8 @@ class BookingList(Answer):
 class QuietHours(Request):
     """No bookings on ``days`` (0: Monday) between ``start`` and ``end`` ("22:00"); past midnight if end <= start."""
 
-    start: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    end: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    start: Annotated[str, Meta(pattern=CLOCK)]
+    end: Annotated[str, Meta(pattern=CLOCK)]
     days: Annotated[list[Annotated[int, Meta(ge=0, le=6)]], Meta(min_length=1, max_length=7)] = field(
         default_factory=lambda: list(range(7))
     )
@@ -102,7 +108,7 @@ class BookingRule(Request):
     """How many bookings that are not over one may have on a QPU."""
     no_show_s: _Seconds | None = None
     """A booking whose people do nothing for so long is given back."""
-    modes: list[Mode] | None = None
+    modes: Annotated[list[Mode], Meta(max_length=3)] | None = None
     quiet: Annotated[list[QuietHours], Meta(max_length=50)] = []
 
 
@@ -110,8 +116,8 @@ class BookingRuleIn(Request):
     """``PUT booking-rules``: the rule for a QPU and a group; None means every one."""
 
     rule: BookingRule
-    qpu: str | None = None
-    group: str | None = None
+    qpu: Label | None = None
+    group: Label | None = None
 
 
 class BookingRuleModel(Answer):
@@ -141,7 +147,7 @@ class NextFree(Answer):
 class FeedIn(Request):
     """``POST feeds``: a secret address of one's own bookings, or of a QPU's."""
 
-    qpu: str | None = None
+    qpu: Label | None = None
 
 
 class FeedModel(Answer):
@@ -172,16 +178,17 @@ class SessionIn(Request):
     is charged. It ends when nobody renews it for ``idle_s``.
     """
 
-    qpu: str
+    qpu: Label
     budget_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
     idle_s: Annotated[float, Meta(ge=5, le=600)] = 30.0
-    group: str | None = None
+    group: Label | None = None
 
 
 class SessionModel(Answer):
     """A session. ``held_s`` is how long the QPU was held, ``busy_s`` how much of that its jobs ran.
 
-    ``holder`` is null where the lab keeps that private.
+    ``holder`` is null where the lab keeps that private; ``mine`` says whether it is the asker's own. Without a sign of
+    life it ends after ``idle_s``.
     """
 
     id: str
@@ -193,8 +200,10 @@ class SessionModel(Answer):
     reason: str = ""
     booking_id: str | None = None
     budget_s: float = 0.0
+    idle_s: float = 30.0
     held_s: float | None = None
     busy_s: float | None = None
+    mine: bool = False
 
 
 class SessionList(Answer):

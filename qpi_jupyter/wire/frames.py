@@ -23,26 +23,38 @@ heartbeat's answer, a lost Started is implied by the result. Results do not trav
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from qpi_jupyter.core.manifest import Estimate, Manifest
-from qpi_jupyter.core.programs import ProgramFormat
+from qpi_jupyter.core import MAX_ESTIMATE_BYTES, MAX_SECONDS, MAX_TEXT, Estimate, Manifest, Program
 
-from .rest import OptionsIn
+from .rest import OptionsIn, options_from
+from .validation import END, PRINTABLE
 
 MAX_FRAME_BYTES = 256 << 10
 INLINE_PROGRAM_BYTES = 64 << 10
 """A program up to this size rides in its frame; a larger one is fetched from ``GET programs/{sha256}``, packed."""
+MAX_OPTIONS_BYTES = 160 << 10
+"""Run options that a frame has room for, as JSON."""
 MAX_LOG_LINES, MAX_LOG_MESSAGE, MAX_LOG_NAME = 40, 800, 100
 """Of one `Log`: together within a frame, whatever is written in them."""
+MAX_HELD, MAX_READINGS, MAX_PLACES = 2_048, 256, 512
 LogLevel = Literal["info", "warning", "error", "critical"]
 
 HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
 LOG = "lab.log"
 PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
+
+
+# What a frame may say. A frame that breaks a bound is a `bad_frame`; the lab does nothing of what it says.
+JobId = Annotated[str, Meta(min_length=1, max_length=128, pattern=rf"^[A-Za-z0-9_-]+{END}")]
+Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Epoch = Annotated[int, Meta(ge=0, le=2**53)]
+Seconds = Annotated[float, Meta(ge=0.0, le=MAX_SECONDS)]
+Named = Annotated[str, Meta(max_length=MAX_TEXT, pattern=PRINTABLE)]
+Dropped = Annotated[int, Meta(ge=0, le=10**9)]
 
 
 class Frame(Struct, kw_only=True, omit_defaults=True):
@@ -52,18 +64,39 @@ class Frame(Struct, kw_only=True, omit_defaults=True):
 class ProgramRef(Frame):
     """A program: its sources inline, or, without any, to be fetched packed from ``GET programs/{sha256}``."""
 
-    format: ProgramFormat
+    format: str
     sha256: str
     options: OptionsIn
     sources: list[bytes] = []
 
+    def to_program(self) -> Program:
+        """What an executor runs; the sources are here."""
+        return Program(format=self.format, sources=tuple(self.sources), options=options_from(self.options))
 
-class Held(Frame):
+
+def inline_limit(options: bytes) -> int:
+    """How many bytes of program still fit into a frame beside ``options``; the rest of a job takes 16 KiB at most."""
+    room = (MAX_FRAME_BYTES - (16 << 10) - len(options)) * 3 // 4  # base64
+    return min(INLINE_PROGRAM_BYTES, room)
+
+
+class Abort(Frame):
+    """The attempt that an abort, or a recall, is about."""
+
+    job_id: JobId
+    attempt: Attempt
+
+
+class Subject(Abort):
+    """The attempt that a driver speaks of; of a `Report` that cannot be read, what can be."""
+
+    epoch: Epoch
+
+
+class Held(Abort):
     """One attempt that the driver has: staged, running, or measured and not yet delivered."""
 
-    job_id: str
-    attempt: int
-    phase: str = "running"
+    phase: Named = "running"
 
 
 class Hello(Frame):
@@ -72,17 +105,17 @@ class Hello(Frame):
     ``wire`` is the sender's `WIRE_VERSION`: always said, since a default would be filled in by the reader.
     """
 
-    name: str
-    version: str
-    instance: str
-    places: int
+    name: Named
+    version: Named
+    instance: Named
+    places: Annotated[int, Meta(ge=0, le=MAX_PLACES)]
     manifest: Manifest
-    wire: int
-    host: str = ""
+    wire: Annotated[int, Meta(ge=0, le=10_000)]
+    host: Annotated[str, Meta(max_length=255, pattern=PRINTABLE)] = ""
     monitor: bool = False
-    memory_cap_bytes: int | None = None
-    job_timeout_s: float | None = None
-    held: list[Held] = []
+    memory_cap_bytes: Annotated[int, Meta(ge=1, le=MAX_ESTIMATE_BYTES)] | None = None
+    job_timeout_s: Annotated[float, Meta(gt=0.0, le=MAX_SECONDS)] | None = None
+    held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []
 
 
 class Welcome(Frame):
@@ -99,8 +132,8 @@ class Welcome(Frame):
 class Claim(Frame):
     """A free place asks for a job. ``free`` says how many more the driver could take."""
 
-    epoch: int
-    free: int = 1
+    epoch: Epoch
+    free: Annotated[int, Meta(ge=0, le=2 * MAX_PLACES)] = 1
 
 
 class Assignment(Frame):
@@ -114,36 +147,30 @@ class Assignment(Frame):
     timeout_s: float | None = None
 
 
-class Started(Frame):
-    epoch: int
-    job_id: str
-    attempt: int
+class Started(Subject):
     at: datetime
 
 
-class Progress(Frame):
+class Progress(Subject):
     """``fraction`` from 0 to 1."""
 
-    epoch: int
-    job_id: str
-    attempt: int
-    fraction: float
+    fraction: Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class Reading(Frame):
     """One telemetry value, measured now. ``channel`` names it (``mxc/temperature``); None: it could not be read."""
 
-    channel: str
-    value: float | None
-    unit: str = ""
+    channel: Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
+    value: Annotated[float, Meta(ge=-1e30, le=1e30)] | None
+    unit: Annotated[str, Meta(max_length=16, pattern=PRINTABLE)] = ""
 
 
 class Heartbeat(Frame):
     """Extends the driver's lease. ``held`` lets the lab see attempts that it must abort."""
 
-    epoch: int
-    held: list[Held] = []
-    readings: list[Reading] = []
+    epoch: Epoch
+    held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []
+    readings: Annotated[list[Reading], Meta(max_length=MAX_READINGS)] = []
 
 
 class LogLine(Frame):
@@ -151,54 +178,48 @@ class LogLine(Frame):
 
     at: datetime
     level: LogLevel
-    logger: str
-    message: str
-    dropped: int = 0
+    logger: Annotated[str, Meta(max_length=MAX_LOG_NAME)]
+    message: Annotated[str, Meta(max_length=MAX_LOG_MESSAGE)]
+    dropped: Dropped = 0
 
 
 class Log(Frame):
     """What the driver logged since it last said so. A driver may never send one, and what a broken link swallows is
     not sent again."""
 
-    epoch: int
-    lines: list[LogLine]
+    epoch: Epoch
+    lines: Annotated[list[LogLine], Meta(max_length=MAX_LOG_LINES)]
 
 
-class Report(Frame):
+class Report(Subject):
     """What became of an attempt without a result.
 
     ``outcome`` is ``released`` (never ran), ``errored`` (the program is at fault), ``interrupted`` (the bench is) or
     ``aborted`` (stopped as asked).
     """
 
-    epoch: int
-    job_id: str
-    attempt: int
     outcome: Literal["released", "errored", "interrupted", "aborted"]
-    busy_s: float = 0.0
+    busy_s: Seconds = 0.0
     error: dict[str, Any] | None = None
+    """Read with `QpiError.from_bench`."""
 
 
 class Reported(Frame):
     accepted: bool
 
 
-class Abort(Frame):
-    """The attempt that an abort, or a recall, is about."""
-
-    job_id: str
-    attempt: int
-
-
 class Prepare(Frame):
-    """Check a program without opening an instrument. ``key`` is for the driver's cache."""
+    """Check a program without opening an instrument. ``key`` is for the driver's cache; ``person`` stands for whoever
+    asks, so that people take turns."""
 
     key: str
     program: ProgramRef
+    person: str = ""
 
 
 class Prepared(Frame):
-    """The estimate, or the error that the submitter gets."""
+    """The estimate, or the error that the submitter gets if it is the program's; any other one means that nothing was
+    found out."""
 
     estimate: Estimate | None = None
     error: dict[str, Any] | None = None

@@ -17,25 +17,30 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
-from qpi_jupyter.core.errors import Faulted, QpiError, Rejected, TooLarge, Unavailable
+from qpi_jupyter.core import Faulted, QpiError, Rejected, TooLarge, TooMany, Unavailable
 
 from .frames import MAX_FRAME_BYTES
+from .validation import not_json, refused
 
 log = logging.getLogger(__name__)
 Send = Callable[[str], Awaitable[None]]
 Handler = Callable[[Raw], Awaitable[Struct | None]]
 T = TypeVar("T", bound=Struct)
+GUEST_REQUESTS = 64
+"""How many requests of a guest are served at once; an honest driver has a handful."""
+GUEST_BAD_FRAMES = 20
+"""So many publications of a guest may be nonsense before its link ends."""
 
 
 class Envelope(Struct, omit_defaults=True):
     op: Literal["req", "res", "pub"]
-    subject: str = ""
-    id: int = 0
+    subject: Annotated[str, Meta(max_length=64)] = ""
+    id: Annotated[int, Meta(ge=0, le=2**53)] = 0
     data: Raw = Raw(b"null")
     error: dict[str, Any] | None = None
 
@@ -54,8 +59,11 @@ def parse(data: Raw, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        told = refused(error, kind, code="bad_frame", whole="it")
+        raise Rejected(f"{kind.__name__} frame: {told.message}", code="bad_frame", **told.data) from error
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise Rejected(f"{kind.__name__} frame: {error}", code="bad_frame") from error
+        raise Rejected(f"{kind.__name__} frame: {not_json(error).message}", code="bad_frame") from error
 
 
 class Peer:
@@ -64,12 +72,20 @@ class Peer:
     ``handlers`` serve requests, ``listeners`` hear publications; both by subject. A listener holds up what comes after
     it, so it must not wait for an answer on its own link. After `close` every open request ends with `Unavailable`,
     and so does every later one.
+
+    ``guest``: the other end is not trusted. What it refuses, or answers wrongly, is its own fault (`Faulted`), it gets
+    `GUEST_REQUESTS` of its requests served at once, and its link ends after `GUEST_BAD_FRAMES`.
     """
 
     def __init__(
-        self, send: Send, *, handlers: dict[str, Handler] | None = None, listeners: dict[str, Handler] | None = None
+        self,
+        send: Send,
+        *,
+        handlers: dict[str, Handler] | None = None,
+        listeners: dict[str, Handler] | None = None,
+        guest: bool = False,
     ) -> None:
-        self._send = send
+        self._send, self._guest, self._bad = send, guest, 0
         self.handlers = {} if handlers is None else handlers
         self.listeners = {} if listeners is None else listeners
         self._ids = itertools.count(1)
@@ -84,8 +100,10 @@ class Peer:
         ------
         Unavailable
             the link is closed or closes meanwhile, or no answer came within ``timeout`` seconds.
+        Faulted
+            the answer is not an ``answer``.
         QpiError
-            what the other end raised.
+            what the other end raised; of a guest always `Faulted`.
         """
         if self.closed:
             raise Unavailable("The link is closed.", code="link_closed")
@@ -96,7 +114,7 @@ class Peer:
         try:
             async with asyncio.timeout(timeout):
                 await self._transmit(text)
-                return parse(await future, answer)
+                return _answered(await future, answer, subject)
         except TimeoutError as error:
             raise Unavailable(f"No answer to {subject} within {timeout} s.", code="no_answer") from error
         finally:
@@ -124,16 +142,19 @@ class Peer:
         try:
             frame = _decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise Rejected(f"That is not a frame: {error}", code="bad_frame") from error
+            raise Rejected("That is not a frame.", code="bad_frame") from error
         if frame.op == "res":
             future = self._open.get(frame.id)
             if future is not None and not future.done():
                 if frame.error is not None:
-                    future.set_exception(QpiError.from_dict(frame.error))
+                    future.set_exception(self._refusal(frame.error))
                 else:
                     future.set_result(frame.data)
         elif frame.op == "pub":
             await self._hear(frame)
+        elif self._guest and len(self._tasks) >= GUEST_REQUESTS:
+            refusal = TooMany(f"More than {GUEST_REQUESTS} requests at once.", code="too_many_requests")
+            await self._answer(_frame(Envelope(op="res", id=frame.id, error=refusal.to_dict())))
         else:
             task = asyncio.create_task(self._serve(frame), name=f"serve {frame.subject}")
             self._tasks.add(task)
@@ -156,6 +177,9 @@ class Peer:
             await listener(frame.data)
         except QpiError as error:
             log.warning("ignored %s: %s", frame.subject, error)
+            self._bad += 1
+            if self._guest and self._bad >= GUEST_BAD_FRAMES:
+                raise Rejected(f"Too many bad frames; the last one: {error.message}", code="bad_frame") from error
         except Exception:
             log.exception("hearing %s", frame.subject)
 
@@ -171,15 +195,29 @@ class Peer:
         except Exception:
             log.exception("serving %s", frame.subject)
             answer = _frame(Envelope(op="res", id=frame.id, error=Faulted(f"{frame.subject} failed.").to_dict()))
+        await self._answer(answer)
+
+    async def _answer(self, text: str) -> None:
         if not self.closed:
             with contextlib.suppress(Unavailable):  # whoever reads the link sees its end, and so does who asked
-                await self._transmit(answer)
+                await self._transmit(text)
+
+    def _refusal(self, raw: dict[str, Any]) -> QpiError:
+        error = QpiError.from_dict(raw)
+        return Faulted(error.message, code=error.code) if self._guest else error
 
     async def _transmit(self, text: str) -> None:
         try:
             await self._send(text)
         except Exception as error:  # each transport has its own words for a broken link
             raise Unavailable("The link broke while sending.", code="link_closed") from error
+
+
+def _answered(data: Raw, answer: type[T], subject: str) -> T:
+    try:
+        return parse(data, answer)
+    except Rejected as error:
+        raise Faulted(f"The answer to {subject} cannot be read: {error.message}", code="bad_frame") from error
 
 
 def _frame(envelope: Envelope) -> str:

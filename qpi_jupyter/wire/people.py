@@ -8,12 +8,16 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from .rest import Answer, Name, Request
+from .validation import EMAIL, PERSON
 
 RoleName = Literal["user", "manager", "admin", "service"]
 ScopeName = Literal["read", "submit", "manage", "drive"]
 _Password = Annotated[str, Meta(min_length=10, max_length=256)]
 _Text = Annotated[str, Meta(max_length=200)]
-PersonName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$")]
+_Email = Annotated[str, Meta(max_length=200, pattern=EMAIL)]
+"""Empty: none."""
+_Roles = Annotated[list[RoleName], Meta(max_length=16)]
+PersonName = Annotated[str, Meta(min_length=1, max_length=64, pattern=PERSON)]
 _People = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=1000)]
 
 
@@ -26,6 +30,8 @@ class UserModel(Answer):
     groups: list[str]
     source: str
     email: str = ""
+    email_verified: bool = False
+    """A provider verified it, or a manager entered it: it leads to the person."""
     suspended_at: datetime | None = None
     created_at: datetime | None = None
     seen_at: datetime | None = None
@@ -50,8 +56,8 @@ class UserIn(Request):
 
     name: PersonName
     display_name: _Text = ""
-    email: _Text = ""
-    roles: list[RoleName] = []
+    email: _Email = ""
+    roles: _Roles = []
     groups: _People = []
     password: _Password | None = None
 
@@ -60,8 +66,8 @@ class UserChange(Request):
     """``PATCH users/{name}``; what is left out stays. ``roles`` needs an admin."""
 
     display_name: _Text | UnsetType = UNSET
-    email: _Text | UnsetType = UNSET
-    roles: list[RoleName] | UnsetType = UNSET
+    email: _Email | UnsetType = UNSET
+    roles: _Roles | UnsetType = UNSET
     groups: _People | UnsetType = UNSET
     suspended: bool | UnsetType = UNSET
     password: _Password | UnsetType | None = UNSET
@@ -177,14 +183,19 @@ class NoticeList(Answer):
     notices: list[NoticeModel]
 
 
-class AuditEntry(Answer):
+class AuditData(Answer):
     """Who did what to whom."""
 
-    seq: int
-    at: datetime
     who: str
     action: str
     subject: str
+
+
+class AuditEntry(AuditData, kw_only=True):
+    """A line of the audit log."""
+
+    seq: int
+    at: datetime
     data: dict[str, Any] = {}
 
 

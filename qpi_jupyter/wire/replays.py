@@ -7,21 +7,24 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from qpi_jupyter.core.planner import Policy
+from qpi_jupyter.core import Policy
 
-from .rest import PRINTABLE, Answer, Request
+from .rest import Answer, Request
+from .validation import PRINTABLE
 
 Label = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE)]
+
+_Seconds = Annotated[float, Meta(ge=0, le=366 * 86_400)]
 
 
 class PolicyIn(Request):
     """A policy to try: the one in force, but for what is given here; durations in seconds."""
 
     name: Label
-    idle_threshold_s: float | UnsetType = UNSET
-    backfill_max_s: float | UnsetType = UNSET
+    idle_threshold_s: _Seconds | UnsetType = UNSET
+    backfill_max_s: _Seconds | UnsetType = UNSET
     fair_share: bool | UnsetType = UNSET
-    fair_share_window_s: float | UnsetType = UNSET
+    fair_share_window_s: _Seconds | UnsetType = UNSET
 
 
 class ReplayIn(Request):

@@ -11,20 +11,21 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from qpi_jupyter.core.errors import Rejected, TooLarge
-from qpi_jupyter.core.manifest import Manifest
-from qpi_jupyter.core.programs import CircuitOptions, Program, ProgramFormat, RunOptions
+from qpi_jupyter.core import Manifest, RunOptions, TooLarge
+
+from .validation import EXECUTOR, FORMAT, LINE, NAME, PRINTABLE, Timed, not_json, refused
 
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
-Phase = Literal["queued", "assigned", "running", "lost", "cancelling", "completed", "failed", "cancelled"]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-Label = Annotated[str, Meta(max_length=200, pattern=PRINTABLE)]
+Phase = Literal["blocked", "queued", "assigned", "running", "lost", "cancelling", "completed", "failed", "cancelled"]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)]
+Label = Annotated[str, LINE]
+FormatName = Annotated[str, Meta(min_length=1, max_length=64, pattern=FORMAT)]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number that a database can keep."""
 Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]], Meta(max_length=32)]
 
 
-class Request(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Request(Timed, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A body that a client sends."""
 
 
@@ -35,65 +36,28 @@ class Answer(Struct, kw_only=True):
 class CircuitIn(Request):
     """What one circuit of a batch overrides."""
 
-    shots: int | None = None
+    shots: Whole | None = None
     parameter_values: list[list[float]] = []
 
 
 class OptionsIn(Request):
     """Run options, by Qiskit's names; ``extra`` goes to the executor."""
 
-    shots: int = 1024
-    seed_simulator: int | None = None
-    meas_level: int = 2
-    meas_return: str = "single"
+    shots: Whole = 1024
+    seed_simulator: Whole | None = None
+    meas_level: Whole = 2
+    meas_return: Label = "single"
     memory: bool = True
     circuits: list[CircuitIn] = []
     extra: dict[str, Any] = {}
 
 
 class ProgramIn(Request):
-    """What to run. Text formats use ``sources``, one circuit each; QPY uses ``data`` (base64), one file each."""
+    """What to run, in a format that a manifest lists: ``sources`` of a text format, or ``data`` (base64) of any."""
 
-    format: ProgramFormat
+    format: FormatName
     sources: list[str] = []
     data: list[bytes] = []
-
-
-class OriginIn(Request):
-    """The notebook cell that a job came from."""
-
-    notebook: str | None = None
-    cell_id: str | None = None
-    kernel_id: str | None = None
-    execution_count: int | None = None
-    source_sha256: str | None = None
-
-
-class SubmitRequest(Request):
-    """``POST jobs``. Without ``qpu`` an online simulator that fits is taken; a priority over 0 is for managers."""
-
-    program: ProgramIn
-    options: OptionsIn = msgspec.field(default_factory=OptionsIn)
-    qpu: str | None = None
-    name: Label = ""
-    tags: Tags = []
-    priority: Annotated[int, Meta(ge=-10, le=10)] = 0
-    retry_safe: bool = False
-    project: Label = ""
-    group: str | None = None
-    """The group whose account pays; None: one's own."""
-    shared_with: str | None = None
-    """A group of one's own that may see the job."""
-    origin: OriginIn = msgspec.field(default_factory=OriginIn)
-
-    def to_program(self) -> Program:
-        """The core's noun; a text format with ``data`` or QPY with ``sources`` is refused."""
-        is_qpy = self.program.format is ProgramFormat.QPY
-        if (is_qpy and self.program.sources) or (not is_qpy and self.program.data):
-            wanted = "data (base64)" if is_qpy else "sources (text)"
-            raise Rejected(f"{self.program.format} programs come as {wanted}.", code="bad_program", field="program")
-        sources = self.program.data if is_qpy else [s.encode() for s in self.program.sources]
-        return Program(format=self.program.format, sources=tuple(sources), options=options_from(self.options))
 
 
 class JobError(Answer):
@@ -103,107 +67,6 @@ class JobError(Answer):
     code: str
     message: str
     data: dict[str, Any] = {}
-
-
-class WaitReason(Answer):
-    """What a waiting job waits for. ``about_at`` is when that is expected to end, where it can be known."""
-
-    rule: str
-    message: str
-    position: int | None = None
-    since_at: datetime | None = None
-    about_at: datetime | None = None
-    error_s: float | None = None
-    """How far off such predictions were on this QPU lately (mean absolute error, seconds)."""
-
-
-class DatasetInfo(Answer):
-    """The stored dataset: its size in bytes and its SHA-256."""
-
-    sha256: str
-    bytes: int
-
-
-class JobModel(Answer):
-    """One job, as its owner sees it. ``version`` grows with every change, progress included."""
-
-    id: str
-    version: int
-    owner: str
-    status: Status
-    phase: Phase
-    qpu: str | None
-    name: str
-    tags: list[str]
-    priority: int
-    attempt: int
-    checked: bool
-    progress: float
-    format: ProgramFormat
-    num_circuits: int
-    shots: int
-    submitted_at: datetime
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    estimate_s: float | None = None
-    upper_s: float | None = None
-    busy_s: float | None = None
-    reason: WaitReason | None = None
-    error: JobError | None = None
-    dataset: DatasetInfo | None = None
-    origin: dict[str, Any] = {}
-    retry_safe: bool = False
-    project: str = ""
-    account: str = ""
-    """Who pays: a person, or ``group:`` and a group."""
-    shared_with: str | None = None
-    counts: list[dict[str, int]] | None = None
-    """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
-
-
-class JobChange(Request):
-    """``PATCH jobs/{id}``; what is left out stays. ``shared_with: null`` makes the job private."""
-
-    name: Label | UnsetType = UNSET
-    tags: Tags | UnsetType = UNSET
-    project: Label | UnsetType = UNSET
-    shared_with: str | UnsetType | None = UNSET
-
-
-class JobProvenance(Answer):
-    """What is needed to run a job again: its options, the digest of its program and, once it has a result, what the
-    driver says of how that came about."""
-
-    program_sha256: str
-    options: OptionsIn
-    result: dict[str, Any] | None = None
-
-
-class CircuitText(Answer):
-    """One circuit as OpenQASM, or why it has no text."""
-
-    text: str | None
-    name: str = ""
-    problem: str = ""
-
-
-class ProgramText(Answer):
-    """A program to be read: its first circuits, of ``total``. What was QPY is written as OpenQASM 3."""
-
-    circuits: list[CircuitText]
-    total: int
-    problem: str = ""
-    """Why there is none."""
-
-
-class JobPage(Answer):
-    """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked
-    for, even empty: only without ``next`` it is the last."""
-
-    jobs: list[JobModel]
-    next: str | None = None
-    total: int | None = None
-    """How many there are in all pages, where the lab keeps count: everybody's, or one person's."""
 
 
 class QpuSession(Answer):
@@ -255,39 +118,25 @@ class QpuDetail(QpuModel, kw_only=True):
     manifest: Manifest | None = None
 
 
-class EventModel(Answer):
-    """One fact. ``seq`` is the database's own; ``prev`` is the reader's last before it, so that a gap shows."""
-
-    seq: int
-    prev: int
-    at: datetime
-    kind: str
-    job_id: str | None = None
-    qpu: str | None = None
-    data: dict[str, Any] = {}
-
-
-class EventPage(Answer):
-    """``cursor`` goes into ``?after=``; it moves even where every event in between was somebody else's."""
-
-    events: list[EventModel]
-    cursor: int
-
-
 class Services(Answer):
     database: Literal["up", "down"]
     bus: Literal["up", "down"]
 
 
 class Health(Answer):
-    """Without sign-in: only the status. ``owner`` and ``drivers`` are for a signed-in person."""
+    """Without sign-in: only the status. ``owner`` and ``drivers`` are for a signed-in person.
 
-    status: Literal["up", "degraded"]
+    ``degraded``: the lab is open and cannot store anything. ``down``: it is not open. ``error`` says why, and what to
+    do.
+    """
+
+    status: Literal["up", "degraded", "down"]
     services: Services
     version: str
     wire: int
     owner: dict[str, Any] | UnsetType = UNSET
     drivers: list[dict[str, Any]] | UnsetType = UNSET
+    error: JobError | UnsetType = UNSET
 
 
 class ErrorBody(Answer):
@@ -309,14 +158,18 @@ class QpuIn(Request):
     name: Name
     kind: Literal["device", "pool"] = "pool"
     description: Annotated[str, Meta(max_length=1000)] = ""
+    num_qubits: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    """What is shown until its driver reports how many there are."""
 
 
 class DriverIn(Request):
     """``POST drivers``: register a driver of a QPU; the answer shows its token once."""
 
     name: Name
-    qpu: str
+    qpu: Label
     monitor: bool = False
+    executor: Annotated[str, Meta(max_length=200, pattern=EXECUTOR)] = "mock"
+    """What the command in the answer starts: an installed executor or module:Class. Empty: its place is marked."""
 
 
 class DriverRegistered(Answer):
@@ -349,7 +202,7 @@ class TokenIn(Request):
 
     name: Annotated[str, Meta(max_length=100)] = ""
     expires_at: datetime | None = None
-    scopes: list[Literal["read", "submit", "manage", "drive"]] | None = None
+    scopes: Annotated[list[Literal["read", "submit", "manage", "drive"]], Meta(max_length=16)] | None = None
     owner: Label | None = None
 
 
@@ -363,19 +216,7 @@ class TokenCreated(Answer):
 
 def options_from(options: OptionsIn) -> RunOptions:
     """The core's noun of the run options."""
-    circuits = tuple(
-        CircuitOptions(shots=c.shots, parameter_values=tuple(tuple(row) for row in c.parameter_values))
-        for c in options.circuits
-    )
-    return RunOptions(
-        shots=options.shots,
-        seed_simulator=options.seed_simulator,
-        meas_level=options.meas_level,
-        meas_return=options.meas_return,
-        memory=options.memory,
-        circuits=circuits,
-        extra=options.extra,
-    )
+    return msgspec.convert(options, RunOptions, from_attributes=True)
 
 
 T = TypeVar("T")
@@ -383,15 +224,8 @@ T = TypeVar("T")
 MAX_BODY_BYTES = 24 << 20
 """A JSON body: 16 MiB of program in base64, and room for the rest."""
 
-_submit = msgspec.json.Decoder(SubmitRequest)
 
-
-def decode_submit(body: bytes) -> SubmitRequest:
-    """The request in ``body``; see `decode` for what is refused."""
-    return decode(body, SubmitRequest, decoder=_submit)
-
-
-def decode(body: bytes, kind: type[T], *, decoder: msgspec.json.Decoder[T] | None = None) -> T:
+def decode(body: bytes, kind: type[T]) -> T:
     """A request body as its struct.
 
     Raises
@@ -404,8 +238,8 @@ def decode(body: bytes, kind: type[T], *, decoder: msgspec.json.Decoder[T] | Non
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge(f"The request has {len(body):,} bytes; the limit is {MAX_BODY_BYTES:,}.", code="body_too_large")
     try:
-        return decoder.decode(body) if decoder is not None else msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise Rejected(f"The request is not valid: {error}", code="bad_request") from error
+        raise refused(error, kind, code="bad_request") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Rejected(f"The request is not JSON: {error}", code="bad_json") from error
+        raise not_json(error) from error

@@ -12,11 +12,26 @@ in `DIGEST_HEADER`; since the header names the blob's, that one digest covers ev
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+import math
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from qpi_jupyter.core.errors import Rejected, TooLarge
+from qpi_jupyter.core import (
+    MAX_BITS,
+    MAX_CIRCUITS,
+    MAX_NAME,
+    MAX_QUBITS,
+    MAX_SHARED_BYTES,
+    MAX_SHOTS,
+    Rejected,
+    TooLarge,
+    header_circuits,
+)
+
+from .frames import Named, Seconds
+from .validation import END, refused
 
 MAGIC = b"QPIRES01"
 PREFIX_BYTES = len(MAGIC) + 8
@@ -77,7 +92,9 @@ class Splitter:
         self._blob.update(body)
         self._blob_bytes += len(body)
         if self.header is not None and self._blob_bytes > self._size:
-            raise Rejected(f"More data than the {self._size:,} bytes that the header says.", code="bad_result")
+            raise Rejected(
+                f"More data than the {self._size:,} bytes that the header says: send it again.", code="truncated"
+            )
         return body
 
     def _advance(self) -> None:
@@ -92,9 +109,9 @@ class Splitter:
         header = bytes(self._head[PREFIX_BYTES:])
         if digest(header) != self._expected:
             raise Rejected("The header's checksum does not match: send the result again.", code="bad_checksum")
+        self.header = header  # as it was announced, whatever it holds
         self._parsed = _parse(header)
         self._sha256, self._size = self._parsed["dataset"]["sha256"], self._parsed["dataset"]["bytes"]
-        self.header = header
 
     def finish(self) -> dict[str, Any]:
         """The header, once everything has come.
@@ -118,12 +135,146 @@ class Splitter:
 def _parse(header: bytes) -> dict[str, Any]:
     try:
         parsed = msgspec.json.decode(header, type=dict[str, Any])
-        msgspec.convert(parsed.get("dataset"), type=_Dataset)
+        msgspec.convert(parsed.get("dataset"), type=Dataset)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise Rejected(f"The result header is not the expected JSON: {error}", code="bad_result") from error
+        raise Rejected("The result header is not the expected JSON.", code="bad_result") from error
     return parsed
 
 
-class _Dataset(msgspec.Struct):
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-    bytes: Annotated[int, msgspec.Meta(ge=0)]
+class Dataset(msgspec.Struct):
+    """What a header says of the blob."""
+
+    sha256: Annotated[str, Meta(pattern=rf"^[0-9a-f]{{64}}{END}")]
+    bytes: Annotated[int, Meta(ge=0)]
+
+
+# What a header says
+
+_Shots = Annotated[int, Meta(ge=0, le=MAX_SHOTS)]
+_Bits = Annotated[int, Meta(ge=0, le=MAX_BITS)]
+_Outcome = Annotated[str, Meta(pattern=rf"^0x(0|[1-9a-f][0-9a-f]*){END}", max_length=2 + MAX_BITS // 4)]
+_Registers = Annotated[
+    list[tuple[Annotated[str, Meta(max_length=MAX_NAME)], Annotated[int, Meta(ge=0, le=MAX_QUBITS)]]],
+    Meta(max_length=MAX_BITS),
+]
+
+
+class CircuitResult(msgspec.Struct, kw_only=True):
+    """One circuit of a header, with all its fields; `core.results` says what they are."""
+
+    name: Annotated[str, Meta(max_length=MAX_NAME)]
+    circuit: Annotated[int, Meta(ge=0, lt=MAX_CIRCUITS)] = 0
+    row: Annotated[int, Meta(ge=0, lt=MAX_CIRCUITS)] | None = None
+    shots: _Shots
+    meas_level: Annotated[int, Meta(ge=0, le=2)]
+    meas_return: Literal["single", "avg"]
+    creg_sizes: _Registers
+    qreg_sizes: _Registers
+    memory_slots: _Bits
+    n_qubits: Annotated[int, Meta(ge=0, le=MAX_QUBITS)]
+    truncated: bool
+    counts: dict[_Outcome, _Shots] | None
+    seed: Annotated[int, Meta(ge=0)] | None = None
+    metadata: dict[str, Any] | None = None
+    """The circuit's own, any JSON."""
+    memory: list[Any] | None = None
+    """Points of level 1, or lists of them: see `_check_points`."""
+
+
+class Origin(msgspec.Struct, kw_only=True):
+    """What the lab reads of a header's provenance; a result may say more."""
+
+    executor_version: Named = ""
+    program_sha256: Named = ""
+    finished_at: Named | None = None
+    busy_s: Seconds = 0.0
+
+
+class ResultHeader(msgspec.Struct, kw_only=True):
+    """A whole header."""
+
+    success: bool
+    circuits: list[CircuitResult]
+    provenance: Origin | None = None
+
+
+class _Document(msgspec.Struct):
+    """A header as it is sent: what all circuits share stands once, in ``common``."""
+
+    success: bool
+    circuits: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MAX_CIRCUITS)]
+    common: dict[str, Any] = {}
+    provenance: Origin | None = None
+
+
+_document = msgspec.json.Decoder(_Document).decode
+
+
+def read_header(raw: bytes) -> ResultHeader:
+    """The header with every circuit's fields in place.
+
+    Raises
+    ------
+    Rejected
+        it is not a result's header, or a field breaks its bounds.
+    """
+    try:
+        document = _document(raw)
+        if len(msgspec.json.encode(document.common)) * len(document.circuits) > MAX_SHARED_BYTES:
+            raise Rejected(
+                f"What the circuits of the result share takes more than {MAX_SHARED_BYTES:,} bytes, written out for "
+                f"{len(document.circuits):,} circuits.",
+                code="bad_result",
+            )
+        circuits = header_circuits({"circuits": document.circuits, "common": document.common})
+        return ResultHeader(
+            success=document.success,
+            circuits=msgspec.convert(circuits, list[CircuitResult]),
+            provenance=document.provenance,
+        )
+    except msgspec.ValidationError as error:
+        told = refused(error, dict, code="bad_result", whole="it")
+        raise Rejected(f"The result header is not as expected: {told.message}", code="bad_result") from error
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise Rejected("The result header is not the expected JSON.", code="bad_result") from error
+
+
+def check_circuit(index: int, circuit: CircuitResult) -> None:
+    """Refuse figures that contradict one another.
+
+    Raises
+    ------
+    Rejected
+        an outcome has more bits than the circuit, the counts do not add up to the shots, or the points of level 1 are
+        not one for each bit (and shot).
+    """
+    if circuit.counts is not None:
+        widest = max((int(key, 16).bit_length() for key in circuit.counts), default=0)
+        if widest > circuit.memory_slots:
+            raise _contradiction(index, f"an outcome has {widest} bits, the circuit {circuit.memory_slots}")
+        total = sum(circuit.counts.values())
+        if total > circuit.shots or (total != circuit.shots and not circuit.truncated):
+            raise _contradiction(index, f"the counts add up to {total:,}, with {circuit.shots:,} shots")
+    if circuit.memory is not None:
+        single = circuit.meas_return == "single"
+        rows = circuit.memory if single else [circuit.memory]
+        if circuit.meas_level != 1 or (single and len(rows) != circuit.shots):
+            raise _contradiction(index, "its points are not one for each shot at level 1")
+        if not all(_is_points(row, circuit.memory_slots) for row in rows):
+            raise _contradiction(index, "its points are not two finite numbers for each classical bit")
+
+
+def _is_points(row: object, memory_slots: int) -> bool:
+    return (
+        isinstance(row, list)
+        and len(row) == memory_slots
+        and all(isinstance(point, list) and len(point) == 2 and all(map(_is_finite, point)) for point in row)
+    )
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _contradiction(index: int, what: str) -> Rejected:
+    return Rejected(f"Circuit {index} of the result: {what}.", code="bad_result", circuit=index)

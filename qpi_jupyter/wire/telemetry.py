@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from .bench import DriverFacts
 from .frames import LogLevel
 from .rest import Answer
 
@@ -42,19 +43,12 @@ class Series(Answer):
     points: list[SeriesPoint]
 
 
-class QpuDriver(Answer):
+class QpuDriver(DriverFacts, kw_only=True):
     """A driver of a QPU. ``seen_at`` is its last sign of life, as far as this server has heard one.
 
     Where it runs (``host``) is told only to whoever may operate QPUs.
     """
 
-    name: str
-    enabled: bool
-    linked: bool
-    monitor: bool
-    places: int
-    version: str
-    hello_at: datetime | None
     seen_at: datetime | None
     host: str | None
 

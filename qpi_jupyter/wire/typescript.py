@@ -13,12 +13,11 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import inspect
 
-from . import accounts, bench, bookings, people, replays, rest, telemetry
-from .events import JUPYTER_SCHEMA_ID
+from . import accounts, bench, bookings, events, jobs, people, replays, rest, telemetry
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
-    rest.ErrorBody, rest.EventPage, rest.JobPage, rest.JobChange, rest.JobProvenance, rest.ProgramText,
-    rest.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
+    rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.JobChange, jobs.JobProvenance, jobs.ProgramText,
+    jobs.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
     rest.DriverRegistered, rest.TokenIn, rest.TokenCreated,
     bookings.BookingIn, bookings.BookingChange, bookings.BookingList, bookings.BookingRuleIn, bookings.BookingRuleList,
     bookings.NextFree, bookings.FeedIn, bookings.FeedList, bookings.SessionList, bookings.Imported,
@@ -27,11 +26,12 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     people.Me, people.UserIn, people.UserChange, people.UserList, people.GroupIn, people.GroupChange, people.GroupList,
     people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
     telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
-    bench.DriverList, bench.SimulatorIn, bench.SimulatorList, bench.ConfigInForce,
+    bench.DriverList, bench.SimulatorIn, bench.ExecutorList, bench.SimulatorList, bench.ConfigInForce,
     replays.ReplayIn, replays.ReplayState,
 )  # fmt: skip
 """What the panel reads and sends; the structs inside them come along."""
 
+_EVENTS = inspect.type_info(events.LabEvent)
 Shape = inspect.StructType | inspect.DataclassType
 
 _SCALARS: tuple[tuple[type[inspect.Type], str], ...] = (
@@ -51,9 +51,13 @@ def module(roots: Iterable[type[msgspec.Struct]] = ROOTS) -> str:
     parts = [
         "// Written by `make generate` from qpi_jupyter/wire: change that, not this.",
         "/** The schema of the lab's events on Jupyter's event bus. */\n"
-        f"export const LAB_EVENTS = '{JUPYTER_SCHEMA_ID}';",
+        f"export const LAB_EVENTS = '{events.JUPYTER_SCHEMA_ID}';",
     ]
     parts += [_interface(struct) for struct in _reachable(roots)]
+    if events.EventPage in roots:
+        parts.append(
+            "\n  | ".join(["export type LabEvent =", *(kind.__name__ for kind in events.KINDS.values())]) + ";"
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,6 +79,8 @@ def expression(kind: inspect.Type) -> str:
             return kind.cls.__name__
         case inspect.TupleType():
             return f"readonly [{', '.join(expression(item) for item in kind.item_types)}]"
+        case inspect.UnionType() if kind == _EVENTS:
+            return "LabEvent"
         case inspect.UnionType():
             return " | ".join(expression(member) for member in kind.types)
         case inspect.LiteralType():
@@ -89,13 +95,19 @@ def expression(kind: inspect.Type) -> str:
     raise TypeError(f"{kind!r} has no TypeScript form yet")
 
 
+def may_miss(field: inspect.Field) -> bool:
+    """Whether a field may be `UNSET`."""
+    return not field.required and field.default is msgspec.NODEFAULT is field.default_factory
+
+
 def _interface(struct: Shape) -> str:
     lines = [f"export interface {struct.cls.__name__} {{"]
+    if isinstance(struct, inspect.StructType) and struct.tag_field is not None:
+        lines.append(f"  readonly {struct.tag_field}: {_quoted(struct.tag)};")
     for field in struct.fields:
         # Answers are written with their defaults: only a field that may be UNSET can be missing. Requests may leave
         # out whatever has a default.
-        unset = field.default is msgspec.NODEFAULT is field.default_factory
-        optional = not field.required and (unset or issubclass(struct.cls, rest.Request))
+        optional = may_miss(field) or (not field.required and issubclass(struct.cls, rest.Request))
         missing = "?" if optional else ""
         lines.append(f"  readonly {field.encode_name}{missing}: {expression(field.type)};")
     return "\n".join([*_comment(struct.cls), *lines, "}"])

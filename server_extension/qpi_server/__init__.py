@@ -6,6 +6,6 @@ from typing import Any
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    from .app import QPIServer
+    from qpi_server.app.extension import QPIServer
 
     return [{"module": "qpi_server", "app": QPIServer}]

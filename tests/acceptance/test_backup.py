@@ -20,7 +20,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.servers import lab_server, python_env, wait_until
+from tests.support.servers import lab_server, python_env
+from tests.support.waiting import wait_until
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 READY_S = 60.0
@@ -29,7 +30,7 @@ Change = Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = python_env(HOME=str(cwd), JUPYTER_CONFIG_DIR=str(cwd / "config"), JUPYTER_DATA_DIR=str(cwd / "data"))
-    line = [sys.executable, "-m", "qpi_server.standalone", *arguments]
+    line = [sys.executable, "-m", "qpi_server.tools.standalone", *arguments]
     return subprocess.run(line, env=env, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -72,7 +73,7 @@ def backed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backed]:
         known = {job: dataset(client, job) for job in done}
         submitted = [*done, *(submit(client, 200 + n) for n in range(20))]
         env = python_env(HOME=str(folder), QPI_LAB_DIR=str(server.lab_dir))
-        line = [sys.executable, "-m", "qpi_server.standalone", "backup", str(archive)]
+        line = [sys.executable, "-m", "qpi_server.tools.standalone", "backup", str(archive)]
         process = subprocess.Popen(line, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         later = 0
         while process.poll() is None:
@@ -203,7 +204,8 @@ def no_tar(_source: Path, target: Path) -> None:
     ("spoil", "said"),
     [
         (flipped, "own list do not agree"), (cut, "damaged"), (escaping, "'../escaped'"),
-        (from_the_future, "schema 999"), (of_something_else, "no backup of a lab"), (no_tar, "no backup of a lab"),
+        (from_the_future, "schema 999"), (of_something_else, "not a backup of a lab"),
+        (no_tar, "not a backup of a lab"),
     ],
 )  # fmt: skip
 def test_an_archive_that_is_not_whole_is_refused(

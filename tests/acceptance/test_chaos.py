@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import secrets
 import signal
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from qpi_jupyter.data.codec import decode
 from qpi_jupyter.wire.faultpoint import DRIVER_POINTS, POINTS, SERVER_POINTS
 from tests.faults.agent_process import AgentProcess
 from tests.faults.executors import read_diary
+from tests.support.books import Books
 from tests.support.driver import register
 from tests.support.realworld import (
     MARK,
@@ -30,13 +30,12 @@ from tests.support.realworld import (
     assert_whole,
     free_port,
     kill_marked,
-    reading,
 )
-from tests.support.servers import LabServer, lab_server, spawn_server, wait_until
+from tests.support.servers import LabServer, lab_server, spawn_server
+from tests.support.waiting import wait_until
 
 JOBS, CANCELLED_IN_A_WAVE, CLIENTS = 200, 3, 8
 SEED = 20
-FINAL = {"completed", "failed", "cancelled"}
 SETTINGS = ("--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False")
 DRIVERS = ("sim-mortal", "sim-steady", "hw-mortal")
 
@@ -184,7 +183,7 @@ def test_every_acknowledged_job_ends_once_whatever_dies(tmp_path: Path) -> None:
     assert_whole(there.lab_dir)
     books = Books(there.lab_dir)
     runs = Counter((line["job_id"], line["attempt"]) for line in read_diary(there.diary))
-    books.check_each_job_ended_once(acknowledged)
+    books.check_each_job_ended_once({job_id: order.source for job_id, order in acknowledged.items()})
     books.check_each_attempt_ran_once(runs)
     books.check_charges(runs)
     books.check_nothing_wanted_was_put_aside(there.files("archive"))
@@ -215,50 +214,3 @@ def check_end(job: dict[str, Any], order: Order, books: Books, runs: Counter[tup
         row, last = books.jobs[job["id"]], books.attempts[job["id"], job["attempt"]]
         lost_run = order.qpu == "hw" and not order.retry_safe and last["started_at"] is not None
         assert lost_run or row["tries"] == MAX_TRIES, dict(row)
-
-
-class Books:
-    """What the lab wrote down, read by the tests' own statements."""
-
-    def __init__(self, lab_dir: Path) -> None:
-        with reading(lab_dir) as db:
-            self.jobs = {row["id"]: row for row in db.execute("SELECT * FROM jobs")}
-            self.attempts = {(row["job_id"], row["attempt"]): row for row in db.execute("SELECT * FROM attempts")}
-            self.ledger = db.execute("SELECT * FROM ledger WHERE job_id IS NOT NULL").fetchall()
-            self.events = db.execute("SELECT job_id, data FROM events WHERE job_id IS NOT NULL ORDER BY seq").fetchall()
-
-    def check_each_job_ended_once(self, acknowledged: dict[str, Order]) -> None:
-        """One job an order, and one event for each that says how it ended, the last of all of its."""
-        assert Counter(row["name"] for row in self.jobs.values()) == {o.source: 1 for o in acknowledged.values()}
-        told: dict[str, list[str]] = defaultdict(list)
-        for row in self.events:
-            told[row["job_id"]].append(json.loads(row["data"])["phase"])
-        for job_id in acknowledged:
-            assert [phase in FINAL for phase in told[job_id]].count(True) == 1, (job_id, told[job_id])
-            assert told[job_id][-1] == self.jobs[job_id]["state"]
-
-    def check_each_attempt_ran_once(self, runs: Counter[tuple[str, int]]) -> None:
-        """By the executor's own file, every attempt that ran was assigned, and ran once."""
-        assert {attempt: count for attempt, count in runs.items() if count != 1} == {}
-        assert set(runs) <= set(self.attempts)
-        assert all(row["outcome"] is not None for row in self.attempts.values())
-
-    def check_charges(self, runs: Counter[tuple[str, int]]) -> None:
-        """Every hold is closed once; an attempt costs what it used, if it ran, or nothing."""
-        entries: dict[tuple[str, int], list[Any]] = defaultdict(list)
-        for row in self.ledger:
-            entries[row["job_id"], row["attempt"]].append(row)
-        for attempt, rows in entries.items():
-            kinds = Counter(row["kind"] for row in rows)
-            assert kinds in ({"hold": 1, "settle": 1}, {"hold": 1, "refund": 1}), (attempt, kinds)
-            total = sum(row["amount_s"] for row in rows)
-            used = self.attempts[attempt]["busy_s"] if kinds["settle"] else 0.0
-            assert abs(total + used) < 1e-9, (attempt, total, used)
-            assert not kinds["settle"] or runs[attempt] == 1
-        assert set(self.attempts) <= set(entries)
-
-    def check_nothing_wanted_was_put_aside(self, names: list[str]) -> None:
-        """What a driver keeps aside is of an attempt that did not complete its job."""
-        for name in names:
-            job_id, attempt, _ = name.split(".")
-            assert self.attempts[job_id, int(attempt)]["outcome"] != "result_stored", name

@@ -11,7 +11,8 @@ import pytest
 
 from qpi_jupyter.client import BookingConflict, BookingHandle, BookingTable, Lab
 from qpi_jupyter.core.errors import Conflict, Unauthorized
-from tests.support.servers import TOKEN, LabServer, lab_server, python_env, wait_until
+from tests.support.servers import TOKEN, LabServer, lab_server, python_env
+from tests.support.waiting import wait_until
 
 BELL = "OPENQASM 3.0;\nqubit q;\nbit c;\nc = measure q;\n"
 HOLD = "import sys\nfrom qpi_jupyter import Lab\ns = Lab({url!r}, {token!r}).session('sim-a', idle=5).start()\n"

@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.servers import LabServer, lab_server, wait_until
+from tests.support.servers import LabServer, lab_server
+from tests.support.waiting import wait_until
 
 READY_S = 60.0
 
@@ -101,8 +102,8 @@ def test_a_driver_sees_nothing_of_the_servers_settings(steady: LabServer) -> Non
     ("body", "option", "said"),
     [
         ({"options": {"qubitz": 3}}, "qubitz", "it knows: coupling, coupling_map"),
-        ({"options": {"num_qubits": "many"}}, "num_qubits", "'num_qubits' is a int, not 'many'"),
-        ({"options": {"num_qubits": 99}}, "num_qubits", "1 to 18 qubits, not 99"),
+        ({"options": {"num_qubits": "many"}}, "num_qubits", "'num_qubits' is a whole number from 1 to 18, not 'many'"),
+        ({"options": {"num_qubits": 99}}, "num_qubits", "1 to 18, not 99"),
         ({"options": {"fake_backend": "Nowhere"}, "executor": "qiskit_aer"}, "fake_backend", "Nowhere"),
     ],
 )

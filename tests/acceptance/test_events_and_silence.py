@@ -21,7 +21,8 @@ from tests.faults.agent_process import AgentProcess, ended_with
 from tests.support.driver import register
 from tests.support.proxy import Proxy
 from tests.support.realworld import PATIENCE_S, Customer, reading
-from tests.support.servers import TOKEN, lab_server, wait_until
+from tests.support.servers import TOKEN, lab_server
+from tests.support.waiting import wait_until
 
 CUTS, JOBS, SEED = 50, 120, 3
 IDLE_S, HEARTBEAT_S, REASK_S = 20.0, 2.0, 5.0

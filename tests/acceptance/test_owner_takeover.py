@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from qpi_jupyter.wire import WIRE_VERSION
-from tests.support.servers import LabServer, lab_server, wait_until
+from tests.support.servers import LabServer, lab_server
+from tests.support.waiting import wait_until
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 TAKEOVER_S = 5.0

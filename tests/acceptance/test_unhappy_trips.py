@@ -18,7 +18,8 @@ from tests.faults.executors import read_diary
 from tests.support.driver import register
 from tests.support.proxy import Proxy
 from tests.support.realworld import MARK, PATIENCE_S, Customer, assert_gone, assert_whole, free_port, kill_marked
-from tests.support.servers import TOKEN, LabServer, spawn_server, wait_until
+from tests.support.servers import TOKEN, LabServer, spawn_server
+from tests.support.waiting import wait_until
 
 LEASE_S = 2.0
 SETTINGS = (

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.servers import ROOT, lab_server, wait_until
+from tests.support.servers import ROOT, lab_server
+from tests.support.waiting import wait_until
 
 HERE = Path(__file__).parent
 FOLDER = ROOT / ".compat"

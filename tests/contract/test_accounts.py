@@ -22,6 +22,7 @@ from qpi_jupyter.core import accounting
 from qpi_jupyter.core.accounting import Entry, EntryKind, month_range
 from qpi_server.store import SqliteStore, accounts, facts
 from qpi_server.store.migrate import SCRIPTS
+from tests.support.template import prepare
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ def with_store(path: Path, *units: Callable[[Connection], Any]) -> Any:
     """What the last unit returns."""
 
     async def run() -> Any:
-        store = SqliteStore(path / "lab.sqlite3")
+        store = SqliteStore(prepare(path))
         try:
             return [await store.write(unit) for unit in units][-1]
         finally:
@@ -52,6 +53,7 @@ ATTEMPT = st.fixed_dictionaries(
         "ends": st.sampled_from([(), ("settle",), ("refund",), ("refund", "settle")]),
     }
 )
+
 GRANT = st.tuples(st.sampled_from(["ann", "bob", "group:qed"]), st.integers(0, 100 * 86_400), st.floats(-1e4, 1e4))
 
 

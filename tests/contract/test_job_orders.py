@@ -38,7 +38,8 @@ def test_every_order_has_every_job_once_over_all_its_pages(tmp_path: Path) -> No
         pick = random.Random(5)
         for number in range(150):
             name = pick.choice(("", "Rabi", "rabi b", "T1_scan", "~", "x" * 150 + str(number)))
-            row = replace(job_row(number, pick), name=name, shots=pick.choice((1, 20, 100)))
+            row = job_row(number, pick)
+            row = replace(row, labels={**row.labels, "name": name}, shots=pick.choice((1, 20, 100)))
             rows.append(replace(row, job=row.job.with_(seq=jobs.add(connection, row, b"{}"))))
         removal.delete_job(connection, rows.pop(next(n for n, row in enumerate(rows) if row.job.state.final)), NOW)
 

@@ -19,6 +19,8 @@ from qpi_server.store import SqliteStore, bench, jobs, schema
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import COLUMNS, JobRecord, record
 from qpi_server.store.view import load_view
+from tests.contract.test_view import NO_LABELS
+from tests.support.template import prepare
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PEOPLE = [f"user{n}" for n in range(6)]
@@ -48,7 +50,9 @@ def fill(connection: Connection, dice: random.Random, bookings: list[Booking]) -
             id=f"job{n}", owner=dice.choice(PEOPLE), qpu="q1", priority=dice.choice((0, 0, 0, 1)), estimate_s=1.0,
             upper_s=dice.choice((5.0, 29.0, 40.0, 400.0, 4000.0)),
         )  # fmt: skip
-        row = JobRecord(job=job, format="qpy", program_sha256="p", num_circuits=1, shots=1, submitted_at=NOW)
+        row = JobRecord(
+            job=job, labels=NO_LABELS, format="qpy", program_sha256="p", num_circuits=1, shots=1, submitted_at=NOW
+        )
         jobs.add(connection, row, b"{}")
     for booking in bookings:
         values = {
@@ -78,7 +82,7 @@ def test_the_view_of_a_replay_is_that_of_the_store(tmp_path: Path, seed: int, fa
         return load_view(connection, "q1", NOW, policy, online=True)[0], [record(row).job for row in rows]
 
     async def run() -> tuple[View, list[Job]]:
-        store = SqliteStore(tmp_path / "lab.sqlite3")
+        store = SqliteStore(prepare(tmp_path))
         try:
             await store.write(lambda connection: fill(connection, dice, bookings))
             return await store.read(look)

@@ -25,14 +25,16 @@ TAGS = ((), ("cal",), ("cal", "night"), ("a,b",))
 
 def job_row(number: int, pick: random.Random) -> JobRecord:
     job = Job(
-        id=f"job-{number}", owner=pick.choice(PEOPLE), qpu=pick.choice(("q1", "q2")), tags=pick.choice(TAGS),
+        id=f"job-{number}", owner=pick.choice(PEOPLE), qpu=pick.choice(("q1", "q2")),
         state=pick.choice(tuple(JobState)), estimate_s=1.0, upper_s=1.0,
     )  # fmt: skip
+    tags = [*pick.choice(TAGS)]
+    labels = {"name": pick.choice(NAMES), "tags": tags, "project": pick.choice(PROJECTS)}
     return JobRecord(
-        job=job, name=pick.choice(NAMES), format="qpy", program_sha256="p", num_circuits=1, shots=1,
+        job=job, labels={**labels, "shared_with": pick.choice(GROUPS)},
+        format="qpy", program_sha256="p", num_circuits=1, shots=1,
         # what is submitted at once is not stored in the same order
         submitted_at=NOW + timedelta(seconds=60 * number - pick.choice((0, 90))),
-        project=pick.choice(PROJECTS), shared_with=pick.choice(GROUPS),
     )  # fmt: skip
 
 
@@ -48,10 +50,10 @@ def wanted(search: Search, row: JobRecord) -> bool:
         and search.owner in (None, job.owner)
         and search.group in (None, row.shared_with)
         and search.qpu in (None, job.qpu)
-        and search.project in (None, row.project)
+        and all(row.labels[name] == value for name, value in search.labels)
         and (not search.states or job.state in search.states)
         and search.name.lower() in row.name.lower()
-        and set(search.tags) <= set(job.tags)
+        and set(search.tags) <= set(row.labels["tags"])
         and (search.submitted_after is None or row.submitted_at >= search.submitted_after)
         and (search.submitted_before is None or row.submitted_at < search.submitted_before)
     )
@@ -62,7 +64,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "owner": (None, "ann", "bob"),
     "group": (None, "qed"),
     "qpu": (None, "q1"),
-    "project": (None, "t1"),
+    "labels": ((), (("project", "t1"),)),
     "states": ((), (JobState.QUEUED, JobState.ASSIGNED), (JobState.COMPLETED,)),
     "name": ("", "RABI", "100%", "1_s", "größe"),
     "tags": ((), ("cal",), ("cal", "night"), ("a,b",)),
@@ -117,7 +119,7 @@ def test_no_search_looks_at_more_than_a_page_is_worth(tmp_path: Path) -> None:
             pick = random.Random(3)
             for number in range(count):
                 row = job_row(number, pick)
-                jobs.add(connection, replace(row, name="same", job=row.job.with_(tags=())), b"{}")
+                jobs.add(connection, replace(row, labels={**row.labels, "name": "same", "tags": []}), b"{}")
 
         return unit
 

@@ -9,22 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 from sqlalchemy import Connection, insert, update
 
 from qpi_jupyter.core.bookings import BookingMode
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.planner import AHEAD, Activity, Policy, View, next_job
+from qpi_jupyter.wire.jobs import JobLabels
 from qpi_server.store import SqliteStore, bench, jobs, schema, usage
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import JobRecord
 from qpi_server.store.view import load_view
+from tests.support.template import prepare
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+NO_LABELS = asdict(JobLabels())
 
 
 def add_job(connection: Connection, number: int, owner: str, **fields: Any) -> None:
     job = Job(id=f"job-{owner}-{number}", owner=owner, estimate_s=1.0, **{"qpu": "q1", "upper_s": 60.0, **fields})
-    row = JobRecord(job=job, format="qpy", program_sha256="p", num_circuits=1, shots=1, submitted_at=NOW)
+    row = JobRecord(
+        job=job, labels=NO_LABELS, format="qpy", program_sha256="p", num_circuits=1, shots=1, submitted_at=NOW
+    )
     jobs.add(connection, row, b"{}")
 
 
@@ -41,7 +47,7 @@ def add_booking(connection: Connection, by: str, start_at: datetime, end_at: dat
 
 def with_store(folder: Path, *units: Callable[[Connection], None], look: Callable[[Connection], Any]) -> Any:
     async def run() -> Any:
-        store = SqliteStore(folder / "lab.sqlite3")
+        store = SqliteStore(prepare(folder))
         try:
             await asyncio.gather(*(store.write(unit) for unit in (lab, *units)))
             return await store.read(look)
@@ -74,6 +80,20 @@ def steps(work: Callable[[Connection], Any]) -> Callable[[Connection], int]:
 
 def pick(connection: Connection) -> View:
     return load_view(connection, "q1", NOW, Policy(), online=True)[0]
+
+
+def test_damaged_jobs_at_the_head_of_a_queue_hold_up_nobody(tmp_path: Path) -> None:
+    def several(connection: Connection) -> None:
+        for number in range(8):
+            add_job(connection, number, "ann")
+        damaged = schema.jobs.c.id.in_([f"job-ann-{number}" for number in range(5)])
+        connection.execute(update(schema.jobs).where(damaged).values(retry="no such policy"))
+
+    def look(connection: Connection) -> str | None:
+        job = next_job(pick(connection), NOW)
+        return job.id if job is not None else None
+
+    assert with_store(tmp_path, several, look=look) == "job-ann-5"
 
 
 def test_a_long_queue_of_others_costs_a_pick_nothing(tmp_path: Path) -> None:
@@ -111,6 +131,21 @@ def test_counting_ahead_and_the_counters_agree_with_the_rows(tmp_path: Path) -> 
         return jobs.ahead(connection, last.job), (row.queued, row.queued_s, row.running)
 
     assert with_store(tmp_path, some, look=look) == ((19, 19.0), (20, 20.0, 0))
+
+
+def test_every_job_counts_what_the_planner_would_take_first(tmp_path: Path) -> None:
+    levels = [number % 3 - 1 for number in range(3 * jobs.NEAR_END)]
+
+    def some(connection: Connection) -> None:
+        for number, priority in enumerate(levels):
+            add_job(connection, number, "ann", priority=priority)
+
+    def look(connection: Connection) -> list[tuple[int, float]]:
+        found = [jobs.find(connection, f"job-ann-{number}") for number in range(len(levels))]
+        return [jobs.ahead(connection, row.job) for row in found if row is not None]
+
+    order = sorted(range(len(levels)), key=lambda number: (-levels[number], number))
+    assert with_store(tmp_path, some, look=look) == [(order.index(n), order.index(n)) for n in range(len(levels))]
 
 
 def test_a_job_behind_very_many_is_taken_to_be_the_last(tmp_path: Path) -> None:

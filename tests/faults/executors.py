@@ -15,13 +15,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import xarray as xr
 
-from qpi_executors import Executor, Option, RunCancelled
+from qpi_executors import CircuitExecutor, ExecutorOptions, RunCancelled
 from qpi_jupyter.core.errors import Faulted, ProgramError
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.core.programs import Program
@@ -37,18 +37,22 @@ def read_diary(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-class RecordingExecutor(Executor):
+class RecordingExecutor(CircuitExecutor):
     """Writes its diary, measures for ``seconds`` and hears cancels; all shots give ``0x3``.
 
     A program whose first line ends with ``ERR`` is refused while it runs.
     """
 
-    options: ClassVar[Mapping[str, Option]] = {
-        "diary": Option(doc="the file that every run is appended to"),
-        "seconds": Option(doc="how long a run takes", default=0.0, kind=float),
-        "simulator": Option(doc="false: an instrument", default=True, kind=bool),
-        "memory_bytes": Option(doc="what the estimate says", default=1, kind=int),
-    }
+    class Options(ExecutorOptions, frozen=True, kw_only=True):
+        diary: str | None = None
+        """The file that every run is appended to."""
+        seconds: float = 0.0
+        """How long a run takes."""
+        simulator: bool = True
+        memory_bytes: int = 1
+        """What the estimate says."""
+        check_s: float = 0.0
+        """How long a check takes."""
 
     def capabilities(self) -> Manifest:
         return Manifest(
@@ -56,16 +60,17 @@ class RecordingExecutor(Executor):
             executor_version="1",
             num_qubits=2,
             basis_gates=("h", "cx"),
-            simulator=self.settings["simulator"],
+            simulator=self.options.simulator,
         )
 
     def validate(self, program: Program) -> None:
         if program.sources[0].startswith(b"BAD"):
             raise ProgramError("The program starts with BAD.", circuit=0, line=1, column=1)
+        time.sleep(self.options.check_s)
 
     def estimate(self, program: Program) -> Estimate:
-        seconds = self.settings["seconds"]
-        return Estimate(estimate_s=seconds, upper_s=2 * seconds + 1, memory_bytes=self.settings["memory_bytes"])
+        seconds = self.options.seconds
+        return Estimate(estimate_s=seconds, upper_s=2 * seconds + 1, memory_bytes=self.options.memory_bytes)
 
     def run(self, program: Program, *, progress: Progress, cancelled: Cancelled) -> list[xr.Dataset]:
         self.record(program, "run")
@@ -87,21 +92,21 @@ class RecordingExecutor(Executor):
     def work(self, progress: Progress, cancelled: Cancelled) -> None:
         """What a run does besides writing the diary."""
         start = time.monotonic()
-        while (passed := time.monotonic() - start) < self.settings["seconds"]:
+        while (passed := time.monotonic() - start) < self.options.seconds:
             if cancelled():
                 raise RunCancelled
-            progress(passed / self.settings["seconds"])
+            progress(passed / self.options.seconds)
             time.sleep(0.005)
 
     def record(self, program: Program, event: str) -> None:
-        if self.settings["diary"] is None:
+        if self.options.diary is None:
             return
         label = program.sources[0].splitlines()[0].decode("utf-8", "replace")
         line = json.dumps({
             "job_id": os.environ["QPI_JOB_ID"], "attempt": int(os.environ["QPI_ATTEMPT"]), "label": label,
             "sha256": program.sha256, "pid": os.getpid(), "event": event,
         })  # fmt: skip
-        fd = os.open(self.settings["diary"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        fd = os.open(self.options.diary, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(fd, line.encode() + b"\n")
             os.fsync(fd)
@@ -112,10 +117,8 @@ class RecordingExecutor(Executor):
 class SlowExecutor(RecordingExecutor):
     """Runs for an hour unless told otherwise, and stops when asked."""
 
-    options: ClassVar[Mapping[str, Option]] = {
-        **RecordingExecutor.options,
-        "seconds": Option(doc="how long a run takes", default=3600.0, kind=float),
-    }
+    class Options(RecordingExecutor.Options, frozen=True, kw_only=True):
+        seconds: float = 3600.0
 
 
 class NeverExecutor(RecordingExecutor):
@@ -166,3 +169,24 @@ class BombExecutor(RecordingExecutor):
         super().validate(program)
         while program.sources[0].startswith(b"BOMB"):
             ctypes.CDLL(None).pause()
+
+
+class GatedExecutor(RecordingExecutor):
+    """The check of a program that starts with GATE goes on once the file of the option ``gate`` is there; whoever
+    begins one writes its process into that file's ``.asked``. CRASH takes the process down."""
+
+    class Options(RecordingExecutor.Options, frozen=True, kw_only=True):
+        gate: str = ""
+        """The file that opens the gate."""
+
+    def validate(self, program: Program) -> None:
+        super().validate(program)
+        source, gate = program.sources[0], Path(self.options.gate)
+        if source.startswith(b"CRASH"):
+            signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if source.startswith(b"GATE"):
+            with gate.with_suffix(".asked").open("a") as asked:
+                print(os.getpid(), file=asked)
+            while not gate.exists():
+                time.sleep(0.01)

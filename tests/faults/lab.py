@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from qpi_jupyter.core.access import Principal, Role
+from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import Estimate, Manifest
-from qpi_jupyter.core.programs import ProgramFormat
 from qpi_jupyter.wire import WIRE_VERSION, frames, results
 from qpi_jupyter.wire.frames import (
     Abort,
@@ -32,16 +32,23 @@ from qpi_jupyter.wire.frames import (
     Started,
     Welcome,
 )
+from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_jupyter.wire.peer import Peer, Raw, parse
-from qpi_jupyter.wire.rest import DriverIn, OptionsIn, ProgramIn, QpuIn, ResultStored, SubmitRequest
-from qpi_server.service import Clock, DriverSession, Lab, LabConfig
+from qpi_jupyter.wire.rest import DriverIn, OptionsIn, ProgramIn, QpuIn, ResultStored
+from qpi_server.service import Clock, DriverLink, Lab, LabConfig
+from tests.support.blobs import zipped
+from tests.support.template import prepare
 
 ANN = Principal(name="ann", roles=frozenset({Role.USER}))
 BOB = Principal(name="bob", roles=frozenset({Role.USER}))
 ADMIN = Principal(name="root", roles=frozenset({Role.ADMIN}))
 BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
-SIMULATOR = Manifest(executor="fake", executor_version="1", num_qubits=5, basis_gates=("h", "cx"))
+SIMULATOR = Manifest(
+    executor="fake", executor_version="1", num_qubits=5, formats=tuple(BUILT_IN), basis_gates=("h", "cx")
+)
 HARDWARE = replace(SIMULATOR, simulator=False)
+DATA = zipped()
+"""What a driver delivers unless told otherwise."""
 QUICK = Estimate(estimate_s=0.01, upper_s=1.0, memory_bytes=1 << 20)
 
 
@@ -97,20 +104,21 @@ class ScriptedDriver:
         self.epoch = 0
         self.aborts: asyncio.Queue[Abort] = asyncio.Queue()
         self.recalls: asyncio.Queue[Abort] = asyncio.Queue()
+        self.drains = asyncio.Event()
         self.closed: list[str] = []
         self.prepared: list[Prepare] = []
         self.answer: Callable[[Prepare], Prepared] = lambda prepare: Prepared(estimate=QUICK)
         self.silent = False
         """Take checks and do not answer them."""
-        self.session: DriverSession
+        self.link: DriverLink
 
     async def connect(self, held: list[Held] | None = None) -> Welcome:
         """Open a link and say hello."""
         there = Peer(self._to_driver)
-        self.session = self.lab.drivers.connect(self.principal, there, self._closed)
-        there.handlers, there.listeners = self.session.handlers, self.session.listeners
-        listeners = {frames.ABORT: self._abort, frames.RECALL: self._recall}
-        self.peer = Peer(there.receive, handlers={frames.PREPARE: self._prepare}, listeners=listeners)
+        self.link = self.lab.drivers.connect(self.principal, there, self._closed)
+        there.handlers, there.listeners = self.link.handlers, self.link.listeners
+        listeners = {frames.ABORT: self._abort, frames.RECALL: self._recall, frames.DRAIN: self._drain}
+        self.peer = Peer(there.receive, handlers={frames.PREPARE: self.prepare}, listeners=listeners)
         hello = Hello(
             name="fake",
             version="1",
@@ -128,7 +136,7 @@ class ScriptedDriver:
     def unplug(self) -> None:
         """The link breaks."""
         self.peer.close()
-        self.session.closed()
+        self.link.closed()
 
     async def claim(self) -> Assignment:
         return await self.peer.request(frames.CLAIM, Claim(epoch=self.epoch), Assignment)
@@ -149,10 +157,12 @@ class ScriptedDriver:
         return (await self.peer.request(frames.REPORT, body, Reported)).accepted
 
     async def deliver(self, job: Assignment, *, attempt: int | None = None, **result: Any) -> tuple[int, ResultStored]:
-        header, blob = encode(**result)
-        digest = results.digest(header)
-        number = job.attempt if attempt is None else attempt
-        upload = await self.lab.drivers.upload(self.principal, job.job_id, number, digest)
+        if job.program is not None:
+            result.setdefault("shots", job.program.options.shots)
+        return await self.upload(job, job.attempt if attempt is None else attempt, *encode(**result))
+
+    async def upload(self, job: Assignment, attempt: int, header: bytes, blob: bytes) -> tuple[int, ResultStored]:
+        upload = await self.lab.drivers.upload(self.principal, job.job_id, attempt, results.digest(header))
         try:
             await upload.feed(results.prefix(header) + blob)
             return await upload.finish()
@@ -173,7 +183,8 @@ class ScriptedDriver:
     async def _to_driver(self, text: str) -> None:
         await self.peer.receive(text)
 
-    async def _prepare(self, data: Raw) -> Prepared:
+    async def prepare(self, data: Raw) -> Prepared:
+        """What it says of a program."""
         prepare = parse(data, Prepare)
         self.prepared.append(prepare)
         if self.silent:
@@ -183,19 +194,22 @@ class ScriptedDriver:
     async def _recall(self, data: Raw) -> None:
         self.recalls.put_nowait(parse(data, Abort))
 
+    async def _drain(self, data: Raw) -> None:
+        self.drains.set()
+
     async def _abort(self, data: Raw) -> None:
         self.aborts.put_nowait(parse(data, Abort))
 
 
 def encode(
-    counts: dict[str, int] | None = None, blob: bytes = b"PK data", busy_s: float = 0.25, bits: int = 2
+    counts: dict[str, int] | None = None, blob: bytes = DATA, busy_s: float = 0.25, bits: int = 2, shots: int = 100
 ) -> tuple[bytes, bytes]:
     """A result's header and data."""
     circuit = {
         "name": "bell",
         "circuit": 0,
         "row": 0,
-        "shots": 100,
+        "shots": shots,
         "meas_level": 2,
         "meas_return": "single",
         "creg_sizes": [["c", bits]],
@@ -204,7 +218,7 @@ def encode(
         "n_qubits": 2,
         "seed": None,
         "metadata": {},
-        "counts": {"0x0": 60, "0x3": 40} if counts is None else counts,
+        "counts": {"0x0": shots - shots * 2 // 5, "0x3": shots * 2 // 5} if counts is None else counts,
         "truncated": False,
         "memory": None,
     }
@@ -216,18 +230,19 @@ def bell(qpu: str | None = "q1", **fields: Any) -> SubmitRequest:
     """A request to run a Bell pair."""
     options = fields.pop("options", None) or OptionsIn(shots=100)
     source = fields.pop("source", BELL)
-    program = ProgramIn(format=ProgramFormat.OPENQASM2, sources=[source])
+    program = ProgramIn(format="openqasm2", sources=[source])
     return SubmitRequest(program=program, options=options, qpu=qpu, **fields)
 
 
 async def driver_of(lab: Lab, qpu: str, name: str, **options: Any) -> ScriptedDriver:
     """A newly registered driver, not connected yet."""
-    registered = await lab.people.register_driver(ADMIN, DriverIn(name=name, qpu=qpu), address="http://lab")
-    return ScriptedDriver(lab, await lab.people.authenticate(registered.token), **options)
+    registered = await lab.registration.register(ADMIN, DriverIn(name=name, qpu=qpu), address="http://lab")
+    return ScriptedDriver(lab, await lab.authenticator.authenticate(registered.token), **options)
 
 
 @contextlib.asynccontextmanager
 async def open_lab(folder: Path, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Lab]:
+    prepare(folder)
     lab = await Lab.open(LabConfig(lab_dir=folder, **settings), clock=clock)
     try:
         yield lab
@@ -260,6 +275,6 @@ async def settled(lab: Lab) -> None:
     """Until what was asked of the store, and what that led to, is written and said."""
     for _ in range(10):
         await turn()
-        await lab._room.store.write(lambda _connection: None)
-        await lab._room.store.read(lambda _connection: None)
+        await lab.context.db.store.write(lambda _connection: None)
+        await lab.context.db.read(lambda _connection: None)
     await turn()

@@ -25,7 +25,7 @@ import tornado.web
 import tornado.websocket
 from tornado.testing import bind_unused_port
 
-from qpi_jupyter.core.programs import ProgramFormat, pack
+from qpi_jupyter.core.programs import pack
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.frames import Assignment, ProgramRef, Welcome
 from qpi_jupyter.wire.peer import Envelope
@@ -47,7 +47,7 @@ def assignment(job_id: str, *, attempt: int = 1, source: bytes = b"bell", **chan
     """A job for a driver; ``inline=False`` leaves the program to be fetched."""
     inline = changes.pop("inline", True)
     program = ProgramRef(
-        format=ProgramFormat.OPENQASM3,
+        format="openqasm3",
         sha256="0" * 64,
         options=OptionsIn(shots=100),
         sources=[source] if inline else [],
@@ -168,7 +168,7 @@ class ScriptedLab:
         self.drivers: asyncio.Queue[ScriptedDriver] = asyncio.Queue()
         self.uploads: asyncio.Queue[Upload] = asyncio.Queue()
         self.refused_links = asyncio.Queue[None]()
-        self._sockets: set[tornado.websocket.WebSocketHandler] = set()
+        self.sockets: set[tornado.websocket.WebSocketHandler] = set()
         self._server: tornado.httpserver.HTTPServer | None = None
 
     async def __aenter__(self) -> Self:
@@ -201,7 +201,7 @@ class ScriptedLab:
         """Go away, links and all."""
         assert self._server is not None
         self._server.stop()
-        for socket in list(self._sockets):
+        for socket in list(self.sockets):
             if socket.ws_connection is not None:
                 socket.ws_connection.stream.close()  # type: ignore[attr-defined]
         await self._server.close_all_connections()
@@ -243,7 +243,7 @@ class _Link(tornado.websocket.WebSocketHandler):
 
     def open(self, *args: str, **kwargs: str) -> None:
         self.set_nodelay(True)
-        self._lab._sockets.add(self)
+        self._lab.sockets.add(self)
         self._driver = ScriptedDriver(self)
         self._lab.drivers.put_nowait(self._driver)
 
@@ -251,7 +251,7 @@ class _Link(tornado.websocket.WebSocketHandler):
         self._driver.heard(message)
 
     def on_close(self) -> None:
-        self._lab._sockets.discard(self)
+        self._lab.sockets.discard(self)
         self._driver.hung_up()
 
 

@@ -8,6 +8,7 @@ port.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable
@@ -20,9 +21,13 @@ import tornado.netutil
 import tornado.web
 
 from qpi_jupyter.core.errors import NotFound, QpiError, Unauthorized
+from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
+from qpi_jupyter.core.planner import Rule
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire import rest as w
+from qpi_jupyter.wire.events import EventPage, JobSubmitted
+from qpi_jupyter.wire.jobs import DatasetInfo, JobData, JobModel, JobPage, SubmitRequest, WaitReason
 
 TOKEN = "secret"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -33,7 +38,7 @@ SIM_A = w.QpuDetail(
     name="sim-a", kind="pool", status="online", simulator=True, executor="qiskit_aer", num_qubits=24, places=2,
     queued=0, running=0, description="An ideal simulator",
     manifest=Manifest(
-        executor="qiskit_aer", executor_version="0.18", num_qubits=24,
+        executor="qiskit_aer", executor_version="0.18", num_qubits=24, formats=tuple(BUILT_IN),
         basis_gates=("id", "x", "h", "rx", "rz", "cx", "ccx", "unitary"), meas_levels=(2, 1), control_flow=True,
         options=("method", "noise_model"),
     ),
@@ -43,6 +48,7 @@ SIM_B = w.QpuDetail(
     queued=3, running=0,
     manifest=Manifest(
         executor="mock", executor_version="1", num_qubits=5, basis_gates=("rz", "sx", "x", "cz"), dt_s=1e-9,
+        formats=tuple(BUILT_IN),
         coupling_map=((0, 1), (1, 2), (2, 3), (3, 4)), meas_levels=(2, 1), max_shots=10_000,
         gates=(
             GateProperties(gate="sx", qubits=(0,), duration_s=20e-9, error=1e-4),
@@ -62,22 +68,22 @@ class ScriptedLab:
     routes: ClassVar[list[Any]]
 
     def __init__(self) -> None:
-        self.jobs: dict[str, w.JobModel] = {}
+        self.jobs: dict[str, JobModel] = {}
         self.requests: list[tuple[str, str]] = []
-        self.submits: list[w.SubmitRequest] = []
+        self.submits: list[SubmitRequest] = []
         self.keys: dict[str, str] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.blobs: dict[str, bytes] = {}
         self.qpus = {qpu.name: qpu for qpu in (SIM_A, SIM_B)}
         self.refuse: QpiError | None = None
-        self.on_submit: Callable[[w.JobModel], None] = lambda model: None
+        self.on_submit: Callable[[JobModel], None] = lambda model: None
         self.wire = WIRE_VERSION
         self.cut_before = 0
         """How many answers are lost after the request was carried out."""
         self.cut_blob_at: int | None = None
         self.busy_answers = 0
         self.port = 0
-        self._moved = threading.Condition()
+        self.moved = threading.Condition()
         self._waiters: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -122,16 +128,19 @@ class ScriptedLab:
         up.set()
         await self._end.wait()
         server.stop()
+        self._wake()
         await server.close_all_connections()
+        if answering := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(answering)
 
     # -- its jobs ------------------------------------------------------------------------------------------------
 
     def change(self, job_id: str, **fields: Any) -> None:
         """A new version of the job: every long-poll that waits for it answers."""
-        with self._moved:
+        with self.moved:
             old = self.jobs[job_id]
             self.jobs[job_id] = msgspec.structs.replace(old, version=old.version + 1, **fields)
-            self._moved.notify_all()
+            self.moved.notify_all()
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._wake)
 
@@ -143,7 +152,7 @@ class ScriptedLab:
         dataset = None
         if blob is not None:
             self.blobs[job_id] = blob
-            dataset = w.DatasetInfo(sha256=hashlib.sha256(blob).hexdigest(), bytes=len(blob))
+            dataset = DatasetInfo(sha256=hashlib.sha256(blob).hexdigest(), bytes=len(blob))
         self.change(
             job_id, status="completed", phase="completed", progress=1.0, counts=counts, dataset=dataset,
             busy_s=0.002, started_at=NOW, ended_at=NOW, reason=None,
@@ -155,48 +164,51 @@ class ScriptedLab:
 
     def wait_submits(self, count: int) -> None:
         """Until that many submits have been carried out."""
-        with self._moved:
-            assert self._moved.wait_for(lambda: len(self.jobs) >= count, 10)
+        with self.moved:
+            assert self.moved.wait_for(lambda: len(self.jobs) >= count, 10)
 
     def wait_requests(self, wanted: Callable[[str, str], bool]) -> None:
         """Until a request came for which ``wanted(method, path)`` is true."""
-        with self._moved:
-            assert self._moved.wait_for(lambda: any(wanted(*request) for request in self.requests), 10)
+        with self.moved:
+            assert self.moved.wait_for(lambda: any(wanted(*request) for request in self.requests), 10)
 
-    def submit(self, request: w.SubmitRequest, key: str) -> w.JobModel:
-        with self._moved:
+    def submit(self, request: SubmitRequest, key: str) -> JobModel:
+        with self.moved:
             if key in self.keys:
                 return self.jobs[self.keys[key]]
             self.submits.append(request)
-            model = w.JobModel(
+            model = JobModel(
                 id=f"job{len(self.jobs) + 1}", version=1, owner="ana", status="pending", phase="queued",
                 qpu=request.qpu or "sim-a", name=request.name, tags=request.tags, priority=request.priority, attempt=0,
                 checked=True, progress=0.0, format=request.program.format,
                 num_circuits=len(request.program.sources or request.program.data), shots=request.options.shots,
                 submitted_at=NOW, origin=msgspec.to_builtins(request.origin),
-                reason=w.WaitReason(rule="queue", message="other jobs are ahead", position=2),
+                reason=WaitReason(rule=Rule.BEHIND, message="1 job goes first on sim-a.", position=2),
             )  # fmt: skip
             self.jobs[model.id] = model
             self.keys[key] = model.id
-            self._moved.notify_all()
+            self.moved.notify_all()
         self.on_submit(model)
         return self.jobs[model.id]
 
-    async def park(self, job_id: str, wait_s: float, version: int | None) -> w.JobModel:
+    async def park(self, job_id: str, wait_s: float, version: int | None) -> JobModel:
+        def moved() -> bool:
+            model = self.jobs[job_id]
+            return model.version != version if version is not None else model.ended_at is not None
+
+        await self.until(moved, wait_s)
+        return self.jobs[job_id]
+
+    async def until(self, wanted: Callable[[], bool], wait_s: float) -> None:
+        """Until it is so, the time is over or the lab ends."""
         event = asyncio.Event()
         self._waiters.add(event)
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                while True:
-                    model = self.jobs[job_id]
-                    if model.version != version if version is not None else model.ended_at is not None:
-                        return model
+                while not wanted() and not self._end.is_set():
                     event.clear()
                     await event.wait()
-        except TimeoutError:
-            return self.jobs[job_id]
-        finally:
-            self._waiters.discard(event)
+        self._waiters.discard(event)
 
 
 class Handler(tornado.web.RequestHandler):
@@ -204,9 +216,9 @@ class Handler(tornado.web.RequestHandler):
 
     def prepare(self) -> None:
         self.lab = self.settings["lab"]
-        with self.lab._moved:
+        with self.lab.moved:
             self.lab.requests.append((self.request.method or "", self.request.path))
-            self.lab._moved.notify_all()
+            self.lab.moved.notify_all()
         if self.lab.busy_answers:
             self.lab.busy_answers -= 1
             self.set_status(503)
@@ -231,9 +243,9 @@ class Handler(tornado.web.RequestHandler):
         self.set_status(STATUS.get(type(error).__name__, 500))
         self.finish(msgspec.json.encode(body))
 
-    def job(self, job_id: str) -> w.JobModel | None:
+    def job(self, job_id: str) -> JobModel | None:
         if job_id not in self.lab.jobs:
-            self.give_error(NotFound(f"There is no job {job_id}."))
+            self.give_error(NotFound(f"There is no job {job_id}.", code="unknown_job"))
         return self.lab.jobs.get(job_id)
 
 
@@ -248,8 +260,10 @@ class _Jobs(Handler):
         if self.lab.refuse is not None:
             self.give_error(self.lab.refuse)
             return
-        request = w.decode_submit(self.request.body)
-        self.give(self.lab.submit(request, self.request.headers["Idempotency-Key"]), 201)
+        request = w.decode(self.request.body, SubmitRequest)
+        key = self.request.headers["Idempotency-Key"]
+        status = 200 if key in self.lab.keys else 201
+        self.give(self.lab.submit(request, key), status)
 
     def get(self) -> None:
         newest = list(reversed(self.lab.jobs.values()))
@@ -257,7 +271,7 @@ class _Jobs(Handler):
             newest = [job for job in newest if job.qpu == qpu]
         start = int(self.get_query_argument("after", "0"))
         end = start + int(self.get_query_argument("limit"))
-        self.give(w.JobPage(jobs=newest[start:end], next=str(end) if end < len(newest) else None))
+        self.give(JobPage(jobs=newest[start:end], next=str(end) if end < len(newest) else None))
 
 
 class _Job(Handler):
@@ -275,7 +289,7 @@ class _Cancel(Handler):
         if (model := self.job(job_id)) is None:
             return
         if model.ended_at is None:
-            self.lab.change(job_id, status="cancelled", phase="cancelled", ended_at=NOW)
+            self.lab.change(job_id, status="cancelled", phase="cancelled", ended_at=NOW, reason=None)
         self.give(self.lab.jobs[job_id])
 
 
@@ -307,8 +321,11 @@ class _Dataset(Handler):
 class _Events(Handler):
     def get(self, job_id: str) -> None:
         if (model := self.job(job_id)) is not None:
-            event = w.EventModel(seq=7, prev=3, at=NOW, kind="job.submitted", job_id=model.id, qpu=model.qpu)
-            self.give(w.EventPage(events=[event], cursor=7))
+            event = JobSubmitted(
+                seq=7, prev=3, at=NOW, job_id=model.id, qpu=model.qpu,
+                data=JobData(status="pending", phase="queued", attempt=0, version=1),
+            )  # fmt: skip
+            self.give(EventPage(events=[event], cursor=7))
 
 
 class _Qpus(Handler):
@@ -323,7 +340,9 @@ class _Qpu(Handler):
         if name in self.lab.qpus:
             self.give(self.lab.qpus[name])
         else:
-            self.give_error(NotFound(f"There is no QPU {name!r}; there are: {', '.join(self.lab.qpus)}."))
+            self.give_error(
+                NotFound(f"There is no QPU {name!r}; there are: {', '.join(self.lab.qpus)}.", code="unknown_qpu")
+            )
 
 
 class _Nowhere(tornado.web.RequestHandler):

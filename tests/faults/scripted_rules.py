@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ import tornado.web
 from qpi_jupyter.core.errors import BookingConflict, Conflict, NotFound, QpiError
 from qpi_jupyter.wire import accounts as a
 from qpi_jupyter.wire import bookings as b
+from qpi_jupyter.wire import events as e
 from qpi_jupyter.wire import people as p
 from qpi_jupyter.wire import rest as w
 
@@ -36,7 +36,7 @@ class RulesLab(ScriptedLab):
         self.time_requests: dict[str, a.TimeRequestModel] = {}
         self.notices: dict[str, p.NoticeModel] = {}
         self.tokens: dict[str, p.TokenModel] = {}
-        self.events: list[w.EventModel] = []
+        self.events: list[e.LabEvent] = []
         self.bodies: list[Any] = []
         self.queries: list[dict[str, str]] = []
         self.session_ends: QpiError | None = None
@@ -84,23 +84,13 @@ class RulesLab(ScriptedLab):
 
     def tell(self, kind: str, qpu: str | None = None) -> None:
         seq = len(self.events) + 1
-        self.events.append(w.EventModel(seq=seq, prev=seq - 1, at=NOW, kind=kind, qpu=qpu))
+        self.events.append(e.OtherEvent(seq=seq, prev=seq - 1, at=NOW, kind=kind, qpu=qpu))
         if self._loop is not None and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._wake)
 
-    async def park_events(self, after: int, wait_s: float) -> w.EventPage:
-        event = asyncio.Event()
-        self._waiters.add(event)
-        try:
-            async with asyncio.timeout(wait_s):
-                while len(self.events) <= after:
-                    event.clear()
-                    await event.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._waiters.discard(event)
-        return w.EventPage(events=self.events[after:], cursor=len(self.events))
+    async def park_events(self, after: int, wait_s: float) -> e.EventPage:
+        await self.until(lambda: len(self.events) > after, wait_s)
+        return e.EventPage(events=self.events[after:], cursor=len(self.events))
 
 
 class _Handler(Handler):
@@ -123,9 +113,12 @@ class _Handler(Handler):
         error = kwargs.get("exc_info", (None, None))[1]
         self.give_error(error if isinstance(error, QpiError) else QpiError(f"{status_code} {error!r}"))
 
-    def found(self, things: dict[str, Any], key: str) -> Any:
+    def found(self, kind: str, key: str) -> Any:
+        things: dict[str, Any] = getattr(self.lab, f"{kind}s")
         if key not in things:
-            raise NotFound(f"There is no {key!r}, or it is not yours.")
+            raise NotFound(
+                f"There is no {kind} {key!r}, or it is not yours.", code=f"unknown_{kind.removeprefix('time_')}"
+            )
         return things[key]
 
 
@@ -170,40 +163,43 @@ class _NextFree(_Handler):
 
 class _Booking(_Handler):
     def get(self, key: str) -> None:
-        self.give(self.found(self.lab.bookings, key))
+        self.give(self.found("booking", key))
 
     def patch(self, key: str) -> None:
-        old, body = self.found(self.lab.bookings, key), self.read(b.BookingChange)
+        old, body = self.found("booking", key), self.read(b.BookingChange)
         fields = {n: v for n in body.__struct_fields__ if (v := getattr(body, n)) is not msgspec.UNSET}
         if fields.pop("version", None) not in (None, old.version):
-            raise Conflict("Somebody changed this booking meanwhile.", code="changed")
+            raise Conflict("Somebody changed this booking meanwhile.", code="version_mismatch")
         self.lab.check(old.qpu, fields.get("start_at", old.start_at), fields.get("end_at", old.end_at), but=key)
         self.give(self.lab.change_booking(key, **fields))
 
     def delete(self, key: str) -> None:
-        self.found(self.lab.bookings, key)
+        self.found("booking", key)
         self.arguments()
         self.give(b.BookingList(bookings=[self.lab.change_booking(key, status="deleted")]))
 
 
 class _Release(_Handler):
     def post(self, key: str) -> None:
-        self.found(self.lab.bookings, key)
+        self.found("booking", key)
         self.give(self.lab.change_booking(key, status="released"))
 
 
 class _History(_Handler):
     def get(self, key: str) -> None:
-        start, end, later = (datetime(2030, 5, 6, hour, tzinfo=UTC).isoformat() for hour in (9, 10, 11))
-        first = {"start_at": start, "end_at": end, "title": "x", "invited": []}
+        start, end, later = (datetime(2030, 5, 6, hour, tzinfo=UTC) for hour in (9, 10, 11))
+        first = e.BookingOutline(
+            version=1, qpu="sim-a", start_at=start, end_at=end, mode="priority", status="booked", title="x", invited=[]
+        )
+        then = msgspec.structs.replace(first, end_at=later, invited=["bo"])
         told = [
-            {"action": "created", "by": "ana", "after": first},
-            {"action": "changed", "by": "ana", "before": first, "after": {**first, "end_at": later, "invited": ["bo"]}},
+            e.BookingData(booking_id=key, action="created", by="ana", before=None, after=first),
+            e.BookingData(booking_id=key, action="changed", by="ana", before=first, after=then),
         ]
-        events = [
-            w.EventModel(seq=n + 1, prev=n, at=NOW, kind="booking.changed", data=data) for n, data in enumerate(told)
+        events: list[e.LabEvent] = [
+            e.BookingChanged(seq=n + 1, prev=n, at=NOW, qpu="sim-a", data=data) for n, data in enumerate(told)
         ]
-        self.give(w.EventPage(events=events, cursor=2))
+        self.give(e.EventPage(events=events, cursor=2))
 
 
 class _Rules(_Handler):
@@ -215,17 +211,20 @@ class _Events(_Handler):
     async def get(self) -> None:
         q = self.arguments()
         if q.get("newest"):
-            self.give(w.EventPage(events=[], cursor=len(self.lab.events)))
+            self.give(e.EventPage(events=[], cursor=len(self.lab.events)))
         else:
             self.give(await self.lab.park_events(int(q["after"]), float(q["wait_s"])))
 
 
 class _Sessions(_Handler):
+    def get(self) -> None:
+        self.give(b.SessionList(sessions=list(self.lab.sessions.values())))
+
     def post(self) -> None:
         body = self.read(b.SessionIn)
         model = b.SessionModel(
             id=f"s{len(self.lab.sessions) + 1}", qpu=body.qpu, holder="ana", opened_at=NOW, budget_s=body.budget_s,
-            expires_at=NOW + timedelta(seconds=body.idle_s),
+            expires_at=NOW + timedelta(seconds=body.idle_s), idle_s=body.idle_s, mine=True,
         )  # fmt: skip
         self.lab.sessions[model.id] = model
         self.give(model, 201)
@@ -233,7 +232,7 @@ class _Sessions(_Handler):
 
 class _Session(_Handler):
     def delete(self, key: str) -> None:
-        model = self.found(self.lab.sessions, key)
+        model = self.found("session", key)
         if self.lab.session_ends is not None:
             raise self.lab.session_ends
         closed = msgspec.structs.replace(model, closed_at=NOW, reason="closed", held_s=4.5, busy_s=1.25)
@@ -245,7 +244,7 @@ class _Renew(_Handler):
     def post(self, key: str) -> None:
         if self.lab.session_ends is not None:
             raise self.lab.session_ends
-        self.give(self.found(self.lab.sessions, key))
+        self.give(self.found("session", key))
 
 
 class _Me(_Handler):
@@ -282,19 +281,19 @@ class _TimeRequests(_Handler):
 
 class _TimeRequest(_Handler):
     def get(self, key: str) -> None:
-        self.give(self.found(self.lab.time_requests, key))
+        self.give(self.found("time_request", key))
 
     def delete(self, key: str) -> None:
         self.answer(key, status="withdrawn")
 
     def post(self, key: str) -> None:
         body = self.read(a.TimeRequestAnswer)
-        asked = self.found(self.lab.time_requests, key).seconds
+        asked = self.found("time_request", key).seconds
         granted = (body.seconds or asked) if body.status == "approved" else None
         self.answer(key, status=body.status, answer=body.reason, granted_s=granted)
 
     def answer(self, key: str, **fields: Any) -> None:
-        self.lab.time_requests[key] = msgspec.structs.replace(self.found(self.lab.time_requests, key), **fields)
+        self.lab.time_requests[key] = msgspec.structs.replace(self.found("time_request", key), **fields)
         self.give(self.lab.time_requests[key])
 
 
@@ -305,7 +304,7 @@ class _Notices(_Handler):
 
 class _Dismiss(_Handler):
     def post(self, key: str) -> None:
-        self.lab.notices[key] = msgspec.structs.replace(self.found(self.lab.notices, key), dismissed=True)
+        self.lab.notices[key] = msgspec.structs.replace(self.found("notice", key), dismissed=True)
         self.give(self.lab.notices[key])
 
 
@@ -326,7 +325,7 @@ class _Token(_Handler):
     def patch(self, key: str) -> None:
         body = self.read(p.TokenChange)
         fields = {n: v for n in body.__struct_fields__ if (v := getattr(body, n)) is not msgspec.UNSET}
-        self.lab.tokens[key] = msgspec.structs.replace(self.found(self.lab.tokens, key), **fields)
+        self.lab.tokens[key] = msgspec.structs.replace(self.found("token", key), **fields)
         self.give(self.lab.tokens[key])
 
     def delete(self, key: str) -> None:

@@ -26,7 +26,7 @@ from tests.faults.lab import ANN, BELL, BOB, FrozenClock, ScriptedDriver, bell, 
 BOSS = Principal(name="boss", roles=frozenset({Role.MANAGER}))
 PEOPLE = [replace(who, groups=frozenset({"qed"})) for who in (ANN, BOB)]
 ACCOUNTS = ["ann", "bob", "group:qed"]
-BUSY_S, LEASE_S, PLACES = 7.0, 20.0, 2
+BUSY_S, LEASE_S, PLACES = 4.0, 20.0, 2
 EPSILON_S = 1e-6
 
 STEPS = st.one_of(
@@ -137,7 +137,7 @@ class Story:
         def read(connection: Any) -> tuple[list[Any], list[Any]]:
             return list(connection.execute(select(ledger))), list(connection.execute(select(accounts)))
 
-        lines, rows = await self.lab._room.store.read(read)
+        lines, rows = await self.lab.context.db.read(read)
         sums: dict[str, float] = defaultdict(float)
         attempts: dict[tuple[str, int], list[Any]] = defaultdict(list)
         for line in lines:
@@ -174,7 +174,7 @@ def test_no_order_of_events_breaks_the_ledger(steps: list[tuple[Any, ...]]) -> N
             options = {"clock": clock, "default_allowance_s": 20.0, "reask_s": 0.01, "driver": {"places": PLACES}}
             async with small_lab(Path(folder), **options) as (lab, driver):
                 group = {"name": "qed", "created_at": clock.now()}
-                await lab._room.store.write(lambda connection: connection.execute(insert(groups), group))
+                await lab.context.db.store.write(lambda connection: connection.execute(insert(groups), group))
                 for who in PEOPLE:
                     await lab.accounts.get(who, who.name)
                 clock.advance(3 * LEASE_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import qiskit_aer
 from qiskit import QuantumCircuit
@@ -12,7 +14,7 @@ from qpi_executors.aer import AerExecutor
 from qpi_executors.simulator import SEED_SHIFT
 from qpi_jupyter.core.programs import CircuitOptions
 from qpi_jupyter.data.codec import decode_list, encode
-from tests.circuits import bell, qpy_program, random_circuit
+from tests.circuits import bell, interleaved_circuit, qpy_program, random_circuit
 
 SHOTS = 500
 SEED = 20_261
@@ -48,6 +50,41 @@ def test_the_random_circuits_are_what_the_promise_is_about():
 def test_single_job(executor, circuit):
     (dataset,) = through_lab(executor, circuit, shots=SHOTS, seed_simulator=SEED)
     assert dataset.qpi.counts() == direct(circuit).get_counts()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"method": "matrix_product_state"},
+        {"noise_model": {"gate_1q": 0.01, "gate_2q": 0.02, "readout": 0.05}},
+        {"coupling_map": [[0, 1], [1, 2], [2, 3]], "num_qubits": 4},
+        {"fake_backend": "generic-5"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("count", [10, pytest.param(150, marks=pytest.mark.slow)])
+def test_interleaved_measurements(options: dict[str, Any], count: int):
+    """However a circuit is simulated (all samples from one state, or shot by shot), one by one and as one batch."""
+    executor = AerExecutor(**options)
+    circuits = [interleaved_circuit(seed) for seed in range(count)]
+    if not executor.capabilities().control_flow:
+        circuits = [circuit for circuit in circuits if "if_else" not in circuit.count_ops()]
+    compiled = executor.passes.run(circuits)
+    each = [executor.simulator.run(one, shots=SHOTS, seed_simulator=SEED).result().get_counts() for one in compiled]
+    found = [through_lab(executor, circuit, shots=SHOTS, seed_simulator=SEED)[0].qpi.counts() for circuit in circuits]
+    assert found == each
+    batch = executor.simulator.run(compiled, shots=SHOTS, seed_simulator=SEED).result().get_counts()
+    assert [ds.qpi.counts() for ds in through_lab(executor, *circuits, shots=SHOTS, seed_simulator=SEED)] == batch
+
+
+def test_the_pass_manager_is_the_documented_one(executor):
+    circuits = [interleaved_circuit(seed) for seed in range(10)]
+    found = [through_lab(executor, circuit, shots=SHOTS, seed_simulator=SEED)[0].qpi.counts() for circuit in circuits]
+    assert found == [direct(circuit).get_counts() for circuit in circuits]
+    # Without it the order of the operations would be another, and with it the samples.
+    aer = qiskit_aer.AerSimulator()
+    assert found != [aer.run(c, shots=SHOTS, seed_simulator=SEED).result().get_counts() for c in circuits]
 
 
 def test_one_batch_equals_aers_own_batch(executor):

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from qpi_jupyter.core.programs import ProgramFormat
 from qpi_jupyter.wire import WIRE_VERSION, frames
 from qpi_jupyter.wire.frames import Prepare, Prepared, ProgramRef
 from qpi_jupyter.wire.rest import OptionsIn
@@ -139,7 +138,7 @@ def test_a_program_over_the_memory_of_a_place_is_refused_before_it_runs(tmp_path
 
 
 async def _prepare(driver: ScriptedDriver, source: bytes) -> Prepared:
-    program = ProgramRef(format=ProgramFormat.OPENQASM3, sha256="1" * 64, options=OptionsIn(), sources=[source])
+    program = ProgramRef(format="openqasm3", sha256="1" * 64, options=OptionsIn(), sources=[source])
     answer: Any = await driver.request(frames.PREPARE, Prepare(key=source.decode(), program=program))
     assert answer.error is None, answer.error
     return msgspec.json.decode(answer.data, type=Prepared)

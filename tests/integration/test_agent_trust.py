@@ -13,7 +13,8 @@ import trustme
 
 from qpi_jupyter.wire import frames
 from tests.faults.agent_process import agent
-from tests.faults.scripted_lab import TOKEN, ScriptedLab, soon
+from tests.faults.scripted_lab import TOKEN, ScriptedLab
+from tests.support.waiting import until
 
 
 class RecordingProxy:
@@ -58,7 +59,7 @@ def test_a_pinned_lab_gets_the_token_and_a_forged_one_sees_no_byte_of_it(tmp_pat
             assert pin in running.log
         replayed = RecordingProxy(_server(forged), pem)
         async with replayed.listening() as url, agent(tmp_path / "replay", url, "--ca-fingerprint", pin) as running:
-            await soon(_logs(running.log_path, "CERTIFICATE_VERIFY_FAILED"))
+            await until(lambda: "CERTIFICATE_VERIFY_FAILED" in running.log_path.read_text())
         for proxy in (wrong, replayed):
             assert b"ca.pem" in proxy.read
             assert TOKEN.encode() not in proxy.read
@@ -86,9 +87,3 @@ def _server(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
-
-
-async def _logs(path: Path, text: str) -> None:
-    """Until the log holds ``text``; whoever calls it sets the limit."""
-    while text not in path.read_text():
-        await asyncio.sleep(0.05)

@@ -14,8 +14,9 @@ import pytest
 from qpi_jupyter.client import Lab as Client
 from qpi_jupyter.client.story import Story
 from qpi_jupyter.core.errors import Conflict, NotFound, Rejected
+from qpi_jupyter.wire.events import LabEvent, read_event
 from qpi_jupyter.wire.frames import Held
-from qpi_jupyter.wire.rest import EventModel, JobChange
+from qpi_jupyter.wire.jobs import JobChange
 from qpi_server.service import Lab
 from tests.faults.lab import ANN, HARDWARE, FrozenClock, ScriptedDriver, bell, small_lab, turn
 from tests.support.web import JUPYTER_TOKEN, serving
@@ -93,9 +94,10 @@ def test_a_story_tells_why_and_how_a_job_ended(tmp_path: Path) -> None:
     in_lab(tmp_path, dialogue)
 
 
-def event(after_s: float, kind: str, **data: Any) -> EventModel:
+def event(after_s: float, kind: str, **data: Any) -> LabEvent:
     at = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(seconds=after_s)
-    return EventModel(seq=1, prev=0, at=at, kind=kind, qpu="q1", data=data)
+    usual = {"status": "pending", "attempt": 0, "version": 1}
+    return read_event({"at": at, "kind": kind, "job_id": "j", "qpu": "q1", "data": usual | data})
 
 
 def test_a_story_counts_what_was_held_charged_and_given_back() -> None:

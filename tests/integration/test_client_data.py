@@ -22,7 +22,7 @@ from qpi_jupyter.core.errors import ProgramError, QpiError, Unavailable
 from qpi_jupyter.data import conventions as c
 from qpi_jupyter.data.build import bits_dataset
 from qpi_jupyter.data.codec import encode
-from qpi_jupyter.wire.rest import JobModel, SubmitRequest
+from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -138,9 +139,11 @@ def test_a_lab_that_is_gone_is_an_error_after_the_patience(server: ScriptedLab) 
 
 def test_a_timeout_says_what_the_job_waits_for(lab: Lab) -> None:
     job = lab.submit(BELL)
-    with pytest.raises(TimeoutError, match=r"job1 has not ended after 0.05 s: waiting on sim-a: other jobs are ahead"):
+    with pytest.raises(
+        TimeoutError, match=r"job1 has not ended after 0.05 s: waiting on sim-a: 1 job goes first on sim-a"
+    ):
         job.result(timeout=0.05)
-    assert job.why() == "waiting on sim-a: other jobs are ahead (position 2)"
+    assert job.why() == "waiting on sim-a: 1 job goes first on sim-a (position 2)"
 
 
 def test_a_failed_job_raises_its_own_error(server: ScriptedLab, lab: Lab) -> None:
@@ -212,7 +215,8 @@ def test_a_version_that_overtook_is_not_taken_back(server: ScriptedLab, lab: Lab
     old = job.model
     server.change(job.id, status="running", phase="running", progress=0.5)
     assert job.changed().model.progress == 0.5
-    job._take(old)
+    server.jobs[job.id] = old
+    job.refresh()
     assert job.model.status == "running"
 
 
@@ -243,3 +247,14 @@ def test_no_counts_at_level_1(server: ScriptedLab, lab: Lab) -> None:
     server.results["job1"] = {**HEX_RESULT, "results": [iq]}
     with pytest.raises(QpiError, match="meas_level 1"):
         lab.submit(BELL, meas_level=1).counts()
+
+
+def test_a_job_keeps_its_connection_and_the_last_one_closes_it(server: ScriptedLab) -> None:
+    job = Lab(server.url, TOKEN).submit(BELL)
+    portal = job.http.portal
+    gc.collect()
+    assert job.refresh().id == job.id
+    del job
+    gc.collect()
+    with pytest.raises(RuntimeError, match="closed"):
+        portal.run(asyncio.sleep(0))

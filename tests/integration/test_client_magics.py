@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-import qpi_jupyter.client.lab as lab_module
+import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import JobHandle
-from qpi_jupyter.core.errors import Faulted, ProgramError
+from qpi_jupyter.core.errors import Faulted, ProgramError, QpiError
 from qpi_jupyter.ui.pending import Pending
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
+from tests.support.packages import TOY_LAB, installed
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 
@@ -24,10 +26,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLab]:
     with ScriptedLab() as server:
         monkeypatch.setenv("QPI_LAB_URL", server.url)
         monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
-        monkeypatch.setattr(lab_module, "_current", None)
+        monkeypatch.setattr(connecting, "_current", None)
         yield server
-        if lab_module._current is not None:
-            lab_module._current.close()
+        with suppress(QpiError):
+            connecting.connect().close()
 
 
 @pytest.fixture
@@ -59,6 +61,13 @@ def test_options_of_levels_and_of_the_qpu(server: ScriptedLab, shell: Interactiv
     submit(shell, "--qpu sim-a --meas-level 1 --meas-return avg --option method=statevector")
     options = server.submits[0].options
     assert (options.meas_level, options.meas_return, options.extra) == (1, "avg", {"method": "statevector"})
+
+
+def test_a_cell_in_another_format_is_sent_as_it_stands(server: ScriptedLab, shell: InteractiveShell) -> None:
+    with installed(TOY_LAB):
+        submit(shell, "--qpu sim-a --format toy-coins", "COINS 123")
+    sent = server.submits[0].program
+    assert (sent.format, sent.sources, sent.data) == ("toy-coins", [], [b"COINS 123"])
 
 
 @pytest.mark.parametrize(
@@ -147,6 +156,13 @@ def test_wait_raises_what_failed(server: ScriptedLab, shell: InteractiveShell) -
         submit(shell, "--wait")
 
 
+async def kernel(cell: Callable[[], Awaitable[None]]) -> None:
+    """Run the cell, and end with what still follows its jobs."""
+    await cell()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
 def test_to_holds_a_placeholder_until_the_data_is_there(server: ScriptedLab, shell: InteractiveShell) -> None:
     async def cell() -> None:
         submit(shell, "--to ds")
@@ -164,7 +180,7 @@ def test_to_holds_a_placeholder_until_the_data_is_there(server: ScriptedLab, she
             _ = pending.bit
         assert "there is no data" in repr(pending)
 
-    asyncio.run(cell())
+    asyncio.run(kernel(cell))
 
 
 def test_qpi_wait_waits_once_and_may_be_run_again(server: ScriptedLab, shell: InteractiveShell) -> None:
@@ -182,7 +198,7 @@ def test_qpi_wait_waits_once_and_may_be_run_again(server: ScriptedLab, shell: In
         with pytest.raises(UsageError, match="takes the names"):
             shell.run_line_magic("qpi_wait", "")
 
-    asyncio.run(cell())
+    asyncio.run(kernel(cell))
 
 
 def test_tables_and_jobs(server: ScriptedLab, shell: InteractiveShell) -> None:
@@ -206,7 +222,7 @@ def test_connect_says_which_lab(server: ScriptedLab, shell: InteractiveShell) ->
 def test_help_lists_the_options(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%qpi_submit?")
     shown = capsys.readouterr().out
-    for option in ("--qpu", "--shots", "--to", "--wait", "watch it run"):
+    for option in ("--qpu", "--shots", "--format", "--to", "--wait", "watch it run"):
         assert option in shown
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -29,7 +30,10 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Scripted
 
 def execute(*cells: str) -> nbformat.NotebookNode:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    try:
+        NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    finally:
+        ensure_event_loop().close()  # the one that it made
     return notebook
 
 

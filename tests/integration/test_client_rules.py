@@ -13,8 +13,8 @@ import pytest
 from qpi_jupyter.client import BookingConflict, BookingHandle, BookingTable, Lab
 from qpi_jupyter.core.errors import Conflict, NotFound, Rejected, Unavailable
 from qpi_jupyter.wire.accounts import StatementLine
+from qpi_jupyter.wire.jobs import WaitReason
 from qpi_jupyter.wire.people import NoticeModel
-from qpi_jupyter.wire.rest import WaitReason
 from tests.faults.scripted_rest import NOW, TOKEN
 from tests.faults.scripted_rules import RulesLab
 
@@ -107,7 +107,7 @@ def test_several_qpus_are_booked_together(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"start": "soon"}, "is no time"),
+        ({"start": "soon"}, "Cannot read"),
         ({"start": "2030-05-06 9:00", "end": "10:00", "duration": "1h"}, "not both"),
         ({"end": "10:00"}, "Say when it starts"),
         ({"start": "2030-05-06 9:00", "timezone": "Mars"}, "no time zone"),
@@ -127,7 +127,7 @@ def test_a_booking_is_changed_and_given_back(server: RulesLab, lab: Lab) -> None
     assert booking.invite("bo", "cy").invite("bo").model.invited == ["bo", "cy"]
     assert booking.edit(title="Rabi", mode="exclusive").model.title == "Rabi"
     assert [line.split("  ", 1)[1] for line in repr(booking.history()).splitlines()[1:]] == [
-        "created  ana  start Mon 6 May 2030 11:00; end Mon 6 May 2030 12:00; title x",
+        "created  ana  start Mon 6 May 2030 11:00; end Mon 6 May 2030 12:00; mode priority; title x",
         "changed  ana  end Mon 6 May 2030 12:00 → Mon 6 May 2030 13:00; invited bo",
     ]
     assert booking.release().model.status == "released"
@@ -277,9 +277,9 @@ def test_a_job_says_for_whom_it_is(server: RulesLab, lab: Lab) -> None:
 
 def test_why_tells_about_when_and_how_sure_that_is(server: RulesLab, lab: Lab) -> None:
     job = lab.submit(BELL)
-    reason = WaitReason(rule="queue", message="2 jobs are ahead", position=3, about_at=MONDAY, error_s=12.0)
+    reason = WaitReason(rule="behind", message="2 jobs go first on sim-a.", position=3, about_at=MONDAY, error_s=12.0)
     server.change(job.id, reason=reason)
-    assert job.why() == "waiting on sim-a: 2 jobs are ahead (position 3, about Mon 6 May 2030 11:00 ± 12 s)"
+    assert job.why() == "waiting on sim-a: 2 jobs go first on sim-a (position 3, about Mon 6 May 2030 11:00 ± 12 s)"
     soon = datetime.now(UTC) + timedelta(seconds=90)
     server.change(job.id, reason=msgspec.structs.replace(reason, about_at=soon, error_s=None))
     assert f"{soon.astimezone(ZoneInfo('Europe/Stockholm')):%H:%M:%S})" in job.why()

@@ -50,6 +50,22 @@ def test_a_session_holds_runs_and_counts(server: RulesLab, lab: Lab) -> None:
         s.submit(BELL)
 
 
+def test_a_session_whose_handle_is_lost_is_found_and_given_back(server: RulesLab, lab: Lab) -> None:
+    lab.session("sim-a", idle=5).start()
+    with Lab(server.url, TOKEN) as later:
+        found = later.sessions()
+        assert [session.qpu for session in found] == ["sim-a"]
+        assert "open" in repr(found)
+        assert found[0].open
+        assert found[0].held_s > 0
+        with found[0] as again:
+            server.wait_requests(lambda method, path: path.endswith("/renew"))
+            server.on_submit = lambda model: server.finish(model.id, counts=[{"0": 1}])
+            assert again.run(BELL).counts() == {"0": 1}
+        assert not later.sessions()
+        assert [session.open for session in later.sessions(ended=True)] == [False]
+
+
 def test_one_point_of_a_loop_costs_two_requests(server: RulesLab, lab: Lab) -> None:
     with lab.session("sim-a") as s:
         before = len(server.requests)

@@ -12,7 +12,7 @@ from qpi_jupyter.core.errors import Forbidden
 from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.wire.frames import Prepared
 from tests.faults.lab import ANN, BELL, bell, small_lab
-from tests.support.web import TOKENS, People, serving
+from tests.support.web import TOKENS, Authenticator, serving
 
 USER = TOKENS["qpi_user"]
 
@@ -40,7 +40,7 @@ def test_10_a_user_cannot_raise_their_own_balance_nor_insert_a_finished_job(tmp_
     async def dialogue() -> None:
         async with small_lab(tmp_path, default_allowance_s=5.0) as (lab, driver):
             await driver.connect()
-            lab.people = People()  # type: ignore[assignment]  # tokens of every role
+            lab.authenticator = Authenticator()  # type: ignore[assignment]  # tokens of every role
             async with serving(lab) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
                 client.headers["Authorization"] = "Bearer qpi_user"
                 raised = [

@@ -66,7 +66,7 @@ async def until(lab: Lab, job_id: str, phase: str) -> None:
 
 
 async def ledger(lab: Lab, job_id: str) -> list[Entry]:
-    return await lab._room.store.read(lambda connection: facts.entries(connection, job_id))
+    return await lab.context.db.read(lambda connection: facts.entries(connection, job_id))
 
 
 def charged(entries: list[Entry]) -> float:
@@ -93,7 +93,7 @@ def test_4_a_job_longer_than_the_timeout_but_heart_beating_is_never_started_twic
             assert (await driver.deliver(job))[1].accepted
             done = await lab.jobs.get(ANN, job.job_id)
             assert (done.status, done.attempt) == ("completed", 1)
-            starts = [e for e in (await lab.events.of_job(ANN, job.job_id)).events if e.data.get("phase") == "assigned"]
+            starts = [e for e in (await lab.events.of_job(ANN, job.job_id)).events if e.data.phase == "assigned"]
             assert len(starts) == 1
 
     asyncio.run(dialogue())
@@ -122,7 +122,7 @@ def test_5_a_worker_killed_mid_job_gives_one_retry_one_charge_and_attempt_2_reco
             assert [entry.attempt for entry in entries if entry.kind is EntryKind.SETTLE] == [2]
             assert [entry.attempt for entry in entries if entry.kind is EntryKind.REFUND] == [1]
             events = (await lab.events.of_job(ANN, job.job_id)).events
-            drivers = [e.data["driver_name"] for e in events if e.data.get("phase") == "assigned"]
+            drivers = [e.data.driver_name for e in events if e.data.phase == "assigned"]
             assert drivers == ["d1", "d2"]
 
     asyncio.run(dialogue())
@@ -181,7 +181,7 @@ def test_8_after_a_server_restart_with_a_running_job_the_driver_reattaches_and_i
             assert (done.status, done.attempt) == ("completed", 1)
             entries = await ledger(lab, job.job_id)
             assert [entry.kind for entry in entries].count(EntryKind.SETTLE) == 1
-            ends = [e for e in (await lab.events.of_job(ANN, job.job_id)).events if e.data["status"] == "completed"]
+            ends = [e for e in (await lab.events.of_job(ANN, job.job_id)).events if e.data.status == "completed"]
             assert len(ends) == 1
 
     asyncio.run(dialogue())

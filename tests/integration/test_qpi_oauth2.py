@@ -152,6 +152,51 @@ def test_a_verified_address_leads_to_whom_a_manager_entered(
     assert unverified.json()["record"]["id"] == "campus-1"
     verified = sign_in(visitor, provider, {"sub": "2", "email": "Emil@campus.example", "email_verified": True})
     assert verified.json()["record"]["id"] == "emil"
+    joins = [entry for entry in admin.get("qpi/v1/audit").json()["entries"] if entry["action"] == "identity.joined"]
+    assert [(entry["subject"], entry["data"]["identity"]) for entry in joins] == [("user:emil", "2")]
+    reused = sign_in(visitor, provider, {"sub": "3", "email": "emil@campus.example", "email_verified": True})
+    assert reused.json()["record"]["id"] == "campus-3"  # an address that somebody else was given since
+    again = sign_in(visitor, provider, {"sub": "2", "email": "renamed@campus.example", "email_verified": True})
+    assert again.json()["record"]["id"] == "emil"
+
+
+@pytest.mark.parametrize("surface", ["qpi/v1/users/{}", "qpi/api/collections/users/records/{}"])
+def test_nobody_gets_a_colleague_by_writing_their_address(
+    visitor: httpx.Client, provider: Provider, server: LabServer, surface: str
+) -> None:
+    number = len(surface)
+    victim = f"victim{number}@campus.example"
+    mallory = sign_in(visitor, provider, {"sub": f"m{number}", "email": victim}).json()
+    answer = server.client(mallory["token"]).patch(
+        surface.format(mallory["record"]["id"]), json={"email": victim.upper()}
+    )
+    assert answer.status_code == 403, answer.text
+    came = sign_in(visitor, provider, {"sub": f"v{number}", "email": victim, "email_verified": True}).json()["record"]
+    assert (came["id"], came["email"]) == (f"campus-v{number}", victim)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "\u212aim@campus.example", "kim@campus.example\n", "k\u0131m@campus.example", "kim@\uff43ampus.example",
+        '"kim"@campus.example', "Kim <kim@campus.example>", "kim@campus.example" + "x" * 300, "", "kim@campus.example.",
+    ],
+)  # fmt: skip
+def test_only_the_same_plain_address_joins(
+    visitor: httpx.Client, provider: Provider, server: LabServer, address: str
+) -> None:
+    server.client().post("qpi/v1/users", json={"name": "kim", "email": "kim@campus.example"})
+    person = {"sub": f"k{len(address)}{address[:9]!r}", "email": address, "email_verified": True}
+    assert sign_in(visitor, provider, person).json()["record"]["id"] != "kim"
+
+
+@pytest.mark.parametrize("word", [None, False, "true", 1, "false"])
+def test_only_true_is_a_providers_word(
+    visitor: httpx.Client, provider: Provider, server: LabServer, word: object
+) -> None:
+    server.client().post("qpi/v1/users", json={"name": "lea", "email": "lea@campus.example"})
+    person = {"sub": f"l{word!r}", "email": "lea@campus.example", "email_verified": word}
+    assert sign_in(visitor, provider, person).json()["record"]["id"] != "lea"
 
 
 def test_no_name_of_the_provider_is_anybodys_here(visitor: httpx.Client, provider: Provider, server: LabServer) -> None:
@@ -191,6 +236,16 @@ def test_who_is_suspended_does_not_come_in(visitor: httpx.Client, provider: Prov
     assert sign_in(visitor, provider, {"sub": "666"}).status_code == 200
     server.client().patch("qpi/v1/users/campus-666", json={"suspended": True})
     assert sign_in(visitor, provider, {"sub": "666"}).status_code == 403
+
+
+def test_a_suspended_person_does_not_come_back_by_their_address(
+    visitor: httpx.Client, provider: Provider, server: LabServer
+) -> None:
+    admin = server.client()
+    admin.post("qpi/v1/users", json={"name": "sid", "email": "sid@campus.example"})
+    admin.patch("qpi/v1/users/sid", json={"suspended": True})
+    sid = {"sub": "s1", "email": "sid@campus.example", "email_verified": True}
+    assert [sign_in(visitor, provider, sid).status_code for _ in range(2)] == [403, 403]
 
 
 def test_the_log_keeps_the_secret(visitor: httpx.Client, server: LabServer) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from qpi_jupyter.core import Principal
+from qpi_jupyter.core.access import Scope
+from qpi_jupyter.wire.jobs import JobModel
+from qpi_server.web.compat.qpi.realtime import load
+from tests.faults.lab import ADMIN, ANN, BOB, bell, small_lab
 from tests.support.qpi import FLIP, RECORDS, person, qpi_lab, refusal
 from tests.support.servers import LabServer, lab_server
 
@@ -86,7 +94,8 @@ def test_realtime_tells_each_person_what_is_theirs(
         assert stream.until("create")["title"] == "now"
         ann.post(f"qpi/api/notifications/{notice['id']}/dismiss")
         assert stream.until("delete") == {"id": notice["id"]}
-        times = {"start_time": "2032-03-01 09:00:00Z", "end_time": "2032-03-01 10:00:00Z"}
+        day = datetime.now(UTC).date() + timedelta(days=30)
+        times = {"start_time": f"{day} 09:00:00Z", "end_time": f"{day} 10:00:00Z"}
         slot = bob.post(RECORDS.format("time_slots"), json=times).json()
         event, data = stream.next()
         assert (event, data["action"], data["record"]["id"]) == (topics[2], "create", slot["id"])
@@ -124,3 +133,28 @@ def test_a_server_that_forwards_has_the_same_surface(server: LabServer, ann: htt
             near.post("qpi/api/realtime", json={"clientId": stream.id, "subscriptions": ["quantum_jobs/*"]})
             job = near.post("qpi/api/jobs", json={"circuits": [FLIP], "qpu_target": "sim-b"}).json()
             assert stream.until("create")["id"] == job["id"]
+
+
+def test_a_record_is_loaded_once_for_all_who_see_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            get = lab.jobs.get
+
+            async def counted(person: Principal, job_id: str) -> JobModel:
+                asked.append(person.name)
+                return await get(person, job_id)
+
+            begun = (await lab.events.newest()).cursor
+            job, _ = await lab.jobs.submit(ANN, bell())
+            [event] = (await lab.events.page(ANN, after=begun)).events
+            other = replace(ANN, scopes=frozenset({Scope.DRIVE}))
+            people = [ANN, ADMIN, ANN, BOB, other]
+            monkeypatch.setattr(lab.jobs, "get", counted)
+            found = await asyncio.gather(*(load(lab, person, event) for person in people))
+            assert [[news.id for news, _ in records] for records in found] == [[job.id]] * 3 + [[]] * 2
+            assert asked == ["ann"]
+
+    asyncio.run(dialogue())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
+from qpi_server.web.compat.qpi.drivers import CUSTOM, KINDS
 from tests.support.qpi import FLIP, PASSWORD, RECORDS, person, qpi_lab, refusal
-from tests.support.servers import LabServer, wait_until
+from tests.support.servers import LabServer
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +146,31 @@ def test_nobody_sets_their_own_time(ann: httpx.Client) -> None:
     refusal(ann.post(RECORDS.format("users"), json={"username": "eve", "password": PASSWORD}), 403)
 
 
+def test_a_password_is_changed_with_the_old_one(admin: httpx.Client, server: LabServer) -> None:
+    admin.post("qpi/v1/users", json={"name": "dan", "email": "dan@lab.example", "password": PASSWORD})
+    dan, address, new = person(server, "dan"), RECORDS.format("users") + "/dan", "another good battery"
+    change = {"password": new, "passwordConfirm": new, "oldPassword": PASSWORD}
+    for wrong, field in (
+        ({**change, "oldPassword": "guessed"}, "oldPassword"), ({**change, "passwordConfirm": "x"}, "passwordConfirm"),
+        ({"password": new, "passwordConfirm": new}, "oldPassword"), ({"oldPassword": PASSWORD}, "password"),
+        ({**change, "password": "short", "passwordConfirm": "short"}, "password"),
+        ({**change, "email": "boss@lab.example"}, "email"), ({**change, "verified": False}, "verified"),
+        ({**change, "qpu_seconds": 1}, "qpu_seconds"), ({**change, "emailVisibility": True}, "emailVisibility"),
+    ):  # fmt: skip
+        answer = dan.patch(address, json={"name": "Somebody Else", **wrong})
+        assert answer.status_code in (400, 403), answer.text
+        assert list(answer.json()["data"]) == [field]
+    assert person(server, "dan").get(address).json()["name"] == "dan"  # the old password is good, nothing was changed
+    assert dan.patch(address, json={"name": "Dan", **change}).json()["name"] == "Dan"
+    sign_in = "qpi/api/collections/users/auth-with-password"
+    assert server.client(None).post(sign_in, json={"identity": "dan", "password": PASSWORD}).status_code == 401
+    assert server.client(None).post(sign_in, json={"identity": "dan@lab.example", "password": new}).status_code == 200
+    given = {"password": PASSWORD, "passwordConfirm": PASSWORD}
+    refusal(person(server, "ann").patch(address, json=given), 404)
+    assert admin.patch(address, json=given).status_code == 200
+    assert person(server, "dan").get(address).status_code == 200
+
+
 def test_managers_make_accounts_with_time(admin: httpx.Client, server: LabServer) -> None:
     new = {"username": "cleo", "email": "cleo@lab.example", "password": PASSWORD, "qpu_seconds": 60}
     refusal(admin.post(RECORDS.format("users"), json={**new, "passwordConfirm": "something else"}), 400)
@@ -230,8 +260,9 @@ def test_notices_are_for_whom_they_name_and_stay_dismissed(
 
 def test_a_slot_books_every_qpu_or_none(admin: httpx.Client, ann: httpx.Client, bob: httpx.Client) -> None:
     address = RECORDS.format("time_slots")
-    times = {"start_time": "2031-03-01 09:00:00.000Z", "end_time": "2031-03-01 10:00:00.000Z"}
-    one_qpu = {"qpu": "sim-b", "start_at": "2031-03-01T09:30:00Z", "end_at": "2031-03-01T09:40:00Z"}
+    day = datetime.now(UTC).date() + timedelta(days=30)
+    times = {"start_time": f"{day} 09:00:00.000Z", "end_time": f"{day} 10:00:00.000Z"}
+    one_qpu = {"qpu": "sim-b", "start_at": f"{day}T09:30:00Z", "end_at": f"{day}T09:40:00Z"}
     taken = bob.post("qpi/v1/bookings", json=one_qpu)
     assert taken.status_code == 201, taken.text
     refusal(ann.post(address, json=times), 409)
@@ -248,6 +279,77 @@ def test_a_slot_books_every_qpu_or_none(admin: httpx.Client, ann: httpx.Client, 
     refusal(ann.get(f"{address}/{slot['id']}"), 404)
 
 
+# --- what the clients in other languages read ------------------------------------------------------------------------
+
+WHOLE = {"seconds", "qpu_seconds", "num_qubits", "shots", "page", "perPage", "totalItems", "totalPages", "meas_level"}
+"""What QPI's Go client reads into an ``int``; it reads ``duration`` into a ``float64``, and names no other number."""
+
+
+def test_whole_numbers_are_whole(admin: httpx.Client, bob: httpx.Client, jobs: list[str]) -> None:
+    requests, users = RECORDS.format("qpu_time_requests"), RECORDS.format("users")
+    admin.patch(f"{users}/bob", json={"qpu_seconds": 59.7})
+    answers = [bob.post(requests, json={"seconds": seconds}) for seconds in (60, 60.0, 1.5)]
+    one = answers[0].json()
+    assert [answer.json()["seconds"] for answer in answers] == [60, 60, 2]
+    answers += [
+        admin.get(users), admin.get(f"{users}/bob"), admin.get(requests), admin.get("qpi/api/qpus"),
+        admin.get("qpi/api/qpus/sim-a"), admin.get(RECORDS.format("qpus")), admin.get(RECORDS.format("quantum_jobs")),
+        admin.get("qpi/api/jobs"), admin.get(f"qpi/api/jobs/{jobs[0]}"),
+        # as the Go client sends it: its whole record, empty where it knows nothing
+        admin.patch(f"{requests}/{one['id']}", json={"seconds": 0, "status": "rejected", "rejection_reason": "no"}),
+        admin.patch(f"{users}/bob", json={"qpu_seconds": 999_999_999}),
+    ]  # fmt: skip
+    seen = set()
+    for answer in answers:
+        assert answer.is_success, answer.text
+        for name, value in numbers(json.loads(answer.text, parse_float=Decimal)):
+            assert name not in WHOLE or type(value) is int, (name, value)
+            seen.add(name)
+    assert seen >= WHOLE
+
+
+def numbers(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every number of an answer, and the field that it is in."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from numbers(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from numbers(inner, name)
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+        yield name, value
+
+
+def test_refusals_name_the_fields_that_were_sent(admin: httpx.Client, ann: httpx.Client) -> None:
+    late, early = "2099-01-02 00:00:00Z", "2099-01-01 00:00:00Z"
+    slots, notices = RECORDS.format("time_slots"), RECORDS.format("notifications")
+    for answer, field in (
+        (ann.post(slots, json={"start_time": late, "end_time": early}), "end_time"),
+        (ann.post(slots, json={"start_time": "noon", "end_time": early}), "start_time"),
+        (ann.post(slots, json={"start_time": early, "end_time": "9999-12-31T23:59:59-23:59"}), "end_time"),
+        (ann.post(slots, json={"start_time": late}), "end_time"),
+        (admin.post(notices, json={"title": "t", "start_time": late, "end_time": early}), "end_time"),
+        (admin.post(notices, json={"title": "t", "description": "x" * 10_001}), "description"),
+        (admin.post(notices, json={"title": "t", "target_users": ["nobody at all"]}), "target_users"),
+        (ann.post(RECORDS.format("qpu_time_requests"), json={"seconds": -1}), "seconds"),
+        (admin.post(RECORDS.format("users"), json={"email": "a b@x", "password": PASSWORD}), "email"),
+        (admin.post(RECORDS.format("users"), json={"username": "ann", "password": PASSWORD}), "username"),
+        (ann.post("qpi/api/jobs", json={"circuits": [], "shots": 1}), "circuits"),
+        (ann.post("qpi/api/jobs", json={"circuits": [FLIP], "shots": "many"}), "shots"),
+        (ann.post("qpi/api/jobs", json={"circuits": [FLIP], "qpu_target": "no such"}), "qpu_target"),
+        (ann.post("qpi/api/tokens", json={"expires_at": "9999-12-31T23:59:59-23:59"}), "expires_at"),
+    ):  # fmt: skip
+        assert 400 <= answer.status_code < 500, answer.text
+        assert list(answer.json()["data"]) == [field], answer.text
+
+
+def test_a_filter_beyond_the_calendar_is_a_refusal(ann: httpx.Client) -> None:
+    for when in ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2099-02-31", "2099-01-01T25:00:00Z"):
+        for sign in ("=", ">", "<", "!=", "~"):
+            answer = ann.get(RECORDS.format("quantum_jobs"), params={"filter": f"created {sign} '{when}'"})
+            assert "filter" in refusal(answer, 400)["data"]
+
+
 # --- the lab itself --------------------------------------------------------------------------------------------------
 
 
@@ -258,10 +360,33 @@ def test_a_driver_is_registered_with_our_own_command(admin: httpx.Client, ann: h
     assert made.status_code == 201, made.text
     assert made.json()["token"] in made.json()["snippets"]["manual_cli"]
     assert made.json()["snippets"]["manual_cli"].startswith(f"qpi-agent start --qpi-addr {server.url}")
+    for kind in KINDS:
+        named = {**wanted, "name": f"driver-{kind}", "kind": kind}
+        command = admin.post("qpi/api/op/drivers/create", json=named).json()["snippets"]["manual_cli"]
+        assert f" --executor {'EXECUTOR' if kind == CUSTOM else kind} " in command
+    for kind in ("qiskit-aer", "Mock", "", "quantify_tuner", "../mock", None):
+        body = refusal(admin.post("qpi/api/op/drivers/create", json={**wanted, "name": "n", "kind": kind}), 400)
+        assert "kind" in body["data"]
+        assert kind is None or all(known in body["message"] for known in KINDS)
+    refusal(admin.post("qpi/api/op/drivers/create", json={**wanted, "name": "n", "events": ["JobDispatch"]}), 400)
     refusal(admin.post("qpi/api/op/drivers/create", json=wanted), 409)
     refusal(admin.post("qpi/api/op/drivers/create", json={**wanted, "name": "go-1", "language": "go"}), 400)
     gone = refusal(server.client(None).post("qpi/api/op/drivers/connect", json={"token": made.json()["token"]}), 410)
     assert "qpi-agent" in gone["message"]
+    said = server.client(None).post("qpi/api/op/drivers/connect", json={}).reason_phrase
+    assert said.startswith("Gone")
+    assert "qpi-agent" in said  # all that QPI's own driver shows
+
+
+def test_a_new_qpu_has_the_qubits_that_were_said(admin: httpx.Client) -> None:
+    made = admin.post("qpi/api/op/qpus/create", json={"name": "fridge", "num_qubits": 5, "executor_type": "presto"})
+    assert made.status_code == 201, made.text
+    assert admin.get("qpi/api/qpus/fridge").json()["num_qubits"] == 5
+    assert (
+        "num_qubits"
+        in refusal(admin.post("qpi/api/op/qpus/create", json={"name": "f2", "num_qubits": -1}), 400)["data"]
+    )
+    admin.delete("qpi/v1/qpus/fridge").raise_for_status()
 
 
 def test_a_driver_that_is_switched_off_stays_out(admin: httpx.Client, ann: httpx.Client) -> None:

@@ -15,6 +15,7 @@ from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import Forbidden, NotFound, QpiError, Rejected
 from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.wire.accounts import AccountChange, GrantIn
+from qpi_jupyter.wire.events import AccountChanged, AccountData
 from qpi_jupyter.wire.frames import Prepared
 from qpi_server.service import Lab
 from qpi_server.store import audit, facts
@@ -34,7 +35,7 @@ async def meet(lab: Lab, *people: str, group: str | None = None) -> None:
     """Let the lab know these people, as members of ``group``."""
 
     def unit(connection: Connection) -> None:
-        at = lab._room.now()
+        at = lab.context.now()
         if group is not None:
             connection.execute(insert(groups), {"name": group, "created_at": at})
         for name in people:
@@ -43,11 +44,11 @@ async def meet(lab: Lab, *people: str, group: str | None = None) -> None:
             if group is not None:
                 connection.execute(insert(memberships), {"person": name, "group": group, "source": "lab"})
 
-    await lab._room.store.write(unit)
+    await lab.context.db.store.write(unit)
 
 
 async def rows(lab: Lab, query: Any) -> list[Any]:
-    return await lab._room.store.read(lambda connection: list(connection.execute(query)))
+    return await lab.context.db.read(lambda connection: list(connection.execute(query)))
 
 
 def test_without_an_allowance_nobodys_time_is_limited(tmp_path: Path) -> None:
@@ -59,9 +60,9 @@ def test_without_an_allowance_nobodys_time_is_limited(tmp_path: Path) -> None:
             await lab.jobs.submit(ANN, bell())
             waiting = await lab.accounts.get(ANN, "ann")
             assert (waiting.balance_s, waiting.held_s, waiting.used_s) == (-100.0, 100.0, 0.0)
-            await driver.deliver(await driver.claim(), busy_s=70.0)
+            await driver.deliver(await driver.claim(), busy_s=4.0)
             done = await lab.accounts.get(ANN, "ann")
-            assert (done.balance_s, done.held_s, done.used_s, done.limited) == (-70.0, 0.0, 70.0, False)
+            assert (done.balance_s, done.held_s, done.used_s, done.limited) == (-4.0, 0.0, 4.0, False)
 
     asyncio.run(dialogue())
 
@@ -77,7 +78,7 @@ def test_an_allowance_is_granted_once_whoever_comes_first(tmp_path: Path) -> Non
             await asyncio.gather(*work)
             assert len(await rows(lab, select(ledger).where(ledger.c.kind == "grant"))) == 1
             [told] = [e for e in (await lab.events.page(ANN)).events if e.kind == "balance.changed"]
-            assert told.data["amount_s"] == 60.0
+            assert told.data.amount_s == 60.0
 
     async def again() -> None:
         async with open_lab(tmp_path, **settings) as lab:
@@ -93,11 +94,11 @@ def test_an_allowance_that_comes_later_reaches_accounts_that_are_there(tmp_path:
         async with small_lab(tmp_path) as (lab, driver):
             await driver.connect()
             await lab.jobs.submit(ANN, bell())
-            await driver.deliver(await driver.claim(), busy_s=20.0)
+            await driver.deliver(await driver.claim(), busy_s=4.0)
 
     async def after() -> None:
         async with open_lab(tmp_path, default_allowance_s=60.0) as lab:
-            assert (await lab.accounts.get(ANN, "ann")).available_s == 40.0
+            assert (await lab.accounts.get(ANN, "ann")).available_s == 56.0
 
     asyncio.run(before())
     asyncio.run(after())
@@ -166,9 +167,9 @@ def test_a_repeat_is_not_refused_for_lack_of_time(tmp_path: Path) -> None:
             assert await driver.report(given, "interrupted")
             again = await driver.claim()
             assert again.attempt == 2
-            await driver.deliver(again, busy_s=12.0)
+            await driver.deliver(again, busy_s=4.0)
             assert (await lab.jobs.get(ANN, job.id)).status == "completed"
-            assert (await lab.accounts.get(ANN, "ann")).balance_s == -10.0
+            assert (await lab.accounts.get(ANN, "ann")).balance_s == -2.0
             with pytest.raises(Forbidden):
                 await lab.jobs.submit(ANN, bell())
 
@@ -215,15 +216,15 @@ def test_a_jobs_events_tell_what_it_cost_and_who_had_it(tmp_path: Path) -> None:
             await driver.deliver(await driver.claim(), busy_s=1.5)
             events = (await lab.events.of_job(ANN, job.id)).events
             told = [
-                (e.data["attempt"], e.data.get("driver"), [(x["kind"], x["amount_s"]) for x in e.data["ledger"]])
+                (e.data.attempt, e.data.driver or None, [(x.kind, x.amount_s) for x in e.data.ledger])
                 for e in events
-                if "ledger" in e.data
+                if e.data.ledger
             ]
             first, *_, last = told
             assert first == (0, None, [("hold", -2.0)])
             assert [lines for _, _, lines in told[1:]] == [[("refund", 2.0), ("hold", -2.0)], [("settle", 0.5)]]
             assert (last[0], last[1]) == (2, driver.principal.name)
-            assert all(x["account"] == "ann" for e in events for x in e.data.get("ledger", []))
+            assert all(x.account == "ann" for e in events for x in e.data.ledger or [])
 
     asyncio.run(dialogue())
 
@@ -244,7 +245,7 @@ def test_grants_are_managers_and_leave_their_trace(tmp_path: Path) -> None:
                 (-10.0, "boss", ""),
                 (30.0, "boss", "thesis"),
             ]
-            log = await lab._room.store.read(lambda c: audit.page(c, before=None, limit=10))
+            log = await lab.context.db.read(lambda c: audit.page(c, before=None, limit=10))
             deeds = [(line.action, line.subject) for line in reversed(log) if line.action.startswith("account.")]
             assert deeds == [
                 ("account.grant", "account:ann"),
@@ -255,10 +256,25 @@ def test_grants_are_managers_and_leave_their_trace(tmp_path: Path) -> None:
             ]
             for who, accounts in ((ANN, ["ann", "ann", "ann", "group:qed"]), (BOB, ["group:qed"])):
                 events = (await lab.events.page(who)).events
-                told = [e.data["account"] for e in events if e.kind == "balance.changed"]
+                told = [e.data.account for e in events if e.kind == "balance.changed"]
                 assert told == accounts
             assert [a.name for a in (await lab.accounts.list(BOSS, limit=1)).accounts] == ["ann"]
             assert [a.name for a in (await lab.accounts.list(BOSS, after="ann")).accounts] == ["group:qed"]
+
+    asyncio.run(dialogue())
+
+
+def test_whose_account_is_limited_is_told(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, _):
+            await meet(lab, "ann", "bob", group="qed")
+            await lab.accounts.change(BOSS, "ann", AccountChange(limited=True))
+            await lab.accounts.change(BOSS, "group:qed", AccountChange(limited=None))
+            mine = AccountData(account="ann", limited=True, by="boss")
+            common = AccountData(account="group:qed", limited=None, by="boss")
+            for who, told in ((ANN, [mine, common]), (BOB, [common])):
+                events = (await lab.events.page(who)).events
+                assert [event.data for event in events if isinstance(event, AccountChanged)] == told
 
     asyncio.run(dialogue())
 
@@ -343,7 +359,7 @@ def test_the_balance_is_the_sum_of_the_lines(tmp_path: Path) -> None:
             await driver.connect()
             await lab.jobs.submit(ANN, bell())
             await driver.deliver(await driver.claim(), busy_s=3.0)
-            total = await lab._room.store.read(lambda c: facts.balance(c, "ann"))
+            total = await lab.context.db.read(lambda c: facts.balance(c, "ann"))
             assert (await lab.accounts.get(ANN, "ann")).balance_s == pytest.approx(total)
 
     asyncio.run(dialogue())

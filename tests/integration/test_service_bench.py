@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from qpi_jupyter.core.errors import Conflict, NotFound, Rejected, Unauthorized
+from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bench import SimulatorIn
-from qpi_jupyter.wire.bookings import BookingIn
+from qpi_jupyter.wire.bookings import BookingIn, SessionIn
+from qpi_jupyter.wire.events import DriverChanged
 from qpi_jupyter.wire.rest import DriverIn, QpuChange, QpuIn
 from qpi_server.service import EmbeddedDriver, Lab
-from tests.faults.lab import ADMIN, ANN, FrozenClock, bell, driver_of, open_lab, small_lab
+from tests.faults.lab import ADMIN, ANN, FrozenClock, bell, driver_of, open_lab, settled, small_lab, turn
+from tests.support.watch import watch
 
+SOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 PINNED = {"address": "https://lab:8888/", "ca_fingerprint": "ab:cd"}
 
 
@@ -22,7 +30,7 @@ class Keeper:
 
     def __init__(self, lab: Lab) -> None:
         self.kept: dict[str, EmbeddedDriver] = {}
-        lab.embedded.keeper = self
+        lab.embedded.run_by(self)
 
     async def check(self, driver: EmbeddedDriver) -> None:
         if "qubitz" in driver.options:
@@ -36,6 +44,19 @@ class Keeper:
 
     async def remove(self, name: str) -> None:
         self.kept.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done to drivers ends their tokens, and says so."""
+    begin = Lab.open
+
+    async def watched(*given: Any, **settings: Any) -> Lab:
+        lab = await begin(*given, **settings)
+        await watch(lab)
+        return lab
+
+    monkeypatch.setattr(Lab, "open", watched)
 
 
 async def deeds(lab: Lab) -> list[str]:
@@ -61,17 +82,19 @@ def test_drivers_are_listed_with_what_they_said(tmp_path: Path) -> None:
 def test_a_new_token_ends_the_old_one_and_its_link(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, _):
-            first = await lab.people.register_driver(ADMIN, DriverIn(name="d2", qpu="q1"), **PINNED)
+            first = await lab.registration.register(ADMIN, DriverIn(name="d2", qpu="q1"), **PINNED)
             old = await driver_of(lab, "q1", "d3")
             await old.connect()
             renewed = await lab.bench.renew(ADMIN, "d3", **PINNED)
             assert old.closed == ["Its token was renewed."]
-            assert (await lab.people.authenticate(renewed.token)).name == old.principal.name
+            assert (await lab.authenticator.authenticate(renewed.token)).name == old.principal.name
             again = await lab.bench.renew(ADMIN, "d2", **PINNED)
             with pytest.raises(Unauthorized):
-                await lab.people.authenticate(first.token)
+                await lab.authenticator.authenticate(first.token)
             assert again.id == first.id
             assert f"--token {again.token} --ca-fingerprint ab:cd" in again.command
+            assert [" --executor mock " in made.command for made in (first, again)] == [True, False]
+            assert " --executor fake " in again.command  # as a driver of the QPU has said
             assert f"Environment=QPI_ACCESS_TOKEN={again.token}" in again.unit
             assert again.token not in again.unit.split("ExecStart=")[1]
             assert (await deeds(lab))[-1] == "driver.renewed"
@@ -93,6 +116,28 @@ def test_a_revoked_driver_is_out_and_its_name_is_free(tmp_path: Path) -> None:
             await back.connect()
             assert back.principal.name == driver.principal.name  # its attempts of before are its own still
             assert (await deeds(lab))[-2:] == ["driver.revoked", "driver.registered"]
+
+    asyncio.run(dialogue())
+
+
+def test_a_driver_is_drained_while_it_is_there(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            with pytest.raises(Conflict) as offline:
+                await lab.drivers.drain(ADMIN, "d1")
+            assert offline.value.code == "driver_offline"
+            with pytest.raises(NotFound):
+                await lab.drivers.drain(ADMIN, "nobody")
+            await driver.connect()
+            drained = await lab.drivers.drain(ADMIN, "d1")
+            await driver.drains.wait()
+            assert (drained.name, drained.online) == ("d1", True)
+            assert (await deeds(lab)).count("driver.drained") == 1
+            said = [e.data for e in (await lab.events.page(ADMIN)).events if isinstance(e, DriverChanged)]
+            assert [(data.action, data.by) for data in said] == [
+                ("registered", "root"), ("linked", ""), ("drained", "root"),
+            ]  # fmt: skip
+            assert not [e for e in (await lab.events.page(ANN)).events if isinstance(e, DriverChanged)]
 
     asyncio.run(dialogue())
 
@@ -137,6 +182,29 @@ def test_a_booked_qpu_is_not_deleted(tmp_path: Path) -> None:
     asyncio.run(dialogue())
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda lab: lab.qpu_sessions.open(ANN, SessionIn(qpu="q1", budget_s=100.0)),
+        lambda lab: lab.bookings.create(ANN, BookingIn(qpu="q1", start_at=SOON, end_at=SOON + timedelta(hours=1))),
+        lambda lab: lab.registration.register(ADMIN, DriverIn(name="d2", qpu="q1"), address="http://lab"),
+    ],
+    ids=["session", "booking", "driver"],
+)
+def test_what_is_asked_of_a_qpu_while_it_is_deleted_finds_none(
+    tmp_path: Path, ask: Callable[[Lab], Coroutine[Any, Any, Any]]
+) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path, clock=FrozenClock()) as (lab, driver):
+            await driver.connect()
+            gone, late = asyncio.create_task(lab.bench.delete_qpu(ADMIN, "q1")), asyncio.create_task(ask(lab))
+            assert (await gone).qpus == []
+            with pytest.raises(NotFound, match="no QPU called 'q1'"):
+                await late
+
+    asyncio.run(dialogue())
+
+
 def test_a_deleted_qpu_comes_back_with_its_history(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, driver):
@@ -150,6 +218,59 @@ def test_a_deleted_qpu_comes_back_with_its_history(tmp_path: Path) -> None:
                 await lab.qpus.create(ADMIN, QpuIn(name="q1"))
         async with open_lab(tmp_path) as lab:
             assert [qpu.name for qpu in (await lab.qpus.list(ADMIN)).qpus] == ["q1"]
+
+    asyncio.run(dialogue())
+
+
+@pytest.mark.parametrize("way", ["token", "switch", "renew", "revoke"])
+def test_a_driver_that_was_sent_away_and_does_not_hang_up_is_not_heard(tmp_path: Path, way: str) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            await lab.jobs.submit(ANN, bell())
+            said = {"epoch": driver.epoch}
+            if way == "token":
+                (token,) = (await lab.tokens.list(ADMIN, owner=driver.principal.name)).tokens
+                await lab.tokens.revoke(ADMIN, token.id)
+            elif way == "switch":
+                await lab.drivers.switch(ADMIN, "d1", enabled=False)
+            elif way == "renew":
+                await lab.bench.renew(ADMIN, "d1", **PINNED)
+            else:
+                await lab.bench.revoke(ADMIN, "d1")
+            with pytest.raises(Conflict, match="not the driver's current one"):
+                await driver.link.handlers[frames.CLAIM](msgspec.Raw(msgspec.json.encode(said)))
+            assert (await lab.qpus.get(ANN, "q1")).status == "offline"
+
+    asyncio.run(dialogue())
+
+
+def test_a_revoked_driver_is_sent_away_also_where_nobody_waits_for_the_answer(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            revoke = asyncio.create_task(lab.bench.revoke(ADMIN, "d1"))
+            await turn(2)
+            revoke.cancel()
+            await settled(lab)
+            assert driver.closed == ["It was revoked."]
+            assert lab.links.all() == []
+
+    asyncio.run(dialogue())
+
+
+def test_the_lab_knows_its_qpus_also_where_nobody_waits_for_the_answer(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, _):
+            for work, names in (
+                (lab.qpus.create(ADMIN, QpuIn(name="q2")), ["q1", "q2"]),
+                (lab.bench.delete_qpu(ADMIN, "q1"), ["q2"]),
+            ):
+                task = asyncio.create_task(work)
+                await turn(2)
+                task.cancel()
+                await settled(lab)
+                assert lab.context.qpus.names == names
 
     asyncio.run(dialogue())
 

@@ -11,6 +11,7 @@ import pytest
 
 from qpi_jupyter.core.access import Principal
 from qpi_jupyter.core.errors import BookingConflict, Conflict, NotFound, Rejected
+from qpi_jupyter.core.quotas import Quotas
 from qpi_jupyter.wire.bookings import (
     BookingChange,
     BookingIn,
@@ -22,6 +23,9 @@ from qpi_jupyter.wire.people import GroupIn
 from qpi_server.service import Lab
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock
 from tests.support.bookings import BOSS, HOUR, at, fails, made, play, refusal, span
+
+_USUAL = Quotas().booking_rule
+USUAL = BookingRule(longest_s=_USUAL.longest_s, horizon_s=_USUAL.horizon_s, max_ahead=_USUAL.max_ahead)
 
 
 def test_a_series_is_booked_all_or_nothing_and_names_the_first_clash(tmp_path: Path) -> None:
@@ -43,7 +47,7 @@ def test_a_series_is_booked_all_or_nothing_and_names_the_first_clash(tmp_path: P
 def test_a_series_without_an_end_is_cut_at_the_horizon_and_says_so(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
         rule = BookingRule(horizon_s=10 * 24 * HOUR)
-        await lab.bookings.set_rule(BOSS, BookingRuleIn(rule=rule))
+        await lab.booking_rules.set(BOSS, BookingRuleIn(rule=rule))
         done = await lab.bookings.create(ANN, span(9, 10, rrule="FREQ=DAILY"))
         assert (len(done.bookings), done.cut_at) == (10, at(240))
         far = lab.bookings.create(ANN, span(11, 12, rrule="FREQ=DAILY;COUNT=12"))
@@ -90,7 +94,8 @@ def test_nine_o_clock_stays_nine_o_clock_over_daylight_saving(tmp_path: Path) ->
             hours.append([f"{b.start_at:%d %H}-{b.end_at:%H}" for b in done.bookings])
         return hours
 
-    assert play(tmp_path, dialogue) == [["30 08-16", "31 07-15"], ["26 07-15", "27 08-16"]]
+    found = play(tmp_path, dialogue, quotas=Quotas(max_booking_ahead_s=None))
+    assert found == [["30 08-16", "31 07-15"], ["26 07-15", "27 08-16"]]
 
 
 # --- rules
@@ -113,7 +118,7 @@ def test_a_rule_binds_people_and_not_managers(
     tmp_path: Path, rule: BookingRule, request_: BookingIn, code: str, field: str
 ) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.bookings.set_rule(BOSS, BookingRuleIn(rule=rule))
+        await lab.booking_rules.set(BOSS, BookingRuleIn(rule=rule))
         await fails(lab.bookings.create(ANN, request_), Rejected, code, field)
         await made(lab, BOSS, request_)
 
@@ -122,7 +127,7 @@ def test_a_rule_binds_people_and_not_managers(
 
 def test_max_ahead_counts_what_is_not_over_on_one_qpu(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, clock: FrozenClock) -> None:
-        await lab.bookings.set_rule(BOSS, BookingRuleIn(rule=BookingRule(max_ahead=2), qpu="q1"))
+        await lab.booking_rules.set(BOSS, BookingRuleIn(rule=BookingRule(max_ahead=2), qpu="q1"))
         first = await made(lab, ANN, span(1, 2))
         await made(lab, ANN, span(2, 3))
         await fails(lab.bookings.create(ANN, span(3, 4)), Rejected, "too_many_ahead", "start_at")
@@ -142,25 +147,25 @@ def test_the_most_specific_rule_counts_alone(tmp_path: Path) -> None:
 
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
         async def rule(hours: float, **scope: str) -> None:
-            await lab.bookings.set_rule(BOSS, BookingRuleIn(rule=BookingRule(longest_s=hours * HOUR), **scope))
+            await lab.booking_rules.set(BOSS, BookingRuleIn(rule=BookingRule(longest_s=hours * HOUR), **scope))
 
         missing = BookingRuleIn(rule=BookingRule(), group="chem")
-        await fails(lab.bookings.set_rule(BOSS, missing), NotFound, "unknown_group", "group")
-        await lab.people.create_group(ADMIN, GroupIn(name="chem"))
+        await fails(lab.booking_rules.set(BOSS, missing), NotFound, "unknown_group", "group")
+        await lab.groups.create(ADMIN, GroupIn(name="chem"))
         await rule(1)
         await rule(2, qpu="q1")
         await rule(3, group="chem")
         await rule(4, qpu="q1", group="chem")
-        limits = (await lab.bookings.rules(chemists)).mine
+        limits = (await lab.booking_rules.list(chemists)).mine
         assert {qpu: limit.longest_s for qpu, limit in limits.items()} == {"q1": 4 * HOUR, "q2": 3 * HOUR}
-        limits = (await lab.bookings.rules(BOB)).mine
+        limits = (await lab.booking_rules.list(BOB)).mine
         assert {qpu: limit.longest_s for qpu, limit in limits.items()} == {"q1": 2 * HOUR, "q2": HOUR}
         await rule(5, qpu="q1")  # in place of the old one
-        found = (await lab.bookings.rules(BOB)).rules
+        found = (await lab.booking_rules.list(BOB)).rules
         assert [r.rule.longest_s for r in found if r.qpu == "q1" and r.group is None] == [5 * HOUR]
         assert len(found) == 4
-        await lab.bookings.delete_rule(BOSS, next(r.id for r in found if r.qpu is None and r.group is None))
-        assert (await lab.bookings.rules(BOB)).mine["q2"] == BookingRule()
+        await lab.booking_rules.delete(BOSS, next(r.id for r in found if r.qpu is None and r.group is None))
+        assert (await lab.booking_rules.list(BOB)).mine["q2"] == USUAL
 
     play(tmp_path, dialogue)
 
@@ -175,7 +180,7 @@ def test_the_most_specific_rule_counts_alone(tmp_path: Path) -> None:
 )
 def test_a_rule_that_makes_no_sense_is_refused(tmp_path: Path, rule: BookingRule, code: str) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        assert (await refusal(lab.bookings.set_rule(BOSS, BookingRuleIn(rule=rule)))).code == code
+        assert (await refusal(lab.booking_rules.set(BOSS, BookingRuleIn(rule=rule)))).code == code
 
     play(tmp_path, dialogue)
 

@@ -109,7 +109,7 @@ def test_every_attempt_is_held_once_and_settled_or_refunded_once(tmp_path: Path)
             third = await driver.claim()
             await driver.deliver(third, busy_s=1.5)
             await driver.deliver(third, busy_s=1.5)
-            entries = await lab._room.store.read(lambda c: facts.entries(c, job.id))
+            entries = await lab.context.db.read(lambda c: facts.entries(c, job.id))
             kinds = [(entry.attempt, entry.kind) for entry in entries]
             assert kinds == [
                 (1, EntryKind.HOLD),
@@ -119,7 +119,7 @@ def test_every_attempt_is_held_once_and_settled_or_refunded_once(tmp_path: Path)
                 (3, EntryKind.HOLD),
                 (3, EntryKind.SETTLE),
             ]
-            assert await lab._room.store.read(lambda c: facts.balance(c, "ann")) == -1.5
+            assert await lab.context.db.read(lambda c: facts.balance(c, "ann")) == -1.5
 
     asyncio.run(dialogue())
 

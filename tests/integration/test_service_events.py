@@ -9,7 +9,11 @@ import pytest
 from prometheus_client import generate_latest
 
 from qpi_jupyter.core.errors import NotFound, Rejected
-from tests.faults.lab import ADMIN, ANN, BOB, bell, small_lab, turn
+from qpi_jupyter.wire.events import JobSubmitted, QpuChanged, QpuData
+from qpi_server.service.base import Tx, Written
+from qpi_server.service.lifecycle import event_models
+from qpi_server.store import facts
+from tests.faults.lab import ADMIN, ANN, BOB, bell, settled, small_lab, turn
 
 
 def test_each_reader_sees_a_chain_of_its_own(tmp_path: Path) -> None:
@@ -23,7 +27,7 @@ def test_each_reader_sees_a_chain_of_its_own(tmp_path: Path) -> None:
             assert [event.seq for event in everything] == list(range(1, len(everything) + 1))
             for person in (ANN, BOB, ADMIN):
                 whole = await lab.events.page(person)
-                owners = {event.data.get("owner") for event in whole.events}
+                owners = {getattr(event.data, "owner", None) for event in whole.events}
                 assert person is ADMIN or owners <= {person.name, None}
                 chain, cursor, previous = [], 0, 0
                 while True:
@@ -90,10 +94,80 @@ def test_a_subscription_brings_what_happens_from_now_on(tmp_path: Path) -> None:
             await driver.connect()
             stream = lab.events.subscribe(ANN)
             first = asyncio.create_task(anext(stream))
-            await asyncio.sleep(0.05)
+            await settled(lab)
             job, _ = await lab.jobs.submit(ANN, bell())
             assert (await first).job_id == job.id
             await stream.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(dialogue())
+
+
+def test_who_follows_without_a_gap_costs_no_look_at_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def news(tx: Tx) -> None:
+        tx.event(QpuChanged(at=tx.at, qpu="q1", data=QpuData(status="online")))
+
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, _):
+            cursor = (await lab.events.newest()).cursor
+            streams = [lab.events.subscribe(person, after=cursor) for person in (ANN, BOB, ADMIN)]
+            await lab.context.db.write(news)
+            first = [await anext(stream) for stream in streams]
+            reads: list[object] = []
+            for name in ("events_after", "newest_event"):
+                monkeypatch.setattr(facts, name, lambda *asked, **_: reads.append(asked))
+            for n in range(2, 52):
+                waiting = [asyncio.create_task(anext(stream)) for stream in streams]
+                await turn()
+                await lab.context.db.write(news)
+                heard = await asyncio.gather(*waiting)
+                assert [event.seq for event in heard] == [cursor + n] * 3
+                assert [event.prev for event in heard] == [event.seq for event in first]
+                first = heard
+            assert reads == []
+            monkeypatch.undo()
+
+    asyncio.run(dialogue())
+
+
+def test_what_is_told_is_what_is_on_disk_also_where_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    told: list[Written] = []
+
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            lab.context.commits.on(Written, told.append)
+            begun = (await lab.events.newest()).cursor
+            await driver.connect()
+            asked = asyncio.create_task(lab.jobs.submit(ANN, bell()))
+
+            def cut(written: Written) -> None:
+                """Whoever waits for the submit goes away between its commit and its answer."""
+                if isinstance(written.event, JobSubmitted):
+                    asked.cancel()
+
+            lab.context.commits.on(Written, cut)
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            await driver.run()
+
+            def refused(tx: Tx) -> None:
+                tx.event(QpuChanged(at=tx.at, qpu="q1", data=QpuData(status="disabled")))
+                raise Rejected("No.")
+
+            with pytest.raises(Rejected):
+                await lab.context.db.write(refused)
+            await settled(lab)
+            figures = lab.metrics
+            assert figures.get_sample_value("qpi_jobs_submitted_total", {"qpu": "q1"}) == 1
+            assert figures.get_sample_value("qpi_jobs_queued", {"qpu": "q1"}) == 0
+            rows, *_ = await lab.context.db.read(lambda c: facts.events_after(c, begun, 100, reader=None))
+            stored = event_models(rows, 0)
+            assert [(w.owner, w.event.seq, w.event.kind, w.event.data) for w in told] == [
+                (row.owner, row.seq, row.kind, event.data) for row, event in zip(rows, stored, strict=True)
+            ]
+            kinds = [row.kind for row in rows]
+            assert [kinds.count(kind) for kind in ("job.submitted", "job.changed", "qpu.changed")] == [1, 3, 1]
 
     asyncio.run(dialogue())
 
@@ -105,7 +179,7 @@ def test_the_events_of_a_job_are_its_owners(tmp_path: Path) -> None:
             job, _ = await lab.jobs.submit(ANN, bell())
             await driver.run()
             events = (await lab.events.of_job(ANN, job.id)).events
-            phases = [event.data["phase"] for event in events]
+            phases = [event.data.phase for event in events]
             assert phases == ["queued", "assigned", "running", "completed"]
             with pytest.raises(NotFound):
                 await lab.events.of_job(BOB, job.id)

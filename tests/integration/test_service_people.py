@@ -12,13 +12,19 @@ import pytest
 
 from qpi_jupyter.core.access import Permission, Principal, Role, allows
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rejected, Unauthorized
+from qpi_jupyter.wire.events import GroupChanged
 from qpi_jupyter.wire.people import GroupChange, GroupIn, SignIn, UserChange, UserIn
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
+from qpi_server.service.base import Tx
+from qpi_server.service.people import add_token
+from qpi_server.store import people, tokens
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, bell, open_lab, small_lab
+from tests.support.watch import watch
 
 MANAGER = Principal(name="max", roles=frozenset({Role.MANAGER}))
 PASSWORD = "correct horse battery"
+ANNS: dict[str, Any] = {"by": "ann", "name": "", "owner": "ann", "roles": [Role.USER]}
 
 
 def in_lab(folder: Path, dialogue: Callable[[Lab, FrozenClock], Awaitable[Any]], **settings: Any) -> Any:
@@ -27,8 +33,9 @@ def in_lab(folder: Path, dialogue: Callable[[Lab, FrozenClock], Awaitable[Any]],
     async def run() -> Any:
         clock = FrozenClock()
         async with open_lab(folder, clock=clock, **settings) as lab:
+            await watch(lab)
             for person in (ADMIN, MANAGER, ANN, BOB):
-                await lab.people.seen(person)
+                await lab.authenticator.admit(person)
             return await dialogue(lab, clock)
 
     return asyncio.run(run())
@@ -40,15 +47,47 @@ async def refused(work: Awaitable[Any], kind: type[QpiError], code: str) -> None
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    "forgets",
+    [
+        lambda tx: tokens.revoke_all(tx.connection, "ann", tx.at),
+        lambda tx: tokens.end_sign_ins(tx.connection, "ann"),
+        lambda tx: people.change(tx.connection, "ann", suspended_at=tx.at),
+        lambda tx: people.change(tx.connection, "ann", roles=["manager"]),
+        lambda tx: people.set_members(tx.connection, "qed", ["bob"]),
+        lambda tx: people.delete_group(tx.connection, "qed"),
+    ],
+)  # fmt: skip
+def test_a_use_case_that_changes_somebody_and_does_not_tell_them_fails_here(
+    tmp_path: Path, forgets: Callable[[Tx], None]
+) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.groups.create(MANAGER, GroupIn(name="qed", members=["ann"]))
+        await lab.context.db.write(lambda tx: [add_token(tx, "x", session=True, **ANNS), add_token(tx, "y", **ANNS)])
+        with pytest.raises(AssertionError, match=r"not told: .*ann"):
+            await lab.context.db.write(forgets)
+
+    in_lab(tmp_path, dialogue)
+
+
 def test_who_comes_in_through_jupyter_is_known_from_then_on(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        me = await lab.people.me(ANN)
+        me = await lab.users.me(ANN)
         assert (me.user.name, me.user.roles, me.user.source) == ("ann", ["user"], "jupyter")
         assert "jobs:submit" in me.permissions
         assert "people:manage" not in me.permissions
-        listed = await lab.people.users(MANAGER)
+        listed = await lab.users.list(MANAGER)
         assert [user.name for user in listed.users] == ["ann", "bob", "max", "root"]
-        await refused(lab.people.seen(replace(ANN, name="group:qed")), Forbidden, "bad_name")
+        await refused(lab.authenticator.admit(replace(ANN, name="group:qed")), Forbidden, "bad_name")
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_the_requests_of_somebody_new_may_come_together(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        eve = replace(ANN, name="eve", groups=frozenset({"course"}))
+        assert await asyncio.gather(*(lab.authenticator.admit(eve, source="hub") for _ in range(5))) == [eve] * 5
+        assert (await lab.events.page(eve)).events == []
 
     in_lab(tmp_path, dialogue)
 
@@ -62,44 +101,44 @@ def test_a_request_of_somebody_known_writes_at_most_once_a_minute(tmp_path: Path
 
         before = written()
         for _ in range(100):
-            await lab.people.seen(ANN)
+            await lab.authenticator.admit(ANN)
         assert written() == before
-        seen = (await lab.people.user(ANN, "ann")).seen_at
+        seen = (await lab.users.get(ANN, "ann")).seen_at
         clock.advance(61)
         for _ in range(100):
-            await lab.people.seen(ANN)
-        await lab.people.create_group(MANAGER, GroupIn(name="behind"))  # the note is on disk before it
+            await lab.authenticator.admit(ANN)
+        await lab.groups.create(MANAGER, GroupIn(name="behind"))  # the note is on disk before it
         assert written() == before + 2
-        assert (await lab.people.user(ANN, "ann")).seen_at == clock.now() != seen
+        assert (await lab.users.get(ANN, "ann")).seen_at == clock.now() != seen
 
     in_lab(tmp_path, dialogue)
 
 
 def test_roles_given_here_add_to_those_of_where_one_comes_from(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.people.change_user(ADMIN, "ann", UserChange(roles=["manager"]))
-        ann = await lab.people.seen(ANN)
+        await lab.users.change(ADMIN, "ann", UserChange(roles=["manager"]))
+        ann = await lab.authenticator.admit(ANN)
         assert ann.roles == {Role.USER, Role.MANAGER}
         assert allows(ann, Permission.NOTICES_WRITE)
-        await lab.people.change_user(ADMIN, "ann", UserChange(roles=[]))
-        assert (await lab.people.seen(ANN)).roles == {Role.USER}
+        await lab.users.change(ADMIN, "ann", UserChange(roles=[]))
+        assert (await lab.authenticator.admit(ANN)).roles == {Role.USER}
         # what Jupyter or the Hub says of somebody counts from their next request
-        assert (await lab.people.seen(replace(ANN, roles=frozenset({Role.ADMIN})))).roles == {Role.ADMIN}
-        assert (await lab.people.seen(ANN)).roles == {Role.USER}
+        assert (await lab.authenticator.admit(replace(ANN, roles=frozenset({Role.ADMIN})))).roles == {Role.ADMIN}
+        assert (await lab.authenticator.admit(ANN)).roles == {Role.USER}
 
     in_lab(tmp_path, dialogue)
 
 
 def test_groups_of_the_hub_come_and_go_with_it_and_the_labs_stay(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.people.create_group(MANAGER, GroupIn(name="qed", members=["ann"]))
+        await lab.groups.create(MANAGER, GroupIn(name="qed", members=["ann"]))
         hub = replace(ANN, groups=frozenset({"course", "qed"}))
-        assert (await lab.people.seen(hub, source="hub")).groups == {"course", "qed"}
-        assert (await lab.people.seen(ANN, source="hub")).groups == {"qed"}
-        assert (await lab.people.seen(hub, source="hub")).groups == {"course", "qed"}
-        await lab.people.change_user(MANAGER, "ann", UserChange(groups=[]))
-        assert (await lab.people.user(BOB, "ann")).groups == ["course"]
-        groups = {group.name: group.members for group in (await lab.people.groups(BOB)).groups}
+        assert (await lab.authenticator.admit(hub, source="hub")).groups == {"course", "qed"}
+        assert (await lab.authenticator.admit(ANN, source="hub")).groups == {"qed"}
+        assert (await lab.authenticator.admit(hub, source="hub")).groups == {"course", "qed"}
+        await lab.users.change(MANAGER, "ann", UserChange(groups=[]))
+        assert (await lab.users.get(BOB, "ann")).groups == ["course"]
+        groups = {group.name: group.members for group in (await lab.groups.list(BOB)).groups}
         assert groups == {"course": ["ann"], "qed": []}
 
     in_lab(tmp_path, dialogue)
@@ -107,37 +146,54 @@ def test_groups_of_the_hub_come_and_go_with_it_and_the_labs_stay(tmp_path: Path)
 
 def test_groups_are_made_changed_and_taken_away(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        made = await lab.people.create_group(MANAGER, GroupIn(name="qed", members=["bob", "ann"]))
+        made = await lab.groups.create(MANAGER, GroupIn(name="qed", members=["bob", "ann"]))
         assert made.members == ["ann", "bob"]
-        assert (await lab.people.seen(ANN)).groups == {"qed"}
-        await refused(lab.people.create_group(MANAGER, GroupIn(name="qed")), Conflict, "name_taken")
+        assert (await lab.authenticator.admit(ANN)).groups == {"qed"}
+        await refused(lab.groups.create(MANAGER, GroupIn(name="qed")), Conflict, "name_taken")
         unknown = GroupChange(members=["nobody"])
-        await refused(lab.people.change_group(MANAGER, "qed", unknown), Rejected, "unknown_user")
-        await refused(lab.people.change_group(MANAGER, "none", GroupChange()), NotFound, "unknown_group")
-        changed = await lab.people.change_group(MANAGER, "qed", GroupChange(description="Optics", members=["bob"]))
+        await refused(lab.groups.change(MANAGER, "qed", unknown), Rejected, "unknown_user")
+        await refused(lab.groups.change(MANAGER, "none", GroupChange()), NotFound, "unknown_group")
+        changed = await lab.groups.change(MANAGER, "qed", GroupChange(description="Optics", members=["bob"]))
         assert (changed.description, changed.members) == ("Optics", ["bob"])
-        assert (await lab.people.seen(ANN)).groups == frozenset()
+        assert (await lab.authenticator.admit(ANN)).groups == frozenset()
         events = (await lab.events.page(ANN)).events
         assert [event.kind for event in events] == ["person.changed", "person.changed"]
-        await lab.people.delete_group(MANAGER, "qed")
-        assert (await lab.people.seen(BOB)).groups == frozenset()
-        await refused(lab.people.delete_group(MANAGER, "qed"), NotFound, "unknown_group")
+        await lab.groups.delete(MANAGER, "qed")
+        assert (await lab.authenticator.admit(BOB)).groups == frozenset()
+        await refused(lab.groups.delete(MANAGER, "qed"), NotFound, "unknown_group")
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_managers_hear_of_groups_however_they_change(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        await lab.groups.create(MANAGER, GroupIn(name="qed"))
+        await lab.users.change(MANAGER, "ann", UserChange(groups=["qed"]))
+        await lab.authenticator.admit(replace(BOB, groups=frozenset({"qed", "hub"})), source="hub")
+        await lab.groups.delete(MANAGER, "qed")
+        told = [event.data for event in (await lab.events.page(MANAGER)).events if isinstance(event, GroupChanged)]
+        assert [(data.name, data.action, data.by) for data in told] == [
+            ("qed", "created", "max"), ("qed", "changed", "max"), ("hub", "created", "bob"), ("hub", "changed", "bob"),
+            ("qed", "changed", "bob"), ("qed", "deleted", "max"),
+        ]  # fmt: skip
+        assert all(event.kind == "person.changed" for event in (await lab.events.page(ANN)).events)
 
     in_lab(tmp_path, dialogue)
 
 
 def test_everybody_sees_names_and_groups_and_managers_the_rest(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.people.change_user(ANN, "ann", UserChange(display_name=" Ann ", email="ann@example.org"))
-        seen = await lab.people.user(BOB, "ann")
+        await lab.users.change(ANN, "ann", UserChange(display_name=" Ann "))
+        await lab.users.change(MANAGER, "ann", UserChange(email="ann@example.org"))
+        seen = await lab.users.get(BOB, "ann")
         assert (seen.display_name, seen.email, seen.roles, seen.source, seen.seen_at) == ("Ann", "", [], "", None)
-        assert (await lab.people.user(MANAGER, "ann")).email == "ann@example.org"
-        assert (await lab.people.user(ANN, "ann")).email == "ann@example.org"
-        first = await lab.people.users(BOB, limit=3)
-        rest = await lab.people.users(BOB, limit=3, after=first.next)
+        assert (await lab.users.get(MANAGER, "ann")).email == "ann@example.org"
+        assert (await lab.users.get(ANN, "ann")).email == "ann@example.org"
+        first = await lab.users.list(BOB, limit=3)
+        rest = await lab.users.list(BOB, limit=3, after=first.next)
         assert [user.name for user in first.users + rest.users] == ["ann", "bob", "max", "root"]
         assert rest.next is None
-        await refused(lab.people.user(ANN, "nobody"), NotFound, "unknown_user")
+        await refused(lab.users.get(ANN, "nobody"), NotFound, "unknown_user")
 
     in_lab(tmp_path, dialogue)
 
@@ -166,54 +222,50 @@ def test_a_change_that_is_not_ones_to_make_is_refused(tmp_path: Path, what: str)
     principal, name, change, kind, code = CHANGES[what]
 
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        before = await lab.people.users(ADMIN)
-        await refused(lab.people.change_user(principal, name, change), kind, code)
-        assert await lab.people.users(ADMIN) == before
+        before = await lab.users.list(ADMIN)
+        await refused(lab.users.change(principal, name, change), kind, code)
+        assert await lab.users.list(ADMIN) == before
 
     in_lab(tmp_path, dialogue, local_accounts=True)
 
 
 def test_the_last_admin_stays_one(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.people.seen(replace(ADMIN, roles=frozenset({Role.USER})), source="hub")  # no admin by its source
-        await lab.people.create_user(ADMIN, UserIn(name="carl", roles=["admin"]))
+        await lab.authenticator.admit(
+            replace(ADMIN, roles=frozenset({Role.USER})), source="hub"
+        )  # no admin by its source
+        await lab.users.create(ADMIN, UserIn(name="carl", roles=["admin"]))
         carl = Principal(name="carl", roles=frozenset({Role.ADMIN}))
         for change in (UserChange(roles=["user"]), UserChange(roles=[])):
-            await refused(lab.people.change_user(carl, "carl", change), Conflict, "last_admin")
-        await lab.people.change_user(carl, "ann", UserChange(roles=["admin"]))
-        await lab.people.change_user(carl, "carl", UserChange(roles=["user"]))
-        await refused(lab.people.change_user(ADMIN, "ann", UserChange(suspended=True)), Conflict, "last_admin")
+            await refused(lab.users.change(carl, "carl", change), Conflict, "last_admin")
+        await lab.users.change(carl, "ann", UserChange(roles=["admin"]))
+        await lab.users.change(carl, "carl", UserChange(roles=["user"]))
+        await refused(lab.users.change(ADMIN, "ann", UserChange(suspended=True)), Conflict, "last_admin")
 
     in_lab(tmp_path, dialogue)
 
 
 def test_an_address_is_one_persons(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.people.change_user(ANN, "ann", UserChange(email="ann@example.org"))
+        await lab.users.change(MANAGER, "ann", UserChange(email="ann@example.org"))
         taken = UserChange(email="ANN@example.org")
-        await refused(lab.people.change_user(BOB, "bob", taken), Conflict, "email_taken")
-        await refused(
-            lab.people.create_user(MANAGER, UserIn(name="x", email="Ann@Example.org")), Conflict, "email_taken"
-        )
-        await lab.people.change_user(ANN, "ann", UserChange(email="Ann@example.org"))
+        await refused(lab.users.change(MANAGER, "bob", taken), Conflict, "email_taken")
+        await refused(lab.users.create(MANAGER, UserIn(name="x", email="Ann@Example.org")), Conflict, "email_taken")
+        await lab.users.change(MANAGER, "ann", UserChange(email="Ann@example.org"))
 
     in_lab(tmp_path, dialogue)
 
 
 def test_somebody_is_made_before_their_first_visit(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.people.create_group(MANAGER, GroupIn(name="course"))
-        await lab.people.create_user(MANAGER, UserIn(name="dora", groups=["course"]))
-        dora = await lab.people.seen(Principal(name="dora", roles=frozenset({Role.USER})), source="hub")
+        await lab.groups.create(MANAGER, GroupIn(name="course"))
+        await lab.users.create(MANAGER, UserIn(name="dora", groups=["course"]))
+        dora = await lab.authenticator.admit(Principal(name="dora", roles=frozenset({Role.USER})), source="hub")
         assert dora.groups == {"course"}
-        await refused(lab.people.create_user(MANAGER, UserIn(name="dora")), Conflict, "name_taken")
-        await refused(
-            lab.people.create_user(MANAGER, UserIn(name="x", roles=["manager"])), Forbidden, "roles_are_admins"
-        )
-        await refused(lab.people.create_user(MANAGER, UserIn(name="x", groups=["y"])), Rejected, "unknown_group")
-        await refused(
-            lab.people.create_user(MANAGER, UserIn(name="x", password=PASSWORD)), Forbidden, "no_local_accounts"
-        )
+        await refused(lab.users.create(MANAGER, UserIn(name="dora")), Conflict, "name_taken")
+        await refused(lab.users.create(MANAGER, UserIn(name="x", roles=["manager"])), Forbidden, "roles_are_admins")
+        await refused(lab.users.create(MANAGER, UserIn(name="x", groups=["y"])), Rejected, "unknown_group")
+        await refused(lab.users.create(MANAGER, UserIn(name="x", password=PASSWORD)), Forbidden, "no_local_accounts")
 
     in_lab(tmp_path, dialogue)
 
@@ -222,18 +274,18 @@ def test_who_is_suspended_gets_no_further_and_their_jobs_stay(tmp_path: Path) ->
     async def dialogue() -> None:
         async with small_lab(tmp_path, clock=FrozenClock()) as (lab, driver):
             for person in (ADMIN, MANAGER, ANN):
-                await lab.people.seen(person)
+                await lab.authenticator.admit(person)
             await driver.connect()
             token = (await lab.tokens.create(ANN, TokenIn())).token
             job, _ = await lab.jobs.submit(ANN, bell())
-            suspended = await lab.people.change_user(MANAGER, "ann", UserChange(suspended=True))
+            suspended = await lab.users.change(MANAGER, "ann", UserChange(suspended=True))
             assert suspended.suspended_at is not None
-            await refused(lab.people.seen(ANN), Forbidden, "suspended")
-            await refused(lab.people.authenticate(token), Forbidden, "suspended")
+            await refused(lab.authenticator.admit(ANN), Forbidden, "suspended")
+            await refused(lab.authenticator.authenticate(token), Forbidden, "suspended")
             assert (await driver.run()).job_id == job.id
             assert (await lab.jobs.get(MANAGER, job.id)).status == "completed"
-            await lab.people.change_user(MANAGER, "ann", UserChange(suspended=False))
-            assert await lab.people.seen(ANN) == await lab.people.authenticate(token) == ANN
+            await lab.users.change(MANAGER, "ann", UserChange(suspended=False))
+            assert await lab.authenticator.admit(ANN) == await lab.authenticator.authenticate(token) == ANN
 
     asyncio.run(dialogue())
 
@@ -243,18 +295,18 @@ def test_a_password_made_for_a_name_ends_when_jupyter_signs_that_name_in(tmp_pat
     """Else whoever made the account could act as the person, with roles that the account never had."""
 
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
-        await lab.people.create_user(MANAGER, UserIn(name="owner", password=PASSWORD))
-        session = await lab.people.sign_in(SignIn(name="owner", password=PASSWORD), address="a")
-        owner = await lab.people.authenticate(session.token)
+        await lab.users.create(MANAGER, UserIn(name="owner", password=PASSWORD))
+        session = await lab.sign_ins.sign_in(SignIn(name="owner", password=PASSWORD), address="a")
+        owner = await lab.authenticator.authenticate(session.token)
         assert owner.roles == {Role.USER}
         script = (await lab.tokens.create(owner, TokenIn())).token
         if taken_back:
-            await lab.people.change_user(MANAGER, "owner", UserChange(password=None))
-        await lab.people.seen(Principal(name="owner", roles=frozenset({Role.ADMIN})))
+            await lab.users.change(MANAGER, "owner", UserChange(password=None))
+        await lab.authenticator.admit(Principal(name="owner", roles=frozenset({Role.ADMIN})))
         for token in (session.token, script):
-            await refused(lab.people.authenticate(token), Unauthorized, "bad_token")
+            await refused(lab.authenticator.authenticate(token), Unauthorized, "bad_token")
         await refused(
-            lab.people.sign_in(SignIn(name="owner", password=PASSWORD), address="a"), Unauthorized, "bad_sign_in"
+            lab.sign_ins.sign_in(SignIn(name="owner", password=PASSWORD), address="a"), Unauthorized, "bad_sign_in"
         )
 
     in_lab(tmp_path, dialogue, local_accounts=True)
@@ -262,10 +314,10 @@ def test_a_password_made_for_a_name_ends_when_jupyter_signs_that_name_in(tmp_pat
 
 def test_the_log_says_who_did_what_and_no_passwords(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, clock: FrozenClock) -> None:
-        await lab.people.create_user(MANAGER, UserIn(name="dora", password=PASSWORD))
-        await lab.people.change_user(MANAGER, "dora", UserChange(suspended=True, password=PASSWORD + "!"))
-        await lab.people.change_user(MANAGER, "dora", UserChange(suspended=True))  # nothing new: no line
-        await lab.people.create_group(MANAGER, GroupIn(name="qed", members=["ann"]))
+        await lab.users.create(MANAGER, UserIn(name="dora", password=PASSWORD))
+        await lab.users.change(MANAGER, "dora", UserChange(suspended=True, password=PASSWORD + "!"))
+        await lab.users.change(MANAGER, "dora", UserChange(suspended=True))  # nothing new: no line
+        await lab.groups.create(MANAGER, GroupIn(name="qed", members=["ann"]))
         token = await lab.tokens.create(ANN, TokenIn(name="script"))
         await lab.tokens.revoke(ADMIN, token.id)
         page = await lab.audit.page(MANAGER, limit=4)

@@ -19,9 +19,8 @@ from sqlalchemy import Connection
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import Conflict, Rejected
 from qpi_jupyter.core.planner import Policy
-from qpi_jupyter.wire.events import EventName
+from qpi_jupyter.wire.events import LabEvent, ReplayChanged, ReplayData
 from qpi_jupyter.wire.replays import PolicyIn, ReplayIn, ReplayModel
-from qpi_jupyter.wire.rest import EventModel
 from qpi_server.replay import process, worker
 from qpi_server.replay.process import Ask
 from qpi_server.replay.report import figures
@@ -39,14 +38,14 @@ LONG = ReplayIn(policies=[AS_NOW, SHARED], seed=1)
 """The invented month: seconds of work, whatever the machine."""
 
 
-async def followed(lab: Lab, until: str = "ended") -> tuple[ReplayModel, list[dict[str, Any]]]:
+async def followed(lab: Lab, until: str = "ended") -> tuple[ReplayModel, list[ReplayData]]:
     """The replay when it has ended, or has shown progress, and what the events said on the way."""
-    said: list[dict[str, Any]] = []
+    said: list[ReplayData] = []
     async with asyncio.timeout(120):
         async for event in lab.events.subscribe(ADMIN, after=0):
-            if event.kind == EventName.REPLAY_CHANGED:
+            if isinstance(event, ReplayChanged):
                 said.append(event.data)
-                if event.data["state"] != "running" or (until == "progress" and event.data["progress"] > 0):
+                if event.data.state != "running" or (until == "progress" and event.data.progress > 0):
                     break
     replay = (await lab.replays.state(MIA)).replay
     assert replay is not None
@@ -75,7 +74,7 @@ def test_the_past_is_replayed_and_nothing_changes(tmp_path: Path) -> None:
             assert [one.name for one in replay.results] == ["as now", "fair share"]
             assert [one.policy.fair_share for one in replay.results] == [False, True]
             assert replay.results[0].people["ann"].jobs == 3
-            assert said[-1] == {"state": "done", "progress": 1.0}
+            assert said[-1] == ReplayData(state="done", progress=1.0)
             assert await dump(lab) == before
             # The command line has the same figures.
             trace = of_lab(tmp_path / DATABASE, replay.start_at, replay.end_at)
@@ -93,7 +92,7 @@ async def dump(lab: Lab) -> dict[str, list[Any]]:
         tables = [table for table in schema.metadata.sorted_tables if table.name != schema.events.name]
         return {table.name: [tuple(row) for row in connection.execute(table.select())] for table in tables}
 
-    return await lab._room.store.read(query)
+    return await lab.context.db.read(query)
 
 
 def test_an_interval_without_jobs_says_so(tmp_path: Path) -> None:
@@ -115,7 +114,7 @@ def test_one_at_a_time_until_it_is_cancelled(tmp_path: Path) -> None:
                 await lab.replays.start(ADMIN, LONG)
             replay, said = await followed(lab, "progress")
             assert (replay.state, replay.jobs) == ("running", 60_000)
-            assert 0 < said[-1]["progress"] < 1
+            assert 0 < said[-1].progress < 1
             assert len(processes()) == 1
             ended = (await lab.replays.cancel(ADMIN)).replay
             assert ended is not None
@@ -141,14 +140,14 @@ def test_a_lab_that_closes_takes_its_replay_along(tmp_path: Path) -> None:
         async with open_lab(tmp_path) as lab:
             assert (await lab.replays.state(MIA)).replay is None
             events = (await lab.events.page(ADMIN)).events
-            assert last_said(events)["state"] == "cancelled"
+            assert last_said(events).state == "cancelled"
             await lab.replays.start(MIA, ReplayIn(policies=[AS_NOW]))
 
     asyncio.run(dialogue())
 
 
-def last_said(events: list[EventModel]) -> dict[str, Any]:
-    return [event.data for event in events if event.kind == EventName.REPLAY_CHANGED][-1]
+def last_said(events: list[LabEvent]) -> ReplayData:
+    return [event.data for event in events if isinstance(event, ReplayChanged)][-1]
 
 
 def test_a_process_that_dies_is_a_failed_replay(tmp_path: Path) -> None:
@@ -160,7 +159,7 @@ def test_a_process_that_dies_is_a_failed_replay(tmp_path: Path) -> None:
             child.kill()
             async with asyncio.timeout(60):
                 async for event in lab.events.subscribe(ADMIN, after=0):
-                    if event.data.get("state") == "failed":
+                    if isinstance(event, ReplayChanged) and event.data.state == "failed":
                         break
             replay = (await lab.replays.state(MIA)).replay
             assert replay is not None
@@ -212,8 +211,8 @@ def test_too_long_a_past_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ({"policies": [PolicyIn(name="x", backfill_max_s=-1)]}, "backfill_max_s cannot be -1"),
         ({"policies": [PolicyIn(name="x", fair_share_window_s=0)]}, "fair_share_window_s cannot be 0"),
         ({"policies": [AS_NOW], "start_at": datetime(2100, 1, 1, tzinfo=UTC)}, "must end after it begins"),
-        ({"policies": [AS_NOW], "start_at": datetime(2025, 1, 1)}, "carries a time zone"),
-        ({"policies": [AS_NOW], "end_at": datetime(1, 1, 1, tzinfo=UTC)}, "between 1970"),
+        ({"policies": [AS_NOW], "start_at": datetime(2025, 1, 1)}, "needs a time zone"),
+        ({"policies": [AS_NOW], "end_at": datetime(1, 1, 1, tzinfo=UTC)}, "between the years 1970"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, body: dict[str, Any], message: str) -> None:

@@ -84,7 +84,7 @@ def test_a_booking_whose_people_do_not_come_is_given_back(tmp_path: Path) -> Non
             (row,) = await rows(lab, "bookings")
             assert (row["status"], row["end_at"]) == ("no_show", moment(lab))
             events = (await lab.events.page(BOB)).events
-            said = [e.data["action"] for e in events if e.kind == "booking.changed"]
+            said = [e.data.action for e in events if e.kind == "booking.changed"]
             assert said == ["no_show"]
 
     asyncio.run(dialogue())
@@ -115,6 +115,7 @@ def test_a_booker_whose_jobs_could_not_run_has_come_all_the_same(tmp_path: Path)
         async with small_lab(tmp_path, clock=clock, **PATIENT) as (lab, _unplugged):
             await book(lab, "bob", 0, 600, no_show_s=60.0)
             await lab.jobs.submit(BOB, bell())
+            await settled(lab)
             clock.advance(60)
             await settled(lab)
             (row,) = await rows(lab, "bookings")

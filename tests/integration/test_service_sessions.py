@@ -13,6 +13,7 @@ import pytest
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
 from qpi_jupyter.wire.bookings import SessionIn
+from qpi_jupyter.wire.events import SessionData
 from qpi_jupyter.wire.rest import QpuChange, QpuSession
 from qpi_server.service import Lab
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, settled, small_lab
@@ -137,7 +138,7 @@ def test_a_session_ends_with_a_booking_that_was_made_later(tmp_path: Path) -> No
         clock.advance(10)
         row = await ended(lab)
         assert row is not None
-        assert row["reason"] == "bob's booking began."
+        assert row["reason"] == "Somebody else's booking began."
 
     with_lab(tmp_path, dialogue)
 
@@ -179,6 +180,12 @@ def test_one_session_a_qpu_and_only_ones_own(tmp_path: Path) -> None:
         session = await lab.qpu_sessions.open(ANN, asked())
         with pytest.raises(Conflict, match="ann holds a session"):
             await lab.qpu_sessions.open(BOB, asked())
+        with pytest.raises(
+            Conflict, match=r"You already hold a session on .* lab\.sessions\(\)\[0\]\.close\(\)"
+        ) as caught:
+            await lab.qpu_sessions.open(ANN, asked())
+        assert caught.value.data["session_id"] == session.id
+        assert [s.mine for who in (ANN, BOB) for s in (await lab.qpu_sessions.list(who)).sessions] == [True, False]
         for meddle in (lab.qpu_sessions.renew, lab.qpu_sessions.close):
             with pytest.raises(NotFound):
                 await meddle(BOB, session.id)
@@ -261,6 +268,6 @@ def test_where_bookings_are_private_so_are_sessions(tmp_path: Path) -> None:
                 await lab.qpu_sessions.open(BOB, asked())
             await lab.qpu_sessions.close(ANN, session.id)
             told = [e.data for e in (await lab.events.page(BOB)).events if e.kind == "session.changed"]
-            assert told == [{"action": action, "session_id": session.id} for action in ("opened", "closed")]
+            assert told == [SessionData(action=action, session_id=session.id) for action in ("opened", "closed")]
 
     asyncio.run(dialogue())

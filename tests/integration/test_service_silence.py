@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from qpi_jupyter.core.errors import Conflict, NotFound, Unauthorized
+from qpi_jupyter.wire.events import DriverChanged, QpuChanged
 from qpi_jupyter.wire.frames import Assignment, Held
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
 from tests.faults.lab import (
+    ADMIN,
     ANN,
     HARDWARE,
     FrozenClock,
@@ -19,6 +21,7 @@ from tests.faults.lab import (
     bell,
     driver_of,
     open_lab,
+    settled,
     small_lab,
     turn,
 )
@@ -268,6 +271,21 @@ def test_a_device_has_one_live_driver(tmp_path: Path) -> None:
     asyncio.run(dialogue())
 
 
+def test_the_last_word_on_a_driver_that_vanished_during_its_hello_is_that_it_is_gone(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            hello = asyncio.create_task(driver.connect())
+            await turn(2)
+            driver.unplug()
+            await asyncio.gather(hello, return_exceptions=True)
+            await settled(lab)
+            events = (await lab.events.page(ADMIN)).events
+            assert [e.data.status for e in events if isinstance(e, QpuChanged)] == ["offline", "online", "offline"]
+            assert [e.data.action for e in events if isinstance(e, DriverChanged)][-2:] == ["linked", "unlinked"]
+
+    asyncio.run(dialogue())
+
+
 def test_a_monitor_claims_nothing_and_does_not_count_as_the_driver(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path, kind="device", driver={"manifest": HARDWARE}) as (lab, driver):
@@ -292,7 +310,7 @@ def test_a_claim_whose_driver_vanished_gives_its_job_back(tmp_path: Path) -> Non
             claim = asyncio.create_task(driver.claim())
             await turn()
             work = asyncio.create_task(lab.jobs.submit(ANN, bell()))
-            while not lab._dispatcher._serving:
+            while not any(task.get_name() == "dispatch q1" for task in asyncio.all_tasks()):
                 await asyncio.sleep(0)
             driver.unplug()
             await asyncio.gather(claim, return_exceptions=True)
@@ -313,20 +331,20 @@ def test_tokens_are_known_until_they_expire_or_are_replaced(tmp_path: Path) -> N
 
             await lab.embedded.define(EmbeddedDriver(name="sim", qpu="sim-a", executor="mock", options={"n": 3}))
             old = await lab.embedded.token("sim")
-            assert (await lab.people.authenticate(old)).qpu == "sim-a"
+            assert (await lab.authenticator.authenticate(old)).qpu == "sim-a"
             new = await lab.embedded.token("sim")
             with pytest.raises(Unauthorized):
-                await lab.people.authenticate(old)
-            assert (await lab.people.authenticate(new)).is_driver
+                await lab.authenticator.authenticate(old)
+            assert (await lab.authenticator.authenticate(new)).is_driver
             with pytest.raises(NotFound):
                 await lab.embedded.token("nobody")
-            await lab.people.seen(ANN)
+            await lab.authenticator.admit(ANN)
             made = await lab.tokens.create(ANN, TokenIn(name="script", expires_at=clock.now().replace(hour=1)))
-            assert await lab.people.authenticate(made.token) == ANN
+            assert await lab.authenticator.authenticate(made.token) == ANN
             assert made.token.startswith("qpi_")
             clock.advance(3600)
             with pytest.raises(Unauthorized, match="expired"):
-                await lab.people.authenticate(made.token)
+                await lab.authenticator.authenticate(made.token)
             database = (tmp_path / "lab.sqlite3-wal").read_bytes() + (tmp_path / "lab.sqlite3").read_bytes()
             assert made.token.encode() not in database
             (definition,) = await lab.embedded.definitions()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qpi_jupyter.core.errors import Conflict, NotFound, ProgramError, QpiError, Rejected, TooLarge, Unavailable
+from qpi_jupyter.core.formats import ProgramFormat
 from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.wire.frames import Prepare, Prepared
-from qpi_jupyter.wire.rest import OptionsIn, QpuIn
+from qpi_jupyter.wire.jobs import SubmitRequest
+from qpi_jupyter.wire.rest import OptionsIn, ProgramIn, QpuIn
 from qpi_server.service import EmbeddedDriver, Lab
-from tests.faults.lab import ADMIN, ANN, BOB, HARDWARE, bell, driver_of, open_lab, small_lab, turn
+from qpi_server.service.submit import MAX_KEY
+from tests.faults.lab import ADMIN, ANN, BOB, HARDWARE, SIMULATOR, bell, driver_of, open_lab, small_lab, turn
 
 BAD = ProgramError("no such gate", line=3, column=7)
 
@@ -180,16 +185,13 @@ def test_unchecked_jobs_are_checked_in_order_and_a_bad_one_fails_with_the_same_w
     asyncio.run(dialogue())
 
 
-def test_a_slow_check_does_not_hold_the_submit_and_an_endless_one_fails_the_job(tmp_path: Path) -> None:
+def test_a_slow_check_does_not_hold_the_submit(tmp_path: Path) -> None:
     async def dialogue() -> None:
-        async with small_lab(tmp_path, check_budget_s=0.02, check_timeout_s=0.1) as (lab, driver):
+        async with small_lab(tmp_path, check_budget_s=0.02) as (lab, driver):
             driver.silent = True
             await driver.connect()
             job, _ = await lab.jobs.submit(ANN, bell())
             assert not job.checked
-            done = await lab.jobs.get(ANN, job.id, wait_s=30)
-            assert done.error is not None
-            assert done.error.code == "check_timeout"
 
     asyncio.run(dialogue())
 
@@ -230,12 +232,42 @@ def test_without_a_target_an_online_simulator_is_taken_and_the_next_if_it_cannot
             await b.connect()
             assert (await lab.jobs.submit(ANN, bell(None)))[0].qpu == "sim-b"
             await a.connect()
-            b.session.estimates.clear()
+            b.link.estimates.clear()
             b.answer = refuse
             assert (await lab.jobs.submit(ANN, bell(None)))[0].qpu == "sim-a"
-            a.session.estimates.clear()
+            a.link.estimates.clear()
             a.answer = refuse
             with pytest.raises(ProgramError):
+                await lab.jobs.submit(ANN, bell(None))
+
+    asyncio.run(dialogue())
+
+
+TOY = ProgramFormat(name="toy-coins", noun="row", text=False, suffix=".coins", max_source_bytes=8)
+COINS = replace(SIMULATOR, num_qubits=50, formats=(TOY.name,), format_facts=(TOY,))
+
+
+def coins(qpu: str | None, source: bytes = b"COINS") -> SubmitRequest:
+    return SubmitRequest(program=ProgramIn(format=TOY.name, data=[source]), qpu=qpu)
+
+
+def test_a_program_goes_where_its_format_is_taken(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with open_lab(tmp_path) as lab:
+            await two_simulators(lab)
+            with pytest.raises(Rejected, match="sim-a has had no driver yet that runs toy-coins"):
+                await lab.jobs.submit(ANN, coins("sim-a"))
+            a = await driver_of(lab, "sim-a", "da", manifest=COINS)
+            b = await driver_of(lab, "sim-b", "db")
+            await a.connect()
+            await b.connect()
+            assert (await lab.jobs.submit(ANN, coins(None)))[0].qpu == "sim-a"
+            with pytest.raises(Rejected, match=r"sim-b does not run toy-coins; it runs openqasm2, openqasm3, qpy\."):
+                await lab.jobs.submit(ANN, coins("sim-b"))
+            with pytest.raises(TooLarge, match="Row 0 has 9 bytes; one toy-coins source may have 8"):
+                await lab.jobs.submit(ANN, coins("sim-a", b"COINS1234"))
+            b.answer = refuse
+            with pytest.raises(ProgramError, match="no such gate"):  # not that sim-a takes no circuits
                 await lab.jobs.submit(ANN, bell(None))
 
     asyncio.run(dialogue())
@@ -269,10 +301,22 @@ def test_the_same_key_and_request_give_the_same_job(tmp_path: Path) -> None:
             assert created
             assert other.id != results[0][0].id
             # What was accepted stays accepted, even if the driver would refuse it by now.
-            driver.session.estimates.clear()
+            driver.link.estimates.clear()
             driver.answer = refuse
             again, created = await lab.jobs.submit(ANN, bell(), idempotency_key="k")
             assert (again.id, created) == (results[0][0].id, False)
+
+    asyncio.run(dialogue())
+
+
+@pytest.mark.parametrize("key", ["k", "k" * 255, "é~ ", "", "k" * 256, "a\nb", "\x00"])
+def test_a_key_is_judged_alike_on_every_surface(tmp_path: Path, key: str) -> None:
+    right = 1 <= len(key) <= MAX_KEY and key.isprintable()
+
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, _driver):
+            with nullcontext() if right else pytest.raises(Rejected, match="1 to 255 printable"):
+                await lab.jobs.submit(ANN, bell(), idempotency_key=key)
 
     asyncio.run(dialogue())
 
@@ -281,7 +325,7 @@ def test_a_full_disk_refuses_the_submit_and_the_lab_goes_on(tmp_path: Path) -> N
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, driver):
             await driver.connect()
-            store = lab._room.store
+            store = lab.context.db.store
             used = await store.read(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar() or 0))
             await store.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {used}").scalar())
             large = bell(source="// " + "x" * 500_000)

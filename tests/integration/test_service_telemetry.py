@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from qpi_jupyter.core.errors import NotFound, Rejected
 from qpi_jupyter.core.manifest import GateProperties, QubitProperties
 from qpi_jupyter.wire import frames
-from qpi_jupyter.wire.frames import Heartbeat, Reading
+from qpi_jupyter.wire.frames import MAX_READINGS, Heartbeat, Reading
 from qpi_server.service import Lab
 from qpi_server.service.telemetry import LOAD
 from qpi_server.store.schema import channels, readings
@@ -34,7 +34,7 @@ async def rows(lab: Lab, width_s: int) -> int:
     """How many readings there are of what drivers say."""
     query = select(func.count()).select_from(readings.join(channels)).where(readings.c.width_s == width_s)
     query = query.where(~channels.c.name.startswith(LOAD))
-    return await lab._room.store.read(lambda connection: int(connection.execute(query).scalar_one()))
+    return await lab.context.db.read(lambda connection: int(connection.execute(query).scalar_one()))
 
 
 def test_a_reading_shows_at_once_and_is_written_with_others(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_reading_shows_at_once_and_is_written_with_others(tmp_path: Path) -> N
             assert await rows(lab, 0) == 0
             clock.advance(10.0)
             await turn()
-            await lab._room.store.write(lambda connection: None)
+            await lab.context.db.store.write(lambda connection: None)
             assert (await rows(lab, 0), await rows(lab, 60), await rows(lab, 3600)) == (1, 1, 1)
 
     asyncio.run(main())
@@ -107,7 +107,7 @@ def test_a_new_calibration_is_one_more_point(tmp_path: Path) -> None:
             driver.manifest = replace(CALIBRATED, qubits=(QubitProperties(t1_s=2e-4, readout_error=0.01),))
             driver.unplug()
             await driver.connect()
-            await lab._room.store.write(lambda connection: None)
+            await lab.context.db.store.write(lambda connection: None)
             t1 = await lab.telemetry.series(ANN, "q1", "q0/t1")
             assert [point.mean for point in t1.points] == [1e-4, 2e-4]
             error = await lab.telemetry.series(ANN, "q1", "q0/readout_error")
@@ -120,15 +120,22 @@ def test_nonsense_is_left_out_and_unknown_channels_are_told(tmp_path: Path) -> N
     async def main() -> None:
         async with small_lab(tmp_path, clock=FrozenClock()) as (lab, driver):
             await driver.connect()
-            lab.telemetry.heard("q1", [Reading(channel="", value=1.0), Reading(channel="x", value=float("nan"))])
-            lab.telemetry.heard("q1", [Reading(channel=f"c{n}", value=1.0) for n in range(1000)])
-            assert len((await lab.telemetry.channels(ANN, "q1")).channels) == 256
+            for bad in (
+                Reading(channel="", value=1.0),
+                Reading(channel="x", value=1e31),
+                Reading(channel="a\nb", value=1.0),
+            ):
+                await beat(driver, bad)
+            await beat(driver, *(Reading(channel=f"c{n}", value=1.0) for n in range(MAX_READINGS + 1)))
+            assert (await lab.telemetry.channels(ANN, "q1")).channels == []
+            await beat(driver, *(Reading(channel=f"c{n}", value=1.0) for n in range(MAX_READINGS)))
+            assert len((await lab.telemetry.channels(ANN, "q1")).channels) == MAX_READINGS
             with pytest.raises(NotFound, match="no channel 'y'"):
                 await lab.telemetry.series(ANN, "q1", "y")
             with pytest.raises(NotFound, match="no QPU"):
                 await lab.telemetry.channels(ANN, "nowhere")
-            now = lab._room.now()
-            with pytest.raises(Rejected, match="start comes first"):
+            now = lab.context.now()
+            with pytest.raises(Rejected, match="before end"):
                 await lab.telemetry.series(ANN, "q1", "c0", start=now, end=now)
 
     asyncio.run(main())

@@ -10,8 +10,8 @@ import pytest
 
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, Rejected
+from qpi_jupyter.core.quotas import Quotas
 from qpi_jupyter.wire.accounts import TimeRequestAnswer, TimeRequestIn
-from qpi_server.service.time_requests import MAX_PENDING
 from qpi_server.store import audit
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, open_lab
 
@@ -47,7 +47,7 @@ def test_an_approval_grants_once_and_freezes(tmp_path: Path) -> None:
             kinds = [e.kind for e in (await lab.events.page(ANN)).events]
             assert kinds.count("time_request.changed") == 2
             assert kinds.count("balance.changed") == 2
-            [line] = await lab._room.store.read(lambda c: audit.page(c, before=None, limit=10))
+            [line] = await lab.context.db.read(lambda c: audit.page(c, before=None, limit=10))
             assert (line.who, line.action, line.data["granted_s"]) == ("boss", "time_request.approved", 50.0)
 
     asyncio.run(dialogue())
@@ -147,7 +147,7 @@ def test_the_list_is_ones_own_and_a_managers_everybodys(tmp_path: Path) -> None:
 def test_open_requests_of_one_person_are_limited(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with open_lab(tmp_path) as lab:
-            asked = [await lab.time_requests.create(ANN, ASK) for _ in range(MAX_PENDING)]
+            asked = [await lab.time_requests.create(ANN, ASK) for _ in range(Quotas().max_time_requests or 0)]
             with pytest.raises(Conflict, match="withdraw one"):
                 await lab.time_requests.create(ANN, ASK)
             await lab.time_requests.create(BOB, ASK)

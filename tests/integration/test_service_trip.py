@@ -9,8 +9,10 @@ import pytest
 
 from qpi_jupyter.core.errors import Conflict, Forbidden
 from qpi_jupyter.core.programs import unpack
-from qpi_jupyter.wire.rest import DriverIn, JobModel, OptionsIn, QpuIn
-from tests.faults.lab import ADMIN, ANN, BELL, bell, driver_of, open_lab, small_lab, turn
+from qpi_jupyter.wire.jobs import JobModel
+from qpi_jupyter.wire.rest import DriverIn, OptionsIn, QpuIn
+from qpi_server.service.base import Metrics
+from tests.faults.lab import ADMIN, ANN, BELL, DATA, bell, driver_of, open_lab, small_lab, turn
 
 
 def test_a_bell_job_goes_all_the_way(tmp_path: Path) -> None:
@@ -34,7 +36,7 @@ def test_a_bell_job_goes_all_the_way(tmp_path: Path) -> None:
             result = await lab.jobs.result(ANN, job.id)
             assert result["results"][0]["data"]["counts"] == {"0x0": 60, "0x3": 40}
             path, info = await lab.jobs.dataset(ANN, job.id)
-            assert path.read_bytes() == b"PK data"
+            assert path.read_bytes() == DATA
             assert info == done.dataset
             assert unpack(await lab.jobs.program(ANN, job.id)) == (BELL.encode(),)
             assert (await lab.qpus.list(ANN)).qpus[0].queued == 0
@@ -47,7 +49,10 @@ def test_a_bell_job_goes_all_the_way(tmp_path: Path) -> None:
     assert job.progress == 1.0
 
 
-def test_the_submit_and_its_assignment_share_a_commit(tmp_path: Path) -> None:
+def test_the_submit_and_its_assignment_share_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits: list[int] = []
+    monkeypatch.setattr(Metrics, "committed", lambda self, units, seconds: commits.append(units))
+
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, driver):
             await driver.connect()
@@ -56,8 +61,7 @@ def test_the_submit_and_its_assignment_share_a_commit(tmp_path: Path) -> None:
             await driver.deliver(await claim)
             claim = asyncio.create_task(driver.claim())
             await turn()
-            commits: list[int] = []
-            lab._room.store._on_commit = lambda units, seconds: commits.append(units)  # type: ignore[attr-defined]
+            commits.clear()
             await lab.jobs.submit(ANN, bell())
             assert (await claim).job_id
             assert commits == [2]
@@ -126,13 +130,13 @@ def test_a_driver_token_starts_a_driver_and_nothing_else(tmp_path: Path) -> None
     async def dialogue() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.qpus.create(ADMIN, QpuIn(name="q1"))
-            made = await lab.people.register_driver(ADMIN, DriverIn(name="d1", qpu="q1"), address="https://lab")
+            made = await lab.registration.register(ADMIN, DriverIn(name="d1", qpu="q1"), address="https://lab")
             assert made.token in made.command
-            principal = await lab.people.authenticate(made.token)
+            principal = await lab.authenticator.authenticate(made.token)
             with pytest.raises(Forbidden):
                 await lab.jobs.submit(principal, bell())
             with pytest.raises(Conflict):
-                await lab.people.register_driver(ADMIN, DriverIn(name="d1", qpu="q1"), address="https://lab")
+                await lab.registration.register(ADMIN, DriverIn(name="d1", qpu="q1"), address="https://lab")
 
     asyncio.run(dialogue())
 

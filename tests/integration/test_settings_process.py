@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.servers import lab_server, python_env
 
-STANDALONE = "qpi_server.standalone"
+STANDALONE = "qpi_server.tools.standalone"
 
 
 def run(folder: Path, *arguments: str, module: str = STANDALONE, **env: str) -> subprocess.CompletedProcess[str]:

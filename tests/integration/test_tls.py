@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from qpi_server.tls import Authority, TlsFiles, fingerprint
+from qpi_server.host.tls import Authority, TlsFiles, fingerprint
 from tests.support.servers import lab_server
 
 NOW = datetime.now(UTC)

@@ -15,10 +15,10 @@ import pytest
 
 from qpi_jupyter.core.access import Permission
 from qpi_jupyter.wire.accounts import StatementLine
-from qpi_server.web.routes import ROUTES
+from qpi_server.web import ROUTES
 from qpi_server.web.v1.accounts import as_csv
 from tests.faults.lab import FrozenClock, ScriptedDriver, bell, small_lab
-from tests.support.web import TOKENS, People, serving
+from tests.support.web import TOKENS, Authenticator, serving
 
 USER, MANAGER, ADMIN = TOKENS["qpi_user"], TOKENS["qpi_manager"], TOKENS["qpi_admin"]
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -29,8 +29,10 @@ def talk(folder: Path, dialogue: Callable[[Ask, Any, ScriptedDriver], Awaitable[
 
     async def run() -> None:
         async with small_lab(folder, clock=FrozenClock(), **settings) as (lab, driver):
-            seat = SimpleNamespace(accounts=lab.accounts, time_requests=lab.time_requests, people=People())
-            async with serving(seat) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
+            target = SimpleNamespace(
+                accounts=lab.accounts, time_requests=lab.time_requests, authenticator=Authenticator()
+            )
+            async with serving(target) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
 
                 async def ask(role: str, method: str, path: str, **options: Any) -> httpx.Response:
                     return await client.request(

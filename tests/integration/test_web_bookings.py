@@ -42,7 +42,7 @@ def play(folder: Path, dialogue: Callable[[Street], Awaitable[Any]], **settings:
         async with open_lab(folder, clock=clock, **settings) as lab:
             for name in ("q1", "q2"):
                 await lab.qpus.create(ADMIN, QpuIn(name=name))
-            people = [await lab.people.seen(person) for person in (ANN, BOB, BOSS)]
+            people = [await lab.authenticator.admit(person) for person in (ANN, BOB, BOSS)]
             tokens = {p.name: (await lab.tokens.create(p, TokenIn())).token for p in people}
             async with serving(lab) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
                 return await dialogue(Street(lab, clock, client, tokens))

@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from qpi_server.web import ROUTES
 from qpi_server.web.openapi import document
-from qpi_server.web.routes import ROUTES
 from tests.support.servers import TOKEN, LabServer, lab_server
 
 HANGS = "/qpi/owner"
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 @schema.parametrize()
 @settings(
-    max_examples=20,
+    max_examples=settings().max_examples // 5,
     deadline=None,
     derandomize=True,
     database=None,

@@ -15,7 +15,8 @@ import pytest
 
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
 from tests.support.driver import websocket
-from tests.support.servers import TOKEN, LabServer, lab_server, wait_until
+from tests.support.servers import TOKEN, LabServer, lab_server
+from tests.support.waiting import wait_until
 
 EXTENSION = "--ServerApp.jpserver_extensions={'qpi_server': True}"
 JOB = {"program": {"format": "openqasm3", "sources": ["OPENQASM 3.0;"]}, "qpu": "sim-b", "options": {"shots": 10}}

@@ -14,12 +14,12 @@ from jupyter_server.auth import IdentityProvider, User
 from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, SCOPES, Role, Scope
 from qpi_jupyter.wire.people import UserChange
 from qpi_server.service import Lab
+from qpi_server.web import ROUTES
 from qpi_server.web.identity import local_user
-from qpi_server.web.routes import ROUTES
 from tests.faults.lab import ADMIN, ANN, BELL, BOB, FrozenClock, open_lab
 from tests.integration.test_service_people import MANAGER, PASSWORD
 from tests.integration.test_web_roles import ask
-from tests.support.web import JUPYTER_TOKEN, TOKENS, EmptyLab, People, serving, talk
+from tests.support.web import JUPYTER_TOKEN, TOKENS, Authenticator, EmptyLab, serving, talk
 
 ASKER = httpx.AsyncClient
 
@@ -32,7 +32,7 @@ def with_lab(folder: Path, dialogue: Callable[[Lab, ASKER, dict[str, str]], Awai
         async with open_lab(folder, clock=FrozenClock(), **settings) as lab:
             tokens = {}
             for person in (ADMIN, MANAGER, ANN, BOB):
-                await lab.people.seen(person)
+                await lab.authenticator.admit(person)
                 tokens[person.name] = (await lab.tokens.create(person, TokenIn())).token
             async with serving(lab) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
                 return await dialogue(lab, client, tokens)
@@ -44,7 +44,7 @@ def key(token: str) -> dict[str, str]:
     return {"X-API-Token": token}
 
 
-class Scoped(People):
+class Scoped(Authenticator):
     """Knows a token of every role with every scope."""
 
     async def authenticate(self, token: str) -> Any:
@@ -58,7 +58,7 @@ class Scoped(People):
 @pytest.mark.parametrize("role", list(Role))
 def test_a_token_opens_what_both_its_role_and_its_scope_open(role: Role, scope: Scope) -> None:
     lab = EmptyLab()
-    lab.people = Scoped()
+    lab.authenticator = Scoped()
 
     async def dialogue(client: ASKER) -> list[tuple[Any, httpx.Response]]:
         return [(route, await ask(client, route, f"qpi_{role}-{scope}")) for route in ROUTES]
@@ -127,8 +127,8 @@ def test_who_guesses_is_told_how_long_to_wait(tmp_path: Path) -> None:
         for _ in range(5):
             wrong = await client.post("sign-in", json={"name": "ann", "password": "x"})
             assert wrong.status_code == 401
-        braked = await client.post("sign-in", json={"name": "ann", "password": "x"})
-        assert (braked.status_code, braked.headers["Retry-After"]) == (429, "1")
+        refused = await client.post("sign-in", json={"name": "ann", "password": "x"})
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
 
     with_lab(tmp_path, dialogue, local_accounts=True)
 
@@ -137,7 +137,7 @@ def test_the_owner_of_the_server_is_its_admin_and_known_to_the_lab(tmp_path: Pat
     async def dialogue(lab: Lab, client: ASKER, _tokens: dict[str, str]) -> None:
         me = await client.get("me", headers={"Authorization": f"token {JUPYTER_TOKEN}"})
         assert me.json()["user"]["roles"] == ["admin"]
-        assert (await lab.people.user(ADMIN, local_user())).source == "jupyter"
+        assert (await lab.users.get(ADMIN, local_user())).source == "jupyter"
 
     with_lab(tmp_path, dialogue)
 
@@ -166,7 +166,7 @@ def test_people_of_a_hub_bring_their_groups_and_are_known_by_name(tmp_path: Path
             assert (me["source"], me["groups"], me["roles"]) == ("hub", ["course", "qed"], ["user"])
             owner = (await client.get("me", headers={"X-Name": local_user()})).json()["user"]
             assert owner["roles"] == ["admin"]
-            await lab.people.change_user(ADMIN, "dora", UserChange(suspended=True))
+            await lab.users.change(ADMIN, "dora", UserChange(suspended=True))
             answer = await client.get("me", headers=headers)
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "suspended")
             assert (await client.get("me")).status_code == 401

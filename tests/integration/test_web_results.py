@@ -18,6 +18,7 @@ import pytest
 from qpi_jupyter.core.errors import QpiError, Unavailable
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.results import DIGEST_HEADER
+from tests.support.blobs import zip_blocks, zipped
 from tests.support.driver import ScriptedDriver, link, register, result, result_head
 from tests.support.servers import LabServer, lab_server
 
@@ -91,7 +92,7 @@ def deliver(bench: Bench, data: bytes) -> str:
 
 
 def test_a_job_travels_to_its_driver_and_back(bench: Bench) -> None:
-    data = os.urandom(100_000)
+    data = zipped(os.urandom(100_000))
     job_id = deliver(bench, data)
     job = bench.me.get(f"qpi/v1/jobs/{job_id}?wait_s=10").json()
     assert job["status"] == "completed"
@@ -104,7 +105,7 @@ def test_a_job_travels_to_its_driver_and_back(bench: Bench) -> None:
 
 
 def test_parts_of_a_dataset(bench: Bench) -> None:
-    data = os.urandom(3_000_000)
+    data = zipped(os.urandom(3_000_000))
     address = f"qpi/v1/jobs/{deliver(bench, data)}/dataset"
     etag = bench.me.get(address).headers["ETag"]
     rng = random.Random(1)
@@ -123,7 +124,7 @@ def test_parts_of_a_dataset(bench: Bench) -> None:
 
 
 def test_uploads_that_go_wrong_are_refused_and_the_right_one_still_counts(bench: Bench) -> None:
-    data = os.urandom(300_000)
+    data = zipped(os.urandom(300_000))
     body, digest = result(data)
     damaged = body[:-1] + bytes([body[-1] ^ 1])
 
@@ -155,7 +156,7 @@ def test_uploads_that_go_wrong_are_refused_and_the_right_one_still_counts(bench:
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(bench: Bench, owner: LabServer) -> None:
-    data = os.urandom(2_000_000)
+    data = zipped(os.urandom(2_000_000))
     body, digest = result(data)
 
     async def dialogue(job: frames.Assignment, _driver: ScriptedDriver) -> None:
@@ -178,7 +179,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(bench: Bench, owner: LabServer
 
 def test_another_qpus_driver_delivers_nothing_here(bench: Bench) -> None:
     stranger = bench.server.client(register(bench.me, bench.qpu + "-other", name=bench.qpu + "-other"))
-    body, digest = result(b"x")
+    body, digest = result(zipped(b"x"))
 
     async def dialogue(job: frames.Assignment, _driver: ScriptedDriver) -> None:
         path = f"qpi/v1/jobs/{job.job_id}/attempts/{job.attempt}/result"
@@ -210,7 +211,7 @@ def test_a_link_needs_a_drivers_token(server: LabServer) -> None:
 
 def test_a_bad_frame_ends_the_link_and_not_the_server(bench: Bench) -> None:
     async def dialogue(_job: frames.Assignment, driver: ScriptedDriver) -> None:
-        await driver.peer._send("this is no frame")
+        await driver.send("this is no frame")
         with pytest.raises(Unavailable):
             await driver.claim()
 
@@ -246,19 +247,21 @@ def test_many_small_requests_with_a_body_all_get_their_answer(server: LabServer)
         assert me.post("qpi/v1/tokens", json={"name": "x" * 50}).status_code == 201
 
 
-def test_a_large_result_passes_in_constant_memory(bench: Bench, owner: LabServer) -> None:
-    size, block = 256 << 20, os.urandom(1 << 20)
-    blob = hashlib.sha256()
-    for _ in range(size // len(block)):
-        blob.update(block)
+def test_a_large_result_passes_in_constant_memory(bench: Bench, owner: LabServer, tmp_path: Path) -> None:
+    with (tmp_path / "blob").open("w+b") as file:
+        zip_blocks(file, os.urandom(1 << 20), 256)
+        size = file.tell()
+        file.seek(0)
+        blob = hashlib.file_digest(file, "sha256")
     head, digest = result_head(blob.hexdigest(), size)
     processes = {psutil.Process(owner.process.pid), psutil.Process(bench.server.process.pid)}
     before = {process: process.memory_info().rss for process in processes}
 
     def stream() -> Iterator[bytes]:
         yield head
-        for _ in range(size // len(block)):
-            yield block
+        with (tmp_path / "blob").open("rb") as file:
+            while block := file.read(1 << 20):
+                yield block
 
     async def dialogue(job: frames.Assignment, _driver: ScriptedDriver) -> None:
         length = {"Content-Length": str(len(head) + size)}
@@ -277,7 +280,7 @@ def test_a_large_result_passes_in_constant_memory(bench: Bench, owner: LabServer
 
 def test_the_lab_survives_its_own_restart_mid_upload(tmp_path: Path) -> None:
     """An upload cut by the server's end is delivered again to its successor."""
-    body, digest = result(os.urandom(500_000))
+    body, digest = result(zipped(os.urandom(500_000)))
     with lab_server(tmp_path / "first", lab_dir=tmp_path / "lab") as first:
         bench = Bench(first, "q")
         seen: list[frames.Assignment] = []

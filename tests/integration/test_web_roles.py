@@ -11,14 +11,13 @@ import pytest
 
 from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, Role
 from qpi_jupyter.wire.results import DIGEST_HEADER
+from qpi_server.web import ROUTES, handlers
 from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
 from qpi_server.web.events import EventHandler
 from qpi_server.web.handler import RestHandler, UnknownHandler
 from qpi_server.web.link import PATH as LINK
 from qpi_server.web.link import PERMISSION as LINK_PERMISSION
 from qpi_server.web.link import LinkHandler
-from qpi_server.web.routes import ROUTES
-from qpi_server.web.surface import handlers
 from qpi_server.web.table import Route
 from tests.support.web import JUPYTER_TOKEN, SECRET, EmptyLab, talk
 
@@ -32,7 +31,7 @@ BODIES: dict[str, Any] = {
     "Submit": {"circuits": ["OPENQASM 3.0;"]},
     "JobRecordIn": {"payload": {"circuits": ["OPENQASM 3.0;"]}},
     "NewQpu": {"name": "q"},
-    "NewDriver": {"name": "d", "qpu": "q"},
+    "NewDriver": {"name": "d", "qpu": "q", "kind": "mock"},
     "Subscribe": {"clientId": "c"},
     "NewToken": {},
     "TokenPatch": {},

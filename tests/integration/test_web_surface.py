@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from qpi_jupyter.wire import rest
-from qpi_server.web.routes import ROUTES
+from qpi_jupyter.wire.events import KINDS, EventPage
+from qpi_jupyter.wire.jobs import JobModel, JobPage
+from qpi_server.web import ROUTES
 from tests.support.servers import LabServer, lab_server
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
@@ -35,22 +37,22 @@ def job_with(**changes: Any) -> dict[str, Any]:
     return {**JOB, **changes}
 
 
-def submitted(me: httpx.Client, **headers: str) -> rest.JobModel:
+def submitted(me: httpx.Client, **headers: str) -> JobModel:
     answer = me.post("qpi/v1/jobs", json=JOB, headers=headers)
     assert answer.status_code == 201, answer.text
-    return msgspec.json.decode(answer.content, type=rest.JobModel)
+    return msgspec.json.decode(answer.content, type=JobModel)
 
 
 def test_a_job_is_submitted_found_listed_and_cancelled(me: httpx.Client) -> None:
     job = submitted(me)
     assert (job.status, job.qpu, job.shots) == ("pending", "sim-b", 100)
     assert me.get(f"qpi/v1/jobs/{job.id}").json()["id"] == job.id
-    page = msgspec.json.decode(me.get("qpi/v1/jobs?limit=1").content, type=rest.JobPage)
+    page = msgspec.json.decode(me.get("qpi/v1/jobs?limit=1").content, type=JobPage)
     assert [found.id for found in page.jobs] == [job.id]
     waiting = me.get(f"qpi/v1/jobs/{job.id}").json()["reason"]
     assert waiting["message"] == "sim-b is offline."
     assert me.post(f"qpi/v1/jobs/{job.id}/cancel").json()["status"] == "cancelled"
-    events = msgspec.json.decode(me.get(f"qpi/v1/jobs/{job.id}/events").content, type=rest.EventPage)
+    events = msgspec.json.decode(me.get(f"qpi/v1/jobs/{job.id}/events").content, type=EventPage)
     assert events.events[0].kind == "job.submitted"
 
 
@@ -60,7 +62,7 @@ def test_pages_follow_one_another_without_gap_or_repeat(me: httpx.Client) -> Non
     after: str | None = None
     while len(found) < 5:
         query = {"limit": 2} | ({"after": after} if after else {})
-        page = msgspec.json.decode(me.get("qpi/v1/jobs", params=query).content, type=rest.JobPage)
+        page = msgspec.json.decode(me.get("qpi/v1/jobs", params=query).content, type=JobPage)
         found += [job.id for job in page.jobs]
         after = page.next
     assert found[:5] == made[::-1]
@@ -105,7 +107,7 @@ SUBMITS: dict[str, tuple[Any, int, str]] = {
     "nothing": (b"", 400, "bad_json"),
     "no program": (b"{}", 400, "bad_request"),
     "an unknown field": (job_with(shots=3), 400, "bad_request"),
-    "an unknown format": (job_with(program={"format": "qasm9", "sources": ["x"]}), 400, "bad_request"),
+    "an unknown format": (job_with(program={"format": "qasm9", "sources": ["x"]}), 400, "bad_format"),
     "an unknown QPU": (job_with(qpu="nope"), 404, "unknown_qpu"),
     "negative shots": (job_with(options={"shots": -1}), 400, ""),
     "no shots": (job_with(options={"shots": 0}), 400, ""),
@@ -251,3 +253,8 @@ def test_the_description_covers_every_route_and_resolves(me: httpx.Client) -> No
     known = {f"#/components/schemas/{name}" for name in spec["components"]["schemas"]}
     assert set(references(spec)) <= known
     assert all(operation["responses"] for verbs in spec["paths"].values() for operation in verbs.values())
+
+    schemas = spec["components"]["schemas"]
+    kinds = schemas["EventPage"]["properties"]["events"]["items"]["discriminator"]["mapping"]
+    assert list(kinds) == list(KINDS)
+    assert all("Seen by" in schemas[reference.rpartition("/")[2]]["description"] for reference in kinds.values())

@@ -13,11 +13,14 @@ import msgspec
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames, results
-from qpi_jupyter.wire.peer import Peer
+from qpi_jupyter.wire.peer import Peer, Send
 
-MANIFEST = Manifest(executor="scripted", executor_version="1", num_qubits=5, basis_gates=("h", "cx"))
+MANIFEST = Manifest(
+    executor="scripted", executor_version="1", num_qubits=5, formats=tuple(BUILT_IN), basis_gates=("h", "cx")
+)
 CIRCUIT: dict[str, Any] = {
     "name": "bell", "circuit": 0, "row": None, "shots": 10, "meas_level": 2, "meas_return": "single",
     "creg_sizes": [["c", 2]], "qreg_sizes": [["q", 2]], "memory_slots": 2, "n_qubits": 2, "seed": 1, "metadata": {},
@@ -42,8 +45,8 @@ def result_head(sha256: str, nbytes: int, *, counts: dict[str, int] | None = Non
 class ScriptedDriver:
     """One open link."""
 
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
+    def __init__(self, peer: Peer, send: Send) -> None:
+        self.peer, self.send = peer, send
         self.epoch = 0
         self.aborted: asyncio.Queue[frames.Abort] = asyncio.Queue()
         peer.handlers[frames.PREPARE] = self._prepare
@@ -90,7 +93,8 @@ async def websocket(url: str, token: str) -> AsyncIterator[WebSocketClientConnec
 async def link(url: str, token: str) -> AsyncIterator[ScriptedDriver]:
     """A driver whose link to the lab at ``url`` is open and who has said nothing yet."""
     async with websocket(f"ws{url[4:]}qpi/v1/link", token) as socket:
-        peer = Peer(socket.write_message)  # type: ignore[arg-type]
+        send: Send = socket.write_message  # type: ignore[assignment]
+        peer = Peer(send)
 
         async def read() -> None:
             while (message := await socket.read_message()) is not None:
@@ -99,7 +103,7 @@ async def link(url: str, token: str) -> AsyncIterator[ScriptedDriver]:
 
         reading = asyncio.create_task(read())
         try:
-            yield ScriptedDriver(peer)
+            yield ScriptedDriver(peer, send)
         finally:
             reading.cancel()
             peer.close()

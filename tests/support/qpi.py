@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from .servers import LabServer, lab_server, wait_until
+from .servers import LabServer, lab_server
+from .waiting import wait_until
 
 PASSWORD = "correct horse battery"
 FLIP = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[1];\ncreg c[1];\nx q[0];\nmeasure q -> c;\n'

@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from qpi_server.service import Lab
+from qpi_server.service.base import Wake
 from qpi_server.store import schema
 
 
 async def book(lab: Lab, by: str, start_s: float, end_s: float, *, qpu: str = "q1", **fields: Any) -> str:
     """A booking, in seconds from now; its id."""
-    now = lab._room.now()
+    now = lab.context.now()
     row = {
         "id": f"bkg-{by}-{qpu}-{start_s:g}",
         "qpu": qpu,
@@ -27,16 +28,16 @@ async def book(lab: Lab, by: str, start_s: float, end_s: float, *, qpu: str = "q
         "changed_at": now,
         **fields,
     }
-    await lab._room.store.write(lambda connection: connection.execute(insert(schema.bookings), row) and None)
-    lab._room.outbox.wake(qpu)
+    await lab.context.db.store.write(lambda connection: connection.execute(insert(schema.bookings), row) and None)
+    lab.context.commits.tell([Wake(qpu)])
     return str(row["id"])
 
 
 async def rows(lab: Lab, table: str) -> list[dict[str, Any]]:
     """Everything in a table."""
     query = select(schema.metadata.tables[table])
-    return await lab._room.store.read(lambda connection: [dict(row._mapping) for row in connection.execute(query)])
+    return await lab.context.db.read(lambda connection: [dict(row._mapping) for row in connection.execute(query)])
 
 
 def moment(lab: Lab) -> datetime:
-    return lab._room.now()
+    return lab.context.now()

@@ -7,31 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
+from .template import prepare
+from .waiting import wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 30.0
 TOKEN = "jupyter-token-of-the-tests"
 UNFORESEEN = ("Uncaught exception", "exception was never retrieved", "Exception in callback", "exception handler")
-T = TypeVar("T")
-
-
-def wait_until(probe: Callable[[], T | None], timeout_s: float = START_S, what: str = "it") -> T:
-    """The first truthy answer of ``probe``; for what another process does and does not announce."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        if found := probe():
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not happen within {timeout_s:g} s")
-        time.sleep(0.02)
 
 
 def python_env(**extra: str) -> dict[str, str]:
@@ -71,13 +60,15 @@ def spawn_server(
     folder: Path,
     *arguments: str,
     lab_dir: Path | None = None,
-    module: str = "qpi_server.standalone",
+    module: str = "qpi_server.tools.standalone",
     port: int = 0,
     **env: str,
 ) -> LabServer:
     """A server that has just been started, with everything its own under ``folder``; nobody ends it but the caller."""
     folder.mkdir(parents=True, exist_ok=True)
     lab_dir = lab_dir or folder / "lab"
+    if not lab_dir.exists() and "QPI_UPSTREAM_URL" not in env and "HINDERED" not in env:
+        prepare(lab_dir)
     command = [sys.executable, "-m", module, f"--port={port}", "--ServerApp.ip=127.0.0.1", "--allow-root", *arguments]
     environment = python_env(
         QPI_LAB_DIR=str(lab_dir), JUPYTER_TOKEN=TOKEN, JUPYTER_RUNTIME_DIR=str(folder / "runtime"), HOME=str(folder),

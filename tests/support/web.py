@@ -19,7 +19,8 @@ from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import NotFound, Unauthorized
 from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_jupyter.wire.rest import Health, Services
-from qpi_server.web.surface import handlers
+from qpi_server.service.base import Clock, Rates, Turns
+from qpi_server.web import handlers
 
 SECRET = "qpi_local_secret-of-the-tests"
 JUPYTER_TOKEN = "jupyter-token-of-the-tests"
@@ -40,7 +41,7 @@ class Nothing:
         return call
 
 
-class People(Nothing):
+class Authenticator:
     """Knows one token of every role."""
 
     async def authenticate(self, token: str) -> Principal:
@@ -48,7 +49,7 @@ class People(Nothing):
             raise Unauthorized("This token is not known, or has expired.", code="bad_token")
         return TOKENS[token]
 
-    async def seen(self, principal: Principal, *, source: str) -> Principal:
+    async def admit(self, principal: Principal, *, source: str) -> Principal:
         return principal
 
 
@@ -56,8 +57,10 @@ class EmptyLab:
     """A lab in which there is nothing."""
 
     def __init__(self) -> None:
-        self.people = People()
+        self.authenticator = Authenticator()
         self.metrics = CollectorRegistry()
+        self.waits = self.searches = Turns("tests", places=100, each=100)
+        self.strangers = Rates(Clock(), per_s=1e6, burst=1_000_000)
 
     def __getattr__(self, _service: str) -> Nothing:
         return Nothing()
@@ -67,35 +70,35 @@ class EmptyLab:
         return Health(status="up", services=Services(database="up", bus="up"), version="0", wire=1, **extra)
 
 
-class Seated:
-    """An ownership whose seat is given."""
+class FixedOwnership:
+    """An ownership whose target is given."""
 
-    def __init__(self, seat: Any) -> None:
-        self._seat = seat
+    def __init__(self, target: Any) -> None:
+        self._target = target
 
-    async def seat(self, *, after: Any = None) -> Any:
-        return self._seat
+    async def target(self, *, after: Any = None) -> Any:
+        return self._target
 
 
-def site(seat: Any) -> Any:
+def site(target: Any) -> Any:
     """What the handlers find in the application's settings."""
 
     async def released() -> None:
         return None
 
     return SimpleNamespace(
-        ownership=Seated(seat), secret=SECRET, owner=lambda: {"pid": 1}, address=lambda: "http://127.0.0.1/",
+        ownership=FixedOwnership(target), secret=SECRET, owner=lambda: {"pid": 1}, address=lambda: "http://127.0.0.1/",
         ca_pem=lambda: None, ca_fingerprint=lambda: None, released=released,
         settings_in_force=lambda: ConfigInForce(settings=[]),
     )  # fmt: skip
 
 
 @asynccontextmanager
-async def serving(seat: Any, identity_provider: IdentityProvider | None = None) -> AsyncIterator[str]:
-    """The address of the surface with ``seat`` behind it, and Jupyter's or another sign-in in front."""
+async def serving(target: Any, identity_provider: IdentityProvider | None = None) -> AsyncIterator[str]:
+    """The address of the surface with ``target`` behind it, and Jupyter's or another sign-in in front."""
     ours = [handler for handler in handlers() if handler[0] != r"/api/events"]
     application = Application(
-        ours, qpi=site(seat), base_url="/", log_function=lambda _handler: None, xsrf_cookies=True,
+        ours, qpi=site(target), base_url="/", log_function=lambda _handler: None, xsrf_cookies=True,
         identity_provider=identity_provider or IdentityProvider(token=JUPYTER_TOKEN),
         authorizer=AllowAllAuthorizer(),
         cookie_secret=b"c" * 32,
@@ -110,11 +113,11 @@ async def serving(seat: Any, identity_provider: IdentityProvider | None = None) 
         await server.close_all_connections()
 
 
-def talk(seat: Any, dialogue: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
-    """What ``dialogue`` returns, held with the surface in front of ``seat``."""
+def talk(target: Any, dialogue: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+    """What ``dialogue`` returns, held with the surface in front of ``target``."""
 
     async def run() -> Any:
-        async with serving(seat) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with serving(target) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
             return await dialogue(client)
 
     return asyncio.run(run())

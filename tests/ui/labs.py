@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import SOURCES, Notebooks, restart_jupyterlab, start_jupyterlab
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import SOURCES, Notebooks, restart_jupyterlab, start_jupyterlab
 
 ENABLED = "--ServerApp.jpserver_extensions={'qpi_server': True}"
 PASSWORD = "correct horse battery"
@@ -32,7 +32,12 @@ cx q[0], q[1];
 cx q[1], q[2];
 c = measure q;
 """
-HEAVY = "OPENQASM 3.0;\nqubit[22] q;\nbit[22] c;\n" + "U(0.1, 0.2, 0.3) q;\n" * 1000 + "c = measure q;\n"
+HEAVY = (
+    'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[22] q;\nbit[22] c;\n'
+    + "U(0.1, 0.2, 0.3) q;\ncx q[0:20], q[1:21];\n" * 200
+    + "c = measure q;\n"
+)
+"""Runs for most of a minute on a quick machine: gates on one qubit alone would be fused into a single one."""
 
 
 @contextmanager

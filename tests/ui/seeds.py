@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx
 
-from tests.support.servers import python_env, wait_until
-from tests.ui.conftest import Notebooks
+from tests.support.servers import python_env
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import Notebooks
 from tests.ui.labs import GHZ, client_of, demo_lab, ok, signed_up
 
 LONG = 200

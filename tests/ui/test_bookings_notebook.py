@@ -16,7 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.conftest import ROOT, Notebooks, change_theme, open_notebook, run_all, save
+from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, open_notebook, run_all, save
 from tests.ui.test_calendar import HOUR_PX, at, drag
 
 pytestmark = pytest.mark.ui

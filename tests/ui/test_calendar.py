@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.faults.scripted_rules import RulesLab
-from tests.ui.conftest import Notebooks, change_theme, open_notebook, run_all, save
+from tests.ui.jupyterlab import Notebooks, change_theme, open_notebook, run_all, save
 
 pytestmark = pytest.mark.ui
 HOUR = timedelta(hours=1)

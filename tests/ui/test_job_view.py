@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from qpi_jupyter.core.errors import ProgramError
-from qpi_jupyter.wire.rest import WaitReason
+from qpi_jupyter.wire.jobs import WaitReason
 from tests.faults.scripted_rest import ScriptedLab
-from tests.ui.conftest import Notebooks, change_theme, open_notebook, run_all, save
+from tests.ui.jupyterlab import Notebooks, change_theme, open_notebook, run_all, save
 
 pytestmark = pytest.mark.ui
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
@@ -40,7 +40,7 @@ def test_from_waiting_to_the_histogram(jupyterlab: Page, notebooks: Notebooks, l
     expect(view).to_have_attribute("data-status", "pending")
     expect(view.locator(".qpi-title")).to_have_text("bell")
 
-    lab.change("job1", reason=WaitReason(rule="offline", message="sim-a is offline", position=1))
+    lab.change("job1", reason=WaitReason(rule="qpu_offline", message="sim-a is offline.", position=1))
     expect(view.locator(".qpi-reason")).to_have_text("sim-a is offline · position 1")
     expect(view.get_by_role("status")).to_contain_text("sim-a is offline")
 

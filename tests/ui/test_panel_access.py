@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.conftest import change_theme, loaded
+from tests.ui.jupyterlab import change_theme, loaded
 from tests.ui.seeds import BENCH, CHIP, Lab, seeded_lab
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]

@@ -6,15 +6,17 @@ With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded
-from tests.ui.labs import agent, board_row, client_of, demo_lab, forwarding, ok, section, signed_up
+from tests.support.packages import TOY_LAB, installed
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, loaded
+from tests.ui.labs import agent, board_row, client_of, demo_lab, execute, forwarding, ok, section, signed_up
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
@@ -25,8 +27,8 @@ OPEN = "() => { void window.jupyterapp.commands.execute('qpi:open-admin') }"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
-    """JupyterLab with the demo lab inside, both simulators online."""
-    with demo_lab(tmp_path_factory.mktemp("admin")) as demo:
+    """JupyterLab with the demo lab inside, both simulators online, and another package's executor beside them."""
+    with installed(TOY_LAB), demo_lab(tmp_path_factory.mktemp("admin")) as demo:
         yield demo.notebooks
 
 
@@ -181,11 +183,18 @@ def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
     simulators = section(panel, "Simulators")
     simulators.get_by_role("button", name="Start a simulator").click()
     simulators.get_by_label("Name").fill("small")
-    simulators.get_by_label("Executor").select_option("mock")
-    simulators.get_by_label("Options").fill("qubits = 3")
+    executor = simulators.get_by_label("Executor")
+    expect(executor.locator("option[value=mock]")).to_be_attached(timeout=40_000)
+    executor.select_option("qiskit_aer")
+    expect(simulators.get_by_label("fake_backend")).to_be_visible()
+    executor.select_option("mock")
+    expect(simulators.get_by_label("fake_backend")).to_have_count(0)
+    simulators.get_by_label("num_qubits").fill("30")
     simulators.get_by_role("button", name="Start", exact=True).click()
-    expect(simulators.get_by_role("alert")).to_contain_text("no option 'qubits'; it knows: coupling", timeout=20_000)
-    simulators.get_by_label("Options").fill("num_qubits = 3")
+    refusal = "'num_qubits' is a whole number from 1 to 18, not 30"
+    expect(simulators.get_by_role("alert")).to_contain_text(refusal, timeout=20_000)
+    simulators.get_by_label("num_qubits").fill("3")
+    simulators.get_by_label("coupling", exact=True).select_option("ring")
     simulators.get_by_role("button", name="Start", exact=True).click()
     expect(board_row(simulators, "small").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
     simulators.get_by_role("button", name="Stop: small").click()
@@ -286,13 +295,27 @@ def test_two_managers_at_once_do_not_undo_each_other(panel: Page, lab: Notebooks
         ok(admin.patch("groups/optics", json={"members": ["eve"]}))
         expect(groups.get_by_text("Somebody has changed this meanwhile")).to_be_visible()
         groups.get_by_role("button", name="Save").click()
-        expect(board_row(groups, "optics")).to_contain_text("eve")
+        expect(board_row(groups, "optics")).to_contain_text("lasers and mirrors")
         [group] = [one for one in ok(admin.get("groups"))["groups"] if one["name"] == "optics"]
         assert (group["description"], group["members"]) == ("lasers and mirrors", ["eve"])
 
         groups.get_by_role("button", name="Edit: optics").click()
         assert admin.delete("groups/optics").is_success
         expect(groups.get_by_role("alert")).to_contain_text("somebody has deleted it")
+
+
+def test_what_another_manager_does_appears_by_itself(panel: Page, lab: Notebooks) -> None:
+    rules = section(panel, "Booking rules")
+    with client_of(lab) as admin:
+        made = ok(admin.put("booking-rules", json={"rule": {}, "qpu": "sim-a"}))
+        expect(rules.locator(f'tr[data-key="{made["id"]}"]')).to_be_visible()
+        log = section(panel, "Audit log")
+        newest = log.locator("tr[data-key]").first
+        before = newest.get_attribute("data-key")
+        assert before is not None
+        ok(admin.delete(f"booking-rules/{made['id']}"))
+        expect(newest).not_to_have_attribute("data-key", before)
+        expect(section(panel, "Booking rules").locator(f'tr[data-key="{made["id"]}"]')).to_have_count(0)
 
 
 def test_the_second_half_of_a_double_click_deletes_nothing(panel: Page, lab: Notebooks) -> None:
@@ -372,3 +395,27 @@ def test_a_plain_user_has_no_such_tab_and_no_such_right(page: Page, lab: Noteboo
                 person.post("accounts/pat/grants", json={"seconds": 1}),
             ]  # fmt: skip
             assert [answer.status_code for answer in forbidden] == [403] * len(forbidden)
+
+
+def test_another_packages_executor_is_started_and_its_program_shown(panel: Page, lab: Notebooks) -> None:
+    simulators = section(panel, "Simulators")
+    simulators.get_by_role("button", name="Start a simulator").click()
+    simulators.get_by_label("Name").fill("coins")
+    executor = simulators.get_by_label("Executor")
+    expect(executor.locator("option[value=toy_coins]")).to_be_attached(timeout=40_000)
+    executor.select_option("toy_coins")
+    expect(simulators.get_by_text("How many coins there are. Default: 5")).to_be_visible()
+    simulators.get_by_label("coins", exact=True).fill("3")
+    simulators.get_by_label("cheat").select_option("true")
+    simulators.get_by_role("button", name="Start", exact=True).click()
+    expect(board_row(simulators, "coins").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
+    expect(board_row(simulators, "coins")).to_contain_text("coins=3, cheat=true")
+    program = {"format": "toy-coins", "data": [b64encode(b"COINS" + bytes([0, 50])).decode()]}
+    with client_of(lab) as admin:
+        job = ok(admin.post("jobs", json={"program": program, "qpu": "coins", "options": {"shots": 9}}))
+        wait_until(lambda: ok(admin.get(f"jobs/{job['id']}"))["status"] == "completed", 60, "the toy's job")
+    execute(panel, "qpi:open-job", id=job["id"])
+    shown = panel.locator(".jp-QPI-Code").filter(has_text="coin 1: 1 in 50 %")
+    expect(shown).to_be_visible(timeout=40_000)
+    expect(panel.get_by_role("button", name="TOY-COINS", exact=True)).to_be_visible()
+    expect(panel.get_by_role("button", name="Text", exact=True)).to_be_visible()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import loaded, open_notebook
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import loaded, open_notebook
 from tests.ui.labs import Demo, demo_lab, execute, picture, queue_tab, side_panel
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
-from tests.ui.conftest import loaded
+from tests.ui.jupyterlab import loaded
 from tests.ui.labs import (
     BELL,
     HEAVY,

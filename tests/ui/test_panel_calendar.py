@@ -13,9 +13,9 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.servers import wait_until
+from tests.support.waiting import wait_until
 from tests.ui.calendar_page import Ask, at, booked, drag, entry, times
-from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded
+from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, loaded
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import change_theme, loaded
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import change_theme, loaded
 from tests.ui.labs import HEAVY, Demo, client_of, demo_lab, execute, picture, queue_tab, row_of, signed_up
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
@@ -68,6 +68,7 @@ def test_several_jobs_are_cancelled_at_once(lab: Page, demo: Demo) -> None:
         expect(row_of(tab, job)).to_be_visible()
     row_of(tab, jobs[4]).click(position={"x": 40, "y": 18})
     row_of(tab, jobs[2]).click(position={"x": 40, "y": 18}, modifiers=["Shift"])
+    assert lab.evaluate("() => String(getSelection())") == ""
     row_of(tab, jobs[3]).click(position={"x": 40, "y": 18}, modifiers=["ControlOrMeta"])
     chosen = tab.get_by_role("region", name="Chosen jobs")
     expect(chosen).to_contain_text("2 jobs chosen")

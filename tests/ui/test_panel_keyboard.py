@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import loaded
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import loaded
 from tests.ui.labs import ok
 from tests.ui.seeds import BENCH, CHIP, GHZ, Lab, seeded_lab, status_of, submit
 

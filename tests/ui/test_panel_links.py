@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import loaded, open_notebook, run_all, save
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import loaded, open_notebook, run_all, save
 from tests.ui.labs import BELL, Demo, demo_lab, execute, picture
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]

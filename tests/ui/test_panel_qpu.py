@@ -5,26 +5,21 @@ With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
-import subprocess
-import sys
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import Request, urlopen
 
 import psutil
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.faults.lab import BELL
-from tests.support.servers import python_env, wait_until
-from tests.ui.conftest import ROOT, Notebooks, change_theme, loaded, start_jupyterlab
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import ROOT, change_theme, loaded
+from tests.ui.labs import Demo, agent, demo_lab
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
@@ -33,61 +28,28 @@ OPEN = "qpu => { void window.jupyterapp.commands.execute('qpi:open-qpu', {qpu}) 
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """JupyterLab with a demo lab inside, and a driver of its own for a fake 27-qubit device."""
     home = tmp_path_factory.mktemp("qpu-tab")
-    process, notebooks = start_jupyterlab(
-        home, {"QPI_LAB_DIR": str(home / "lab")},
-        "--ServerApp.jpserver_extensions={'qpi_server': True}", "--QPIServer.demo=True",
-    )  # fmt: skip
-    driver = None
-    try:
-        wait_until(lambda: status_of(notebooks, "sim-b") == "online", 90, "the demo lab online")
-        ask(notebooks, "qpus", {"name": CHIP, "description": "A fake IBM Kolkata with its noise model"})
-        driver = start_driver(notebooks, home)
-        wait_until(lambda: status_of(notebooks, CHIP) == "online", 40, f"{CHIP} online")
-        for name in ("bell", "bell again"):
-            ask(notebooks, "jobs", job(name))
-        yield notebooks
-    finally:
-        for child in filter(None, (driver, process)):
-            child.send_signal(signal.SIGTERM)
-            child.wait(30)
+    with demo_lab(home) as demo:
+        demo.ask("POST", "qpus", {"name": CHIP, "description": "A fake IBM Kolkata with its noise model"})
+        token = demo.ask("POST", "drivers", {"name": "control-pc", "qpu": CHIP})["token"]
+        start = ["qpi-agent", "start", "--qpi-addr", demo.notebooks.url, "--token", token, "--name", "control-pc"]
+        run = ["--executor", "qiskit_aer", "--data-dir", str(home / "agent"), "-o", "fake_backend=FakeKolkataV2"]
+        with agent(shlex.join([*start, *run]), home):
+            wait_until(lambda: status_of(demo) == "online", 40, f"{CHIP} online")
+            for name in ("bell", "bell again"):
+                demo.submit(name, program={"format": "openqasm2", "sources": [BELL]}, qpu=CHIP, shots=20_000)
+            yield demo
 
 
-def start_driver(notebooks: Notebooks, home: Path) -> subprocess.Popen[bytes]:
-    registered = ask(notebooks, "drivers", {"name": "control-pc", "qpu": CHIP})
-    command = [
-        sys.executable, "-m", "qpi_agent", "start", "--qpi-addr", notebooks.url, "--name", "control-pc",
-        "--executor", "qiskit_aer", "--data-dir", str(home / "agent"), "-o",
-        "fake_backend=FakeKolkataV2",
-    ]  # fmt: skip
-    with (home / "agent.log").open("wb") as log:
-        return subprocess.Popen(command, env=python_env(QPI_ACCESS_TOKEN=registered["token"]), stdout=log, stderr=log)
-
-
-def job(name: str) -> dict[str, Any]:
-    program = {"format": "openqasm2", "sources": [BELL]}
-    return {"program": program, "options": {"shots": 20_000}, "qpu": CHIP, "name": name}
-
-
-def ask(notebooks: Notebooks, path: str, body: dict[str, Any] | None = None, *, method: str | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"token {notebooks.token}"}
-    with urlopen(Request(f"{notebooks.url}/qpi/v1/{path}", data, headers, method=method), timeout=10) as answer:
-        return json.load(answer)
-
-
-def status_of(notebooks: Notebooks, qpu: str) -> str:
-    try:
-        return str(ask(notebooks, f"qpus/{qpu}")["status"])
-    except OSError:
-        return "unknown"
+def status_of(demo: Demo) -> str:
+    return str(demo.ask("GET", f"qpus/{CHIP}")["status"])
 
 
 @pytest.fixture
-def page_of_lab(page: Page, lab: Notebooks) -> Iterator[Page]:
-    yield from loaded(page, lab)
+def page_of_lab(page: Page, lab: Demo) -> Iterator[Page]:
+    yield from loaded(page, lab.notebooks)
 
 
 def open_tab(page: Page, qpu: str) -> Locator:
@@ -109,13 +71,13 @@ def pictures(page: Page, tab: Locator) -> None:
             tab.screenshot(path=IMAGES / f"panel-qpu-{theme.lower()}.png")
 
 
-def test_a_chip_is_seen_as_a_map_as_tables_and_over_time(page_of_lab: Page, lab: Notebooks) -> None:
+def test_a_chip_is_seen_as_a_map_as_tables_and_over_time(page_of_lab: Page, lab: Demo) -> None:
     page = page_of_lab
     tab = open_tab(page, CHIP)
     expect(tab.locator("h1")).to_contain_text("online")
     expect(tab.locator(".jp-QPI-Qubit")).to_have_count(27)
     expect(tab.locator(".jp-QPI-Coupler")).to_have_count(28)
-    manifest = ask(lab, f"qpus/{CHIP}")["manifest"]
+    manifest = lab.ask("GET", f"qpus/{CHIP}")["manifest"]
 
     # The colour follows the parameter.
     first = tab.locator('.jp-QPI-Qubit[data-key="0"]')
@@ -194,21 +156,21 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     pictures(page, tab)
 
 
-def test_a_session_shows_as_it_begins_and_ends(page_of_lab: Page, lab: Notebooks) -> None:
+def test_a_session_shows_as_it_begins_and_ends(page_of_lab: Page, lab: Demo) -> None:
     page = page_of_lab
     tab = open_tab(page, "sim-b")
     page.evaluate("() => window.jupyterapp.shell.activateById('qpi-lab-panel')")
     card = page.locator('.jp-QPI-Card[data-key="sim-b"]')
     expect(card).to_contain_text("Not booked")
-    session = ask(lab, "sessions", {"qpu": "sim-b", "budget_s": 900, "idle_s": 600})
+    session = lab.ask("POST", "sessions", {"qpu": "sim-b", "budget_s": 900, "idle_s": 600})
     expect(card).to_contain_text("In your session until", timeout=3_000)
     expect(tab.locator(".jp-QPI-Facts")).to_contain_text("you, in a session until", timeout=3_000)
-    ask(lab, f"sessions/{session['id']}", method="DELETE")
+    lab.ask("DELETE", f"sessions/{session['id']}")
     expect(card).to_contain_text("Not booked", timeout=3_000)
     expect(tab.locator(".jp-QPI-Facts")).to_contain_text("nobody", timeout=3_000)
 
 
-def test_what_a_driver_says_is_read_as_it_says_it(page_of_lab: Page, lab: Notebooks) -> None:
+def test_what_a_driver_says_is_read_as_it_says_it(page_of_lab: Page, lab: Demo) -> None:
     page = page_of_lab
     tab = open_tab(page, CHIP)
     drivers = tab.get_by_role("region", name="Drivers")
@@ -217,7 +179,7 @@ def test_what_a_driver_says_is_read_as_it_says_it(page_of_lab: Page, lab: Notebo
     log = drivers.get_by_role("log", name="Log of control-pc")
     expect(log).to_be_focused()
     linked = log.locator(".jp-QPI-LogLine").first
-    expect(linked).to_contain_text(re.compile(rf"info\s+linked to {lab.url} as a driver of {CHIP}"))
+    expect(linked).to_contain_text(re.compile(rf"info\s+linked to {lab.notebooks.url} as a driver of {CHIP}"))
 
     # A new line comes by itself, and the end stays in view.
     lines = log.locator(".jp-QPI-LogLine")
@@ -228,7 +190,7 @@ def test_what_a_driver_says_is_read_as_it_says_it(page_of_lab: Page, lab: Notebo
     page.keyboard.press("Escape")
     expect(log).to_have_count(0)
     expect(opener).to_be_focused()
-    wait_until(lambda: status_of(lab, CHIP) == "online", 40, f"{CHIP} online")
+    wait_until(lambda: status_of(lab) == "online", 40, f"{CHIP} online")
 
 
 def test_a_long_log_stays_where_it_is_read(page_of_lab: Page) -> None:
@@ -274,12 +236,12 @@ def kill_executors(driver: str) -> None:
                 child.kill()
 
 
-def test_whoever_may_not_operate_qpus_is_shown_no_log(page: Page, lab: Notebooks) -> None:
-    me = ask(lab, "me")
+def test_whoever_may_not_operate_qpus_is_shown_no_log(page: Page, lab: Demo) -> None:
+    me = lab.ask("GET", "me")
     me["permissions"].remove("qpus:operate")
     page.route("**/qpi/v1/me?*", lambda route: route.fulfill(json=me))
     page.route("**/qpi/v1/me", lambda route: route.fulfill(json=me))
-    for one in loaded(page, lab):
+    for one in loaded(page, lab.notebooks):
         drivers = open_tab(one, CHIP).get_by_role("region", name="Drivers")
         expect(drivers).to_contain_text("control-pc")
         expect(drivers.get_by_role("button")).to_have_count(0)

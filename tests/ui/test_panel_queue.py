@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 from qiskit import QuantumCircuit, qpy
 
-from tests.ui.conftest import ROOT, change_theme, loaded
+from tests.ui.jupyterlab import ROOT, change_theme, loaded
 from tests.ui.labs import GHZ, Demo, demo_lab, execute, queue_tab, row_of
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]

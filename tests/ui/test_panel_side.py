@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import ROOT, change_theme, loaded
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import ROOT, change_theme, loaded
 from tests.ui.labs import BELL, HEAVY, Demo, demo_lab
 
 pytestmark = pytest.mark.ui

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.servers import wait_until
-from tests.ui.conftest import Notebooks, loaded
+from tests.support.waiting import wait_until
+from tests.ui.jupyterlab import Notebooks, loaded
 from tests.ui.labs import GHZ, HEAVY, agent, board_row, client_of, demo_lab, forwarding, ok, section, signed_up
 
 pytestmark = pytest.mark.ui

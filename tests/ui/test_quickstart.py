@@ -14,7 +14,7 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.conftest import ROOT, Notebooks, change_theme, open_notebook, run_all, save
+from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, open_notebook, run_all, save
 
 pytestmark = pytest.mark.ui
 QUICKSTART = ROOT / "notebooks" / "01_quickstart.ipynb"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.faults.scripted_rules import RulesLab
-from tests.ui.conftest import Notebooks, open_notebook, run_all, save
+from tests.ui.jupyterlab import Notebooks, open_notebook, run_all, save
 
 pytestmark = pytest.mark.ui
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import qpi_jupyter.client.lab as lab_module
-from qpi_jupyter.client.discovery import Address, addresses
-from qpi_jupyter.client.lab import connect
+import qpi_jupyter.client.connecting as connecting
+from qpi_jupyter.client.connecting import Address, addresses, connect
 from qpi_jupyter.core.errors import Conflict, Rejected, Unavailable
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
 
@@ -24,7 +23,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     for name in ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE", "JPY_PARENT_PID", "JUPYTERHUB_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(lab_module, "_current", None)
+    monkeypatch.setattr(connecting, "_current", None)
     return tmp_path
 
 
@@ -69,7 +68,7 @@ def test_the_own_server_comes_before_other_live_ones(runtime: Path) -> None:
     [
         ("http://localhost:8888/lab/tree/a.ipynb?token=abc", "http://localhost:8888", "abc"),
         ("localhost:8888", "http://localhost:8888", ""),
-        ("https://lab.example/hub/user/ana/", "https://lab.example/hub/user/ana", ""),
+        ("https://lab.example/hub/user/ana/", "https://lab.example/user/ana", ""),
     ],
 )
 def test_a_browsers_address_will_do(given: str, url: str, token: str) -> None:
@@ -101,7 +100,7 @@ def test_no_lab_lists_where_was_looked(runtime: Path, server: ScriptedLab) -> No
     with pytest.raises(Unavailable) as caught:
         connect()
     text = str(caught.value)
-    for expected in ("QPI_LAB_URL is not set", "JPY_PARENT_PID", "no lab: enable it", "jupyter lab", "connect(url"):
+    for expected in ("QPI_LAB_URL is not set", "JPY_PARENT_PID", "is not a qpi lab", "jupyter lab", "connect(url"):
         assert expected in text
 
 

@@ -1,8 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { checked, length, seconds, text, type Values } from '../board/values';
+import { isOfJob } from '../jobs';
+import { allowed } from '../sections';
+import { quantity } from '../units';
 import type {
   EntryModel,
-  EventModel,
+  LabEvent,
   Me,
   StatementLine,
   TimeRequestIn,
@@ -10,21 +13,21 @@ import type {
   TokenIn,
   UserModel
 } from '../wire';
-import { duration, figure } from '../words';
+import { duration } from '../words';
 
-/** The sections of the tab, and what one must be allowed to see each. */
-export const SECTIONS = [
-  { id: 'time', permission: 'time:read' },
-  { id: 'usage', permission: 'time:read' },
-  { id: 'tokens', permission: 'tokens' },
-  { id: 'profile', permission: 'profile:edit' }
-] as const;
+/** The sections of the tab in their order, and what one must be allowed to see each. */
+const SECTIONS = {
+  time: 'time:read',
+  usage: 'time:read',
+  tokens: 'tokens',
+  profile: 'profile:edit'
+} as const;
 
-export type SectionId = (typeof SECTIONS)[number]['id'];
+export type SectionId = keyof typeof SECTIONS;
 
 /** The sections that somebody with these permissions sees. */
 export function sectionsFor(permissions: readonly string[]): readonly SectionId[] {
-  return SECTIONS.filter(section => permissions.includes(section.permission)).map(({ id }) => id);
+  return allowed(SECTIONS, permissions);
 }
 
 const GROUP = 'group:';
@@ -44,23 +47,33 @@ export function amount(value: number, trans: TranslationBundle): string {
   const size = Math.abs(value);
   const sign = value < 0 ? '−' : '';
   if (size > 0 && size < 1) {
-    return sign + figure(size, 's');
+    return sign + quantity(size, 's', 3);
   }
   const exact = length(size);
   return sign + (size < 60 || !exact.endsWith(' s') ? exact : duration(1000 * size, trans));
 }
 
 /** Whether `event` changes what is left of an account. */
-export function isCharge(event: Pick<EventModel, 'kind' | 'data'>): boolean {
-  return event.kind.startsWith('balance.') || 'ledger' in event.data;
+export function isCharge(event: LabEvent): boolean {
+  switch (event.kind) {
+    case 'balance.changed':
+    case 'account.changed':
+      return true;
+    default:
+      return isOfJob(event) && event.data.ledger !== undefined;
+  }
 }
 
-export function isRequest(event: Pick<EventModel, 'kind'>): boolean {
-  return event.kind.startsWith('time_request.');
+export function isRequest({ kind }: LabEvent): boolean {
+  return kind === 'time_request.changed';
 }
 
-export function isPerson(event: Pick<EventModel, 'kind'>): boolean {
-  return event.kind.startsWith('person.');
+export function isPerson({ kind }: LabEvent): boolean {
+  return kind === 'person.changed' || kind === 'group.changed';
+}
+
+export function isToken({ kind }: LabEvent): boolean {
+  return kind === 'token.changed';
 }
 
 /** The most that a request may ask for (s): as the lab has it. */
@@ -85,7 +98,7 @@ export function askedAgain(request: TimeRequestModel): TimeRequestIn {
   return { seconds: request.seconds, reason: request.reason, group: groupOf(request.account) };
 }
 
-export type Scope = 'read' | 'submit' | 'manage';
+type Scope = 'read' | 'submit' | 'manage';
 /** `all` is no scope: such a token may whatever its owner might when it was made. */
 export type Reach = Scope | 'all';
 

@@ -1,34 +1,34 @@
 import type * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, when } from '../board/cells';
-import type { IAction } from '../board/deeds';
-import { at, send, whole } from '../board/listing';
-import { useRows } from '../board/live';
+import { whole } from '../board/listing';
+import { useRows } from '../board/rows';
 import { text } from '../board/values';
+import { at, send } from '../send';
 import type { Me, UserChange } from '../wire';
 import { hasPassword, isPerson } from './model';
-import type { IRoomProps } from './view';
+import type { IAccountProps } from './view';
 
 /** Who I am in the lab, and what of that is mine to change. */
-export function Profile({ manager, trans }: IRoomProps): React.ReactElement {
+export function Profile({ manager, trans }: IAccountProps): React.ReactElement {
   const { request } = manager;
-  const listing = useRows(manager, isPerson, () => whole(async () => [await request<Me>('me')]));
+  const listing = useRows(manager, isPerson, () =>
+    whole(async () => {
+      const me = await manager.identify();
+      return me === null ? [] : [me];
+    })
+  );
   const edit = ({ user }: Me): IAction => ({
     id: 'edit',
     label: trans.__('Edit'),
     ask: {
-      fields: [
-        { name: 'display_name', label: trans.__('Full name'), longest: 200 },
-        { name: 'email', label: trans.__('E-mail'), longest: 200 }
-      ],
-      initial: { display_name: user.display_name, email: user.email },
+      fields: [{ name: 'display_name', label: trans.__('Full name'), longest: 200 }],
+      initial: { display_name: user.display_name },
       submit: trans.__('Save')
     },
     run: values => {
-      const change: UserChange = {
-        display_name: text(values, 'display_name'),
-        email: text(values, 'email')
-      };
+      const change: UserChange = { display_name: text(values, 'display_name') };
       return send(request, 'PATCH', at('users', user.name), change);
     }
   });
@@ -64,7 +64,7 @@ export function Profile({ manager, trans }: IRoomProps): React.ReactElement {
     <Board
       title={trans.__('Profile')}
       intro={trans.__(
-        'Who you are in this lab. Roles and groups are given by its managers, by Jupyter or by the Hub.'
+        'Who you are in this lab. E-mail address, roles and groups are given by its managers, by Jupyter, by the Hub or by where you sign in.'
       )}
       trans={trans}
       listing={listing}

@@ -1,11 +1,12 @@
 import type * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, offerUndo, Word, when } from '../board/cells';
-import type { IAction } from '../board/deeds';
 import type { IField } from '../board/form';
-import { at, type Fetch, send, whole } from '../board/listing';
-import { useRows } from '../board/live';
+import { pages, whole } from '../board/listing';
+import { useRows } from '../board/rows';
 import { length } from '../board/values';
+import { at, send } from '../send';
 import type { AccountModel, TimeRequestIn, TimeRequestList, TimeRequestModel } from '../wire';
 import {
   accountsOf,
@@ -16,12 +17,12 @@ import {
   isRequest,
   timeRequestOf
 } from './model';
-import type { IRoomProps } from './view';
+import type { IAccountProps } from './view';
 
 const PAGE = 50;
 
 /** What is left of my time and my groups', and what I have asked for. */
-export function Time(props: IRoomProps): React.ReactElement {
+export function Time(props: IAccountProps): React.ReactElement {
   return (
     <>
       <Accounts {...props} />
@@ -30,7 +31,7 @@ export function Time(props: IRoomProps): React.ReactElement {
   );
 }
 
-function Accounts({ manager, me, trans }: IRoomProps): React.ReactElement {
+function Accounts({ manager, me, trans }: IAccountProps): React.ReactElement {
   const listing = useRows(manager, isCharge, () =>
     whole(() =>
       Promise.all(
@@ -73,14 +74,12 @@ function Accounts({ manager, me, trans }: IRoomProps): React.ReactElement {
   );
 }
 
-function Requests({ manager, me, trans }: IRoomProps): React.ReactElement {
+function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
   const { request } = manager;
-  const fetch: Fetch<TimeRequestModel> = async after => {
-    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-    const page = await request<TimeRequestList>(`time-requests?mine=true&limit=${PAGE}${from}`);
-    return { rows: page.requests, next: page.next };
-  };
-  const listing = useRows(manager, isRequest, () => fetch);
+  const path = `time-requests?mine=true&limit=${PAGE}`;
+  const listing = useRows(manager, isRequest, () =>
+    pages(request, path, (page: TimeRequestList) => page.requests)
+  );
   const ask = (wanted: TimeRequestIn) => send(request, 'POST', 'time-requests', wanted);
   const mayAsk = me.permissions.includes('time:request');
   const words = {
@@ -170,20 +169,20 @@ function Requests({ manager, me, trans }: IRoomProps): React.ReactElement {
 
 /** What the manager said. */
 function Answer(
-  props: Pick<IRoomProps, 'trans'> & { readonly asked: TimeRequestModel }
+  props: Pick<IAccountProps, 'trans'> & { readonly asked: TimeRequestModel }
 ): React.ReactElement {
   const { asked, trans } = props;
   const { status, answer, handled_by: by } = asked;
   if (by === null || status === 'withdrawn') {
     return <>–</>;
   }
-  const deed =
+  const outcome =
     status === 'approved'
       ? trans.__('%1 granted %2', by, length(asked.granted_s))
       : trans.__('%1 said no', by);
   return (
     <>
-      <div>{deed}</div>
+      <div>{outcome}</div>
       {answer !== '' && <div className="jp-QPI-Detail">{answer}</div>}
     </>
   );

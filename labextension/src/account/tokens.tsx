@@ -1,23 +1,22 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Copied, Named, when } from '../board/cells';
-import type { IAction } from '../board/deeds';
-import { at, send, whole } from '../board/listing';
-import { useRows } from '../board/live';
+import { whole } from '../board/listing';
+import { useRows } from '../board/rows';
+import { at, send } from '../send';
 import type { TokenCreated, TokenList, TokenModel } from '../wire';
-import { LIVES, type Reach, reaches, shellLines, tokenOf } from './model';
-import type { IRoomProps } from './view';
+import { isToken, LIVES, type Reach, reaches, shellLines, tokenOf } from './model';
+import type { IAccountProps } from './view';
 
-/** The lab tells nothing of tokens. */
-const never = () => false;
 const NAME_LENGTH = 100;
 const USUAL_LIFE = '90';
 
 /** My API tokens: made, shown once, revoked. */
-export function Tokens({ address, manager, me, trans }: IRoomProps): React.ReactElement {
+export function Tokens({ address, manager, me, trans }: IAccountProps): React.ReactElement {
   const { request } = manager;
-  const listing = useRows(manager, never, () =>
+  const listing = useRows(manager, isToken, () =>
     whole(async () => (await request<TokenList>('tokens')).tokens)
   );
   const [made, setMade] = React.useState<TokenCreated | null>(null);

@@ -2,20 +2,21 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { Board } from '../board/board';
 import { when } from '../board/cells';
-import { at, everything, type Fetch, whole } from '../board/listing';
-import { useRows } from '../board/live';
+import { everything, pages, whole } from '../board/listing';
+import { useRows } from '../board/rows';
 import { save } from '../queue/actions';
 import { CommandIDs } from '../queue/tools';
+import { at } from '../send';
 import type { EntryModel, EntryPage, Statement } from '../wire';
 import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
-import type { IRoomProps } from './view';
+import type { IAccountProps } from './view';
 
 const PAGE = 100;
 /** The longest page that the lab gives. */
 const WHOLE_PAGE = 500;
 
 /** Where the time of an account went: month by month, and line by line. */
-export function Usage(props: IRoomProps): React.ReactElement {
+export function Usage(props: IAccountProps): React.ReactElement {
   const { me, trans } = props;
   const accounts = accountsOf(me.user);
   const [chosen, choose] = React.useState(me.user.name);
@@ -46,7 +47,7 @@ export function Usage(props: IRoomProps): React.ReactElement {
   );
 }
 
-interface IOfAccount extends IRoomProps {
+interface IOfAccount extends IAccountProps {
   readonly account: string;
 }
 
@@ -84,15 +85,11 @@ function Months({ account, file, manager, trans }: IOfAccount): React.ReactEleme
 
 function Lines(props: IOfAccount): React.ReactElement {
   const { account, manager, trans } = props;
-  const pages =
-    (limit: number): Fetch<EntryModel> =>
-    async after => {
-      const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-      const path = `${at('accounts', account, 'entries')}?limit=${limit}${from}`;
-      const page = await manager.request<EntryPage>(path);
-      return { rows: page.entries, next: page.next };
-    };
-  const listing = useRows(manager, isCharge, () => pages(PAGE));
+  const lines = (limit: number) => {
+    const path = `${at('accounts', account, 'entries')}?limit=${limit}`;
+    return pages(manager.request, path, (page: EntryPage) => page.entries);
+  };
+  const listing = useRows(manager, isCharge, () => lines(PAGE));
   const words = kinds(trans);
   return (
     <Board
@@ -115,7 +112,7 @@ function Lines(props: IOfAccount): React.ReactElement {
         id: 'csv',
         label: trans.__('Ledger as CSV'),
         run: async () => {
-          const text = entriesCsv(await everything(pages(WHOLE_PAGE)));
+          const text = entriesCsv(await everything(lines(WHOLE_PAGE)));
           save(new Blob([text], { type: 'text/csv' }), 'qpu-ledger.csv');
         }
       }}

@@ -5,8 +5,8 @@ import '../../style/account.css';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
-import { useLab } from '../board/live';
 import { Sections, SectionsWidget } from '../board/sections';
+import { useLab } from '../hooks';
 import type { LabFile } from '../request';
 import type { ILabManager } from '../tokens';
 import type { Me } from '../wire';
@@ -27,11 +27,11 @@ export interface IAccountTools {
 }
 
 /** What every section is given. */
-export interface IRoomProps extends IAccountTools {
+export interface IAccountProps extends IAccountTools {
   readonly me: Me;
 }
 
-const VIEWS: Readonly<Record<SectionId, (props: IRoomProps) => React.ReactElement>> = {
+const VIEWS: Readonly<Record<SectionId, (props: IAccountProps) => React.ReactElement>> = {
   time: Time,
   usage: Usage,
   tokens: Tokens,

@@ -1,18 +1,18 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, nameField, Word } from '../board/cells';
-import type { IAction } from '../board/deeds';
-import { at, send, whole } from '../board/listing';
+import { whole } from '../board/listing';
 import { nameIn, text } from '../board/values';
+import { at, send } from '../send';
 import type { QpuChange, QpuList, QpuModel } from '../wire';
-import { useLive } from './live';
-import type { ISectionProps } from './section';
+import { type ISectionProps, useSectionRows } from './section';
 
 export function Qpus(props: ISectionProps): React.ReactElement {
   const { manager, trans, permissions } = props;
   const { request } = manager;
-  const listing = useLive(manager, 'qpus', () =>
+  const listing = useSectionRows(manager, 'qpus', () =>
     whole(async () => (await request<QpuList>('qpus')).qpus)
   );
   const manages = permissions.includes('qpus:manage');

@@ -1,20 +1,20 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Copied, Named, nameField, Word, when } from '../board/cells';
-import type { IAction } from '../board/deeds';
-import { at, send, whole } from '../board/listing';
-import { useLab } from '../board/live';
+import { whole } from '../board/listing';
 import { nameIn, text } from '../board/values';
+import { useLab } from '../hooks';
 import { DriverLogView } from '../qpu/driverlogview';
+import { at, send } from '../send';
 import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
-import { useLive } from './live';
-import type { ISectionProps } from './section';
+import { type ISectionProps, useSectionRows } from './section';
 
 export function Drivers(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
-  const listing = useLive(manager, 'drivers', () =>
+  const listing = useSectionRows(manager, 'drivers', () =>
     whole(async () => (await request<DriverList>('drivers')).drivers)
   );
   const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
@@ -31,12 +31,22 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         nameField(trans),
         { name: 'qpu', label: trans.__('QPU'), kind: 'choice', choices: qpus, required: true },
         {
+          name: 'executor',
+          label: trans.__('Executor'),
+          required: true,
+          longest: 200,
+          hint: trans.__(
+            'What runs the programs there, such as qiskit_aer or my_lab.fridge:Fridge.'
+          )
+        },
+        {
           name: 'monitor',
           label: trans.__('Monitor only'),
           kind: 'switch',
           hint: trans.__('It sends readings and runs no jobs.')
         }
       ],
+      initial: { executor: 'mock' },
       submit: trans.__('Register')
     },
     run: async values =>
@@ -44,15 +54,16 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         await send<DriverRegistered>(request, 'POST', 'drivers', {
           name: nameIn(values, 'name'),
           qpu: text(values, 'qpu'),
+          executor: text(values, 'executor'),
           monitor: values.monitor === true
         })
       )
   };
   const actions = (driver: DriverDetail): readonly IAction[] => [
     { id: 'log', label: trans.__('Log'), run: async () => setLogged(driver) },
-    ...(driver.embedded ? [] : deeds(driver))
+    ...(driver.embedded ? [] : tokenActions(driver))
   ];
-  const deeds = (driver: DriverDetail): readonly IAction[] => [
+  const tokenActions = (driver: DriverDetail): readonly IAction[] => [
     {
       id: 'renew',
       aside: true,

@@ -2,11 +2,10 @@ import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
 import { Board } from '../board/board';
 import { Named, when } from '../board/cells';
-import { type Fetch, whole } from '../board/listing';
+import { pages, whole } from '../board/listing';
+import { shown } from '../board/schema';
 import type { AuditEntry, AuditPage, ConfigInForce, ConfigSetting } from '../wire';
-import { useLive } from './live';
-import type { ISectionProps } from './section';
-import { shown } from './values';
+import { type ISectionProps, useSectionRows } from './section';
 
 const PAGE = 100;
 /** Letters that come closer together than this are one search (ms). */
@@ -15,13 +14,11 @@ const TYPING = 300;
 export function Audit(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const sought = React.useRef('');
-  const fetch: Fetch<AuditEntry> = async after => {
-    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+  const listing = useSectionRows<AuditEntry>(manager, 'audit', () => after => {
     const text = sought.current === '' ? '' : `&text=${encodeURIComponent(sought.current)}`;
-    const page = await manager.request<AuditPage>(`audit?limit=${PAGE}${from}${text}`);
-    return { rows: page.entries, next: page.next };
-  };
-  const listing = useLive(manager, 'audit', () => fetch);
+    const path = `audit?limit=${PAGE}${text}`;
+    return pages(manager.request, path, (page: AuditPage) => page.entries)(after);
+  });
   const [search] = React.useState(() => new Debouncer(() => listing.begin(), TYPING));
   React.useEffect(() => () => search.dispose(), [search]);
   const seek = (text: string) => {
@@ -59,7 +56,7 @@ export function Audit(props: ISectionProps): React.ReactElement {
 
 export function Config(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
-  const listing = useLive(manager, 'config', () =>
+  const listing = useSectionRows(manager, 'config', () =>
     whole<ConfigSetting>(async () => (await manager.request<ConfigInForce>('config')).settings)
   );
   return (

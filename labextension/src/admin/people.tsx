@@ -1,13 +1,13 @@
 import type * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { listed, Named, Word, when } from '../board/cells';
-import type { IAction } from '../board/deeds';
 import type { IField } from '../board/form';
-import { at, type Fetch, send, whole } from '../board/listing';
+import { pages, whole } from '../board/listing';
 import { nameIn, names, text } from '../board/values';
+import { at, send } from '../send';
 import type { GroupList, GroupModel, UserList, UserModel } from '../wire';
-import { useLive } from './live';
-import type { ISectionProps } from './section';
+import { type ISectionProps, useSectionRows } from './section';
 import { passwordIn, touchedPart, userChangeOf } from './values';
 
 const PAGE = 100;
@@ -15,12 +15,9 @@ const PAGE = 100;
 export function People(props: ISectionProps): React.ReactElement {
   const { manager, trans, permissions } = props;
   const { request } = manager;
-  const fetch: Fetch<UserModel> = async after => {
-    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-    const page = await request<UserList>(`users?limit=${PAGE}${from}`);
-    return { rows: page.users, next: page.next };
-  };
-  const listing = useLive(manager, 'people', () => fetch);
+  const listing = useSectionRows(manager, 'people', () =>
+    pages(request, `users?limit=${PAGE}`, (page: UserList) => page.users)
+  );
   const grants = permissions.includes('roles:grant');
   const roles: readonly IField[] = [
     { name: 'role-user', label: trans.__('User'), kind: 'switch' },
@@ -155,7 +152,7 @@ export function People(props: ISectionProps): React.ReactElement {
 export function Groups(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
-  const listing = useLive(manager, 'groups', () =>
+  const listing = useSectionRows(manager, 'groups', () =>
     whole(async () => (await request<GroupList>('groups')).groups)
   );
   const fields: readonly IField[] = [

@@ -1,23 +1,23 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { useListing } from '../board/board';
 import { when } from '../board/cells';
 import { Field, Problem } from '../board/form';
-import { send, whole } from '../board/listing';
+import { whole } from '../board/listing';
+import { useModel } from '../hooks';
 import { messageOf } from '../request';
+import { send } from '../send';
 import type { Policy, ReplayModel, ReplayState } from '../wire';
-import { useLive } from './live';
 import { draftOf, type IDraft, MOST_POLICIES, replayOf, type Span } from './policies';
 import { Results } from './replayresults';
-import type { ISectionProps } from './section';
+import { type ISectionProps, useSectionRows } from './section';
 
 /** Trying other policies on the lab's past. */
 export function Replay(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
-  const listing = useLive(manager, 'replay', () =>
+  const listing = useSectionRows(manager, 'replay', () =>
     whole(async () => [await manager.request<ReplayState>('replay')])
   );
-  const { rows, problem, loaded } = useListing(listing);
+  const { rows, problem, loaded } = useModel(listing);
   const state = rows[0];
   const seen = React.useRef(false);
   seen.current ||= state?.replay?.state === 'running';

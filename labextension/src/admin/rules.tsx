@@ -1,11 +1,12 @@
 import type * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, offerUndo, Word, when } from '../board/cells';
-import type { IAction } from '../board/deeds';
 import type { IField } from '../board/form';
-import { at, send, whole } from '../board/listing';
-import { useLab } from '../board/live';
+import { whole } from '../board/listing';
 import { length, local, type Values } from '../board/values';
+import { useLab } from '../hooks';
+import { at, send } from '../send';
 import type {
   BookingRuleIn,
   BookingRuleList,
@@ -14,14 +15,21 @@ import type {
   NoticeList,
   NoticeModel
 } from '../wire';
-import { useLive } from './live';
-import type { ISectionProps } from './section';
-import { noticeOf, quietLines, ruleOf, ruleValues, touchedPart } from './values';
+import { type ISectionProps, useSectionRows } from './section';
+import {
+  LENGTHS,
+  lengthWords,
+  noticeOf,
+  quietLines,
+  ruleOf,
+  ruleValues,
+  touchedPart
+} from './values';
 
 export function Rules(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
-  const listing = useLive(manager, 'rules', () =>
+  const listing = useSectionRows(manager, 'rules', () =>
     whole(async () => (await request<BookingRuleList>('booking-rules')).rules)
   );
   const qpus = useLab(manager, state => state.qpus);
@@ -86,7 +94,9 @@ export function Rules(props: ISectionProps): React.ReactElement {
         },
         run: values => put(ruleOf(values))
       }}
-      empty={trans.__('No rule is set: any free time may be booked.')}
+      empty={trans.__(
+        'No booking rules. Limits of the configuration apply: max_booking_s, max_booking_ahead_s, max_bookings_ahead.'
+      )}
     />
   );
 }
@@ -97,23 +107,12 @@ function scopeOf(rule: BookingRuleModel, { trans }: ISectionProps): string {
   return trans.__('%1, %2', qpu, group);
 }
 
-/** A rule's limits: what is said of each, and where it stands. */
-function limits({ trans }: ISectionProps) {
+function ruleFields({ trans }: ISectionProps): readonly IField[] {
+  const words = lengthWords(trans);
   return [
-    ['granularity_s', trans.__('Steps of')],
-    ['shortest_s', trans.__('At least')],
-    ['longest_s', trans.__('At most')],
-    ['horizon_s', trans.__('Ahead at most')],
-    ['no_show_s', trans.__('Given back after')]
-  ] as const;
-}
-
-function ruleFields(section: ISectionProps): readonly IField[] {
-  const { trans } = section;
-  return [
-    ...limits(section).map(([name, label]) => ({
+    ...LENGTHS.map(name => ({
       name,
-      label,
+      label: words[name],
       hint: trans.__('Empty: no limit.')
     })),
     { name: 'max_ahead', label: trans.__('Bookings ahead, each person') },
@@ -137,9 +136,10 @@ function Summary(props: {
 }): React.ReactElement {
   const { rule } = props.rule;
   const { trans } = props.section;
-  const lines = limits(props.section).flatMap(([name, label]) => {
+  const words = lengthWords(trans);
+  const lines = LENGTHS.flatMap(name => {
     const value = rule[name] ?? null;
-    return value === null ? [] : [`${label} ${length(value)}`];
+    return value === null ? [] : [`${words[name]} ${length(value)}`];
   });
   if (rule.max_ahead !== null && rule.max_ahead !== undefined) {
     lines.push(trans.__('At most %1 bookings ahead', rule.max_ahead));
@@ -156,7 +156,7 @@ function Summary(props: {
 export function Notices(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
-  const listing = useLive(manager, 'notices', () =>
+  const listing = useSectionRows(manager, 'notices', () =>
     whole(async () => (await request<NoticeList>('notices?all=true')).notices)
   );
   const fields: readonly IField[] = [

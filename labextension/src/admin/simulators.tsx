@@ -1,38 +1,67 @@
-import type * as React from 'react';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, nameField, offerUndo, Word } from '../board/cells';
-import type { IAction } from '../board/deeds';
-import { at, send, whole } from '../board/listing';
+import type { IChoice } from '../board/form';
+import { whole } from '../board/listing';
+import { fieldsOf, type ISchema, shown } from '../board/schema';
 import type { Values } from '../board/values';
-import type { SimulatorList, SimulatorModel } from '../wire';
-import { useLive } from './live';
-import type { ISectionProps } from './section';
-import { optionLines, shown, simulatorOf } from './values';
+import { at, send } from '../send';
+import type { ExecutorList, ExecutorModel, SimulatorList, SimulatorModel } from '../wire';
+import { type ISectionProps, useSectionRows } from './section';
+import { optionLines, simulatorOf } from './values';
+
+/** The executors that the lab's server can start, once a process of its own has found out. */
+function useExecutors({ manager }: ISectionProps): readonly ExecutorModel[] {
+  const [executors, setExecutors] = React.useState<readonly ExecutorModel[]>([]);
+  React.useEffect(() => {
+    let shown = true;
+    manager
+      .request<ExecutorList>('executors')
+      .then(found => shown && setExecutors(found.executors))
+      .catch(() => undefined); // what goes wrong is said where one is started
+    return () => {
+      shown = false;
+    };
+  }, [manager]);
+  return executors;
+}
+
+function choiceOf(one: ExecutorModel, trans: TranslationBundle): IChoice {
+  const why =
+    one.problem ||
+    (one.simulator === false ? trans.__('drives an instrument: it has a driver of its own') : '');
+  return { value: one.name, label: why ? `${one.name}: ${why}` : one.name, disabled: why !== '' };
+}
 
 export function Simulators(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
-  const listing = useLive(manager, 'simulators', () =>
+  const listing = useSectionRows(manager, 'simulators', () =>
     whole(async () => (await request<SimulatorList>('simulators')).simulators)
   );
-  const start = (values: Values) => send(request, 'POST', 'simulators', simulatorOf(values));
+  const executors = useExecutors(props);
+  const schemaOf = (values: Values): ISchema =>
+    executors.find(one => one.name === values.executor)?.options ?? {};
+  const start = (values: Values) =>
+    send(request, 'POST', 'simulators', simulatorOf(values, schemaOf(values)));
   const create: IAction = {
     id: 'start',
     label: trans.__('Start a simulator'),
     ask: {
-      fields: [
+      fields: values => [
         nameField(trans),
         {
           name: 'executor',
           label: trans.__('Executor'),
           kind: 'choice',
-          choices: [
-            {
-              value: 'qiskit_aer',
-              label: trans.__('qiskit_aer: all methods, noise, fake backends')
-            },
-            { value: 'mock', label: trans.__('mock: a small chip in pure Python') }
-          ]
+          required: true,
+          choices: executors.map(one => choiceOf(one, trans)),
+          hint:
+            executors.length === 0
+              ? trans.__('Looking at what is installed…')
+              : (executors.find(one => one.name === values.executor)?.description ?? '')
         },
         { name: 'places', label: trans.__('Jobs at a time'), required: true },
         {
@@ -40,15 +69,10 @@ export function Simulators(props: ISectionProps): React.ReactElement {
           label: trans.__('QPU'),
           hint: trans.__('Empty: called as the simulator is.')
         },
-        {
-          name: 'options',
-          label: trans.__('Options'),
-          kind: 'area',
-          hint: trans.__('One a line, such as num_qubits = 5 or fake_backend = generic-5.')
-        },
-        { name: 'description', label: trans.__('Description'), longest: 1000 }
+        { name: 'description', label: trans.__('Description'), longest: 1000 },
+        ...fieldsOf(schemaOf(values), trans)
       ],
-      initial: { executor: 'qiskit_aer', places: '1' },
+      initial: { places: '1' },
       submit: trans.__('Start')
     },
     run: start

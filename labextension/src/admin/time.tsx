@@ -1,13 +1,13 @@
 import type * as React from 'react';
+import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, Word, when } from '../board/cells';
-import type { IAction } from '../board/deeds';
 import type { IField } from '../board/form';
-import { at, type Fetch, send } from '../board/listing';
+import { pages } from '../board/listing';
 import { amount, length, text, type Values } from '../board/values';
+import { at, send } from '../send';
 import type { AccountList, AccountModel, TimeRequestList, TimeRequestModel } from '../wire';
-import { useLive } from './live';
-import type { ISectionProps } from './section';
+import { type ISectionProps, useSectionRows } from './section';
 import { answerOf } from './values';
 
 const PAGE = 100;
@@ -15,12 +15,9 @@ const PAGE = 100;
 export function Accounts(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
-  const fetch: Fetch<AccountModel> = async after => {
-    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-    const page = await request<AccountList>(`accounts?limit=${PAGE}${from}`);
-    return { rows: page.accounts, next: page.next };
-  };
-  const listing = useLive(manager, 'accounts', () => fetch);
+  const listing = useSectionRows(manager, 'accounts', () =>
+    pages(request, `accounts?limit=${PAGE}`, (page: AccountList) => page.accounts)
+  );
   const howMuch: IField = {
     name: 'seconds',
     label: trans.__('QPU time'),
@@ -111,12 +108,9 @@ export function Accounts(props: ISectionProps): React.ReactElement {
 export function Requests(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
-  const fetch: Fetch<TimeRequestModel> = async after => {
-    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-    const page = await request<TimeRequestList>(`time-requests?limit=${PAGE}${from}`);
-    return { rows: page.requests, next: page.next };
-  };
-  const listing = useLive(manager, 'requests', () => fetch);
+  const listing = useSectionRows(manager, 'requests', () =>
+    pages(request, `time-requests?limit=${PAGE}`, (page: TimeRequestList) => page.requests)
+  );
   const words = {
     pending: trans.__('waiting for an answer'),
     approved: trans.__('approved'),

@@ -1,10 +1,13 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { type ISchema, shown, valuesOf } from '../board/schema';
 import {
   amount,
   BadField,
   checked,
   count,
   length,
-  moment,
+  momentIn,
   nameIn,
   names,
   text,
@@ -40,49 +43,20 @@ export function passwordIn(values: Values): string | null {
   return written;
 }
 
-/** Executor options, one `name = value` a line; a value is JSON where it reads as such, else text. */
-export function options(written: string): Readonly<Record<string, unknown>> {
-  const found: Record<string, unknown> = {};
-  for (const line of written.split('\n')) {
-    if (line.trim() === '') {
-      continue;
-    }
-    const at = line.indexOf('=');
-    if (at < 1) {
-      throw new BadField(`“${line.trim()}” is no option: write name = value, one a line.`);
-    }
-    found[line.slice(0, at).trim()] = asJson(line.slice(at + 1).trim());
-  }
-  return found;
-}
-
-function asJson(written: string): unknown {
-  try {
-    return JSON.parse(written);
-  } catch {
-    return written;
-  }
-}
-
-/** Any JSON value as one line. */
-export function shown(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-/** The options as `options` reads them. */
+/** The options as one line each. */
 export function optionLines(given: Readonly<Record<string, unknown>>): string {
   return Object.entries(given)
     .map(([name, value]) => `${name} = ${shown(value)}`)
     .join('\n');
 }
 
-export function simulatorOf(values: Values): SimulatorIn {
+export function simulatorOf(values: Values, schema: ISchema): SimulatorIn {
   const qpu = text(values, 'qpu');
   return {
     name: nameIn(values, 'name'),
-    executor: text(values, 'executor') === 'qiskit_aer' ? 'qiskit_aer' : 'mock',
+    executor: text(values, 'executor'),
     places: count(values, 'places'),
-    options: options(text(values, 'options')),
+    options: valuesOf(schema, values),
     description: text(values, 'description'),
     ...(qpu === '' ? {} : { qpu })
   };
@@ -94,8 +68,8 @@ export function noticeOf(values: Values): NoticeIn {
     body: text(values, 'body'),
     people: names(values, 'people'),
     groups: names(values, 'groups'),
-    start_at: moment(values, 'start_at'),
-    end_at: moment(values, 'end_at')
+    start_at: momentIn(values, 'start_at'),
+    end_at: momentIn(values, 'end_at')
   };
 }
 
@@ -121,7 +95,27 @@ export function userChangeOf(values: Values, grantsRoles: boolean): UserChange {
   };
 }
 
-const LENGTHS = ['granularity_s', 'shortest_s', 'longest_s', 'horizon_s', 'no_show_s'] as const;
+/** The limits of a booking rule that are lengths of time, and what is said of each. */
+export const LENGTHS = [
+  'granularity_s',
+  'shortest_s',
+  'longest_s',
+  'horizon_s',
+  'no_show_s'
+] as const;
+
+export function lengthWords(
+  trans: TranslationBundle
+): Readonly<Record<(typeof LENGTHS)[number], string>> {
+  return {
+    granularity_s: trans.__('Steps of'),
+    shortest_s: trans.__('At least'),
+    longest_s: trans.__('At most'),
+    horizon_s: trans.__('Ahead at most'),
+    no_show_s: trans.__('Given back after')
+  };
+}
+
 const MODES = ['priority', 'exclusive', 'maintenance'] as const;
 const QUIET =
   /^(\d\d:\d\d)\s*[-–]\s*(\d\d:\d\d)(?:\s+([0-6](?:,[0-6])*))?(?:\s+([A-Za-z_]+(?:\/\S+)?))?$/;

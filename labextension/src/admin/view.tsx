@@ -3,9 +3,8 @@ import '../../style/admin.css';
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
-import { useLab } from '../board/live';
 import { Sections, SectionsWidget } from '../board/sections';
+import { useLab } from '../hooks';
 import type { ILabManager } from '../tokens';
 import { Qpus } from './bench';
 import { Drivers } from './drivers';

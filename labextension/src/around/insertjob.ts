@@ -10,7 +10,7 @@ cx q[0], q[1];
 c = measure q;`;
 
 /** The source of a cell that submits a Bell pair; to `qpu`, or to whichever simulator fits. */
-export function jobCell(qpu: string): string {
+function jobCell(qpu: string): string {
   return `%%qpi_submit ${qpu && `--qpu ${qpu} `}--shots 1000\n${BELL}`;
 }
 

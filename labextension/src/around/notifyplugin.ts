@@ -1,8 +1,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-
+import { hasEnded } from '../jobs';
 import { ILabManager, type ILabState } from '../tokens';
-import { hasEnded } from '../topics';
 import { ILabSettings } from './settings';
 
 export const notifyPlugin: JupyterFrontEndPlugin<void> = {
@@ -22,8 +21,11 @@ export const notifyPlugin: JupyterFrontEndPlugin<void> = {
     const begin = async (_: unknown, state: ILabState) => {
       if (state.myBookings.length > 0 || !state.jobs.every(hasEnded)) {
         manager.changed.disconnect(begin);
-        const [{ News }, { teller }] = await Promise.all([import('./news'), import('./tell')]);
-        new News(manager, teller(manager, settings, commands, trans), state);
+        const [{ Notifier }, { notifications }] = await Promise.all([
+          import('./notifier'),
+          import('./notifications')
+        ]);
+        new Notifier(manager, notifications(manager, settings, commands, trans), state);
       }
     };
     manager.changed.connect(begin);

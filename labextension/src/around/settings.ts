@@ -51,8 +51,3 @@ export class LabSettings implements ILabSettings {
   private _values = DEFAULTS;
   private readonly _changed = new Signal<ILabSettings, ISettingValues>(this);
 }
-
-/** A picture's address that is safe to ask for; empty where `url` is none. */
-export function logoAddress(url: string): string {
-  return /^(https?:\/\/|\/(?!\/)|data:image\/)/i.test(url.trim()) ? url.trim() : '';
-}

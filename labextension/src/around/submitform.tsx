@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
-import { messageOf } from '../request';
+import { messageAt } from '../messageat';
 import { qpuRow } from '../rows';
 import type { QpuModel } from '../wire';
 import type { IChoice } from './submission';
@@ -37,7 +37,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
   /** Show why the lab did not take it. */
   refuse(error: unknown): void {
     this._busy = false;
-    this._problem = messageOf(error);
+    this._problem = messageAt(error, labelsOf(this._trans));
     this.update();
   }
 
@@ -50,7 +50,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
     return (
       <>
         <label>
-          {trans.__('QPU')}
+          {labelsOf(trans).qpu}
           <select
             className="jp-mod-styled"
             defaultValue={this._choice.qpu}
@@ -68,7 +68,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
           </select>
         </label>
         <label>
-          {trans.__('Shots')}
+          {labelsOf(trans).shots}
           <input
             className="jp-mod-styled"
             type="number"
@@ -93,4 +93,9 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
   private _busy = false;
   private _choice: IChoice;
   private _problem = '';
+}
+
+/** What the fields are called, by their names in the lab's answers. */
+function labelsOf(trans: TranslationBundle) {
+  return { qpu: trans.__('QPU'), shots: trans.__('Shots') };
 }

@@ -1,12 +1,21 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
+import { useModel } from '../hooks';
+import {
+  ActionButton,
+  Asked,
+  type IAction,
+  type IActionRunner,
+  NEW,
+  RowActions,
+  useActionRunner
+} from './actions';
 import { Scroll } from './cells';
-import { Asked, DeedButton, Deeds, type IAction, type IDeeds, NEW, useDeeds } from './deeds';
 import { Problem } from './form';
-import type { IListing, Listing } from './listing';
+import type { Listing } from './listing';
 
-export interface IColumn<T> {
+interface IColumn<T> {
   readonly head: string;
   readonly cell: (row: T) => React.ReactNode;
 }
@@ -30,27 +39,13 @@ export interface IBoard<T> {
   readonly children?: React.ReactNode;
 }
 
-/** The rows of `listing`, as they change. */
-export function useListing<T>(listing: Listing<T>): IListing<T> {
-  return React.useSyncExternalStore(
-    React.useCallback(
-      (tell: () => void) => {
-        listing.changed.connect(tell);
-        return () => void listing.changed.disconnect(tell);
-      },
-      [listing]
-    ),
-    () => listing.state
-  );
-}
-
 /** One section: its table, what can be done to a row, and what can be made new. */
 export function Board<T>(props: IBoard<T>): React.ReactElement {
   const { trans, listing } = props;
-  const state = useListing(listing);
-  const deeds = useDeeds(listing);
+  const state = useModel(listing);
+  const runner = useActionRunner(listing);
   const [sought, setSought] = React.useState('');
-  const rows = matching(props, state.rows, sought, deeds.asked?.row);
+  const rows = matching(props, state.rows, sought, runner.asked?.row);
   const seek = (text: string) => {
     setSought(text);
     props.onSeek?.(text);
@@ -63,30 +58,30 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
     }
   }, [listing, searches, next, busy, problem]);
   const gone =
-    deeds.asked !== null &&
-    deeds.asked.row !== NEW &&
-    !deeds.busy &&
-    !state.rows.some(row => props.rowKey(row) === deeds.asked?.row);
+    runner.asked !== null &&
+    runner.asked.row !== NEW &&
+    !runner.busy &&
+    !state.rows.some(row => props.rowKey(row) === runner.asked?.row);
   return (
     <>
       <Head
         {...props}
-        deeds={deeds}
+        runner={runner}
         searchable={props.found !== undefined || props.onSeek !== undefined}
         onSeek={seek}
         sought={sought}
       />
       <p className="jp-QPI-AdminText">{props.intro}</p>
-      {deeds.asked?.row === NEW && <Asked action={props.create} trans={trans} deeds={deeds} />}
+      {runner.asked?.row === NEW && <Asked action={props.create} trans={trans} runner={runner} />}
       {props.children}
       {gone && (
         <Problem>
           {trans.__('What you were about to change is gone: somebody has deleted it.')}
         </Problem>
       )}
-      {deeds.problem !== null && deeds.asked === null && <Problem>{deeds.problem}</Problem>}
+      {runner.problem !== null && runner.asked === null && <Problem>{runner.problem}</Problem>}
       {state.problem !== null && <Problem>{state.problem}</Problem>}
-      {rows.length > 0 && <Rows {...props} rows={rows} deeds={deeds} />}
+      {rows.length > 0 && <Rows {...props} rows={rows} runner={runner} />}
       <p className="jp-QPI-AdminEmpty" role="status">
         {!state.loaded && state.busy && trans.__('Loading…')}
         {state.loaded &&
@@ -131,13 +126,13 @@ function matching<T>(
 
 function Head<T>(
   props: IBoard<T> & {
-    readonly deeds: IDeeds;
+    readonly runner: IActionRunner;
     readonly sought: string;
     readonly searchable: boolean;
     readonly onSeek: (text: string) => void;
   }
 ): React.ReactElement {
-  const { trans, create, listing, deeds } = props;
+  const { trans, create, listing, runner } = props;
   return (
     <div className="jp-QPI-AdminHead">
       <h2>{props.title}</h2>
@@ -161,15 +156,15 @@ function Head<T>(
       >
         <refreshIcon.react tag="span" width="16px" height="16px" />
       </button>
-      {create !== undefined && <DeedButton action={create} row={NEW} deeds={deeds} />}
+      {create !== undefined && <ActionButton action={create} row={NEW} runner={runner} />}
     </div>
   );
 }
 
 function Rows<T>(
-  props: IBoard<T> & { readonly rows: readonly T[]; readonly deeds: IDeeds }
+  props: IBoard<T> & { readonly rows: readonly T[]; readonly runner: IActionRunner }
 ): React.ReactElement {
-  const { columns, deeds, trans } = props;
+  const { columns, runner, trans } = props;
   const width = columns.length + (props.actions === undefined ? 0 : 1);
   return (
     <Scroll label={props.title}>
@@ -197,24 +192,24 @@ function Rows<T>(
                     </td>
                   ))}
                   {props.actions !== undefined && (
-                    <td className="jp-QPI-AdminDeeds" data-label={trans.__('Actions')}>
-                      <Deeds
+                    <td className="jp-QPI-AdminRowActions" data-label={trans.__('Actions')}>
+                      <RowActions
                         actions={actions}
                         row={key}
                         name={props.rowName?.(row) ?? key}
                         trans={trans}
-                        deeds={deeds}
+                        runner={runner}
                       />
                     </td>
                   )}
                 </tr>
-                {deeds.asked?.row === key && (
+                {runner.asked?.row === key && (
                   <tr>
                     <td colSpan={width} className="jp-QPI-AdminAsked">
                       <Asked
-                        action={actions.find(({ id }) => id === deeds.asked?.id)}
+                        action={actions.find(({ id }) => id === runner.asked?.id)}
                         trans={trans}
-                        deeds={deeds}
+                        runner={runner}
                       />
                     </td>
                   </tr>

@@ -2,12 +2,18 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { text, touchedOf, type Values } from './values';
 
+export interface IChoice {
+  readonly value: string;
+  readonly label: string;
+  readonly disabled?: boolean;
+}
+
 /** A field of a form. */
 export interface IField {
   readonly name: string;
   readonly label: string;
   readonly kind?: 'text' | 'area' | 'choice' | 'switch' | 'moment' | 'secret';
-  readonly choices?: readonly { readonly value: string; readonly label: string }[];
+  readonly choices?: readonly IChoice[];
   readonly required?: boolean;
   readonly hint?: string;
   readonly longest?: number;
@@ -16,13 +22,19 @@ export interface IField {
 /** What to ask before something is done: fields, or only whether one means it. */
 export interface IQuestion {
   readonly text?: string;
-  readonly fields?: readonly IField[];
+  readonly fields?: readonly IField[] | ((values: Values) => readonly IField[]);
   readonly initial?: Values;
   /** What must be typed before it can be done. */
   readonly typed?: string;
   /** What is done. */
   readonly submit: string;
   readonly danger?: boolean;
+}
+
+/** The fields of a question, as they are where these values stand. */
+export function asked(question: IQuestion | undefined, values: Values): readonly IField[] {
+  const { fields } = question ?? {};
+  return typeof fields === 'function' ? fields(values) : (fields ?? []);
 }
 
 /** A question inside the page. Escape closes it; what was refused stands below, and nothing typed is lost. */
@@ -56,6 +68,7 @@ export function Question(props: {
     };
   }, []);
   const ready = question.typed === undefined || typed === question.typed;
+  const fields = asked(question, values);
   return (
     <form
       ref={form}
@@ -69,9 +82,7 @@ export function Question(props: {
       }}
       onSubmit={event => {
         event.preventDefault();
-        const empty = question.fields?.find(
-          field => field.required && text(values, field.name) === ''
-        );
+        const empty = fields.find(field => field.required && text(values, field.name) === '');
         setBlank(empty?.label ?? null);
         if (ready && !busy && empty === undefined) {
           props.onSubmit(values, touchedOf(opened, values));
@@ -80,7 +91,7 @@ export function Question(props: {
     >
       {question.text !== undefined && <p className="jp-QPI-AdminText">{question.text}</p>}
       <div className="jp-QPI-AdminFields">
-        {question.fields?.map(field => (
+        {fields.map(field => (
           <Field
             key={field.name}
             field={field}
@@ -152,7 +163,7 @@ export function Field(props: {
     id,
     name: field.name,
     required: field.required ?? false,
-    'aria-describedby': field.hint === undefined ? undefined : `${id}-hint`
+    'aria-describedby': field.hint ? `${id}-hint` : undefined
   };
   const shown = String(value);
   const set = (event: { readonly target: { readonly value: string } }) =>
@@ -174,7 +185,7 @@ export function Field(props: {
         <select {...common} className="jp-mod-styled" value={shown} onChange={set}>
           {field.required && shown === '' && <option value="">–</option>}
           {field.choices?.map(choice => (
-            <option key={choice.value} value={choice.value}>
+            <option key={choice.value} value={choice.value} disabled={choice.disabled}>
               {choice.label}
             </option>
           ))}
@@ -216,7 +227,7 @@ export function Field(props: {
     <div className="jp-QPI-AdminField" data-kind={field.kind ?? 'text'}>
       <label htmlFor={id}>{field.label}</label>
       {input}
-      {field.hint !== undefined && (
+      {field.hint && (
         <small id={`${id}-hint`} className="jp-QPI-Detail">
           {field.hint}
         </small>

@@ -1,22 +1,5 @@
-import type { IDisposable } from '@lumino/disposable';
-import { type ISignal, Signal } from '@lumino/signaling';
-
 import { type LabRequest, messageOf } from '../request';
-
-/** Ask the lab to change something. */
-export function send<T>(
-  request: LabRequest,
-  method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
-  path: string,
-  body?: object
-): Promise<T> {
-  return request<T>(path, body === undefined ? { method } : { method, body: JSON.stringify(body) });
-}
-
-/** An address below qpi/v1/; every part after the first is quoted. */
-export function at(first: string, ...parts: readonly string[]): string {
-  return [first, ...parts.map(encodeURIComponent)].join('/');
-}
+import { StateModel } from '../statemodel';
 
 export interface IPage<T> {
   readonly rows: readonly T[];
@@ -33,19 +16,9 @@ export interface IListing<T> extends IPage<T> {
 export type Fetch<T> = (after: string | null) => Promise<IPage<T>>;
 
 /** Rows of the lab, page by page. Of answers that overtake each other the newest question's counts. */
-export class Listing<T> implements IDisposable {
-  constructor(private readonly _fetch: Fetch<T>) {}
-
-  get state(): IListing<T> {
-    return this._state;
-  }
-
-  get changed(): ISignal<this, IListing<T>> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._disposed;
+export class Listing<T> extends StateModel<IListing<T>> {
+  constructor(private readonly _fetch: Fetch<T>) {
+    super({ rows: [], next: null, loaded: false, busy: false, problem: null });
   }
 
   /** Ask anew, for as many pages as are shown. */
@@ -68,56 +41,48 @@ export class Listing<T> implements IDisposable {
     return this._further(Number.POSITIVE_INFINITY);
   }
 
-  dispose(): void {
-    this._disposed = true;
-    Signal.clearData(this);
-  }
-
   private async _further(pages: number): Promise<void> {
-    if (this._state.next !== null && !this._state.busy) {
-      await this._ask(this._state.next, this._state.rows, pages);
+    if (this.state.next !== null && !this.state.busy) {
+      await this._ask(this.state.next, this.state.rows, pages);
     }
   }
 
   private async _ask(after: string | null, before: readonly T[], pages: number): Promise<void> {
     this._asked += 1;
     const asked = this._asked;
-    this._replace({ ...this._state, busy: true });
+    this._replace({ busy: true });
     try {
       let [rows, next, got] = [before, after, 0];
       do {
         const page: IPage<T> = await this._fetch(next);
         [rows, next, got] = [[...rows, ...page.rows], page.next, got + 1];
-      } while (next !== null && got < pages && asked === this._asked && !this._disposed);
+      } while (next !== null && got < pages && asked === this._asked && !this.isDisposed);
       if (asked === this._asked) {
         this._pages = after === null ? got : this._pages + got;
         this._replace({ rows, next, loaded: true, busy: false, problem: null });
       }
     } catch (error) {
       if (asked === this._asked) {
-        this._replace({ ...this._state, busy: false, problem: messageOf(error) });
+        this._replace({ busy: false, problem: messageOf(error) });
       }
     }
   }
 
-  private _replace(state: IListing<T>): void {
-    if (!this._disposed) {
-      this._state = state;
-      this._changed.emit(state);
-    }
-  }
-
-  private _state: IListing<T> = {
-    rows: [],
-    next: null,
-    loaded: false,
-    busy: false,
-    problem: null
-  };
   private _asked = 0;
   private _pages = 0;
-  private _disposed = false;
-  private readonly _changed = new Signal<this, IListing<T>>(this);
+}
+
+/** A list that comes in pages: where it is, and which rows a page has. */
+export function pages<P extends { readonly next: string | null }, T>(
+  request: LabRequest,
+  path: string,
+  rows: (page: P) => readonly T[]
+): Fetch<T> {
+  return async after => {
+    const from = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+    const page = await request<P>(path + from);
+    return { rows: rows(page), next: page.next };
+  };
 }
 
 /** A list that comes whole. */

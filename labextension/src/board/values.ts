@@ -85,7 +85,7 @@ export function count(values: Values, name: string, least = 1): number {
 }
 
 /** A moment of a datetime-local field, which has the browser's time zone, in UTC; null where it is empty. */
-export function moment(values: Values, name: string): string | null {
+export function momentIn(values: Values, name: string): string | null {
   const written = text(values, name);
   if (written !== '' && Number.isNaN(Date.parse(written))) {
     throw new BadField(`“${written}” is no date and time.`);

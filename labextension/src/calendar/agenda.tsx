@@ -1,9 +1,9 @@
 import * as React from 'react';
 
 import type { BookingModel } from '../wire';
-import { crowded, type ICrowd } from './crowd';
+import { clustered, type ICluster } from './clusters';
+import type { CalendarController } from './controller';
 import { dayAt, pageTitle } from './days';
-import type { CalendarDesk } from './desk';
 import { BookingMark, bookingClass, type IContext } from './entries';
 import type { IInterval } from './refusal';
 import { clockText, ownerOf, titleOf } from './words';
@@ -11,21 +11,21 @@ import { clockText, ownerOf, titleOf } from './words';
 /** More rows than this are put together. */
 const MOST_ROWS = 350;
 
-type Row = BookingModel | ICrowd;
+type Row = BookingModel | ICluster;
 
 /** The bookings of a week as a list, day by day. */
 export const Agenda = React.memo(function Agenda(props: {
-  readonly desk: CalendarDesk;
+  readonly controller: CalendarController;
   readonly bookings: readonly BookingModel[];
   readonly context: IContext;
   /** What is shown: a booking from before it stands on its first day. */
   readonly page: IInterval;
 }): React.ReactElement {
-  const { desk, bookings, context, page } = props;
+  const { controller, bookings, context, page } = props;
   const { zone } = context;
   const days = React.useMemo(() => {
-    const { single, crowds } = crowded(bookings, MOST_ROWS);
-    const rows: Row[] = [...single, ...crowds].sort(byStart);
+    const { single, clusters } = clustered(bookings, MOST_ROWS);
+    const rows: Row[] = [...single, ...clusters].sort(byStart);
     const found = new Map<string, Row[]>();
     for (const row of rows) {
       const start = Math.max(Date.parse(row.start_at), Date.parse(page.start_at));
@@ -42,7 +42,7 @@ export const Agenda = React.memo(function Agenda(props: {
           <ul className="jp-QPI-List">
             {rows.map(row => (
               <li key={'id' in row ? row.id : `${row.qpu} ${row.start_at}`}>
-                <AgendaRow row={row} desk={desk} context={context} />
+                <AgendaRow row={row} controller={controller} context={context} />
               </li>
             ))}
           </ul>
@@ -54,18 +54,18 @@ export const Agenda = React.memo(function Agenda(props: {
 
 const AgendaRow = React.memo(function AgendaRow(props: {
   readonly row: Row;
-  readonly desk: CalendarDesk;
+  readonly controller: CalendarController;
   readonly context: IContext;
 }): React.ReactElement {
-  const { row, desk, context } = props;
+  const { row, controller, context } = props;
   const { trans, model, zone } = context;
   const booking = 'id' in row ? row : null;
   const open = () => {
     if (booking !== null) {
-      desk.open(booking);
+      controller.open(booking);
     } else {
-      desk.goTo(dayAt(Date.parse(row.start_at), zone));
-      desk.setView('day');
+      controller.goTo(dayAt(Date.parse(row.start_at), zone));
+      controller.setView('day');
     }
   };
   const past = Date.parse(row.end_at) <= model.now() ? ' jp-mod-past' : '';

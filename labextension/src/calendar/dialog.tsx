@@ -2,18 +2,18 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
 import type { BookingModel } from '../wire';
-import type { CalendarDesk, IDeskState } from './desk';
+import type { CalendarController, IControllerState } from './controller';
 import { type IDraft, intervalOf, type Mode, type Repeat } from './draft';
 import { Button, Modal } from './modal';
 import { Refused } from './refused';
 import { seriesChoices } from './seriesdialog';
 import { ZoneChoice } from './toolbar';
-import { bookingText, lengthText, modeWord } from './words';
+import { bookingText, labelsOf, lengthText, modeWord } from './words';
 import { timesShown } from './zones';
 
 interface IProps {
-  readonly desk: CalendarDesk;
-  readonly state: IDeskState;
+  readonly controller: CalendarController;
+  readonly state: IControllerState;
   readonly qpus: readonly string[];
   /** What is booked as it is known now. */
   readonly bookings: readonly BookingModel[];
@@ -22,7 +22,7 @@ interface IProps {
 
 /** Books, edits or shows one booking; closed while there is no draft. */
 export function BookingDialog(props: IProps): React.ReactElement | null {
-  const { desk, state, trans } = props;
+  const { controller, state, trans } = props;
   const { draft } = state;
   if (draft === null) {
     return null;
@@ -30,12 +30,12 @@ export function BookingDialog(props: IProps): React.ReactElement | null {
   const { booking } = draft;
   const label = booking === null ? trans.__('Book a QPU') : trans.__('Booking');
   return (
-    <Modal label={label} onClose={() => desk.dismiss()}>
-      {booking !== null && !desk.model.editable(booking) ? (
+    <Modal label={label} onClose={() => controller.dismiss()}>
+      {booking !== null && !controller.model.editable(booking) ? (
         <>
-          <p>{bookingText(booking, desk.model.me, state.zone, trans)}</p>
+          <p>{bookingText(booking, controller.model.me, state.zone, trans)}</p>
           <div className="jp-QPI-ModalButtons">
-            <Button onClick={() => desk.dismiss()}>{trans.__('Close')}</Button>
+            <Button onClick={() => controller.dismiss()}>{trans.__('Close')}</Button>
           </div>
         </>
       ) : (
@@ -46,44 +46,44 @@ export function BookingDialog(props: IProps): React.ReactElement | null {
 }
 
 function BookingForm(props: IProps & { draft: IDraft }): React.ReactElement {
-  const { desk, state, trans, draft } = props;
+  const { controller, state, trans, draft } = props;
   const { booking } = draft;
   return (
     <form
       className="jp-QPI-Form"
       onSubmit={event => {
         event.preventDefault();
-        void desk.save();
+        void controller.save();
       }}
     >
       <QpuField {...props} />
-      <Field label={trans.__('Start')}>
-        <TimeInput value={draft.start} onChange={start => desk.edit({ start })} />
+      <Field label={labelsOf(trans).start_at}>
+        <TimeInput value={draft.start} onChange={start => controller.edit({ start })} />
       </Field>
-      <Field label={trans.__('End')}>
-        <TimeInput value={draft.end} onChange={end => desk.edit({ end })} />
+      <Field label={labelsOf(trans).end_at}>
+        <TimeInput value={draft.end} onChange={end => controller.edit({ end })} />
       </Field>
       <div className="jp-QPI-FieldRow">
-        <Field label={trans.__('Times are by the clock of')}>
+        <Field label={labelsOf(trans).timezone}>
           <ZoneChoice {...props} />
         </Field>
         <Length {...props} />
       </div>
-      <Field label={trans.__('Title')}>
+      <Field label={labelsOf(trans).title}>
         <input
           className="jp-mod-styled"
           maxLength={200}
           value={draft.title}
-          onChange={event => desk.edit({ title: event.target.value })}
+          onChange={event => controller.edit({ title: event.target.value })}
         />
       </Field>
       <ModeField {...props} />
-      <Field label={trans.__('Invited')}>
+      <Field label={labelsOf(trans).invited}>
         <input
           className="jp-mod-styled"
           placeholder={trans.__('names, with commas between them')}
           value={draft.invited}
-          onChange={event => desk.edit({ invited: event.target.value })}
+          onChange={event => controller.edit({ invited: event.target.value })}
         />
       </Field>
       {booking === null && <RepeatField {...props} />}
@@ -92,15 +92,15 @@ function BookingForm(props: IProps & { draft: IDraft }): React.ReactElement {
           <Choice
             value={draft.series}
             choices={seriesChoices(trans)}
-            onChange={series => desk.edit({ series })}
+            onChange={series => controller.edit({ series })}
           />
         </Field>
       )}
       <Overtaken {...props} />
       <Refused refusal={state.refusal} zone={state.zone} trans={trans} />
       <div className="jp-QPI-ModalButtons">
-        {booking !== null && <Endings desk={desk} booking={booking} trans={trans} />}
-        <Button onClick={() => desk.dismiss()}>{trans.__('Cancel')}</Button>
+        {booking !== null && <Endings controller={controller} booking={booking} trans={trans} />}
+        <Button onClick={() => controller.dismiss()}>{trans.__('Cancel')}</Button>
         <Button look="accept" type="submit" disabled={state.busy}>
           {booking === null ? trans.__('Book') : trans.__('Save')}
         </Button>
@@ -129,7 +129,7 @@ function Length({ state, draft, trans }: IProps & { draft: IDraft }): React.Reac
 
 /** Says that somebody else, or another tab, was faster; what was typed stays until one asks for the new state. */
 function Overtaken(props: IProps & { draft: IDraft }): React.ReactElement | null {
-  const { desk, state, bookings, draft, trans } = props;
+  const { controller, state, bookings, draft, trans } = props;
   const { booking } = draft;
   const now = bookings.find(other => other.id === booking?.id);
   if (booking === null || state.busy || (now !== undefined && now.version <= booking.version)) {
@@ -143,7 +143,7 @@ function Overtaken(props: IProps & { draft: IDraft }): React.ReactElement | null
           : trans.__('This booking was changed meanwhile, in another place.')}
       </span>
       {now !== undefined && (
-        <Button onClick={() => desk.open(now)}>{trans.__('Show it as it is now')}</Button>
+        <Button onClick={() => controller.open(now)}>{trans.__('Show it as it is now')}</Button>
       )}
     </div>
   );
@@ -202,22 +202,27 @@ function Choice<T extends string>(props: {
   );
 }
 
-function QpuField({ desk, draft, qpus, trans }: IProps & { draft: IDraft }): React.ReactElement {
+function QpuField({
+  controller,
+  draft,
+  qpus,
+  trans
+}: IProps & { draft: IDraft }): React.ReactElement {
   return (
-    <Field label={trans.__('QPU')}>
+    <Field label={labelsOf(trans).qpu}>
       <Choice
         value={draft.qpu}
         choices={qpus.map(name => [name, name] as const)}
         disabled={draft.booking !== null}
-        onChange={qpu => desk.edit({ qpu })}
+        onChange={qpu => controller.edit({ qpu })}
       />
     </Field>
   );
 }
 
-function ModeField({ desk, draft, trans }: IProps & { draft: IDraft }): React.ReactElement {
+function ModeField({ controller, draft, trans }: IProps & { draft: IDraft }): React.ReactElement {
   const modes: Mode[] = ['priority', 'exclusive'];
-  if (desk.model.manages || draft.mode === 'maintenance') {
+  if (controller.model.manages || draft.mode === 'maintenance') {
     modes.push('maintenance');
   }
   const hints: Record<Mode, string> = {
@@ -226,18 +231,18 @@ function ModeField({ desk, draft, trans }: IProps & { draft: IDraft }): React.Re
     maintenance: trans.__('Nobody runs anything.')
   };
   return (
-    <Field label={trans.__('Mode')}>
+    <Field label={labelsOf(trans).mode}>
       <Choice
         value={draft.mode}
         choices={modes.map(mode => [mode, modeWord(mode, trans)] as const)}
-        onChange={mode => desk.edit({ mode })}
+        onChange={mode => controller.edit({ mode })}
       />
       <span className="jp-QPI-Detail">{hints[draft.mode]}</span>
     </Field>
   );
 }
 
-function RepeatField({ desk, draft, trans }: IProps & { draft: IDraft }): React.ReactElement {
+function RepeatField({ controller, draft, trans }: IProps & { draft: IDraft }): React.ReactElement {
   const choices: readonly (readonly [Repeat, string])[] = [
     ['never', trans.__('never')],
     ['daily', trans.__('every day')],
@@ -246,8 +251,12 @@ function RepeatField({ desk, draft, trans }: IProps & { draft: IDraft }): React.
   ];
   return (
     <div className="jp-QPI-FieldRow">
-      <Field label={trans.__('Repeat')}>
-        <Choice value={draft.repeat} choices={choices} onChange={repeat => desk.edit({ repeat })} />
+      <Field label={labelsOf(trans).rrule}>
+        <Choice
+          value={draft.repeat}
+          choices={choices}
+          onChange={repeat => controller.edit({ repeat })}
+        />
       </Field>
       {draft.repeat !== 'never' && (
         <Field label={trans.__('Times in all')}>
@@ -257,7 +266,7 @@ function RepeatField({ desk, draft, trans }: IProps & { draft: IDraft }): React.
             min={2}
             max={400}
             value={draft.times}
-            onChange={event => desk.edit({ times: event.target.valueAsNumber || 2 })}
+            onChange={event => controller.edit({ times: event.target.valueAsNumber || 2 })}
           />
         </Field>
       )}
@@ -267,22 +276,22 @@ function RepeatField({ desk, draft, trans }: IProps & { draft: IDraft }): React.
 
 /** Giving the rest of a booking back once it has begun; deleting it before. */
 function Endings(props: {
-  desk: CalendarDesk;
+  controller: CalendarController;
   booking: BookingModel;
   trans: TranslationBundle;
 }): React.ReactElement {
-  const { desk, booking, trans } = props;
-  const now = desk.model.now();
+  const { controller, booking, trans } = props;
+  const now = controller.model.now();
   const running = Date.parse(booking.start_at) <= now && now < Date.parse(booking.end_at);
   return (
     <span className="jp-QPI-Endings">
       {running && (
-        <Button look="warn" onClick={() => void desk.release(booking)}>
+        <Button look="warn" onClick={() => void controller.release(booking)}>
           {trans.__('Release now')}
         </Button>
       )}
-      {(!running || desk.model.manages) && (
-        <Button look="warn" onClick={() => void desk.remove(booking)}>
+      {(!running || controller.model.manages) && (
+        <Button look="warn" onClick={() => void controller.remove(booking)}>
           {trans.__('Delete')}
         </Button>
       )}

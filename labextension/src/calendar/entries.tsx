@@ -4,7 +4,7 @@ import { buildIcon, userIcon } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
 import type { BookingModel } from '../wire';
-import type { ICrowd } from './crowd';
+import type { ICluster } from './clusters';
 import type { CalendarModel } from './model';
 import type { IInterval } from './refusal';
 import { bookingText, ownerOf, titleOf } from './words';
@@ -64,21 +64,21 @@ function drawnAt({ start_at, end_at }: IInterval, zone: string): readonly [strin
 }
 
 /** Several bookings as one entry. */
-export function crowdEntryOf(crowd: ICrowd, context: IContext): EventInput {
+export function clusterEntryOf(cluster: ICluster, context: IContext): EventInput {
   return {
-    id: `${crowd.qpu} ${crowd.start_at}`,
-    start: crowd.start_at,
-    end: crowd.end_at,
+    id: `${cluster.qpu} ${cluster.start_at}`,
+    start: cluster.start_at,
+    end: cluster.end_at,
     color: 'var(--jp-qpi-tone)',
-    class: bookingClass(crowd.qpu, null, context),
+    class: bookingClass(cluster.qpu, null, context),
     editable: false,
-    extendedProps: { crowd }
+    extendedProps: { cluster }
   };
 }
 
-/** The crowd behind an entry; null where it is one booking, or what one is just drawing. */
-export function crowdOf(event: { extendedProps: Record<string, unknown> }): ICrowd | null {
-  return (event.extendedProps.crowd as ICrowd | undefined) ?? null;
+/** The cluster behind an entry; null where it is one booking, or what one is just drawing. */
+export function clusterOf(event: { extendedProps: Record<string, unknown> }): ICluster | null {
+  return (event.extendedProps.cluster as ICluster | undefined) ?? null;
 }
 
 /** The booking behind an entry; null for what one is just drawing. */
@@ -93,17 +93,17 @@ export function EntryText(props: {
 }): React.ReactElement {
   const { info, context } = props;
   const booking = bookingOf(info.event);
-  const crowd = crowdOf(info.event);
+  const cluster = clusterOf(info.event);
   if (booking !== null) {
     return <BookingEntry booking={booking} time={info.timeText} context={context} />;
   }
   return (
     <div className="jp-QPI-BookingText">
-      {crowd !== null && (
+      {cluster !== null && (
         <>
-          <div className="jp-QPI-BookingQpu">{crowd.qpu}</div>
+          <div className="jp-QPI-BookingQpu">{cluster.qpu}</div>
           <div className="jp-QPI-BookingTitle">
-            {context.trans._n('%1 booking', '%1 bookings', crowd.count)}
+            {context.trans._n('%1 booking', '%1 bookings', cluster.count)}
           </div>
         </>
       )}

@@ -21,9 +21,9 @@ export function FeedsDialog(props: IProps): React.ReactElement {
   const [made, setMade] = React.useState<FeedModel | null>(null);
   const [problem, setProblem] = React.useState('');
 
-  const attempt = async (deed: () => Promise<void>) => {
+  const attempt = async (action: () => Promise<void>) => {
     try {
-      await deed();
+      await action();
       setProblem('');
     } catch (error) {
       setProblem(refusalOf(error).message);

@@ -4,14 +4,14 @@ import * as React from 'react';
 
 import type { BookingModel } from '../wire';
 import { Agenda } from './agenda';
-import { Board, type IBoardProps, weekWidth } from './board';
 import { cellAt, cellEnd, STEP_MINUTES } from './cell';
-import { crowded } from './crowd';
-import type { CalendarDesk, IDeskState } from './desk';
-import { crowdEntryOf, entryOf, type IContext } from './entries';
+import { clustered } from './clusters';
+import type { CalendarController, IControllerState } from './controller';
+import { clusterEntryOf, entryOf, type IContext } from './entries';
 import { cellInterval, type ICursor, inCursor, onKey } from './keys';
 import { Lanes } from './lanes';
 import type { IInterval } from './refusal';
+import { type ITimeGridProps, TimeGrid, weekWidth } from './timegrid';
 import { bookingText, intervalText } from './words';
 import { wallTime } from './zones';
 
@@ -20,8 +20,8 @@ const MOST_ENTRIES = 200;
 const DAY_MINUTES = 24 * 60;
 
 interface IGridProps {
-  readonly desk: CalendarDesk;
-  readonly state: IDeskState;
+  readonly controller: CalendarController;
+  readonly state: IControllerState;
   /** What is booked on the page, on the QPUs that are shown. */
   readonly bookings: readonly BookingModel[];
   readonly context: IContext;
@@ -32,19 +32,19 @@ interface IGridProps {
 
 /** The bookings on a grid of days and hours, or as a list; by mouse, touch and keyboard. */
 export function Grid(props: IGridProps): React.ReactElement {
-  const { desk, state, bookings, context, shown, page } = props;
+  const { controller, state, bookings, context, shown, page } = props;
   const { trans, zone } = context;
   const root = React.useRef<HTMLElement>(null);
   const [cursor, setCursor] = React.useState<ICursor | null>(null);
   // Without dependencies: another page of the calendar has other lanes.
   React.useLayoutEffect(() => showCursor(root.current, cursor, state, trans));
-  const onPick = React.useCallback<IBoardProps['onPick']>(
+  const onPick = React.useCallback<ITimeGridProps['onPick']>(
     (moment, qpu) => {
       const cell = cellAt(wallTime(moment, zone));
       setCursor({ cell, qpu });
-      desk.goTo(cell.start.slice(0, 10));
+      controller.goTo(cell.start.slice(0, 10));
     },
-    [desk, zone]
+    [controller, zone]
   );
   const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
     if (onKey(event, { ...props, cursor, setCursor })) {
@@ -54,7 +54,7 @@ export function Grid(props: IGridProps): React.ReactElement {
   };
   const { view, day } = state;
   const byQpu = useEntries(bookings, context);
-  const common = { desk, context, day, onPick };
+  const common = { controller, context, day, onPick };
   const together = React.useMemo(() => [...byQpu.values()].flat(), [byQpu]);
   return (
     <section
@@ -67,11 +67,11 @@ export function Grid(props: IGridProps): React.ReactElement {
       onKeyDown={onKeyDown}
       onMouseDown={letGoByEscape}
     >
-      {view === 'agenda' && <Agenda {...{ desk, context, bookings, page }} />}
+      {view === 'agenda' && <Agenda {...{ controller, context, bookings, page }} />}
       {view === 'day' && <Lanes {...common} qpus={shown} entries={byQpu} />}
       {view === 'week' && (
         <div className="jp-QPI-Week" style={{ minWidth: weekWidth(shown.length) }}>
-          <Board {...common} qpu={shown[0] ?? null} entries={together} />
+          <TimeGrid {...common} qpu={shown[0] ?? null} entries={together} />
         </div>
       )}
       <p id="qpi-calendar-keys" className="jp-QPI-Hidden">
@@ -93,7 +93,7 @@ function useEntries(bookings: readonly BookingModel[], context: IContext): Entri
   const drawn = React.useMemo(() => new WeakMap<BookingModel, EventInput>(), [context]);
   const before = React.useRef<Entries>(new Map());
   return React.useMemo(() => {
-    const { single, crowds } = crowded(bookings, MOST_ENTRIES);
+    const { single, clusters } = clustered(bookings, MOST_ENTRIES);
     const found = new Map<string, EventInput[]>();
     const add = (qpu: string, entry: EventInput) => {
       const entries = found.get(qpu);
@@ -104,8 +104,8 @@ function useEntries(bookings: readonly BookingModel[], context: IContext): Entri
       drawn.set(booking, entry);
       add(booking.qpu, entry);
     }
-    for (const crowd of crowds) {
-      add(crowd.qpu, crowdEntryOf(crowd, context));
+    for (const cluster of clusters) {
+      add(cluster.qpu, clusterEntryOf(cluster, context));
     }
     before.current = new Map(
       [...found].map(([qpu, entries]) => [qpu, unlessSame(before.current.get(qpu), entries)])
@@ -135,7 +135,7 @@ function spoken(cursor: ICursor, { state, bookings, context }: IGridProps): stri
 function showCursor(
   root: HTMLElement | null,
   cursor: ICursor | null,
-  { view }: IDeskState,
+  { view }: IControllerState,
   trans: TranslationBundle
 ): (() => void) | undefined {
   if (cursor === null) {

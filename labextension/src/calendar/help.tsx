@@ -13,12 +13,12 @@ export function KeysDialog(props: {
   return (
     <Modal label={trans.__('Keys of the calendar')} onClose={onClose}>
       <dl className="jp-QPI-Keys">
-        {keyHelp(trans).map(([key, deed]) => (
+        {keyHelp(trans).map(([key, action]) => (
           <div key={key}>
             <dt>
               <kbd>{key}</kbd>
             </dt>
-            <dd>{deed}</dd>
+            <dd>{action}</dd>
           </div>
         ))}
       </dl>

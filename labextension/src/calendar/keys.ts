@@ -3,8 +3,8 @@ import type * as React from 'react';
 
 import type { BookingModel } from '../wire';
 import { cellAt, cellEnd, type ICell, movedBy } from './cell';
+import type { CalendarController, IControllerState } from './controller';
 import { type Day, VIEWS, windowOf } from './days';
-import type { CalendarDesk, IDeskState } from './desk';
 import { overlaps } from './model';
 import type { IInterval } from './refusal';
 import { momentOf, wallTime } from './zones';
@@ -16,8 +16,8 @@ export interface ICursor {
 }
 
 export interface IKeyboard {
-  readonly desk: CalendarDesk;
-  readonly state: IDeskState;
+  readonly controller: CalendarController;
+  readonly state: IControllerState;
   /** What is booked on the page, on the QPUs that are shown. */
   readonly bookings: readonly BookingModel[];
   readonly shown: readonly string[];
@@ -52,72 +52,75 @@ export function onKey(event: React.KeyboardEvent<HTMLElement>, board: IKeyboard)
   }
   const onGrid = event.target === event.currentTarget;
   return (
-    onDeed(event, board, onGrid) || onPage(event.key, board) || (onGrid && onCursor(event, board))
+    onAction(event, board, onGrid) || onPage(event.key, board) || (onGrid && onCursor(event, board))
   );
 }
 
 /** Keys that do something to a booking. */
-function onDeed(
+function onAction(
   event: React.KeyboardEvent<HTMLElement>,
   board: IKeyboard,
   onGrid: boolean
 ): boolean {
-  const { desk, bookings, setCursor } = board;
+  const { controller, bookings, setCursor } = board;
   const focused = (event.target as Element).querySelector('[data-booking]');
   const chosen = onGrid
     ? inCursor(board)
     : bookings.filter(booking => booking.id === focused?.getAttribute('data-booking'));
   if (event.key === 'Delete' || event.key === 'Backspace') {
-    const own = chosen.find(booking => desk.model.editable(booking));
-    void (own && desk.remove(own));
+    const own = chosen.find(booking => controller.model.editable(booking));
+    void (own && controller.remove(own));
     return own !== undefined;
   }
   if (event.key === 'Escape') {
     setCursor(null);
-    desk.dismiss();
+    controller.dismiss();
     return true;
   }
   return event.key === 'Enter' && onGrid && book(board, event.shiftKey ? [] : chosen);
 }
 
 /** Open the booking under the cursor, or the dialog for a new one. */
-function book({ desk, cursor, shown, state }: IKeyboard, found: readonly BookingModel[]): boolean {
-  const booking = found.find(one => desk.model.editable(one)) ?? found[0];
+function book(
+  { controller, cursor, shown, state }: IKeyboard,
+  found: readonly BookingModel[]
+): boolean {
+  const booking = found.find(one => controller.model.editable(one)) ?? found[0];
   const qpu = cursor?.qpu ?? shown[0];
   if (booking !== undefined) {
-    desk.open(booking);
+    controller.open(booking);
   } else if (cursor !== null && qpu !== undefined) {
-    desk.draw(qpu, cellInterval(cursor.cell, state.zone));
+    controller.draw(qpu, cellInterval(cursor.cell, state.zone));
   }
   return true;
 }
 
 /** Keys that turn the page, or show another one. */
-function onPage(key: string, { desk, onHelp }: IKeyboard): boolean {
+function onPage(key: string, { controller, onHelp }: IKeyboard): boolean {
   const view = VIEWS.find(one => one.startsWith(key.toLowerCase()));
   if (key.length === 1 && view !== undefined) {
-    desk.setView(view);
+    controller.setView(view);
     return true;
   }
-  const deeds: Record<string, () => void> = {
-    t: () => desk.goToday(),
-    n: () => desk.turn(1),
-    p: () => desk.turn(-1),
+  const actions: Record<string, () => void> = {
+    t: () => controller.goToday(),
+    n: () => controller.turn(1),
+    p: () => controller.turn(-1),
     '?': onHelp
   };
-  const deed = deeds[key.toLowerCase()];
-  deed?.();
-  return deed !== undefined;
+  const action = actions[key.toLowerCase()];
+  action?.();
+  return action !== undefined;
 }
 
 /** Keys that move the cursor. */
 function onCursor(event: React.KeyboardEvent<HTMLElement>, board: IKeyboard): boolean {
-  const { desk, state, shown, cursor, setCursor } = board;
+  const { controller, state, shown, cursor, setCursor } = board;
   const { view, zone } = state;
   if (view === 'agenda') {
     return false;
   }
-  const now = wallTime(new Date(desk.model.now()).toISOString(), zone);
+  const now = wallTime(new Date(controller.model.now()).toISOString(), zone);
   const at = cursor ?? { cell: startCell(board, now), qpu: shown[0] ?? null };
   const days = view === 'day' ? 1 : 7;
   const aside = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -133,7 +136,7 @@ function onCursor(event: React.KeyboardEvent<HTMLElement>, board: IKeyboard): bo
   // The first key shows where one is.
   const next = cursor === null && event.key !== 'Home' ? at.cell : moved;
   setCursor({ ...at, cell: next });
-  desk.goTo(next.start.slice(0, 10));
+  controller.goTo(next.start.slice(0, 10));
   return true;
 }
 

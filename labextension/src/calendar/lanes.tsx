@@ -1,9 +1,9 @@
 import type { EventInput } from '@fullcalendar/react';
 import * as React from 'react';
 
-import { Board, firstHour, type IBoardProps } from './board';
+import { firstHour, type ITimeGridProps, TimeGrid } from './timegrid';
 
-interface ILanesProps extends Omit<IBoardProps, 'qpu' | 'lane' | 'entries'> {
+interface ILanesProps extends Omit<ITimeGridProps, 'qpu' | 'lane' | 'entries'> {
   readonly qpus: readonly string[];
   /** The entries of each QPU. */
   readonly entries: ReadonlyMap<string, readonly EventInput[]>;
@@ -15,7 +15,7 @@ const NONE: readonly EventInput[] = [];
 export const Lanes = React.memo(function Lanes(props: ILanesProps): React.ReactElement {
   const { qpus, entries, context, ...common } = props;
   const { model, tones, zone } = context;
-  const root = React.useRef<HTMLDivElement>(null);
+  const root = React.useRef<HTMLElement>(null);
   // How high the hours are is known a moment after they are drawn.
   React.useEffect(() => {
     const node = root.current;
@@ -31,7 +31,13 @@ export const Lanes = React.memo(function Lanes(props: ILanesProps): React.ReactE
     return () => sized.disconnect();
   }, [model, zone]);
   return (
-    <div ref={root} className="jp-QPI-Lanes">
+    <section
+      ref={root}
+      className="jp-QPI-Lanes"
+      aria-label={context.trans.__('The day, a column for each QPU')}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: so that the keyboard scrolls it
+      tabIndex={0}
+    >
       {qpus.map((qpu, place) => (
         <section key={qpu} className="jp-QPI-Lane" data-qpu={qpu} aria-label={qpu}>
           <h3 className={`jp-QPI-LaneName jp-QPI-Tone-${tones.get(qpu) ?? 0}`} title={qpu}>
@@ -39,7 +45,7 @@ export const Lanes = React.memo(function Lanes(props: ILanesProps): React.ReactE
             <span className="jp-QPI-ChipName">{qpu}</span>
           </h3>
           <div className={`jp-QPI-LaneBoard ${place === 0 ? '' : 'jp-mod-bare'}`}>
-            <Board
+            <TimeGrid
               {...common}
               context={context}
               qpu={qpu}
@@ -49,6 +55,6 @@ export const Lanes = React.memo(function Lanes(props: ILanesProps): React.ReactE
           </div>
         </section>
       ))}
-    </div>
+    </section>
   );
 });

@@ -1,6 +1,7 @@
 import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { messageAt } from '../messageat';
 import { LabError } from '../request';
 
 export interface IInterval {
@@ -16,8 +17,9 @@ export interface IRefusal {
   readonly nextFree: IInterval | null;
 }
 
-export function refusalOf(error: unknown): IRefusal {
-  const message = error instanceof Error ? error.message : String(error);
+/** `labels` are what a form calls its fields, if there is a form. */
+export function refusalOf(error: unknown, labels: Readonly<Record<string, string>> = {}): IRefusal {
+  const message = messageAt(error, labels);
   const found = error instanceof LabError ? error.data.next_free : null;
   return { message, nextFree: isInterval(found) ? found : null };
 }

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
-import type { IOffer } from './desk';
+import type { IOffer } from './controller';
 import { Button } from './modal';
 import { intervalText } from './words';
 

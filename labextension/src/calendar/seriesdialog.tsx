@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
-import type { CalendarDesk, IDeskState } from './desk';
+import type { CalendarController, IControllerState } from './controller';
 import type { Series } from './draft';
 import { Button, Modal } from './modal';
 import { bookingText } from './words';
@@ -17,26 +17,27 @@ export function seriesChoices(trans: TranslationBundle): readonly (readonly [Ser
 
 /** Asks how much of a series is to be deleted or moved. */
 export function SeriesDialog(props: {
-  readonly desk: CalendarDesk;
-  readonly state: IDeskState;
+  readonly controller: CalendarController;
+  readonly state: IControllerState;
   readonly trans: TranslationBundle;
 }): React.ReactElement | null {
-  const { desk, state, trans } = props;
+  const { controller, state, trans } = props;
   const { question } = state;
   if (question === null) {
     return null;
   }
-  const { deed, booking, take } = question;
-  const label = deed === 'delete' ? trans.__('Delete from a series') : trans.__('Move in a series');
+  const { action, booking, take } = question;
+  const label =
+    action === 'delete' ? trans.__('Delete from a series') : trans.__('Move in a series');
   return (
-    <Modal label={label} onClose={() => desk.dismiss()}>
-      <p>{bookingText(booking, desk.model.me, state.zone, trans)}</p>
+    <Modal label={label} onClose={() => controller.dismiss()}>
+      <p>{bookingText(booking, controller.model.me, state.zone, trans)}</p>
       <div className="jp-QPI-ModalButtons">
-        <Button onClick={() => desk.dismiss()}>{trans.__('Cancel')}</Button>
+        <Button onClick={() => controller.dismiss()}>{trans.__('Cancel')}</Button>
         {[...seriesChoices(trans)].reverse().map(([series, word]) => (
           <Button
             key={series}
-            look={deed === 'delete' ? 'warn' : 'accept'}
+            look={action === 'delete' ? 'warn' : 'accept'}
             onClick={() => take(series)}
           >
             {word}

@@ -1,15 +1,14 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { caretLeftIcon, caretRightIcon, type LabIcon } from '@jupyterlab/ui-components';
 import type * as React from 'react';
-
+import type { CalendarController, IControllerState } from './controller';
 import { pageTitle, type View } from './days';
-import type { CalendarDesk, IDeskState } from './desk';
 import { Button } from './modal';
 import { type IZone, zoneChoices } from './zones';
 
 interface IProps {
-  readonly desk: CalendarDesk;
-  readonly state: IDeskState;
+  readonly controller: CalendarController;
+  readonly state: IControllerState;
   readonly trans: TranslationBundle;
   readonly qpus: readonly string[];
   readonly shown: readonly string[];
@@ -20,7 +19,7 @@ interface IProps {
 
 /** Where one is in time, and the shortcut to the next free hour. */
 export function Toolbar(props: IProps): React.ReactElement {
-  const { desk, state, trans, shown } = props;
+  const { controller, state, trans, shown } = props;
   const views: readonly (readonly [View, string])[] = [
     ['week', trans.__('Week')],
     ['day', trans.__('Day')],
@@ -28,10 +27,14 @@ export function Toolbar(props: IProps): React.ReactElement {
   ];
   return (
     <div className="jp-QPI-Toolbar" role="toolbar" aria-label={trans.__('Calendar')}>
-      <Button onClick={() => desk.goToday()}>{trans.__('Today')}</Button>
+      <Button onClick={() => controller.goToday()}>{trans.__('Today')}</Button>
       <span className="jp-QPI-Arrows">
-        <Arrow label={trans.__('Earlier')} Sign={caretLeftIcon} onClick={() => desk.turn(-1)} />
-        <Arrow label={trans.__('Later')} Sign={caretRightIcon} onClick={() => desk.turn(1)} />
+        <Arrow
+          label={trans.__('Earlier')}
+          Sign={caretLeftIcon}
+          onClick={() => controller.turn(-1)}
+        />
+        <Arrow label={trans.__('Later')} Sign={caretRightIcon} onClick={() => controller.turn(1)} />
       </span>
       <h2 className="jp-QPI-CalendarTitle" aria-live="polite">
         {pageTitle(state.view, state.day)}
@@ -43,7 +46,7 @@ export function Toolbar(props: IProps): React.ReactElement {
             type="button"
             className="jp-QPI-Button jp-mod-styled jp-mod-reject"
             aria-pressed={view === state.view}
-            onClick={() => desk.setView(view)}
+            onClick={() => controller.setView(view)}
           >
             {word}
           </button>
@@ -52,7 +55,7 @@ export function Toolbar(props: IProps): React.ReactElement {
       <Button
         look="accept"
         disabled={shown.length === 0 || state.busy}
-        onClick={() => void desk.bookNextHour(shown)}
+        onClick={() => void controller.bookNextHour(shown)}
       >
         {trans.__('Book the next free hour')}
       </Button>
@@ -71,10 +74,10 @@ function Arrow(props: { label: string; Sign: LabIcon; onClick: () => void }): Re
 
 /** The clock that times are shown and typed by. */
 export function ZoneChoice({
-  desk,
+  controller,
   state,
   trans
-}: Pick<IProps, 'desk' | 'state' | 'trans'>): React.ReactElement {
+}: Pick<IProps, 'controller' | 'state' | 'trans'>): React.ReactElement {
   const word = ({ kind, id }: IZone): string => {
     const words: Record<IZone['kind'], string> = {
       browser: trans.__('Browser: %1', id),
@@ -88,9 +91,9 @@ export function ZoneChoice({
       className="jp-mod-styled jp-QPI-Zone"
       aria-label={trans.__('Time zone')}
       value={state.zone}
-      onChange={event => desk.setZone(event.target.value)}
+      onChange={event => controller.setZone(event.target.value)}
     >
-      {zoneChoices(desk.model.state.rules, state.zone).map(zone => (
+      {zoneChoices(controller.model.state.rules, state.zone).map(zone => (
         <option key={zone.id} value={zone.id}>
           {word(zone)}
         </option>
@@ -116,10 +119,10 @@ export function Choices(props: IProps): React.ReactElement {
 
 /** The QPUs with their colours: a legend, and what is shown. */
 function QpuFilter(props: IProps): React.ReactElement {
-  const { desk, state, trans, qpus, tones } = props;
+  const { controller, state, trans, qpus, tones } = props;
   const toggle = (name: string) => {
     const { hidden } = state;
-    desk.setHidden(
+    controller.setHidden(
       hidden.includes(name) ? hidden.filter(other => other !== name) : [...hidden, name]
     );
   };
@@ -139,7 +142,7 @@ function QpuFilter(props: IProps): React.ReactElement {
         </label>
       ))}
       {qpus.length > 1 && (
-        <Button onClick={() => desk.setHidden(state.hidden.length === 0 ? qpus : [])}>
+        <Button onClick={() => controller.setHidden(state.hidden.length === 0 ? qpus : [])}>
           {state.hidden.length === 0 ? trans.__('None') : trans.__('All')}
         </Button>
       )}

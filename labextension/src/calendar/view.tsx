@@ -5,14 +5,14 @@ import { Notification } from '@jupyterlab/apputils';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
-import type { ISignal } from '@lumino/signaling';
 import * as React from 'react';
 
 import { handFocus, keepFocus } from '../focus';
+import { useModel } from '../hooks';
 import type { ILabManager, ILabState } from '../tokens';
 import type { BookingModel } from '../wire';
+import { CalendarController, type Teller } from './controller';
 import { windowOf } from './days';
-import { CalendarDesk, type Teller } from './desk';
 import { BookingDialog } from './dialog';
 import type { IContext } from './entries';
 import { FeedsDialog } from './feeds';
@@ -55,14 +55,14 @@ export class CalendarTab extends ReactWidget {
       const actions = undo ? [{ label: _trans.__('Undo'), callback: undo }] : [];
       Notification.success(said, { autoClose: undo ? UNDO_FOR : STAYS, actions });
     };
-    this._desk = new CalendarDesk(this._model, _trans, tell, habits);
-    this._kept = JSON.stringify(this._desk.habits);
-    this._desk.changed.connect(this._keep, this);
-    void this._model.introduce();
+    this._controller = new CalendarController(this._model, _trans, tell, habits);
+    this._kept = JSON.stringify(this._controller.habits);
+    this._controller.changed.connect(this._keep, this);
+    void this._model.fetchRules();
   }
 
   override dispose(): void {
-    this._desk.changed.disconnect(this._keep, this);
+    this._controller.changed.disconnect(this._keep, this);
     this._model.dispose();
     super.dispose();
   }
@@ -72,11 +72,11 @@ export class CalendarTab extends ReactWidget {
   }
 
   protected override render(): React.ReactElement {
-    return <Calendar lab={this._lab} desk={this._desk} trans={this._trans} />;
+    return <Calendar lab={this._lab} controller={this._controller} trans={this._trans} />;
   }
 
   private _keep(): void {
-    const { habits } = this._desk;
+    const { habits } = this._controller;
     const kept = JSON.stringify(habits);
     if (kept !== this._kept) {
       this._kept = kept;
@@ -90,21 +90,7 @@ export class CalendarTab extends ReactWidget {
 
   private _kept: string;
   private readonly _model: CalendarModel;
-  private readonly _desk: CalendarDesk;
-}
-
-/** The present state of something that tells when it has changed. */
-function useLive<T>(owner: { readonly state: T; readonly changed: ISignal<unknown, T> }): T {
-  const subscribe = React.useCallback(
-    (tell: () => void) => {
-      owner.changed.connect(tell);
-      return () => {
-        owner.changed.disconnect(tell);
-      };
-    },
-    [owner]
-  );
-  return React.useSyncExternalStore(subscribe, () => owner.state);
+  private readonly _controller: CalendarController;
 }
 
 /** The names, as one value for as long as they stay the same. */
@@ -115,17 +101,17 @@ function useNames(names: readonly string[]): readonly string[] {
 
 interface IProps {
   readonly lab: ILabManager;
-  readonly desk: CalendarDesk;
+  readonly controller: CalendarController;
   readonly trans: TranslationBundle;
 }
 
-function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
-  const { model } = desk;
-  const [known, state, calendar] = [useLive(lab), useLive(desk), useLive(model)];
+function Calendar({ lab, controller, trans }: IProps): React.ReactElement {
+  const { model } = controller;
+  const [known, state, calendar] = [useModel(lab), useModel(controller), useModel(model)];
   const qpus = useNames(known.qpus.map(qpu => qpu.name));
   const [dialog, setDialog] = React.useState<'feeds' | 'keys' | null>(null);
   const { view, day, zone, hidden, draft, question } = state;
-  const { me } = calendar;
+  const { me } = known;
 
   const tones = React.useMemo(() => tonesOf(qpus), [qpus]);
   const context: IContext = React.useMemo(
@@ -142,7 +128,7 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
   const shown = React.useMemo(() => qpus.filter(name => !hidden.includes(name)), [qpus, hidden]);
   const close = () => setDialog(null);
   const onHelp = () => setDialog('keys');
-  const common = { desk, state, trans, qpus };
+  const common = { controller, state, trans, qpus };
   const bars = { ...common, shown, tones, onHelp, onFeeds: () => setDialog('feeds') };
   const quiet = draft === null && question === null;
   return (
@@ -157,9 +143,9 @@ function Calendar({ lab, desk, trans }: IProps): React.ReactElement {
           <Button onClick={() => void model.refetch()}>{trans.__('Try again')}</Button>
         </div>
       )}
-      {quiet && <Refused {...state} trans={trans} onDismiss={() => desk.dismiss()} />}
+      {quiet && <Refused {...state} trans={trans} onDismiss={() => controller.dismiss()} />}
       <Note {...{ known, qpus, shown, calendar, bookings, trans }} />
-      <Grid {...{ desk, state, bookings, context, shown, page, onHelp }} />
+      <Grid {...{ controller, state, bookings, context, shown, page, onHelp }} />
       <BookingDialog {...common} bookings={calendar.bookings} />
       <SeriesDialog {...common} />
       {dialog === 'feeds' && <FeedsDialog {...{ model, qpus, trans }} onClose={close} />}

@@ -5,7 +5,7 @@ import type { Mode } from './draft';
 import type { IInterval } from './refusal';
 
 /** So many colours that everybody tells apart; further QPUs begin anew, and their names tell them apart. */
-export const TONES = 8;
+const TONES = 8;
 
 /** The colour of each QPU, by its place in the list of all. */
 export function tonesOf(qpus: readonly string[]): ReadonlyMap<string, number> {
@@ -97,4 +97,18 @@ export function bookingText(
     booking.series_id === null ? '' : trans.__('repeats')
   ];
   return parts.filter(Boolean).join(', ');
+}
+
+/** What the fields of a booking are called, by their names in the lab's answers. */
+export function labelsOf(trans: TranslationBundle) {
+  return {
+    qpu: trans.__('QPU'),
+    start_at: trans.__('Start'),
+    end_at: trans.__('End'),
+    timezone: trans.__('Times are by the clock of'),
+    title: trans.__('Title'),
+    mode: trans.__('Mode'),
+    invited: trans.__('Invited'),
+    rrule: trans.__('Repeat')
+  };
 }

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { percent, quantity } from '../units';
 import type { Manifest, QubitProperties } from '../wire';
 import { type Edge, edgeKey } from './layout';
-import { digits, quantity } from './units';
 
 /** A figure that qubits or pairs of qubits have. */
 export interface IParameter {
@@ -81,6 +81,6 @@ export function edgeFigures(manifest: Manifest, gate: string): Map<string, IEdge
 }
 
 /** A calibrated figure for people: an error rate in percent. */
-export function figure(value: number | null, unit: string): string {
-  return value !== null && unit === '' ? `${digits(100 * value)} %` : quantity(value, unit);
+export function calibrated(value: number | null, unit: string): string {
+  return value !== null && unit === '' ? percent(value) : quantity(value, unit);
 }

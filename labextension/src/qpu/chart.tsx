@@ -3,10 +3,10 @@ import 'uplot/dist/uPlot.min.css';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import uPlot from 'uplot';
+import { digits, quantity, scaled } from '../units';
 import type { Series } from '../wire';
-import { figure } from './calibration';
+import { calibrated } from './calibration';
 import { type Span, unitsOf, withGaps } from './telemetry';
-import { digits, quantity, scaled } from './units';
 
 const HEIGHT = 240;
 const COLOURS = 6;
@@ -125,7 +125,7 @@ function shown(series: Series, at: number | null): string {
 }
 
 export function valued({ name, unit }: Series, value: number): string {
-  return /(^|\/)(readout_)?error$/.test(name) ? figure(value, unit) : quantity(value, unit);
+  return /(^|\/)(readout_)?error$/.test(name) ? calibrated(value, unit) : quantity(value, unit);
 }
 
 function dataOf(series: readonly Series[]): uPlot.AlignedData {

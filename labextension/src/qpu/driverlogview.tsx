@@ -4,10 +4,10 @@ import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { useModel } from '../hooks';
 import type { ILabManager } from '../tokens';
 import type { DriverLogLine } from '../wire';
 import { DriverLogModel, plainText, stamp } from './driverlog';
-import { useSignal } from './usesignal';
 
 /** So close to its end a log counts as read to the end (px). */
 const NEAR = 8;
@@ -43,7 +43,7 @@ export function DriverLogView(props: IDriverLogProps): React.ReactElement | null
 
 function Log(props: IDriverLogProps & { readonly model: DriverLogModel }): React.ReactElement {
   const { model, driver, trans } = props;
-  const { lines, loaded, problem } = useSignal(model.changed, () => model.state);
+  const { lines, loaded, problem } = useModel(model);
   const [copied, setCopied] = React.useState(false);
   const { frame, follows, onScroll, follow } = useEnd(lines);
   React.useEffect(() => frame.current?.focus(), [frame]);

@@ -7,7 +7,7 @@ export interface IPoint {
   readonly y: number;
 }
 
-export type Shape = 'all-to-all' | 'line' | 'ring' | 'grid' | 'heavy-hex' | 'graph' | 'none';
+type Shape = 'all-to-all' | 'line' | 'ring' | 'grid' | 'heavy-hex' | 'graph' | 'none';
 
 export interface ILayout {
   readonly shape: Shape;

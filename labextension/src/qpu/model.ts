@@ -1,12 +1,13 @@
-import { Debouncer, Poll } from '@lumino/polling';
-import { type ISignal, Signal } from '@lumino/signaling';
+import { Poll } from '@lumino/polling';
+import { Refresher } from '../refresher';
+import { messageOf } from '../request';
+import { StateModel } from '../statemodel';
 import type { ILabManager } from '../tokens';
 import type {
   BookingList,
   BookingModel,
   ChannelList,
   ChannelModel,
-  EventModel,
   QpuDetail,
   QpuDriver,
   QpuDriverList,
@@ -14,10 +15,11 @@ import type {
 } from '../wire';
 import { Telemetry } from './telemetry';
 
-export const QUEUE_CHANNELS = ['lab/queued', 'lab/running', 'lab/utilisation'] as const;
+const QUEUE_CHANNELS = ['lab/queued', 'lab/running', 'lab/utilisation'] as const;
 const FIRST_CHOICE = ['driver/cpu', 'driver/memory'];
 const REASK = 5_000;
-const SETTLE = 200;
+/** While events come the lab is asked at most this often (ms). */
+const EVERY = 500;
 const YEAR = 365 * 86_400_000;
 
 /** A calibrated figure and how it changed over the last year. */
@@ -43,12 +45,20 @@ export interface IQpuTabState {
 }
 
 /** One QPU, followed while its tab is in view. */
-export class QpuTabModel {
+export class QpuTabModel extends StateModel<IQpuTabState> {
   constructor(
     private readonly _manager: ILabManager,
     readonly qpu: string,
     standby: Poll.Standby = 'when-hidden'
   ) {
+    super({
+      detail: null,
+      booking: null,
+      drivers: [],
+      channels: [],
+      history: null,
+      problem: null
+    });
     const { request } = _manager;
     const now = () => _manager.now();
     this.queue = new Telemetry({ request, qpu, now, chosen: QUEUE_CHANNELS, standby });
@@ -60,35 +70,22 @@ export class QpuTabModel {
       frequency: { interval: REASK, backoff: false },
       standby
     });
-    this._settle = new Debouncer(() => this.refresh(), SETTLE);
-    _manager.events.connect(this._onEvent, this);
+    this._leave = _manager.follow({
+      heard: event => event.qpu === qpu && this._again(),
+      missed: () => this._again()
+    });
   }
 
   readonly queue: Telemetry;
   readonly readings: Telemetry;
 
-  get state(): IQpuTabState {
-    return this._state;
-  }
-
-  get changed(): ISignal<QpuTabModel, IQpuTabState> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._poll.isDisposed;
-  }
-
-  dispose(): void {
-    if (this.isDisposed) {
-      return;
-    }
-    this._manager.events.disconnect(this._onEvent, this);
-    this._settle.dispose();
+  override dispose(): void {
+    this._leave();
+    this._refresher.dispose();
     this._poll.dispose();
     this.queue.dispose();
     this.readings.dispose();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Whether the tab is in view; while it is not, nothing is asked. */
@@ -141,11 +138,11 @@ export class QpuTabModel {
     const query = new URLSearchParams({ channel, start, points: '1000' });
     try {
       const series = await this._ask<Series>(`/readings?${query}`);
-      if (this._state.history?.channel === channel) {
+      if (this.state.history?.channel === channel) {
         this._replace({ history: { channel, label, now, series } });
       }
     } catch (error) {
-      if (this._state.history?.channel === channel) {
+      if (this.state.history?.channel === channel) {
         this._replace({ history: null, problem: messageOf(error) });
       }
     }
@@ -164,34 +161,15 @@ export class QpuTabModel {
     }
   }
 
-  private _onEvent(_: unknown, event: EventModel): void {
-    if (this._visible && event.qpu === this.qpu) {
-      this._settle.invoke().catch(() => undefined); // rejects only when disposed of
+  private _again(): void {
+    if (this._visible) {
+      this._refresher.want();
     }
   }
 
-  private _replace(changes: Partial<IQpuTabState>): void {
-    if (!this.isDisposed) {
-      this._state = { ...this._state, ...changes };
-      this._changed.emit(this._state);
-    }
-  }
-
-  private _state: IQpuTabState = {
-    detail: null,
-    booking: null,
-    drivers: [],
-    channels: [],
-    history: null,
-    problem: null
-  };
   private _chosen = false;
   private _visible = false;
-  private readonly _changed = new Signal<QpuTabModel, IQpuTabState>(this);
   private readonly _poll: Poll<void>;
-  private readonly _settle: Debouncer<void>;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  private readonly _leave: () => void;
+  private readonly _refresher = new Refresher(() => this.refresh(), EVERY);
 }

@@ -1,16 +1,15 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-
+import { quantity } from '../units';
 import type { Manifest } from '../wire';
 import {
+  calibrated,
   edgeFigures,
-  figure,
   type IParameter,
   qubitChannel,
   qubitParameters,
   qubitValue
 } from './calibration';
 import { edgeKey } from './layout';
-import { quantity } from './units';
 
 export interface ICell {
   readonly value: number | null;
@@ -42,7 +41,7 @@ export function qubitTable(manifest: Manifest, trans: TranslationBundle): ITable
       const channel = value === null ? null : qubitChannel(qubit, key);
       return {
         value,
-        text: figure(value, unit),
+        text: calibrated(value, unit),
         channel,
         label: `${label}, ${trans.__('qubit %1', qubit)}`
       };
@@ -62,7 +61,7 @@ export function edgeTable(
     const label = `${gate.label}, ${name}`;
     const error = {
       value: found.error,
-      text: figure(found.error, ''),
+      text: calibrated(found.error, ''),
       channel: found.channel,
       label
     };

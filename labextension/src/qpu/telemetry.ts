@@ -1,7 +1,7 @@
 import { Poll } from '@lumino/polling';
-import { type ISignal, Signal } from '@lumino/signaling';
 
-import type { LabRequest } from '../request';
+import { type LabRequest, messageOf } from '../request';
+import { StateModel } from '../statemodel';
 import type { Series } from '../wire';
 
 export const RANGES = {
@@ -34,27 +34,27 @@ const SLOWEST = 30_000;
 const SHORTEST = 10_000;
 
 /** Some channels of a QPU over time, asked again while somebody looks and the range ends now. */
-export class Telemetry {
+export class Telemetry extends StateModel<ITelemetryState> {
   constructor(options: Telemetry.IOptions) {
-    this._now = options.now;
-    const now = this._now();
-    this._request = options.request;
-    this._qpu = options.qpu;
-    this._state = {
+    const now = options.now();
+    super({
       chosen: options.chosen ?? [],
       range: '15m',
       zoom: null,
       span: [now - 1000 * RANGES['15m'], now],
       series: [],
       problem: null
-    };
+    });
+    this._now = options.now;
+    this._request = options.request;
+    this._qpu = options.qpu;
     this._poll = new Poll({
       name: `qpi-jupyter:readings-${options.qpu}`,
       auto: false,
       factory: async () => {
         await this.refresh();
-        if (this._state.problem !== null) {
-          throw new Error(this._state.problem); // so that the poll backs off
+        if (this.state.problem !== null) {
+          throw new Error(this.state.problem); // so that the poll backs off
         }
       },
       frequency: { interval: FASTEST, backoff: true, max: SLOWEST },
@@ -62,17 +62,9 @@ export class Telemetry {
     });
   }
 
-  get state(): ITelemetryState {
-    return this._state;
-  }
-
-  get changed(): ISignal<Telemetry, ITelemetryState> {
-    return this._changed;
-  }
-
-  dispose(): void {
+  override dispose(): void {
     this._poll.dispose();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Whether somebody looks. */
@@ -82,7 +74,7 @@ export class Telemetry {
   }
 
   choose(chosen: readonly string[]): void {
-    const kept = this._state.series.filter(series => chosen.includes(series.name));
+    const kept = this.state.series.filter(series => chosen.includes(series.name));
     this._replace({ chosen, series: kept });
     this._follow();
   }
@@ -100,13 +92,13 @@ export class Telemetry {
 
   /** As many times as long, up to the same moment. */
   zoomBy(factor: number): void {
-    const [start, end] = this._state.zoom ?? this._state.span;
+    const [start, end] = this.state.zoom ?? this.state.span;
     this.zoom([end - Math.max((end - start) * factor, SHORTEST), end]);
   }
 
   async refresh(): Promise<void> {
     const asked = ++this._asked;
-    const { chosen, zoom, range } = this._state;
+    const { chosen, zoom, range } = this.state;
     const now = this._now();
     const span: Span = zoom ?? [now - 1000 * RANGES[range], now];
     try {
@@ -116,7 +108,7 @@ export class Telemetry {
       }
     } catch (error) {
       if (asked === this._asked) {
-        this._replace({ problem: error instanceof Error ? error.message : String(error) });
+        this._replace({ problem: messageOf(error) });
       }
     }
   }
@@ -136,7 +128,7 @@ export class Telemetry {
     if (this._poll.isDisposed) {
       return;
     }
-    const { zoom, chosen, range } = this._state;
+    const { zoom, chosen, range } = this.state;
     if (!this._visible || zoom !== null || chosen.length === 0) {
       void this._poll.stop();
       if (this._visible) {
@@ -154,15 +146,8 @@ export class Telemetry {
     }
   }
 
-  private _replace(changes: Partial<ITelemetryState>): void {
-    this._state = { ...this._state, ...changes };
-    this._changed.emit(this._state);
-  }
-
-  private _state: ITelemetryState;
   private _asked = 0;
   private _visible = false;
-  private readonly _changed = new Signal<Telemetry, ITelemetryState>(this);
   private readonly _now: () => number;
   private readonly _poll: Poll<void>;
   private readonly _qpu: string;

@@ -1,11 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
+import { useModel } from '../hooks';
+import { quantity } from '../units';
 import type { ChannelModel } from '../wire';
 import { Chart } from './chart';
 import { moment } from './tables';
 import { RANGES, type Range, type Telemetry, unitsOf } from './telemetry';
-import { quantity } from './units';
-import { useSignal } from './usesignal';
 
 interface IProps {
   readonly telemetry: Telemetry;
@@ -33,7 +33,7 @@ export function TelemetrySection(
   props: IProps & { readonly channels: readonly ChannelModel[] }
 ): React.ReactElement {
   const { telemetry, trans } = props;
-  const { chosen } = useSignal(telemetry.changed, () => telemetry.state);
+  const { chosen } = useModel(telemetry);
   const measured = props.channels.filter(
     channel => !channel.calibration && !channel.name.startsWith('lab/')
   );
@@ -65,7 +65,7 @@ function Picker(
   props: IProps & { readonly channels: readonly ChannelModel[] }
 ): React.ReactElement {
   const { telemetry, channels, trans } = props;
-  const { chosen } = useSignal(telemetry.changed, () => telemetry.state);
+  const { chosen } = useModel(telemetry);
   const units = unitsOf(channels.filter(({ name }) => chosen.includes(name)));
   const toggle = (name: string, on: boolean): void => {
     telemetry.choose(on ? [...chosen, name] : chosen.filter(other => other !== name));
@@ -101,7 +101,7 @@ function TimeChart(
   props: IProps & { readonly label: string; readonly empty: string; readonly stepped?: boolean }
 ): React.ReactElement {
   const { telemetry, trans } = props;
-  const state = useSignal(telemetry.changed, () => telemetry.state);
+  const state = useModel(telemetry);
   const filled = state.series.some(series => series.points.length > 0);
   return (
     <>
@@ -131,7 +131,7 @@ function TimeChart(
 /** How far back, and how close. */
 function Times(props: IProps & { readonly label: string }): React.ReactElement {
   const { telemetry, trans } = props;
-  const { range, zoom } = useSignal(telemetry.changed, () => telemetry.state);
+  const { range, zoom } = useModel(telemetry);
   const words: Record<Range, string> = {
     '15m': trans.__('15 min'),
     '1h': trans.__('1 h'),

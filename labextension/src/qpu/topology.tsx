@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { Manifest } from '../wire';
-import { edgeFigures, figure, type IParameter, qubitValue } from './calibration';
+import { calibrated, edgeFigures, type IParameter, qubitValue } from './calibration';
 import { GRADIENT, type IScale, inkOn, scaleOf, viridis } from './colours';
 import { edgeKey, type ILayout, layoutOf, towards } from './layout';
 
@@ -176,7 +176,8 @@ function Mark(props: {
 }): React.ReactElement {
   const { item, scale, selected } = props;
   const share = item.value === null || scale === null ? null : scale.share(item.value);
-  const said = item.value === null ? item.name : `${item.name}: ${figure(item.value, item.unit)}`;
+  const said =
+    item.value === null ? item.name : `${item.name}: ${calibrated(item.value, item.unit)}`;
   const [one, other] = props.ends;
   return (
     // biome-ignore lint/a11y/useSemanticElements: SVG has no button of its own
@@ -249,8 +250,8 @@ function Legend(props: {
       </span>
       <span className="jp-QPI-LegendBar" style={{ background: GRADIENT }} />
       <span className="jp-QPI-LegendEnds">
-        <span>{figure(scale.lowest, parameter.unit)}</span>
-        <span>{figure(scale.highest, parameter.unit)}</span>
+        <span>{calibrated(scale.lowest, parameter.unit)}</span>
+        <span>{calibrated(scale.highest, parameter.unit)}</span>
       </span>
     </div>
   );

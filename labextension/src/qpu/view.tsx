@@ -6,6 +6,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { keepFocus } from '../focus';
+import { useLab, useModel } from '../hooks';
 import { qpuRow } from '../rows';
 import type { ILabManager } from '../tokens';
 import type { QpuDetail, QpuDriver } from '../wire';
@@ -15,7 +16,6 @@ import { DriverLogView } from './driverlogview';
 import { type IQpuTabState, QpuTabModel } from './model';
 import { DriverTable } from './tables';
 import { QueueSection, TelemetrySection } from './telemetryview';
-import { useSignal } from './usesignal';
 
 /** The content of one QPU's tab. */
 export class QpuView extends ReactWidget {
@@ -69,7 +69,7 @@ function Tab(props: {
   readonly trans: TranslationBundle;
 }): React.ReactElement {
   const { manager, model, trans } = props;
-  const state = useSignal(model.changed, () => model.state);
+  const state = useModel(model);
   const { detail, problem } = state;
   return (
     <div className="jp-QPI-QpuPage">
@@ -110,7 +110,7 @@ function Drivers(props: {
   readonly trans: TranslationBundle;
 }): React.ReactElement {
   const { manager, qpu, drivers, trans } = props;
-  const reads = useSignal(manager.changed, () => mayReadLogs(manager));
+  const reads = useLab(manager, () => mayReadLogs(manager));
   const [wanted, setWanted] = React.useState<string | null>(null);
   const open = reads && drivers.some(({ name }) => name === wanted) ? wanted : null;
   const toggle = (name: string) => setWanted(open === name ? null : name);
@@ -148,6 +148,7 @@ function Header(props: {
   const facts: readonly (readonly [string, string])[] = [
     [trans.__('Executor'), detail.executor ? `${detail.executor} ${version}` : '—'],
     [trans.__('Qubits'), detail.num_qubits ? String(detail.num_qubits) : '—'],
+    [trans.__('Programs'), detail.manifest?.formats.join(', ') || '—'],
     [trans.__('Places'), String(detail.places)],
     [trans.__('Who has it'), holder(props.state, trans)],
     [trans.__('Running'), String(detail.running)],

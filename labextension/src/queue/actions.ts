@@ -1,9 +1,10 @@
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { hasEnded } from '../jobs';
 import { messageOf } from '../request';
 import { jobRow } from '../rows';
-import { hasEnded } from '../topics';
+import { at, send } from '../send';
 import type { JobModel } from '../wire';
 import { GRACE } from './bin';
 import type { ITools } from './tools';
@@ -46,10 +47,9 @@ export async function cancelJobs(tools: ITools, jobs: readonly JobModel[]): Prom
     ]
   });
   if (answer.button.accept) {
-    const init = { method: 'POST' };
     await allTold(
       tools,
-      jobs.map(job => manager.request<JobModel>(`jobs/${encodeURIComponent(job.id)}/cancel`, init))
+      jobs.map(job => send(manager.request, 'POST', at('jobs', job.id, 'cancel')))
     );
     await manager.refresh();
   }
@@ -123,7 +123,7 @@ export async function openResult(tools: ITools, job: JobModel): Promise<void> {
 }
 
 /** A notebook as JSON with a cell that loads the job's data. */
-export function resultNotebook(job: JobModel, kernel: string): object {
+function resultNotebook(job: JobModel, kernel: string): object {
   const source = [
     'import qpi_jupyter',
     '',

@@ -1,6 +1,7 @@
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { LabRequest } from '../request';
+import { at, send } from '../send';
 
 /** So long a deletion can be undone (ms). A page that is closed earlier deletes nothing. */
 export const GRACE = 8_000;
@@ -30,7 +31,7 @@ export class Bin {
     });
     try {
       if (!undone) {
-        await this._request<null>(`jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
+        await send(this._request, 'DELETE', at('jobs', id));
       }
     } finally {
       this._waiting.delete(id);

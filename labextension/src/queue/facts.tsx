@@ -1,12 +1,12 @@
 import type * as React from 'react';
 
-import type { EventModel, JobModel, JobProvenance } from '../wire';
-import { attempts, type ILine, ledger, story } from './story';
+import type { JobModel, JobProvenance, LabEvent, LedgerLine } from '../wire';
+import { attempts, ledger, story } from './story';
 import type { ITools } from './tools';
 import { moment, span } from './words';
 
 interface IProps {
-  readonly events: readonly EventModel[];
+  readonly events: readonly LabEvent[];
   readonly tools: ITools;
 }
 
@@ -80,7 +80,8 @@ export function Ledger(props: IProps): React.ReactElement | null {
   const { trans } = props.tools;
   const lines = ledger(props.events);
   const now = props.tools.manager.now();
-  const words: Record<ILine['kind'], string> = {
+  const words: Record<LedgerLine['kind'], string> = {
+    grant: trans.__('granted'),
     hold: trans.__('held'),
     settle: trans.__('settled'),
     refund: trans.__('given back')

@@ -1,8 +1,10 @@
 import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
 
+import { useLab } from '../hooks';
 import type { JobModel } from '../wire';
 import { EVERYTHING_OF_MINE, type IFilters, isNarrow, STATUSES } from './filters';
+import { labelWords, TEXT_LABELS } from './labels';
 import type { QueueModel } from './model';
 import type { ITools } from './tools';
 
@@ -18,7 +20,9 @@ interface IProps {
 export function FilterBar(props: IProps): React.ReactElement {
   const { model, tools } = props;
   const { trans } = tools;
-  const { filters, me } = model;
+  const { filters } = model;
+  const words = labelWords(trans);
+  const me = useLab(tools.manager, state => state.me);
   const filter = (changes: Partial<IFilters>) => void model.filter(changes);
   const everybody = me?.permissions.includes('jobs:read:any') ?? false;
   const groups = me?.user.groups ?? [];
@@ -62,11 +66,14 @@ export function FilterBar(props: IProps): React.ReactElement {
           onChoice={value => filter({ group: value || null, ...(value && { mine: false }) })}
         />
       )}
-      <Typed
-        label={trans.__('Project')}
-        value={filters.project}
-        onTyped={project => filter({ project })}
-      />
+      {TEXT_LABELS.map(name => (
+        <Typed
+          key={name}
+          label={words[name].label}
+          value={filters[name]}
+          onTyped={text => filter({ [name]: text })}
+        />
+      ))}
       <TagFilter model={model} tools={tools} />
     </section>
   );

@@ -1,15 +1,16 @@
-import type { EventModel, JobModel } from '../wire';
+import type { JobEvent } from '../jobs';
+import type { JobModel, Me } from '../wire';
+import { TEXT_LABELS, type TextLabels, textLabels } from './labels';
 import type { IOrder } from './order';
 
 /** Which jobs the table has; what is null or empty leaves nobody out. */
-export interface IFilters {
+export interface IFilters extends TextLabels {
   /** One's own only; else everything that one may see. */
   readonly mine: boolean;
   readonly status: JobModel['status'] | null;
   readonly qpu: string | null;
   /** Shared with it. */
   readonly group: string | null;
-  readonly project: string;
   /** All of them. */
   readonly tags: readonly string[];
   /** A part of the name, in any case. */
@@ -21,7 +22,7 @@ export const EVERYTHING_OF_MINE: IFilters = {
   status: null,
   qpu: null,
   group: null,
-  project: '',
+  ...textLabels(() => ''),
   tags: [],
   name: ''
 };
@@ -57,7 +58,7 @@ export function listPath(
     ['status', filters.status],
     ['qpu', filters.qpu],
     ['group', filters.group],
-    ['project', filters.project],
+    ...TEXT_LABELS.map(name => [name, filters[name]] as const),
     ['name', filters.name],
     ['after', after]
   ] as const) {
@@ -72,20 +73,20 @@ export function listPath(
 }
 
 /** Whether a job that may be seen belongs into the list, as the lab itself would say. */
-export function belongs(job: JobModel, filters: IFilters, me: string): boolean {
+export function belongs(job: JobModel, filters: IFilters, me: string | undefined): boolean {
   return (
-    (!filters.mine || job.owner === me) &&
+    (!filters.mine || me === undefined || job.owner === me) &&
     (!filters.status || job.status === filters.status) &&
     (!filters.qpu || job.qpu === filters.qpu) &&
     (!filters.group || job.shared_with === filters.group) &&
-    (!filters.project || job.project === filters.project) &&
+    TEXT_LABELS.every(name => !filters[name] || job[name] === filters[name]) &&
     filters.tags.every(tag => job.tags.includes(tag)) &&
     job.name.toLowerCase().includes(filters.name.toLowerCase())
   );
 }
 
 /** Whether an event of a job that is not in the list may bring it there. */
-export function mayBring(event: EventModel, filters: IFilters, me: string): boolean {
+export function mayBring(event: JobEvent, filters: IFilters, me: string): boolean {
   const { owner, status } = event.data;
   const shown =
     (!filters.mine || owner === me) &&
@@ -98,22 +99,7 @@ export function mayBring(event: EventModel, filters: IFilters, me: string): bool
   return shown && enters;
 }
 
-/** What an event says of a job, on top of what was known; the same job if that is newer. */
-export function merged(job: JobModel, event: EventModel): JobModel {
-  const data = event.data as Partial<JobModel>;
-  if (data.version === undefined || data.version <= job.version) {
-    return job;
-  }
-  return {
-    ...job,
-    version: data.version,
-    status: data.status ?? job.status,
-    phase: data.phase ?? job.phase,
-    attempt: data.attempt ?? job.attempt,
-    checked: data.checked ?? job.checked,
-    progress: data.progress ?? job.progress,
-    name: data.name ?? job.name,
-    tags: data.tags ?? job.tags,
-    error: data.error ?? job.error
-  };
+/** Whether somebody may change the job. */
+export function mayEdit(job: JobModel, me: Me | null): boolean {
+  return me !== null && (job.owner === me.user.name || me.permissions.includes('jobs:edit:any'));
 }

@@ -1,5 +1,5 @@
 import * as React from 'react';
-import { digits } from '../qpu/units';
+import { digits } from '../units';
 import { CircuitChoice } from './choice';
 import { type IExperiment, type IIqPlane, iqPlane, layers, ticks } from './iq';
 import type { JobDetail } from './jobmodel';

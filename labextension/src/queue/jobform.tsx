@@ -3,16 +3,16 @@ import * as React from 'react';
 import type { JobChange, JobModel } from '../wire';
 import { told } from './actions';
 import type { JobDetail } from './jobmodel';
+import { labelWords, TEXT_LABELS, type TextLabels, textLabels } from './labels';
 import type { ITools } from './tools';
 
-interface IDraft {
+interface IDraft extends TextLabels {
   readonly name: string;
   readonly tags: string;
-  readonly project: string;
   readonly shared: string;
 }
 
-/** Name, tags, project and sharing, behind a button. */
+/** Name, tags, other labels and sharing, behind a button. */
 export function JobForm(props: {
   job: JobModel;
   model: JobDetail;
@@ -20,6 +20,8 @@ export function JobForm(props: {
 }): React.ReactElement {
   const { job, model, tools } = props;
   const { trans } = tools;
+  const words = labelWords(trans);
+  const others = TEXT_LABELS.map(name => words[name].label).join(', ');
   const [draft, setDraft] = React.useState<IDraft | null>(null);
   if (draft === null) {
     return (
@@ -28,7 +30,7 @@ export function JobForm(props: {
         className="jp-QPI-Action jp-mod-styled"
         onClick={() => setDraft(draftOf(job))}
       >
-        {trans.__('Edit name, tags, project, sharing')}
+        {trans.__('Edit name, tags, %1, sharing', others.toLowerCase())}
       </button>
     );
   }
@@ -39,9 +41,11 @@ export function JobForm(props: {
       setDraft(null);
     }
   };
-  const groups = [...new Set([...(model.state.me?.user.groups ?? []), job.shared_with ?? ''])];
+  const groups = [
+    ...new Set([...(tools.manager.state.me?.user.groups ?? []), job.shared_with ?? ''])
+  ];
   const field = (name: keyof IDraft, label: string, hint = '') => (
-    <label>
+    <label key={name}>
       {label}
       <input
         className="jp-mod-styled"
@@ -59,7 +63,7 @@ export function JobForm(props: {
     >
       {field('name', trans.__('Name'))}
       {field('tags', trans.__('Tags'), trans.__('with commas between them'))}
-      {field('project', trans.__('Project'))}
+      {TEXT_LABELS.map(name => field(name, words[name].label))}
       <label>
         {trans.__('Shared with')}
         <select
@@ -92,8 +96,8 @@ export function JobForm(props: {
 }
 
 function draftOf(job: JobModel): IDraft {
-  const { name, project } = job;
-  return { name, tags: job.tags.join(', '), project, shared: job.shared_with ?? '' };
+  const labels = textLabels(name => job[name]);
+  return { name: job.name, tags: job.tags.join(', '), shared: job.shared_with ?? '', ...labels };
 }
 
 /** Only what is new: somebody else may have changed the rest meanwhile. */
@@ -103,10 +107,11 @@ function changeOf(draft: IDraft, job: JobModel): JobChange {
     .split(',')
     .map(tag => tag.trim())
     .filter(Boolean);
+  const labels = TEXT_LABELS.filter(name => draft[name] !== before[name]);
   return {
+    ...Object.fromEntries(labels.map(name => [name, draft[name]])),
     ...(draft.name !== before.name && { name: draft.name }),
     ...(draft.tags !== before.tags && { tags }),
-    ...(draft.project !== before.project && { project: draft.project }),
     ...(draft.shared !== before.shared && { shared_with: draft.shared || null })
   };
 }

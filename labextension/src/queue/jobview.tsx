@@ -3,13 +3,14 @@ import type * as React from 'react';
 
 import { Act } from '../act';
 import { keepFocus } from '../focus';
+import { useFrame, useLab } from '../hooks';
 import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
-import { useSignalFrame } from './frame';
 import { JobForm } from './jobform';
 import type { JobDetail } from './jobmodel';
+import { labelWords, TEXT_LABELS } from './labels';
 import { notebookOf } from './notebooks';
 import { openOrigin } from './origin';
 import { ProgramView } from './programview';
@@ -46,8 +47,9 @@ export class JobView extends ReactWidget {
 function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement {
   const { model, tools } = props;
   const { trans } = tools;
-  useSignalFrame(model.changed);
-  useSignalFrame(tools.bin.changed);
+  useFrame(model.changed);
+  useLab(tools.manager, state => state.me); // it says what may be done
+  useFrame(tools.bin.changed);
   const { job, problem, deleted, events, provenance, sources, text } = model.state;
   const going = tools.bin.has(model.id);
   return (
@@ -132,11 +134,11 @@ function Head(props: IProps): React.ReactElement {
             {tag}
           </span>
         ))}
-        {job.project && (
-          <span className="jp-QPI-Chip" title={job.project}>
-            {trans.__('project %1', job.project)}
+        {TEXT_LABELS.filter(name => job[name]).map(name => (
+          <span key={name} className="jp-QPI-Chip" title={job[name]}>
+            {labelWords(trans)[name].shown(job[name])}
           </span>
-        )}
+        ))}
         {job.shared_with && (
           <span className="jp-QPI-Chip">{trans.__('shared with %1', job.shared_with)}</span>
         )}

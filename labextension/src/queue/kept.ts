@@ -1,6 +1,7 @@
 import type { IStateDB } from '@jupyterlab/statedb';
 
 import { EVERYTHING_OF_MINE, type IFilters, STATUSES } from './filters';
+import { textLabels } from './labels';
 import { COLUMNS, type IOrder, NEWEST_FIRST } from './order';
 
 const KEY = 'qpi-jupyter:queue';
@@ -35,7 +36,7 @@ function readFilters(kept: unknown): IFilters {
     status: STATUSES.find(status => status === found.status) ?? null,
     qpu: text(found.qpu) || null,
     group: text(found.group) || null,
-    project: text(found.project),
+    ...textLabels(name => text(found[name])),
     tags: Array.isArray(found.tags) ? found.tags.map(text).filter(Boolean) : [],
     name: text(found.name)
   };

@@ -1,19 +1,29 @@
 import type { IDisposable } from '@lumino/disposable';
-import { Throttler } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
+import { isOfJob, type JobEvent, newer, withEvent } from '../jobs';
+import { Refresher } from '../refresher';
+import { messageOf } from '../request';
+import { at } from '../send';
 import type { ILabManager } from '../tokens';
-import type { EventModel, JobModel, JobPage, Me } from '../wire';
+import type { JobModel, JobPage, LabEvent } from '../wire';
 import type { Bin } from './bin';
-import { belongs, EVERYTHING_OF_MINE, type IFilters, listPath, mayBring, merged } from './filters';
+import { belongs, EVERYTHING_OF_MINE, type IFilters, listPath, mayBring } from './filters';
 import type { ITableView } from './kept';
 import { compare, type IOrder, NEWEST_FIRST } from './order';
-import { EventReader } from './reader';
 
 /** Jobs asked for at once. */
 export const PAGE = 200;
 /** The next page is fetched when so many rows or fewer are left below the window. */
 const AHEAD = 400;
+/** Jobs that came in by themselves: beyond so many the table begins anew as soon as its top is in view. */
+export const MOST_NEW = 500;
+/** Changed jobs are asked for at most this often (ms)... */
+const EVERY = 250;
+/** ...one by one; where they are more than this, with the top of the list... */
+const FEW = 8;
+/** ...and so many at once. */
+const AT_ONCE = 40;
 /** Waiting jobs in view are looked at again at most this often (ms): others' ends move them on. */
 const MOVED_ON = 2_000;
 
@@ -25,12 +35,11 @@ export class QueueModel implements IDisposable {
     view: ITableView = { filters: EVERYTHING_OF_MINE, order: NEWEST_FIRST }
   ) {
     this._view = view;
-    this._reader = new EventReader(_manager, {
+    this._leave = _manager.follow({
       heard: event => this._heard(event),
-      lost: () => void this.reload()
+      missed: () => void this.reload()
     });
     this._bin.changed.connect(this._onBin, this);
-    this._movedOn = new Throttler(() => this._lookAgain(), { limit: MOVED_ON, edge: 'trailing' });
   }
 
   /** Emitted after anything below changed. */
@@ -49,17 +58,6 @@ export class QueueModel implements IDisposable {
 
   get order(): IOrder {
     return this._view.order;
-  }
-
-  /** Who looks, once the lab has said so. */
-  get me(): Me | null {
-    return this._me;
-  }
-
-  /** Whether who looks may change the job. */
-  mayChange(job: JobModel): boolean {
-    const any = this._me?.permissions.includes('jobs:edit:any') ?? false;
-    return any || job.owner === this._me?.user.name;
   }
 
   /** How many jobs are here. */
@@ -123,7 +121,10 @@ export class QueueModel implements IDisposable {
   /** The rows that are in view: they are kept exact, and what lies below is fetched in time. */
   look(first: number, last: number): void {
     this._window = [first, last];
-    if (this._next !== null && !this._loading && this._problem === null && this._nearEnd()) {
+    if (this._grown >= MOST_NEW && last < PAGE) {
+      this._grown = 0;
+      void this.reload();
+    } else if (this._next !== null && !this._loading && this._problem === null && this._nearEnd()) {
       void this._load(this._next);
     }
   }
@@ -133,18 +134,13 @@ export class QueueModel implements IDisposable {
     await (this._next === null ? this.reload() : this._load(this._next));
   }
 
-  /** Look at one job again. */
-  async refetch(id: string): Promise<void> {
-    this._stale.add(id);
-    await this._drain();
-  }
-
   dispose(): void {
     if (this._isDisposed) {
       return;
     }
     this._isDisposed = true;
-    this._reader.dispose();
+    this._leave();
+    this._refresher.dispose();
     this._movedOn.dispose();
     this._bin.changed.disconnect(this._onBin, this);
     Signal.clearData(this);
@@ -162,7 +158,7 @@ export class QueueModel implements IDisposable {
     this._problem = null;
     this._changed.emit();
     try {
-      this._me ??= await this._manager.request<Me>('me');
+      this._me = (this._manager.state.me ?? (await this._manager.identify()))?.user.name;
       const path = listPath(this.filters, this.order, PAGE, after);
       const page = await this._manager.request<JobPage>(path);
       if (turn === this._turn) {
@@ -170,7 +166,7 @@ export class QueueModel implements IDisposable {
       }
     } catch (error) {
       if (turn === this._turn) {
-        this._problem = error instanceof Error ? error.message : String(error);
+        this._problem = messageOf(error);
       }
     } finally {
       if (turn === this._turn) {
@@ -187,12 +183,13 @@ export class QueueModel implements IDisposable {
       this._jobs.clear();
       this._order = [];
       this._total = page.total;
+      this._grown = 0;
     }
     for (const job of page.jobs) {
       if (!this._jobs.has(job.id) && !this._bin.has(job.id)) {
         this._order.push(job.id);
       }
-      this._jobs.set(job.id, newest(known.get(job.id), job));
+      this._jobs.set(job.id, newer(known.get(job.id), job));
     }
     this._next = page.next;
   }
@@ -201,41 +198,48 @@ export class QueueModel implements IDisposable {
     return this._window[1] + AHEAD >= this._order.length;
   }
 
-  private _heard(event: EventModel): void {
-    const id = event.job_id;
-    if (id === null || !event.kind.startsWith('job.')) {
+  private _heard(event: LabEvent): void {
+    if (!isOfJob(event)) {
       return;
     }
+    const known = this._jobs.get(event.job_id);
     if (event.kind === 'job.deleted') {
-      this._drop(id);
-    } else if (this._jobs.has(id)) {
-      this._update(id, event);
-    } else if (this._me && mayBring(event, this.filters, this._me.user.name)) {
-      void this.refetch(id);
+      this._drop(event.job_id);
+    } else if (known) {
+      this._update(known, event);
+    } else if (this._me && mayBring(event, this.filters, this._me)) {
+      this._admit(event);
     }
     if (event.kind === 'job.changed') {
-      this._movedOn.invoke().catch(() => undefined); // rejects only when disposed of
+      this._movedOn.want();
     }
   }
 
-  private _update(id: string, event: EventModel): void {
-    const before = this._jobs.get(id);
-    if (before) {
-      this._put(merged(before, event));
-      if (event.kind !== 'job.progress' && this._inView(id)) {
-        void this.refetch(id);
-      }
+  private _update(known: JobModel, event: JobEvent): void {
+    this._put(withEvent(known, event));
+    if (event.kind !== 'job.progress' && this._inView().includes(known.id)) {
+      this._refetch(known.id);
+    }
+  }
+
+  /** Let a job in that the event only names; where very many have come that nobody looked at, it is just counted. */
+  private _admit(event: JobEvent): void {
+    if (this._grown < MOST_NEW) {
+      this._refetch(event.job_id);
+    } else if (event.kind === 'job.submitted' && this._total !== null) {
+      this._total += 1;
+      this._changed.emit();
     }
   }
 
   /** A job as it is now: in its row, in a new row, or out of the list. */
   private _put(job: JobModel): void {
-    if (!belongs(job, this.filters, this._me?.user.name ?? '') || this._bin.has(job.id)) {
+    if (!belongs(job, this.filters, this._me) || this._bin.has(job.id)) {
       this._drop(job.id);
       return;
     }
     const before = this._jobs.get(job.id);
-    const now = newest(before, job);
+    const now = newer(before, job);
     if (!before || compare(before, now, this.order) !== 0) {
       this._insert(now, before !== undefined);
     } else {
@@ -257,6 +261,7 @@ export class QueueModel implements IDisposable {
     if (index < this._order.length || this._next === null) {
       this._order.splice(index, 0, job.id);
       this._jobs.set(job.id, job);
+      this._grown += here ? 0 : 1;
     } // else it is on a page that is not here yet
   }
 
@@ -285,42 +290,59 @@ export class QueueModel implements IDisposable {
     }
   }
 
-  private _inView(id: string): boolean {
+  private _inView(): readonly string[] {
     const [first, last] = this._window;
-    return this._order.slice(first, last + 1).includes(id);
+    return this._order.slice(first, last + 1);
   }
 
-  private _lookAgain(): void {
-    const [first, last] = this._window;
-    for (const id of this._order.slice(first, last + 1)) {
-      if (this._jobs.get(id)?.phase === 'queued') {
-        this._stale.add(id);
+  private async _lookAgain(): Promise<void> {
+    const waiting = this._inView().filter(id => this._jobs.get(id)?.phase === 'queued');
+    waiting.forEach(id => void this._refetch(id));
+  }
+
+  /** Look at a job again soon. */
+  private _refetch(id: string): void {
+    this._stale.add(id);
+    this._refresher.want();
+  }
+
+  private async _fetchStale(): Promise<void> {
+    let ids = [...this._stale];
+    this._stale.clear();
+    if (ids.length > FEW) {
+      const found = await this._fetchTop(ids.length);
+      ids = ids.filter(id => !found.has(id));
+    }
+    await Promise.all(ids.slice(0, AT_ONCE).map(id => this._fetch(id)));
+    ids.slice(AT_ONCE).forEach(id => void this._refetch(id));
+    this.look(...this._window);
+  }
+
+  /** Ask for the top of the list, down to what is in view and `more`; whom it has. */
+  private async _fetchTop(more: number): Promise<ReadonlySet<string>> {
+    const turn = this._turn;
+    const limit = Math.min(PAGE, this._window[1] + 1 + more);
+    try {
+      const path = listPath(this.filters, this.order, limit, null);
+      const { jobs, total } = await this._manager.request<JobPage>(path);
+      if (turn === this._turn && !this._isDisposed) {
+        jobs.forEach(job => void this._put(job));
+        this._total = total;
       }
+      return new Set(jobs.map(({ id }) => id));
+    } catch {
+      return new Set(); // each is asked for by itself
     }
-    void this._drain();
-  }
-
-  /** Asks for the stale jobs, one after the other: whoever comes meanwhile joins the line. */
-  private async _drain(): Promise<void> {
-    if (this._draining) {
-      return;
-    }
-    this._draining = true;
-    for (const id of this._stale) {
-      this._stale.delete(id);
-      await this._fetch(id);
-    }
-    this._draining = false;
   }
 
   private async _fetch(id: string): Promise<void> {
     try {
-      const job = await this._manager.request<JobModel>(`jobs/${encodeURIComponent(id)}`);
+      const job = await this._manager.request<JobModel>(at('jobs', id));
       if (!this._isDisposed) {
         this._put(job);
       }
     } catch {
-      // Gone, or not to be had now: an event says the one, `lost` the other.
+      // Gone, or not to be had now: an event says the one, `missed` the other.
     }
   }
 
@@ -328,20 +350,22 @@ export class QueueModel implements IDisposable {
     if (this._bin.has(id)) {
       this._drop(id);
     } else {
-      void this.refetch(id);
+      this._refetch(id);
     }
   }
 
   private readonly _changed = new Signal<QueueModel, void>(this);
   private readonly _viewChanged = new Signal<QueueModel, ITableView>(this);
-  private readonly _reader: EventReader;
-  private readonly _movedOn: Throttler<void>;
+  private readonly _leave: () => void;
+  private readonly _movedOn = new Refresher(() => this._lookAgain(), MOVED_ON);
+  private readonly _refresher = new Refresher(() => this._fetchStale(), EVERY);
   private readonly _jobs = new Map<string, JobModel>();
   private readonly _stale = new Set<string>();
-  private _draining = false;
+  /** How many came in since the first page was asked for. */
+  private _grown = 0;
   private _isDisposed = false;
   private _loading = false;
-  private _me: Me | null = null;
+  private _me: string | undefined;
   private _next: string | null = null;
   private _order: string[] = [];
   private _problem: string | null = null;
@@ -349,8 +373,4 @@ export class QueueModel implements IDisposable {
   private _turn = 0;
   private _view: ITableView;
   private _window: [number, number] = [0, 0];
-}
-
-function newest(known: JobModel | undefined, job: JobModel): JobModel {
-  return known && known.version > job.version ? known : job;
 }

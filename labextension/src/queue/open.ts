@@ -1,47 +1,61 @@
 import '../../style/common.css';
 import '../../style/queue.css';
 
-import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
-import type { IStateDB } from '@jupyterlab/statedb';
 import type { Widget } from '@lumino/widgets';
 
 import { registerOpenQasm } from '../around/openqasm';
+import { labFile } from '../request';
+import type { IPage } from '../tabs';
 import { shortened } from './actions';
 import { Bin } from './bin';
 import { JobDetail } from './jobmodel';
 import { JobView } from './jobview';
-import { type ITableView, loadView, saveView } from './kept';
+import { loadView, saveView } from './kept';
 import { QueueModel } from './model';
 import type { ITools } from './tools';
 import { QueueView } from './view';
 
-export { Bin, loadView };
-
-/** What the queue tab holds; loaded when the first one opens. */
-export function queueView(tools: ITools, view: ITableView, stateDB: IStateDB | null): Widget {
-  const model = new QueueModel(tools.manager, tools.bin, view);
-  model.viewChanged.connect((_, changed) => void saveView(stateDB, changed));
-  return new QueueView(model, tools);
-}
-
-/** What the tab of a job holds. */
-export function jobView(
-  id: string,
-  tools: ITools,
-  languages: IEditorLanguageRegistry | null
-): Widget {
-  if (languages) {
-    registerOpenQasm(languages);
+/** What the queue tab and the tabs of jobs hold; loaded when the first one opens. */
+export class JobTabs {
+  constructor(private readonly _page: IPage) {
+    const { app, editors, manager, trans } = _page;
+    this._tools = {
+      manager,
+      trans,
+      commands: app.commands,
+      services: app.serviceManager,
+      editors: editors?.factoryService ?? null,
+      file: labFile(app.serviceManager.serverSettings),
+      bin: new Bin(manager.request)
+    };
   }
-  const model = new JobDetail(id, tools.manager, tools.file);
-  const view = new JobView(model, tools);
-  model.changed.connect((_, state) => {
-    const tab = view.parent;
-    if (tab && state.job) {
-      const name = state.job.name || state.job.id;
-      tab.title.label = shortened(name); // the status bar has the whole label
-      tab.title.caption = name;
+
+  async queue(): Promise<Widget> {
+    const { stateDB } = this._page;
+    const { bin, manager } = this._tools;
+    const model = new QueueModel(manager, bin, await loadView(stateDB));
+    model.viewChanged.connect((_, changed) => void saveView(stateDB, changed));
+    return new QueueView(model, this._tools);
+  }
+
+  job(id: string): Widget {
+    const { languages } = this._page;
+    if (languages) {
+      registerOpenQasm(languages);
     }
-  });
-  return view;
+    const { file, manager } = this._tools;
+    const model = new JobDetail(id, manager, file);
+    const view = new JobView(model, this._tools);
+    model.changed.connect((_, state) => {
+      const tab = view.parent;
+      if (tab && state.job) {
+        const name = state.job.name || state.job.id;
+        tab.title.label = shortened(name); // the status bar has the whole label
+        tab.title.caption = name;
+      }
+    });
+    return view;
+  }
+
+  private readonly _tools: ITools;
 }

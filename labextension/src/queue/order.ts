@@ -15,14 +15,15 @@ export const COLUMNS: readonly Column[] = ['submitted', 'state', 'name', 'qpu', 
 const COMPARED = 100;
 /** The lab's own order of states. */
 const RANKS: Record<JobModel['phase'], number> = {
-  queued: 0,
-  assigned: 1,
-  running: 2,
-  lost: 2,
-  cancelling: 3,
-  completed: 4,
-  failed: 5,
-  cancelled: 6
+  blocked: 0,
+  queued: 1,
+  assigned: 2,
+  running: 3,
+  lost: 3,
+  cancelling: 4,
+  completed: 5,
+  failed: 6,
+  cancelled: 7
 };
 
 /** The order after a click on the head of a column: the other way round, or that column's usual one. */

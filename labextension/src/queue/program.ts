@@ -1,4 +1,5 @@
 import type { JobModel, JobProvenance, ProgramText, SubmitRequest } from '../wire';
+import { textLabels } from './labels';
 
 const LENGTH_BYTES = 8;
 
@@ -19,18 +20,9 @@ export function unpack(packed: ArrayBuffer): Uint8Array<ArrayBuffer>[] {
   return sources;
 }
 
-export function isText(format: JobModel['format']): boolean {
-  return format !== 'qpy';
-}
-
-/** Sources that are text, as the lab tells of those that are not. */
-export function plainText(sources: readonly Uint8Array[]): ProgramText {
-  const circuits = sources.map(source => ({
-    text: new TextDecoder().decode(source),
-    name: '',
-    problem: ''
-  }));
-  return { circuits, total: circuits.length, problem: '' };
+/** How the name of a file of what was sent ends: large ones may be compressed. */
+export function suffixOf(program: ProgramText, source: Uint8Array): string {
+  return source[0] === 0x1f && source[1] === 0x8b ? `${program.suffix}.gz` : program.suffix;
 }
 
 /** The same job once more, with its own name, tags and options. */
@@ -42,15 +34,13 @@ export function resubmission(
   const { format } = job;
   const group = job.account.startsWith('group:') ? job.account.slice('group:'.length) : null;
   return {
-    program: isText(format)
-      ? { format, sources: sources.map(source => new TextDecoder().decode(source)) }
-      : { format, data: sources.map(base64) },
+    program: { format, data: sources.map(base64) },
     options: provenance.options,
     qpu: job.qpu,
     name: job.name,
     tags: job.tags,
     retry_safe: job.retry_safe,
-    project: job.project,
+    ...textLabels(name => job[name]),
     group,
     shared_with: job.shared_with
   };

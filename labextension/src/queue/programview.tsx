@@ -8,6 +8,7 @@ import { CircuitChoice } from './choice';
 import { drawing } from './circuit';
 import { CircuitView } from './circuitview';
 import { Section } from './facts';
+import { suffixOf } from './program';
 import type { ITools } from './tools';
 
 /** What was submitted, circuit by circuit. */
@@ -22,8 +23,12 @@ export function ProgramView(props: {
   const [chosen, choose] = React.useState(0);
   const circuit = program?.circuits[chosen];
   const text = circuit?.text ?? null;
-  const drawn = React.useMemo(() => (text === null ? null : drawing(text)), [text]);
-  const isQpy = job.format === 'qpy';
+  const isQasm = program?.language === OPENQASM_MIME;
+  const drawn = React.useMemo(
+    () => (text === null || !isQasm ? null : drawing(text)),
+    [text, isQasm]
+  );
+  const asSent = program?.as_sent ?? false;
   const hidden = (program?.total ?? 0) - (program?.circuits.length ?? 0);
   return (
     <Section
@@ -32,18 +37,21 @@ export function ProgramView(props: {
         <div className="jp-QPI-Buttons">
           {text !== null && (
             <Download
-              label={isQpy ? trans.__('OpenQASM 3') : trans.__('Download')}
+              label={
+                asSent ? trans.__('Download') : isQasm ? trans.__('OpenQASM 3') : trans.__('Text')
+              }
               parts={[text]}
-              name={`${job.id}-${chosen}${isQpy ? '.qasm' : suffix(job)}`}
+              name={`${job.id}-${chosen}${asSent ? program?.suffix : isQasm ? '.qasm' : '.txt'}`}
             />
           )}
-          {isQpy &&
+          {program !== null &&
+            !asSent &&
             sources?.map((source, n) => (
               <Download
                 key={String(n)}
-                label={sources.length > 1 ? trans.__('QPY %1', n + 1) : trans.__('QPY')}
+                label={`${job.format.toUpperCase()}${sources.length > 1 ? ` ${n + 1}` : ''}`}
                 parts={[source.slice()]}
-                name={`${job.id}-${n}.qpy`}
+                name={`${job.id}-${n}${suffixOf(program, source)}`}
               />
             ))}
         </div>
@@ -65,7 +73,7 @@ export function ProgramView(props: {
         </p>
       )}
       {drawn !== null && <CircuitView drawing={drawn} tools={tools} />}
-      {text !== null && <Code text={text} tools={tools} />}
+      {text !== null && <Code text={text} language={program?.language ?? ''} tools={tools} />}
     </Section>
   );
 }
@@ -84,15 +92,15 @@ function Download(props: { label: string; parts: BlobPart[]; name: string }): Re
 }
 
 /** Text in JupyterLab's own editor, to be read only. */
-function Code(props: { text: string; tools: ITools }): React.ReactElement {
-  const { text } = props;
+function Code(props: { text: string; language: string; tools: ITools }): React.ReactElement {
+  const { text, language } = props;
   const { editors, trans } = props.tools;
   const host = React.useRef<HTMLDivElement>(null);
   React.useEffect(() => {
     if (!host.current || editors === null) {
       return;
     }
-    const model = new CodeEditor.Model({ mimeType: OPENQASM_MIME });
+    const model = new CodeEditor.Model({ mimeType: language || 'text/plain' });
     model.sharedModel.setSource(text);
     const config = { readOnly: true, lineNumbers: true };
     const editor = editors.newInlineEditor({ host: host.current, model, config });
@@ -101,16 +109,10 @@ function Code(props: { text: string; tools: ITools }): React.ReactElement {
       editor.dispose();
       model.dispose();
     };
-  }, [text, editors, trans]);
+  }, [text, language, editors, trans]);
   return editors === null ? (
     <pre className="jp-QPI-Code">{text}</pre>
   ) : (
     <div ref={host} className="jp-QPI-Code" />
   );
-}
-
-function suffix(job: JobModel): string {
-  return { openqasm2: '.qasm', openqasm3: '.qasm', qpy: '.qpy', 'quantify-schedule': '.json' }[
-    job.format
-  ];
 }

@@ -1,6 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { EventModel, JobError } from '../wire';
+import { isOfJob } from '../jobs';
+import type { JobChanged, JobData, JobEditData, LabEvent, LedgerLine } from '../wire';
+import { labelWords } from './labels';
 
 /** One thing that happened to a job. */
 export interface IMoment {
@@ -20,36 +22,17 @@ export interface IAttempt {
 }
 
 /** One line of the ledger. */
-export interface ILine {
+export interface ILine extends LedgerLine {
   readonly at: string;
-  readonly kind: 'hold' | 'refund' | 'settle';
-  readonly amount_s: number;
-  readonly account: string;
-}
-
-interface IData {
-  readonly attempt?: number;
-  readonly by?: string;
-  readonly changed?: readonly string[];
-  readonly driver_name?: string;
-  readonly error?: JobError;
-  readonly ledger?: readonly Omit<ILine, 'at'>[];
-  readonly name?: string;
-  readonly owner?: string;
-  readonly phase?: string;
-  readonly project?: string;
-  readonly shared_with?: string | null;
-  readonly tags?: readonly string[];
 }
 
 /** What happened to a job, in words, oldest first. */
-export function story(events: readonly EventModel[], trans: TranslationBundle): IMoment[] {
+export function story(events: readonly LabEvent[], trans: TranslationBundle): IMoment[] {
   const moments: IMoment[] = [];
   let phase = '';
   for (const event of events) {
-    const data: IData = event.data;
-    const text = words(event, data, phase, trans);
-    phase = data.phase ?? phase;
+    const text = words(event, phase, trans);
+    phase = isOfJob(event) ? event.data.phase : phase;
     if (text) {
       moments.push({ seq: event.seq, at: event.at, text });
     }
@@ -58,36 +41,30 @@ export function story(events: readonly EventModel[], trans: TranslationBundle): 
 }
 
 /** Who tried to run the job, and what came of it. */
-export function attempts(events: readonly EventModel[], trans: TranslationBundle): IAttempt[] {
+export function attempts(events: readonly LabEvent[], trans: TranslationBundle): IAttempt[] {
   const found = new Map<number, IAttempt>();
   let current = 0;
   for (const event of events) {
-    const data: IData = event.data;
     if (event.kind !== 'job.changed') {
       continue;
     }
-    if (data.phase === 'assigned') {
-      current = data.attempt ?? current + 1;
-      const driver = data.driver_name ?? '';
+    if (event.data.phase === 'assigned') {
+      current = event.data.attempt;
+      const driver = event.data.driver_name ?? '';
       const [began, ended, outcome] = [null, null, trans.__('under way')];
       found.set(current, { number: current, driver, taken: event.at, began, ended, outcome });
     }
     const attempt = found.get(current);
     if (attempt) {
-      found.set(current, after(attempt, event, data, trans));
+      found.set(current, after(attempt, event, trans));
     }
   }
   return [...found.values()];
 }
 
-function after(
-  attempt: IAttempt,
-  event: EventModel,
-  data: IData,
-  trans: TranslationBundle
-): IAttempt {
+function after(attempt: IAttempt, event: JobChanged, trans: TranslationBundle): IAttempt {
   const ended = (outcome: string): IAttempt => ({ ...attempt, ended: event.at, outcome });
-  switch (data.phase) {
+  switch (event.data.phase) {
     case 'running':
       return { ...attempt, began: attempt.began ?? event.at };
     case 'queued':
@@ -104,29 +81,29 @@ function after(
 }
 
 /** What the job's account was asked for, and got back. */
-export function ledger(events: readonly EventModel[]): ILine[] {
-  return events.flatMap(event =>
-    ((event.data as IData).ledger ?? []).map(line => ({ ...line, at: event.at }))
-  );
+export function ledger(events: readonly LabEvent[]): ILine[] {
+  return events
+    .filter(isOfJob)
+    .flatMap(({ at, data }) => (data.ledger ?? []).map(line => ({ ...line, at })));
 }
 
-function words(event: EventModel, data: IData, before: string, trans: TranslationBundle): string {
+function words(event: LabEvent, before: string, trans: TranslationBundle): string {
   switch (event.kind) {
     case 'job.submitted':
-      return trans.__('%1 submitted it to %2.', data.owner ?? '', event.qpu ?? '');
+      return trans.__('%1 submitted it to %2.', event.data.owner, event.qpu ?? '');
     case 'job.checked':
       return trans.__('The program was checked.');
     case 'job.edited':
-      return edit(data, trans);
+      return edit(event.data, trans);
     case 'job.changed':
-      return change(data, before, trans);
+      return change(event.data, before, trans);
     default:
       return ''; // progress, and what later versions add
   }
 }
 
-function change(data: IData, before: string, trans: TranslationBundle): string {
-  const number = String(data.attempt ?? '');
+function change(data: JobData, before: string, trans: TranslationBundle): string {
+  const number = String(data.attempt);
   const driver = data.driver_name ?? trans.__('A driver');
   const why = data.error?.message ?? '';
   switch (data.phase) {
@@ -138,8 +115,12 @@ function change(data: IData, before: string, trans: TranslationBundle): string {
         : trans.__('Attempt %1 began.', number);
     case 'lost':
       return trans.__('%1 fell silent; what it measured is waited for.', driver);
+    case 'blocked':
+      return trans.__('A job that it needs completed; it waits for %1 more.', data.waits_for ?? 0);
     case 'queued':
-      return trans.__('Attempt %1 ended without a result; it waits again.', number);
+      return before === 'blocked'
+        ? trans.__('All jobs that it needs have completed; it is in the queue.')
+        : trans.__('Attempt %1 ended without a result; it waits again.', number);
     case 'cancelling':
       return trans.__('It was asked to stop.');
     case 'completed':
@@ -153,24 +134,25 @@ function change(data: IData, before: string, trans: TranslationBundle): string {
   }
 }
 
-function edit(data: IData, trans: TranslationBundle): string {
-  const by = data.by ?? '';
-  const parts = (data.changed ?? []).map(field => {
+function edit(data: JobEditData, trans: TranslationBundle): string {
+  const { by } = data;
+  const words = labelWords(trans);
+  const parts = data.changed.map(field => {
     switch (field) {
       case 'name':
-        return trans.__('%1 named it “%2”.', by, data.name ?? '');
+        return trans.__('%1 named it “%2”.', by, data.name);
       case 'tags':
         return data.tags?.length
           ? trans.__('%1 tagged it %2.', by, data.tags.join(', '))
           : trans.__('%1 took its tags away.', by);
-      case 'project':
-        return data.project
-          ? trans.__('%1 put it into the project “%2”.', by, data.project)
-          : trans.__('%1 took it out of its project.', by);
-      default:
+      case 'shared_with':
         return data.shared_with
           ? trans.__('%1 shared it with %2.', by, data.shared_with)
           : trans.__('%1 made it private.', by);
+      default: {
+        const value = data[field];
+        return value ? words[field].given(by, value) : words[field].removed(by);
+      }
     }
   });
   return parts.join(' ');

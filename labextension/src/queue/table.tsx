@@ -37,6 +37,9 @@ export function JobTable(props: IProps): React.ReactElement {
   const click = React.useCallback(
     (job: JobModel, event: React.MouseEvent) => {
       const more = event.ctrlKey || event.metaKey;
+      if (event.shiftKey) {
+        getSelection()?.removeAllRanges(); // jobs are chosen, not the text between the clicks
+      }
       select(old => {
         return event.shiftKey
           ? stretched(old, job.id, model)
@@ -135,7 +138,7 @@ function Empty(props: { model: QueueModel; tools: ITools }): React.ReactElement 
   return (
     <p className="jp-QPI-QueueEmpty">
       {mine
-        ? trans.__('No jobs yet. Submit one from a notebook with %%qpi_submit.')
+        ? trans.__('No jobs yet. Submit one from a notebook with %1.', '%%qpi_submit')
         : trans.__('No jobs yet.')}
     </p>
   );

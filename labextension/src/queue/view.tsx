@@ -2,12 +2,13 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { handFocus, keepFocus } from '../focus';
+import { useFrame, useLab } from '../hooks';
+import { hasEnded } from '../jobs';
 import { jobRow } from '../rows';
-import { hasEnded } from '../topics';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs } from './actions';
 import { FilterBar } from './filterbar';
-import { useSignalFrame } from './frame';
+import { mayEdit } from './filters';
 import type { QueueModel } from './model';
 import { NOTHING } from './selection';
 import { chosenJobs, JobTable } from './table';
@@ -46,18 +47,13 @@ export class QueueView extends ReactWidget {
 function Queue(props: { model: QueueModel; tools: ITools }): React.ReactElement {
   const { model, tools } = props;
   const [selection, select] = React.useState(NOTHING);
-  useSignalFrame(model.changed);
+  useFrame(model.changed);
   return (
     <>
       <FilterBar model={model} tools={tools} />
       <JobTable model={model} tools={tools} selection={selection} select={select} />
       <Footer model={model} tools={tools}>
-        <Chosen
-          jobs={chosenJobs(model, selection)}
-          model={model}
-          tools={tools}
-          clear={() => select(NOTHING)}
-        />
+        <Chosen jobs={chosenJobs(model, selection)} tools={tools} clear={() => select(NOTHING)} />
       </Footer>
     </>
   );
@@ -105,13 +101,13 @@ function Footer(props: {
 /** What can be done with the chosen jobs; without any, the keys to know. */
 function Chosen(props: {
   jobs: readonly JobModel[];
-  model: QueueModel;
   tools: ITools;
   clear: () => void;
 }): React.ReactElement {
-  const { jobs, model, tools } = props;
+  const { jobs, tools } = props;
   const { trans } = tools;
-  const own = jobs.filter(job => model.mayChange(job));
+  const me = useLab(tools.manager, state => state.me);
+  const own = jobs.filter(job => mayEdit(job, me));
   const going = own.filter(job => jobRow(job, trans).cancellable);
   const ended = own.filter(hasEnded);
   if (jobs.length === 0) {

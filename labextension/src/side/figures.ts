@@ -3,11 +3,13 @@ import { Poll } from '@lumino/polling';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { LabRequest } from '../request';
+import { percent, quantity } from '../units';
 import type { ChannelList, ChannelModel } from '../wire';
-import { figure } from '../words';
 
 /** Calibration changes seldom, and a glance needs no more (ms). */
 const EVERY = 30_000;
+/** A glance needs no more digits. */
+const DIGITS = 3;
 
 /** The newest readings of each QPU, for as long as somebody looks. */
 export class Figures {
@@ -73,14 +75,14 @@ export function headline(
       found.push({ label, value: text(value) });
     }
   };
-  const seconds = (value: number) => figure(value, 's');
-  const percent = (value: number) => `${Number((100 * value).toPrecision(3))} %`;
+  const seconds = (value: number) => quantity(value, 's', DIGITS);
+  const share = (value: number) => percent(value, DIGITS);
   add('T1', median(channels, /^q\d+\/t1$/), seconds);
   add('T2', median(channels, /^q\d+\/t2$/), seconds);
-  add(trans.__('Readout error'), median(channels, /^q\d+\/readout_error$/), percent);
-  add(trans.__('Two-qubit error'), median(channels, /^\w+\/\d+-\d+\/error$/), percent);
+  add(trans.__('Readout error'), median(channels, /^q\d+\/readout_error$/), share);
+  add(trans.__('Two-qubit error'), median(channels, /^\w+\/\d+-\d+\/error$/), share);
   const fridge = channels.find(channel => channel.unit === 'K' && channel.value !== null);
-  add(trans.__('Fridge'), fridge?.value ?? null, value => figure(value, 'K'));
+  add(trans.__('Fridge'), fridge?.value ?? null, value => quantity(value, 'K', DIGITS));
   return found;
 }
 

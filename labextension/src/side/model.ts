@@ -145,3 +145,8 @@ export function balanceText(account: AccountModel, trans: TranslationBundle): st
     ...(account.held_s > 0 ? [trans.__('%1 set aside', seconds(account.held_s))] : [])
   ].join(' · ');
 }
+
+/** A picture's address that is safe to ask for; empty where `url` is none. */
+export function logoAddress(url: string): string {
+  return /^(https?:\/\/|\/(?!\/)|data:image\/)/i.test(url.trim()) ? url.trim() : '';
+}

@@ -3,12 +3,12 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type * as React from 'react';
 
 import { Act } from '../act';
-import { logoAddress } from '../around/settings';
+import { at, send } from '../send';
 import type { Tone } from '../states';
 import type { BookingModel, JobModel, NoticeModel } from '../wire';
 import { moment } from '../words';
 import { type Figures, headline, type IFigure } from './figures';
-import { balanceText, type IQpuCard, nextBooking, qpuCard, sideJob } from './model';
+import { balanceText, type IQpuCard, logoAddress, nextBooking, qpuCard, sideJob } from './model';
 import { Section, type Sections } from './sections';
 import type { ISideContext } from './view';
 
@@ -71,7 +71,7 @@ export function ConnectionNote(props: { context: ISideContext; now: number }): R
           {problem && <div className="jp-QPI-Detail">{problem}</div>}
           <div className="jp-QPI-Detail">
             {trans.__(
-              'Your session or your token has ended. Reload the page to sign in again; if that does not help, ask the managers of the lab for access.'
+              'Your sign-in or your token has ended. Reload the page to sign in again; if that does not help, ask the managers of the lab for access.'
             )}
           </div>
           <Act label={trans.__('Try again')} act={() => manager.refresh()} />
@@ -88,8 +88,7 @@ export function NoticeSection({ context, now, sections }: IPart): React.ReactEle
     return null;
   }
   const dismiss = async (notice: NoticeModel) => {
-    const path = `notices/${encodeURIComponent(notice.id)}/dismiss`;
-    await manager.request<NoticeModel>(path, { method: 'POST' });
+    await send(manager.request, 'POST', at('notices', notice.id, 'dismiss'));
     await manager.refresh();
   };
   return (
@@ -278,8 +277,7 @@ async function release(context: ISideContext, booking: BookingModel, now: number
     ]
   });
   if (answer.button.accept) {
-    const path = `bookings/${encodeURIComponent(booking.id)}/release`;
-    await manager.request<BookingModel>(path, { method: 'POST' });
+    await send(manager.request, 'POST', at('bookings', booking.id, 'release'));
     await manager.refresh();
   }
 }

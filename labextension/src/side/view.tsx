@@ -6,10 +6,11 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import type * as React from 'react';
-import { useEffect, useState } from 'react';
+import { useEffect, useReducer } from 'react';
 
 import type { ILabSettings } from '../around/settings';
 import { keepFocus } from '../focus';
+import { useFrame } from '../hooks';
 import type { ILabManager } from '../tokens';
 import { Figures } from './figures';
 import {
@@ -99,24 +100,14 @@ function useEverything(
   figures: Figures,
   isShown: () => boolean
 ): number {
-  const [now, setNow] = useState(() => manager.now());
-  const [, redraw] = useState({});
+  const [, tick] = useReducer((count: number) => count + 1, 0);
+  useFrame(manager.changed);
+  useFrame(settings.changed);
+  useFrame(figures.changed);
+  useFrame(commands.commandChanged);
   useEffect(() => {
-    const changes = [manager.changed, settings.changed, figures.changed, commands.commandChanged];
-    const onChange = () => {
-      setNow(manager.now());
-      redraw({});
-    };
-    for (const signal of changes) {
-      signal.connect(onChange);
-    }
-    const tick = setInterval(() => isShown() && setNow(manager.now()), 1000);
-    return () => {
-      clearInterval(tick);
-      for (const signal of changes) {
-        signal.disconnect(onChange);
-      }
-    };
-  }, [manager, settings, figures, commands, isShown]);
-  return now;
+    const timer = setInterval(() => isShown() && tick(), 1000);
+    return () => clearInterval(timer);
+  }, [isShown]);
+  return manager.now();
 }

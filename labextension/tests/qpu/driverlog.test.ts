@@ -1,11 +1,10 @@
-import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { DriverLogModel, mayReadLogs, plainText, stamp } from '../../src/qpu/driverlog';
 import type { LabRequest } from '../../src/request';
 import type { ILabManager, ILabState } from '../../src/tokens';
-import type { DriverLog, DriverLogLine } from '../../src/wire';
-import { event, me } from '../faults';
+import type { DriverLog, DriverLogLine, LabEvent } from '../../src/wire';
+import { FakeEvents, me } from '../faults';
 
 const line = (seq: number, changes: Partial<DriverLogLine> = {}): DriverLogLine => ({
   seq,
@@ -23,20 +22,15 @@ class FakeLab {
   refusal: string | null = null;
   held = false;
   readonly asked: string[] = [];
+  readonly events = new FakeEvents();
   readonly manager = {
     request: ((path: string) => this._ask(path)) as LabRequest,
-    state: { connection: 'connected', me: null } as unknown as ILabState
+    state: { connection: 'connected', me: null } as unknown as ILabState,
+    follow: this.events.follow
   } as { -readonly [K in keyof ILabManager]: ILabManager[K] };
 
-  constructor() {
-    this.manager.events = new Signal(this.manager);
-    this.manager.gap = new Signal(this.manager);
-    this.manager.changed = new Signal(this.manager);
-  }
-
-  says(driver = 'control-pc', qpu = 'a/b', kind = 'driver.logged'): void {
-    const events = this.manager.events as Signal<ILabManager, unknown>;
-    events.emit(event({ kind, qpu, data: { driver } }));
+  says(driver = 'control-pc', qpu = 'a/b', kind: LabEvent['kind'] = 'driver.logged'): void {
+    this.events.say({ kind, qpu, data: { driver } });
   }
 
   answer(): void {
@@ -128,15 +122,11 @@ describe('DriverLogModel', () => {
   });
 
   it('asks again after a gap, and when the lab is back', async () => {
-    const { manager } = lab;
-    (manager.gap as Signal<ILabManager, undefined>).emit(undefined);
+    await lab.events.lose();
     await turn();
-    const changed = manager.changed as Signal<ILabManager, ILabState>;
-    for (const connection of ['connected', 'lost', 'lost', 'connected', 'connected'] as const) {
-      manager.state = { ...manager.state, connection };
-      changed.emit(manager.state);
-      await turn();
-    }
+    expect(lab.asked).toHaveLength(1);
+    await lab.events.back();
+    await turn();
     expect(lab.asked).toHaveLength(2);
   });
 

@@ -1,15 +1,20 @@
 import { nullTranslator } from '@jupyterlab/translation';
-import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { edgeFigures, edgeParameters, figure, qubitParameters } from '../../src/qpu/calibration';
+import {
+  calibrated,
+  edgeFigures,
+  edgeParameters,
+  qubitParameters
+} from '../../src/qpu/calibration';
 import { scaleOf } from '../../src/qpu/colours';
 import { QpuTabModel } from '../../src/qpu/model';
 import { edgeTable, qubitTable, sorted } from '../../src/qpu/rows';
 import { Telemetry, unitsOf, withGaps } from '../../src/qpu/telemetry';
-import { digits, quantity } from '../../src/qpu/units';
 import type { LabRequest } from '../../src/request';
 import type { ILabManager, ILabState } from '../../src/tokens';
-import type { EventModel, GateProperties, Manifest, QubitProperties, Series } from '../../src/wire';
+import { digits, quantity } from '../../src/units';
+import type { GateProperties, Manifest, QubitProperties, Series } from '../../src/wire';
+import { FakeEvents } from '../faults';
 
 const trans = nullTranslator.load('qpi-jupyter');
 const START = Date.parse('2030-01-01T00:00:00Z');
@@ -39,6 +44,7 @@ const chip = (changes: Partial<Manifest> = {}): Manifest => ({
     [1, 2]
   ],
   formats: [],
+  format_facts: [],
   meas_levels: [2],
   meas_returns: [],
   max_shots: 1,
@@ -73,7 +79,7 @@ const series = (seconds: readonly number[], changes: Partial<Series> = {}): Seri
 /** A lab that gives every channel one reading, and remembers what it was asked. */
 class FakeLab {
   readonly asked: string[] = [];
-  readonly events = new Signal<ILabManager, EventModel>(this as unknown as ILabManager);
+  readonly events = new FakeEvents();
   refusal: string | null = null;
 
   readonly request: LabRequest = async <T>(path: string) => {
@@ -105,7 +111,7 @@ class FakeLab {
   manager(): ILabManager {
     return {
       request: this.request,
-      events: this.events,
+      follow: this.events.follow,
       state: {} as ILabState,
       now: () => Date.now()
     } as unknown as ILabManager;
@@ -147,7 +153,7 @@ describe('calibration', () => {
     expect(quantity(0, 's')).toBe('0 s');
     expect(quantity(null, 's')).toBe('—');
     expect(quantity(42, '%')).toBe('42 %');
-    expect(figure(0.0123, '')).toBe('1.23 %');
+    expect(calibrated(0.0123, '')).toBe('1.23 %');
     expect(digits(1.5e-7)).toBe('1.50 × 10^−7');
   });
 
@@ -249,7 +255,8 @@ describe('Telemetry', () => {
     expect(telemetry.state.problem).toBe('no such channel');
     expect(telemetry.state.series).toHaveLength(2);
     lab.refusal = null;
-    await vi.advanceTimersByTimeAsync(5_000);
+    // After refusals it asks less often, at the latest every 30 seconds.
+    await vi.advanceTimersByTimeAsync(31_000);
     expect(telemetry.state.problem).toBeNull();
   });
 });
@@ -272,16 +279,6 @@ describe('QpuTabModel', () => {
   });
 
   const asked = () => lab.asked.filter(path => path === 'qpus/a%2Fb').length;
-  const event = (qpu: string): EventModel => ({
-    seq: 1,
-    prev: 0,
-    at: '',
-    kind: 'qpu.changed',
-    job_id: null,
-    qpu,
-    data: {}
-  });
-
   it('shows its QPU and begins with a channel that there is', () => {
     expect(model.state).toMatchObject({ detail: { name: 'a/b' }, problem: null });
     expect(model.readings.state.chosen).toEqual(['driver/cpu']);
@@ -289,11 +286,11 @@ describe('QpuTabModel', () => {
 
   it('asks at once when its own QPU changed, and not for others', async () => {
     const before = asked();
-    lab.events.emit(event('c') as never);
+    lab.events.say({ kind: 'qpu.changed', qpu: 'c' });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(asked()).toBe(before);
-    lab.events.emit(event('a/b') as never);
-    lab.events.emit(event('a/b') as never);
+    lab.events.say({ kind: 'qpu.changed', qpu: 'a/b' });
+    lab.events.say({ kind: 'qpu.changed', qpu: 'a/b' });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(asked()).toBe(before + 1);
   });
@@ -302,7 +299,7 @@ describe('QpuTabModel', () => {
     model.setVisible(false);
     await vi.advanceTimersByTimeAsync(10);
     const before = lab.asked.length;
-    lab.events.emit(event('a/b') as never);
+    lab.events.say({ kind: 'qpu.changed', qpu: 'a/b' });
     await vi.advanceTimersByTimeAsync(60_000);
     model.dispose();
     model.setVisible(true);

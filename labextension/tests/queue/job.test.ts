@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
 import { iqPlane, layers, ticks } from '../../src/queue/iq';
 import { JobDetail } from '../../src/queue/jobmodel';
-import { resubmission, unpack } from '../../src/queue/program';
+import { resubmission, suffixOf, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
-import type { EventModel } from '../../src/wire';
-import { job } from '../faults';
+import type { LabEvent } from '../../src/wire';
+import { job, me, event as said } from '../faults';
 import { numbered, QueueLab } from './lab';
 
 const trans = nullTranslator.load('qpi-jupyter');
@@ -24,15 +24,16 @@ function packed(...texts: string[]): ArrayBuffer {
   return whole.buffer;
 }
 
-const event = (seq: number, kind: string, data: Record<string, unknown>): EventModel => ({
-  seq,
-  prev: seq - 1,
-  at: `2026-01-01T00:00:0${seq}Z`,
-  kind,
-  job_id: 'j1',
-  qpu: 'sim-a',
-  data
-});
+const event = (seq: number, kind: LabEvent['kind'], data: object): LabEvent =>
+  said({
+    seq,
+    prev: seq - 1,
+    at: `2026-01-01T00:00:0${seq}Z`,
+    kind,
+    job_id: 'j1',
+    qpu: 'sim-a',
+    data
+  });
 
 describe('a program', () => {
   it('comes out of its bytes as it went in', () => {
@@ -45,13 +46,30 @@ describe('a program', () => {
     expect(() => unpack(packed('x').slice(0, 5))).toThrow(RangeError);
   });
 
-  it('is submitted again as text, or QPY in base64', () => {
+  it('is submitted again as it was sent, in base64', () => {
     const provenance = { program_sha256: '', options: { shots: 7 }, result: null };
     const text = resubmission(job({ account: 'group:qed' }), provenance, unpack(packed('x')));
-    expect(text.program).toEqual({ format: 'openqasm3', sources: ['x'] });
+    expect(text.program).toEqual({ format: 'openqasm3', data: ['eA=='] });
     expect([text.options, text.group]).toEqual([{ shots: 7 }, 'qed']);
     const qpy = resubmission(job({ format: 'qpy' }), provenance, [new Uint8Array([0, 255])]);
     expect(qpy.program).toEqual({ format: 'qpy', data: ['AP8='] });
+  });
+});
+
+describe('a file of a program', () => {
+  const program = {
+    circuits: [],
+    total: 0,
+    problem: '',
+    as_sent: false,
+    language: '',
+    suffix: '.qpy'
+  };
+
+  it('is saved as what it is', () => {
+    expect(suffixOf(program, new TextEncoder().encode('QISKIT'))).toBe('.qpy');
+    expect(suffixOf(program, new Uint8Array([0x1f, 0x8b, 8]))).toBe('.qpy.gz');
+    expect(suffixOf(program, new Uint8Array())).toBe('.qpy');
   });
 });
 
@@ -210,8 +228,8 @@ describe('JobDetail', () => {
   const fetches = () => lab.asked.filter(line => line === 'GET jobs/j1').length;
 
   it('has the job, its program and who looks', () => {
-    const { job: shown, sources, me, problem } = model.state;
-    expect([shown?.id, sources?.length, me?.user.name, problem]).toEqual(['j1', 1, 'ada', null]);
+    const { job: shown, sources, problem } = model.state;
+    expect([shown?.id, sources?.length, problem]).toEqual(['j1', 1, null]);
     expect(model.editable).toBe(true);
   });
 
@@ -247,7 +265,7 @@ describe('JobDetail', () => {
     lab.jobs = [numbered(1, { owner: 'bob' })];
     await model.refresh();
     expect(model.editable).toBe(false);
-    lab.permissions = ['jobs:edit:any'];
+    lab.state = { ...lab.state, me: { ...me(), permissions: ['jobs:edit:any'] } };
     const managers = new JobDetail('j1', lab.manager, async () => new Blob([]));
     await managers.refresh();
     expect(managers.editable).toBe(true);

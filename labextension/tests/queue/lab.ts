@@ -1,22 +1,21 @@
-import { Signal } from '@lumino/signaling';
 import { type Column, compare } from '../../src/queue/order';
 import type { ILabManager, ILabState } from '../../src/tokens';
-import type { EventModel, JobModel } from '../../src/wire';
-import { job } from '../faults';
+import type { JobModel, LabEvent } from '../../src/wire';
+import { event, FakeEvents, type ISaid, job, me } from '../faults';
 
 /** A lab with `jobs`, newest first, that keeps to the list's filters and pages. */
 export class QueueLab {
   jobs: JobModel[] = [];
   /** What `GET events` knows. */
-  missed: EventModel[] = [];
-  permissions = ['jobs:read'];
+  missed: LabEvent[] = [];
   refusal: string | null = null;
+  /** How long an answer takes (ms). */
+  latency = 0;
   readonly asked: string[] = [];
-  readonly said = new Signal<ILabManager, EventModel>({} as ILabManager);
-  readonly changed = new Signal<ILabManager, ILabState>({} as ILabManager);
   state: ILabState = {
     connection: 'connected',
     problem: null,
+    me: me(),
     qpus: [],
     jobs: []
   } as unknown as ILabState;
@@ -27,11 +26,9 @@ export class QueueLab {
 
   /** What a model asks of the manager. */
   get manager(): ILabManager {
-    const { said: events, changed } = this;
     const lab = this;
     return {
-      events,
-      changed,
+      follow: this._events.follow,
       request: this.request,
       get state() {
         return lab.state;
@@ -39,39 +36,46 @@ export class QueueLab {
     } as unknown as ILabManager;
   }
 
-  say(event: Partial<EventModel> & { seq: number }): void {
-    this.said.emit({
-      prev: event.seq - 1,
-      at: '2026-01-01T00:00:00Z',
-      kind: 'job.changed',
-      job_id: null,
-      qpu: 'sim-a',
-      data: {},
-      ...event
-    });
+  /** An event; of its job's data it says what the lab knows, unless told otherwise. */
+  say(said: ISaid & { seq: number }): void {
+    this.missed.push(this.event(said));
+    this._events.say(this.missed.at(-1) ?? {});
   }
 
-  connect(connection: ILabState['connection']): void {
-    this.state = { ...this.state, connection };
-    this.changed.emit(this.state);
+  event(said: ISaid & { seq: number }): LabEvent {
+    const known = this.jobs.find(({ id }) => id === said.job_id) ?? job();
+    const { status, phase, attempt, version, checked, progress, name, owner } = known;
+    const data = { status, phase, attempt, version, checked, progress, name, owner, ...said.data };
+    return event({ prev: said.seq - 1, qpu: 'sim-a', ...said, data });
+  }
+
+  /** The lab was away, and is back. */
+  back(): Promise<void> {
+    return this._events.back();
   }
 
   readonly request = async <T>(path: string, init: RequestInit = {}): Promise<T> => {
     this.asked.push(`${init.method ?? 'GET'} ${path}`);
-    await Promise.resolve();
+    await (this.latency > 0
+      ? new Promise(resolve => setTimeout(resolve, this.latency))
+      : Promise.resolve());
     if (this.refusal !== null) {
       throw new Error(this.refusal);
     }
     return this._answer(new URL(path, 'http://lab/'), init) as T;
   };
 
+  private readonly _events = new FakeEvents(this.request);
+
   private _answer(url: URL, init: RequestInit): unknown {
     const [, what, id, more] = url.pathname.split('/');
     if (what === 'me') {
-      return { user: { name: 'ada', groups: [] }, permissions: this.permissions };
+      return me();
     }
     if (what === 'events') {
-      return { events: this.missed, cursor: this.missed.at(-1)?.seq ?? 0 };
+      const [after, limit] = ['after', 'limit'].map(name => Number(url.searchParams.get(name)));
+      const events = this.missed.filter(({ seq }) => seq > (after ?? 0)).slice(0, limit);
+      return { events, cursor: events.at(-1)?.seq ?? after };
     }
     if (id === undefined) {
       return this._page(url.searchParams);

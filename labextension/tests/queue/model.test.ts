@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Bin, GRACE } from '../../src/queue/bin';
 import type { ITableView } from '../../src/queue/kept';
-import { PAGE, QueueModel } from '../../src/queue/model';
+import { MOST_NEW, PAGE, QueueModel } from '../../src/queue/model';
+import type { JobModel } from '../../src/wire';
 import { event } from '../faults';
 import { numbered, QueueLab } from './lab';
 
@@ -29,7 +30,7 @@ describe('QueueModel', () => {
   }
 
   async function settled(): Promise<void> {
-    await vi.advanceTimersByTimeAsync(1);
+    await vi.advanceTimersByTimeAsync(1_000);
   }
 
   function lists(): string[] {
@@ -119,11 +120,11 @@ describe('QueueModel', () => {
   it('lets a job in that has come to fit the filter, in its place', async () => {
     await opened(3);
     await model.filter({ status: 'running' });
-    for (const n of [1, 3, 2]) {
+    for (const [seq, n] of [1, 3, 2].entries()) {
       const index = lab.jobs.findIndex(job => job.id === `j${n}`);
       lab.jobs[index] = numbered(n, { status: 'running', phase: 'running', version: 2 });
       const data = { status: 'running', phase: 'running', version: 2, owner: 'ada' };
-      lab.say({ seq: n + 10, prev: 0, job_id: `j${n}`, data });
+      lab.say({ seq: seq + 1, job_id: `j${n}`, data });
     }
     await settled();
     expect(ids()).toEqual(['j3', 'j2', 'j1']);
@@ -133,8 +134,7 @@ describe('QueueModel', () => {
     await opened(2);
     lab.say({ seq: 1, kind: 'qpu.changed' });
     const data = { status: 'failed', phase: 'failed', version: 9 };
-    const missed = { seq: 2, prev: 1, at: '', kind: 'job.changed', job_id: 'j1', qpu: null, data };
-    lab.missed = [missed];
+    lab.missed = [lab.event({ seq: 2, job_id: 'j1', data })];
     lab.say({ seq: 3, prev: 2, kind: 'qpu.changed' });
     await settled();
     expect(lab.asked).toContain('GET events?after=1&limit=500');
@@ -144,16 +144,7 @@ describe('QueueModel', () => {
   it('asks for everything anew after too long a gap', async () => {
     await opened(2);
     lab.say({ seq: 1, kind: 'qpu.changed' });
-    const event = {
-      seq: 2,
-      prev: 1,
-      at: '',
-      kind: 'qpu.changed',
-      job_id: null,
-      qpu: null,
-      data: {}
-    };
-    lab.missed = Array.from({ length: 500 }, () => event);
+    lab.missed = Array.from({ length: 500 }, () => event({ seq: 2, prev: 1, kind: 'qpu.changed' }));
     lab.jobs.unshift(numbered(3));
     lab.say({ seq: 900, prev: 899, kind: 'qpu.changed' });
     await settled();
@@ -161,17 +152,16 @@ describe('QueueModel', () => {
   });
 
   it.each([
-    ['some', [{ seq: 8, prev: 0, at: '', kind: 'qpu.changed', job_id: null, qpu: null, data: {} }]],
+    ['some', [event({ seq: 8, prev: 0, kind: 'qpu.changed' })]],
     ['all', []]
   ])('asks for everything anew where the lab has pruned %s of the gap', async (_, missed) => {
     await opened(2);
     lab.say({ seq: 5, kind: 'qpu.changed' });
     lab.missed = missed;
     lab.jobs.unshift(numbered(3));
-    lab.connect('lost');
-    lab.connect('connected');
+    await lab.back();
     await settled();
-    lab.missed = [{ ...event({ seq: 9, prev: 0, kind: 'qpu.changed' }) }];
+    lab.missed = [];
     lab.say({ seq: 9, prev: 0, kind: 'qpu.changed' });
     await settled();
     expect(ids()).toEqual(['j3', 'j2', 'j1']);
@@ -180,8 +170,7 @@ describe('QueueModel', () => {
   it('asks what it missed when the lab is back', async () => {
     await opened(1);
     lab.say({ seq: 7, kind: 'qpu.changed' });
-    lab.connect('lost');
-    lab.connect('connected');
+    await lab.back();
     await settled();
     expect(lab.asked).toContain('GET events?after=7&limit=500');
   });
@@ -241,6 +230,64 @@ describe('QueueModel', () => {
     await settled();
     expect(ids()).toEqual(['j4', 'j2', 'j1', 'j3']);
     expect(model.total).toBe(4);
+  });
+
+  it('keeps up with thirty jobs a second, asks little, and keeps no more than it may show', async () => {
+    await opened(2_000);
+    lab.latency = 40;
+    model.look(0, 30);
+    let [seq, newest] = [0, 2_000];
+    const tell = (n: number, phase: JobModel['phase'], version: number) => {
+      const status = phase === 'queued' ? 'pending' : phase === 'running' ? 'running' : 'completed';
+      const index = lab.jobs.findIndex(({ id }) => id === `j${n}`);
+      lab.jobs[index] = numbered(n, { phase, status, version });
+      seq += 1;
+      lab.say({ seq, kind: version === 1 ? 'job.submitted' : 'job.changed', job_id: `j${n}` });
+    };
+    for (let second = 1; second <= 60; second += 1) {
+      const before = [newest, lab.asked.length];
+      for (let n = 0; n < 30; n += 1) {
+        newest += 1;
+        lab.jobs.unshift(numbered(newest));
+        tell(newest, 'queued', 1);
+        tell(newest - 10, 'running', 2);
+        tell(newest - 20, 'completed', 3);
+        await vi.advanceTimersByTimeAsync(1_000 / 30);
+      }
+      const [seen = 0, asked = 0] = before;
+      const rows = ids();
+      expect(rows.indexOf(`j${seen}`)).toBeGreaterThanOrEqual(0);
+      expect(rows.indexOf(`j${seen}`)).toBeLessThan(40);
+      expect(lab.asked.length - asked).toBeLessThan(12);
+      expect(model.length).toBeLessThan(MOST_NEW + 4 * PAGE);
+    }
+    await settled();
+    expect(ids().slice(0, 3)).toEqual([newest, newest - 1, newest - 2].map(n => `j${n}`));
+    expect(model.total).toBe(newest);
+  });
+
+  it('keeps few of the jobs that come while one reads further down, and shows them on the way back', async () => {
+    await opened(1_000);
+    model.look(0, 0);
+    model.look(500, 530);
+    await settled();
+    const reading = model.at(500)?.id ?? '';
+    for (let n = 1_001; n <= 1_000 + 3 * MOST_NEW; n += 1) {
+      lab.jobs.unshift(numbered(n));
+      lab.say({ seq: n, kind: 'job.submitted', job_id: `j${n}` });
+      if (n % 20 === 0) {
+        await settled();
+        const row = model.indexOf(reading);
+        model.look(row, row + 30);
+      }
+    }
+    await settled();
+    expect(model.length).toBeLessThan(1_000 + MOST_NEW + PAGE);
+    expect(model.total).toBe(1_000 + 3 * MOST_NEW);
+    model.look(0, 30);
+    await settled();
+    expect(model.at(0)?.id).toBe(`j${1_000 + 3 * MOST_NEW}`);
+    expect(model.length).toBeLessThan(4 * PAGE);
   });
 
   it('says what is to be kept of the view', async () => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from qpi_jupyter.core.errors import QpiError, Unavailable
+from qpi_jupyter.core import QpiError, Unavailable
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
 from qpi_jupyter.wire.peer import Peer
 
@@ -35,8 +35,8 @@ class PeerSocket(WebSocketHandler):
         return PING_S
 
     def new_peer(self) -> Peer:
-        """This connection's end of the protocol."""
-        self.peer = Peer(self._send)
+        """This connection's end of the protocol; who dialled is not trusted."""
+        self.peer = Peer(self._send, guest=True)
         return self.peer
 
     async def _send(self, text: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from qpi_jupyter.core.planner import Policy
-from qpi_server.settings import SettingsError, allowed, convert, own_traits
-from qpi_server.traits import LabTraits
+from qpi_jupyter.core import Policy
+from qpi_server.settings.traits import LabTraits
+from qpi_server.settings.values import SettingsError, allowed, convert, own_traits
 
 
 def parse_policy(spec: str, current: Policy) -> Policy:

@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core.errors import Faulted, QpiError
-from qpi_jupyter.core.planner import Policy
+from qpi_jupyter.core import Faulted, Policy, QpiError
 
 MAX_JOBS = 250_000
 """Of a past that is replayed for somebody who waits for it."""

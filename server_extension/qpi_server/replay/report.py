@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from qpi_jupyter.core.bookings import Booking
-from qpi_jupyter.core.jobs import Job
+from qpi_jupyter.core import Booking, Job
 
 from .simulate import Outcome, Run
 from .trace import Trace

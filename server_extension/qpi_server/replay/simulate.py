@@ -15,9 +15,20 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from heapq import heappop, heappush
 
-from qpi_jupyter.core.bookings import Booking, BookingMode
-from qpi_jupyter.core.jobs import Job
-from qpi_jupyter.core.planner import AHEAD, HEAD, VIEW_LIMIT, Activity, Policy, View, next_change, next_job
+from qpi_jupyter.core import (
+    AHEAD,
+    HEAD,
+    VIEW_LIMIT,
+    Activity,
+    Booking,
+    BookingMode,
+    Job,
+    Policy,
+    View,
+    next_change,
+    next_job,
+    times,
+)
 
 from .trace import Trace, TraceBooking, TraceJob
 
@@ -174,7 +185,7 @@ class Lane:
         self._free = places
         self._running: dict[str, Run] = {}
         self._people: dict[str, _Person] = defaultdict(_Person)
-        self._shares = _Shares(timedelta(seconds=policy.fair_share_window_s))
+        self._shares = _Shares(timedelta(seconds=min(policy.fair_share_window_s, 1e9)))
         self._bookings = sorted((b for b in trace.bookings if b.booking.qpu == qpu), key=lambda b: b.booking.start_at)
         self._starts = [item.booking.start_at for item in self._bookings]
         self._late: dict[str, float] = {}
@@ -224,7 +235,7 @@ class Lane:
         booking = item.booking
         self._push(booking.start_at, _Kind.BOOKING_BEGINS, item)
         self._push(booking.end_at, _Kind.BOOKING_ENDS, item)
-        if item.no_show_s is not None and (at := booking.start_at + timedelta(seconds=item.no_show_s)) < booking.end_at:
+        if item.no_show_s is not None and (at := times.after(booking.start_at, item.no_show_s)) < booking.end_at:
             self._push(at, _Kind.NO_SHOW, item)
 
     def _happen(self, kind: _Kind, what: TraceJob | TraceBooking | Run | None, now: datetime) -> None:
@@ -263,7 +274,7 @@ class Lane:
                 return
             self.queue.remove(job)
             self._free -= 1
-            run = Run(job=job, started_at=now, ended_at=now + timedelta(seconds=self._busy_s[job.id]))
+            run = Run(job=job, started_at=now, ended_at=times.after(now, self._busy_s[job.id]))
             self.runs.append(run)
             self._began()
             self._running[job.id] = run

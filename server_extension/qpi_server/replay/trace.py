@@ -11,11 +11,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, create_engine, func, select
 
-from qpi_jupyter.core.bookings import Booking, BookingMode
-from qpi_jupyter.core.errors import Conflict, NotFound, TooLarge
-from qpi_jupyter.core.jobs import Job
+from qpi_jupyter.core import Booking, BookingMode, Conflict, Job, NotFound, TooLarge
+from qpi_server.store import SCHEMA_VERSION
 from qpi_server.store.migrate import schema_version
-from qpi_server.store.schema import SCHEMA_VERSION, bookings, drivers, jobs, qpus
+from qpi_server.store.schema import bookings, drivers, jobs, qpus
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 """The invented month's first midnight, a Monday."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.core import QpiError
 
 from .process import MAX_JOBS, Ask, Failed, Figured, Loaded, Progress, Step
 from .report import figures

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from .clock import Clock
-from .config import LabConfig
-from .drivers import DriverSession
-from .embedded import EmbeddedDriver
-from .lab import Lab
-from .uploads import Upload
+from qpi_server.service.base import Clock, LabConfig
+from qpi_server.service.drivers import DriverLink, Upload
+from qpi_server.store import EmbeddedDriver
 
-__all__ = ["Clock", "DriverSession", "EmbeddedDriver", "Lab", "LabConfig", "Upload"]
+from .lab import Lab
+
+__all__ = ["Clock", "DriverLink", "EmbeddedDriver", "Lab", "LabConfig", "Upload"]

@@ -3,53 +3,79 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import sqlite3
 from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.core import Principal, QpiError
 from qpi_jupyter.wire import WIRE_VERSION
-from qpi_jupyter.wire.rest import Health, Services
-from qpi_server.store import SqliteStore, bench
-from qpi_server.store.blobs import Blobs
-from qpi_server.store.filesystem import require_local
+from qpi_jupyter.wire.rest import Health, JobError, Services
+from qpi_server.service.accounts import AccountService, TimeRequestService
+from qpi_server.service.base import (
+    Clock,
+    Commits,
+    Context,
+    Database,
+    Followers,
+    LabConfig,
+    Metrics,
+    Qpus,
+    Rates,
+    Tasks,
+    Turns,
+    Wake,
+)
+from qpi_server.service.bench import BenchService, EmbeddedService, ExecutorService, QpuService, Registration
+from qpi_server.service.bookings import BookingRules, BookingService, FeedService
+from qpi_server.service.dispatch import Dispatcher
+from qpi_server.service.drivers import DriverService, Reconciler
+from qpi_server.service.events import EventService
+from qpi_server.service.jobs import JobService, Retention, TranscriptService
+from qpi_server.service.lifecycle import Lifecycle
+from qpi_server.service.links import Links
+from qpi_server.service.people import (
+    AuditService,
+    Authenticator,
+    Groups,
+    NoticeService,
+    OAuth2SignIns,
+    Passwords,
+    SignIns,
+    TokenService,
+    Users,
+)
+from qpi_server.service.sessions import QpuSessionService
+from qpi_server.service.storage import Storage
+from qpi_server.service.submit import Checker, Submitter, Unchecked
+from qpi_server.service.telemetry import DriverLogs, TelemetryService
+from qpi_server.store import (
+    BLOBS,
+    DATABASE,
+    DATABASE_FILES,
+    Blobs,
+    SqliteStore,
+    bench,
+    can_begin_anew,
+    facts,
+    move_aside,
+    require_blobs,
+    require_database,
+    require_local,
+    storage_error,
+)
 
-from .accounts import AccountService
-from .audit import AuditService
-from .bench import BenchService
-from .bookings import BookingService
-from .checking import Checker
-from .clock import Clock
-from .config import LabConfig
-from .dispatch import Dispatcher
-from .door import Door
-from .driver_logs import DriverLogs
-from .drivers import DriverService
-from .embedded import EmbeddedService
-from .events import EventService
-from .feeds import FeedService
-from .jobs import JobService
-from .metrics import Metrics
-from .notices import NoticeService
-from .outbox import Outbox
-from .people import PeopleService
-from .qpu_sessions import QpuSessionService
-from .qpus import QpuService
-from .reconcile import Reconciler
 from .replays import ReplayService
-from .retention import Retention
-from .room import Room
-from .sessions import Sessions
-from .submit import Submitter
-from .telemetry import TelemetryService
-from .time_requests import TimeRequestService
-from .tokens import TokenService
-from .transcripts import TranscriptService
 
-DATABASE = "lab.sqlite3"
-BLOBS = "blobs"
+log = logging.getLogger(__name__)
+WAITS_EACH, WAITS_IN_ALL = 500, 50_000
+"""Long-polls that one person, and that everybody together, may hold open."""
+STRANGERS_PER_S, STRANGERS_AT_ONCE = 100.0, 1_000
+"""Requests of one address that come without a sign-in."""
 
 
 class Lab:
@@ -58,40 +84,48 @@ class Lab:
     Exactly one process has a lab folder open; whoever calls `open` holds the folder's lock.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
-        self._sessions = sessions = Sessions(room)
-        self._dispatcher = Dispatcher(room, sessions)
-        self.telemetry = TelemetryService(room, sessions)
-        self._reconciler = Reconciler(room, sessions, self._greeted)
-        self.driver_logs = DriverLogs(room)
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        lifecycle = Lifecycle(context)
+        self.links = links = Links(context)
+        self._dispatcher = Dispatcher(context, links, lifecycle)
+        self.telemetry, self.driver_logs = TelemetryService(context, links), DriverLogs(context)
+        self._reconciler = Reconciler(context, links, lifecycle)
         self.drivers = DriverService(
-            room, self._reconciler, sessions, self._dispatcher.claim, self.telemetry.heard, self.driver_logs.heard
+            context, links, lifecycle, self._reconciler, self._dispatcher, self.telemetry, self.driver_logs
         )
-        self._checker = Checker(room, sessions, self.drivers)
-        self.jobs = JobService(room, sessions, self._reconciler, Submitter(room, sessions, self._checker))
-        self.transcripts = TranscriptService(self.jobs)
-        self.events = EventService(room)
-        self.qpus = QpuService(room, sessions)
-        self.qpu_sessions = QpuSessionService(room, sessions)
-        self.accounts = AccountService(room)
-        self.time_requests = TimeRequestService(room)
-        door = Door(room)
-        self.tokens = TokenService(room, door, sessions)
-        self.people = PeopleService(room, door, self.tokens)
-        self.notices = NoticeService(room)
-        self.audit = AuditService(room)
-        self._retention = Retention(room)
-        self.bookings = BookingService(room)
-        self.feeds = FeedService(room)
-        self.embedded = EmbeddedService(room, door, sessions, self.people)
-        self.bench = BenchService(room, door, sessions, self.people, self.embedded, self.qpus)
-        self.replays = ReplayService(room, str(room.config.lab_dir / DATABASE))
-        room.outbox.wake = self._wake
-        room.outbox.queued = self._dispatcher.queued
-        room.outbox.freed = self._dispatcher.freed
-        room.outbox.abort = sessions.abort
-        room.outbox.observers += [room.metrics.observe, self._dispatcher.observe]
+        checker = Checker(context, links)
+        self._unchecked = Unchecked(context, links, lifecycle, checker)
+        self.jobs = JobService(
+            context, links, lifecycle, Submitter(context, links, checker),
+            unchecked=self._unchecked.why,
+        )  # fmt: skip
+        self.transcripts = TranscriptService(context, self.jobs)
+        self.events = EventService(context)
+        self.qpus = QpuService(context, links)
+        self.qpu_sessions = QpuSessionService(context, links)
+        self.accounts = AccountService(context)
+        self.time_requests = TimeRequestService(context)
+        self.authenticator, passwords = Authenticator(context), Passwords(context)
+        self.tokens = TokenService(context)
+        self.users = Users(context, passwords)
+        self.groups = Groups(context)
+        self.sign_ins = SignIns(context, passwords, self.tokens)
+        self.oauth2 = OAuth2SignIns(context, self.authenticator, self.tokens)
+        self.notices = NoticeService(context)
+        self.audit = AuditService(context)
+        self._retention = Retention(context)
+        self.storage = Storage(context, self._wake_all)
+        self.booking_rules = BookingRules(context)
+        self.bookings = BookingService(context, self.booking_rules)
+        self.feeds = FeedService(context)
+        self.registration = Registration(context)
+        self.embedded = EmbeddedService(context, links, self.registration)
+        self.executors = ExecutorService()
+        self.bench = BenchService(context, links, self.registration, self.embedded, self.qpus)
+        self.waits = Turns("waiting for news", places=WAITS_IN_ALL, each=WAITS_EACH, waiting=0)
+        self.strangers = Rates(context.clock, per_s=STRANGERS_PER_S, burst=STRANGERS_AT_ONCE)
+        self.replays = ReplayService(context, str(context.config.lab_dir / DATABASE))
 
     @classmethod
     async def open(cls, config: LabConfig, *, clock: Clock | None = None) -> Lab:
@@ -99,82 +133,120 @@ class Lab:
 
         Raises
         ------
-        Rejected
-            the folder is on a network file system.
         Conflict
-            a newer version wrote the database.
+            the folder is on a network file system, or a newer version wrote the database.
+        Unavailable
+            the database is missing, damaged or locked, or the disk fails.
         """
         config.lab_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         require_local(config.lab_dir)
         metrics = Metrics()
-        store = SqliteStore(config.lab_dir / DATABASE, on_commit=metrics.committed)
-        room = Room(
+        store = _open_store(config, metrics)
+        try:
+            return await cls._open(config, clock, store, metrics)
+        except BaseException:
+            await store.close()
+            raise
+
+    @classmethod
+    async def _open(cls, config: LabConfig, clock: Clock | None, store: SqliteStore, metrics: Metrics) -> Lab:
+        await store.read(lambda connection: require_blobs(connection, config.lab_dir))
+        clock, commits = clock if clock is not None else Clock(), Commits()
+        context = Context(
             config=config,
-            clock=clock if clock is not None else Clock(),
-            store=store,
+            clock=clock,
+            db=Database(store, clock, commits, search_budget_s=config.search_budget_s),
             blobs=Blobs(config.lab_dir / BLOBS),
-            outbox=Outbox(),
+            commits=commits,
+            followers=Followers(commits, await store.read(facts.newest_event)),
+            qpus=Qpus(store, commits),
+            tasks=Tasks(),
             metrics=metrics,
         )
-        lab = cls(room)
-        await room.load_qpus()
+        lab = cls(context)
+        await context.qpus.load()
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
         await lab.qpu_sessions.recover()
-        for name in room.qpus:
-            room.outbox.wake(name)
-        lab._retention.start()
         await lab.notices.recover()
+        lab._wake_all()
+        lab._retention.start()
+        await lab.storage.start()
         return lab
+
+    @property
+    def searches(self) -> Turns:
+        """The turns of what looks at many rows."""
+        return self.context.db.searches
 
     async def close(self) -> None:
         """Close every link, finish what was begun and let go of the folder."""
-        for session in self._sessions.all():
-            session.close("The lab is closing.")
-            session.peer.close()
+        self.events.close()
+        for link in self.links.all():
+            link.close("The lab is closing.")
+            link.peer.close()
         self._reconciler.close()
         self._dispatcher.close()
+        self._unchecked.close()
         self.qpu_sessions.close_all()
         await self.replays.close()
         self._retention.close()
         self.notices.close()
-        await self._room.outbox.tasks.close()
+        await self.context.tasks.close()
         with contextlib.suppress(QpiError):  # a full disk does not keep the lab from closing
             await self.telemetry.flush()
-        await self._room.store.close()
+        await self.context.db.store.close()
 
     @property
     def metrics(self) -> CollectorRegistry:
         """The lab's figures, for Prometheus."""
-        return self._room.metrics.registry
+        return self.context.metrics.registry
 
     async def health(self, principal: Principal | None = None, *, owner: dict[str, Any] | None = None) -> Health:
         """How the lab is; who owns it and which drivers are there only for a signed-in person."""
+        trouble = await self.storage.trouble()
         try:
-            await self._room.store.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
-            up = True
-        except (QpiError, OSError):
-            up = False
+            await self.context.db.store.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+        except QpiError as error:
+            trouble = error
         health = Health(
-            status="up" if up else "degraded",
-            services=Services(database="up" if up else "down", bus="up"),
-            version=self._room.config.version,
+            status="up" if trouble is None else "degraded",
+            services=Services(database="up" if trouble is None else "down", bus="up"),
+            version=self.context.config.version,
             wire=WIRE_VERSION,
         )
+        if trouble is not None:
+            health.error = msgspec.convert(trouble.to_dict(), JobError)
         if principal is not None:
             health.owner = owner or {}
             health.drivers = [
                 {"driver": s.driver, "qpu": s.qpu, "epoch": s.epoch, "places": s.places, "monitor": s.monitor}
-                for s in self._sessions.all()
+                for s in self.links.all()
             ]
         return health
 
-    def _greeted(self, qpu: str) -> None:
-        self._checker.wake(qpu)
-        self._room.outbox.wake(qpu)
-        self._room.outbox.tasks.start(self.telemetry.calibrated(qpu), f"calibration of {qpu}")
+    def _wake_all(self) -> None:
+        self.context.commits.tell([Wake(name) for name in self.context.qpus.names])
 
-    def _wake(self, qpu: str) -> None:
-        self._dispatcher.wake(qpu)
-        self.qpu_sessions.wake(qpu)
+
+def _open_store(config: LabConfig, metrics: Metrics) -> SqliteStore:
+    """The store in the lab's folder; where that holds no whole lab and a new one is wanted, the rest moves aside."""
+    try:
+        return _whole_store(config, metrics)
+    except QpiError as error:
+        if not (config.begin_anew and can_begin_anew(error)):
+            raise
+        aside = move_aside(config.lab_dir, [*DATABASE_FILES, BLOBS], "before-new-lab")
+        log.warning("%s Begun anew; what was there is in %s.", error.message, aside)
+        return _whole_store(config, metrics)
+
+
+def _whole_store(config: LabConfig, metrics: Metrics) -> SqliteStore:
+    try:
+        require_database(config.lab_dir)
+        return SqliteStore(config.lab_dir / DATABASE, on_commit=metrics.committed)
+    except (DBAPIError, sqlite3.Error, OSError) as error:
+        if (trouble := storage_error(error)) is None:
+            raise
+        raise trouble from error

@@ -9,19 +9,14 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import UNSET
 
-from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import Conflict, QpiError, Rejected
-from qpi_jupyter.core.planner import Policy
-from qpi_jupyter.wire.events import EventName
+from qpi_jupyter.core import Conflict, Policy, Principal, QpiError, Rejected, moment
+from qpi_jupyter.wire.events import ReplayChanged, ReplayData
 from qpi_jupyter.wire.replays import PolicyIn, ReplayIn, ReplayModel, ReplayResult, ReplayState
 from qpi_server.replay.policies import changed
 from qpi_server.replay.process import Ask, Figured, Loaded, Progress, replayed
-from qpi_server.settings import SettingsError
-from qpi_server.store import facts
-from qpi_server.store.facts import EventRow
+from qpi_server.settings.values import SettingsError
 
-from .booking_checks import moment
-from .room import Room
+from .base import Context
 
 log = logging.getLogger(__name__)
 USUAL = timedelta(days=30)
@@ -32,14 +27,14 @@ LIMIT_S = 900.0
 class ReplayService:
     """Knows the replay that runs, or the last one; another server of this lab starts with none."""
 
-    def __init__(self, room: Room, database: str) -> None:
-        self._room, self._database = room, database
+    def __init__(self, context: Context, database: str) -> None:
+        self._context, self._database = context, database
         self._replay: ReplayModel | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def state(self, principal: Principal) -> ReplayState:
         """The policy in force, and the replay with its figures, as far as they are there."""
-        return ReplayState(in_force=self._room.config.policy, replay=self._replay)
+        return ReplayState(in_force=self._context.config.policy, replay=self._replay)
 
     async def start(self, principal: Principal, request: ReplayIn) -> ReplayState:
         """Begin a replay; events tell how it goes on.
@@ -56,8 +51,8 @@ class ReplayService:
                 f"{self._replay.started_by} is running a replay: wait for its end, or cancel it.",
                 code="replay_running", started_by=self._replay.started_by,
             )  # fmt: skip
-        policies = _policies(request.policies, self._room.config.policy)
-        now = self._room.now()
+        policies = _policies(request.policies, self._context.config.policy)
+        now = self._context.now()
         since, until = _interval(request, now)
         self._replay = replay = ReplayModel(
             state="running", started_by=principal.name, started_at=now, start_at=since, end_at=until,
@@ -107,15 +102,12 @@ class ReplayService:
         except Exception:
             log.exception("a replay failed")
             replay.state, replay.problem = "failed", "The replay broke off; the server's log says why."
-        replay.ended_at = self._room.now()
+        replay.ended_at = self._context.now()
         await self._tell(replay)
 
     async def _tell(self, replay: ReplayModel) -> None:
-        """An event for those who may see everybody's: managers."""
-        data = {"state": replay.state, "progress": round(replay.progress, 3)}
-        row = EventRow(kind=EventName.REPLAY_CHANGED, at=self._room.now(), owner=replay.started_by, data=data)
-        await self._room.store.write(lambda connection: facts.add_event(connection, row))
-        self._room.outbox.news(replay.started_by)
+        data = ReplayData(state=replay.state, progress=round(replay.progress, 3))
+        await self._context.db.write(lambda tx: tx.event(ReplayChanged(at=tx.at, data=data), owner=replay.started_by))
 
 
 def _policies(asked: list[PolicyIn], current: Policy) -> dict[str, Policy]:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     String,
     bindparam,
     case,
@@ -25,8 +26,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from qpi_jupyter.core.accounting import EntryKind, group_of
+from qpi_jupyter.core import EntryKind, group_of
 
+from .prepared import Prepared
+from .rows import equal, one, readable, some, whole
 from .schema import accounts, groups, ledger, memberships, users
 
 
@@ -42,14 +45,13 @@ class AccountRow:
     allowance_at: datetime | None = None
 
 
-_FIND = select(accounts).where(accounts.c.name == bindparam("account"))
+_FIND = Prepared(select(accounts).where(accounts.c.name == bindparam("account")))
 _OPEN = insert(accounts)
 
 
 def find(connection: Connection, name: str) -> AccountRow | None:
     """The account, if there is one."""
-    row = connection.execute(_FIND, {"account": name}).first()
-    return None if row is None else AccountRow(**row._mapping)
+    return one(_FIND.first(connection, account=name), whole(AccountRow))
 
 
 def add(connection: Connection, name: str, at: datetime) -> AccountRow:
@@ -58,30 +60,25 @@ def add(connection: Connection, name: str, at: datetime) -> AccountRow:
     return AccountRow(name=name, created_at=at)
 
 
-def mark_allowance(connection: Connection, name: str, at: datetime) -> None:
-    """Remember that the account has had its allowance."""
-    connection.execute(update(accounts).where(accounts.c.name == name).values(allowance_at=at))
-
-
-def set_limited(connection: Connection, name: str, limited: bool | None) -> None:
-    """Let the account differ from the lab's configuration, or (None) not."""
-    connection.execute(update(accounts).where(accounts.c.name == name).values(limited=limited))
+def change(connection: Connection, name: str, **values: Any) -> None:
+    """Set columns of an account (Any: each has its own type)."""
+    connection.execute(update(accounts).where(accounts.c.name == name).values(**values))
 
 
 def page(connection: Connection, *, after: str | None, limit: int) -> list[AccountRow]:
     """By name."""
-    query = select(accounts).order_by(accounts.c.name).limit(limit)
+    query = select(accounts).order_by(accounts.c.name)
     if after is not None:
         query = query.where(accounts.c.name > after)
-    return [AccountRow(**row._mapping) for row in connection.execute(query)]
+    return some(connection, query, whole(AccountRow), limit)
 
 
 def known(connection: Connection, name: str) -> bool:
     """Whether there is an account, a person or a group of that name."""
     group = group_of(name)
-    owner = select(groups.c.name).where(groups.c.name == group) if group is not None else None
-    if owner is None:
-        owner = select(users.c.name).where(users.c.name == name)
+    owner = select(users.c.name).where(users.c.name == name)
+    if group is not None:
+        owner = select(groups.c.name).where(groups.c.name == group)
     return find(connection, name) is not None or connection.execute(owner).first() is not None
 
 
@@ -97,30 +94,14 @@ def people_of(connection: Connection, account: str) -> list[str]:
 # The ledger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of the ledger."""
-
-    seq: int
-    kind: str
-    account: str
-    amount_s: float
-    at: datetime
-    qpu: str | None
-    job_id: str | None
-    attempt: int | None
-    reason: str
-    person: str
-
-
-def lines(connection: Connection, account: str, *, before: int | None, limit: int) -> list[Line]:
+def lines(connection: Connection, account: str, *, before: int | None, limit: int) -> list[Row[Any]]:
     """Newest first; those before the line ``before``."""
     query = select(ledger).where(ledger.c.account == account)
     if before is not None:
         there = select(ledger.c.at, ledger.c.seq).where(ledger.c.seq == before, ledger.c.account == account)
         query = query.where(tuple_(ledger.c.at, ledger.c.seq) < there.scalar_subquery())
-    query = query.order_by(ledger.c.at.desc(), ledger.c.seq.desc()).limit(limit)
-    return [Line(**row._mapping) for row in connection.execute(query)]
+    query = query.order_by(ledger.c.at.desc(), ledger.c.seq.desc())
+    return some(connection, query, readable, limit)
 
 
 # Statements
@@ -185,20 +166,6 @@ _STATEMENT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What was used of an account by a person on a QPU in a month."""
-
-    month: str
-    account: str
-    person: str
-    qpu: str
-    jobs: int
-    used_s: float
-    granted_s: float
-    refunded_s: float
-
-
 def statement(
     connection: Connection,
     *,
@@ -207,8 +174,10 @@ def statement(
     person: str | None = None,
     qpu: str | None = None,
     during: tuple[datetime, datetime] | None = None,
-) -> list[Summary]:
-    """Sums of the ledger by month, account, person and QPU. What an attempt used counts when it was settled.
+) -> Sequence[Row[Any]]:
+    """Sums of the ledger by month, account, person and QPU: ``jobs``, ``used_s``, ``granted_s`` and ``refunded_s``.
+
+    What an attempt used counts when it was settled.
 
     Parameters
     ----------
@@ -217,21 +186,15 @@ def statement(
     during
         a half-open interval.
     """
-    query = _STATEMENT
+    query = _STATEMENT.where(*equal({ledger.c.account: account, ledger.c.person: person, ledger.c.qpu: qpu}))
     if of is not None:
         query = query.where(or_(ledger.c.account.in_(sorted(of[0])), ledger.c.person == of[1]))
-    if account is not None:
-        query = query.where(ledger.c.account == account)
-    if person is not None:
-        query = query.where(ledger.c.person == person)
-    if qpu is not None:
-        query = query.where(ledger.c.qpu == qpu)
     if during is not None:
         query = query.where(ledger.c.at >= during[0], ledger.c.at < during[1])
         if of is None and account is None and person is None and qpu is None:
             # Every line's account has a row: so the index over accounts and times serves the whole lab, too.
             query = query.where(ledger.c.account.in_(select(accounts.c.name)))
-    return [Summary(**row._mapping) for row in connection.execute(query)]
+    return connection.execute(query).all()
 
 
 _USED_BY = (

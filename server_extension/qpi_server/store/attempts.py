@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
-from qpi_jupyter.core.jobs import Job
+from qpi_jupyter.core import Job
 
+from .prepared import Prepared
 from .schema import attempts, drivers
 
-_BEGIN = insert(attempts)
+_BEGIN = Prepared(insert(attempts))
 _THIS = and_(attempts.c.job_id == bindparam("job"), attempts.c.attempt == bindparam("number"))
-_END = update(attempts).where(_THIS)
+_END = Prepared(update(attempts).where(_THIS))
 _REOPEN = update(attempts).where(_THIS).values(ended_at=None, outcome=None)
 
 
 def begin(connection: Connection, job: Job, *, epoch: int | None, at: datetime) -> None:
     """Write attempt ``job.attempt``."""
-    row = {"job_id": job.id, "attempt": job.attempt, "driver": job.driver, "epoch": epoch, "assigned_at": at}
-    connection.execute(_BEGIN, row)
+    _BEGIN.run(connection, job_id=job.id, attempt=job.attempt, driver=job.driver, epoch=epoch, assigned_at=at)
 
 
 def reopen(connection: Connection, job: Job) -> None:
@@ -38,24 +39,23 @@ def end(
     busy_s: float | None,
 ) -> None:
     """Write how an attempt ended."""
-    connection.execute(
-        _END,
-        {
-            "job": job_id,
-            "number": attempt,
-            "outcome": outcome,
-            "ended_at": at,
-            "started_at": started_at,
-            "busy_s": busy_s,
-        },
-    )
+    _END.run(connection, job=job_id, number=attempt, outcome=outcome, ended_at=at, started_at=started_at, busy_s=busy_s)
 
 
-def driver_names(connection: Connection, job_id: str) -> dict[int, str]:
-    """Who had which attempt of a job."""
+_ASSIGNED_AT = Prepared(select(attempts.c.assigned_at).where(_THIS))
+
+
+def assigned_at(connection: Connection, job_id: str, attempt: int) -> datetime | None:
+    """When an attempt began; None if there is none of that number."""
+    moment: datetime | None = _ASSIGNED_AT.scalar(connection, job=job_id, number=attempt)
+    return moment
+
+
+def driver_names(connection: Connection, job_ids: Collection[str]) -> dict[tuple[str, int], str]:
+    """Who had which attempt of these jobs."""
     query = (
-        select(attempts.c.attempt, drivers.c.name)
+        select(attempts.c.job_id, attempts.c.attempt, drivers.c.name)
         .join(drivers, drivers.c.id == attempts.c.driver)
-        .where(attempts.c.job_id == job_id)
+        .where(attempts.c.job_id.in_(list(job_ids)))
     )
-    return {row.attempt: row.name for row in connection.execute(query)}
+    return {(row.job_id, row.attempt): row.name for row in connection.execute(query)}

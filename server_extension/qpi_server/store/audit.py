@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, String, cast, insert, select
 
+from .rows import some, whole
 from .schema import audit
 
 
@@ -32,9 +33,9 @@ def add(connection: Connection, row: AuditRow) -> None:
 
 def page(connection: Connection, *, before: int | None, limit: int, words: Sequence[str] = ()) -> list[AuditRow]:
     """Newest first; with ``words``, the lines that have every one of them somewhere."""
-    query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+    query = select(audit).order_by(audit.c.seq.desc())
     if before is not None:
         query = query.where(audit.c.seq < before)
     line = audit.c.who + " " + audit.c.action + " " + audit.c.subject + " " + cast(audit.c.data, String)
     query = query.where(*(line.icontains(word, autoescape=True) for word in words))
-    return [AuditRow(**row._mapping) for row in connection.execute(query)]
+    return some(connection, query, whole(AuditRow), limit)

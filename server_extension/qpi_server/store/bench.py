@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from .prepared import Prepared
+from .rows import each, equal, first, whole
 from .schema import drivers, embedded_drivers, qpus
 
 
@@ -34,6 +36,8 @@ class QpuRow:
     """Mean absolute error of predicted starts."""
     eta_n: int = 0
     deleted_at: datetime | None = None
+    num_qubits: int | None = None
+    """As it was registered; the manifest knows better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,39 +59,56 @@ class DriverRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedDriver:
-    """A simulator that the lab's own server starts."""
+    """A simulator that the lab's own server starts: its driver, its QPU, and what the executor is told."""
 
     name: str
     qpu: str
     executor: str
     options: Mapping[str, Any] = field(default_factory=dict)  # JSON; the executor knows what it means
     places: int = 1
+    kind: str = "pool"
+    description: str = ""
+
+
+def _qpu(row: Row[Any]) -> QpuRow:
+    manifest = row.manifest if isinstance(row.manifest, dict) else None  # its driver says it again
+    return QpuRow(**{**row._mapping, "manifest": manifest})
 
 
 def all_qpus(connection: Connection) -> list[QpuRow]:
     """Every QPU, by name."""
     query = select(qpus).where(qpus.c.deleted_at.is_(None)).order_by(qpus.c.name)
-    return [QpuRow(**row._mapping) for row in connection.execute(query)]
+    return list(each(connection.execute(query), _qpu))
 
 
 def qpu(connection: Connection, name: str) -> QpuRow | None:
     """The QPU of that name, if there is one."""
-    row = connection.execute(select(qpus).where(qpus.c.name == name, qpus.c.deleted_at.is_(None))).first()
-    return None if row is None else QpuRow(**row._mapping)
+    return first(connection, select(qpus).where(qpus.c.name == name, qpus.c.deleted_at.is_(None)), _qpu)
 
 
-_FLAGS = select(qpus.c.enabled, qpus.c.maintenance, qpus.c.hold).where(qpus.c.name == bindparam("qpu"))
+_FLAGS = Prepared(select(qpus.c.enabled, qpus.c.maintenance, qpus.c.hold).where(qpus.c.name == bindparam("qpu")))
 
 
 def flags(connection: Connection, name: str) -> tuple[bool, bool, str | None]:
     """Whether the QPU is enabled, whether it is in maintenance, and why it is held back, if it is."""
-    row = connection.execute(_FLAGS, {"qpu": name}).one()
-    return row.enabled, row.maintenance, row.hold
+    enabled, maintenance, hold = _FLAGS.first(connection, qpu=name)
+    return enabled, maintenance, hold
+
+
+_DEMAND = Prepared(
+    select(qpus.c.queued_s, qpus.c.correction).where(qpus.c.name == bindparam("qpu"), qpus.c.deleted_at.is_(None))
+)
+
+
+def demand(connection: Connection, name: str) -> tuple[float, float] | None:
+    """The seconds that the QPU's queue is expected to take, and the correction of its estimates."""
+    row = _DEMAND.first(connection, qpu=name)
+    return None if row is None else (row.queued_s, row.correction)
 
 
 def add_qpu(connection: Connection, row: QpuRow) -> None:
     """Write a new QPU, or bring back the deleted one of that name, with its history."""
-    values = {name: getattr(row, name) for name in ("kind", "description")}
+    values = {name: getattr(row, name) for name in ("kind", "description", "num_qubits")}
     back = connection.execute(update(qpus).where(qpus.c.name == row.name).values(**values, deleted_at=None))
     if back.rowcount == 0:
         connection.execute(insert(qpus).values(**values, name=row.name, created_at=row.created_at))
@@ -95,35 +116,27 @@ def add_qpu(connection: Connection, row: QpuRow) -> None:
 
 def delete_qpu(connection: Connection, name: str, at: datetime) -> None:
     """Take a QPU out of the lab; what was done on it stays. It comes back switched on and without a manifest."""
-    values = {"deleted_at": at, "enabled": True, "maintenance": False, "hold": None, "manifest": None}
+    change_qpu(connection, name, deleted_at=at, enabled=True, maintenance=False, hold=None, manifest=None)
+
+
+def change_qpu(connection: Connection, name: str, **values: Any) -> None:
+    """Set columns of a QPU (Any: each has its own type)."""
     connection.execute(update(qpus).where(qpus.c.name == name).values(**values))
-
-
-def change_qpu(connection: Connection, name: str, values: Mapping[str, Any]) -> None:
-    """Write these columns of a QPU."""
-    connection.execute(update(qpus).where(qpus.c.name == name).values(**values))
-
-
-def set_manifest(connection: Connection, name: str, manifest: Mapping[str, Any]) -> None:
-    """Keep what a driver said that its QPU can do."""
-    connection.execute(update(qpus).where(qpus.c.name == name).values(manifest=dict(manifest)))
 
 
 def driver(connection: Connection, driver_id: str) -> DriverRow | None:
     """The driver of that id, if there is one."""
-    row = connection.execute(select(drivers).where(drivers.c.id == driver_id)).first()
-    return None if row is None else DriverRow(**row._mapping)
+    return first(connection, select(drivers).where(drivers.c.id == driver_id), whole(DriverRow))
 
 
 def driver_named(connection: Connection, name: str) -> DriverRow | None:
     """The driver of that name, if there is one, or was."""
-    row = connection.execute(select(drivers).where(drivers.c.name == name)).first()
-    return None if row is None else DriverRow(**row._mapping)
+    return first(connection, select(drivers).where(drivers.c.name == name), whole(DriverRow))
 
 
-def switch_driver(connection: Connection, driver_id: str, *, enabled: bool) -> None:
-    """Let a driver in from now on, or do not."""
-    connection.execute(update(drivers).where(drivers.c.id == driver_id).values(enabled=enabled))
+def change_driver(connection: Connection, driver_id: str, **values: Any) -> None:
+    """Set columns of a driver (Any: each has its own type)."""
+    connection.execute(update(drivers).where(drivers.c.id == driver_id).values(**values))
 
 
 def add_driver(connection: Connection, row: DriverRow) -> None:
@@ -138,14 +151,8 @@ def add_driver(connection: Connection, row: DriverRow) -> None:
 
 def all_drivers(connection: Connection, *, qpu: str | None = None) -> list[DriverRow]:
     """The drivers that are not revoked, by name; all of them, or those of a QPU."""
-    query = select(drivers).where(drivers.c.revoked_at.is_(None)).order_by(drivers.c.name)
-    query = query if qpu is None else query.where(drivers.c.qpu == qpu)
-    return [DriverRow(**row._mapping) for row in connection.execute(query)]
-
-
-def revoke_driver(connection: Connection, driver_id: str, at: datetime) -> None:
-    """Let a driver in no more; its attempts keep its name."""
-    connection.execute(update(drivers).where(drivers.c.id == driver_id).values(revoked_at=at))
+    query = select(drivers).where(drivers.c.revoked_at.is_(None), *equal({drivers.c.qpu: qpu})).order_by(drivers.c.name)
+    return list(each(connection.execute(query), whole(DriverRow)))
 
 
 def greet(
@@ -153,18 +160,18 @@ def greet(
 ) -> int:
     """Note a driver's hello; its new epoch."""
     epoch = row.epoch + 1
-    connection.execute(
-        update(drivers)
-        .where(drivers.c.id == row.id)
-        .values(epoch=epoch, instance=instance, host=host, version=version, places=places, hello_at=at)
-    )
+    hello = {"instance": instance, "host": host, "version": version, "places": places}
+    change_driver(connection, row.id, epoch=epoch, hello_at=at, **hello)
     return epoch
+
+
+_EMBEDDED = select(embedded_drivers, qpus.c.kind, qpus.c.description).join(qpus, qpus.c.name == embedded_drivers.c.qpu)
 
 
 def all_embedded(connection: Connection) -> list[EmbeddedDriver]:
     """Every definition of an embedded driver, by name."""
-    query = select(embedded_drivers).order_by(embedded_drivers.c.name)
-    return [EmbeddedDriver(**row._mapping) for row in connection.execute(query)]
+    query = _EMBEDDED.where(qpus.c.deleted_at.is_(None)).order_by(embedded_drivers.c.name)
+    return list(each(connection.execute(query), whole(EmbeddedDriver)))
 
 
 def put_embedded(connection: Connection, row: EmbeddedDriver) -> None:
@@ -177,8 +184,7 @@ def put_embedded(connection: Connection, row: EmbeddedDriver) -> None:
 
 def embedded(connection: Connection, name: str) -> EmbeddedDriver | None:
     """The definition of that name, if there is one."""
-    row = connection.execute(select(embedded_drivers).where(embedded_drivers.c.name == name)).first()
-    return None if row is None else EmbeddedDriver(**row._mapping)
+    return first(connection, _EMBEDDED.where(embedded_drivers.c.name == name), whole(EmbeddedDriver))
 
 
 def drop_embedded(connection: Connection, name: str) -> None:

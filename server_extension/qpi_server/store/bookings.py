@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
 
-from qpi_jupyter.core.bookings import Booking, BookingMode, BookingStatus, Calendar
+from qpi_jupyter.core import Booking, BookingMode, BookingStatus, Calendar, Interval
 
+from .rows import each, equal, first, some, whole
 from .schema import booking_rules, booking_series, bookings
 
 _BOOKED = BookingStatus.BOOKED.value
@@ -31,6 +32,9 @@ class BookingRow:
     used_at: datetime | None = None
     created_at: datetime
     changed_at: datetime
+
+
+_BESIDE = tuple(field.name for field in fields(BookingRow) if field.name != "booking")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +60,9 @@ class RuleRow:
     changed_at: datetime
 
 
-def _row(found: Any) -> BookingRow:
-    # Any: a row of `bookings`, whichever query brought it.
-    booking = Booking(
+def booking_of(found: Any) -> Booking:
+    """What the rules know of a row (Any: of `bookings`, whichever query brought it)."""
+    return Booking(
         id=found.id,
         qpu=found.qpu,
         booked_by=found.booked_by,
@@ -70,40 +74,32 @@ def _row(found: Any) -> BookingRow:
         used=found.used_at is not None,
         no_show_s=found.no_show_s,
     )
-    return BookingRow(
-        booking=booking,
-        version=found.version,
-        title=found.title,
-        series_id=found.series_id,
-        slot_id=found.slot_id,
-        timezone=found.timezone,
-        used_at=found.used_at,
-        created_at=found.created_at,
-        changed_at=found.changed_at,
-    )
+
+
+def _row(found: Any) -> BookingRow:
+    # Any: a row of `bookings`, whichever query brought it.
+    return BookingRow(booking=booking_of(found), **_beside(found))
 
 
 def _values(row: BookingRow) -> dict[str, Any]:
     booking = row.booking
     return {
         "id": booking.id,
-        "version": row.version,
         "qpu": booking.qpu,
         "booked_by": booking.booked_by,
         "start_at": booking.start_at,
         "end_at": booking.end_at,
         "mode": booking.mode.value,
         "status": booking.status.value,
-        "title": row.title,
         "invited": sorted(booking.invited),
-        "series_id": row.series_id,
-        "slot_id": row.slot_id,
-        "timezone": row.timezone,
-        "used_at": row.used_at,
         "no_show_s": booking.no_show_s,
-        "created_at": row.created_at,
-        "changed_at": row.changed_at,
+        **_beside(row),
     }
+
+
+def _beside(row: Any) -> dict[str, Any]:
+    """What a `BookingRow` has beside its booking (Any: of one, or of a row of `bookings`)."""
+    return {name: getattr(row, name) for name in _BESIDE}
 
 
 def add(connection: Connection, rows: Iterable[BookingRow]) -> None:
@@ -118,8 +114,7 @@ def save(connection: Connection, row: BookingRow) -> None:
 
 def find(connection: Connection, booking_id: str) -> BookingRow | None:
     """The booking of that id, if there is one."""
-    found = connection.execute(select(bookings).where(bookings.c.id == booking_id)).first()
-    return None if found is None else _row(found)
+    return first(connection, select(bookings).where(bookings.c.id == booking_id), _row)
 
 
 def of_series(connection: Connection, series_id: str) -> list[BookingRow]:
@@ -134,7 +129,7 @@ def of_slot(connection: Connection, slot_id: str) -> list[BookingRow]:
 
 def _standing(connection: Connection, which: ColumnElement[bool]) -> list[BookingRow]:
     query = select(bookings).where(which, bookings.c.status == _BOOKED).order_by(bookings.c.start_at, bookings.c.qpu)
-    return [_row(found) for found in connection.execute(query)]
+    return list(each(connection.execute(query), _row))
 
 
 def calendar(
@@ -151,18 +146,22 @@ def calendar(
     if until is not None:
         query = query.where(bookings.c.start_at < until)
     rows = (row for row in connection.execute(query) if row.id not in without)
-    found = (Booking(**{**row._mapping, "mode": BookingMode(row.mode)}) for row in rows)
+    found = each(rows, lambda row: Booking(**{**row._mapping, "mode": BookingMode(row.mode)}))
     if until is None:
         return Calendar(found)
     return Calendar(found, whole=lambda: calendar(connection, qpus, since, without=without))
 
 
-def ahead(connection: Connection, person: str, qpu: str, now: datetime, *, without: Collection[str] = ()) -> int:
-    """How many bookings of ``person`` on ``qpu`` are not over."""
-    query = select(bookings.c.id).where(
-        bookings.c.booked_by == person, bookings.c.qpu == qpu, bookings.c.status == _BOOKED, bookings.c.end_at > now
-    )
-    return sum(1 for row in connection.execute(query) if row.id not in without)
+def own(
+    connection: Connection, person: str, qpus: Collection[str], since: datetime, *, without: Collection[str] = ()
+) -> dict[str, list[Interval]]:
+    """When ``person`` has each of ``qpus``, from the day before ``since`` on, but for the bookings ``without``."""
+    query = select(bookings.c.id, bookings.c.qpu, bookings.c.start_at, bookings.c.end_at).where(
+        bookings.c.booked_by == person, bookings.c.qpu.in_(qpus), bookings.c.status == _BOOKED,
+        bookings.c.end_at > since - timedelta(days=1),
+    )  # fmt: skip
+    rows = [row for row in connection.execute(query) if row.id not in without]
+    return {qpu: [(row.start_at, row.end_at) for row in rows if row.qpu == qpu] for qpu in qpus}
 
 
 def to_come(connection: Connection, qpu: str, now: datetime) -> int:
@@ -195,18 +194,18 @@ def page(
     connection: Connection, wanted: BookingFilter, *, after: tuple[datetime, str] | None = None, limit: int
 ) -> list[BookingRow]:
     """Up to ``limit`` bookings by start and id, from behind ``after``."""
-    query = _filtered(wanted).order_by(bookings.c.start_at, bookings.c.id).limit(limit)
+    query = _filtered(wanted).order_by(bookings.c.start_at, bookings.c.id)
     if after is not None:
         start_at, booking_id = after
         later = and_(bookings.c.start_at == start_at, bookings.c.id > booking_id)
         query = query.where(or_(bookings.c.start_at > start_at, later))
-    return [_row(found) for found in connection.execute(query)]
+    return some(connection, query, _row, limit)
 
 
 def _filtered(wanted: BookingFilter) -> Select[Any]:
-    query = select(bookings).where(bookings.c.status.in_([status.value for status in wanted.statuses]))
-    if wanted.qpu is not None:
-        query = query.where(bookings.c.qpu == wanted.qpu)
+    query = select(bookings).where(
+        bookings.c.status.in_([status.value for status in wanted.statuses]), *equal({bookings.c.qpu: wanted.qpu})
+    )
     if wanted.start_at is not None:
         query = query.where(bookings.c.end_at > wanted.start_at)
     if wanted.end_at is not None:
@@ -223,12 +222,12 @@ def lately(
 ) -> list[BookingRow]:
     """What a feed shows: bookings that ended after ``since``, and those given up since; the latest ones first."""
     gone = and_(bookings.c.status != _BOOKED, bookings.c.changed_at > since)
-    query = select(bookings).where(or_(bookings.c.status == _BOOKED, gone), bookings.c.end_at > since)
-    if qpu is not None:
-        query = query.where(bookings.c.qpu == qpu)
+    query = select(bookings).where(
+        or_(bookings.c.status == _BOOKED, gone), bookings.c.end_at > since, *equal({bookings.c.qpu: qpu})
+    )
     if person is not None:
         query = query.where(of_person(person))
-    return [_row(found) for found in connection.execute(query.order_by(bookings.c.start_at.desc()).limit(limit))]
+    return some(connection, query.order_by(bookings.c.start_at.desc()), _row, limit)
 
 
 # --- series and rules
@@ -244,7 +243,7 @@ def rules(connection: Connection) -> list[RuleRow]:
     query = select(booking_rules).order_by(
         booking_rules.c.qpu.is_not(None), booking_rules.c.group.is_not(None), booking_rules.c.qpu, booking_rules.c.group
     )
-    return [RuleRow(**found._mapping) for found in connection.execute(query)]
+    return list(each(connection.execute(query), whole(RuleRow)))
 
 
 def put_rule(connection: Connection, row: RuleRow) -> RuleRow | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from .rows import each, whole
 from .schema import driver_log
 
 
@@ -47,4 +48,4 @@ def add(connection: Connection, rows: Sequence[LogRow], keep: int) -> None:
 def after(connection: Connection, driver: str, seq: int) -> list[LogRow]:
     """The lines of a driver after ``seq``, oldest first."""
     query = select(driver_log).where(driver_log.c.driver == driver, driver_log.c.seq > seq).order_by(driver_log.c.seq)
-    return [LogRow(**row._mapping) for row in connection.execute(query)]
+    return list(each(connection.execute(query), whole(LogRow)))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, union_all, update
 
-from qpi_jupyter.core.accounting import Entry, EntryKind, held
+from qpi_jupyter.core import Entry, EntryKind, held
 
+from .prepared import Prepared
+from .rows import Unreadable, one, whole
 from .schema import accounts, events, ledger, results
 
 EVERYBODY = ""
@@ -29,27 +32,27 @@ class EventRow:
     seq: int = 0
 
 
-_ADD_EVENT = insert(events)
+_ADD_EVENT = Prepared(insert(events).returning(events.c.seq))
 
 
-def add_event(connection: Connection, event: EventRow) -> None:
-    """Append an event."""
-    connection.execute(
-        _ADD_EVENT,
-        {
-            "at": event.at,
-            "kind": event.kind,
-            "owner": event.owner,
-            "job_id": event.job_id,
-            "qpu": event.qpu,
-            "data": event.data,
-            "booking_id": event.booking_id,
-        },
+def add_event(connection: Connection, event: EventRow) -> int:
+    """Append an event; its ``seq``."""
+    seq = _ADD_EVENT.scalar(
+        connection,
+        at=event.at,
+        kind=event.kind,
+        owner=event.owner,
+        job_id=event.job_id,
+        qpu=event.qpu,
+        data=event.data,
+        booking_id=event.booking_id,
     )
+    return int(seq)
 
 
 def _event(row: Row[Any]) -> EventRow:
-    return EventRow(**row._mapping)
+    data = {} if isinstance(row.data, Unreadable) else row.data  # its place among the others is what counts
+    return EventRow(**{**row._asdict(), "data": data})
 
 
 def events_after(
@@ -78,9 +81,9 @@ def events_after(
     return [_event(row) for row in rows], max(int(seq or 0) for seq in last), newest
 
 
-def events_of_job(connection: Connection, job_id: str) -> list[EventRow]:
-    """Every event of a job, oldest first."""
-    query = select(events).where(events.c.job_id == job_id).order_by(events.c.seq)
+def events_of_jobs(connection: Connection, job_ids: Collection[str]) -> list[EventRow]:
+    """Every event of these jobs, oldest first."""
+    query = select(events).where(events.c.job_id.in_(list(job_ids))).order_by(events.c.seq)
     return [_event(row) for row in connection.execute(query)]
 
 
@@ -95,8 +98,8 @@ def newest_event(connection: Connection) -> int:
     return int(connection.execute(select(func.max(events.c.seq))).scalar() or 0)
 
 
-_ENTRIES = select(ledger).where(ledger.c.job_id == bindparam("job")).order_by(ledger.c.seq)
-_ADD_ENTRY = insert(ledger)
+_ENTRIES = Prepared(select(ledger).where(ledger.c.job_id == bindparam("job")).order_by(ledger.c.seq))
+_ADD_ENTRY = Prepared(insert(ledger))
 
 
 def entries(connection: Connection, job_id: str) -> list[Entry]:
@@ -113,7 +116,7 @@ def entries(connection: Connection, job_id: str) -> list[Entry]:
             reason=row.reason,
             person=row.person,
         )
-        for row in connection.execute(_ENTRIES, {"job": job_id})
+        for row in _ENTRIES.each(connection, job=job_id)
     ]
 
 
@@ -125,7 +128,7 @@ class Standing(NamedTuple):
     """None: as the lab's configuration says."""
 
 
-_POST = (
+_POST = Prepared(
     update(accounts)
     .where(accounts.c.name == bindparam("account"))
     .values(balance_s=accounts.c.balance_s + bindparam("by"), held_s=accounts.c.held_s + bindparam("held_by"))
@@ -143,21 +146,19 @@ def add_entry(connection: Connection, entry: Entry, *, released_s: float | None 
         what a settle or a refund lets go of that was set aside, where the caller knows; else it is looked up.
     """
     held_by = _held_by(connection, entry) if released_s is None else -released_s
-    connection.execute(
-        _ADD_ENTRY,
-        {
-            "kind": entry.kind.value,
-            "account": entry.account,
-            "amount_s": entry.amount_s,
-            "at": entry.at,
-            "qpu": entry.qpu,
-            "job_id": entry.job_id,
-            "attempt": entry.attempt,
-            "reason": entry.reason,
-            "person": entry.person,
-        },
+    _ADD_ENTRY.run(
+        connection,
+        kind=entry.kind.value,
+        account=entry.account,
+        amount_s=entry.amount_s,
+        at=entry.at,
+        qpu=entry.qpu,
+        job_id=entry.job_id,
+        attempt=entry.attempt,
+        reason=entry.reason,
+        person=entry.person,
     )
-    row = connection.execute(_POST, {"account": entry.account, "by": entry.amount_s, "held_by": held_by}).first()
+    row = _POST.first(connection, account=entry.account, by=entry.amount_s, held_by=held_by)
     if row is not None:
         return Standing(row.balance_s, row.limited)
     new = {"name": entry.account, "balance_s": entry.amount_s, "held_s": held_by, "created_at": entry.at}
@@ -196,31 +197,28 @@ class ResultRow:
     stored_at: datetime
 
 
-_RESULT = select(results).where(results.c.job_id == bindparam("job"))
-_ADD_RESULT = insert(results)
+_RESULT = Prepared(select(results).where(results.c.job_id == bindparam("job")))
+_ADD_RESULT = Prepared(insert(results))
 
 
 def add_result(connection: Connection, row: ResultRow) -> None:
     """Write a result."""
-    connection.execute(
-        _ADD_RESULT,
-        {
-            "job_id": row.job_id,
-            "attempt": row.attempt,
-            "digest": row.digest,
-            "header": row.header,
-            "blob_sha256": row.blob_sha256,
-            "blob_bytes": row.blob_bytes,
-            "small": row.small,
-            "stored_at": row.stored_at,
-        },
+    _ADD_RESULT.run(
+        connection,
+        job_id=row.job_id,
+        attempt=row.attempt,
+        digest=row.digest,
+        header=row.header,
+        blob_sha256=row.blob_sha256,
+        blob_bytes=row.blob_bytes,
+        small=row.small,
+        stored_at=row.stored_at,
     )
 
 
 def result(connection: Connection, job_id: str) -> ResultRow | None:
     """The result of a job, if it has one."""
-    row = connection.execute(_RESULT, {"job": job_id}).first()
-    return None if row is None else ResultRow(**row._mapping)
+    return one(_RESULT.first(connection, job=job_id), whole(ResultRow))
 
 
 def datasets(connection: Connection, job_ids: list[str]) -> dict[str, tuple[str, int]]:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from .rows import each, first, whole
 from .schema import feeds, users
 
 
@@ -33,20 +34,18 @@ def by_secret(connection: Connection, sha256: str) -> FeedRow | None:
         .outerjoin(users, users.c.name == feeds.c.owner)
         .where(feeds.c.sha256 == sha256, feeds.c.revoked_at.is_(None), users.c.suspended_at.is_(None))
     )
-    found = connection.execute(query).first()
-    return None if found is None else FeedRow(**found._mapping)
+    return first(connection, query, whole(FeedRow))
 
 
 def find(connection: Connection, feed_id: str) -> FeedRow | None:
     """The feed of that id, if there is one that was not revoked."""
-    found = connection.execute(select(feeds).where(feeds.c.id == feed_id, feeds.c.revoked_at.is_(None))).first()
-    return None if found is None else FeedRow(**found._mapping)
+    return first(connection, select(feeds).where(feeds.c.id == feed_id, feeds.c.revoked_at.is_(None)), whole(FeedRow))
 
 
 def of_owner(connection: Connection, owner: str) -> list[FeedRow]:
     """A person's feeds, the newest first."""
     query = select(feeds).where(feeds.c.owner == owner, feeds.c.revoked_at.is_(None))
-    return [FeedRow(**found._mapping) for found in connection.execute(query.order_by(feeds.c.created_at.desc()))]
+    return list(each(connection.execute(query.order_by(feeds.c.created_at.desc())), whole(FeedRow)))
 
 
 def count(connection: Connection, owner: str) -> int:
@@ -55,11 +54,6 @@ def count(connection: Connection, owner: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
-def revoke(connection: Connection, feed_id: str, at: datetime) -> None:
-    """End a feed's address."""
-    connection.execute(update(feeds).where(feeds.c.id == feed_id).values(revoked_at=at))
-
-
-def touch(connection: Connection, feed_id: str, at: datetime) -> None:
-    """Keep when a feed was last read."""
-    connection.execute(update(feeds).where(feeds.c.id == feed_id).values(used_at=at))
+def change(connection: Connection, feed_id: str, **moments: datetime) -> None:
+    """Keep when a feed was last read, or that its address has ended."""
+    connection.execute(update(feeds).where(feeds.c.id == feed_id).values(**moments))

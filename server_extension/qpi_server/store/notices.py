@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
+from .rows import each, first, some
 from .schema import dismissals, notices
 
 
@@ -45,8 +46,7 @@ def put(connection: Connection, row: NoticeRow) -> None:
 def find(connection: Connection, notice_id: str) -> NoticeRow | None:
     """The notice of that id, unless it was deleted."""
     query = select(notices).where(notices.c.id == notice_id, notices.c.deleted_at.is_(None))
-    row = connection.execute(query).first()
-    return None if row is None else _row(row)
+    return first(connection, query, _row)
 
 
 def newest(
@@ -59,18 +59,17 @@ def newest(
         .join_from(notices, dismissals, mine, isouter=True)
         .where(notices.c.deleted_at.is_(None))
         .order_by(notices.c.seq.desc())
-        .limit(limit)
     )
     if at is not None:
         begun = or_(notices.c.start_at.is_(None), notices.c.start_at <= at)
         query = query.where(begun, or_(notices.c.end_at.is_(None), notices.c.end_at > at))
-    return [(_row(row), row.dismissed_at is not None) for row in connection.execute(query)]
+    return some(connection, query, lambda row: (_row(row), row.dismissed_at is not None), limit)
 
 
 def to_come(connection: Connection, at: datetime) -> list[NoticeRow]:
     """Those whose time begins after ``at``."""
     query = select(notices).where(notices.c.deleted_at.is_(None), notices.c.start_at > at)
-    return [_row(row) for row in connection.execute(query)]
+    return list(each(connection.execute(query), _row))
 
 
 def dismissed(connection: Connection, notice_id: str, person: str) -> bool:

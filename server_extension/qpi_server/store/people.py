@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, delete, insert, select, update
 
-from .schema import groups, jobs, memberships, users
+from qpi_jupyter.core import joining_address
+
+from .rows import each, first, some, whole
+from .schema import groups, identities, jobs, memberships, users
 
 LAB, HUB = "lab", "hub"
 """Where a membership comes from."""
@@ -23,6 +26,8 @@ class UserRow:
     name: str
     display_name: str = ""
     email: str = ""
+    verified_email: str | None = None
+    """Its one spelling, if a provider has verified it or a manager entered it (`core.emails`)."""
     roles: tuple[str, ...] = ()
     source: str
     source_roles: tuple[str, ...] = ()
@@ -56,22 +61,55 @@ def _user(row: Row[Any]) -> UserRow:
 
 def find(connection: Connection, name: str) -> UserRow | None:
     """The person of that name."""
-    row = connection.execute(select(users).where(users.c.name == name)).first()
-    return None if row is None else _user(row)
+    return first(connection, select(users).where(users.c.name == name), _user)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityRow:
+    """Who somebody is at a provider, and here."""
+
+    provider: str
+    subject: str
+    person: str
+    joined_at: datetime
 
 
 def with_email(connection: Connection, email: str) -> UserRow | None:
-    """The person with that e-mail address, in whatever case it is written."""
-    row = connection.execute(select(users).where(func.lower(users.c.email) == email.lower()).limit(1)).first()
-    return None if row is None else _user(row)
+    """The person whose address this is by the word of a provider or a manager, in whatever case it is written."""
+    address = joining_address(email)
+    if address is None:
+        return None
+    return first(connection, select(users).where(users.c.verified_email == address), _user)
+
+
+def identity(connection: Connection, provider: str, subject: str) -> IdentityRow | None:
+    """Whom that identity belongs to."""
+    query = select(identities).where(identities.c.provider == provider, identities.c.subject == subject)
+    return first(connection, query, whole(IdentityRow))
+
+
+def identities_of(connection: Connection, person: str) -> list[IdentityRow]:
+    """Every identity that leads to the person."""
+    found = connection.execute(select(identities).where(identities.c.person == person))
+    return list(each(found, whole(IdentityRow)))
+
+
+def named_by_provider(connection: Connection, name: str) -> bool:
+    """Whether somebody got that name when they first came through a provider."""
+    return any(name.startswith(f"{row.provider}-") for row in identities_of(connection, name))
+
+
+def add_identity(connection: Connection, row: IdentityRow) -> None:
+    """Let an identity lead to a person from now on."""
+    connection.execute(insert(identities), {name: getattr(row, name) for name in IdentityRow.__dataclass_fields__})
 
 
 def page(connection: Connection, *, after: str | None, limit: int) -> list[UserRow]:
     """People by name."""
-    query = select(users).order_by(users.c.name).limit(limit)
+    query = select(users).order_by(users.c.name)
     if after is not None:
         query = query.where(users.c.name > after)
-    return [_user(row) for row in connection.execute(query)]
+    return some(connection, query, _user, limit)
 
 
 def unknown(connection: Connection, names: Collection[str]) -> list[str]:
@@ -83,7 +121,7 @@ def unknown(connection: Connection, names: Collection[str]) -> list[str]:
 def other_admin(connection: Connection, name: str) -> bool:
     """Whether somebody else is an admin and not suspended."""
     rows = connection.execute(select(users).where(users.c.suspended_at.is_(None), users.c.name != name))
-    return any(_user(row).is_admin for row in rows)
+    return any(row.is_admin for row in each(rows, _user))
 
 
 def add(connection: Connection, row: UserRow) -> None:
@@ -100,10 +138,14 @@ def change(connection: Connection, name: str, **values: Any) -> None:
 
 def groups_of(connection: Connection, names: Collection[str]) -> dict[str, list[str]]:
     """The groups of each of these people, by name."""
-    query = select(memberships).where(memberships.c.person.in_(names)).order_by(memberships.c.group)
+    query = select(memberships.c.person, memberships.c.group).where(memberships.c.person.in_(names))
+    return _lists(connection.execute(query.order_by(memberships.c.group)))
+
+
+def _lists(rows: Iterable[Row[str, str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(query):
-        found[row.person].append(row.group)
+    for key, name in rows:
+        found[key].append(name)
     return found
 
 
@@ -115,13 +157,12 @@ def memberships_of(connection: Connection, name: str) -> dict[str, str]:
 
 def group(connection: Connection, name: str) -> GroupRow | None:
     """The group of that name."""
-    row = connection.execute(select(groups).where(groups.c.name == name)).first()
-    return None if row is None else GroupRow(**row._mapping)
+    return first(connection, select(groups).where(groups.c.name == name), whole(GroupRow))
 
 
 def all_groups(connection: Connection) -> list[GroupRow]:
     """Every group, by name."""
-    return [GroupRow(**row._mapping) for row in connection.execute(select(groups).order_by(groups.c.name))]
+    return list(each(connection.execute(select(groups).order_by(groups.c.name)), whole(GroupRow)))
 
 
 def unknown_groups(connection: Connection, names: Collection[str]) -> list[str]:
@@ -132,13 +173,10 @@ def unknown_groups(connection: Connection, names: Collection[str]) -> list[str]:
 
 def members(connection: Connection, names: Collection[str] | None = None) -> dict[str, list[str]]:
     """The people of each of these groups (None: of every one), by name."""
-    query = select(memberships).order_by(memberships.c.person)
+    query = select(memberships.c.group, memberships.c.person).order_by(memberships.c.person)
     if names is not None:
         query = query.where(memberships.c.group.in_(names))
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(query):
-        found[row.group].append(row.person)
-    return found
+    return _lists(connection.execute(query))
 
 
 def add_group(connection: Connection, row: GroupRow) -> None:
@@ -160,19 +198,20 @@ def delete_group(connection: Connection, name: str) -> None:
 
 def set_groups(connection: Connection, person: str, wanted: Iterable[str], *, source: str) -> None:
     """Make ``wanted`` the groups that ``source`` puts a person into; what another source says stays."""
-    mine = (memberships.c.person == person, memberships.c.source == source)
-    connection.execute(delete(memberships).where(*mine))
-    there = set(connection.scalars(select(memberships.c.group).where(memberships.c.person == person)))
-    rows = [{"person": person, "group": name, "source": source} for name in sorted(set(wanted) - there)]
-    if rows:
-        connection.execute(insert(memberships), rows)
+    _set(connection, memberships.c.person, person, memberships.c.group, wanted, source)
 
 
 def set_members(connection: Connection, name: str, wanted: Iterable[str]) -> None:
     """Make ``wanted`` the people that the lab puts into a group; those from the Hub stay."""
-    mine = (memberships.c.group == name, memberships.c.source == LAB)
-    connection.execute(delete(memberships).where(*mine))
-    there = set(connection.scalars(select(memberships.c.person).where(memberships.c.group == name)))
-    rows = [{"person": person, "group": name, "source": LAB} for person in sorted(set(wanted) - there)]
+    _set(connection, memberships.c.group, name, memberships.c.person, wanted, LAB)
+
+
+def _set(
+    connection: Connection, one: Column[str], name: str, other: Column[str], wanted: Iterable[str], source: str
+) -> None:
+    """Of the memberships of ``name``, a person or a group, make those that come from ``source`` the ``wanted`` ones."""
+    connection.execute(delete(memberships).where(one == name, memberships.c.source == source))
+    there = set(connection.scalars(select(other).where(one == name)))
+    rows = [{one.name: name, other.name: new, "source": source} for new in sorted(set(wanted) - there)]
     if rows:
         connection.execute(insert(memberships), rows)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
-from qpi_jupyter.core.planner import Session
+from qpi_jupyter.core import Session, times
 
 from .jobs import OPEN
+from .prepared import Prepared
+from .rows import each, first, whole
 from .schema import bookings, jobs, qpu_sessions, qpus
 
 
@@ -34,16 +36,18 @@ class SessionRow:
     busy_s: float | None = None
 
 
-_HELD = select(qpu_sessions.c.holder, qpu_sessions.c.opened_at, qpu_sessions.c.expires_at).where(
-    qpu_sessions.c.qpu == bindparam("on"),
-    qpu_sessions.c.closed_at.is_(None),
-    qpu_sessions.c.expires_at > bindparam("now"),
+_HELD = Prepared(
+    select(qpu_sessions.c.holder, qpu_sessions.c.opened_at, qpu_sessions.c.expires_at).where(
+        qpu_sessions.c.qpu == bindparam("on"),
+        qpu_sessions.c.closed_at.is_(None),
+        qpu_sessions.c.expires_at > bindparam("now"),
+    )
 )
 
 
 def held(connection: Connection, qpu: str, now: datetime) -> Session | None:
     """The session that holds the QPU, if one does."""
-    row = connection.execute(_HELD, {"on": qpu, "now": now}).first()
+    row = _HELD.first(connection, on=qpu, now=now)
     return None if row is None else Session(holder=row.holder, opened_at=row.opened_at, expires_at=row.expires_at)
 
 
@@ -55,13 +59,13 @@ def add(connection: Connection, row: SessionRow) -> None:
 
 def find(connection: Connection, session_id: str) -> SessionRow | None:
     """The session of that id, if there is one."""
-    return _row(connection.execute(select(qpu_sessions).where(qpu_sessions.c.id == session_id)).first())
+    return first(connection, select(qpu_sessions).where(qpu_sessions.c.id == session_id), whole(SessionRow))
 
 
 def open_on(connection: Connection, qpu: str) -> SessionRow | None:
     """The session of this QPU that nobody closed yet."""
     query = select(qpu_sessions).where(qpu_sessions.c.qpu == qpu, qpu_sessions.c.closed_at.is_(None))
-    return _row(connection.execute(query).first())
+    return first(connection, query, whole(SessionRow))
 
 
 def open_now(connection: Connection) -> dict[str, tuple[SessionRow, datetime]]:
@@ -72,10 +76,13 @@ def open_now(connection: Connection) -> dict[str, tuple[SessionRow, datetime]]:
         .where(qpu_sessions.c.qpu.in_(select(qpus.c.name)), qpu_sessions.c.closed_at.is_(None))
     )
     found = {}
-    for *values, end_at in connection.execute(query):
-        row = SessionRow(**dict(zip(qpu_sessions.c.keys(), values, strict=True)))
-        found[row.qpu] = row, end_at or row.opened_at + timedelta(seconds=row.budget_s)
+    for row, end_at in each(connection.execute(query), _until):
+        found[row.qpu] = row, end_at or times.after(row.opened_at, row.budget_s)
     return found
+
+
+def _until(row: Row[Any]) -> tuple[SessionRow, datetime | None]:
+    return SessionRow(**{column.name: row._mapping[column] for column in qpu_sessions.columns}), row.end_at
 
 
 def page(connection: Connection, holder: str, limit: int) -> list[SessionRow]:
@@ -91,17 +98,7 @@ def page(connection: Connection, holder: str, limit: int) -> list[SessionRow]:
         .where(or_(qpu_sessions.c.closed_at.is_(None), qpu_sessions.c.id.in_(latest.scalar_subquery())))
         .order_by(qpu_sessions.c.opened_at.desc())
     )
-    return [SessionRow(**row._mapping) for row in connection.execute(query)]
-
-
-def extend(connection: Connection, session_id: str, *, seen_at: datetime, expires_at: datetime) -> None:
-    """Note a sign of life, and when the session ends without another one."""
-    _set(connection, session_id, {"seen_at": seen_at, "expires_at": expires_at})
-
-
-def close(connection: Connection, session_id: str, *, at: datetime, reason: str, held_s: float, busy_s: float) -> None:
-    """Write how it ended."""
-    _set(connection, session_id, {"closed_at": at, "reason": reason, "held_s": held_s, "busy_s": busy_s})
+    return list(each(connection.execute(query), whole(SessionRow)))
 
 
 def busy_s(connection: Connection, row: SessionRow, until: datetime) -> float:
@@ -123,9 +120,6 @@ def busy_s(connection: Connection, row: SessionRow, until: datetime) -> float:
     return total + sum(((until - start).total_seconds() for start in begun), 0.0)
 
 
-def _set(connection: Connection, session_id: str, values: dict[str, Any]) -> None:  # Any: columns of any type
+def change(connection: Connection, session_id: str, **values: Any) -> None:
+    """Set columns of a session (Any: each has its own type)."""
     connection.execute(update(qpu_sessions).where(qpu_sessions.c.id == session_id).values(**values))
-
-
-def _row(row: Row[Any] | None) -> SessionRow | None:
-    return None if row is None else SessionRow(**row._mapping)

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from . import jobs as job_rows
 from . import tags, tallies
 from .jobs import JobRecord
+from .rows import each
 from .schema import events, idempotency, jobs, programs, results
 
 NO_PROGRAM = ""
@@ -72,14 +73,16 @@ def blobs_in_use(connection: Connection, shelf: str) -> set[str]:
 
 
 def ended_before(connection: Connection, moment: datetime, limit: int) -> list[JobRecord]:
-    """The jobs that ended first, as far as they did before ``moment``."""
+    """The jobs that ended first, as far as they did before ``moment``; not before all of their family have ended."""
+    others = jobs.alias("others")
+    goes_on = exists().where(others.c.family_id == jobs.c.family_id, others.c.ended_at.is_(None))
     query = (
         select(*job_rows.COLUMNS)
-        .where(jobs.c.deleted_at.is_(None), jobs.c.ended_at < moment)
+        .where(jobs.c.deleted_at.is_(None), jobs.c.ended_at < moment, ~goes_on)
         .order_by(jobs.c.ended_at)
         .limit(limit)
     )
-    return [job_rows.record(row) for row in connection.execute(query)]
+    return list(each(connection.execute(query), job_rows.record))
 
 
 def forget_events(connection: Connection, before: datetime, limit: int) -> int:

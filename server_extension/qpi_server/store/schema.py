@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import logging
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +25,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 5
+from qpi_jupyter.core import times
+
+log = logging.getLogger(__name__)
+SCHEMA_VERSION = 8
 
 metadata = MetaData(
     naming_convention={
@@ -36,17 +41,36 @@ metadata = MetaData(
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware UTC time, stored as seconds since 1970."""
+    """An aware UTC time, stored as seconds since 1970.
+
+    What is written lies in the lab's calendar. What is read may have been written by anybody: a time beyond it is read
+    as the calendar's end that is nearest, so that its row is listed, and can be changed or deleted.
+    """
 
     impl = Float(53)
     cache_ok = True
+    column = ""
+    """Where it stands, for the log."""
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> float | None:
-        return None if value is None else value.timestamp()
+        return None if value is None else times.moment(value, self.column.rpartition(".")[2]).timestamp()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        # Any: what the database driver brings, a float.
-        return None if value is None else datetime.fromtimestamp(value, UTC)
+        # Any: what the database driver brings, a float if nobody else wrote it.
+        if value is None:
+            return None
+        at = times.nearest(value) if isinstance(value, int | float) else times.EARLIEST
+        if at in _EDGES and at.timestamp() != value:
+            _report(self.column, value, at)
+        return at
+
+
+_EDGES = (times.EARLIEST, times.LATEST)
+
+
+@lru_cache(maxsize=1000)  # a list that is read every second says it once
+def _report(column: str, value: object, at: datetime) -> None:
+    log.error("%s holds %.40r, which is not a time of the lab's calendar: read as %s", column, value, at)
 
 
 Serial = BigInteger().with_variant(Integer(), "sqlite")
@@ -71,6 +95,7 @@ qpus = Table(
     Column("eta_error_s", Float(53)),
     Column("eta_n", Integer, nullable=False, default=0, server_default="0"),
     Column("deleted_at", Moment),  # what was done on it keeps pointing here
+    Column("num_qubits", Integer),  # as it was registered; a driver's manifest knows better
 )
 
 drivers = Table(
@@ -129,6 +154,14 @@ programs = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+LABELS = (
+    Column("name", String, nullable=False, default=""),
+    Column("tags", JSON, nullable=False),
+    Column("project", String, nullable=False, default="", server_default=""),
+    Column("shared_with", String),  # a group that sees the job
+)
+"""What people say of a job; it may change at any time."""
+
 jobs = Table(
     "jobs",
     metadata,
@@ -155,26 +188,23 @@ jobs = Table(
     Column("busy_s", Float(53)),
     Column("progress", Float(53), nullable=False, default=0.0),
     Column("error", JSON(none_as_null=True)),
-    Column("name", String, nullable=False, default=""),
-    Column("tags", JSON, nullable=False),
+    *LABELS,
     Column("origin", JSON, nullable=False),
     Column("format", String, nullable=False),
     Column("program_sha256", String, ForeignKey("programs.sha256"), nullable=False),
     Column("options", LargeBinary, nullable=False),  # JSON, not read with the row
     Column("num_circuits", Integer, nullable=False),
     Column("shots", Integer, nullable=False),
-    Column("project", String, nullable=False, default="", server_default=""),
     Column("account", String, nullable=False, default="", server_default=""),  # who pays; empty: the owner
-    Column("shared_with", String),  # a group that sees the job
     Column("deleted_at", Moment),
     Column("raw_estimate_s", Float(53)),  # the executor's own, before correction
     Column("eta_at", Moment),  # when it was expected to start, said at submit
     Column("cell_id", String),  # the notebook cell of its origin
-    # Reserved for plans over several QPUs.
-    Column("parent_id", String),
-    Column("plan_id", String),
-    Column("depends_on", JSON(none_as_null=True)),
+    Column("parent_id", String),  # whose child it is
+    Column("family_id", String),  # of the jobs that hang together by `dependencies`; null: it is alone
+    Column("waits_for", Integer, nullable=False, default=0, server_default="0"),  # jobs that have not completed
     Index(None, "driver", "state"),
+    Index(None, "family_id"),
     Index(None, "program_sha256"),
     sqlite_autoincrement=True,
 )
@@ -193,6 +223,14 @@ Index(
     "ix_jobs_queue", jobs.c.qpu, jobs.c.state, jobs.c.checked, jobs.c.priority.desc(), jobs.c.seq
 )  # the planner's order
 Index("ix_jobs_person", jobs.c.qpu, jobs.c.state, jobs.c.checked, jobs.c.owner, jobs.c.priority.desc(), jobs.c.seq)
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("job_id", String, ForeignKey("jobs.id"), primary_key=True),  # waits for ...
+    Column("needs", String, ForeignKey("jobs.id"), primary_key=True),
+    Index(None, "needs"),
+)
 
 attempts = Table(
     "attempts",
@@ -293,6 +331,8 @@ users = Table(
     Column("name", String, primary_key=True),
     Column("display_name", String, nullable=False, default=""),
     Column("email", String, nullable=False, default=""),
+    # In its one spelling, if a provider has verified it or a manager entered it: only this leads to the person.
+    Column("verified_email", String),
     Column("roles", JSON, nullable=False),  # given here, beside those of where the person comes from
     Column("source", String, nullable=False),  # jupyter, hub, local, oauth2
     Column("source_roles", JSON, nullable=False),
@@ -301,6 +341,17 @@ users = Table(
     Column("created_at", Moment, nullable=False),
     Column("seen_at", Moment),
     Index(None, "email"),
+    Index(None, "verified_email", unique=True),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("provider", String, primary_key=True),
+    Column("subject", String, primary_key=True),  # the provider's own name for the person, which never changes
+    Column("person", String, ForeignKey("users.name"), nullable=False),
+    Column("joined_at", Moment, nullable=False),
+    Index(None, "person"),
 )
 
 groups = Table(
@@ -525,3 +576,8 @@ driver_log = Table(
     Column("dropped", Integer, nullable=False),  # lines before this one that were left out
     Index(None, "driver", "seq"),
 )
+
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        if isinstance(_column.type, Moment):
+            _column.type.column = f"{_table.name}.{_column.name}"

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, func, or_, select, union
 
-from qpi_jupyter.core.jobs import JobState
+from qpi_jupyter.core import JobState
 
 from .jobs import COLUMNS, JobRecord, record
+from .rows import each
 from .schema import job_tags, jobs
 
 STEPS = (1_000, 4_000)
@@ -39,7 +40,8 @@ class Search:
     group: str | None = None
     """Shared with it."""
     qpu: str | None = None
-    project: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    """Columns that have exactly this text; each has an index."""
     states: tuple[JobState, ...] = ()
     name: str = ""
     """A part of it, in any case."""
@@ -77,7 +79,7 @@ def page(
             .order_by(jobs.c.seq.desc())
             .limit(limit - len(found))
         )
-        found += [record(row) for row in connection.execute(rows)]
+        found += each(connection.execute(rows), record)
         if len(found) == limit:
             return found, found[-1].job.seq
         looked_at, last = connection.execute(select(func.count(), func.min(walk.c.seq))).one()
@@ -85,6 +87,11 @@ def page(
             return found, None
         below = int(last)
     return found, below
+
+
+def found_by_index(search: Search) -> bool:
+    """Whether an index leaves nothing else to be looked at."""
+    return _plan(search)[1].keys() <= {"alive"}
 
 
 def _walk(ranges: Sequence[Select[tuple[int]]], low: int, below: int, width: int) -> Subquery:
@@ -118,9 +125,10 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
     if search.cell is not None:
         covers("cell_id")
         return [_along(jobs.c.cell_id == search.cell)], rest
-    if search.project is not None:
-        covers("project")
-        return [_along(jobs.c.project == search.project)], rest
+    if search.labels:
+        (name, value), *_ = search.labels
+        covers(name)
+        return [_along(jobs.c[name] == value)], rest
     if search.owner is not None:
         covers("owner", "states")
         mine = jobs.c.owner == search.owner
@@ -148,8 +156,7 @@ def conditions(search: Search) -> Conditions:
     for number, tag in enumerate(search.tags):
         has = select(job_tags.c.seq).where(job_tags.c.tag == tag, job_tags.c.seq == jobs.c.seq)
         found[f"tag {number}"] = has.exists()
-    equal = {"project": search.project, "owner": search.owner, "qpu": search.qpu, "cell_id": search.cell}
-    for name, value in equal.items():
+    for name, value in (("owner", search.owner), ("qpu", search.qpu), ("cell_id", search.cell), *search.labels):
         if value is not None:
             found[name] = jobs.c[name] == value
     if search.group is not None:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from qpi_jupyter.core.errors import Rejected
-from qpi_jupyter.core.jobs import JobState
+from qpi_jupyter.core import JobState, Rejected
 
 from .jobs import COLUMNS, JobRecord, record
+from .rows import each
 from .schema import jobs
 from .search import Search, conditions
 
@@ -69,10 +69,11 @@ def sorted_page(
     picked = select(jobs.c.seq, key.label("place")).where(*wanted).order_by(direction, jobs.c.seq.desc()).limit(limit)
     places = {row.seq: row.place for row in connection.execute(picked)}
     rows = connection.execute(select(*COLUMNS).where(jobs.c.seq.in_(places)))
-    found = {row.seq: record(row) for row in rows}
+    found = {row.job.seq: row for row in each(rows, record)}
     last = next(reversed(places), None)
     full = last is not None and len(places) == limit
-    return [found[seq] for seq in places], f"{last}~{places[last]}" if full and last is not None else None
+    readable = [found[seq] for seq in places if seq in found]
+    return readable, f"{last}~{places[last]}" if full and last is not None else None
 
 
 def _place(text: str, kind: type[str] | type[float]) -> tuple[int, Any]:

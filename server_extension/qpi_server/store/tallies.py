@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from .prepared import Prepared
 from .schema import tallies
 
 ALL_JOBS = "jobs"
 
-_ADD = update(tallies).where(tallies.c.key == bindparam("which")).values(n=tallies.c.n + bindparam("by"))
+_ADD = Prepared(update(tallies).where(tallies.c.key == bindparam("which")).values(n=tallies.c.n + bindparam("by")))
 _FIRST = insert(tallies)
 _READ = select(tallies.c.n).where(tallies.c.key == bindparam("which"))
 
@@ -26,7 +27,7 @@ def of_jobs(owner: str) -> tuple[str, ...]:
 def add(connection: Connection, by: int, *keys: str) -> None:
     """Count ``by`` more."""
     for key in keys:
-        if connection.execute(_ADD, {"which": key, "by": by}).rowcount == 0:
+        if _ADD.run(connection, which=key, by=by) == 0:
             connection.execute(_FIRST, {"key": key, "n": by})
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from qpi_jupyter.core import times
+
+from .rows import each, whole
 from .schema import channels, readings
 
+log = logging.getLogger(__name__)
+MAX_CHANNELS = 10_000
+"""Of one QPU; readings of further ones are not kept."""
 RAW, MINUTE, HOUR = 0, 60, 3600
 WIDTHS = (RAW, MINUTE, HOUR)
 
@@ -52,7 +59,7 @@ class Point:
 def all_channels(connection: Connection, qpu: str) -> list[ChannelRow]:
     """What a QPU has readings of, by name."""
     query = select(channels).where(channels.c.qpu == qpu).order_by(channels.c.name)
-    return [ChannelRow(**row._mapping) for row in connection.execute(query)]
+    return list(each(connection.execute(query), whole(ChannelRow)))
 
 
 _FIND = select(channels.c.id).where(channels.c.qpu == bindparam("on"), channels.c.name == bindparam("called"))
@@ -77,9 +84,10 @@ _ADD = _NEW.on_conflict_do_update(
 
 def add(connection: Connection, samples: Iterable[Sample]) -> None:
     """Keep samples, each raw and in its minute and hour."""
+    full: dict[str, bool] = {}
     for sample in samples:
-        channel = _touch(connection, sample)
-        if sample.value is None:
+        channel = _touch(connection, sample, full)
+        if sample.value is None or channel is None:
             continue
         for width_s in (RAW,) if sample.calibration else WIDTHS:
             at = _milliseconds(sample.at)
@@ -93,10 +101,20 @@ def add(connection: Connection, samples: Iterable[Sample]) -> None:
             )  # fmt: skip
 
 
-def _touch(connection: Connection, sample: Sample) -> int:
-    """The channel's id, with its newest value noted."""
+_COUNT = select(func.count()).where(channels.c.qpu == bindparam("on"))
+
+
+def _touch(connection: Connection, sample: Sample, full: dict[str, bool]) -> int | None:
+    """The channel's id, with its newest value noted; None for a new one of a QPU that is full."""
     found = connection.execute(_FIND, {"on": sample.qpu, "called": sample.name}).scalar()
     if found is None:
+        if full.get(sample.qpu) is None:
+            # Counted once for each batch, which cannot add many more.
+            full[sample.qpu] = connection.execute(_COUNT, {"on": sample.qpu}).scalar_one() >= MAX_CHANNELS
+            if full[sample.qpu]:
+                log.warning("%s has %d channels: new ones are not kept (%r)", sample.qpu, MAX_CHANNELS, sample.name)
+        if full[sample.qpu]:
+            return None
         row = {
             "qpu": sample.qpu, "name": sample.name, "unit": sample.unit, "calibration": sample.calibration,
             "value": sample.value, "at": sample.at,
@@ -153,4 +171,4 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return times.nearest(milliseconds / 1000)

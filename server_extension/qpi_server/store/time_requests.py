@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from .rows import equal, first, some, whole
 from .schema import time_requests
 
 PENDING, APPROVED, REJECTED, WITHDRAWN = "pending", "approved", "rejected", "withdrawn"
@@ -46,8 +47,7 @@ def add(connection: Connection, row: TimeRequestRow) -> None:
 
 def find(connection: Connection, request_id: str) -> TimeRequestRow | None:
     """The request of that id, if there is one."""
-    row = connection.execute(select(time_requests).where(time_requests.c.id == request_id)).first()
-    return None if row is None else TimeRequestRow(**row._mapping)
+    return first(connection, select(time_requests).where(time_requests.c.id == request_id), whole(TimeRequestRow))
 
 
 def end(connection: Connection, row: TimeRequestRow) -> bool:
@@ -67,11 +67,8 @@ def page(
     connection: Connection, *, person: str | None, status: str | None, before: int | None, limit: int
 ) -> list[TimeRequestRow]:
     """Newest first; of everybody where ``person`` is None."""
-    query = select(time_requests).order_by(time_requests.c.seq.desc()).limit(limit)
-    if person is not None:
-        query = query.where(time_requests.c.person == person)
-    if status is not None:
-        query = query.where(time_requests.c.status == status)
+    wanted = equal({time_requests.c.person: person, time_requests.c.status: status})
+    query = select(time_requests).where(*wanted).order_by(time_requests.c.seq.desc())
     if before is not None:
         query = query.where(time_requests.c.seq < before)
-    return [TimeRequestRow(**row._mapping) for row in connection.execute(query)]
+    return some(connection, query, whole(TimeRequestRow), limit)

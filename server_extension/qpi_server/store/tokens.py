@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from .rows import first, some
 from .schema import api_tokens, drivers
 
 
@@ -62,14 +63,12 @@ def by_digest(connection: Connection, sha256: str) -> tuple[TokenRow, str | None
         .join_from(api_tokens, drivers, api_tokens.c.driver == drivers.c.id, isouter=True)
         .where(api_tokens.c.sha256 == sha256)
     )
-    row = connection.execute(query).first()
-    return None if row is None else (_row(row), row.qpu)
+    return first(connection, query, lambda row: (_row(row), row.qpu))
 
 
 def find(connection: Connection, token_id: str) -> TokenRow | None:
     """The token of that id, revoked or not."""
-    row = connection.execute(select(api_tokens).where(api_tokens.c.id == token_id)).first()
-    return None if row is None else _row(row)
+    return first(connection, select(api_tokens).where(api_tokens.c.id == token_id), _row)
 
 
 def of_owner(connection: Connection, owner: str, *, limit: int) -> list[TokenRow]:
@@ -78,40 +77,47 @@ def of_owner(connection: Connection, owner: str, *, limit: int) -> list[TokenRow
         select(api_tokens)
         .where(api_tokens.c.owner == owner, api_tokens.c.revoked_at.is_(None))
         .order_by(api_tokens.c.created_at.desc(), api_tokens.c.id)
-        .limit(limit)
     )
-    return [_row(row) for row in connection.execute(query)]
+    return some(connection, query, _row, limit)
 
 
-def change(connection: Connection, token_id: str, *, name: str, expires_at: datetime | None) -> None:
-    """Rename a token and move its end."""
-    values = {"name": name, "expires_at": expires_at}
+def change(connection: Connection, token_id: str, **values: Any) -> None:
+    """Set columns of a token (Any: each has its own type)."""
     connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(**values))
 
 
-def touch(connection: Connection, token_id: str, at: datetime) -> None:
-    """Note when a token was used."""
-    connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(last_used_at=at))
-
-
-def revoke(connection: Connection, token_id: str, at: datetime) -> None:
-    """End a token."""
-    connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(revoked_at=at))
-
-
-def revoke_all(connection: Connection, owner: str, at: datetime) -> None:
-    """End every token of an owner, a person or a driver."""
+def revoke_all(connection: Connection, owner: str, at: datetime) -> list[str]:
+    """End every token of an owner, a person or a driver; their ids."""
     open_ones = (api_tokens.c.owner == owner, api_tokens.c.revoked_at.is_(None))
-    connection.execute(update(api_tokens).where(*open_ones).values(revoked_at=at))
+    ended = update(api_tokens).where(*open_ones).values(revoked_at=at).returning(api_tokens.c.id)
+    return list(connection.scalars(ended))
 
 
-def end_sessions(connection: Connection, owner: str, *, but: str | None = None) -> None:
-    """Forget a person's sign-ins, ``but`` for the one of that id."""
-    query = delete(api_tokens).where(api_tokens.c.owner == owner, api_tokens.c.session)
-    connection.execute(query if but is None else query.where(api_tokens.c.id != but))
+def end_sign_ins(connection: Connection, owner: str, *, but: str | None = None) -> list[str]:
+    """Forget a person's sign-ins, ``but`` for the one of that id; the ids of those that ended."""
+    query = delete(api_tokens).where(api_tokens.c.owner == owner, api_tokens.c.session).returning(api_tokens.c.id)
+    return list(connection.scalars(query if but is None else query.where(api_tokens.c.id != but)))
 
 
-def drop_old_sessions(connection: Connection, owner: str, at: datetime) -> None:
-    """Forget the sign-ins of a person that have run out or been revoked."""
+def valid(connection: Connection, owner: str, at: datetime) -> int:
+    """How many tokens of an owner, sign-ins aside, are valid."""
+    lasting = or_(api_tokens.c.expires_at.is_(None), api_tokens.c.expires_at > at)
+    query = select(func.count()).where(
+        api_tokens.c.owner == owner, api_tokens.c.revoked_at.is_(None), api_tokens.c.session.is_(False), lasting
+    )
+    return int(connection.execute(query).scalar() or 0)
+
+
+def drop_old_sign_ins(connection: Connection, owner: str, at: datetime, *, keep: int | None = None) -> list[str]:
+    """Forget the sign-ins of a person that have run out or been revoked, and the oldest beyond ``keep`` less one.
+
+    Returns the ids of those that ended.
+    """
     over = or_(api_tokens.c.expires_at <= at, api_tokens.c.revoked_at.is_not(None))
-    connection.execute(delete(api_tokens).where(api_tokens.c.owner == owner, api_tokens.c.session, over))
+    dropped = delete(api_tokens).where(api_tokens.c.owner == owner, api_tokens.c.session).returning(api_tokens.c.id)
+    ended = list(connection.scalars(dropped.where(over)))
+    if keep is not None:
+        mine = select(api_tokens.c.id).where(api_tokens.c.owner == owner, api_tokens.c.session)
+        oldest = mine.order_by(api_tokens.c.created_at.desc(), api_tokens.c.id).limit(-1).offset(keep - 1)
+        ended += connection.scalars(dropped.where(api_tokens.c.id.in_(oldest)))
+    return ended

@@ -8,12 +8,13 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from .jobs import OPEN
+from .prepared import Prepared, written
 from .schema import jobs, qpus, usage
 
 HOUR_S = 3600
 
 _THIS = (usage.c.qpu == bindparam("on"), usage.c.hour == bindparam("in_hour"), usage.c.person == bindparam("who"))
-_MORE = update(usage).where(*_THIS).values(busy_s=usage.c.busy_s + bindparam("by"))
+_MORE = Prepared(update(usage).where(*_THIS).values(busy_s=usage.c.busy_s + bindparam("by")))
 _SHARES = (
     select(usage.c.person, func.sum(usage.c.busy_s))
     .where(usage.c.qpu == bindparam("on"), usage.c.hour >= bindparam("first"))
@@ -21,7 +22,7 @@ _SHARES = (
 )
 _RUNNING = (
     select(jobs.c.owner, func.sum(jobs.c.estimate_s))
-    .where(jobs.c.qpu == bindparam("on"), jobs.c.state.in_([state.value for state in OPEN]))
+    .where(jobs.c.qpu == bindparam("on"), jobs.c.state.in_(written(OPEN)))
     .group_by(jobs.c.owner)
 )
 
@@ -29,7 +30,7 @@ _RUNNING = (
 def add(connection: Connection, qpu: str, person: str, at: datetime, busy_s: float) -> None:
     """Count what a person used."""
     hour = int(at.timestamp()) // HOUR_S
-    if connection.execute(_MORE, {"on": qpu, "in_hour": hour, "who": person, "by": busy_s}).rowcount == 0:
+    if _MORE.run(connection, on=qpu, in_hour=hour, who=person, by=busy_s) == 0:
         connection.execute(insert(usage), {"qpu": qpu, "hour": hour, "person": person, "busy_s": busy_s})
 
 
@@ -42,7 +43,7 @@ def shares(connection: Connection, qpu: str, since: datetime) -> dict[str, float
     return used
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Learnt:
     """What a QPU's runs taught: the correction of its estimates, and the error of its predicted starts."""
 
@@ -52,24 +53,26 @@ class Learnt:
     eta_n: int
 
 
-_LEARNT = select(qpus.c.correction, qpus.c.correction_n, qpus.c.eta_error_s, qpus.c.eta_n).where(
-    qpus.c.name == bindparam("on")
+_LEARNT = Prepared(
+    select(qpus.c.correction, qpus.c.correction_n, qpus.c.eta_error_s, qpus.c.eta_n).where(
+        qpus.c.name == bindparam("on")
+    )
 )
 _LEARN = update(qpus).where(qpus.c.name == bindparam("on"))
-_CORRECTION = _LEARN.values(correction=bindparam("value"), correction_n=qpus.c.correction_n + 1)
-_ERROR = _LEARN.values(eta_error_s=bindparam("value"), eta_n=qpus.c.eta_n + 1)
+_CORRECTION = Prepared(_LEARN.values(correction=bindparam("value"), correction_n=qpus.c.correction_n + 1))
+_ERROR = Prepared(_LEARN.values(eta_error_s=bindparam("value"), eta_n=qpus.c.eta_n + 1))
 
 
 def learnt(connection: Connection, qpu: str) -> Learnt:
     """What is known so far."""
-    return Learnt(**connection.execute(_LEARNT, {"on": qpu}).one()._mapping)
+    return Learnt(*_LEARNT.first(connection, on=qpu))
 
 
 def set_correction(connection: Connection, qpu: str, correction: float) -> None:
     """Keep the correction after one more run."""
-    connection.execute(_CORRECTION, {"on": qpu, "value": correction})
+    _CORRECTION.run(connection, on=qpu, value=correction)
 
 
 def set_error(connection: Connection, qpu: str, error_s: float) -> None:
     """Keep the mean error after one more start."""
-    connection.execute(_ERROR, {"on": qpu, "value": error_s})
+    _ERROR.run(connection, on=qpu, value=error_s)

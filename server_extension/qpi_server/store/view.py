@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from itertools import islice
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
-from qpi_jupyter.core.bookings import Booking, BookingMode, active
-from qpi_jupyter.core.jobs import JobState
-from qpi_jupyter.core.planner import AHEAD, HEAD, VIEW_LIMIT, Activity, Policy, View
+from qpi_jupyter.core import AHEAD, HEAD, VIEW_LIMIT, Activity, Booking, BookingMode, JobState, Policy, View, times
+from qpi_jupyter.core.bookings import active
 
 from . import bench, qpu_sessions, usage
+from .bookings import booking_of
 from .jobs import COLUMNS, JobRecord, record
+from .prepared import Prepared
+from .rows import SPARE, each
 from .schema import bookings, jobs
 
 _WAITING = (jobs.c.qpu == bindparam("on"), jobs.c.state == JobState.QUEUED.value, jobs.c.checked.is_(True))
 _ORDER = (jobs.c.priority.desc(), jobs.c.seq)
-_FIRST = select(*COLUMNS).where(*_WAITING).order_by(*_ORDER).limit(bindparam("count"))
-_OF_PERSON = (
+_FIRST = Prepared(select(*COLUMNS).where(*_WAITING).order_by(*_ORDER).limit(bindparam("count")))
+_OF_PERSON = Prepared(
     select(*COLUMNS)
     .where(*_WAITING, jobs.c.owner == bindparam("person"), jobs.c.priority <= bindparam("top"))
     .order_by(*_ORDER)
     .limit(HEAD)
 )
-_NEXT_PERSON = select(func.min(jobs.c.owner)).where(*_WAITING, jobs.c.owner > bindparam("person"))
-_SHORT = select(*COLUMNS).where(*_WAITING, jobs.c.upper_s <= bindparam("longest")).order_by(*_ORDER).limit(HEAD)
+_NEXT_PERSON = Prepared(select(func.min(jobs.c.owner)).where(*_WAITING, jobs.c.owner > bindparam("person")))
+_SHORT = Prepared(
+    select(*COLUMNS).where(*_WAITING, jobs.c.upper_s <= bindparam("longest")).order_by(*_ORDER).limit(HEAD)
+)
 HIGHEST = 10
-_CALENDAR = (
+_CALENDAR = Prepared(
     select(bookings)
     .where(bookings.c.qpu == bindparam("on"), bookings.c.status == "booked", bookings.c.end_at > bindparam("now"))
     .order_by(bookings.c.end_at)
@@ -66,16 +70,17 @@ def load_view(
     enough to fit.
     """
     view = load_rules(connection, qpu, now, policy, online=online)
-    rows = {row.id: record(row) for row in connection.execute(_FIRST, {"on": qpu, "count": want + 1})}
+    first = each(_FIRST.each(connection, on=qpu, count=want + 1 + SPARE), record)
+    rows = {found.id: found for found in islice(first, want + 1)}
     if policy.fair_share:
-        since = now - timedelta(seconds=policy.fair_share_window_s)
+        since = times.after(now, -policy.fair_share_window_s)
         view = replace(view, shares=usage.shares(connection, qpu, since))
     if policy.fair_share or view.booking is not None or view.session is not None:
         rows |= _heads(connection, qpu)
     elif view.ahead:
         rows |= _first_of(connection, qpu, people(view.ahead[0]))
     for longest in _fitting(view, now):
-        rows |= {row.id: record(row) for row in connection.execute(_SHORT, {"on": qpu, "longest": longest})}
+        rows |= {found.id: found for found in each(_SHORT.each(connection, on=qpu, longest=longest), record)}
     return replace(view, jobs=tuple(row.job for row in rows.values())), rows
 
 
@@ -86,7 +91,7 @@ def load_rules(connection: Connection, qpu: str, now: datetime, policy: Policy, 
     session = qpu_sessions.held(connection, qpu, now)
     activity = Activity()
     if booking is not None and booking.mode is BookingMode.PRIORITY:
-        since = max(booking.start_at, now - timedelta(seconds=policy.idle_threshold_s))
+        since = max(booking.start_at, times.after(now, -policy.idle_threshold_s))
         activity = activity_of(connection, qpu, people(booking), since)
     return View(
         qpu=qpu,
@@ -104,8 +109,8 @@ def load_rules(connection: Connection, qpu: str, now: datetime, policy: Policy, 
 
 def calendar(connection: Connection, qpu: str, now: datetime) -> tuple[Booking | None, tuple[Booking, ...]]:
     """The booking that is on, and the next ones by their start."""
-    rows = connection.execute(_CALENDAR, {"on": qpu, "now": now})
-    found = sorted((_booking(row) for row in rows), key=lambda booking: booking.start_at)
+    rows = _CALENDAR.each(connection, on=qpu, now=now)
+    found = sorted(each(rows, booking_of), key=lambda booking: booking.start_at)
     return active(found, now), tuple(booking for booking in found if booking.start_at > now)[:AHEAD]
 
 
@@ -135,28 +140,14 @@ def give_back(connection: Connection, booking: Booking, at: datetime) -> None:
     )
 
 
-def _booking(row: Row[Any]) -> Booking:
-    return Booking(
-        id=row.id,
-        qpu=row.qpu,
-        booked_by=row.booked_by,
-        start_at=row.start_at,
-        end_at=row.end_at,
-        mode=BookingMode(row.mode),
-        invited=frozenset(row.invited),
-        used=row.used_at is not None,
-        no_show_s=row.no_show_s,
-    )
-
-
 def _heads(connection: Connection, qpu: str) -> dict[str, JobRecord]:
     """The first jobs of each person, person after person along the index, up to the view's limit."""
     rows: dict[str, JobRecord] = {}
-    person = connection.execute(_NEXT_PERSON, {"on": qpu, "person": ""}).scalar()
+    person = _NEXT_PERSON.scalar(connection, on=qpu, person="")
     while person is not None and len(rows) < VIEW_LIMIT - HEAD:
-        found = connection.execute(_OF_PERSON, {"on": qpu, "person": person, "top": HIGHEST})
-        rows |= {row.id: record(row) for row in found}
-        person = connection.execute(_NEXT_PERSON, {"on": qpu, "person": person}).scalar()
+        found = _OF_PERSON.each(connection, on=qpu, person=person, top=HIGHEST)
+        rows |= {found.id: found for found in each(found, record)}
+        person = _NEXT_PERSON.scalar(connection, on=qpu, person=person)
     return rows
 
 
@@ -164,8 +155,8 @@ def _first_of(connection: Connection, qpu: str, who: Sequence[str]) -> dict[str,
     """The first jobs of these people."""
     rows: dict[str, JobRecord] = {}
     for person in who:
-        found = connection.execute(_OF_PERSON, {"on": qpu, "person": person, "top": HIGHEST})
-        rows |= {row.id: record(row) for row in found}
+        found = _OF_PERSON.each(connection, on=qpu, person=person, top=HIGHEST)
+        rows |= {found.id: found for found in each(found, record)}
     return rows
 
 

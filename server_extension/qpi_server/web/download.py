@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler
 
-from qpi_jupyter.core.errors import NotFound
+from qpi_jupyter.core import NotFound
 
-if TYPE_CHECKING:
-    from tornado.web import RequestHandler
-
-    from .table import Download
+from .table import Download
 
 BLOCK_BYTES = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})$")

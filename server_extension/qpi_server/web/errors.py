@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from tornado.web import HTTPError
 
-from qpi_jupyter.core.errors import (
+from qpi_jupyter.core import (
     Conflict,
     Faulted,
     Forbidden,
@@ -35,8 +35,9 @@ STATUS: dict[type[QpiError], int] = {
 }
 STATUS_OF_CODE = {
     "bad_checksum": 422, "truncated": 422, "bad_result": 422, "bad_executor_option": 422,
-    "method_not_allowed": 405, "gone": 410,
+    "method_not_allowed": 405, "gone": 410, "disk_low": 507, "upgrade_required": 426,
 }  # fmt: skip
+GONE = "Gone - QPI drivers cannot connect here; start qpi-agent instead"
 RETRY_AFTER_S = 1
 _KIND_OF_STATUS: dict[int, type[QpiError]] = {status: kind for kind, status in STATUS.items()}
 
@@ -53,9 +54,16 @@ def headers_of(error: QpiError) -> dict[str, str]:
     status = status_of(error)
     if status in (429, 503):
         return {"Retry-After": str(math.ceil(error.data.get("retry_after_s", RETRY_AFTER_S)))}
+    if status == 426:
+        return {"Upgrade": "websocket", "Connection": "Upgrade"}
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="qpi"'}
     return {}
+
+
+def reason_of(error: QpiError) -> str | None:
+    """What the status line says, where HTTP's own words are not enough: some clients show nothing else."""
+    return GONE if error.code == "gone" else None
 
 
 def body_of(error: QpiError) -> bytes:
@@ -69,7 +77,7 @@ def from_exception(error: BaseException) -> QpiError:
         return error
     if isinstance(error, HTTPError):
         return _from_http(error)
-    return Faulted("The server failed; its log says more.", code="internal_error")
+    return Faulted("Internal error; see the server log.", code="internal_error")
 
 
 def _from_http(error: HTTPError) -> QpiError:

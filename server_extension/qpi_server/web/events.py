@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from jupyter_events import EventLogger
@@ -14,20 +15,16 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.services.events import handlers as jupyter
 from tornado.web import HTTPError, authenticated
 
-from qpi_jupyter.core.errors import QpiError
+from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
-from qpi_jupyter.wire.rest import EventModel, EventPage
-from qpi_server.forward import Upstream, UpstreamLost
-from qpi_server.owner import Ownership
+from qpi_server.host.forward import Upstream, UpstreamLost
+from qpi_server.host.owner import Ownership
+from qpi_server.service import Lab
 
 from .identity import local_owner
 
-if TYPE_CHECKING:
-    from qpi_server.service import Lab
-
 log = logging.getLogger(__name__)
 SCHEMA = Path(__file__).parent.parent / "events" / "lab.yaml"
-WAIT_S = 30.0
 RETRY_S = 1.0
 MAX_RETRY_S = 15.0
 """A lab that refuses us, a revoked token for one, is asked this seldom in the end."""
@@ -43,62 +40,54 @@ class EventHandler(jupyter.EventHandler):
         payload = self.get_json_body()
         if isinstance(payload, dict) and payload.get("schema_id") == JUPYTER_SCHEMA_ID:
             raise HTTPError(403, "Only the lab emits its events.")
-        await super().post()
+        await super().post()  # type: ignore[misc]  # a coroutine, annotated as if it might be none
 
 
 class EventRelay:
-    """Emits what the local owner may see, from now on, wherever the lab is."""
+    """Emits what the local owner may see, from now on, wherever the lab is: also what happens while it moves."""
 
     def __init__(self, logger: EventLogger, ownership: Ownership) -> None:
         self._logger, self._ownership = logger, ownership
+        self._cursor: int | None = None
         logger.register_event_schema(SCHEMA)
 
     async def run(self) -> None:
         """Follow the lab through every change of its owner, until cancelled."""
-        seat: Lab | Upstream | None = None
+        target: Lab | Upstream | None = None
         pause = RETRY_S
         while True:
             try:
-                seat = await self._ownership.seat(after=seat)
+                target = await self._ownership.target(after=target)
             except QpiError:
-                seat = None
+                target = None
                 await asyncio.sleep(RETRY_S)
                 continue
             try:
-                async for event in _events(seat):
-                    self._emit(event)
-                    pause = RETRY_S
+                async with aclosing(self._events(target)) as events:
+                    async for event in events:
+                        self._logger.emit(schema_id=JUPYTER_SCHEMA_ID, data=event)
+                        self._cursor, pause = event["seq"], RETRY_S
+                target = None  # it may be the same one again
             except UpstreamLost:
                 continue
             except QpiError as error:
                 log.warning("the lab's events: %s", error)
-                seat = None
+                target = None
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_RETRY_S)
 
-    def _emit(self, event: EventModel) -> None:
-        data: dict[str, Any] = msgspec.to_builtins(event)
-        self._logger.emit(schema_id=JUPYTER_SCHEMA_ID, data=data)
-
-
-async def _events(seat: Lab | Upstream) -> AsyncIterator[EventModel]:
-    if not isinstance(seat, Upstream):
-        async for event in seat.events.subscribe(local_owner()):
-            yield event
-        return
-    cursor = await _latest(seat)
-    while True:
-        page = await seat.get("qpi/v1/events", EventPage, after=cursor, wait_s=WAIT_S)
-        for event in page.events:
-            yield event
-        cursor = page.cursor
-
-
-async def _latest(upstream: Upstream) -> int:
-    """The cursor behind everything that has happened."""
-    cursor = 0
-    while True:
-        page = await upstream.get("qpi/v1/events", EventPage, after=cursor, limit=2000)
-        if page.cursor == cursor:
-            return cursor
-        cursor = page.cursor
+    async def _events(self, target: Lab | Upstream) -> AsyncGenerator[dict[str, Any]]:
+        """Each as JSON, whatever a newer lab has added to it."""
+        if isinstance(target, Upstream):
+            begin = {"newest": "true"} if self._cursor is None else {"after": self._cursor}
+            async with aclosing(target.follow("qpi/v1/events", **begin)) as messages:
+                async for message in messages:
+                    if b"data" in message and b"event" not in message:
+                        yield msgspec.json.decode(message[b"data"])
+                    elif b"id" in message:
+                        self._cursor = int(message[b"id"])
+            return
+        newest = (await target.events.newest()).cursor
+        self._cursor = newest if self._cursor is None else min(self._cursor, newest)
+        async for event in target.events.subscribe(local_owner(), after=self._cursor):
+            yield msgspec.to_builtins(event)

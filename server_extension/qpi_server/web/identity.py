@@ -5,21 +5,33 @@ from __future__ import annotations
 import getpass
 import hmac
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jupyter_core.utils import ensure_async
+from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import JupyterHandler
+from tornado.web import HTTPError
 
-from qpi_jupyter.core.access import OPEN_TO_ALL, Permission, Principal, Role, allows
-from qpi_jupyter.core.errors import Forbidden, Unauthorized
+from qpi_jupyter.core import (
+    OPEN_TO_ALL,
+    Forbidden,
+    Permission,
+    Principal,
+    QpiError,
+    Role,
+    Unauthorized,
+    allows,
+    permissions,
+    scope_for,
+)
+from qpi_server.service.people import SIGN_IN_PREFIX, TOKEN_PREFIX
 
-TOKEN_PREFIX = "qpi_"
+from .errors import from_exception
+
 AUTH_RESOURCE = "qpi"
 _LOCAL_PROVIDERS = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
-
-SIGN_IN_PREFIX = "qpi_session_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +60,13 @@ def credential(handler: JupyterHandler) -> str | None:
 
     With both headers a sign-in in ``Authorization`` counts, else ``X-API-Token``.
     """
-    headers = handler.request.headers
-    scheme, _, token = str(headers.get("Authorization", "")).partition(" ")
-    bearer = token.strip() if scheme.lower() in ("bearer", "token") and token else None
-    key = str(headers.get("X-API-Token", "")).strip() or None
+    bearer, key = _bearer(handler), str(handler.request.headers.get("X-API-Token", "")).strip() or None
     return bearer if key is None or (bearer or "").startswith(SIGN_IN_PREFIX) else key
+
+
+def _bearer(handler: JupyterHandler) -> str | None:
+    scheme, _, token = str(handler.request.headers.get("Authorization", "")).partition(" ")
+    return token.strip() if scheme.lower() in ("bearer", "token") and token else None
 
 
 def is_secret(token: str | None, secret: str) -> bool:
@@ -63,6 +77,13 @@ def is_secret(token: str | None, secret: str) -> bool:
 def is_lab_token(token: str | None) -> bool:
     """Whether the lab issued ``token``, by its looks."""
     return token is not None and token.startswith(TOKEN_PREFIX)
+
+
+def has_jupyter_token(handler: JupyterHandler) -> bool:
+    """Whether Jupyter's own token came in the header ``Authorization``, and Jupyter would ask for nothing else."""
+    usual = type(handler.identity_provider) in _LOCAL_PROVIDERS and type(handler.authorizer) is AllowAllAuthorizer
+    own = handler.identity_provider.token if usual else ""
+    return bool(own) and is_secret(_bearer(handler), own)
 
 
 async def jupyter_visitor(handler: JupyterHandler) -> Visitor | None:
@@ -88,8 +109,33 @@ async def jupyter_visitor(handler: JupyterHandler) -> Visitor | None:
     return Visitor(principal=Principal(name=user.username, roles=roles, groups=groups), source="hub")
 
 
-def require(principal: Principal | None, permission: Permission) -> None:
-    """Let pass who may.
+def host_refused(host: str) -> Forbidden:
+    """Jupyter does not answer under this name."""
+    return Forbidden(
+        f"This server answers under the names of its own machine only, and {host[:200]!r} is not one of them. Its "
+        "settings ServerApp.local_hostnames (more names) and ServerApp.allow_remote_access (any name) change that.",
+        code="host_not_allowed",
+    )
+
+
+def page_refused(error: HTTPError) -> QpiError:
+    """Why Jupyter turns a page away, or the error as it is."""
+    if error.status_code == 403 and "xsrf" in str(error.log_message).lower():
+        return Forbidden(
+            "This request was sent with a browser's sign-in but without the page's own proof (the cookie _xsrf in the "
+            "header X-XSRFToken). A program sends a token in the header Authorization.",
+            code="no_xsrf",
+        )
+    if error.status_code in (403, 404):
+        return Forbidden(
+            "A page of another server may not use this lab. The setting ServerApp.allow_origin lets it.",
+            code="origin_not_allowed",
+        )
+    return from_exception(error)
+
+
+def require(principal: Principal | None, permission: Permission, *, sent: bool = False) -> None:
+    """Let pass who may. ``sent``: a token came, whoever it belongs to.
 
     Raises
     ------
@@ -101,6 +147,8 @@ def require(principal: Principal | None, permission: Permission) -> None:
     if permission in OPEN_TO_ALL:
         return
     if principal is None:
+        if sent:
+            raise Unauthorized("This token is not valid.", code="bad_token")
         raise Unauthorized("Sign in first: send a token in the header Authorization or X-API-Token.")
     if allows(principal, permission):
         return
@@ -112,4 +160,10 @@ def require(principal: Principal | None, permission: Permission) -> None:
         )
     if permission is Permission.DRIVE:
         raise Forbidden("Only a driver may do this: use the token that its registration showed.", code="not_a_driver")
-    raise Forbidden(f"This needs the permission {permission}, which you ({principal.name}) do not have.")
+    if permission in permissions(replace(principal, scopes=None)):
+        scope = scope_for(permission)
+        raise Forbidden(
+            f"This token does not have the scope {scope}. Use one that has it, or sign in.",
+            code="scope_missing", scope=scope,
+        )  # fmt: skip
+    raise Forbidden(f"You ({principal.name}) don't have the permission {permission}, which this needs.")

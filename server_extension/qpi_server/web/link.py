@@ -4,42 +4,47 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.httpclient import HTTPClientError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
-from qpi_jupyter.core.access import Permission
-from qpi_jupyter.core.errors import Forbidden, Unauthorized, Unavailable
+from qpi_jupyter.core import Forbidden, Permission, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
 from qpi_server.bus.socket import CLOSE_SUPERSEDED, PeerSocket
-from qpi_server.forward import Upstream
+from qpi_server.host.forward import Upstream
+from qpi_server.service import DriverLink
 
 from .handler import Signed
+from .identity import credential, is_lab_token
 
 PATH = "/qpi/v1/link"
 PERMISSION = Permission.DRIVE
 
 
-class LinkHandler(PeerSocket, Signed):
+class LinkHandler(PeerSocket, Signed):  # type: ignore[misc]  # of the two `check_origin`, tornado's
     """One driver's connection."""
 
-    _session: Any = None
+    _link: DriverLink | None = None
     _far: WebSocketClientConnection | None = None
     _pump: asyncio.Task[None] | None = None
 
-    async def prepare(self) -> None:
-        """Only a driver's token opens a link."""
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Only a driver's token opens a link, and only a WebSocket is one; nobody's Jupyter sign-in is asked for."""
+        if self.request.method != "GET":
+            raise Rejected("A driver's link is opened with GET.", code="method_not_allowed")
+        if not is_lab_token(credential(self)):
+            raise Unauthorized("A driver's link needs the driver's token: send it in the header Authorization.")
         await self.sign_in(PERMISSION)
-        self._seat = await self.ownership.seat()
-        await self.admit(self._seat, PERMISSION)
+        self._target = await self.ownership.target()
+        await self.admit(self._target, PERMISSION)
+        self._check_upgrade()
 
     @allow_unauthenticated
     async def get(self, *args: str, **kwargs: str) -> None:
         """Shake hands, with the owner first where that is somebody else."""
-        if isinstance(self._seat, Upstream):
-            self._far = await self._dial(self._seat)
+        if isinstance(self._target, Upstream):
+            self._far = await self._dial(self._target)
         await super().get(*args, **kwargs)
 
     def open(self, *_args: str, **_kwargs: str) -> None:
@@ -47,13 +52,13 @@ class LinkHandler(PeerSocket, Signed):
         if self._far is not None:
             self._pump = asyncio.create_task(self._from_far(self._far), name="link from the owner")
             return
-        assert not isinstance(self._seat, Upstream)
+        assert not isinstance(self._target, Upstream)
         assert self.principal is not None
         peer = self.new_peer()
-        self._session = self._seat.drivers.connect(
+        self._link = self._target.drivers.connect(
             self.principal, peer, lambda reason: self.end(CLOSE_SUPERSEDED, reason)
         )
-        peer.handlers, peer.listeners = self._session.handlers, self._session.listeners
+        peer.handlers, peer.listeners = self._link.handlers, self._link.listeners
 
     async def on_message(self, message: str | bytes) -> None:
         """Take a frame, or pass it on."""
@@ -66,12 +71,23 @@ class LinkHandler(PeerSocket, Signed):
     def on_close(self) -> None:
         """The driver has gone."""
         super().on_close()
-        if self._session is not None:
-            self._session.closed()
+        if self._link is not None:
+            self._link.closed()
         if self._far is not None:
             self._far.close()
         if self._pump is not None:
             self._pump.cancel()
+
+    def _check_upgrade(self) -> None:
+        """Refuse what Tornado would answer in its own words, or not at all."""
+        headers = self.request.headers
+        asked = "upgrade" in headers.get("Connection", "").lower() and headers.get("Upgrade", "").lower() == "websocket"
+        if not asked or headers.get("Sec-WebSocket-Version") != "13" or not headers.get("Sec-WebSocket-Key"):
+            raise Rejected(
+                "A driver's link is a WebSocket (version 13): start a driver with qpi-agent, or ask a proxy on the way "
+                "to pass on the headers Connection and Upgrade.",
+                code="upgrade_required",
+            )
 
     async def _dial(self, upstream: Upstream) -> WebSocketClientConnection:
         assert self.sent_token is not None
@@ -81,7 +97,7 @@ class LinkHandler(PeerSocket, Signed):
             refusals = {401: Unauthorized("The lab does not know this token."), 403: Forbidden("Not a driver's token.")}
             raise refusals.get(error.code, Unavailable(f"The lab's owner answered {error.code}.")) from error
         except (OSError, TimeoutError) as error:
-            raise Unavailable(f"The lab's owner does not answer: {error}") from error
+            raise Unavailable("The lab's owner does not answer.") from error
 
     async def _from_far(self, far: WebSocketClientConnection) -> None:
         while (message := await far.read_message()) is not None:

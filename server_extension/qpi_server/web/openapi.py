@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core.access import OPEN_TO_ALL
+from qpi_jupyter.core import OPEN_TO_ALL
 
 from .table import Answers, Route
 
@@ -57,7 +57,7 @@ def _structs(routes: Iterable[Route]) -> list[type[Struct]]:
 
 def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mapping[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": route.run.__name__,
+        "operationId": route.name,
         "summary": route.summary,
         "x-permission": route.permission.value,
         "security": [] if route.permission in OPEN_TO_ALL else _SECURITY,
@@ -77,7 +77,7 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
 
 def _refusals(route: Route) -> Iterator[int]:
     """The statuses with which a route may refuse."""
-    yield from (400, 503)
+    yield from (400, 429, 503)
     if route.permission not in OPEN_TO_ALL:
         yield from (401, 403)
     if "{" in route.path or route.method != "GET":

@@ -1,39 +1,50 @@
-"""Every route of the surface, collected from its modules."""
+"""Every route of the surface, and the handlers behind them as tornado wants them."""
 
 from __future__ import annotations
 
-from qpi_jupyter.core.access import Permission as P
+from functools import cache
+from typing import Any
 
-from .compat.qpi.routes import api as qpi
+import msgspec
+
+from qpi_jupyter.core import Permission as P
+
+from .compat.qpi import QpiHandler, UnknownQpiHandler
+from .compat.qpi import api as qpi
+from .events import EventHandler
+from .handler import RestHandler, UnknownHandler
+from .link import PATH as LINK
+from .link import LinkHandler
 from .openapi import document
-from .table import Call, Reply
-from .v1 import (
-    about,
-    accounts,
-    bookings,
-    drive,
-    events,
-    jobs,
-    notices,
-    people,
-    qpus,
-    replays,
-    sessions,
-    telemetry,
-    tokens,
-)  # fmt: skip
-from .v1.base import public, v1
-
-MODULES = (
-    jobs, bookings, sessions, events, qpus, telemetry, accounts, people, tokens, notices, drive, replays, about,
-)  # fmt: skip
-"""Importing a module adds its routes to the tables."""
+from .table import Call
+from .v1 import public, v1
 
 
 @v1.route("GET", "openapi.json", P.SPEC_READ, {200: "application/json"})
-async def get_openapi(call: Call) -> Reply:
+async def get_openapi(call: Call) -> bytes:
     """This description."""
-    return Reply(body=document(ROUTES))
+    return _openapi()
+
+
+@cache
+def _openapi() -> bytes:
+    return msgspec.json.encode(document(ROUTES))
 
 
 ROUTES = [*v1.routes, *public.routes, *qpi.routes]
+
+
+def handlers() -> list[tuple[Any, ...]]:
+    """Patterns, handlers and their arguments; the first match counts."""
+    rest = [
+        (pattern, handler, {"routes": routes})
+        for table, handler in ((v1, RestHandler), (public, RestHandler), (qpi, QpiHandler))
+        for pattern, routes in table.by_path().items()
+    ]
+    return [
+        (LINK, LinkHandler),
+        *rest,
+        (r"/qpi/api/.*", UnknownQpiHandler),
+        (r"/qpi/.*", UnknownHandler),
+        (r"/api/events", EventHandler),
+    ]

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args, get_origin
+from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core.access import Permission, Principal
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Permission, Principal, QpiError, Rejected
 from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_jupyter.wire.rest import ErrorBody
-
-if TYPE_CHECKING:
-    from qpi_server.service import Lab
+from qpi_jupyter.wire.validation import refused
+from qpi_server.service import Lab
+from qpi_server.service.events import Out
 
 Answers = type[Struct] | str | tuple[type[Struct] | str, ...]
+JSON = "application/json"
+_NOT_OURS = ("token", "_xsrf")
+"""What a query has for Jupyter."""
 _PATTERNS = {"attempt": r"[0-9]{1,9}"}
 
 
@@ -75,6 +78,11 @@ class Call:
             raise AssertionError("a route without sign-in asked for its person")
         return self.principal
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """The query's fields, as arguments of the use case that has the same names for them."""
+        return msgspec.structs.asdict(self.query)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
@@ -89,42 +97,65 @@ class Download:
 class Stream:
     """An answer that comes piece by piece; its route ``waits``, so that it ends when the asker goes."""
 
-    chunks: AsyncIterator[bytes]
+    write: Callable[[Out], Awaitable[None]]
+
+
+Body = Struct | dict[str, Any] | list[Any] | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a route answers; nothing with status 204."""
+    """What a route answers, where the body does not say it all."""
 
-    body: Struct | dict[str, Any] | list[Any] | bytes | Download | Stream = b""
+    body: Body | Download | Stream = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    media_type: str = "application/json"
+    media_type: str = JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Answer = Awaitable[Body | Reply | None]
+Run = Callable[[Call], Answer]
+"""Makes the one call of the lab behind a route."""
+AnyRun = TypeVar("AnyRun", bound=Callable[..., Answer])
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One verb of one address.
 
+    ``run`` answers with a `Reply`, or with a body alone (None: nothing), which has the first status in ``answers``.
     ``answers`` maps each good status to the structs or the media types that come with it; ``opens`` makes the sink of a
     body of the media type ``takes`` before its first byte is read; ``waits`` marks a long-poll, which ends when its
-    asker goes; ``refuses`` names error statuses that other routes do not have, ``error`` the body of every refusal.
+    asker goes; ``closed`` answers where no lab is open, from the reason; ``refuses`` names error statuses that other
+    routes do not have, ``error`` the body of every refusal.
     """
 
+    name: str
     method: str
     path: str
     permission: Permission
-    run: Callable[[Call], Awaitable[Reply]]
     answers: Mapping[int, Answers]
+    summary: str
+    run: Run
+    _: KW_ONLY
     query: type[Struct] | None = None
     body: type[Struct] | None = None
     headers: tuple[str, ...] = ()
     opens: Callable[[Call], Awaitable[Sink]] | None = None
     takes: str = "application/octet-stream"
     waits: bool = False
+    closed: Callable[[QpiError], Reply] | None = None
     refuses: tuple[int, ...] = ()
     error: type[Struct] = ErrorBody
-    summary: str = ""
+
+    async def answer(self, call: Call) -> Reply:
+        """What it answers."""
+        found = await self.run(call)
+        if isinstance(found, Reply):
+            return found
+        status, kind = next(iter(self.answers.items()))
+        media_type = kind if isinstance(kind, str) else JSON
+        return Reply(body=b"" if found is None else found, status=status, media_type=media_type)
 
     @property
     def pattern(self) -> str:
@@ -133,40 +164,51 @@ class Route:
 
 
 class Table:
-    """Collects routes by decorator, in the order in which they are matched."""
+    """The routes below one address, which say a refusal in the same way."""
 
     def __init__(self, prefix: str, *, error: type[Struct] = ErrorBody) -> None:
         self.prefix = prefix
         self._error = error
         self.routes: list[Route] = []
 
+    def serve(self, *routes: Route) -> None:
+        """Add routes; their paths are relative."""
+        self.routes += [replace(route, path=f"{self.prefix}{route.path}", error=self._error) for route in routes]
+
     def route(
         self, method: str, path: str, permission: Permission, answers: Mapping[int, Answers], **more: Any
-    ) -> Callable[[Callable[[Call], Awaitable[Reply]]], Callable[[Call], Awaitable[Reply]]]:
-        """Add the decorated function as a route; see `Route` for ``more``."""
+    ) -> Callable[[AnyRun], AnyRun]:
+        """Serve the decorated function: it gets the call and what the route takes, first the ``body``, then the
+        ``query``; its docstring is the summary. See `Route` for ``more``."""
+        taken = [name for name in ("body", "query") if name in more]
 
-        def add(run: Callable[[Call], Awaitable[Reply]]) -> Callable[[Call], Awaitable[Reply]]:
-            summary = (run.__doc__ or "").strip().splitlines()[0]
-            path_ = f"{self.prefix}{path}"
-            route = Route(
-                method=method, path=path_, permission=permission, run=run, answers=answers, summary=summary,
-                error=self._error, **more,
+        def add(run: AnyRun) -> AnyRun:
+            name, summary = run.__name__, str(run.__doc__).strip().splitlines()[0]
+            self.serve(
+                Route(
+                    name, method, path, permission, answers, summary,
+                    lambda call: run(call, *(getattr(call, name) for name in taken)), **more,
+                )
             )  # fmt: skip
-            self.routes.append(route)
             return run
 
         return add
 
     def by_path(self) -> dict[str, dict[str, Route]]:
-        """``{pattern: {method: route}}``."""
+        """``{pattern: {method: route}}``, words of an address before names that may be anything."""
         found: dict[str, dict[str, Route]] = {}
-        for route in self.routes:
+        for route in sorted(self.routes, key=lambda route: route.path):  # "{" comes after every letter
             found.setdefault(route.pattern, {})[route.method] = route
         return found
 
 
-def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Struct:
-    """A query string as its struct: the last of repeated values counts, unless the struct has a list for them.
+class NoQuery(Struct, forbid_unknown_fields=True):
+    """The query of a route that takes none."""
+
+
+def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct], *, strict: bool = False) -> Struct:
+    """A query string as its struct. Of repeated values for which the struct has no list, the last counts; ``strict``
+    refuses them.
 
     Raises
     ------
@@ -174,17 +216,26 @@ def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct]) -> Str
         an unknown name, or a value of the wrong type.
     """
     try:
-        lists = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}
+        lists = _lists(kind)
+        twice = [name for name, found in arguments.items() if len(found) > 1 and name not in lists]
+        if strict and twice:
+            raise Rejected(f"{twice[0]} is given more than once.", code="bad_query", field=twice[0])
         values: dict[str, str | list[str]] = {
             name: [value.decode() for value in found] if name in lists else found[-1].decode()
             for name, found in arguments.items()
-            if name not in ("token", "_xsrf")
+            if name not in _NOT_OURS
         }
         return msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Rejected(f"The query is not valid: {error}", code="bad_query") from error
+        raise refused(error, kind, code="bad_query", whole="The query") from error
     except UnicodeDecodeError as error:
         raise Rejected("The query is not UTF-8.", code="bad_query") from error
+
+
+@lru_cache
+def _lists(kind: type[Struct]) -> frozenset[str]:
+    """The names that have a list."""
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type))
 
 
 def _is_list(kind: Any) -> bool:  # Any: whatever an annotation may be

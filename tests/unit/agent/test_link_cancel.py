@@ -14,15 +14,15 @@ from qpi_jupyter.core.errors import Unavailable
 
 
 class BreakingLink(Link):
-    """A session that ends with an error in the very moment in which it is cancelled."""
+    """A link that ends with an error in the very moment in which it is cancelled."""
 
     def __init__(self) -> None:
         super().__init__(address=_Nowhere(), token="", driver=None, trust=None)  # type: ignore[arg-type]
         self.broken = asyncio.Event()
-        self.sessions = 0
+        self.connections = 0
 
-    async def _session(self, backoff: Backoff) -> None:
-        self.sessions += 1
+    async def _connected(self, backoff: Backoff) -> None:
+        self.connections += 1
 
         async def read() -> None:
             await self.broken.wait()
@@ -56,6 +56,6 @@ def test_a_cancellation_that_meets_an_error_is_not_forgotten() -> None:
                 await task
             pytest.fail("the link went on after it was told to end")
         assert task.cancelled()
-        assert link.sessions == 1
+        assert link.connections == 1
 
     asyncio.run(scene())

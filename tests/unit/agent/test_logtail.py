@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from qpi_agent.logtail import LogTail, secrets_of
+from qpi_agent.telemetry import LogTail, secrets_of
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, MAX_LOG_LINES, MAX_LOG_MESSAGE, MAX_LOG_NAME, Log
 
 OWN = "the-token-of-this-driver"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qpi_agent.encoding import write_result
+from qpi_agent.child import write_result
 from qpi_agent.messages import Key
 from qpi_agent.spool import Spool, header_digest
 from qpi_jupyter.core.errors import Conflict, Rejected
@@ -61,4 +61,21 @@ def test_a_spool_has_one_owner_and_plain_names(tmp_path: Path) -> None:
         Spool(tmp_path)
     with pytest.raises(Rejected):
         spool.path(Key("../../etc/passwd", 1))
+    spool.close()
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(Rejected, match=r"cannot keep its results in .*data: Not a directory.*--data-dir") as caught:
+        Spool(tmp_path / "data")
+    assert caught.value.code == "bad_data_dir"
+
+
+def test_a_full_disk_has_no_space_until_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path)
+    assert spool.has_space()
+    with monkeypatch.context() as full:
+        full.setattr("qpi_agent.spool.SPARE_BYTES", 1 << 62)
+        assert not spool.has_space()
+    assert spool.has_space()
     spool.close()

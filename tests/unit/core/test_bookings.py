@@ -133,9 +133,14 @@ def test_a_calendar_finds_every_clash(bookings: list[Booking], start: int, lengt
 def test_next_free_is_free_and_there_is_no_earlier_one(
     bookings: list[Booking], limits: BookingRule, seconds: int, after: int
 ) -> None:
-    found = next_free(Calendar(bookings), seconds, at(after), NOW, rule=limits)
     step = timedelta(seconds=limits.granularity_s or 60)  # everything here lies on whole minutes
-    length = limits.fit(seconds)
+    try:
+        length = limits.fit(seconds)
+    except Rejected:  # no booking may be that long
+        with pytest.raises(Rejected):
+            next_free(Calendar(bookings), seconds, at(after), NOW, rule=limits)
+        return
+    found = next_free(Calendar(bookings), seconds, at(after), NOW, rule=limits)
     start = limits.snap(at(after))
     last = NOW + timedelta(seconds=limits.horizon_s) if limits.horizon_s else at(10_000)
     if found is not None:

@@ -30,28 +30,33 @@ from tests.support.ledger import BUSY_S
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
-# DESIGN.md, section 3, letter by letter.
+# The table as it was designed, letter by letter.
 DESIGN = """
-| assigned| released| started| result_stored| errored| interrupted| abandoned| cancel_requested| aborted
-queued| assigned| .| running| completed| failed| .| failed| cancelled| .
-assigned| !| queued| running| completed| failed| queued| failed| cancelling| failed
-running| !| !| =| completed| failed| queued| failed| cancelling| failed
-cancelling| !| cancelled| =| completed| cancelled| cancelled| cancelled| =| cancelled
-completed| !| .| .| .| .| .| .| .| .
-failed| !| .| .| .| .| .| .| .| .
-cancelled| !| .| .| .| .| .| .| .| .
+| assigned| released| started| result_stored| errored| interrupted| abandoned| cancel_requested| aborted\
+| dependency_done| dependency_failed
+blocked| !| !| !| !| !| !| !| cancelled| !| queued| failed
+queued| assigned| .| running| completed| failed| .| failed| cancelled| .| !| !
+assigned| !| queued| running| completed| failed| queued| failed| cancelling| failed| !| !
+running| !| !| =| completed| failed| queued| failed| cancelling| failed| !| !
+cancelling| !| cancelled| =| completed| cancelled| cancelled| cancelled| =| cancelled| !| !
+completed| !| .| .| .| .| .| .| .| .| .| .
+failed| !| .| .| .| .| .| .| .| .| .| .
+cancelled| !| .| .| .| .| .| .| .| .| .| .
 """
 CELLS = [(state, kind) for state in JobState for kind in EventKind]
 
 
 def job(state: JobState = JobState.RUNNING, **changes: Any) -> Job:
     running = state in (JobState.RUNNING, JobState.CANCELLING)
+    changes.setdefault("waits_for", int(state is JobState.BLOCKED))
     known: dict[str, Any] = {"attempt": 1, "started": running, "upper_s": 10.0, **changes}
     return Job(id="j", owner="ada", qpu="q", state=state, **known)
 
 
 def event(kind: EventKind, attempt: int | None = 1, busy_s: float = BUSY_S) -> Event:
-    nameless = kind in (EventKind.ASSIGNED, EventKind.CANCEL_REQUESTED)
+    nameless = kind in (
+        EventKind.ASSIGNED, EventKind.CANCEL_REQUESTED, EventKind.DEPENDENCY_DONE, EventKind.DEPENDENCY_FAILED,
+    )  # fmt: skip
     return Event(kind=kind, at=NOW, attempt=None if nameless else attempt, driver="d", busy_s=busy_s)
 
 

@@ -336,6 +336,11 @@ def test_an_unchecked_job_waits_for_its_check() -> None:
     view = View(qpu="q", jobs=(unchecked,))
     assert next_job(view, NOW) is None
     assert explain(view, unchecked, NOW).rule is Rule.UNCHECKED
+    message = explain(view, unchecked, NOW, unchecked="Its driver did not answer within 60 s.").message
+    assert message == (
+        "q has not checked the circuit yet. The last try failed, and it tries again: "
+        "Its driver did not answer within 60 s."
+    )
 
 
 def test_a_maintenance_without_a_booking_promises_no_end() -> None:

@@ -14,8 +14,9 @@ import xarray as xr
 
 from qpi_jupyter.core.errors import Faulted, Rejected
 from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset, stamp
-from qpi_jupyter.data.codec import as_list, decode, decode_list, encode, encode_to_file
+from qpi_jupyter.data.codec import decode, decode_list, encode, encode_to_file
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
+from qpi_jupyter.data.selection import as_list
 
 SLOTS = Slots(clbit=(0, 1, 2), qubit=(4, 0, 4), acq_index=(0, 0, 1))
 PROVENANCE = Provenance(
@@ -147,8 +148,8 @@ def repacked(blob: bytes, **changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("blob", "message"),
     [
-        (b"not a zip", "no result file"),
-        (encode([make("bit")])[:-30], "no result file"),
+        (b"not a zip", "not a zip of a result"),
+        (encode([make("bit")])[:-30], "not a zip of a result"),
         (repacked(encode([make("bit")]), conventions="qpi-2"), "follows the conventions 'qpi-2'"),
         (repacked(encode([make("bit")]), files=[{"name": "9.nc", "engine": "scipy", "circuits": [0]}]), "no result"),
     ],

@@ -14,7 +14,7 @@ from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
 from qpi_jupyter.data.discrimination import discriminator
 from qpi_jupyter.data.plots import counts_png, to_png
-from qpi_jupyter.data.views import counts_html, counts_svg, counts_text, histogram, iq_points, measured_qubits
+from qpi_jupyter.data.views import counts_html, counts_text, histogram, iq_points, measured_qubits
 
 PNG = b"\x89PNG"
 SLOTS = Slots(clbit=(0, 1), qubit=(3, 1), acq_index=(0, 0))
@@ -73,23 +73,19 @@ def test_many_outcomes_become_the_top_ones_and_the_rest():
 def test_no_counts_draw_an_empty_picture():
     assert histogram({}) == []
     assert counts_text({}) == ""
-    ET.fromstring(counts_svg({}))
+    ET.fromstring(counts_html({}))
 
 
 @pytest.mark.parametrize("outcomes", [2, 20, 300])
 def test_pictures_of_counts(outcomes):
     counts = {format(k, "09b"): k + 1 for k in range(outcomes)}
-    picture = ET.fromstring(counts_svg(counts))
-    rectangles = picture.findall(".//{http://www.w3.org/2000/svg}rect")
-    assert len(rectangles) == min(outcomes, 32)
-    assert ET.fromstring(counts_html(counts)).find("tbody") is not None
+    assert len(ET.fromstring(counts_html(counts)).findall("tbody/tr")) == min(outcomes, 32)
     assert counts_png(counts).startswith(PNG)
     assert len(counts_text(counts).splitlines()) == min(outcomes, 16)
 
 
 def test_labels_cannot_smuggle_markup():
-    for text in (counts_html({"<script>": 1}), counts_svg({"<script>": 1})):
-        assert "<script>" not in text
+    assert "<script>" not in counts_html({"<script>": 1})
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["model", "clusters"])

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PRODUCTION = Path("labextension", "dist", "static", "third-party-licenses.json")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def node_wanted(hatch_build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 
 def write(path: Path, *, at: float) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{}")
     os.utime(path, (at, at))
 
@@ -48,22 +49,27 @@ def test_a_missing_panel_is_built(checkout: Path, node_wanted: Callable[[Path], 
 
 
 def test_a_current_panel_is_kept(checkout: Path, node_wanted: Callable[[Path], bool]) -> None:
-    write(checkout / "labextension" / "dist" / "package.json", at=200)
+    write(checkout / PRODUCTION, at=200)
     assert not node_wanted(checkout)
+
+
+def test_a_development_build_is_replaced(checkout: Path, node_wanted: Callable[[Path], bool]) -> None:
+    write(checkout / "labextension" / "dist" / "package.json", at=200)
+    assert node_wanted(checkout)
 
 
 @pytest.mark.parametrize("changed", ["package.json", "src/index.ts", "style/base.css", "schema/settings.json"])
 def test_a_panel_older_than_a_source_is_built(
     checkout: Path, node_wanted: Callable[[Path], bool], changed: str
 ) -> None:
-    write(checkout / "labextension" / "dist" / "package.json", at=200)
+    write(checkout / PRODUCTION, at=200)
     write(checkout / "labextension" / changed, at=300)
     assert node_wanted(checkout)
 
 
 def test_a_source_distribution_needs_no_node(checkout: Path, node_wanted: Callable[[Path], bool]) -> None:
     # Unpacking gives every file some time or other: the panel that came along counts as current.
-    write(checkout / "labextension" / "dist" / "package.json", at=50)
+    write(checkout / PRODUCTION, at=50)
     write(checkout / "PKG-INFO", at=50)
     assert not node_wanted(checkout)
 

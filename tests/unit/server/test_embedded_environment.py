@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qpi_server.embedded import environment
+from qpi_server.host.embedded import environment
 
 
 def test_a_driver_gets_its_token_and_none_of_the_servers_settings() -> None:

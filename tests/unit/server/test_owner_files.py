@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from qpi_jupyter.core.errors import Conflict
-from qpi_server.owner import LabLock, OwnerFile, OwnerRecord, prepare_folder
+from qpi_server.host.owner_files import LabLock, OwnerFile, OwnerRecord, prepare_folder
 
 
 def record(**changes: object) -> OwnerRecord:
@@ -45,7 +46,7 @@ def test_a_broken_owner_file_says_nothing(tmp_path: Path, content: bytes) -> Non
     assert file.read() is None
 
 
-def test_a_network_file_system_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lab_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Mount:
         mountpoint, fstype = str(tmp_path), "nfs4"
 
@@ -53,6 +54,29 @@ def test_a_network_file_system_is_refused_with_the_remedy(tmp_path: Path, monkey
     with pytest.raises(Conflict, match="QPI_LAB_DIR") as refused:
         prepare_folder(tmp_path / "lab")
     assert refused.value.code == "network_file_system"
+
+
+def test_a_lock_whose_file_is_removed_still_holds(tmp_path: Path) -> None:
+    first, second = LabLock(tmp_path), LabLock(tmp_path)
+    assert first.acquire()
+    first.path.unlink()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    second.release()
+
+
+@pytest.mark.parametrize(("spoil", "said"), [
+    (lambda path: path.unlink(), "missing"), (lambda path: path.write_bytes(b"{"), "damaged"),
+    (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
+])  # fmt: skip
+def test_why_an_owner_file_says_nothing(tmp_path: Path, spoil: Callable[[Path], object], said: str) -> None:
+    file = OwnerFile(tmp_path)
+    file.write(record())
+    assert file.problem() is None
+    spoil(file.path)
+    assert said in (file.problem() or "")
+    assert file.read() is None
 
 
 def test_the_data_folder_is_its_users_alone(tmp_path: Path) -> None:

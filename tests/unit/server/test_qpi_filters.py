@@ -86,6 +86,19 @@ def test_any_value_finds_itself_and_nothing_else(value: str) -> None:
     assert not found({**RECORD, "id": value + "x"})
 
 
+@given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)), st.integers(-1439, 1439))
+def test_any_time_is_compared_or_refused(at: datetime, minutes: int) -> None:
+    zone = f"{'+' if minutes >= 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    for sign in ("=", "<", ">", "~"):
+        with contextlib.suppress(Rejected):
+            assert holds(f"created {sign} '{at.isoformat(timespec='seconds')}{zone}'") in (True, False)
+
+
+@pytest.mark.parametrize("text", ["2030-05-01", "2030-05-01T10:00:00Z", "9999-12-31T23:59:59-23:59", "2030-02-31"])
+def test_a_text_that_looks_like_a_time_stays_a_text(text: str) -> None:
+    assert parse_filter(f"name = '{text}'", FIELDS, NOW)({**RECORD, "name": text})
+
+
 def test_what_it_demands_is_for_the_index() -> None:
     assert parse_filter("status = 'a' && (id = 'b')", FIELDS, NOW).demands == (Equal("status", "a"), Equal("id", "b"))
     assert parse_filter("status = 'a' && id = 'b'", FIELDS, NOW).whole
@@ -97,3 +110,10 @@ def test_what_it_demands_is_for_the_index() -> None:
 def test_like_takes_linear_time() -> None:
     record = {**RECORD, "name": "a" * 20_000}
     assert not parse_filter("name ~ '" + "%a" * 500 + "%b%'", FIELDS, NOW)(record)
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "9999-12-31 23:59:59.999Z", "0001-01-01 00:00:00Z"])
+def test_a_time_beyond_the_calendar_is_refused(time: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        parse_filter(f"created > '{time}'", frozenset({"created"}), NOW)
+    assert (caught.value.code, caught.value.data["field"]) == ("bad_time", "filter")

@@ -54,3 +54,8 @@ def test_filter_sort_and_fields_go_together() -> None:
 def test_sorting_by_what_is_not_there_is_refused() -> None:
     with pytest.raises(Rejected, match="secret"):
         ids(sort="-secret")
+
+
+def test_sorting_by_the_same_again_and_again_is_refused() -> None:
+    with pytest.raises(Rejected, match="at most"):
+        ids(sort=",".join(["id"] * 100))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from qpi_jupyter.core.errors import Rejected
-from qpi_jupyter.core.programs import ProgramFormat
+from qpi_jupyter.core.programs import pack
 from qpi_jupyter.core.results import qiskit_result
-from qpi_server.web.compat.qpi.programs import Submit, request_of
+from qpi_jupyter.wire.rest import CircuitIn, OptionsIn
+from qpi_server.web.compat.qpi.programs import Submit, payload_of, request_of
 from qpi_server.web.compat.qpi.results import MAX_MEMORY_BYTES, qpi_results
 
 QASM3 = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
@@ -24,20 +26,27 @@ def submit(**body: Any) -> Any:
 def test_a_plain_submit_gets_qpis_defaults() -> None:
     for body in ({}, {"shots": 0, "meas_return": "", "qpu_target": ""}, {"shots": None, "meas_level": None}):
         request = submit(circuits=[{"circuit": QASM3}], **body)
-        assert request.program.format is ProgramFormat.OPENQASM3
+        assert request.program.format == "openqasm3"
         assert (request.options.shots, request.options.meas_level, request.options.meas_return) == (1024, 2, "single")
         assert request.qpu is None
 
 
-def test_a_text_goes_by_any_name_and_unknown_keys_are_passed_over() -> None:
-    for circuit in ({"qasm": QASM2}, {"circuit_qasm": QASM2, "seed": 3}, QASM2):
-        request = submit(circuits=[circuit], executor="x", qpu_target="q1")
+def test_a_text_goes_by_any_one_name() -> None:
+    for circuit in ({"qasm": QASM2}, {"circuit_qasm": QASM2, "circuit": ""}, QASM2):
+        request = submit(circuits=[circuit], qpu_target="q1")
         assert request.program.sources == [QASM2]
-        assert (request.program.format, request.qpu) == (ProgramFormat.OPENQASM2, "q1")
+        assert (request.program.format, request.qpu) == ("openqasm2", "q1")
 
 
 def test_the_default_backends_name_is_no_qpu() -> None:
     assert submit(circuits=[QASM3], qpu_target="qpi").qpu is None
+
+
+def test_what_is_no_openqasm_has_no_circuits_there() -> None:
+    options = OptionsIn(circuits=[CircuitIn(shots=3), CircuitIn()])
+    for form in ("qpy", "toy-coins"):
+        job: Any = SimpleNamespace(format=form, qpu="q1")
+        assert payload_of(job, pack((b"\0", b"\1")), options)["circuits"] == []
 
 
 @pytest.mark.parametrize(
@@ -110,3 +119,8 @@ def test_more_shots_than_fit_are_left_out() -> None:
 
 def test_the_header_of_a_result_that_was_cut_says_so() -> None:
     assert result(truncated=True)["circuit_results"][0]["truncated"] is True
+
+
+def test_of_two_texts_of_one_circuit_none_is_taken() -> None:
+    with pytest.raises(Rejected, match="two texts"):
+        submit(circuits=[{"qasm": QASM2, "circuit": QASM2 + " "}])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qpi_jupyter.core.errors import Rejected
-from qpi_server.service.recurrence import MAX_OCCURRENCES, Occurrences, expand
+from qpi_server.service.bookings import MAX_OCCURRENCES, Occurrences, expand
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FAR = datetime(2040, 1, 1, tzinfo=UTC)

@@ -11,13 +11,13 @@ import pytest
 from qpi_jupyter.core.bookings import Booking, BookingMode
 from qpi_jupyter.core.jobs import Job
 from qpi_jupyter.core.planner import Policy
-from qpi_server.app import QPIServer
-from qpi_server.commands import replay
+from qpi_server.app.extension import QPIServer
 from qpi_server.replay.policies import parse_policy
 from qpi_server.replay.report import figures, jain, table
 from qpi_server.replay.simulate import Outcome, simulate
 from qpi_server.replay.trace import BEGIN, Trace, TraceBooking, TraceJob, synthetic
-from qpi_server.settings import SettingsError
+from qpi_server.settings.values import SettingsError
+from qpi_server.tools.commands import replay
 
 
 def at(seconds: float) -> timedelta:

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.core.results import share_common
-from qpi_server.service.models import decode_header
+from qpi_jupyter.wire.results import read_header
 
 
 def circuit(index: int) -> dict[str, Any]:
@@ -21,14 +22,14 @@ def circuit(index: int) -> dict[str, Any]:
 
 def test_a_header_of_many_circuits_reads_as_one_of_few() -> None:
     header = {"v": 1, "success": True, "circuits": [circuit(n) for n in range(5)], "provenance": {"busy_s": 0.5}}
-    plain = decode_header(msgspec.json.encode(header))
+    plain = read_header(msgspec.json.encode(header))
     share_common(header)
     assert "shots" not in header["circuits"][0], "the shared fields stand once"
-    assert decode_header(msgspec.json.encode(header)) == plain
+    assert read_header(msgspec.json.encode(header)) == plain
     assert [c.shots for c in plain.circuits] == [10] * 5
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b'{"success": true}', b'{"success": true, "circuits": [{"name": 1}]}'])
 def test_what_is_no_header_is_an_error_of_one_kind(raw: bytes) -> None:
-    with pytest.raises(msgspec.MsgspecError):
-        decode_header(raw)
+    with pytest.raises(Rejected, match="The result header is not"):
+        read_header(raw)

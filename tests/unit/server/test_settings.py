@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, strategies
 
 from qpi_agent.settings import TABLE as AGENT_SETTINGS
-from qpi_server.app import QPIServer
-from qpi_server.settings import OTHERS, UNUSED, Resolved, SettingsError, duration, own_traits, resolve, snake
+from qpi_server.app.extension import QPIServer
+from qpi_server.settings.values import OTHERS, UNUSED, Resolved, SettingsError, duration, own_traits, resolve, snake
 
 
 def found(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from alembic import context
+from sqlalchemy.exc import DBAPIError
 
 from qpi_server.store.schema import metadata
 
@@ -13,5 +16,6 @@ try:
     context.run_migrations()
     connection.exec_driver_sql("COMMIT")
 except BaseException:
-    connection.exec_driver_sql("ROLLBACK")
+    with contextlib.suppress(DBAPIError):  # where the disk failed, SQLite has rolled back already
+        connection.exec_driver_sql("ROLLBACK")
     raise

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta
-
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Permission as P
+from qpi_jupyter.core import QpiError, Rejected
+from qpi_jupyter.wire import jobs as bodies
 from qpi_jupyter.wire import rest
-from qpi_server.service.job_search import Sort
-from qpi_server.web.table import Call, Download, Reply
+from qpi_jupyter.wire.events import EventPage
+from qpi_jupyter.wire.results import DIGEST_HEADER
+from qpi_server.service import Upload
+from qpi_server.store import Sort
+from qpi_server.web.table import JSON, Call, Download, Reply, Route
 
 from .base import Cursor, Limit, Query, Text, Wait, v1
 
 ZIP = "application/zip"
 PACKED = "application/octet-stream"
 NOTHING = ""
-Texts = Annotated[list[Text], Meta(max_length=32)]
-Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class JobQuery(Query):
@@ -30,75 +26,30 @@ class JobQuery(Query):
     version: Cursor | None = None
 
 
-class JobsQuery(Query):
+class JobEventsQuery(Query):
+    """``GET jobs/{id}/events``: of one job, or with ``family`` of all that hang together with it."""
+
+    family: bool = False
+
+
+class JobsQuery(bodies.JobFilters, Query):
     """``GET jobs``: newest first; ``name`` is a part of it, ``tag`` may come several times, ``group`` is whom the job
     is shared with. Without ``mine``, ``owner`` and ``group``: one's own. ``sort`` begins with the smallest, unless
     ``descending``; only by time, newest first, a page costs the same however many jobs there are."""
 
     limit: Limit = 50
     after: Text | None = None
-    mine: bool | None = None
-    name: Text = ""
-    tag: Texts = msgspec.field(default_factory=list)
-    project: Text | None = None
-    group: Text | None = None
-    owner: Text | None = None
-    qpu: Text | None = None
-    status: rest.Status | None = None
-    cell: Text | None = None
-    submitted_after: Moment | None = None
-    submitted_before: Moment | None = None
     sort: Sort = "submitted"
     descending: bool | None = None
 
 
-@v1.route("POST", "jobs", P.JOBS_SUBMIT, {201: rest.JobModel, 200: rest.JobModel},
-          body=rest.SubmitRequest, headers=("Idempotency-Key",))  # fmt: skip
-async def submit(call: Call) -> Reply:
+@v1.route("POST", "jobs", P.JOBS_SUBMIT, {201: bodies.JobModel, 200: bodies.JobModel},
+          body=bodies.SubmitRequest, headers=("Idempotency-Key",), refuses=(507,))  # fmt: skip
+async def submit(call: Call, wanted: bodies.SubmitRequest) -> Reply:
     """Submit a job. The same Idempotency-Key with the same body gives the same job (200)."""
     key = call.headers.get("Idempotency-Key")
-    if key is not None and not 0 < len(key) <= 200:
-        raise Rejected("An Idempotency-Key has 1 to 200 characters.", code="bad_request")
-    job, created = await call.lab.jobs.submit(call.person, call.body, idempotency_key=key)
+    job, created = await call.lab.jobs.submit(call.person, wanted, idempotency_key=key)
     return Reply(body=job, status=201 if created else 200)
-
-
-@v1.route("GET", "jobs", P.JOBS_READ, {200: rest.JobPage}, query=JobsQuery)
-async def list_jobs(call: Call) -> Reply:
-    """One page of jobs: newest first, or in another order."""
-    return Reply(body=await call.lab.jobs.list(call.person, **msgspec.structs.asdict(call.query)))
-
-
-@v1.route("GET", "jobs/{id}", P.JOBS_READ, {200: rest.JobModel}, query=JobQuery, waits=True)
-async def get_job(call: Call) -> Reply:
-    """One job; with wait_s, once it is final or newer than version."""
-    q: JobQuery = call.query
-    return Reply(body=await call.lab.jobs.get(call.person, call.path["id"], wait_s=q.wait_s, version=q.version))
-
-
-@v1.route("PATCH", "jobs/{id}", P.JOBS_EDIT, {200: rest.JobModel}, body=rest.JobChange)
-async def change_job(call: Call) -> Reply:
-    """Name, tag, share a job, or put it into a project; what is left out stays."""
-    return Reply(body=await call.lab.jobs.change(call.person, call.path["id"], call.body))
-
-
-@v1.route("DELETE", "jobs/{id}", P.JOBS_EDIT, {204: NOTHING})
-async def delete_job(call: Call) -> Reply:
-    """Delete a job that has ended, with its program and its data."""
-    await call.lab.jobs.delete(call.person, call.path["id"])
-    return Reply(status=204)
-
-
-@v1.route("POST", "jobs/{id}/cancel", P.JOBS_CANCEL, {200: rest.JobModel})
-async def cancel_job(call: Call) -> Reply:
-    """Ask for a job's end; a result that is already measured wins."""
-    return Reply(body=await call.lab.jobs.cancel(call.person, call.path["id"]))
-
-
-@v1.route("GET", "jobs/{id}/result", P.JOBS_READ, {200: "application/json"})
-async def get_result(call: Call) -> Reply:
-    """A completed job's result as Qiskit's Result JSON."""
-    return Reply(body=await call.lab.jobs.result(call.person, call.path["id"]))
 
 
 @v1.route("GET", "jobs/{id}/dataset", P.JOBS_READ, {200: ZIP, 206: ZIP}, headers=("Range", "If-None-Match"))
@@ -109,25 +60,100 @@ async def get_dataset(call: Call) -> Reply:
     return Reply(body=Download(path=path, etag=info.sha256, filename=f"{job_id}.zip"), media_type=ZIP)
 
 
-@v1.route("GET", "jobs/{id}/events", P.JOBS_READ, {200: rest.EventPage})
-async def get_job_events(call: Call) -> Reply:
-    """What happened to one job."""
-    return Reply(body=await call.lab.events.of_job(call.person, call.path["id"]))
+v1.serve(
+    Route("list_jobs", "GET", "jobs", P.JOBS_READ, {200: bodies.JobPage},
+          "One page of jobs: newest first, or in another order.",
+          lambda c: c.lab.jobs.list(c.person, **c.given), query=JobsQuery),
+    Route("get_job", "GET", "jobs/{id}", P.JOBS_READ, {200: bodies.JobModel},
+          "One job; with wait_s, once it is final or newer than version.",
+          lambda c: c.lab.jobs.get(c.person, c.path["id"], **c.given),
+          query=JobQuery, waits=True),
+    Route("change_job", "PATCH", "jobs/{id}", P.JOBS_EDIT, {200: bodies.JobModel},
+          "Name, tag, share a job, or put it into a project; what is left out stays.",
+          lambda c: c.lab.jobs.change(c.person, c.path["id"], c.body), body=bodies.JobChange),
+    Route("delete_job", "DELETE", "jobs/{id}", P.JOBS_EDIT, {204: NOTHING},
+          "Delete a job that has ended, with its program and its data.",
+          lambda c: c.lab.jobs.delete(c.person, c.path["id"])),
+    Route("cancel_job", "POST", "jobs/{id}/cancel", P.JOBS_CANCEL, {200: bodies.JobModel},
+          "Ask for a job's end; a result that is already measured wins.",
+          lambda c: c.lab.jobs.cancel(c.person, c.path["id"])),
+    Route("get_family", "GET", "jobs/{id}/family", P.JOBS_READ, {200: bodies.FamilyModel},
+          "The jobs that hang together with a job, and what they cost together.",
+          lambda c: c.lab.jobs.family(c.person, c.path["id"])),
+    Route("get_result", "GET", "jobs/{id}/result", P.JOBS_READ, {200: JSON},
+          "A completed job's result as Qiskit's Result JSON.",
+          lambda c: c.lab.jobs.result(c.person, c.path["id"])),
+    Route("get_job_events", "GET", "jobs/{id}/events", P.JOBS_READ, {200: EventPage},
+          "What happened to one job, or to all of its family.",
+          lambda c: c.lab.events.of_job(c.person, c.path["id"], **c.given), query=JobEventsQuery),
+    Route("get_job_program", "GET", "jobs/{id}/program", P.JOBS_READ, {200: PACKED},
+          "A job's sources, packed.", lambda c: c.lab.jobs.program(c.person, c.path["id"])),
+    Route("get_job_program_text", "GET", "jobs/{id}/program/text", P.JOBS_READ, {200: bodies.ProgramText},
+          "A job's program to be read: text as it was sent, QPY as OpenQASM 3.",
+          lambda c: c.lab.transcripts.text(c.person, c.path["id"])),
+    Route("get_provenance", "GET", "jobs/{id}/provenance", P.JOBS_READ, {200: bodies.JobProvenance},
+          "How a job was asked to run, and what its result came from.",
+          lambda c: c.lab.jobs.provenance(c.person, c.path["id"])),
+)  # fmt: skip
 
 
-@v1.route("GET", "jobs/{id}/program", P.JOBS_READ, {200: PACKED})
-async def get_job_program(call: Call) -> Reply:
-    """A job's sources, packed."""
-    return Reply(body=await call.lab.jobs.program(call.person, call.path["id"]), media_type=PACKED)
+class UploadSink:
+    """Feeds an upload.
+
+    An error stops the storing, not the reading: the sender hears of it after its last byte, where it listens.
+    """
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self._error: QpiError | None = None
+
+    async def feed(self, chunk: bytes) -> None:
+        """Take a chunk."""
+        if self._error is not None:
+            return
+        try:
+            await self._upload.feed(chunk)
+        except QpiError as error:
+            self._error = error
+            self._upload.abort()
+
+    async def finish(self) -> tuple[int, rest.ResultStored]:
+        """The lab's answer, after the last chunk.
+
+        Raises
+        ------
+        QpiError
+            the result is cut, damaged or too large.
+        """
+        if self._error is not None:
+            await self._upload.refuse(self._error)
+            raise self._error
+        return await self._upload.finish()
+
+    def abort(self) -> None:
+        """Forget what has come, if the lab did not take it."""
+        self._upload.abort()
 
 
-@v1.route("GET", "jobs/{id}/program/text", P.JOBS_READ, {200: rest.ProgramText})
-async def get_job_program_text(call: Call) -> Reply:
-    """A job's circuits to be read: OpenQASM as it was sent, QPY as OpenQASM 3."""
-    return Reply(body=await call.lab.transcripts.text(call.person, call.path["id"]))
+async def open_upload(call: Call) -> UploadSink:
+    """The sink of a result's bytes; a foreign or unknown attempt is refused before the first of them."""
+    digest = call.headers.get(DIGEST_HEADER)
+    if digest is None:
+        raise Rejected(f"The header {DIGEST_HEADER} is missing.", code="bad_request")
+    attempt = int(call.path["attempt"])
+    return UploadSink(await call.lab.drivers.upload(call.person, call.path["id"], attempt, digest))
 
 
-@v1.route("GET", "jobs/{id}/provenance", P.JOBS_READ, {200: rest.JobProvenance})
-async def get_provenance(call: Call) -> Reply:
-    """How a job was asked to run, and what its result came from."""
-    return Reply(body=await call.lab.jobs.provenance(call.person, call.path["id"]))
+@v1.route("PUT", "jobs/{id}/attempts/{attempt}/result", P.DRIVE, {201: rest.ResultStored, 200: rest.ResultStored},
+          headers=(DIGEST_HEADER,), opens=open_upload)  # fmt: skip
+async def store_result(call: Call) -> Reply:
+    """Deliver an attempt's result. A repeat is 200; so is an attempt that no longer counts (accepted: false)."""
+    status, stored = await call.sink.finish()
+    return Reply(body=stored, status=status)
+
+
+v1.serve(
+    Route("get_program", "GET", "programs/{sha256}", P.DRIVE, {200: PACKED},
+          "A program's sources, packed, for the driver that has to run it.",
+          lambda c: c.lab.drivers.program(c.person, c.path["sha256"])),
+)  # fmt: skip

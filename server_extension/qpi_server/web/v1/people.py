@@ -2,87 +2,100 @@
 
 from __future__ import annotations
 
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.wire import people
-from qpi_server.web.table import Call, Reply
+from qpi_jupyter.core import Permission as P
+from qpi_jupyter.wire import people, rest
+from qpi_server.web.table import Call, Route
 
-from .base import PageQuery, Text, v1
-
-
-@v1.route("GET", "me", P.PEOPLE_READ, {200: people.Me}, refuses=(404,))
-async def get_me(call: Call) -> Reply:
-    """Who one is, and what one may do with the credential one asks with."""
-    return Reply(body=await call.lab.people.me(call.person))
+from .base import PageQuery, Query, Text, v1
 
 
 @v1.route("POST", "me/password", P.PROFILE_EDIT, {200: people.Me}, body=people.PasswordChange, refuses=(429,))
-async def change_password(call: Call) -> Reply:
+async def change_password(call: Call, wanted: people.PasswordChange) -> people.Me:
     """Change the password of one's local account; other sign-ins end."""
-    await call.lab.people.change_password(call.person, call.body)
-    return Reply(body=await call.lab.people.me(call.person))
-
-
-@v1.route("POST", "sign-in", P.SIGN_IN, {200: people.SignedIn}, body=people.SignIn, refuses=(401, 403, 429))
-async def sign_in(call: Call) -> Reply:
-    """A local account's name (or e-mail) and password for a token that ends after some hours."""
-    return Reply(body=await call.lab.people.sign_in(call.body, address=call.address))
-
-
-@v1.route("GET", "users", P.PEOPLE_READ, {200: people.UserList}, query=PageQuery)
-async def list_users(call: Call) -> Reply:
-    """The lab's people by name."""
-    q: PageQuery = call.query
-    return Reply(body=await call.lab.people.users(call.person, limit=q.limit, after=q.after))
-
-
-@v1.route("POST", "users", P.PEOPLE_MANAGE, {201: people.UserModel}, body=people.UserIn)
-async def create_user(call: Call) -> Reply:
-    """Make a person before their first visit; with a password a local account."""
-    return Reply(body=await call.lab.people.create_user(call.person, call.body), status=201)
-
-
-@v1.route("GET", "users/{name}", P.PEOPLE_READ, {200: people.UserModel})
-async def get_user(call: Call) -> Reply:
-    """One person."""
-    return Reply(body=await call.lab.people.user(call.person, call.path["name"]))
-
-
-@v1.route("PATCH", "users/{name}", P.PROFILE_EDIT, {200: people.UserModel}, body=people.UserChange)
-async def change_user(call: Call) -> Reply:
-    """Change one's own names, or, as a manager, anybody."""
-    return Reply(body=await call.lab.people.change_user(call.person, call.path["name"], call.body))
-
-
-@v1.route("GET", "groups", P.PEOPLE_READ, {200: people.GroupList})
-async def list_groups(call: Call) -> Reply:
-    """Every group with its members."""
-    return Reply(body=await call.lab.people.groups(call.person))
-
-
-@v1.route("POST", "groups", P.PEOPLE_MANAGE, {201: people.GroupModel}, body=people.GroupIn)
-async def create_group(call: Call) -> Reply:
-    """Make a group."""
-    return Reply(body=await call.lab.people.create_group(call.person, call.body), status=201)
-
-
-@v1.route("PATCH", "groups/{name}", P.PEOPLE_MANAGE, {200: people.GroupModel}, body=people.GroupChange)
-async def change_group(call: Call) -> Reply:
-    """Describe a group, or say who is in it."""
-    return Reply(body=await call.lab.people.change_group(call.person, call.path["name"], call.body))
-
-
-@v1.route("DELETE", "groups/{name}", P.PEOPLE_MANAGE, {200: people.GroupModel})
-async def delete_group(call: Call) -> Reply:
-    """Take a group away; jobs that were shared with it become private."""
-    return Reply(body=await call.lab.people.delete_group(call.person, call.path["name"]))
+    await call.lab.sign_ins.change_password(call.person, wanted)
+    return await call.lab.users.me(call.person)
 
 
 class AuditQuery(PageQuery):
     text: Text = ""
 
 
-@v1.route("GET", "audit", P.AUDIT_READ, {200: people.AuditPage}, query=AuditQuery)
-async def get_audit(call: Call) -> Reply:
-    """Who did what, newest first; ``text`` finds the lines that have each of its words."""
-    q: AuditQuery = call.query
-    return Reply(body=await call.lab.audit.page(call.person, limit=q.limit, after=q.after, text=q.text))
+v1.serve(
+    Route("get_me", "GET", "me", P.PEOPLE_READ, {200: people.Me},
+          "Who one is, and what one may do with the credential one asks with.",
+          lambda c: c.lab.users.me(c.person), refuses=(404,)),
+    Route("sign_in", "POST", "sign-in", P.SIGN_IN, {200: people.SignedIn},
+          "A local account's name (or e-mail) and password for a token that ends after some hours.",
+          lambda c: c.lab.sign_ins.sign_in(c.body, address=c.address), body=people.SignIn, refuses=(401, 403, 429)),
+    Route("list_users", "GET", "users", P.PEOPLE_READ, {200: people.UserList},
+          "The lab's people by name.",
+          lambda c: c.lab.users.list(c.person, **c.given), query=PageQuery),
+    Route("create_user", "POST", "users", P.PEOPLE_MANAGE, {201: people.UserModel},
+          "Make a person before their first visit; with a password a local account.",
+          lambda c: c.lab.users.create(c.person, c.body), body=people.UserIn),
+    Route("get_user", "GET", "users/{name}", P.PEOPLE_READ, {200: people.UserModel},
+          "One person.", lambda c: c.lab.users.get(c.person, c.path["name"])),
+    Route("change_user", "PATCH", "users/{name}", P.PROFILE_EDIT, {200: people.UserModel},
+          "Change one's own names, or, as a manager, anybody.",
+          lambda c: c.lab.users.change(c.person, c.path["name"], c.body), body=people.UserChange),
+    Route("list_groups", "GET", "groups", P.PEOPLE_READ, {200: people.GroupList},
+          "Every group with its members.", lambda c: c.lab.groups.list(c.person)),
+    Route("create_group", "POST", "groups", P.PEOPLE_MANAGE, {201: people.GroupModel},
+          "Make a group.", lambda c: c.lab.groups.create(c.person, c.body), body=people.GroupIn),
+    Route("change_group", "PATCH", "groups/{name}", P.PEOPLE_MANAGE, {200: people.GroupModel},
+          "Describe a group, or say who is in it.",
+          lambda c: c.lab.groups.change(c.person, c.path["name"], c.body), body=people.GroupChange),
+    Route("delete_group", "DELETE", "groups/{name}", P.PEOPLE_MANAGE, {200: people.GroupModel},
+          "Take a group away; jobs that were shared with it become private.",
+          lambda c: c.lab.groups.delete(c.person, c.path["name"])),
+    Route("get_audit", "GET", "audit", P.AUDIT_READ, {200: people.AuditPage},
+          "Who did what, newest first; ``text`` finds the lines that have each of its words.",
+          lambda c: c.lab.audit.page(c.person, **c.given),
+          query=AuditQuery),
+)  # fmt: skip
+
+
+class TokensQuery(Query):
+    """``GET tokens``: one's own, or for admins somebody's."""
+
+    owner: Text | None = None
+
+
+v1.serve(
+    Route("create_token", "POST", "tokens", P.TOKENS_OWN, {201: rest.TokenCreated},
+          "Make an API token of one's own; only this answer shows it.",
+          lambda c: c.lab.tokens.create(c.person, c.body), body=rest.TokenIn),
+    Route("list_tokens", "GET", "tokens", P.TOKENS_OWN, {200: people.TokenList},
+          "Tokens that are not revoked, with when each was used last.",
+          lambda c: c.lab.tokens.list(c.person, **c.given), query=TokensQuery),
+    Route("get_token", "GET", "tokens/{id}", P.TOKENS_OWN, {200: people.TokenModel},
+          "One token.", lambda c: c.lab.tokens.get(c.person, c.path["id"])),
+    Route("change_token", "PATCH", "tokens/{id}", P.TOKENS_OWN, {200: people.TokenModel},
+          "Rename a token or move its end.", lambda c: c.lab.tokens.change(c.person, c.path["id"], c.body),
+          body=people.TokenChange),
+    Route("revoke_token", "DELETE", "tokens/{id}", P.TOKENS_OWN, {200: people.TokenModel},
+          "End a token at once.", lambda c: c.lab.tokens.revoke(c.person, c.path["id"])),
+)  # fmt: skip
+
+
+class NoticesQuery(Query):
+    """``GET notices``: one's own of now, or all of them."""
+
+    all: bool = False
+
+
+v1.serve(
+    Route("list_notices", "GET", "notices", P.NOTICES_READ, {200: people.NoticeList},
+          "What one has to know now and has not dismissed; with all, every notice, for managers.",
+          lambda c: c.lab.notices.list(c.person, **c.given), query=NoticesQuery),
+    Route("create_notice", "POST", "notices", P.NOTICES_WRITE, {201: people.NoticeModel},
+          "Tell everybody, or people and groups.", lambda c: c.lab.notices.create(c.person, c.body),
+          body=people.NoticeIn),
+    Route("change_notice", "PATCH", "notices/{id}", P.NOTICES_WRITE, {200: people.NoticeModel},
+          "Change a notice; who has dismissed it does not see it again.",
+          lambda c: c.lab.notices.change(c.person, c.path["id"], c.body), body=people.NoticeChange),
+    Route("delete_notice", "DELETE", "notices/{id}", P.NOTICES_WRITE, {200: people.NoticeModel},
+          "Take a notice back.", lambda c: c.lab.notices.delete(c.person, c.path["id"])),
+    Route("dismiss_notice", "POST", "notices/{id}/dismiss", P.PROFILE_EDIT, {200: people.NoticeModel},
+          "Do not show a notice to oneself again.", lambda c: c.lab.notices.dismiss(c.person, c.path["id"])),
+)  # fmt: skip

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from qpi_jupyter.core.access import Permission as P
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire import bench, rest, telemetry
-from qpi_server.web.table import Call, Reply
+from qpi_server.service.telemetry import MAX_POINTS
+from qpi_server.web.table import Route
 
-from .base import Cursor, Query, v1
-
-
-@v1.route("GET", "qpus", P.QPUS_READ, {200: rest.QpuList})
-async def list_qpus(call: Call) -> Reply:
-    """Every QPU."""
-    return Reply(body=await call.lab.qpus.list(call.person))
-
-
-@v1.route("GET", "qpus/{name}", P.QPUS_READ, {200: rest.QpuDetail})
-async def get_qpu(call: Call) -> Reply:
-    """One QPU and its manifest."""
-    return Reply(body=await call.lab.qpus.get(call.person, call.path["name"]))
-
-
-@v1.route("GET", "qpus/{name}/drivers", P.QPUS_READ, {200: telemetry.QpuDriverList})
-async def list_qpu_drivers(call: Call) -> Reply:
-    """The drivers of a QPU; which machines they run on, for whoever operates QPUs."""
-    return Reply(body=await call.lab.qpus.drivers(call.person, call.path["name"]))
+from .base import Cursor, Query, Text, v1
 
 
 class LogQuery(Query):
@@ -33,75 +21,72 @@ class LogQuery(Query):
     after: Cursor = 0
 
 
-@v1.route("GET", "qpus/{name}/drivers/{driver}/log", P.QPUS_OPERATE, {200: telemetry.DriverLog}, query=LogQuery)
-async def get_driver_log(call: Call) -> Reply:
-    """The last lines of a driver's own log: it may name anybody's jobs."""
-    q: LogQuery = call.query
-    log = await call.lab.driver_logs.tail(call.person, call.path["name"], call.path["driver"], after=q.after)
-    return Reply(body=log)
+v1.serve(
+    Route("list_qpus", "GET", "qpus", P.QPUS_READ, {200: rest.QpuList},
+          "Every QPU.", lambda c: c.lab.qpus.list(c.person)),
+    Route("get_qpu", "GET", "qpus/{name}", P.QPUS_READ, {200: rest.QpuDetail},
+          "One QPU and its manifest.", lambda c: c.lab.qpus.get(c.person, c.path["name"])),
+    Route("list_qpu_drivers", "GET", "qpus/{name}/drivers", P.QPUS_READ, {200: telemetry.QpuDriverList},
+          "The drivers of a QPU; which machines they run on, for whoever operates QPUs.",
+          lambda c: c.lab.qpus.drivers(c.person, c.path["name"])),
+    Route("get_driver_log", "GET", "qpus/{name}/drivers/{driver}/log", P.QPUS_OPERATE, {200: telemetry.DriverLog},
+          "The last lines of a driver's own log: it may name anybody's jobs.",
+          lambda c: c.lab.driver_logs.tail(c.person, c.path["name"], c.path["driver"], **c.given),
+          query=LogQuery),
+    Route("create_qpu", "POST", "qpus", P.QPUS_MANAGE, {201: rest.QpuDetail},
+          "Register a QPU.", lambda c: c.lab.qpus.create(c.person, c.body), body=rest.QpuIn),
+    Route("change_qpu", "PATCH", "qpus/{name}", P.QPUS_OPERATE, {200: rest.QpuDetail},
+          "Enable or disable a QPU, hold it, put it into maintenance, describe it.",
+          lambda c: c.lab.qpus.change(c.person, c.path["name"], c.body), body=rest.QpuChange),
+    Route("delete_qpu", "DELETE", "qpus/{name}", P.QPUS_MANAGE, {200: rest.QpuList},
+          "Take a QPU out of the lab with its drivers, once nothing waits for it; its history stays.",
+          lambda c: c.lab.bench.delete_qpu(c.person, c.path["name"])),
+    Route("list_drivers", "GET", "drivers", P.DRIVERS_MANAGE, {200: bench.DriverList},
+          "Every driver and whether it is linked.", lambda c: c.lab.bench.drivers(c.person)),
+    Route("register_driver", "POST", "drivers", P.DRIVERS_MANAGE, {201: rest.DriverRegistered},
+          "Register a driver of a QPU; only this answer shows its token.",
+          lambda c: c.lab.registration.register(c.person, c.body, address=c.site.address(),
+                                               ca_fingerprint=c.site.ca_fingerprint()),
+          body=rest.DriverIn),
+    Route("renew_driver", "POST", "drivers/{name}/token", P.DRIVERS_MANAGE, {201: rest.DriverRegistered},
+          "Give a driver a new token, which only this answer shows; its old one ends at once.",
+          lambda c: c.lab.bench.renew(c.person, c.path["name"], address=c.site.address(),
+                                     ca_fingerprint=c.site.ca_fingerprint())),
+    Route("drain_driver", "POST", "drivers/{name}/drain", P.DRIVERS_MANAGE, {200: rest.DriverModel},
+          "Have a driver finish what it runs, give back what it has not begun, and end.",
+          lambda c: c.lab.drivers.drain(c.person, c.path["name"])),
+    Route("revoke_driver", "DELETE", "drivers/{name}", P.DRIVERS_MANAGE, {200: bench.DriverList},
+          "Let a driver in no more.", lambda c: c.lab.bench.revoke(c.person, c.path["name"])),
+    Route("list_executors", "GET", "executors", P.QPUS_MANAGE, {200: bench.ExecutorList},
+          "The executors that are installed beside the server, with their options as JSON Schema.",
+          lambda c: c.lab.executors.executors(c.person)),
+    Route("list_simulators", "GET", "simulators", P.QPUS_MANAGE, {200: bench.SimulatorList},
+          "The simulators that the lab's server runs.", lambda c: c.lab.embedded.simulators(c.person)),
+    Route("start_simulator", "POST", "simulators", P.QPUS_MANAGE, {201: bench.SimulatorList},
+          "Start a simulator, now and whenever the lab starts.", lambda c: c.lab.embedded.start(c.person, c.body),
+          body=bench.SimulatorIn),
+    Route("stop_simulator", "DELETE", "simulators/{name}", P.QPUS_MANAGE, {200: bench.SimulatorList},
+          "Stop a simulator and forget it; its QPU stays.",
+          lambda c: c.lab.embedded.stop(c.person, c.path["name"])),
+)  # fmt: skip
 
 
-@v1.route("POST", "qpus", P.QPUS_MANAGE, {201: rest.QpuDetail}, body=rest.QpuIn)
-async def create_qpu(call: Call) -> Reply:
-    """Register a QPU."""
-    return Reply(body=await call.lab.qpus.create(call.person, call.body), status=201)
+class ReadingsQuery(Query):
+    """``GET qpus/{name}/readings``: one channel in ``[start, end)``, in about ``points`` steps; default: one hour."""
+
+    channel: Text
+    start: datetime | None = None
+    end: datetime | None = None
+    points: Annotated[int, Meta(ge=1, le=MAX_POINTS)] = 500
 
 
-@v1.route("PATCH", "qpus/{name}", P.QPUS_OPERATE, {200: rest.QpuDetail}, body=rest.QpuChange)
-async def change_qpu(call: Call) -> Reply:
-    """Enable or disable a QPU, hold it, put it into maintenance, describe it."""
-    return Reply(body=await call.lab.qpus.change(call.person, call.path["name"], call.body))
-
-
-@v1.route("DELETE", "qpus/{name}", P.QPUS_MANAGE, {200: rest.QpuList})
-async def delete_qpu(call: Call) -> Reply:
-    """Take a QPU out of the lab with its drivers, once nothing waits for it; its history stays."""
-    return Reply(body=await call.lab.bench.delete_qpu(call.person, call.path["name"]))
-
-
-@v1.route("GET", "drivers", P.DRIVERS_MANAGE, {200: bench.DriverList})
-async def list_drivers(call: Call) -> Reply:
-    """Every driver and whether it is linked."""
-    return Reply(body=await call.lab.bench.drivers(call.person))
-
-
-@v1.route("POST", "drivers", P.DRIVERS_MANAGE, {201: rest.DriverRegistered}, body=rest.DriverIn)
-async def register_driver(call: Call) -> Reply:
-    """Register a driver of a QPU; only this answer shows its token."""
-    registered = await call.lab.people.register_driver(
-        call.person, call.body, address=call.site.address(), ca_fingerprint=call.site.ca_fingerprint()
-    )
-    return Reply(body=registered, status=201)
-
-
-@v1.route("POST", "drivers/{name}/token", P.DRIVERS_MANAGE, {201: rest.DriverRegistered})
-async def renew_driver(call: Call) -> Reply:
-    """Give a driver a new token, which only this answer shows; its old one ends at once."""
-    renewed = await call.lab.bench.renew(
-        call.person, call.path["name"], address=call.site.address(), ca_fingerprint=call.site.ca_fingerprint()
-    )
-    return Reply(body=renewed, status=201)
-
-
-@v1.route("DELETE", "drivers/{name}", P.DRIVERS_MANAGE, {200: bench.DriverList})
-async def revoke_driver(call: Call) -> Reply:
-    """Let a driver in no more."""
-    return Reply(body=await call.lab.bench.revoke(call.person, call.path["name"]))
-
-
-@v1.route("GET", "simulators", P.QPUS_MANAGE, {200: bench.SimulatorList})
-async def list_simulators(call: Call) -> Reply:
-    """The simulators that the lab's server runs."""
-    return Reply(body=await call.lab.embedded.simulators(call.person))
-
-
-@v1.route("POST", "simulators", P.QPUS_MANAGE, {201: bench.SimulatorList}, body=bench.SimulatorIn)
-async def start_simulator(call: Call) -> Reply:
-    """Start a simulator, now and whenever the lab starts."""
-    return Reply(body=await call.lab.embedded.start(call.person, call.body), status=201)
-
-
-@v1.route("DELETE", "simulators/{name}", P.QPUS_MANAGE, {200: bench.SimulatorList})
-async def stop_simulator(call: Call) -> Reply:
-    """Stop a simulator and forget it; its QPU stays."""
-    return Reply(body=await call.lab.embedded.stop(call.person, call.path["name"]))
+v1.serve(
+    Route("list_channels", "GET", "qpus/{name}/channels", P.QPUS_READ, {200: telemetry.ChannelList},
+          "What a QPU has readings of, with the newest of each.",
+          lambda c: c.lab.telemetry.channels(c.person, c.path["name"])),
+    Route("get_readings", "GET", "qpus/{name}/readings", P.QPUS_READ, {200: telemetry.Series},
+          "One channel over time.",
+          lambda c: c.lab.telemetry.series(c.person, c.path["name"], c.query.channel, start=c.query.start,
+                                           end=c.query.end, points=c.query.points),
+          query=ReadingsQuery),
+)  # fmt: skip

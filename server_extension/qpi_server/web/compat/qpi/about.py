@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.errors import NotFound
-from qpi_server.web.table import Call, Reply
+from qpi_jupyter.core import NotFound, existing
+from qpi_jupyter.core import Permission as P
+from qpi_server.web.table import JSON, Call, Reply
 
 from .base import api
 
@@ -19,7 +19,7 @@ _TOKENS = {
 }
 
 
-@api.route("GET", "op/version", P.AUDIT_READ, {200: "application/json"})
+@api.route("GET", "op/version", P.AUDIT_READ, {200: JSON})
 async def qpi_version(call: Call) -> Reply:
     """The server's version."""
     return Reply(body={"version": __version__})
@@ -28,20 +28,18 @@ async def qpi_version(call: Call) -> Reply:
 @api.route("GET", "pub/root-ca.pem", P.HEALTH, {200: PEM}, refuses=(404,))
 async def qpi_root_ca(call: Call) -> Reply:
     """The certificate of the lab's own authority."""
-    pem = call.site.ca_pem()
-    if pem is None:
-        raise NotFound("This server has no certificate authority of its own.", code="no_ca")
+    pem = existing(call.site.ca_pem(), NotFound("This server has no certificate authority of its own.", code="no_ca"))
     return Reply(body=pem, media_type=PEM)
 
 
-@api.route("GET", "theme/active", P.HEALTH, {200: "application/json"})
+@api.route("GET", "theme/active", P.HEALTH, {200: JSON})
 async def qpi_active_theme(call: Call) -> Reply:
     """How a dashboard of QPI's looks here; Jupyter's own theme is the panel's."""
     theme = {"site_name": _SITE_NAME, "tagline": _TAGLINE, "logo": "", "favicon": "", "tokens": _TOKENS}
     return Reply(body={"id": "", "name": "default", "is_active": True, "custom_css": "", "custom_js": "", **theme})
 
 
-@api.route("GET", "theme/defaults", P.HEALTH, {200: "application/json"})
+@api.route("GET", "theme/defaults", P.HEALTH, {200: JSON})
 async def qpi_default_theme(call: Call) -> Reply:
     """The colours and fonts that a theme starts from."""
     return Reply(body=_TOKENS, headers={"Cache-Control": "public, max-age=300"})

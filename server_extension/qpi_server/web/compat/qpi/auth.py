@@ -10,19 +10,18 @@ from urllib.parse import urlencode
 
 from msgspec import Meta, Struct
 
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.access import allows
-from qpi_jupyter.core.errors import Forbidden
+from qpi_jupyter.core import Forbidden, Rejected, allows
+from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.people import SignedIn, SignIn
-from qpi_server.service.oauth2 import Provider
-from qpi_server.web.table import Call, Reply
+from qpi_server.service.people import Provider
+from qpi_server.web.table import JSON, Call, Reply
 
 from .base import Body, Record, api
 from .handler import sent_tokens
-from .realtime import clients_of
+from .realtime import REDIRECT_TOPIC
+from .streams import clients_of
 from .users import the_user, user_record
 
-REDIRECT_TOPIC = "@oauth2"
 _Text = Annotated[str, Meta(max_length=4096)]
 
 
@@ -41,6 +40,7 @@ class Code(Body, rename="camel"):
     code_verifier: _Text = ""
     redirect_url: Annotated[str, Meta(max_length=2048)] = ""
     redirectURL: Annotated[str, Meta(max_length=2048)] = ""
+    create_data: dict[str, Any] | None = None
 
 
 class Redirected(Struct, kw_only=True):
@@ -51,10 +51,10 @@ class Redirected(Struct, kw_only=True):
     error: _Text = ""
 
 
-@api.route("GET", "collections/users/auth-methods", P.SIGN_IN, {200: "application/json"})
+@api.route("GET", "collections/users/auth-methods", P.SIGN_IN, {200: JSON})
 async def qpi_auth_methods(call: Call) -> Reply:
     """How people sign in here."""
-    password, providers = await call.lab.people.ways_in()
+    password, providers = await call.lab.oauth2.ways_in()
     return Reply(
         body={
             "password": {"enabled": password, "identityFields": ["username", "email"]},
@@ -66,44 +66,46 @@ async def qpi_auth_methods(call: Call) -> Reply:
 
 
 @api.route(
-    "POST", "collections/users/auth-with-password", P.SIGN_IN, {200: "application/json"}, body=Password,
+    "POST", "collections/users/auth-with-password", P.SIGN_IN, {200: JSON}, body=Password,
     refuses=(401, 403, 429),
 )  # fmt: skip
-async def qpi_sign_in(call: Call) -> Reply:
+async def qpi_sign_in(call: Call, wanted: Password) -> Reply:
     """A token for a local account's name or e-mail and its password."""
-    signed_in = await _sign_in(call)
+    signed_in = await _sign_in(call, wanted)
     return Reply(body=await _signed_in(call, signed_in))
 
 
 @api.route(
-    "POST", "collections/_superusers/auth-with-password", P.SIGN_IN, {200: "application/json"}, body=Password,
+    "POST", "collections/_superusers/auth-with-password", P.SIGN_IN, {200: JSON}, body=Password,
     refuses=(401, 403, 429),
 )  # fmt: skip
-async def qpi_sign_in_manager(call: Call) -> Reply:
+async def qpi_sign_in_manager(call: Call, wanted: Password) -> Reply:
     """The same for who manages the lab."""
-    signed_in = await _sign_in(call)
-    if not allows(await call.lab.people.authenticate(signed_in.token), P.PEOPLE_MANAGE):
+    signed_in = await _sign_in(call, wanted)
+    if not allows(await call.lab.authenticator.authenticate(signed_in.token), P.PEOPLE_MANAGE):
         raise Forbidden("This is for the lab's managers.", code="no_manager")
     return Reply(body=await _signed_in(call, signed_in))
 
 
 @api.route(
-    "POST", "collections/users/auth-with-oauth2", P.SIGN_IN, {200: "application/json"}, body=Code,
-    refuses=(401, 403, 404),
+    "POST", "collections/users/auth-with-oauth2", P.SIGN_IN, {200: JSON}, body=Code,
+    refuses=(401, 403, 404, 429),
 )  # fmt: skip
-async def qpi_sign_in_with_provider(call: Call) -> Reply:
+async def qpi_sign_in_with_provider(call: Call, wanted: Code) -> Reply:
     """A token for the code that a provider gave."""
-    wanted: Code = call.body
-    signed_in = await call.lab.people.sign_in_with(
+    if wanted.create_data:
+        raise Rejected("The provider says who somebody new is.", code="forged", field="createData")
+    signed_in = await call.lab.oauth2.sign_in(
         wanted.provider,
         code=wanted.code,
         verifier=wanted.code_verifier,
         redirect_url=wanted.redirectURL or wanted.redirect_url,
+        address=call.address,
     )
     return Reply(body=await _signed_in(call, signed_in))
 
 
-@api.route("POST", "collections/users/auth-refresh", P.PEOPLE_READ, {200: "application/json"})
+@api.route("POST", "collections/users/auth-refresh", P.PEOPLE_READ, {200: JSON})
 async def qpi_stay_signed_in(call: Call) -> Reply:
     """Who one is, with the token that one has: it ends when it was to end."""
     person = await the_user(call.lab, call.person, call.person.name)
@@ -111,22 +113,20 @@ async def qpi_stay_signed_in(call: Call) -> Reply:
 
 
 @api.route("GET", "oauth2-redirect", P.SIGN_IN, {200: "text/plain"}, query=Redirected)
-async def qpi_redirected(call: Call) -> Reply:
+async def qpi_redirected(call: Call, back: Redirected) -> Reply:
     """Pass a provider's code on to the stream that waits for it; its id is the state that only it knows."""
-    back: Redirected = call.query
     client = clients_of(call.lab).get(back.state)
     if client is not None and REDIRECT_TOPIC in client.topics:
         client.send(REDIRECT_TOPIC, {"state": back.state, "code": back.code, "error": back.error})
     return Reply(body=b"You may close this window.", media_type="text/plain")
 
 
-async def _sign_in(call: Call) -> SignedIn:
-    wanted: Password = call.body
-    return await call.lab.people.sign_in(SignIn(name=wanted.identity, password=wanted.password), address=call.address)
+async def _sign_in(call: Call, wanted: Password) -> SignedIn:
+    return await call.lab.sign_ins.sign_in(SignIn(name=wanted.identity, password=wanted.password), address=call.address)
 
 
 async def _signed_in(call: Call, signed_in: SignedIn) -> Record:
-    person = await call.lab.people.authenticate(signed_in.token)
+    person = await call.lab.authenticator.authenticate(signed_in.token)
     account = await call.lab.accounts.get(person, person.name) if allows(person, P.TIME_READ) else None
     return {"token": signed_in.token, "record": user_record(signed_in.user, account)}
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from qpi_jupyter.core.errors import QpiError, Rejected
+from qpi_jupyter.core import QpiError, Rejected, times
 from qpi_jupyter.wire.rest import Answer
+from qpi_jupyter.wire.validation import refused
 from qpi_server.web.table import Table
 
 PREFIX = "/qpi/api/"
@@ -37,8 +38,8 @@ class Refusal(Answer):
     data: dict[str, Flaw]
 
 
-class Body(Struct, kw_only=True):
-    """A body from one of QPI's clients. They send more than anybody reads: unknown fields are passed over."""
+class Body(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A body from one of QPI's clients; what of it means nothing here stands in `border.IGNORED`."""
 
 
 class Toggle(Body):
@@ -54,7 +55,8 @@ api = Table(PREFIX, error=Refusal)
 def refusal(error: QpiError, status: int) -> Refusal:
     """An error of ours in PocketBase's words."""
     field = error.data.get("field")
-    flaws = {str(field): Flaw(code=error.code, message=error.message)} if field else {}
+    fields = error.data.get("fields") or ([field] if field else [])
+    flaws = {str(name): Flaw(code=error.code, message=error.message) for name in fields}
     return Refusal(status=status, message=error.message, data=flaws)
 
 
@@ -70,28 +72,36 @@ def stamp(at: datetime | None) -> str:
     return at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
 
 
+async def rendered(render: Callable[[T], Record], found: Awaitable[T]) -> Record:
+    """What the lab answers, as a record."""
+    return render(await found)
+
+
 def moment(text: str, field: str) -> datetime:
     """The time that a client wrote, in ISO 8601 or as PocketBase writes it; without a zone it is UTC.
 
     Raises
     ------
     Rejected
-        it is none.
+        it is none, or lies beyond the lab's calendar.
     """
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise Rejected(f"{field} is no time: {text!r}.", code="bad_time", field=field) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        raise Rejected(
+            f"Cannot read {text[:60]!r} as a time; write 2030-01-31T09:00:00Z.", code="bad_time", field=field
+        ) from error
+    return times.moment(at if at.tzinfo is not None else at.replace(tzinfo=UTC), field)
 
 
-def moment_or_none(text: str | None, field: str) -> datetime | None:
-    """The time, or None for the empty text that PocketBase takes for none."""
-    return moment(text, field) if text else None
+def moment_or_none(text: str | UnsetType | None, field: str) -> datetime | UnsetType | None:
+    """The time, or None for the empty text that PocketBase takes for none; UNSET stays what it is."""
+    return moment(text, field) if text else UNSET if text is UNSET else None
 
 
 def request(kind: type[T], /, **fields: Any) -> T:
-    """A request of the native surface, checked as if it had come there: its structs do not check who makes them.
+    """A request of the native surface, checked as if it had come there: its structs do not check who makes them. A
+    field that is UNSET is left out.
 
     Raises
     ------
@@ -99,6 +109,6 @@ def request(kind: type[T], /, **fields: Any) -> T:
         a field is out of its range.
     """
     try:
-        return msgspec.convert(fields, kind)
+        return msgspec.convert({name: value for name, value in fields.items() if value is not UNSET}, kind)
     except msgspec.ValidationError as error:
-        raise Rejected(f"The request is not valid: {error}", code="bad_request") from error
+        raise refused(error, kind, code="bad_request") from error

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec import field
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Permission as P
+from qpi_jupyter.core import Rejected
 from qpi_jupyter.wire.rest import DriverIn
-from qpi_server.web.table import Call, Reply
+from qpi_server.web.table import JSON, Call, Reply
 
 from .base import Body, Toggle, api, request
 
-MONITORS = frozenset({"bluefors_gen1"})
-"""Kinds of QPI's drivers that only report."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a kind of QPI's drivers is here: the extra that installs it, and whether it only sends readings."""
+
+    extra: str = ""
+    monitor: bool = False
+
+
+CUSTOM = "custom"
+KINDS: Mapping[str, Kind] = {
+    "mock": Kind(),
+    "qiskit_aer": Kind(extra="aer"),
+    "quantify": Kind(extra="quantify"),
+    "qblox": Kind(extra="qblox"),
+    "presto": Kind(),
+    "bluefors_gen1": Kind(monitor=True),
+    CUSTOM: Kind(),
+}
+"""QPI's kinds of drivers. The executor of a driver has its kind's name; whose class is one's own is started by that."""
+_READINGS, _JOBS = frozenset({"CryostatReading"}), frozenset({"JobDispatch", "JobResult"})
 
 
 class NewDriver(Body):
@@ -23,21 +44,22 @@ class NewDriver(Body):
 
     name: str
     qpu: str
-    kind: str = ""
+    kind: str
     language: str = "python"
     events: list[str] = field(default_factory=list)
     enabled: bool | None = None
 
 
-@api.route("POST", "op/drivers/create", P.DRIVERS_MANAGE, {201: "application/json"}, body=NewDriver)
-async def qpi_create_driver(call: Call) -> Reply:
+@api.route("POST", "op/drivers/create", P.DRIVERS_MANAGE, {201: JSON}, body=NewDriver)
+async def qpi_create_driver(call: Call, wanted: NewDriver) -> Reply:
     """Register a driver of a QPU; only this answer shows its token. Its snippets start the lab's own agent."""
-    wanted: NewDriver = call.body
     if wanted.language not in ("python", ""):
         raise Rejected("The lab's drivers are written in Python.", code="bad_language", field="language")
-    driver = request(DriverIn, name=wanted.name, qpu=wanted.qpu, monitor=wanted.kind in MONITORS)
+    kind = _kind(wanted)
+    executor = "" if wanted.kind == CUSTOM else wanted.kind
+    driver = request(DriverIn, name=wanted.name, qpu=wanted.qpu, monitor=kind.monitor, executor=executor)
     address = call.site.address()
-    made = await call.lab.people.register_driver(
+    made = await call.lab.registration.register(
         call.person, driver, address=address, ca_fingerprint=call.site.ca_fingerprint()
     )
     if wanted.enabled is False:
@@ -55,15 +77,46 @@ async def qpi_create_driver(call: Call) -> Reply:
         "ca_fingerprint": made.ca_fingerprint or "",
         "qpi_addr": address,
         "driver_version": __version__,
-        "snippets": {"install": "pip install qpi-jupyter", "manual_cli": made.command},
+        "snippets": {
+            "install": f"pip install 'qpi-jupyter{kind.extra and f'[{kind.extra}]'}'",
+            "manual_cli": made.command,
+        },
     }
     return Reply(body=answer, status=201)
 
 
-@api.route("POST", "op/drivers/toggle", P.DRIVERS_MANAGE, {200: "application/json"}, body=Toggle)
-async def qpi_toggle_driver(call: Call) -> Reply:
+def _kind(wanted: NewDriver) -> Kind:
+    """What the driver is to be.
+
+    Raises
+    ------
+    Rejected
+        nobody knows such a kind, or it does not tell of those events.
+    """
+    kind = KINDS.get(wanted.kind)
+    if kind is None:
+        raise Rejected(
+            f"There are no drivers of the kind {wanted.kind!r}; the kinds are {', '.join(KINDS)}.",
+            code="bad_kind", field="kind",
+        )  # fmt: skip
+    events = frozenset(wanted.events)
+    if wanted.kind == CUSTOM:
+        kind = Kind(monitor=bool(events) and events <= _READINGS)
+        known = _READINGS | _JOBS
+    else:
+        known = _READINGS if kind.monitor else _JOBS
+    if not events <= known:
+        raise Rejected(
+            f"A driver of the kind {wanted.kind} has no events {', '.join(sorted(events - known))}; it has "
+            f"{', '.join(sorted(known))}.",
+            code="bad_events", field="events",
+        )  # fmt: skip
+    return kind
+
+
+@api.route("POST", "op/drivers/toggle", P.DRIVERS_MANAGE, {200: JSON}, body=Toggle)
+async def qpi_toggle_driver(call: Call, wanted: Toggle) -> Reply:
     """Let a driver in, or send it away; the id is the driver's or its name."""
-    wanted: Toggle = call.body
     driver = await call.lab.drivers.switch(call.person, wanted.id, enabled=wanted.enabled)
     status = "online" if driver.online else "offline"
     return Reply(body={"id": driver.id, "name": driver.name, "enabled": driver.enabled, "status": status})

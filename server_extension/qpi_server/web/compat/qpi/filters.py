@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Rejected
 
 from .base import Record, moment, stamp
 
@@ -33,7 +33,9 @@ _TOKENS = re.compile(
     |(?P<word>@?[A-Za-z_]\w*)|(?P<operator>\??(?:!=|>=|<=|!~|=|>|<|~))|(?P<join>&&|\|\|)|(?P<bracket>[()]))""",
     re.VERBOSE,
 )
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
+TIMES = frozenset({"created", "updated", "finished_at", "start_time", "end_time", "expires_at", "last_used"})
+"""The fields that are times."""
 _WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
@@ -140,6 +142,10 @@ class _Parser:
         left, left_field = self._operand()
         _, sign = self._next("an operator", "operator")
         right, right_field = self._operand()
+        if left_field in TIMES and right_field is None:
+            right = _as_time(right)
+        elif right_field in TIMES and left_field is None:
+            left = _as_time(left)
         test = _comparison(sign, left, right)
         if sign == "=" and (left_field is None) != (right_field is None):
             value = right({}) if left_field is not None else left({})
@@ -163,8 +169,7 @@ class _Parser:
             return _WORDS[text]
         if kind == "number":
             return float(text)
-        plain = re.sub(r"\\(.)", r"\1", text[1:-1])
-        return stamp(moment(plain, "filter")) if _TIME.match(plain) else plain
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
 
     def _next(self, wanted: str, *kinds: str) -> tuple[str, str]:
         token = self.peek()
@@ -179,6 +184,15 @@ class _Parser:
             return False
         self._at += 1
         return True
+
+
+def _as_time(constant: Callable[[Record], Any]) -> Callable[[Record], Any]:
+    """A text that is compared with a time, spelt as records spell theirs, if it is one."""
+    text = constant({})
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        return constant
+    told = stamp(moment(text, "filter"))
+    return lambda _record: told
 
 
 def _comparison(sign: str, left: Callable[[Record], Any], right: Callable[[Record], Any]) -> Test:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import Struct
 
-from qpi_jupyter.core.access import OPEN_TO_ALL, Permission
-from qpi_jupyter.core.errors import NotFound, QpiError, Unauthorized
-from qpi_server.forward import Upstream
+from qpi_jupyter.core import OPEN_TO_ALL, NotFound, Permission, QpiError, Unauthorized
+from qpi_server.host.forward import Upstream
 from qpi_server.service import Lab
+from qpi_server.service.people import SIGN_IN_PREFIX
 from qpi_server.web.handler import SETTING, RestHandler, Signed
-from qpi_server.web.identity import SIGN_IN_PREFIX, Visitor, is_lab_token, is_secret, local_owner
+from qpi_server.web.identity import Visitor, is_lab_token, is_secret, local_owner
+from qpi_server.web.table import Route
 
+from . import border
 from .base import refusal
 
 
@@ -40,18 +43,28 @@ class QpiHandler(RestHandler):
         else:
             await super().sign_in(permission)
 
-    async def admit(self, seat: Lab | Upstream, permission: Permission) -> None:
+    async def admit(self, target: Lab | Upstream, permission: Permission) -> None:
         """Let the request in with the first token that is good."""
         try:
-            await super().admit(seat, permission)
+            await super().admit(target, permission)
         except Unauthorized:
             if not self._spare:
                 raise
             self.sent_token, self._spare = self._spare[0], self._spare[1:]
-            await super().admit(seat, permission)
+            await super().admit(target, permission)
+
+    def read_query(self, route: Route) -> Struct | None:
+        """The query; a name that means nothing is refused."""
+        return border.read_query(self.request.query_arguments, route)
+
+    def read_body(self, body: bytes, route: Route) -> Struct | None:
+        """The body; a field that means nothing is refused."""
+        return border.read_body(body, route, self.path_kwargs)
 
     def error_body(self, error: QpiError, status: int) -> bytes:
-        """PocketBase's shape."""
+        """PocketBase's shape, with the names that the client sent."""
+        if self._call is not None and self._call.body is not None:
+            error = border.in_their_words(error, self._route, self._call.body)
         return msgspec.json.encode(refusal(error, status))
 
 

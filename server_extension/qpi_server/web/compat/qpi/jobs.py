@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.access import allows
-from qpi_jupyter.core.errors import Forbidden, NotFound, Rejected
-from qpi_jupyter.wire.rest import JobModel
-from qpi_server.web.table import Call, Reply
+from qpi_jupyter.core import Conflict, Forbidden, NotFound, Rejected, allows
+from qpi_jupyter.core import Permission as P
+from qpi_jupyter.wire.jobs import JobModel
+from qpi_server.service import Lab
+from qpi_server.web.table import JSON, Call, Reply, Route
 
 from .base import Body, Record, api, record, stamp
 from .filters import Filter
-from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, as_page, ordered, pick, sort_keys
+from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, View, as_page, ordered, picked, sort_keys
 from .programs import Submit, payload_of, request_of
 from .results import qpi_results
 
 JOB_FIELDS = frozenset({"id", "user_id", "qpu_target", "status", "finished_at", "duration", "created", "updated"})
 MAX_CALLS = 40
 """How often the lab is asked for one list; each time it looks at some thousand rows at most."""
+HOLD_S = 1.0
+"""How long an answer waits for the end of a job: QPI's clients ask once, and then every 5 s."""
+YOUNG_S = 30.0
+"""So old is a job whose end is worth waiting for; who asks for one that waits in a long queue is answered at once."""
 STOP_S = 10.0
 """How long a cancel waits for a running job to stop."""
 
-_NEWEST = ([], [("created", True)])
+MAX_PER_PERSON = 32
+MAX_WAITING = 1_000
+
+WAITING: WeakKeyDictionary[Any, Counter[str]] = WeakKeyDictionary()
+"""Who waits for how many answers, in each lab of this process; Any: tests have labs of their own."""
+_NEWEST: tuple[list[tuple[str, bool]], ...] = ([], [("created", True)])
 
 
 class Jobs(Struct, kw_only=True):
@@ -50,16 +62,9 @@ class JobRecordIn(Body):
     finished_at: Any = UNSET
 
 
-@api.route("POST", "jobs", P.JOBS_SUBMIT, {201: "application/json"}, body=Submit)
-async def qpi_submit(call: Call) -> Reply:
-    """Submit a job, as QPI's clients do."""
-    return Reply(body=await _submit(call, call.body), status=201)
-
-
-@api.route("GET", "jobs", P.JOBS_READ, {200: "application/json"}, query=Jobs)
-async def qpi_list_jobs(call: Call) -> Reply:
+@api.route("GET", "jobs", P.JOBS_READ, {200: JSON}, query=Jobs)
+async def qpi_list_jobs(call: Call, wanted: Jobs) -> Reply:
     """One's own jobs, newest first, without what they ran and what came of it."""
-    wanted: Jobs = call.query
     size = min(wanted.limit, MAX_PER_PAGE) if wanted.limit > 0 else MAX_PER_PAGE
     if sort_keys(wanted.sort, JOB_FIELDS) in _NEWEST:
         return Reply(body=await _slice(_Walk(call, mine=True), wanted.skip, size))
@@ -67,13 +72,18 @@ async def qpi_list_jobs(call: Call) -> Reply:
     return Reply(body=ordered(found, wanted.sort, JOB_FIELDS)[wanted.skip : wanted.skip + size])
 
 
-@api.route("GET", "jobs/{id}", P.JOBS_READ, {200: "application/json"})
+@api.route("GET", "jobs/{id}", P.JOBS_READ, {200: JSON})
 async def qpi_get_job(call: Call) -> Reply:
-    """One job, with its payload and, once there are any, its results."""
-    return Reply(body=await _whole(call, call.path["id"]))
+    """One job, with its payload and, once there are any, its results; a young one is waited for."""
+    job = await call.lab.jobs.get(call.person, call.path["id"])
+    if job.ended_at is None and (datetime.now(UTC) - job.submitted_at).total_seconds() < YOUNG_S:
+        with place_to_wait(call.lab, call.person.name) as free:
+            if free:
+                job = await call.lab.jobs.get(call.person, job.id, wait_s=HOLD_S)
+    return Reply(body=await _with_payload(call, job))
 
 
-@api.route("POST", "jobs/{id}/cancel", P.JOBS_CANCEL, {200: "application/json"})
+@api.route("POST", "jobs/{id}/cancel", P.JOBS_CANCEL, {200: JSON})
 async def qpi_cancel_job(call: Call) -> Reply:
     """Cancel a pending or running job, and wait a moment for it to stop."""
     job_id = call.path["id"]
@@ -85,9 +95,8 @@ async def qpi_cancel_job(call: Call) -> Reply:
 
 
 @api.route("GET", "collections/quantum_jobs/records", P.JOBS_READ, {200: RecordPage}, query=Listing)
-async def qpi_list_job_records(call: Call) -> Reply:
+async def qpi_list_job_records(call: Call, listing: Listing) -> Reply:
     """A page of one's own jobs; of everybody's for managers."""
-    listing: Listing = call.query
     keep = listing.test(JOB_FIELDS, datetime.now(UTC))
     narrow, rest = _narrow(keep)
     if not allows(call.person, P.JOBS_READ_ANY):
@@ -112,16 +121,10 @@ async def qpi_list_job_records(call: Call) -> Reply:
     return Reply(body=as_page(listing, found, len(matches) if walk.whole else None))
 
 
-@api.route("GET", "collections/quantum_jobs/records/{id}", P.JOBS_READ, {200: "application/json"}, query=Listing)
-async def qpi_get_job_record(call: Call) -> Reply:
-    """One job's record."""
-    return Reply(body=pick(await _whole(call, call.path["id"]), call.query.fields))
-
-
-@api.route("POST", "collections/quantum_jobs/records", P.JOBS_SUBMIT, {200: "application/json"}, body=JobRecordIn)
-async def qpi_create_job_record(call: Call) -> Reply:
+@api.route("POST", "collections/quantum_jobs/records", P.JOBS_SUBMIT, {200: JSON}, body=JobRecordIn,
+           refuses=(507,))  # fmt: skip
+async def qpi_create_job_record(call: Call, wanted: JobRecordIn) -> Reply:
     """Submit a job through its collection; a record that claims to be more than a submit is refused."""
-    wanted: JobRecordIn = call.body
     forged = [
         name for name in ("results", "duration", "finished_at") if getattr(wanted, name) not in (UNSET, None, "", 0)
     ]
@@ -175,7 +178,11 @@ async def _with_payload(call: Call, job: JobModel) -> Record:
 
 async def _results(call: Call, job: JobModel) -> Any:
     if job.status == "completed":
-        return await asyncio.to_thread(qpi_results, await call.lab.jobs.result(call.person, job.id))
+        try:
+            result = await call.lab.jobs.result(call.person, job.id)
+        except Conflict as error:  # stored by an earlier version, which believed its driver more
+            return {"error": error.message}
+        return await asyncio.to_thread(qpi_results, result)
     return {"error": job.error.message} if job.error is not None else None
 
 
@@ -193,6 +200,20 @@ def _narrow(keep: Filter) -> tuple[dict[str, Any], bool]:
     return narrow, rest
 
 
+@contextmanager
+def place_to_wait(lab: Lab, person: str) -> Iterator[bool]:
+    """Whether there is one; it is free again at the end, also when the asker goes before."""
+    waiting = WAITING.setdefault(lab, Counter())
+    free = waiting[person] < MAX_PER_PERSON and waiting.total() < MAX_WAITING
+    waiting[person] += free
+    try:
+        yield free
+    finally:
+        waiting[person] -= free
+        if not waiting[person]:
+            del waiting[person]
+
+
 class _Walk:
     """The jobs that the lab finds, newest first, up to `MAX_ROWS` of them and `MAX_CALLS` of looking."""
 
@@ -205,7 +226,7 @@ class _Walk:
         jobs, person = self._call.lab.jobs, self._call.person
         after, left = None, MAX_ROWS
         for _ in range(MAX_CALLS):
-            page = await jobs.list(person, limit=min(left, MAX_PER_PAGE), after=after, **self._narrow)
+            page = await jobs.list(person, limit=min(left, MAX_PER_PAGE), after=after, leafing=True, **self._narrow)
             for job in page.jobs:
                 yield job_record(job)
             left, after = left - len(page.jobs), page.next
@@ -225,3 +246,11 @@ async def _slice(rows: _Walk, first: int, size: int) -> list[Record]:
         if len(found) == size:
             break
     return found
+
+
+api.serve(
+    Route("qpi_submit", "POST", "jobs", P.JOBS_SUBMIT, {201: JSON},
+          "Submit a job, as QPI's clients do.", lambda c: _submit(c, c.body), body=Submit, refuses=(507,)),
+    Route("qpi_get_job_record", "GET", "collections/quantum_jobs/records/{id}", P.JOBS_READ, {200: JSON},
+          "One job's record.", picked(lambda c: _whole(c, c.path["id"])), query=View),
+)  # fmt: skip

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.access import Principal, allows
-from qpi_jupyter.core.errors import NotFound
+from qpi_jupyter.core import NotFound, Principal, allows
+from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.people import NoticeChange, NoticeIn, NoticeModel
 from qpi_server.service import Lab
-from qpi_server.web.table import Call, Reply
+from qpi_server.web.table import JSON, Call, Reply, Route
 
-from .base import Body, Record, api, moment_or_none, record, stamp
-from .paging import Listing, RecordPage, page_of, pick
+from .base import Body, Record, api, moment_or_none, record, request, stamp
+from .paging import Listing, RecordPage, View, paged, picked
 
 NOTICE_FIELDS = frozenset(
     {"id", "title", "description", "target_users", "dismissed_by", "start_time", "end_time", "created", "updated"}
@@ -45,59 +42,36 @@ class NoticePatch(Body):
     end_time: str | UnsetType | None = UNSET
 
 
-@api.route("GET", "collections/notifications/records", P.NOTICES_READ, {200: RecordPage}, query=Listing)
-async def qpi_list_notices(call: Call) -> Reply:
-    """A page of the notices that concern one now; of all of them for managers."""
-    found = [notice_record(notice, call.person) for notice in await _notices(call.lab, call.person)]
-    return Reply(body=page_of(call.query, found, NOTICE_FIELDS, datetime.now(UTC)))
-
-
-@api.route("GET", "collections/notifications/records/{id}", P.NOTICES_READ, {200: "application/json"}, query=Listing)
-async def qpi_get_notice(call: Call) -> Reply:
-    """One notice."""
-    return Reply(body=pick(await the_notice(call.lab, call.person, call.path["id"]), call.query.fields))
-
-
-@api.route("POST", "collections/notifications/records", P.NOTICES_WRITE, {200: "application/json"}, body=NoticeRecordIn)
-async def qpi_create_notice(call: Call) -> Reply:
+@api.route("POST", "collections/notifications/records", P.NOTICES_WRITE, {200: JSON}, body=NoticeRecordIn)
+async def qpi_create_notice(call: Call, wanted: NoticeRecordIn) -> Reply:
     """Write a notice, for everybody or for some people."""
-    wanted: NoticeRecordIn = call.body
-    notice = await call.lab.notices.create(
-        call.person,
-        NoticeIn(
-            title=wanted.title,
-            body=wanted.description,
-            people=wanted.target_users or [],
-            start_at=moment_or_none(wanted.start_time, "start_time"),
-            end_at=moment_or_none(wanted.end_time, "end_time"),
-        ),
+    new = request(
+        NoticeIn,
+        title=wanted.title,
+        body=wanted.description,
+        people=wanted.target_users or [],
+        start_at=moment_or_none(wanted.start_time, "start_time"),
+        end_at=moment_or_none(wanted.end_time, "end_time"),
     )
+    notice = await call.lab.notices.create(call.person, new)
     return Reply(body=notice_record(notice, call.person))
 
 
-@api.route(
-    "PATCH", "collections/notifications/records/{id}", P.NOTICES_WRITE, {200: "application/json"}, body=NoticePatch
-)
-async def qpi_change_notice(call: Call) -> Reply:
+@api.route("PATCH", "collections/notifications/records/{id}", P.NOTICES_WRITE, {200: JSON}, body=NoticePatch)
+async def qpi_change_notice(call: Call, wanted: NoticePatch) -> Reply:
     """Change a notice."""
-    wanted: NoticePatch = call.body
-    times: dict[str, Any] = {}
-    if wanted.start_time is not UNSET:
-        times["start_at"] = moment_or_none(wanted.start_time, "start_time")
-    if wanted.end_time is not UNSET:
-        times["end_at"] = moment_or_none(wanted.end_time, "end_time")
-    change = NoticeChange(title=wanted.title, body=wanted.description, people=wanted.target_users, **times)
+    change = request(
+        NoticeChange,
+        title=wanted.title,
+        body=wanted.description,
+        people=wanted.target_users,
+        start_at=moment_or_none(wanted.start_time, "start_time"),
+        end_at=moment_or_none(wanted.end_time, "end_time"),
+    )
     return Reply(body=notice_record(await call.lab.notices.change(call.person, call.path["id"], change), call.person))
 
 
-@api.route("DELETE", "collections/notifications/records/{id}", P.NOTICES_WRITE, {204: ""})
-async def qpi_delete_notice(call: Call) -> Reply:
-    """Take a notice back."""
-    await call.lab.notices.delete(call.person, call.path["id"])
-    return Reply(status=204)
-
-
-@api.route("POST", "notifications/{id}/dismiss", P.PROFILE_EDIT, {200: "application/json"})
+@api.route("POST", "notifications/{id}/dismiss", P.PROFILE_EDIT, {200: JSON})
 async def qpi_dismiss_notice(call: Call) -> Reply:
     """Do not show a notice to oneself again; others go on seeing it."""
     await call.lab.notices.dismiss(call.person, call.path["id"])
@@ -130,11 +104,23 @@ async def the_notice(lab: Lab, person: Principal, notice_id: str) -> Record:
     NotFound
         there is none.
     """
-    for notice in await _notices(lab, person):
-        if notice.id == notice_id:
-            return notice_record(notice, person)
+    for notice in await _records(lab, person):
+        if notice["id"] == notice_id:
+            return notice
     raise NotFound(f"There is no notice {notice_id!r}, or it is not for you.", code="unknown_notice")
 
 
-async def _notices(lab: Lab, person: Principal) -> Sequence[NoticeModel]:
-    return (await lab.notices.list(person, all=allows(person, P.NOTICES_WRITE))).notices
+async def _records(lab: Lab, person: Principal) -> list[Record]:
+    page = await lab.notices.list(person, all=allows(person, P.NOTICES_WRITE))
+    return [notice_record(notice, person) for notice in page.notices]
+
+
+api.serve(
+    Route("qpi_list_notices", "GET", "collections/notifications/records", P.NOTICES_READ, {200: RecordPage},
+          "A page of the notices that concern one now; of all of them for managers.",
+          lambda c: paged(c, _records(c.lab, c.person), NOTICE_FIELDS), query=Listing),
+    Route("qpi_get_notice", "GET", "collections/notifications/records/{id}", P.NOTICES_READ, {200: JSON},
+          "One notice.", picked(lambda c: the_notice(c.lab, c.person, c.path["id"])), query=View),
+    Route("qpi_delete_notice", "DELETE", "collections/notifications/records/{id}", P.NOTICES_WRITE, {204: ""},
+          "Take a notice back.", lambda c: c.lab.notices.delete(c.person, c.path["id"])),
+)  # fmt: skip

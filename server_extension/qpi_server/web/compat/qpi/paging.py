@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core import Rejected, limited
 from qpi_jupyter.wire.rest import Answer
+from qpi_server.web.table import Call
 
 from .base import Record
 from .filters import MAX_CHARS, Filter, parse_filter
@@ -17,7 +19,14 @@ from .filters import MAX_CHARS, Filter, parse_filter
 MAX_PER_PAGE = 500
 MAX_ROWS = 10_000
 """How deep pages go; beyond it a filter gets there."""
+MAX_SORT_KEYS = 8
 _Text = Annotated[str, Meta(max_length=MAX_CHARS)]
+
+
+class View(Struct, kw_only=True):
+    """How one record is asked for."""
+
+    fields: _Text = ""
 
 
 class Listing(Struct, kw_only=True, rename="camel"):
@@ -68,6 +77,13 @@ class RecordPage(Answer, rename="camel"):
     items: list[Record]
 
 
+async def paged(call: Call, looked_up: Awaitable[Iterable[Record]], fields: frozenset[str]) -> RecordPage:
+    """`page_of` what the request asks for: in the person's turn and beside the loop, as it tests every record."""
+    records = await looked_up
+    async with call.lab.searches.turn(call.person.name, free=not limited(call.person)):
+        return await asyncio.to_thread(page_of, call.query, records, fields, datetime.now(UTC))
+
+
 def page_of(listing: Listing, records: Iterable[Record], fields: frozenset[str], now: datetime) -> RecordPage:
     """The page of a collection that is small enough to be in memory as a whole."""
     first, keep = listing.first, listing.test(fields, now)
@@ -106,6 +122,8 @@ def ordered(records: list[Record], sort: str, fields: frozenset[str]) -> list[Re
 def sort_keys(sort: str, fields: frozenset[str]) -> list[tuple[str, bool]]:
     """Each field to sort by, and whether downwards."""
     keys = [(part.strip().lstrip("+-"), part.strip().startswith("-")) for part in sort.split(",") if part.strip()]
+    if len(keys) > MAX_SORT_KEYS:
+        raise Rejected(f"Sort by at most {MAX_SORT_KEYS} fields.", code="bad_sort", field="sort")
     for name, _ in keys:
         if name not in fields:
             raise Rejected(f"There is no field {name!r} to sort by.", code="bad_sort", field="sort")
@@ -113,9 +131,40 @@ def sort_keys(sort: str, fields: frozenset[str]) -> list[tuple[str, bool]]:
 
 
 def pick(record: Record, fields: str) -> Record:
-    """The record, or the ``fields`` of it that were asked for."""
-    names = {name.strip().partition(":")[0] for name in fields.split(",") if name.strip()}
+    """The record, or the ``fields`` of it that were asked for.
+
+    Raises
+    ------
+    Rejected
+        a part of a field is asked for.
+    """
+    if ":" in fields:
+        raise Rejected(
+            "Fields come whole here: leave the modifier (such as :excerpt) out.", code="bad_fields", field="fields"
+        )
+    names = {name.strip() for name in fields.split(",") if name.strip()}
     return record if not names or "*" in names else {name: record[name] for name in record if name in names}
+
+
+def picked(load: Callable[[Call], Awaitable[Record]]) -> Callable[[Call], Awaitable[Record]]:
+    """One record, or the fields of it that the query (`View`) asks for."""
+
+    async def run(call: Call) -> Record:
+        return pick(await load(call), call.query.fields)
+
+    return run
+
+
+async def every(name: str, look: Callable[..., Awaitable[Any]], *args: Any) -> list[Any]:
+    """What ``look`` lists as ``name``, page by page, up to `MAX_ROWS`. Any: each list has a struct of its own."""
+    found: list[Any] = []
+    after: str | None = None
+    while len(found) < MAX_ROWS:
+        page = await look(*args, limit=MAX_PER_PAGE, after=after)
+        found += getattr(page, name)
+        if (after := page.next) is None:
+            break
+    return found
 
 
 def _key(value: Any) -> tuple[int, float, str]:

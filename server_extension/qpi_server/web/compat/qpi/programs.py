@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from msgspec import field
 
-from qpi_jupyter.core.errors import ProgramError, Rejected
-from qpi_jupyter.core.programs import DEFAULT_SHOTS, ProgramFormat, unpack
-from qpi_jupyter.wire.rest import CircuitIn, JobModel, OptionsIn, ProgramIn, SubmitRequest
+from qpi_jupyter.core import DEFAULT_SHOTS, OPENQASM2, OPENQASM3, ProgramError, Rejected, unpack
+from qpi_jupyter.core.openqasm import clean, version, words
+from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
+from qpi_jupyter.wire.rest import CircuitIn, OptionsIn, ProgramIn
 
 from .base import Body, Record
 
 ANY_QPU = "qpi"
 """The name that QPI's backend has by default: whichever QPU the lab chooses."""
-_VERSION = re.compile(r"^\s*OPENQASM\s+([23])", re.MULTILINE)
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-_INPUT = re.compile(r"(?:^|[;{}])\s*input\b", re.MULTILINE)
 
 
 class Circuit(Body):
@@ -32,7 +29,13 @@ class Circuit(Body):
 
     @property
     def text(self) -> str:
-        return self.circuit or self.qasm or self.circuit_qasm
+        texts = {self.circuit, self.qasm, self.circuit_qasm} - {""}
+        if len(texts) > 1:
+            raise Rejected(
+                "A circuit has two texts: send one of circuit, qasm and circuit_qasm.", code="bad_program",
+                field="circuits",
+            )  # fmt: skip
+        return next(iter(texts), "")
 
 
 class Submit(Body):
@@ -73,7 +76,7 @@ def payload_of(job: JobModel, packed: bytes, options: OptionsIn) -> Record:
     texts: Sequence[bytes] = unpack(packed) if job.format.startswith("openqasm") else ()
     own = options.circuits or [CircuitIn() for _ in texts]
     return {
-        "circuits": [_circuit(text, entry) for text, entry in zip(texts, own, strict=True)],
+        "circuits": [_circuit(text, entry) for text, entry in zip(texts, own, strict=False)],
         "shots": options.shots,
         "meas_level": options.meas_level,
         "meas_return": options.meas_return,
@@ -90,21 +93,21 @@ def _circuit(text: bytes, own: CircuitIn) -> dict[str, Any]:
     return entry
 
 
-def _format(circuits: Sequence[Circuit]) -> ProgramFormat:
+def _format(circuits: Sequence[Circuit]) -> str:
     found: set[str] = set()
     for index, circuit in enumerate(circuits):
-        version = _VERSION.search(circuit.text)
-        if version is None:
+        line = version(clean(circuit.text))
+        if line is None or line[1] not in ("2", "3"):
             raise ProgramError(
                 f"Circuit {index} does not begin with OPENQASM 2 or OPENQASM 3.",
                 code="bad_format", circuit=index, field="circuits",
             )  # fmt: skip
-        found.add(version[1])
+        found.add(line[1])
     if len(found) > 1:
         raise Rejected(
             "A job's circuits are all OpenQASM 2 or all OpenQASM 3: send two jobs.", code="bad_format", field="circuits"
         )
-    return ProgramFormat.OPENQASM2 if "2" in found else ProgramFormat.OPENQASM3
+    return (OPENQASM2 if "2" in found else OPENQASM3).name
 
 
 def _rows(circuit: Circuit) -> list[list[float]]:
@@ -114,4 +117,5 @@ def _rows(circuit: Circuit) -> list[list[float]]:
     rows = [row for row in given if isinstance(row, list)]
     if len(rows) < len(given):  # one row without its brackets
         rows = [[value for value in given if not isinstance(value, list)]]
-    return rows if _INPUT.search(_COMMENT.sub("", circuit.text)) else [[] for _ in rows]
+    has_inputs = "input" in circuit.text and any(token["word"] == "input" for token in words(circuit.text))
+    return rows if has_inputs else [[] for _ in rows]

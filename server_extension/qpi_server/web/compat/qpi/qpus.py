@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.errors import NotFound, Rejected
+from qpi_jupyter.core import NotFound, Rejected
+from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.rest import QpuChange, QpuIn, QpuModel
-from qpi_server.web.table import Call, Reply
+from qpi_server.web.table import JSON, Call, Reply, Route
 
-from .base import Body, Record, Toggle, api, record, request
-from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, ordered, page_of, pick
+from .base import Body, Record, Toggle, api, record, rendered, request
+from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, View, ordered, paged, picked
 from .programs import ANY_QPU
 
 QPU_FIELDS = frozenset({"id", "name", "status", "num_qubits", "enabled", "created", "updated"})
@@ -28,23 +27,22 @@ class Qpus(Struct, kw_only=True):
 
 
 class NewQpu(Body):
-    """``POST op/qpus/create``. How many qubits it has, and what runs there, its driver says."""
+    """``POST op/qpus/create``. What runs there, and how many qubits it really has, its driver says."""
 
     name: str
     num_qubits: int | None = None
     enabled: bool | None = None
 
 
-@api.route("GET", "qpus", P.QPUS_READ, {200: "application/json"}, query=Qpus)
-async def qpi_list_qpus(call: Call) -> Reply:
+@api.route("GET", "qpus", P.QPUS_READ, {200: JSON}, query=Qpus)
+async def qpi_list_qpus(call: Call, wanted: Qpus) -> Reply:
     """The QPUs that are online."""
-    wanted: Qpus = call.query
     size = wanted.limit if 0 < wanted.limit < MAX_PER_PAGE else MAX_PER_PAGE
     online = [found for found in await _records(call) if found["status"] == "online"]
     return Reply(body=ordered(online, wanted.sort, QPU_FIELDS)[wanted.skip : wanted.skip + size])
 
 
-@api.route("GET", "qpus/{name}", P.QPUS_READ, {200: "application/json"})
+@api.route("GET", "qpus/{name}", P.QPUS_READ, {200: JSON})
 async def qpi_get_qpu(call: Call) -> Reply:
     """One QPU by its name; ``qpi`` is whichever the lab would choose."""
     name = call.path["name"]
@@ -57,22 +55,14 @@ async def qpi_get_qpu(call: Call) -> Reply:
     raise NotFound(f"There is no QPU called {name!r}.", code="unknown_qpu")
 
 
-@api.route("POST", "op/qpus/create", P.QPUS_MANAGE, {201: "application/json"}, body=NewQpu)
-async def qpi_create_qpu(call: Call) -> Reply:
+@api.route("POST", "op/qpus/create", P.QPUS_MANAGE, {201: JSON}, body=NewQpu)
+async def qpi_create_qpu(call: Call, wanted: NewQpu) -> Reply:
     """Register a QPU."""
-    wanted: NewQpu = call.body
-    new = request(QpuIn, name=wanted.name)
+    new = request(QpuIn, name=wanted.name, num_qubits=wanted.num_qubits or None)
     qpu = await call.lab.qpus.create(call.person, new)
     if wanted.enabled is False:
         qpu = await call.lab.qpus.change(call.person, qpu.name, QpuChange(enabled=False))
     return Reply(body=_short(qpu), status=201)
-
-
-@api.route("POST", "op/qpu/toggle", P.QPUS_OPERATE, {200: "application/json"}, body=Toggle)
-async def qpi_toggle_qpu(call: Call) -> Reply:
-    """Switch a QPU on or off: nothing starts on one that is off."""
-    wanted: Toggle = call.body
-    return Reply(body=_short(await call.lab.qpus.change(call.person, wanted.id, QpuChange(enabled=wanted.enabled))))
 
 
 @api.route("POST", "op/qpus/connect", P.QPUS_MANAGE, {}, refuses=(410,))
@@ -83,18 +73,6 @@ async def qpi_connect_qpu(call: Call) -> Reply:
         "start that where the instrument is.",
         code="gone",
     )
-
-
-@api.route("GET", "collections/qpus/records", P.QPUS_READ, {200: RecordPage}, query=Listing)
-async def qpi_list_qpu_records(call: Call) -> Reply:
-    """A page of all QPUs."""
-    return Reply(body=page_of(call.query, await _records(call), QPU_FIELDS, datetime.now(UTC)))
-
-
-@api.route("GET", "collections/qpus/records/{id}", P.QPUS_READ, {200: "application/json"}, query=Listing)
-async def qpi_get_qpu_record(call: Call) -> Reply:
-    """One QPU's record."""
-    return Reply(body=pick(qpu_record(await call.lab.qpus.get(call.person, call.path["id"])), call.query.fields))
 
 
 def qpu_record(qpu: QpuModel, *, name: str | None = None) -> Record:
@@ -131,3 +109,16 @@ def _chosen(qpus: list[QpuModel]) -> QpuModel:
 
 async def _records(call: Call) -> list[Record]:
     return [qpu_record(qpu) for qpu in (await call.lab.qpus.list(call.person)).qpus]
+
+
+api.serve(
+    Route("qpi_toggle_qpu", "POST", "op/qpu/toggle", P.QPUS_OPERATE, {200: JSON},
+          "Switch a QPU on or off: nothing starts on one that is off.",
+          lambda c: rendered(_short, c.lab.qpus.change(c.person, c.body.id, QpuChange(enabled=c.body.enabled))),
+          body=Toggle),
+    Route("qpi_list_qpu_records", "GET", "collections/qpus/records", P.QPUS_READ, {200: RecordPage},
+          "A page of all QPUs.", lambda c: paged(c, _records(c), QPU_FIELDS), query=Listing),
+    Route("qpi_get_qpu_record", "GET", "collections/qpus/records/{id}", P.QPUS_READ, {200: JSON},
+          "One QPU's record.", picked(lambda c: rendered(qpu_record, c.lab.qpus.get(c.person, c.path["id"]))),
+          query=View),
+)  # fmt: skip

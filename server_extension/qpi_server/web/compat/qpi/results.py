@@ -9,6 +9,8 @@ from msgspec import Raw
 
 MAX_MEMORY_BYTES = 64 << 20
 """Single shots as text, of all circuits of a job together."""
+MAX_KEYS_BYTES = 16 << 20
+"""The outcomes of all circuits written out as bits; where they are more, the later circuits come without counts."""
 
 _Json = Mapping[str, Any]
 
@@ -19,11 +21,13 @@ def qpi_results(result: _Json) -> dict[str, Any]:
     Without ``memory`` Qiskit's ``BackendSamplerV2`` reads every shot as zeros. The lab keeps single shots in the
     dataset alone, so that those here are the counted ones, outcome by outcome: right in number, without their order.
     """
-    room = MAX_MEMORY_BYTES
+    room, keys_room = MAX_MEMORY_BYTES, MAX_KEYS_BYTES
     circuits: list[dict[str, Any]] = []
     for experiment in result["results"]:
-        entry = _circuit(experiment)
-        if (counts := experiment["data"].get("counts")) is not None:
+        counts = experiment["data"].get("counts")
+        keys_room -= len(counts or ()) * experiment["header"]["memory_slots"]
+        entry = _circuit(experiment, whole=keys_room >= 0)
+        if counts is not None and keys_room >= 0:
             shots = _shots(counts, room)
             if shots is not None:
                 entry["memory"] = shots
@@ -44,7 +48,8 @@ def _summary(circuit: _Json) -> tuple[str, ...]:
     return ("counts",) if "counts" in circuit else ("memory",) if "memory" in circuit else ()
 
 
-def _circuit(experiment: _Json) -> dict[str, Any]:
+def _circuit(experiment: _Json, *, whole: bool) -> dict[str, Any]:
+    """One circuit's entry; unless it is ``whole``, without its counts."""
     header, data = experiment["header"], experiment["data"]
     width, sizes = header["memory_slots"], header["creg_sizes"]
     told: dict[str, Any] = {"name": header["name"], "memory_slots": width}
@@ -52,10 +57,10 @@ def _circuit(experiment: _Json) -> dict[str, Any]:
         told["creg_sizes"] = sizes
     entry: dict[str, Any] = {"shots": experiment["shots"], "header": told}
     if (counts := data.get("counts")) is not None:
-        entry["counts"] = {format(int(key, 16), f"0{width}b"): count for key, count in counts.items()}
+        entry["counts"] = {format(int(key, 16), f"0{width}b"): n for key, n in counts.items()} if whole else {}
     elif (memory := data.get("memory")) is not None:
         entry["memory"] = [memory] if experiment["meas_return"] == "avg" else memory
-    if experiment["truncated"]:
+    if experiment["truncated"] or not whole:
         entry["truncated"] = True
     return entry
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.access import Principal
-from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound
+from qpi_jupyter.core import Conflict, Forbidden, NotFound, Principal
+from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.bookings import BookingChange, BookingIn, BookingModel
 from qpi_server.service import Lab
-from qpi_server.web.table import Call, Reply
+from qpi_server.web.table import JSON, Call, Reply, Route
 
 from .base import Body, Record, api, moment, record, stamp
-from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, page_of, pick
+from .paging import Listing, RecordPage, View, every, paged, picked
 
 SLOT_FIELDS = frozenset({"id", "start_time", "end_time", "booked_by", "created", "updated"})
 
@@ -37,22 +36,9 @@ class SlotPatch(Body):
     booked_by: str | UnsetType | None = UNSET
 
 
-@api.route("GET", "collections/time_slots/records", P.BOOKINGS_READ, {200: RecordPage}, query=Listing)
-async def qpi_list_slots(call: Call) -> Reply:
-    """A page of everybody's slots."""
-    return Reply(body=page_of(call.query, await _records(call.lab, call.person), SLOT_FIELDS, datetime.now(UTC)))
-
-
-@api.route("GET", "collections/time_slots/records/{id}", P.BOOKINGS_READ, {200: "application/json"}, query=Listing)
-async def qpi_get_slot(call: Call) -> Reply:
-    """One slot."""
-    return Reply(body=pick(await the_slot(call.lab, call.person, call.path["id"]), call.query.fields))
-
-
-@api.route("POST", "collections/time_slots/records", P.BOOKINGS_WRITE, {200: "application/json"}, body=SlotIn)
-async def qpi_create_slot(call: Call) -> Reply:
+@api.route("POST", "collections/time_slots/records", P.BOOKINGS_WRITE, {200: JSON}, body=SlotIn)
+async def qpi_create_slot(call: Call, wanted: SlotIn) -> Reply:
     """Book every enabled QPU."""
-    wanted: SlotIn = call.body
     qpus = [qpu.name for qpu in (await call.lab.qpus.list(call.person)).qpus if qpu.status != "disabled"]
     if not qpus:
         raise Conflict("There is no QPU to book.", code="no_qpu")
@@ -66,10 +52,9 @@ async def qpi_create_slot(call: Call) -> Reply:
     return Reply(body=slot_records(made.bookings)[0])
 
 
-@api.route("PATCH", "collections/time_slots/records/{id}", P.BOOKINGS_WRITE, {200: "application/json"}, body=SlotPatch)
-async def qpi_change_slot(call: Call) -> Reply:
+@api.route("PATCH", "collections/time_slots/records/{id}", P.BOOKINGS_WRITE, {200: JSON}, body=SlotPatch)
+async def qpi_change_slot(call: Call, wanted: SlotPatch) -> Reply:
     """Move or shorten a slot, on all its QPUs or on none."""
-    wanted: SlotPatch = call.body
     slot_id = call.path["id"]
     if wanted.booked_by not in (UNSET, None, ""):
         owner = (await the_slot(call.lab, call.person, slot_id))["booked_by"]
@@ -77,20 +62,10 @@ async def qpi_change_slot(call: Call) -> Reply:
             raise Forbidden(
                 "A slot stays with who booked it: delete it and book anew.", code="forged", field="booked_by"
             )
-    times: dict[str, Any] = {}
-    if wanted.start_time is not UNSET:
-        times["start_at"] = moment(wanted.start_time, "start_time")
-    if wanted.end_time is not UNSET:
-        times["end_at"] = moment(wanted.end_time, "end_time")
+    ends = (("start", wanted.start_time), ("end", wanted.end_time))
+    times: dict[str, Any] = {f"{end}_at": moment(text, f"{end}_time") for end, text in ends if text is not UNSET}
     moved = await call.lab.bookings.change_slot(call.person, slot_id, BookingChange(**times))
     return Reply(body=slot_records(moved.bookings)[0])
-
-
-@api.route("DELETE", "collections/time_slots/records/{id}", P.BOOKINGS_WRITE, {204: ""})
-async def qpi_delete_slot(call: Call) -> Reply:
-    """Delete a slot that has not begun."""
-    await call.lab.bookings.delete_slot(call.person, call.path["id"])
-    return Reply(status=204)
 
 
 def slot_records(bookings: Iterable[BookingModel]) -> list[Record]:
@@ -127,12 +102,16 @@ async def the_slot(lab: Lab, person: Principal, slot_id: str) -> Record:
 
 
 async def _records(lab: Lab, person: Principal) -> list[Record]:
-    bookings: list[BookingModel] = []
-    after: str | None = None
-    while len(bookings) < MAX_ROWS:
-        page = await lab.bookings.list(person, slots=True, limit=MAX_PER_PAGE, after=after)
-        bookings += page.bookings
-        if page.next is None:
-            break
-        after = page.next
+    bookings: list[BookingModel] = await every("bookings", partial(lab.bookings.list, slots=True), person)
     return slot_records(bookings)
+
+
+api.serve(
+    Route("qpi_list_slots", "GET", "collections/time_slots/records", P.BOOKINGS_READ, {200: RecordPage},
+          "A page of everybody's slots.", lambda c: paged(c, _records(c.lab, c.person), SLOT_FIELDS),
+          query=Listing),
+    Route("qpi_get_slot", "GET", "collections/time_slots/records/{id}", P.BOOKINGS_READ, {200: JSON},
+          "One slot.", picked(lambda c: the_slot(c.lab, c.person, c.path["id"])), query=View),
+    Route("qpi_delete_slot", "DELETE", "collections/time_slots/records/{id}", P.BOOKINGS_WRITE, {204: ""},
+          "Delete a slot that has not begun.", lambda c: c.lab.bookings.delete_slot(c.person, c.path["id"])),
+)  # fmt: skip

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import math
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from qpi_jupyter.core.access import Permission as P
-from qpi_jupyter.core.errors import Forbidden
+from qpi_jupyter.core import Forbidden
+from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.accounts import TimeRequestAnswer, TimeRequestIn, TimeRequestModel
-from qpi_server.web.table import Call, Reply
+from qpi_server.web.table import JSON, Call, Route
 
-from .base import Body, Record, api, record, stamp
-from .paging import MAX_PER_PAGE, MAX_ROWS, Listing, RecordPage, page_of, pick
+from .base import Body, Record, api, record, rendered, stamp
+from .paging import Listing, RecordPage, View, every, paged, picked
 
 REQUEST_FIELDS = frozenset(
     {"id", "user", "seconds", "status", "requested_reason", "rejection_reason", "handled_by", "created", "updated"}
@@ -31,54 +31,44 @@ class RequestRecordIn(Body):
 
 
 class RequestPatch(Body):
-    """``PATCH collections/qpu_time_requests/records/{id}``: a manager's answer."""
+    """``PATCH collections/qpu_time_requests/records/{id}``: a manager's answer.
+
+    QPI's Go client sends its whole record, with 0 for the seconds that it does not know.
+    """
 
     status: Literal["approved", "rejected"]
     rejection_reason: _Reason | None = None
+    requested_reason: str | None = None
+    seconds: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    user: str | UnsetType = UNSET
+    handled_by: str | UnsetType = UNSET
 
 
-@api.route("GET", "collections/qpu_time_requests/records", P.TIME_READ, {200: RecordPage}, query=Listing)
-async def qpi_list_time_requests(call: Call) -> Reply:
-    """A page of one's own requests; of everybody's for managers."""
-    return Reply(body=page_of(call.query, await _records(call), REQUEST_FIELDS, datetime.now(UTC)))
-
-
-@api.route("GET", "collections/qpu_time_requests/records/{id}", P.TIME_READ, {200: "application/json"}, query=Listing)
-async def qpi_get_time_request(call: Call) -> Reply:
-    """One request."""
-    found = request_record(await call.lab.time_requests.get(call.person, call.path["id"]))
-    return Reply(body=pick(found, call.query.fields))
-
-
-@api.route(
-    "POST", "collections/qpu_time_requests/records", P.TIME_REQUEST, {200: "application/json"}, body=RequestRecordIn
-)
-async def qpi_create_time_request(call: Call) -> Reply:
+@api.route("POST", "collections/qpu_time_requests/records", P.TIME_REQUEST, {200: JSON}, body=RequestRecordIn)
+async def qpi_create_time_request(call: Call, wanted: RequestRecordIn) -> Record:
     """Ask for QPU time, for oneself."""
-    wanted: RequestRecordIn = call.body
     if wanted.user not in (UNSET, "", call.person.name):
         raise Forbidden("Everybody asks for their own time.", code="forged", field="user")
     if wanted.status not in (UNSET, "", "pending"):
         raise Forbidden("A request is pending until a manager answers it.", code="forged", field="status")
     request = TimeRequestIn(seconds=wanted.seconds, reason=wanted.requested_reason or "")
-    return Reply(body=request_record(await call.lab.time_requests.create(call.person, request)))
+    return request_record(await call.lab.time_requests.create(call.person, request))
 
 
-@api.route(
-    "PATCH", "collections/qpu_time_requests/records/{id}", P.TIME_GRANT, {200: "application/json"}, body=RequestPatch
-)
-async def qpi_answer_time_request(call: Call) -> Reply:
-    """Approve, which grants the time, or reject; once."""
-    wanted: RequestPatch = call.body
+@api.route("PATCH", "collections/qpu_time_requests/records/{id}", P.TIME_GRANT, {200: JSON}, body=RequestPatch)
+async def qpi_answer_time_request(call: Call, wanted: RequestPatch) -> Record:
+    """Approve, which grants the time (``seconds`` of it, if they say so), or reject; once."""
+    asked = await call.lab.time_requests.get(call.person, call.path["id"])
+    for field, sent, there in (
+        ("user", wanted.user, asked.person), ("handled_by", wanted.handled_by, call.person.name),
+        ("requested_reason", wanted.requested_reason, asked.reason),
+    ):  # fmt: skip
+        if sent not in (UNSET, None, "", there):
+            raise Forbidden(f"A manager's answer does not change {field}.", code="forged", field=field)
     answer = TimeRequestAnswer(status=wanted.status, reason=wanted.rejection_reason or "")
-    return Reply(body=request_record(await call.lab.time_requests.answer(call.person, call.path["id"], answer)))
-
-
-@api.route("DELETE", "collections/qpu_time_requests/records/{id}", P.TIME_REQUEST, {204: ""})
-async def qpi_withdraw_time_request(call: Call) -> Reply:
-    """Take back a request that nobody has answered."""
-    await call.lab.time_requests.withdraw(call.person, call.path["id"])
-    return Reply(status=204)
+    if wanted.seconds not in (0, asked.seconds):
+        answer.seconds = wanted.seconds
+    return request_record(await call.lab.time_requests.answer(call.person, call.path["id"], answer))
 
 
 def request_record(request: TimeRequestModel) -> Record:
@@ -88,7 +78,7 @@ def request_record(request: TimeRequestModel) -> Record:
         request.id,
         {
             "user": request.person,
-            "seconds": request.seconds,
+            "seconds": math.ceil(request.seconds),
             "status": request.status,
             "requested_reason": request.reason,
             "rejection_reason": request.answer if request.status == "rejected" else "",
@@ -101,12 +91,18 @@ def request_record(request: TimeRequestModel) -> Record:
 
 async def _records(call: Call) -> list[Record]:
     """Newest first; what was withdrawn is gone, as in QPI."""
-    found: list[Record] = []
-    after: str | None = None
-    while len(found) < MAX_ROWS:
-        page = await call.lab.time_requests.list(call.person, limit=MAX_PER_PAGE, after=after)
-        found += [request_record(request) for request in page.requests if request.status != "withdrawn"]
-        if page.next is None:
-            break
-        after = page.next
-    return found
+    found: list[TimeRequestModel] = await every("requests", call.lab.time_requests.list, call.person)
+    return [request_record(request) for request in found if request.status != "withdrawn"]
+
+
+api.serve(
+    Route("qpi_list_time_requests", "GET", "collections/qpu_time_requests/records", P.TIME_READ, {200: RecordPage},
+          "A page of one's own requests; of everybody's for managers.",
+          lambda c: paged(c, _records(c), REQUEST_FIELDS), query=Listing),
+    Route("qpi_get_time_request", "GET", "collections/qpu_time_requests/records/{id}", P.TIME_READ, {200: JSON},
+          "One request.",
+          picked(lambda c: rendered(request_record, c.lab.time_requests.get(c.person, c.path["id"]))), query=View),
+    Route("qpi_withdraw_time_request", "DELETE", "collections/qpu_time_requests/records/{id}", P.TIME_REQUEST,
+          {204: ""}, "Take back a request that nobody has answered.",
+          lambda c: c.lab.time_requests.withdraw(c.person, c.path["id"])),
+)  # fmt: skip

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET, UnsetType
 
-from qpi_jupyter.core.access import Permission as P
+from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.people import TokenChange, TokenModel
 from qpi_jupyter.wire.rest import TokenIn
-from qpi_server.web.table import Call, Reply
+from qpi_server.web.table import JSON, Call, Reply, Route
 
-from .base import Body, Record, api, moment_or_none, record, request, stamp
-from .paging import Listing, RecordPage, page_of, pick
+from .base import Body, Record, api, moment_or_none, record, rendered, request, stamp
+from .paging import Listing, RecordPage, View, paged, picked
 
 TOKEN_FIELDS = frozenset({"id", "name", "user", "expires_at", "last_used", "created", "updated"})
 
@@ -31,10 +31,9 @@ class TokenPatch(Body):
     expires_at: str | UnsetType | None = UNSET
 
 
-@api.route("POST", "tokens", P.TOKENS_OWN, {201: "application/json"}, body=NewToken)
-async def qpi_create_token(call: Call) -> Reply:
+@api.route("POST", "tokens", P.TOKENS_OWN, {201: JSON}, body=NewToken)
+async def qpi_create_token(call: Call, wanted: NewToken) -> Reply:
     """Make an API token of one's own; only this answer shows it."""
-    wanted: NewToken = call.body
     end = moment_or_none(wanted.expires_at, "expires_at")
     made = await call.lab.tokens.create(call.person, request(TokenIn, name=wanted.name, expires_at=end))
     return Reply(
@@ -46,55 +45,11 @@ async def qpi_create_token(call: Call) -> Reply:
     )  # fmt: skip
 
 
-@api.route("GET", "tokens", P.TOKENS_OWN, {200: "application/json"})
-async def qpi_list_tokens(call: Call) -> Reply:
-    """One's own tokens, without the tokens themselves."""
-    return Reply(body=await _records(call))
-
-
-@api.route("GET", "tokens/{id}", P.TOKENS_OWN, {200: "application/json"})
-async def qpi_get_token(call: Call) -> Reply:
-    """One token."""
-    return Reply(body=token_record(await call.lab.tokens.get(call.person, call.path["id"])))
-
-
-@api.route("PATCH", "tokens/{id}", P.TOKENS_OWN, {200: "application/json"}, body=TokenPatch)
-async def qpi_change_token(call: Call) -> Reply:
-    """Rename a token, or move its end."""
-    return Reply(body=await _change(call))
-
-
-@api.route("DELETE", "tokens/{id}", P.TOKENS_OWN, {200: "application/json"})
+@api.route("DELETE", "tokens/{id}", P.TOKENS_OWN, {200: JSON})
 async def qpi_revoke_token(call: Call) -> Reply:
     """End a token."""
     await call.lab.tokens.revoke(call.person, call.path["id"])
     return Reply(body={"status": "deleted"})
-
-
-@api.route("GET", "collections/api_tokens/records", P.TOKENS_OWN, {200: RecordPage}, query=Listing)
-async def qpi_list_token_records(call: Call) -> Reply:
-    """A page of one's own tokens."""
-    return Reply(body=page_of(call.query, await _records(call), TOKEN_FIELDS, datetime.now(UTC)))
-
-
-@api.route("GET", "collections/api_tokens/records/{id}", P.TOKENS_OWN, {200: "application/json"}, query=Listing)
-async def qpi_get_token_record(call: Call) -> Reply:
-    """One token's record."""
-    found = token_record(await call.lab.tokens.get(call.person, call.path["id"]))
-    return Reply(body=pick(found, call.query.fields))
-
-
-@api.route("PATCH", "collections/api_tokens/records/{id}", P.TOKENS_OWN, {200: "application/json"}, body=TokenPatch)
-async def qpi_change_token_record(call: Call) -> Reply:
-    """Rename a token, or move its end, through its collection."""
-    return Reply(body=await _change(call))
-
-
-@api.route("DELETE", "collections/api_tokens/records/{id}", P.TOKENS_OWN, {204: ""})
-async def qpi_revoke_token_record(call: Call) -> Reply:
-    """End a token through its collection."""
-    await call.lab.tokens.revoke(call.person, call.path["id"])
-    return Reply(status=204)
 
 
 def token_record(token: TokenModel) -> Record:
@@ -119,7 +74,24 @@ async def _records(call: Call) -> list[Record]:
 
 async def _change(call: Call) -> Record:
     wanted: TokenPatch = call.body
-    change = TokenChange() if wanted.name is UNSET else request(TokenChange, name=wanted.name)
-    if wanted.expires_at is not UNSET:
-        change.expires_at = moment_or_none(wanted.expires_at, "expires_at")
+    change = request(TokenChange, name=wanted.name, expires_at=moment_or_none(wanted.expires_at, "expires_at"))
     return token_record(await call.lab.tokens.change(call.person, call.path["id"], change))
+
+
+api.serve(
+    Route("qpi_list_tokens", "GET", "tokens", P.TOKENS_OWN, {200: JSON},
+          "One's own tokens, without the tokens themselves.", lambda c: _records(c)),
+    Route("qpi_get_token", "GET", "tokens/{id}", P.TOKENS_OWN, {200: JSON},
+          "One token.", lambda c: rendered(token_record, c.lab.tokens.get(c.person, c.path["id"]))),
+    Route("qpi_change_token", "PATCH", "tokens/{id}", P.TOKENS_OWN, {200: JSON},
+          "Rename a token, or move its end.", lambda c: _change(c), body=TokenPatch),
+    Route("qpi_list_token_records", "GET", "collections/api_tokens/records", P.TOKENS_OWN, {200: RecordPage},
+          "A page of one's own tokens.", lambda c: paged(c, _records(c), TOKEN_FIELDS), query=Listing),
+    Route("qpi_get_token_record", "GET", "collections/api_tokens/records/{id}", P.TOKENS_OWN, {200: JSON},
+          "One token's record.",
+          picked(lambda c: rendered(token_record, c.lab.tokens.get(c.person, c.path["id"]))), query=View),
+    Route("qpi_change_token_record", "PATCH", "collections/api_tokens/records/{id}", P.TOKENS_OWN, {200: JSON},
+          "Rename a token, or move its end, through its collection.", lambda c: _change(c), body=TokenPatch),
+    Route("qpi_revoke_token_record", "DELETE", "collections/api_tokens/records/{id}", P.TOKENS_OWN, {204: ""},
+          "End a token through its collection.", lambda c: c.lab.tokens.revoke(c.person, c.path["id"])),
+)  # fmt: skip

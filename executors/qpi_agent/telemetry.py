@@ -1,0 +1,121 @@
+"""What a driver says of itself with every heartbeat: its latest log, bounded and without secrets, and its load."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import psutil
+
+from qpi_jupyter.wire.frames import MAX_LOG_LINES, MAX_LOG_MESSAGE, MAX_LOG_NAME, LogLevel, LogLine, Reading
+
+_HIDDEN = "[hidden]"
+_TOKEN = re.compile(r"qpi_[A-Za-z0-9_-]{24,}")
+"""Any lab's token, whosever it is."""
+_SECRET_OPTION = re.compile(r"token|secret|passw|key|credential", re.IGNORECASE)
+
+
+def secrets_of(token: str, options: Iterable[tuple[str, object]]) -> list[str]:
+    """What must not be in a log: the driver's token, and options of the executor that sound like credentials."""
+    return [token, *(str(value) for name, value in options if _SECRET_OPTION.search(name) and value)]
+
+
+class LogTail(logging.Handler):
+    """Keeps what is logged at INFO and above until it is taken; the oldest go first when there is too much."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__(logging.INFO)
+        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._lines: deque[LogLine] = deque()
+        self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record; nothing waits for anybody here."""
+        try:
+            message = self._clean(_message(record))
+        except Exception:
+            self.handleError(record)
+            return
+        if len(self._lines) == MAX_LOG_LINES:
+            self._lines.popleft()
+            self._dropped += 1
+        self._lines.append(
+            LogLine(
+                at=datetime.fromtimestamp(record.created, UTC),
+                level=_level(record.levelno),
+                logger=record.name[:MAX_LOG_NAME],
+                message=message,
+            )
+        )
+
+    def take(self) -> list[LogLine]:
+        """What was logged since the last call, oldest first; the first line says how many were dropped before it."""
+        self.acquire()
+        try:
+            lines, dropped = list(self._lines), self._dropped
+            self._lines.clear()
+            self._dropped = 0
+        finally:
+            self.release()
+        if lines:
+            lines[0].dropped = dropped
+        return lines
+
+    def _clean(self, message: str) -> str:
+        for secret in self._secrets:
+            message = message.replace(secret, _HIDDEN)
+        message = _TOKEN.sub(_HIDDEN, message)
+        return message if len(message) <= MAX_LOG_MESSAGE else message[: MAX_LOG_MESSAGE - 1] + "…"
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The text; of an exception its last line."""
+    message = record.getMessage()
+    if record.exc_info and (error := record.exc_info[1]) is not None:
+        message += f": {type(error).__name__}: {error}"
+    return message
+
+
+def _level(number: int) -> LogLevel:
+    if number >= logging.CRITICAL:
+        return "critical"
+    if number >= logging.ERROR:
+        return "error"
+    return "warning" if number >= logging.WARNING else "info"
+
+
+class Gauges:
+    """Reads the driver's own processes; the first reading of the load only starts the measurement."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, psutil.Process] = {}
+
+    def read(self, *, staged: int, running: int, run_s: float | None) -> list[Reading]:
+        """The readings of now; ``run_s`` is how long the latest run took."""
+        load, resident = self._processes()
+        found = [
+            Reading(channel="driver/cpu", value=load, unit="%"),
+            Reading(channel="driver/memory", value=resident, unit="B"),
+            Reading(channel="driver/staged", value=float(staged)),
+            Reading(channel="driver/running", value=float(running)),
+        ]
+        if run_s is not None:
+            found.append(Reading(channel="driver/run_time", value=run_s, unit="s"))
+        return found
+
+    def _processes(self) -> tuple[float, float]:
+        """Load (percent of one core) and resident memory (bytes) of the driver and its children."""
+        own = psutil.Process()
+        alive = {process.pid: process for process in (own, *own.children(recursive=True))}
+        # A process object measures its load since its previous call: keep those that are still there.
+        self._known = {pid: self._known.get(pid, process) for pid, process in alive.items()}
+        load = resident = 0.0
+        for process in self._known.values():
+            with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+                load += process.cpu_percent()
+                resident += process.memory_info().rss
+        return load, resident

@@ -1,0 +1,78 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IField } from './form';
+import { BadField, text, type Values } from './values';
+
+/** What is used here of a property's JSON Schema. */
+interface IProperty {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly description?: string;
+}
+
+/** An object's JSON Schema, as executors declare their options. */
+export interface ISchema {
+  readonly properties?: Readonly<Record<string, IProperty>>;
+  readonly required?: readonly string[];
+}
+
+const PREFIX = 'option ';
+
+/** A field for each property; left empty, it stays as its default. */
+export function fieldsOf(schema: ISchema, trans: TranslationBundle): readonly IField[] {
+  return Object.entries(schema.properties ?? {}).map(([name, property]) => {
+    const usual = property.default === undefined ? '' : shown(property.default);
+    const values = property.type === 'boolean' ? [true, false] : property.enum;
+    return {
+      name: PREFIX + name,
+      label: name,
+      required: schema.required?.includes(name) ?? false,
+      hint: [
+        (property.description ?? '').replace(/^[a-z]/, first => first.toUpperCase()),
+        usual === '' ? '' : trans.__('Default: %1', usual),
+        property.type === 'array' || property.type === 'object' ? trans.__('As JSON.') : ''
+      ]
+        .filter(Boolean)
+        .join('. '),
+      ...(values === undefined
+        ? {}
+        : {
+            kind: 'choice' as const,
+            choices: [
+              { value: '', label: usual === '' ? '–' : usual },
+              ...values.map(value => ({ value: shown(value), label: shown(value) }))
+            ]
+          })
+    };
+  });
+}
+
+/** What was filled in, in the types of the schema; whether it is within its bounds, the lab says. */
+export function valuesOf(schema: ISchema, values: Values): Readonly<Record<string, unknown>> {
+  const filled = Object.entries(schema.properties ?? {}).filter(
+    ([name]) => text(values, PREFIX + name) !== ''
+  );
+  return Object.fromEntries(
+    filled.map(([name, property]) => [name, read(name, property, text(values, PREFIX + name))])
+  );
+}
+
+function read(name: string, property: IProperty, written: string): unknown {
+  if (property.enum !== undefined) {
+    return property.enum.find(value => shown(value) === written);
+  }
+  if (property.type === 'string' || property.type === undefined) {
+    return written;
+  }
+  try {
+    return JSON.parse(written);
+  } catch {
+    throw new BadField(`“${written}” cannot be read as ${name}: it takes a JSON ${property.type}.`);
+  }
+}
+
+/** Any JSON value as one line. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,56 @@
+import type {
+  JobChanged,
+  JobChecked,
+  JobDeleted,
+  JobEdited,
+  JobModel,
+  JobProgress,
+  JobSubmitted,
+  LabEvent
+} from './wire';
+
+/** What happens to a job. */
+export type JobEvent =
+  | JobSubmitted
+  | JobChecked
+  | JobChanged
+  | JobProgress
+  | JobEdited
+  | JobDeleted;
+
+const ENDED: readonly JobModel['status'][] = ['completed', 'failed', 'cancelled'];
+
+export function hasEnded(job: JobModel): boolean {
+  return ENDED.includes(job.status);
+}
+
+/** Only what is said of jobs has a phase. */
+export function isOfJob(event: LabEvent): event is JobEvent {
+  return 'phase' in event.data;
+}
+
+/** A job with what an event says of it; the same job where that is nothing new. */
+export function withEvent(job: JobModel, event: JobEvent): JobModel {
+  const { version, status, phase, attempt, checked, progress, name, error } = event.data;
+  if (version <= job.version) {
+    return job;
+  }
+  const said = { version, status, phase, attempt, checked, progress, name };
+  return {
+    ...job,
+    ...said,
+    qpu: event.qpu ?? job.qpu,
+    reason: phase === job.phase ? job.reason : null,
+    error: error ?? job.error,
+    ...(event.kind === 'job.edited' && edited(event))
+  };
+}
+
+function edited({ data }: JobEdited): Partial<JobModel> {
+  return Object.fromEntries(data.changed.map(name => [name, data[name]]));
+}
+
+/** The newer of two. */
+export function newer(known: JobModel | undefined, job: JobModel): JobModel {
+  return known && known.version > job.version ? known : job;
+}

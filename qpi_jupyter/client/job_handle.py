@@ -1,0 +1,324 @@
+"""`JobHandle`: one job, from any cell, thread or event loop. Nothing in it is authoritative: the lab is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from msgspec import UNSET, UnsetType
+
+from qpi_jupyter.core import Faulted, QpiError, Unavailable
+from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
+from qpi_jupyter.wire.jobs import JobChange, JobModel, WaitReason
+
+from . import times
+from .http import Http, delays, path
+from .portal import both
+from .results import Counts, Results
+from .story import Story
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from qiskit.result import Result
+
+FINAL = frozenset({"completed", "failed", "cancelled"})
+_PARK_S = 50.0
+"""How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
+_SOON_S = 600.0
+"""What is nearer is told to the second."""
+
+
+class JobCancelled(QpiError):
+    """The job was cancelled before it had a result."""
+
+    default_code = "cancelled"
+
+
+class Renderer(Protocol):
+    """Shows jobs in a notebook."""
+
+    def show(self, job: JobHandle) -> None:
+        """Display the job, live while it runs."""
+
+    def mimebundle(self, job: JobHandle) -> dict[str, Any]:
+        """The job as it is now, by media type."""
+
+
+class JobHandle:
+    """One job of a lab.
+
+    ``await job`` (in any cell, on any event loop) and ``job.result()`` (blocking) give Qiskit's Result. Every method
+    that asks the lab comes both ways: ``job.dataset()`` blocks, ``await job.dataset.aio()`` does not. A job that
+    failed or was cancelled raises there, with the reason.
+    """
+
+    renderer: ClassVar[Renderer | None] = None
+    """How a notebook shows a job; the ui room is put in here, so that the client needs no widgets."""
+
+    def __init__(self, http: Http, model: JobModel, sources: tuple[str, ...] = ()) -> None:
+        self.http = http
+        self.model = model
+        self.sources = sources
+        """The texts that were submitted, to show the line that an error names."""
+        self._results = Results(http)
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        return self.model.id
+
+    @property
+    def final(self) -> bool:
+        """Whether the job has ended, as far as this handle knows."""
+        return self.model.status in FINAL
+
+    @property
+    def status(self) -> str:
+        """``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``: asked of the lab until it is final."""
+        return self.refresh().model.status
+
+    @property
+    def error(self) -> QpiError | None:
+        """Why there is no result: the failure, or that the job was cancelled; None otherwise."""
+        if self.model.status == "cancelled":
+            return JobCancelled(f"Job {self.id} was cancelled.", job_id=self.id)
+        if self.model.status != "failed":
+            return None
+        if self.model.error is None:
+            return Faulted(f"Job {self.id} failed, and the lab does not say why.", job_id=self.id)
+        error = self.model.error
+        return QpiError.from_dict(
+            {"kind": error.kind, "code": error.code, "message": error.message, "data": error.data}
+        )
+
+    def why(self) -> str:
+        """In words: what the job waits for, or how it ended."""
+        return self.refresh().explanation()
+
+    def explanation(self) -> str:
+        """The same without asking the lab again."""
+        model, error = self.model, self.error
+        where = f" on {model.qpu}" if model.qpu else ""
+        if error is not None:
+            return error.message
+        if model.status == "completed":
+            return f"completed{where}" + (f" in {model.busy_s:.3g} s" if model.busy_s is not None else "")
+        if model.phase == "lost":
+            return f"running{where}; its driver is silent, and what it measured is waited for"
+        if model.phase == "cancelling":
+            return f"stopping{where}"
+        if model.status == "running":
+            return f"running{where}" + (f", {model.progress:.0%} done" if model.progress else "")
+        if model.reason is None:
+            return f"waiting{where}"
+        outlook = ", ".join(outlook_of(model.reason))
+        return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
+
+    def _take(self, model: JobModel) -> None:
+        # Answers may overtake one another; a version only grows.
+        if model.version >= self.model.version:
+            self.model = model
+
+    # -- what the lab is asked -----------------------------------------------------------------------------------
+
+    @both
+    async def refresh(self) -> JobHandle:
+        """Read the job again; a finished job does not change and is not asked for."""
+        if not self.final:
+            self._take(await read_job(self.http, self.id))
+        return self
+
+    @both
+    async def wait(self, timeout: float | None = None) -> JobHandle:
+        """Wait until the job has ended, however it ends; through restarts of the lab, too.
+
+        Raises
+        ------
+        TimeoutError
+            it has not ended after ``timeout`` seconds. The job goes on.
+        """
+        await self._ended(timeout)
+        return self
+
+    async def _ended(self, timeout: float | None) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._until_final()
+        except TimeoutError:
+            raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s: {self.explanation()}.") from None
+
+    async def _until_final(self) -> None:
+        pauses = delays()
+        while not self.final:
+            try:
+                self._take(await read_job(self.http, self.id, wait_s=_PARK_S))
+            except Unavailable:
+                await asyncio.sleep(next(pauses))
+            else:
+                pauses = delays()
+
+    @both
+    async def changed(self, version: int | None = None, *, wait_s: float = _PARK_S) -> JobHandle:
+        """Wait for the next change after ``version`` (default: after what this handle knows), or for ``wait_s``.
+
+        Raises
+        ------
+        Unavailable
+            the lab does not answer; unlike the other calls this one does not try again by itself.
+        """
+        if not self.final:
+            known = self.model.version if version is None else version
+            self._take(await read_job(self.http, self.id, wait_s=wait_s, version=known, retry_s=0.0))
+        return self
+
+    @both
+    async def cancel(self) -> JobHandle:
+        """Ask the lab to stop the job; a result that is already there stays."""
+        self._take(await self.http.call("POST", f"v1/jobs/{path(self.id)}/cancel", JobModel))
+        return self
+
+    @both
+    async def events(self) -> list[LabEvent]:
+        """The life of the job, as the lab recorded it."""
+        return (await self.http.call("GET", f"v1/jobs/{path(self.id)}/events", UnreadEventPage)).read().events
+
+    @both
+    async def result(self, timeout: float | None = None, *, memory: bool = False) -> Result:
+        """Wait, then give Qiskit's Result.
+
+        Parameters
+        ----------
+        timeout
+            seconds to wait at most (None: as long as it takes).
+        memory
+            with every single shot in it, read from the dataset; counts alone are a smaller answer.
+
+        Raises
+        ------
+        QpiError
+            the job failed (its own error, with line and column of a bad circuit), or was cancelled.
+        TimeoutError
+            it has not ended.
+        """
+        await self._completed(timeout)
+        return await self._results.result(self.model, memory=memory)
+
+    @both
+    async def counts(self, timeout: float | None = None) -> Counts | list[Counts]:
+        """Wait, then give the counts, keyed as Qiskit keys them: a dict for one circuit, a list for several.
+
+        Raises
+        ------
+        QpiError
+            as `result`; also when the job measured no bits (``meas_level`` 1 or 0).
+        TimeoutError
+            it has not ended.
+        """
+        await self._completed(timeout)
+        counts = self.model.counts or await self._results.counts(self.model)
+        return counts[0] if len(counts) == 1 else counts
+
+    @both
+    async def dataset(self, timeout: float | None = None, *, max_bytes: int | None = None) -> xr.Dataset | xr.DataTree:
+        """Wait, then give the data: a Dataset for one circuit, a DataTree for several. Fetched once.
+
+        Parameters
+        ----------
+        max_bytes
+            the memory that it may take; by default a few times the size of its file, which no honest driver exceeds.
+
+        Raises
+        ------
+        QpiError, TimeoutError
+            as `result`; `TooLarge` where the file would swell.
+        """
+        await self._completed(timeout)
+        return await self._results.dataset(self.model, max_bytes)
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        return self.result.aio().__await__()
+
+    # -- its row, not its run --------------------------------------------------------------------------------------
+
+    @both
+    async def story(self) -> Story:
+        """The life of the job in plain words: attempts and their drivers, leases lost and regained, costs, edits."""
+        page = await self.http.call("GET", f"v1/jobs/{path(self.id)}/events", UnreadEventPage)
+        name = f" {self.model.name!r}" if self.model.name else ""
+        return Story(f"Job {self.id}{name}", page.read().events)
+
+    @both
+    async def edit(
+        self,
+        *,
+        name: str | UnsetType = UNSET,
+        tags: str | Sequence[str] | UnsetType = UNSET,
+        project: str | UnsetType = UNSET,
+        shared_with: str | UnsetType | None = UNSET,
+    ) -> JobHandle:
+        """Change what is given; the rest stays. ``shared_with=None`` makes the job private."""
+        wanted = JobChange(
+            name=name,
+            tags=tags if tags is UNSET else [tags] if isinstance(tags, str) else list(tags),
+            project=project,
+            shared_with=shared_with,
+        )
+        self._take(await self.http.call("PATCH", f"v1/jobs/{path(self.id)}", JobModel, body=wanted))
+        return self
+
+    @both
+    async def delete(self) -> None:
+        """Take the job out of the lab for good, its program and data with it; what it cost stays in the ledger.
+
+        Raises
+        ------
+        Conflict
+            it has not ended: cancel it first.
+        """
+        await self.http.call("DELETE", f"v1/jobs/{path(self.id)}", type(None))
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _completed(self, timeout: float | None) -> None:
+        await self._ended(timeout)
+        if (error := self.error) is not None:
+            raise error
+
+    # -- shown ---------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        name = f" {self.model.name!r}" if self.model.name else ""
+        return f"<Job {self.id}{name}: {self.explanation()}>"
+
+    def _ipython_display_(self) -> None:
+        if self.renderer is None:
+            raise NotImplementedError  # IPython then asks for the representations
+        self.renderer.show(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return {"text/plain": repr(self)} if self.renderer is None else self.renderer.mimebundle(self)
+
+
+async def read_job(
+    http: Http, job_id: str, *, wait_s: float = 0.0, version: int | None = None, retry_s: float | None = None
+) -> JobModel:
+    """The job as the lab has it now, or after its next change; see `JobHandle.wait` and `JobHandle.changed`."""
+    params = {"wait_s": f"{wait_s:g}"} if wait_s else {}
+    if version is not None:
+        params["version"] = str(version)
+    return await http.call("GET", f"v1/jobs/{path(job_id)}", JobModel, params=params, wait_s=wait_s, retry_s=retry_s)
+
+
+def outlook_of(reason: WaitReason) -> list[str]:
+    """Its place in the queue, about when its wait ends, and how far off such predictions were lately."""
+    parts = [] if reason.position is None else [f"position {reason.position}"]
+    if reason.about_at is not None:
+        now = datetime.now(UTC)
+        soon = (reason.about_at - now).total_seconds() < _SOON_S
+        at = reason.about_at.replace(microsecond=0) if soon else reason.about_at.replace(second=0, microsecond=0)
+        error = f" ± {times.length(reason.error_s)}" if reason.error_s else ""
+        parts.append(f"about {times.clock(at, times.zone_of(), now, exact=soon)}{error}")
+    return parts

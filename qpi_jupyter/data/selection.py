@@ -1,0 +1,56 @@
+"""A part of a result, as a Dataset with all its dimensions again: ``ds.isel(slot=0)`` drops the one it picks from."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from qpi_jupyter.core import Rejected
+
+from . import conventions as c
+
+_BY_SLOT = (c.QUBIT, c.CLBIT, c.ACQ_INDEX)
+
+
+def whole(dataset: xr.Dataset) -> xr.Dataset:
+    """``dataset`` with the dimensions that a selection of one slot, shot, outcome or quadrature took away.
+
+    Raises
+    ------
+    Rejected
+        it holds no single values any more: they were averaged, or masked.
+    """
+    for name, dims in _dims(dataset).items():
+        variable = dataset.variables[name]
+        if name != c.IQ and variable.dtype.kind not in "iub":
+            raise Rejected(
+                f"The {variable.attrs.get('long_name', name).lower()} of this dataset is no longer a whole number "
+                f"({variable.dtype}): ask the dataset that the job gave, before averaging or masking it.",
+                code="not_single_values",
+            )
+        if variable.dims == dims:
+            continue
+        # A coordinate that a selection made a scalar becomes an axis of length 1 again.
+        scalars = [k for k in (*dims, *_BY_SLOT) if k in dataset.coords and not dataset.coords[k].ndim]
+        along = {k: dataset.coords[k] for k in scalars if k in _BY_SLOT and c.SLOT in dims}
+        missing = [dim for dim in dims if dim not in variable.dims]
+        dataset = dataset.drop_vars(along).expand_dims(missing).transpose(*dims, missing_dims="ignore")
+        dataset = dataset.assign_coords({k: (c.SLOT, [v.item()], v.attrs) for k, v in along.items()})
+    return dataset
+
+
+def as_list(result: xr.Dataset | xr.DataTree) -> list[xr.Dataset]:
+    """The Datasets of a job's result, in the order of the job."""
+    if isinstance(result, xr.Dataset):
+        return [result]
+    return [node.to_dataset(inherit=False) for node in result.children.values()]
+
+
+def _dims(dataset: xr.Dataset) -> dict[str, tuple[str, ...]]:
+    """The dimensions that each of the dataset's variables has by the conventions."""
+    averaged = c.IQ in dataset.variables and c.circuit_info(dataset.attrs).meas_return == "avg"
+    by_convention = {
+        c.BIT: (c.SHOT, c.SLOT),
+        c.COUNT: (c.OUTCOME,),
+        c.IQ: (c.SLOT, c.COMPONENT) if averaged else (c.SHOT, c.SLOT, c.COMPONENT),
+    }
+    return {name: dims for name, dims in by_convention.items() if name in dataset.variables}

@@ -1,0 +1,267 @@
+"""Jobs as people, clients and events say them: the bodies of ``jobs``, and what the events of a job hold.
+
+A label of a job (`JobLabels`) is declared here for all of them: what is sent, shown, changed, looked for and told.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from qpi_jupyter.core import BUILT_IN, Program, Rejected
+
+from .accounts import LedgerLine
+from .rest import (
+    Answer,
+    JobError,
+    Label,
+    OptionsIn,
+    Phase,
+    ProgramIn,
+    Request,
+    Status,
+    Tags,
+    Whole,
+    options_from,
+)
+
+
+class JobLabels(Struct, kw_only=True):
+    """What people say of a job, for their own order and for others; they may change it at any time."""
+
+    name: Label = ""
+    tags: Tags = []
+    project: Label = ""
+    shared_with: Label | None = None
+    """A group of one's own that may see the job."""
+
+
+LABELS = JobLabels.__struct_fields__
+TEXT_LABELS = {"project": "what it belongs to"}
+"""Those that are plain text, which `JobFilters` finds when it is equal; and what each says."""
+
+
+class JobChange(Request):
+    """``PATCH jobs/{id}``; what is left out stays. ``shared_with: null`` makes the job private."""
+
+    name: Label | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    project: Label | UnsetType = UNSET
+    shared_with: Label | UnsetType | None = UNSET
+
+
+class JobFilters(Struct, kw_only=True):
+    """Which jobs a list has: ``name`` is a part of it, in any case; all of ``tag``; ``group`` is whom they are shared
+    with, ``cell`` the notebook cell that submitted them. Without ``mine``, ``owner`` and ``group``: one's own."""
+
+    mine: bool | None = None
+    name: Label = ""
+    tag: Annotated[list[Label], Meta(max_length=32)] = []
+    project: Label | None = None
+    group: Label | None = None
+    owner: Label | None = None
+    qpu: Label | None = None
+    status: Status | None = None
+    cell: Label | None = None
+    submitted_after: datetime | None = None
+    submitted_before: datetime | None = None
+
+
+class OriginIn(Request):
+    """The notebook cell that a job came from."""
+
+    notebook: Annotated[str, Meta(max_length=4096)] | None = None
+    cell_id: Label | None = None
+    kernel_id: Label | None = None
+    execution_count: Whole | None = None
+    source_sha256: Label | None = None
+
+
+class SubmitRequest(JobLabels, Request):
+    """``POST jobs``. Without ``qpu`` an online simulator that fits is taken; a priority over 0 is for managers."""
+
+    program: ProgramIn
+    options: OptionsIn = msgspec.field(default_factory=OptionsIn)
+    qpu: Label | None = None
+    priority: Annotated[int, Meta(ge=-10, le=10)] = 0
+    retry_safe: bool = False
+    group: Label | None = None
+    """The group whose account pays; None: one's own."""
+    origin: OriginIn = msgspec.field(default_factory=OriginIn)
+    after: Annotated[list[Label], Meta(max_length=100)] = []
+    """Jobs of one's own that have to complete first: it waits for them, and fails or is cancelled with them."""
+    children: Annotated[list[Label], Meta(max_length=1_000)] = []
+    """The same of jobs that are a part of this one: they are cancelled with it."""
+
+    def to_program(self) -> Program:
+        """The core's noun; ``data`` beside ``sources``, or ``sources`` of a format that is no text, are refused."""
+        name, texts, data = self.program.format, self.program.sources, self.program.data
+        known = BUILT_IN.get(name)
+        if texts and known is not None and not known.text:
+            raise Rejected(f"{name} programs come as data (base64).", code="bad_program", field="program")
+        if texts and data:
+            message = "A program has sources (text) or data (base64), not both."
+            raise Rejected(message, code="bad_program", field="program")
+        sources = tuple(data) if data else tuple(text.encode() for text in texts)
+        return Program(format=name, sources=sources, options=options_from(self.options))
+
+
+class WaitReason(Answer):
+    """What a waiting job waits for. ``about_at`` is when that is expected to end, where it can be known."""
+
+    rule: str
+    message: str
+    position: int | None = None
+    since_at: datetime | None = None
+    about_at: datetime | None = None
+    error_s: float | None = None
+    """How far off such predictions were on this QPU lately (mean absolute error, seconds)."""
+
+
+class DatasetInfo(Answer):
+    """The stored dataset: its size in bytes and its SHA-256."""
+
+    sha256: str
+    bytes: int
+
+
+class JobModel(JobLabels, Answer):
+    """One job, as its owner sees it. ``version`` grows with every change, progress included."""
+
+    id: str
+    version: int
+    owner: str
+    status: Status
+    phase: Phase
+    qpu: str | None
+    priority: int
+    attempt: int
+    checked: bool
+    progress: float
+    format: str
+    num_circuits: int
+    shots: int
+    submitted_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    estimate_s: float | None = None
+    upper_s: float | None = None
+    busy_s: float | None = None
+    reason: WaitReason | None = None
+    error: JobError | None = None
+    dataset: DatasetInfo | None = None
+    origin: dict[str, Any] = {}
+    retry_safe: bool = False
+    account: str = ""
+    """Who pays: a person, or ``group:`` and a group."""
+    family: str | None = None
+    """What it shares with the jobs that it waits for and those that wait for it (``GET jobs/{id}/family``)."""
+    parent: str | None = None
+    """The job whose child it is."""
+    counts: list[dict[str, int]] | None = None
+    """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
+
+
+class FamilyJob(Answer):
+    """One job of a family; ``after`` are the ids that it waits for, or waited for, its children among them."""
+
+    id: str
+    name: str
+    qpu: str | None
+    status: Status
+    phase: Phase
+    parent: str | None
+    after: list[str]
+
+
+class FamilyModel(Answer):
+    """The jobs that hang together because one waits for the other, oldest first, as far as one may see them.
+
+    ``cost_s`` is what all of them used so far and what is held for those that have not ended (QPU-seconds); null
+    where it is somebody else's.
+    """
+
+    jobs: list[FamilyJob]
+    cost_s: float | None
+
+
+class JobProvenance(Answer):
+    """What is needed to run a job again: its options, the digest of its program and, once it has a result, what the
+    driver says of how that came about."""
+
+    program_sha256: str
+    options: OptionsIn
+    result: dict[str, Any] | None = None
+
+
+class CircuitText(Answer):
+    """One program as people read it, or why it has no text."""
+
+    text: str | None
+    name: str = ""
+    problem: str = ""
+
+
+class ProgramText(Answer):
+    """A program to be read: its first circuits, of ``total``. What was QPY is written as OpenQASM 3.
+
+    ``as_sent``: these texts are what was sent. ``language`` is their MIME type, where one is known, and ``suffix`` that
+    of a file of what was sent.
+    """
+
+    circuits: list[CircuitText]
+    total: int
+    problem: str = ""
+    """Why there is none."""
+    as_sent: bool = False
+    language: str = ""
+    suffix: str = ".bin"
+
+
+class JobPage(Answer):
+    """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked
+    for, even empty: only without ``next`` it is the last."""
+
+    jobs: list[JobModel]
+    next: str | None = None
+    total: int | None = None
+    """How many there are in all pages, where the lab keeps count: everybody's, or one person's."""
+
+
+class JobData(Answer):
+    """What a row of a list shows of a job, what it cost and, in the events of one job, who had the attempt."""
+
+    status: Status
+    phase: Phase
+    attempt: int
+    version: int
+    checked: bool = True
+    progress: float = 0.0
+    name: str = ""
+    owner: str = ""
+    driver: str | UnsetType = UNSET
+    ledger: list[LedgerLine] | UnsetType = UNSET
+    error: JobError | UnsetType = UNSET
+    driver_name: str | UnsetType = UNSET
+    family: str | UnsetType = UNSET
+    waits_for: int | UnsetType = UNSET
+    """How many jobs have to complete first."""
+
+
+class JobEditData(JobData, kw_only=True):
+    """``changed`` names the fields that were edited; their new values are here, too."""
+
+    by: str = ""
+    changed: list[Literal["name", "tags", "project", "shared_with"]] = []
+    tags: list[str] | UnsetType = UNSET
+    project: str | UnsetType = UNSET
+    shared_with: str | UnsetType | None = UNSET
+
+
+class JobDeletionData(JobData, kw_only=True):
+    """A job as it was last."""
+
+    by: str = ""

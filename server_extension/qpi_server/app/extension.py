@@ -1,0 +1,352 @@
+"""The lab as a Jupyter server extension: its settings, and what lives as long as the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import ssl
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import TraitType
+from traitlets.config import Config
+
+from qpi_jupyter._version import __version__
+from qpi_jupyter.core import Policy, Quotas
+from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
+from qpi_server.host.exposure import warn_of_exposure
+from qpi_server.host.forward import Upstream
+from qpi_server.host.redact import redact_log
+from qpi_server.settings.shown import describe
+from qpi_server.settings.traits import LabTraits
+from qpi_server.settings.values import Setting, SettingsError, own_traits, place_of, resolve
+
+if TYPE_CHECKING:  # Jupyter loads this module wherever it lists its extensions: what needs the database comes later
+    from _typeshed import DataclassInstance
+
+    from qpi_server.host.embedded import EmbeddedDrivers
+    from qpi_server.host.owner import Ownership
+    from qpi_server.host.owner_files import OwnerRecord
+    from qpi_server.host.tls import Authority, TlsFiles
+    from qpi_server.service import Lab, LabConfig
+
+KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE")
+RENEW_EVERY_S = 86_400.0
+SWITCH_S = 0.0005
+"""How long a thread of the server may keep the interpreter while another one wants it."""
+ANYWHERE = ("", "0.0.0.0", "::", "*", "localhost")
+"""Addresses to listen at that nobody can be reached by."""
+
+
+class QPIServer(LabTraits, ExtensionApp):
+    """The lab: its queue, its drivers' links and its REST surface."""
+
+    name = "qpi_server"
+    app_name = "QPI lab"
+    description = "A quantum lab inside Jupyter."
+    extension_url = "/qpi/health"
+    load_other_extensions = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stated: dict[str, Setting] = {}
+        """What somebody set, and where; everything else has its default."""
+        self.secret = "qpi_local_" + secrets.token_urlsafe(32)
+        self.ownership: Ownership | None = None
+        self._authority: Authority | None = None
+        self._drivers: EmbeddedDrivers | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ending: asyncio.Task[None] | None = None
+        self._environment: dict[str, str | None] = {}
+        self._context: Any = None
+
+    # --- what Jupyter calls ------------------------------------------------------------------------------------------
+
+    def _load_config(
+        self, cfg: Config, section_names: list[str] | None = None, traits: dict[str, TraitType[Any, Any]] | None = None
+    ) -> None:
+        """Jupyter's own traits; ours are `settle`d once every source is known."""
+        jupyters = Config(cfg)
+        ours = own_traits(type(self))
+        section = jupyters.pop("QPIServer", {})
+        jupyters["QPIServer"] = Config({k: v for k, v in section.items() if k in self.traits() and k not in ours})
+        super()._load_config(jupyters, section_names, traits)
+
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        super()._link_jupyter_server_extension(serverapp)
+        try:
+            self._settle(serverapp)
+        except SettingsError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from error
+        if (settled := getattr(serverapp, "settled", None)) is not None:  # `jupyter qpi` itself
+            settled(self)
+        if self.https:
+            from qpi_server.host.tls import Authority
+
+            listens = [self.ip_addr] if self.ip_addr not in ANYWHERE else []
+            self._authority = Authority(self.tls_files(), [*self.tls_names, *listens])
+            self._authority.ensure()
+            serverapp.certfile = str(self._authority.files.cert)
+            serverapp.keyfile = str(self._authority.files.key)
+
+    def _settle(self, serverapp: ServerApp) -> None:
+        """Give every trait of ours the value that counts."""
+        flags = {**serverapp.cli_config.get("QPIServer", {}), **self.cli_config.get("QPIServer", {})}
+        files = [*serverapp.loaded_config_files, *self.loaded_config_files]
+        jupyter = {k: v for k, v in self.config.get("QPIServer", {}).items() if k not in flags}
+        found = resolve(
+            type(self), flags=flags, environ=os.environ, jupyter=jupyter, where=lambda key: place_of(key, files)
+        )
+        self.apply(found.settings)
+        for note in found.notes:
+            self.log.warning("%s", note)
+
+    def apply(self, settings: Mapping[str, Setting]) -> None:
+        """Take these values."""
+        for name, setting in settings.items():
+            setattr(self, name, setting.value)
+        self.lab_dir = str(Path(self.lab_dir).expanduser().absolute())
+        if self.heartbeat_s >= self.lease_s:
+            raise SettingsError(
+                f"heartbeat_s ({self.heartbeat_s:g} s) must be shorter than lease_s ({self.lease_s:g} s): a driver "
+                "keeps its jobs by reporting in time."
+            )
+        self.stated = dict(settings)
+
+    def tls_files(self) -> TlsFiles:
+        """Where the files of the lab's own authority are."""
+        from qpi_server.host.tls import TlsFiles
+
+        usual = TlsFiles.under(Path(self.tls_dir))
+        stated = {
+            "ca_cert": self.tls_ca_cert_file, "ca_key": self.tls_ca_key_file, "cert": self.tls_cert_file,
+            "key": self.tls_key_file,
+        }  # fmt: skip
+        return replace(usual, **{name: Path(path).expanduser() for name, path in stated.items() if path})
+
+    def initialize_settings(self) -> None:
+        """Let the handlers find this."""
+        self.settings["qpi"] = self
+
+    def initialize_handlers(self) -> None:
+        """Every address."""
+        from qpi_server.web import handlers
+
+        self.handlers.extend(handlers())
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        from qpi_server.host.owner import Ownership
+        from qpi_server.web import EventRelay
+
+        _share_log(self.log)
+        redact_log(self.log, serverapp.log, logging.getLogger("qpi_server"), logging.getLogger("tornado"))
+        if "contents" in serverapp.default_services and not self.upstream_url:
+            shown = serverapp.contents_manager
+            warn_of_exposure(self.log, Path(self.lab_dir), serverapp.root_dir, allow_hidden=shown.allow_hidden)
+        self._serve_renewable(serverapp)
+        self.ownership = Ownership(
+            lab_dir=None if self.upstream_url else Path(self.lab_dir),
+            upstream=self._upstream(),
+            record=self._record(),
+            open_lab=self._open_lab,
+            started=self._own,
+            stopping=self._disown,
+        )
+        self._tell_kernels()
+        await self.ownership.start()
+        if "events" in serverapp.default_services and serverapp.event_logger is not None:
+            relay = EventRelay(serverapp.event_logger, self.ownership)
+            self._tasks.append(asyncio.create_task(relay.run(), name="relay the lab's events"))
+
+    async def stop_extension(self) -> None:
+        """Let go of everything, the lab last; whoever asks a second time waits for the same end.
+
+        Jupyter asks once a signal, and stops its loop as soon as any of these calls returns.
+        """
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(), name="end the lab")
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self.ownership is not None:
+            await self.ownership.stop()
+        for name, value in self._environment.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+        self._environment.clear()
+
+    # --- what the routes ask (`web.table.Site`) ----------------------------------------------------------------------
+
+    def owner(self) -> dict[str, Any]:
+        """The process that owns the queue."""
+        record = self.ownership.owner if self.ownership is not None else None
+        return {"pid": record.pid, "host": record.host, "url": record.url} if record is not None else {}
+
+    def address(self) -> str:
+        """Where this server is reached from this machine, with its base path."""
+        app = self.serverapp
+        assert app is not None
+        scheme = "https" if app.certfile else "http"
+        host = app.ip if app.ip not in ANYWHERE else "127.0.0.1"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{app.port}{app.base_url}"
+
+    def ca_pem(self) -> bytes | None:
+        """The certificate of the lab's own authority."""
+        return self._authority.ca_pem if self._authority is not None else None
+
+    def ca_fingerprint(self) -> str | None:
+        """Its SHA-256, which drivers pin."""
+        return self._authority.fingerprint if self._authority is not None else None
+
+    def settings_in_force(self) -> ConfigInForce:
+        """Every setting, its value and where it came from, without secrets."""
+        rows = describe(self, self.stated)
+        help_of = {name: str(trait.help) for name, trait in own_traits(type(self)).items()}
+        return ConfigInForce(settings=[ConfigSetting(name=n, **row, help=help_of[n]) for n, row in rows.items()])
+
+    async def released(self) -> None:
+        """Wait until this server no longer owns the queue."""
+        assert self.ownership is not None
+        await self.ownership.released()
+
+    # --- the life of a lab here --------------------------------------------------------------------------------------
+
+    async def _open_lab(self) -> Lab:
+        from qpi_server.host.embedded import demo_drivers
+        from qpi_server.service import Lab
+
+        # The store's writer lets go of the interpreter at every statement; each time it would wait for up to 5 ms.
+        sys.setswitchinterval(SWITCH_S)
+        lab = await Lab.open(self._config())
+        if self.demo:  # before anybody is answered: who asks first already finds the QPUs
+            for driver in demo_drivers():
+                await lab.embedded.define(driver)
+        return lab
+
+    async def _own(self, lab: Lab) -> None:
+        from qpi_server.host.embedded import EmbeddedDrivers
+
+        if self.embedded_drivers:
+            self._drivers = EmbeddedDrivers(
+                lab, lab_dir=Path(self.lab_dir), address=self.address(), trust=self._trust()
+            )
+            await self._drivers.start()
+
+    async def _disown(self, _lab: Lab) -> None:
+        if self._drivers is not None:
+            await self._drivers.stop()
+            self._drivers = None
+
+    def policy(self) -> Policy:
+        """What the planner is told."""
+        return Policy(**self._values_for(Policy))
+
+    def _config(self) -> LabConfig:
+        from qpi_server.service import LabConfig
+
+        values = self._values_for(LabConfig)
+        values |= {"lab_dir": Path(self.lab_dir), "oauth2_providers": tuple(self.oauth2_providers)}
+        quotas = Quotas(**self._values_for(Quotas))
+        return LabConfig(**values, quotas=quotas, policy=self.policy(), version=__version__)
+
+    def _values_for(self, kind: type[DataclassInstance]) -> dict[str, Any]:
+        """The settings that ``kind`` has a field for."""
+        ours = own_traits(type(self))
+        return {field.name: getattr(self, field.name) for field in fields(kind) if field.name in ours}
+
+    def _record(self) -> OwnerRecord:
+        from qpi_server.host.owner_files import OwnerRecord
+
+        ca_file = self._ca_file()
+        return OwnerRecord.here(
+            url=self.address(), secret=self.secret, version=__version__, ca_file=ca_file,
+            own_ca=self._authority is not None,
+        )  # fmt: skip
+
+    def _ca_file(self) -> str | None:
+        """What a process on this machine trusts this server by."""
+        assert self.serverapp is not None
+        if self._authority is not None:
+            return str(self._authority.files.ca_cert)
+        return self.serverapp.certfile or None
+
+    def _trust(self) -> tuple[str, ...]:
+        if self._authority is not None:
+            return ("--ca-fingerprint", self._authority.fingerprint)
+        ca_file = self._ca_file()
+        return ("--ca-file", ca_file) if ca_file is not None else ()
+
+    def _upstream(self) -> Upstream | None:
+        if not self.upstream_url:
+            return None
+        parts = urlsplit(self.upstream_url)
+        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme == "http" and not loopback and not self.insecure:
+            raise ValueError(
+                f"{self.upstream_url} is plain http to another machine: anybody on the way could read the token. Use "
+                "https, or set QPIServer.insecure."
+            )
+        context = None
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=self.upstream_ca_file or None)
+        return Upstream(self.upstream_url, self.upstream_token, context=context)
+
+    def _tell_kernels(self) -> None:
+        """Put the way to this server into the environment of the kernels that it starts."""
+        told = {"QPI_LAB_URL": self.address(), "QPI_LAB_TOKEN": self.secret, "QPI_LAB_CA_FILE": self._ca_file()}
+        for name in KERNEL_VARIABLES:
+            self._environment[name] = os.environ.pop(name, None)
+            if (value := told[name]) is not None:
+                os.environ[name] = value
+
+    # --- https ------------------------------------------------------------------------------------------------------
+
+    def _serve_renewable(self, serverapp: ServerApp) -> None:
+        """Serve from one live context, so that a renewed certificate needs no restart."""
+        if self._authority is None:
+            return
+        self.log.info("The lab's own authority has the fingerprint %s", self._authority.fingerprint)
+        with suppress(AttributeError):  # a server inside a test has no HTTP server of Jupyter's
+            self._context = self._authority.context()
+            serverapp.http_server.ssl_options = self._context
+        self._tasks.append(asyncio.create_task(self._renew_daily(), name="renew the certificate"))
+
+    async def _renew_daily(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            await self.renew()
+
+    async def renew(self) -> bool:
+        """Renew the certificate if it ends soon, while serving; whether it did."""
+        assert self._authority is not None
+        changed = await asyncio.to_thread(self._authority.ensure)
+        if changed:
+            self._authority.reload(self._context)
+            self.log.info("The server's certificate has been renewed")
+        return changed
+
+
+def _share_log(log: logging.Logger) -> None:
+    """Let our modules' messages appear where Jupyter's do."""
+    ours = logging.getLogger("qpi_server")
+    if ours.level == logging.NOTSET:
+        ours.setLevel(log.getEffectiveLevel())
+    for handler in log.handlers:
+        if handler not in ours.handlers:
+            ours.addHandler(handler)
+
+
+main = QPIServer.launch_instance

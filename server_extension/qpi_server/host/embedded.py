@@ -1,0 +1,223 @@
+"""Drivers that the server starts itself: simulators, each a process of its own, defined in the database.
+
+A driver runs in its own session, so that Ctrl-C in the terminal reaches the server alone, and ends with the server: it
+is told to (SIGTERM), and if the server dies without a word, the pipe that only the server holds open ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from qpi_jupyter.core import QpiError, Rejected, Unavailable
+from qpi_server.service import EmbeddedDriver, Lab
+
+log = logging.getLogger(__name__)
+DRAIN_S = 5.0
+"""How long a driver may finish what it runs when the server ends."""
+BACKOFF_MIN_S, BACKOFF_MAX_S = 0.5, 30.0
+CHECK_S = 60.0
+"""How long an executor may take to say whether it takes its options."""
+STEADY_S = 60.0
+"""A driver that lived this long starts again without a pause."""
+
+
+def demo_drivers() -> list[EmbeddedDriver]:
+    """The demo lab: an ideal all-to-all simulator with two places, and a line of five qubits."""
+    return [
+        EmbeddedDriver(
+            name="sim-a", qpu="sim-a", executor="qiskit_aer", options={"num_qubits": 24}, places=2,
+            description="Qiskit Aer, ideal, all-to-all",
+        ),
+        EmbeddedDriver(
+            name="sim-b", qpu="sim-b", executor="mock", options={"num_qubits": 5, "coupling": "line"}, places=1,
+            description="A line of five qubits",
+        ),
+    ]  # fmt: skip
+
+
+def environment(token: str, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a driver sees: the server's environment without its own settings, and its token."""
+    inherited = os.environ if inherited is None else inherited
+    kept = {k: v for k, v in inherited.items() if not k.startswith(("QPI_", "JUPYTER_TOKEN", "JPY_"))}
+    return {**kept, "QPI_ACCESS_TOKEN": token, "PYTHONUNBUFFERED": "1"}
+
+
+class EmbeddedDrivers:
+    """The processes of every embedded driver of a lab.
+
+    Parameters
+    ----------
+    address
+        where the drivers find the lab.
+    trust
+        options of ``qpi-agent`` that say what to trust there, for https.
+    """
+
+    def __init__(self, lab: Lab, *, lab_dir: Path, address: str, trust: tuple[str, ...] = ()) -> None:
+        self._lab, self._address, self._trust = lab, address, trust
+        self._folder = lab_dir / "agents"
+        self._kept: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
+        """Who keeps each driver alive, and what tells them to end it."""
+
+    async def start(self) -> None:
+        """Start every one that the database defines, and from now on those that people ask for."""
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        self._lab.embedded.run_by(self)
+        for driver in await self._lab.embedded.definitions():
+            self.add(driver)
+
+    def add(self, driver: EmbeddedDriver) -> None:
+        """Keep ``driver`` running from now on. One of an instrument ends by itself: it must not end with a notebook
+        server."""
+        stopping = asyncio.Event()
+        task = asyncio.create_task(self._keep(driver, stopping), name=f"embedded driver {driver.name}")
+        self._kept[driver.name] = (task, stopping)
+
+    async def check(self, driver: EmbeddedDriver) -> None:
+        """Refuse an executor that is no simulator, and options that it does not take. A process of its own asks it,
+        which takes some seconds: half of Qiskit is loaded for that.
+
+        Raises
+        ------
+        Rejected
+            what is wrong, and what would be right.
+        Unavailable
+            it takes too long.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "qpi_agent", "check", "--json", "--simulator",
+            "--executor", driver.executor, *_options(driver),
+            env=environment(""), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL, cwd=self._folder,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(CHECK_S):
+                said, _ = await process.communicate()
+        except TimeoutError:
+            raise Unavailable(
+                f"{driver.executor} did not say within {CHECK_S:g} s whether it takes these options: try again.",
+                code="check_timeout",
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            raise _refusal(driver, said)
+
+    def keeps(self, name: str) -> bool:
+        """Whether that driver is being kept alive."""
+        return name in self._kept and not self._kept[name][0].done()
+
+    async def remove(self, name: str) -> None:
+        """End that driver, if it is kept; returns when its process has gone."""
+        if name in self._kept:
+            task, stopping = self._kept.pop(name)
+            stopping.set()
+            await self._ended(task)
+
+    async def stop(self) -> None:
+        """End them all; returns when no process is left."""
+        self._lab.embedded.run_by(None)
+        kept = list(self._kept.values())
+        self._kept.clear()
+        for _, stopping in kept:
+            stopping.set()
+        await self._ended(*(task for task, _ in kept))
+
+    async def _ended(self, *tasks: asyncio.Task[None]) -> None:
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("an embedded driver: %s", outcome)
+
+    async def _keep(self, driver: EmbeddedDriver, stopping: asyncio.Event) -> None:
+        pause = BACKOFF_MIN_S
+        while not stopping.is_set():
+            since = time.monotonic()
+            status = await self._run(driver, stopping)
+            if stopping.is_set():
+                return
+            if time.monotonic() - since > STEADY_S:
+                pause = BACKOFF_MIN_S
+            log.warning(
+                "The embedded driver %s ended with status %s (see %s); it starts again in %g s.",
+                driver.name, status, self._log_file(driver), pause,
+            )  # fmt: skip
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stopping.wait()
+            pause = min(2 * pause, BACKOFF_MAX_S)
+
+    async def _run(self, driver: EmbeddedDriver, stopping: asyncio.Event) -> int:
+        """One life of the driver's process; its exit status."""
+        token = await self._lab.embedded.token(driver.name)
+        child_end, parent_end = os.pipe()  # a driver reads from its end, for the end of what the server holds open
+        try:
+            with self._log_file(driver).open("ab") as output:
+                # asyncio spawns from the thread of the loop, which in a Jupyter server is the main one: the kernel
+                # takes the end of the spawning thread for the end of the parent.
+                process = await asyncio.create_subprocess_exec(
+                    *self._command(driver, child_end),
+                    env=environment(token), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                    pass_fds=(child_end,), start_new_session=True, cwd=self._folder,
+                )  # fmt: skip
+            os.close(child_end)
+            child_end = -1
+            return await self._until_end(process, stopping)
+        finally:
+            os.close(parent_end)
+            if child_end >= 0:
+                os.close(child_end)
+
+    async def _until_end(self, process: asyncio.subprocess.Process, stopping: asyncio.Event) -> int:
+        ended = asyncio.ensure_future(process.wait())
+        asked = asyncio.ensure_future(stopping.wait())
+        try:
+            await asyncio.wait([ended, asked], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                process.terminate()
+                await asyncio.wait([ended], timeout=DRAIN_S)
+        finally:
+            asked.cancel()
+            # Whatever is left of its session goes with it: no process outlives its driver.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return await ended
+
+    def _command(self, driver: EmbeddedDriver, parent_fd: int) -> list[str]:
+        return [
+            sys.executable, "-m", "qpi_agent", "start",
+            "--qpi-addr", self._address, "--name", driver.name, "--executor", driver.executor,
+            "--places", str(driver.places), "--data-dir", str(self._folder / driver.name),
+            "--parent-fd", str(parent_fd), *self._trust, *_options(driver),
+        ]  # fmt: skip
+
+    def _log_file(self, driver: EmbeddedDriver) -> Path:
+        return self._folder / f"{driver.name}.log"
+
+
+def _refusal(driver: EmbeddedDriver, said: bytes) -> Rejected:
+    """Why an executor refused; ``said`` is what it printed, nothing where it crashed."""
+    try:
+        error = QpiError.from_dict(json.loads(said))
+    except ValueError:
+        error = QpiError(f"{driver.executor} fails with these options.")
+    named = error.data.get("field")
+    return Rejected(
+        error.message, code="bad_executor_option", field="executor" if named == "executor" else "options", option=named
+    )
+
+
+def _options(driver: EmbeddedDriver) -> list[str]:
+    """The executor's options as ``qpi-agent`` takes them."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in driver.options.items()}
+    return [part for key, text in texts.items() for part in ("-o", f"{key}={text}")]

@@ -1,0 +1,139 @@
+"""What an owner keeps in the lab's folder for other processes: its lock, and the file that says how to reach it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import ssl
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from qpi_jupyter.wire import WIRE_VERSION
+from qpi_server.store import require_local
+
+from .forward import Upstream
+
+
+class OwnerRecord(Struct, kw_only=True):
+    """``owner.json``: how the owner is reached, by those who may read the file."""
+
+    url: str
+    secret: str
+    pid: int
+    host: str
+    version: str
+    wire: int
+    ca_file: str | None = None
+    own_ca: bool = False
+
+    @classmethod
+    def here(cls, *, url: str, secret: str, version: str, ca_file: str | None, own_ca: bool) -> OwnerRecord:
+        """The record of this process."""
+        return cls(
+            url=url, secret=secret, pid=os.getpid(), host=socket.gethostname(), version=version, wire=WIRE_VERSION,
+            ca_file=ca_file, own_ca=own_ca,
+        )  # fmt: skip
+
+    def upstream(self) -> Upstream:
+        """The way to the owner, trusting the certificate that it names here and no other."""
+        context = None
+        if self.ca_file is not None:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            context.check_hostname = self.own_ca  # a person's certificate need not name the loopback address
+        return Upstream(self.url, self.secret, context=context)
+
+
+class OwnerFile:
+    """``owner.json`` in a data folder."""
+
+    def __init__(self, lab_dir: Path) -> None:
+        self.path = lab_dir / "owner.json"
+
+    def read(self) -> OwnerRecord | None:
+        """What the owner says; None where there is nothing, or nothing whole."""
+        found = self._look()
+        return found if isinstance(found, OwnerRecord) else None
+
+    def problem(self) -> str | None:
+        """Why it cannot be read."""
+        found = self._look()
+        return found if isinstance(found, str) else None
+
+    def _look(self) -> OwnerRecord | str:
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=OwnerRecord)
+        except FileNotFoundError:
+            return f"its {self.path.name} is missing"
+        except OSError as error:
+            return f"its {self.path.name} cannot be read ({error.strerror})"
+        except msgspec.MsgspecError:
+            return f"its {self.path.name} is damaged"
+
+    def write(self, record: OwnerRecord) -> None:
+        """Replace it in one step; only its user may read it."""
+        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+                stream.write(msgspec.json.encode(record))
+            temporary.replace(self.path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+    def remove(self) -> None:
+        """The owner has gone."""
+        with suppress(OSError):
+            self.path.unlink()
+
+
+class LabLock:
+    """The lock on the folder and on a file in it. It ends with its process, however that ends.
+
+    Earlier versions look at the file alone; the folder's own lock holds when somebody removes the file.
+    """
+
+    def __init__(self, lab_dir: Path) -> None:
+        self.path = lab_dir / "lab.lock"
+        self._fds: list[int] = []
+
+    def acquire(self) -> bool:
+        """Whether the lock is ours now; never waits."""
+        if self._fds:
+            return True
+        try:
+            self._lock(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            self._lock(self.path, os.O_RDWR | os.O_CREAT)
+        except BlockingIOError:
+            self.release()
+            return False
+        except OSError:
+            self.release()
+            raise
+        return True
+
+    def _lock(self, path: Path, flags: int) -> None:
+        fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        self._fds.append(fd)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Give it back."""
+        while self._fds:
+            os.close(self._fds.pop())
+
+
+def prepare_folder(lab_dir: Path) -> None:
+    """Make the data folder, for its user alone.
+
+    Raises
+    ------
+    Conflict
+        it lies on a network file system, where SQLite's locks do not hold.
+    """
+    lab_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    require_local(lab_dir)

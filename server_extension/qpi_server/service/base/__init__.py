@@ -1,0 +1,21 @@
+"""What every use case stands on: settings, clock, units of work, background work, turns."""
+
+from __future__ import annotations
+
+from .child import answer_of
+from .clock import Clock, Timer, Timers
+from .context import Context, LabConfig
+from .followers import Followers, Found, end, job, sees, stream
+from .joined import Joined
+from .metrics import Metrics
+from .pages import cursor
+from .qpus import Qpu, Qpus, tell_qpu, the_qpu
+from .tasks import Tasks
+from .turns import DRIVER_BURST, Rates, Turns, network
+from .units import MANAGERS, Commits, Database, Tx, Wake, Written
+
+__all__ = [
+    "DRIVER_BURST", "MANAGERS", "Clock", "Commits", "Context", "Database", "Followers", "Found", "Joined",
+    "LabConfig", "Metrics", "Qpu", "Qpus", "Rates", "Tasks", "Timer", "Timers", "Turns", "Tx", "Wake", "Written",
+    "answer_of", "cursor", "end", "job", "network", "sees", "stream", "tell_qpu", "the_qpu",
+]  # fmt: skip

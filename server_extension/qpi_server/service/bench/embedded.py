@@ -1,0 +1,155 @@
+"""The simulators that the lab's own server runs: their definitions, and starting and stopping them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Protocol
+
+from qpi_jupyter.core import Conflict, NotFound, Principal
+from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList, SimulatorModel
+from qpi_jupyter.wire.events import QpuChanged, QpuData
+from qpi_server.service.base import Context, Tx, tell_qpu
+from qpi_server.service.links import Links
+from qpi_server.store import DriverRow, EmbeddedDriver, QpuRow, bench
+
+from .registration import Registration, end, tell
+
+
+class DriverRunner(Protocol):
+    """Keeps the drivers' processes alive: the server that owns the lab, while it does."""
+
+    async def check(self, driver: EmbeddedDriver) -> None:
+        """Refuse options that its executor does not take, without holding anybody up."""
+
+    def keeps(self, name: str) -> bool:
+        """Whether that driver is being kept alive."""
+
+    def add(self, driver: EmbeddedDriver) -> None:
+        """Keep it alive from now on."""
+
+    async def remove(self, name: str) -> None:
+        """End it, if it is kept; returns when its process has gone."""
+
+
+class EmbeddedService:
+    """The definitions of embedded drivers, and a token for each start."""
+
+    def __init__(self, context: Context, links: Links, registration: Registration) -> None:
+        self._context, self._links, self._registration = context, links, registration
+        self._runner: DriverRunner | None = None
+
+    def run_by(self, runner: DriverRunner | None) -> None:
+        """From now on ``runner`` keeps the processes alive; None: nobody does."""
+        self._runner = runner
+
+    async def simulators(self, principal: Principal) -> SimulatorList:
+        """Every simulator that this lab's server runs, by name."""
+        definitions = await self.definitions()
+        drivers = {row.name: row.id for row in await self._context.db.read(bench.all_drivers)}
+        return SimulatorList(
+            simulators=[
+                SimulatorModel(
+                    name=one.name, qpu=one.qpu, executor=one.executor, options=dict(one.options), places=one.places,
+                    description=one.description, running=self._runner is not None and self._runner.keeps(one.name),
+                    linked=self._links.get(drivers.get(one.name, "")) is not None,
+                )
+                for one in definitions
+            ]
+        )  # fmt: skip
+
+    async def start(self, principal: Principal, request: SimulatorIn) -> SimulatorList:
+        """Define a simulator and start it.
+
+        Raises
+        ------
+        Conflict
+            the name is taken, or this lab's server starts no drivers.
+        Rejected
+            the executor does not take its options.
+        """
+        driver = EmbeddedDriver(
+            name=request.name, qpu=request.qpu or request.name, executor=request.executor, options=request.options,
+            places=request.places, description=request.description,
+        )  # fmt: skip
+        runner = self._running()
+        await runner.check(driver)
+        await self.define(driver, by=principal)
+        runner.add(driver)
+        return await self.simulators(principal)
+
+    async def stop(self, principal: Principal, name: str) -> SimulatorList:
+        """Stop a simulator and forget its definition; its QPU stays, and what was run on it.
+
+        Raises
+        ------
+        NotFound
+            there is none of that name.
+        """
+
+        def unit(tx: Tx) -> None:
+            found, driver = bench.embedded(tx.connection, name), bench.driver_named(tx.connection, name)
+            if found is None or driver is None:
+                raise NotFound(f"There is no simulator called {name!r}.", code="unknown_simulator")
+            bench.drop_embedded(tx.connection, name)
+            end(tx, principal, "stopped", driver)
+            tell_qpu(tx, driver.qpu)
+
+        await self._context.db.write(unit)
+        await self.ended(name)
+        return await self.simulators(principal)
+
+    async def ended(self, name: str) -> None:
+        """The definition has gone: so does the process."""
+        if self._runner is not None:
+            await self._runner.remove(name)
+
+    async def definitions(self) -> list[EmbeddedDriver]:
+        """Every definition, by name."""
+        return await self._context.db.read(bench.all_embedded)
+
+    async def define(self, driver: EmbeddedDriver, *, by: Principal | None = None) -> None:
+        """Write a definition, with its QPU and its driver if they are new; the same again changes nothing.
+
+        Raises
+        ------
+        Conflict
+            the name is another driver's; or any driver's, where somebody (``by``) asks for a new one.
+        """
+        driver_id = f"drv-{secrets.token_hex(8)}"
+
+        def unit(tx: Tx) -> None:
+            connection = tx.connection
+            known = bench.driver_named(connection, driver.name)
+            standing = known is not None and known.revoked_at is None
+            if by is not None and standing:
+                raise Conflict(f"There is a driver called {driver.name} already.", code="name_taken", field="name")
+            if bench.qpu(connection, driver.qpu) is None:
+                qpu = QpuRow(name=driver.qpu, kind=driver.kind, description=driver.description, created_at=tx.at)
+                bench.add_qpu(connection, qpu)
+                tx.event(QpuChanged(at=tx.at, qpu=driver.qpu, data=QpuData(status="offline")))
+            if known is None or not standing:
+                row_id = driver_id if known is None else known.id
+                known = DriverRow(id=row_id, name=driver.name, qpu=driver.qpu, created_at=tx.at)
+                bench.add_driver(connection, known)
+            elif known.qpu != driver.qpu:
+                raise Conflict(f"{driver.name} drives {known.qpu} already.", code="name_taken")
+            bench.put_embedded(connection, driver)
+            tell_qpu(tx, driver.qpu)
+            if by is not None:
+                details = {"executor": driver.executor, "options": dict(driver.options), "places": driver.places}
+                tell(tx, by, "started", known, **details)
+
+        await self._context.db.write(unit)
+
+    async def token(self, name: str) -> str:
+        """A new token for this driver's next process; its earlier ones end."""
+        return await self._registration.token(name)
+
+    def _running(self) -> DriverRunner:
+        if self._runner is None:
+            raise Conflict(
+                "This lab's server starts no simulators: set QPI_EMBEDDED_DRIVERS=true (or QPIServer.embedded_drivers) "
+                "and restart it.",
+                code="no_embedded_drivers",
+            )
+        return self._runner

@@ -1,0 +1,167 @@
+"""The QPUs of the lab."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from qpi_jupyter.core import Conflict, Forbidden, Permission, Principal, allows
+from qpi_jupyter.wire.events import QpuChanged, QpuData
+from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuIn, QpuList, QpuModel, QpuSession
+from qpi_jupyter.wire.telemetry import QpuDriver, QpuDriverList
+from qpi_server.service.base import Context, Tx, tell_qpu, the_qpu
+from qpi_server.service.links import Links
+from qpi_server.service.sessions import sees_holder
+from qpi_server.store import DriverRow, QpuRow, SessionRow, bench, qpu_sessions
+
+
+class QpuService:
+    """What people see of the QPUs."""
+
+    def __init__(self, context: Context, links: Links) -> None:
+        self._context, self._links = context, links
+
+    async def list(self, principal: Principal) -> QpuList:
+        """Every QPU, by name."""
+        rows, held = await self._context.db.read(lambda c: (bench.all_qpus(c), qpu_sessions.open_now(c)))
+        return QpuList(
+            qpus=[
+                QpuModel(**self._fields(row), session=self._session(principal, held.get(row.name)))
+                for row in rows
+                if row.name in self._context.qpus
+            ]
+        )
+
+    async def get(self, principal: Principal, name: str) -> QpuDetail:
+        """One QPU with its manifest.
+
+        Raises
+        ------
+        NotFound
+            there is none of that name; the message lists the ones there.
+        """
+        qpu = self._context.qpus.get(name)
+        row, held = await self._context.db.read(lambda c: (the_qpu(c, name), qpu_sessions.open_now(c)))
+        session = self._session(principal, held.get(name))
+        return QpuDetail(**self._fields(row), session=session, manifest=qpu.manifest)
+
+    async def drivers(self, principal: Principal, name: str) -> QpuDriverList:
+        """The drivers of a QPU, linked or not, by name.
+
+        Raises
+        ------
+        NotFound
+            there is no such QPU.
+        """
+        self._context.qpus.get(name)
+        rows = await self._context.db.read(lambda connection: bench.all_drivers(connection, qpu=name))
+        operator = allows(principal, Permission.QPUS_OPERATE)
+        return QpuDriverList(drivers=[self._driver(row, operator) for row in rows])
+
+    async def create(self, principal: Principal, request: QpuIn) -> QpuDetail:
+        """Register a QPU; one that was deleted comes back with its history.
+
+        Raises
+        ------
+        Conflict
+            the name is taken.
+        """
+        row = QpuRow(
+            name=request.name, kind=request.kind, description=request.description, created_at=self._context.now(),
+            num_qubits=request.num_qubits,
+        )  # fmt: skip
+
+        def unit(tx: Tx) -> None:
+            if bench.qpu(tx.connection, row.name) is not None:
+                raise Conflict(f"There is a QPU called {row.name} already.", code="name_taken")
+            bench.add_qpu(tx.connection, row)
+            tell_qpu(tx, row.name)
+            tx.event(QpuChanged(at=tx.at, qpu=row.name, data=QpuData(status="offline")))
+            tx.audit(principal, "qpu.created", f"qpu:{row.name}", **msgspec.to_builtins(request))
+
+        await self._context.db.write(unit, at=row.created_at)
+        return await self.get(principal, row.name)
+
+    async def change(self, principal: Principal, name: str, change: QpuChange) -> QpuDetail:
+        """Switch what may run there; it takes effect within one job.
+
+        Raises
+        ------
+        NotFound
+            there is none of that name.
+        Forbidden
+            only managers may.
+        """
+        if not allows(principal, Permission.QPUS_OPERATE):
+            raise Forbidden("Only managers may change a QPU.", code="forbidden")
+        self._context.qpus.get(name)
+        wanted = {key: value for key, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+
+        def unit(tx: Tx) -> None:
+            before = the_qpu(tx.connection, name)
+            after = replace(before, **wanted)
+            if after != before:
+                bench.change_qpu(tx.connection, name, **wanted)
+                data = QpuData(status=self.status(after), hold=after.hold, by=principal.name)
+                tx.event(QpuChanged(at=tx.at, qpu=name, data=data))
+                tx.audit(principal, "qpu.change", f"qpu:{name}", **wanted)
+                tell_qpu(tx, name)
+                tx.wake(name)
+
+        await self._context.db.write(unit)
+        return await self.get(principal, name)
+
+    def status(self, row: QpuRow) -> Literal["online", "offline", "maintenance", "disabled"]:
+        """The public word for how the QPU is."""
+        if not row.enabled:
+            return "disabled"
+        if row.maintenance:
+            return "maintenance"
+        return "online" if self._links.online(row.name) else "offline"
+
+    def _session(self, principal: Principal, held: tuple[SessionRow, datetime] | None) -> QpuSession | None:
+        if held is None:
+            return None
+        row, until = held
+        shown = sees_holder(principal, row, public=self._context.config.public_bookings)
+        return QpuSession(
+            holder=row.holder if shown else None,
+            mine=row.holder == principal.name,
+            opened_at=row.opened_at,
+            until=until,
+        )
+
+    def _driver(self, row: DriverRow, operator: bool) -> QpuDriver:
+        seen = self._links.seen_at(row.id)
+        return QpuDriver(
+            name=row.name,
+            enabled=row.enabled,
+            linked=self._links.get(row.id) is not None,
+            monitor=row.monitor,
+            places=row.places,
+            version=row.version,
+            hello_at=row.hello_at,
+            seen_at=row.hello_at if seen is None else seen,
+            host=row.host if operator else None,
+        )
+
+    def _fields(self, row: QpuRow) -> dict[str, Any]:
+        """The fields of `QpuModel`; ``Any``: they have different types."""
+        qpu = self._context.qpus.get(row.name)
+        manifest = qpu.manifest
+        return {
+            "name": row.name,
+            "kind": row.kind,
+            "status": self.status(row),
+            "simulator": qpu.simulator,
+            "executor": manifest.executor if manifest is not None else "",
+            "num_qubits": manifest.num_qubits if manifest is not None else row.num_qubits or 0,
+            "places": self._links.places(row.name),
+            "queued": row.queued,
+            "running": row.running,
+            "hold": row.hold,
+            "description": row.description or (manifest.description if manifest is not None else ""),
+        }

@@ -1,0 +1,9 @@
+"""What drivers say on their links, and what they deliver."""
+
+from __future__ import annotations
+
+from .drivers import DriverLink, DriverService
+from .reconcile import HELLOS, Reconciler
+from .uploads import Upload
+
+__all__ = ["HELLOS", "DriverLink", "DriverService", "Reconciler", "Upload"]

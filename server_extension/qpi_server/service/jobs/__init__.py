@@ -1,0 +1,10 @@
+"""What people do with jobs."""
+
+from __future__ import annotations
+
+from . import retention, transcripts
+from .jobs import JobService
+from .retention import Retention
+from .transcripts import TranscriptService
+
+__all__ = ["JobService", "Retention", "TranscriptService", "retention", "transcripts"]

@@ -1,0 +1,15 @@
+"""What happens to a job: steps carried out, measured, charged and shown."""
+
+from __future__ import annotations
+
+from .access import find, labelled, own, relatives, visible
+from .lifecycle import Lifecycle, ProgressBook
+from .models import event_models, is_small, job_model, keyed_counts
+from .result_checks import CHARGE_SLACK_S, CLOCK_SLACK_S, check_result, due
+from .transitions import Change, Queued, carry_out, hold_for, job_data, write_event
+
+__all__ = [
+    "CHARGE_SLACK_S", "CLOCK_SLACK_S", "Change", "Lifecycle", "ProgressBook", "Queued", "carry_out", "check_result",
+    "due", "event_models", "find", "hold_for", "is_small", "job_data", "job_model", "keyed_counts", "labelled", "own",
+    "relatives", "visible", "write_event",
+]  # fmt: skip

@@ -1,0 +1,7 @@
+"""Drivers that are linked now: what they said of themselves, and until when their attempts are theirs."""
+
+from __future__ import annotations
+
+from .links import Leases, Link, Linked, Links, SentAway, Unlinked
+
+__all__ = ["Leases", "Link", "Linked", "Links", "SentAway", "Unlinked"]

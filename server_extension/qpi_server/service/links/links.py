@@ -1,0 +1,228 @@
+"""The drivers that are linked now, by QPU, with their epochs and places; and the leases of their attempts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from qpi_jupyter.core import Estimate
+from qpi_jupyter.wire.frames import ABORT, RECALL, Abort, Hello
+from qpi_jupyter.wire.peer import Peer
+from qpi_server.service.base import Clock, Context, Timer, Wake
+from qpi_server.service.lifecycle import Change
+
+_ESTIMATES = 512
+
+
+class Linked(NamedTuple):
+    """A driver of this QPU has come."""
+
+    qpu: str
+
+
+class Link:
+    """One connection of a driver; ``close(reason)`` ends it from this side."""
+
+    def __init__(
+        self, driver: str, qpu: str, peer: Peer, close: Callable[[str], None], *, job_timeout_s: float
+    ) -> None:
+        self.driver, self.qpu, self.peer, self.close, self._timeout_s = driver, qpu, peer, close, job_timeout_s
+        self.hello: Hello | None = None
+        self.epoch = 0
+        self.open = True
+        self.estimates: dict[str, Estimate] = {}
+        self.asked = 0
+        """Checks that it has been asked for and has not answered."""
+        self.evasions = 0
+        """Checks in a row that came to nothing, and not for the program's sake."""
+
+    @property
+    def monitor(self) -> bool:
+        return self.hello is not None and self.hello.monitor
+
+    @property
+    def places(self) -> int:
+        return self.hello.places if self.hello is not None else 0
+
+    @property
+    def timeout_s(self) -> float:
+        """How long one attempt may run here."""
+        own = self.hello.job_timeout_s if self.hello is not None else None
+        return own if own is not None else self._timeout_s
+
+    @property
+    def memory_cap_bytes(self) -> int | None:
+        return self.hello.memory_cap_bytes if self.hello is not None else None
+
+    def remember(self, key: str, estimate: Estimate) -> None:
+        """Keep the check of a program for the next time it comes."""
+        self.estimates[key] = estimate
+        if len(self.estimates) > _ESTIMATES:
+            del self.estimates[next(iter(self.estimates))]
+
+
+class SentAway(NamedTuple):
+    """A driver is not welcome any more, whatever its link says."""
+
+    driver: str
+    reason: str
+
+
+class Unlinked(NamedTuple):
+    """The link of a driver is gone."""
+
+    link: Link
+
+
+class Links:
+    """Every driver that said hello and whose link is open."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._by_driver: dict[str, Link] = {}
+        self._seen_at: dict[str, datetime] = {}
+        self._offered: dict[str, tuple[bytes, int]] = {}
+        context.commits.on(Change, self._changed)
+        context.commits.on(SentAway, self._hang_up)
+
+    def add(self, link: Link) -> None:
+        """The driver has come: whoever waits for one is told."""
+        self._by_driver[link.driver] = link
+        self._count(link.qpu)
+        self._context.commits.tell((Linked(link.qpu), Wake(link.qpu)))
+
+    def remove(self, link: Link) -> None:
+        """The link is gone, or counts no more, however long the other end takes to hang up; again is fine."""
+        link.open = False
+        link.peer.close()
+        if self._by_driver.get(link.driver) is link:
+            del self._by_driver[link.driver]
+            self._count(link.qpu)
+            self._context.commits.tell([Unlinked(link)])
+
+    def saw(self, driver: str) -> None:
+        """The driver gave a sign of life."""
+        self._seen_at[driver] = self._context.now()
+
+    def seen_at(self, driver: str) -> datetime | None:
+        """When it last did; None if this server has not heard it."""
+        return self._seen_at.get(driver)
+
+    def get(self, driver: str) -> Link | None:
+        return self._by_driver.get(driver)
+
+    def all(self) -> list[Link]:
+        return list(self._by_driver.values())
+
+    def of(self, qpu: str) -> Iterator[Link]:
+        """Those that run jobs of ``qpu``; monitors do not."""
+        return (link for link in self._by_driver.values() if link.qpu == qpu and not link.monitor)
+
+    def online(self, qpu: str) -> bool:
+        return next(self.of(qpu), None) is not None
+
+    def places(self, qpu: str) -> int:
+        return sum(link.places for link in self.of(qpu))
+
+    def abort(self, driver: str, job_id: str, attempt: int) -> None:
+        """Tell a driver to stop an attempt; a lost word is repeated at its next heartbeat."""
+        self._send(driver, ABORT, job_id, attempt)
+
+    def recall(self, driver: str, job_id: str, attempt: int) -> None:
+        """Ask a driver for an attempt that it may not have begun; a lost word costs the wait for it."""
+        self._send(driver, RECALL, job_id, attempt)
+
+    @contextlib.contextmanager
+    def offering(self, sha256: str, packed: bytes) -> Iterator[None]:
+        """Let drivers fetch a program that is being checked and not stored yet."""
+        self._offered[sha256] = (packed, self._offered.get(sha256, (b"", 0))[1] + 1)
+        try:
+            yield
+        finally:
+            count = self._offered[sha256][1] - 1
+            if count:
+                self._offered[sha256] = (packed, count)
+            else:
+                del self._offered[sha256]
+
+    def offered(self, sha256: str) -> bytes | None:
+        """The packed program, while it is being checked."""
+        return self._offered.get(sha256, (None, 0))[0]
+
+    def _changed(self, change: Change) -> None:
+        if change.driver is not None:
+            for attempt in change.aborts:
+                self.abort(change.driver, change.after.id, attempt)
+
+    def _hang_up(self, sent: SentAway) -> None:
+        """From now on nothing counts that comes on the link, however long the other end takes to hang up."""
+        if (link := self._by_driver.get(sent.driver)) is not None:
+            link.close(sent.reason)
+            self.remove(link)
+
+    def _send(self, driver: str, subject: str, job_id: str, attempt: int) -> None:
+        if (link := self._by_driver.get(driver)) is not None:
+            body = Abort(job_id=job_id, attempt=attempt)
+            self._context.tasks.start(link.peer.publish(subject, body), f"{subject} {job_id}")
+
+    def _count(self, qpu: str) -> None:
+        self._context.metrics.drivers.labels(qpu).set(len(list(self.of(qpu))))
+
+
+class Leases:
+    """Who is alive, and a call when somebody no longer is.
+
+    Parameters
+    ----------
+    expired
+        called with a driver whose lease ran out.
+    """
+
+    def __init__(self, clock: Clock, lease_s: float, expired: Callable[[str], None]) -> None:
+        self._clock, self._lease_s, self._expired = clock, lease_s, expired
+        # A server that has just started knows nothing: drivers get two lease lengths to come back.
+        self._grace = clock.monotonic() + 2 * lease_s
+        self._ends: dict[str, float] = {}
+        self._timer: Timer | None = None
+        self._next = float("inf")
+
+    def extend(self, driver: str) -> None:
+        """The driver was heard."""
+        end = max(self._clock.monotonic() + self._lease_s, self._grace)
+        self._ends[driver] = end
+        self._arm(end)
+
+    def alive(self, driver: str) -> bool:
+        return driver in self._ends
+
+    def end(self, driver: str) -> None:
+        """Forget a lease without calling anybody."""
+        self._ends.pop(driver, None)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._ends.clear()
+
+    def _arm(self, moment: float) -> None:
+        # One timer for all; a heartbeat only moves an end, and the timer finds that out when it fires.
+        if moment >= self._next:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next = moment
+        self._timer = self._clock.call_at(moment, self._look)
+
+    def _look(self) -> None:
+        self._timer, self._next = None, float("inf")
+        now = self._clock.monotonic()
+        over = [driver for driver, end in self._ends.items() if end <= now]
+        for driver in over:
+            del self._ends[driver]
+        if self._ends:
+            self._arm(min(self._ends.values()))
+        for driver in over:
+            self._expired(driver)

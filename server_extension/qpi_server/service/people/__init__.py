@@ -1,0 +1,20 @@
+"""Who is asking, who there is, in which groups, and what they are told."""
+
+from __future__ import annotations
+
+from .audit import AuditService
+from .authenticator import Authenticator
+from .groups import Groups
+from .notices import NoticeService
+from .oauth2 import OAuth2SignIns, Provider
+from .passwords import FREE_PER_ADDRESS, FREE_PER_NAME, LONGEST_S, Passwords
+from .shared import end_tokens
+from .signing_in import SignIns
+from .tokens import SIGN_IN_PREFIX, SIGN_IN_S, TOKEN_PREFIX, TokenService, add_token, new_token
+from .users import Users
+
+__all__ = [
+    "FREE_PER_ADDRESS", "FREE_PER_NAME", "LONGEST_S", "SIGN_IN_PREFIX", "SIGN_IN_S", "TOKEN_PREFIX", "AuditService",
+    "Authenticator", "Groups", "NoticeService", "OAuth2SignIns", "Passwords", "Provider", "SignIns", "TokenService",
+    "Users", "add_token", "end_tokens", "new_token",
+]  # fmt: skip

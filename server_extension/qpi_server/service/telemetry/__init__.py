@@ -1,0 +1,8 @@
+"""Readings of QPUs, and what their drivers log."""
+
+from __future__ import annotations
+
+from .driver_logs import KEPT, DriverLogs
+from .telemetry import FLUSH_S, LOAD, MAX_POINTS, TelemetryService, calibration
+
+__all__ = ["FLUSH_S", "KEPT", "LOAD", "MAX_POINTS", "DriverLogs", "TelemetryService", "calibration"]

@@ -1,0 +1,1 @@
+"""The command line: a lab of its own, backups, replays, what is in force."""

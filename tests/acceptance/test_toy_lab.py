@@ -1,0 +1,135 @@
+"""A package beside the product: its executor is listed and started, its programs are checked, run and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from qpi_jupyter.client import Lab, connect
+from qpi_jupyter.core.errors import ProgramError, Rejected
+from tests.support.packages import TOY_LAB, a_package, installed
+from tests.support.servers import TOKEN, LabServer, lab_server
+from tests.support.waiting import wait_until
+
+READY_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """A lab beside which the toy is installed, and three packages that are not as they should be."""
+    packages = tmp_path_factory.mktemp("packages")
+    (packages / "leaves.py").write_text("raise SystemExit('no licence')")
+    a_package(packages, "broken-lab", {"qpi.executors": {"toy_leaves": "leaves:X [driver]"}})
+    for name in ("left-lab", "right-lab"):
+        a_package(packages, name, {"qpi.executors": {"toy_twin": f"{name.replace('-', '_')}:X"}})
+    with (
+        installed(packages),
+        installed(TOY_LAB),
+        lab_server(tmp_path_factory.mktemp("lab"), "--QPIServer.demo=True") as server,
+    ):
+        wait_until(lambda: qpu(server, "sim-b")["status"] == "online", READY_S, "the simulators' start")
+        started = server.client().post("qpi/v1/simulators", json=simulator(options={"coins": 3}))
+        assert started.status_code == 201, started.text
+        wait_until(lambda: qpu(server, "coins")["status"] == "online", READY_S, "the toy's start")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def lab(server: LabServer) -> Iterator[Lab]:
+    with connect(server.url, TOKEN) as lab:
+        yield lab
+
+
+def qpu(server: LabServer, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = server.client().get(f"qpi/v1/qpus/{name}").json()
+    return found
+
+
+def simulator(**changes: Any) -> dict[str, Any]:
+    return {"name": "coins", "executor": "toy_coins", **changes}
+
+
+def executors(server: LabServer) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in server.client().get("qpi/v1/executors").json()["executors"]:
+        found.setdefault(one["name"], []).append(one)
+    return found
+
+
+def test_it_is_listed_with_its_options_as_json_schema(server: LabServer) -> None:
+    (toy,) = executors(server)["toy_coins"]
+    assert (toy["package"], toy["simulator"], toy["problem"]) == ("qpi-toy-lab", True, "")
+    assert (toy["description"], toy["formats"]) == ("Tosses coins that were counted out to it.", ["toy-coins"])
+    assert toy["options"]["properties"]["coins"] == {
+        "type": "integer", "minimum": 1, "maximum": 50, "default": 5, "description": "how many coins there are",
+    }  # fmt: skip
+
+
+def test_broken_ones_and_two_of_one_name_are_told_of_by_name(server: LabServer) -> None:
+    found = executors(server)
+    (broken,) = found["toy_leaves"]
+    assert "SystemExit: no licence. Install it with: pip install 'broken-lab[driver]'" in broken["problem"]
+    assert {one["package"] for one in found["toy_twin"]} == {"left-lab", "right-lab"}
+    assert all("Several packages register the executor 'toy_twin'" in one["problem"] for one in found["toy_twin"])
+    assert not found["mock"][0]["problem"]
+    assert found["toy_table"][0]["simulator"] is False
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field", "said"),
+    [
+        ({"options": {"coins": 99}}, "options", "'coins' is a whole number from 1 to 50, not 99"),
+        ({"options": {"coin": 1}}, "options", "has no option 'coin'; it knows: cheat, coins"),
+        ({"executor": "toy_leaves"}, "executor", "no licence"),
+        ({"executor": "toy_twin"}, "executor", "Several packages"),
+        ({"executor": "toy_table"}, "executor", "toy_table drives an instrument: start it with `qpi-agent start`"),
+        ({"executor": "toy_none"}, "executor", "There is no executor 'toy_none'"),
+    ],
+)
+def test_what_cannot_be_started_is_refused_before_it_is_stored(
+    server: LabServer, wanted: dict[str, Any], field: str, said: str
+) -> None:
+    answer = server.client().post("qpi/v1/simulators", json=simulator(name="other", **wanted))
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["error"]
+    assert error["data"]["field"] == field
+    assert said in error["message"]
+    listed = server.client().get("qpi/v1/simulators").json()["simulators"]
+    assert "other" not in [one["name"] for one in listed]
+
+
+def test_its_programs_are_checked_run_and_shown(server: LabServer, lab: Lab) -> None:
+    from qpi_toy_lab import Coins
+
+    assert [form["suffix"] for form in qpu(server, "coins")["manifest"]["format_facts"]] == [".coins"]
+    job = lab.submit(Coins((0, 100, 100)), qpu="coins", shots=50)
+    assert job.counts(timeout=READY_S) == {"110": 50}
+    text = server.client().get(f"qpi/v1/jobs/{job.id}/program/text").json()
+    assert [shown["text"] for shown in text["circuits"]] == [
+        "coin 0: 1 in 0 %\ncoin 1: 1 in 100 %\ncoin 2: 1 in 100 %\n"
+    ]
+    assert (text["as_sent"], text["suffix"]) == (False, ".coins")
+
+
+def test_what_its_checker_refuses_is_no_job(lab: Lab) -> None:
+    from qpi_toy_lab import Coins
+
+    with pytest.raises(ProgramError, match="Coin 1 falls on 1 in 150 %"):
+        lab.submit(Coins((0, 150)), qpu="coins")
+    with pytest.raises(ProgramError, match="Row 0 needs 4 coins; there are 3"):
+        lab.submit(Coins((0,) * 4), qpu="coins")
+    with pytest.raises(ProgramError, match="Row 0 does not begin with COINS"):
+        lab.submit(b"pennies", qpu="coins", format="toy-coins")
+
+
+def test_a_format_that_no_driver_takes_is_refused_with_those_that_are_taken(lab: Lab) -> None:
+    from qpi_toy_lab import Coins
+
+    with pytest.raises(Rejected, match=r"sim-b does not run toy-coins; it runs openqasm2, openqasm3, qpy\."):
+        lab.submit(Coins((50,)), qpu="sim-b")
+    with pytest.raises(Rejected, match=r"coins does not run openqasm3; it runs toy-coins\."):
+        lab.submit("OPENQASM 3.0;", qpu="coins")
+    with pytest.raises(Rejected, match="There is no format 'no-such'"):
+        lab.submit("x", qpu="coins", format="no-such")

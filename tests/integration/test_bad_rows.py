@@ -1,0 +1,107 @@
+"""Rows that nobody could have written through the lab: it starts, lists what is there, and lets them be mended."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import JSON, Column, Table
+
+from qpi_server.service.lab import DATABASE
+from qpi_server.store.schema import Moment, metadata
+from qpi_server.web import ROUTES
+from tests.faults.lab import FrozenClock, open_lab, small_lab
+from tests.support.full_lab import furnish
+from tests.support.walk import address_of
+from tests.support.web import SECRET, serving
+
+Lab = tuple[Path, dict[str, str]]
+BAD_TIMES: list[Any] = [
+    datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() + 86_340, -62_135_683_140.0, 1e300, math.inf, "soon",
+    b"\x00", -math.inf, 2**62,
+]  # fmt: skip
+COLUMNS = [(table, column) for table in metadata.sorted_tables for column in table.columns]
+TIMES = [pair for pair in COLUMNS if isinstance(pair[1].type, Moment)]
+HIDING = {"deleted_at", "revoked_at", "closed_at", "suspended_at"}
+"""Whose rows are listed no more."""
+JSON_ = [(pair, text) for pair in COLUMNS if isinstance(pair[1].type, JSON) for text in ('{"', "7")]
+WORDS = [pair for pair in COLUMNS if pair[1].name in ("state", "status", "mode", "kind", "retry", "format")]
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The folder of a lab with one of everything."""
+    folder = tmp_path_factory.mktemp("furnished")
+
+    async def run() -> dict[str, str]:
+        async with small_lab(folder, clock=FrozenClock()) as (lab, driver):
+            return await furnish(lab, driver)
+
+    return folder, asyncio.run(run())
+
+
+def spoil(folder: Path, table: Table, column: Column[Any], value: Any, *, rows: str = "") -> int:
+    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as connection:
+        return connection.execute(f'UPDATE "{table.name}" SET "{column.name}" = ? {rows}', (value,)).rowcount
+
+
+async def look_at_everything(folder: Path, names: dict[str, str]) -> dict[str, int]:
+    """Start the lab, and ask for all there is to see: what failed."""
+    async with open_lab(folder, clock=FrozenClock()) as lab, serving(lab) as url:
+        headers = {"Authorization": f"Bearer {SECRET}"}
+        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+            answers = {
+                route.path: await client.get(address_of(route, names))
+                for route in ROUTES
+                if route.method == "GET" and not route.waits
+            }
+    failed = {path: f"{a.status_code} {a.text}" for path, a in answers.items() if a.status_code >= 500}
+    # Whoever asks for the damaged row itself is told so.
+    return {path: text for path, text in failed.items() if "{" not in path or "is damaged" not in text}
+
+
+def test_nothing_is_amiss_with_the_lab_itself(furnished: Lab, tmp_path: Path) -> None:
+    folder, names = furnished
+    with closing(sqlite3.connect(folder / DATABASE)) as connection:
+        for table in metadata.sorted_tables:
+            assert connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0], f"{table} is empty"
+    shutil.copytree(folder, tmp_path / "lab")
+    assert asyncio.run(look_at_everything(tmp_path / "lab", names)) == {}
+
+
+@pytest.mark.parametrize("bad", BAD_TIMES)
+def test_times_beyond_the_calendar_stop_neither_the_start_nor_a_list(furnished: Lab, tmp_path: Path, bad: Any) -> None:
+    folder, names = furnished
+    shutil.copytree(folder, tmp_path / "lab")
+    for table, column in TIMES:
+        if column.name not in HIDING:
+            spoil(tmp_path / "lab", table, column, bad)
+    assert asyncio.run(look_at_everything(tmp_path / "lab", names)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("table", "column", "bad"),
+    [
+        *((*pair, BAD_TIMES[n % len(BAD_TIMES)]) for n, pair in enumerate(TIMES)),
+        *((*pair, text) for pair, text in JSON_),
+        *((*pair, "nonsense") for pair in WORDS),
+    ],
+    ids=str,
+)
+def test_one_bad_column_stops_neither_the_start_nor_a_list(
+    furnished: Lab, tmp_path: Path, table: Table, column: Column[Any], bad: Any
+) -> None:
+    folder, names = furnished
+    shutil.copytree(folder, tmp_path / "lab")
+    newest = f'WHERE rowid = (SELECT max(rowid) FROM "{table.name}")'
+    assert spoil(tmp_path / "lab", table, column, bad, rows=newest)
+    assert asyncio.run(look_at_everything(tmp_path / "lab", names)) == {}
