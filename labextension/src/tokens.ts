@@ -64,7 +64,7 @@ export interface ITab {
   readonly icon: LabIcon;
   readonly label: string | CommandRegistry.CommandFunc<string>;
   readonly caption?: string;
-  /** Its place in the menu and in the launcher; without one it comes after those that have one. */
+  /** Its place in the menu and in the launcher (the panel's own: 10, 20, ...); without one it is in neither. */
   readonly rank?: number;
   readonly isVisible?: () => boolean;
   /** The argument that tells the tabs of this kind apart... */
@@ -80,7 +80,7 @@ export interface ITab {
 export interface ITabs {
   /**
    * Open a kind of tab from the command palette, by its address, again after a reload, and from the menu and the
-   * launcher if it takes no argument. Throws where the name is taken.
+   * launcher if it has a place there. Throws where the name is taken.
    */
   add(tab: ITab): void;
 }

@@ -22,6 +22,7 @@ describe('the ways to a tab', () => {
     menu = [];
     commands.add('one');
     commands.add('two');
+    commands.add('three');
     const put = (list: string[]) => (item: { command?: string; category?: string }) => {
       list.push([item.command, item.category].join(' '));
       return new DisposableDelegate(() => undefined);
@@ -42,20 +43,20 @@ describe('the ways to a tab', () => {
       menu: { addItem: put(menu) as never },
       name: 'Quantum lab'
     });
-    ways.find('one');
-    ways.offer('one', 5);
-    ways.offer('two');
+    ways.add('one', 5);
+    ways.add('two', 6);
+    ways.add('three');
   });
 
   const changed = (id: string) => commands.commandChanged.emit({ id, type: 'changed' });
   const shown = () => cards.map(card => [card.command, card.category, card.rank]);
 
   it('are those that it was given', () => {
-    expect(found).toEqual(['one Quantum lab']);
+    expect(found).toEqual(['one', 'two', 'three'].map(name => `${name} Quantum lab`));
     expect(menu).toEqual(['one ', 'two ']);
     expect(shown()).toEqual([
       ['one', 'Quantum lab', 5],
-      ['two', 'Quantum lab', undefined]
+      ['two', 'Quantum lab', 6]
     ]);
   });
 

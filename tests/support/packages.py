@@ -11,7 +11,7 @@ import pytest
 
 TOY_LAB = Path(__file__).parents[1] / "toys" / "lab"
 """A program format, an executor and a tab that nothing in the product knows."""
-TOY_TABS = f"--LabApp.extra_labextensions_path={[str(TOY_LAB / 'labextensions')]}"
+TOY_TABS = f"--LabApp.extra_labextensions_path={TOY_LAB / 'labextensions'}"
 """An option of JupyterLab: with the toy's tabs."""
 
 

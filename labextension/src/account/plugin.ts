@@ -4,7 +4,7 @@ import { tabPlugin } from '../tabs';
 
 export const accountPlugin = tabPlugin(
   'qpi-jupyter:account',
-  'My account: my QPU time and where it went, my API tokens, my profile.',
+  'The tab of my account.',
   ({ app, manager, trans }) => {
     const settings = app.serviceManager.serverSettings;
     return [

@@ -4,12 +4,11 @@ import {
   type JupyterFrontEndPlugin,
   LabShell
 } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette, type MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { IMainMenu } from '@jupyterlab/mainmenu';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { RankedMenu } from '@jupyterlab/ui-components';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { PREFIX, tabAddress } from '../address';
 import { labIcon } from '../icon';
@@ -23,7 +22,7 @@ const MENU_RANK = 700;
 
 export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
   id: 'qpi-jupyter:tabs',
-  description: 'The tabs, and the ways to them: the menu, the launcher and the command palette.',
+  description: 'The tabs and the ways to them.',
   autoStart: true,
   provides: ITabs,
   requires: [ILabSettings],
@@ -61,15 +60,11 @@ export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
         app.shell.activateById(PANEL_ID);
       }
     });
-    ways.find(OPEN_PANEL);
-    ways.offer(OPEN_PANEL, 0);
+    ways.add(OPEN_PANEL, 0);
     return {
       add: tab => {
         addTab(app, restorer, tab);
-        ways.find(PREFIX + tab.name);
-        if (!tab.argument) {
-          ways.offer(PREFIX + tab.name, tab.rank);
-        }
+        ways.add(PREFIX + tab.name, tab.rank);
       }
     };
   }
@@ -80,60 +75,25 @@ function hasTabs(app: JupyterFrontEnd): boolean {
   return app.shell instanceof LabShell;
 }
 
-/** Add the command that opens a tab, brings it to the front where it is open, and opens it again after a reload. */
+/** Add the command that opens a tab, and opens it again after a reload. */
 function addTab(app: JupyterFrontEnd, restorer: ILayoutRestorer | null, tab: ITab): void {
-  const { argument = '', icon, name } = tab;
+  const { argument = '', ask, make, name, title, ...shown } = tab;
   const command = PREFIX + name;
   const kind = `qpi-${name}`;
   const tracker = new WidgetTracker<MainAreaWidget>({ namespace: kind });
-  const opening = new Map<string, Promise<MainAreaWidget | null>>();
-
-  const made = async (id: string, value: string): Promise<MainAreaWidget | null> => {
-    const content = await tab.make(value);
-    if (content === null) {
-      return null;
-    }
-    const widget = new MainAreaWidget({ content });
-    widget.id = id;
-    widget.title.label = tab.title(value);
-    widget.title.icon = icon;
-    widget.title.closable = true;
-    widget.toolbar.hide(); // nothing is in it
-    app.shell.add(widget, 'main', { type: 'QPI' });
-    await tracker.add(widget);
-    return widget;
-  };
-  const open = async (args: ReadonlyPartialJSONObject): Promise<MainAreaWidget | null> => {
-    const value = String(args[argument] ?? '') || ((await tab.ask?.()) ?? '');
-    if (argument && !value) {
-      return null;
-    }
-    const id = argument ? `${kind}-${value}` : kind;
-    let widget = tracker.find(known => known.id === id) ?? null;
-    if (!widget) {
-      // Who asks twice before it is there gets one
-      const pending = opening.get(id) ?? made(id, value).finally(() => opening.delete(id));
-      opening.set(id, pending);
-      widget = await pending;
-    }
-    if (widget) {
-      app.shell.activateById(id);
-    }
-    return widget;
-  };
-  const elsewhere = (args: ReadonlyPartialJSONObject) => {
-    window.open(tabAddress(command, args), '_blank');
-  };
-
   app.commands.addCommand(command, {
-    label: tab.label,
-    icon,
-    ...(tab.caption !== undefined && { caption: tab.caption }),
-    ...(tab.isVisible && { isVisible: tab.isVisible }),
+    ...shown,
     describedBy: {
       args: { type: 'object', properties: argument ? { [argument]: { type: 'string' } } : {} }
     },
-    execute: hasTabs(app) ? open : elsewhere
+    execute: async args => {
+      if (!hasTabs(app)) {
+        window.open(tabAddress(command, args), '_blank');
+        return null;
+      }
+      const { openTab } = await import('./opening');
+      return openTab(app.shell, tracker, tab, args);
+    }
   });
   restorer
     ?.restore(tracker, {

@@ -21,57 +21,44 @@ export interface IPlaces {
 export class Ways {
   constructor(private readonly _places: IPlaces) {
     const { commands, settings } = _places;
-    settings.changed.connect(() => {
-      if (this._category !== this._named) {
-        this._named = this._category;
-        for (const card of this._cards.values()) {
-          card.shown?.dispose();
-          card.shown = null;
-        }
-        this._cards.forEach((_, command) => void this._keep(command));
+    settings.changed.connect(() => this._cards.forEach(this._keep));
+    commands.commandChanged.connect((_, { id = '' }) => {
+      const card = this._cards.get(id);
+      if (card) {
+        this._keep(card, id);
       }
     });
-    commands.commandChanged.connect((_, { id }) => this._keep(id ?? ''));
-    this._named = this._category;
   }
 
-  /** Into the palette. */
-  find(command: string): void {
-    this._places.palette?.addItem({ command, category: this._places.name });
-  }
-
-  /** Into the menu and the launcher: for what needs no argument. */
-  offer(command: string, rank?: number): void {
-    const item = { command, ...(rank !== undefined && { rank }) };
-    this._places.menu?.addItem(item);
-    this._cards.set(command, { item, shown: null });
-    this._keep(command);
-  }
-
-  private get _category(): string {
-    return this._places.settings.values.labName || this._places.name;
-  }
-
-  /** A card for who may use the command, and none for the others: the launcher itself does not ask. */
-  private _keep(command: string): void {
-    const { commands, launcher } = this._places;
-    const card = this._cards.get(command);
-    if (!card) {
-      return;
+  /** Lead to a command from the palette; with a rank from the menu and the launcher, too. */
+  add(command: string, rank?: number): void {
+    const { menu, name, palette } = this._places;
+    palette?.addItem({ command, category: name });
+    if (rank !== undefined) {
+      menu?.addItem({ command, rank });
+      const card = { rank, category: '', shown: null };
+      this._cards.set(command, card);
+      this._keep(card, command);
     }
-    if (!commands.isVisible(command)) {
+  }
+
+  /** A card under the lab's name for who may use the command, and none for the others: the launcher does not ask. */
+  private readonly _keep = (card: ICard, command: string): void => {
+    const { commands, launcher, name, settings } = this._places;
+    const category = commands.isVisible(command) ? settings.values.labName || name : '';
+    if (category !== card.category) {
+      card.category = category;
       card.shown?.dispose();
-      card.shown = null;
-    } else {
-      card.shown ??= launcher?.add({ ...card.item, category: this._named }) ?? null;
+      card.shown = (category && launcher?.add({ command, category, rank: card.rank })) || null;
     }
-  }
+  };
 
-  private _named: string;
   private readonly _cards = new Map<string, ICard>();
 }
 
 interface ICard {
-  readonly item: { command: string; rank?: number };
+  readonly rank: number;
+  /** What it is shown under; empty: it is not shown. */
+  category: string;
   shown: IDisposable | null;
 }

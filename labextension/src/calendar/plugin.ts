@@ -3,7 +3,7 @@ import { tabPlugin } from '../tabs';
 
 export const calendarPlugin = tabPlugin(
   'qpi-jupyter:calendar',
-  'The calendar tab: who has which QPU when.',
+  'The calendar tab.',
   ({ manager, trans, stateDB }) => {
     return [
       {

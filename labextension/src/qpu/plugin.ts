@@ -1,10 +1,9 @@
-import { InputDialog, Notification } from '@jupyterlab/apputils';
 import { pathIcon } from '../icon';
 import { tabPlugin } from '../tabs';
 
 export const qpuPlugin = tabPlugin(
   'qpi-jupyter:qpu',
-  'A tab for each QPU: topology, calibration, telemetry and drivers.',
+  'A tab for each QPU.',
   ({ manager, trans }) => {
     return [
       {
@@ -17,16 +16,8 @@ export const qpuPlugin = tabPlugin(
         caption: trans.__('Topology, calibration, telemetry and drivers of a QPU'),
         argument: 'qpu',
         ask: async () => {
-          const names = manager.state.qpus.map(qpu => qpu.name);
-          if (names.length === 0) {
-            Notification.info(trans.__('The lab has no QPU yet.'));
-          }
-          if (names.length < 2) {
-            return names[0] ?? null;
-          }
-          const title = trans.__('Open which QPU?');
-          const answer = await InputDialog.getItem({ title, items: names });
-          return answer.button.accept ? answer.value : null;
+          const { askQpu } = await import('./ask');
+          return askQpu(manager, trans);
         },
         title: qpu => qpu,
         make: async qpu => {

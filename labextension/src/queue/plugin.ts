@@ -1,5 +1,3 @@
-import { InputDialog } from '@jupyterlab/apputils';
-
 import { pathIcon } from '../icon';
 import { tabPlugin } from '../tabs';
 import type { JobTabs } from './open';
@@ -34,12 +32,7 @@ export const queuePlugin = tabPlugin(
         label: trans.__('Open Job…'),
         caption: trans.__('One job: its result, program and story'),
         argument: 'id',
-        ask: async () => {
-          const title = trans.__('Open which job?');
-          const placeholder = trans.__('Job ID');
-          const answer = await InputDialog.getText({ title, placeholder });
-          return answer.button.accept ? (answer.value ?? '').trim() : null;
-        },
+        ask: async () => (await loaded()).ask(),
         title: id => id,
         make: async id => (await loaded()).job(id)
       }

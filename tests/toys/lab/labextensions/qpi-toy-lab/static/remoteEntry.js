@@ -14,7 +14,9 @@
     );
     const coin = new LabIcon({
       name: 'qpi-toy-lab:coin',
-      svgstr: '<svg viewBox="0 0 24 24"><circle class="jp-icon3 toy-coin" cx="12" cy="12" r="9" fill="#616161"/></svg>'
+      svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+        <circle class="jp-icon3 toy-coin" cx="12" cy="12" r="9" fill="#616161"/>
+      </svg>`
     });
     const coins = {
       id: 'qpi-toy-lab:coins',
@@ -24,6 +26,7 @@
         tabs.add({
           name: 'coins',
           icon: coin,
+          rank: 50,
           label: 'Coins',
           caption: 'Coins of the lab',
           title: () => 'Coins',
