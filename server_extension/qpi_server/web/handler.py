@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.prometheus.log_functions import prometheus_log_method
 from msgspec import Struct
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, stream_request_body
@@ -143,6 +144,14 @@ class Signed(JupyterHandler):
     def compute_etag(self) -> str | None:
         """No hash over every answer: a download brings its own."""
         return None
+
+    def _log(self) -> None:
+        """Jupyter's line in the log; what went well is put into words only for who debugs."""
+        server = self.serverapp
+        if server is None or server.log_level <= logging.DEBUG or self.get_status() >= 300:
+            super()._log()
+        elif server.record_http_request_metrics:
+            prometheus_log_method(self)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Keep the log for what nobody foresaw."""
