@@ -74,8 +74,8 @@ class Forecast:
     places: int
 
     def promise(self, connection: Connection, record: JobRecord) -> tuple[JobRecord, Reason | None]:
-        """The record as it is stored, with its corrected estimate and when it is likely to begin; and why it waits until
-        then, if it is checked and waits for nothing but its turn."""
+        """The record as it is stored, with its corrected estimate and when it is likely to begin; and why it waits
+        until then, if it is checked and waits for nothing but its turn."""
         job, at = record.job, record.submitted_at
         if (correction := bench.correction(connection, job.qpu)) is None:  # deleted since it was chosen
             raise NotFound(f"There is no QPU called {job.qpu!r} any more.", code="unknown_qpu")
