@@ -206,7 +206,7 @@ def test_a_second_opening_needs_no_alembic(path: Path) -> None:
     with_store(path, nothing)
     script = (
         "import asyncio, pathlib, sys\n"
-        "from qpi_server.store import SqliteStore\n"
+        "from qpi_server.store.sqlite import SqliteStore\n"
         "async def main():\n"
         f"    await SqliteStore(pathlib.Path({str(path)!r})).close()\n"
         "asyncio.run(main())\n"
