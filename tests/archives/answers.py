@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import msgspec
 
-from qpi_jupyter.core.programs import ProgramFormat
 from qpi_server.service import Lab, LabConfig
 from qpi_server.store import USUAL, backend_of
 from qpi_server.tools.restore import restore_lab
@@ -70,7 +69,7 @@ async def opened(archive: Path, folder: Path, at_s: float) -> AsyncIterator[Lab]
 
 async def driver_with(lab: Lab, token: str) -> ScriptedDriver:
     """The driver of this token, not connected yet."""
-    manifest = replace(SIMULATOR, meas_levels=(1, 2), formats=tuple(ProgramFormat))
+    manifest = replace(SIMULATOR, meas_levels=(1, 2))
     return ScriptedDriver(lab, await lab.authenticator.authenticate(token), manifest=manifest)
 
 

@@ -170,7 +170,7 @@ def test_a_process_that_dies_is_a_failed_replay(tmp_path: Path) -> None:
 
 def test_the_process_ends_with_a_server_that_is_killed() -> None:
     now = datetime.now(UTC)
-    ask = Ask(database="", since=now, until=now, seed=1, policies=[Policy()])
+    ask = Ask(db_url=USUAL, lab_dir="", since=now, until=now, seed=1, policies=[Policy()])
     command = [sys.executable, "-m", "qpi_server.replay.worker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
