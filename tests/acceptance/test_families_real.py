@@ -79,7 +79,7 @@ def test_a_diamond_runs_in_order_over_two_qpus_whatever_is_killed(trip: Trip, tm
         f"jobs = [lab.job(id).wait() for id in {[jobs[name] for name in NAMES]}]",
         "print(json.dumps([[job.status, job.counts(), repr(job.family()), str(job.story())] for job in jobs]))",
     )
-    assert [one[:2] for one in seen] == [["completed", {"11": 10}]] * 4
+    assert [one[:2] for one in seen] == [["completed", {"11": 1024}]] * 4
     families, stories = {one[2] for one in seen}, {one[3].partition("\n")[2] for one in seen}
     assert (len(families), len(stories)) == (1, 1), (families, stories)
     books, runs = Books(trip.server.lab_dir), lines(diary)

@@ -19,6 +19,7 @@ from tests.support.servers import TOKEN
 from tests.support.trips import Trip, going
 from tests.support.waiting import wait_until
 
+
 @pytest.fixture
 def trip(tmp_path: Path) -> Iterator[Trip]:
     """One whose server may die."""
