@@ -120,8 +120,9 @@ class QpiMagics(LabMagics):
         if word not in self.shell.user_ns:
             return [word]
         value = self.shell.user_ns[word]
-        jobs = [getattr(item, "job", item) for item in (value if isinstance(value, list | tuple) else [value])]
-        if not jobs or not all(isinstance(job, JobHandle) for job in jobs):
+        held = [getattr(item, "job", item) for item in (value if isinstance(value, list | tuple) else [value])]
+        jobs: list[JobHandle | str] = [job for job in held if isinstance(job, JobHandle)]
+        if not jobs or len(jobs) < len(held):
             raise UsageError(f"--after {word}: that holds no job. Name the variable that --job gave, or the job's id.")
         return jobs
 
