@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 MAX_TABS = 24
 _WORDS = {"pending": "Waiting", "completed": "Finished", "failed": "Failed", "cancelled": "Cancelled"}
-_PHASES = {"running": "Running", "lost": "Running", "cancelling": "Stopping", "assigned": "Starting"}
+_PHASES = {
+    "blocked": "Waiting for other jobs", "running": "Running", "lost": "Running", "cancelling": "Stopping",
+    "assigned": "Starting",
+}  # fmt: skip
 
 
 def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
@@ -32,7 +35,7 @@ def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
         "name": model.name,
         "status": model.status,
         "phase": model.phase,
-        "word": _WORDS.get(model.status) or _PHASES.get(model.phase, "Running"),
+        "word": _word(model.phase, model.status),
         "qpu": model.qpu or "",
         "shots": model.shots,
         "circuits": model.num_circuits,
@@ -47,8 +50,14 @@ def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
     }
 
 
+def _word(phase: str, status: str) -> str:
+    return _PHASES["blocked"] if phase == "blocked" else _WORDS.get(status) or _PHASES.get(phase, "Running")
+
+
 def _reason(job: JobHandle) -> str:
     model = job.model
+    if model.status == "cancelled" and model.error is not None:
+        return model.error.message
     if job.final:
         return ""
     if model.phase == "lost":
@@ -56,8 +65,7 @@ def _reason(job: JobHandle) -> str:
     if model.status != "pending":
         return ""
     if model.reason is None:
-        waiting = {"assigned": "starting", "blocked": "waiting for other jobs"}
-        return waiting.get(model.phase, "waiting for its turn")
+        return {"assigned": "starting", "blocked": ""}.get(model.phase, "waiting for its turn")
     return " · ".join([model.reason.message.rstrip("."), *outlook_of(model.reason)])
 
 
