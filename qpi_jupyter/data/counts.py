@@ -46,7 +46,6 @@ class Counts(ResultKind):
     """How often each outcome came."""
 
     name = "counts"
-    ragged = c.OUTCOME
 
     def quantities(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Quantity]:
         return {c.COUNT: Quantity(dims=(c.OUTCOME,), dtype="int64")}
@@ -66,7 +65,6 @@ class Shots(Counts):
     """One bit for each shot and classical bit."""
 
     name = "shots"
-    ragged = ""
 
     def quantities(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Quantity]:
         return {c.BIT: Quantity(dims=(c.SHOT, c.SLOT), dtype="int8")}

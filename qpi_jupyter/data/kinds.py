@@ -82,8 +82,6 @@ class ResultKind(ABC):
     name: ClassVar[str]
     offers: ClassVar[Mapping[str, Callable[[xr.Dataset], Any]]] = {}
     """What ``ds.qpi`` has for these Datasets, by name: functions of the Dataset."""
-    ragged: ClassVar[str] = ""
-    """The dimension along which all variables lie whose length is another for every circuit; most kinds have none."""
 
     @abstractmethod
     def quantities(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Quantity]:
