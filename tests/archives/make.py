@@ -179,7 +179,7 @@ class Maker:
 def _request(program: Program, **fields: object) -> SubmitRequest:
     options = program.options
     circuits = [CircuitIn(shots=entry.shots) for entry in options.circuits]
-    is_qpy = program.format is ProgramFormat.QPY
+    is_qpy = program.format == "qpy"
     sent = ProgramIn(
         format=program.format,
         sources=[] if is_qpy else [source.decode() for source in program.sources],
