@@ -1190,6 +1190,7 @@ export interface QpuDriver {
   readonly name: string;
   readonly enabled: boolean;
   readonly linked: boolean;
+  readonly draining: boolean;
   readonly monitor: boolean;
   readonly places: number;
   readonly version: string;
@@ -1222,6 +1223,7 @@ export interface DriverDetail {
   readonly name: string;
   readonly enabled: boolean;
   readonly linked: boolean;
+  readonly draining: boolean;
   readonly monitor: boolean;
   readonly places: number;
   readonly version: string;

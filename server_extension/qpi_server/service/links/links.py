@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from qpi_jupyter.core import Estimate
-from qpi_jupyter.wire.frames import ABORT, RECALL, Abort, Hello
+from qpi_jupyter.wire.frames import ABORT, DRAIN, RECALL, Abort, Frame, Hello
 from qpi_jupyter.wire.peer import Peer
 from qpi_server.service.base import Clock, Context, Timer, Wake
 from qpi_server.service.lifecycle import Change
@@ -32,6 +32,8 @@ class Link:
         self.hello: Hello | None = None
         self.epoch = 0
         self.open = True
+        self.draining = False
+        """It takes no more jobs and is about to end, as it said itself or was asked to."""
         self.estimates: dict[str, Estimate] = {}
         self.asked = 0
         """Checks that it has been asked for and has not answered."""
@@ -70,6 +72,12 @@ class SentAway(NamedTuple):
     reason: str
 
 
+class Drained(NamedTuple):
+    """A driver is to finish what it runs, and to end."""
+
+    driver: str
+
+
 class Unlinked(NamedTuple):
     """The link of a driver is gone."""
 
@@ -86,6 +94,7 @@ class Links:
         self._offered: dict[str, tuple[bytes, int]] = {}
         context.commits.on(Change, self._changed)
         context.commits.on(SentAway, self._hang_up)
+        context.commits.on(Drained, self._drain)
 
     def add(self, link: Link) -> None:
         """The driver has come: whoever waits for one is told."""
@@ -112,6 +121,11 @@ class Links:
 
     def get(self, driver: str) -> Link | None:
         return self._by_driver.get(driver)
+
+    def draining(self, driver: str) -> bool:
+        """Whether it is linked, and about to end."""
+        link = self._by_driver.get(driver)
+        return link is not None and link.draining
 
     def all(self) -> list[Link]:
         return list(self._by_driver.values())
@@ -161,6 +175,11 @@ class Links:
         if (link := self._by_driver.get(sent.driver)) is not None:
             link.close(sent.reason)
             self.remove(link)
+
+    def _drain(self, drained: Drained) -> None:
+        if (link := self._by_driver.get(drained.driver)) is not None:
+            link.draining = True
+            self._context.tasks.start(link.peer.publish(DRAIN, Frame()), f"{DRAIN} {drained.driver}")
 
     def _send(self, driver: str, subject: str, job_id: str, attempt: int) -> None:
         if (link := self._by_driver.get(driver)) is not None:
