@@ -12,7 +12,7 @@ from typing import Protocol
 
 from qpi_jupyter.core import Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import frames
-from qpi_jupyter.wire.bus import ME, QPU, Bus, BusKind, Credential, Message, ask, tell, to
+from qpi_jupyter.wire.bus import ME, QPU, Bus, Credential, Message, ask, kind_of, tell, to
 from qpi_jupyter.wire.frames import (
     Abort,
     Assignment,
@@ -72,8 +72,9 @@ class Link:
     still runs again after every hello.
     """
 
-    def __init__(self, kind: BusKind, address: str, credential: Credential, driver: Driver) -> None:
-        self._kind, self._address, self._credential, self._driver = kind, address, credential, driver
+    def __init__(self, lab: str, bus: str, credential: Credential, driver: Driver) -> None:
+        self._lab, self._address, self._credential, self._driver = lab, bus, credential, driver
+        self._kind = kind_of(bus)
         self._bus: Bus | None = None
         self._over: asyncio.Future[str] | None = None
         self._epoch = 0
@@ -109,7 +110,7 @@ class Link:
                 # A task group forgets a cancellation that meets an error of one of its tasks.
                 raise asyncio.CancelledError
             wait_s = backoff.next()
-            log.warning("no link to %s: %s; again in %.1f s", self._address, problem, wait_s)
+            log.warning("no link to %s: %s; again in %.1f s", self._lab, problem, wait_s)
             await asyncio.sleep(wait_s)
 
     # --- what the driver says ------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ class Link:
         return error.code == "stale_epoch"
 
     def _resume(self, welcome: Welcome) -> None:
-        log.info("linked to %s as a driver of %s, epoch %d", self._address, welcome.qpu, welcome.epoch)
+        log.info("linked to %s as a driver of %s, epoch %d", self._lab, welcome.qpu, welcome.epoch)
         self._driver.welcomed(welcome)
         for key in self._driver.bench.running():
             self.started(key)

@@ -17,7 +17,7 @@ class BreakingLink(Link):
     """A link that ends with an error in the very moment in which it is cancelled."""
 
     def __init__(self) -> None:
-        super().__init__(kind=None, address="no://where", credential=None, driver=None)  # type: ignore[arg-type]
+        super().__init__(lab="the lab", bus="ws://nowhere", credential=None, driver=None)  # type: ignore[arg-type]
         self.broken = asyncio.Event()
         self.connections = 0
 
