@@ -188,6 +188,7 @@ __all__ = [
     "header_circuits", "held", "is_limited", "joining_address", "lease_expired", "left_out", "limited",
     "may_read_job", "may_scope", "moment", "month_range", "needs", "next_change", "next_job", "on_hello", "overdrawn",
     "pack",
-    "parse_outcome", "permissions", "plain_json", "programs_fault", "qiskit_result", "recalled", "require_quota", "result_kind",
+    "parse_outcome", "permissions", "plain_json", "programs_fault", "qiskit_result", "recalled", "require_quota",
+    "result_kind",
     "salvage_over", "scope_for", "share_common", "this_month", "unknown_format", "unpack", "within", "zone",
 ]  # fmt: skip

@@ -122,10 +122,11 @@ def expectation_dataset(info: c.CircuitInfo, found: Mapping[str, tuple[float, fl
     """A Dataset of expectation values: by observable the value and its standard error, NaN where it is not known."""
     columns = np.array(list(found.values()), dtype=np.float64).reshape(-1, 2)
     names = (c.EXPECTATION_VALUE, c.STANDARD_ERROR)
-    return xr.Dataset(
+    return a_dataset(
+        info,
+        "expectation_values",
         {name: (c.OBSERVABLE, columns[:, k].copy(), c.VARIABLE_ATTRS[name]) for k, name in enumerate(names)},
-        coords={c.OBSERVABLE: (c.OBSERVABLE, np.array(list(found), dtype=str), c.VARIABLE_ATTRS[c.OBSERVABLE])},
-        attrs=_attrs(info, "expectation_values"),
+        {c.OBSERVABLE: (c.OBSERVABLE, np.array(list(found), dtype=str), c.VARIABLE_ATTRS[c.OBSERVABLE])},
     )
 
 
@@ -134,7 +135,17 @@ def arrays_dataset(info: c.CircuitInfo, arrays: Mapping[str, Any]) -> xr.Dataset
 
     The shots of a `BitArray` are those of ``info``.
     """
-    return xr.Dataset({name: variable_of(name, array) for name, array in arrays.items()}, attrs=_attrs(info, "arrays"))
+    return a_dataset(info, "arrays", {name: variable_of(name, array) for name, array in arrays.items()})
+
+
+def a_dataset(
+    info: c.CircuitInfo, kind: str, data: Mapping[str, Any], coords: Mapping[str, Any] | None = None
+) -> xr.Dataset:
+    """A Dataset of any kind, from its variables and coordinates as xarray takes them: ``(dims, values, attrs)``.
+
+    Nothing is checked here: whoever runs the executor does, with the kind itself.
+    """
+    return xr.Dataset(data, coords=coords, attrs=_attrs(info, kind))
 
 
 def stamp(datasets: Iterable[xr.Dataset], provenance: c.Provenance) -> None:

@@ -150,7 +150,7 @@ function ErrorBars(props: { drawing: IErrorBars; trans: TranslationBundle }): Re
   const at = (value: number) => 6 + ((TRACK - 12) * (value - low)) / (high - low || 1);
   return (
     <>
-      <table className="jp-QPI-Table jp-QPI-ErrorBars">
+      <table className="jp-QPI-ResultTable jp-QPI-ErrorBars">
         <thead>
           <tr>
             <th scope="col">{trans.__('Of')}</th>
@@ -192,7 +192,7 @@ function Table(props: { drawing: ITable }): React.ReactElement {
   const { columns, note, rows } = props.drawing;
   return (
     <>
-      <table className="jp-QPI-Table">
+      <table className="jp-QPI-ResultTable">
         <thead>
           <tr>
             {columns.map((name, n) => (
