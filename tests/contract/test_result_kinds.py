@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -191,9 +192,7 @@ def test_what_an_executor_gives_comes_back_as_it_was(kind: ResultKind, data: st.
     again = decode_list(encode(datasets))
     for sent, back in zip(datasets, again, strict=True):
         xr.testing.assert_identical(back, sent)
-        assert {name: v.dtype.kind for name, v in back.variables.items()} == {
-            name: v.dtype.kind for name, v in sent.variables.items()
-        }
+        assert dict(back.dtypes) == dict(sent.dtypes)
         assert back.qpi.kind == kind.name == sent.qpi.info["kind"]
         for offered in kind.offers:
             assert offered in dir(back.qpi)
@@ -253,7 +252,7 @@ def test_what_is_not_of_its_kind_is_the_executors_fault_and_no_result(kind: Resu
     name = next(iter(due))
     spoilt = {
         "nothing in it": dataset.drop_vars(list(dataset.data_vars)),
-        "other numbers": dataset.assign({name: dataset[name].astype("float16")}),
+        "other numbers": dataset.assign({name: dataset[name].astype("complex64")}),
         "a taken name": dataset.assign({"row_size": 1}),
     }
     if c.SHOT in dataset.dims:
@@ -313,9 +312,9 @@ def test_one_that_breaks_and_two_of_one_name_disturb_no_other(tmp_path: Path) ->
         for name, said in {
             "toy-leaves": "SystemExit: no licence. Install it with: pip install 'broken-kinds[driver]'",
             "toy-no-kind": "is not a qpi_jupyter.data.kinds.ResultKind",
-            "toy-twin": "Several packages register the result kind 'toy-twin': left-kinds .*, right-kinds ",
+            "toy-twin": "Several packages register the result kind 'toy-twin': left-kinds (",
         }.items():
-            with pytest.raises(QpiError, match=said):
+            with pytest.raises(QpiError, match=re.escape(said)):
                 find(name)
             (tab,), _ = drawn(decode(encode([of_kind(name)])))
             assert name in tab["text"]
