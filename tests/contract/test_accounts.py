@@ -12,16 +12,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, event, text
 
 from qpi_jupyter.core import accounting
 from qpi_jupyter.core.accounting import Entry, EntryKind, month_range
 from qpi_server.store import accounts, facts
-from qpi_server.store.migrate import SCRIPTS
+from qpi_server.store.engine import immediate, make_engine
+from qpi_server.store.migrate import upgrade
 from qpi_server.store.sqlite import SqliteStore
 from tests.support.template import prepare
 
@@ -211,9 +210,7 @@ def test_lines_come_newest_first_page_after_page(tmp_path: Path) -> None:
 
 
 def test_accounts_of_an_older_database_are_the_sums_of_its_lines(tmp_path: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
-    engine = create_engine(f"sqlite:///{tmp_path / 'lab.sqlite3'}", isolation_level="AUTOCOMMIT")
+    engine = make_engine(tmp_path / "lab.sqlite3")
     old = [
         ("hold", "j1", -5.0),
         ("settle", "j1", 2.0),
@@ -222,8 +219,7 @@ def test_accounts_of_an_older_database_are_the_sums_of_its_lines(tmp_path: Path)
         ("refund", "j3", 1.0),
     ]
     with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        upgrade(connection, immediate, "0001")
         for kind, job_id, amount_s in old:
             connection.execute(
                 text(

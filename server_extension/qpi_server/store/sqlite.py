@@ -23,9 +23,8 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from qpi_jupyter.core import QpiError, Unavailable
 
 from .database import TooCostly, Unit
-from .engine import FileIdentity, driver_of, identity, log_of, make_engine
+from .engine import FileIdentity, bring_up, driver_of, identity, log_of, make_engine
 from .faults import DAMAGED, FAILED, FULL, GONE, fault, storage_error
-from .migrate import migrate
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -88,7 +87,7 @@ class SqliteStore:
         self.on_trouble: Callable[[QpiError], None] = lambda trouble: None
         self._engine = make_engine(path)
         with self._engine.connect() as connection:
-            migrate(connection, path)
+            bring_up(connection, path.parent)
         self._file, self._log_path = identity(path), log_of(path)
         self._log: FileIdentity | None = None
         """Which write-ahead log the writer's connection has."""
