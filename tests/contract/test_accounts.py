@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,26 +17,22 @@ from sqlalchemy import Connection, event, text
 
 from qpi_jupyter.core import accounting
 from qpi_jupyter.core.accounting import Entry, EntryKind, month_range
-from qpi_server.store import accounts, facts
+from qpi_server.store import Store, accounts, facts
 from qpi_server.store.engine import immediate, make_engine
 from qpi_server.store.migrate import upgrade
-from qpi_server.store.sqlite import SqliteStore
-from tests.support.template import prepare
+from tests.support import stores
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def with_store(path: Path, *units: Callable[[Connection], Any]) -> Any:
     """What the last unit returns."""
 
-    async def run() -> Any:
-        store = SqliteStore(prepare(path))
-        try:
-            return [await store.write(unit) for unit in units][-1]
-        finally:
-            await store.close()
+    async def dialogue(store: Store) -> Any:
+        return [await store.write(unit) for unit in units][-1]
 
-    return asyncio.run(run())
+    return stores.with_store(path, dialogue)
 
 
 ATTEMPT = st.fixed_dictionaries(

@@ -11,6 +11,8 @@ import pytest
 
 TOY_LAB = Path(__file__).parents[1] / "toys" / "lab"
 """A program format and an executor that nothing in the product knows."""
+TOY_STORE = Path(__file__).parents[1] / "toys" / "store"
+"""A store that nothing in the product knows."""
 
 
 def a_package(folder: Path, name: str, groups: Mapping[str, Mapping[str, str]]) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -18,7 +17,7 @@ from qpi_jupyter._version import __version__
 
 from .migrate import SOMEBODY, migrate, schema_version
 from .presence import require_unused
-from .rows import read_json
+from .rows import JSON_COLUMNS
 
 FileIdentity = tuple[int, int]
 
@@ -44,8 +43,7 @@ def make_engine(path: Path) -> Engine:
         creator=connect,
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
-        json_serializer=lambda value: msgspec.json.encode(value).decode(),
-        json_deserializer=read_json,
+        **JSON_COLUMNS,
     )
 
 
