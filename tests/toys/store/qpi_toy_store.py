@@ -148,28 +148,27 @@ class MemoryStore:
             raise
 
     def _search(self, query: Unit[T], over: Callable[[], bool]) -> T:
+        def look(*_: object) -> None:
+            if over():
+                raise TooCostly
+
         engine = _engine()
-        with engine.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-            with self._shelf.turn, self._shelf.engine.connect() as ours:
-                source: Any = ours.connection.driver_connection
-                source.backup(driver)
-
-            def look(*_: object) -> None:
-                if over():
-                    raise TooCostly
-
-            event.listen(engine, "before_cursor_execute", look)
-            driver.set_progress_handler(over, 20_000)
-            try:
+        try:
+            with engine.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                with self._shelf.turn, self._shelf.engine.connect() as ours:
+                    source: Any = ours.connection.driver_connection
+                    source.backup(driver)
+                connection.exec_driver_sql("PRAGMA query_only = 1")
+                event.listen(engine, "before_cursor_execute", look)
+                driver.set_progress_handler(over, 20_000)
                 return query(connection)
-            except DBAPIError as error:
-                if over():
-                    raise TooCostly from error
-                raise
-            finally:
-                driver.set_progress_handler(None, 0)
-                engine.dispose()
+        except DBAPIError as error:
+            if over():
+                raise TooCostly from error
+            raise
+        finally:
+            engine.dispose()
 
     async def probe(self) -> None:
         await self.write(lambda connection: None)
