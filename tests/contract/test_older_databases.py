@@ -56,6 +56,6 @@ def test_accounts_of_an_older_database_are_the_sums_of_its_lines(tmp_path: Path)
     def read(connection: Connection) -> tuple[accounts.AccountRow | None, list[str]]:
         return accounts.find(connection, "ann"), [line.person for line in accounts.statement(connection)]
 
-    row, people = stores.with_store(tmp_path, lambda store: store.read(read))
+    row, who = stores.with_store(tmp_path, lambda store: store.read(read))
     assert (row.balance_s, row.held_s, row.limited) == (-7.0, 4.0, None)
-    assert people == ["ann"]
+    assert who == ["ann"]
