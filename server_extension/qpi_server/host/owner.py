@@ -103,13 +103,14 @@ class Ownership:
         Conflict
             this server cannot own the lab, nor understand who does.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TARGET_WAIT_S):
-                while self._refusal is None:
-                    if self._target is not None and self._target is not after:
-                        return self._target
-                    await self._changed.wait()
-        raise self._refusal or self._nobody()
+        if self._target in (None, after):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TARGET_WAIT_S):
+                    while self._refusal is None and self._target in (None, after):
+                        await self._changed.wait()
+        if (found := self._target) is None or found is after:
+            raise self._refusal or self._nobody()
+        return found
 
     def _nobody(self) -> Unavailable:
         problem = self._file.problem() if self._backend is not None else None
