@@ -11,9 +11,10 @@ from msgspec import UNSET, UnsetType
 
 from qpi_jupyter.core import Faulted, QpiError, Unavailable
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
-from qpi_jupyter.wire.jobs import JobChange, JobModel, WaitReason
+from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, WaitReason
 
 from . import times
+from .family import WAITING, Family
 from .http import Http, delays, path
 from .portal import both
 from .results import Counts, Results
@@ -84,7 +85,8 @@ class JobHandle:
     def error(self) -> QpiError | None:
         """Why there is no result: the failure, or that the job was cancelled; None otherwise."""
         if self.model.status == "cancelled":
-            return JobCancelled(f"Job {self.id} was cancelled.", job_id=self.id)
+            why = self.model.error  # where it was cancelled with another
+            return JobCancelled(f"Job {self.id} was cancelled." if why is None else why.message, job_id=self.id)
         if self.model.status != "failed":
             return None
         if self.model.error is None:
@@ -112,8 +114,10 @@ class JobHandle:
             return f"stopping{where}"
         if model.status == "running":
             return f"running{where}" + (f", {model.progress:.0%} done" if model.progress else "")
+        if model.phase == "blocked" and model.reason is not None:
+            return f"{WAITING}: {model.reason.message.rstrip('.')}"
         if model.reason is None:
-            return f"waiting{where}"
+            return WAITING if model.phase == "blocked" else f"waiting{where}"
         outlook = ", ".join(outlook_of(model.reason))
         return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
 
@@ -176,7 +180,7 @@ class JobHandle:
 
     @both
     async def cancel(self) -> JobHandle:
-        """Ask the lab to stop the job; a result that is already there stays."""
+        """Ask the lab to stop the job, and with it those that wait for it and its children; results stay."""
         self._take(await self.http.call("POST", f"v1/jobs/{path(self.id)}/cancel", JobModel))
         return self
 
@@ -244,11 +248,27 @@ class JobHandle:
     # -- its row, not its run --------------------------------------------------------------------------------------
 
     @both
+    async def family(self) -> Family:
+        """The jobs that hang together with this one, itself included: what waits for what, and what all of them cost.
+
+        Those are the jobs that it waits for (``after`` and ``children`` of the submit), those that wait for it, and
+        so on.
+        """
+        return Family(await self.http.call("GET", f"v1/jobs/{path(self.id)}/family", FamilyModel))
+
+    @both
     async def story(self) -> Story:
-        """The life of the job in plain words: attempts and their drivers, leases lost and regained, costs, edits."""
-        page = await self.http.call("GET", f"v1/jobs/{path(self.id)}/events", UnreadEventPage)
+        """The life of the job in plain words: attempts and their drivers, leases lost and regained, costs, edits.
+
+        Of a job that waits for others, or that others wait for, it is the story of all of them.
+        """
+        family = await self.family.aio()
+        where, everybody = f"v1/jobs/{path(self.id)}/events", {"family": "true"}
+        events = (await self.http.call("GET", where, UnreadEventPage, params=everybody)).read().events
+        if len(family) > 1:
+            return Story(family.caption, events, family.called)
         name = f" {self.model.name!r}" if self.model.name else ""
-        return Story(f"Job {self.id}{name}", page.read().events)
+        return Story(f"Job {self.id}{name}", events)
 
     @both
     async def edit(

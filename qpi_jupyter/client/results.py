@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core import QpiError, Unavailable, format_outcome
+from qpi_jupyter.core import QpiError, Unavailable, format_outcome, result_kind
 from qpi_jupyter.wire.jobs import JobModel
 
 from .http import Http, path
@@ -48,7 +49,7 @@ class Results:
             return [dict(result.get_counts(i)) for i in range(len(experiments))]
         if any("counts" not in experiment["data"] for experiment in experiments):
             raise QpiError(
-                f"Job {job.id} has no counts: it was measured at meas_level {experiments[0]['meas_level']}. Use "
+                f"Job {job.id} has no counts: its results are of kind {_kinds(experiments)}. Use "
                 "dataset() or result().",
                 code="no_counts",
             )
@@ -85,6 +86,10 @@ class Results:
                 )
             file.seek(0)
             return await asyncio.to_thread(_decode, file, max_bytes)
+
+
+def _kinds(experiments: Sequence[dict[str, Any]]) -> str:
+    return " and ".join(sorted({repr(result_kind(experiment)) for experiment in experiments}))
 
 
 def _truncated(raw: dict[str, Any]) -> bool:

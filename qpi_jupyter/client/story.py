@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
@@ -15,24 +16,27 @@ from .tables import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One thing that happened, ``after_s`` seconds after the submit."""
+    """One thing that happened, ``after_s`` seconds after the first submit."""
 
     after_s: float
+    job_id: str
     text: str
 
 
 class Story(Table[Moment]):
-    """What happened to one job, oldest first."""
+    """What happened to one job, or to the jobs that are ``called`` something (by id), oldest first."""
 
     empty = "Nothing is recorded of this job any more."
-    columns = ("after", "what")
 
-    def __init__(self, title: str, events: Sequence[LabEvent]) -> None:
+    def __init__(self, title: str, events: Sequence[LabEvent], called: Mapping[str, str] | None = None) -> None:
         super().__init__(tuple(_moments(events)))
-        self.caption = title
+        self.caption, self._called = title, called
+        self.columns = ("after", "what") if called is None else ("after", "job", "what")
 
     def row(self, item: Moment) -> tuple[str, ...]:
-        return _after(item.after_s), item.text
+        if self._called is None:
+            return _after(item.after_s), item.text
+        return _after(item.after_s), self._called.get(item.job_id, item.job_id), item.text
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{super().__repr__()}"
@@ -46,20 +50,24 @@ def _after(seconds: float) -> str:
 
 
 def _moments(events: Sequence[LabEvent]) -> Iterator[Moment]:
-    phase, held = "", 0.0
+    phases, held = defaultdict[str, str](str), defaultdict[str, float](float)
     for event in events:
-        said = [_text(event, phase)]
+        job_id = event.job_id or ""
+        said = [_text(event, phases[job_id])]
         if isinstance(event.data, JobData):
-            costs, held = _costs(event.data.ledger or [], held)
-            phase, said = event.data.phase, [*said, *costs]
+            costs, held[job_id] = _costs(event.data.ledger or [], held[job_id])
+            phases[job_id], said = event.data.phase, [*said, *costs]
         if any(said):
-            yield Moment(after_s=(event.at - events[0].at).total_seconds(), text="; ".join(filter(None, said)))
+            after_s = (event.at - events[0].at).total_seconds()
+            yield Moment(after_s=after_s, job_id=job_id, text="; ".join(filter(None, said)))
 
 
 def _text(event: LabEvent, before: str) -> str:
     match event:
         case JobSubmitted():
-            return f"{event.data.owner or 'somebody'} submitted it to {event.qpu}"
+            return f"{event.data.owner or 'somebody'} submitted it to {event.qpu}" + _needs(
+                event.data, ", to wait for {}"
+            )
         case JobChecked():
             return "the program was checked"
         case JobEdited():
@@ -72,6 +80,10 @@ def _text(event: LabEvent, before: str) -> str:
 def _change(data: JobData, before: str) -> str:
     attempt, driver = f"attempt {data.attempt}", data.driver_name or "a driver"
     match before, data.phase:
+        case "blocked", "blocked":
+            return "one that it needs has completed" + _needs(data, "; it still waits for {}")
+        case "blocked", "queued":
+            return "what it needs has completed; it may run now"
         case "lost", "running":
             return "its driver is back, and still has it"
         case _, "assigned":
@@ -83,8 +95,13 @@ def _change(data: JobData, before: str) -> str:
         case _, "queued":
             return f"{attempt} ended without a result; it waits again"
         case _, "cancelling":
-            return "it was asked to stop"
+            return "it was asked to stop" + (f": {data.error.message}" if data.error else "")
     return f"{data.phase}: {data.error.message}" if data.error else data.phase
+
+
+def _needs(data: JobData, words: str) -> str:
+    count = data.waits_for or 0
+    return words.format(f"{count} job{'s'[: count != 1]}") if count else ""
 
 
 _WORDS = {"project": ("put it into", "took it out of its project")}

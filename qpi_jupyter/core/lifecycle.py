@@ -197,15 +197,17 @@ def _move(job: Job, event: Event, state: JobState) -> Step:
         lost_since=None,
         started=state is _R or (job.started and state is _X),
         tries=job.tries + (event.kind in _COSTS_A_TRY),
-        error=_reason(event, state),
+        error=_reason(job, event, state),
         waits_for=0,
     )
     return Step(job=after, effects=_effects(job, event, after), changed=True)
 
 
-def _reason(event: Event, state: JobState) -> dict[str, Any] | None:
-    """Why the job ended; a failed one always says something."""
-    if event.error is not None and state in (_BAD, _CAN):
+def _reason(job: Job, event: Event, state: JobState) -> dict[str, Any] | None:
+    """Why the job ended, or is to be stopped; a failed one always says something."""
+    if state in (_X, _CAN):
+        return job.error or event.error
+    if event.error is not None and state is _BAD:
         return event.error
     if state is not _BAD:
         return None

@@ -249,8 +249,8 @@ def explain(
 def needs(job: Job, others: Sequence[str]) -> Reason:
     """Why a blocked job waits: the ids of those that it needs and that have not completed."""
     first, rest = others[0], len(others) - 1
-    more = f" and {rest} other job{'s'[: rest > 1]} have" if rest else " has"
-    return Reason(rule=Rule.DEPENDENCY, message=f"First {first}{more} to complete.", since=job.submitted_at)
+    more = f" and {rest} other{'s'[: rest > 1]} have" if rest else " has"
+    return Reason(rule=Rule.DEPENDENCY, message=f"Job {first}{more} to complete first.", since=job.submitted_at)
 
 
 def booker_active(view: View, now: datetime) -> bool:

@@ -19,10 +19,14 @@ CIRCUIT_ATTR = "qpi"
 PROVENANCE_ATTR = "provenance"
 """The attribute with the `Provenance` as JSON."""
 
-BIT, COUNT, IQ = "bit", "count", "iq"
-SHOT, SLOT, OUTCOME, COMPONENT = "shot", "slot", "outcome", "component"
+BIT, COUNT, IQ, TRACE = "bit", "count", "iq", "trace"
+EXPECTATION_VALUE, STANDARD_ERROR = "expectation_value", "standard_error"
+SHOT, SLOT, OUTCOME, COMPONENT, SAMPLE, OBSERVABLE = "shot", "slot", "outcome", "component", "sample", "observable"
+TIME = "time"
 QUBIT, CLBIT, ACQ_INDEX = "qubit", "clbit", "acq_index"
 COMPONENTS = ("I", "Q")
+KIND_BY_VARIABLE = {BIT: "shots", COUNT: "counts", IQ: "points"}
+"""The kinds of results that do not say theirs: those of versions that had no others."""
 NOT_MEASURED = -1
 """The qubit and acquisition index of a classical bit that no measurement writes."""
 
@@ -30,6 +34,11 @@ VARIABLE_ATTRS: dict[str, dict[str, str]] = {
     BIT: {"long_name": "Measured bit", "units": "1"},
     COUNT: {"long_name": "Shots with this outcome", "units": "1"},
     IQ: {"long_name": "Integrated readout signal", "units": "arb. unit"},
+    TRACE: {"long_name": "Readout signal over time", "units": "arb. unit"},
+    TIME: {"long_name": "Time since the readout began", "units": "s"},
+    EXPECTATION_VALUE: {"long_name": "Expectation value", "units": "1"},
+    STANDARD_ERROR: {"long_name": "Standard error of the expectation value", "units": "1"},
+    OBSERVABLE: {"long_name": "Observable, as Qiskit labels it", "units": "1"},
     OUTCOME: {"long_name": "Outcome over all registers, as Qiskit writes it", "units": "1"},
     COMPONENT: {"long_name": "Quadrature of the readout signal", "units": "1"},
     QUBIT: {"long_name": "Qubit of the submitted circuit", "units": "1"},
@@ -66,6 +75,7 @@ class Slots:
 class CircuitInfo:
     """What a result says about its circuit: Qiskit's header fields, and where in the job it belongs.
 
+    ``kind`` is the name of the Dataset's `ResultKind`; empty in results of versions that had no names for them.
     ``circuit`` is the circuit's index in the program and ``row`` its parameter row (None: it has no parameters).
     Register sizes are ``(name, size)`` in the circuit's order.  ``metadata`` is the circuit's own, as JSON;
     ``metadata_lost`` names what of it JSON cannot say.
@@ -79,6 +89,7 @@ class CircuitInfo:
     name: str
     circuit: int = 0
     row: int | None = None
+    kind: str = ""
     shots: int
     meas_level: int = 2
     meas_return: str = "single"
@@ -101,6 +112,7 @@ class CircuitInfo:
             "name": self.name,
             "circuit": self.circuit,
             "row": self.row,
+            "kind": self.kind,
             "shots": self.shots,
             "meas_level": self.meas_level,
             "meas_return": self.meas_return,

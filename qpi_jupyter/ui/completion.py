@@ -37,6 +37,8 @@ class Completer:
         last = before[-1] if before else ""
         if last == "--qpu":
             return self._names("qpus")
+        if last == "--after":
+            return [*_job_variables(shell), *self._names("jobs")]
         if last in _VALUES:
             return list(_VALUES[last])
         if event.command in _JOB_MAGICS:
@@ -63,6 +65,16 @@ class Completer:
             return []
         self._known[kind] = (time.monotonic(), names)
         return names
+
+
+def _job_variables(shell: InteractiveShell) -> list[str]:
+    """The names that hold a job, or data that are still measured."""
+    from qpi_jupyter.client import JobHandle
+
+    from .pending import Pending
+
+    found = shell.user_ns.items()
+    return [name for name, value in found if isinstance(value, JobHandle | Pending) and not name.startswith("_")]
 
 
 def register(shell: InteractiveShell) -> None:

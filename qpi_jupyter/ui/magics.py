@@ -50,6 +50,13 @@ class QpiMagics(LabMagics):
     @argument("--group", metavar="NAME", help="a group of yours whose account pays")
     @argument("--share-with", metavar="GROUP", help="a group of yours that may see the job")
     @argument("--priority", metavar="N", help="-10 to 10, the higher goes first (default 0); over 0 is for managers")
+    @argument(
+        "--after",
+        metavar="JOB",
+        action="append",
+        default=[],
+        help="a job (its variable or id) that has to complete first; may be repeated",
+    )
     @argument("--retry-safe", action="store_true", help="an instrument may repeat it in doubt")
     @argument("--wait", action="store_true", help="let the cell last until the job has ended")
     @line_cell_magic
@@ -98,12 +105,26 @@ class QpiMagics(LabMagics):
             "tags": [unquoted(tag) for tag in args.tag] or None,
             "group": unquoted(args.group),
             "shared_with": unquoted(args.share_with),
+            "after": [job for word in args.after for job in self._jobs(unquoted(word) or "")] or None,
             "retry_safe": args.retry_safe or None,
             "parameter_values": self._value("--parameters", unquoted(args.parameters)),
             **labels(args),
         }
         own = dict(pair(item) for item in args.option)
         return {name: value for name, value in given.items() if value is not None} | own
+
+    def _jobs(self, word: str) -> list[JobHandle | str]:
+        """The jobs that a variable holds, or the id as it stands."""
+        from qpi_jupyter.client import JobHandle
+
+        if word not in self.shell.user_ns:
+            return [word]
+        value = self.shell.user_ns[word]
+        held = [getattr(item, "job", item) for item in (value if isinstance(value, list | tuple) else [value])]
+        jobs: list[JobHandle | str] = [job for job in held if isinstance(job, JobHandle)]
+        if not jobs or len(jobs) < len(held):
+            raise UsageError(f"--after {word}: that holds no job. Name the variable that --job gave, or the job's id.")
+        return jobs
 
     def _value(self, option: str, expression: str | None) -> Any:
         if expression is None:

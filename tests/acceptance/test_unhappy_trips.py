@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -15,90 +13,11 @@ import pytest
 import qpi_jupyter
 from tests.faults.agent_process import AgentProcess
 from tests.faults.executors import read_diary
-from tests.support.driver import register
 from tests.support.proxy import Proxy
-from tests.support.realworld import MARK, PATIENCE_S, Customer, assert_gone, assert_whole, free_port, kill_marked
-from tests.support.servers import TOKEN, LabServer, spawn_server
+from tests.support.realworld import PATIENCE_S
+from tests.support.servers import TOKEN
+from tests.support.trips import Trip, going
 from tests.support.waiting import wait_until
-
-LEASE_S = 2.0
-SETTINGS = (
-    "--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False", f"--QPIServer.lease_s={LEASE_S}",
-    "--QPIServer.heartbeat_s=0.5",
-)  # fmt: skip
-
-
-class Trip:
-    """A server that can be killed and started again, its drivers, and a customer."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._mark, self.port = folder, secrets.token_hex(8), free_port()
-        self.customer = Customer(f"http://127.0.0.1:{self.port}/")
-        self._agents: list[AgentProcess] = []
-        self._tokens: dict[str, str] = {}
-        self.server = self.serve()
-
-    def serve(self, **trap: str) -> LabServer:
-        """Start the server, on the same port and data as before."""
-        env = {MARK: f"{self._mark}/server", **trap}
-        self.server = spawn_server(self._folder / "server", *SETTINGS, port=self.port, **env)
-        self.customer.call("GET", "health")
-        return self.server
-
-    def register(self, qpu: str, kind: str = "pool", *, driver: str = "") -> None:
-        """Let there be ``qpu``, and a driver of it, with the same name unless it has another."""
-        admin = self.server.client()
-        self._tokens[driver or qpu] = register(admin, qpu, driver or qpu, kind=kind)
-        admin.close()
-
-    def drive(self, driver: str, *options: str, url: str | None = None, trap: str = "") -> AgentProcess:
-        """Start a driver; its second process has the spool of the first."""
-        folder = self._folder / driver
-        folder.mkdir(exist_ok=True)
-        env = {MARK: f"{self._mark}/driver", "QPI_ACCESS_TOKEN": self._tokens[driver], "QPI_FAULT_POINT": trap}
-        words = [word for option in options for word in ("-o", option)]
-        agent = AgentProcess(folder, url or self.server.url, *words, executor="RecordingExecutor", env=env)
-        self._agents.append(agent)
-        return agent
-
-    def until(self, job_id: str, phase: str) -> dict[str, Any]:
-        """The job once it is in ``phase``."""
-        job = self.customer.job(job_id)
-        while job["phase"] != phase:
-            assert job["ended_at"] is None, f"over before it was {phase}: {job}"
-            newer = {"wait_s": PATIENCE_S, "version": job["version"]}
-            job = self.customer.call("GET", f"v1/jobs/{job_id}", params=newer).json()
-        return job
-
-    def end_drivers(self) -> None:
-        """The drivers are asked to go, and go, with all that they started."""
-        for agent in self._agents:
-            agent.send(signal.SIGTERM)
-            agent.process.wait(PATIENCE_S)
-        self._agents.clear()
-        assert_gone(f"{self._mark}/driver")
-
-    def end(self) -> None:
-        """So is the server; nobody is left, and the data are whole."""
-        self.end_drivers()
-        self.customer.close()
-        self.server.process.terminate()
-        self.server.process.wait(PATIENCE_S)
-        assert_gone(self._mark)
-        assert_whole(self.server.lab_dir)
-
-    def abandon(self) -> None:
-        kill_marked(self._mark)
-
-
-@contextlib.contextmanager
-def going(folder: Path) -> Iterator[Trip]:
-    there = Trip(folder)
-    try:
-        yield there
-        there.end()
-    finally:
-        there.abandon()
 
 
 @pytest.fixture

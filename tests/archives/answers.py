@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from qpi_jupyter.core.programs import ProgramFormat
 from qpi_server.service import Lab, LabConfig
+from qpi_server.store import USUAL, backend_of
 from qpi_server.tools.restore import restore_lab
 from tests.faults.lab import ADMIN, ANN, BOB, SIMULATOR, FrozenClock, ScriptedDriver
 from tests.support.full_lab import MANAGER
@@ -57,7 +57,7 @@ class Known(msgspec.Struct, kw_only=True):
 @contextlib.asynccontextmanager
 async def opened(archive: Path, folder: Path, at_s: float) -> AsyncIterator[Lab]:
     """The lab of a backup, restored and opened as a server does it, ``at_s`` after its clock's beginning."""
-    assert restore_lab(archive, folder, lambda _text: None) == 0
+    assert restore_lab(archive, backend_of(USUAL, folder), lambda _text: None) == 0
     clock = FrozenClock()
     clock.advance(at_s)
     lab = await Lab.open(LabConfig(lab_dir=folder), clock=clock)
@@ -69,7 +69,7 @@ async def opened(archive: Path, folder: Path, at_s: float) -> AsyncIterator[Lab]
 
 async def driver_with(lab: Lab, token: str) -> ScriptedDriver:
     """The driver of this token, not connected yet."""
-    manifest = replace(SIMULATOR, meas_levels=(1, 2), formats=tuple(ProgramFormat))
+    manifest = replace(SIMULATOR, meas_levels=(1, 2))
     return ScriptedDriver(lab, await lab.authenticator.authenticate(token), manifest=manifest)
 
 
@@ -79,7 +79,9 @@ async def answers_of(lab: Lab, tokens: Mapping[str, str]) -> Answers:
     async with serving(lab) as url:
         for person, token in tokens.items():
             headers = {"Authorization": f"Bearer {token}"}
-            async with httpx.AsyncClient(base_url=f"{url}qpi/v1/", headers=headers, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=f"{url}qpi/v1/", headers=headers, trust_env=False, timeout=60
+            ) as client:
                 for address, items in LISTS.items():
                     answer = answers[f"{person} {address}"] = await _answer(client, address)
                     for item in _items(answer) if items else ():

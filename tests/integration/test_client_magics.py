@@ -57,6 +57,21 @@ def test_openqasm_is_sent_as_it_stands(server: ScriptedLab, shell: InteractiveSh
     assert (sent.name, sent.tags, sent.priority, sent.retry_safe) == ("my bell", ["a", "b"], 3, True)
 
 
+def test_jobs_to_wait_for_are_named_by_their_variables_or_ids(server: ScriptedLab, shell: InteractiveShell) -> None:
+    submit(shell, "--job first")
+    shell.user_ns["sides"] = [submit(shell, ""), shell.user_ns["first"]]
+    shell.user_ns["ds"] = Pending("ds", shell.user_ns["first"])
+    for words in ("first", "job1", "'job1'", "ds"):
+        submit(shell, f"--after {words}")
+        assert server.submits[-1].after == ["job1"]
+    submit(shell, "--after sides --after job-9")
+    assert server.submits[-1].after == ["job2", "job1", "job-9"]
+    for nothing in ({}, [], [1], "job1"):
+        shell.user_ns["empty"] = nothing
+        with pytest.raises(UsageError, match="--after empty: that holds no job"):
+            submit(shell, "--after empty")
+
+
 def test_options_of_levels_and_of_the_qpu(server: ScriptedLab, shell: InteractiveShell) -> None:
     submit(shell, "--qpu sim-a --meas-level 1 --meas-return avg --option method=statevector")
     options = server.submits[0].options
@@ -222,7 +237,7 @@ def test_connect_says_which_lab(server: ScriptedLab, shell: InteractiveShell) ->
 def test_help_lists_the_options(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%qpi_submit?")
     shown = capsys.readouterr().out
-    for option in ("--qpu", "--shots", "--format", "--to", "--wait", "watch it run"):
+    for option in ("--qpu", "--shots", "--format", "--after", "--to", "--wait", "watch it run"):
         assert option in shown
 
 
@@ -233,10 +248,11 @@ def test_help_lists_the_options(shell: InteractiveShell, capsys: pytest.CaptureF
         ("%%qpi_submit --me", {"--meas-level", "--meas-return"}),
         ("%qpi_submit bell --meas-return a", {"avg"}),
         ("%qpi_job j", {"job1"}),
+        ("%%qpi_submit --after j", {"job", "job1"}),
     ],
 )
 def test_completion(shell: InteractiveShell, server: ScriptedLab, text: str, expected: set[str]) -> None:
-    submit(shell, "")
+    submit(shell, "--job job")
     with provisionalcompleter():
         found = {completion.text for completion in shell.Completer.completions(text, len(text))}
     assert found >= expected

@@ -6,13 +6,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from jupyter_core.utils import ensure_event_loop
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
+from tests.support.notebooks import execute
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 
@@ -26,15 +24,6 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Scripted
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)
         yield server
-
-
-def execute(*cells: str) -> nbformat.NotebookNode:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
-    try:
-        NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
-    finally:
-        ensure_event_loop().close()  # the one that it made
-    return notebook
 
 
 def test_the_saved_view_has_the_result_and_no_widget(server: ScriptedLab) -> None:

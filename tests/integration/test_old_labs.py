@@ -19,8 +19,7 @@ import xarray as xr
 from qpi_jupyter.data.codec import decode_list
 from qpi_jupyter.wire.frames import Assignment, Held
 from qpi_server.service import Lab
-from qpi_server.store import SCHEMA_VERSION
-from qpi_server.store.migrate import schema_version
+from qpi_server.store import SCHEMA_VERSION, schema_version
 from tests.archives.answers import FOLDER, Known, answers_of, driver_with, missing, opened
 from tests.faults.lab import ADMIN, ANN, settled
 from tests.support.web import serving
@@ -108,6 +107,6 @@ async def asking(lab: Lab, token: str) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         serving(lab) as url,
-        httpx.AsyncClient(base_url=f"{url}qpi/v1/", headers=headers, trust_env=False) as client,
+        httpx.AsyncClient(base_url=f"{url}qpi/v1/", headers=headers, trust_env=False, timeout=60) as client,
     ):
         yield client

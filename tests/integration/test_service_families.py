@@ -68,7 +68,7 @@ def test_a_job_runs_after_those_that_it_waits_for(tmp_path: Path) -> None:
             assert (last.status, last.family) == ("pending", jobs[0])
             assert last.reason is not None
             assert last.reason.rule == "dependency"
-            assert last.reason.message == f"First {jobs[1]} and 1 other job have to complete."
+            assert last.reason.message == f"Job {jobs[1]} and 1 other have to complete first."
             order = [(await driver.run()).job_id for _ in jobs]
             assert order == jobs
             assert await phases(lab, *jobs) == ["completed"] * 4

@@ -16,7 +16,7 @@ from qpi_jupyter.core.errors import Forbidden
 from qpi_jupyter.wire.people import UserChange, UserIn
 from qpi_server.service import Lab
 from qpi_server.settings.providers import OAuth2Provider
-from qpi_server.store import SqliteStore, people
+from qpi_server.store import people
 from tests.faults.lab import ANN, FrozenClock
 from tests.integration.test_service_people import MANAGER, in_lab, refused
 
@@ -117,6 +117,12 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
             "DROP INDEX ix_users_verified_email",
             "ALTER TABLE users DROP COLUMN verified_email",
             "ALTER TABLE qpus DROP COLUMN num_qubits",
+            "DROP TABLE dependencies",
+            "DROP INDEX ix_jobs_family_id",
+            "ALTER TABLE jobs DROP COLUMN family_id",
+            "ALTER TABLE jobs DROP COLUMN waits_for",
+            "ALTER TABLE jobs ADD COLUMN depends_on JSON",
+            "ALTER TABLE jobs ADD COLUMN plan_id VARCHAR",
             "UPDATE alembic_version SET version_num = '0005'",
         ]
         store: Any = lab.context.db.store
@@ -125,8 +131,7 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
     in_lab(tmp_path, before)
 
     async def after(lab: Lab, _clock: FrozenClock) -> list[str | None]:
-        store: SqliteStore = lab.context.db.store
-        return await store.read(
+        return await lab.context.db.read(
             lambda connection: [
                 row.verified_email for row in people.page(connection, after=None, limit=100) if row.email
             ]

@@ -19,10 +19,10 @@ from qpi_server.host.owner import Ownership
 from qpi_server.host.tls import TlsFiles
 from qpi_server.service import Lab
 from qpi_server.service.jobs import retention
-from qpi_server.service.storage import damage
-from qpi_server.store import SqliteStore, facts
+from qpi_server.store import USUAL, backend_of, facts, open_store
 from qpi_server.store.facts import EventRow
 from qpi_server.store.schema import programs
+from qpi_server.store.sqlite import SqliteStore
 from qpi_server.tools import backup
 from qpi_server.tools.restore import restore_lab
 from tests.faults.lab import ANN, FrozenClock, bell, small_lab
@@ -181,9 +181,16 @@ def test_the_owners_file_is_written_again(
 
 
 def test_a_sound_database_has_no_damage_and_an_overwritten_one_has(lab_dir: Path) -> None:
-    assert asyncio.run(damage(lab_dir / "lab.sqlite3")) == ""
+    async def damage() -> str:
+        store = open_store(USUAL, lab_dir)
+        try:
+            return await store.check()
+        finally:
+            await store.close()
+
+    assert asyncio.run(damage()) == ""
     pages_overwritten(lab_dir)
-    assert asyncio.run(damage(lab_dir / "lab.sqlite3")) != ""
+    assert asyncio.run(damage()) != ""
 
 
 # --- the data of jobs -------------------------------------------------------------------------------------------------
@@ -250,7 +257,8 @@ def test_a_backup_has_every_result_of_its_jobs_whatever_is_deleted_meanwhile(
 
             monkeypatch.setattr(os, "link", deleting)
             tls = TlsFiles.under(tmp_path / "tls")
-            assert await asyncio.to_thread(backup.write_backup, tmp_path / "lab", tls, target, lambda text: None) == 0
+            database = backend_of(USUAL, tmp_path / "lab")
+            assert await asyncio.to_thread(backup.write_backup, database, tls, target, print) == 0
             assert path.exists()
             await swept()  # the one of the start, if it is still under way
             clock.advance(retention.EVERY_S)
@@ -259,5 +267,5 @@ def test_a_backup_has_every_result_of_its_jobs_whatever_is_deleted_meanwhile(
             names.append(path.relative_to(tmp_path / "lab"))
 
     asyncio.run(dialogue())
-    assert restore_lab(target, tmp_path / "restored", lambda text: None) == 0
+    assert restore_lab(target, backend_of(USUAL, tmp_path / "restored"), lambda text: None) == 0
     assert (tmp_path / "restored" / names[0]).is_file()

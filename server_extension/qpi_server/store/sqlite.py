@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -22,9 +23,8 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from qpi_jupyter.core import QpiError, Unavailable
 
 from .database import TooCostly, Unit
-from .engine import FileIdentity, driver_of, identity, log_of, make_engine
-from .faults import FAILED, FULL, GONE, fault, storage_error
-from .migrate import migrate
+from .engine import FileIdentity, bring_up, driver_of, identity, log_of, make_engine
+from .faults import DAMAGED, FAILED, FULL, GONE, fault, own_error, storage_error
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class SqliteStore:
         self.on_trouble: Callable[[QpiError], None] = lambda trouble: None
         self._engine = make_engine(path)
         with self._engine.connect() as connection:
-            migrate(connection, path)
+            bring_up(connection, path.parent)
         self._file, self._log_path = identity(path), log_of(path)
         self._log: FileIdentity | None = None
         """Which write-ahead log the writer's connection has."""
@@ -148,6 +148,18 @@ class SqliteStore:
 
         await self.write(same)
         self._stored()
+
+    async def check(self) -> str:
+        """See `Store.check`."""
+        connection = await asyncio.to_thread(_open_to_read, self.path)
+        looking = asyncio.ensure_future(asyncio.to_thread(_look_through, connection))
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it has just ended by itself
+                connection.interrupt()
+            await asyncio.wait([looking])
+            raise
 
     def look(self) -> QpiError | None:
         """See `Store.look`."""
@@ -223,7 +235,7 @@ class SqliteStore:
                     driver.execute("ROLLBACK")
         except (StatementError, sqlite3.Error) as error:
             self._require_open()
-            if (own := _own(error)) is not error:
+            if (own := own_error(error)) is not error:
                 raise own from error
             if (trouble := storage_error(error)) is None:
                 raise
@@ -339,6 +351,20 @@ class SqliteStore:
         return [_Outcome(waiting, error=trouble) for waiting in batch]
 
 
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+
+
+def _look_through(connection: sqlite3.Connection) -> str:
+    try:
+        with contextlib.closing(connection):
+            rows = connection.execute("PRAGMA quick_check(3)").fetchall()
+    except sqlite3.Error as error:
+        trouble = storage_error(error)
+        return str(error) if trouble is not None and trouble.code == DAMAGED else ""
+    return "; ".join(row[0] for row in rows if row[0] != "ok")
+
+
 def _attempt(connection: Connection, driver: sqlite3.Connection, waiting: _Waiting) -> _Outcome:
     driver.execute("SAVEPOINT unit")
     try:
@@ -348,14 +374,9 @@ def _attempt(connection: Connection, driver: sqlite3.Connection, waiting: _Waiti
             raise
         driver.execute("ROLLBACK TO unit")
         driver.execute("RELEASE unit")
-        return _Outcome(waiting, error=_own(error))
+        return _Outcome(waiting, error=own_error(error))
     driver.execute("RELEASE unit")
     return _Outcome(waiting, value=value)
-
-
-def _own(error: Exception) -> Exception:
-    """What a column says of a value that it refuses, without SQLAlchemy's words around it."""
-    return error.orig if isinstance(error, StatementError) and isinstance(error.orig, QpiError) else error
 
 
 def _code(error: Exception) -> int:

@@ -35,7 +35,7 @@ def backup(arguments: list[str]) -> int:
     parser = _parser("backup", "Write the lab into one file, while it runs or not.")
     parser.add_argument("file", type=Path, help="the archive to write; it is readable by you alone")
     options = parser.parse_args(arguments)
-    return _carry_out(options, lambda lab: write_backup(Path(lab.lab_dir), lab.tls_files(), options.file, _say))
+    return _carry_out(options, lambda lab: write_backup(lab.backend(), lab.tls_files(), options.file, _say))
 
 
 def restore(arguments: list[str]) -> int:
@@ -48,7 +48,7 @@ def restore(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path, help="the archive")
     parser.add_argument("--force", action="store_true", help="move a lab that is in the folder aside first")
     options = parser.parse_args(arguments)
-    return _carry_out(options, lambda lab: restore_lab(options.file, Path(lab.lab_dir), _say, force=options.force))
+    return _carry_out(options, lambda lab: restore_lab(options.file, lab.backend(), _say, force=options.force))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -14,8 +14,8 @@ from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
 from qpi_server.bus.socket import HubSocket
 from qpi_server.host.forward import Upstream
 
-from .handler import Signed
 from .identity import credential, is_lab_token
+from .signed import Signed
 
 PATH = "/qpi/v1/link"
 PERMISSION = Permission.DRIVE

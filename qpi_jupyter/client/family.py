@@ -1,0 +1,50 @@
+"""The jobs that hang together because one waits for the other, as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import asdict
+
+from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel
+
+from .tables import Table
+
+WAITING = "waiting for other jobs"
+
+
+class Family(Table[FamilyJob]):
+    """The family of one job, oldest first. An item has the job's ``id``, and the ids that it waits for in ``after``.
+
+    ``cost_s`` is what all of them used so far and what is held for those that have not ended (QPU-seconds); None
+    where they are somebody else's.
+    """
+
+    columns = ("id", "status", "qpu", "name", "after", "part of")
+
+    def __init__(self, model: FamilyModel) -> None:
+        super().__init__(model.jobs)
+        self.cost_s = model.cost_s
+        count = len(model.jobs)
+        cost = "" if self.cost_s is None else f", {self.cost_s:.3g} s of QPU time"
+        self.caption = f"{count} job{'s'[: count != 1]}{cost}"
+
+    def row(self, item: FamilyJob) -> tuple[str, ...]:
+        called = self.called
+        status = WAITING if item.phase == "blocked" else item.status
+        after = ", ".join(called.get(job_id, job_id) for job_id in item.after)
+        return item.id, status, item.qpu or "", item.name, after, called.get(item.parent or "", item.parent or "")
+
+    def record(self, item: FamilyJob) -> dict[str, Any]:
+        return asdict(item)
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """What to call each job, by id: its name, unless it has none or another has the same."""
+        names = Counter(item.name for item in self)
+        return {item.id: item.name if item.name and names[item.name] == 1 else item.id for item in self}
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{super().__repr__()}"
