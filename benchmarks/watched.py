@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tornado.web import Application
+from tornado.web import RequestHandler
 from tornado.websocket import WebSocketProtocol13
 
 from qpi_server.tools.standalone import main
@@ -53,7 +53,7 @@ def traffic() -> dict[str, Any]:
 
         setattr(owner, name, call)
 
-    counted(Application, "log_request", "requests", lambda handler: True)
+    counted(RequestHandler, "on_finish", "requests", lambda: True)
     counted(WebSocketProtocol13, "_write_frame", "frames", lambda fin, opcode, *rest: opcode in CONTENT)
     counted(WebSocketProtocol13, "_handle_message", "frames", lambda opcode, data: opcode in CONTENT)
     return {"requests": 0, "frames": 0}

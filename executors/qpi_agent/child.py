@@ -26,7 +26,7 @@ import xarray as xr
 from qpi_executors import Executor, RunCancelled, load, run_program
 from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge, programs_fault
 from qpi_jupyter.core.plugins import passing
-from qpi_jupyter.data.build import counts_dataset
+from qpi_jupyter.data.build import bits_dataset, counts_dataset
 from qpi_jupyter.data.codec import encode, encode_to_file
 from qpi_jupyter.data.conventions import CircuitInfo
 from qpi_jupyter.data.header import result_header
@@ -70,7 +70,7 @@ def write_result(path: str | Path, datasets: Sequence[xr.Dataset]) -> None:
 def _warm_up() -> None:
     """Encode something small once, for what that loads."""
     info = CircuitInfo(name="warm-up", shots=1, memory_slots=1, n_qubits=1, creg_sizes=(("c", 1),))
-    datasets = [counts_dataset(info, {0: 1})]
+    datasets = [counts_dataset(info, {0: 1}), bits_dataset(info, [[1]])]
     result_header(datasets)
     encode(datasets)
 

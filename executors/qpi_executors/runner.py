@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from qpi_jupyter.core import Faulted, Program, QpiError
+from qpi_jupyter.core import Faulted, Program, QpiError, Rejected
 from qpi_jupyter.data.conventions import Provenance
 
 from .base import Executor, RunCancelled
@@ -66,7 +66,8 @@ def run_program(
 def _check(executor: Executor, datasets: list[xr.Dataset]) -> None:
     import xarray as xr
 
-    from qpi_jupyter.data.conventions import CONVENTIONS, CONVENTIONS_ATTR
+    from qpi_jupyter.data.conventions import CONVENTIONS, CONVENTIONS_ATTR, circuit_info
+    from qpi_jupyter.data.kinds import kind_of
 
     right = isinstance(datasets, list) and datasets
     if not right or not all(
@@ -77,6 +78,12 @@ def _check(executor: Executor, datasets: list[xr.Dataset]) -> None:
             "make them with qpi_jupyter.data.build.",
             code="bad_executor",
         )
+    for dataset in datasets:
+        try:
+            info = circuit_info(dataset.attrs)
+            kind_of(dataset, info).check(dataset, info)
+        except Rejected as error:
+            raise Faulted(f"{type(executor).__name__}.run: {error.message}", code="bad_executor") from error
 
 
 def _rfc3339(moment: datetime) -> str:

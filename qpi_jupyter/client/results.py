@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class Results:
             return [dict(result.get_counts(i)) for i in range(len(experiments))]
         if any("counts" not in experiment["data"] for experiment in experiments):
             raise QpiError(
-                f"Job {job.id} has no counts: it was measured at meas_level {experiments[0]['meas_level']}. Use "
+                f"Job {job.id} has no counts: its results are of kind {_kinds(experiments)}. Use "
                 "dataset() or result().",
                 code="no_counts",
             )
@@ -85,6 +86,10 @@ class Results:
                 )
             file.seek(0)
             return await asyncio.to_thread(_decode, file, max_bytes)
+
+
+def _kinds(experiments: Sequence[dict[str, Any]]) -> str:
+    return " and ".join(sorted({repr(experiment.get("kind", "")) for experiment in experiments}))
 
 
 def _truncated(raw: dict[str, Any]) -> bool:

@@ -61,6 +61,7 @@ class Plugins(Generic[T]):
         remedy: str = "install its package",
     ) -> None:  # fmt: skip
         self._group, self._word, self._fits, self._wanted, self._remedy = group, word, fits, wanted, remedy
+        self._field = word.replace(" ", "_")
 
     def members(self) -> list[Member]:
         """Everything that is registered, by name, without importing any of it."""
@@ -108,7 +109,7 @@ class Plugins(Generic[T]):
             said = f"{type(error).__name__}: {error}".rstrip(".")
             message = f"The {self._word} {point.name!r} ({point.value}) cannot be loaded: {said}.{_install(point)}"
             if passing(error):
-                raise Faulted(message, code=f"broken_{self._word}", field=self._word) from error
+                raise Faulted(message, code=f"broken_{self._field}", field=self._field) from error
             raise self._refusal(message, "broken") from error
         if not self._fits(loaded):
             raise self._refusal(f"The {self._word} {point.name!r} ({point.value}) is not {self._wanted}.", "broken")
@@ -129,7 +130,7 @@ class Plugins(Generic[T]):
         return f"Several packages register the {self._word} {member.name!r}: {listed}. Uninstall or rename all but one."
 
     def _refusal(self, message: str, why: str, **data: object) -> Rejected:
-        return Rejected(message, code=f"{why}_{self._word}", field=self._word, **data)
+        return Rejected(message, code=f"{why}_{self._field}", field=self._field, **data)
 
 
 def _package(point: EntryPoint) -> str:

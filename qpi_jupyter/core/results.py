@@ -3,9 +3,11 @@
 The header is ``{"v": 1, "success": true, "circuits": [...], "provenance": {...} | null}``; each circuit has::
 
     name, circuit, row, shots, meas_level, meas_return, creg_sizes, qreg_sizes, memory_slots, n_qubits, seed, metadata
-    counts      {"0x3": 517, ...}: outcomes that came; null at level 1
+    kind        of the result, a name: "shots", "counts", "points", ...
+    counts      {"0x3": 517, ...}: outcomes that came; null where the kind has none
     truncated   true: only the most frequent outcomes are here (or no level-1 data), the dataset has them all
-    memory      level 1 only: [[re, im], ...] per classical bit ("avg"), or such a list per shot ("single"), or null
+    memory      points only: [[re, im], ...] per classical bit ("avg"), or such a list per shot ("single"), or null
+    drawings    what is to be drawn of a result of another kind: see `qpi_jupyter.data.drawings`
 
 A header of very many circuits has the fields that are the same for all in ``common``: read circuits with
 `header_circuits`.
@@ -59,6 +61,11 @@ def parse_outcome(key: str) -> int:
     return int(text, 16) if text.startswith("0x") else int(text, 2)
 
 
+def result_kind(circuit: Mapping[str, Any]) -> str:
+    """Of which kind a circuit's result is; drivers of earlier versions had two to send, and don't say which."""
+    return circuit.get("kind") or ("points" if circuit["meas_level"] == 1 else "counts")
+
+
 def qiskit_result(header: Mapping[str, Any], job_id: str, backend_name: str) -> dict[str, Any]:
     """The header as the JSON of Qiskit's Result, which ``qiskit.result.Result.from_dict`` reads.
 
@@ -84,7 +91,10 @@ def _experiment(circuit: Mapping[str, Any], success: bool) -> dict[str, Any]:
         data["counts"] = circuit["counts"]
     if circuit.get("memory") is not None:
         data["memory"] = circuit["memory"]
+    told = {} if circuit.get("drawings") is None else {"drawings": circuit["drawings"]}
     return {
+        **told,
+        "kind": result_kind(circuit),
         "shots": circuit["shots"],
         "success": success,
         "status": "DONE" if success else "ERROR",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from qpi_jupyter.core import QpiError
+
 from . import conventions as c
 from .bits import complex_iq, full_bits
 from .discrimination import counts_of
+from .kinds import kind_of, known, name_of
 from .selection import as_list, whole
 
 if TYPE_CHECKING:
@@ -30,7 +35,13 @@ class DatasetAccessor:
     def info(self) -> dict[str, Any]:
         """Name, shots, levels, registers, seed, and the provenance: all that the result says about itself."""
         origin = c.provenance(self._dataset.attrs)
-        return {**self._info.to_dict(), "provenance": None if origin is None else origin.to_dict()}
+        origin_facts = None if origin is None else origin.to_dict()
+        return {**self._info.to_dict(), "kind": self.kind, "provenance": origin_facts}
+
+    @property
+    def kind(self) -> str:
+        """Which kind of result this is: ``"shots"``, ``"counts"``, ``"points"``, ..."""
+        return name_of(self._dataset, self._info)
 
     def counts(self) -> dict[str, int]:
         """How often each outcome came, keyed as Qiskit keys them (last register first, a space between registers).
@@ -48,14 +59,14 @@ class DatasetAccessor:
         return complex_iq(self._dataset)
 
     def plot(self, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
-        """A histogram of the counts (level 2), or the IQ plane of one qubit with the discrimination line (level 1).
+        """What this kind of result draws: a histogram of the counts, the IQ plane of one qubit, its traces, ...
 
         Parameters
         ----------
         ax
             draw here; by default in a new figure.
         qubit
-            which one at level 1; by default the first measured one.
+            which one, where each has a picture of its own; by default the first measured one.
         """
         from .plots import plot
 
@@ -66,6 +77,23 @@ class DatasetAccessor:
         from .qiskit_results import to_result
 
         return to_result([self._dataset])
+
+    def __getattr__(self, name: str) -> Callable[[], Any]:
+        """What this kind of result offers beside the rest."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            offers = kind_of(self._dataset, self._info).offers
+        except QpiError as error:
+            raise AttributeError(error.message) from error
+        if name not in offers:
+            kind = f"A result of kind {self.kind!r}"
+            raise AttributeError(f"{kind} has no {name!r}; of its own it has: {', '.join(offers) or 'nothing'}.")
+        return partial(offers[name], self._dataset)
+
+    def __dir__(self) -> list[str]:
+        kind = known(self.kind)
+        return [*super().__dir__(), *(() if kind is None else kind.offers)]
 
 
 @xr.register_datatree_accessor("qpi")
@@ -85,6 +113,11 @@ class DataTreeAccessor:
     def info(self) -> list[dict[str, Any]]:
         """What each circuit's result says about itself."""
         return [dataset.qpi.info for dataset in self._datasets()]
+
+    @property
+    def kind(self) -> list[str]:
+        """The kind of each circuit's result."""
+        return [dataset.qpi.kind for dataset in self._datasets()]
 
     def counts(self) -> list[dict[str, int]]:
         """Each circuit's counts."""
@@ -109,6 +142,13 @@ class DataTreeAccessor:
         from .qiskit_results import to_result
 
         return to_result(self._datasets())
+
+    def __getattr__(self, name: str) -> Callable[[], list[Any]]:
+        """What the kinds of the circuits offer, of each."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        asked = [getattr(dataset.qpi, name) for dataset in self._datasets()]
+        return lambda: [each() for each in asked]
 
     def _datasets(self) -> list[xr.Dataset]:
         return as_list(self._tree)

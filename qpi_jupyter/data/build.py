@@ -64,7 +64,7 @@ def counts_dataset(info: c.CircuitInfo, counts: Mapping[int, int]) -> xr.Dataset
     return xr.Dataset(
         {c.COUNT: (c.OUTCOME, np.array([counts[o] for o in outcomes], dtype=np.int64), c.VARIABLE_ATTRS[c.COUNT])},
         coords={c.OUTCOME: (c.OUTCOME, np.array(keys, dtype=str), c.VARIABLE_ATTRS[c.OUTCOME])},
-        attrs=_attrs(info),
+        attrs=_attrs(info, "counts"),
     )
 
 
@@ -114,7 +114,7 @@ def _check_counts(info: c.CircuitInfo, outcomes: Sequence[int], total: int) -> N
 def _filled(name: str, dims: tuple[str, ...], slots: c.Slots, values: NDArray[Any], info: c.CircuitInfo) -> xr.Dataset:
     # Building a Dataset costs 0.1 ms, filling a copy of a built one 0.02 ms; a job may hold 4096 circuits.
     dataset = _blank(name, dims, slots, values.shape, values.dtype.str).copy(deep=False, data={name: values})
-    dataset.attrs = _attrs(info)
+    dataset.attrs = _attrs(info, c.KIND_BY_VARIABLE[name])
     return dataset
 
 
@@ -131,5 +131,5 @@ def _blank(name: str, dims: tuple[str, ...], slots: c.Slots, shape: tuple[int, .
     return xr.Dataset({name: (dims, values, c.VARIABLE_ATTRS[name])}, coords=coords)
 
 
-def _attrs(info: c.CircuitInfo) -> dict[Hashable, Any]:
-    return {c.CONVENTIONS_ATTR: c.CONVENTIONS, c.CIRCUIT_ATTR: json.dumps(info.to_dict())}
+def _attrs(info: c.CircuitInfo, kind: str) -> dict[Hashable, Any]:
+    return {c.CONVENTIONS_ATTR: c.CONVENTIONS, c.CIRCUIT_ATTR: json.dumps({**info.to_dict(), "kind": kind})}

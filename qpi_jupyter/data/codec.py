@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,14 +19,12 @@ from qpi_jupyter.core import INDEX, MAX_CIRCUITS, QpiError, Rejected, check_arch
 
 from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
+from .kinds import CIRCUIT, ROW_SIZE, ResultKind, known, name_of
 from .limits import Room, check_decoded, check_hdf5
 
 CLASSIC_MAX_BYTES = 256 << 10
 """Up to here a file is NetCDF classic, which is quick to write; above it is HDF5."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-CIRCUIT = "circuit"
-ROW_SIZE = "row_size"
-"""How many outcomes belong to each circuit, where their counts are laid end to end."""
 MAX_STACK_BYTES = 16 << 20
 """Stacking copies: larger data get files of their own."""
 
@@ -114,7 +112,27 @@ def _decoded(opened: IO[bytes], max_bytes: int | None) -> list[xr.Dataset]:
             found.update(zip(entry["circuits"], unstack(stacked), strict=True))
     if sorted(found) != list(range(len(found))) or not found:
         raise ValueError("its circuits are not numbered from 0")
-    return [found[position] for position in range(len(found))]
+    return of_their_kinds([found[position] for position in range(len(found))])
+
+
+def of_their_kinds(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Each with the types that its kind asks for (NetCDF classic knows few), once its kind has checked it.
+
+    Those of kinds that are not known here are as they came.
+    """
+    kinds: dict[str, ResultKind | None] = {}
+    checked = []
+    for dataset in datasets:
+        info = c.circuit_info(dataset.attrs)
+        name = name_of(dataset, info)
+        if name not in kinds:
+            kinds[name] = known(name)
+        if (kind := kinds[name]) is not None:
+            due = kind.quantities(dataset, info)
+            dataset = _as_types(dataset, {name: np.dtype(quantity.dtype) for name, quantity in due.items()})
+            kind.check(dataset, info)
+        checked.append(dataset)
+    return checked
 
 
 def _check_index(files: Sequence[Any]) -> None:
@@ -129,14 +147,24 @@ def _write(archive: zipfile.ZipFile, datasets: Sequence[xr.Dataset], folder: Pat
     files = []
     for number, positions in enumerate(group(datasets)):
         stacked = stack([datasets[position] for position in positions])
-        classic = stacked.nbytes <= CLASSIC_MAX_BYTES
-        name = f"{number}.nc"
-        if classic:
-            archive.writestr(_entry(name), bytes(stacked.to_netcdf(engine="scipy")))
+        name, classic = f"{number}.nc", _classic(stacked)
+        if classic is not None:
+            archive.writestr(_entry(name), classic)
         else:
             _add_hdf5(archive, name, stacked, folder)
-        files.append({"name": name, "engine": "scipy" if classic else "h5netcdf", "circuits": list(positions)})
+        engine = "h5netcdf" if classic is None else "scipy"
+        files.append({"name": name, "engine": engine, "circuits": list(positions)})
     archive.writestr(_entry(INDEX), json.dumps({"conventions": c.CONVENTIONS, "files": files}))
+
+
+def _classic(stacked: xr.Dataset) -> bytes | None:
+    """The file in NetCDF classic; None for what is too large, or has numbers that this format can't hold."""
+    if stacked.nbytes > CLASSIC_MAX_BYTES:
+        return None
+    try:
+        return bytes(stacked.to_netcdf(engine="scipy"))
+    except ValueError:
+        return None
 
 
 def _add_hdf5(archive: zipfile.ZipFile, name: str, dataset: xr.Dataset, folder: Path | None) -> None:
@@ -177,12 +205,17 @@ def _read(file: IO[bytes], engine: str, room: Room) -> xr.Dataset:
 
 
 def _native(dataset: xr.Dataset) -> xr.Dataset:
-    """What the classic format changes: byte order, and 64-bit integers."""
+    """In this machine's byte order."""
+    return _as_types(dataset, {name: variable.dtype.newbyteorder("=") for name, variable in dataset.variables.items()})
+
+
+def _as_types(dataset: xr.Dataset, dtypes: Mapping[Any, np.dtype[Any]]) -> xr.Dataset:
     changed: dict[Any, Any] = {}
-    for name, variable in dataset.variables.items():
-        dtype = np.dtype(np.int64) if name == c.COUNT else variable.dtype.newbyteorder("=")
-        if variable.dtype != dtype:
+    for name, dtype in dtypes.items():
+        if (variable := dataset.variables.get(name)) is not None and variable.dtype != dtype:
             changed[name] = (variable.dims, variable.values.astype(dtype), variable.attrs)
+    if not changed:
+        return dataset
     return dataset.assign(_only(changed, dataset.data_vars)).assign_coords(_only(changed, dataset.coords))
 
 
@@ -215,8 +248,8 @@ def stack(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     first = datasets[0]
     if len(datasets) == 1:
         return first
-    if c.COUNT in first.variables:
-        data, coords = _end_to_end(datasets)
+    if (along := _along(first)) is not None:
+        data, coords = _end_to_end(datasets, along)
     else:
         data = {
             name: ((CIRCUIT, *variable.dims), np.stack([d.variables[name].values for d in datasets]), variable.attrs)
@@ -234,11 +267,12 @@ def unstack(stacked: xr.Dataset) -> Iterator[xr.Dataset]:
         yield stacked
         return
     origin = json.loads(stacked.attrs.get(c.PROVENANCE_ATTR, "null"))
+    along = next((dim for dim in stacked.dims if dim != CIRCUIT), "")
     start = 0
     for position, circuit in enumerate(circuits):
         if ROW_SIZE in stacked.variables:
             end = start + int(stacked.variables[ROW_SIZE].values[position])
-            dataset = stacked.drop_vars(ROW_SIZE).isel({c.OUTCOME: slice(start, end)})
+            dataset = stacked.drop_vars(ROW_SIZE).isel({along: slice(start, end)})
             start = end
         else:
             dataset = stacked.isel({CIRCUIT: position})
@@ -249,24 +283,38 @@ def unstack(stacked: xr.Dataset) -> Iterator[xr.Dataset]:
         yield dataset
 
 
+def _along(dataset: xr.Dataset) -> Hashable | None:
+    """The dimension along which everything in a Dataset lies, as counts do along their outcomes; else None.
+
+    Those of several circuits can be laid end to end, however many there are of each.
+    """
+    dims = {variable.dims for variable in dataset.variables.values()}
+    return dims.pop()[0] if len(dims) == 1 and len(dataset.dims) == 1 and len(next(iter(dims))) == 1 else None
+
+
 def _shape(dataset: xr.Dataset) -> Hashable:
-    if c.COUNT in dataset.variables:
-        return c.COUNT
+    if _along(dataset) is not None:
+        return tuple((name, v.dims, _type(v), str(v.attrs)) for name, v in dataset.variables.items())
     return (
         tuple((name, v.dims, v.shape, v.dtype.str) for name, v in dataset.variables.items()),
         tuple(v.values.tobytes() for v in dataset.coords.variables.values()),
     )
 
 
-def _end_to_end(datasets: Sequence[xr.Dataset]) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    counts = np.concatenate([d.variables[c.COUNT].values for d in datasets])
-    outcomes = np.concatenate([d.variables[c.OUTCOME].values.astype(str) for d in datasets])
-    sizes = np.array([d.sizes[c.OUTCOME] for d in datasets], dtype=np.int32)
-    facts = {"long_name": "Outcomes of this circuit", "units": "1"}
-    return (
-        {c.COUNT: (c.OUTCOME, counts, c.VARIABLE_ATTRS[c.COUNT]), ROW_SIZE: (CIRCUIT, sizes, facts)},
-        {c.OUTCOME: (c.OUTCOME, outcomes, c.VARIABLE_ATTRS[c.OUTCOME])},
-    )
+def _type(variable: xr.Variable) -> str:
+    """Texts of any length are of one type."""
+    return "U" if variable.dtype.kind == "U" else str(variable.dtype)
+
+
+def _end_to_end(datasets: Sequence[xr.Dataset], along: Hashable) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    joined = {
+        name: (along, np.concatenate([d.variables[name].values for d in datasets]), variable.attrs)
+        for name, variable in datasets[0].variables.items()
+    }
+    sizes = np.array([d.sizes[along] for d in datasets], dtype=np.int32)
+    facts = {"long_name": "Entries of this circuit", "units": "1"}
+    data: dict[Any, Any] = {**_only(joined, datasets[0].data_vars), ROW_SIZE: (CIRCUIT, sizes, facts)}
+    return data, _only(joined, datasets[0].coords)
 
 
 def _joined_attrs(datasets: Sequence[xr.Dataset]) -> dict[str, str]:

@@ -23,6 +23,8 @@ BIT, COUNT, IQ = "bit", "count", "iq"
 SHOT, SLOT, OUTCOME, COMPONENT = "shot", "slot", "outcome", "component"
 QUBIT, CLBIT, ACQ_INDEX = "qubit", "clbit", "acq_index"
 COMPONENTS = ("I", "Q")
+KIND_BY_VARIABLE = {BIT: "shots", COUNT: "counts", IQ: "points"}
+"""The kinds of results that do not say theirs: those of versions that had no others."""
 NOT_MEASURED = -1
 """The qubit and acquisition index of a classical bit that no measurement writes."""
 
@@ -66,6 +68,7 @@ class Slots:
 class CircuitInfo:
     """What a result says about its circuit: Qiskit's header fields, and where in the job it belongs.
 
+    ``kind`` is the name of the Dataset's `ResultKind`; empty in results of versions that had no names for them.
     ``circuit`` is the circuit's index in the program and ``row`` its parameter row (None: it has no parameters).
     Register sizes are ``(name, size)`` in the circuit's order.  ``metadata`` is the circuit's own, as JSON;
     ``metadata_lost`` names what of it JSON cannot say.
@@ -79,6 +82,7 @@ class CircuitInfo:
     name: str
     circuit: int = 0
     row: int | None = None
+    kind: str = ""
     shots: int
     meas_level: int = 2
     meas_return: str = "single"
@@ -101,6 +105,7 @@ class CircuitInfo:
             "name": self.name,
             "circuit": self.circuit,
             "row": self.row,
+            "kind": self.kind,
             "shots": self.shots,
             "meas_level": self.meas_level,
             "meas_return": self.meas_return,

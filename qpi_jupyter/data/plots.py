@@ -1,18 +1,19 @@
-"""Plots with matplotlib: the histogram of the counts, the IQ plane with its discrimination line."""
+"""Plots with matplotlib: of a drawing, or of what the kind of a Dataset draws."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import conventions as c
-from .discrimination import counts_of
+from . import drawings
+from .drawings import Drawing, text_of
+from .kinds import kind_of
 from .selection import whole
-from .views import IqView, histogram, iq_points
 
 MAX_PANELS = 12
 _COLUMNS = 3
@@ -25,10 +26,7 @@ def plot(dataset: xr.Dataset, ax: Axes | None = None, *, qubit: int | None = Non
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots()
-    if c.IQ in dataset.variables:
-        draw_iq(ax, iq_points(dataset, qubit))
-    else:
-        draw_counts(ax, counts_of(whole(dataset)))
+    draw(ax, kind_of(dataset).drawing(whole(dataset), qubit))
     return ax
 
 
@@ -51,49 +49,56 @@ def plot_all(datasets: Sequence[xr.Dataset], *, qubit: int | None = None) -> lis
     return panels[: len(shown)]
 
 
-def to_png(dataset: xr.Dataset, *, qubit: int | None = None, dpi: int = 100) -> bytes:
-    """The plot as a PNG picture, without pyplot and so without any open figure left behind."""
+def to_png(drawing: Drawing, *, dpi: int = 100) -> bytes:
+    """A drawing as a PNG picture, without pyplot and so without any open figure left behind."""
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    plot(dataset, figure.subplots(), qubit=qubit)
-    return _png(figure, dpi)
-
-
-def counts_png(counts: Mapping[str, int], *, dpi: int = 100) -> bytes:
-    """The histogram of counts as a PNG picture."""
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    draw_counts(figure.subplots(), counts)
-    return _png(figure, dpi)
-
-
-def draw_counts(ax: Axes, counts: Mapping[str, int]) -> None:
-    """The histogram of `views.histogram` on these axes."""
-    bars = histogram(counts)
-    positions = range(len(bars))
-    ax.bar(positions, [bar.count for bar in bars], color=["0.6" if bar.rest else "C0" for bar in bars])
-    longest = max((len(bar.label) for bar in bars), default=0)
-    ax.set_xticks(positions, [bar.label for bar in bars], rotation=0 if longest * len(bars) < 60 else 90)
-    ax.set_xlabel("Outcome")
-    ax.set_ylabel("Shots")
-    ax.set_title(f"{sum(counts.values()):,} shots")
-
-
-def draw_iq(ax: Axes, view: IqView) -> None:
-    """The points by their bit, the centres and the line between them."""
-    for bit, colour in enumerate(_COLOURS):
-        chosen = [k for k, value in enumerate(view.bits) if value == bit]
-        if chosen:
-            ax.scatter([view.i[k] for k in chosen], [view.q[k] for k in chosen], s=6, alpha=0.5, c=colour, label=bit)
-    ax.plot(*zip(*view.line, strict=True), color="0.5", linestyle="--", linewidth=1, label="threshold")
-    ax.plot(*zip(*view.centres, strict=True), color="black", marker="x", linestyle="none")
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.set_xlabel(f"I ({view.units})")
-    ax.set_ylabel(f"Q ({view.units})")
-    known = "" if view.fidelity is None else f", assignment fidelity {view.fidelity:.2%}"
-    ax.set_title(f"Qubit {view.qubit}{' (average)' if view.averaged else ''}{known}")
-    ax.legend(loc="best", fontsize="small")
-
-
-def _png(figure: Figure, dpi: int) -> bytes:
+    draw(figure.subplots(), drawing)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
+
+
+def draws(drawing: Drawing) -> bool:
+    """Whether there is a picture of it."""
+    return drawing["draw"] in _FORMS
+
+
+def draw(ax: Axes, drawing: Drawing) -> None:
+    """The drawing on these axes; what has no picture is written there."""
+    _FORMS.get(drawing["draw"], _written)(ax, drawing)
+
+
+def _counts(ax: Axes, drawing: Drawing) -> None:
+    bars = drawing["bars"]
+    positions = range(len(bars))
+    ax.bar(positions, [bar["count"] for bar in bars], color=["0.6" if bar["rest"] else "C0" for bar in bars])
+    longest = max((len(bar["label"]) for bar in bars), default=0)
+    ax.set_xticks(positions, [bar["label"] for bar in bars], rotation=0 if longest * len(bars) < 60 else 90)
+    ax.set_xlabel("Outcome")
+    ax.set_ylabel("Shots")
+    ax.set_title(f"{drawing['shots']:,} shots")
+
+
+def _iq(ax: Axes, drawing: Drawing) -> None:
+    """The points by their bit, the centres and the line between them."""
+    i, q = drawing["i"], drawing["q"]
+    for bit, colour in enumerate(_COLOURS):
+        chosen = [k for k, value in enumerate(drawing["bits"]) if value == bit]
+        if chosen:
+            ax.scatter([i[k] for k in chosen], [q[k] for k in chosen], s=6, alpha=0.5, c=colour, label=bit)
+    ax.plot(*zip(*drawing["line"], strict=True), color="0.5", linestyle="--", linewidth=1, label="threshold")
+    ax.plot(*zip(*drawing["centres"], strict=True), color="black", marker="x", linestyle="none")
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_xlabel(f"I ({drawing['units']})")
+    ax.set_ylabel(f"Q ({drawing['units']})")
+    known = "" if drawing["fidelity"] is None else f", assignment fidelity {drawing['fidelity']:.2%}"
+    ax.set_title(f"Qubit {drawing['label'].removeprefix('q')}{' (average)' if drawing['averaged'] else ''}{known}")
+    ax.legend(loc="best", fontsize="small")
+
+
+def _written(ax: Axes, drawing: Drawing) -> None:
+    ax.set_axis_off()
+    ax.text(0, 1, text_of(drawing), va="top", family="monospace", fontsize="small", wrap=True)
+
+
+_FORMS: dict[str, Callable[[Axes, Drawing], None]] = {drawings.COUNTS: _counts, drawings.IQ: _iq}

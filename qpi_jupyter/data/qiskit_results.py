@@ -14,8 +14,9 @@ from qiskit.result import Result
 from qpi_jupyter.core import qiskit_result
 
 from . import conventions as c
-from .bits import full_bits, hex_memory
-from .header import level1_memory, result_header
+from .bits import full_bits
+from .header import result_header
+from .kinds import kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,11 +28,9 @@ def to_result(datasets: Sequence[xr.Dataset], *, job_id: str = "", backend_name:
     """Qiskit's Result with everything in it: counts, and single shots where the Datasets have them."""
     raw = qiskit_result(result_header(datasets, max_bytes=1 << 62), job_id, backend_name)
     for dataset, experiment in zip(datasets, raw["results"], strict=True):
-        slots = experiment["header"]["memory_slots"]
-        if c.BIT in dataset.variables:
-            experiment["data"]["memory"] = hex_memory(dataset, slots)
-        elif c.IQ in dataset.variables:
-            experiment["data"]["memory"] = level1_memory(dataset, slots).tolist()
+        info = c.circuit_info(dataset.attrs)
+        if (memory := kind_of(dataset, info).memory(dataset, info)) is not None:
+            experiment["data"]["memory"] = memory
     return Result.from_dict(raw)
 
 

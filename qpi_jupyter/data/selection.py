@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import QpiError, Rejected
 
 from . import conventions as c
+from .kinds import Quantity, kind_of
 
+_WHOLE = "iub"
 _BY_SLOT = (c.QUBIT, c.CLBIT, c.ACQ_INDEX)
 
 
@@ -19,9 +22,9 @@ def whole(dataset: xr.Dataset) -> xr.Dataset:
     Rejected
         it holds no single values any more: they were averaged, or masked.
     """
-    for name, dims in _dims(dataset).items():
-        variable = dataset.variables[name]
-        if name != c.IQ and variable.dtype.kind not in "iub":
+    for name, due in _quantities(dataset).items():
+        dims, variable = due.dims, dataset.variables[name]
+        if np.dtype(due.dtype).kind in _WHOLE and variable.dtype.kind not in _WHOLE:
             raise Rejected(
                 f"The {variable.attrs.get('long_name', name).lower()} of this dataset is no longer a whole number "
                 f"({variable.dtype}): ask the dataset that the job gave, before averaging or masking it.",
@@ -45,12 +48,11 @@ def as_list(result: xr.Dataset | xr.DataTree) -> list[xr.Dataset]:
     return [node.to_dataset(inherit=False) for node in result.children.values()]
 
 
-def _dims(dataset: xr.Dataset) -> dict[str, tuple[str, ...]]:
-    """The dimensions that each of the dataset's variables has by the conventions."""
-    averaged = c.IQ in dataset.variables and c.circuit_info(dataset.attrs).meas_return == "avg"
-    by_convention = {
-        c.BIT: (c.SHOT, c.SLOT),
-        c.COUNT: (c.OUTCOME,),
-        c.IQ: (c.SLOT, c.COMPONENT) if averaged else (c.SHOT, c.SLOT, c.COMPONENT),
-    }
-    return {name: dims for name, dims in by_convention.items() if name in dataset.variables}
+def _quantities(dataset: xr.Dataset) -> dict[str, Quantity]:
+    """The dataset's variables as its kind has them; none where the kind is not known here."""
+    info = c.circuit_info(dataset.attrs)
+    try:
+        kind = kind_of(dataset, info)
+    except QpiError:
+        return {}
+    return {name: due for name, due in kind.quantities(dataset, info).items() if name in dataset.variables}

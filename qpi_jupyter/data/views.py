@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MAX_BARS = 32
-MAX_POINTS = 2000
+MAX_POINTS = 800
+"""IQ points that are drawn: enough to see two clouds, few enough to be saved with the notebook."""
 _BLUE = "#1f77b4"
 _GREY = "#888888"
 

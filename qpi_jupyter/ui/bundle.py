@@ -15,7 +15,7 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.data.views import counts_html, counts_text
+from qpi_jupyter.data.drawings import Drawing, html_of, text_of
 
 from .assets import module, style
 from .state import state_of, tabs_of
@@ -29,33 +29,18 @@ async def finished(job: JobHandle) -> dict[str, Any]:
     if job.model.status != "completed":
         return bundle(state_of(job), [])
     tabs, total = await tabs_of(job)
-    return bundle({**state_of(job), "tabs_total": total}, tabs, await picture(job, tabs))
+    return bundle({**state_of(job), "tabs_total": total}, tabs, await picture(tabs))
 
 
-async def picture(job: JobHandle, tabs: list[dict[str, Any]]) -> bytes | None:
-    """The first tab as PNG, drawn in a thread."""
-    if tabs[0]["kind"] == "counts":
-        return await asyncio.to_thread(_counts_png, tabs[0])
-    if tabs[0]["kind"] == "iq":
-        return await asyncio.to_thread(_iq_png, await job.dataset.aio())
-    return None
+async def picture(tabs: list[Drawing]) -> bytes | None:
+    """The first tab as PNG, drawn in a thread; None where it is words alone."""
+    return await asyncio.to_thread(_png, tabs[0])
 
 
-def _counts_png(tab: dict[str, Any]) -> bytes:
-    from qpi_jupyter.data.plots import counts_png
+def _png(drawing: Drawing) -> bytes | None:
+    from qpi_jupyter.data.plots import draws, to_png
 
-    return counts_png(_counts(tab))
-
-
-def _iq_png(data: Any) -> bytes:
-    from qpi_jupyter.data.plots import to_png
-    from qpi_jupyter.data.selection import as_list
-
-    return to_png(as_list(data)[0], dpi=72)
-
-
-def _counts(tab: dict[str, Any]) -> dict[str, int]:
-    return {bar["label"]: bar["count"] for bar in tab["bars"]}
+    return to_png(drawing) if draws(drawing) else None
 
 
 def bundle(state: dict[str, Any], tabs: list[dict[str, Any]], png: bytes | None = None) -> dict[str, Any]:
@@ -63,8 +48,8 @@ def bundle(state: dict[str, Any], tabs: list[dict[str, Any]], png: bytes | None 
     texts = [headline(state)]
     for tab in tabs:
         label = f"{tab['label']}\n" if len(tabs) > 1 else ""
-        if tab["kind"] == "counts":
-            texts.append(label + counts_text(_counts(tab)))
+        if text := text_of(tab):
+            texts.append(label + text)
     found = {"text/plain": "\n".join(texts), "text/html": _html(state, tabs, png)}
     if png is not None:
         found["image/png"] = base64.b64encode(png).decode()
@@ -86,10 +71,9 @@ def _html(state: dict[str, Any], tabs: list[dict[str, Any]], png: bytes | None) 
     for tab in tabs:
         if len(tabs) > 1:
             plain += f"<p><strong>{escape(tab['label'])}</strong></p>"
-        if tab["kind"] == "counts":
-            plain += counts_html(_counts(tab))
-    if png is not None and tabs[0]["kind"] == "iq":
-        plain += f'<img alt="IQ plane" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        plain += html_of(tab)
+    if png is not None and not html_of(tabs[0]):
+        plain += f'<img alt="{escape(tabs[0]["label"])}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     # "</script>" inside the data would end the element.
     data = json.dumps({"state": state, "tabs": tabs}, separators=(",", ":")).replace("<", "\\u003c")
     css, script = _assets()

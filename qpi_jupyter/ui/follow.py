@@ -89,7 +89,7 @@ async def _follow(view: JobView, shown: Any, pending: Pending | None, namespace:
         if pending is not None:
             await _bind(pending, namespace)
         # matplotlib's first start takes a second or many, so nothing waits for the picture.
-        if (png := await picture(job, tabs)) is not None:
+        if (png := await picture(tabs)) is not None:
             _replace(shown, bundle(view.state, tabs, png))
     except QpiError as error:
         view.refresh(lost=error.message)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qpi_jupyter.client.job_handle import outlook_of
 from qpi_jupyter.core import QpiError
-from qpi_jupyter.data.views import histogram
+from qpi_jupyter.data import drawings
+from qpi_jupyter.data.drawings import Drawing
 
 from .cells import source_of
 
@@ -17,14 +19,11 @@ if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
 
 MAX_TABS = 24
-MAX_POINTS = 800
-"""IQ points a tab draws: enough to see two clouds, few enough to be saved with the notebook."""
 _WORDS = {"pending": "Waiting", "completed": "Finished", "failed": "Failed", "cancelled": "Cancelled"}
 _PHASES = {
     "blocked": "Waiting for other jobs", "running": "Running", "lost": "Running", "cancelling": "Stopping",
     "assigned": "Starting",
 }  # fmt: skip
-_DIGITS = 4
 
 
 def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
@@ -88,64 +87,33 @@ def _error(job: JobHandle) -> dict[str, Any] | None:
     }
 
 
-async def tabs_of(job: JobHandle) -> tuple[list[dict[str, Any]], int]:
-    """What the finished job shows, one entry a tab, and how many there are in all."""
+async def tabs_of(job: JobHandle) -> tuple[list[Drawing], int]:
+    """What the finished job shows, one drawing a tab, and how many there are in all."""
     try:
         counts = await job.counts.aio()
     except QpiError as error:
         if error.code != "no_counts":
             raise
-        return iq_tabs(await job.dataset.aio())
+        return await asyncio.to_thread(drawn, await job.dataset.aio())
     listed = [counts] if isinstance(counts, dict) else counts
-    return [counts_tab(f"Circuit {n}", item) for n, item in enumerate(listed[:MAX_TABS])], len(listed)
+    return [drawings.counts(item, f"Circuit {n}") for n, item in enumerate(listed[:MAX_TABS])], len(listed)
 
 
-def counts_tab(label: str, counts: dict[str, int]) -> dict[str, Any]:
-    """A histogram."""
-    bars = [
-        {"label": bar.label, "count": bar.count, "share": round(bar.share, 6), "rest": bar.rest}
-        for bar in histogram(counts)
-    ]
-    return {"kind": "counts", "label": label, "shots": sum(counts.values()), "outcomes": len(counts), "bars": bars}
-
-
-def iq_tabs(data: xr.Dataset | xr.DataTree) -> tuple[list[dict[str, Any]], int]:
-    """The IQ planes of all measured qubits, or a word about what there is instead."""
-    from qpi_jupyter.data import conventions as c
+def drawn(data: xr.Dataset | xr.DataTree) -> tuple[list[Drawing], int]:
+    """What the kinds of the results draw; of a kind that is not installed here, a word about it."""
+    from qpi_jupyter.data.kinds import known, name_of, unknown
     from qpi_jupyter.data.selection import as_list
-    from qpi_jupyter.data.views import measured_qubits
 
     datasets = as_list(data)
-    planes = [
-        (f"Circuit {n}, q{qubit}" if len(datasets) > 1 else f"q{qubit}", dataset, qubit)
-        for n, dataset in enumerate(datasets)
-        if c.IQ in dataset.variables
-        for qubit in measured_qubits(dataset)
-    ]
-    if not planes:
-        return [{"kind": "note", "label": "Data", "text": "There is nothing to draw here: see job.dataset()."}], 1
-    return [_iq_tab(*plane) for plane in planes[:MAX_TABS]], len(planes)
-
-
-def _iq_tab(label: str, dataset: xr.Dataset, qubit: int) -> dict[str, Any]:
-    from qpi_jupyter.data.views import iq_points
-
-    view = iq_points(dataset, qubit, MAX_POINTS)
-    return {
-        "kind": "iq",
-        "label": label,
-        "i": [_short(value) for value in view.i],
-        "q": [_short(value) for value in view.q],
-        "bits": view.bits,
-        "total": view.total,
-        "averaged": view.averaged,
-        "centres": view.centres,
-        "line": view.line,
-        "fidelity": view.fidelity,
-        "units": view.units,
-    }
-
-
-def _short(value: float) -> float:
-    """As many digits as a picture can show."""
-    return float(f"{value:.{_DIGITS}g}")
+    tabs: list[Drawing] = []
+    total = 0
+    for n, dataset in enumerate(datasets):
+        name = name_of(dataset)
+        kind = known(name)
+        qubits = [None] if kind is None else kind.qubits(dataset)
+        total += len(qubits)
+        for qubit in qubits[: MAX_TABS - len(tabs)]:
+            drawing = unknown(name) if kind is None else kind.drawing(dataset, qubit)
+            circuit = f"Circuit {n}" if len(datasets) > 1 or not drawing["label"] else ""
+            tabs.append({**drawing, "label": ", ".join(filter(None, [circuit, drawing["label"]]))})
+    return tabs, total

@@ -178,7 +178,11 @@ class CircuitResult(msgspec.Struct, kw_only=True):
     metadata: dict[str, Any] | None = None
     """The circuit's own, any JSON."""
     memory: list[Any] | None = None
-    """Points of level 1, or lists of them: see `_check_points`."""
+    """Points of level 1, or lists of them: see `check_circuit`."""
+    kind: Named = ""
+    """Of the result; empty where the driver knows no kinds: then `core.result_kind` tells it."""
+    drawings: list[dict[str, Any]] | None = None
+    """What is to be drawn of it, by whoever knows the forms; any JSON."""
 
 
 class Origin(msgspec.Struct, kw_only=True):

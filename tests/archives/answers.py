@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from qpi_jupyter.core.programs import ProgramFormat
 from qpi_server.service import Lab, LabConfig
+from qpi_server.store import USUAL, backend_of
 from qpi_server.tools.restore import restore_lab
 from tests.faults.lab import ADMIN, ANN, BOB, SIMULATOR, FrozenClock, ScriptedDriver
 from tests.support.full_lab import MANAGER
@@ -57,7 +57,7 @@ class Known(msgspec.Struct, kw_only=True):
 @contextlib.asynccontextmanager
 async def opened(archive: Path, folder: Path, at_s: float) -> AsyncIterator[Lab]:
     """The lab of a backup, restored and opened as a server does it, ``at_s`` after its clock's beginning."""
-    assert restore_lab(archive, folder, lambda _text: None) == 0
+    assert restore_lab(archive, backend_of(USUAL, folder), lambda _text: None) == 0
     clock = FrozenClock()
     clock.advance(at_s)
     lab = await Lab.open(LabConfig(lab_dir=folder), clock=clock)
@@ -69,7 +69,7 @@ async def opened(archive: Path, folder: Path, at_s: float) -> AsyncIterator[Lab]
 
 async def driver_with(lab: Lab, token: str) -> ScriptedDriver:
     """The driver of this token, not connected yet."""
-    manifest = replace(SIMULATOR, meas_levels=(1, 2), formats=tuple(ProgramFormat))
+    manifest = replace(SIMULATOR, meas_levels=(1, 2))
     return ScriptedDriver(lab, await lab.authenticator.authenticate(token), manifest=manifest)
 
 

@@ -20,8 +20,9 @@ from sqlalchemy import Connection, create_engine, event, text
 
 from qpi_jupyter.core import accounting
 from qpi_jupyter.core.accounting import Entry, EntryKind, month_range
-from qpi_server.store import SqliteStore, accounts, facts
+from qpi_server.store import accounts, facts
 from qpi_server.store.migrate import SCRIPTS
+from qpi_server.store.sqlite import SqliteStore
 from tests.support.template import prepare
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -15,9 +15,10 @@ from qpi_jupyter.core.jobs import Job
 from qpi_jupyter.core.planner import Policy, View, next_job
 from qpi_server.replay.simulate import Lane
 from qpi_server.replay.trace import Trace, TraceBooking
-from qpi_server.store import SqliteStore, bench, jobs, schema
+from qpi_server.store import bench, jobs, schema
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import COLUMNS, JobRecord, record
+from qpi_server.store.sqlite import SqliteStore
 from qpi_server.store.view import load_view
 from tests.contract.test_view import NO_LABELS
 from tests.support.template import prepare

@@ -17,10 +17,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from qpi_jupyter.core.errors import Conflict, Rejected, Unavailable
-from qpi_server.store import SqliteStore, TooCostly, facts
+from qpi_server.store import TooCostly, facts
 from qpi_server.store.facts import EventRow
 from qpi_server.store.filesystem import filesystem_type, require_local
 from qpi_server.store.schema import SCHEMA_VERSION, metadata
+from qpi_server.store.sqlite import SqliteStore
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -205,7 +206,7 @@ def test_a_second_opening_needs_no_alembic(path: Path) -> None:
     with_store(path, nothing)
     script = (
         "import asyncio, pathlib, sys\n"
-        "from qpi_server.store import SqliteStore\n"
+        "from qpi_server.store.sqlite import SqliteStore\n"
         "async def main():\n"
         f"    await SqliteStore(pathlib.Path({str(path)!r})).close()\n"
         "asyncio.run(main())\n"

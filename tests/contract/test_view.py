@@ -16,9 +16,10 @@ from qpi_jupyter.core.bookings import BookingMode
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.planner import AHEAD, Activity, Policy, View, next_job
 from qpi_jupyter.wire.jobs import JobLabels
-from qpi_server.store import SqliteStore, bench, jobs, schema, usage
+from qpi_server.store import bench, jobs, schema, usage
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import JobRecord
+from qpi_server.store.sqlite import SqliteStore
 from qpi_server.store.view import load_view
 from tests.support.template import prepare
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import JSON, Column, Table
 
-from qpi_server.service.lab import DATABASE
+from qpi_server.store import DATABASE
 from qpi_server.store.schema import Moment, metadata
 from qpi_server.web import ROUTES
 from tests.faults.lab import FrozenClock, open_lab, small_lab

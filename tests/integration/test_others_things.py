@@ -18,7 +18,7 @@ from qpi_jupyter.wire.people import UserIn
 from qpi_jupyter.wire.rest import DriverIn, TokenIn
 from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.service import Lab
-from qpi_server.service.lab import DATABASE
+from qpi_server.store import DATABASE
 from qpi_server.store.schema import metadata
 from qpi_server.web import ROUTES
 from qpi_server.web.table import Route

@@ -16,7 +16,7 @@ from qpi_jupyter.core.errors import Forbidden
 from qpi_jupyter.wire.people import UserChange, UserIn
 from qpi_server.service import Lab
 from qpi_server.settings.providers import OAuth2Provider
-from qpi_server.store import SqliteStore, people
+from qpi_server.store import people
 from tests.faults.lab import ANN, FrozenClock
 from tests.integration.test_service_people import MANAGER, in_lab, refused
 
@@ -125,8 +125,7 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
     in_lab(tmp_path, before)
 
     async def after(lab: Lab, _clock: FrozenClock) -> list[str | None]:
-        store: SqliteStore = lab.context.db.store
-        return await store.read(
+        return await lab.context.db.read(
             lambda connection: [
                 row.verified_email for row in people.page(connection, after=None, limit=100) if row.email
             ]

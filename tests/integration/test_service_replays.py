@@ -27,8 +27,7 @@ from qpi_server.replay.report import figures
 from qpi_server.replay.simulate import simulate
 from qpi_server.replay.trace import of_lab
 from qpi_server.service import Lab
-from qpi_server.service.lab import DATABASE
-from qpi_server.store import schema
+from qpi_server.store import USUAL, backend_of, schema
 from tests.faults.lab import ADMIN, ANN, bell, open_lab, small_lab
 
 MIA = Principal(name="mia", roles=frozenset({Role.MANAGER}))
@@ -77,7 +76,7 @@ def test_the_past_is_replayed_and_nothing_changes(tmp_path: Path) -> None:
             assert said[-1] == ReplayData(state="done", progress=1.0)
             assert await dump(lab) == before
             # The command line has the same figures.
-            trace = of_lab(tmp_path / DATABASE, replay.start_at, replay.end_at)
+            trace = of_lab(backend_of(USUAL, tmp_path), replay.start_at, replay.end_at)
             theirs = figures(trace, simulate(trace, Policy()))
             ours = msgspec.to_builtins(replay.results[0])
             assert {name: ours[name] for name in theirs} == json.loads(json.dumps(theirs))
@@ -171,7 +170,7 @@ def test_a_process_that_dies_is_a_failed_replay(tmp_path: Path) -> None:
 
 def test_the_process_ends_with_a_server_that_is_killed() -> None:
     now = datetime.now(UTC)
-    ask = Ask(database="", since=now, until=now, seed=1, policies=[Policy()])
+    ask = Ask(db_url=USUAL, lab_dir="", since=now, until=now, seed=1, policies=[Policy()])
     command = [sys.executable, "-m", "qpi_server.replay.worker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
@@ -197,7 +196,7 @@ def test_too_long_a_past_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     asyncio.run(dialogue())
     now = datetime.now(UTC)
     ask = Ask(
-        database=str(tmp_path / DATABASE), since=now - timedelta(days=1), until=now + timedelta(days=1), policies=[]
+        db_url=USUAL, lab_dir=str(tmp_path), since=now - timedelta(days=1), until=now + timedelta(days=1), policies=[]
     )
     with pytest.raises(Exception, match="2 jobs ran in that time; 1 can be replayed here"):
         worker.answer(ask, said.append)

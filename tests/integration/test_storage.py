@@ -19,10 +19,10 @@ from qpi_server.host.owner import Ownership
 from qpi_server.host.tls import TlsFiles
 from qpi_server.service import Lab
 from qpi_server.service.jobs import retention
-from qpi_server.service.storage import damage
-from qpi_server.store import SqliteStore, facts
+from qpi_server.store import USUAL, backend_of, facts, open_store
 from qpi_server.store.facts import EventRow
 from qpi_server.store.schema import programs
+from qpi_server.store.sqlite import SqliteStore
 from qpi_server.tools import backup
 from qpi_server.tools.restore import restore_lab
 from tests.faults.lab import ANN, FrozenClock, bell, small_lab
@@ -181,9 +181,16 @@ def test_the_owners_file_is_written_again(
 
 
 def test_a_sound_database_has_no_damage_and_an_overwritten_one_has(lab_dir: Path) -> None:
-    assert asyncio.run(damage(lab_dir / "lab.sqlite3")) == ""
+    async def damage() -> str:
+        store = open_store(USUAL, lab_dir)
+        try:
+            return await store.check()
+        finally:
+            await store.close()
+
+    assert asyncio.run(damage()) == ""
     pages_overwritten(lab_dir)
-    assert asyncio.run(damage(lab_dir / "lab.sqlite3")) != ""
+    assert asyncio.run(damage()) != ""
 
 
 # --- the data of jobs -------------------------------------------------------------------------------------------------
@@ -259,5 +266,5 @@ def test_a_backup_has_every_result_of_its_jobs_whatever_is_deleted_meanwhile(
             names.append(path.relative_to(tmp_path / "lab"))
 
     asyncio.run(dialogue())
-    assert restore_lab(target, tmp_path / "restored", lambda text: None) == 0
+    assert restore_lab(target, backend_of(USUAL, tmp_path / "restored"), lambda text: None) == 0
     assert (tmp_path / "restored" / names[0]).is_file()

@@ -17,6 +17,7 @@ from qpi_jupyter.core.errors import Unavailable
 from qpi_server.host.owner import Ownership
 from qpi_server.host.owner_files import OwnerRecord
 from qpi_server.service import Lab, LabConfig
+from qpi_server.store import USUAL, backend_of
 from tests.support.storage import (
     DATA,
     PAGE,
@@ -175,7 +176,12 @@ def test_no_failure_to_open_leaves_a_server_without_a_reason_or_for_ever(tmp_pat
     async def run() -> None:
         record = OwnerRecord.here(url="http://127.0.0.1:1/", secret="s", version="0", ca_file=None, own_ca=False)
         ownership = Ownership(
-            lab_dir=tmp_path, upstream=None, record=record, started=nothing, stopping=nothing, open_lab=open_lab
+            backend=backend_of(USUAL, tmp_path),
+            upstream=None,
+            record=record,
+            started=nothing,
+            stopping=nothing,
+            open_lab=open_lab,
         )
         await ownership.start()
         try:

@@ -14,7 +14,7 @@ from qpi_jupyter.core.errors import QpiError, Unavailable
 from qpi_server.host.owner import Ownership
 from qpi_server.host.owner_files import OwnerRecord
 from qpi_server.service import Lab, LabConfig
-from qpi_server.store import facts
+from qpi_server.store import USUAL, backend_of, facts
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.facts import EventRow
 from tests.support.waiting import until
@@ -36,7 +36,7 @@ def owning(lab_dir: Path, dialogue: Callable[[Ownership], Awaitable[Any]], **set
     async def run() -> Any:
         record = OwnerRecord.here(url="http://127.0.0.1:1/", secret="s", version="0", ca_file=None, own_ca=False)
         ownership = Ownership(
-            lab_dir=lab_dir, upstream=None, record=record, started=nothing, stopping=nothing,
+            backend=backend_of(USUAL, lab_dir), upstream=None, record=record, started=nothing, stopping=nothing,
             open_lab=lambda: Lab.open(LabConfig(lab_dir=lab_dir, **settings)),
         )  # fmt: skip
         await ownership.start()

@@ -169,8 +169,8 @@ function iqNote(tab) {
 }
 
 function panelOf(tab, width) {
-  if (tab.kind === "note") return [make("p", { class: "qpi-note" }, tab.text)];
-  if (tab.kind === "iq") return [scatter(tab, width), iqNote(tab)];
+  if (tab.draw === "note") return [make("p", { class: "qpi-note" }, tab.text)];
+  if (tab.draw === "iq") return [scatter(tab, width), iqNote(tab)];
   const box = make("div", { class: "qpi-tip", hidden: true });
   const tip = {
     show: (text, x, y) => {

@@ -21,7 +21,7 @@ from traitlets import TraitType
 from traitlets.config import Config
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core import Policy, Quotas
+from qpi_jupyter.core import Policy, QpiError, Quotas
 from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
 from qpi_server.host.exposure import warn_of_exposure
 from qpi_server.host.forward import Upstream
@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # Jupyter loads this module wherever it lists its extensions:
     from qpi_server.host.owner_files import OwnerRecord
     from qpi_server.host.tls import Authority, TlsFiles
     from qpi_server.service import Lab, LabConfig
+    from qpi_server.store import Backend
 
 KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE")
 RENEW_EVERY_S = 86_400.0
@@ -85,6 +86,8 @@ class QPIServer(LabTraits, ExtensionApp):
         super()._link_jupyter_server_extension(serverapp)
         try:
             self._settle(serverapp)
+            if not self.upstream_url:
+                self.backend()
         except SettingsError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from error
@@ -123,6 +126,22 @@ class QPIServer(LabTraits, ExtensionApp):
             )
         self.stated = dict(settings)
 
+    def backend(self) -> Backend:
+        """The lab's database.
+
+        Raises
+        ------
+        SettingsError
+            ``db_url`` cannot be used.
+        """
+        from qpi_server.store import backend_of
+
+        try:
+            return backend_of(self.db_url, Path(self.lab_dir))
+        except QpiError as error:
+            source = self.stated["db_url"].source if "db_url" in self.stated else "default"
+            raise SettingsError(f"{source}: {error.message}") from error
+
     def tls_files(self) -> TlsFiles:
         """Where the files of the lab's own authority are."""
         from qpi_server.host.tls import TlsFiles
@@ -155,7 +174,7 @@ class QPIServer(LabTraits, ExtensionApp):
             warn_of_exposure(self.log, Path(self.lab_dir), serverapp.root_dir, allow_hidden=shown.allow_hidden)
         self._serve_renewable(serverapp)
         self.ownership = Ownership(
-            lab_dir=None if self.upstream_url else Path(self.lab_dir),
+            backend=None if self.upstream_url else self.backend(),
             upstream=self._upstream(),
             record=self._record(),
             open_lab=self._open_lab,

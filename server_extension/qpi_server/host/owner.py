@@ -16,10 +16,10 @@ from qpi_jupyter.core import Conflict, QpiError, Unavailable
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.rest import Health
 from qpi_server.service import Lab
-from qpi_server.store import DAMAGED, DATABASE, GONE, fault, presence, storage_error
+from qpi_server.store import DAMAGED, GONE, Backend, fault, storage_error
 
 from .forward import Upstream, UpstreamLost
-from .owner_files import LabLock, OwnerFile, OwnerRecord, prepare_folder
+from .owner_files import OwnerFile, OwnerRecord
 
 log = logging.getLogger(__name__)
 TARGET_WAIT_S = 5.0
@@ -37,8 +37,8 @@ class Ownership:
 
     Parameters
     ----------
-    lab_dir
-        the data folder; None with ``upstream``.
+    backend
+        the lab's database; None with ``upstream``.
     upstream
         a lab elsewhere: then this server only ever forwards.
     record
@@ -52,7 +52,7 @@ class Ownership:
     def __init__(
         self,
         *,
-        lab_dir: Path | None,
+        backend: Backend | None,
         upstream: Upstream | None,
         record: OwnerRecord,
         open_lab: Callable[[], Awaitable[Lab]],
@@ -62,7 +62,7 @@ class Ownership:
         self._open_lab, self._started, self._stopping = open_lab, started, stopping
         self._record = record
         self._fixed = upstream
-        self._lab_dir = lab_dir
+        self._backend = backend
         self._target: Lab | Upstream | None = None
         self._refusal: QpiError | None = None
         self._changed = asyncio.Event()
@@ -72,8 +72,8 @@ class Ownership:
         self._decided = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.owner: OwnerRecord | None = None
-        if lab_dir is not None:
-            self._lock, self._file = LabLock(lab_dir), OwnerFile(lab_dir)
+        if backend is not None:
+            self._file = OwnerFile(backend.lab_dir)
 
     async def start(self) -> None:
         """Take the lab if nobody has it, else find who has; go on in the background."""
@@ -103,16 +103,17 @@ class Ownership:
         Conflict
             this server cannot own the lab, nor understand who does.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TARGET_WAIT_S):
-                while self._refusal is None:
-                    if self._target is not None and self._target is not after:
-                        return self._target
-                    await self._changed.wait()
-        raise self._refusal or self._nobody()
+        if self._target in (None, after):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TARGET_WAIT_S):
+                    while self._refusal is None and self._target in (None, after):
+                        await self._changed.wait()
+        if (found := self._target) is None or found is after:
+            raise self._refusal or self._nobody()
+        return found
 
     def _nobody(self) -> Unavailable:
-        problem = self._file.problem() if self._lab_dir is not None else None
+        problem = self._file.problem() if self._backend is not None else None
         if problem is None:
             return Unavailable("The lab is changing its owner; ask again in a moment.", code="no_owner")
         return Unavailable(
@@ -135,7 +136,8 @@ class Ownership:
         if self._refusal is None or self._refusal.message != error.message:
             level = logging.INFO if error.code == "ending" else logging.ERROR
             cause = f"; {error.__cause__}" if error.__cause__ is not None else ""
-            log.log(level, "%s (the lab's folder: %s%s)", error.message, self._lab_dir, cause)
+            folder = self._backend.lab_dir if self._backend is not None else None
+            log.log(level, "%s (the lab's folder: %s%s)", error.message, folder, cause)
         self._target, self._refusal = None, error
         self._decided.set()
         self._tell()
@@ -146,14 +148,14 @@ class Ownership:
 
     async def _keep(self) -> None:
         """Own the lab, or forward to who does; where neither can be, say what is in the way and try again."""
-        assert self._lab_dir is not None
+        assert self._backend is not None
         pause = RETRY_MIN_S
         while True:
             try:
-                answered = await self._take_part(self._lab_dir)
+                answered = await self._take_part(self._backend)
             except Exception as error:
                 self._refuse(self._refusal_for(error))
-                await self._changed_files(pause)
+                await self._another(self._backend, pause)
                 pause = min(2 * pause, REFUSED_MAX_S)
                 continue
             if answered:
@@ -162,7 +164,7 @@ class Ownership:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MAX_S)
 
-    async def _take_part(self, lab_dir: Path) -> bool:
+    async def _take_part(self, backend: Backend) -> bool:
         """One turn as the lab's owner or as who forwards to it; whether there was an owner to forward to.
 
         Raises
@@ -170,17 +172,18 @@ class Ownership:
         QpiError
             the lab cannot be opened, or can no longer stay open.
         """
-        if self._known and not (lab_dir / DATABASE).exists():  # never a new lab in the place of one that was there
-            raise fault(GONE, DATABASE)
-        prepare_folder(lab_dir)
-        if self._lock.acquire():
+        if self._known and not backend.present():  # never a new lab in the place of one that was there
+            raise fault(GONE)
+        backend.prepare()
+        lock = backend.lock()
+        if lock.acquire():
             try:
-                await self._own()
+                await self._own(backend)
             finally:
-                self._lock.release()
+                lock.release()
         self._decided.set()
         owner = self._file.read()
-        return owner is not None and await self._watch(owner)
+        return owner is not None and await self._watch(owner, backend.lab_dir)
 
     def _refusal_for(self, error: Exception) -> QpiError:
         if isinstance(error, QpiError):
@@ -190,15 +193,14 @@ class Ownership:
         log.exception("opening the lab")
         return Unavailable("This server cannot open the lab; its log says why.", code="lab_failed")
 
-    async def _changed_files(self, pause: float) -> None:
+    async def _another(self, backend: Backend, pause: float) -> None:
         """Wait before the next try; a damaged database is not opened again before there is another one."""
-        assert self._lab_dir is not None
-        before = presence.stamp(self._lab_dir)
+        before = backend.stamp()
         await asyncio.sleep(pause)
-        while self._refusal is not None and self._refusal.code == DAMAGED and presence.stamp(self._lab_dir) == before:
+        while self._refusal is not None and self._refusal.code == DAMAGED and backend.stamp() == before:
             await asyncio.sleep(RETRY_MAX_S)
 
-    async def _own(self) -> None:
+    async def _own(self, backend: Backend) -> None:
         """Have the lab open, with the lock held, for as long as its storage allows.
 
         Raises
@@ -211,7 +213,7 @@ class Ownership:
         announcing = asyncio.create_task(self._announce(), name="keep owner.json")
         try:
             self.owner = self._record
-            log.info("This server owns the lab in %s", self._lab_dir)
+            log.info("This server owns the lab in %s", backend.lab_dir)
             self._point_to(lab)
             try:
                 await self._started(lab)
@@ -251,12 +253,12 @@ class Ownership:
         except OSError as error:
             log.error("Cannot write %s: other servers do not find this lab (%s)", self._file.path, error.strerror)
 
-    async def _watch(self, owner: OwnerRecord) -> bool:
+    async def _watch(self, owner: OwnerRecord, lab_dir: Path) -> bool:
         """Forward to ``owner`` for as long as it lives; whether it answered at all."""
         if owner.wire != WIRE_VERSION:
             self._refuse(
                 Conflict(
-                    f"The lab in {self._lab_dir} belongs to a server of version {owner.version} (wire version "
+                    f"The lab in {lab_dir} belongs to a server of version {owner.version} (wire version "
                     f"{owner.wire}, process {owner.pid}); this one has version {self._record.version} (wire version "
                     f"{WIRE_VERSION}). Update one of them, or set QPI_LAB_DIR to another folder.",
                     code="wire_version",

@@ -1,8 +1,7 @@
-"""What an owner keeps in the lab's folder for other processes: its lock, and the file that says how to reach it."""
+"""What an owner keeps in the lab's folder for other processes: the file that says how to reach it."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import ssl
@@ -13,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from qpi_jupyter.wire import WIRE_VERSION
-from qpi_server.store import require_local
 
 from .forward import Upstream
 
@@ -89,51 +87,3 @@ class OwnerFile:
         """The owner has gone."""
         with suppress(OSError):
             self.path.unlink()
-
-
-class LabLock:
-    """The lock on the folder and on a file in it. It ends with its process, however that ends.
-
-    Earlier versions look at the file alone; the folder's own lock holds when somebody removes the file.
-    """
-
-    def __init__(self, lab_dir: Path) -> None:
-        self.path = lab_dir / "lab.lock"
-        self._fds: list[int] = []
-
-    def acquire(self) -> bool:
-        """Whether the lock is ours now; never waits."""
-        if self._fds:
-            return True
-        try:
-            self._lock(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            self._lock(self.path, os.O_RDWR | os.O_CREAT)
-        except BlockingIOError:
-            self.release()
-            return False
-        except OSError:
-            self.release()
-            raise
-        return True
-
-    def _lock(self, path: Path, flags: int) -> None:
-        fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
-        self._fds.append(fd)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def release(self) -> None:
-        """Give it back."""
-        while self._fds:
-            os.close(self._fds.pop())
-
-
-def prepare_folder(lab_dir: Path) -> None:
-    """Make the data folder, for its user alone.
-
-    Raises
-    ------
-    Conflict
-        it lies on a network file system, where SQLite's locks do not hold.
-    """
-    lab_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    require_local(lab_dir)

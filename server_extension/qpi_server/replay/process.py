@@ -27,7 +27,8 @@ LINE_BYTES = 64 << 20
 class Ask(Struct, kw_only=True):
     """What to replay: the lab's past between two moments, or the invented month of ``seed``."""
 
-    database: str
+    db_url: str
+    lab_dir: str
     since: datetime
     until: datetime
     seed: int | None = None

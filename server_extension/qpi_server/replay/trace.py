@@ -6,13 +6,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, create_engine, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from qpi_jupyter.core import Booking, BookingMode, Conflict, Job, NotFound, TooLarge
-from qpi_server.store import SCHEMA_VERSION
+from qpi_jupyter.core import Booking, BookingMode, Conflict, Job, TooLarge
+from qpi_server.store import SCHEMA_VERSION, Backend
 from qpi_server.store.migrate import schema_version
 from qpi_server.store.schema import bookings, drivers, jobs, qpus
 
@@ -51,7 +50,7 @@ class Trace:
     bookings: list[TraceBooking] = field(default_factory=list)
 
 
-def of_lab(database: Path, since: datetime, until: datetime, *, at_most: int | None = None) -> Trace:
+def of_lab(backend: Backend, since: datetime, until: datetime, *, at_most: int | None = None) -> Trace:
     """What was submitted to a lab between two moments, read and not changed; jobs that never ran are left out.
 
     Raises
@@ -63,26 +62,19 @@ def of_lab(database: Path, since: datetime, until: datetime, *, at_most: int | N
     TooLarge
         there are more than ``at_most`` jobs.
     """
-    if not database.is_file():
-        raise NotFound(f"There is no lab in {database.parent}.")
-    engine = create_engine(f"sqlite:///{database}")
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA query_only = 1")
-            if (found := schema_version(connection)) != SCHEMA_VERSION:
-                raise Conflict(
-                    f"{database} has schema {found}, not {SCHEMA_VERSION}: start a lab of this version on it first."
-                )
-            jobs_then = _ran(since, until)
-            if at_most is not None:
-                _check_count(connection, jobs_then, at_most)
-            return Trace(
-                qpus=dict(_places(connection)),
-                jobs=list(_past_jobs(connection, jobs_then)),
-                bookings=list(_past_bookings(connection, since, until)),
+    with backend.reading() as connection:
+        if (found := schema_version(connection)) != SCHEMA_VERSION:
+            raise Conflict(
+                f"The lab's database has schema {found}, not {SCHEMA_VERSION}: start a lab of this version on it first."
             )
-    finally:
-        engine.dispose()
+        jobs_then = _ran(since, until)
+        if at_most is not None:
+            _check_count(connection, jobs_then, at_most)
+        return Trace(
+            qpus=dict(_places(connection)),
+            jobs=list(_past_jobs(connection, jobs_then)),
+            bookings=list(_past_bookings(connection, since, until)),
+        )
 
 
 def _places(connection: Connection) -> Iterator[tuple[str, int]]:

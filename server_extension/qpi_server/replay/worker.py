@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from qpi_jupyter.core import QpiError
+from qpi_server.store import backend_of
 
 from .process import MAX_JOBS, Ask, Failed, Figured, Loaded, Progress, Step
 from .report import figures
@@ -61,7 +62,7 @@ class _Counter:
 def _trace(ask: Ask) -> Trace:
     if ask.seed is not None:
         return synthetic(ask.seed)
-    return of_lab(Path(ask.database), ask.since, ask.until, at_most=MAX_JOBS)
+    return of_lab(backend_of(ask.db_url, Path(ask.lab_dir)), ask.since, ask.until, at_most=MAX_JOBS)
 
 
 def _say(step: Step) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from qpi_jupyter.core import Principal, QpiError
 from qpi_jupyter.wire import WIRE_VERSION
@@ -55,18 +53,15 @@ from qpi_server.service.submit import Checker, Submitter, Unchecked
 from qpi_server.service.telemetry import DriverLogs, TelemetryService
 from qpi_server.store import (
     BLOBS,
-    DATABASE,
-    DATABASE_FILES,
     Blobs,
-    SqliteStore,
+    Store,
+    backend_of,
     bench,
     can_begin_anew,
     facts,
     move_aside,
+    open_store,
     require_blobs,
-    require_database,
-    require_local,
-    storage_error,
 )
 
 from .replays import ReplayService
@@ -125,7 +120,7 @@ class Lab:
         self.bench = BenchService(context, links, self.registration, self.embedded, self.qpus)
         self.waits = Turns("waiting for news", places=WAITS_IN_ALL, each=WAITS_EACH, waiting=0)
         self.strangers = Rates(context.clock, per_s=STRANGERS_PER_S, burst=STRANGERS_AT_ONCE)
-        self.replays = ReplayService(context, str(context.config.lab_dir / DATABASE))
+        self.replays = ReplayService(context)
 
     @classmethod
     async def open(cls, config: LabConfig, *, clock: Clock | None = None) -> Lab:
@@ -136,10 +131,11 @@ class Lab:
         Conflict
             the folder is on a network file system, or a newer version wrote the database.
         Unavailable
-            the database is missing, damaged or locked, or the disk fails.
+            the database is missing, damaged, locked or cannot be reached, or the disk fails.
+        Rejected
+            ``config.db_url`` is not the address of a database.
         """
-        config.lab_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        require_local(config.lab_dir)
+        backend_of(config.db_url, config.lab_dir).prepare()
         metrics = Metrics()
         store = _open_store(config, metrics)
         try:
@@ -149,7 +145,7 @@ class Lab:
             raise
 
     @classmethod
-    async def _open(cls, config: LabConfig, clock: Clock | None, store: SqliteStore, metrics: Metrics) -> Lab:
+    async def _open(cls, config: LabConfig, clock: Clock | None, store: Store, metrics: Metrics) -> Lab:
         await store.read(lambda connection: require_blobs(connection, config.lab_dir))
         clock, commits = clock if clock is not None else Clock(), Commits()
         context = Context(
@@ -230,23 +226,14 @@ class Lab:
         self.context.commits.tell([Wake(name) for name in self.context.qpus.names])
 
 
-def _open_store(config: LabConfig, metrics: Metrics) -> SqliteStore:
-    """The store in the lab's folder; where that holds no whole lab and a new one is wanted, the rest moves aside."""
+def _open_store(config: LabConfig, metrics: Metrics) -> Store:
+    """The lab's store; where its folder holds no whole lab and a new one is wanted, the rest moves aside."""
     try:
-        return _whole_store(config, metrics)
+        return open_store(config.db_url, config.lab_dir, metrics.committed)
     except QpiError as error:
         if not (config.begin_anew and can_begin_anew(error)):
             raise
-        aside = move_aside(config.lab_dir, [*DATABASE_FILES, BLOBS], "before-new-lab")
+        files = backend_of(config.db_url, config.lab_dir).files
+        aside = move_aside(config.lab_dir, [*files, BLOBS], "before-new-lab")
         log.warning("%s Begun anew; what was there is in %s.", error.message, aside)
-        return _whole_store(config, metrics)
-
-
-def _whole_store(config: LabConfig, metrics: Metrics) -> SqliteStore:
-    try:
-        require_database(config.lab_dir)
-        return SqliteStore(config.lab_dir / DATABASE, on_commit=metrics.committed)
-    except (DBAPIError, sqlite3.Error, OSError) as error:
-        if (trouble := storage_error(error)) is None:
-            raise
-        raise trouble from error
+        return open_store(config.db_url, config.lab_dir, metrics.committed)

@@ -27,8 +27,8 @@ LIMIT_S = 900.0
 class ReplayService:
     """Knows the replay that runs, or the last one; another server of this lab starts with none."""
 
-    def __init__(self, context: Context, database: str) -> None:
-        self._context, self._database = context, database
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._replay: ReplayModel | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -58,9 +58,11 @@ class ReplayService:
             state="running", started_by=principal.name, started_at=now, start_at=since, end_at=until,
             seed=request.seed, policies=list(policies),
         )  # fmt: skip
+        config = self._context.config
         ask = Ask(
-            database=self._database, since=since, until=until, seed=request.seed, policies=list(policies.values())
-        )
+            db_url=config.db_url, lab_dir=str(config.lab_dir), since=since, until=until, seed=request.seed,
+            policies=list(policies.values()),
+        )  # fmt: skip
         self._task = asyncio.create_task(self._run(replay, ask), name="replay")
         await self._tell(replay)
         return await self.state(principal)

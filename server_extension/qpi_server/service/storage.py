@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
-from pathlib import Path
-from urllib.parse import quote
+from contextlib import suppress
 
 from qpi_jupyter.core import QpiError, Unavailable
 from qpi_server.service.base import Context
-from qpi_server.store import DAMAGED, DATABASE, FULL, fault, storage_error
+from qpi_server.store import DAMAGED, FULL, fault
 from qpi_server.store.faults import FINAL
 
 log = logging.getLogger(__name__)
@@ -102,37 +99,10 @@ class Storage:
         return True
 
     async def _check(self) -> None:
-        if found := await damage(self._context.config.lab_dir / DATABASE):
+        if found := await self._store.check():
             trouble = fault(DAMAGED)
             log.error("%s (found: %s)", trouble.message, found)
             self._note(trouble)
-
-
-async def damage(path: Path) -> str:
-    """What SQLite finds wrong with the whole database; empty for a sound one. Cancelled, it stops."""
-    connection = await asyncio.to_thread(_open_to_read, path)
-    looking = asyncio.ensure_future(asyncio.to_thread(_look_through, connection))
-    try:
-        return await asyncio.shield(looking)
-    except asyncio.CancelledError:
-        with suppress(sqlite3.ProgrammingError):  # it has just ended by itself
-            connection.interrupt()
-        await asyncio.wait([looking])
-        raise
-
-
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
-
-
-def _look_through(connection: sqlite3.Connection) -> str:
-    try:
-        with closing(connection):
-            rows = connection.execute("PRAGMA quick_check(3)").fetchall()
-    except sqlite3.Error as error:
-        trouble = storage_error(error)
-        return str(error) if trouble is not None and trouble.code == DAMAGED else ""
-    return "; ".join(row[0] for row in rows if row[0] != "ok")
 
 
 LOOK_EVERY_S = 2.0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from traitlets import TraitType
 
 from .traits import LabTraits
 from .values import MASK, SECRET, Setting, is_secret, own_traits
@@ -32,15 +33,17 @@ def describe(traits: LabTraits, stated: Mapping[str, Setting]) -> Rows:
     """Every setting of ``traits``, with where it was ``stated``; what is secret is masked."""
     return {
         name: {
-            "value": _shown(getattr(traits, name), secret=is_secret(name, trait)),
+            "value": _shown(name, trait, getattr(traits, name)),
             "source": stated[name].source if name in stated else "default",
         }
         for name, trait in sorted(own_traits(type(traits)).items())
     }
 
 
-def _shown(value: Any, *, secret: bool) -> Any:
-    plain = msgspec.to_builtins(value)
+def _shown(name: str, trait: TraitType[Any, Any], value: Any) -> Any:
+    plain, secret = msgspec.to_builtins(value), is_secret(name, trait)
+    if (shown := trait.metadata.get("shown")) is not None:
+        return shown(plain)
     if secret and isinstance(plain, list):
         return [{k: MASK if v and SECRET.search(k) else v for k, v in item.items()} for item in plain]
     return MASK if secret and plain else plain

@@ -14,7 +14,7 @@ from traitlets import Bool, Float, HasTraits, Instance, Integer, List, TraitType
 from qpi_jupyter.core import Quotas
 
 from .providers import OAuth2Provider, providers
-from .values import default_lab_dir
+from .values import default_lab_dir, without_password
 
 QUOTAS = Quotas()
 
@@ -31,6 +31,10 @@ class LabTraits(HasTraits):
         help="A YAML or JSON file of settings. Default: qpi.config.yml in the working folder, else in the lab's."
     )
     lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
+    db_url = Unicode(
+        "sqlite://",
+        help="The lab's database. sqlite:// is a file in lab_dir; other addresses need a package that registers them.",
+    )
     begin_anew = Bool(
         False,
         help="Where the lab's database is missing or damaged, move what is there into a folder beside it and begin a "
@@ -121,6 +125,7 @@ class LabTraits(HasTraits):
     del _trait
     oauth2_providers.tag(parse=providers, merge=True, secret=True)
     oauth2_providers.tag(allowed="a list of providers, each with a name and a client_id")
+    db_url.tag(shown=without_password)
 
     @default("lab_dir")
     def _default_lab_dir(self) -> str:

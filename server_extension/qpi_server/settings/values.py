@@ -95,6 +95,11 @@ def default_lab_dir() -> Path:
     return Path(data) / "qpi-lab"
 
 
+def without_password(address: str) -> str:
+    """An address as it may be shown."""
+    return re.sub(r"(?<=password=)[^&]+|(?<=//)([^:@/]*:)[^@]*(?=@)", lambda found: f"{found[1] or ''}{MASK}", address)
+
+
 def own_traits(cls: type[HasTraits]) -> dict[str, TraitType[Any, Any]]:
     """The settings of the lab among the traits of ``cls``, which has Jupyter's too."""
     traits = cls.class_traits(config=True).items()

@@ -95,15 +95,13 @@ def flags(connection: Connection, name: str) -> tuple[bool, bool, str | None]:
     return enabled, maintenance, hold
 
 
-_DEMAND = Prepared(
-    select(qpus.c.queued_s, qpus.c.correction).where(qpus.c.name == bindparam("qpu"), qpus.c.deleted_at.is_(None))
-)
+_CORRECTION = Prepared(select(qpus.c.correction).where(qpus.c.name == bindparam("qpu"), qpus.c.deleted_at.is_(None)))
 
 
-def demand(connection: Connection, name: str) -> tuple[float, float] | None:
-    """The seconds that the QPU's queue is expected to take, and the correction of its estimates."""
-    row = _DEMAND.first(connection, qpu=name)
-    return None if row is None else (row.queued_s, row.correction)
+def correction(connection: Connection, name: str) -> float | None:
+    """The correction of the QPU's estimates; None where there is no such QPU."""
+    found: float | None = _CORRECTION.scalar(connection, qpu=name)
+    return found
 
 
 def add_qpu(connection: Connection, row: QpuRow) -> None:

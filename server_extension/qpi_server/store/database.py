@@ -71,6 +71,9 @@ class Store(Protocol):
             the storage still fails.
         """
 
+    async def check(self) -> str:
+        """What is wrong with the whole database, as far as it can tell; empty for a sound one. Cancelled, it stops."""
+
     def look(self) -> QpiError | None:
         """`trouble`, after a look at whether the files are still those that were opened."""
 

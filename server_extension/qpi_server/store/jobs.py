@@ -23,6 +23,8 @@ COUNT_LIMIT = 2_000
 """How far a job's position is counted row by row."""
 NEAR_END = 50
 """With fewer jobs behind it, its position is counted from the queue's end."""
+LAST = 2**63 - 1
+"""The place of a new job: behind all others of its priority."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,17 +307,17 @@ _TOTALS = Prepared(select(qpus.c.queued, qpus.c.queued_s).where(qpus.c.name == b
 
 
 def ahead(connection: Connection, job: Job) -> tuple[int, float]:
-    """How many jobs of its QPU go before a queued one, and the seconds that they are expected to take.
+    """How many jobs of its QPU go before a queued one, or a new one, and the seconds that they are expected to take.
 
     Counted up to `COUNT_LIMIT`; behind more than that it is taken to be the last.
     """
     queued, queued_s = _TOTALS.first(connection, on=job.qpu)
-    last = queued - 1, max(0.0, queued_s - job.estimate_s)
-    if job.seq:  # most who ask have just come: then the few behind are counted, and the counters know the others
-        count, seconds = _count_up(connection, _BEHIND, job, NEAR_END)
-        if count < NEAR_END:
-            before = last[0] - count
-            return (before, max(0.0, last[1] - seconds)) if before < COUNT_LIMIT else last
+    last = (queued - 1, max(0.0, queued_s - job.estimate_s)) if job.seq else (queued, queued_s)
+    # Most who ask have just come: then the few behind are counted, and the counters know the others.
+    count, seconds = _count_up(connection, _BEHIND, job, NEAR_END)
+    if count < NEAR_END:
+        before = last[0] - count
+        return (before, max(0.0, last[1] - seconds)) if before < COUNT_LIMIT else last
     count, seconds = _count_up(connection, _AHEAD, job, COUNT_LIMIT)
     return (count, seconds) if count < COUNT_LIMIT else last
 
@@ -324,7 +326,7 @@ def _count_up(connection: Connection, stretches: tuple[Prepared, Prepared], job:
     """The jobs of another and of the same priority; ``most`` or more: not counted further."""
     other, same = stretches
     count, seconds = other.first(connection, on=job.qpu, level=job.priority, most=most)
-    more, more_s = same.first(connection, on=job.qpu, level=job.priority, place=job.seq, most=most)
+    more, more_s = same.first(connection, on=job.qpu, level=job.priority, place=job.seq or LAST, most=most)
     return count + more, seconds + more_s
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -23,7 +24,7 @@ from qpi_jupyter.core import QpiError, Unavailable
 
 from .database import TooCostly, Unit
 from .engine import FileIdentity, driver_of, identity, log_of, make_engine
-from .faults import FAILED, FULL, GONE, fault, storage_error
+from .faults import DAMAGED, FAILED, FULL, GONE, fault, storage_error
 from .migrate import migrate
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,18 @@ class SqliteStore:
 
         await self.write(same)
         self._stored()
+
+    async def check(self) -> str:
+        """See `Store.check`."""
+        connection = await asyncio.to_thread(_open_to_read, self.path)
+        looking = asyncio.ensure_future(asyncio.to_thread(_look_through, connection))
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it has just ended by itself
+                connection.interrupt()
+            await asyncio.wait([looking])
+            raise
 
     def look(self) -> QpiError | None:
         """See `Store.look`."""
@@ -337,6 +350,20 @@ class SqliteStore:
     def _gone(self, name: str, batch: Sequence[_Waiting]) -> list[_Outcome]:
         trouble = self._suffer(fault(GONE, name))
         return [_Outcome(waiting, error=trouble) for waiting in batch]
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+
+
+def _look_through(connection: sqlite3.Connection) -> str:
+    try:
+        with contextlib.closing(connection):
+            rows = connection.execute("PRAGMA quick_check(3)").fetchall()
+    except sqlite3.Error as error:
+        trouble = storage_error(error)
+        return str(error) if trouble is not None and trouble.code == DAMAGED else ""
+    return "; ".join(row[0] for row in rows if row[0] != "ok")
 
 
 def _attempt(connection: Connection, driver: sqlite3.Connection, waiting: _Waiting) -> _Outcome:

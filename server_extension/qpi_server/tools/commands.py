@@ -48,7 +48,7 @@ def restore(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path, help="the archive")
     parser.add_argument("--force", action="store_true", help="move a lab that is in the folder aside first")
     options = parser.parse_args(arguments)
-    return _carry_out(options, lambda lab: restore_lab(options.file, Path(lab.lab_dir), _say, force=options.force))
+    return _carry_out(options, lambda lab: restore_lab(options.file, lab.backend(), _say, force=options.force))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from qpi_jupyter.core import times
 from qpi_server.app.extension import QPIServer
@@ -14,7 +13,6 @@ from qpi_server.replay.policies import parse_policy
 from qpi_server.replay.report import figures, table
 from qpi_server.replay.simulate import simulate
 from qpi_server.replay.trace import Trace, of_lab, synthetic
-from qpi_server.store import DATABASE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +49,7 @@ def _trace(lab: QPIServer, options: argparse.Namespace) -> Trace:
     if options.synthetic:
         return synthetic(options.seed)
     now = datetime.now(UTC)
-    return of_lab(Path(lab.lab_dir) / DATABASE, times.after(now, -options.days * 86_400), now)
+    return of_lab(lab.backend(), times.after(now, -options.days * 86_400), now)
 
 
 def _positive(text: str) -> float:

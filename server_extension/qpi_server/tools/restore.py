@@ -18,19 +18,19 @@ from pathlib import Path
 import msgspec
 
 from qpi_jupyter.core import Conflict, NotFound, Rejected, Unavailable
-from qpi_server.host.owner_files import LabLock, OwnerFile, prepare_folder
-from qpi_server.store import DATABASE, SCHEMA_VERSION, move_aside
+from qpi_server.host.owner_files import OwnerFile
+from qpi_server.store import DATABASE, SCHEMA_VERSION, Backend, move_aside
 
 from .archive import FORMAT, MANIFEST, Manifest, blob_name, is_ours, sync
 
-LAB_NAMES = frozenset({DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "blobs", "tls", "agents", "owner.json"})
-"""What a lab keeps in its folder."""
+LAB_NAMES = frozenset({"blobs", "tls", "agents", "owner.json"})
+"""What a lab keeps in its folder besides the database."""
 CHUNK = 1 << 20
 Say = Callable[[str], None]
 
 
-def restore_lab(archive: Path, lab_dir: Path, say: Say, *, force: bool = False) -> int:
-    """Make ``lab_dir`` the lab of ``archive``; the exit status.
+def restore_lab(archive: Path, backend: Backend, say: Say, *, force: bool = False) -> int:
+    """Make a lab of ``archive``, with its rows in ``backend``; the exit status.
 
     Raises
     ------
@@ -43,15 +43,16 @@ def restore_lab(archive: Path, lab_dir: Path, say: Say, *, force: bool = False) 
     """
     if not archive.is_file():
         raise NotFound(f"There is no file {archive}.")
-    prepare_folder(lab_dir)
-    with _locked(lab_dir), _staging(lab_dir) as staging:
-        if (lab_dir / DATABASE).exists() and not force:
+    lab_dir = backend.lab_dir
+    backend.prepare()
+    with _locked(backend), _staging(lab_dir) as staging:
+        if backend.present() and not force:
             raise Conflict(
                 f"There is a lab in {lab_dir} already. --force moves it aside; --lab-dir names another folder."
             )
         manifest = _unpack(archive, staging, say)
         _check(archive, staging, manifest)
-        names = LAB_NAMES | {path.name for path in staging.iterdir()}
+        names = LAB_NAMES | {*backend.files} | {path.name for path in staging.iterdir()}
         # the database first: from then on there is no lab in the folder
         aside = move_aside(lab_dir, sorted(names, key=lambda name: (name != DATABASE, name)), "before-restore")
         _move_in(staging, lab_dir)
@@ -72,12 +73,14 @@ def _tell(lab_dir: Path, manifest: Manifest) -> None:
 
 
 @contextmanager
-def _locked(lab_dir: Path) -> Iterator[None]:
-    lock = LabLock(lab_dir)
+def _locked(backend: Backend) -> Iterator[None]:
+    lock = backend.lock()
     if not lock.acquire():
-        owner = OwnerFile(lab_dir).read()
+        owner = OwnerFile(backend.lab_dir).read()
         who = f"The server at {owner.url} (process {owner.pid})" if owner is not None else "A server"
-        raise Conflict(f"{who} has the lab in {lab_dir} open. End it first, or name another folder with --lab-dir.")
+        raise Conflict(
+            f"{who} has the lab in {backend.lab_dir} open. End it first, or name another folder with --lab-dir."
+        )
     try:
         yield
     finally:

@@ -1,210 +1,36 @@
-"""The one REST handler: it signs in, authorises, takes the body, makes the call and renders what comes back."""
+"""The one REST handler: it takes the body, makes the call and renders what comes back."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import logging
-from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.base.handlers import JupyterHandler
 from msgspec import Struct
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, stream_request_body
+from tornado.web import stream_request_body
 
-from qpi_jupyter.core import NotFound, Permission, Principal, QpiError, Rejected, TooLarge, Unavailable, limited
-from qpi_jupyter.wire.rest import MAX_BODY_BYTES, decode
+from qpi_jupyter.core import NotFound, QpiError, Rejected, Unavailable, limited
 from qpi_server.host.forward import Relay, Upstream, UpstreamLost
-from qpi_server.host.owner import Ownership
 from qpi_server.service import Lab
 from qpi_server.service.base import network
 
+from .bodies import BodySink, announced, check_size, read_body
 from .download import send_file
-from .errors import body_of, from_exception, headers_of, reason_of, status_of
-from .identity import (
-    Visitor,
-    credential,
-    has_jupyter_token,
-    host_refused,
-    is_lab_token,
-    is_secret,
-    jupyter_visitor,
-    local_owner,
-    page_refused,
-    require,
-)
+from .signed import Signed
 from .stream import AnswerOut
-from .table import Call, Download, NoQuery, Reply, Route, Site, Stream, parse_query
+from .table import Call, Download, NoQuery, Reply, Route, Stream, parse_query
 
 log = logging.getLogger(__name__)
-SETTING = "qpi"
 INLINE_BODY_BYTES = 256 << 10
-EMPTY_BODIES = (b"", b"{}", b"null")
-"""What clients send where there is nothing to send."""
 STREAM_STEP_BYTES = 512 << 10
 STREAM_LIMIT_BYTES = 1 << 50
 """Of the connection, for streamed bodies; the upload has a limit of its own."""
-
-
-class Signed(JupyterHandler):
-    """Knows who asks, and answers errors as JSON."""
-
-    sent_token: str | None = None
-    """The credential in the header. (Not ``token``: that is Jupyter's own, which it is compared with.)"""
-    visitor: Visitor | None = None
-    """Whom this server knows by itself, without the lab."""
-    principal: Principal | None = None
-
-    @property
-    def site(self) -> Site:
-        """The server around this request."""
-        site: Site = self.settings[SETTING]
-        return site
-
-    @property
-    def ownership(self) -> Ownership:
-        """Where the lab is: in this process, or in another one."""
-        ownership: Ownership = self.settings[SETTING].ownership
-        return ownership
-
-    async def sign_in(self, permission: Permission) -> None:
-        """Find out who asks, as far as this server can tell; a lab token is for `admit`."""
-        self.sent_token = credential(self)
-        if is_secret(self.sent_token, self.settings[SETTING].secret):
-            self._no_jupyter_user()
-            self.visitor = Visitor(principal=local_owner())
-        elif is_lab_token(self.sent_token) or permission is Permission.SIGN_IN:
-            self._no_jupyter_user()
-        elif has_jupyter_token(self):
-            self._require_host()
-            self._no_jupyter_user()
-            self.set_cors_headers()
-            self.visitor = Visitor(principal=local_owner())
-        else:
-            await self._ask_jupyter()
-            self.visitor = await jupyter_visitor(self)
-
-    async def _ask_jupyter(self) -> None:
-        """Let Jupyter find its user; what it refuses is said in words that lead on."""
-        self._require_host()
-        try:
-            await JupyterHandler.prepare(self)
-            if not self.check_origin():
-                raise HTTPError(404)
-        except HTTPError as error:
-            if self.current_user is None:
-                require(None, Permission.PROFILE_EDIT, sent=self._sent())
-            raise page_refused(error) from error
-
-    def _require_host(self) -> None:
-        if not self.check_host():
-            self.current_user = self._jupyter_current_user = None
-            raise host_refused(self.request.host)
-
-    def _sent(self) -> bool:
-        """Whether a token came with the request."""
-        return self.sent_token is not None or "token" in self.request.query_arguments
-
-    def _no_jupyter_user(self) -> None:
-        # A credential in a header needs neither Jupyter's user nor its XSRF check: no page can send one unasked. Nor
-        # does one in the body of a sign-in, which is answered with a token and sets no cookie.
-        self.current_user = self._jupyter_current_user = None
-        self._token_authenticated = True
-
-    async def admit(self, target: Lab | Upstream, permission: Permission) -> None:
-        """Let the request in, or raise. A lab token is judged where the lab is; so is what the lab adds to a person."""
-        if isinstance(target, Upstream):
-            if self.visitor is None and is_lab_token(self.sent_token):
-                return
-            self.principal = self.visitor.principal if self.visitor is not None else None
-        elif self.visitor is not None:
-            self.principal = await target.authenticator.admit(self.visitor.principal, source=self.visitor.source)
-        elif self.sent_token is not None and is_lab_token(self.sent_token):
-            self.principal = await target.authenticator.authenticate(self.sent_token)
-        require(self.principal, permission, sent=self._sent())
-
-    @property
-    def content_security_policy(self) -> str:
-        """Nothing here is a page."""
-        return "default-src 'none'; frame-ancestors 'none'"
-
-    def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """A part of the address as text."""
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise Rejected("The address is not UTF-8.", code="bad_address") from error
-
-    def compute_etag(self) -> str | None:
-        """No hash over every answer: a download brings its own."""
-        return None
-
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Keep the log for what nobody foresaw."""
-        if not isinstance(value, QpiError):
-            super().log_exception(typ, value, tb)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer with the one error body."""
-        raised = kwargs["exc_info"][1] if "exc_info" in kwargs else HTTPError(status_code)
-        error = from_exception(raised)
-        status = raised.status_code if isinstance(raised, HTTPError) else status_of(error)
-        self.set_status(status, reason_of(error))
-        for name, value in headers_of(error).items():
-            self.set_header(name, value)
-        self.set_header("Content-Type", "application/json")
-        self.finish(self.error_body(error, status))
-
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        """What a refusal says."""
-        return body_of(error)
-
-
-class BodySink:
-    """Holds a small body; one over the limit is read to its end and forgotten."""
-
-    def __init__(self, limit: int = MAX_BODY_BYTES) -> None:
-        self._limit = limit
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    def feed(self, chunk: bytes) -> None:
-        """Take a chunk."""
-        self._size += len(chunk)
-        if self._size <= self._limit:
-            self._chunks.append(chunk)
-        else:
-            self._chunks.clear()
-
-    def body(self) -> bytes:
-        """All of it; `TooLarge` if it was."""
-        check_size(self._size, self._limit)
-        return b"".join(self._chunks)
-
-
-def announced(headers: Mapping[str, str]) -> int:
-    """How long the body is said to be.
-
-    Raises
-    ------
-    Rejected
-        that is not a length.
-    """
-    text = headers.get("Content-Length", "0").strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise Rejected("The header Content-Length must be a whole number.", code="bad_request")
-    return int(text)
-
-
-def check_size(size: int, limit: int = MAX_BODY_BYTES) -> None:
-    """Refuse a body over the limit."""
-    if size > limit:
-        raise TooLarge(f"The request has {size:,} bytes; the limit is {limit:,}.", code="body_too_large")
 
 
 @stream_request_body
@@ -283,11 +109,7 @@ class RestHandler(Signed):
 
     def read_body(self, body: bytes, route: Route) -> Struct | None:
         """The body as the route's struct; a field that it does not know is refused."""
-        if route.body is not None:
-            return decode(body, route.body)
-        if body.strip() not in EMPTY_BODIES:
-            raise Rejected(f"{route.method} {route.path} takes no body.", code="bad_request")
-        return None
+        return read_body(body, route)
 
     def _expect_stream(self) -> None:
         """Read a body of any size, in large steps."""

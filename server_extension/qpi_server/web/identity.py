@@ -6,6 +6,7 @@ import getpass
 import hmac
 import os
 from dataclasses import dataclass, replace
+from functools import cache
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.authorizer import AllowAllAuthorizer
@@ -50,6 +51,7 @@ def local_user() -> str:
         return f"uid-{os.getuid()}"
 
 
+@cache
 def local_owner() -> Principal:
     """The person whose server this is."""
     return Principal(name=local_user(), roles=frozenset({Role.ADMIN}))

@@ -15,8 +15,8 @@ from qpi_server.bus.socket import CLOSE_SUPERSEDED, PeerSocket
 from qpi_server.host.forward import Upstream
 from qpi_server.service import DriverLink
 
-from .handler import Signed
 from .identity import credential, is_lab_token
+from .signed import Signed
 
 PATH = "/qpi/v1/link"
 PERMISSION = Permission.DRIVE

@@ -25,7 +25,7 @@ from qpi_jupyter.data.bits import full_bits
 from qpi_jupyter.data.build import counts_dataset, iq_dataset
 from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Slots, circuit_info
-from qpi_jupyter.data.header import level1_memory
+from qpi_jupyter.data.points import level1_memory
 
 INFO = CircuitInfo(name="bell", shots=10, memory_slots=2, n_qubits=2, creg_sizes=(("c", 2),))
 GOOD = encode([counts_dataset(INFO, {0: 4, 3: 6})])

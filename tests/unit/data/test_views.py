@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.data import drawings
 from qpi_jupyter.data.build import bits_dataset, iq_dataset, stamp
 from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
 from qpi_jupyter.data.discrimination import discriminator
-from qpi_jupyter.data.plots import counts_png, to_png
+from qpi_jupyter.data.plots import to_png
+from qpi_jupyter.data.points import POINTS
 from qpi_jupyter.data.views import counts_html, counts_text, histogram, iq_points, measured_qubits
 
 PNG = b"\x89PNG"
@@ -80,7 +82,7 @@ def test_no_counts_draw_an_empty_picture():
 def test_pictures_of_counts(outcomes):
     counts = {format(k, "09b"): k + 1 for k in range(outcomes)}
     assert len(ET.fromstring(counts_html(counts)).findall("tbody/tr")) == min(outcomes, 32)
-    assert counts_png(counts).startswith(PNG)
+    assert to_png(drawings.counts(counts)).startswith(PNG)
     assert len(counts_text(counts).splitlines()) == min(outcomes, 16)
 
 
@@ -148,8 +150,8 @@ def test_plot_draws_where_it_is_told():
 def test_a_png_leaves_no_figure_open():
     import matplotlib.pyplot as plt
 
-    assert to_png(level_1()).startswith(PNG)
-    assert to_png(level_1(averaged=True)).startswith(PNG)
+    assert to_png(POINTS.drawing(level_1())).startswith(PNG)
+    assert to_png(POINTS.drawing(level_1(averaged=True))).startswith(PNG)
     assert plt.get_fignums() == []
 
 

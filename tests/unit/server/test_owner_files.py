@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from qpi_jupyter.core.errors import Conflict
-from qpi_server.host.owner_files import LabLock, OwnerFile, OwnerRecord, prepare_folder
+from qpi_server.host.owner_files import OwnerFile, OwnerRecord
+from qpi_server.store import USUAL, backend_of
+from qpi_server.store.folder_lock import FolderLock
 
 
 def record(**changes: object) -> OwnerRecord:
@@ -19,7 +21,7 @@ def record(**changes: object) -> OwnerRecord:
 
 
 def test_one_lock_at_a_time(tmp_path: Path) -> None:
-    first, second = LabLock(tmp_path), LabLock(tmp_path)
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
     assert first.acquire()
     assert first.acquire()
     assert not second.acquire()
@@ -52,12 +54,12 @@ def test_a_lab_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: [Mount])
     with pytest.raises(Conflict, match="QPI_LAB_DIR") as refused:
-        prepare_folder(tmp_path / "lab")
+        backend_of(USUAL, tmp_path / "lab").prepare()
     assert refused.value.code == "network_file_system"
 
 
 def test_a_lock_whose_file_is_removed_still_holds(tmp_path: Path) -> None:
-    first, second = LabLock(tmp_path), LabLock(tmp_path)
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
     assert first.acquire()
     first.path.unlink()
     assert not second.acquire()
@@ -80,5 +82,5 @@ def test_why_an_owner_file_says_nothing(tmp_path: Path, spoil: Callable[[Path], 
 
 
 def test_the_data_folder_is_its_users_alone(tmp_path: Path) -> None:
-    prepare_folder(tmp_path / "lab")
+    backend_of(USUAL, tmp_path / "lab").prepare()
     assert stat.S_IMODE((tmp_path / "lab").stat().st_mode) == 0o700

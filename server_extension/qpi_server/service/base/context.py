@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qpi_jupyter.core import Policy, Quotas
 from qpi_server.settings.providers import OAuth2Provider
-from qpi_server.store import Blobs
+from qpi_server.store import USUAL, Blobs
 
 from .clock import Clock
 from .followers import Followers
@@ -42,6 +42,8 @@ class LabConfig:
     """Settings of a lab; durations in seconds, sizes in bytes."""
 
     lab_dir: Path
+    db_url: str = USUAL
+    """Where the rows are; results are in ``lab_dir`` in any case."""
     begin_anew: bool = False
     """Whether a lab whose database is missing or damaged is moved aside, and a new one begun."""
     lease_s: float = 20.0

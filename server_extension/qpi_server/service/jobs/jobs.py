@@ -90,8 +90,9 @@ class JobService:
         """
         if not allows(principal, Permission.JOBS_SUBMIT):
             raise Forbidden("You don't have permission to submit jobs.", code="forbidden")
-        record, created = await self._submitter.submit(principal, request, idempotency_key)
-        # As it is now: the commit that stored it may have given it to a driver, too.
+        record, created, reason = await self._submitter.submit(principal, request, idempotency_key)
+        if created and (reason is not None or record.job.state in jobs.OPEN):
+            return job_model(record, self._progress, reason=reason), True
         return await self.get(principal, record.id), created
 
     async def get(

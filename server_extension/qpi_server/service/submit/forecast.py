@@ -8,12 +8,36 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Estimate, Job, JobState, NotFound, Policy, Reason, View, eta, explain, needs
-from qpi_server.service.base import Context
+from qpi_jupyter.core import Estimate, Job, JobState, NotFound, Reason, View, eta, explain, needs
+from qpi_server.service.base import Context, LabConfig
 from qpi_server.service.links import Links
 from qpi_server.store import JobRecord, bench, families, jobs, load_rules, usage
 
 from .checking import checked
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A QPU at one moment: the planner's view, how long what runs is likely to go on, the error of its promises."""
+
+    view: View
+    running_s: float
+    error_s: float | None
+
+    def begins_at(self, job: Job, at: datetime, places: int, ahead_s: float) -> datetime | None:
+        """When it is likely to begin, behind what takes so long; None while nobody is there to run it."""
+        return eta(self.view, job, at, (self.running_s + ahead_s) / max(1, places)) if self.view.online else None
+
+    def why(self, job: Job, at: datetime, ahead: int, about: datetime | None, unchecked: str = "") -> Reason:
+        """Why it waits, behind how many, until about when, and how good such a promise was lately."""
+        return replace(explain(self.view, job, at, ahead=ahead, about=about, unchecked=unchecked), error_s=self.error_s)
+
+
+def _scene(connection: Connection, qpu: str, at: datetime, config: LabConfig, *, online: bool) -> _Scene:
+    view = load_rules(connection, qpu, at, config.policy, online=online)
+    if not config.public_bookings:
+        view = replace(view, private=True)
+    return _Scene(view, _running_s(connection, qpu, at), usage.learnt(connection, qpu).eta_error_s)
 
 
 class Reasons:
@@ -25,58 +49,45 @@ class Reasons:
     def __init__(self, connection: Connection, context: Context, links: Links, unchecked: Callable[[Job], str]) -> None:
         self._connection, self._config, self._links, self._unchecked = connection, context.config, links, unchecked
         self._now = context.now()
-        self._scenes: dict[str, tuple[View, float, float | None]] = {}
+        self._scenes: dict[str, _Scene] = {}
 
     def why(self, job: Job) -> Reason:
-        """Why it waits, behind how many, until about when, and how good such a promise was lately."""
+        """See `_Scene.why`."""
         if job.state is JobState.BLOCKED:
             others = (other.job for other in families.needed(self._connection, job.id))
             return needs(job, [other.id for other in others if other.state is not JobState.COMPLETED])
-        online, places = self._links.online(job.qpu), self._links.places(job.qpu)
-        view, running_s, error_s = self._scene(job.qpu, online)
+        if (scene := self._scenes.get(job.qpu)) is None:
+            online = self._links.online(job.qpu)
+            scene = self._scenes[job.qpu] = _scene(self._connection, job.qpu, self._now, self._config, online=online)
         count, seconds = jobs.ahead(self._connection, job)
-        about = eta(view, job, self._now, (running_s + seconds) / max(1, places)) if online else None
-        reason = explain(view, job, self._now, ahead=count, about=about, unchecked=self._unchecked(job))
-        return replace(reason, error_s=error_s)
-
-    def _scene(self, qpu: str, online: bool) -> tuple[View, float, float | None]:
-        """The planner's view of a QPU, how long what runs is likely to go on, and the error of its promises."""
-        if qpu not in self._scenes:
-            view = load_rules(self._connection, qpu, self._now, self._config.policy, online=online)
-            view = replace(view, private=not self._config.public_bookings)
-            running_s = _running_s(self._connection, qpu, self._now)
-            self._scenes[qpu] = view, running_s, usage.learnt(self._connection, qpu).eta_error_s
-        return self._scenes[qpu]
+        about = scene.begins_at(job, self._now, self._links.places(job.qpu), seconds)
+        return scene.why(job, self._now, count, about, self._unchecked(job))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """What is known of a new job's QPU outside the database: its driver's limits and its places, 0 while offline."""
 
-    policy: Policy
+    config: LabConfig
     estimate: Estimate | None
     timeout_s: float
     places: int
 
-    def promise(self, connection: Connection, record: JobRecord) -> JobRecord:
-        """The record as it is stored: with its corrected estimate, and when it is likely to begin."""
+    def promise(self, connection: Connection, record: JobRecord) -> tuple[JobRecord, Reason | None]:
+        """The record as it is stored, with its corrected estimate and when it is likely to begin; and why it waits
+        until then, if it is checked and waits for nothing but its turn."""
         job, at = record.job, record.submitted_at
-        demand = bench.demand(connection, job.qpu)
-        if demand is None:  # deleted since it was chosen
+        if (correction := bench.correction(connection, job.qpu)) is None:  # deleted since it was chosen
             raise NotFound(f"There is no QPU called {job.qpu!r} any more.", code="unknown_qpu")
-        queued_s, correction = demand
-        raw_s = None
+        raw_s = begins_at = reason = None
         if self.estimate is not None:
             job, raw_s = checked(job, self.estimate, self.timeout_s, correction), self.estimate.estimate_s
-        begins_at = None
-        if self.places and job.state is JobState.QUEUED:
-            # The counter stands for those ahead: it costs the same however many they are.
-            if job.priority > 0:
-                queued_s = jobs.ahead(connection, job)[1]
-            view = load_rules(connection, job.qpu, at, self.policy, online=True)
-            running_s = _running_s(connection, job.qpu, at)
-            begins_at = eta(view, job, at, (running_s + queued_s) / max(1, self.places))
-        return replace(record, job=job, raw_estimate_s=raw_s, eta_at=begins_at)
+        if job.state is JobState.QUEUED:
+            scene = _scene(connection, job.qpu, at, self.config, online=self.places > 0)
+            count, seconds = jobs.ahead(connection, job)
+            begins_at = scene.begins_at(job, at, self.places, seconds)
+            reason = scene.why(job, at, count, begins_at) if job.checked else None
+        return replace(record, job=job, raw_estimate_s=raw_s, eta_at=begins_at), reason
 
 
 def _running_s(connection: Connection, qpu: str, now: datetime) -> float:

@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -24,6 +25,7 @@ from qpi_jupyter.core import (
     Principal,
     Program,
     QpiError,
+    Reason,
     Rejected,
     RetryPolicy,
     TooLarge,
@@ -42,7 +44,7 @@ from qpi_jupyter.wire.frames import MAX_OPTIONS_BYTES
 from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_server.service.accounts import set_aside
 from qpi_server.service.base import Context, Qpu, Tx
-from qpi_server.service.lifecycle import Queued, find, hold_for, labelled, write_event
+from qpi_server.service.lifecycle import Change, Queued, find, hold_for, labelled, write_event
 from qpi_server.service.links import Links
 from qpi_server.service.storage import Disk
 from qpi_server.store import JobRecord, bench, families, jobs
@@ -73,7 +75,17 @@ class _Draft:
 class Stored:
     """There is one more job, checked or not."""
 
-    job: Job
+    record: JobRecord
+
+
+class Submitted(NamedTuple):
+    """The job of a submit, as the commits up to now left it."""
+
+    record: JobRecord
+    created: bool
+    """Whether this submit made it."""
+    reason: Reason | None = None
+    """Why it waits, where that was known when it was stored."""
 
 
 class Submitter:
@@ -84,10 +96,13 @@ class Submitter:
         self._links, self._checker = links, checker
         self._batches = Batches()
         self._disk = Disk(context)
+        self._answering: dict[str, JobRecord] = {}
+        """The jobs whose submit is about to be answered."""
         context.commits.on(Stored, self._stored)
+        context.commits.on(Change, lambda change: self._keep(change.after))
 
-    async def submit(self, principal: Principal, request: SubmitRequest, key: str | None) -> tuple[JobRecord, bool]:
-        """The stored job, and whether it is new; see `JobService.submit`."""
+    async def submit(self, principal: Principal, request: SubmitRequest, key: str | None) -> Submitted:
+        """The stored job, as it is now; see `JobService.submit`."""
         if key is not None:
             check_key(key)
         fingerprint = hashlib.sha256(_encode(request)).hexdigest() if key is not None else ""
@@ -98,28 +113,40 @@ class Submitter:
         except QpiError as error:
             # What was accepted under this key before stays accepted, whatever the lab thinks of it now.
             if key is not None and (known := await self._known(principal, key, fingerprint)) is not None:
-                return known, False
+                return Submitted(known, created=False)
             self._metrics.refused.labels(error.code).inc()
             raise
         reach("submit_before_commit")
         allowance_s = self._config.default_allowance_s
         most = self._config.quotas.max_queued_jobs if limited(principal) else None
-        work = self._db.write(lambda tx: _store(tx, draft, allowance_s, most), at=draft.record.submitted_at)
-        if draft.record.job.checked and not draft.needs:
-            # Queued right behind the job: both share a commit, and the answer waits for neither more nor less.
-            self._context.commits.tell([Queued(draft.record.job)])
+        self._answering[draft.record.id] = draft.record
         try:
-            record, created = await work
+            work = self._db.write(lambda tx: _store(tx, draft, allowance_s, most), at=draft.record.submitted_at)
+            if draft.record.job.checked and not draft.needs:
+                # Queued right behind the job: both share a commit, and the answer waits for neither more nor less.
+                self._context.commits.tell([Queued(draft.record.job)])
+            stored = await work
+            if stored.created:  # the commit that stored it may have given it to a driver, too
+                record = self._answering[stored.record.id]
+                stored = Submitted(record, True, stored.reason if record.job.state is JobState.QUEUED else None)
         except (Forbidden, Conflict, NotFound, TooLarge) as error:
             self._metrics.refused.labels(error.code).inc()
             raise
+        finally:
+            del self._answering[draft.record.id]
         reach("submit_after_commit")
-        return record, created
+        return stored
 
     def _stored(self, stored: Stored) -> None:
-        self._metrics.submitted.labels(stored.job.qpu).inc()
-        if stored.job.state is JobState.QUEUED:
-            self._metrics.queued.labels(stored.job.qpu).inc()
+        self._keep(stored.record)
+        job = stored.record.job
+        self._metrics.submitted.labels(job.qpu).inc()
+        if job.state is JobState.QUEUED:
+            self._metrics.queued.labels(job.qpu).inc()
+
+    def _keep(self, record: JobRecord) -> None:
+        if record.id in self._answering:
+            self._answering[record.id] = record
 
     async def _known(self, principal: Principal, key: str, fingerprint: str) -> JobRecord | None:
         return await self._db.read(lambda c: _same(c, principal.name, key, fingerprint))
@@ -161,7 +188,7 @@ class Submitter:
             submitted_at=at,
         )
         forecast = Forecast(
-            policy=self._config.policy,
+            config=self._config,
             estimate=estimate,
             timeout_s=self._timeout_s(qpu.name),
             places=self._links.places(qpu.name),
@@ -284,10 +311,10 @@ def _same(connection: Connection, owner: str, key: str, fingerprint: str) -> Job
     return find(connection, known[1])
 
 
-def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -> tuple[JobRecord, bool]:
+def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -> Submitted:
     record, owner, connection, at = draft.record, draft.record.job.owner, tx.connection, tx.at
     if draft.key is not None and (known := _same(connection, owner, draft.key, draft.fingerprint)) is not None:
-        return known, False
+        return Submitted(known, created=False)
     if most is not None:
         require_quota(
             jobs.waiting(connection, owner, most), most, "waiting jobs", "wait until some have run, or cancel some",
@@ -296,7 +323,7 @@ def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -
     needed: list[JobRecord] = []
     if draft.needs:
         record, needed = draft.needs.enter(connection, record)
-    record = draft.forecast.promise(connection, record)
+    record, reason = draft.forecast.promise(connection, record)
     hold = hold_for(record.job, 1, at)
     set_aside(tx, hold, allowance_s)
     jobs.add_program(connection, draft.program.sha256, draft.program.packed, at)
@@ -309,5 +336,5 @@ def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -
     if draft.key is not None:
         jobs.add_key(connection, owner, draft.key, draft.fingerprint, record.id, at)
     write_event(tx, JobSubmitted, record, [hold])
-    tx.tell(Stored(record.job))
-    return record, True
+    tx.tell(Stored(record))
+    return Submitted(record, True, reason)

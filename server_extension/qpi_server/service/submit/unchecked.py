@@ -81,8 +81,8 @@ class Unchecked:
             self._context.tasks.start(self._look(qpu), f"check {qpu}")
 
     def _stored(self, stored: Stored) -> None:
-        if not stored.job.checked:
-            self._wake(stored.job.qpu)
+        if not stored.record.job.checked:
+            self._wake(stored.record.job.qpu)
 
     def _changed(self, change: Change) -> None:
         """A job that waited for others may be one to check now."""

@@ -13,7 +13,7 @@ from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire import bookings
 from qpi_jupyter.wire import bookings as wire
 from qpi_jupyter.wire.events import EventPage
-from qpi_server.web.handler import BodySink
+from qpi_server.web.bodies import BodySink
 from qpi_server.web.table import Call, Reply, Route
 
 from .base import Limit, Query, Text, v1

@@ -11,8 +11,9 @@ from qpi_jupyter.core import OPEN_TO_ALL, NotFound, Permission, QpiError, Unauth
 from qpi_server.host.forward import Upstream
 from qpi_server.service import Lab
 from qpi_server.service.people import SIGN_IN_PREFIX
-from qpi_server.web.handler import SETTING, RestHandler, Signed
+from qpi_server.web.handler import RestHandler
 from qpi_server.web.identity import Visitor, is_lab_token, is_secret, local_owner
+from qpi_server.web.signed import SETTING, Signed
 from qpi_server.web.table import Route
 
 from . import border

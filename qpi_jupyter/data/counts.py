@@ -1,0 +1,78 @@
+"""Results at level 2: counts, and single shots, which have counts, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import conventions as c
+from . import drawings
+from .kinds import Quantity, ResultKind
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_COUNT_BYTES = 14
+"""JSON around one outcome and its count."""
+
+
+class CountsPart:
+    """Counts by outcome: the rare ones are cut first."""
+
+    def __init__(self, counts: dict[int, int]) -> None:
+        self._counts, self._truncated = counts, False
+
+    @property
+    def nbytes(self) -> int:
+        widest = max(self._counts, default=0).bit_length() // 4
+        return len(self._counts) * (_COUNT_BYTES + widest)
+
+    def cut(self, room: float) -> None:
+        if self.nbytes <= room:
+            return
+        self._truncated = True
+        keep = int(len(self._counts) * room / self.nbytes)
+        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        self._counts = dict(ranked[:keep])
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "counts": {hex(value): count for value, count in self._counts.items()},
+            "truncated": self._truncated,
+        }
+
+
+class Counts(ResultKind):
+    """How often each outcome came."""
+
+    name = "counts"
+
+    def quantities(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Quantity]:
+        return {c.COUNT: Quantity(dims=(c.OUTCOME,), dtype="int64")}
+
+    def part(self, dataset: xr.Dataset, info: c.CircuitInfo) -> CountsPart:
+        from .bits import int_counts
+
+        return CountsPart(int_counts(dataset, info.memory_slots))
+
+    def drawing(self, dataset: xr.Dataset, qubit: int | None = None) -> drawings.Drawing:
+        from .discrimination import counts_of
+
+        return drawings.counts(counts_of(dataset))
+
+
+class Shots(Counts):
+    """One bit for each shot and classical bit."""
+
+    name = "shots"
+
+    def quantities(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Quantity]:
+        return {c.BIT: Quantity(dims=(c.SHOT, c.SLOT), dtype="int8")}
+
+    def memory(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Sequence[Any]:
+        from .bits import hex_memory
+
+        return hex_memory(dataset, info.memory_slots)
+
+
+COUNTS, SHOTS = Counts(), Shots()

@@ -1,0 +1,62 @@
+"""SQLite's file in the lab's own folder: what is asked of it whether or not somebody has it open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, create_engine
+
+from qpi_jupyter.core import NotFound, Rejected
+
+from .backend import Backend, OnCommit
+from .filesystem import require_local
+from .folder_lock import FolderLock
+from .presence import DATABASE, DATABASE_FILES, require_database, stamp
+from .sqlite import SqliteStore
+
+
+class SqliteFile(Backend):
+    """``sqlite://``, and nothing behind it: the folder is a setting of its own."""
+
+    files = DATABASE_FILES
+
+    def __init__(self, url: URL, lab_dir: Path) -> None:
+        super().__init__(url, lab_dir)
+        self.path = lab_dir / DATABASE
+        if url.host or url.database or url.query:
+            raise Rejected(
+                f"A lab's SQLite database is the file {DATABASE} in the lab's folder: set db_url to sqlite:// and "
+                "lab_dir (QPI_LAB_DIR) to the folder.",
+                code="bad_store_address", field="db_url",
+            )  # fmt: skip
+
+    def prepare(self) -> None:
+        super().prepare()
+        require_local(self.lab_dir)
+
+    def lock(self) -> FolderLock:
+        return FolderLock(self.lab_dir)
+
+    def present(self) -> bool:
+        return self.path.exists()
+
+    def stamp(self) -> object:
+        return stamp(self.lab_dir)
+
+    def open(self, on_commit: OnCommit) -> SqliteStore:
+        require_database(self.lab_dir)
+        return SqliteStore(self.path, on_commit=on_commit)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        if not self.path.is_file():
+            raise NotFound(f"There is no lab in {self.lab_dir}.")
+        engine = create_engine(URL.create("sqlite", database=str(self.path)))
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA query_only = 1")
+                yield connection
+        finally:
+            engine.dispose()
