@@ -16,7 +16,7 @@ from msgspec import inspect
 from . import accounts, bench, bookings, events, jobs, people, replays, rest, telemetry
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
-    rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.JobChange, jobs.JobProvenance, jobs.ProgramText,
+    rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.FamilyModel, jobs.JobChange, jobs.JobProvenance, jobs.ProgramText,
     jobs.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
     rest.DriverRegistered, rest.TokenIn, rest.TokenCreated,
     bookings.BookingIn, bookings.BookingChange, bookings.BookingList, bookings.BookingRuleIn, bookings.BookingRuleList,

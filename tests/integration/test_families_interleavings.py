@@ -128,15 +128,21 @@ class Story:
     async def _vanish(self, qpu: str, keeps: bool) -> None:
         """The driver is silent for longer than a lease, and comes back, perhaps without its jobs."""
         self.drivers[qpu].unplug()
-        self.clock.advance(2 * LEASE_S)
-        await turn()
+        for _ in range(20):
+            self.clock.advance(LEASE_S / 10)
+            for other in self.drivers.keys() - {qpu}:
+                await self.drivers[other].heartbeat(*self._held(other))
+            await turn(4)
         await self._come_back(qpu, keeps)
 
     async def _come_back(self, qpu: str, keeps: bool) -> None:
         if not keeps:
             self.past += [(qpu, given) for given in self.open[qpu]]
             self.open[qpu].clear()
-        await self.drivers[qpu].connect([Held(job_id=job.job_id, attempt=job.attempt) for job in self.open[qpu]])
+        await self.drivers[qpu].connect(self._held(qpu))
+
+    def _held(self, qpu: str) -> list[Held]:
+        return [Held(job_id=job.job_id, attempt=job.attempt) for job in self.open[qpu]]
 
     async def _killed(self, step: tuple[Any, ...], turns: int, keeps: bool) -> None:
         """The server dies while it does ``step``: what is committed by then is all that the next one finds."""
