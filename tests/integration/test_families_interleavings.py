@@ -224,7 +224,7 @@ def _committed(source: Path, target: Path) -> None:
 
 @settings(
     deadline=None,
-    max_examples=20,
+    max_examples=settings().max_examples // 5,
     # A failing run is long to repeat: it is shown as it is.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

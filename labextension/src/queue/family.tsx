@@ -8,7 +8,7 @@ import { CommandIDs, type ITools } from './tools';
 import { span } from './words';
 
 /** So many jobs of a family are listed; those that have to do with the job come first. */
-export const LISTED = 100;
+const LISTED = 100;
 
 /** What to call each job of a family, by id: its name, unless it has none or another has the same. */
 export function calledIn(family: FamilyModel | null): ReadonlyMap<string, string> {
