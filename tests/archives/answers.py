@@ -79,7 +79,9 @@ async def answers_of(lab: Lab, tokens: Mapping[str, str]) -> Answers:
     async with serving(lab) as url:
         for person, token in tokens.items():
             headers = {"Authorization": f"Bearer {token}"}
-            async with httpx.AsyncClient(base_url=f"{url}qpi/v1/", headers=headers, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=f"{url}qpi/v1/", headers=headers, trust_env=False, timeout=60
+            ) as client:
                 for address, items in LISTS.items():
                     answer = answers[f"{person} {address}"] = await _answer(client, address)
                     for item in _items(answer) if items else ():

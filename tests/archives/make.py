@@ -22,7 +22,7 @@ from qiskit import QuantumCircuit
 from qpi_executors import run_program
 from qpi_executors.aer import AerExecutor
 from qpi_jupyter.core.errors import QpiError
-from qpi_jupyter.core.programs import CircuitOptions, Program, ProgramFormat, RunOptions
+from qpi_jupyter.core.programs import CircuitOptions, Program, RunOptions
 from qpi_jupyter.data.codec import encode
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.wire.accounts import GrantIn, TimeRequestAnswer, TimeRequestIn
@@ -82,7 +82,7 @@ class Maker:
         wide = QuantumCircuit(2, 70, name="wide")
         wide.h(0)
         wide.measure(0, 69)
-        text3, text2 = ProgramFormat.OPENQASM3, ProgramFormat.OPENQASM2
+        text3, text2 = "openqasm3", "openqasm2"
         ann = await self._lab.authenticator.authenticate(self.tokens["ann"])  # with her groups
         programs = {
             "counts": Program(format=text3, sources=(BELL_QASM3,), options=RunOptions(shots=200, seed_simulator=1)),
@@ -169,7 +169,7 @@ class Maker:
         await driver.started(await driver.claim())
         await self._lab.jobs.submit(ANN, _request(qpy_program(bell(), shots=10), name="queued", priority=-1))
         await self._lab.jobs.submit(BOB, _request(qpy_program(bell(), bell(), shots=10), name="bob's turn"))
-        schedule = Program(format=ProgramFormat.QUANTIFY_SCHEDULE, sources=(SCHEDULE,), options=RunOptions(shots=10))
+        schedule = Program(format="quantify-schedule", sources=(SCHEDULE,), options=RunOptions(shots=10))
         await self._lab.jobs.submit(ANN, _request(schedule, name="schedule"))
         driver.silent = True
         unchecked, _ = await self._lab.jobs.submit(ANN, _request(qpy_program(bell(), shots=11), name="unchecked"))
@@ -179,7 +179,7 @@ class Maker:
 def _request(program: Program, **fields: object) -> SubmitRequest:
     options = program.options
     circuits = [CircuitIn(shots=entry.shots) for entry in options.circuits]
-    is_qpy = program.format is ProgramFormat.QPY
+    is_qpy = program.format == "qpy"
     sent = ProgramIn(
         format=program.format,
         sources=[] if is_qpy else [source.decode() for source in program.sources],

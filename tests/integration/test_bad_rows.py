@@ -34,6 +34,8 @@ HIDING = {"deleted_at", "revoked_at", "closed_at", "suspended_at"}
 """Whose rows are listed no more."""
 JSON_ = [(pair, text) for pair in COLUMNS if isinstance(pair[1].type, JSON) for text in ('{"', "7")]
 WORDS = [pair for pair in COLUMNS if pair[1].name in ("state", "status", "mode", "kind", "retry", "format")]
+ROWLESS = {"/qpi/v1/executors"}
+"""What is asked of another process, of which nothing stands in a row."""
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +59,11 @@ async def look_at_everything(folder: Path, names: dict[str, str]) -> dict[str, i
     """Start the lab, and ask for all there is to see: what failed."""
     async with open_lab(folder, clock=FrozenClock()) as lab, serving(lab) as url:
         headers = {"Authorization": f"Bearer {SECRET}"}
-        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
             answers = {
                 route.path: await client.get(address_of(route, names))
                 for route in ROUTES
-                if route.method == "GET" and not route.waits
+                if route.method == "GET" and not route.waits and route.path not in ROWLESS
             }
     failed = {path: f"{a.status_code} {a.text}" for path, a in answers.items() if a.status_code >= 500}
     # Whoever asks for the damaged row itself is told so.

@@ -117,6 +117,12 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
             "DROP INDEX ix_users_verified_email",
             "ALTER TABLE users DROP COLUMN verified_email",
             "ALTER TABLE qpus DROP COLUMN num_qubits",
+            "DROP TABLE dependencies",
+            "DROP INDEX ix_jobs_family_id",
+            "ALTER TABLE jobs DROP COLUMN family_id",
+            "ALTER TABLE jobs DROP COLUMN waits_for",
+            "ALTER TABLE jobs ADD COLUMN depends_on JSON",
+            "ALTER TABLE jobs ADD COLUMN plan_id VARCHAR",
             "UPDATE alembic_version SET version_num = '0005'",
         ]
         store: Any = lab.context.db.store

@@ -34,6 +34,7 @@ async def furnish(lab: Lab, driver: ScriptedDriver) -> dict[str, str]:
     await lab.jobs.submit(ANN, bell())
     await driver.started(await driver.claim())
     waiting, _ = await lab.jobs.submit(ANN, bell(tags=["t"], name="waits"))
+    await lab.jobs.submit(ANN, bell(after=[waiting.id]))
     later = {"start_at": now + timedelta(days=1), "end_at": now + timedelta(days=1, hours=1)}
     booked = await lab.bookings.create(ANN, BookingIn(qpu="q1", rrule="FREQ=DAILY;COUNT=2", **later))
     slot = {"start_at": now + timedelta(days=3), "end_at": now + timedelta(days=3, hours=1)}

@@ -17,7 +17,7 @@ from tests.circuits import BELL_QASM3
 
 SECRET = "canary-5f1d"
 EXECUTORS = {"qiskit_aer": AerExecutor, "mock": MockExecutor}
-OPTIONS = [(name, option) for name, kind in EXECUTORS.items() for option in kind.options]
+OPTIONS = [(name, option) for name, kind in EXECUTORS.items() for option in kind.Options.__struct_fields__]
 opened: list[str] = []
 
 
