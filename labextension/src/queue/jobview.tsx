@@ -204,7 +204,7 @@ function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | nul
     return (
       <section className="jp-QPI-Note" data-tone={tone} aria-label={label}>
         <strong>{jobNote(job, now, trans)}</strong>
-        <div className="jp-QPI-Detail">{job.error.code}</div>
+        {job.status === 'failed' && <div className="jp-QPI-Detail">{job.error.code}</div>}
       </section>
     );
   }
