@@ -1,3 +1,4 @@
+import type { IExperiment } from '../drawings';
 import { isOfJob, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { type LabFile, messageOf } from '../request';
@@ -14,7 +15,6 @@ import type {
   ProgramText
 } from '../wire';
 import { mayEdit } from './filters';
-import type { IExperiment } from './iq';
 import { resubmission, unpack } from './program';
 
 /** The job is asked for at most this often (ms)... */
@@ -121,7 +121,7 @@ export class JobDetail extends StateModel<IJobState> {
     return this._file(`${this._path}/${what}`);
   }
 
-  /** What the result has of each circuit: its points, where they are few enough. */
+  /** What the lab tells of each circuit's result. */
   async experiments(): Promise<readonly IExperiment[]> {
     const result = await this._manager.request<{ results: IExperiment[] }>(`${this._path}/result`);
     return result.results;

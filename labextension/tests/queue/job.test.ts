@@ -75,6 +75,7 @@ describe('a file of a program', () => {
 
 describe('points of a level-1 result', () => {
   const experiment = (meas_return: string, memory: unknown) => ({
+    kind: 'points',
     meas_level: 1,
     meas_return,
     truncated: false,
