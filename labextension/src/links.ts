@@ -1,28 +1,34 @@
+import type { CommandRegistry } from '@lumino/commands';
 import type { PartialJSONObject } from '@lumino/coreutils';
 
 import { PREFIX } from './address';
 
-/** What an address may open: /lab?qpi=job&id=... */
-const NAMES = ['calendar', 'queue', 'job', 'qpu', 'account', 'admin'] as const;
+/** What an address opens (`/lab?qpi=job&id=...`): a command, its arguments, and the address without them. */
+interface IAsked {
+  readonly command: string;
+  readonly args: PartialJSONObject;
+  readonly rest: string;
+}
 
-/** The command that an address asks for, with its arguments, and the address without them; null if it asks for none. */
-export function askedTab(
-  search: string
-): { command: string; args: PartialJSONObject; rest: string } | null {
+/** What the search part of an address asks for; null if there is no such tab. */
+export async function askedTab(
+  search: string,
+  commands: Pick<CommandRegistry, 'hasCommand' | 'describedBy'>
+): Promise<IAsked | null> {
   const query = new URLSearchParams(search);
-  const name = NAMES.find(known => known === query.get('qpi'));
-  if (!name) {
+  const command = PREFIX + (query.get('qpi') ?? '');
+  if (!commands.hasCommand(command)) {
     return null;
   }
+  const { args: schema } = await commands.describedBy(command);
   const args: PartialJSONObject = {};
-  for (const key of ['id', 'qpu']) {
-    const value = query.get(key);
+  for (const name of Object.keys(schema?.properties ?? {})) {
+    const value = query.get(name);
     if (value !== null) {
-      args[key] = value;
+      args[name] = value;
     }
-    query.delete(key);
+    query.delete(name);
   }
   query.delete('qpi');
-  const rest = query.size > 0 ? `?${query}` : '';
-  return { command: PREFIX + name, args, rest };
+  return { command, args, rest: query.size > 0 ? `?${query}` : '' };
 }

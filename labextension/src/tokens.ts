@@ -1,6 +1,9 @@
+import type { LabIcon } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
 import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
 
 import type { IListener } from './events';
 import type { LabRequest } from './request';
@@ -52,4 +55,37 @@ export interface ILabManager extends IDisposable {
 export const ILabManager = new Token<ILabManager>(
   'qpi-jupyter:ILabManager',
   'The lab behind this Jupyter server: its QPUs, and what is mine there.'
+);
+
+/** A kind of tab: one for the whole lab, or one for each value of an argument. */
+export interface ITab {
+  /** No other tab has it. The command `qpi:open-<name>` opens the tab, and so does the address `lab?qpi=<name>`. */
+  readonly name: string;
+  readonly icon: LabIcon;
+  readonly label: string | CommandRegistry.CommandFunc<string>;
+  readonly caption?: string;
+  /** Its place in the menu and in the launcher (the panel's own: 10, 20, ...); without one it is in neither. */
+  readonly rank?: number;
+  readonly isVisible?: () => boolean;
+  /** The argument that tells the tabs of this kind apart... */
+  readonly argument?: string;
+  /** ...and what it is where it was not given; null: nothing is opened. */
+  readonly ask?: () => Promise<string | null>;
+  readonly title: (value: string) => string;
+  /** What the tab holds, loaded when the first one opens; null for somebody who may not see it. */
+  readonly make: (value: string) => Promise<Widget | null>;
+}
+
+/** The tabs of the lab. Another extension adds its own as the panel does. */
+export interface ITabs {
+  /**
+   * Open a kind of tab from the command palette, by its address, again after a reload, and from the menu and the
+   * launcher if it has a place there. Throws where the name is taken.
+   */
+  add(tab: ITab): void;
+}
+
+export const ITabs = new Token<ITabs>(
+  'qpi-jupyter:ITabs',
+  'The tabs of the quantum lab: adds one, with the ways to it.'
 );

@@ -1,4 +1,5 @@
 import type { Event } from '@jupyterlab/services';
+import type { CommandRegistry } from '@lumino/commands';
 import { Signal } from '@lumino/signaling';
 
 import { EventFollower } from '../src/events';
@@ -22,6 +23,34 @@ export class FakeBus {
   say(data: Record<string, unknown>, schema = LAB_EVENTS): void {
     this.stream.emit({ schema_id: schema, ...data } as unknown as Event.Emission);
   }
+}
+
+/** JupyterLab's commands, as far as somebody asks for them: Lumino's own need a browser. */
+export class FakeCommands {
+  readonly commandChanged = new Signal<CommandRegistry, CommandRegistry.ICommandChangedArgs>(
+    this as never
+  );
+  /** Those that whoever looks may not use. */
+  readonly hidden = new Set<string>();
+
+  add(id: string, ...args: string[]): void {
+    const properties = Object.fromEntries(args.map(name => [name, { type: 'string' }]));
+    this._known.set(id, { args: { type: 'object', properties } });
+  }
+
+  hasCommand(id: string): boolean {
+    return this._known.has(id);
+  }
+
+  describedBy(id: string): Promise<CommandRegistry.Description> {
+    return Promise.resolve(this._known.get(id) ?? { args: null });
+  }
+
+  isVisible(id: string): boolean {
+    return this._known.has(id) && !this.hidden.has(id);
+  }
+
+  private readonly _known = new Map<string, CommandRegistry.Description>();
 }
 
 /** A lab that answers from its fields, refuses while `refusal` is set, and remembers what it was asked. */

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
+from tests.support.packages import TOY_TABS
 from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import loaded, open_notebook
 from tests.ui.labs import Demo, demo_lab, execute, picture, queue_tab, side_panel
@@ -22,7 +23,7 @@ LOGO = "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' width='9
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with demo_lab(tmp_path_factory.mktemp("around")) as found:
+    with demo_lab(tmp_path_factory.mktemp("around"), TOY_TABS) as found:
         yield found
 
 
@@ -70,6 +71,40 @@ def test_an_address_opens_a_tab(page: Page, demo: Demo) -> None:
     page.goto(f"{notebooks.url}/lab?qpi=nonsense")
     page.wait_for_function("() => window.jupyterapp?.restored")
     expect(page.locator(".jp-Launcher, #qpi-qpu-sim-b").first).to_be_visible(timeout=30_000)
+
+
+def test_every_card_of_the_launcher_has_an_icon_of_its_own(lab: Page) -> None:
+    cards = lab.locator(".jp-LauncherCard[data-category='Quantum lab']")
+    names = ["Quantum Lab Panel", "Calendar", "Job Queue", "My Account", "Lab Administration", "Coins"]
+    expect(cards.locator(".jp-LauncherCard-label")).to_have_text(names)
+    icons = cards.locator(".jp-LauncherCard-icon svg").evaluate_all("nodes => nodes.map(node => node.innerHTML)")
+    assert len(set(icons)) == len(names)
+    picture(lab, "launcher")
+
+
+def test_another_extensions_tab_has_the_same_ways_as_the_panels_own(lab: Page, demo: Demo) -> None:
+    shown = lab.locator("#qpi-coins")
+    lab.locator(".jp-LauncherCard", has_text="Coins").click()
+    expect(shown).to_have_text("2 QPUs toss coins")
+    expect(lab.locator(".lm-TabBar-tab.lm-mod-current[data-id=qpi-coins] .toy-coin")).to_be_visible()
+    lab.locator("[data-id=qpi-coins] .lm-TabBar-tabCloseIcon").click()
+    expect(shown).to_have_count(0)
+
+    lab.get_by_role("menuitem", name="Quantum", exact=True).click()
+    entries = lab.locator(".lm-Menu-item .lm-Menu-itemLabel")
+    expect(entries.last).to_have_text("Coins")
+    lab.locator(".lm-Menu-item", has_text="Coins").click()
+    expect(shown).to_be_visible()
+
+    execute(lab, "apputils:activate-command-palette")
+    palette = lab.locator("#command-palette, .jp-ModalCommandPalette").first
+    palette.locator("input").fill("Open Coin")
+    palette.get_by_text("Open Coin…").first.click()
+    expect(lab.locator("#qpi-coin-heads")).to_have_text("A coin shows heads")
+
+    lab.goto(f"{demo.notebooks.url}/lab?qpi=coin&side=tails")
+    expect(lab.locator("#qpi-coin-tails")).to_have_text("A coin shows tails", timeout=30_000)
+    assert "qpi=" not in lab.url
 
 
 def test_all_tabs_are_there_again_after_a_reload(lab: Page, demo: Demo) -> None:

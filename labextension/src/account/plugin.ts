@@ -1,14 +1,17 @@
+import { pathIcon } from '../icon';
 import { labFile } from '../request';
 import { tabPlugin } from '../tabs';
 
 export const accountPlugin = tabPlugin(
   'qpi-jupyter:account',
-  'My account: my QPU time and where it went, my API tokens, my profile.',
+  'The tab of my account.',
   ({ app, manager, trans }) => {
     const settings = app.serviceManager.serverSettings;
     return [
       {
-        command: 'qpi:open-account',
+        name: 'account',
+        icon: pathIcon('account', 'M12 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM4 20a8 7 0 0 1 16 0v1H4z'),
+        rank: 30,
         label: trans.__('My Account'),
         caption: trans.__('My QPU time, my API tokens, my profile'),
         title: () => trans.__('My account'),

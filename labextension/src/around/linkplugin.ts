@@ -19,10 +19,10 @@ export const linkPlugin: JupyterFrontEndPlugin<void> = {
       isVisible: () => false,
       describedBy: { args: { type: 'object', properties: { search: { type: 'string' } } } },
       execute: async args => {
+        await app.restored; // all tabs are known, and a restored layout would come on top of this one
         const { askedTab } = await import('../links');
-        const asked = askedTab(String(args.search ?? ''));
-        await app.restored; // a restored layout would come on top of it
-        if (asked && commands.hasCommand(asked.command)) {
+        const asked = await askedTab(String(args.search ?? ''), commands);
+        if (asked) {
           const { pathname, hash } = window.location;
           window.history.replaceState({}, '', pathname + asked.rest + hash);
           await commands.execute(asked.command, asked.args);

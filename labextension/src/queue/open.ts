@@ -1,6 +1,7 @@
 import '../../style/common.css';
 import '../../style/queue.css';
 
+import { InputDialog } from '@jupyterlab/apputils';
 import type { Widget } from '@lumino/widgets';
 
 import { registerOpenQasm } from '../around/openqasm';
@@ -36,6 +37,15 @@ export class JobTabs {
     const model = new QueueModel(manager, bin, await loadView(stateDB));
     model.viewChanged.connect((_, changed) => void saveView(stateDB, changed));
     return new QueueView(model, this._tools);
+  }
+
+  /** Which job somebody wants to see; null: none. */
+  async ask(): Promise<string | null> {
+    const { trans } = this._tools;
+    const title = trans.__('Open which job?');
+    const placeholder = trans.__('Job ID');
+    const answer = await InputDialog.getText({ title, placeholder });
+    return answer.button.accept ? (answer.value ?? '').trim() : null;
   }
 
   job(id: string): Widget {

@@ -1,8 +1,6 @@
-import { InputDialog } from '@jupyterlab/apputils';
-
+import { pathIcon } from '../icon';
 import { tabPlugin } from '../tabs';
 import type { JobTabs } from './open';
-import { CommandIDs } from './tools';
 
 export const queuePlugin = tabPlugin(
   'qpi-jupyter:queue',
@@ -17,23 +15,24 @@ export const queuePlugin = tabPlugin(
     };
     return [
       {
-        command: CommandIDs.openQueue,
+        name: 'queue',
+        icon: pathIcon(
+          'queue',
+          'M3 4h4v4H3zM9 5h12v2H9zM3 10h4v4H3zM9 11h12v2H9zM3 16h4v4H3zM9 17h12v2H9z'
+        ),
+        rank: 20,
         label: trans.__('Job Queue'),
         caption: trans.__('All jobs of the quantum lab'),
         title: () => trans.__('Jobs'),
         make: async () => (await loaded()).queue()
       },
       {
-        command: CommandIDs.openJob,
+        name: 'job',
+        icon: pathIcon('job', 'M5 2h9l5 5v15H5zM7 4v16h10V8h-4V4zM9 14h2v4H9zM13 11h2v7h-2z'),
         label: trans.__('Open Job…'),
         caption: trans.__('One job: its result, program and story'),
         argument: 'id',
-        ask: async () => {
-          const title = trans.__('Open which job?');
-          const placeholder = trans.__('Job ID');
-          const answer = await InputDialog.getText({ title, placeholder });
-          return answer.button.accept ? (answer.value ?? '').trim() : null;
-        },
+        ask: async () => (await loaded()).ask(),
         title: id => id,
         make: async id => (await loaded()).job(id)
       }

@@ -21,6 +21,5 @@ export interface ITools {
 }
 
 export namespace CommandIDs {
-  export const openQueue = 'qpi:open-queue';
   export const openJob = 'qpi:open-job';
 }

@@ -1,0 +1,105 @@
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin,
+  LabShell
+} from '@jupyterlab/application';
+import { ICommandPalette, type MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { IMainMenu } from '@jupyterlab/mainmenu';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { RankedMenu } from '@jupyterlab/ui-components';
+
+import { PREFIX, tabAddress } from '../address';
+import { labIcon } from '../icon';
+import { type ITab, ITabs } from '../tokens';
+import { OPEN_PANEL, PANEL_ID } from './ids';
+import { ILabSettings } from './settings';
+import { Ways } from './ways';
+
+/** After Tabs, before Help. */
+const MENU_RANK = 700;
+
+export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
+  id: 'qpi-jupyter:tabs',
+  description: 'The tabs and the ways to them.',
+  autoStart: true,
+  provides: ITabs,
+  requires: [ILabSettings],
+  optional: [ICommandPalette, IMainMenu, ILauncher, ILayoutRestorer, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    settings: ILabSettings,
+    palette: ICommandPalette | null,
+    mainMenu: IMainMenu | null,
+    launcher: ILauncher | null,
+    restorer: ILayoutRestorer | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    const { commands } = app;
+    const menu = new RankedMenu({ commands });
+    const title = () => settings.values.labName || trans.__('Quantum');
+    menu.id = 'jp-mainmenu-qpi';
+    menu.title.label = title();
+    settings.changed.connect(() => {
+      menu.title.label = title();
+    });
+    mainMenu?.addMenu(menu, true, { rank: MENU_RANK });
+    const name = trans.__('Quantum lab');
+    const ways = new Ways({ commands, palette, menu, launcher, settings, name });
+
+    commands.addCommand(OPEN_PANEL, {
+      label: trans.__('Quantum Lab Panel'),
+      caption: trans.__('Show the QPUs and my jobs'),
+      icon: labIcon,
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: async () => {
+        // The command palette gives the focus back to the tab behind it once a command has begun: only after that.
+        await Promise.resolve();
+        app.shell.activateById(PANEL_ID);
+      }
+    });
+    ways.add(OPEN_PANEL, 0);
+    return {
+      add: tab => {
+        addTab(app, restorer, tab);
+        ways.add(PREFIX + tab.name, tab.rank);
+      }
+    };
+  }
+};
+
+/** Whether tabs can be opened here: Jupyter Notebook's pages hold one document each. */
+function hasTabs(app: JupyterFrontEnd): boolean {
+  return app.shell instanceof LabShell;
+}
+
+/** Add the command that opens a tab, and opens it again after a reload. */
+function addTab(app: JupyterFrontEnd, restorer: ILayoutRestorer | null, tab: ITab): void {
+  const { argument = '', ask, make, name, title, ...shown } = tab;
+  const command = PREFIX + name;
+  const kind = `qpi-${name}`;
+  const tracker = new WidgetTracker<MainAreaWidget>({ namespace: kind });
+  app.commands.addCommand(command, {
+    ...shown,
+    describedBy: {
+      args: { type: 'object', properties: argument ? { [argument]: { type: 'string' } } : {} }
+    },
+    execute: async args => {
+      if (!hasTabs(app)) {
+        window.open(tabAddress(command, args), '_blank');
+        return null;
+      }
+      const { openTab } = await import('./opening');
+      return openTab(app.shell, tracker, tab, args);
+    }
+  });
+  restorer
+    ?.restore(tracker, {
+      command,
+      args: ({ id }) => (argument ? { [argument]: id.slice(kind.length + 1) } : {}),
+      name: ({ id }) => id
+    })
+    .catch(() => undefined); // added after the start: there is no layout to restore any more
+}
