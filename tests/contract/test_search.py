@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.jobs import Job, JobState
@@ -18,6 +19,7 @@ from qpi_server.store.jobs import JobRecord
 from qpi_server.store.search import Search, page
 from tests.contract.test_view import NOW, steps, with_store
 
+pytestmark = pytest.mark.usefixtures("each_store")
 PEOPLE, GROUPS, PROJECTS = ("ann", "bob", "eve"), (None, "qed", "staff"), ("", "t1", "readout")
 NAMES = ("", "Rabi q3", "rabi 100%", "T1_scan", "Größe")
 TAGS = ((), ("cal",), ("cal", "night"), ("a,b",))

@@ -16,14 +16,14 @@ from qpi_jupyter.core.bookings import BookingMode
 from qpi_jupyter.core.jobs import Job, JobState
 from qpi_jupyter.core.planner import AHEAD, Activity, Policy, View, next_job
 from qpi_jupyter.wire.jobs import JobLabels
-from qpi_server.store import bench, jobs, schema, usage
+from qpi_server.store import Store, bench, jobs, schema, usage
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import JobRecord
-from qpi_server.store.sqlite import SqliteStore
 from qpi_server.store.view import load_view
-from tests.support.template import prepare
+from tests.support import stores
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("each_store")
 NO_LABELS = asdict(JobLabels())
 
 
@@ -47,15 +47,11 @@ def add_booking(connection: Connection, by: str, start_at: datetime, end_at: dat
 
 
 def with_store(folder: Path, *units: Callable[[Connection], None], look: Callable[[Connection], Any]) -> Any:
-    async def run() -> Any:
-        store = SqliteStore(prepare(folder))
-        try:
-            await asyncio.gather(*(store.write(unit) for unit in (lab, *units)))
-            return await store.read(look)
-        finally:
-            await store.close()
+    async def dialogue(store: Store) -> Any:
+        await asyncio.gather(*(store.write(unit) for unit in (lab, *units)))
+        return await store.read(look)
 
-    return asyncio.run(run())
+    return stores.with_store(folder, dialogue)
 
 
 def steps(work: Callable[[Connection], Any]) -> Callable[[Connection], int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, Update, literal_column
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
-
-from .engine import driver_of
 
 Process = Callable[[Any], Any] | None
 """Between a value and what the driver takes or brings; Any: each column has its own kind."""
@@ -25,6 +22,8 @@ class _Compiled:
     """How many values a call brings."""
     constants: Mapping[str, Any]
     parameters: tuple[tuple[str, Process], ...]
+    named: bool
+    """Whether the driver takes parameters by name and not in their order."""
     row: Callable[[Any], Any]
     columns: tuple[tuple[int, Callable[[Any], Any]], ...]
     """Those that do not come as the driver brings them."""
@@ -63,9 +62,9 @@ class Prepared:
 
     def run(self, connection: Connection, **values: Any) -> int:
         """How many rows it changed."""
-        return self._execute(connection, values)[0].rowcount
+        return int(self._execute(connection, values)[0].rowcount)
 
-    def _execute(self, connection: Connection, values: dict[str, Any]) -> tuple[sqlite3.Cursor, _Compiled]:
+    def _execute(self, connection: Connection, values: dict[str, Any]) -> tuple[Any, _Compiled]:
         compiled = self._compiled.get(connection.dialect.name)
         if compiled is None:
             compiled = _compile(self._statement, connection.dialect, values)
@@ -75,7 +74,11 @@ class Prepared:
         if compiled.constants:
             values |= compiled.constants
         bound = [values[name] if process is None else process(values[name]) for name, process in compiled.parameters]
-        return driver_of(connection).execute(compiled.sql, bound), compiled
+        driver: Any = connection.connection.driver_connection  # whose `execute` PEP 249 does not know, and most have
+        if compiled.named:
+            by_name = {name: value for (name, _), value in zip(compiled.parameters, bound, strict=True)}
+            return driver.execute(compiled.sql, by_name), compiled
+        return driver.execute(compiled.sql, bound), compiled
 
 
 def written(constants: Iterable[str]) -> list[ColumnElement[str]]:
@@ -90,7 +93,9 @@ def _compile(statement: Select[Any] | Insert | Update | Delete, dialect: Dialect
         for column in compiled.insert_prefetch
         if isinstance(column.default, ScalarElementColumnDefault)
     }
-    names, columns = compiled.positiontup or [], list(statement.exported_columns)
+    names = compiled.positiontup if dialect.positional else [*compiled.binds]
+    assert names is not None
+    columns = list(statement.exported_columns)
     binders = [compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
     readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
     kind = namedtuple("Row", [str(column.key) for column in columns], rename=True)  # type: ignore[misc]  # made at run time
@@ -99,6 +104,7 @@ def _compile(statement: Select[Any] | Insert | Update | Delete, dialect: Dialect
         given=len(values),
         constants={name: value for name, value in compiled.params.items() if name not in values} | defaults,
         parameters=tuple(zip(names, binders, strict=True)),
+        named=not dialect.positional,
         row=partial(tuple.__new__, kind),
         columns=tuple((index, reader) for index, reader in enumerate(readers) if reader is not None),
     )
