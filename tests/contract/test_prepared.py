@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +10,8 @@ import pytest
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from qpi_jupyter.core.errors import Rejected
-from qpi_server.store.engine import make_engine
 from qpi_server.store.prepared import Prepared, written
-from qpi_server.store.schema import metadata, qpus
+from qpi_server.store.schema import qpus
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 ADD = Prepared(insert(qpus).returning(qpus.c.queued))
@@ -21,12 +19,10 @@ BY_NAME = Prepared(select(qpus).where(qpus.c.name == bindparam("which")))
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    engine = make_engine(tmp_path / "lab.sqlite3")
-    with engine.connect() as connection:
-        metadata.create_all(connection)
+def connection(tmp_path: Path, each_store: str) -> Iterator[Connection]:
+    """That of a unit which lasts as long as the test."""
+    with in_a_unit(tmp_path) as connection:
         yield connection
-    engine.dispose()
 
 
 def add(connection: Connection, name: str, **more: object) -> int:
@@ -76,7 +72,7 @@ def test_values_are_checked_as_the_columns_check_them(connection: Connection) ->
     with pytest.raises(Rejected, match="created_at needs a time zone"):
         add(connection, "q1", created_at=datetime(2030, 1, 1))
     add(connection, "q1")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(Exception, match="UNIQUE"):
         add(connection, "q1")
 
 
