@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from qpi_jupyter.core.errors import Rejected
 from qpi_server.store.prepared import Prepared, written
 from qpi_server.store.schema import qpus
+from tests.support.stores import in_a_unit
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 ADD = Prepared(insert(qpus).returning(qpus.c.queued))
