@@ -86,6 +86,7 @@ from .results import (
     header_circuits,
     parse_outcome,
     qiskit_result,
+    result_kind,
     share_common,
 )
 
@@ -188,5 +189,6 @@ __all__ = [
     "may_read_job", "may_scope", "moment", "month_range", "needs", "next_change", "next_job", "on_hello", "overdrawn",
     "pack",
     "parse_outcome", "permissions", "plain_json", "programs_fault", "qiskit_result", "recalled", "require_quota",
+    "result_kind",
     "salvage_over", "scope_for", "share_common", "this_month", "unknown_format", "unpack", "within", "zone",
 ]  # fmt: skip
