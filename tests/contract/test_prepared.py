@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from qpi_jupyter.core.errors import Rejected
 from qpi_server.store.prepared import Prepared, written
 from qpi_server.store.schema import qpus
 from tests.support.stores import in_a_unit

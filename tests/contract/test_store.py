@@ -251,4 +251,6 @@ def test_a_copy_is_a_file_of_sqlite_that_any_store_takes_over(tmp_path: Path) ->
     again.put(copy / "copy.sqlite3")
     with again.reading() as connection:
         assert rows(connection) == there
+    newest = max(row[0] for row in there["events"])
+    assert with_store(again.lab_dir, lambda store: store.write(add("later"))) == newest + 1
     assert sum(map(bool, there.values())) > 15
