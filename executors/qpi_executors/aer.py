@@ -330,7 +330,7 @@ class AerExecutor(SimulatorExecutor):
             num_qubits=self.simulator.num_qubits if fake else settings.num_qubits,
             basis_gates=self._basis,
             coupling_map=self._routed,
-            meas_levels=(1, 2),
+            meas_levels=(0, 1, 2),
             control_flow=not fake or "if_else" in self.simulator.target.operation_names,
             config_sha256=hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest(),
             description=f"Qiskit Aer, {settings.method}, {fake or ('noisy' if noisy else 'ideal')}.",

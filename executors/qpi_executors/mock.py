@@ -47,7 +47,7 @@ class MockExecutor(SimulatorExecutor):
             num_qubits=qubits,
             basis_gates=_BASIS,
             coupling_map=self._edges,
-            meas_levels=(1, 2),
+            meas_levels=(0, 1, 2),
             description="A small simulated chip (Qiskit BasicSimulator), ideal.",
         )
 

@@ -24,7 +24,7 @@ from qpi_jupyter.core import (
     ProgramError,
     RunOptions,
 )
-from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset
+from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset, traces_dataset
 from qpi_jupyter.data.formats import QPY
 
 from .analysis import Opaque
@@ -44,13 +44,17 @@ _RECORDS = ("save_", "snapshot")
 """How Aer's instructions begin whose data have no place in a result's conventions."""
 _TURN_PER_QUBIT = 0.6
 """Radians between the axes of neighbouring qubits, as cable lengths differ."""
-_STREAM = 0x51
-"""Keeps the noise apart from what else a seed is used for."""
+_STREAM, _TRACE_STREAM = 0x51, 0x52
+"""Keep the noise of points, and that around them, apart from what else a seed is used for."""
+_RISE = 0.2
+"""The time in which a trace comes to 63 % of its height, as a share of its length."""
+_SAMPLE_BYTES = 64
+"""A sample on its way into a Dataset: two complex numbers, and as much for what is made of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadoutModel:
-    """How a bit becomes a point in the IQ plane: Gaussian blobs around one pair of centres per qubit.
+    """How a bit becomes a point in the IQ plane, or a trace: Gaussian blobs around one pair of centres per qubit.
 
     Qubit ``q`` has the centres ``+-separation/2 * exp(i * q * 0.6)``, minus for 0 and plus for 1; each shot adds
     Gaussian noise of width ``sigma`` on both quadratures. A bit is told apart at the line between the centres, so the
@@ -71,6 +75,22 @@ class ReadoutModel:
         centres = self.centres(qubits)
         noise = np.random.default_rng([_STREAM, seed]).normal(scale=self.sigma, size=(*bits.shape, 2))
         return np.where(bits == 1, centres[:, 1], centres[:, 0]) + noise.view(np.complex128)[..., 0]
+
+    def traces(self, bits: NDArray[np.int8], qubits: Iterable[int], seed: int, samples: int) -> NDArray[np.complex128]:
+        """The signal over time, shape ``(shots, slots, samples)``: a resonator that rings up, and white noise.
+
+        The mean of each trace is the point that `signal` gives for the same seed.
+        """
+        rising = 1 - np.exp(-(np.arange(samples) + 0.5) / (_RISE * samples))
+        centres = self.centres(qubits)
+        clean = np.where(bits == 1, centres[:, 1], centres[:, 0])
+        blurred = self.signal(bits, qubits, seed) - clean
+        width = self.sigma * samples**0.5
+        noise = np.random.default_rng([_TRACE_STREAM, seed]).normal(scale=width, size=(*bits.shape, samples, 2))
+        traces: NDArray[np.complex128] = noise.view(np.complex128)[..., 0]
+        traces += (blurred - traces.mean(axis=-1))[..., None]
+        traces += clean[..., None] * (rising / rising.mean())
+        return traces
 
     def to_dict(self, qubits: Iterable[int]) -> dict[str, Any]:
         """The model as JSON, with the centres ``[[I, Q] of 0, [I, Q] of 1]`` of these qubits."""
@@ -112,6 +132,8 @@ class SimulatorExecutor(CircuitExecutor):
             float, Meta(gt=0, description="distance between the centres of 0 and 1 in the IQ plane")
         ] = 1.0
         iq_sigma: Annotated[float, Meta(ge=0, description="width of the readout noise per quadrature")] = 0.2
+        trace_samples: Annotated[int, Meta(ge=1, le=4096, description="samples of a trace at meas_level 0")] = 100
+        trace_s: Annotated[float, Meta(gt=0, le=1, description="seconds that a trace lasts")] = 1e-6
         seed: Annotated[int, Meta(ge=0, description="seed of jobs that bring none; unset: a fresh one each")] | None = (
             None
         )
@@ -164,8 +186,8 @@ class SimulatorExecutor(CircuitExecutor):
         for operation in sorted(run.analysis.opaque, key=lambda opaque: opaque.name):
             if operation.name.startswith(_RECORDS):
                 what = (
-                    f"asks for {operation.name!r}, which no result of a lab holds: results are counts, single shots "
-                    "and IQ points. Take it out, or run the circuit on a simulator in the notebook"
+                    f"asks for {operation.name!r}, which no result of a lab holds: results are counts, single shots, "
+                    "IQ points and traces. Take it out, or run the circuit on a simulator in the notebook"
                 )
                 raise _refusal(program, run, operation.name, what)
             if not self.knows(operation):
@@ -183,7 +205,8 @@ class SimulatorExecutor(CircuitExecutor):
         """The sum of the circuits' times; the memory of the largest one, beside the process's own."""
         runs = self.runs(program)
         costs = [self.cost(run) for run in runs]
-        shots_bytes = sum(run.shots * (_BYTES_PER_SHOT + len(run.slots)) for run in runs)
+        sample_bytes = _SAMPLE_BYTES * self.options.trace_samples if program.options.meas_level == 0 else 0
+        shots_bytes = sum(run.shots * (_BYTES_PER_SHOT + (1 + sample_bytes) * len(run.slots)) for run in runs)
         likely_s = min(sum(cost.likely_s for cost in costs), MAX_ESTIMATE_S)
         memory_bytes = _BASE_BYTES + shots_bytes + max(cost.memory_bytes for cost in costs)
         return Estimate(
@@ -196,7 +219,7 @@ class SimulatorExecutor(CircuitExecutor):
     def provenance(self, program: Program) -> dict[str, Any]:
         """Library versions, and the readout model where it was used."""
         facts: dict[str, Any] = {"libraries": _versions(self.libraries)}
-        if program.options.meas_level == 1:
+        if program.options.meas_level < 2:
             qubits = {qubit for parsed in parse(program) for qubit in parsed.analysis.slots.measured().qubit}
             facts["readout"] = self._readout.to_dict(qubits)
         return facts
@@ -216,7 +239,7 @@ class SimulatorExecutor(CircuitExecutor):
                 [self._compiled(run) for run in chunk],
                 shots=chunk[0].shots,
                 seed=None if first_seed is None else first_seed + SEED_SHIFT * len(datasets),
-                memory=options.memory or options.meas_level == 1,
+                memory=options.memory or options.meas_level < 2,
                 sampled=not any(run.analysis.control_flow or run.analysis.mid_circuit for run in chunk),
             )
             datasets += [self._dataset(run, outcome, options) for run, outcome in zip(chunk, outcomes, strict=True)]
@@ -256,8 +279,14 @@ class SimulatorExecutor(CircuitExecutor):
         if options.meas_level == 2:
             return bits_dataset(info, bits, run.slots)
         slots = run.slots.measured()
-        iq = self._readout.signal(bits[:, list(slots.clbit)], slots.qubit, outcome.seed)
-        return iq_dataset(info, iq if options.meas_return == "single" else iq.mean(axis=0), slots)
+        measured = bits[:, list(slots.clbit)]
+        if options.meas_level == 1:
+            iq = self._readout.signal(measured, slots.qubit, outcome.seed)
+            return iq_dataset(info, iq if options.meas_return == "single" else iq.mean(axis=0), slots)
+        samples = self.options.trace_samples
+        traces = self._readout.traces(measured, slots.qubit, outcome.seed, samples)
+        wanted = traces if options.meas_return == "single" else traces.mean(axis=0)
+        return traces_dataset(info, wanted, slots, self.options.trace_s / samples)
 
 
 def _refusal(program: Program, run: Run, operation: str, what: str) -> ProgramError:

@@ -1,5 +1,6 @@
 import * as plugins from './plugins';
 
+export { IResultDrawings } from './drawings';
 export * from './tokens';
 
 export default Object.values(plugins);

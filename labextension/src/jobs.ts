@@ -24,6 +24,11 @@ export function hasEnded(job: JobModel): boolean {
   return ENDED.includes(job.status);
 }
 
+/** Whether it failed or was cancelled only because a job did that it hangs together with. */
+export function endedWithAnother({ error }: JobModel): boolean {
+  return error?.code === 'dependency_failed' || error?.code === 'cancelled_with';
+}
+
 /** Only what is said of jobs has a phase. */
 export function isOfJob(event: LabEvent): event is JobEvent {
   return 'phase' in event.data;

@@ -9,6 +9,7 @@ export { statusPlugin } from './around/statusplugin';
 export { submitPlugin } from './around/submitplugin';
 export { tabsPlugin } from './around/tabsplugin';
 export { calendarPlugin } from './calendar/plugin';
+export { drawingsPlugin } from './drawings';
 export { managerPlugin } from './managerplugin';
 export { qpuPlugin } from './qpu/plugin';
 export { queuePlugin } from './queue/plugin';

@@ -28,7 +28,8 @@ export function qpuRow(qpu: QpuModel, trans: TranslationBundle): IRow {
   return { key: qpu.name, title: qpu.name, state, tone, detail: joined(detail) };
 }
 
-export function jobRow(job: JobModel, trans: TranslationBundle): IJobRow {
+/** How a job stands, in a word. */
+export function jobState(phase: JobModel['phase'], trans: TranslationBundle): [string, Tone] {
   const phases: Record<JobModel['phase'], [string, Tone]> = {
     blocked: [trans.__('waiting for other jobs'), 'waiting'],
     queued: [trans.__('queued'), 'waiting'],
@@ -40,7 +41,11 @@ export function jobRow(job: JobModel, trans: TranslationBundle): IJobRow {
     failed: [trans.__('failed'), 'bad'],
     cancelled: [trans.__('cancelled'), 'quiet']
   };
-  const [state, tone] = phases[job.phase];
+  return phases[phase];
+}
+
+export function jobRow(job: JobModel, trans: TranslationBundle): IJobRow {
+  const [state, tone] = jobState(job.phase, trans);
   return {
     key: job.id,
     title: job.name || job.id,

@@ -517,6 +517,29 @@ export interface JobPage {
   readonly total: number | null;
 }
 
+/**
+ * One job of a family; `after` are the ids that it waits for, or waited for, its children among
+ * them.
+ */
+export interface FamilyJob {
+  readonly id: string;
+  readonly name: string;
+  readonly qpu: string | null;
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly phase: 'assigned' | 'blocked' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
+  readonly parent: string | null;
+  readonly after: readonly string[];
+}
+
+/**
+ * The jobs that hang together because one waits for the other, oldest first, as far as one may see
+ * them.
+ */
+export interface FamilyModel {
+  readonly jobs: readonly FamilyJob[];
+  readonly cost_s: number | null;
+}
+
 /** `PATCH jobs/{id}`; what is left out stays. `shared_with: null` makes the job private. */
 export interface JobChange {
   readonly name?: string;

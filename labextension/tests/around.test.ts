@@ -50,6 +50,22 @@ describe('Notifier', () => {
     expect(told).toEqual(['j1 failed']);
   });
 
+  it('tells of the first of a family that ends, not of all that end with it', async () => {
+    const [failed, cancelled] = ['failed', 'cancelled'] as const;
+    const ends = (id: string, status: typeof cancelled | typeof failed, code: string) =>
+      job({ id, status, phase: status, error: { kind: '', code, message: '', data: {} } });
+    lab.jobs = ['a', 'b', 'c', 'd'].map(id => job({ id }));
+    await refetch();
+    lab.jobs = [
+      ends('a', failed, 'bad_program'),
+      ends('b', failed, 'dependency_failed'),
+      ends('c', cancelled, 'cancelled_with'),
+      job({ id: 'd', status: cancelled, phase: cancelled })
+    ];
+    await refetch();
+    expect(told).toEqual(['a failed', 'd cancelled']);
+  });
+
   it('tells when a booking begins, to the moment', async () => {
     await vi.advanceTimersByTimeAsync(59_000);
     expect(told).toEqual([]);

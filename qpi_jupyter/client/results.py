@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core import QpiError, Unavailable, format_outcome
+from qpi_jupyter.core import QpiError, Unavailable, format_outcome, result_kind
 from qpi_jupyter.wire.jobs import JobModel
 
 from .http import Http, path
@@ -89,7 +89,7 @@ class Results:
 
 
 def _kinds(experiments: Sequence[dict[str, Any]]) -> str:
-    return " and ".join(sorted({repr(experiment.get("kind", "")) for experiment in experiments}))
+    return " and ".join(sorted({repr(result_kind(experiment)) for experiment in experiments}))
 
 
 def _truncated(raw: dict[str, Any]) -> bool:

@@ -19,8 +19,10 @@ CIRCUIT_ATTR = "qpi"
 PROVENANCE_ATTR = "provenance"
 """The attribute with the `Provenance` as JSON."""
 
-BIT, COUNT, IQ = "bit", "count", "iq"
-SHOT, SLOT, OUTCOME, COMPONENT = "shot", "slot", "outcome", "component"
+BIT, COUNT, IQ, TRACE = "bit", "count", "iq", "trace"
+EXPECTATION_VALUE, STANDARD_ERROR = "expectation_value", "standard_error"
+SHOT, SLOT, OUTCOME, COMPONENT, SAMPLE, OBSERVABLE = "shot", "slot", "outcome", "component", "sample", "observable"
+TIME = "time"
 QUBIT, CLBIT, ACQ_INDEX = "qubit", "clbit", "acq_index"
 COMPONENTS = ("I", "Q")
 KIND_BY_VARIABLE = {BIT: "shots", COUNT: "counts", IQ: "points"}
@@ -32,6 +34,11 @@ VARIABLE_ATTRS: dict[str, dict[str, str]] = {
     BIT: {"long_name": "Measured bit", "units": "1"},
     COUNT: {"long_name": "Shots with this outcome", "units": "1"},
     IQ: {"long_name": "Integrated readout signal", "units": "arb. unit"},
+    TRACE: {"long_name": "Readout signal over time", "units": "arb. unit"},
+    TIME: {"long_name": "Time since the readout began", "units": "s"},
+    EXPECTATION_VALUE: {"long_name": "Expectation value", "units": "1"},
+    STANDARD_ERROR: {"long_name": "Standard error of the expectation value", "units": "1"},
+    OBSERVABLE: {"long_name": "Observable, as Qiskit labels it", "units": "1"},
     OUTCOME: {"long_name": "Outcome over all registers, as Qiskit writes it", "units": "1"},
     COMPONENT: {"long_name": "Quadrature of the readout signal", "units": "1"},
     QUBIT: {"long_name": "Qubit of the submitted circuit", "units": "1"},

@@ -12,6 +12,7 @@ from .kinds import Quantity, ResultKind
 if TYPE_CHECKING:
     import xarray as xr
 
+_WHOLE = "c"
 _COUNT_BYTES = 14
 """JSON around one outcome and its count."""
 
@@ -73,6 +74,22 @@ class Shots(Counts):
         from .bits import hex_memory
 
         return hex_memory(dataset, info.memory_slots)
+
+    def data_bin(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Any]:
+        """A `BitArray` for each register; one of all bits where some are in no register."""
+        from qiskit.primitives import BitArray
+
+        from .bits import full_bits
+
+        bits = full_bits(dataset, info.memory_slots).astype(bool)
+        sizes = info.creg_sizes
+        if sum(size for _, size in sizes) != info.memory_slots:
+            sizes = ((_WHOLE, info.memory_slots),)
+        found, start = {}, 0
+        for name, size in sizes:
+            found[name] = BitArray.from_bool_array(bits[:, start : start + size], order="little")
+            start += size
+        return found
 
 
 COUNTS, SHOTS = Counts(), Shots()

@@ -6,7 +6,8 @@ the rest is the form's own. Whoever shows one knows the forms by name, and says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,8 +16,15 @@ from .views import IqView, counts_html, counts_text, histogram
 Drawing = dict[str, Any]
 """As JSON."""
 
-COUNTS, IQ, NOTE = "counts", "iq", "note"
+COUNTS, IQ, LINES, ERROR_BARS, TABLE, NOTE = "counts", "iq", "lines", "error_bars", "table", "note"
+MAX_X = 400
+"""Places of a line that are drawn; of more an even selection."""
+MAX_ROWS = 100
+"""Rows of a table, or values with error bars."""
+MAX_CELL = 200
+"""Characters of a cell."""
 _DIGITS = 4
+_WIDTH = 40
 
 
 def counts(found: Mapping[str, int], label: str = "") -> Drawing:
@@ -45,6 +53,46 @@ def iq(view: IqView) -> Drawing:
     }
 
 
+def lines(
+    x: Sequence[float],
+    found: Mapping[str, Sequence[float]],
+    *,
+    x_label: str,
+    y_label: str,
+    label: str = "",
+    about: str = "",
+) -> Drawing:
+    """Lines over a common axis, by name; ``about`` is a word below them."""
+    step = max(1, -(-len(x) // MAX_X))
+    drawn = [{"label": name, "y": _short(y[::step])} for name, y in found.items()]
+    return {
+        "draw": LINES, "label": label, "x": _short(x[::step]), "lines": drawn, "x_label": x_label, "y_label": y_label,
+        "note": about,
+    }  # fmt: skip
+
+
+def error_bars(found: Sequence[tuple[str, float, float]], *, y_label: str, label: str = "", about: str = "") -> Drawing:
+    """Named values with their standard errors; NaN where one is not known."""
+    points = [
+        {"label": name[:MAX_CELL], "value": value, "error": error}
+        for (name, *_), value, error in zip(
+            found, _short(value for _, value, _ in found), _short(error for *_, error in found), strict=True
+        )
+    ]
+    return {
+        "draw": ERROR_BARS, "label": label, "points": points[:MAX_ROWS], "y_label": y_label,
+        "note": _with_rest(about, len(found)),
+    }  # fmt: skip
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, label: str = "", about: str = "") -> Drawing:
+    """A table of words; the first column names the rows."""
+    cells = [[str(cell)[:MAX_CELL] for cell in row] for row in rows[:MAX_ROWS]]
+    return {
+        "draw": TABLE, "label": label, "columns": list(columns), "rows": cells, "note": _with_rest(about, len(rows)),
+    }  # fmt: skip
+
+
 def note(text: str, label: str = "") -> Drawing:
     """A word about what there is instead of a picture."""
     return {"draw": NOTE, "label": label, "text": text}
@@ -65,20 +113,97 @@ def counts_in(drawing: Drawing) -> dict[str, int]:
     return {bar["label"]: bar["count"] for bar in drawing["bars"]}
 
 
+def _with_rest(about: str, count: int) -> str:
+    """What is said below, with what is not shown."""
+    rest = f"The first {MAX_ROWS} of {count:,} are shown." if count > MAX_ROWS else ""
+    return " ".join(filter(None, [about, rest]))
+
+
 def _nothing(drawing: Drawing) -> str:
     return ""
 
 
+def _lines_text(drawing: Drawing) -> str:
+    """A row of blocks for each line, between its smallest and its largest value."""
+    widest = max(len(line["label"]) for line in drawing["lines"])
+    rows = [f"{line['label']:>{widest}}  {_blocks(line['y'])}" for line in drawing["lines"]]
+    first, last = drawing["x"][0], drawing["x"][-1]
+    axis = f"{drawing['y_label']} over {drawing['x_label']} from {first:g} to {last:g}"
+    return "\n".join(filter(None, [*rows, axis, drawing["note"]]))
+
+
+def _blocks(values: Sequence[float | None]) -> str:
+    known = [value for value in values[:: max(1, -(-len(values) // _WIDTH))] if value is not None]
+    if not known:
+        return ""
+    low, high = min(known), max(known)
+    steps = [round(7 * (value - low) / (high - low)) if high > low else 0 for value in known]
+    return f"{''.join('▁▂▃▄▅▆▇█'[step] for step in steps)}  {low:g} to {high:g}"
+
+
+def _lines_html(drawing: Drawing) -> str:
+    """The lines as a plain SVG: no axes, the words below say what they are."""
+    known = [value for line in drawing["lines"] for value in line["y"] if value is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    x0, x1 = drawing["x"][0], drawing["x"][-1]
+    paths = ""
+    for n, line in enumerate(drawing["lines"]):
+        points = " ".join(
+            f"{480 * (x - x0) / ((x1 - x0) or 1):.1f},{10 + 180 * (high - y) / ((high - low) or 1):.1f}"
+            for x, y in zip(drawing["x"], line["y"], strict=True)
+            if y is not None
+        )
+        paths += f"<polyline fill='none' stroke='{_COLOURS[n % len(_COLOURS)]}' points='{points}'/>"
+    said = escape(_lines_text(drawing))
+    return f"<svg viewBox='0 0 480 200' width='480' role='img'><title>{said}</title>{paths}</svg><pre>{said}</pre>"
+
+
+_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:g}"
+
+
+def _as_table(drawing: Drawing) -> Drawing:
+    """Error bars as a table."""
+    rows = [[point["label"], _number(point["value"]), f"± {_number(point['error'])}"] for point in drawing["points"]]
+    return table(["", drawing["y_label"], "Standard error"], rows) | {"note": drawing["note"]}
+
+
+def _table_text(drawing: Drawing) -> str:
+    rows = [drawing["columns"], *drawing["rows"]]
+    widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(len(drawing["columns"]))]
+    written = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    return "\n".join(filter(None, [*written, drawing["note"]]))
+
+
+def _table_html(drawing: Drawing) -> str:
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in drawing["columns"])
+    rows = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in drawing["rows"]
+    )
+    said = f"<p>{escape(drawing['note'])}</p>" if drawing["note"] else ""
+    return f"<table class='qpi-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{said}"
+
+
 _TEXTS: dict[str, Callable[[Drawing], str]] = {
     COUNTS: lambda drawing: counts_text(counts_in(drawing)),
+    LINES: _lines_text,
+    ERROR_BARS: lambda drawing: _table_text(_as_table(drawing)),
+    TABLE: _table_text,
     NOTE: lambda drawing: str(drawing["text"]),
 }
 _HTMLS: dict[str, Callable[[Drawing], str]] = {
     COUNTS: lambda drawing: counts_html(counts_in(drawing)),
+    LINES: _lines_html,
+    ERROR_BARS: lambda drawing: _table_html(_as_table(drawing)),
+    TABLE: _table_html,
     NOTE: lambda drawing: f"<p>{escape(str(drawing['text']))}</p>",
 }
 
 
-def _short(values: Iterable[float]) -> list[float]:
-    """As many digits as a picture can show."""
-    return [float(f"{value:.{_DIGITS}g}") for value in values]
+def _short(values: Iterable[float]) -> list[float | None]:
+    """As many digits as a picture can show; nothing for what is no number."""
+    return [float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None for value in values]

@@ -131,6 +131,17 @@ class ResultKind(ABC):
         """The shots as Qiskit's results hold them (``data.memory``); None where Qiskit has no place for them."""
         return None
 
+    def data_bin(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Any]:
+        """What a primitive's result has of it, by name: arrays, and Qiskit's `BitArray`.
+
+        Raises
+        ------
+        Rejected
+            no primitive gives such results; as here.
+        """
+        message = f"A result of kind {self.name!r} is none of a primitive: use job.dataset()."
+        raise Rejected(message, code="no_primitive", kind=self.name)
+
     def refusal(self, what: str) -> Rejected:
         """The error that says what is wrong with a Dataset."""
         return Rejected(f"This is no result of kind {self.name!r}: {what}.", code="bad_result", kind=self.name)
@@ -187,9 +198,9 @@ def name_of(dataset: xr.Dataset, info: c.CircuitInfo | None = None) -> str:
     return name
 
 
-def unknown(name: str) -> Drawing:
-    """What is shown where a kind is not known."""
-    return note(f'Results of kind "{name}": they can\'t be drawn here. job.dataset() has them.')
+def unknown(name: str, error: QpiError) -> Drawing:
+    """What is shown where `find` has no such kind."""
+    return note(f'Results of kind "{name}" can\'t be drawn here: {error.message} job.dataset() has their numbers.')
 
 
 def _listed(names: Iterable[object]) -> str:

@@ -9,6 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qpi_jupyter.core import counted
+
 from . import conventions as c
 from . import drawings
 from .drawings import Drawing, text_of
@@ -76,7 +78,7 @@ def _counts(ax: Axes, drawing: Drawing) -> None:
     ax.set_xticks(positions, [bar["label"] for bar in bars], rotation=0 if longest * len(bars) < 60 else 90)
     ax.set_xlabel("Outcome")
     ax.set_ylabel("Shots")
-    ax.set_title(f"{drawing['shots']:,} shots")
+    ax.set_title(f"{counted(drawing['shots'], 'shot')}")
 
 
 def _iq(ax: Axes, drawing: Drawing) -> None:
@@ -96,9 +98,35 @@ def _iq(ax: Axes, drawing: Drawing) -> None:
     ax.legend(loc="best", fontsize="small")
 
 
+def _lines(ax: Axes, drawing: Drawing) -> None:
+    for line in drawing["lines"]:
+        known = [(x, y) for x, y in zip(drawing["x"], line["y"], strict=True) if y is not None]
+        ax.plot([x for x, _ in known], [y for _, y in known], label=line["label"])
+    ax.set_xlabel(drawing["x_label"])
+    ax.set_ylabel(drawing["y_label"])
+    ax.set_title(" · ".join(filter(None, [drawing["label"], drawing["note"]])))
+    ax.legend(loc="best", fontsize="small")
+
+
+def _error_bars(ax: Axes, drawing: Drawing) -> None:
+    points = [point for point in drawing["points"] if point["value"] is not None]
+    errors = [point["error"] or 0.0 for point in points]
+    ax.errorbar(range(len(points)), [point["value"] for point in points], yerr=errors, fmt="o", capsize=3)
+    longest = max((len(point["label"]) for point in points), default=0)
+    rotation = 0 if longest * len(points) < 60 else 90
+    ax.set_xticks(range(len(points)), [point["label"] for point in points], rotation=rotation)
+    ax.set_ylabel(drawing["y_label"])
+    ax.set_title(drawing["note"])
+
+
 def _written(ax: Axes, drawing: Drawing) -> None:
     ax.set_axis_off()
     ax.text(0, 1, text_of(drawing), va="top", family="monospace", fontsize="small", wrap=True)
 
 
-_FORMS: dict[str, Callable[[Axes, Drawing], None]] = {drawings.COUNTS: _counts, drawings.IQ: _iq}
+_FORMS: dict[str, Callable[[Axes, Drawing], None]] = {
+    drawings.COUNTS: _counts,
+    drawings.IQ: _iq,
+    drawings.LINES: _lines,
+    drawings.ERROR_BARS: _error_bars,
+}

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from qiskit.primitives import BitArray, DataBin, PrimitiveResult, SamplerPubResult
+from qiskit.primitives import BitArray, DataBin, PrimitiveResult, PubResult, SamplerPubResult
 from qiskit.result import Result
 
 from qpi_jupyter.core import qiskit_result
 
 from . import conventions as c
-from .bits import full_bits
 from .header import result_header
 from .kinds import kind_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_WHOLE = "c"
 
 
 def to_result(datasets: Sequence[xr.Dataset], *, job_id: str = "", backend_name: str = "") -> Result:
@@ -34,35 +28,32 @@ def to_result(datasets: Sequence[xr.Dataset], *, job_id: str = "", backend_name:
     return Result.from_dict(raw)
 
 
-def to_primitive_result(datasets: Sequence[xr.Dataset]) -> PrimitiveResult[SamplerPubResult]:
-    """What a SamplerV2 returns: one pub per circuit, shaped by its parameter rows."""
+def to_primitive_result(datasets: Sequence[xr.Dataset]) -> PrimitiveResult[PubResult]:
+    """What a primitive returns: one pub per circuit, shaped by its parameter rows.
+
+    Raises
+    ------
+    Rejected
+        results of a kind that no primitive gives.
+    """
     pubs = []
     numbered = [(c.circuit_info(dataset.attrs), dataset) for dataset in datasets]
     for index, members in groupby(numbered, key=lambda item: item[0].circuit):
         rows = list(members)
         info = rows[0][0]
-        registers = [_registers(dataset) for _, dataset in rows]
-        stacked = {name: np.stack([entry[name] for entry in registers]) for name in registers[0]}
+        bins = [kind_of(dataset, about).data_bin(dataset, about) for about, dataset in rows]
         shape = (len(rows),) if info.row is not None else ()
-        arrays = {
-            name: BitArray.from_bool_array(bits if shape else bits[0], order="little") for name, bits in stacked.items()
-        }
-        pubs.append(
-            SamplerPubResult(
-                DataBin(**arrays, shape=shape),
-                metadata={"shots": info.shots, "circuit_metadata": dict(info.metadata), "circuit": index},
-            )
-        )
+        data = {name: _stacked([entry[name] for entry in bins]) for name in bins[0]} if shape else bins[0]
+        sampled = any(isinstance(array, BitArray) for array in data.values())
+        pub = SamplerPubResult if sampled else PubResult
+        metadata = {"shots": info.shots, "circuit_metadata": dict(info.metadata), "circuit": index}
+        pubs.append(pub(DataBin(**data, shape=shape), metadata=metadata))
     return PrimitiveResult(pubs, metadata={"version": 2})
 
 
-def _registers(dataset: xr.Dataset) -> dict[str, NDArray[np.bool_]]:
-    info = c.circuit_info(dataset.attrs)
-    bits = full_bits(dataset, info.memory_slots).astype(bool)
-    if sum(size for _, size in info.creg_sizes) != info.memory_slots:
-        return {_WHOLE: bits}
-    found, start = {}, 0
-    for name, size in info.creg_sizes:
-        found[name] = bits[:, start : start + size]
-        start += size
-    return found
+def _stacked(rows: Sequence[Any]) -> Any:
+    """One array of those of all parameter rows."""
+    first = rows[0]
+    if isinstance(first, BitArray):
+        return BitArray(np.stack([row.array for row in rows]), first.num_bits)
+    return np.stack(rows)

@@ -101,19 +101,25 @@ async def tabs_of(job: JobHandle) -> tuple[list[Drawing], int]:
 
 def drawn(data: xr.Dataset | xr.DataTree) -> tuple[list[Drawing], int]:
     """What the kinds of the results draw; of a kind that is not installed here, a word about it."""
-    from qpi_jupyter.data.kinds import known, name_of, unknown
+    from qpi_jupyter.data.kinds import ResultKind, find, name_of, unknown
     from qpi_jupyter.data.selection import as_list
 
     datasets = as_list(data)
+    kinds: dict[str, ResultKind | QpiError] = {}
     tabs: list[Drawing] = []
     total = 0
     for n, dataset in enumerate(datasets):
         name = name_of(dataset)
-        kind = known(name)
-        qubits = [None] if kind is None else kind.qubits(dataset)
+        if name not in kinds:
+            try:
+                kinds[name] = find(name)
+            except QpiError as error:
+                kinds[name] = error
+        kind = kinds[name]
+        qubits = [None] if isinstance(kind, QpiError) else kind.qubits(dataset)
         total += len(qubits)
         for qubit in qubits[: MAX_TABS - len(tabs)]:
-            drawing = unknown(name) if kind is None else kind.drawing(dataset, qubit)
+            drawing = unknown(name, kind) if isinstance(kind, QpiError) else kind.drawing(dataset, qubit)
             circuit = f"Circuit {n}" if len(datasets) > 1 or not drawing["label"] else ""
             tabs.append({**drawing, "label": ", ".join(filter(None, [circuit, drawing["label"]]))})
     return tabs, total

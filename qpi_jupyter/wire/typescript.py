@@ -16,8 +16,8 @@ from msgspec import inspect
 from . import accounts, bench, bookings, events, jobs, people, replays, rest, telemetry
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
-    rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.JobChange, jobs.JobProvenance, jobs.ProgramText,
-    jobs.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
+    rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.FamilyModel, jobs.JobChange, jobs.JobProvenance,
+    jobs.ProgramText, jobs.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
     rest.DriverRegistered, rest.TokenIn, rest.TokenCreated,
     bookings.BookingIn, bookings.BookingChange, bookings.BookingList, bookings.BookingRuleIn, bookings.BookingRuleList,
     bookings.NextFree, bookings.FeedIn, bookings.FeedList, bookings.SessionList, bookings.Imported,

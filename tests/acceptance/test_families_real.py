@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from collections import Counter
@@ -19,6 +20,7 @@ from tests.support.realworld import PATIENCE_S
 from tests.support.servers import TOKEN
 from tests.support.trips import Trip, going
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "wait-for-other-jobs.md"
 NAMES = ["first", "left", "right", "last"]
 NEEDS = {"first": [], "left": ["first"], "right": ["first"], "last": ["left", "right"]}
 CONNECT = "%load_ext qpi_jupyter\nimport json, qpi_jupyter\nlab = qpi_jupyter.connect()"
@@ -118,6 +120,16 @@ def test_cancelling_the_first_cancels_all_whatever_is_killed(trip: Trip) -> None
     runs = lines(first.diary, other.diary)
     assert [line["job_id"] for line in runs] == [jobs["first"]]
     check(trip, Books(trip.server.lab_dir), jobs, runs)
+
+
+def test_the_pages_code_runs(trip: Trip) -> None:
+    for qpu in ("q1", "q2"):
+        trip.drive(qpu)
+    *_, tail = execute(*re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)).cells
+    (shown,) = tail.outputs
+    story = shown.data["text/plain"]
+    assert "compare" in story
+    assert "what it needs has completed; it may run now" in story
 
 
 def check(trip: Trip, books: Books, jobs: dict[str, str], runs: list[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,33 +11,26 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection
 
 from qpi_jupyter.core import accounting
 from qpi_jupyter.core.accounting import Entry, EntryKind, month_range
-from qpi_server.store import accounts, facts
-from qpi_server.store.migrate import SCRIPTS
-from qpi_server.store.sqlite import SqliteStore
-from tests.support.template import prepare
+from qpi_server.store import Store, accounts, facts
+from tests.support import stores
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def with_store(path: Path, *units: Callable[[Connection], Any]) -> Any:
     """What the last unit returns."""
 
-    async def run() -> Any:
-        store = SqliteStore(prepare(path))
-        try:
-            return [await store.write(unit) for unit in units][-1]
-        finally:
-            await store.close()
+    async def dialogue(store: Store) -> Any:
+        return [await store.write(unit) for unit in units][-1]
 
-    return asyncio.run(run())
+    return stores.with_store(path, dialogue)
 
 
 ATTEMPT = st.fixed_dictionaries(
@@ -162,34 +154,6 @@ def test_a_statement_can_be_narrowed(tmp_path: Path) -> None:
     assert with_store(tmp_path, write, read) == [36, 10, 22, 20, 5, 10 + 7 + 8, 0]
 
 
-@pytest.mark.parametrize(
-    ("narrow", "index"),
-    [
-        ({"account": "ann"}, "ix_ledger_account_at"),
-        ({"person": "ann"}, "ix_ledger_person_at"),
-        ({"qpu": "q1"}, "ix_ledger_qpu_at"),
-        ({"during": month_range("2030-01")}, "ix_ledger_account_at"),
-        ({"of": ({"ann", "group:qed"}, "ann")}, "ix_ledger_account_at"),
-    ],
-)
-def test_a_statement_reads_an_index(tmp_path: Path, narrow: dict[str, Any], index: str) -> None:
-    def plan(connection: Connection) -> list[str]:
-        asked: list[tuple[str, Any]] = []
-
-        def note(_c: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, _many: bool) -> None:
-            asked.append((sql, parameters))
-
-        event.listen(connection, "before_cursor_execute", note)
-        accounts.statement(connection, **narrow)
-        event.remove(connection, "before_cursor_execute", note)
-        [(sql, parameters)] = asked
-        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)]
-
-    steps = with_store(tmp_path, plan)
-    assert any(index in step for step in steps)
-    assert not any(step.startswith("SCAN ledger") for step in steps)
-
-
 def test_lines_come_newest_first_page_after_page(tmp_path: Path) -> None:
     def write(connection: Connection) -> None:
         for number in range(10):
@@ -208,35 +172,3 @@ def test_lines_come_newest_first_page_after_page(tmp_path: Path) -> None:
         return found
 
     assert with_store(tmp_path, write, read) == list(range(9, -1, -1))
-
-
-def test_accounts_of_an_older_database_are_the_sums_of_its_lines(tmp_path: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
-    engine = create_engine(f"sqlite:///{tmp_path / 'lab.sqlite3'}", isolation_level="AUTOCOMMIT")
-    old = [
-        ("hold", "j1", -5.0),
-        ("settle", "j1", 2.0),
-        ("hold", "j2", -4.0),
-        ("hold", "j3", -1.0),
-        ("refund", "j3", 1.0),
-    ]
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        for kind, job_id, amount_s in old:
-            connection.execute(
-                text(
-                    "INSERT INTO ledger (kind, account, amount_s, at, qpu, job_id, attempt, reason) "
-                    "VALUES (:kind, 'ann', :amount_s, 0, 'q1', :job_id, 1, '')"
-                ),
-                {"kind": kind, "job_id": job_id, "amount_s": amount_s},
-            )
-    engine.dispose()
-
-    def read(connection: Connection) -> tuple[accounts.AccountRow | None, list[str]]:
-        return accounts.find(connection, "ann"), [line.person for line in accounts.statement(connection)]
-
-    row, people = with_store(tmp_path, read)
-    assert (row.balance_s, row.held_s, row.limited) == (-7.0, 4.0, None)
-    assert people == ["ann"]

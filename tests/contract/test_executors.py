@@ -170,11 +170,22 @@ def test_iq_points_agree_with_the_bits_and_repeat_with_the_seed(executor):
     assert mean.qpi.iq() == pytest.approx(first.qpi.iq().mean(axis=0))
 
 
-def test_raw_traces_are_refused_where_there_are_none(executor):
-    if 0 in executor.capabilities().meas_levels:
-        pytest.skip("it has level 0")
-    with pytest.raises(Rejected, match="meas_level 0"):
-        executor.validate(qpy_program(bell(), meas_level=0))
+def test_the_mean_of_a_trace_is_the_point_of_its_shot(executor):
+    if 0 not in executor.capabilities().meas_levels:
+        with pytest.raises(Rejected, match="meas_level 0"):
+            executor.validate(qpy_program(bell(), meas_level=0))
+        return
+    seeded = {"shots": 40, "seed_simulator": 9}
+    (points,) = run_program(executor, qpy_program(bell(), meas_level=1, **seeded))
+    (traces,) = run_program(executor, qpy_program(bell(), meas_level=0, **seeded))
+    assert traces.qpi.traces().shape == (40, 2, 100)
+    assert traces.qpi.traces().mean(axis=-1) == pytest.approx(points.qpi.iq())
+    early, late = (traces.qpi.traces()[:, :, part].mean(axis=-1) for part in (slice(10), slice(-10, None)))
+    assert abs(early).mean() < abs(late).mean(), "the resonator rings up"
+    (mean,) = run_program(executor, qpy_program(bell(), meas_level=0, meas_return="avg", **seeded))
+    assert mean.qpi.traces() == pytest.approx(traces.qpi.traces().mean(axis=0))
+    assert mean.coords["time"].values[[0, -1]] == pytest.approx([0, 0.99e-6])
+    assert mean.qpi.to_qiskit().get_memory().shape == (2, 100)
 
 
 def test_every_result_follows_the_conventions_and_says_where_it_comes_from(executor):

@@ -20,6 +20,8 @@ from qpi_server.store.sorting import Order, Sort, sorted_page
 from tests.contract.test_search import job_row, second_qpu, wanted
 from tests.contract.test_view import NOW, with_store
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def place(row: JobRecord, order: Order) -> Any:
     """Where a job stands, said plainly."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,13 +14,12 @@ from qpi_jupyter.core.jobs import Job
 from qpi_jupyter.core.planner import Policy, View, next_job
 from qpi_server.replay.simulate import Lane
 from qpi_server.replay.trace import Trace, TraceBooking
-from qpi_server.store import bench, jobs, schema
+from qpi_server.store import Store, bench, jobs, schema
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import COLUMNS, JobRecord, record
-from qpi_server.store.sqlite import SqliteStore
 from qpi_server.store.view import load_view
 from tests.contract.test_view import NO_LABELS
-from tests.support.template import prepare
+from tests.support.stores import with_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PEOPLE = [f"user{n}" for n in range(6)]
@@ -72,6 +70,7 @@ def of_replay(queued: list[Job], bookings: list[Booking], policy: Policy) -> Vie
     return lane.view(NOW)
 
 
+@pytest.mark.usefixtures("each_store")
 @pytest.mark.parametrize("fair_share", [False, True])
 @pytest.mark.parametrize("seed", range(12))
 def test_the_view_of_a_replay_is_that_of_the_store(tmp_path: Path, seed: int, fair_share: bool) -> None:
@@ -82,15 +81,11 @@ def test_the_view_of_a_replay_is_that_of_the_store(tmp_path: Path, seed: int, fa
         rows = connection.execute(select(*COLUMNS).where(schema.jobs.c.state == "queued"))
         return load_view(connection, "q1", NOW, policy, online=True)[0], [record(row).job for row in rows]
 
-    async def run() -> tuple[View, list[Job]]:
-        store = SqliteStore(prepare(tmp_path))
-        try:
-            await store.write(lambda connection: fill(connection, dice, bookings))
-            return await store.read(look)
-        finally:
-            await store.close()
+    async def dialogue(store: Store) -> tuple[View, list[Job]]:
+        await store.write(lambda connection: fill(connection, dice, bookings))
+        return await store.read(look)
 
-    theirs, queued = asyncio.run(run())
+    theirs, queued = with_store(tmp_path, dialogue)
     ours = of_replay(queued, bookings, policy)
     assert {job.id for job in ours.jobs} == {job.id for job in theirs.jobs}
     assert (ours.booking, ours.ahead) == (theirs.booking, theirs.ahead)

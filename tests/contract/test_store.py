@@ -1,29 +1,29 @@
-"""What every store promises: durable units, one by one, many to a commit."""
+"""What every store promises: durable units, one by one, searches with an end; and what its database can be asked."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
-from qpi_jupyter.core.errors import Conflict, Rejected, Unavailable
-from qpi_server.store import TooCostly, facts
+from qpi_jupyter.core.errors import Conflict, NotFound, Rejected, Unavailable
+from qpi_server.store import Store, TooCostly, facts
 from qpi_server.store.facts import EventRow
-from qpi_server.store.filesystem import filesystem_type, require_local
 from qpi_server.store.schema import SCHEMA_VERSION, metadata
-from qpi_server.store.sqlite import SqliteStore
+from tests.faults.lab import small_lab
+from tests.support.full_lab import furnish
+from tests.support.stores import backend, opened, with_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+READ_ONLY = "cannot write|read-?only"
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def add(kind: str) -> Callable[[Connection], None]:
@@ -35,206 +35,121 @@ def kinds(connection: Connection) -> list[str]:
     return [row.kind for row in rows]
 
 
-def with_store(path: Path, dialogue: Callable[[SqliteStore], Any], **options: Any) -> Any:
-    async def run() -> Any:
-        store = SqliteStore(path, **options)
-        try:
-            return await dialogue(store)
-        finally:
-            await store.close()
+def test_units_run_in_the_order_of_their_writes_and_are_told_of_in_it(tmp_path: Path) -> None:
+    told: list[str] = []
+    counted: list[int] = []
 
-    return asyncio.run(run())
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "lab.sqlite3"
-
-
-def test_what_is_asked_in_one_turn_shares_a_commit_and_keeps_its_order(path: Path) -> None:
-    batches: list[int] = []
-
-    async def dialogue(store: SqliteStore) -> list[str]:
-        await asyncio.gather(*(store.write(add(f"e{number}")) for number in range(64)))
+    async def dialogue(store: Store) -> list[str]:
+        names = [f"e{number}" for number in range(64)]
+        await asyncio.gather(*(store.write(add(name), committed=lambda name=name: told.append(name)) for name in names))
+        assert told == names
         return await store.read(kinds)
 
-    found = with_store(path, dialogue, on_commit=lambda units, seconds: batches.append(units))
-    assert found == [f"e{number}" for number in range(64)]
-    assert batches == [64]
+    found = with_store(tmp_path, dialogue, on_commit=lambda units, seconds: counted.append(units))
+    assert found == told
+    assert sum(counted) == 64
 
 
-def test_what_waits_while_a_commit_runs_shares_the_next_one(path: Path) -> None:
-    batches: list[int] = []
-    begun, go_on = threading.Event(), threading.Event()
+def test_a_unit_sees_those_before_it_and_reads_see_what_was_acknowledged(tmp_path: Path) -> None:
+    async def dialogue(store: Store) -> None:
+        first, second = store.write(add("e")), store.write(kinds)
+        assert await second == ["e"]
+        assert (first.done(), await store.read(kinds), store.glance(kinds)) == (True, ["e"], ["e"])
 
-    def slow(connection: Connection) -> None:
-        begun.set()
-        assert go_on.wait(10)
-
-    async def dialogue(store: SqliteStore) -> None:
-        first = store.write(slow)
-        await asyncio.to_thread(begun.wait, 10)
-        later = []
-        for number in range(5):
-            later.append(store.write(add(f"e{number}")))
-            await asyncio.sleep(0)
-        go_on.set()
-        await asyncio.gather(first, *later)
-
-    with_store(path, dialogue, on_commit=lambda units, seconds: batches.append(units))
-    assert batches == [1, 5]
+    with_store(tmp_path, dialogue)
 
 
-def test_a_unit_that_fails_leaves_nothing_and_its_neighbours_stay(path: Path) -> None:
+def test_news_is_told_where_nobody_waits_any_more_and_not_of_what_failed(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def bad(connection: Connection) -> None:
+        raise Rejected("no")
+
+    async def dialogue(store: Store) -> None:
+        store.write(add("e"), committed=lambda: told.append("e")).cancel()
+        failed = store.write(bad, committed=lambda: told.append("bad"))
+        await asyncio.wait([failed])
+        assert isinstance(failed.exception(), Rejected)
+        assert await store.read(kinds) == told == ["e"]
+
+    with_store(tmp_path, dialogue)
+
+
+def test_a_unit_that_fails_leaves_nothing_and_its_neighbours_stay(tmp_path: Path) -> None:
     def bad(connection: Connection) -> None:
         add("half")(connection)
         raise Rejected("no")
 
-    async def dialogue(store: SqliteStore) -> tuple[list[Any], list[str]]:
+    async def dialogue(store: Store) -> tuple[list[Any], list[str]]:
         work = [store.write(unit) for unit in (add("before"), bad, add("after"))]
         return await asyncio.gather(*work, return_exceptions=True), await store.read(kinds)
 
-    outcomes, found = with_store(path, dialogue)
+    outcomes, found = with_store(tmp_path, dialogue)
     assert found == ["before", "after"]
     assert [type(outcome) for outcome in outcomes] == [int, Rejected, int]
 
 
-def test_what_is_acknowledged_survives_a_copy_of_the_files_taken_at_that_moment(path: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
+def test_readers_cannot_write(tmp_path: Path) -> None:
+    async def dialogue(store: Store) -> None:
+        for reading in (store.read(add("no")), store.search(add("no"), 60.0)):
+            with pytest.raises(Exception, match=READ_ONLY):
+                await reading
+        with pytest.raises(Exception, match=READ_ONLY):
+            store.glance(add("no"))
+        assert await store.read(kinds) == []
 
-    async def dialogue(store: SqliteStore) -> None:
-        await store.write(add("kept"))
-        for file in tmp_path.glob("lab.sqlite3*"):
-            if not file.name.endswith("-shm"):
-                (copy / file.name).write_bytes(file.read_bytes())
-
-    with_store(path, dialogue)
-
-    async def look(store: SqliteStore) -> list[str]:
-        return await store.read(kinds)
-
-    assert with_store(copy / path.name, look) == ["kept"]
+    with_store(tmp_path, dialogue)
 
 
-def test_commits_reach_the_disk(path: Path) -> None:
-    async def dialogue(store: SqliteStore) -> tuple[Any, Any]:
-        def pragmas(connection: Connection) -> tuple[Any, Any]:
-            journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-            return journal, connection.exec_driver_sql("PRAGMA synchronous").scalar()
+def test_what_a_column_refuses_is_said_in_its_own_words(tmp_path: Path) -> None:
+    late = EventRow(kind="e", at=datetime(2030, 1, 1))
 
-        return await store.write(pragmas)
+    async def dialogue(store: Store) -> None:
+        with pytest.raises(Rejected, match="needs a time zone"):
+            await store.write(lambda connection: facts.add_event(connection, late))
+        with pytest.raises(Rejected, match="needs a time zone"):
+            await store.read(lambda connection: facts.add_event(connection, late))
 
-    full = 2
-    assert with_store(path, dialogue) == ("wal", full)
-
-
-def test_readers_cannot_write(path: Path) -> None:
-    async def dialogue(store: SqliteStore) -> None:
-        await store.read(add("no"))
-
-    with pytest.raises(Exception, match="cannot write"):
-        with_store(path, dialogue)
+    with_store(tmp_path, dialogue)
 
 
-def test_a_full_disk_is_unavailable_and_the_store_goes_on(path: Path) -> None:
-    blob = "x" * 100_000
-
-    def big(connection: Connection) -> None:
-        facts.add_event(connection, EventRow(kind="big", at=NOW, data={"text": blob}))
-
-    def pages(connection: Connection, limit: int) -> None:
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {limit}")
-
-    async def dialogue(store: SqliteStore) -> tuple[list[Any], list[str]]:
-        used = await store.read(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar() or 0))
-        await store.write(lambda c: pages(c, used + 4))
-        work = [store.write(unit) for unit in (add("small"), big, add("also small"))]
-        outcomes = await asyncio.gather(*work, return_exceptions=True)
-        await store.write(lambda c: pages(c, 1_000_000))
-        await store.write(add("later"))
-        return outcomes, await store.read(kinds)
-
-    outcomes, found = with_store(path, dialogue)
-    assert isinstance(outcomes[1], Unavailable)
-    assert outcomes[1].code == "disk_full"
-    assert found == ["small", "also small", "later"]
-    assert outcomes[0] == 1
-    assert outcomes[2] == 2
-
-
-def test_after_closing_it_refuses_and_leaves_one_whole_file(path: Path, tmp_path: Path) -> None:
+def test_after_closing_it_refuses_and_nothing_is_lost(tmp_path: Path) -> None:
     async def run() -> None:
-        store = SqliteStore(path)
+        store = opened(tmp_path)
         last = store.write(add("last"))
         await store.close()
+        await store.close()
         await last
-        with pytest.raises(Unavailable):
-            await store.write(add("too late"))
+        for late in (store.write(add("too late")), store.read(kinds), store.search(kinds, 1.0)):
+            with pytest.raises(Unavailable, match="closing"):
+                await late
+        with pytest.raises(Unavailable, match="closing"):
+            store.glance(kinds)
 
     asyncio.run(run())
-    assert [file.name for file in tmp_path.iterdir()] == ["lab.sqlite3"]
-    database = sqlite3.connect(path)
-    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    database.close()
+    assert with_store(tmp_path, lambda store: store.read(kinds)) == ["last"]
 
 
-def test_a_newer_schema_is_refused_by_both_numbers(path: Path) -> None:
-    async def newer(store: SqliteStore) -> None:
+def test_a_sound_store_says_that_it_is(tmp_path: Path) -> None:
+    async def dialogue(store: Store) -> None:
+        before = store.stored_at
+        await store.probe()
+        assert store.stored_at > before
+        assert (store.trouble, store.look(), await store.check()) == (None, None, "")
+        await store.write(add("e"))
+        assert await store.read(kinds) == ["e"]
+
+    with_store(tmp_path, dialogue)
+
+
+def test_a_newer_schema_is_refused_by_both_numbers(tmp_path: Path) -> None:
+    async def newer(store: Store) -> None:
         await store.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '0099'")).rowcount)
 
-    with_store(path, newer)
-    with pytest.raises(Conflict, match=rf"schema 99.*up to {SCHEMA_VERSION}") as caught:
-        SqliteStore(path)
+    with_store(tmp_path, newer)
+    with pytest.raises(Conflict, match=rf"schema 99.*up to {SCHEMA_VERSION}. Install that version") as caught:
+        opened(tmp_path)
     assert caught.value.code == "schema_newer"
-
-
-def test_the_migrations_make_the_tables_that_the_code_uses(path: Path) -> None:
-    async def differences(store: SqliteStore) -> list[Any]:
-        return await store.read(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
-
-    assert with_store(path, differences) == []
-
-
-def test_a_second_opening_needs_no_alembic(path: Path) -> None:
-    import subprocess
-    import sys
-
-    async def nothing(store: SqliteStore) -> None:
-        await store.read(kinds)
-
-    with_store(path, nothing)
-    script = (
-        "import asyncio, pathlib, sys\n"
-        "from qpi_server.store.sqlite import SqliteStore\n"
-        "async def main():\n"
-        f"    await SqliteStore(pathlib.Path({str(path)!r})).close()\n"
-        "asyncio.run(main())\n"
-        "sys.exit('alembic' in sys.modules)\n"
-    )
-    environment = {"PYTHONPATH": ":".join(sys.path)}
-    assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 0
-
-
-@pytest.mark.parametrize("kind", ["nfs4", "cifs", "SMB3", "9p", "fuse.sshfs", "fuse.gcsfuse", "ceph", "lustre"])
-def test_a_network_file_system_is_refused_with_the_remedy(
-    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kernel's own list says where a folder lies: the deepest mount, and of two on one folder the last."""
-    shared = tmp_path / "my share"
-    shared.mkdir()
-    escaped = str(shared).replace(" ", "\\040")
-    (tmp_path / "proc" / "self").mkdir(parents=True)
-    (tmp_path / "proc" / "filesystems").write_text("\text4\n")
-    (tmp_path / "proc" / "self" / "mounts").write_text(
-        f"/dev/sda / ext4 rw 0 0\n/dev/sdb {escaped} ext4 rw 0 0\nserver:/home {escaped} {kind} rw 0 0\n"
-    )
-    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
-    assert filesystem_type(tmp_path) == "ext4"
-    require_local(tmp_path)
-    with pytest.raises(Conflict, match=rf"{kind}.*QPI_LAB_DIR") as refused:
-        require_local(shared / "lab")
-    assert refused.value.code == "network_file_system"
 
 
 ENDLESS = "WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k) SELECT count(*) FROM k"
@@ -250,8 +165,8 @@ def many_short_ones(connection: Connection) -> Any:
 
 
 @pytest.mark.parametrize("query", [endless, many_short_ones])
-def test_a_search_stops_when_its_time_is_over_and_reads_do_not_wait_for_it(path: Path, query: Any) -> None:
-    async def dialogue(store: SqliteStore) -> None:
+def test_a_search_stops_when_its_time_is_over_and_reads_do_not_wait_for_it(tmp_path: Path, query: Any) -> None:
+    async def dialogue(store: Store) -> None:
         searches = [asyncio.ensure_future(store.search(query, 2.0)) for _ in range(2)]
         await store.write(add("e"))
         assert await store.read(kinds) == ["e"]
@@ -259,11 +174,11 @@ def test_a_search_stops_when_its_time_is_over_and_reads_do_not_wait_for_it(path:
         assert {type(found) for found in await asyncio.gather(*searches, return_exceptions=True)} == {TooCostly}
         assert await store.search(kinds, 60.0) == ["e"]
 
-    with_store(path, dialogue)
+    with_store(tmp_path, dialogue)
 
 
-def test_a_search_that_nobody_awaits_any_more_stops(path: Path) -> None:
-    async def dialogue(store: SqliteStore) -> None:
+def test_a_search_that_nobody_awaits_any_more_stops(tmp_path: Path) -> None:
+    async def dialogue(store: Store) -> None:
         for query in (endless, many_short_ones, endless):
             searches = [asyncio.ensure_future(store.search(query, 3600.0)) for _ in range(5)]
             await asyncio.sleep(0)
@@ -274,4 +189,68 @@ def test_a_search_that_nobody_awaits_any_more_stops(path: Path) -> None:
         found = await asyncio.gather(*(store.search(kinds, 60.0) for _ in range(4)))
         assert found == [[]] * 4
 
-    with_store(path, dialogue)
+    with_store(tmp_path, dialogue)
+
+
+# --- the database, whether or not it is open --------------------------------------------------------------------------
+
+
+def test_one_owner_at_a_time(tmp_path: Path) -> None:
+    database = backend(tmp_path / "lab")
+    database.prepare()
+    first, second = database.lock(), backend(tmp_path / "lab").lock()
+    assert (first.acquire(), first.acquire(), second.acquire()) == (True, True, False)
+    second.release()  # what it does not have
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    second.release()
+
+
+def test_it_is_there_once_it_was_opened(tmp_path: Path) -> None:
+    lab_dir = tmp_path / "lab"
+    database = backend(lab_dir)
+    database.prepare()
+    assert not database.present()
+    with pytest.raises(NotFound), database.reading():
+        pass
+    with_store(lab_dir, lambda store: store.write(add("e")))
+    assert database.present()
+    with database.reading() as connection:
+        assert kinds(connection) == ["e"]
+        with pytest.raises(Exception, match=READ_ONLY):
+            add("no")(connection)
+
+
+def rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """All of them."""
+    return {
+        table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+        for table in metadata.sorted_tables
+    }
+
+
+def test_a_copy_is_a_file_of_sqlite_that_any_store_takes_over(tmp_path: Path) -> None:
+    lab_dir, copy = tmp_path / "lab", tmp_path / "copy"
+    copy.mkdir()
+
+    async def fill() -> dict[str, list[tuple[Any, ...]]]:
+        async with small_lab(lab_dir, db_url=str(backend(lab_dir).url)) as (lab, driver):
+            await furnish(lab, driver)
+            database = backend(lab_dir)
+            await asyncio.to_thread(database.copy, copy / "copy.sqlite3")  # while it is open
+            return await lab.context.db.read(rows)
+
+    there = asyncio.run(fill())
+    with closing(sqlite3.connect(copy / "copy.sqlite3")) as file:
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert file.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert [path.name for path in copy.iterdir()] == ["copy.sqlite3"]
+    again = backend(tmp_path / "again")
+    again.prepare()
+    again.put(copy / "copy.sqlite3")
+    with again.reading() as connection:
+        assert rows(connection) == there
+    newest = max(row[0] for row in there["events"])
+    assert with_store(again.lab_dir, lambda store: store.write(add("later"))) == newest + 1
+    assert sum(map(bool, there.values())) > 15

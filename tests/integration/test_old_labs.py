@@ -19,8 +19,7 @@ import xarray as xr
 from qpi_jupyter.data.codec import decode_list
 from qpi_jupyter.wire.frames import Assignment, Held
 from qpi_server.service import Lab
-from qpi_server.store import SCHEMA_VERSION
-from qpi_server.store.migrate import schema_version
+from qpi_server.store import SCHEMA_VERSION, schema_version
 from tests.archives.answers import FOLDER, Known, answers_of, driver_with, missing, opened
 from tests.faults.lab import ADMIN, ANN, settled
 from tests.support.web import serving

@@ -257,7 +257,8 @@ def test_a_backup_has_every_result_of_its_jobs_whatever_is_deleted_meanwhile(
 
             monkeypatch.setattr(os, "link", deleting)
             tls = TlsFiles.under(tmp_path / "tls")
-            assert await asyncio.to_thread(backup.write_backup, tmp_path / "lab", tls, target, lambda text: None) == 0
+            database = backend_of(USUAL, tmp_path / "lab")
+            assert await asyncio.to_thread(backup.write_backup, database, tls, target, print) == 0
             assert path.exists()
             await swept()  # the one of the start, if it is still under way
             clock.advance(retention.EVERY_S)

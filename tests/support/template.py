@@ -6,8 +6,7 @@ import functools
 import tempfile
 from pathlib import Path
 
-from qpi_server.store.engine import make_engine
-from qpi_server.store.migrate import migrate
+from qpi_server.store.engine import bring_up, make_engine
 from qpi_server.store.presence import DATABASE
 
 
@@ -26,5 +25,5 @@ def _empty() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / DATABASE
         with make_engine(path).connect() as connection:
-            migrate(connection, path)
+            bring_up(connection, path.parent)
         return path.read_bytes()

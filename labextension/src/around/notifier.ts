@@ -1,4 +1,4 @@
-import { hasEnded } from '../jobs';
+import { endedWithAnother, hasEnded } from '../jobs';
 import type { ILabManager, ILabState } from '../tokens';
 import type { BookingModel, JobModel } from '../wire';
 import { ends, starts } from '../words';
@@ -33,7 +33,9 @@ export class Notifier {
   private _onChange(_: ILabManager, state: ILabState): void {
     for (const job of state.jobs) {
       if (hasEnded(job) && this._open.delete(job.id)) {
-        this._tell.jobEnded(job);
+        if (!endedWithAnother(job)) {
+          this._tell.jobEnded(job); // for all that end with it
+        }
       } else if (!hasEnded(job)) {
         this._open.add(job.id);
       }

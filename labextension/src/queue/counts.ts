@@ -33,6 +33,19 @@ export function bars(counts: Readonly<Record<string, number>>): IBar[] {
   return shown;
 }
 
+/** Counts by their bits, as people read them, from counts by hexadecimal numbers. */
+export function byOutcome(
+  counts: Readonly<Record<string, number>>,
+  bits: number
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(counts).map(([hex, count]) => [
+      BigInt(hex).toString(2).padStart(bits, '0'),
+      count
+    ])
+  );
+}
+
 /** All circuits' counts as a table: circuit, outcome, count. */
 export function countsCsv(circuits: readonly Readonly<Record<string, number>>[]): string {
   const lines = ['circuit,outcome,count'];

@@ -26,9 +26,9 @@ export function Section(props: {
   );
 }
 
-/** What happened to the job, oldest first. */
-export function Story(props: IProps): React.ReactElement {
-  const { events, tools } = props;
+/** What happened to the job and its family, oldest first. */
+export function Story(props: IProps & { called: ReadonlyMap<string, string> }): React.ReactElement {
+  const { called, events, tools } = props;
   const now = tools.manager.now();
   return (
     <Section title={tools.trans.__('Story')}>
@@ -36,7 +36,10 @@ export function Story(props: IProps): React.ReactElement {
         {story(events, tools.trans).map(item => (
           <li key={item.seq}>
             <time dateTime={item.at}>{moment(item.at, now)}</time>
-            <span>{item.text}</span>
+            <span>
+              {called.has(item.job) && <strong>{called.get(item.job)}: </strong>}
+              {item.text}
+            </span>
           </li>
         ))}
       </ol>
@@ -149,9 +152,9 @@ function inWords(value: unknown): string {
   return flat ? parts.map(([name, part]) => `${name} ${part}`).join(', ') : JSON.stringify(value);
 }
 
-function Table(props: {
+export function Table(props: {
   heads: readonly string[];
-  children: readonly (readonly (number | string)[])[];
+  children: readonly (readonly React.ReactNode[])[];
 }): React.ReactElement {
   return (
     <table className="jp-QPI-Plain">

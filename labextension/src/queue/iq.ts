@@ -1,3 +1,5 @@
+import type { IExperiment } from '../drawings';
+
 /** The points of one classical bit in the IQ plane, and the square that holds them. */
 export interface IIqPlane {
   readonly points: readonly (readonly [number, number])[];
@@ -8,15 +10,6 @@ export interface IIqPlane {
   /** The middle of the square, and half of its side. */
   readonly centre: readonly [number, number];
   readonly reach: number;
-}
-
-/** What a Qiskit result has of one circuit, as far as it matters here. */
-export interface IExperiment {
-  readonly meas_level: number;
-  readonly meas_return: string;
-  readonly truncated: boolean;
-  readonly data: { readonly memory?: unknown };
-  readonly header: { readonly memory_slots: number };
 }
 
 /** Points that are drawn: enough to see clouds, few enough to draw at once. */

@@ -1,47 +1,33 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+
+import type { IExperiment } from '../drawings';
 import { digits } from '../units';
-import { CircuitChoice } from './choice';
-import { type IExperiment, type IIqPlane, iqPlane, layers, ticks } from './iq';
-import type { JobDetail } from './jobmodel';
-import type { ITools } from './tools';
+import { Undrawn } from './drawn';
+import { type IIqPlane, iqPlane, layers, ticks } from './iq';
 
 /** The side of the drawing, in its own units, and the room for the axes' numbers. */
 const [SIDE, LEFT, BELOW] = [320, 56, 36];
 
-/** The points of a level-1 result, one classical bit at a time; nothing where there are none. */
-export function IqResults(props: { model: JobDetail; tools: ITools }): React.ReactElement | null {
-  const { model, tools } = props;
-  const { trans } = tools;
-  const [experiments, setExperiments] = React.useState<readonly IExperiment[] | null>(null);
-  const [problem, setProblem] = React.useState('');
+/** The points of a result, one classical bit at a time. */
+export function Points(props: {
+  experiment: IExperiment;
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { experiment, trans } = props;
   const [chosen, choose] = React.useState(0);
-  const [bit, setBit] = React.useState(0);
-  React.useEffect(() => {
-    let wanted = true;
-    model.experiments().then(
-      found => wanted && setExperiments(found),
-      error => wanted && setProblem(error instanceof Error ? error.message : String(error))
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [model]);
-  if (problem || experiments === null) {
-    return <p role="status">{problem || trans.__('Loading…')}</p>;
-  }
-  const experiment = experiments[chosen];
-  const bits = experiment?.header.memory_slots ?? 0;
-  const plane = experiment ? iqPlane(experiment, Math.min(bit, bits - 1)) : null;
+  const bits = experiment.header.memory_slots;
+  const bit = Math.min(chosen, bits - 1);
+  const plane = iqPlane(experiment, bit);
   return (
     <>
-      <CircuitChoice count={experiments.length} value={chosen} choose={choose} tools={tools} />
       {bits > 1 && (
         <label className="jp-QPI-CircuitChoice">
           {trans.__('Classical bit')}{' '}
           <select
             className="jp-mod-styled"
-            value={Math.min(bit, bits - 1)}
-            onChange={event => setBit(Number(event.target.value))}
+            value={bit}
+            onChange={event => choose(Number(event.target.value))}
           >
             {Array.from({ length: bits }, (_, n) => (
               <option key={String(n)} value={n}>
@@ -52,21 +38,16 @@ export function IqResults(props: { model: JobDetail; tools: ITools }): React.Rea
         </label>
       )}
       {plane ? (
-        <Plane plane={plane} tools={tools} />
+        <Plane plane={plane} trans={trans} />
       ) : (
-        <p className="jp-QPI-Detail">
-          {experiment?.truncated
-            ? trans.__('There are too many points to draw here: take the dataset.')
-            : trans.__('There are no counts and no points to draw here: take the dataset.')}
-        </p>
+        <Undrawn experiment={experiment} trans={trans} />
       )}
     </>
   );
 }
 
-function Plane(props: { plane: IIqPlane; tools: ITools }): React.ReactElement {
-  const { plane } = props;
-  const { trans } = props.tools;
+function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): React.ReactElement {
+  const { plane, trans } = props;
   const [i, q] = plane.centre;
   const x = (value: number) => LEFT + (SIDE * (value - i + plane.reach)) / (2 * plane.reach);
   const y = (value: number) => (SIDE * (q + plane.reach - value)) / (2 * plane.reach);

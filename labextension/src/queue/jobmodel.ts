@@ -1,12 +1,20 @@
+import type { IExperiment } from '../drawings';
 import { isOfJob, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { type LabFile, messageOf } from '../request';
 import { at, send } from '../send';
 import { StateModel } from '../statemodel';
 import type { ILabManager } from '../tokens';
-import type { EventPage, JobChange, JobModel, JobProvenance, LabEvent, ProgramText } from '../wire';
+import type {
+  EventPage,
+  FamilyModel,
+  JobChange,
+  JobModel,
+  JobProvenance,
+  LabEvent,
+  ProgramText
+} from '../wire';
 import { mayEdit } from './filters';
-import type { IExperiment } from './iq';
 import { resubmission, unpack } from './program';
 
 /** The job is asked for at most this often (ms)... */
@@ -30,7 +38,10 @@ export interface IJobState {
   /** The circuits to be read. */
   readonly text: ProgramText | null;
   readonly provenance: JobProvenance | null;
+  /** What happened to it and to all of its family. */
   readonly events: readonly LabEvent[];
+  /** The jobs that it hangs together with, itself included; null where it is alone. */
+  readonly family: FamilyModel | null;
   /** Why something could not be had, in the words of whoever refused. */
   readonly problem: string | null;
   readonly deleted: boolean;
@@ -49,6 +60,7 @@ export class JobDetail extends StateModel<IJobState> {
       text: null,
       provenance: null,
       events: [],
+      family: null,
       problem: null,
       deleted: false
     });
@@ -72,9 +84,10 @@ export class JobDetail extends StateModel<IJobState> {
       const { sources, provenance } = this.state;
       const [job, events] = await Promise.all([
         ask<JobModel>(this._path),
-        ask<EventPage>(`${this._path}/events`)
+        ask<EventPage>(`${this._path}/events?family=true`)
       ]);
-      this._replace({ job, events: events.events, problem: null });
+      const family = job.family === null ? null : await ask<FamilyModel>(`${this._path}/family`);
+      this._replace({ job, events: events.events, family, problem: null });
       const whole = provenance !== null && (job.status !== 'completed' || provenance.result);
       const [packed, known] = await Promise.all([
         sources ?? this._file(`${this._path}/program`).then(async blob => blob.arrayBuffer()),
@@ -108,7 +121,7 @@ export class JobDetail extends StateModel<IJobState> {
     return this._file(`${this._path}/${what}`);
   }
 
-  /** What the result has of each circuit: its points, where they are few enough. */
+  /** What the lab tells of each circuit's result. */
   async experiments(): Promise<readonly IExperiment[]> {
     const result = await this._manager.request<{ results: IExperiment[] }>(`${this._path}/result`);
     return result.results;
@@ -131,7 +144,7 @@ export class JobDetail extends StateModel<IJobState> {
   private _heard(event: LabEvent): void {
     const { job } = this.state;
     if (event.job_id !== this.id) {
-      if (job?.phase === 'queued' && event.kind === 'job.changed' && event.qpu === job.qpu) {
+      if (this._concerns(event)) {
         this._movedOn.want();
       }
     } else if (event.kind === 'job.deleted') {
@@ -142,6 +155,17 @@ export class JobDetail extends StateModel<IJobState> {
       }
       this._refresher.want();
     }
+  }
+
+  /** Whether what happened to another job may change what is to be said of this one. */
+  private _concerns(event: LabEvent): boolean {
+    const { job } = this.state;
+    const family = isOfJob(event) ? event.data.family : undefined;
+    if (job !== null && family !== undefined) {
+      // A new job may bring families together.
+      return family === job.family || event.kind === 'job.submitted';
+    }
+    return job?.phase === 'queued' && event.kind === 'job.changed' && event.qpu === job.qpu;
   }
 
   private readonly _leave: () => void;

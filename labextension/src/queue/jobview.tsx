@@ -8,6 +8,7 @@ import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
+import { calledIn, Family } from './family';
 import { JobForm } from './jobform';
 import type { JobDetail } from './jobmodel';
 import { labelWords, TEXT_LABELS } from './labels';
@@ -50,7 +51,8 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   useFrame(model.changed);
   useLab(tools.manager, state => state.me); // it says what may be done
   useFrame(tools.bin.changed);
-  const { job, problem, deleted, events, provenance, sources, text } = model.state;
+  const { job, problem, deleted, events, family, provenance, sources, text } = model.state;
+  const own = events.filter(event => event.job_id === model.id);
   const going = tools.bin.has(model.id);
   return (
     <div className="jp-QPI-JobPage">
@@ -85,12 +87,13 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
         <>
           <Head job={job} model={model} tools={tools} />
           <Wait job={job} tools={tools} />
+          {family !== null && <Family id={job.id} family={family} tools={tools} />}
           <Results job={job} model={model} tools={tools} />
           <ProgramView job={job} program={text} sources={sources} tools={tools} />
           <div className="jp-QPI-Columns">
-            <Story events={events} tools={tools} />
-            <Attempts events={events} tools={tools} />
-            <Ledger events={events} tools={tools} />
+            <Story events={events} called={calledIn(family)} tools={tools} />
+            <Attempts events={own} tools={tools} />
+            <Ledger events={own} tools={tools} />
             <Provenance job={job} provenance={provenance} tools={tools} />
           </div>
         </>
@@ -194,10 +197,14 @@ function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | nul
     );
   }
   if (job.error) {
+    const [tone, label] =
+      job.status === 'failed'
+        ? ['bad', trans.__('Why it failed')]
+        : ['quiet', trans.__('Why it was cancelled')];
     return (
-      <section className="jp-QPI-Note" data-tone="bad" aria-label={trans.__('Why it failed')}>
+      <section className="jp-QPI-Note" data-tone={tone} aria-label={label}>
         <strong>{jobNote(job, now, trans)}</strong>
-        <div className="jp-QPI-Detail">{job.error.code}</div>
+        {job.status === 'failed' && <div className="jp-QPI-Detail">{job.error.code}</div>}
       </section>
     );
   }

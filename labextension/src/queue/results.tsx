@@ -3,13 +3,14 @@ import * as React from 'react';
 import type { JobModel } from '../wire';
 import { save, told } from './actions';
 import { CircuitChoice } from './choice';
-import { bars, countsCsv, type IBar } from './counts';
+import { countsCsv } from './counts';
+import { Histogram } from './countsview';
+import { Experiments } from './experiments';
 import { Section } from './facts';
-import { IqResults } from './iqview';
 import type { JobDetail } from './jobmodel';
 import type { ITools } from './tools';
 
-/** What was measured: bars of the counts, and files to take along. */
+/** What was measured: the counts, or what else its kind draws, and files to take along. */
 export function Results(props: {
   job: JobModel;
   model: JobDetail;
@@ -31,39 +32,11 @@ export function Results(props: {
     >
       <CircuitChoice count={circuits.length} value={circuit} choose={choose} tools={tools} />
       {Object.keys(counts).length > 0 ? (
-        <Histogram counts={counts} tools={tools} />
+        <Histogram counts={counts} trans={trans} />
       ) : (
-        <IqResults model={model} tools={tools} />
+        <Experiments model={model} tools={tools} />
       )}
     </Section>
-  );
-}
-
-function Histogram(props: {
-  counts: Readonly<Record<string, number>>;
-  tools: ITools;
-}): React.ReactElement {
-  const { trans } = props.tools;
-  const shown = bars(props.counts);
-  const most = Math.max(...shown.map(bar => bar.share));
-  const name = (bar: IBar) =>
-    bar.outcome ?? trans._n('%1 other outcome', '%1 other outcomes', bar.outcomes);
-  return (
-    <ul className="jp-QPI-Histogram" aria-label={trans.__('Counts')}>
-      {shown.map(bar => (
-        <li key={bar.outcome ?? ''} className="jp-QPI-Bar" data-rest={bar.outcome === null}>
-          <span className="jp-QPI-BarName" title={name(bar)}>
-            {name(bar)}
-          </span>
-          <span className="jp-QPI-BarTrack" aria-hidden="true">
-            <span style={{ width: `${(100 * bar.share) / most}%` }} />
-          </span>
-          <span className="jp-QPI-BarCount">
-            {bar.count.toLocaleString()} <small>{(100 * bar.share).toFixed(1)} %</small>
-          </span>
-        </li>
-      ))}
-    </ul>
   );
 }
 

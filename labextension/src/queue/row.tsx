@@ -42,7 +42,7 @@ export const Row = React.memo(
         onClick={event => props.click(job, event)}
         onDoubleClick={() => props.open(job)}
       >
-        <span role="gridcell" data-column="state">
+        <span role="gridcell" data-column="state" title={row.state}>
           <span className="jp-QPI-Dot" aria-hidden="true" />
           {row.state}
         </span>

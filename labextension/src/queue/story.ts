@@ -1,13 +1,14 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { isOfJob } from '../jobs';
-import type { JobChanged, JobData, JobEditData, LabEvent, LedgerLine } from '../wire';
+import type { JobChanged, JobData, JobEditData, JobSubmitted, LabEvent, LedgerLine } from '../wire';
 import { labelWords } from './labels';
 
 /** One thing that happened to a job. */
 export interface IMoment {
   readonly seq: number;
   readonly at: string;
+  readonly job: string;
   readonly text: string;
 }
 
@@ -26,15 +27,18 @@ export interface ILine extends LedgerLine {
   readonly at: string;
 }
 
-/** What happened to a job, in words, oldest first. */
+/** What happened to jobs, in words, oldest first. */
 export function story(events: readonly LabEvent[], trans: TranslationBundle): IMoment[] {
   const moments: IMoment[] = [];
-  let phase = '';
+  const phases = new Map<string, string>();
   for (const event of events) {
-    const text = words(event, phase, trans);
-    phase = isOfJob(event) ? event.data.phase : phase;
+    const job = event.job_id ?? '';
+    const text = words(event, phases.get(job) ?? '', trans);
+    if (isOfJob(event)) {
+      phases.set(job, event.data.phase);
+    }
     if (text) {
-      moments.push({ seq: event.seq, at: event.at, text });
+      moments.push({ seq: event.seq, at: event.at, job, text });
     }
   }
   return moments;
@@ -90,7 +94,7 @@ export function ledger(events: readonly LabEvent[]): ILine[] {
 function words(event: LabEvent, before: string, trans: TranslationBundle): string {
   switch (event.kind) {
     case 'job.submitted':
-      return trans.__('%1 submitted it to %2.', event.data.owner, event.qpu ?? '');
+      return submit(event, trans);
     case 'job.checked':
       return trans.__('The program was checked.');
     case 'job.edited':
@@ -100,6 +104,19 @@ function words(event: LabEvent, before: string, trans: TranslationBundle): strin
     default:
       return ''; // progress, and what later versions add
   }
+}
+
+function submit({ data, qpu }: JobSubmitted, trans: TranslationBundle): string {
+  const count = data.waits_for ?? 0;
+  return count === 0
+    ? trans.__('%1 submitted it to %2.', data.owner, qpu ?? '')
+    : trans._n(
+        '%2 submitted it to %3; it waits for %1 job.',
+        '%2 submitted it to %3; it waits for %1 jobs.',
+        count,
+        data.owner,
+        qpu ?? ''
+      );
 }
 
 function change(data: JobData, before: string, trans: TranslationBundle): string {
@@ -122,7 +139,7 @@ function change(data: JobData, before: string, trans: TranslationBundle): string
         ? trans.__('All jobs that it needs have completed; it is in the queue.')
         : trans.__('Attempt %1 ended without a result; it waits again.', number);
     case 'cancelling':
-      return trans.__('It was asked to stop.');
+      return why ? trans.__('It was asked to stop: %1', why) : trans.__('It was asked to stop.');
     case 'completed':
       return trans.__('It completed.');
     case 'failed':

@@ -75,6 +75,7 @@ describe('a file of a program', () => {
 
 describe('points of a level-1 result', () => {
   const experiment = (meas_return: string, memory: unknown) => ({
+    kind: 'points',
     meas_level: 1,
     meas_return,
     truncated: false,
@@ -208,6 +209,33 @@ describe("a job's story", () => {
   });
 });
 
+describe("a family's story", () => {
+  it('is one, and each job goes its own way', () => {
+    const of = (job_id: string, seq: number, kind: LabEvent['kind'], data: object) => ({
+      ...event(seq, kind, data),
+      job_id
+    });
+    const events = [
+      of('j1', 1, 'job.submitted', { owner: 'ada', phase: 'queued' }),
+      of('j2', 2, 'job.submitted', { owner: 'ada', phase: 'blocked', waits_for: 1 }),
+      of('j3', 3, 'job.submitted', { owner: 'ada', phase: 'blocked', waits_for: 2 }),
+      of('j1', 4, 'job.changed', { phase: 'completed' }),
+      of('j2', 5, 'job.changed', { phase: 'queued' }),
+      of('j3', 6, 'job.changed', { phase: 'blocked', waits_for: 1 }),
+      of('j2', 7, 'job.changed', { phase: 'cancelling', error: { message: 'Job j9 was.' } })
+    ] as LabEvent[];
+    expect(story(events, trans).map(item => [item.job, item.text])).toEqual([
+      ['j1', 'ada submitted it to sim-a.'],
+      ['j2', 'ada submitted it to sim-a; it waits for 1 job.'],
+      ['j3', 'ada submitted it to sim-a; it waits for 2 jobs.'],
+      ['j1', 'It completed.'],
+      ['j2', 'All jobs that it needs have completed; it is in the queue.'],
+      ['j3', 'A job that it needs completed; it waits for 1 more.'],
+      ['j2', 'It was asked to stop: Job j9 was.']
+    ]);
+  });
+});
+
 describe('JobDetail', () => {
   let lab: QueueLab;
   let model: JobDetail;
@@ -251,6 +279,23 @@ describe('JobDetail', () => {
     lab.say({ seq: 2, job_id: 'j2', qpu: 'sim-a' });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(fetches()).toBe(before + 1);
+  });
+
+  it('has its family, and looks at it again when one of it moved on or joins', async () => {
+    expect(model.state.family).toBeNull();
+    const fetched = () => lab.asked.filter(line => line === 'GET jobs/j1/family').length;
+    lab.jobs = lab.jobs.map(one => ({ ...one, family: 'j1' }));
+    lab.say({ seq: 1, kind: 'job.submitted', job_id: 'j2', qpu: 'sim-b', data: { family: 'j1' } });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(model.state.family?.jobs.map(({ id }) => id)).toEqual(['j2', 'j1']);
+    expect(model.state.events.map(({ job_id }) => job_id)).toEqual(['j2']);
+    const before = fetched();
+    lab.say({ seq: 2, kind: 'job.changed', job_id: 'j2', qpu: 'sim-b', data: { family: 'j1' } });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(fetched()).toBe(before + 1);
+    lab.say({ seq: 3, kind: 'job.changed', job_id: 'j9', qpu: 'sim-b', data: { family: 'j8' } });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(fetched()).toBe(before + 1);
   });
 
   it('says that it was deleted, and why it cannot be had', async () => {

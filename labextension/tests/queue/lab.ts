@@ -1,6 +1,6 @@
 import { type Column, compare } from '../../src/queue/order';
 import type { ILabManager, ILabState } from '../../src/tokens';
-import type { JobModel, LabEvent } from '../../src/wire';
+import type { FamilyModel, JobModel, LabEvent } from '../../src/wire';
 import { event, FakeEvents, type ISaid, job, me } from '../faults';
 
 /** A lab with `jobs`, newest first, that keeps to the list's filters and pages. */
@@ -88,7 +88,15 @@ export class QueueLab {
       this.jobs = this.jobs.filter(entry => entry !== found);
       return null;
     }
+    if (more === 'family') {
+      return this._family(found);
+    }
     return more === 'events' ? { events: this.missed, cursor: 0 } : found;
+  }
+
+  private _family({ family }: JobModel): FamilyModel {
+    const jobs = this.jobs.filter(job => job.family === family);
+    return { jobs: jobs.map(job => ({ ...job, after: [] })), cost_s: jobs.length };
   }
 
   private _page(query: URLSearchParams): unknown {

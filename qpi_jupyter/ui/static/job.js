@@ -168,9 +168,90 @@ function iqNote(tab) {
   return make("p", { class: "qpi-note" }, swatch("--qpi-zero"), "0", swatch("--qpi-one"), "1", ` · dashed: threshold · ${shown}${fidelity}`);
 }
 
+function lines(tab, width) {
+  const left = 64;
+  const bottom = 34;
+  const right = width - 8;
+  const floor = 190;
+  const known = tab.lines.flatMap((line) => line.y).filter((value) => value !== null);
+  const range = (values) => values.reduce(([lo, hi], v) => [Math.min(lo, v), Math.max(hi, v)], [Infinity, -Infinity]);
+  const [x0, x1] = range(tab.x);
+  const [y0, y1] = range(known);
+  const margin = 0.05 * (y1 - y0) || Math.abs(y0) || 1;
+  const px = (x) => left + ((right - left) * (x - x0)) / (x1 - x0 || 1);
+  const py = (y) => 8 + ((floor - 8) * (y1 + margin - y)) / (y1 - y0 + 2 * margin);
+  const number = (value) => Number(value.toPrecision(3)).toString();
+  const svg = draw("svg", {
+    viewBox: `0 0 ${width} ${floor + bottom}`, role: "img",
+    "aria-label": `${tab.label}: ${tab.lines.map((line) => line.label).join(", ")} over ${tab.x_label}`,
+  });
+  for (const share of [0, 0.5, 1]) {
+    const x = left + (right - left) * share;
+    const y = floor - (floor - 8) * share;
+    svg.append(
+      draw("line", { class: "qpi-grid", x1: left, x2: right, y1: y, y2: y }),
+      draw("line", { class: "qpi-grid", x1: x, x2: x, y1: 8, y2: floor }),
+      draw("text", { x, y: floor + 15, "text-anchor": share === 0 ? "start" : share === 1 ? "end" : "middle" }, number(x0 + (x1 - x0) * share)),
+      draw("text", { x: left - 7, y: y + 4, "text-anchor": "end" }, number(y0 - margin + (y1 - y0 + 2 * margin) * share)),
+    );
+  }
+  svg.append(
+    draw("text", { x: (left + right) / 2, y: floor + 30, "text-anchor": "middle" }, tab.x_label),
+    draw("text", { transform: `translate(12 ${floor / 2}) rotate(-90)`, "text-anchor": "middle" }, tab.y_label),
+  );
+  tab.lines.forEach((line, n) => {
+    let pen = "M";
+    const steps = tab.x.map((x, k) => {
+      if (line.y[k] === null) { pen = "M"; return ""; }
+      const step = `${pen}${px(x).toFixed(1)} ${py(line.y[k]).toFixed(1)}`;
+      pen = "L";
+      return step;
+    });
+    svg.append(draw("path", { class: "qpi-line", "data-line": n % 4, d: steps.join("") }));
+  });
+  const keys = tab.lines.map((line, n) => make("span", { class: "qpi-line-key", "data-line": n % 4 }, line.label));
+  return [svg, make("p", { class: "qpi-note" }, ...keys, tab.note)];
+}
+
+function table(columns, rows, note) {
+  const head = make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name))));
+  const cell = (value, n) => (n === 0 ? make("th", { scope: "row" }, value) : make("td", {}, value));
+  const body = make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map(cell))));
+  return [make("table", { class: "qpi-table" }, head, body), note && make("p", { class: "qpi-note" }, note)].filter(Boolean);
+}
+
+function errorBars(tab) {
+  const ends = tab.points.filter((point) => point.value !== null)
+    .flatMap(({ value, error }) => [value - (error ?? 0), value + (error ?? 0), 0]);
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const at = (value) => 6 + (148 * (value - low)) / (high - low || 1);
+  const bar = ({ value, error }) => value === null ? "" : draw(
+    "svg", { viewBox: "0 0 160 16", "aria-hidden": "true" },
+    draw("line", { class: "qpi-grid", x1: at(0), x2: at(0), y1: 0, y2: 16 }),
+    draw("line", { class: "qpi-error-bar", x1: at(value - (error ?? 0)), x2: at(value + (error ?? 0)), y1: 8, y2: 8 }),
+    draw("circle", { class: "qpi-value", cx: at(value), cy: 8, r: 3.5 }),
+  );
+  const number = (value) => (value === null ? "—" : String(value));
+  const rows = tab.points.map((point) => [point.label, number(point.value), number(point.error), bar(point)]);
+  return table(["Of", tab.y_label, "Standard error", ""], rows, tab.note);
+}
+
+/** The forms of drawings (qpi_jupyter/data/drawings.py), by name. */
+const forms = {
+  counts: counts,
+  iq: (tab, width) => [scatter(tab, width), iqNote(tab)],
+  lines: lines,
+  error_bars: errorBars,
+  table: (tab) => table(tab.columns, tab.rows, tab.note),
+  note: (tab) => [make("p", { class: "qpi-note" }, tab.text)],
+};
+
 function panelOf(tab, width) {
-  if (tab.draw === "note") return [make("p", { class: "qpi-note" }, tab.text)];
-  if (tab.draw === "iq") return [scatter(tab, width), iqNote(tab)];
+  const form = forms[tab.draw];
+  return form ? form(tab, width) : [make("p", { class: "qpi-note" }, `Drawings of the form "${tab.draw}" can't be shown by this version of the lab.`)];
+}
+
+function counts(tab, width) {
   const box = make("div", { class: "qpi-tip", hidden: true });
   const tip = {
     show: (text, x, y) => {

@@ -11,8 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from qpi_jupyter.core import Booking, BookingMode, Conflict, Job, TooLarge
-from qpi_server.store import SCHEMA_VERSION, Backend
-from qpi_server.store.migrate import schema_version
+from qpi_server.store import SCHEMA_VERSION, Backend, schema_version
 from qpi_server.store.schema import bookings, drivers, jobs, qpus
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)

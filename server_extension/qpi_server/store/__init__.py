@@ -14,13 +14,15 @@ from .bookings import BookingFilter, BookingRow, RuleRow, SeriesRow
 from .database import Store, TooCostly, Unit
 from .driver_log import LogRow
 from .facts import EVERYBODY, EventRow, ResultRow
-from .faults import DAMAGED, FULL, GONE, fault, storage_error
+from .faults import DAMAGED, FULL, GONE, UNREACHABLE, fault, own_error, storage_error
 from .feeds import FeedRow
 from .jobs import JobRecord
+from .migrate import migrate, schema_version
 from .notices import NoticeRow
 from .people import LAB, GroupRow, IdentityRow, UserRow
 from .presence import BLOBS, DATABASE, can_begin_anew, move_aside, require_blobs
 from .qpu_sessions import SessionRow
+from .rows import JSON_COLUMNS
 from .schema import SCHEMA_VERSION
 from .search import Search
 from .sorting import Order, Sort
@@ -29,11 +31,12 @@ from .time_requests import APPROVED, PENDING, WITHDRAWN, TimeRequestRow
 from .view import load_rules, load_view
 
 __all__ = [
-    "APPROVED", "BLOBS", "DAMAGED", "DATABASE", "EVERYBODY", "FULL", "GONE", "HOUR", "LAB", "MINUTE", "PENDING",
-    "RAW", "SCHEMA_VERSION", "STORES", "USUAL", "WITHDRAWN", "AccountRow", "AuditRow", "Backend", "BlobWriter",
-    "Blobs", "BookingFilter", "BookingRow", "ChannelRow", "DriverRow", "EmbeddedDriver", "EventRow", "FeedRow",
-    "GroupRow", "IdentityRow", "JobRecord", "LogRow", "NoticeRow", "OnCommit", "Order", "OwnerLock", "Point",
-    "QpuRow", "ResultRow", "RuleRow", "Sample", "Search", "SeriesRow", "SessionRow", "Sort", "Store",
-    "TimeRequestRow", "TooCostly", "Unit", "UserRow", "backend_of", "can_begin_anew", "fault", "load_rules",
-    "load_view", "move_aside", "open_store", "require_blobs", "storage_error",
+    "APPROVED", "BLOBS", "DAMAGED", "DATABASE", "EVERYBODY", "FULL", "GONE", "HOUR", "JSON_COLUMNS", "LAB", "MINUTE",
+    "PENDING", "RAW", "SCHEMA_VERSION", "STORES", "UNREACHABLE", "USUAL", "WITHDRAWN", "AccountRow", "AuditRow",
+    "Backend", "BlobWriter", "Blobs", "BookingFilter", "BookingRow", "ChannelRow", "DriverRow", "EmbeddedDriver",
+    "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "LogRow", "NoticeRow", "OnCommit", "Order",
+    "OwnerLock", "Point", "QpuRow", "ResultRow", "RuleRow", "Sample", "Search", "SeriesRow", "SessionRow", "Sort",
+    "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow", "backend_of", "can_begin_anew", "fault", "load_rules",
+    "load_view", "migrate", "move_aside", "open_store", "own_error", "require_blobs", "schema_version",
+    "storage_error",
 ]  # fmt: skip

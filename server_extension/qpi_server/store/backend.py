@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.core.plugins import Plugins
 
+from .copies import copy_rows, opened_file, write_file
 from .database import Store
 from .faults import storage_error
 
@@ -22,6 +24,10 @@ USUAL = "sqlite://"
 """The address of a lab that says nothing else: a file in its own folder."""
 OnCommit = Callable[[int, float], None]
 """Told after each commit of the number of units and the seconds that it took, on any thread."""
+
+
+def _untold(units: int, seconds: float) -> None:
+    """Nobody counts."""
 
 
 class OwnerLock(Protocol):
@@ -97,7 +103,31 @@ class Backend(ABC):
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:
-        """A connection that only reads, for whoever is not the owner."""
+        """A connection that only reads, and sees the rows as of one commit: for whoever is not the owner.
+
+        Raises
+        ------
+        NotFound
+            there is no lab.
+        """
+
+    def copy(self, target: Path) -> None:
+        """The rows as of one commit, as a new SQLite file: what a backup has, whatever the database is."""
+        with self.reading() as connection:
+            write_file(connection, target)
+
+    def put(self, copy: Path) -> None:
+        """Take over such a file, of this schema or an older one, where there was no lab: all of it or nothing."""
+
+        async def fill(source: Connection) -> None:
+            store = self.open(_untold)
+            try:
+                await store.write(lambda connection: copy_rows(source, connection))
+            finally:
+                await store.close()
+
+        with opened_file(copy) as source:
+            asyncio.run(fill(source))
 
 
 def _is_backend(thing: object) -> TypeGuard[type[Backend]]:
@@ -132,7 +162,7 @@ def backend_of(address: str, lab_dir: Path) -> Backend:
     return _member(url.get_backend_name())(url, lab_dir)
 
 
-def open_store(address: str, lab_dir: Path, on_commit: OnCommit = lambda units, seconds: None) -> Store:
+def open_store(address: str, lab_dir: Path, on_commit: OnCommit = _untold) -> Store:
     """The store at ``address``, for whoever holds its lock; raises as `backend_of`.
 
     Raises

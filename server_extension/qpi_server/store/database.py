@@ -20,10 +20,11 @@ class TooCostly(Exception):
 
 
 class Store(Protocol):
-    """One lab's rows.
+    """One lab's rows, for the one process that has their lock.
 
     Units run one after the other in the order of `write`, each on its own: one that raises changes nothing, and its
-    neighbours nothing of it. The future resolves once the unit is on disk.
+    neighbours nothing of it. Whoever runs after one sees what it wrote. The future resolves once the unit is durable;
+    how many share a commit is the store's own business. A unit that reads may not write.
     """
 
     def write(self, unit: Unit[T], *, committed: Callable[[], None] | None = None) -> asyncio.Future[T]:
@@ -34,7 +35,9 @@ class Store(Protocol):
         Raises
         ------
         Unavailable
-            the disk is full or failing: nothing of the unit is stored, and the store goes on.
+            the disk is full or failing, or the store is closed: nothing of the unit is stored, and the store goes on.
+        Exception
+            what the unit raised, freed of SQLAlchemy's words around it (`own_error`).
         """
 
     async def read(self, query: Unit[T]) -> T:

@@ -1,16 +1,23 @@
-"""Connections to SQLite's file, and which file that is."""
+"""Connections to SQLite's file, and which file that is; its schema."""
 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from .rows import read_json
+from qpi_jupyter._version import __version__
+
+from .migrate import SOMEBODY, migrate, schema_version
+from .presence import require_unused
+from .rows import JSON_COLUMNS
 
 FileIdentity = tuple[int, int]
 
@@ -36,9 +43,49 @@ def make_engine(path: Path) -> Engine:
         creator=connect,
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
-        json_serializer=lambda value: msgspec.json.encode(value).decode(),
-        json_deserializer=read_json,
+        **JSON_COLUMNS,
     )
+
+
+@contextmanager
+def immediate(connection: Connection) -> Iterator[None]:
+    """A transaction that writes, on a connection of `make_engine`."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        with suppress(DBAPIError):  # where the disk failed, SQLite has rolled back already
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def bring_up(connection: Connection, folder: Path) -> None:
+    """Make the tables of a lab in ``folder``, or bring them up to date; raises as `migrate`.
+
+    Raises
+    ------
+    Unavailable
+        it is empty beside the data of a lab.
+    """
+    if schema_version(connection) == 0:
+        require_unused(folder)
+    if migrate(connection, immediate, writer=_writer(connection)):
+        connection.exec_driver_sql(f"PRAGMA user_version = {_packed(__version__)}")
+
+
+def _writer(connection: Connection) -> str:
+    """Which version brought the database to its schema, as far as that is known."""
+    packed = int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
+    if packed <= _packed(__version__):
+        return SOMEBODY
+    return f"qpi-jupyter {packed // 1_000_000}.{packed // 1000 % 1000}.{packed % 1000}"
+
+
+def _packed(version: str) -> int:
+    """The version as the whole number that the database keeps beside its schema."""
+    major, minor, patch = (int(part) for part in re.findall(r"\d+", version + ".0.0")[:3])
+    return (major * 1000 + minor) * 1000 + patch
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import sqlite3
 from pathlib import Path
+from socket import gaierror
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from qpi_jupyter.core import QpiError, Unavailable
 
@@ -22,6 +23,7 @@ GONE = "storage_gone"
 FAILED = "store_failed"
 DATABASE_MISSING = "database_missing"
 BLOBS_MISSING = "blobs_missing"
+UNREACHABLE = "store_unreachable"
 FINAL = frozenset({DAMAGED, GONE})
 """With these the lab cannot stay open: it is closed, and opened again once its files are there and whole."""
 
@@ -37,6 +39,8 @@ _REMEDY = {
     GONE: "The lab's data folder, or a file in it, was removed or replaced while the server ran: nothing was stored. "
     "Put it back, or bring back a backup with `jupyter qpi restore FILE`; the lab then goes on by itself. For a new "
     "lab, restart the server.",
+    UNREACHABLE: "The lab's database cannot be reached: nothing was stored. Start the database server that db_url "
+    "names, or correct db_url; the lab then goes on by itself.",
     FAILED: "The lab's disk does not take what is written: nothing was stored. Free some space, if a quota or a limit "
     "of file sizes is used up; else look for disk errors in the system's log. The lab then goes on by itself.",
 }
@@ -61,6 +65,11 @@ def fault(code: str, detail: str = "") -> QpiError:
     return Unavailable(_REMEDY[code] + (f" ({detail})" if detail else ""), code=code)
 
 
+def own_error(error: Exception) -> Exception:
+    """What a column says of a value that it refuses, without SQLAlchemy's words around it."""
+    return error.orig if isinstance(error, StatementError) and isinstance(error.orig, QpiError) else error
+
+
 def storage_error(error: BaseException) -> QpiError | None:
     """``error`` as a failure of the storage; None where something else is wrong."""
     if isinstance(error, DBAPIError) and error.orig is not None:
@@ -69,6 +78,8 @@ def storage_error(error: BaseException) -> QpiError | None:
     if isinstance(error, sqlite3.Error):
         number = getattr(error, "sqlite_errorcode", 0)
         code = _SQLITE_EXTENDED.get(number) or _SQLITE.get(number & 0xFF)
+    elif isinstance(error, ConnectionError | gaierror):
+        code, detail = UNREACHABLE, error.strerror or str(error)
     elif isinstance(error, OSError):
         code, detail = _ERRNO.get(error.errno or 0), error.strerror or str(error)
         if isinstance(error.filename, str):

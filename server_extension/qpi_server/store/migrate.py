@@ -1,76 +1,82 @@
 """Brings a database to this version's schema, and refuses one that is newer.
 
-Alembic is imported only when there is something to do: it costs a third of a second, every start would pay it.
+A new database gets the tables as they are; migrations are for those that lie there. Alembic is imported only when there
+is one to migrate: it costs a third of a second.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, text
 
-from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Conflict
 
 from .faults import DAMAGED, fault
-from .presence import require_unused
-from .schema import SCHEMA_VERSION
+from .schema import SCHEMA_VERSION, metadata
 
 SCRIPTS = Path(__file__).parent / "migrations"
+Transaction = Callable[[Connection], AbstractContextManager[object]]
+"""How a connection begins a transaction that nobody else writes in, and ends it."""
+SOMEBODY = "a newer qpi-jupyter"
+"""Who wrote a newer schema, where the database does not tell."""
+_VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 def schema_version(connection: Connection) -> int:
     """The version that the database records; 0 for an empty one."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(_VERSIONS.name):
         return 0
     row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
     return int(row[0]) if row else 0
 
 
-def migrate(connection: Connection, path: Path) -> None:
-    """Bring the schema up to date.
+def migrate(connection: Connection, transaction: Transaction = Connection.begin, *, writer: str = SOMEBODY) -> bool:
+    """Bring the schema up to date; whether it was not.
 
     Raises
     ------
     Conflict
-        a newer version of this software wrote the database.
+        a newer version of this software, ``writer``, wrote the database.
     Unavailable
-        it is empty beside the data of a lab, or no lab's.
+        it is no lab's.
     """
-    found = schema_version(connection)
+    found, others = schema_version(connection), []
     if found == 0:
-        require_unused(path.parent)
-        if inspect(connection).get_table_names():
-            raise fault(DAMAGED, "it has the tables of something else than a lab")
+        others = inspect(connection).get_table_names()
+    connection.rollback()  # what SQLAlchemy began in order to look
+    if others:
+        raise fault(DAMAGED, "it has the tables of something else than a lab")
     if found > SCHEMA_VERSION:
         raise Conflict(
-            f"The lab's database {path.name} has schema {found}, written by {_writer(connection)}; this one knows "
-            f"schemas up to {SCHEMA_VERSION}. Install that version, or set QPI_LAB_DIR to another folder.",
+            f"The lab's database has schema {found}, written by {writer}; this one knows schemas up to "
+            f"{SCHEMA_VERSION}. Install that version, or set QPI_LAB_DIR to another folder.",
             code="schema_newer",
             found=found,
             known=SCHEMA_VERSION,
         )
-    if found < SCHEMA_VERSION:
-        from alembic import command
-        from alembic.config import Config
-
-        config = Config()
-        config.set_main_option("script_location", str(SCRIPTS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.exec_driver_sql(f"PRAGMA user_version = {_packed(__version__)}")
+    if found == 0:
+        with transaction(connection):
+            _create(connection)
+    elif found < SCHEMA_VERSION:
+        upgrade(connection, transaction)
+    return found < SCHEMA_VERSION
 
 
-def _packed(version: str) -> int:
-    """The version as the whole number that the database keeps beside its schema."""
-    major, minor, patch = (int(part) for part in re.findall(r"\d+", version + ".0.0")[:3])
-    return (major * 1000 + minor) * 1000 + patch
+def upgrade(connection: Connection, transaction: Transaction, to: str = "head") -> None:
+    """Carry out the migrations up to a version."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.attributes |= {"connection": connection, "transaction": transaction}
+    command.upgrade(config, to)
 
 
-def _writer(connection: Connection) -> str:
-    """Which version brought the database to its schema, as far as that is known."""
-    packed = int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
-    if packed <= _packed(__version__):
-        return "a newer qpi-jupyter"
-    return f"qpi-jupyter {packed // 1_000_000}.{packed // 1000 % 1000}.{packed % 1000}"
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    _VERSIONS.create(connection)
+    connection.execute(insert(_VERSIONS).values(version_num=f"{SCHEMA_VERSION:04}"))

@@ -12,8 +12,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, Update, literal_column
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from .engine import driver_of
-
 Process = Callable[[Any], Any] | None
 """Between a value and what the driver takes or brings; Any: each column has its own kind."""
 
@@ -31,15 +29,16 @@ class _Compiled:
 
 
 class Prepared:
-    """A statement of SQLAlchemy Core, compiled at its first call.
+    """A statement of SQLAlchemy Core. With SQLite it is compiled at its first call and then run by the driver itself;
+    any other database has SQLAlchemy's way.
 
     It has one set of parameters, and lists in it are written out (`written`). The columns' types hold as they do
-    elsewhere, and what fails raises the driver's own error.
+    elsewhere. With SQLite, what fails raises the driver's own error.
     """
 
     def __init__(self, statement: Select[Any] | Insert | Update | Delete) -> None:
         self._statement = statement
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: _Compiled | None = None
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """The first row, or None; Any: its fields are the statement's columns."""
@@ -47,7 +46,10 @@ class Prepared:
 
     def each(self, connection: Connection, **values: Any) -> Iterator[Any]:
         """Every row."""
-        cursor, compiled = self._execute(connection, values)
+        if (driver := _sqlite(connection)) is None:
+            yield from connection.execute(self._statement, values)
+            return
+        cursor, compiled = self._execute(driver, connection.dialect, values)
         for found in cursor:
             if compiled.columns:
                 fields = list(found)
@@ -63,19 +65,27 @@ class Prepared:
 
     def run(self, connection: Connection, **values: Any) -> int:
         """How many rows it changed."""
-        return self._execute(connection, values)[0].rowcount
+        if (driver := _sqlite(connection)) is None:
+            return connection.execute(self._statement, values).rowcount
+        return self._execute(driver, connection.dialect, values)[0].rowcount
 
-    def _execute(self, connection: Connection, values: dict[str, Any]) -> tuple[sqlite3.Cursor, _Compiled]:
-        compiled = self._compiled.get(connection.dialect.name)
+    def _execute(
+        self, driver: sqlite3.Connection, dialect: Dialect, values: dict[str, Any]
+    ) -> tuple[sqlite3.Cursor, _Compiled]:
+        compiled = self._compiled
         if compiled is None:
-            compiled = _compile(self._statement, connection.dialect, values)
-            self._compiled[connection.dialect.name] = compiled
+            compiled = self._compiled = _compile(self._statement, dialect, values)
         if len(values) != compiled.given:
             raise TypeError(f"{compiled.sql} takes {compiled.given} values, not {len(values)}")
         if compiled.constants:
             values |= compiled.constants
         bound = [values[name] if process is None else process(values[name]) for name, process in compiled.parameters]
-        return driver_of(connection).execute(compiled.sql, bound), compiled
+        return driver.execute(compiled.sql, bound), compiled
+
+
+def _sqlite(connection: Connection) -> sqlite3.Connection | None:
+    driver = connection.connection.driver_connection
+    return driver if isinstance(driver, sqlite3.Connection) else None
 
 
 def written(constants: Iterable[str]) -> list[ColumnElement[str]]:

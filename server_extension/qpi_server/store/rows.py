@@ -38,6 +38,13 @@ def read_json(stored: Any) -> Any:  # Any: whatever a column holds, and whatever
         return Unreadable(stored)
 
 
+JSON_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": read_json,
+}
+"""What every engine of a lab's rows is made with."""
+
+
 def whole(kind: Callable[..., T]) -> Build[T]:
     """Makes a ``kind`` of a row with its fields as columns."""
     return lambda row: kind(**readable(row)._asdict())

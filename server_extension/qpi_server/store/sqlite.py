@@ -23,9 +23,8 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from qpi_jupyter.core import QpiError, Unavailable
 
 from .database import TooCostly, Unit
-from .engine import FileIdentity, driver_of, identity, log_of, make_engine
-from .faults import DAMAGED, FAILED, FULL, GONE, fault, storage_error
-from .migrate import migrate
+from .engine import FileIdentity, bring_up, driver_of, identity, log_of, make_engine
+from .faults import DAMAGED, FAILED, FULL, GONE, fault, own_error, storage_error
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -88,7 +87,7 @@ class SqliteStore:
         self.on_trouble: Callable[[QpiError], None] = lambda trouble: None
         self._engine = make_engine(path)
         with self._engine.connect() as connection:
-            migrate(connection, path)
+            bring_up(connection, path.parent)
         self._file, self._log_path = identity(path), log_of(path)
         self._log: FileIdentity | None = None
         """Which write-ahead log the writer's connection has."""
@@ -236,7 +235,7 @@ class SqliteStore:
                     driver.execute("ROLLBACK")
         except (StatementError, sqlite3.Error) as error:
             self._require_open()
-            if (own := _own(error)) is not error:
+            if (own := own_error(error)) is not error:
                 raise own from error
             if (trouble := storage_error(error)) is None:
                 raise
@@ -375,14 +374,9 @@ def _attempt(connection: Connection, driver: sqlite3.Connection, waiting: _Waiti
             raise
         driver.execute("ROLLBACK TO unit")
         driver.execute("RELEASE unit")
-        return _Outcome(waiting, error=_own(error))
+        return _Outcome(waiting, error=own_error(error))
     driver.execute("RELEASE unit")
     return _Outcome(waiting, value=value)
-
-
-def _own(error: Exception) -> Exception:
-    """What a column says of a value that it refuses, without SQLAlchemy's words around it."""
-    return error.orig if isinstance(error, StatementError) and isinstance(error.orig, QpiError) else error
 
 
 def _code(error: Exception) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, create_engine
@@ -15,6 +16,9 @@ from .filesystem import require_local
 from .folder_lock import FolderLock
 from .presence import DATABASE, DATABASE_FILES, require_database, stamp
 from .sqlite import SqliteStore
+
+LOCKED_S = 30.0
+"""How long another program may keep the database locked while it is copied."""
 
 
 class SqliteFile(Backend):
@@ -57,6 +61,16 @@ class SqliteFile(Backend):
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA query_only = 1")
+                connection.exec_driver_sql("BEGIN")
                 yield connection
         finally:
             engine.dispose()
+
+    def copy(self, target: Path) -> None:
+        """SQLite's own way: what others write meanwhile does not disturb it, nor it them."""
+        with closing(sqlite3.connect(self.path, timeout=LOCKED_S)) as live, closing(sqlite3.connect(target)) as copy:
+            live.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+
+    def put(self, copy: Path) -> None:
+        copy.rename(self.path)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Insert, bindparam, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from qpi_jupyter.core import times
 
@@ -70,16 +70,24 @@ _TOUCH = (
         value=bindparam("now"), at=bindparam("when"), unit=bindparam("in_unit"), calibration=bindparam("calibrated")
     )
 )
-_NEW = upsert(readings)
-_ADD = _NEW.on_conflict_do_update(
-    index_elements=[readings.c.channel, readings.c.width_s, readings.c.at],
-    set_={
-        "n": readings.c.n + _NEW.excluded.n,
-        "total": readings.c.total + _NEW.excluded.total,
-        "lowest": func.min(readings.c.lowest, _NEW.excluded.lowest),
-        "highest": func.max(readings.c.highest, _NEW.excluded.highest),
-    },
-)
+
+
+def _adding(new: sqlite.Insert | postgresql.Insert) -> Insert:
+    """A reading into its point, which may be there."""
+    was, came = readings.c, new.excluded
+    return new.on_conflict_do_update(
+        index_elements=[was.channel, was.width_s, was.at],
+        set_={
+            "n": was.n + came.n,
+            "total": was.total + came.total,
+            "lowest": case((came.lowest < was.lowest, came.lowest), else_=was.lowest),
+            "highest": case((came.highest > was.highest, came.highest), else_=was.highest),
+        },
+    )
+
+
+_ADD = {"sqlite": _adding(sqlite.insert(readings)), "postgresql": _adding(postgresql.insert(readings))}
+"""By the name of a dialect: the standard has no words for it."""
 
 
 def add(connection: Connection, samples: Iterable[Sample]) -> None:
@@ -93,7 +101,7 @@ def add(connection: Connection, samples: Iterable[Sample]) -> None:
             at = _milliseconds(sample.at)
             start = at - at % (1000 * width_s) if width_s else at
             connection.execute(
-                _ADD,
+                _ADD[connection.dialect.name],
                 {
                     "channel": channel, "width_s": width_s, "at": start, "n": 1, "total": sample.value,
                     "lowest": sample.value, "highest": sample.value,

@@ -1,8 +1,8 @@
 """``jupyter qpi backup``: one file out of a lab, while it serves.
 
-SQLite's own backup gives a copy of the database as of one commit. The results that the copy refers to never change
-under their names; no server frees one until there are links to all of them, so that a job that is deleted meanwhile
-takes nothing away.
+The store copies its rows as of one commit into a SQLite file. The results that the copy refers to never change under
+their names; no server frees one until there are links to all of them, so that a job that is deleted meanwhile takes
+nothing away.
 """
 
 from __future__ import annotations
@@ -26,22 +26,20 @@ from typing import BinaryIO
 import msgspec
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core import Conflict, NotFound, Unavailable
+from qpi_jupyter.core import Conflict, NotFound, Unavailable, counted
 from qpi_server.host.tls import TlsFiles
 from qpi_server.settings.values import FILE_NAMES
-from qpi_server.store import BLOBS, DAMAGED, DATABASE, fault
+from qpi_server.store import BLOBS, DAMAGED, DATABASE, Backend, fault
 from qpi_server.store.blobs import held
 
 from .archive import FORMAT, MANIFEST, TLS_NAMES, Manifest, blob_name, sync
 
 TELL_EVERY_S = 0.5
-LOCKED_S = 30.0
-"""How long another program may keep the database locked."""
 Say = Callable[[str], None]
 
 
-def write_backup(lab_dir: Path, tls: TlsFiles, target: Path, say: Say) -> int:
-    """Write the lab in ``lab_dir`` to ``target``, in one step; the exit status: 1 where results were lost before.
+def write_backup(backend: Backend, tls: TlsFiles, target: Path, say: Say) -> int:
+    """Write the lab of ``backend`` to ``target``, in one step; the exit status: 1 where results were lost before.
 
     Raises
     ------
@@ -52,19 +50,20 @@ def write_backup(lab_dir: Path, tls: TlsFiles, target: Path, say: Say) -> int:
     Unavailable
         the database is damaged: nothing is written.
     """
-    if not (lab_dir / DATABASE).is_file():
+    lab_dir = backend.lab_dir
+    if not backend.present():
         raise NotFound(f"There is no lab in {lab_dir}: --lab-dir names another folder.")
     if not target.absolute().parent.is_dir():
         raise NotFound(f"There is no folder {target.absolute().parent}.")
     with _staging(lab_dir) as staging:
-        lost = _copy(lab_dir, staging, say)
+        lost = _copy(backend, staging, say)
         for name, source in _extras(lab_dir, tls):
             _place(source, staging / name)
         manifest = _described(staging / DATABASE, lost)
         _write(staging, target, manifest, say)
     print(
-        f"{target}: {manifest.jobs} jobs, {manifest.results - len(lost)} results, {target.stat().st_size:,} bytes, "
-        "checked."
+        f"{target}: {counted(manifest.jobs, 'job')}, {counted(manifest.results - len(lost), 'result')}, "
+        f"{target.stat().st_size:,} bytes, checked."
     )
     for sha256 in lost:
         print(f"The result {sha256} is missing or damaged in the lab, and is not in the backup.", file=sys.stderr)
@@ -89,21 +88,19 @@ def _staging(lab_dir: Path) -> Iterator[Path]:
         os.close(fd)
 
 
-def _copy(lab_dir: Path, staging: Path, say: Say) -> list[str]:
+def _copy(backend: Backend, staging: Path, say: Say) -> list[str]:
     """The database and what it refers to; the digests of what is not there."""
-    say(f"copying {lab_dir / DATABASE} ...")
-    blobs = lab_dir / BLOBS
+    say("copying the database ...")
+    blobs = backend.lab_dir / BLOBS
     with held(blobs) if blobs.is_dir() else nullcontext():
-        _snapshot(lab_dir / DATABASE, staging / DATABASE)
+        backend.copy(staging / DATABASE)
+        _require_whole(staging / DATABASE)
         wanted = sorted(_results(staging / DATABASE))
-        return [sha256 for sha256 in wanted if not _link(lab_dir, staging, sha256)]
+        return [sha256 for sha256 in wanted if not _link(backend.lab_dir, staging, sha256)]
 
 
-def _snapshot(source: Path, target: Path) -> None:
-    """The database as of one commit, in one file, found whole."""
-    with closing(sqlite3.connect(source, timeout=LOCKED_S)) as live, closing(sqlite3.connect(target)) as copy:
-        live.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
+def _require_whole(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as copy:
         found = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
         found += [f"a row of {row[0]} refers to nothing" for row in copy.execute("PRAGMA foreign_key_check")][:5]
     if found:

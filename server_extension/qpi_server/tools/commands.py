@@ -35,7 +35,7 @@ def backup(arguments: list[str]) -> int:
     parser = _parser("backup", "Write the lab into one file, while it runs or not.")
     parser.add_argument("file", type=Path, help="the archive to write; it is readable by you alone")
     options = parser.parse_args(arguments)
-    return _carry_out(options, lambda lab: write_backup(Path(lab.lab_dir), lab.tls_files(), options.file, _say))
+    return _carry_out(options, lambda lab: write_backup(lab.backend(), lab.tls_files(), options.file, _say))
 
 
 def restore(arguments: list[str]) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from qpi_jupyter.core import Conflict, NotFound, Rejected, Unavailable
+from qpi_jupyter.core import Conflict, NotFound, Rejected, Unavailable, counted
 from qpi_server.host.owner_files import OwnerFile
 from qpi_server.store import DATABASE, SCHEMA_VERSION, Backend, move_aside
 
@@ -46,30 +46,37 @@ def restore_lab(archive: Path, backend: Backend, say: Say, *, force: bool = Fals
     lab_dir = backend.lab_dir
     backend.prepare()
     with _locked(backend), _staging(lab_dir) as staging:
-        if backend.present() and not force:
-            raise Conflict(
-                f"There is a lab in {lab_dir} already. --force moves it aside; --lab-dir names another folder."
-            )
+        if backend.present():
+            _require_room(backend, force=force)
         manifest = _unpack(archive, staging, say)
         _check(archive, staging, manifest)
         names = LAB_NAMES | {*backend.files} | {path.name for path in staging.iterdir()}
         # the database first: from then on there is no lab in the folder
         aside = move_aside(lab_dir, sorted(names, key=lambda name: (name != DATABASE, name)), "before-restore")
-        _move_in(staging, lab_dir)
+        _move_in(staging, backend)
     if aside is not None:
         print(f"What was there is in {aside}.")
     _tell(lab_dir, manifest)
     return 0
 
 
+def _require_room(backend: Backend, *, force: bool) -> None:
+    if not backend.files:
+        raise Conflict("There is a lab in the database that db_url names already. Make an empty one, and name that.")
+    if not force:
+        raise Conflict(
+            f"There is a lab in {backend.lab_dir} already. --force moves it aside; --lab-dir names another folder."
+        )
+
+
 def _tell(lab_dir: Path, manifest: Manifest) -> None:
-    parts = [f"{manifest.jobs} jobs", f"{manifest.results - len(manifest.lost)} results"]
+    parts = [counted(manifest.jobs, "job"), counted(manifest.results - len(manifest.lost), "result")]
     if any(name.startswith("tls/") for name in manifest.files):
         parts.append("the https authority (in tls)")
     parts += [name for name in manifest.files if name.startswith("qpi.config.")]
     print(f"{lab_dir} is the lab of {manifest.made_at} (version {manifest.version}): {', '.join(parts)}.")
     if manifest.lost:
-        print(f"{len(manifest.lost)} results were lost before the backup was made.")
+        print(f"Lost before the backup was made: {counted(len(manifest.lost), 'result')}.")
 
 
 @contextmanager
@@ -170,8 +177,10 @@ def _check(archive: Path, staging: Path, manifest: Manifest) -> None:
         raise Rejected(f"{archive} is not whole: {len(missing)} results are not in it, {first} for one.")
 
 
-def _move_in(staging: Path, lab_dir: Path) -> None:
+def _move_in(staging: Path, backend: Backend) -> None:
     """The database last."""
-    for path in sorted(staging.iterdir(), key=lambda path: path.name == DATABASE):
-        path.rename(lab_dir / path.name)
-    sync(lab_dir)
+    for path in staging.iterdir():
+        if path.name != DATABASE:
+            path.rename(backend.lab_dir / path.name)
+    backend.put(staging / DATABASE)
+    sync(backend.lab_dir)

@@ -1,23 +1,27 @@
-"""A package beside qpi-jupyter: programs that are no circuits, and the executor that runs them.
+"""A package beside qpi-jupyter: programs that are no circuits, the executor that runs them, and results of its own.
 
 Nothing in the product knows it. It is found by the entry points in the ``dist-info`` beside it, wherever this folder's
 parent is on ``sys.path``. A program is a row of coins, each with its chance to fall on 1; its file has a byte a coin.
+What comes out is bits, or how often each coin fell on 1 in an unbroken run, at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import xarray as xr
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from qpi_executors import Executor, ExecutorOptions, RunCancelled
 from qpi_jupyter.core import Manifest, Program, ProgramError, ProgramFormat
-from qpi_jupyter.data.build import bits_dataset
+from qpi_jupyter.data.build import a_dataset, bits_dataset
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
+from qpi_jupyter.data.drawings import Drawing, table
+from qpi_jupyter.data.kinds import Quantity, ResultKind
 
 MAGIC = b"COINS"
 
@@ -66,6 +70,33 @@ class CoinFormat(ProgramFormat):
 COINS = CoinFormat(name="toy-coins", noun="row", text=False, suffix=".coins", max_source_bytes=64, max_sources=8)
 
 
+class Streaks(ResultKind):
+    """The longest run of 1s of each coin."""
+
+    name = "toy-streaks"
+    offers: ClassVar = {"streaks": lambda dataset: dataset["streak"].values.tolist()}
+
+    def quantities(self, dataset: xr.Dataset, info: CircuitInfo) -> Mapping[str, Quantity]:
+        return {"streak": Quantity(dims=("coin",), dtype="int64")}
+
+    def drawing(self, dataset: xr.Dataset, qubit: int | None = None) -> Drawing:
+        longest = enumerate(STREAKS.offers["streaks"](dataset))
+        return table(["Coin", "Longest run of 1s"], [[f"coin {k}", f"{streak:,}"] for k, streak in longest])
+
+
+STREAKS = Streaks()
+
+
+def streaks_dataset(info: CircuitInfo, streaks: Sequence[int]) -> xr.Dataset:
+    """The Dataset that says them."""
+    facts = {"long_name": "Longest run of 1s", "units": "1"}
+    return a_dataset(info, STREAKS.name, {"streak": (("coin",), np.array(streaks, dtype=np.int64), facts)})
+
+
+def _streak(bits: NDArray[np.int8]) -> int:
+    return max(map(len, "".join(map(str, bits.tolist())).split("0")))
+
+
 class CoinTosser(Executor):
     """Tosses coins that were counted out to it."""
 
@@ -74,6 +105,7 @@ class CoinTosser(Executor):
     class Options(ExecutorOptions, frozen=True, kw_only=True):
         coins: Annotated[int, Meta(ge=1, le=50, description="how many coins there are")] = 5
         cheat: Annotated[bool, Meta(description="all coins fall on 1")] = False
+        streaks: Annotated[bool, Meta(description="tell the longest runs of 1s, not each fall")] = False
 
     def capabilities(self) -> Manifest:
         return Manifest(
@@ -105,8 +137,10 @@ class CoinTosser(Executor):
                 name=row.name, circuit=index, shots=shots, memory_slots=count, n_qubits=count,
                 creg_sizes=(("c", count),), seed=program.options.seed_simulator,
             )  # fmt: skip
+            fell = bits.astype(np.int8)
             slots = Slots(clbit=tuple(range(count)), qubit=tuple(range(count)), acq_index=(0,) * count)
-            datasets.append(bits_dataset(info, bits.astype(np.int8), slots))
+            told = streaks_dataset(info, [_streak(coin) for coin in fell.T]) if self.options.streaks else None
+            datasets.append(bits_dataset(info, fell, slots) if told is None else told)
             progress((index + 1) / len(program.sources))
         return datasets
 

@@ -1,0 +1,133 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type * as React from 'react';
+
+import { jobState } from '../rows';
+import type { FamilyJob, FamilyModel } from '../wire';
+import { Section, Table } from './facts';
+import { CommandIDs, type ITools } from './tools';
+import { span } from './words';
+
+/** So many jobs of a family are listed; those that have to do with the job come first. */
+const LISTED = 100;
+
+/** What to call each job of a family, by id: its name, unless it has none or another has the same. */
+export function calledIn(family: FamilyModel | null): ReadonlyMap<string, string> {
+  const jobs = family?.jobs ?? [];
+  const counts = new Map<string, number>();
+  for (const { name } of jobs) {
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return new Map(
+    jobs.map(({ id, name }) => [id, name !== '' && counts.get(name) === 1 ? name : id])
+  );
+}
+
+/** What another job of its family is to a job; empty where they are only related by others. */
+export function relation(job: FamilyJob, other: FamilyJob, trans: TranslationBundle): string {
+  if (job.id === other.id) {
+    return trans.__('this job');
+  }
+  if (other.parent === job.id) {
+    return trans.__('part of this job');
+  }
+  if (job.parent === other.id) {
+    return trans.__('has this job as a part');
+  }
+  if (job.after.includes(other.id)) {
+    return trans.__('goes before this job');
+  }
+  return other.after.includes(job.id) ? trans.__('goes after this job') : '';
+}
+
+/** The jobs that hang together with a job: what waits for what, and what all of them cost. */
+export function Family(props: {
+  id: string;
+  family: FamilyModel;
+  tools: ITools;
+}): React.ReactElement {
+  const { id, family, tools } = props;
+  const { trans } = tools;
+  const called = calledIn(family);
+  const [listed, hidden] = shown(id, family, trans);
+  const link = (job: string) => (
+    <Link key={job} id={job} name={called.get(job)} tools={tools} here={job === id} />
+  );
+  return (
+    <Section title={trans.__('Family')} actions={<span>{sum(family, trans)}</span>}>
+      <Table
+        heads={[
+          trans.__('Job'),
+          trans.__('State'),
+          trans.__('QPU'),
+          trans.__('Waits for'),
+          trans.__('To this job')
+        ]}
+      >
+        {listed.map(([job, word]) => {
+          const [state, tone] = jobState(job.phase, trans);
+          return [
+            link(job.id),
+            <span key="state" className="jp-QPI-Member" data-tone={tone}>
+              <span className="jp-QPI-Dot" aria-hidden="true" />
+              {state}
+            </span>,
+            job.qpu ?? '',
+            <span key="after" className="jp-QPI-Links">
+              {job.after.slice(0, LISTED).map(link)}
+            </span>,
+            word
+          ];
+        })}
+      </Table>
+      {hidden > 0 && (
+        <p className="jp-QPI-Detail">
+          {trans._n('%1 more job is not shown.', '%1 more jobs are not shown.', hidden)}
+        </p>
+      )}
+    </Section>
+  );
+}
+
+/** The jobs to list, each with what it is to the one that is looked at, and how many are left out. */
+function shown(
+  id: string,
+  { jobs }: FamilyModel,
+  trans: TranslationBundle
+): [(readonly [FamilyJob, string])[], number] {
+  const self = jobs.find(job => job.id === id);
+  const all = jobs.map(job => [job, self ? relation(self, job, trans) : ''] as const);
+  if (all.length > LISTED) {
+    all.sort(([, a], [, b]) => Number(a === '') - Number(b === ''));
+  }
+  return [all.slice(0, LISTED), Math.max(0, all.length - LISTED)];
+}
+
+function sum({ jobs, cost_s }: FamilyModel, trans: TranslationBundle): string {
+  const count = trans._n('%1 job', '%1 jobs', jobs.length);
+  return cost_s === null
+    ? count
+    : trans.__('%1, %2 of QPU time in all', count, span(cost_s, trans));
+}
+
+/** A job that is opened by a click; the one that is open is only named. */
+function Link(props: {
+  id: string;
+  name: string | undefined;
+  here: boolean;
+  tools: ITools;
+}): React.ReactElement {
+  const { id, name, here, tools } = props;
+  if (here || name === undefined) {
+    return <span title={id}>{name ?? id}</span>;
+  }
+  return (
+    <button
+      type="button"
+      className="jp-QPI-Link"
+      title={id}
+      onClick={() => void tools.commands.execute(CommandIDs.openJob, { id })}
+    >
+      {name}
+    </button>
+  );
+}
