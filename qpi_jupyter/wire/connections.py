@@ -122,9 +122,10 @@ class Connections:
         reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             with suppress(StreamClosedError):  # the answer, or its absence, says why
-                async for chunk in body or _nothing():
-                    async with asyncio.timeout(self._send_s):
-                        await connection.write(chunk)
+                if body is not None:
+                    async for chunk in body:
+                        async with asyncio.timeout(self._send_s):
+                            await connection.write(chunk)
                 connection.finish()
             async with asyncio.timeout(self._answer_s):
                 whole = await reading and answer.complete and not answer.last
@@ -158,8 +159,3 @@ class Answer(HTTPMessageDelegate):
 
     def finish(self) -> None:
         self.complete = True
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
