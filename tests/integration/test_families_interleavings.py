@@ -201,6 +201,8 @@ class Story:
     async def finish(self) -> None:
         """Everything that may run runs; every job has ended then, and was told to have ended once."""
         for _ in range(4 * len(self.jobs)):
+            if all(JobState(row.state).final for row in await self.rows(schema.jobs)):
+                break
             for qpu in MANIFESTS:
                 await self.take(("claim", qpu, True))
                 await self.take(("end", qpu, "deliver"))
@@ -230,6 +232,10 @@ def _committed(source: Path, target: Path) -> None:
     suppress_health_check=list(HealthCheck),
 )
 @given(st.lists(st.one_of(STEPS, STEPS, KILLED), min_size=10, max_size=30))
+@example([*RUNNING, ("end", "q1", "deliver"), ("claim", "q2", True), ("cancel", 1), ("end", "q2", "deliver")])
+@example([*RUNNING, ("end", "q1", "errored"), ("submit", "q2", [0], []), ("submit", "q1", [], [])])
+@example([*DIAMOND, *DIAMOND, ("submit", "q1", [0, 4], []), ("claim", "q1", False), ("cancel", 8), ("cancel", 0)])
+@example([*RUNNING, ("submit", "q2", [], [3, 2]), ("end", "q1", "interrupted"), ("cancel", 4), ("deliver_late", 0)])
 @example([*RUNNING, ("killed", ("end", "q1", "deliver"), 3, True), ("claim", "q2", True), ("end", "q2", "deliver")])
 @example([*RUNNING, ("killed", ("end", "q1", "errored"), 6, False)])
 @example([*RUNNING, ("killed", ("cancel", 0), 2, True), ("cancel", 0), ("end", "q1", "deliver")])
