@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Manifest, QpiError
 from qpi_jupyter.wire import WIRE_VERSION
+from qpi_jupyter.wire.bus import Credential
 from qpi_jupyter.wire.frames import Hello, LogLine, Prepare, Prepared, ProgramRef, Reading, Welcome
 
 from .bench import Bench
@@ -47,7 +48,8 @@ class Agent:
         self._lifeline = Lifeline()
         self._spool = Spool(settings.data_dir)
         self._transfer = Transfer(settings.qpi_addr, settings.token, self._spool, self._settled)
-        self._link = Link(settings.qpi_addr, settings.token, self, self._trust)
+        credential = Credential(token=settings.token, trust=self._trust)
+        self._link = Link(settings.qpi_addr.base, settings.bus, credential, self)
         self.bench = Bench(self._link, self._spool, self._transfer, timeout_s=settings.job_timeout)
         self.bench.places = [
             Place(self._opening("run"), self._lifeline, self._spool, self.bench, settings.stop_grace)

@@ -1,24 +1,18 @@
-"""The link: one WebSocket to the lab, made again for ever."""
+"""The link to the lab over a bus, made again for ever."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import socket
-import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Protocol
 
-import tornado.httpclient
-from msgspec import Raw
-from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
-
-from qpi_jupyter.core import Conflict, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
+from qpi_jupyter.core import Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import frames
+from qpi_jupyter.wire.bus import ME, QPU, Bus, Credential, Message, ask, kind_of, tell, to
 from qpi_jupyter.wire.frames import (
     Abort,
     Assignment,
@@ -31,13 +25,12 @@ from qpi_jupyter.wire.frames import (
     Reading,
     Welcome,
 )
-from qpi_jupyter.wire.peer import Handler, Peer, parse
-from qpi_jupyter.wire.reach import DRIVER, unreachable
+from qpi_jupyter.wire.peer import parse
 
 from .backoff import Backoff
 from .bench import Bench
 from .messages import Key
-from .trust import Address, Untrusted
+from .trust import Untrusted
 
 log = logging.getLogger(__name__)
 _HELLO_S = 30.0
@@ -79,11 +72,11 @@ class Link:
     still runs again after every hello.
     """
 
-    def __init__(
-        self, address: Address, token: str, driver: Driver, trust: Callable[[], Awaitable[ssl.SSLContext | None]]
-    ) -> None:
-        self._address, self._token, self._driver, self._trust = address, token, driver, trust
-        self._peer: Peer | None = None
+    def __init__(self, lab: str, bus: str, credential: Credential, driver: Driver) -> None:
+        self._lab, self._address, self._credential, self._driver = lab, bus, credential, driver
+        self._kind = kind_of(bus)
+        self._bus: Bus | None = None
+        self._over: asyncio.Future[str] | None = None
         self._epoch = 0
         self._greeted = False
         self._reports: dict[Key, frames.Report] = {}
@@ -113,13 +106,11 @@ class Link:
                 if not self._greeted and (isinstance(error, _REFUSALS) or error.code == "wire_version"):
                     raise GaveUp(error.message, code=error.code) from error
                 problem = error.message
-            except (OSError, StreamClosedError, WebSocketError, tornado.httpclient.HTTPError) as error:
-                problem = unreachable(self._address.base, error, remedy=DRIVER).message
             if self._ended:
                 # A task group forgets a cancellation that meets an error of one of its tasks.
                 raise asyncio.CancelledError
             wait_s = backoff.next()
-            log.warning("no link to %s: %s; again in %.1f s", self._address.base, problem, wait_s)
+            log.warning("no link to %s: %s; again in %.1f s", self._lab, problem, wait_s)
             await asyncio.sleep(wait_s)
 
     # --- what the driver says ------------------------------------------------------------------------------------
@@ -137,11 +128,13 @@ class Link:
             await self._linked.wait()
             body = frames.Started(epoch=self._epoch, at=datetime.now(UTC), **key._asdict())
             try:
-                assert self._peer is not None
-                return (await self._peer.request(frames.STARTED, body, frames.Reported, timeout=_REPORT_S)).accepted
+                assert self._bus is not None
+                return (await ask(self._bus, frames.STARTED, body, frames.Reported, _REPORT_S)).accepted
             except Unavailable:
-                continue  # asked again over the next link
+                continue  # asked again, over the next link where this one has ended
             except QpiError as error:
+                if self._outdated(error):
+                    continue
                 log.error("job %s, attempt %d: the lab refuses that it begins: %s", *key, error)
                 return False
 
@@ -156,8 +149,8 @@ class Link:
 
     async def say_logged(self) -> None:
         """Tell what was logged, if there is anything and a lab to tell it to."""
-        if (peer := self._peer) is not None and (lines := self._driver.logged()):
-            await peer.publish(frames.LOG, frames.Log(epoch=self._epoch, lines=lines))
+        if (bus := self._bus) is not None and (lines := self._driver.logged()):
+            await tell(bus, frames.LOG, frames.Log(epoch=self._epoch, lines=lines))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -166,51 +159,43 @@ class Link:
 
     # --- one connection ------------------------------------------------------------------------------------------
 
+    def _dial(self) -> AbstractAsyncContextManager[Bus]:
+        return self._kind.dial(self._address, self._credential)
+
     async def _connected(self, backoff: Backoff) -> None:
-        connection = await self._connect()
-
-        async def send(text: str) -> None:
+        async with self._dial() as bus:
+            self._over = asyncio.get_running_loop().create_future()
             try:
-                await connection.write_message(text)
-            except (WebSocketClosedError, StreamClosedError) as error:
-                raise Unavailable("The link is closed.", code="link_closed") from error
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(_end(self._over), name="link's end")
+                    await bus.subscribe(f"{QPU}.{ME}.*", self._told)
+                    await bus.serve(QPU, ME, {"prepare": self._prepare}, {})
+                    welcome = await ask(bus, frames.HELLO, self._driver.hello(), Welcome, _HELLO_S)
+                    self._epoch, self._bus, self._greeted = welcome.epoch, bus, True
+                    backoff.reset()
+                    self._resume(welcome)
+                    group.create_task(self._heartbeats(bus, welcome), name="heartbeats")
+                    group.create_task(self._claims(bus, welcome), name="claims")
+            except BaseExceptionGroup as group_error:
+                raise _first(group_error) from group_error
+            finally:
+                self._bus = None
+                self._linked.clear()
 
-        peer = Peer(send, handlers={frames.PREPARE: self._prepare}, listeners=self._listeners())
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(connection, peer), name="link reader")
-                welcome = await peer.request(frames.HELLO, self._driver.hello(), Welcome, timeout=_HELLO_S)
-                self._epoch, self._peer, self._greeted = welcome.epoch, peer, True
-                backoff.reset()
-                self._resume(welcome)
-                group.create_task(self._heartbeats(peer, welcome), name="heartbeats")
-                group.create_task(self._claims(peer, welcome), name="claims")
-        except BaseExceptionGroup as group_error:
-            raise _first(group_error) from group_error
-        finally:
-            self._peer = None
-            self._linked.clear()
-            peer.close()
-            connection.close()
+    def _bye(self, reason: str) -> None:
+        """This link counts no more."""
+        self._linked.clear()
+        if self._over is not None and not self._over.done():
+            self._over.set_result(reason)
 
-    async def _connect(self) -> WebSocketClientConnection:
-        context = await self._trust()
-        request = tornado.httpclient.HTTPRequest(
-            self._address.link,
-            headers={"Authorization": f"Bearer {self._token}"},
-            ssl_options=context,
-            connect_timeout=10,
-            follow_redirects=False,
-        )
-        try:
-            connection = await websocket_connect(request, max_message_size=frames.MAX_FRAME_BYTES)
-        except tornado.httpclient.HTTPError as error:
-            raise _refusal(error, self._address) from error
-        _tune(connection)
-        return connection
+    def _outdated(self, error: QpiError) -> bool:
+        """Whether the lab does not know this link: what was refused is said again on the next one."""
+        if error.code == "stale_epoch":
+            self._bye(error.message)
+        return error.code == "stale_epoch"
 
     def _resume(self, welcome: Welcome) -> None:
-        log.info("linked to %s as a driver of %s, epoch %d", self._address.base, welcome.qpu, welcome.epoch)
+        log.info("linked to %s as a driver of %s, epoch %d", self._lab, welcome.qpu, welcome.epoch)
         self._driver.welcomed(welcome)
         for key in self._driver.bench.running():
             self.started(key)
@@ -219,24 +204,14 @@ class Link:
         self._linked.set()
         self._room.set()
 
-    async def _read(self, connection: WebSocketClientConnection, peer: Peer) -> None:
-        while (text := await connection.read_message()) is not None:
-            await peer.receive(text)
-        # What came right before the end, the welcome perhaps, is heard first.
-        await asyncio.sleep(0)
-        reason = connection.close_reason or "the lab closed the link"
-        raise Unavailable(reason, code="link_closed")
-
-    async def _heartbeats(self, peer: Peer, welcome: Welcome) -> None:
+    async def _heartbeats(self, bus: Bus, welcome: Welcome) -> None:
         while True:
             await self.say_logged()
             await asyncio.sleep(welcome.heartbeat_s)
-            await peer.publish(
-                frames.HEARTBEAT,
-                Heartbeat(epoch=welcome.epoch, held=self._driver.bench.held(), readings=self._driver.readings()),
-            )
+            held, readings = self._driver.bench.held(), self._driver.readings()
+            await tell(bus, frames.HEARTBEAT, Heartbeat(epoch=welcome.epoch, held=held, readings=readings))
 
-    async def _claims(self, peer: Peer, welcome: Welcome) -> None:
+    async def _claims(self, bus: Bus, welcome: Welcome) -> None:
         """One claim at a time, while there is room. A claim that gets no answer ends the link: the lab may have
         assigned something that never came, which the next hello clears up."""
         patience_s = welcome.reask_s + welcome.lease_s
@@ -244,7 +219,7 @@ class Link:
             self._room.clear()
             if room := self._driver.bench.room():
                 claim = Claim(epoch=welcome.epoch, free=room)
-                assignment = await peer.request(frames.CLAIM, claim, Assignment, timeout=patience_s)
+                assignment = await ask(bus, frames.CLAIM, claim, Assignment, patience_s)
                 if assignment.job_id:
                     self._driver.bench.take(assignment)
             else:
@@ -253,47 +228,56 @@ class Link:
 
     # --- what the lab says ---------------------------------------------------------------------------------------
 
-    def _listeners(self) -> dict[str, Handler]:
-        async def abort(data: Raw) -> None:
-            wanted = parse(data, Abort)
-            self._driver.bench.abort(Key(wanted.job_id, wanted.attempt))
-
-        async def recall(data: Raw) -> None:
-            wanted = parse(data, Abort)
-            self._driver.bench.recall(Key(wanted.job_id, wanted.attempt))
-
-        async def drain(data: Raw) -> None:
+    async def _told(self, message: Message) -> None:
+        subject = message.subject
+        if subject == to(ME, frames.QPU_BYE):
+            self._bye(parse(message.data, frames.Bye).reason)
+        elif subject == to(ME, frames.DRAIN):
             self._driver.drain()
+        elif subject == to(ME, frames.ABORT):
+            self._driver.bench.abort(_key(message))
+        elif subject == to(ME, frames.RECALL):
+            self._driver.bench.recall(_key(message))
 
-        return {frames.ABORT: abort, frames.RECALL: recall, frames.DRAIN: drain}
-
-    async def _prepare(self, data: Raw) -> Prepared:
-        return await self._driver.prepare(parse(data, Prepare))
+    async def _prepare(self, message: Message) -> Prepared:
+        return await self._driver.prepare(parse(message.data, Prepare))
 
     # --- sending -------------------------------------------------------------------------------------------------
 
     def _publish(self, subject: str, body: frames.Frame) -> None:
-        if (peer := self._peer) is not None:
-            self._spawn(_quietly(peer.publish(subject, body)))
+        if (bus := self._bus) is not None:
+            self._spawn(_quietly(tell(bus, subject, body)))
 
     def _start_report(self, key: Key) -> None:
-        if self._peer is not None and key not in self._reporting:
+        if self._bus is not None and key not in self._reporting:
             self._reporting.add(key)
-            self._spawn(self._send_report(self._peer, key))
+            self._spawn(self._send_report(self._bus, key))
 
-    async def _send_report(self, peer: Peer, key: Key) -> None:
+    async def _send_report(self, bus: Bus, key: Key) -> None:
         report = self._reports[key]
         report.epoch = self._epoch
         try:
-            await peer.request(frames.REPORT, report, frames.Reported, timeout=_REPORT_S)
+            await self._say(bus, report)
         except Unavailable:
             return  # said again after the next hello
         except QpiError as error:
+            if self._outdated(error):
+                return
             log.error("job %s, attempt %d: the lab refuses the report %r: %s", *key, report.outcome, error)
         finally:
             self._reporting.discard(key)
         del self._reports[key]
         self._driver.reported(key)
+
+    async def _say(self, bus: Bus, report: frames.Report) -> None:
+        """Say it until there is an answer, for as long as this link lasts; raises as `Bus.request`."""
+        while True:
+            try:
+                await ask(bus, frames.REPORT, report, frames.Reported, _REPORT_S)
+                return
+            except Unavailable as error:
+                if error.code != "no_answer" or bus is not self._bus:
+                    raise
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -312,24 +296,10 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-def _refusal(error: tornado.httpclient.HTTPError, address: Address) -> QpiError:
-    """What an answer other than 101 means."""
-    where = f"{address.base} answers {error.code} {error.message}"
-    if error.code == HTTPStatus.UNAUTHORIZED:
-        return Unauthorized(f"{where}: the token is wrong, or has expired. Register the driver to get a new one.")
-    if error.code == HTTPStatus.FORBIDDEN:
-        return Forbidden(f"{where}: the token is not a driver's.")
-    if error.code == HTTPStatus.CONFLICT:
-        return Conflict(f"{where}: another driver of this QPU is alive.")
-    if error.code == HTTPStatus.NOT_FOUND:
-        return Unavailable(f"{where}: there is no lab at this address (is a base URL missing?).", code="no_lab")
-    return Unavailable(where, code="no_lab")
+async def _end(over: asyncio.Future[str]) -> None:
+    raise Unavailable(await over, code="link_closed")
 
 
-def _tune(connection: WebSocketClientConnection) -> None:
-    """No delays, and an end to waiting for a peer that has silently gone: heartbeats then stay unacknowledged."""
-    stream = getattr(connection.protocol, "stream", None)
-    sock = stream.socket if stream is not None else None
-    if sock is not None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000)
+def _key(message: Message) -> Key:
+    wanted = parse(message.data, Abort)
+    return Key(wanted.job_id, wanted.attempt)

@@ -13,6 +13,7 @@ from typing import Any
 
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.wire.addresses import clean_token
+from qpi_jupyter.wire.bus import kind_of
 
 from .trust import Address, check_plain, read_fingerprint
 
@@ -22,6 +23,7 @@ class Settings:
     """How one agent runs; `resolve` makes it."""
 
     qpi_addr: Address
+    bus: str
     token: str
     name: str
     executor: str
@@ -133,6 +135,8 @@ def _level(value: Any) -> str:
 TABLE: tuple[Setting, ...] = (
     Setting(name="qpi_addr", short="-a", env="QPI_ADDR", default="http://127.0.0.1:8888", read=_text, metavar="URL",
             help="where the lab is: the Jupyter server's address, base URL included"),
+    Setting(name="bus", env="QPI_BUS", read=_maybe_text, metavar="URL", shown="the WebSocket at qpi_addr",
+            help="how the lab is reached besides: the address of an installed bus that the lab is on, too"),
     Setting(name="token", short="-t", env="QPI_ACCESS_TOKEN", read=_maybe_text, metavar="TOKEN",
             help="the driver's token; the environment hides it from other users of the machine"),
     Setting(name="name", short="-n", env="QPU_NAME", default="qpu_sim_01", read=_text, metavar="NAME",
@@ -216,6 +220,8 @@ def _settings(values: dict[str, Any], options: dict[str, Any]) -> Settings:
     if values["ca_fingerprint"]:
         read_fingerprint(values["ca_fingerprint"])
     values["qpi_addr"] = address
+    values["bus"] = values["bus"] or address.link
+    kind_of(values["bus"])
     values["data_dir"] = values["data_dir"] or _default_data_dir(values["name"])
     values["memory_cap"] = values["memory_cap"] or _default_memory_cap(values["places"])
     values["insecure"] = bool(values["insecure"])

@@ -89,6 +89,7 @@ from .results import (
     result_kind,
     share_common,
 )
+from .words import counted
 
 if TYPE_CHECKING:
     from .access import (
@@ -183,9 +184,9 @@ __all__ = [
     "Job", "JobState", "Manifest", "NotFound", "Permission", "Policy", "Principal", "Program", "ProgramError",
     "ProgramFormat", "QpiError", "QpyFile", "QubitProperties", "Quotas", "Reason", "Rejected", "RetryPolicy", "Role",
     "RunOptions", "Scope", "ScopedRule", "Session", "Step", "TooLarge", "TooMany", "Unauthorized", "Unavailable",
-    "View", "advance", "allows", "begins_in", "check_archive", "check_fit", "check_program", "eta", "existing",
-    "explain", "fold_correction", "fold_error", "format_outcome", "greatest_scopes", "group_account", "group_of",
-    "header_circuits", "held", "is_limited", "joining_address", "lease_expired", "left_out", "limited",
+    "View", "advance", "allows", "begins_in", "check_archive", "check_fit", "check_program", "counted", "eta",
+    "existing", "explain", "fold_correction", "fold_error", "format_outcome", "greatest_scopes", "group_account",
+    "group_of", "header_circuits", "held", "is_limited", "joining_address", "lease_expired", "left_out", "limited",
     "may_read_job", "may_scope", "moment", "month_range", "needs", "next_change", "next_job", "on_hello", "overdrawn",
     "pack",
     "parse_outcome", "permissions", "plain_json", "programs_fault", "qiskit_result", "recalled", "require_quota",

@@ -1,7 +1,7 @@
-"""What travels on a driver's link.
+"""What travels on a driver's link, over whatever `bus`; bodies are JSON texts of at most `MAX_FRAME_BYTES`.
 
-A driver dials one WebSocket, ``<base_url>qpi/v1/link``, with its token in the ``Authorization`` header. Frames are
-JSON texts of at most `MAX_FRAME_BYTES`. Both ends use the bus's verbs (see `peer`)::
+Without another bus a driver dials one WebSocket, ``<base_url>qpi/v1/link``, with its token in the ``Authorization``
+header (`peer` has its frames)::
 
     driver -> lab  request  lab.hello      Hello   -> Welcome      first frame, once a connection
                    request  lab.claim      Claim   -> Assignment   parked until there is a job
@@ -15,9 +15,11 @@ JSON texts of at most `MAX_FRAME_BYTES`. Both ends use the bus's verbs (see `pee
                    publish  qpu.abort      Abort                   stop an attempt, or drop it if it has not begun
                    publish  qpu.recall     Abort                   give an attempt back if it has not begun
                    publish  qpu.drain      {}                      take no more jobs
+    either way     publish  lab.bye, qpu.bye   Bye                 the link counts no more: say hello on a new one
 
 Nothing here is needed for correctness to arrive: a lost claim is asked again, a lost abort is repeated at the next
-heartbeat's answer, a lost Started is implied by the result. Results do not travel here (see `results`).
+heartbeat's answer, a lost Started is implied by the result, a lost bye by the lease. Results do not travel here (see
+`results`).
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
 LOG = "lab.log"
 PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
+LAB_BYE, QPU_BYE = "lab.bye", "qpu.bye"
+"""Of a WebSocket its own end is the bye, with this reason."""
+ADVERTISED = "bus.ad"
+"""On a WebSocket: what a driver says of itself to those who look who is there."""
 
 
 # What a frame may say. A frame that breaks a bound is a `bad_frame`; the lab does nothing of what it says.
@@ -223,3 +229,9 @@ class Prepared(Frame):
 
     estimate: Estimate | None = None
     error: dict[str, Any] | None = None
+
+
+class Bye(Frame):
+    """The end of a link, and why."""
+
+    reason: str = ""

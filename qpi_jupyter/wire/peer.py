@@ -17,7 +17,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -30,6 +30,20 @@ from .validation import not_json, refused
 log = logging.getLogger(__name__)
 Send = Callable[[str], Awaitable[None]]
 Handler = Callable[[Raw], Awaitable[Struct | None]]
+
+
+class Handlers(Protocol):
+    """What answers, or hears, a subject; a dictionary is one."""
+
+    def get(self, subject: str, /) -> Handler | None: ...
+
+
+class Found(NamedTuple):
+    """`Handlers` that are looked up by a function when a frame comes."""
+
+    get: Callable[[str], Handler | None]
+
+
 T = TypeVar("T", bound=Struct)
 GUEST_REQUESTS = 64
 """How many requests of a guest are served at once; an honest driver has a handful."""
@@ -81,13 +95,13 @@ class Peer:
         self,
         send: Send,
         *,
-        handlers: dict[str, Handler] | None = None,
-        listeners: dict[str, Handler] | None = None,
+        handlers: Handlers | None = None,
+        listeners: Handlers | None = None,
         guest: bool = False,
     ) -> None:
         self._send, self._guest, self._bad = send, guest, 0
-        self.handlers = {} if handlers is None else handlers
-        self.listeners = {} if listeners is None else listeners
+        self._handlers: Handlers = {} if handlers is None else handlers
+        self._listeners: Handlers = {} if listeners is None else listeners
         self._ids = itertools.count(1)
         self._open: dict[int, asyncio.Future[Raw]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,16 +119,20 @@ class Peer:
         QpiError
             what the other end raised; of a guest always `Faulted`.
         """
+        return answered(await self.ask(subject, _encode(body), timeout=timeout), answer, subject)
+
+    async def ask(self, subject: str, data: bytes, *, timeout: float | None = None) -> Raw:
+        """`request` with JSON."""
         if self.closed:
             raise Unavailable("The link is closed.", code="link_closed")
         number = next(self._ids)
-        text = _frame(Envelope(op="req", id=number, subject=subject, data=Raw(_encode(body))))
-        future = asyncio.get_running_loop().create_future()
+        text = _frame(Envelope(op="req", id=number, subject=subject, data=Raw(data)))
+        future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
         self._open[number] = future
         try:
             async with asyncio.timeout(timeout):
                 await self._transmit(text)
-                return _answered(await future, answer, subject)
+                return await future
         except TimeoutError as error:
             raise Unavailable(f"No answer to {subject} within {timeout} s.", code="no_answer") from error
         finally:
@@ -124,7 +142,11 @@ class Peer:
 
     async def publish(self, subject: str, body: Struct) -> None:
         """Tell the other end, at most once; a link that is closed or breaks loses it silently."""
-        text = _frame(Envelope(op="pub", subject=subject, data=Raw(_encode(body))))
+        await self.tell(subject, _encode(body))
+
+    async def tell(self, subject: str, data: bytes) -> None:
+        """`publish` with JSON."""
+        text = _frame(Envelope(op="pub", subject=subject, data=Raw(data)))
         if not self.closed:
             with contextlib.suppress(Unavailable):
                 await self._transmit(text)
@@ -160,18 +182,18 @@ class Peer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def close(self) -> None:
-        """End every open request and every request being served."""
+    def close(self, reason: str = "The link was closed.") -> None:
+        """End every open request, and every request being served."""
         self.closed = True
         for future in self._open.values():
             if not future.done():
-                future.set_exception(Unavailable("The link was closed.", code="link_closed"))
+                future.set_exception(Unavailable(reason, code="link_closed"))
         for task in self._tasks:
             task.cancel()
 
     async def _hear(self, frame: Envelope) -> None:
         """Nobody waits for the outcome of a publication: a bad one is logged, and the link lives on."""
-        if (listener := self.listeners.get(frame.subject)) is None:
+        if (listener := self._listeners.get(frame.subject)) is None:
             return
         try:
             await listener(frame.data)
@@ -184,7 +206,7 @@ class Peer:
             log.exception("hearing %s", frame.subject)
 
     async def _serve(self, frame: Envelope) -> None:
-        handler = self.handlers.get(frame.subject)
+        handler = self._handlers.get(frame.subject)
         try:
             if handler is None:
                 raise Rejected(f"Nothing serves {frame.subject!r}.", code="no_such_subject")
@@ -213,7 +235,8 @@ class Peer:
             raise Unavailable("The link broke while sending.", code="link_closed") from error
 
 
-def _answered(data: Raw, answer: type[T], subject: str) -> T:
+def answered(data: Raw, answer: type[T], subject: str) -> T:
+    """The body of an answer; one that is not an ``answer`` is `Faulted`."""
     try:
         return parse(data, answer)
     except Rejected as error:

@@ -58,7 +58,7 @@ def refused(error: msgspec.ValidationError, kind: Any, *, code: str, whole: str 
     path = at["path"].lstrip(".").replace("[...]", "") if at is not None else ""
     told = text[: at.start()] if at is not None else text
     place = _member(inspect.type_info(kind), path)
-    found = ((match, say) for pattern, say in _WORDS if (match := re.fullmatch(pattern, told)) is not None)
+    found = ((match, say) for pattern, say in _WORDS if (match := re.fullmatch(pattern, told, re.DOTALL)) is not None)
     match, say = next(found, (None, None))
     if match is not None and "name" in match.groupdict():
         path = f"{path}.{match['name']}" if path else match["name"]

@@ -33,9 +33,11 @@ from qpi_jupyter.wire.frames import (
     Welcome,
 )
 from qpi_jupyter.wire.jobs import SubmitRequest
-from qpi_jupyter.wire.peer import Peer, Raw, parse
+from qpi_jupyter.wire.peer import Handler, Peer, Raw, parse
 from qpi_jupyter.wire.rest import DriverIn, OptionsIn, ProgramIn, QpuIn, ResultStored
-from qpi_server.service import Clock, DriverLink, Lab, LabConfig
+from qpi_server.bus.hub import Connection
+from qpi_server.service import Clock, Lab, LabConfig
+from qpi_server.service.links import Link
 from tests.support.blobs import zipped
 from tests.support.template import prepare
 
@@ -110,15 +112,14 @@ class ScriptedDriver:
         self.answer: Callable[[Prepare], Prepared] = lambda prepare: Prepared(estimate=QUICK)
         self.silent = False
         """Take checks and do not answer them."""
-        self.link: DriverLink
+        self.link: Link
 
     async def connect(self, held: list[Held] | None = None) -> Welcome:
         """Open a link and say hello."""
-        there = Peer(self._to_driver)
-        self.link = self.lab.drivers.connect(self.principal, there, self._closed)
-        there.handlers, there.listeners = self.link.handlers, self.link.listeners
+        self.connection = Connection(self.lab.hub, self.principal.name, self._to_driver, self._closed)
         listeners = {frames.ABORT: self._abort, frames.RECALL: self._recall, frames.DRAIN: self._drain}
-        self.peer = Peer(there.receive, handlers={frames.PREPARE: self.prepare}, listeners=listeners)
+        self.handlers: dict[str, Handler] = {frames.PREPARE: self.prepare}
+        self.peer = Peer(self.connection.peer.receive, handlers=self.handlers, listeners=listeners)
         hello = Hello(
             name="fake",
             version="1",
@@ -131,12 +132,15 @@ class ScriptedDriver:
         )
         welcome = await self.peer.request(frames.HELLO, hello, Welcome)
         self.epoch = welcome.epoch
+        link = self.lab.links.get(self.principal.name)
+        assert link is not None
+        self.link = link
         return welcome
 
     def unplug(self) -> None:
         """The link breaks."""
         self.peer.close()
-        self.link.closed()
+        self.connection.closed()
 
     async def claim(self) -> Assignment:
         return await self.peer.request(frames.CLAIM, Claim(epoch=self.epoch), Assignment)

@@ -147,7 +147,7 @@ def test_a_qpu_with_work_is_not_deleted(tmp_path: Path) -> None:
         async with small_lab(tmp_path) as (lab, driver):
             await driver.connect()
             job, _ = await lab.jobs.submit(ANN, bell())
-            with pytest.raises(Conflict, match="1 jobs waiting") as caught:
+            with pytest.raises(Conflict, match="1 job waiting") as caught:
                 await lab.bench.delete_qpu(ADMIN, "q1")
             assert caught.value.data == {"queued": 1, "running": 0}
             claimed = await driver.claim()
@@ -174,7 +174,7 @@ def test_a_booked_qpu_is_not_deleted(tmp_path: Path) -> None:
         async with small_lab(tmp_path, clock=clock) as (lab, _):
             body = BookingIn(qpu="q1", start_at=clock.now().replace(hour=9), end_at=clock.now().replace(hour=10))
             await lab.bookings.create(ANN, body)
-            with pytest.raises(Conflict, match="1 bookings to come"):
+            with pytest.raises(Conflict, match="1 booking to come"):
                 await lab.bench.delete_qpu(ADMIN, "q1")
             clock.advance(11 * 3600)
             assert (await lab.bench.delete_qpu(ADMIN, "q1")).qpus == []

@@ -56,11 +56,11 @@ def goes_wrong(driver: ScriptedDriver, error: QpiError, way: str) -> None:
             raise error
         return Prepared(error=error.to_dict())
 
-    driver.peer.handlers[PREPARE] = prepare
+    driver.handlers[PREPARE] = prepare
 
 
 def goes_well(driver: ScriptedDriver) -> None:
-    driver.peer.handlers[PREPARE] = driver.prepare
+    driver.handlers[PREPARE] = driver.prepare
 
 
 class Held:
@@ -69,7 +69,7 @@ class Held:
     def __init__(self, driver: ScriptedDriver) -> None:
         self.asked: list[int] = []
         self._gates: dict[int, asyncio.Event] = defaultdict(asyncio.Event)
-        driver.peer.handlers[PREPARE] = self._prepare
+        driver.handlers[PREPARE] = self._prepare
 
     def release(self, number: int) -> None:
         self._gates[number].set()

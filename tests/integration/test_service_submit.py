@@ -131,8 +131,8 @@ def test_a_large_program_is_fetched_by_its_digest_also_before_it_is_stored(tmp_p
                 return answer
 
             await driver.connect()
-            original = driver.peer.handlers["qpu.prepare"]
-            driver.peer.handlers["qpu.prepare"] = prepared  # type: ignore[assignment]
+            original = driver.handlers["qpu.prepare"]
+            driver.handlers["qpu.prepare"] = prepared  # type: ignore[assignment]
             await lab.jobs.submit(ANN, bell(source=source))
             assert driver.prepared[-1].program.sources == []
             given = await driver.claim()

@@ -45,12 +45,11 @@ def result_head(sha256: str, nbytes: int, *, counts: dict[str, int] | None = Non
 class ScriptedDriver:
     """One open link."""
 
-    def __init__(self, peer: Peer, send: Send) -> None:
-        self.peer, self.send = peer, send
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.peer = Peer(send, handlers={frames.PREPARE: self._prepare}, listeners={frames.ABORT: self._abort})
         self.epoch = 0
         self.aborted: asyncio.Queue[frames.Abort] = asyncio.Queue()
-        peer.handlers[frames.PREPARE] = self._prepare
-        peer.listeners[frames.ABORT] = self._abort
 
     async def hello(self, name: str = "d", held: list[frames.Held] | None = None, **more: Any) -> frames.Welcome:
         body = frames.Hello(
@@ -94,19 +93,19 @@ async def link(url: str, token: str) -> AsyncIterator[ScriptedDriver]:
     """A driver whose link to the lab at ``url`` is open and who has said nothing yet."""
     async with websocket(f"ws{url[4:]}qpi/v1/link", token) as socket:
         send: Send = socket.write_message  # type: ignore[assignment]
-        peer = Peer(send)
+        driver = ScriptedDriver(send)
 
         async def read() -> None:
             while (message := await socket.read_message()) is not None:
-                await peer.receive(message)
-            peer.close()
+                await driver.peer.receive(message)
+            driver.peer.close()
 
         reading = asyncio.create_task(read())
         try:
-            yield ScriptedDriver(peer, send)
+            yield driver
         finally:
             reading.cancel()
-            peer.close()
+            driver.peer.close()
 
 
 def register(admin: httpx.Client, qpu: str, name: str = "d", *, kind: str = "pool") -> str:

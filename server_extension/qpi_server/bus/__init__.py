@@ -1,3 +1,3 @@
-"""How drivers reach the lab: one WebSocket each, on the server's own port."""
+"""How drivers reach the lab: the hub in its process, and the WebSockets on its own port that join it."""
 
 from __future__ import annotations

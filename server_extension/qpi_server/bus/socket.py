@@ -1,4 +1,4 @@
-"""A WebSocket as a `Peer`'s stream of frames: limits, pings, back-pressure, and an orderly end."""
+"""A driver's WebSocket at the lab's end: limits, pings, back-pressure, and an orderly end."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from qpi_jupyter.core import QpiError, Unavailable
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
-from qpi_jupyter.wire.peer import Peer
+
+from .hub import Connection, Hub
 
 PING_S = 20.0
 CLOSE_BAD_FRAME = 4400
 CLOSE_SUPERSEDED = 4409
 
 
-class PeerSocket(WebSocketHandler):
-    """The server's end of a link. A subclass says who may open it and what serves the peer."""
+class HubSocket(WebSocketHandler):
+    """A subclass says who may open it, and calls `join` once it is open."""
 
-    peer: Peer | None = None
+    connection: Connection | None = None
 
     @property
     def max_message_size(self) -> int:
@@ -34,10 +35,9 @@ class PeerSocket(WebSocketHandler):
         """How long a pong may take."""
         return PING_S
 
-    def new_peer(self) -> Peer:
-        """This connection's end of the protocol; who dialled is not trusted."""
-        self.peer = Peer(self._send, guest=True)
-        return self.peer
+    def join(self, hub: Hub, driver: str) -> None:
+        """Let the driver that dialled into the hub."""
+        self.connection = Connection(hub, driver, self._send, lambda reason: self.end(CLOSE_SUPERSEDED, reason))
 
     async def _send(self, text: str) -> None:
         """Send one frame; returns when the connection has taken it, so that a slow reader slows the sender."""
@@ -49,15 +49,15 @@ class PeerSocket(WebSocketHandler):
     async def on_message(self, message: str | bytes) -> None:
         """Take one frame in; the next is not read before this one is dealt with."""
         try:
-            if self.peer is not None:
-                await self.peer.receive(message)
+            if self.connection is not None:
+                await self.connection.peer.receive(message)
         except QpiError as error:
             self.end(CLOSE_BAD_FRAME, error.message)
 
     def on_close(self) -> None:
         """End what waits on the link."""
-        if self.peer is not None:
-            self.peer.close()
+        if self.connection is not None:
+            self.connection.closed()
 
     def end(self, code: int, reason: str) -> None:
         """Close the connection and say why (at most 123 bytes travel)."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qpi_server.service.base import Clock, LabConfig
-from qpi_server.service.drivers import DriverLink, Upload
+from qpi_server.service.drivers import Upload
 from qpi_server.store import EmbeddedDriver
 
 from .lab import Lab
 
-__all__ = ["Clock", "DriverLink", "EmbeddedDriver", "Lab", "LabConfig", "Upload"]
+__all__ = ["Clock", "EmbeddedDriver", "Lab", "LabConfig", "Upload"]

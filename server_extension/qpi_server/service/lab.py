@@ -13,6 +13,7 @@ from sqlalchemy import text
 from qpi_jupyter.core import Principal, QpiError
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.rest import Health, JobError, Services
+from qpi_server.bus.hub import Hub
 from qpi_server.service.accounts import AccountService, TimeRequestService
 from qpi_server.service.base import (
     Clock,
@@ -86,6 +87,7 @@ class Lab:
         self._dispatcher = Dispatcher(context, links, lifecycle)
         self.telemetry, self.driver_logs = TelemetryService(context, links), DriverLogs(context)
         self._reconciler = Reconciler(context, links, lifecycle)
+        self.hub = Hub()
         self.drivers = DriverService(
             context, links, lifecycle, self._reconciler, self._dispatcher, self.telemetry, self.driver_logs
         )
@@ -164,6 +166,7 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
+        await lab.drivers.receive(lab.hub)
         await lab.qpu_sessions.recover()
         await lab.notices.recover()
         lab._wake_all()
@@ -180,8 +183,7 @@ class Lab:
         """Close every link, finish what was begun and let go of the folder."""
         self.events.close()
         for link in self.links.all():
-            link.close("The lab is closing.")
-            link.peer.close()
+            await link.end("The lab is closing.")
         self._reconciler.close()
         self._dispatcher.close()
         self._unchecked.close()

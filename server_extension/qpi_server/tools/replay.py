@@ -7,7 +7,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from qpi_jupyter.core import times
+from qpi_jupyter.core import counted, times
 from qpi_server.app.extension import QPIServer
 from qpi_server.replay.policies import parse_policy
 from qpi_server.replay.report import figures, table
@@ -39,7 +39,10 @@ def replay(lab: QPIServer, options: argparse.Namespace) -> int:
     found = []
     for spec, policy in zip(specs, policies, strict=True):
         if sys.stderr.isatty():
-            print(f"{len(trace.jobs)} jobs, {len(trace.bookings)} bookings: {spec} ...", file=sys.stderr)
+            print(
+                f"{counted(len(trace.jobs), 'job')}, {counted(len(trace.bookings), 'booking')}: {spec} ...",
+                file=sys.stderr,
+            )
         found.append(figures(trace, simulate(trace, policy)))
     print(json.dumps(dict(zip(specs, found, strict=True)), indent=2) if options.json else table(specs, found))
     return 0

@@ -11,9 +11,8 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
 from qpi_jupyter.core import Forbidden, Permission, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
-from qpi_server.bus.socket import CLOSE_SUPERSEDED, PeerSocket
+from qpi_server.bus.socket import HubSocket
 from qpi_server.host.forward import Upstream
-from qpi_server.service import DriverLink
 
 from .identity import credential, is_lab_token
 from .signed import Signed
@@ -22,10 +21,9 @@ PATH = "/qpi/v1/link"
 PERMISSION = Permission.DRIVE
 
 
-class LinkHandler(PeerSocket, Signed):  # type: ignore[misc]  # of the two `check_origin`, tornado's
+class LinkHandler(HubSocket, Signed):  # type: ignore[misc]  # of the two `check_origin`, tornado's
     """One driver's connection."""
 
-    _link: DriverLink | None = None
     _far: WebSocketClientConnection | None = None
     _pump: asyncio.Task[None] | None = None
 
@@ -54,11 +52,7 @@ class LinkHandler(PeerSocket, Signed):  # type: ignore[misc]  # of the two `chec
             return
         assert not isinstance(self._target, Upstream)
         assert self.principal is not None
-        peer = self.new_peer()
-        self._link = self._target.drivers.connect(
-            self.principal, peer, lambda reason: self.end(CLOSE_SUPERSEDED, reason)
-        )
-        peer.handlers, peer.listeners = self._link.handlers, self._link.listeners
+        self.join(self._target.hub, self.principal.name)
 
     async def on_message(self, message: str | bytes) -> None:
         """Take a frame, or pass it on."""
@@ -71,8 +65,6 @@ class LinkHandler(PeerSocket, Signed):  # type: ignore[misc]  # of the two `chec
     def on_close(self) -> None:
         """The driver has gone."""
         super().on_close()
-        if self._link is not None:
-            self._link.closed()
         if self._far is not None:
             self._far.close()
         if self._pump is not None:

@@ -17,7 +17,7 @@ class BreakingLink(Link):
     """A link that ends with an error in the very moment in which it is cancelled."""
 
     def __init__(self) -> None:
-        super().__init__(address=_Nowhere(), token="", driver=None, trust=None)  # type: ignore[arg-type]
+        super().__init__(lab="the lab", bus="ws://nowhere", credential=None, driver=None)  # type: ignore[arg-type]
         self.broken = asyncio.Event()
         self.connections = 0
 
@@ -34,10 +34,6 @@ class BreakingLink(Link):
                 await asyncio.get_running_loop().create_future()
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-
-
-class _Nowhere:
-    base = "http://nowhere"
 
 
 def test_a_cancellation_that_meets_an_error_is_not_forgotten() -> None:

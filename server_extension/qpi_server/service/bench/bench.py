@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Conflict, Principal
+from qpi_jupyter.core import Conflict, Principal, counted
 from qpi_jupyter.wire.bench import DriverDetail, DriverList
 from qpi_jupyter.wire.events import QpuChanged, QpuData
 from qpi_jupyter.wire.rest import DriverRegistered, QpuList
@@ -115,15 +115,17 @@ class BenchService:
     def _check_unused(self, tx: Tx, name: str, queued: int, running: int) -> None:
         if queued or running:
             raise Conflict(
-                f"{name} has {queued} jobs waiting and {running} running: cancel them, or hold the QPU until they are "
-                "done.",
+                f"{name} has {counted(queued, 'job')} waiting and {running} running: cancel them, or hold the QPU "
+                "until they are done.",
                 code="qpu_busy", queued=queued, running=running,
             )  # fmt: skip
         if qpu_sessions.open_on(tx.connection, name) is not None:
             raise Conflict(f"Somebody has a session on {name}: wait until it ends, or close it.", code="qpu_busy")
         if ahead := bookings.to_come(tx.connection, name, tx.at):
             raise Conflict(
-                f"{name} has {ahead} bookings to come: delete them first.", code="qpu_booked", bookings=ahead
+                f"{name} has {counted(ahead, 'booking')} to come: delete {'it' if ahead == 1 else 'them'} first.",
+                code="qpu_booked",
+                bookings=ahead,
             )
 
 

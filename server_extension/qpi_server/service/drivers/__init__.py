@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .drivers import DriverLink, DriverService
+from .drivers import DriverService
 from .reconcile import HELLOS, Reconciler
 from .uploads import Upload
 
-__all__ = ["HELLOS", "DriverLink", "DriverService", "Reconciler", "Upload"]
+__all__ = ["HELLOS", "DriverService", "Reconciler", "Upload"]

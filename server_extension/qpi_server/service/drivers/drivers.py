@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -26,11 +27,11 @@ from qpi_jupyter.core import (
     advance,
 )
 from qpi_jupyter.wire import WIRE_VERSION, frames
+from qpi_jupyter.wire.bus import LAB, Bus, Message, tell, to
 from qpi_jupyter.wire.events import DriverAction, DriverChanged, DriverData
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import (
     Claim,
-    Frame,
     Heartbeat,
     Hello,
     Log,
@@ -41,7 +42,7 @@ from qpi_jupyter.wire.frames import (
     Subject,
     Welcome,
 )
-from qpi_jupyter.wire.peer import Handler, Peer, parse
+from qpi_jupyter.wire.peer import Handler, parse
 from qpi_jupyter.wire.rest import DriverModel
 from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.service.base import DRIVER_BURST, MANAGERS, Context, Rates, Tx
@@ -63,19 +64,21 @@ _OUTCOMES = {
 }
 _DONE = "measured"
 """The phase of a held attempt that has run and waits to be delivered: there is nothing left to stop."""
+_HELLO_FIRST = "Say hello first: this link is not the driver's current one."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class DriverLink(Link):
-    """What a driver says on its link, from its hello to its end.
+    """What a driver says on its link, from its hello to its end: ``handlers`` and ``listeners`` by subject."""
 
-    ``handlers`` and ``listeners`` are for the `Peer`; whoever owns the socket calls `closed` when it is gone.
-    """
-
-    def __init__(self, service: DriverService, principal: Principal, peer: Peer, close: Callable[[str], None]) -> None:
+    def __init__(
+        self, service: DriverService, bus: Bus, address: str, driver: str, qpu: str, forget: Callable[[], object]
+    ) -> None:
         config, clock = service.context.config, service.context.clock
-        super().__init__(principal.name, _qpu_of(principal), peer, close, job_timeout_s=config.job_timeout_s)
+        super().__init__(bus, address, driver, qpu, job_timeout_s=config.job_timeout_s)
         self._service, self._config, self._now = service, config, clock.now
+        self._parked: set[ParkedClaim] = set()
+        self._forget = forget
         self._pace = Rates(clock, per_s=2 / config.heartbeat_s, burst=DRIVER_BURST)
         self.handlers: dict[str, Handler] = {
             frames.HELLO: self._on_hello,
@@ -93,6 +96,13 @@ class DriverLink(Link):
     def closed(self) -> None:
         """The link is gone. The lease goes on: the driver may come back with its attempts."""
         self._service.links.remove(self)
+
+    def shut(self) -> None:
+        """No job is for it any more."""
+        super().shut()
+        self._forget()
+        for claim in self._parked:
+            claim.future.cancel()
 
     async def _on_hello(self, data: Raw) -> Struct:
         hello = parse(data, Hello)
@@ -122,15 +132,18 @@ class DriverLink(Link):
         self._current(claim.epoch)
         if self.monitor:
             raise Forbidden("A monitor claims no jobs.", code="monitor")
-        return await self._service.dispatcher.claim(
-            ParkedClaim(
-                qpu=self.qpu,
-                driver=self.driver,
-                epoch=self.epoch,
-                places=self.places,
-                timeout_s=self.timeout_s,
-            )
+        parked = ParkedClaim(
+            qpu=self.qpu, driver=self.driver, epoch=self.epoch, places=self.places, timeout_s=self.timeout_s
         )
+        self._parked.add(parked)
+        try:
+            return await self._service.dispatcher.claim(parked)
+        except asyncio.CancelledError:
+            if parked.future.cancelled():  # by `shut`
+                raise Conflict("This link counts no more.", code="stale_epoch") from None
+            raise
+        finally:
+            self._parked.discard(parked)
 
     async def _on_report(self, data: Raw) -> Struct:
         try:
@@ -176,6 +189,8 @@ class DriverLink(Link):
             return
         self._service.reconciler.heard(self)
         self._service.links.saw(self.driver)
+        if self.draining:
+            await self.drain()
         if not self._pace.admit(self.driver):
             return  # alive it is; what it has to say besides comes too often
         if beat.readings:
@@ -192,7 +207,7 @@ class DriverLink(Link):
 
     def _current(self, epoch: int) -> None:
         if self.hello is None or epoch != self.epoch or self._service.links.get(self.driver) is not self:
-            raise Conflict("Say hello first: this link is not the driver's current one.", code="stale_epoch")
+            raise Conflict(_HELLO_FIRST, code="stale_epoch")
 
     async def _decide(self, job_id: str, attempt: int, decision: Callable[[Job], Step]) -> Change:
         def guard(record: JobRecord) -> None:
@@ -212,6 +227,51 @@ class DriverLink(Link):
             log.warning("a driver said something that is not so: %s", error)
 
 
+class Reception:
+    """Where the drivers of one bus are received: what comes goes to the link that it came on."""
+
+    def __init__(self, service: DriverService, bus: Bus) -> None:
+        self._service, self._bus = service, bus
+        self._links: dict[str, DriverLink] = {}
+
+    async def open(self) -> None:
+        asked = dict.fromkeys(map(_word, (frames.HELLO, frames.CLAIM, frames.REPORT, frames.STARTED)), self._asked)
+        await self._bus.serve(LAB, LAB, asked, {})
+        for subject in (frames.STARTED, frames.PROGRESS, frames.HEARTBEAT, frames.LOG):
+            await self._bus.subscribe(subject, self._told)
+        await self._bus.subscribe(frames.LAB_BYE, self._left)
+
+    async def _asked(self, message: Message) -> Struct | None:
+        if (link := self._links.get(message.sender)) is None:
+            if message.subject != frames.HELLO:
+                raise Conflict(_HELLO_FIRST, code="stale_epoch")
+            link = self._links[message.sender] = self._new(message.sender)
+        return await link.handlers[message.subject](message.data)
+
+    async def _told(self, message: Message) -> None:
+        if (link := self._links.get(message.sender)) is not None:
+            await link.listeners[message.subject](message.data)
+        elif message.subject == frames.HEARTBEAT:  # it does not know yet: it missed our bye, or this is another server
+            await tell(self._bus, to(message.sender, frames.QPU_BYE), frames.Bye(reason=_HELLO_FIRST))
+
+    async def _left(self, message: Message) -> None:
+        if (link := self._links.get(message.sender)) is not None:
+            link.closed()
+
+    def _new(self, address: str) -> DriverLink:
+        name = address.partition(":")[0]
+        row = self._service.context.db.glance(lambda connection: bench.driver(connection, name))
+        if row is None:
+            raise NotFound("This driver is not registered any more.", code="unknown_driver")
+        return DriverLink(
+            self._service, self._bus, address, row.id, row.qpu, forget=lambda: self._links.pop(address, None)
+        )
+
+
+def _word(subject: str) -> str:
+    return subject.partition(".")[2]
+
+
 class DriverService:
     """What drivers do with the lab, apart from delivering results."""
 
@@ -222,9 +282,9 @@ class DriverService:
         self.context, self.links, self.lifecycle, self.reconciler = context, links, lifecycle, reconciler
         self.dispatcher, self.telemetry, self.logs = dispatcher, telemetry, logs
 
-    def connect(self, principal: Principal, peer: Peer, close: Callable[[str], None]) -> DriverLink:
-        """A driver's new link; ``close(reason)`` ends it from this side."""
-        return DriverLink(self, principal, peer, close)
+    async def receive(self, bus: Bus) -> None:
+        """Let drivers link over this bus."""
+        await Reception(self, bus).open()
 
     async def switch(self, principal: Principal, driver_id: str, *, enabled: bool) -> DriverModel:
         """Let a driver in, or send it away: what it runs then ends as if its link were lost.
@@ -267,7 +327,7 @@ class DriverService:
 
         row = await self.context.db.write(unit)
         if (link := self.links.get(row.id)) is not None:
-            await link.peer.publish(frames.DRAIN, Frame())
+            await link.drain()
         return _model(row, enabled=row.enabled, online=link is not None)
 
     async def program(self, principal: Principal, sha256: str) -> bytes:

@@ -130,8 +130,7 @@ class Reconciler:
         old, link.hello, link.epoch = self._links.get(link.driver), hello, epoch
         self._links.add(link)
         if old is not None and old is not link:
-            old.peer.close()
-            old.close("A newer link of this driver took over.")
+            self._links.end(old, "A newer link of this driver took over.")
 
     def _admit(self, link: Link, hello: Hello) -> None:
         if hello.monitor or self._context.qpus.get(link.qpu).kind != "device":
@@ -156,7 +155,7 @@ class Reconciler:
         # Queued at once: a hello that comes now is decided after this.
         work = self._context.db.write(unit)
         if (link := self._links.get(driver)) is not None:
-            link.close("No heartbeat came within the lease.")
+            self._links.end(link, "No heartbeat came within the lease.")
 
         async def finish() -> None:
             try:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from qpi_jupyter.core import Estimate
-from qpi_jupyter.wire.frames import ABORT, RECALL, Abort, Hello
-from qpi_jupyter.wire.peer import Peer
+from qpi_jupyter.wire import bus
+from qpi_jupyter.wire.bus import Bus
+from qpi_jupyter.wire.frames import ABORT, DRAIN, QPU_BYE, RECALL, Abort, Bye, Frame, Hello
 from qpi_server.service.base import Clock, Context, Timer, Wake
 from qpi_server.service.lifecycle import Change
 
 _ESTIMATES = 512
+T = TypeVar("T", bound=Struct)
 
 
 class Linked(NamedTuple):
@@ -23,15 +27,14 @@ class Linked(NamedTuple):
 
 
 class Link:
-    """One connection of a driver; ``close(reason)`` ends it from this side."""
+    """One connection of a driver: ``address`` on ``bus``."""
 
-    def __init__(
-        self, driver: str, qpu: str, peer: Peer, close: Callable[[str], None], *, job_timeout_s: float
-    ) -> None:
-        self.driver, self.qpu, self.peer, self.close, self._timeout_s = driver, qpu, peer, close, job_timeout_s
+    def __init__(self, bus: Bus, address: str, driver: str, qpu: str, *, job_timeout_s: float) -> None:
+        self._bus, self._address, self.driver, self.qpu, self._timeout_s = bus, address, driver, qpu, job_timeout_s
         self.hello: Hello | None = None
         self.epoch = 0
         self.open = True
+        self.draining = False
         self.estimates: dict[str, Estimate] = {}
         self.asked = 0
         """Checks that it has been asked for and has not answered."""
@@ -55,6 +58,28 @@ class Link:
     @property
     def memory_cap_bytes(self) -> int | None:
         return self.hello.memory_cap_bytes if self.hello is not None else None
+
+    async def ask(self, subject: str, body: Struct, answer: type[T], *, timeout_s: float) -> T:
+        """Its answer; raises as `Bus.request`."""
+        return await bus.ask(self._bus, bus.to(self._address, subject), body, answer, timeout_s)
+
+    async def tell(self, subject: str, body: Struct) -> None:
+        """Let the driver hear it, at most once."""
+        await bus.tell(self._bus, bus.to(self._address, subject), body)
+
+    async def drain(self) -> None:
+        """Let it take no more jobs; said again until it has gone."""
+        self.draining = True
+        await self.tell(DRAIN, Frame())
+
+    async def end(self, reason: str) -> None:
+        """Nothing counts any more that comes on it, and the driver hears why."""
+        self.shut()
+        await self.tell(QPU_BYE, Bye(reason=reason))
+
+    def shut(self) -> None:
+        """Nothing counts any more that comes on it; again is fine."""
+        self.open = False
 
     def remember(self, key: str, estimate: Estimate) -> None:
         """Keep the check of a program for the next time it comes."""
@@ -95,12 +120,16 @@ class Links:
 
     def remove(self, link: Link) -> None:
         """The link is gone, or counts no more, however long the other end takes to hang up; again is fine."""
-        link.open = False
-        link.peer.close()
+        link.shut()
         if self._by_driver.get(link.driver) is link:
             del self._by_driver[link.driver]
             self._count(link.qpu)
             self._context.commits.tell([Unlinked(link)])
+
+    def end(self, link: Link, reason: str) -> None:
+        """Remove the link, and let its driver hear why."""
+        self.remove(link)
+        self._context.tasks.start(link.end(reason), f"bye {link.driver}")
 
     def saw(self, driver: str) -> None:
         """The driver gave a sign of life."""
@@ -159,13 +188,12 @@ class Links:
     def _hang_up(self, sent: SentAway) -> None:
         """From now on nothing counts that comes on the link, however long the other end takes to hang up."""
         if (link := self._by_driver.get(sent.driver)) is not None:
-            link.close(sent.reason)
-            self.remove(link)
+            self.end(link, sent.reason)
 
     def _send(self, driver: str, subject: str, job_id: str, attempt: int) -> None:
         if (link := self._by_driver.get(driver)) is not None:
             body = Abort(job_id=job_id, attempt=attempt)
-            self._context.tasks.start(link.peer.publish(subject, body), f"{subject} {job_id}")
+            self._context.tasks.start(link.tell(subject, body), f"{subject} {job_id}")
 
     def _count(self, qpu: str) -> None:
         self._context.metrics.drivers.labels(qpu).set(len(list(self.of(qpu))))

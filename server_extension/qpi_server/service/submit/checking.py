@@ -106,11 +106,12 @@ class Checker:
         problem: QpiError
         try:
             with self._links.offering(program.sha256, program.packed):
-                answer = await link.peer.request(PREPARE, frame, Prepared, timeout=timeout_s)
+                answer = await link.ask(PREPARE, frame, Prepared, timeout_s=timeout_s)
         except QpiError as error:
             words = {
                 "no_answer": f"Its driver did not answer within {timeout_s:g} s.",
                 "link_closed": "The link to its driver broke.",
+                "no_responder": "The link to its driver broke.",
             }
             problem = Unavailable(words.get(error.code, error.message), code=error.code)
         else:
