@@ -246,9 +246,9 @@ def explain(
     )
 
 
-def needs(job: Job, others: Sequence[str]) -> Reason:
-    """Why a blocked job waits: the ids of those that it needs and that have not completed."""
-    first, rest = others[0], len(others) - 1
+def needs(job: Job, first: str) -> Reason:
+    """Why a blocked job waits: the id of the ``first`` of those that it needs and that have not completed."""
+    rest = job.waits_for - 1
     more = f" and {rest} other{'s'[: rest > 1]} have" if rest else " has"
     return Reason(rule=Rule.DEPENDENCY, message=f"Job {first}{more} to complete first.", since=job.submitted_at)
 
