@@ -22,8 +22,8 @@ def test_a_person_has_what_they_booked_and_what_they_are_invited_to(tmp_path: Pa
         for number, guest in enumerate(INVITED):
             start_at = NOW + timedelta(hours=number)
             booking = Booking(
-                id=guest, mode=BookingMode.PRIORITY, qpu="q1", booked_by="bob", invited=frozenset({guest, "eve"}), start_at=start_at,
-                end_at=start_at + timedelta(hours=1),
+                id=guest, mode=BookingMode.PRIORITY, qpu="q1", booked_by="bob", invited=frozenset({guest, "eve"}),
+                start_at=start_at, end_at=start_at + timedelta(hours=1),
             )  # fmt: skip
             bookings.add(connection, [BookingRow(booking=booking, created_at=NOW, changed_at=NOW)])
 
