@@ -33,6 +33,7 @@ from qpi_server.settings.values import Setting, SettingsError, own_traits, place
 if TYPE_CHECKING:  # Jupyter loads this module wherever it lists its extensions: what needs the database comes later
     from _typeshed import DataclassInstance
 
+    from qpi_jupyter.wire.bus import BusKind
     from qpi_server.host.embedded import EmbeddedDrivers
     from qpi_server.host.owner import Ownership
     from qpi_server.host.owner_files import OwnerRecord
@@ -88,6 +89,7 @@ class QPIServer(LabTraits, ExtensionApp):
             self._settle(serverapp)
             if not self.upstream_url:
                 self.backend()
+                self.bus_kinds()
         except SettingsError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from error
@@ -140,6 +142,22 @@ class QPIServer(LabTraits, ExtensionApp):
             return backend_of(self.db_url, Path(self.lab_dir))
         except QpiError as error:
             source = self.stated["db_url"].source if "db_url" in self.stated else "default"
+            raise SettingsError(f"{source}: {error.message}") from error
+
+    def bus_kinds(self) -> list[BusKind]:
+        """What the lab's buses are hosted by.
+
+        Raises
+        ------
+        SettingsError
+            one of ``buses`` is not installed, or is broken.
+        """
+        from qpi_jupyter.wire.bus import kind_of
+
+        try:
+            return [kind_of(address) for address in self.buses]
+        except QpiError as error:
+            source = self.stated["buses"].source if "buses" in self.stated else "default"
             raise SettingsError(f"{source}: {error.message}") from error
 
     def tls_files(self) -> TlsFiles:
@@ -277,7 +295,11 @@ class QPIServer(LabTraits, ExtensionApp):
         from qpi_server.service import LabConfig
 
         values = self._values_for(LabConfig)
-        values |= {"lab_dir": Path(self.lab_dir), "oauth2_providers": tuple(self.oauth2_providers)}
+        values |= {
+            "lab_dir": Path(self.lab_dir),
+            "oauth2_providers": tuple(self.oauth2_providers),
+            "buses": tuple(self.buses),
+        }
         quotas = Quotas(**self._values_for(Quotas))
         return LabConfig(**values, quotas=quotas, policy=self.policy(), version=__version__)
 

@@ -70,6 +70,9 @@ class LabTraits(HasTraits):
         help="Who people may sign in with: a list of name, client_id, client_secret, auth_url, token_url, "
         "user_info_url, display_name, pkce, extra. Lists of several sources are one, by name.",
     )
+    buses = List(
+        Unicode(), help="Buses that drivers reach the lab over, beside its own WebSocket: addresses (scheme://place)."
+    )
     lease_s = Float(20.0, min=0.5, help="How long a silent driver keeps its jobs (seconds).")
     heartbeat_s = Float(2.0, min=0.1, help="How often drivers report (seconds).")
     reask_s = Float(15.0, min=0.1, help="How often an idle driver asks again, as a safety net (seconds).")

@@ -46,6 +46,8 @@ class LabConfig:
     """Where the rows are; results are in ``lab_dir`` in any case."""
     begin_anew: bool = False
     """Whether a lab whose database is missing or damaged is moved aside, and a new one begun."""
+    buses: tuple[str, ...] = ()
+    """Addresses of buses that drivers reach the lab over, beside its own WebSocket."""
     lease_s: float = 20.0
     """How long a silent driver keeps its jobs."""
     heartbeat_s: float = 2.0
