@@ -66,7 +66,7 @@ def _word(subject: str) -> str:
 
 
 class Buses:
-    """Hosts each bus for as long as the lab is open; one that can't be reached is tried again, and disturbs no other."""
+    """Hosts each bus for as long as the lab is open; one that can't be reached is tried again and disturbs no other."""
 
     def __init__(self, context: Context, drivers: DriverService, sign_in: SignIn) -> None:
         self._context, self._drivers, self._sign_in = context, drivers, sign_in
