@@ -394,8 +394,7 @@ def test_a_driver_that_is_killed_is_soon_not_there(name: str) -> None:
                 process.send_signal(signal.SIGKILL)
                 await process.wait()
                 with pytest.raises(Unavailable) as caught:
-                    while True:
-                        await say(standing.lab, to(ad.instance, "qpu.echo"), timeout_s=1.0)
+                    await say(standing.lab, to(ad.instance, "qpu.echo"), timeout_s=1.0)
                 assert caught.value.code in GONE
                 assert (await left.next()).sender == ad.instance
                 assert await standing.lab.discover(QPU) == []
@@ -479,7 +478,7 @@ def test_a_burst_arrives_in_order_as_far_as_it_arrives(play: Callable[[Scene], N
             said = []
             while not said or said[-1] != 300:
                 said.append(int(await heard.word()))
-            assert len(set(said)) == len(said)
+            assert said == sorted(set(said))
 
     play(scene)
 
@@ -522,7 +521,7 @@ def test_the_labs_own_websocket_is_not_hosted_a_second_time() -> None:
         async def nobody(_: str) -> str:
             raise Unauthorized
 
-        with pytest.raises(Rejected, match="leave ws://127.0.0.1:1 out"):
+        with pytest.raises(Rejected, match=r"leave ws://127\.0\.0\.1:1 out"):
             async with kind_of("ws://127.0.0.1:1").host("ws://127.0.0.1:1", nobody):
                 pass
         with pytest.raises(Unavailable):

@@ -67,6 +67,7 @@ class Mailbox:
         self._told: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.listeners, self.closed = Listeners(), False
+        self._posting = asyncio.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES)
         path.unlink(missing_ok=True)
@@ -76,15 +77,16 @@ class Mailbox:
 
     async def post(self, path: str, letter: Letter) -> None:
         """Put it into the other's box; raises OSError where nobody has that box any more."""
-        for _ in range(TRIES):
-            if self.closed:
-                raise Unavailable("This end is closed.", code="link_closed")
-            try:
-                self._socket.sendto(_written(letter), path)
-                return
-            except BlockingIOError:
-                await asyncio.sleep(PAUSE_S)
-        # Its box is full: lost.
+        async with self._posting:  # in order
+            for _ in range(TRIES):
+                if self.closed:
+                    raise Unavailable("This end is closed.", code="link_closed")
+                try:
+                    self._socket.sendto(_written(letter), path)
+                    return
+                except BlockingIOError:
+                    await asyncio.sleep(PAUSE_S)
+            # Its box is full: lost.
 
     async def ask(self, path: str, letter: Letter, timeout_s: float) -> Raw:
         letter.id = next(self._ids)
@@ -131,9 +133,6 @@ class Mailbox:
     def tell(self, path: str, message: Message) -> None:
         self._told.put_nowait((path, message))
 
-    def serve(self, path: str, sender: str, letter: Letter) -> None:
-        self._start(self._serve(path, sender, letter))
-
     async def close(self) -> None:
         self.closed = True
         asyncio.get_running_loop().remove_reader(self._socket)
@@ -170,7 +169,7 @@ class Mailbox:
             else:
                 future.set_exception(self.refusal(QpiError.from_dict(letter.error)))
         elif letter.op == "req":
-            self.serve(path, sender, letter)
+            self._start(self._serve(path, sender, letter))
         elif letter.op == "pub":
             self.tell(path, Message(self.local(letter.subject), sender, letter.data))
         else:
@@ -202,7 +201,7 @@ class LabEnd(Mailbox):
         self._guests: dict[str, tuple[str, dict[str, Any]]] = {}
         self._served: dict[tuple[str, str], tuple[dict[str, Endpoint], dict[str, Any]]] = {}
 
-    async def serve(  # type: ignore[override]
+    async def serve(
         self, service: str, instance: str, endpoints: Mapping[str, Endpoint], ad: Mapping[str, Any]
     ) -> Stop:
         self._served[service, instance] = (dict(endpoints), dict(ad))
@@ -281,7 +280,7 @@ class DriverEnd(Mailbox):
     async def sign_in(self, token: str) -> None:
         await self.ask(self._lab, Letter("in", data=Raw(encode(token))), 10.0)
 
-    async def serve(  # type: ignore[override]
+    async def serve(
         self, service: str, instance: str, endpoints: Mapping[str, Endpoint], ad: Mapping[str, Any]
     ) -> Stop:
         may_hear(f"{service}.{instance}.")
