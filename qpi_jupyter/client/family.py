@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from qpi_jupyter.core import counted
 from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel
 
 from .tables import Table
@@ -27,9 +28,8 @@ class Family(Table[FamilyJob]):
     def __init__(self, model: FamilyModel) -> None:
         super().__init__(model.jobs)
         self.cost_s = model.cost_s
-        count = len(model.jobs)
         cost = "" if self.cost_s is None else f", {self.cost_s:.3g} s of QPU time"
-        self.caption = f"{count} job{'s'[: count != 1]}{cost}"
+        self.caption = counted(len(model.jobs), "job") + cost
 
     def row(self, item: FamilyJob) -> tuple[str, ...]:
         called = self.called

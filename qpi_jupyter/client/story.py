@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from qpi_jupyter.core import counted
 from qpi_jupyter.wire.events import JobChanged, JobChecked, JobEdited, JobSubmitted, LabEvent, LedgerLine
 from qpi_jupyter.wire.jobs import TEXT_LABELS, JobData, JobEditData
 
@@ -101,7 +102,7 @@ def _change(data: JobData, before: str) -> str:
 
 def _needs(data: JobData, words: str) -> str:
     count = data.waits_for or 0
-    return words.format(f"{count} job{'s'[: count != 1]}") if count else ""
+    return words.format(counted(count, "job")) if count else ""
 
 
 _WORDS = {"project": ("put it into", "took it out of its project")}

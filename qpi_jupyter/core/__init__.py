@@ -89,6 +89,7 @@ from .results import (
     result_kind,
     share_common,
 )
+from .words import counted
 
 if TYPE_CHECKING:
     from .access import (
@@ -155,6 +156,7 @@ if TYPE_CHECKING:
         recalled,
     )
     from .quotas import Quotas, limited, require_quota
+    from .settings import setting
     from .times import moment
 else:
 
@@ -168,7 +170,7 @@ else:
 
 _LATER = (
     "archive", "access", "accounting", "booking_rules", "bookings", "emails", "estimates", "jobs",
-    "lifecycle", "planner", "quotas", "times",
+    "lifecycle", "planner", "quotas", "settings", "times",
 )  # fmt: skip
 """Modules, those that notebooks need first."""
 
@@ -183,12 +185,12 @@ __all__ = [
     "Job", "JobState", "Manifest", "NotFound", "Permission", "Policy", "Principal", "Program", "ProgramError",
     "ProgramFormat", "QpiError", "QpyFile", "QubitProperties", "Quotas", "Reason", "Rejected", "RetryPolicy", "Role",
     "RunOptions", "Scope", "ScopedRule", "Session", "Step", "TooLarge", "TooMany", "Unauthorized", "Unavailable",
-    "View", "advance", "allows", "begins_in", "check_archive", "check_fit", "check_program", "eta", "existing",
-    "explain", "fold_correction", "fold_error", "format_outcome", "greatest_scopes", "group_account", "group_of",
-    "header_circuits", "held", "is_limited", "joining_address", "lease_expired", "left_out", "limited",
+    "View", "advance", "allows", "begins_in", "check_archive", "check_fit", "check_program", "counted", "eta",
+    "existing", "explain", "fold_correction", "fold_error", "format_outcome", "greatest_scopes", "group_account",
+    "group_of", "header_circuits", "held", "is_limited", "joining_address", "lease_expired", "left_out", "limited",
     "may_read_job", "may_scope", "moment", "month_range", "needs", "next_change", "next_job", "on_hello", "overdrawn",
     "pack",
     "parse_outcome", "permissions", "plain_json", "programs_fault", "qiskit_result", "recalled", "require_quota",
     "result_kind",
-    "salvage_over", "scope_for", "share_common", "this_month", "unknown_format", "unpack", "within", "zone",
+    "salvage_over", "scope_for", "setting", "share_common", "this_month", "unknown_format", "unpack", "within", "zone",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from . import times
 from .errors import Rejected
+from .words import counted
 
 GRACE_S = 60.0
 """A booking may begin this long ago: whoever books "from now on" has a clock and a network."""
@@ -149,7 +150,7 @@ class BookingRule:
             raise Rejected(message, code="quiet_hours", field="start_at", until=until.isoformat())
         ahead = sum(end > now for _, end in own)
         if not moved and self.max_ahead is not None and ahead >= self.max_ahead:
-            message = f"At most {self.max_ahead} bookings ahead are possible on a QPU; you have {ahead}."
+            message = f"You can have at most {counted(self.max_ahead, 'booking')} ahead on a QPU; you have {ahead}."
             raise Rejected(message, code="too_many_ahead", field="start_at", max_ahead=self.max_ahead, ahead=ahead)
 
     def quiet_until(self, start_at: datetime, end_at: datetime) -> datetime | None:

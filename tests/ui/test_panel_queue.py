@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Page, Response, Route, expect
 from qiskit import QuantumCircuit, qpy
 
 from tests.ui.jupyterlab import ROOT, change_theme, loaded
@@ -109,6 +109,34 @@ def test_what_came_from_qiskit_is_drawn_and_level_1_has_its_points(lab: Page, de
     expect(text).to_contain_text("rzz(0.5) q[0], q[1];", timeout=20_000)
     expect(view.get_by_role("region", name="Circuit drawing")).to_contain_text("rzz")
     demo.ask("DELETE", f"jobs/{job}")
+
+
+def test_traces_are_drawn_and_a_kind_that_nobody_knows_is_told_by_its_name(lab: Page, demo: Demo) -> None:
+    traces, rays = (demo.submit(name, options={"shots": 20, "meas_level": 0}) for name in ("traces", "rays"))
+    assert [demo.ended(job) for job in (traces, rays)] == ["completed", "completed"]
+
+    def as_rays(route: Route) -> None:
+        result = route.fetch().json()
+        result["results"][0].update(kind="x-rays", drawings=[{"draw": "hologram", "label": ""}])
+        route.fulfill(json=result)
+
+    lab.route(f"**/jobs/{rays}/result", as_rays)
+    execute(lab, "qpi:open-job", id=traces)
+    view = lab.locator(f"#qpi-job-{traces}")
+    expect(view.get_by_role("img", name="q0: I, Q over Time (ns)")).to_be_visible(timeout=20_000)
+    view.get_by_label("Show").select_option("q1")
+    expect(view.get_by_role("img", name="q1: I, Q over Time (ns)")).to_be_visible()
+    expect(view.get_by_text("Mean of 20 shots")).to_be_visible()
+    execute(lab, "qpi:open-job", id=rays)
+    result = lab.locator(f"#qpi-job-{rays}").get_by_role("region", name="Result")
+    expect(result).to_contain_text(
+        'Results of kind "x-rays"; this version of the lab can’t draw them: download them.', timeout=20_000
+    )
+    with lab.expect_download() as download:
+        result.get_by_role("button", name=re.compile("^NetCDF zip")).click()
+    assert download.value.suggested_filename == f"{rays}.zip"
+    for job in (traces, rays):
+        demo.ask("DELETE", f"jobs/{job}")
 
 
 def test_a_job_is_changed_and_submitted_again(lab: Page, demo: Demo) -> None:

@@ -65,7 +65,10 @@ function Accounts({ manager, me, trans }: IAccountProps): React.ReactElement {
               ? trans.__('unlimited')
               : amount(account.available_s, trans)
         },
-        { head: trans.__('Balance'), cell: account => amount(account.balance_s, trans) },
+        {
+          head: trans.__('Balance'),
+          cell: account => (account.limited ? amount(account.balance_s, trans) : '–')
+        },
         { head: trans.__('Set aside'), cell: account => amount(account.held_s, trans) },
         { head: trans.__('Used this month'), cell: account => amount(account.used_s, trans) }
       ]}

@@ -268,14 +268,12 @@ function aboutOf(replay: ReplayModel, trans: TranslationBundle): string {
     replay.seed === null
       ? trans.__('Jobs from %1 to %2', when(replay.start_at), when(replay.end_at))
       : trans.__('An invented month');
+  const counted = (one: string, many: string, count: number) =>
+    trans._n(one, many, count, count.toLocaleString());
   const size =
     replay.jobs === null
       ? ''
-      : trans.__(
-          ', %1 jobs and %2 bookings',
-          replay.jobs.toLocaleString(),
-          (replay.bookings ?? 0).toLocaleString()
-        );
+      : `, ${counted('%2 job', '%2 jobs', replay.jobs)}, ${counted('%2 booking', '%2 bookings', replay.bookings ?? 0)}`;
   const who = trans.__('Replayed for %1, %2.', replay.started_by, when(replay.started_at));
   return `${what}${size}. ${who}`;
 }

@@ -142,7 +142,7 @@ function Summary(props: {
     return value === null ? [] : [`${words[name]} ${length(value)}`];
   });
   if (rule.max_ahead !== null && rule.max_ahead !== undefined) {
-    lines.push(trans.__('At most %1 bookings ahead', rule.max_ahead));
+    lines.push(trans._n('At most %1 booking ahead', 'At most %1 bookings ahead', rule.max_ahead));
   }
   if (rule.modes) {
     lines.push(trans.__('Only %1', rule.modes.join(', ')));

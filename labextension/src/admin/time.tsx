@@ -72,7 +72,10 @@ export function Accounts(props: ISectionProps): React.ReactElement {
       found={account => account.name}
       columns={[
         { head: trans.__('Account'), cell: account => <Named name={account.name} /> },
-        { head: trans.__('Balance'), cell: account => length(account.balance_s) },
+        {
+          head: trans.__('Balance'),
+          cell: account => (account.limited ? length(account.balance_s) : '–')
+        },
         {
           head: trans.__('Available'),
           cell: account =>

@@ -68,13 +68,16 @@ function Footer(props: {
   const { model } = props;
   const { trans } = props.tools;
   const { by, descending } = model.order;
-  const count = (model.total ?? model.length).toLocaleString();
+  const shown = model.total ?? model.length;
+  const count = shown.toLocaleString();
   const sure = model.total !== null || model.complete;
   return (
     <div className="jp-QPI-QueueFooter">
       <span role="status">
         {[
-          sure ? trans.__('%1 jobs', count) : trans.__('%1 jobs so far', count),
+          sure
+            ? trans._n('%2 job', '%2 jobs', shown, count)
+            : trans._n('%2 job so far', '%2 jobs so far', shown, count),
           by === 'submitted' && descending ? trans.__('newest first') : ''
         ]
           .filter(Boolean)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,23 +23,22 @@ class _Compiled:
     """How many values a call brings."""
     constants: Mapping[str, Any]
     parameters: tuple[tuple[str, Process], ...]
-    named: bool
-    """Whether the driver takes parameters by name and not in their order."""
     row: Callable[[Any], Any]
     columns: tuple[tuple[int, Callable[[Any], Any]], ...]
     """Those that do not come as the driver brings them."""
 
 
 class Prepared:
-    """A statement of SQLAlchemy Core, compiled at its first call.
+    """A statement of SQLAlchemy Core. With SQLite it is compiled at its first call and then run by the driver itself;
+    any other database has SQLAlchemy's way.
 
     It has one set of parameters, and lists in it are written out (`written`). The columns' types hold as they do
-    elsewhere, and what fails raises the driver's own error.
+    elsewhere. With SQLite, what fails raises the driver's own error.
     """
 
     def __init__(self, statement: Select[Any] | Insert | Update | Delete) -> None:
         self._statement = statement
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: _Compiled | None = None
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """The first row, or None; Any: its fields are the statement's columns."""
@@ -46,7 +46,10 @@ class Prepared:
 
     def each(self, connection: Connection, **values: Any) -> Iterator[Any]:
         """Every row."""
-        cursor, compiled = self._execute(connection, values)
+        if (driver := _sqlite(connection)) is None:
+            yield from connection.execute(self._statement, values)
+            return
+        cursor, compiled = self._execute(driver, connection.dialect, values)
         for found in cursor:
             if compiled.columns:
                 fields = list(found)
@@ -62,23 +65,27 @@ class Prepared:
 
     def run(self, connection: Connection, **values: Any) -> int:
         """How many rows it changed."""
-        return int(self._execute(connection, values)[0].rowcount)
+        if (driver := _sqlite(connection)) is None:
+            return connection.execute(self._statement, values).rowcount
+        return self._execute(driver, connection.dialect, values)[0].rowcount
 
-    def _execute(self, connection: Connection, values: dict[str, Any]) -> tuple[Any, _Compiled]:
-        compiled = self._compiled.get(connection.dialect.name)
+    def _execute(
+        self, driver: sqlite3.Connection, dialect: Dialect, values: dict[str, Any]
+    ) -> tuple[sqlite3.Cursor, _Compiled]:
+        compiled = self._compiled
         if compiled is None:
-            compiled = _compile(self._statement, connection.dialect, values)
-            self._compiled[connection.dialect.name] = compiled
+            compiled = self._compiled = _compile(self._statement, dialect, values)
         if len(values) != compiled.given:
             raise TypeError(f"{compiled.sql} takes {compiled.given} values, not {len(values)}")
         if compiled.constants:
             values |= compiled.constants
         bound = [values[name] if process is None else process(values[name]) for name, process in compiled.parameters]
-        driver: Any = connection.connection.driver_connection  # whose `execute` PEP 249 does not know, and most have
-        if compiled.named:
-            by_name = {name: value for (name, _), value in zip(compiled.parameters, bound, strict=True)}
-            return driver.execute(compiled.sql, by_name), compiled
         return driver.execute(compiled.sql, bound), compiled
+
+
+def _sqlite(connection: Connection) -> sqlite3.Connection | None:
+    driver = connection.connection.driver_connection
+    return driver if isinstance(driver, sqlite3.Connection) else None
 
 
 def written(constants: Iterable[str]) -> list[ColumnElement[str]]:
@@ -93,9 +100,7 @@ def _compile(statement: Select[Any] | Insert | Update | Delete, dialect: Dialect
         for column in compiled.insert_prefetch
         if isinstance(column.default, ScalarElementColumnDefault)
     }
-    names = compiled.positiontup if dialect.positional else [*compiled.binds]
-    assert names is not None
-    columns = list(statement.exported_columns)
+    names, columns = compiled.positiontup or [], list(statement.exported_columns)
     binders = [compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
     readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
     kind = namedtuple("Row", [str(column.key) for column in columns], rename=True)  # type: ignore[misc]  # made at run time
@@ -104,7 +109,6 @@ def _compile(statement: Select[Any] | Insert | Update | Delete, dialect: Dialect
         given=len(values),
         constants={name: value for name, value in compiled.params.items() if name not in values} | defaults,
         parameters=tuple(zip(names, binders, strict=True)),
-        named=not dialect.positional,
         row=partial(tuple.__new__, kind),
         columns=tuple((index, reader) for index, reader in enumerate(readers) if reader is not None),
     )

@@ -73,7 +73,8 @@ def _report(column: str, value: object, at: datetime) -> None:
     log.error("%s holds %.40r, which is not a time of the lab's calendar: read as %s", column, value, at)
 
 
-Serial = BigInteger().with_variant(Integer(), "sqlite")
+Long = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits; SQLite counts rows only where the type is called INTEGER, which has as many there."""
 
 qpus = Table(
     "qpus",
@@ -165,7 +166,7 @@ LABELS = (
 jobs = Table(
     "jobs",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("seq", Long, primary_key=True, autoincrement=True),
     Column("id", String, nullable=False, unique=True),
     Column("version", Integer, nullable=False, default=1),
     Column("owner", String, nullable=False),
@@ -249,7 +250,7 @@ attempts = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("seq", Long, primary_key=True, autoincrement=True),
     Column("kind", String, nullable=False),
     Column("account", String, nullable=False),
     Column("amount_s", Float(53), nullable=False),
@@ -269,7 +270,7 @@ ledger = Table(
 events = Table(
     "events",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("seq", Long, primary_key=True, autoincrement=True),
     Column("at", Moment, nullable=False),
     Column("kind", String, nullable=False),
     Column("owner", String, nullable=False, default=""),  # empty: for everybody
@@ -374,7 +375,7 @@ memberships = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("seq", Long, primary_key=True, autoincrement=True),
     Column("at", Moment, nullable=False),
     Column("who", String, nullable=False),
     Column("action", String, nullable=False),
@@ -386,7 +387,7 @@ audit = Table(
 notices = Table(
     "notices",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("seq", Long, primary_key=True, autoincrement=True),
     Column("id", String, nullable=False, unique=True),
     Column("title", String, nullable=False),
     Column("body", String, nullable=False, default=""),
@@ -425,7 +426,7 @@ accounts = Table(
 time_requests = Table(
     "time_requests",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("seq", Long, primary_key=True, autoincrement=True),
     Column("id", String, nullable=False, unique=True),
     Column("person", String, nullable=False),
     Column("account", String, nullable=False),
@@ -540,7 +541,7 @@ qpu_sessions = Table(
 channels = Table(
     "channels",
     metadata,
-    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("id", Long, primary_key=True, autoincrement=True),
     Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
     Column("name", String, nullable=False),
     Column("unit", String, nullable=False),
@@ -555,7 +556,7 @@ readings = Table(
     metadata,
     Column("channel", Integer, ForeignKey("channels.id"), primary_key=True),
     Column("width_s", Integer, primary_key=True),  # 0: as it came; else the seconds that one row sums up
-    Column("at", Integer, primary_key=True),  # milliseconds since 1970, the interval's start
+    Column("at", Long, primary_key=True),  # milliseconds since 1970, the interval's start
     Column("n", Integer, nullable=False),
     Column("total", Float(53), nullable=False),
     Column("lowest", Float(53), nullable=False),
@@ -567,7 +568,7 @@ Index("ix_readings_age", readings.c.width_s, readings.c.at)
 driver_log = Table(
     "driver_log",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("seq", Long, primary_key=True, autoincrement=True),
     Column("driver", String, ForeignKey("drivers.id"), nullable=False),
     Column("at", Moment, nullable=False),
     Column("level", String, nullable=False),

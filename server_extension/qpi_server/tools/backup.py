@@ -26,7 +26,7 @@ from typing import BinaryIO
 import msgspec
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core import Conflict, NotFound, Unavailable
+from qpi_jupyter.core import Conflict, NotFound, Unavailable, counted
 from qpi_server.host.tls import TlsFiles
 from qpi_server.settings.values import FILE_NAMES
 from qpi_server.store import BLOBS, DAMAGED, DATABASE, Backend, fault
@@ -62,8 +62,8 @@ def write_backup(backend: Backend, tls: TlsFiles, target: Path, say: Say) -> int
         manifest = _described(staging / DATABASE, lost)
         _write(staging, target, manifest, say)
     print(
-        f"{target}: {manifest.jobs} jobs, {manifest.results - len(lost)} results, {target.stat().st_size:,} bytes, "
-        "checked."
+        f"{target}: {counted(manifest.jobs, 'job')}, {counted(manifest.results - len(lost), 'result')}, "
+        f"{target.stat().st_size:,} bytes, checked."
     )
     for sha256 in lost:
         print(f"The result {sha256} is missing or damaged in the lab, and is not in the backup.", file=sys.stderr)

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from qpi_jupyter.core import counted
+
 START_S = 60.0
 CELL_S = 120
 
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"notebook   {executed}")
     for problem in problems:
         print(f"wrong      {problem}", file=sys.stderr)
-    print("demo       " + ("failed" if problems else f"all right: {len(jobs)} jobs"))
+    print("demo       " + ("failed" if problems else f"all right: {counted(len(jobs), 'job')}"))
     return 1 if problems else 0
 
 

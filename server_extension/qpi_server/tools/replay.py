@@ -7,7 +7,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from qpi_jupyter.core import times
+from qpi_jupyter.core import counted, times
 from qpi_server.app.extension import QPIServer
 from qpi_server.replay.policies import parse_policy
 from qpi_server.replay.report import figures, table
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def replay(lab: QPIServer, options: argparse.Namespace) -> int:
     """Print what each policy would have meant; the exit status."""
     specs = options.policy or ["current"]
-    policies = [parse_policy(spec, lab.policy()) for spec in specs]
+    policies = [parse_policy(spec, lab.config_of_lab().policy) for spec in specs]
     trace = _trace(lab, options)
     if not trace.jobs:
         print("There are no jobs to replay: --days takes more of the past, --synthetic invents some.", file=sys.stderr)
@@ -39,7 +39,10 @@ def replay(lab: QPIServer, options: argparse.Namespace) -> int:
     found = []
     for spec, policy in zip(specs, policies, strict=True):
         if sys.stderr.isatty():
-            print(f"{len(trace.jobs)} jobs, {len(trace.bookings)} bookings: {spec} ...", file=sys.stderr)
+            print(
+                f"{counted(len(trace.jobs), 'job')}, {counted(len(trace.bookings), 'booking')}: {spec} ...",
+                file=sys.stderr,
+            )
         found.append(figures(trace, simulate(trace, policy)))
     print(json.dumps(dict(zip(specs, found, strict=True)), indent=2) if options.json else table(specs, found))
     return 0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from qpi_jupyter.core import Conflict, NotFound, Rejected, Unavailable
+from qpi_jupyter.core import Conflict, NotFound, Rejected, Unavailable, counted
 from qpi_server.host.owner_files import OwnerFile
 from qpi_server.store import DATABASE, SCHEMA_VERSION, Backend, move_aside
 
@@ -70,13 +70,13 @@ def _require_room(backend: Backend, *, force: bool) -> None:
 
 
 def _tell(lab_dir: Path, manifest: Manifest) -> None:
-    parts = [f"{manifest.jobs} jobs", f"{manifest.results - len(manifest.lost)} results"]
+    parts = [counted(manifest.jobs, "job"), counted(manifest.results - len(manifest.lost), "result")]
     if any(name.startswith("tls/") for name in manifest.files):
         parts.append("the https authority (in tls)")
     parts += [name for name in manifest.files if name.startswith("qpi.config.")]
     print(f"{lab_dir} is the lab of {manifest.made_at} (version {manifest.version}): {', '.join(parts)}.")
     if manifest.lost:
-        print(f"{len(manifest.lost)} results were lost before the backup was made.")
+        print(f"Lost before the backup was made: {counted(len(manifest.lost), 'result')}.")
 
 
 @contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Conflict, Principal
+from qpi_jupyter.core import Conflict, Principal, counted
 from qpi_jupyter.wire.bench import DriverDetail, DriverList
 from qpi_jupyter.wire.events import QpuChanged, QpuData
 from qpi_jupyter.wire.rest import DriverRegistered, QpuList
 from qpi_server.service.base import Context, Tx, tell_qpu, the_qpu
 from qpi_server.service.links import Links, SentAway
-from qpi_server.store import DriverRow, bench, bookings, qpu_sessions
+from qpi_server.store import DriverRow, bench, bookings, families, qpu_sessions
 
 from .embedded import EmbeddedService
 from .qpus import QpuService
@@ -38,7 +38,8 @@ class BenchService:
                 DriverDetail(
                     id=row.id, name=row.name, qpu=row.qpu, monitor=row.monitor, host=row.host, version=row.version,
                     places=row.places, enabled=row.enabled,
-                    linked=self._links.get(row.id) is not None, embedded=row.name in embedded,
+                    linked=self._links.get(row.id) is not None, draining=self._links.draining(row.id),
+                    embedded=row.name in embedded,
                     hello_at=row.hello_at, created_at=row.created_at,
                 )
                 for row in rows
@@ -95,7 +96,8 @@ class BenchService:
 
         def unit(tx: Tx) -> list[DriverRow]:
             row = the_qpu(tx.connection, name)
-            self._check_unused(tx, name, row.queued, row.running)
+            queued = row.queued + families.blocked_on(tx.connection, name)
+            self._check_unused(tx, name, queued, row.running)
             drivers = bench.all_drivers(tx.connection, qpu=name)
             for driver in drivers:
                 bench.drop_embedded(tx.connection, driver.name)
@@ -115,15 +117,17 @@ class BenchService:
     def _check_unused(self, tx: Tx, name: str, queued: int, running: int) -> None:
         if queued or running:
             raise Conflict(
-                f"{name} has {queued} jobs waiting and {running} running: cancel them, or hold the QPU until they are "
-                "done.",
+                f"{name} has {counted(queued, 'job')} waiting and {running} running: cancel them, or hold the QPU "
+                "until they are done.",
                 code="qpu_busy", queued=queued, running=running,
             )  # fmt: skip
         if qpu_sessions.open_on(tx.connection, name) is not None:
             raise Conflict(f"Somebody has a session on {name}: wait until it ends, or close it.", code="qpu_busy")
         if ahead := bookings.to_come(tx.connection, name, tx.at):
             raise Conflict(
-                f"{name} has {ahead} bookings to come: delete them first.", code="qpu_booked", bookings=ahead
+                f"{name} has {counted(ahead, 'booking')} to come: delete {'it' if ahead == 1 else 'them'} first.",
+                code="qpu_booked",
+                bookings=ahead,
             )
 
 
