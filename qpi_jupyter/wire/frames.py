@@ -120,6 +120,7 @@ class Hello(Frame):
     wire: Annotated[int, Meta(ge=0, le=10_000)]
     host: Annotated[str, Meta(max_length=255, pattern=PRINTABLE)] = ""
     monitor: bool = False
+    draining: bool = False
     memory_cap_bytes: Annotated[int, Meta(ge=1, le=MAX_ESTIMATE_BYTES)] | None = None
     job_timeout_s: Annotated[float, Meta(gt=0.0, le=MAX_SECONDS)] | None = None
     held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []

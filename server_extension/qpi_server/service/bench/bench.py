@@ -38,7 +38,8 @@ class BenchService:
                 DriverDetail(
                     id=row.id, name=row.name, qpu=row.qpu, monitor=row.monitor, host=row.host, version=row.version,
                     places=row.places, enabled=row.enabled,
-                    linked=self._links.get(row.id) is not None, embedded=row.name in embedded,
+                    linked=self._links.get(row.id) is not None, draining=self._links.draining(row.id),
+                    embedded=row.name in embedded,
                     hello_at=row.hello_at, created_at=row.created_at,
                 )
                 for row in rows

@@ -48,7 +48,7 @@ from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.service.base import DRIVER_BURST, MANAGERS, Context, Rates, Tx
 from qpi_server.service.dispatch import Dispatcher, ParkedClaim
 from qpi_server.service.lifecycle import Change, Lifecycle, find
-from qpi_server.service.links import Link, Links, SentAway
+from qpi_server.service.links import Drained, Link, Links, SentAway
 from qpi_server.service.telemetry import DriverLogs, TelemetryService
 from qpi_server.store import DriverRow, JobRecord, bench, jobs
 
@@ -116,6 +116,7 @@ class DriverLink(Link):
             )
         if hello.places < 1 and not hello.monitor:
             raise Conflict("A driver must have at least one place.", code="bad_places")
+        self.draining = hello.draining
         drop = await self._service.reconciler.welcome(self, hello)
         self._service.links.saw(self.driver)
         return Welcome(
@@ -308,7 +309,7 @@ class DriverService:
         return _model(row, enabled=enabled, online=self.links.get(row.id) is not None)
 
     async def drain(self, principal: Principal, driver_id: str) -> DriverModel:
-        """Have a driver finish what it runs, give the rest back, and end: for work on its machine.
+        """Have a driver finish what it runs, give the rest back, and end: for work on its machine. Again is fine.
 
         Raises
         ------
@@ -322,13 +323,13 @@ class DriverService:
             row = _driver(tx.connection, driver_id)
             if self.links.get(row.id) is None:
                 raise Conflict(f"The driver {row.name} is offline: there is nothing to drain.", code="driver_offline")
-            _tell(tx, principal, row, "drained")
+            if not self.links.draining(row.id):
+                _tell(tx, principal, row, "drained")
+            tx.tell(Drained(row.id))
             return row
 
         row = await self.context.db.write(unit)
-        if (link := self.links.get(row.id)) is not None:
-            await link.drain()
-        return _model(row, enabled=row.enabled, online=link is not None)
+        return _model(row, enabled=row.enabled, online=self.links.get(row.id) is not None)
 
     async def program(self, principal: Principal, sha256: str) -> bytes:
         """The packed program, for a driver whose QPU has a job that runs it."""
