@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from qpi_jupyter.core import MAX_PROGRAM_BYTES, Faulted, NotFound, QpiError, Rejected, TooLarge, Unavailable, unpack
+from qpi_jupyter.wire.connections import Answer, ConnectionLost, Connections
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.reach import DRIVER, unreachable
 from qpi_jupyter.wire.rest import ErrorBody, ResultStored
@@ -42,7 +42,7 @@ class Transfer:
 
     def __init__(self, address: Address, token: str, spool: Spool, settled: Settled) -> None:
         self._address, self._token, self._spool, self._settled = address, token, spool, settled
-        self._client: httpx.AsyncClient | None = None
+        self._connections: Connections | None = None
         self._connected = asyncio.Event()
         self._retry = asyncio.Event()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
@@ -50,13 +50,8 @@ class Transfer:
 
     def connect(self, context: ssl.SSLContext | None) -> None:
         """Use this trust; a later call changes nothing."""
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                verify=context if context is not None else True,
-                headers={"Authorization": f"Bearer {self._token}"},
-                timeout=httpx.Timeout(60.0, connect=10.0, read=300.0),
-                trust_env=False,
-            )
+        if self._connections is None:
+            self._connections = Connections(self._address.base, context, connect_s=10.0)
             self._connected.set()
 
     def deliver(self, key: Key) -> None:
@@ -95,8 +90,8 @@ class Transfer:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
+        if self._connections is not None:
+            self._connections.close()
 
     async def _deliver(self, key: Key) -> None:
         await self._connected.wait()
@@ -124,26 +119,17 @@ class Transfer:
                 return self._settled(key, None)
 
     async def _put(self, key: Key) -> None:
-        assert self._client is not None
         path = self._spool.path(key)
-        size = path.stat().st_size
-        try:
-            response = await self._client.put(
-                self._address.url(f"jobs/{key.job_id}/attempts/{key.attempt}/result"),
-                content=_body(path),
-                headers={
-                    DIGEST_HEADER: header_digest(path),
-                    "Content-Type": MEDIA_TYPE,
-                    "Content-Length": str(size),
-                },
-            )
-        except httpx.HTTPError as error:
-            problem = unreachable(self._address.base, error, remedy=DRIVER)
-            raise Unavailable(problem.message, code="no_connection") from error
+        headers = {
+            DIGEST_HEADER: header_digest(path),
+            "Content-Type": MEDIA_TYPE,
+            "Content-Length": str(path.stat().st_size),
+        }
+        answer = await self._ask("PUT", f"jobs/{key.job_id}/attempts/{key.attempt}/result", headers, _body(path))
         reach("put_answered")
-        _check(response)
+        _check(answer)
         try:
-            stored = msgspec.json.decode(response.content, type=ResultStored)
+            stored = msgspec.json.decode(answer.body, type=ResultStored)
         except msgspec.MsgspecError as error:
             raise Unavailable("the answer is not the lab's", code="no_lab") from error
         if stored.accepted:
@@ -152,20 +138,34 @@ class Transfer:
             self._spool.archive(key, f"the lab has no use for the result of this attempt: the job is {stored.status}")
 
     async def _fetch(self, sha256: str) -> list[bytes]:
-        assert self._client is not None
+        answer = await self._ask("GET", f"programs/{sha256}", {})
+        _check(answer)
         try:
-            response = await self._client.get(self._address.url(f"programs/{sha256}"))
-        except httpx.HTTPError as error:
-            problem = unreachable(self._address.base, error, remedy=DRIVER)
-            raise Unavailable(problem.message, code="no_connection") from error
-        _check(response)
-        try:
-            sources = unpack(response.content)
+            sources = unpack(bytes(answer.body))
         except ValueError as error:
             raise Unavailable("the program was cut short", code="truncated") from error
         if sum(map(len, sources)) > MAX_PROGRAM_BYTES:
             raise Rejected("the program is larger than a lab may send", code="program_too_large")
         return list(sources)
+
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None = None
+    ) -> Answer:
+        """What the lab answers, signed in as this driver.
+
+        Raises
+        ------
+        Unavailable
+            nothing.
+        """
+        assert self._connections is not None
+        try:
+            return await self._connections.ask(
+                method, f"/qpi/v1/{path}", {"Authorization": f"Bearer {self._token}", **headers}, body
+            )
+        except ConnectionLost as error:
+            problem = unreachable(self._address.base, error, remedy=DRIVER)
+            raise Unavailable(problem.message, code="no_connection") from error
 
     async def _pause(self, wait_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -180,14 +180,14 @@ async def _body(path: Path) -> AsyncIterator[bytes]:
     reach("put_sent")
 
 
-def _check(response: httpx.Response) -> None:
+def _check(answer: Answer) -> None:
     """Raise what an answer other than success means for the file in hand."""
-    status = response.status_code
-    if response.is_success:
+    status = answer.status
+    if 200 <= status < 300:
         return
-    message, code = f"{status} {response.reason_phrase}", None
+    message, code = f"{status} {answer.reason}", None
     with contextlib.suppress(msgspec.MsgspecError):
-        said = msgspec.json.decode(response.content, type=ErrorBody).error
+        said = msgspec.json.decode(answer.body, type=ErrorBody).error
         message, code = f"{message}: {said.message}", said.code
     kinds: dict[int, type[QpiError]] = {
         HTTPStatus.FORBIDDEN: NotFound,

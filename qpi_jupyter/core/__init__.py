@@ -156,6 +156,7 @@ if TYPE_CHECKING:
         recalled,
     )
     from .quotas import Quotas, limited, require_quota
+    from .settings import setting
     from .times import moment
 else:
 
@@ -169,7 +170,7 @@ else:
 
 _LATER = (
     "archive", "access", "accounting", "booking_rules", "bookings", "emails", "estimates", "jobs",
-    "lifecycle", "planner", "quotas", "times",
+    "lifecycle", "planner", "quotas", "settings", "times",
 )  # fmt: skip
 """Modules, those that notebooks need first."""
 
@@ -191,5 +192,5 @@ __all__ = [
     "pack",
     "parse_outcome", "permissions", "plain_json", "programs_fault", "qiskit_result", "recalled", "require_quota",
     "result_kind",
-    "salvage_over", "scope_for", "share_common", "this_month", "unknown_format", "unpack", "within", "zone",
+    "salvage_over", "scope_for", "setting", "share_common", "this_month", "unknown_format", "unpack", "within", "zone",
 ]  # fmt: skip

@@ -71,7 +71,9 @@ def lines(
     }  # fmt: skip
 
 
-def error_bars(found: Sequence[tuple[str, float, float]], *, y_label: str, label: str = "", about: str = "") -> Drawing:
+def error_bars(
+    found: Sequence[tuple[str, float, float]], *, x_label: str, y_label: str, label: str = "", about: str = ""
+) -> Drawing:
     """Named values with their standard errors; NaN where one is not known."""
     points = [
         {"label": name[:MAX_CELL], "value": value, "error": error}
@@ -80,7 +82,7 @@ def error_bars(found: Sequence[tuple[str, float, float]], *, y_label: str, label
         )
     ]
     return {
-        "draw": ERROR_BARS, "label": label, "points": points[:MAX_ROWS], "y_label": y_label,
+        "draw": ERROR_BARS, "label": label, "points": points[:MAX_ROWS], "x_label": x_label, "y_label": y_label,
         "note": _with_rest(about, len(found)),
     }  # fmt: skip
 
@@ -168,7 +170,7 @@ def _number(value: float | None) -> str:
 def _as_table(drawing: Drawing) -> Drawing:
     """Error bars as a table."""
     rows = [[point["label"], _number(point["value"]), f"± {_number(point['error'])}"] for point in drawing["points"]]
-    return table(["", drawing["y_label"], "Standard error"], rows) | {"note": drawing["note"]}
+    return table([drawing["x_label"], drawing["y_label"], "Standard error"], rows) | {"note": drawing["note"]}
 
 
 def _table_text(drawing: Drawing) -> str:

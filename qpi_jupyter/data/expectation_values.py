@@ -39,6 +39,7 @@ class ExpectationValues(ResultKind):
         shots = c.circuit_info(dataset.attrs).shots
         return drawings.error_bars(
             [(name, value, errors[name]) for name, value in values.items()],
+            x_label="Observable",
             y_label="Expectation value",
             about=f"{shots:,} shots" if shots else "",
         )

@@ -119,13 +119,29 @@ class ResultKind(ABC):
                 raise self.refusal(f"{name!r} has the dimensions {_listed(variable.dims)}; due: {_listed(due.dims)}")
             if variable.dtype != due.dtype:
                 raise self.refusal(f"{name!r} is of type {variable.dtype}; due: {due.dtype}")
+        if c.SLOT in dataset.dims:
+            self._check_slots(dataset, info)
         shots = dataset.sizes.get(c.SHOT)
         if shots is not None and shots != info.shots:
             raise self.refusal(f"it has {shots:,} shots; its circuit says {info.shots:,}")
 
+    def _check_slots(self, dataset: xr.Dataset, info: c.CircuitInfo) -> None:
+        """Each has a qubit, an acquisition index, and a classical bit that the circuit has."""
+        for name in (c.CLBIT, c.QUBIT, c.ACQ_INDEX):
+            coordinate = dataset.variables.get(name)
+            if coordinate is None or coordinate.dims != (c.SLOT,) or coordinate.dtype.kind != "i":
+                raise self.refusal(f"it has no whole numbers {name!r} along {c.SLOT!r}")
+        clbits = dataset.variables[c.CLBIT].values
+        if clbits.size and not 0 <= clbits.min() <= clbits.max() < info.memory_slots:
+            raise self.refusal(f"a slot is of no classical bit: there are {info.memory_slots:,}")
+
     def part(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Part:
         """What the header has of it; here: its drawings."""
-        return Drawn([self.drawing(dataset, qubit) for qubit in self.qubits(dataset)[:MAX_DRAWINGS]])
+        qubits = self.qubits(dataset)
+        drawings = [self.drawing(dataset, qubit) for qubit in qubits[:MAX_DRAWINGS]]
+        if more := len(qubits) - len(drawings):
+            drawings.append(note(f"{more:,} more qubits: the dataset has them.", "..."))
+        return Drawn(drawings)
 
     def memory(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Sequence[Any] | None:
         """The shots as Qiskit's results hold them (``data.memory``); None where Qiskit has no place for them."""

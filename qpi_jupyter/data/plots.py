@@ -115,6 +115,7 @@ def _error_bars(ax: Axes, drawing: Drawing) -> None:
     longest = max((len(point["label"]) for point in points), default=0)
     rotation = 0 if longest * len(points) < 60 else 90
     ax.set_xticks(range(len(points)), [point["label"] for point in points], rotation=rotation)
+    ax.set_xlabel(drawing["x_label"])
     ax.set_ylabel(drawing["y_label"])
     ax.set_title(drawing["note"])
 

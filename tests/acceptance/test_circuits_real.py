@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from qiskit import QuantumCircuit
 
 from qpi_jupyter.client import Lab
+from qpi_jupyter.ui.bundle import finished
 from tests.support.servers import TOKEN, lab_server
 from tests.support.waiting import wait_until
 
@@ -38,3 +40,17 @@ def test_as_many_operations_as_the_docs_promise(lab: Lab, operations: int) -> No
     dataset = lab.submit(turning(operations), qpu="sim-a", shots=20).wait(timeout=300).dataset()
     assert dataset.qpi.counts() == {"01": 20}
     assert dataset.qpi.info["metadata"] == {"from": operations}
+
+
+@pytest.mark.parametrize("qpu", ["sim-a", "sim-b"])
+def test_traces_come_with_their_kind_and_are_drawn(lab: Lab, qpu: str) -> None:
+    level = {"meas_level": 0, "shots": 30, "seed_simulator": 3}
+    each, mean = (lab.submit(turning(2), qpu=qpu, meas_return=kept, **level) for kept in ("single", "avg"))
+    dataset = each.wait(timeout=60).dataset()
+    assert (dataset.qpi.kind, dataset.qpi.traces().shape) == ("traces", (30, 2, 100))
+    averaged = mean.wait(timeout=60).dataset().qpi.traces()
+    assert averaged == pytest.approx(dataset.qpi.traces().mean(axis=0))
+    assert each.result(memory=True).get_memory(0) == pytest.approx(dataset.qpi.traces())
+    shown = asyncio.run(finished(each))
+    assert "Signal (arb. unit) over Time (ns) from 0 to 990" in shown["text/plain"]
+    assert {"text/html", "image/png"} <= set(shown)

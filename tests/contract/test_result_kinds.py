@@ -220,6 +220,14 @@ def test_the_lab_tells_its_kind_and_what_is_to_be_drawn(kind: ResultKind) -> Non
     (told,) = qiskit_result(json.loads(json.dumps(header, allow_nan=False)), "j", "q")["results"]
     assert told["kind"] == kind.name
     assert told.get("drawings") or told["data"]
+    assert EXAMPLES[kind.name].qpi.to_qiskit().results[0].shots == EXAMPLES[kind.name].qpi.info["shots"]
+
+
+def test_what_many_qubits_draw_is_cut_with_a_word() -> None:
+    many = traces_dataset(about(1, 30, meas_level=0), np.ones((1, 30, 2)), columns(30), 1e-8)
+    drawings = result_header([many])["circuits"][0]["drawings"]
+    assert [drawing["label"] for drawing in drawings] == [*(f"q{qubit}" for qubit in range(24)), "..."]
+    assert drawings[-1]["text"] == "6 more qubits: the dataset has them."
 
 
 def test_a_header_without_room_leaves_it_out_and_says_so(kind: ResultKind) -> None:
@@ -257,6 +265,9 @@ def test_what_is_not_of_its_kind_is_the_executors_fault_and_no_result(kind: Resu
     }
     if c.SHOT in dataset.dims:
         spoilt["a shot missing"] = dataset.isel({c.SHOT: slice(1)})
+    if c.SLOT in dataset.dims:
+        spoilt["no qubits"] = dataset.drop_vars(c.QUBIT)
+        spoilt["no such bit"] = dataset.assign_coords({c.CLBIT: dataset[c.CLBIT] + 1})
     turned = dataset.assign({name: dataset[name].expand_dims("more")})
     if kind.quantities(turned, c.circuit_info(dataset.attrs)) == due:
         spoilt["another dimension"] = turned
@@ -264,7 +275,7 @@ def test_what_is_not_of_its_kind_is_the_executors_fault_and_no_result(kind: Resu
         with pytest.raises(Faulted, match=f"Sender.run: This is no result of kind '{kind.name}'") as caught:
             measured([wrong])
         assert caught.value.code == "bad_executor", what
-    for what in ("nothing in it", "a shot missing", "another dimension"):
+    for what in ("nothing in it", "a shot missing", "no qubits", "no such bit", "another dimension"):
         if what in spoilt:
             with pytest.raises(Rejected, match=f"no result of kind '{kind.name}'"):
                 decode(encode([spoilt[what]]))

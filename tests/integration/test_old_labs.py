@@ -68,6 +68,7 @@ def test_what_was_measured_is_read_as_it_was(old: Callable[[Check], Any]) -> Non
                 result = known.answers[f"ann jobs/{job['id']}/result"]
                 for dataset, circuit in zip(datasets, result["results"], strict=True):
                     seen.add((circuit["meas_level"], circuit["meas_return"]))
+                    assert dataset.qpi.kind in (("points",) if circuit["meas_level"] == 1 else ("shots", "counts"))
                     require_same(dataset, circuit["data"])
         assert seen == {(2, "single"), (1, "single"), (1, "avg")}
 

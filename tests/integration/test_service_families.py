@@ -357,3 +357,63 @@ def test_the_same_key_gives_the_same_job(tmp_path: Path) -> None:
             return one, two
 
     asyncio.run(dialogue())
+
+
+@pytest.mark.parametrize("first", ["result", "cancel"])
+def test_a_child_that_races_to_finish_keeps_its_result(tmp_path: Path, first: str) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path, driver={"places": 2}) as (lab, driver):
+            await driver.connect()
+            children = [await submitted(lab) for _ in range(2)]
+            parent = await submitted(lab, children=children)
+            given = [await driver.claim() for _ in children]
+            for job in given:
+                await driver.started(job)
+            ends = [driver.deliver(given[0], busy_s=0.2), lab.jobs.cancel(ANN, parent)]
+            await asyncio.gather(*(ends if first == "result" else reversed(ends)))
+            assert await phases(lab, *children, parent) == ["completed", "cancelling", "cancelled"]
+            await driver.report(given[1], "aborted", busy_s=0.1)
+            assert await phases(lab, children[1]) == ["cancelled"]
+            model = await lab.jobs.get(ANN, children[1])
+            assert model.error is not None
+            assert model.error.message == f"Job {parent} was cancelled, and this job with it."
+            assert (await lab.jobs.family(ANN, parent)).cost_s == pytest.approx(0.3)
+
+    asyncio.run(dialogue())
+
+
+def test_why_a_job_waits_follows_those_that_complete(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            needed = [await submitted(lab) for _ in range(3)]
+            last = await submitted(lab, after=needed)
+            said = []
+            for _ in needed:
+                reason = (await lab.jobs.get(ANN, last)).reason
+                assert reason is not None
+                said.append(reason.message)
+                await driver.run()
+                await settled(lab)
+            assert said == [
+                f"Job {needed[0]} and 2 others have to complete first.",
+                f"Job {needed[1]} and 1 other have to complete first.",
+                f"Job {needed[2]} has to complete first.",
+            ]
+
+    asyncio.run(dialogue())
+
+
+def test_a_qpu_stays_while_a_job_for_it_waits_for_others(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await lab.qpus.create(ADMIN, QpuIn(name="q2"))
+            await driver.connect()
+            first = await submitted(lab)
+            second = await submitted(lab, qpu="q2", after=[first])
+            with pytest.raises(Conflict, match="q2 has 1 job waiting and 0 running"):
+                await lab.bench.delete_qpu(ADMIN, "q2")
+            await lab.jobs.cancel(ANN, second)
+            assert "q2" not in {qpu.name for qpu in (await lab.bench.delete_qpu(ADMIN, "q2")).qpus}
+
+    asyncio.run(dialogue())

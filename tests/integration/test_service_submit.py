@@ -18,7 +18,19 @@ from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_jupyter.wire.rest import OptionsIn, ProgramIn, QpuIn
 from qpi_server.service import EmbeddedDriver, Lab
 from qpi_server.service.submit import MAX_KEY
-from tests.faults.lab import ADMIN, ANN, BOB, HARDWARE, SIMULATOR, bell, driver_of, open_lab, small_lab, turn
+from tests.faults.lab import (
+    ADMIN,
+    ANN,
+    BOB,
+    HARDWARE,
+    SIMULATOR,
+    FrozenClock,
+    bell,
+    driver_of,
+    open_lab,
+    small_lab,
+    turn,
+)
 
 BAD = ProgramError("no such gate", line=3, column=7)
 
@@ -356,5 +368,22 @@ def test_positions_are_told_for_waiting_jobs(tmp_path: Path) -> None:
             reason = (await lab.jobs.get(ANN, ids[0])).reason
             assert reason is not None
             assert reason.message == "q1 is offline."
+
+    asyncio.run(dialogue())
+
+
+def test_the_answer_to_a_submit_is_the_job_as_it_is_read_then(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path, clock=FrozenClock()) as (lab, driver):
+            offline, _ = await lab.jobs.submit(ADMIN, bell())
+            assert offline == await lab.jobs.get(ADMIN, offline.id)
+            await driver.connect()
+            for priority, position in ((0, 2), (5, 1), (-3, 4), (0, 4), (5, 2)):
+                job, created = await lab.jobs.submit(ADMIN, bell(priority=priority))
+                assert created
+                assert job == await lab.jobs.get(ADMIN, job.id)
+                assert job.reason is not None
+                assert job.reason.position == position
+                assert job.reason.about_at is not None
 
     asyncio.run(dialogue())

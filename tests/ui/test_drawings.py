@@ -23,7 +23,7 @@ FORMS = {
         x_label="Time (ns)", y_label="Signal", label="q0", about="Mean of 10 shots",
     ),
     "error_bars": drawings.error_bars(
-        [("ZZ", 0.5, 0.01), ("<XX>", -0.25, float("nan"))], y_label="Expectation value", label="all",
+        [("ZZ", 0.5, 0.01), ("<XX>", -0.25, float("nan"))], x_label="Observable", y_label="Value", label="all",
     ),
     "table": drawings.table(["Coin", "Run"], [["<i>coin</i>", 3]] * 150, label="runs"),
     "note": drawings.note("Nothing <b>here</b>", "word"),

@@ -153,7 +153,7 @@ function ErrorBars(props: { drawing: IErrorBars; trans: TranslationBundle }): Re
       <table className="jp-QPI-ResultTable jp-QPI-ErrorBars">
         <thead>
           <tr>
-            <th scope="col">{trans.__('Of')}</th>
+            <th scope="col">{drawing.x_label}</th>
             <th scope="col">{drawing.y_label}</th>
             <th scope="col">{trans.__('Standard error')}</th>
             <td />

@@ -16,6 +16,7 @@ export interface IErrorBars {
     readonly value: number | null;
     readonly error: number | null;
   }[];
+  readonly x_label: string;
   readonly y_label: string;
   readonly note: string;
 }
@@ -64,7 +65,12 @@ export function errorBarsOf(drawing: IDrawing): IErrorBars | null {
     error: orNull(part(point, 'error'))
   }));
   return points.length > 0
-    ? { points, y_label: text(drawing.y_label), note: text(drawing.note) }
+    ? {
+        points,
+        x_label: text(drawing.x_label),
+        y_label: text(drawing.y_label),
+        note: text(drawing.note)
+      }
     : null;
 }
 
@@ -103,7 +109,9 @@ export function pathOf(
         pen = 'M';
         return '';
       }
-      const step = `${pen}${placeX(at).toFixed(1)} ${placeY(value).toFixed(1)}`;
+      // A line of no length is a dot: what stands alone between two gaps is seen, too
+      const dot = pen === 'M' ? 'h0' : '';
+      const step = `${pen}${placeX(at).toFixed(1)} ${placeY(value).toFixed(1)}${dot}`;
       pen = 'L';
       return step;
     })

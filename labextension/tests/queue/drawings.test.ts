@@ -48,7 +48,7 @@ describe('a drawing as its driver said it', () => {
         x => x,
         y => -y
       )
-    ).toBe('M0.0 -1.0M2.0 -3.0L3.0 -4.0');
+    ).toBe('M0.0 -1.0h0M2.0 -3.0h0L3.0 -4.0');
     expect(extent([2, null, -1])).toEqual([-1, 2]);
   });
 
@@ -56,6 +56,7 @@ describe('a drawing as its driver said it', () => {
     const points = [{ label: 'ZZ', value: 0.5, error: null }];
     expect(errorBarsOf({ draw: 'error_bars', label: '', points, y_label: 'Value' })).toEqual({
       points,
+      x_label: '',
       y_label: 'Value',
       note: ''
     });

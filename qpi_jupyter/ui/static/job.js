@@ -203,7 +203,8 @@ function lines(tab, width) {
     let pen = "M";
     const steps = tab.x.map((x, k) => {
       if (line.y[k] === null) { pen = "M"; return ""; }
-      const step = `${pen}${px(x).toFixed(1)} ${py(line.y[k]).toFixed(1)}`;
+      // A line of no length is a dot: what stands alone between two gaps is seen, too.
+      const step = `${pen}${px(x).toFixed(1)} ${py(line.y[k]).toFixed(1)}${pen === "M" ? "h0" : ""}`;
       pen = "L";
       return step;
     });
@@ -233,7 +234,7 @@ function errorBars(tab) {
   );
   const number = (value) => (value === null ? "—" : String(value));
   const rows = tab.points.map((point) => [point.label, number(point.value), number(point.error), bar(point)]);
-  return table(["Of", tab.y_label, "Standard error", ""], rows, tab.note);
+  return table([tab.x_label, tab.y_label, "Standard error", ""], rows, tab.note);
 }
 
 /** The forms of drawings (qpi_jupyter/data/drawings.py), by name. */

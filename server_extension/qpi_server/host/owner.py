@@ -14,11 +14,12 @@ from pathlib import Path
 
 from qpi_jupyter.core import Conflict, QpiError, Unavailable
 from qpi_jupyter.wire import WIRE_VERSION
+from qpi_jupyter.wire.connections import ConnectionLost
 from qpi_jupyter.wire.rest import Health
 from qpi_server.service import Lab
 from qpi_server.store import DAMAGED, GONE, Backend, fault, storage_error
 
-from .forward import Upstream, UpstreamLost
+from .forward import Upstream
 from .owner_files import OwnerFile, OwnerRecord
 
 log = logging.getLogger(__name__)
@@ -272,7 +273,7 @@ class Ownership:
             log.info("Forwarding to the lab's owner at %s (process %d)", owner.url, owner.pid)
             self._point_to(upstream)
             await upstream.get("qpi/owner", Health)
-        except (UpstreamLost, QpiError) as error:
+        except (ConnectionLost, QpiError) as error:
             log.debug("the owner at %s: %s", owner.url, error)
             return self._target is upstream
         finally:

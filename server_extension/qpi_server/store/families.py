@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from qpi_jupyter.core import FINAL, Job, JobState
 
 from .jobs import COLUMNS, JobRecord, record
-from .prepared import Prepared
+from .prepared import Prepared, written
 from .rows import each
 from .schema import dependencies, jobs, ledger
 
@@ -21,10 +21,18 @@ _WAITING = Prepared(
     .where(dependencies.c.needs == bindparam("job"), jobs.c.state == JobState.BLOCKED.value)
     .order_by(jobs.c.seq)
 )
-_NEEDED = (
+_NEEDED = (dependencies.c.needs == jobs.c.id) & (dependencies.c.job_id == bindparam("job"))
+_FIRST_NEEDED = Prepared(
+    select(jobs.c.id)
+    .join(dependencies, _NEEDED)
+    .where(jobs.c.state != JobState.COMPLETED.value)
+    .order_by(jobs.c.seq)
+    .limit(1)
+)
+_OPEN_CHILDREN = Prepared(
     select(*COLUMNS)
-    .join(dependencies, dependencies.c.needs == jobs.c.id)
-    .where(dependencies.c.job_id == bindparam("job"))
+    .join(dependencies, _NEEDED)
+    .where(jobs.c.parent_id == bindparam("job"), jobs.c.state.not_in(written(FINAL)))
     .order_by(jobs.c.seq)
 )
 _FAMILY = jobs.c.family_id == bindparam("family")
@@ -44,14 +52,20 @@ def waiting(connection: Connection, job_id: str) -> list[JobRecord]:
     return list(each(_WAITING.each(connection, job=job_id), record))
 
 
-def needed(connection: Connection, job_id: str) -> list[JobRecord]:
-    """The jobs that this one waits for, or waited for, oldest first; also what has been deleted."""
-    return list(each(connection.execute(_NEEDED, {"job": job_id}), record))
+def first_needed(connection: Connection, job_id: str) -> str:
+    """The id of the oldest job that a blocked one waits for."""
+    return str(_FIRST_NEEDED.scalar(connection, job=job_id))
 
 
 def open_children(connection: Connection, job_id: str) -> list[JobRecord]:
-    """The job's children that have not ended."""
-    return [found for found in needed(connection, job_id) if found.parent == job_id and not found.job.state.final]
+    """The job's children that have not ended, oldest first."""
+    return list(each(_OPEN_CHILDREN.each(connection, job=job_id), record))
+
+
+def blocked_on(connection: Connection, qpu: str) -> int:
+    """How many jobs for a QPU wait for others; its own count of waiting jobs leaves them out."""
+    query = select(func.count()).where(jobs.c.qpu == qpu, jobs.c.state == JobState.BLOCKED.value)
+    return int(connection.execute(query).scalar_one())
 
 
 def members(connection: Connection, family: str) -> list[JobRecord]:

@@ -16,8 +16,9 @@ from jupyter_server.services.events import handlers as jupyter
 from tornado.web import HTTPError, authenticated
 
 from qpi_jupyter.core import QpiError
+from qpi_jupyter.wire.connections import ConnectionLost
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
-from qpi_server.host.forward import Upstream, UpstreamLost
+from qpi_server.host.forward import Upstream
 from qpi_server.host.owner import Ownership
 from qpi_server.service import Lab
 
@@ -68,7 +69,7 @@ class EventRelay:
                         self._logger.emit(schema_id=JUPYTER_SCHEMA_ID, data=event)
                         self._cursor, pause = event["seq"], RETRY_S
                 target = None  # it may be the same one again
-            except UpstreamLost:
+            except ConnectionLost:
                 continue
             except QpiError as error:
                 log.warning("the lab's events: %s", error)

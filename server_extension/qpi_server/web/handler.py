@@ -16,7 +16,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
 from qpi_jupyter.core import NotFound, QpiError, Rejected, Unavailable, limited
-from qpi_server.host.forward import Relay, Upstream, UpstreamLost
+from qpi_jupyter.wire.connections import ConnectionLost
+from qpi_server.host.forward import Relay, Upstream
 from qpi_server.service import Lab
 from qpi_server.service.base import network
 
@@ -76,7 +77,7 @@ class RestHandler(Signed):
             try:
                 await self._prepare_for(target)
                 return
-            except UpstreamLost as lost:
+            except ConnectionLost as lost:
                 log.debug("the lab's owner: %s", lost)
 
     async def _prepare_for(self, target: Lab | Upstream) -> None:
@@ -130,7 +131,7 @@ class RestHandler(Signed):
             try:
                 await self._respond()
                 return
-            except UpstreamLost as lost:
+            except ConnectionLost as lost:
                 if self.request.method != "GET":
                     raise Unavailable("The lab's owner went away; ask again in a moment.", code="owner_lost") from lost
                 await self._find_target()

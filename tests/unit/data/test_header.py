@@ -8,8 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+from qiskit.primitives import BitArray
 from qiskit.result import Result
 
+from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.core.results import (
     MAX_HEADER_BYTES,
     format_outcome,
@@ -18,7 +20,7 @@ from qpi_jupyter.core.results import (
     qiskit_result,
 )
 from qpi_jupyter.data.bits import outcomes
-from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset
+from qpi_jupyter.data.build import arrays_dataset, bits_dataset, counts_dataset, expectation_dataset, iq_dataset
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.qiskit_results import to_primitive_result, to_result
@@ -159,3 +161,15 @@ def test_the_server_renders_without_numerics_and_the_packages_import_nothing_hea
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_primitive_results_of_an_estimator_and_of_arrays():
+    rows = [expectation_dataset(info(circuit=1, row=row), {"ZZ": (row / 2, 0.1), "XX": (0.0, 0.2)}) for row in range(3)]
+    bits = BitArray(np.array([[1], [2], [3], [0]], dtype=np.uint8), 2)
+    result = to_primitive_result([arrays_dataset(info(circuit=0), {"c": bits, "x": np.array(2j)}), *rows])
+    assert result[0].data.c.get_counts() == bits.get_counts()
+    assert result[0].data.x == 2j
+    assert result[1].data.evs.tolist() == [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]]
+    assert result[1].data.stds.shape == (3, 2)
+    with pytest.raises(Rejected, match="none of a primitive"):
+        to_primitive_result([iq_dataset(info(3, shots=2, meas_level=1), POINTS, SLOTS)])

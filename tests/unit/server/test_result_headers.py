@@ -29,6 +29,23 @@ def test_a_header_of_many_circuits_reads_as_one_of_few() -> None:
     assert [c.shots for c in plain.circuits] == [10] * 5
 
 
+def test_a_kind_and_its_drawings_are_kept_whatever_they_are() -> None:
+    told = {**circuit(1), "kind": "x-rays", "counts": None, "drawings": [{"draw": "hologram", "deep": [None]}]}
+    header = {"v": 1, "success": True, "circuits": [told, circuit(2)]}
+    rays, plain = read_header(msgspec.json.encode(header)).circuits
+    assert (rays.kind, rays.drawings) == ("x-rays", [{"draw": "hologram", "deep": [None]}])
+    assert (plain.kind, plain.drawings) == ("", None)
+    for wrong in (
+        {"kind": "x" * 10_000},
+        {"kind": 3},
+        {"kind": "a\nb"},
+        {"drawings": {"draw": "x"}},
+        {"drawings": [1]},
+    ):
+        with pytest.raises(Rejected, match="The result header is not as expected"):
+            read_header(msgspec.json.encode({**header, "circuits": [{**told, **wrong}]}))
+
+
 @pytest.mark.parametrize("raw", [b"", b"[]", b'{"success": true}', b'{"success": true, "circuits": [{"name": 1}]}'])
 def test_what_is_no_header_is_an_error_of_one_kind(raw: bytes) -> None:
     with pytest.raises(Rejected, match="The result header is not"):

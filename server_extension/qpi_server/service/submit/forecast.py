@@ -54,8 +54,7 @@ class Reasons:
     def why(self, job: Job) -> Reason:
         """See `_Scene.why`."""
         if job.state is JobState.BLOCKED:
-            others = (other.job for other in families.needed(self._connection, job.id))
-            return needs(job, [other.id for other in others if other.state is not JobState.COMPLETED])
+            return needs(job, families.first_needed(self._connection, job.id))
         if (scene := self._scenes.get(job.qpu)) is None:
             online = self._links.online(job.qpu)
             scene = self._scenes[job.qpu] = _scene(self._connection, job.qpu, self._now, self._config, online=online)
