@@ -32,6 +32,14 @@ def a_package(folder: Path, name: str, groups: Mapping[str, Mapping[str, str]]) 
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
+def broken_packages(folder: Path) -> None:
+    """Three packages that are not as they should be: one cannot be imported, and two have an executor of one name."""
+    (folder / "leaves.py").write_text("raise SystemExit('no licence')")
+    a_package(folder, "broken-lab", {"qpi.executors": {"toy_leaves": "leaves:X [driver]"}})
+    for name in ("left-lab", "right-lab"):
+        a_package(folder, name, {"qpi.executors": {"toy_twin": f"{name.replace('-', '_')}:X"}})
+
+
 @contextmanager
 def installed(folder: Path) -> Iterator[None]:
     """What is in ``folder`` is installed: for this process and for those that it starts meanwhile."""
