@@ -79,6 +79,7 @@ from .programs import (
 )
 from .results import (
     HEADER_VERSION,
+    MAX_DRAWINGS,
     MAX_HEADER_BYTES,
     MAX_NAME,
     MAX_SHARED_BYTES,
@@ -175,9 +176,9 @@ _LATER = (
 
 __all__ = [
     "AHEAD", "BUILT_IN", "DEFAULT_SHOTS", "FINAL", "GROUP", "GZIP_MAGIC", "HEAD", "HEADER_VERSION", "INDEX",
-    "MAX_BITS", "MAX_CIRCUITS", "MAX_ESTIMATE_BYTES", "MAX_ESTIMATE_S", "MAX_EXPANDED_BYTES", "MAX_HEADER_BYTES",
-    "MAX_NAME", "MAX_PROGRAM_BYTES", "MAX_QUBITS", "MAX_SECONDS", "MAX_SHARED_BYTES", "MAX_SHOTS", "MAX_TEXT",
-    "MIN_QPY_VERSION", "OPENQASM2", "OPENQASM3", "OPEN_TO_ALL", "PLAIN_QPY_BYTES", "PROGRAM_FAULTS", "SCOPES",
+    "MAX_BITS", "MAX_CIRCUITS", "MAX_DRAWINGS", "MAX_ESTIMATE_BYTES", "MAX_ESTIMATE_S", "MAX_EXPANDED_BYTES",
+    "MAX_HEADER_BYTES", "MAX_NAME", "MAX_PROGRAM_BYTES", "MAX_QUBITS", "MAX_SECONDS", "MAX_SHARED_BYTES", "MAX_SHOTS",
+    "MAX_TEXT", "MIN_QPY_VERSION", "OPENQASM2", "OPENQASM3", "OPEN_TO_ALL", "PLAIN_QPY_BYTES", "PROGRAM_FAULTS", "SCOPES",
     "SEARCH_DAYS", "VIEW_LIMIT", "Activity", "Booking", "BookingConflict", "BookingMode", "BookingRule",
     "BookingStatus", "Calendar", "CircuitOptions", "Conflict", "Effect", "EffectKind", "Entry", "EntryKind",
     "Estimate", "Event", "EventKind", "Faulted", "Forbidden", "GateProperties", "IllegalTransition", "Interval",
