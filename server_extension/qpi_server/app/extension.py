@@ -34,6 +34,7 @@ from qpi_server.settings.values import Setting, SettingsError, own_traits, place
 if TYPE_CHECKING:  # Jupyter loads this module wherever it lists its extensions: what needs the database comes later
     from _typeshed import DataclassInstance
 
+    from qpi_jupyter.wire.bus import BusKind
     from qpi_server.host.embedded import EmbeddedDrivers
     from qpi_server.host.owner import Ownership
     from qpi_server.host.owner_files import OwnerRecord
@@ -89,6 +90,7 @@ class QPIServer(LabTraits, ExtensionApp):
             self._settle(serverapp)
             if not self.upstream_url:
                 self.backend()
+                self.bus_kinds()
         except SettingsError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from error
@@ -143,6 +145,22 @@ class QPIServer(LabTraits, ExtensionApp):
             return backend_of(lab.db_url, lab.lab_dir)
         except QpiError as error:
             source = self.stated["db_url"].source if "db_url" in self.stated else "default"
+            raise SettingsError(f"{source}: {error.message}") from error
+
+    def bus_kinds(self) -> list[BusKind]:
+        """What the lab's buses are hosted by.
+
+        Raises
+        ------
+        SettingsError
+            one of ``buses`` is not installed, or is broken.
+        """
+        from qpi_jupyter.wire.bus import kind_of
+
+        try:
+            return [kind_of(address) for address in self.config_of_lab().buses]
+        except QpiError as error:
+            source = self.stated["buses"].source if "buses" in self.stated else "default"
             raise SettingsError(f"{source}: {error.message}") from error
 
     def tls_files(self) -> TlsFiles:

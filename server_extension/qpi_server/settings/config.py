@@ -42,6 +42,11 @@ class LabConfig:
         "display_name, pkce, extra. Lists of several sources are one, by name.",
         parse=providers, merge=True, secret=True, allowed="a list of providers, each with a name and a client_id",
     )  # fmt: skip
+    buses: tuple[str, ...] = setting(
+        (),
+        "Buses that drivers reach the lab over, beside its own WebSocket: addresses (scheme://place). Each kind but "
+        "inproc needs a package that registers it.",
+    )
     lease_s: float = setting(20.0, "How long a silent driver keeps its jobs (seconds).", min=0.5)
     heartbeat_s: float = setting(2.0, "How often drivers report (seconds).", min=0.1)
     reask_s: float = setting(15.0, "How often an idle driver asks again, as a safety net (seconds).", min=0.1)

@@ -33,7 +33,8 @@ def _trait_of(hint: Any, field: Field[Any]) -> TraitType[Any, Any]:
     facts = dict(field.metadata)
     means, bounds = facts.pop("means"), {name: facts.pop(name) for name in ("min", "max") if name in facts}
     if get_origin(hint) is tuple:
-        made: TraitType[Any, Any] = List(Instance(get_args(hint)[0]), help=means)
+        one = get_args(hint)[0]
+        made: TraitType[Any, Any] = List(_KINDS[one]() if one in _KINDS else Instance(one), help=means)
     else:
         plain, *none = get_args(hint) or (hint,)
         made = _KINDS[plain](field.default, allow_none=bool(none), help=means, **bounds)
