@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .access import Principal, Role
-from .booking_rules import BookingRule
+from .booking_rules import BookingLimits
 from .errors import Conflict
 from .settings import setting
 
@@ -41,9 +41,9 @@ class Quotas:
     )
 
     @property
-    def booking_rule(self) -> BookingRule:
+    def booking_rule(self) -> BookingLimits:
         """What binds a person where managers have set no rule."""
-        return BookingRule(
+        return BookingLimits(
             longest_s=self.max_booking_s, horizon_s=self.max_booking_ahead_s, max_ahead=self.max_bookings_ahead
         )
 
