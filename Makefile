@@ -65,9 +65,10 @@ setup: $(STAMPS)/project ## install everything into $(VENV)
 # Jupyter refuses to run as root unless told so; in a container root is all there is.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-lab: setup ## JupyterLab on the quick-start notebook, two simulated QPUs inside
-	$(VENV)/bin/jupyter lab $(ROOT) --QPIServer.demo=True --LabApp.default_url=/lab/tree/$(notdir $(QUICKSTART)) \
-	  $(dir $(QUICKSTART))
+# On copies of the notebooks: what one writes there stays, and the checkout stays as it is.
+lab: setup ## JupyterLab on the quick-start notebook (a copy in .lab), two simulated QPUs inside
+	@mkdir -p .lab && for each in notebooks/*.ipynb; do [ -e ".lab/$${each##*/}" ] || cp "$$each" .lab/; done
+	$(VENV)/bin/jupyter lab $(ROOT) --QPIServer.demo=True --LabApp.default_url=/lab/tree/$(notdir $(QUICKSTART)) .lab
 
 demo: setup ## the same without a browser: run the quick-start notebook and print its jobs
 	$(PY) -m qpi_server.tools.demo --notebook $(QUICKSTART) --out .demo

@@ -161,6 +161,7 @@ class Agent:
             places=self._settings.places,
             manifest=self._manifest.result(),
             host=socket.gethostname(),
+            draining=self.bench.draining,
             memory_cap_bytes=self._settings.memory_cap,
             job_timeout_s=self._settings.job_timeout,
             held=self.bench.held(),

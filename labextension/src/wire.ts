@@ -1213,6 +1213,7 @@ export interface QpuDriver {
   readonly name: string;
   readonly enabled: boolean;
   readonly linked: boolean;
+  readonly draining: boolean;
   readonly monitor: boolean;
   readonly places: number;
   readonly version: string;
@@ -1245,6 +1246,7 @@ export interface DriverDetail {
   readonly name: string;
   readonly enabled: boolean;
   readonly linked: boolean;
+  readonly draining: boolean;
   readonly monitor: boolean;
   readonly places: number;
   readonly version: string;

@@ -29,6 +29,7 @@ import {
   seconds,
   touchedOf
 } from '../src/board/values';
+import { driverState } from '../src/driverstate';
 import type { LabRequest } from '../src/request';
 import { at, send } from '../src/send';
 import type { LabEvent } from '../src/wire';
@@ -47,6 +48,17 @@ function held<T>() {
     new Promise<IPage<T>>((answer, refuse) => waiting.push({ after, answer, refuse }));
   return { waiting, fetch };
 }
+
+describe('a driver', () => {
+  it.each([
+    [{ enabled: true, linked: true, draining: false }, ['linked', 'online']],
+    [{ enabled: true, linked: true, draining: true }, ['draining', 'draining']],
+    [{ enabled: true, linked: false, draining: false }, ['not linked', 'offline']],
+    [{ enabled: false, linked: false, draining: false }, ['switched off', 'offline']]
+  ])('is in a state that has a word: %o', (driver, state) => {
+    expect(driverState(driver, nullTranslator.load(''))).toEqual(state);
+  });
+});
 
 describe('sections', () => {
   it('are those that the permissions allow', () => {

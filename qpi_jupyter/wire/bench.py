@@ -14,11 +14,12 @@ OptionName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,63}}{END}")]
 
 
 class DriverFacts(Answer):
-    """What is known of a driver wherever it is shown."""
+    """What is known of a driver wherever it is shown. ``draining``: it takes no more jobs and is about to end."""
 
     name: str
     enabled: bool
     linked: bool
+    draining: bool
     monitor: bool
     places: int
     version: str

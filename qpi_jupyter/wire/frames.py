@@ -6,7 +6,8 @@ header (`peer` has its frames)::
     driver -> lab  request  lab.hello      Hello   -> Welcome      first frame, once a connection
                    request  lab.claim      Claim   -> Assignment   parked until there is a job
                    request  lab.report     Report  -> Reported     released, errored, interrupted, aborted
-                   publish  lab.started    Started                a simulator tells
+                   publish  lab.started    Started                a simulator tells, of a run of more than 50 ms or
+                                                                  with progress: a shorter one only ends
                    request  lab.started    Started -> Reported    an instrument asks, and begins once it is on disk
                    publish  lab.progress   Progress
                    publish  lab.heartbeat  Heartbeat
@@ -119,6 +120,7 @@ class Hello(Frame):
     wire: Annotated[int, Meta(ge=0, le=10_000)]
     host: Annotated[str, Meta(max_length=255, pattern=PRINTABLE)] = ""
     monitor: bool = False
+    draining: bool = False
     memory_cap_bytes: Annotated[int, Meta(ge=1, le=MAX_ESTIMATE_BYTES)] | None = None
     job_timeout_s: Annotated[float, Meta(gt=0.0, le=MAX_SECONDS)] | None = None
     held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []

@@ -129,15 +129,35 @@ def test_a_driver_is_drained_while_it_is_there(tmp_path: Path) -> None:
             with pytest.raises(NotFound):
                 await lab.drivers.drain(ADMIN, "nobody")
             await driver.connect()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [False]
             drained = await lab.drivers.drain(ADMIN, "d1")
             await driver.drains.wait()
             assert (drained.name, drained.online) == ("d1", True)
+            driver.drains.clear()
+            await lab.drivers.drain(ADMIN, "d1")  # again: the driver hears it, and nobody else
+            await driver.drains.wait()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [True]
+            assert [one.draining for one in (await lab.qpus.drivers(ADMIN, "q1")).drivers] == [True]
             assert (await deeds(lab)).count("driver.drained") == 1
             said = [e.data for e in (await lab.events.page(ADMIN)).events if isinstance(e, DriverChanged)]
             assert [(data.action, data.by) for data in said] == [
                 ("registered", "root"), ("linked", ""), ("drained", "root"),
             ]  # fmt: skip
             assert not [e for e in (await lab.events.page(ANN)).events if isinstance(e, DriverChanged)]
+
+    asyncio.run(dialogue())
+
+
+def test_a_driver_that_comes_back_while_it_drains_says_so(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            await lab.drivers.drain(ADMIN, "d1")
+            driver.unplug()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [False]
+            driver.hello["draining"] = True
+            await driver.connect()
+            assert [one.draining for one in (await lab.bench.drivers(ADMIN)).drivers] == [True]
 
     asyncio.run(dialogue())
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.packages import TOY_LAB, installed
 from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, loaded
-from tests.ui.labs import agent, board_row, client_of, demo_lab, execute, forwarding, ok, section, signed_up
+from tests.ui.labs import agent, board_row, client_of, demo_lab, execute, forwarding, ok, picture, section, signed_up
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 IMAGES = ROOT / "docs" / "images"
@@ -70,6 +70,7 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
     drivers.get_by_label("QPU", exact=True).select_option("fridge")
+    drivers.get_by_label("Executor").fill("mock")
     drivers.get_by_role("button", name="Register", exact=True).click()
     command = drivers.get_by_role("textbox", name="Command line").input_value()
     unit = drivers.get_by_role("textbox", name="systemd unit").input_value()
@@ -97,6 +98,32 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     qpus.get_by_label("Type fridge to confirm").fill("fridge")
     qpus.get_by_role("button", name="Delete this QPU").click()
     expect(board_row(qpus, "fridge")).to_have_count(0)
+
+
+def test_a_driver_is_drained(panel: Page, lab: Notebooks, tmp_path: Path) -> None:
+    slow = {"name": "slow-1", "qpu": "slow", "executor": "tests.faults.executors:SlowExecutor"}
+    program = {"format": "openqasm2", "sources": [BELL]}
+    with client_of(lab) as admin:
+        ok(admin.post("qpus", json={"name": "slow"}))
+        command = ok(admin.post("drivers", json=slow))["command"]
+        with agent(f"{command} --drain-timeout 600", tmp_path):
+            drivers = section(panel, "Drivers")
+            row = board_row(drivers, "slow-1")
+            expect(row.locator("[data-tone=online]")).to_be_visible(timeout=40_000)
+            job = ok(admin.post("jobs", json={"program": program, "qpu": "slow"}))["id"]
+            wait_until(lambda: ok(admin.get(f"jobs/{job}"))["status"] == "running", 40, "the job's start")
+            choose(drivers, "slow-1", "Drain")
+            expect(drivers.get_by_text("slow-1 takes no more jobs")).to_be_visible()
+            picture(panel, "drain")
+            drivers.get_by_role("button", name="Drain this driver").click()
+            expect(row.locator("[data-tone=draining]")).to_have_text("draining")
+            picture(panel, "draining")
+            drivers.get_by_role("button", name="More: slow-1").click()
+            expect(panel.get_by_role("menuitem", name="New token")).to_be_visible()
+            expect(panel.get_by_role("menuitem", name="Drain")).to_have_count(0)
+            panel.keyboard.press("Escape")
+            ok(admin.post(f"jobs/{job}/cancel"))
+            expect(row.locator("[data-tone=offline]")).to_have_text("not linked", timeout=20_000)
 
 
 def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:

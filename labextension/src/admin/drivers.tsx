@@ -5,6 +5,7 @@ import { Board } from '../board/board';
 import { Copied, Named, nameField, Word, when } from '../board/cells';
 import { whole } from '../board/listing';
 import { nameIn, text } from '../board/values';
+import { driverState } from '../driverstate';
 import { useLab } from '../hooks';
 import { DriverLogView } from '../qpu/driverlogview';
 import { at, send } from '../send';
@@ -36,7 +37,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           required: true,
           longest: 200,
           hint: trans.__(
-            'What runs the programs there, such as qiskit_aer or my_lab.fridge:Fridge.'
+            'What runs the programs there: its name, or module:Class, such as my_lab.fridge:Fridge.'
           )
         },
         {
@@ -46,7 +47,6 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           hint: trans.__('It sends readings and runs no jobs.')
         }
       ],
-      initial: { executor: 'mock' },
       submit: trans.__('Register')
     },
     run: async values =>
@@ -61,8 +61,27 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   };
   const actions = (driver: DriverDetail): readonly IAction[] => [
     { id: 'log', label: trans.__('Log'), run: async () => setLogged(driver) },
-    ...(driver.embedded ? [] : tokenActions(driver))
+    ...(driver.embedded ? [] : [...drainActions(driver), ...tokenActions(driver)])
   ];
+  const drainActions = (driver: DriverDetail): readonly IAction[] =>
+    driver.linked && !driver.draining
+      ? [
+          {
+            id: 'drain',
+            aside: true,
+            label: trans.__('Drain'),
+            ask: {
+              text: trans.__(
+                '%1 takes no more jobs, gives back those that it has not started, delivers the running ones, and then exits. This cannot be undone: the driver has to be started again on its machine.',
+                driver.name
+              ),
+              submit: trans.__('Drain this driver'),
+              danger: true
+            },
+            run: () => send(request, 'POST', at('drivers', driver.name, 'drain'))
+          }
+        ]
+      : [];
   const tokenActions = (driver: DriverDetail): readonly IAction[] => [
     {
       id: 'renew',
@@ -108,15 +127,10 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         { head: trans.__('QPU'), cell: driver => driver.qpu },
         {
           head: trans.__('State'),
-          cell: driver => (
-            <Word tone={driver.linked ? 'online' : 'offline'}>
-              {driver.linked
-                ? trans.__('linked')
-                : driver.enabled
-                  ? trans.__('not linked')
-                  : trans.__('switched off')}
-            </Word>
-          )
+          cell: driver => {
+            const [word, tone] = driverState(driver, trans);
+            return <Word tone={tone}>{word}</Word>;
+          }
         },
         {
           head: trans.__('Where'),

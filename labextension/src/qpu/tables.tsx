@@ -1,8 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { driverState } from '../driverstate';
 import type { QpuDriver } from '../wire';
 import { type ICell, type ITableData, sorted } from './rows';
+
+const TONES = { online: 'good', draining: 'waiting', offline: 'bad' } as const;
 
 /** Figures in rows; a click on a heading sorts, one on a figure shows its history. */
 export function CalibrationTable(props: {
@@ -128,35 +131,37 @@ export function DriverTable(props: {
           </tr>
         </thead>
         <tbody>
-          {drivers.map(driver => (
-            <tr key={driver.name}>
-              <th scope="row">{driver.name}</th>
-              <td>
-                <span className="jp-QPI-Pill" data-tone={driver.linked ? 'good' : 'bad'}>
-                  {driver.linked ? trans.__('linked') : trans.__('not linked')}
-                  {!driver.enabled && ` (${trans.__('switched off')})`}
-                </span>
-              </td>
-              <td>{driver.monitor ? trans.__('monitor') : driver.places}</td>
-              <td>{driver.version || '—'}</td>
-              {host && <td>{driver.host || '—'}</td>}
-              <td>{time(driver.seen_at)}</td>
-              <td>{driver.linked ? time(driver.hello_at) : '—'}</td>
-              {onLog && (
+          {drivers.map(driver => {
+            const [word, state] = driverState(driver, trans);
+            return (
+              <tr key={driver.name}>
+                <th scope="row">{driver.name}</th>
                 <td>
-                  <button
-                    type="button"
-                    className="jp-QPI-Link"
-                    aria-expanded={open === driver.name}
-                    aria-label={trans.__('Log of %1', driver.name)}
-                    onClick={() => onLog(driver.name)}
-                  >
-                    {open === driver.name ? trans.__('Hide') : trans.__('Show')}
-                  </button>
+                  <span className="jp-QPI-Pill" data-tone={TONES[state]}>
+                    {word}
+                  </span>
                 </td>
-              )}
-            </tr>
-          ))}
+                <td>{driver.monitor ? trans.__('monitor') : driver.places}</td>
+                <td>{driver.version || '—'}</td>
+                {host && <td>{driver.host || '—'}</td>}
+                <td>{time(driver.seen_at)}</td>
+                <td>{driver.linked ? time(driver.hello_at) : '—'}</td>
+                {onLog && (
+                  <td>
+                    <button
+                      type="button"
+                      className="jp-QPI-Link"
+                      aria-expanded={open === driver.name}
+                      aria-label={trans.__('Log of %1', driver.name)}
+                      onClick={() => onLog(driver.name)}
+                    >
+                      {open === driver.name ? trans.__('Hide') : trans.__('Show')}
+                    </button>
+                  </td>
+                )}
+              </tr>
+            );
+          })}
         </tbody>
       </table>
     </div>

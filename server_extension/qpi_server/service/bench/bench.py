@@ -10,7 +10,7 @@ from qpi_jupyter.wire.events import QpuChanged, QpuData
 from qpi_jupyter.wire.rest import DriverRegistered, QpuList
 from qpi_server.service.base import Context, Tx, tell_qpu, the_qpu
 from qpi_server.service.links import Links, SentAway
-from qpi_server.store import DriverRow, bench, bookings, qpu_sessions
+from qpi_server.store import DriverRow, bench, bookings, families, qpu_sessions
 
 from .embedded import EmbeddedService
 from .qpus import QpuService
@@ -38,7 +38,8 @@ class BenchService:
                 DriverDetail(
                     id=row.id, name=row.name, qpu=row.qpu, monitor=row.monitor, host=row.host, version=row.version,
                     places=row.places, enabled=row.enabled,
-                    linked=self._links.get(row.id) is not None, embedded=row.name in embedded,
+                    linked=self._links.get(row.id) is not None, draining=self._links.draining(row.id),
+                    embedded=row.name in embedded,
                     hello_at=row.hello_at, created_at=row.created_at,
                 )
                 for row in rows
@@ -95,7 +96,8 @@ class BenchService:
 
         def unit(tx: Tx) -> list[DriverRow]:
             row = the_qpu(tx.connection, name)
-            self._check_unused(tx, name, row.queued, row.running)
+            queued = row.queued + families.blocked_on(tx.connection, name)
+            self._check_unused(tx, name, queued, row.running)
             drivers = bench.all_drivers(tx.connection, qpu=name)
             for driver in drivers:
                 bench.drop_embedded(tx.connection, driver.name)

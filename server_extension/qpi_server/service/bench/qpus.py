@@ -140,6 +140,7 @@ class QpuService:
             name=row.name,
             enabled=row.enabled,
             linked=self._links.get(row.id) is not None,
+            draining=self._links.draining(row.id),
             monitor=row.monitor,
             places=row.places,
             version=row.version,

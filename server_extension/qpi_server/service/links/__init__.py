@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .links import Leases, Link, Linked, Links, SentAway, Unlinked
+from .links import Drained, Leases, Link, Linked, Links, SentAway, Unlinked
 
-__all__ = ["Leases", "Link", "Linked", "Links", "SentAway", "Unlinked"]
+__all__ = ["Drained", "Leases", "Link", "Linked", "Links", "SentAway", "Unlinked"]

@@ -35,6 +35,7 @@ class Link:
         self.epoch = 0
         self.open = True
         self.draining = False
+        """It takes no more jobs and is about to end, as it said itself or was asked to."""
         self.estimates: dict[str, Estimate] = {}
         self.asked = 0
         """Checks that it has been asked for and has not answered."""
@@ -68,8 +69,7 @@ class Link:
         await bus.tell(self._bus, bus.to(self._address, subject), body)
 
     async def drain(self) -> None:
-        """Let it take no more jobs; said again until it has gone."""
-        self.draining = True
+        """Tell it to take no more jobs; said again until it has gone."""
         await self.tell(DRAIN, Frame())
 
     async def end(self, reason: str) -> None:
@@ -95,6 +95,12 @@ class SentAway(NamedTuple):
     reason: str
 
 
+class Drained(NamedTuple):
+    """A driver is to finish what it runs, and to end."""
+
+    driver: str
+
+
 class Unlinked(NamedTuple):
     """The link of a driver is gone."""
 
@@ -111,6 +117,7 @@ class Links:
         self._offered: dict[str, tuple[bytes, int]] = {}
         context.commits.on(Change, self._changed)
         context.commits.on(SentAway, self._hang_up)
+        context.commits.on(Drained, self._drain)
 
     def add(self, link: Link) -> None:
         """The driver has come: whoever waits for one is told."""
@@ -141,6 +148,11 @@ class Links:
 
     def get(self, driver: str) -> Link | None:
         return self._by_driver.get(driver)
+
+    def draining(self, driver: str) -> bool:
+        """Whether it is linked, and about to end."""
+        link = self._by_driver.get(driver)
+        return link is not None and link.draining
 
     def all(self) -> list[Link]:
         return list(self._by_driver.values())
@@ -189,6 +201,11 @@ class Links:
         """From now on nothing counts that comes on the link, however long the other end takes to hang up."""
         if (link := self._by_driver.get(sent.driver)) is not None:
             self.end(link, sent.reason)
+
+    def _drain(self, drained: Drained) -> None:
+        if (link := self._by_driver.get(drained.driver)) is not None:
+            link.draining = True
+            self._context.tasks.start(link.drain(), f"{DRAIN} {drained.driver}")
 
     def _send(self, driver: str, subject: str, job_id: str, attempt: int) -> None:
         if (link := self._by_driver.get(driver)) is not None:

@@ -1,0 +1,16 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { DriverDetail } from './wire';
+
+type Told = Pick<DriverDetail, 'enabled' | 'linked' | 'draining'>;
+
+/** A driver's state in a word, and whether it is there. */
+export function driverState(
+  driver: Told,
+  trans: TranslationBundle
+): [string, 'online' | 'draining' | 'offline'] {
+  if (driver.linked) {
+    return driver.draining ? [trans.__('draining'), 'draining'] : [trans.__('linked'), 'online'];
+  }
+  return [driver.enabled ? trans.__('not linked') : trans.__('switched off'), 'offline'];
+}
