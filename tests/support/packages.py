@@ -15,6 +15,8 @@ TOY_TABS = f"--LabApp.extra_labextensions_path={TOY_LAB / 'labextensions'}"
 """An option of JupyterLab: with the toy's tabs."""
 TOY_STORE = Path(__file__).parents[1] / "toys" / "store"
 """A store that nothing in the product knows."""
+TOY_BUS = Path(__file__).parents[1] / "toys" / "bus"
+"""A bus that nothing in the product knows."""
 
 
 def a_package(folder: Path, name: str, groups: Mapping[str, Mapping[str, str]]) -> None:

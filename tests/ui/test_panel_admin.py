@@ -70,6 +70,7 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
     drivers.get_by_label("QPU", exact=True).select_option("fridge")
+    drivers.get_by_label("Executor").fill("mock")
     drivers.get_by_role("button", name="Register", exact=True).click()
     command = drivers.get_by_role("textbox", name="Command line").input_value()
     unit = drivers.get_by_role("textbox", name="systemd unit").input_value()
