@@ -118,7 +118,9 @@ def _rules(admin: httpx.Client, pat: httpx.Client) -> None:
 
 def _bookings(admin: httpx.Client, pat: httpx.Client) -> None:
     book(admin, "sim-a", this_week(15, 9.5), 4, title="Randomised benchmarking", invited=["pat"])
-    book(admin, "sim-b", this_week(14, 10), 1.5, title="Daily calibration", rrule="FREQ=DAILY;COUNT=5", mode="exclusive")
+    book(
+        admin, "sim-b", this_week(14, 10), 1.5, title="Daily calibration", rrule="FREQ=DAILY;COUNT=5", mode="exclusive"
+    )
     book(admin, "sim-a", this_week(16, 8.5), 8, title="Fridge service", mode="maintenance")
     book(admin, "sim-a", this_week(7, 9), 2, title="T" * LONG)
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
