@@ -79,6 +79,7 @@ from .programs import (
 )
 from .results import (
     HEADER_VERSION,
+    MAX_DRAWINGS,
     MAX_HEADER_BYTES,
     MAX_NAME,
     MAX_SHARED_BYTES,
@@ -186,6 +187,7 @@ __all__ = [
     "INDEX",
     "MAX_BITS",
     "MAX_CIRCUITS",
+    "MAX_DRAWINGS",
     "MAX_ESTIMATE_BYTES",
     "MAX_ESTIMATE_S",
     "MAX_EXPANDED_BYTES",

@@ -46,6 +46,7 @@ class LabConfig:
         (),
         "Buses that drivers reach the lab over, beside its own WebSocket: addresses (scheme://place). Each kind but "
         "inproc needs a package that registers it.",
+        shown=lambda addresses: [without_password(one) for one in addresses],
     )
     lease_s: float = setting(20.0, "How long a silent driver keeps its jobs (seconds).", min=0.5)
     heartbeat_s: float = setting(2.0, "How often drivers report (seconds).", min=0.1)

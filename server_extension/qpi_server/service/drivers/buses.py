@@ -12,6 +12,7 @@ from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bus import LAB, Bus, BusKind, Message, SignIn, kind_of, tell, to
 from qpi_server.bus.hub import Hub
 from qpi_server.service.base import Context
+from qpi_server.settings.values import without_password
 from qpi_server.store import bench
 
 from .drivers import HELLO_FIRST, DriverLink, DriverService
@@ -89,7 +90,9 @@ class Buses:
         for address, kind in kinds:
             first = asyncio.Event()
             tried.append(first.wait())
-            self._tasks.append(asyncio.create_task(self._keep(kind, address, first), name=f"host {address}"))
+            self._tasks.append(
+                asyncio.create_task(self._keep(kind, address, first), name=f"host {without_password(address)}")
+            )
         await asyncio.gather(*tried)
 
     async def close(self) -> None:
@@ -106,21 +109,22 @@ class Buses:
         return all(isinstance(ads, list) and ads for ads in found)
 
     async def _keep(self, kind: BusKind, address: str, tried: asyncio.Event) -> None:
+        shown = without_password(address)
         while True:
             try:
                 async with kind.host(address, self._sign_in) as bus:
                     await Reception(self._drivers, bus).open()
                     self._up[address] = bus
-                    log.info("drivers reach the lab at %s", address)
+                    log.info("drivers reach the lab at %s", shown)
                     tried.set()
                     await asyncio.get_running_loop().create_future()
             except Rejected as error:
-                log.error("no driver can reach the lab at %s: %s", address, error)
+                log.error("no driver can reach the lab at %s: %s", shown, error)
                 return
             except QpiError as error:
-                log.warning("no driver can reach the lab at %s now: %s", address, error)
+                log.warning("no driver can reach the lab at %s now: %s", shown, error)
             except Exception:  # whatever a guest raises
-                log.exception("hosting %s", address)
+                log.exception("hosting %s", shown)
             finally:
                 self._up.pop(address, None)
                 tried.set()
