@@ -47,7 +47,7 @@ def test_the_how_to_options(how_to):
     assert dataset.qpi.counts() == {"11": 10}
     with pytest.raises(Rejected, match="'bais'; it knows: bias"):
         load("mylab_coins:BiasedExecutor", bais=1)
-    with pytest.raises(Rejected, match="'bias' is a number from 0 to 1, not 'much': chance of a 1"):
+    with pytest.raises(Rejected, match="'bias' must be a number from 0 to 1, not 'much' \(chance of a 1\)"):
         load("mylab_coins:BiasedExecutor", bias="much")
 
 

@@ -62,5 +62,5 @@ def test_what_is_wrong_is_refused_in_its_own_words(pulses: types.ModuleType) -> 
         executor.validate(Program(format="mylab-pulse", sources=(pulses.PULSE.example(), b"{}")))
     with pytest.raises(TooLarge, match="101 pulses in one job; the limit is 100"):
         executor.validate(program([pulses.Pulse(1.0, 20)] * 101))
-    with pytest.raises(TypeError, match="float is no circuit"):
+    with pytest.raises(TypeError, match="of type float: send"):
         program(0.5)
