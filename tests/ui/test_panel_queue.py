@@ -130,7 +130,7 @@ def test_traces_are_drawn_and_a_kind_that_nobody_knows_is_told_by_its_name(lab: 
     execute(lab, "qpi:open-job", id=rays)
     result = lab.locator(f"#qpi-job-{rays}").get_by_role("region", name="Result")
     expect(result).to_contain_text(
-        'This version of the lab can’t draw results of kind “x-rays”. Download them instead.', timeout=20_000
+        "This version of the lab can’t draw results of kind “x-rays”. Download them instead.", timeout=20_000
     )
     with lab.expect_download() as download:
         result.get_by_role("button", name=re.compile("^NetCDF zip")).click()

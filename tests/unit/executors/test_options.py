@@ -73,7 +73,7 @@ def test_what_is_outside_of_its_schema_is_refused_by_name(given: dict[str, objec
 
 
 def test_one_that_is_missing_or_unknown_is_named() -> None:
-    with pytest.raises(Rejected, match="'config' is missing: the file that says what is where"):
+    with pytest.raises(Rejected, match="'config' is missing \\(the file that says what is where\\)"):
         Needy.read({}, "Needy")
     with pytest.raises(Rejected, match="Some has no option 'sise'; it knows: deep, edges, label, most, rate, shape, s"):
         Some.read({"sise": 1}, "Some")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qpi_executors import load, run_program
+from qpi_executors import RunCancelled, load, run_program
 from qpi_jupyter.client.programs import program_of
 from qpi_jupyter.core import Program, ProgramError, RunOptions, TooLarge
 from tests.support.packages import a_package, installed
@@ -54,6 +54,15 @@ def test_its_object_is_recognised_checked_and_run(pulses: types.ModuleType) -> N
     assert dataset.qpi.counts() == {"1": 200}
     (dataset,) = run_program(executor, program([pulses.Pulse(1.0, 20)], shots=200))
     assert dataset.qpi.counts() == {"0": 200}
+
+
+def test_it_tells_its_progress_and_hears_a_cancel(pulses: types.ModuleType) -> None:
+    executor, shares = load("mylab_pulse"), list[float]()
+    two = program([pulses.Pulse(0.5, 20)] * 2)
+    run_program(executor, two, progress=shares.append)
+    assert (shares, shares[-1]) == (sorted(shares), 1.0)
+    with pytest.raises(RunCancelled):
+        run_program(executor, two, cancelled=lambda: True)
 
 
 def test_what_is_wrong_is_refused_in_its_own_words(pulses: types.ModuleType) -> None:
