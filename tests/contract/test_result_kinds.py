@@ -277,7 +277,7 @@ def test_what_is_not_of_its_kind_is_the_executors_fault_and_no_result(kind: Resu
         assert caught.value.code == "bad_executor", what
     for what in ("nothing in it", "a shot missing", "no qubits", "no such bit", "another dimension"):
         if what in spoilt:
-            with pytest.raises(Rejected, match=f"no result of kind '{kind.name}'"):
+            with pytest.raises(Rejected, match=f"not a result of kind '{kind.name}'"):
                 decode(encode([spoilt[what]]))
 
 
