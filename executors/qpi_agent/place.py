@@ -19,6 +19,8 @@ from .spool import Spool
 
 log = logging.getLogger(__name__)
 Reason = Literal["cancel", "timeout", "drain"]
+SHORT_S = 0.05
+"""What runs no longer than this says nothing before its end: a result says by itself that its program ran."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -53,7 +55,7 @@ class PlaceListener(Protocol):
         """A place cannot start its executor; it tries again."""
 
     def started(self, ticket: Ticket) -> None:
-        """The program runs, or is just about to."""
+        """The program runs, and not only for a moment."""
 
     def progressed(self, ticket: Ticket, fraction: float) -> None: ...
 
@@ -75,6 +77,8 @@ class Place:
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
         self._stop: Stop | None = None
+        self._telling: asyncio.TimerHandle | None = None
+        """Says that the run has begun, unless that was said."""
         self.ticket: Ticket | None = None
         self.instrument = False
         """Whether a run changes something that no repeat undoes: then the lab has it on disk before it begins."""
@@ -111,7 +115,7 @@ class Place:
         self._stop = Stop(self._child, ticket, self._grace_s)
         self._child.send(Run(key=ticket.key, program=ticket.program, path=str(self._spool.path(ticket.key))))
         if not self.instrument:
-            self._listener.started(ticket)
+            self._telling = asyncio.get_running_loop().call_later(SHORT_S, self._tell_started, ticket)
         work = self._run(self._child, ticket, self._stop)
         self._task = asyncio.get_running_loop().create_task(work, name=f"run {ticket.key}")
 
@@ -131,13 +135,24 @@ class Place:
         log.error("the executor does not start (again in %.1f s): %s", wait_s, problem)
         self._listener.unavailable(problem)
 
+    def _tell_started(self, ticket: Ticket) -> None:
+        if self._hush():
+            self._listener.started(ticket)
+
+    def _hush(self) -> bool:
+        """Do not say any more that the run has begun; whether that was still to be said."""
+        telling, self._telling = self._telling, None
+        if telling is not None:
+            telling.cancel()
+        return telling is not None
+
     async def _run(self, child: Child, ticket: Ticket, stop: Stop) -> None:
-        await asyncio.sleep(0)  # what was just said is on its way
         reach("run_started")
         try:
             outcome = await self._outcome(child, ticket, stop)
         finally:
             stop.over()
+            self._hush()
             self.ticket = self._stop = self._task = None
         self._listener.ended(ticket, outcome)
         if self.up:
@@ -149,6 +164,7 @@ class Place:
             while True:
                 answer = await child.receive()
                 if isinstance(answer, Progress):
+                    self._tell_started(ticket)
                     self._listener.progressed(ticket, answer.fraction)
                 elif isinstance(answer, Measured):
                     stop.over()

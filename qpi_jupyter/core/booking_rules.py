@@ -82,7 +82,7 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BookingRule:
+class BookingLimits:
     """Limits of a booking; None: no limit. Durations in seconds; the grid counts from midnight UTC."""
 
     granularity_s: float | None = None
@@ -171,7 +171,7 @@ class BookingRule:
 
 CAPS = ("longest_s", "horizon_s", "max_ahead", "no_show_s")
 """Limits that are stricter the smaller they are."""
-FREE = BookingRule()
+FREE = BookingLimits()
 """No limits: what binds managers."""
 
 
@@ -179,14 +179,16 @@ FREE = BookingRule()
 class ScopedRule:
     """A rule and whom it is for; None: every QPU, everybody."""
 
-    rule: BookingRule
+    rule: BookingLimits
     qpu: str | None = None
     group: str | None = None
 
 
-def resolve(rules: Iterable[ScopedRule], qpu: str, groups: frozenset[str], *, usual: BookingRule = FREE) -> BookingRule:
+def resolve(
+    rules: Iterable[ScopedRule], qpu: str, groups: frozenset[str], *, usual: BookingLimits = FREE
+) -> BookingLimits:
     """The rule that binds a member of ``groups`` on ``qpu``; ``usual`` where none of ``rules`` does."""
-    ranked: dict[tuple[bool, bool], list[BookingRule]] = {}
+    ranked: dict[tuple[bool, bool], list[BookingLimits]] = {}
     for scoped in rules:
         if scoped.qpu in (None, qpu) and (scoped.group is None or scoped.group in groups):
             rank = (scoped.group is not None, scoped.qpu is not None)
@@ -194,10 +196,10 @@ def resolve(rules: Iterable[ScopedRule], qpu: str, groups: frozenset[str], *, us
     return _most_generous(ranked[max(ranked)]) if ranked else usual
 
 
-def strictest(rules: Sequence[BookingRule]) -> BookingRule:
+def strictest(rules: Sequence[BookingLimits]) -> BookingLimits:
     """One rule that keeps to all of ``rules``: for a booking of several QPUs."""
     modes, steps = _given(rules, "modes"), [round(rule.granularity_s) for rule in rules if rule.granularity_s]
-    return BookingRule(
+    return BookingLimits(
         granularity_s=float(math.lcm(*steps)) if steps else None,
         shortest_s=max(_given(rules, "shortest_s"), default=None),
         modes=tuple(sorted(frozenset(modes[0]).intersection(*modes))) if modes else None,
@@ -206,11 +208,11 @@ def strictest(rules: Sequence[BookingRule]) -> BookingRule:
     )
 
 
-def _most_generous(rules: Sequence[BookingRule]) -> BookingRule:
+def _most_generous(rules: Sequence[BookingLimits]) -> BookingLimits:
     if len(rules) == 1:
         return rules[0]
     modes = _given(rules, "modes")
-    return BookingRule(
+    return BookingLimits(
         granularity_s=min(rule.granularity_s or 0.0 for rule in rules) or None,
         shortest_s=min(rule.shortest_s or 0.0 for rule in rules) or None,
         modes=tuple(sorted({mode for some in modes for mode in some})) if len(modes) == len(rules) else None,
@@ -219,7 +221,7 @@ def _most_generous(rules: Sequence[BookingRule]) -> BookingRule:
     )
 
 
-def _given(rules: Sequence[BookingRule], name: str) -> list[Any]:
+def _given(rules: Sequence[BookingLimits], name: str) -> list[Any]:
     """The limits of that name, without those that are none."""
     return [limit for rule in rules if (limit := getattr(rule, name)) is not None]
 

@@ -11,7 +11,7 @@ from itertools import accumulate, islice
 from typing import Any
 
 from . import times
-from .booking_rules import FREE, BookingMode, BookingRule, Interval
+from .booking_rules import FREE, BookingLimits, BookingMode, Interval
 from .errors import BookingConflict, Conflict, Rejected
 
 __all__ = [
@@ -107,7 +107,7 @@ class Calendar:
 
 
 def book(
-    calendar: Calendar, request: Booking, now: datetime, *, rule: BookingRule = FREE, own: Collection[Interval] = (),
+    calendar: Calendar, request: Booking, now: datetime, *, rule: BookingLimits = FREE, own: Collection[Interval] = (),
     free: bool = False,
 ) -> Booking:  # fmt: skip
     """The booking that ``request`` asks for.
@@ -117,7 +117,7 @@ def book(
     calendar
         what is booked from the request's start on.
     own
-        when the person has this QPU besides; see `BookingRule.check`.
+        when the person has this QPU besides; see `BookingLimits.check`.
     free
         the rule doesn't bind who asks, a manager, who may also book from an earlier moment on, though not until one.
 
@@ -137,7 +137,7 @@ def book(
 
 
 def rebook(
-    calendar: Calendar, before: Booking, after: Booking, now: datetime, *, rule: BookingRule = FREE,
+    calendar: Calendar, before: Booking, after: Booking, now: datetime, *, rule: BookingLimits = FREE,
     own: Collection[Interval] = (), free: bool = False,
 ) -> Booking:  # fmt: skip
     """``before``, changed into ``after``; ``calendar`` and ``own`` are without it.
@@ -168,7 +168,7 @@ def require_open(booking: Booking, now: datetime) -> None:
 
 
 def next_free(
-    calendar: Calendar, seconds: float, after: datetime, now: datetime, *, rule: BookingRule = FREE
+    calendar: Calendar, seconds: float, after: datetime, now: datetime, *, rule: BookingLimits = FREE
 ) -> tuple[datetime, datetime] | None:
     """The first interval of that length on the rule's grid that nothing is booked in; None: none up to the horizon.
 
@@ -205,7 +205,7 @@ def _check_begun(before: Booking, after: Booking, now: datetime) -> None:
         raise Rejected(message, code="in_the_past", field="end_at")
 
 
-def _refuse_clash(calendar: Calendar, request: Booking, now: datetime, rule: BookingRule) -> None:
+def _refuse_clash(calendar: Calendar, request: Booking, now: datetime, rule: BookingLimits) -> None:
     found = list(islice(calendar.clashes(request.start_at, request.end_at), _NAMED))
     if not found:
         return
@@ -226,7 +226,7 @@ def _refuse_clash(calendar: Calendar, request: Booking, now: datetime, rule: Boo
 
 
 def _free_after(
-    calendar: Calendar, request: Booking, now: datetime, rule: BookingRule
+    calendar: Calendar, request: Booking, now: datetime, rule: BookingLimits
 ) -> tuple[datetime, datetime] | None:
     after = max(request.start_at, now) if rule is not FREE else request.start_at
     try:

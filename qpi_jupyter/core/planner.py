@@ -23,6 +23,7 @@ from enum import StrEnum
 
 from .bookings import Booking, BookingMode
 from .jobs import Job, JobState
+from .settings import setting
 from .times import after
 
 HEAD = 16
@@ -55,10 +56,12 @@ class Rule(StrEnum):
 class Policy:
     """What a lab may set; durations in seconds."""
 
-    idle_threshold_s: float = 5.0
-    backfill_max_s: float = 30.0
-    fair_share: bool = False
-    fair_share_window_s: float = 86_400.0
+    idle_threshold_s: float = setting(
+        5.0, "How long the holder of a booking counts as active after their last act (seconds)."
+    )
+    backfill_max_s: float = setting(30.0, "The longest job that may run in an idle holder's booking (seconds).")
+    fair_share: bool = setting(False, "Among equal priorities, let those go first who used the QPU less lately.")
+    fair_share_window_s: float = setting(86_400.0, "How far back fair share looks (seconds).", min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

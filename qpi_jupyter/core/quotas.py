@@ -5,39 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .access import Principal, Role
-from .booking_rules import BookingRule
+from .booking_rules import BookingLimits
 from .errors import Conflict
+from .settings import setting
 
 _DAY_S = 86_400.0
+
+
+def _at_most(usual: int, what: str) -> int | None:
+    """As many of something as the lab's owner and its managers like."""
+    return setting(usual, f"{what} of one person, at most; managers have no limit.", min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
     """Limits of each person; None: no limit. Managers and admins, and so the owner of a lab of one, have none."""
 
-    max_queued_jobs: int | None = 10_000
-    """Jobs of one person that wait."""
-    max_tokens: int | None = 100
-    """API tokens of one person that are valid."""
-    max_sign_ins: int | None = 50
-    """Sign-ins of one person that are valid; a new one ends the oldest."""
-    max_feeds: int | None = 50
-    """Calendar feeds of one person."""
-    max_time_requests: int | None = 20
-    """Requests for QPU time of one person that wait for an answer."""
-    max_booking_s: float | None = 3 * _DAY_S
-    """Length of one booking, on QPUs that no booking rule is set for; as the next two."""
-    max_booking_ahead_s: float | None = 180 * _DAY_S
-    """How far ahead one may book."""
-    max_bookings_ahead: int | None = 30
-    """Bookings of one person on one QPU that are not over."""
-    disk_floor_bytes: int = 512 << 20
-    """Free space of the lab's disk below which nothing new is accepted; results still are."""
+    max_queued_jobs: int | None = _at_most(10_000, "Waiting jobs")
+    max_tokens: int | None = _at_most(100, "Valid API tokens")
+    max_sign_ins: int | None = _at_most(50, "Valid sign-ins")
+    """A new one ends the oldest."""
+    max_feeds: int | None = _at_most(50, "Calendar feeds")
+    max_time_requests: int | None = _at_most(20, "Requests for QPU time that wait for an answer")
+    max_bookings_ahead: int | None = _at_most(30, "Bookings to come on a QPU without a booking rule")
+    max_booking_s: float | None = setting(
+        3 * _DAY_S, "The longest booking, where no booking rule is set (seconds).", min=1
+    )
+    max_booking_ahead_s: float | None = setting(
+        180 * _DAY_S, "How far ahead one may book, where no booking rule is set (seconds).", min=1
+    )
+    disk_floor_bytes: int = setting(
+        512 << 20,
+        "With less free space on the lab's disk, jobs are accepted of managers only; results always are (bytes).",
+        min=0,
+    )
 
     @property
-    def booking_rule(self) -> BookingRule:
+    def booking_rule(self) -> BookingLimits:
         """What binds a person where managers have set no rule."""
-        return BookingRule(
+        return BookingLimits(
             longest_s=self.max_booking_s, horizon_s=self.max_booking_ahead_s, max_ahead=self.max_bookings_ahead
         )
 

@@ -22,6 +22,8 @@ HEADER_VERSION = 1
 MAX_HEADER_BYTES = 1 << 20
 MAX_NAME = 10_000
 """A circuit's or register's name (characters)."""
+MAX_DRAWINGS = 25
+"""Of one circuit."""
 MAX_SHARED_BYTES = 16 << 20
 """What the circuits of a header share, written out for each of them (bytes)."""
 

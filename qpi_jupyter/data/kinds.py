@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
 
-from qpi_jupyter.core import QpiError, Rejected
+from qpi_jupyter.core import MAX_DRAWINGS, QpiError, Rejected
 from qpi_jupyter.core.plugins import Plugins
 
 from . import conventions as c
@@ -21,8 +21,6 @@ CIRCUIT = "circuit"
 ROW_SIZE = "row_size"
 """How many entries belong to each circuit, where files hold them end to end."""
 _RESERVED = frozenset({CIRCUIT, ROW_SIZE})
-MAX_DRAWINGS = 24
-"""Drawings of one circuit; there are no more in a header, and no more are shown at once."""
 
 
 class Part(Protocol):
@@ -43,9 +41,9 @@ class Drawn:
     """The part of a circuit whose header has what is drawn, all of it or nothing."""
 
     def __init__(self, drawings: Sequence[Drawing]) -> None:
-        self._drawings: Sequence[Drawing] = drawings
+        self._drawings: Sequence[Drawing] = drawings[:MAX_DRAWINGS]
         self._truncated = False
-        self.nbytes = len(json.dumps(drawings))
+        self.nbytes = len(json.dumps(self._drawings))
 
     def cut(self, room: float) -> None:
         if self.nbytes > room:
@@ -138,7 +136,7 @@ class ResultKind(ABC):
     def part(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Part:
         """What the header has of it; here: its drawings."""
         qubits = self.qubits(dataset)
-        drawings = [self.drawing(dataset, qubit) for qubit in qubits[:MAX_DRAWINGS]]
+        drawings = [self.drawing(dataset, qubit) for qubit in qubits[: MAX_DRAWINGS - 1]]
         if more := len(qubits) - len(drawings):
             drawings.append(note(f"{more:,} more qubits: the dataset has them.", "..."))
         return Drawn(drawings)

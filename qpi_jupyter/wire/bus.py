@@ -152,7 +152,7 @@ def kind_of(address: str) -> BusKind:
     if not separator or not scheme or not rest:
         known = ", ".join(BUSES.names())
         raise Rejected(
-            f"The address of a bus is like scheme://place, not {address!r}. Installed: {known}.",
+            f"The address of a bus is like scheme://place. Installed: {known}.",
             code="bad_bus_address", field="bus",
         )  # fmt: skip
     return BUSES.load(scheme)
@@ -174,11 +174,13 @@ class Listeners:
     """Who hears what, for those who make a bus."""
 
     def __init__(self) -> None:
+        self._by_subject: dict[str, list[Listener]] = {}
         self._by_pattern: dict[str, list[Listener]] = {}
+        """Those with a star."""
 
     def add(self, pattern: str, listener: Listener) -> Stop:
         """Hear it from now on, until the call that is returned."""
-        listeners = self._by_pattern.setdefault(pattern, [])
+        listeners = (self._by_pattern if "*" in pattern else self._by_subject).setdefault(pattern, [])
         listeners.append(listener)
 
         async def stop() -> None:
@@ -189,7 +191,11 @@ class Listeners:
 
     def of(self, subject: str) -> list[Listener]:
         """Everybody who hears it."""
-        return [one for pattern, those in self._by_pattern.items() if matches(pattern, subject) for one in those]
+        found = list(self._by_subject.get(subject, ()))
+        for pattern, listeners in self._by_pattern.items():
+            if matches(pattern, subject):
+                found += listeners
+        return found
 
     async def tell(self, message: Message) -> None:
         """Let each hear it; one that fails keeps no other from its news."""

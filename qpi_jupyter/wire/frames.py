@@ -6,7 +6,8 @@ header (`peer` has its frames)::
     driver -> lab  request  lab.hello      Hello   -> Welcome      first frame, once a connection
                    request  lab.claim      Claim   -> Assignment   parked until there is a job
                    request  lab.report     Report  -> Reported     released, errored, interrupted, aborted
-                   publish  lab.started    Started                a simulator tells
+                   publish  lab.started    Started                a simulator tells, of a run of more than 50 ms or
+                                                                  with progress: a shorter one only ends
                    request  lab.started    Started -> Reported    an instrument asks, and begins once it is on disk
                    publish  lab.progress   Progress
                    publish  lab.heartbeat  Heartbeat

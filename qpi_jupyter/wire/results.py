@@ -21,6 +21,7 @@ from msgspec import Meta
 from qpi_jupyter.core import (
     MAX_BITS,
     MAX_CIRCUITS,
+    MAX_DRAWINGS,
     MAX_NAME,
     MAX_QUBITS,
     MAX_SHARED_BYTES,
@@ -181,7 +182,7 @@ class CircuitResult(msgspec.Struct, kw_only=True):
     """Points of level 1, or lists of them: see `check_circuit`."""
     kind: Named = ""
     """Of the result; empty where the driver knows no kinds: then `core.result_kind` tells it."""
-    drawings: list[dict[str, Any]] | None = None
+    drawings: Annotated[list[dict[str, Any]], Meta(max_length=MAX_DRAWINGS)] | None = None
     """What is to be drawn of it, by whoever knows the forms; any JSON."""
 
 

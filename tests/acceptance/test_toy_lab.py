@@ -14,7 +14,7 @@ import pytest
 from qpi_jupyter.client import Lab, connect
 from qpi_jupyter.core.errors import ProgramError, QpiError, Rejected
 from qpi_jupyter.ui.bundle import finished
-from tests.support.packages import TOY_LAB, a_package, installed
+from tests.support.packages import TOY_LAB, broken_packages, installed
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import wait_until
 
@@ -25,10 +25,7 @@ READY_S = 60.0
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """A lab beside which the toy is installed, and three packages that are not as they should be."""
     packages = tmp_path_factory.mktemp("packages")
-    (packages / "leaves.py").write_text("raise SystemExit('no licence')")
-    a_package(packages, "broken-lab", {"qpi.executors": {"toy_leaves": "leaves:X [driver]"}})
-    for name in ("left-lab", "right-lab"):
-        a_package(packages, name, {"qpi.executors": {"toy_twin": f"{name.replace('-', '_')}:X"}})
+    broken_packages(packages)
     with (
         installed(packages),
         installed(TOY_LAB),

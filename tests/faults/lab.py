@@ -116,7 +116,7 @@ class ScriptedDriver:
 
     async def connect(self, held: list[Held] | None = None) -> Welcome:
         """Open a link and say hello."""
-        self.connection = Connection(self.lab.hub, self.principal.name, self._to_driver, self._closed)
+        self.connection = Connection(self.lab.buses.hub, self.principal.name, self._to_driver, self._closed)
         listeners = {frames.ABORT: self._abort, frames.RECALL: self._recall, frames.DRAIN: self._drain}
         self.handlers: dict[str, Handler] = {frames.PREPARE: self.prepare}
         self.peer = Peer(self.connection.peer.receive, handlers=self.handlers, listeners=listeners)

@@ -20,7 +20,7 @@ from tests.faults.scripted_lab import ScriptedDriver, ScriptedLab, assignment, w
 
 def test_a_job_from_claim_to_upload_and_a_batch_that_is_fetched(tmp_path: Path) -> None:
     async def story() -> None:
-        async with ScriptedLab(base="/user/ann") as lab, agent(tmp_path, lab.url) as running:
+        async with ScriptedLab(base="/user/ann") as lab, agent(tmp_path, lab.url, "-o", "seconds=0.2") as running:
             driver, hello = await lab.driver()
             assert hello.body["manifest"]["executor"] == "recording"
             assert (hello.body["places"], hello.body["wire"], "held" in hello.body) == (1, WIRE_VERSION, False)

@@ -402,3 +402,18 @@ def test_why_a_job_waits_follows_those_that_complete(tmp_path: Path) -> None:
             ]
 
     asyncio.run(dialogue())
+
+
+def test_a_qpu_stays_while_a_job_for_it_waits_for_others(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await lab.qpus.create(ADMIN, QpuIn(name="q2"))
+            await driver.connect()
+            first = await submitted(lab)
+            second = await submitted(lab, qpu="q2", after=[first])
+            with pytest.raises(Conflict, match="q2 has 1 job waiting and 0 running"):
+                await lab.bench.delete_qpu(ADMIN, "q2")
+            await lab.jobs.cancel(ANN, second)
+            assert "q2" not in {qpu.name for qpu in (await lab.bench.delete_qpu(ADMIN, "q2")).qpus}
+
+    asyncio.run(dialogue())

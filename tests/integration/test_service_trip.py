@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from qpi_jupyter.core.errors import Conflict, Forbidden
+from qpi_jupyter.core.errors import Conflict, Forbidden, Rejected
 from qpi_jupyter.core.programs import unpack
 from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.rest import DriverIn, OptionsIn, QpuIn
 from qpi_server.service.base import Metrics
-from tests.faults.lab import ADMIN, ANN, BELL, DATA, bell, driver_of, open_lab, small_lab, turn
+from tests.faults.lab import ADMIN, ANN, BELL, DATA, FrozenClock, bell, driver_of, open_lab, small_lab, turn
 
 
 def test_a_bell_job_goes_all_the_way(tmp_path: Path) -> None:
@@ -148,5 +149,26 @@ def test_options_that_no_frame_can_carry_are_refused(tmp_path: Path) -> None:
             with pytest.raises(Exception, match="run options") as caught:
                 await lab.jobs.submit(ANN, bell(options=options))
             assert caught.value.code == "options_too_large"  # type: ignore[attr-defined]
+
+    asyncio.run(dialogue())
+
+
+def test_a_job_whose_driver_said_nothing_before_its_result_began_as_long_before_as_it_was_busy(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        clock = FrozenClock()
+        async with small_lab(tmp_path, clock=clock) as (lab, driver):
+            await driver.connect()
+            job, _ = await lab.jobs.submit(ANN, bell())
+            given = await driver.claim()
+            clock.advance(10)
+            await driver.deliver(given, busy_s=0.25)
+            done = await lab.jobs.get(ANN, job.id)
+            assert done.ended_at is not None
+            assert done.started_at == done.ended_at - timedelta(seconds=0.25)
+            assert (done.status, done.busy_s) == ("completed", 0.25)
+            await lab.jobs.submit(ANN, bell())
+            given = await driver.claim()
+            await driver.report(given, "errored", error=Rejected("no").to_dict(), busy_s=0.0)
+            assert (await lab.jobs.get(ANN, given.job_id)).started_at is None
 
     asyncio.run(dialogue())

@@ -9,18 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import lab_server, python_env
+from tests.support.servers import ROOT, lab_server, python_env
 
 STANDALONE = "qpi_server.tools.standalone"
 
 
 def run(folder: Path, *arguments: str, module: str = STANDALONE, **env: str) -> subprocess.CompletedProcess[str]:
+    return command(folder, "-m", module, "--allow-root", *arguments, **env)
+
+
+def command(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Python, which knows no other lab's settings."""
     own = {
         "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"), "QPI_LAB_DIR": str(folder / "lab"),
     }  # fmt: skip
     return subprocess.run(
-        [sys.executable, "-m", module, "--allow-root", *arguments], env=python_env(**{**own, **env}), cwd=folder,
+        [sys.executable, *arguments], env=python_env(**{**own, **env}), cwd=folder,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -102,3 +107,53 @@ def test_a_setting_has_several_flags(tmp_path: Path, line: str) -> None:
     done = run(tmp_path, "--show-config-json", "--fair-share", "--no-browser", *line.split())
     shown = json.loads(done.stdout)
     assert (shown["job_timeout_s"]["value"], shown["fair_share"]["value"]) == (9.0, True)
+
+
+MADE_UP = """
+import sys
+from dataclasses import dataclass
+from qpi_jupyter.core import setting
+from qpi_server.settings import config
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabConfig(config.LabConfig):
+    warm_s: float = setting(30.0, "How long the coffee stays warm (seconds).", min=1)
+
+config.LabConfig = LabConfig
+from qpi_server.app.extension import QPIServer
+"""
+SERVED = f"{MADE_UP}\nfrom qpi_server.tools.standalone import main\nmain(['--allow-root', *sys.argv[1:]])"
+TOLD = f"{MADE_UP}\nlab = QPIServer()\nlab.warm_s = 40\nprint(lab.config_of_lab().warm_s)"
+WRITTEN = f"{MADE_UP}\nimport runpy\nprint(runpy.run_path({str(ROOT / 'docs' / 'generate.py')!r})['configuration']())"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "file", "shown"),
+    [
+        ((), {}, "", (30.0, "default")),
+        (("--warm", "2m"), {"QPI_WARM": "1m"}, "warm: 50", (120.0, "flag --warm-s")),
+        ((), {"QPI_WARM": "1m"}, "warm: 50", (60.0, "QPI_WARM")),
+        ((), {}, "warm: 50", (50.0, "{file}:warm")),
+    ],
+)
+def test_a_setting_is_declared_once(
+    tmp_path: Path, arguments: tuple[str, ...], env: dict[str, str], file: str, shown: tuple[float, str]
+) -> None:
+    path = tmp_path / "qpi.config.yml"
+    path.write_text(file)
+    done = command(tmp_path, "-c", SERVED, "--show-config-json", *arguments, **env)
+    assert done.returncode == 0, done.stderr
+    value, source = shown
+    assert json.loads(done.stdout)["warm_s"] == {"value": value, "source": source.format(file=path)}
+
+
+def test_a_declared_setting_is_checked_told_and_written_down(tmp_path: Path) -> None:
+    refused = command(tmp_path, "-c", SERVED, "--show-config", "--warm=0")
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1] == (
+        "flag --warm-s: warm_s cannot be 0.0. Allowed: seconds or a duration such as 5s, 2m30s or 720h, at least 1."
+    )
+    assert "How long the coffee stays warm (seconds)." in command(tmp_path, "-c", SERVED, "--help-all").stdout
+    assert command(tmp_path, "-c", TOLD).stdout == "40.0\n"
+    page = command(tmp_path, "-c", WRITTEN).stdout
+    assert "| `warm_s` | `30.0` | seconds or a duration, at least 1 | How long the coffee stays warm" in page

@@ -15,6 +15,8 @@ TOY_TABS = f"--LabApp.extra_labextensions_path={TOY_LAB / 'labextensions'}"
 """An option of JupyterLab: with the toy's tabs."""
 TOY_STORE = Path(__file__).parents[1] / "toys" / "store"
 """A store that nothing in the product knows."""
+TOY_BUS = Path(__file__).parents[1] / "toys" / "bus"
+"""A bus that nothing in the product knows."""
 
 
 def a_package(folder: Path, name: str, groups: Mapping[str, Mapping[str, str]]) -> None:
@@ -28,6 +30,14 @@ def a_package(folder: Path, name: str, groups: Mapping[str, Mapping[str, str]]) 
         for line in (f"[{group}]", *(f"{point} = {value}" for point, value in points.items()))
     ]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+
+def broken_packages(folder: Path) -> None:
+    """Three packages that are not as they should be: one cannot be imported, and two have an executor of one name."""
+    (folder / "leaves.py").write_text("raise SystemExit('no licence')")
+    a_package(folder, "broken-lab", {"qpi.executors": {"toy_leaves": "leaves:X [driver]"}})
+    for name in ("left-lab", "right-lab"):
+        a_package(folder, name, {"qpi.executors": {"toy_twin": f"{name.replace('-', '_')}:X"}})
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def status_of(client: httpx.Client, job: str, wait_s: int = 0) -> str:
 
 
 def this_week(day: int, hour: float) -> datetime:
-    """A time in this week, which begins on Monday; UTC."""
+    """A time in this week, which begins on Monday, or in a later one; UTC."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return today + timedelta(days=day - today.weekday(), hours=hour)
 
@@ -117,9 +117,11 @@ def _rules(admin: httpx.Client, pat: httpx.Client) -> None:
 
 
 def _bookings(admin: httpx.Client, pat: httpx.Client) -> None:
-    book(admin, "sim-a", this_week(1, 9.5), 4, title="Randomised benchmarking", invited=["pat"])
-    book(admin, "sim-b", this_week(0, 10), 1.5, title="Daily calibration", rrule="FREQ=DAILY;COUNT=5", mode="exclusive")
-    book(admin, "sim-a", this_week(2, 8.5), 8, title="Fridge service", mode="maintenance")
+    book(admin, "sim-a", this_week(15, 9.5), 4, title="Randomised benchmarking", invited=["pat"])
+    book(
+        admin, "sim-b", this_week(14, 10), 1.5, title="Daily calibration", rrule="FREQ=DAILY;COUNT=5", mode="exclusive"
+    )
+    book(admin, "sim-a", this_week(16, 8.5), 8, title="Fridge service", mode="maintenance")
     book(admin, "sim-a", this_week(7, 9), 2, title="T" * LONG)
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
     book(admin, BENCH, start, 1, title="B" * LONG)
@@ -136,6 +138,7 @@ def _jobs(admin: httpx.Client, pat: httpx.Client) -> Mapping[str, str]:
         "pending": submit(admin, "after it", qpu=BENCH),
         "cancelled": submit(admin, "not wanted", qpu=BENCH),
     }
+    jobs["blocked"] = submit(admin, "both of them", after=[jobs["running"]], children=[jobs["pending"]])
     submit(pat, "of somebody else", qpu=CHIP)
     ok(admin.post(f"jobs/{jobs['cancelled']}/cancel"))
     for state in ("completed", "failed"):

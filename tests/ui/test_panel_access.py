@@ -114,7 +114,7 @@ def surfaces(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
     yield from submit_dialog(page, lab)
     yield from calendar(page)
     yield from queue(page)
-    for state in ("completed", "failed", "running", "pending"):
+    for state in ("completed", "failed", "running", "pending", "blocked"):
         yield from job(page, lab.jobs[state], state)
     for qpu in (CHIP, BENCH):
         yield from chip(page, qpu)

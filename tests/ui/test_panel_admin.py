@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.packages import TOY_LAB, installed
+from tests.support.packages import TOY_LAB, broken_packages, installed
 from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, loaded
 from tests.ui.labs import agent, board_row, client_of, demo_lab, execute, forwarding, ok, picture, section, signed_up
@@ -27,8 +27,10 @@ OPEN = "() => { void window.jupyterapp.commands.execute('qpi:open-admin') }"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebooks]:
-    """JupyterLab with the demo lab inside, both simulators online, and another package's executor beside them."""
-    with installed(TOY_LAB), demo_lab(tmp_path_factory.mktemp("admin")) as demo:
+    """JupyterLab with the demo lab inside, both simulators online, and other packages' executors beside them."""
+    packages = tmp_path_factory.mktemp("packages")
+    broken_packages(packages)
+    with installed(packages), installed(TOY_LAB), demo_lab(tmp_path_factory.mktemp("admin")) as demo:
         yield demo.notebooks
 
 
@@ -70,6 +72,7 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
     drivers.get_by_label("QPU", exact=True).select_option("fridge")
+    drivers.get_by_label("Executor").fill("mock")
     drivers.get_by_role("button", name="Register", exact=True).click()
     command = drivers.get_by_role("textbox", name="Command line").input_value()
     unit = drivers.get_by_role("textbox", name="systemd unit").input_value()
@@ -421,6 +424,31 @@ def test_a_plain_user_has_no_such_tab_and_no_such_right(page: Page, lab: Noteboo
                 person.post("accounts/pat/grants", json={"seconds": 1}),
             ]  # fmt: skip
             assert [answer.status_code for answer in forbidden] == [403] * len(forbidden)
+
+
+def test_what_cannot_be_started_is_said_in_the_form(panel: Page) -> None:
+    simulators = section(panel, "Simulators")
+    simulators.get_by_role("button", name="Start a simulator").click()
+    simulators.get_by_label("Name").fill("none")
+    executor = simulators.get_by_label("Executor")
+    for name, why in (
+        ("toy_leaves", "no licence. Install it with: pip install 'broken-lab[driver]'"),
+        ("toy_twin", "Several packages register the executor 'toy_twin'"),
+        ("toy_table", "drives an instrument: it has a driver of its own"),
+    ):
+        choice = executor.locator(f"option[value={name}]").first
+        expect(choice).to_contain_text(why, timeout=40_000)
+        expect(choice).to_be_disabled()
+    executor.select_option("toy_coins")
+    simulators.get_by_label("coins", exact=True).fill("99")
+    simulators.get_by_role("button", name="Start", exact=True).click()
+    said = "'coins' is a whole number from 1 to 50, not 99"
+    expect(simulators.get_by_role("alert")).to_contain_text(said, timeout=40_000)
+    for theme in ("Light", "Dark"):
+        change_theme(panel, f"JupyterLab {theme}")
+        expect(simulators.get_by_role("alert")).to_contain_text(said)
+        picture(panel, f"option-refused-{theme.lower()}")
+    expect(board_row(simulators, "none")).to_have_count(0)
 
 
 def test_another_packages_executor_is_started_and_its_program_shown(panel: Page, lab: Notebooks) -> None:

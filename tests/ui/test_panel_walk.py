@@ -156,6 +156,7 @@ def registers(page: Page) -> str:
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
     drivers.get_by_label("QPU", exact=True).select_option("fridge")
+    drivers.get_by_label("Executor").fill("mock")
     drivers.get_by_role("button", name="Register", exact=True).click()
     return drivers.get_by_role("textbox", name="Command line").input_value()
 

@@ -37,7 +37,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           required: true,
           longest: 200,
           hint: trans.__(
-            'What runs the programs there, such as qiskit_aer or my_lab.fridge:Fridge.'
+            'What runs the programs there: its name, or module:Class, such as my_lab.fridge:Fridge.'
           )
         },
         {
@@ -47,7 +47,6 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           hint: trans.__('It sends readings and runs no jobs.')
         }
       ],
-      initial: { executor: 'mock' },
       submit: trans.__('Register')
     },
     run: async values =>

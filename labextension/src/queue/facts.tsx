@@ -27,8 +27,10 @@ export function Section(props: {
 }
 
 /** What happened to the job and its family, oldest first. */
-export function Story(props: IProps & { called: ReadonlyMap<string, string> }): React.ReactElement {
-  const { called, events, tools } = props;
+export function Story(
+  props: IProps & { called: ReadonlyMap<string, string>; alone: boolean }
+): React.ReactElement {
+  const { alone, called, events, tools } = props;
   const now = tools.manager.now();
   return (
     <Section title={tools.trans.__('Story')}>
@@ -43,6 +45,11 @@ export function Story(props: IProps & { called: ReadonlyMap<string, string> }): 
           </li>
         ))}
       </ol>
+      {alone && (
+        <p className="jp-QPI-Detail">
+          {tools.trans.__('In a notebook, job.story() tells the story of the whole family.')}
+        </p>
+      )}
     </Section>
   );
 }

@@ -4,11 +4,9 @@ import type * as React from 'react';
 import { jobState } from '../rows';
 import type { FamilyJob, FamilyModel } from '../wire';
 import { Section, Table } from './facts';
+import { TOLD } from './jobmodel';
 import { CommandIDs, type ITools } from './tools';
 import { span } from './words';
-
-/** So many jobs of a family are listed; those that have to do with the job come first. */
-const LISTED = 100;
 
 /** What to call each job of a family, by id: its name, unless it has none or another has the same. */
 export function calledIn(family: FamilyModel | null): ReadonlyMap<string, string> {
@@ -73,7 +71,7 @@ export function Family(props: {
             </span>,
             job.qpu ?? '',
             <span key="after" className="jp-QPI-Links">
-              {job.after.slice(0, LISTED).map(link)}
+              {job.after.slice(0, TOLD).map(link)}
             </span>,
             word
           ];
@@ -88,7 +86,7 @@ export function Family(props: {
   );
 }
 
-/** The jobs to list, each with what it is to the one that is looked at, and how many are left out. */
+/** The jobs to list, first those that have to do with the one that is looked at; each with what it is to that, and how many are left out. */
 function shown(
   id: string,
   { jobs }: FamilyModel,
@@ -96,10 +94,11 @@ function shown(
 ): [(readonly [FamilyJob, string])[], number] {
   const self = jobs.find(job => job.id === id);
   const all = jobs.map(job => [job, self ? relation(self, job, trans) : ''] as const);
-  if (all.length > LISTED) {
-    all.sort(([, a], [, b]) => Number(a === '') - Number(b === ''));
+  if (all.length > TOLD) {
+    const rank = ([job, word]: (typeof all)[number]) => (job.id === id ? 0 : word ? 1 : 2);
+    all.sort((a, b) => rank(a) - rank(b));
   }
-  return [all.slice(0, LISTED), Math.max(0, all.length - LISTED)];
+  return [all.slice(0, TOLD), Math.max(0, all.length - TOLD)];
 }
 
 function sum({ jobs, cost_s }: FamilyModel, trans: TranslationBundle): string {

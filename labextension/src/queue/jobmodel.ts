@@ -21,6 +21,8 @@ import { resubmission, unpack } from './program';
 const EVERY = 250;
 /** ...and this often where it waits and others move on (ms). */
 const MOVED_ON = 2_000;
+/** The story of a family of more jobs is too long to be read, and to be asked for again and again. */
+export const TOLD = 100;
 
 const UNREAD: ProgramText = {
   circuits: [],
@@ -38,7 +40,7 @@ export interface IJobState {
   /** The circuits to be read. */
   readonly text: ProgramText | null;
   readonly provenance: JobProvenance | null;
-  /** What happened to it and to all of its family. */
+  /** What happened to it, and to all of its family where that is not too large. */
   readonly events: readonly LabEvent[];
   /** The jobs that it hangs together with, itself included; null where it is alone. */
   readonly family: FamilyModel | null;
@@ -84,10 +86,14 @@ export class JobDetail extends StateModel<IJobState> {
       const { sources, provenance } = this.state;
       const [job, events] = await Promise.all([
         ask<JobModel>(this._path),
-        ask<EventPage>(`${this._path}/events?family=true`)
+        ask<EventPage>(`${this._path}/events`)
       ]);
       const family = job.family === null ? null : await ask<FamilyModel>(`${this._path}/family`);
-      this._replace({ job, events: events.events, family, problem: null });
+      const told =
+        family !== null && family.jobs.length <= TOLD
+          ? await ask<EventPage>(`${this._path}/events?family=true`)
+          : events;
+      this._replace({ job, events: told.events, family, problem: null });
       const whole = provenance !== null && (job.status !== 'completed' || provenance.result);
       const [packed, known] = await Promise.all([
         sources ?? this._file(`${this._path}/program`).then(async blob => blob.arrayBuffer()),

@@ -10,7 +10,7 @@ import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
 import { calledIn, Family } from './family';
 import { JobForm } from './jobform';
-import type { JobDetail } from './jobmodel';
+import { type JobDetail, TOLD } from './jobmodel';
 import { labelWords, TEXT_LABELS } from './labels';
 import { notebookOf } from './notebooks';
 import { openOrigin } from './origin';
@@ -91,7 +91,12 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
           <Results job={job} model={model} tools={tools} />
           <ProgramView job={job} program={text} sources={sources} tools={tools} />
           <div className="jp-QPI-Columns">
-            <Story events={events} called={calledIn(family)} tools={tools} />
+            <Story
+              events={events}
+              called={calledIn(family)}
+              alone={(family?.jobs.length ?? 0) > TOLD}
+              tools={tools}
+            />
             <Attempts events={own} tools={tools} />
             <Ledger events={own} tools={tools} />
             <Provenance job={job} provenance={provenance} tools={tools} />

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
 import { iqPlane, layers, ticks } from '../../src/queue/iq';
-import { JobDetail } from '../../src/queue/jobmodel';
+import { JobDetail, TOLD } from '../../src/queue/jobmodel';
 import { resubmission, suffixOf, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
 import type { LabEvent } from '../../src/wire';
@@ -296,6 +296,17 @@ describe('JobDetail', () => {
     lab.say({ seq: 3, kind: 'job.changed', job_id: 'j9', qpu: 'sim-b', data: { family: 'j8' } });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(fetched()).toBe(before + 1);
+  });
+
+  it('tells its own story where its family is large', async () => {
+    const family = 'j1';
+    lab.jobs = Array.from({ length: TOLD + 2 }, (_, n) => numbered(n + 1, { family }));
+    await model.refresh();
+    expect(model.state.family?.jobs).toHaveLength(TOLD + 2);
+    expect(lab.asked).not.toContain('GET jobs/j1/events?family=true');
+    lab.jobs = lab.jobs.slice(0, TOLD);
+    await model.refresh();
+    expect(lab.asked).toContain('GET jobs/j1/events?family=true');
   });
 
   it('says that it was deleted, and why it cannot be had', async () => {

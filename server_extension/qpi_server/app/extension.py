@@ -10,7 +10,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,18 +26,20 @@ from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
 from qpi_server.host.exposure import warn_of_exposure
 from qpi_server.host.forward import Upstream
 from qpi_server.host.redact import redact_log
+from qpi_server.settings.config import LabConfig
 from qpi_server.settings.shown import describe
-from qpi_server.settings.traits import LabTraits
+from qpi_server.settings.traits import LabTraits, traits_of
 from qpi_server.settings.values import Setting, SettingsError, own_traits, place_of, resolve
 
 if TYPE_CHECKING:  # Jupyter loads this module wherever it lists its extensions: what needs the database comes later
     from _typeshed import DataclassInstance
 
+    from qpi_jupyter.wire.bus import BusKind
     from qpi_server.host.embedded import EmbeddedDrivers
     from qpi_server.host.owner import Ownership
     from qpi_server.host.owner_files import OwnerRecord
     from qpi_server.host.tls import Authority, TlsFiles
-    from qpi_server.service import Lab, LabConfig
+    from qpi_server.service import Lab
     from qpi_server.store import Backend
 
 KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE")
@@ -88,6 +90,7 @@ class QPIServer(LabTraits, ExtensionApp):
             self._settle(serverapp)
             if not self.upstream_url:
                 self.backend()
+                self.bus_kinds()
         except SettingsError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from error
@@ -119,9 +122,10 @@ class QPIServer(LabTraits, ExtensionApp):
         for name, setting in settings.items():
             setattr(self, name, setting.value)
         self.lab_dir = str(Path(self.lab_dir).expanduser().absolute())
-        if self.heartbeat_s >= self.lease_s:
+        lab = self.config_of_lab()
+        if lab.heartbeat_s >= lab.lease_s:
             raise SettingsError(
-                f"heartbeat_s ({self.heartbeat_s:g} s) must be shorter than lease_s ({self.lease_s:g} s): a driver "
+                f"heartbeat_s ({lab.heartbeat_s:g} s) must be shorter than lease_s ({lab.lease_s:g} s): a driver "
                 "keeps its jobs by reporting in time."
             )
         self.stated = dict(settings)
@@ -137,9 +141,26 @@ class QPIServer(LabTraits, ExtensionApp):
         from qpi_server.store import backend_of
 
         try:
-            return backend_of(self.db_url, Path(self.lab_dir))
+            lab = self.config_of_lab()
+            return backend_of(lab.db_url, lab.lab_dir)
         except QpiError as error:
             source = self.stated["db_url"].source if "db_url" in self.stated else "default"
+            raise SettingsError(f"{source}: {error.message}") from error
+
+    def bus_kinds(self) -> list[BusKind]:
+        """What the lab's buses are hosted by.
+
+        Raises
+        ------
+        SettingsError
+            one of ``buses`` is not installed, or is broken.
+        """
+        from qpi_jupyter.wire.bus import kind_of
+
+        try:
+            return [kind_of(address) for address in self.config_of_lab().buses]
+        except QpiError as error:
+            source = self.stated["buses"].source if "buses" in self.stated else "default"
             raise SettingsError(f"{source}: {error.message}") from error
 
     def tls_files(self) -> TlsFiles:
@@ -249,7 +270,7 @@ class QPIServer(LabTraits, ExtensionApp):
 
         # The store's writer lets go of the interpreter at every statement; each time it would wait for up to 5 ms.
         sys.setswitchinterval(SWITCH_S)
-        lab = await Lab.open(self._config())
+        lab = await Lab.open(self.config_of_lab())
         if self.demo:  # before anybody is answered: who asks first already finds the QPUs
             for driver in demo_drivers():
                 await lab.embedded.define(driver)
@@ -269,22 +290,16 @@ class QPIServer(LabTraits, ExtensionApp):
             await self._drivers.stop()
             self._drivers = None
 
-    def policy(self) -> Policy:
-        """What the planner is told."""
-        return Policy(**self._values_for(Policy))
-
-    def _config(self) -> LabConfig:
-        from qpi_server.service import LabConfig
-
-        values = self._values_for(LabConfig)
-        values |= {"lab_dir": Path(self.lab_dir), "oauth2_providers": tuple(self.oauth2_providers)}
-        quotas = Quotas(**self._values_for(Quotas))
-        return LabConfig(**values, quotas=quotas, policy=self.policy(), version=__version__)
+    def config_of_lab(self) -> LabConfig:
+        """What the lab's service is told."""
+        policy, quotas = Policy(**self._values_for(Policy)), Quotas(**self._values_for(Quotas))
+        values = self._values_for(LabConfig) | {"lab_dir": Path(self.lab_dir)}
+        return LabConfig(**values, quotas=quotas, policy=policy, version=__version__)
 
     def _values_for(self, kind: type[DataclassInstance]) -> dict[str, Any]:
         """The settings that ``kind`` has a field for."""
-        ours = own_traits(type(self))
-        return {field.name: getattr(self, field.name) for field in fields(kind) if field.name in ours}
+        values = {name: getattr(self, name) for name in traits_of(kind)}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def _record(self) -> OwnerRecord:
         from qpi_server.host.owner_files import OwnerRecord

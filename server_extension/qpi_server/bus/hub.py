@@ -72,6 +72,12 @@ class Hub:
     async def subscribe(self, pattern: str, listener: Listener) -> Stop:
         return self.listeners.add(pattern, listener)
 
+    async def close(self) -> None:
+        """The lab goes, and every driver hears so."""
+        self._served.clear()
+        for guest in list(self._guests.values()):
+            await guest.tell(frames.QPU_BYE.partition(".")[2], bus.encode(frames.Bye(reason="the lab has gone")))
+
     # --- for drivers' ends -------------------------------------------------------------------------------------------
 
     def join(self, name: str, guest: Guest) -> str:

@@ -27,6 +27,7 @@ class InProcess:
             yield hub
         finally:
             del self._hubs[address]
+            await hub.close()
 
     @asynccontextmanager
     async def dial(self, address: str, credential: Credential) -> AsyncIterator[Bus]:

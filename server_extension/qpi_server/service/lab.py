@@ -13,7 +13,6 @@ from sqlalchemy import text
 from qpi_jupyter.core import Principal, QpiError
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.rest import Health, JobError, Services
-from qpi_server.bus.hub import Hub
 from qpi_server.service.accounts import AccountService, TimeRequestService
 from qpi_server.service.base import (
     Clock,
@@ -32,7 +31,7 @@ from qpi_server.service.base import (
 from qpi_server.service.bench import BenchService, EmbeddedService, ExecutorService, QpuService, Registration
 from qpi_server.service.bookings import BookingRules, BookingService, FeedService
 from qpi_server.service.dispatch import Dispatcher
-from qpi_server.service.drivers import DriverService, Reconciler
+from qpi_server.service.drivers import Buses, DriverService, Reconciler
 from qpi_server.service.events import EventService
 from qpi_server.service.jobs import JobService, Retention, TranscriptService
 from qpi_server.service.lifecycle import Lifecycle
@@ -87,7 +86,6 @@ class Lab:
         self._dispatcher = Dispatcher(context, links, lifecycle)
         self.telemetry, self.driver_logs = TelemetryService(context, links), DriverLogs(context)
         self._reconciler = Reconciler(context, links, lifecycle)
-        self.hub = Hub()
         self.drivers = DriverService(
             context, links, lifecycle, self._reconciler, self._dispatcher, self.telemetry, self.driver_logs
         )
@@ -104,6 +102,7 @@ class Lab:
         self.accounts = AccountService(context)
         self.time_requests = TimeRequestService(context)
         self.authenticator, passwords = Authenticator(context), Passwords(context)
+        self.buses = Buses(context, self.drivers, self.authenticator.driver)
         self.tokens = TokenService(context)
         self.users = Users(context, passwords)
         self.groups = Groups(context)
@@ -166,7 +165,7 @@ class Lab:
         for row in await store.read(bench.all_qpus):
             metrics.load(row.name, row.queued, row.running)
         await lab._reconciler.recover()
-        await lab.drivers.receive(lab.hub)
+        await lab.buses.open()
         await lab.qpu_sessions.recover()
         await lab.notices.recover()
         lab._wake_all()
@@ -184,6 +183,7 @@ class Lab:
         self.events.close()
         for link in self.links.all():
             await link.end("The lab is closing.")
+        await self.buses.close()
         self._reconciler.close()
         self._dispatcher.close()
         self._unchecked.close()
@@ -210,7 +210,9 @@ class Lab:
             trouble = error
         health = Health(
             status="up" if trouble is None else "degraded",
-            services=Services(database="up" if trouble is None else "down", bus="up"),
+            services=Services(
+                database="up" if trouble is None else "down", bus="up" if await self.buses.up() else "down"
+            ),
             version=self.context.config.version,
             wire=WIRE_VERSION,
         )

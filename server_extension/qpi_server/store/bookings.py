@@ -7,7 +7,23 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from qpi_jupyter.core import Booking, BookingMode, BookingStatus, Calendar, Interval
 
@@ -172,8 +188,27 @@ def to_come(connection: Connection, qpu: str, now: datetime) -> int:
 
 def of_person(person: str) -> ColumnElement[bool]:
     """The condition that a booking is theirs: they booked it, or are invited."""
-    invited = func.json_each(bookings.c.invited).table_valued("value")
-    return or_(bookings.c.booked_by == person, select(1).select_from(invited).where(invited.c.value == person).exists())
+    return or_(bookings.c.booked_by == person, _holds(bookings.c.invited, literal(person)))
+
+
+class _holds(FunctionElement[bool]):
+    """Whether a list in a column of JSON has this text in it."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_holds, "sqlite")
+def _holds_sqlite(element: _holds, compiler: SQLCompiler, **options: Any) -> str:
+    # Any: the compiler's own options, passed on.
+    column, text = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({column}) AS held WHERE held.value = {text})"
+
+
+@compiles(_holds, "postgresql")
+def _holds_postgresql(element: _holds, compiler: SQLCompiler, **options: Any) -> str:
+    column, text = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_array_elements_text({column}) AS held (value) WHERE held.value = {text})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

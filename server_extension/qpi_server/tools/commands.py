@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_core.application import JupyterApp
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 
 from qpi_jupyter.core import QpiError
 from qpi_server.app.extension import QPIServer
@@ -67,7 +67,7 @@ def _carry_out(options: argparse.Namespace, work: Callable[[QPIServer], int]) ->
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (QpiError, OSError, sqlite3.Error, DBAPIError) as error:
+    except (QpiError, OSError, sqlite3.Error, StatementError) as error:
         print(_told(error), file=sys.stderr)
         return 1
 

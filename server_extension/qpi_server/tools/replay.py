@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def replay(lab: QPIServer, options: argparse.Namespace) -> int:
     """Print what each policy would have meant; the exit status."""
     specs = options.policy or ["current"]
-    policies = [parse_policy(spec, lab.policy()) for spec in specs]
+    policies = [parse_policy(spec, lab.config_of_lab().policy) for spec in specs]
     trace = _trace(lab, options)
     if not trace.jobs:
         print("There are no jobs to replay: --days takes more of the past, --synthetic invents some.", file=sys.stderr)

@@ -52,7 +52,7 @@ class LinkHandler(HubSocket, Signed):  # type: ignore[misc]  # of the two `check
             return
         assert not isinstance(self._target, Upstream)
         assert self.principal is not None
-        self.join(self._target.hub, self.principal.name)
+        self.join(self._target.buses.hub, self.principal.name)
 
     async def on_message(self, message: str | bytes) -> None:
         """Take a frame, or pass it on."""

@@ -15,8 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from qpi_jupyter.core.booking_rules import (
     FREE,
+    BookingLimits,
     BookingMode,
-    BookingRule,
     QuietHours,
     ScopedRule,
     duration,
@@ -42,7 +42,7 @@ def booking(start: float, end: float, name: str = "b", by: str = "ann") -> Booki
 TIMES = st.integers(-30, 240)
 LENGTHS = st.integers(1, 90)
 RULES = st.builds(
-    BookingRule,
+    BookingLimits,
     granularity_s=st.sampled_from([None, 300.0, 900.0, 420.0]),
     shortest_s=st.sampled_from([None, 600.0]),
     longest_s=st.sampled_from([None, 3600.0]),
@@ -65,7 +65,7 @@ class Interleaving(RuleBasedStateMachine):
         return Calendar(row for name, row in self.rows.items() if name != without)
 
     @rule(target=standing, start=TIMES, length=LENGTHS, limits=RULES, free=st.booleans())
-    def create(self, start: int, length: int, limits: BookingRule, free: bool) -> str:
+    def create(self, start: int, length: int, limits: BookingLimits, free: bool) -> str:
         name = f"b{len(self.rows)}"
         request = booking(start, start + length, name)
         try:
@@ -77,7 +77,7 @@ class Interleaving(RuleBasedStateMachine):
         return name
 
     @rule(name=standing, start=TIMES, length=LENGTHS, limits=RULES, free=st.booleans())
-    def move(self, name: str, start: int, length: int, limits: BookingRule, free: bool) -> None:
+    def move(self, name: str, start: int, length: int, limits: BookingLimits, free: bool) -> None:
         if name not in self.rows:
             return
         before = self.rows[name]
@@ -119,7 +119,7 @@ def calendars(draw: st.DrawFn) -> list[Booking]:
     return [booking(start, start + length, f"b{n}") for n, (start, length) in enumerate(found)]
 
 
-def is_free(bookings: Sequence[Booking], limits: BookingRule, start: datetime, end: datetime) -> bool:
+def is_free(bookings: Sequence[Booking], limits: BookingLimits, start: datetime, end: datetime) -> bool:
     return limits.quiet_until(start, end) is None and all(b.end_at <= start or end <= b.start_at for b in bookings)
 
 
@@ -131,7 +131,7 @@ def test_a_calendar_finds_every_clash(bookings: list[Booking], start: int, lengt
 
 @given(calendars(), RULES, st.integers(60, 3600), st.integers(0, 200))
 def test_next_free_is_free_and_there_is_no_earlier_one(
-    bookings: list[Booking], limits: BookingRule, seconds: int, after: int
+    bookings: list[Booking], limits: BookingLimits, seconds: int, after: int
 ) -> None:
     step = timedelta(seconds=limits.granularity_s or 60)  # everything here lies on whole minutes
     try:
@@ -155,7 +155,7 @@ def test_next_free_is_free_and_there_is_no_earlier_one(
 
 
 @given(RULES, st.integers(1, 5000), st.integers(0, 100_000))
-def test_the_grid_is_one(limits: BookingRule, seconds: int, after: int) -> None:
+def test_the_grid_is_one(limits: BookingLimits, seconds: int, after: int) -> None:
     moment = NOW + timedelta(seconds=after)
     snapped = limits.snap(moment)
     assert timedelta(0) <= snapped - moment < limits.step
@@ -172,8 +172,8 @@ def test_a_clash_names_what_is_in_the_way_and_no_people() -> None:
     assert "bob" not in str(caught.value.to_dict())
 
 
-def quiet(start: str, end: str, days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)) -> BookingRule:
-    return BookingRule(quiet=(QuietHours(start=start, end=end, days=days, timezone="Europe/Berlin"),))
+def quiet(start: str, end: str, days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)) -> BookingLimits:
+    return BookingLimits(quiet=(QuietHours(start=start, end=end, days=days, timezone="Europe/Berlin"),))
 
 
 def berlin(text: str, fold: int = 0) -> datetime:
@@ -202,7 +202,7 @@ def berlin(text: str, fold: int = 0) -> datetime:
         (quiet("12:00", "13:00", (2,)), "2030-01-07T00:00", "2030-01-12T00:00", "2030-01-09T13:00"),
     ],
 )
-def test_quiet_hours_go_by_the_wall_clock(limits: BookingRule, start: str, end: str, until: str | None) -> None:
+def test_quiet_hours_go_by_the_wall_clock(limits: BookingLimits, start: str, end: str, until: str | None) -> None:
     expected = None if until is None else berlin(until)
     assert limits.quiet_until(berlin(start), berlin(end)) == expected
 
@@ -222,7 +222,7 @@ def test_a_time_that_the_clock_leaves_out_is_as_much_later() -> None:
 
 
 def scoped(longest: float, qpu: str | None = None, group: str | None = None) -> ScopedRule:
-    return ScopedRule(rule=BookingRule(longest_s=longest), qpu=qpu, group=group)
+    return ScopedRule(rule=BookingLimits(longest_s=longest), qpu=qpu, group=group)
 
 
 def test_of_several_rules_the_most_specific_counts() -> None:
@@ -237,21 +237,21 @@ def test_of_several_rules_the_most_specific_counts() -> None:
 
 def test_of_several_groups_each_limit_is_the_most_generous() -> None:
     night, noon = QuietHours(start="22:00", end="06:00"), QuietHours(start="12:00", end="13:00")
-    chem = BookingRule(granularity_s=900, shortest_s=600, longest_s=60, max_ahead=1, modes=(BookingMode.PRIORITY,),
+    chem = BookingLimits(granularity_s=900, shortest_s=600, longest_s=60, max_ahead=1, modes=(BookingMode.PRIORITY,),
                        quiet=(night, noon), no_show_s=10)  # fmt: skip
-    bio = BookingRule(granularity_s=300, longest_s=90, horizon_s=5, max_ahead=3, modes=(BookingMode.EXCLUSIVE,),
+    bio = BookingLimits(granularity_s=300, longest_s=90, horizon_s=5, max_ahead=3, modes=(BookingMode.EXCLUSIVE,),
                       quiet=(night,), no_show_s=20)  # fmt: skip
     rules = [ScopedRule(rule=chem, group="chem"), ScopedRule(rule=bio, group="bio")]
-    assert resolve(rules, "q", frozenset({"chem", "bio"})) == BookingRule(
+    assert resolve(rules, "q", frozenset({"chem", "bio"})) == BookingLimits(
         granularity_s=300, longest_s=90, max_ahead=3, modes=(BookingMode.EXCLUSIVE, BookingMode.PRIORITY),
         quiet=(night,), no_show_s=20,
     )  # fmt: skip
 
 
 def test_several_qpus_together_keep_to_the_rules_of_each() -> None:
-    one = BookingRule(granularity_s=600, shortest_s=600, longest_s=7200, max_ahead=2, modes=tuple(BookingMode))
-    two = BookingRule(granularity_s=900, longest_s=3600, horizon_s=60, modes=(BookingMode.PRIORITY,))
-    assert strictest([one, two]) == BookingRule(
+    one = BookingLimits(granularity_s=600, shortest_s=600, longest_s=7200, max_ahead=2, modes=tuple(BookingMode))
+    two = BookingLimits(granularity_s=900, longest_s=3600, horizon_s=60, modes=(BookingMode.PRIORITY,))
+    assert strictest([one, two]) == BookingLimits(
         granularity_s=1800, shortest_s=600, longest_s=3600, horizon_s=60, max_ahead=2, modes=(BookingMode.PRIORITY,)
     )
     assert strictest([FREE, FREE]) == FREE

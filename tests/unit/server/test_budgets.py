@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "security.md"
 
 
 def test_every_route_that_is_open_or_waits_or_takes_a_file_states_its_budget() -> None:
-    section = PAGE.read_text(encoding="utf-8").split("## Crowds")[1]
+    section = PAGE.read_text(encoding="utf-8").split("## Rate limits and quotas")[1]
     table = "\n".join(line for line in section.splitlines() if line.startswith("|"))
     costly = [route for route in ROUTES if route.permission in OPEN_TO_ALL or route.waits or route.opens is not None]
     assert len(costly) > 10

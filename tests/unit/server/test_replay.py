@@ -184,4 +184,4 @@ def test_a_month_of_sixty_thousand_jobs(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_settings_and_policy_have_the_same_defaults() -> None:
-    assert QPIServer().policy() == Policy()
+    assert QPIServer().config_of_lab().policy == Policy()

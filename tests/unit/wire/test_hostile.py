@@ -76,6 +76,7 @@ KNOWN = {
     "ResultHeader.circuits",  # counted before it is spread out
     "ResultHeader.circuits[].seed",  # a whole number of any length, shown as it came
     "ResultHeader.circuits[].metadata key", "ResultHeader.circuits[].metadata value",  # the person's own, in 1 MiB
+    "ResultHeader.circuits[].drawings[] key", "ResultHeader.circuits[].drawings[] value",  # any, in 1 MiB
     "ResultHeader.circuits[].memory", "ResultHeader.circuits[].memory[]",  # check_circuit
 }  # fmt: skip
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from qpi_server.settings.config import LabConfig
+
 from .child import answer_of
 from .clock import Clock, Timer, Timers
-from .context import Context, LabConfig
+from .context import Context
 from .followers import Followers, Found, end, job, sees, stream
 from .joined import Joined
 from .metrics import Metrics

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from msgspec import UNSET, UnsetType, structs
 
-from qpi_jupyter.core import SEARCH_DAYS, Booking, BookingMode, BookingRule, Principal, Rejected, moment, zone
+from qpi_jupyter.core import SEARCH_DAYS, Booking, BookingLimits, BookingMode, Principal, Rejected, moment, zone
 from qpi_jupyter.wire.bookings import BookingChange, BookingIn
 from qpi_server.store import BookingRow, SeriesRow
 
@@ -28,7 +28,7 @@ class Plan:
 
     qpus: Sequence[str]
     owner: str
-    rule: BookingRule
+    rule: BookingLimits
     now: datetime
     rows: list[BookingRow]
     series: SeriesRow | None
@@ -52,7 +52,7 @@ async def plan(
     first: tuple[datetime, datetime],
     qpus: Sequence[str],
     *,
-    rule: BookingRule,
+    rule: BookingLimits,
     now: datetime,
     without: Collection[datetime] = (),
 ) -> Plan:
@@ -95,7 +95,7 @@ async def plan(
     )
 
 
-def _last_start(principal: Principal, first: datetime, rule: BookingRule, now: datetime) -> datetime:
+def _last_start(principal: Principal, first: datetime, rule: BookingLimits, now: datetime) -> datetime:
     """How far a repetition without an end goes."""
     year = timedelta(days=SEARCH_DAYS)
     if manages(principal):
@@ -112,7 +112,7 @@ def _row(
     *,
     owner: str,
     series: SeriesRow | None,
-    rule: BookingRule,
+    rule: BookingLimits,
     now: datetime,
 ) -> BookingRow:
     mode = BookingMode(request.mode)

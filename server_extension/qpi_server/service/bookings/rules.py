@@ -82,7 +82,7 @@ class BookingRules:
 
     def binding(
         self, connection: Connection, principal: Principal, owner: str, qpus: Collection[str]
-    ) -> core.BookingRule:
+    ) -> core.BookingLimits:
         """The rule for a booking of ``owner`` on all of ``qpus``."""
         groups = _groups(connection, principal, owner)
         scoped = [_scoped(row) for row in bookings.rules(connection)]
@@ -112,10 +112,10 @@ def _check(rule: BookingRule) -> None:
 
 
 def _scoped(row: RuleRow) -> ScopedRule:
-    return ScopedRule(rule=msgspec.convert(row.rule, core.BookingRule), qpu=row.qpu, group=row.group)
+    return ScopedRule(rule=msgspec.convert(row.rule, core.BookingLimits), qpu=row.qpu, group=row.group)
 
 
-def _wire(rule: core.BookingRule) -> BookingRule:
+def _wire(rule: core.BookingLimits) -> BookingRule:
     return msgspec.convert(msgspec.to_builtins(rule), BookingRule)
 
 

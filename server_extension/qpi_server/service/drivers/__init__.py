@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .buses import Buses
 from .drivers import DriverService
 from .reconcile import HELLOS, Reconciler
 from .uploads import Upload
 
-__all__ = ["HELLOS", "DriverService", "Reconciler", "Upload"]
+__all__ = ["HELLOS", "Buses", "DriverService", "Reconciler", "Upload"]

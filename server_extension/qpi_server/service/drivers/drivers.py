@@ -27,7 +27,7 @@ from qpi_jupyter.core import (
     advance,
 )
 from qpi_jupyter.wire import WIRE_VERSION, frames
-from qpi_jupyter.wire.bus import LAB, Bus, Message, tell, to
+from qpi_jupyter.wire.bus import Bus
 from qpi_jupyter.wire.events import DriverAction, DriverChanged, DriverData
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import (
@@ -64,7 +64,7 @@ _OUTCOMES = {
 }
 _DONE = "measured"
 """The phase of a held attempt that has run and waits to be delivered: there is nothing left to stop."""
-_HELLO_FIRST = "Say hello first: this link is not the driver's current one."
+HELLO_FIRST = "Say hello first: this link is not the driver's current one."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -208,7 +208,7 @@ class DriverLink(Link):
 
     def _current(self, epoch: int) -> None:
         if self.hello is None or epoch != self.epoch or self._service.links.get(self.driver) is not self:
-            raise Conflict(_HELLO_FIRST, code="stale_epoch")
+            raise Conflict(HELLO_FIRST, code="stale_epoch")
 
     async def _decide(self, job_id: str, attempt: int, decision: Callable[[Job], Step]) -> Change:
         def guard(record: JobRecord) -> None:
@@ -228,51 +228,6 @@ class DriverLink(Link):
             log.warning("a driver said something that is not so: %s", error)
 
 
-class Reception:
-    """Where the drivers of one bus are received: what comes goes to the link that it came on."""
-
-    def __init__(self, service: DriverService, bus: Bus) -> None:
-        self._service, self._bus = service, bus
-        self._links: dict[str, DriverLink] = {}
-
-    async def open(self) -> None:
-        asked = dict.fromkeys(map(_word, (frames.HELLO, frames.CLAIM, frames.REPORT, frames.STARTED)), self._asked)
-        await self._bus.serve(LAB, LAB, asked, {})
-        for subject in (frames.STARTED, frames.PROGRESS, frames.HEARTBEAT, frames.LOG):
-            await self._bus.subscribe(subject, self._told)
-        await self._bus.subscribe(frames.LAB_BYE, self._left)
-
-    async def _asked(self, message: Message) -> Struct | None:
-        if (link := self._links.get(message.sender)) is None:
-            if message.subject != frames.HELLO:
-                raise Conflict(_HELLO_FIRST, code="stale_epoch")
-            link = self._links[message.sender] = self._new(message.sender)
-        return await link.handlers[message.subject](message.data)
-
-    async def _told(self, message: Message) -> None:
-        if (link := self._links.get(message.sender)) is not None:
-            await link.listeners[message.subject](message.data)
-        elif message.subject == frames.HEARTBEAT:  # it does not know yet: it missed our bye, or this is another server
-            await tell(self._bus, to(message.sender, frames.QPU_BYE), frames.Bye(reason=_HELLO_FIRST))
-
-    async def _left(self, message: Message) -> None:
-        if (link := self._links.get(message.sender)) is not None:
-            link.closed()
-
-    def _new(self, address: str) -> DriverLink:
-        name = address.partition(":")[0]
-        row = self._service.context.db.glance(lambda connection: bench.driver(connection, name))
-        if row is None:
-            raise NotFound("This driver is not registered any more.", code="unknown_driver")
-        return DriverLink(
-            self._service, self._bus, address, row.id, row.qpu, forget=lambda: self._links.pop(address, None)
-        )
-
-
-def _word(subject: str) -> str:
-    return subject.partition(".")[2]
-
-
 class DriverService:
     """What drivers do with the lab, apart from delivering results."""
 
@@ -282,10 +237,6 @@ class DriverService:
     ) -> None:  # fmt: skip
         self.context, self.links, self.lifecycle, self.reconciler = context, links, lifecycle, reconciler
         self.dispatcher, self.telemetry, self.logs = dispatcher, telemetry, logs
-
-    async def receive(self, bus: Bus) -> None:
-        """Let drivers link over this bus."""
-        await Reception(self, bus).open()
 
     async def switch(self, principal: Principal, driver_id: str, *, enabled: bool) -> DriverModel:
         """Let a driver in, or send it away: what it runs then ends as if its link were lost.

@@ -28,6 +28,7 @@ from qpi_jupyter.core import (
     families,
     fold_correction,
     fold_error,
+    times,
 )
 from qpi_jupyter.wire.events import JobChanged, JobChecked, JobProgress, JobSubmitted, LedgerLine
 from qpi_jupyter.wire.jobs import JobData
@@ -216,6 +217,8 @@ def _record(before: JobRecord, step: Step, at: datetime, floor: int) -> JobRecor
         started_at, progress = None, 0.0
     elif job.started and started_at is None:
         started_at = at
+    elif job.state.final and started_at is None and busy_s:  # a short run says nothing before its end
+        started_at = max(before.submitted_at, times.after(at, -busy_s))
     if job.state is JobState.COMPLETED:
         progress = 1.0
     return replace(
@@ -250,7 +253,7 @@ def _interpret(
                 effect.attempt,
                 outcome=effect.data["outcome"],
                 at=at,
-                started_at=before.started_at,
+                started_at=after.started_at or before.started_at,
                 busy_s=after.busy_s,
             )
         case EffectKind.HOLD:

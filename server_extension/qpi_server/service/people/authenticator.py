@@ -113,6 +113,19 @@ class Authenticator:
         self._touch(known)
         return principal
 
+    async def driver(self, token: str) -> str:
+        """Whose token this is, of a driver that signs in on a bus; raises as `authenticate`.
+
+        Raises
+        ------
+        Forbidden
+            it is no driver's.
+        """
+        principal = await self.authenticate(token)
+        if not principal.is_driver:
+            raise Forbidden("This token does not belong to a driver.", code="not_a_driver")
+        return principal.name
+
     async def person(self, name: str) -> Person | None:
         """What the lab knows of a person; None: never seen, never made."""
         found = self._persons.get(name)

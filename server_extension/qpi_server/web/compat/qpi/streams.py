@@ -1,4 +1,4 @@
-"""The open streams of a lab, and who may open one more: nobody's crowd keeps people who are signed in off theirs."""
+"""The open streams of a lab, and who may open one more: who is signed in gets theirs, however many others open."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def clients_of(lab: Lab) -> dict[str, Client]:
 def add_client(clients: dict[str, Client], address: str) -> Client:
     """A new stream that nobody has signed in for yet.
 
-    Where its address has as many as it may have, it takes the place of the oldest of those: a crowd keeps nobody out
-    who is about to sign in from the same address. Where there are too many in all, the largest crowd loses its oldest.
+    Where its address has as many as it may have, it takes the place of the oldest of those, so that others of the same
+    address can still sign in. Where there are too many in all, the address with the most loses its oldest.
 
     Raises
     ------

@@ -1,0 +1,131 @@
+"""The buses that drivers reach the lab over: its own hub, and those that its settings name."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from msgspec import Struct
+
+from qpi_jupyter.core import Conflict, NotFound, QpiError, Rejected
+from qpi_jupyter.wire import frames
+from qpi_jupyter.wire.bus import LAB, Bus, BusKind, Message, SignIn, kind_of, tell, to
+from qpi_server.bus.hub import Hub
+from qpi_server.service.base import Context
+from qpi_server.settings.values import without_password
+from qpi_server.store import bench
+
+from .drivers import HELLO_FIRST, DriverLink, DriverService
+
+log = logging.getLogger(__name__)
+RETRY_S = 5.0
+
+
+class Reception:
+    """Where the drivers of one bus are received: what comes goes to the link that it came on."""
+
+    def __init__(self, service: DriverService, bus: Bus) -> None:
+        self._service, self._bus = service, bus
+        self._links: dict[str, DriverLink] = {}
+
+    async def open(self) -> None:
+        asked = dict.fromkeys(map(_word, (frames.HELLO, frames.CLAIM, frames.REPORT, frames.STARTED)), self._asked)
+        await self._bus.serve(LAB, LAB, asked, {})
+        for subject in (frames.STARTED, frames.PROGRESS, frames.HEARTBEAT, frames.LOG):
+            await self._bus.subscribe(subject, self._told)
+        await self._bus.subscribe(frames.LAB_BYE, self._left)
+
+    async def _asked(self, message: Message) -> Struct | None:
+        if (link := self._links.get(message.sender)) is None:
+            if message.subject != frames.HELLO:
+                raise Conflict(HELLO_FIRST, code="stale_epoch")
+            link = self._links[message.sender] = self._new(message.sender)
+        return await link.handlers[message.subject](message.data)
+
+    async def _told(self, message: Message) -> None:
+        if (link := self._links.get(message.sender)) is not None:
+            await link.listeners[message.subject](message.data)
+        elif message.subject == frames.HEARTBEAT:  # it does not know yet: it missed our bye, or this is another server
+            await tell(self._bus, to(message.sender, frames.QPU_BYE), frames.Bye(reason=HELLO_FIRST))
+
+    async def _left(self, message: Message) -> None:
+        if (link := self._links.get(message.sender)) is not None:
+            link.closed()
+
+    def _new(self, address: str) -> DriverLink:
+        name = address.partition(":")[0]
+        row = self._service.context.db.glance(lambda connection: bench.driver(connection, name))
+        if row is None:
+            raise NotFound("This driver is not registered any more.", code="unknown_driver")
+        return DriverLink(
+            self._service, self._bus, address, row.id, row.qpu, forget=lambda: self._links.pop(address, None)
+        )
+
+
+def _word(subject: str) -> str:
+    return subject.partition(".")[2]
+
+
+class Buses:
+    """Hosts each bus for as long as the lab is open; one that can't be reached is tried again and disturbs no other."""
+
+    def __init__(self, context: Context, drivers: DriverService, sign_in: SignIn) -> None:
+        self._context, self._drivers, self._sign_in = context, drivers, sign_in
+        self._tasks: list[asyncio.Task[None]] = []
+        self._up: dict[str, Bus] = {}
+        self.hub = Hub()
+        """Where the WebSockets of the lab's own server come in."""
+
+    async def open(self) -> None:
+        """Be there on each of them, as far as it can be reached now.
+
+        Raises
+        ------
+        Rejected
+            one is not installed.
+        """
+        await Reception(self._drivers, self.hub).open()
+        kinds = [(address, kind_of(address)) for address in self._context.config.buses]
+        tried = []
+        for address, kind in kinds:
+            first = asyncio.Event()
+            tried.append(first.wait())
+            self._tasks.append(
+                asyncio.create_task(self._keep(kind, address, first), name=f"host {without_password(address)}")
+            )
+        await asyncio.gather(*tried)
+
+    async def close(self) -> None:
+        """Leave them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def up(self) -> bool:
+        """Whether the lab is found on each of them."""
+        if len(self._up) < len(self._context.config.buses):
+            return False
+        found = await asyncio.gather(*(bus.discover(LAB) for bus in self._up.values()), return_exceptions=True)
+        return all(isinstance(ads, list) and ads for ads in found)
+
+    async def _keep(self, kind: BusKind, address: str, tried: asyncio.Event) -> None:
+        shown = without_password(address)
+        while True:
+            try:
+                async with kind.host(address, self._sign_in) as bus:
+                    await Reception(self._drivers, bus).open()
+                    self._up[address] = bus
+                    log.info("drivers reach the lab at %s", shown)
+                    tried.set()
+                    await asyncio.get_running_loop().create_future()
+            except Rejected as error:
+                log.error("no driver can reach the lab at %s: %s", shown, error)
+                return
+            except QpiError as error:
+                log.warning("no driver can reach the lab at %s now: %s", shown, error)
+            except Exception:  # whatever a guest raises
+                log.exception("hosting %s", shown)
+            finally:
+                self._up.pop(address, None)
+                tried.set()
+            await asyncio.sleep(RETRY_S)

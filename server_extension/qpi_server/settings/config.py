@@ -1,0 +1,71 @@
+"""What a lab's service is told. A field is a setting: its flag, variable, key in files and line in the reference follow
+from it (`traits`), and what the planner and the quotas of each person are told is declared in the core likewise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qpi_jupyter.core import Policy, Quotas, setting
+
+from .providers import OAuth2Provider, providers
+from .values import without_password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabConfig:
+    """Settings of a lab; durations in seconds, sizes in bytes."""
+
+    lab_dir: Path
+    version: str = ""
+    """The software's version, for ``GET health``."""
+    check_timeout_s: float = 60.0
+    """How long the check of a stored, unchecked job may take."""
+    unchecked_upper_s: float = 60.0
+    """The bound that an unchecked job is planned with."""
+    quotas: Quotas = field(default_factory=Quotas)
+    """What one person may have."""
+    policy: Policy = field(default_factory=Policy)
+    db_url: str = setting(
+        "sqlite://",
+        "The lab's database. sqlite:// is a file in lab_dir; other addresses need a package that registers them.",
+        shown=without_password,
+    )
+    begin_anew: bool = setting(
+        False,
+        "Where the lab's database is missing or damaged, move what is there into a folder beside it and begin a new "
+        "lab. For one start, not for good.",
+    )
+    oauth2_providers: tuple[OAuth2Provider, ...] = setting(
+        (),
+        "Who people may sign in with: a list of name, client_id, client_secret, auth_url, token_url, user_info_url, "
+        "display_name, pkce, extra. Lists of several sources are one, by name.",
+        parse=providers, merge=True, secret=True, allowed="a list of providers, each with a name and a client_id",
+    )  # fmt: skip
+    buses: tuple[str, ...] = setting(
+        (),
+        "Buses that drivers reach the lab over, beside its own WebSocket: addresses (scheme://place). Each kind but "
+        "inproc needs a package that registers it.",
+        shown=lambda addresses: [without_password(one) for one in addresses],
+    )
+    lease_s: float = setting(20.0, "How long a silent driver keeps its jobs (seconds).", min=0.5)
+    heartbeat_s: float = setting(2.0, "How often drivers report (seconds).", min=0.1)
+    reask_s: float = setting(15.0, "How often an idle driver asks again, as a safety net (seconds).", min=0.1)
+    check_budget_s: float = setting(0.5, "How long a submit waits for its program to be checked (seconds).")
+    job_timeout_s: float = setting(
+        600.0, "How long an attempt may run, where its driver says nothing else (seconds).", min=1
+    )
+    search_budget_s: float = setting(
+        5.0, "How long one search through many jobs, events or lines may take (seconds).", min=0.1
+    )
+    max_shots: int = setting(1_000_000, "Shots of one circuit, at most.", min=1)
+    result_limit_bytes: int = setting(16 << 30, "Size of one result, at most (bytes).", min=1024)
+    default_allowance_s: float | None = setting(
+        None, "QPU time that each person begins with (seconds). Default: nobody's time is limited."
+    )
+    retention_days: float = setting(0.0, "Delete jobs that ended so many days ago; 0: never.", min=0)
+    events_retention_days: float = setting(0.0, "Forget events that are so many days old; 0: never.", min=0)
+    local_accounts: bool = setting(
+        False, "Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in)."
+    )
+    public_bookings: bool = setting(True, "Show everybody whose a booking or a session is, and the title of a booking.")
