@@ -75,7 +75,9 @@ function read(name: string, property: IProperty, written: string): unknown {
   try {
     return JSON.parse(written);
   } catch {
-    throw new BadField(`Cannot read “${written}” as ${name}: enter ${WORDS[property.type] ?? 'JSON'}.`);
+    throw new BadField(
+      `Cannot read “${written}” as ${name}: enter ${WORDS[property.type] ?? 'JSON'}.`
+    );
   }
 }
 
