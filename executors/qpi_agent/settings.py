@@ -136,7 +136,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="qpi_addr", short="-a", env="QPI_ADDR", default="http://127.0.0.1:8888", read=_text, metavar="URL",
             help="where the lab is: the Jupyter server's address, base URL included"),
     Setting(name="bus", env="QPI_BUS", read=_maybe_text, metavar="URL", shown="the WebSocket at qpi_addr",
-            help="how the lab is reached besides: the address of an installed bus that the lab is on, too"),
+            help="the address of another bus to reach the lab over; the lab must be on it, too"),
     Setting(name="token", short="-t", env="QPI_ACCESS_TOKEN", read=_maybe_text, metavar="TOKEN",
             help="the driver's token; the environment hides it from other users of the machine"),
     Setting(name="name", short="-n", env="QPU_NAME", default="qpu_sim_01", read=_text, metavar="NAME",
