@@ -66,12 +66,12 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             if isinstance(value, str):
                 value = msgspec.json.decode(value)
                 return msgspec.convert(value, kind | None)
-        raise cls._refusal(name, f"is {words(cls.schema()['properties'][name])}, not {value!r}")
+        raise cls._refusal(name, f"must be {words(cls.schema()['properties'][name])}, not {value!r}")
 
     @classmethod
     def _refusal(cls, name: str, problem: str) -> Rejected:
         what = cls.schema()["properties"][name].get("description", "")
-        message = f"Executor option {name!r} {problem}{f': {what}' if what else ''}."
+        message = f"Executor option {name!r} {problem}{f' ({what})' if what else ''}."
         return Rejected(message, code="bad_option", field=name)
 
 

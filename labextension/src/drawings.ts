@@ -1,7 +1,6 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
-import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import type * as React from 'react';
 
 /** What is to be drawn of a result, as its driver said it: see qpi_jupyter/data/drawings.py. */
@@ -33,39 +32,17 @@ export type ResultDrawing = React.FunctionComponent<{
   readonly trans: TranslationBundle;
 }>;
 
-/** How results are shown, by their kind. */
-export interface IResultDrawings {
-  /** Show results of this kind so, until the answer is disposed of. */
-  register(kind: string, drawing: ResultDrawing): IDisposable;
-}
+/** How results are shown, by their kind; those of other kinds draw what their driver said. */
+export type IResultDrawings = Map<string, ResultDrawing>;
 
-export const IResultDrawings = new Token<IResultDrawings>(
-  'qpi-jupyter:IResultDrawings',
-  'How the results of jobs are shown, by their kind.'
-);
+export const IResultDrawings = new Token<IResultDrawings>('qpi-jupyter:IResultDrawings');
 
-/** The newest drawing of a kind is taken; those that nobody registered draw what their driver said. */
-class ResultDrawings implements IResultDrawings {
-  register(kind: string, drawing: ResultDrawing): IDisposable {
-    const entry = { kind, drawing };
-    this._entries.unshift(entry);
-    return new DisposableDelegate(() => {
-      this._entries = this._entries.filter(one => one !== entry);
-    });
-  }
-
-  of(kind: string): ResultDrawing | null {
-    return this._entries.find(entry => entry.kind === kind)?.drawing ?? null;
-  }
-
-  private _entries: { readonly kind: string; readonly drawing: ResultDrawing }[] = [];
-}
-
-export const resultDrawings = new ResultDrawings();
+/** What others brought. */
+export const resultDrawings: IResultDrawings = new Map();
 
 export const drawingsPlugin: JupyterFrontEndPlugin<IResultDrawings> = {
   id: 'qpi-jupyter:drawings',
-  description: 'How the results of jobs are shown, by their kind.',
+  description: 'Drawings of results.',
   autoStart: true,
   provides: IResultDrawings,
   activate: () => resultDrawings

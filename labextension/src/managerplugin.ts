@@ -7,7 +7,7 @@ import { ILabManager } from './tokens';
 
 export const managerPlugin: JupyterFrontEndPlugin<ILabManager> = {
   id: 'qpi-jupyter:manager',
-  description: 'Follows the lab behind this Jupyter server.',
+  description: 'Follows the lab of this server.',
   autoStart: true,
   provides: ILabManager,
   activate: (app: JupyterFrontEnd) => {

@@ -52,10 +52,7 @@ export interface ILabManager extends IDisposable {
   cancel(jobId: string): Promise<void>;
 }
 
-export const ILabManager = new Token<ILabManager>(
-  'qpi-jupyter:ILabManager',
-  'The lab behind this Jupyter server: its QPUs, and what is mine there.'
-);
+export const ILabManager = new Token<ILabManager>('qpi-jupyter:ILabManager');
 
 /** A kind of tab: one for the whole lab, or one for each value of an argument. */
 export interface ITab {
@@ -85,7 +82,4 @@ export interface ITabs {
   add(tab: ITab): void;
 }
 
-export const ITabs = new Token<ITabs>(
-  'qpi-jupyter:ITabs',
-  'The tabs of the quantum lab: adds one, with the ways to it.'
-);
+export const ITabs = new Token<ITabs>('qpi-jupyter:ITabs');

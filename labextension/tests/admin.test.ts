@@ -300,7 +300,7 @@ describe('forms', () => {
     expect(fields.map(({ label, hint }) => [label, hint])).toEqual([
       ['num_qubits', 'Qubits. Default: 5'],
       ['coupling', 'Default: line'],
-      ['noise_model', 'As JSON.'],
+      ['noise_model', 'Written as JSON.'],
       ['deep', 'Default: false'],
       ['config', '']
     ]);
@@ -332,7 +332,7 @@ describe('forms', () => {
     expect(simulatorOf(values, schema)).toEqual(made);
     expect(simulatorOf({ ...values, qpu: 'chip' }, schema).qpu).toBe('chip');
     const wrong = { ...values, 'option num_qubits': 'three' };
-    expect(() => simulatorOf(wrong, schema)).toThrow('cannot be read as num_qubits');
+    expect(() => simulatorOf(wrong, schema)).toThrow('as num_qubits: enter a whole number.');
     expect(optionLines({ a: 'b', c: [1] })).toBe('a = b\nc = [1]');
   });
 

@@ -97,8 +97,8 @@ def _format_of_one(item: object) -> ProgramFormat:
     form = QPY if isinstance(item, bytes | bytearray) else recognised(item)
     if form is None:
         raise TypeError(
-            f"{type(item).__name__} is no circuit: send a QuantumCircuit, an OpenQASM text, or a list of them; name "
-            "the format of anything else (format=...)."
+            f"Cannot submit an object of type {type(item).__name__}: send a QuantumCircuit, an OpenQASM text, or "
+            "a list of them; name the format of anything else (format=...)."
         )
     return form
 

@@ -67,7 +67,7 @@ def _text(event: LabEvent, before: str) -> str:
     match event:
         case JobSubmitted():
             return f"{event.data.owner or 'somebody'} submitted it to {event.qpu}" + _needs(
-                event.data, ", to wait for {}"
+                event.data, ", to run after {}"
             )
         case JobChecked():
             return "the program was checked"
@@ -82,19 +82,19 @@ def _change(data: JobData, before: str) -> str:
     attempt, driver = f"attempt {data.attempt}", data.driver_name or "a driver"
     match before, data.phase:
         case "blocked", "blocked":
-            return "one that it needs has completed" + _needs(data, "; it still waits for {}")
+            return "a job that it waits for has completed" + _needs(data, "; still waiting for {}")
         case "blocked", "queued":
-            return "what it needs has completed; it may run now"
+            return "all jobs that it waited for have completed; queued"
         case "lost", "running":
-            return "its driver is back, and still has it"
+            return "its driver is back and still has the job"
         case _, "assigned":
-            return f"{driver} took it as {attempt}"
+            return f"assigned to {driver} ({attempt})"
         case _, "running":
-            return f"{attempt} began"
+            return f"{attempt} started"
         case _, "lost":
-            return f"{driver} fell silent; what it measured is waited for"
+            return f"lost contact with {driver}; waiting for its result"
         case _, "queued":
-            return f"{attempt} ended without a result; it waits again"
+            return f"{attempt} ended without a result; queued again"
         case _, "cancelling":
             return "it was asked to stop" + (f": {data.error.message}" if data.error else "")
     return f"{data.phase}: {data.error.message}" if data.error else data.phase

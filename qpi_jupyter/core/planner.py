@@ -57,10 +57,10 @@ class Policy:
     """What a lab may set; durations in seconds."""
 
     idle_threshold_s: float = setting(
-        5.0, "How long the holder of a booking counts as active after their last act (seconds)."
+        5.0, "How long the holder of a booking counts as active after their last action (seconds)."
     )
     backfill_max_s: float = setting(30.0, "The longest job that may run in an idle holder's booking (seconds).")
-    fair_share: bool = setting(False, "Among equal priorities, let those go first who used the QPU less lately.")
+    fair_share: bool = setting(False, "Among equal priorities, run the jobs of people with less recent use first.")
     fair_share_window_s: float = setting(86_400.0, "How far back fair share looks (seconds).", min=1)
 
 

@@ -14,7 +14,7 @@ _DAY_S = 86_400.0
 
 def _at_most(usual: int, what: str) -> int | None:
     """As many of something as the lab's owner and its managers like."""
-    return setting(usual, f"{what} of one person, at most; managers have no limit.", min=1)
+    return setting(usual, f"{what} per person, at most; managers have no limit.", min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,16 +27,16 @@ class Quotas:
     """A new one ends the oldest."""
     max_feeds: int | None = _at_most(50, "Calendar feeds")
     max_time_requests: int | None = _at_most(20, "Requests for QPU time that wait for an answer")
-    max_bookings_ahead: int | None = _at_most(30, "Bookings to come on a QPU without a booking rule")
+    max_bookings_ahead: int | None = _at_most(30, "Upcoming bookings on a QPU without a booking rule")
     max_booking_s: float | None = setting(
-        3 * _DAY_S, "The longest booking, where no booking rule is set (seconds).", min=1
+        3 * _DAY_S, "The longest booking, if no booking rule is set (seconds).", min=1
     )
     max_booking_ahead_s: float | None = setting(
-        180 * _DAY_S, "How far ahead one may book, where no booking rule is set (seconds).", min=1
+        180 * _DAY_S, "How far ahead bookings can be made, if no booking rule is set (seconds).", min=1
     )
     disk_floor_bytes: int = setting(
         512 << 20,
-        "With less free space on the lab's disk, jobs are accepted of managers only; results always are (bytes).",
+        "With less free space on the lab's disk, only managers can submit jobs; results are always accepted (bytes).",
         min=0,
     )
 

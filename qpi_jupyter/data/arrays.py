@@ -39,7 +39,7 @@ class Arrays(ResultKind):
             raise self.refusal(f"it has {len(dataset.data_vars):,} arrays; due: 1 to {MAX_ARRAYS}")
         for name, variable in dataset.data_vars.variables.items():
             if not str(name).isidentifier():
-                raise self.refusal(f"{name!r} is no name of an array: use letters, digits and _")
+                raise self.refusal(f"{name!r} is not a valid array name: use letters, digits and _")
             if variable.attrs.get(NUMPY_TYPE) not in _TYPES:
                 raise self.refusal(f"{name!r} does not say its type in the attribute {NUMPY_TYPE!r}")
         super().check(dataset, info)

@@ -97,7 +97,7 @@ def decode_list(
         except (QpiError, MemoryError):
             raise
         except Exception as error:  # four libraries read it, each with errors of its own for what it cannot
-            raise Rejected(f"This is no result file of a QPI lab: {error}", code="bad_result") from error
+            raise Rejected(f"This is not a result file of a QPI lab: {error}", code="bad_result") from error
 
 
 def _decoded(opened: IO[bytes], max_bytes: int | None) -> list[xr.Dataset]:

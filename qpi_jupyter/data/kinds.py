@@ -128,10 +128,10 @@ class ResultKind(ABC):
         for name in (c.CLBIT, c.QUBIT, c.ACQ_INDEX):
             coordinate = dataset.variables.get(name)
             if coordinate is None or coordinate.dims != (c.SLOT,) or coordinate.dtype.kind != "i":
-                raise self.refusal(f"it has no whole numbers {name!r} along {c.SLOT!r}")
+                raise self.refusal(f"it has no integer coordinate {name!r} along {c.SLOT!r}")
         clbits = dataset.variables[c.CLBIT].values
         if clbits.size and not 0 <= clbits.min() <= clbits.max() < info.memory_slots:
-            raise self.refusal(f"a slot is of no classical bit: there are {info.memory_slots:,}")
+            raise self.refusal(f"a slot names a classical bit that is not there: the circuit has {info.memory_slots:,}")
 
     def part(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Part:
         """What the header has of it; here: its drawings."""
@@ -153,12 +153,12 @@ class ResultKind(ABC):
         Rejected
             no primitive gives such results; as here.
         """
-        message = f"A result of kind {self.name!r} is none of a primitive: use job.dataset()."
+        message = f"A result of kind {self.name!r} cannot be a primitive's result: use job.dataset()."
         raise Rejected(message, code="no_primitive", kind=self.name)
 
     def refusal(self, what: str) -> Rejected:
         """The error that says what is wrong with a Dataset."""
-        return Rejected(f"This is no result of kind {self.name!r}: {what}.", code="bad_result", kind=self.name)
+        return Rejected(f"This is not a result of kind {self.name!r}: {what}.", code="bad_result", kind=self.name)
 
 
 def _is_kind(thing: object) -> TypeGuard[ResultKind]:
@@ -208,7 +208,7 @@ def name_of(dataset: xr.Dataset, info: c.CircuitInfo | None = None) -> str:
     name = next((kind for variable, kind in c.KIND_BY_VARIABLE.items() if variable in dataset.variables), "")
     if not name:
         held = _listed(map(str, dataset.data_vars)) or "nothing"
-        raise Rejected(f"This dataset does not say of which kind it is; it holds {held}.", code="bad_result")
+        raise Rejected(f"This dataset does not name its kind; it holds {held}.", code="bad_result")
     return name
 
 

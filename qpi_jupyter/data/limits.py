@@ -133,7 +133,7 @@ def _count_texts(variable: h5py.Dataset, file: IO[bytes], room: Room) -> None:
 
 
 def _refusal(what: str) -> Rejected:
-    return Rejected(f"This is no result file of a QPI lab: {what}.", code="bad_result")
+    return Rejected(f"This is not a result file of a QPI lab: {what}.", code="bad_result")
 
 
 def _size(count: int) -> str:

@@ -102,7 +102,7 @@ def test_a_driver_sees_nothing_of_the_servers_settings(steady: LabServer) -> Non
     ("body", "option", "said"),
     [
         ({"options": {"qubitz": 3}}, "qubitz", "it knows: coupling, coupling_map"),
-        ({"options": {"num_qubits": "many"}}, "num_qubits", "'num_qubits' is a whole number from 1 to 18, not 'many'"),
+        ({"options": {"num_qubits": "many"}}, "num_qubits", "'num_qubits' must be a whole number from 1 to 18, not"),
         ({"options": {"num_qubits": 99}}, "num_qubits", "1 to 18, not 99"),
         ({"options": {"fake_backend": "Nowhere"}, "executor": "qiskit_aer"}, "fake_backend", "Nowhere"),
     ],

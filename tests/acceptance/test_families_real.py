@@ -125,7 +125,7 @@ def test_the_pages_code_runs(trip: Trip) -> None:
     (shown,) = tail.outputs
     story = shown.data["text/plain"]
     assert "compare" in story
-    assert "what it needs has completed; it may run now" in story
+    assert "all jobs that it waited for have completed; queued" in story
 
 
 def check(trip: Trip, books: Books, jobs: dict[str, str], runs: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from jupyter_client import KernelManager
+from jupyter_core.utils import ensure_event_loop
 from qiskit import QuantumCircuit, transpile
 
 from qpi_jupyter.client import Lab
@@ -84,6 +85,7 @@ def run_cell(url: str, home: Path, cell_id: str, code: str) -> str:
     finally:
         kernel.stop_channels()
         manager.shutdown_kernel(now=True)
+        ensure_event_loop().close()  # the one that the client made
 
 
 def test_19_after_a_kernel_restart_a_handle_is_found_by_id_and_by_notebook_cell(lab: Lab, tmp_path: Path) -> None:

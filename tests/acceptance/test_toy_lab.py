@@ -85,7 +85,7 @@ def test_broken_ones_and_two_of_one_name_are_told_of_by_name(server: LabServer) 
 @pytest.mark.parametrize(
     ("wanted", "field", "said"),
     [
-        ({"options": {"coins": 99}}, "options", "'coins' is a whole number from 1 to 50, not 99"),
+        ({"options": {"coins": 99}}, "options", "'coins' must be a whole number from 1 to 50, not 99"),
         ({"options": {"coin": 1}}, "options", "has no option 'coin'; it knows: cheat, coins"),
         ({"executor": "toy_leaves"}, "executor", "no licence"),
         ({"executor": "toy_twin"}, "executor", "Several packages"),

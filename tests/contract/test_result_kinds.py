@@ -272,12 +272,12 @@ def test_what_is_not_of_its_kind_is_the_executors_fault_and_no_result(kind: Resu
     if kind.quantities(turned, c.circuit_info(dataset.attrs)) == due:
         spoilt["another dimension"] = turned
     for what, wrong in spoilt.items():
-        with pytest.raises(Faulted, match=f"Sender.run: This is no result of kind '{kind.name}'") as caught:
+        with pytest.raises(Faulted, match=f"Sender.run: This is not a result of kind '{kind.name}'") as caught:
             measured([wrong])
         assert caught.value.code == "bad_executor", what
     for what in ("nothing in it", "a shot missing", "no qubits", "no such bit", "another dimension"):
         if what in spoilt:
-            with pytest.raises(Rejected, match=f"no result of kind '{kind.name}'"):
+            with pytest.raises(Rejected, match=f"not a result of kind '{kind.name}'"):
                 decode(encode([spoilt[what]]))
 
 
@@ -334,5 +334,5 @@ def test_one_that_breaks_and_two_of_one_name_disturb_no_other(tmp_path: Path) ->
 
 def test_a_dataset_of_no_kind_says_what_it_holds() -> None:
     dataset = of_kind("").rename(streak="length")
-    with pytest.raises(Rejected, match="does not say of which kind it is; it holds length"):
+    with pytest.raises(Rejected, match="does not name its kind; it holds length"):
         _ = dataset.qpi.kind

@@ -63,7 +63,7 @@ def test_a_story_tells_leases_attempts_and_edits(tmp_path: Path) -> None:
         said = await told(lab, job.id)
         in_order(
             [
-                "ann submitted it to q1", "d1 took it as attempt 1", "attempt 1 began", "d1 fell silent",
+                "ann submitted it to q1", "assigned to d1 (attempt 1)", "attempt 1 started", "lost contact with d1",
                 "its driver is back", "ann named it 'rabi 2' and tagged it cal and shared it with qed",
                 "ann put it into 't1'", "completed",
             ],
@@ -82,7 +82,7 @@ def test_a_story_tells_why_and_how_a_job_ended(tmp_path: Path) -> None:
         await driver.started(again)
         await driver.report(again, "errored", error={"kind": "Rejected", "code": "x", "message": "Bad gate."})
         in_order(
-            ["attempt 1 ended without a result; it waits again", "d1 took it as attempt 2", "failed: Bad gate."],
+            ["attempt 1 ended without a result; queued again", "assigned to d1 (attempt 2)", "failed: Bad gate."],
             await told(lab, job.id),
         )
         other, _ = await lab.jobs.submit(ANN, bell())
@@ -114,8 +114,8 @@ def test_a_story_counts_what_was_held_charged_and_given_back() -> None:
     ])  # fmt: skip
     assert [(moment.after_s, moment.text) for moment in story] == [
         (0.0, "ann submitted it to q1; 2 s of QPU time held"),
-        (0.25, "d<1> took it as attempt 1"),
-        (300.0, "attempt 1 ended without a result; it waits again; 2 s given back; 2 s of QPU time held"),
+        (0.25, "assigned to d<1> (attempt 1)"),
+        (300.0, "attempt 1 ended without a result; queued again; 2 s given back; 2 s of QPU time held"),
         (259200.0, "completed; 1.5 s charged"),
     ]
     assert [story.row(moment)[0] for moment in story] == ["0.00 s", "0.25 s", "5.0 min", "3.0 d"]

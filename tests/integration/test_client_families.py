@@ -109,11 +109,11 @@ def test_the_story_of_a_family_is_one(tmp_path: Path) -> None:
         last = jobs[-1].id
         in_order(
             [
-                f"first {USER} submitted it to q1", f"left {USER} submitted it to q1, to wait for 1 job",
-                f"{last} {USER} submitted it to q1, to wait for 2 jobs", "first completed",
-                "left what it needs has completed; it may run now",
-                f"{last} one that it needs has completed; it still waits for 1 job", "right completed",
-                f"{last} what it needs has completed; it may run now", f"{last} completed",
+                f"first {USER} submitted it to q1", f"left {USER} submitted it to q1, to run after 1 job",
+                f"{last} {USER} submitted it to q1, to run after 2 jobs", "first completed",
+                "left all jobs that it waited for have completed; queued",
+                f"{last} a job that it waits for has completed; still waiting for 1 job", "right completed",
+                f"{last} all jobs that it waited for have completed; queued", f"{last} completed",
             ],
             [" ".join(story.row(moment)[1:]) for moment in story],
         )  # fmt: skip

@@ -220,7 +220,7 @@ def test_a_simulator_starts_at_once_and_stops(panel: Page) -> None:
     expect(simulators.get_by_label("fake_backend")).to_have_count(0)
     simulators.get_by_label("num_qubits").fill("30")
     simulators.get_by_role("button", name="Start", exact=True).click()
-    refusal = "'num_qubits' is a whole number from 1 to 18, not 30"
+    refusal = "'num_qubits' must be a whole number from 1 to 18, not 30"
     expect(simulators.get_by_role("alert")).to_contain_text(refusal, timeout=20_000)
     simulators.get_by_label("num_qubits").fill("3")
     simulators.get_by_label("coupling", exact=True).select_option("ring")
@@ -434,7 +434,7 @@ def test_what_cannot_be_started_is_said_in_the_form(panel: Page) -> None:
     for name, why in (
         ("toy_leaves", "no licence. Install it with: pip install 'broken-lab[driver]'"),
         ("toy_twin", "Several packages register the executor 'toy_twin'"),
-        ("toy_table", "drives an instrument: it has a driver of its own"),
+        ("toy_table", "drives an instrument; it needs a driver of its own"),
     ):
         choice = executor.locator(f"option[value={name}]").first
         expect(choice).to_contain_text(why, timeout=40_000)
@@ -442,7 +442,7 @@ def test_what_cannot_be_started_is_said_in_the_form(panel: Page) -> None:
     executor.select_option("toy_coins")
     simulators.get_by_label("coins", exact=True).fill("99")
     simulators.get_by_role("button", name="Start", exact=True).click()
-    said = "'coins' is a whole number from 1 to 50, not 99"
+    said = "'coins' must be a whole number from 1 to 50, not 99"
     expect(simulators.get_by_role("alert")).to_contain_text(said, timeout=40_000)
     for theme in ("Light", "Dark"):
         change_theme(panel, f"JupyterLab {theme}")

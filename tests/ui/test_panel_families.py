@@ -47,12 +47,12 @@ def test_a_diamond_is_seen_as_one(lab: Page, demo: Demo) -> None:
     expect(tab.get_by_role("region", name="Why it waits")).to_contain_text(f"Job {first} has to complete first.")
     family = tab.get_by_role("region", name="Family")
     expect(family).to_contain_text("4 jobs, ")
-    expect(family).to_contain_text("of QPU time in all")
+    expect(family).to_contain_text("of QPU time in total")
     rows = family.locator("tbody tr")
     expect(rows).to_have_count(4)
     for row, words in zip(
         rows.all(),
-        ("goes before this job", "x basis", "this job", "has this job as a part"),
+        ("runs before this job", "x basis", "this job", "parent of this job"),
         strict=True,
     ):
         expect(row).to_contain_text(words)
@@ -83,9 +83,9 @@ def test_a_job_alone_has_no_family_until_another_waits_for_it(lab: Page, demo: D
     assert demo.ended(job) == "completed"
     execute(lab, "qpi:open-job", id=job)
     tab = job_tab(lab, job)
-    expect(tab.get_by_role("region", name="Story")).to_contain_text("It completed.")
+    expect(tab.get_by_role("region", name="Story")).to_contain_text("Completed.")
     expect(tab.get_by_role("region", name="Family")).to_have_count(0)
     demo.submit("next", after=[job])
     family = tab.get_by_role("region", name="Family")
-    expect(family).to_contain_text("goes after this job", timeout=20_000)
+    expect(family).to_contain_text("runs after this job", timeout=20_000)
     expect(family.locator("tbody tr", has_text="next")).to_contain_text("completed", timeout=20_000)

@@ -74,7 +74,7 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, demo: Demo
     expect(view.get_by_role("region", name="Circuit drawing").locator("rect")).to_have_count(6)
     coloured = view.locator(".cm-line span", has_text=re.compile("^qubit$"))
     expect(coloured.first).to_be_visible()
-    expect(view.get_by_role("region", name="Story")).to_contain_text("It completed.")
+    expect(view.get_by_role("region", name="Story")).to_contain_text("Completed.")
     expect(view.get_by_role("region", name="Attempts")).to_contain_text("completed")
     expect(view.get_by_role("region", name="Provenance")).to_contain_text("qiskit")
     picture(lab, "job")
@@ -130,7 +130,7 @@ def test_traces_are_drawn_and_a_kind_that_nobody_knows_is_told_by_its_name(lab: 
     execute(lab, "qpi:open-job", id=rays)
     result = lab.locator(f"#qpi-job-{rays}").get_by_role("region", name="Result")
     expect(result).to_contain_text(
-        'Results of kind "x-rays"; this version of the lab can’t draw them: download them.', timeout=20_000
+        "This version of the lab can’t draw results of kind “x-rays”. Download them instead.", timeout=20_000
     )
     with lab.expect_download() as download:
         result.get_by_role("button", name=re.compile("^NetCDF zip")).click()

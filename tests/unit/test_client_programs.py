@@ -70,7 +70,7 @@ def test_a_file_of_qiskits_own_with_delays_is_warned_of(version: int) -> None:
 
 
 def test_what_is_no_circuit_is_named() -> None:
-    with pytest.raises(TypeError, match="int is no circuit"):
+    with pytest.raises(TypeError, match="of type int: send"):
         programs.program_of([3])
     with pytest.raises(ProgramError, match="empty"):
         programs.program_of([])
@@ -202,7 +202,7 @@ def test_another_packages_programs_are_recognised_whatever_else_is_installed(
 ) -> None:
     (tmp_path / "leaves.py").write_text("raise SystemExit('no licence')")
     a_package(tmp_path, "broken-lab", {"qpi.formats": {"leaves": "leaves:X", "text": "string:digits"}})
-    with pytest.raises(TypeError, match="object is no circuit"), installed(tmp_path):
+    with pytest.raises(TypeError, match="of type object: send"), installed(tmp_path):
         programs.program_of(object())
     with installed(tmp_path), installed(TOY_LAB):
         from qpi_toy_lab import Coins

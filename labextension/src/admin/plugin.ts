@@ -7,7 +7,7 @@ const NAME = 'admin';
 
 export const adminPlugin = tabPlugin(
   'qpi-jupyter:admin',
-  'The administration of the lab.',
+  'The administration.',
   ({ app, manager, trans }) => {
     const may = () => sectionsFor(manager.state.me?.permissions ?? []).length > 0;
     let visible = may();

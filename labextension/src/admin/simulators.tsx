@@ -31,7 +31,7 @@ function useExecutors({ manager }: ISectionProps): readonly ExecutorModel[] {
 function choiceOf(one: ExecutorModel, trans: TranslationBundle): IChoice {
   const why =
     one.problem ||
-    (one.simulator === false ? trans.__('drives an instrument: it has a driver of its own') : '');
+    (one.simulator === false ? trans.__('drives an instrument; it needs a driver of its own') : '');
   return { value: one.name, label: why ? `${one.name}: ${why}` : one.name, disabled: why !== '' };
 }
 
@@ -63,11 +63,11 @@ export function Simulators(props: ISectionProps): React.ReactElement {
               ? trans.__('Looking at what is installed…')
               : (executors.find(one => one.name === values.executor)?.description ?? '')
         },
-        { name: 'places', label: trans.__('Jobs at a time'), required: true },
+        { name: 'places', label: trans.__('Parallel jobs'), required: true },
         {
           name: 'qpu',
           label: trans.__('QPU'),
-          hint: trans.__('Empty: called as the simulator is.')
+          hint: trans.__('Default: the simulator’s name.')
         },
         { name: 'description', label: trans.__('Description'), longest: 1000 },
         ...fieldsOf(schemaOf(values), trans)
@@ -132,11 +132,11 @@ export function Simulators(props: ISectionProps): React.ReactElement {
             </code>
           )
         },
-        { head: trans.__('Places'), cell: one => one.places }
+        { head: trans.__('Parallel jobs'), cell: one => one.places }
       ]}
       actions={actions}
       create={create}
-      empty={trans.__('This server runs no simulator.')}
+      empty={trans.__('No simulators are running on this server.')}
     />
   );
 }

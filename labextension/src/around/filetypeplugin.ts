@@ -10,7 +10,7 @@ const MIME = 'text/x-openqasm';
 
 export const fileTypePlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:openqasm',
-  description: 'OpenQASM 2 and 3 files: their icon and their colours.',
+  description: 'OpenQASM files: icon and colours.',
   autoStart: true,
   optional: [IEditorLanguageRegistry, ITranslator],
   activate: (

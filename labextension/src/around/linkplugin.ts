@@ -8,8 +8,7 @@ const ASKED = 'qpi:open-job';
 
 export const linkPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:links',
-  description:
-    "Opens the lab's tabs from addresses (/lab?qpi=job&id=...) and from jobs in notebooks.",
+  description: "Addresses and notebooks open the lab's tabs.",
   autoStart: true,
   optional: [IRouter],
   activate: (app: JupyterFrontEnd, router: IRouter | null) => {

@@ -6,7 +6,7 @@ import { ILabSettings } from './settings';
 
 export const notifyPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:notify',
-  description: 'Tells when a job of mine ends and when a booking of mine begins.',
+  description: 'Notifications of my jobs and bookings.',
   autoStart: true,
   requires: [ILabManager, ILabSettings],
   optional: [ITranslator],

@@ -28,10 +28,7 @@ export interface ILabSettings {
   readonly changed: ISignal<ILabSettings, ISettingValues>;
 }
 
-export const ILabSettings = new Token<ILabSettings>(
-  'qpi-jupyter:ILabSettings',
-  'The settings of the quantum lab.'
-);
+export const ILabSettings = new Token<ILabSettings>('qpi-jupyter:ILabSettings');
 
 export class LabSettings implements ILabSettings {
   get values(): ISettingValues {

@@ -8,7 +8,7 @@ const ACCENT = '--jp-QPI-accent';
 
 export const settingsPlugin: JupyterFrontEndPlugin<ILabSettings> = {
   id: ID,
-  description: 'The settings of the quantum lab, applied as they change.',
+  description: 'The settings of the lab.',
   autoStart: true,
   provides: ILabSettings,
   optional: [ISettingRegistry],

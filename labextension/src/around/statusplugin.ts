@@ -12,7 +12,7 @@ import { ILabSettings } from './settings';
 
 export const statusPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:status',
-  description: 'My jobs and my QPU in the status bar.',
+  description: 'The status bar of the lab.',
   autoStart: true,
   requires: [ILabManager, ILabSettings],
   optional: [IStatusBar, ITranslator],

@@ -25,7 +25,7 @@ function pathOf(args: { path?: unknown }, factory: IFileBrowserFactory | null): 
 
 export const submitPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:submit',
-  description: 'Submits an OpenQASM file from the file browser; puts a job into a notebook.',
+  description: 'Submits OpenQASM files; inserts jobs into notebooks.',
   autoStart: true,
   requires: [ILabManager, ILabSettings],
   optional: [IFileBrowserFactory, INotebookTracker, ICommandPalette, ITranslator],

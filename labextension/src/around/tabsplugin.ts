@@ -22,7 +22,7 @@ const MENU_RANK = 700;
 
 export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
   id: 'qpi-jupyter:tabs',
-  description: 'The tabs and the ways to them.',
+  description: 'The tabs of the lab.',
   autoStart: true,
   provides: ITabs,
   requires: [ILabSettings],

@@ -19,6 +19,13 @@ export interface ISchema {
 
 const PREFIX = 'option ';
 
+const WORDS: Readonly<Record<string, string>> = {
+  integer: 'a whole number',
+  number: 'a number',
+  array: 'a list as JSON',
+  object: 'an object as JSON'
+};
+
 /** A field for each property; left empty, it stays as its default. */
 export function fieldsOf(schema: ISchema, trans: TranslationBundle): readonly IField[] {
   return Object.entries(schema.properties ?? {}).map(([name, property]) => {
@@ -31,7 +38,7 @@ export function fieldsOf(schema: ISchema, trans: TranslationBundle): readonly IF
       hint: [
         (property.description ?? '').replace(/^[a-z]/, first => first.toUpperCase()),
         usual === '' ? '' : trans.__('Default: %1', usual),
-        property.type === 'array' || property.type === 'object' ? trans.__('As JSON.') : ''
+        property.type === 'array' || property.type === 'object' ? trans.__('Written as JSON.') : ''
       ]
         .filter(Boolean)
         .join('. '),
@@ -68,7 +75,9 @@ function read(name: string, property: IProperty, written: string): unknown {
   try {
     return JSON.parse(written);
   } catch {
-    throw new BadField(`“${written}” cannot be read as ${name}: it takes a JSON ${property.type}.`);
+    throw new BadField(
+      `Cannot read “${written}” as ${name}: enter ${WORDS[property.type] ?? 'JSON'}.`
+    );
   }
 }
 

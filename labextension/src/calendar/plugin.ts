@@ -14,7 +14,7 @@ export const calendarPlugin = tabPlugin(
         ),
         rank: 10,
         label: trans.__('Calendar'),
-        caption: trans.__('See and book the time of the QPUs'),
+        caption: trans.__('See and book QPU time'),
         title: () => trans.__('QPU calendar'),
         make: async () => {
           const { CalendarTab } = await import('./view');

@@ -122,7 +122,7 @@ export function DriverTable(props: {
           <tr>
             <th scope="col">{trans.__('Driver')}</th>
             <th scope="col">{trans.__('Link')}</th>
-            <th scope="col">{trans.__('Places')}</th>
+            <th scope="col">{trans.__('Parallel jobs')}</th>
             <th scope="col">{trans.__('Version')}</th>
             {host && <th scope="col">{trans.__('Host')}</th>}
             <th scope="col">{trans.__('Last heartbeat')}</th>

@@ -149,7 +149,7 @@ function Header(props: {
     [trans.__('Executor'), detail.executor ? `${detail.executor} ${version}` : '—'],
     [trans.__('Qubits'), detail.num_qubits ? String(detail.num_qubits) : '—'],
     [trans.__('Programs'), detail.manifest?.formats.join(', ') || '—'],
-    [trans.__('Places'), String(detail.places)],
+    [trans.__('Parallel jobs'), String(detail.places)],
     [trans.__('Who has it'), holder(props.state, trans)],
     [trans.__('Running'), String(detail.running)],
     [trans.__('Waiting'), String(detail.queued)]

@@ -53,9 +53,9 @@ export const Drawn: ResultDrawing = props => {
 export const Undrawn: ResultDrawing = ({ experiment, trans }) => (
   <p className="jp-QPI-Detail">
     {experiment.truncated
-      ? trans.__('There is too much to draw here: take the dataset.')
+      ? trans.__('Too much data to draw here. Download the dataset instead.')
       : trans.__(
-          'Results of kind "%1"; this version of the lab can’t draw them: download them.',
+          'This version of the lab can’t draw results of kind “%1”. Download them instead.',
           experiment.kind
         )}
   </p>

@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { type IExperiment, resultDrawings } from '../drawings';
+import { type IExperiment, type IResultDrawings, resultDrawings } from '../drawings';
 import { CircuitChoice } from './choice';
 import { CountsOf } from './countsview';
 import { Drawn } from './drawn';
@@ -8,10 +8,11 @@ import { Points } from './iqview';
 import type { JobDetail } from './jobmodel';
 import type { ITools } from './tools';
 
-for (const kind of ['counts', 'shots']) {
-  resultDrawings.register(kind, CountsOf);
-}
-resultDrawings.register('points', Points);
+const OWN: IResultDrawings = new Map([
+  ['counts', CountsOf],
+  ['shots', CountsOf],
+  ['points', Points]
+]);
 
 /** The results that did not come with their job, one circuit at a time, each as its kind is drawn. */
 export function Experiments(props: { model: JobDetail; tools: ITools }): React.ReactElement {
@@ -34,7 +35,8 @@ export function Experiments(props: { model: JobDetail; tools: ITools }): React.R
     return <p role="status">{problem || trans.__('Loading…')}</p>;
   }
   const experiment = experiments[chosen];
-  const Drawing = (experiment && resultDrawings.of(experiment.kind)) ?? Drawn;
+  const kind = experiment?.kind ?? '';
+  const Drawing = resultDrawings.get(kind) ?? OWN.get(kind) ?? Drawn;
   return (
     <>
       <CircuitChoice count={experiments.length} value={chosen} choose={choose} tools={tools} />

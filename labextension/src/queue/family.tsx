@@ -29,12 +29,12 @@ export function relation(job: FamilyJob, other: FamilyJob, trans: TranslationBun
     return trans.__('part of this job');
   }
   if (job.parent === other.id) {
-    return trans.__('has this job as a part');
+    return trans.__('parent of this job');
   }
   if (job.after.includes(other.id)) {
-    return trans.__('goes before this job');
+    return trans.__('runs before this job');
   }
-  return other.after.includes(job.id) ? trans.__('goes after this job') : '';
+  return other.after.includes(job.id) ? trans.__('runs after this job') : '';
 }
 
 /** The jobs that hang together with a job: what waits for what, and what all of them cost. */
@@ -58,7 +58,7 @@ export function Family(props: {
           trans.__('State'),
           trans.__('QPU'),
           trans.__('Waits for'),
-          trans.__('To this job')
+          trans.__('Relation')
         ]}
       >
         {listed.map(([job, word]) => {
@@ -105,7 +105,7 @@ function sum({ jobs, cost_s }: FamilyModel, trans: TranslationBundle): string {
   const count = trans._n('%1 job', '%1 jobs', jobs.length);
   return cost_s === null
     ? count
-    : trans.__('%1, %2 of QPU time in all', count, span(cost_s, trans));
+    : trans.__('%1, %2 of QPU time in total', count, span(cost_s, trans));
 }
 
 /** A job that is opened by a click; the one that is open is only named. */

@@ -111,8 +111,8 @@ function submit({ data, qpu }: JobSubmitted, trans: TranslationBundle): string {
   return count === 0
     ? trans.__('%1 submitted it to %2.', data.owner, qpu ?? '')
     : trans._n(
-        '%2 submitted it to %3; it waits for %1 job.',
-        '%2 submitted it to %3; it waits for %1 jobs.',
+        '%2 submitted it to %3, to run after %1 job.',
+        '%2 submitted it to %3, to run after %1 jobs.',
         count,
         data.owner,
         qpu ?? ''
@@ -121,31 +121,31 @@ function submit({ data, qpu }: JobSubmitted, trans: TranslationBundle): string {
 
 function change(data: JobData, before: string, trans: TranslationBundle): string {
   const number = String(data.attempt);
-  const driver = data.driver_name ?? trans.__('A driver');
+  const driver = data.driver_name ?? trans.__('a driver');
   const why = data.error?.message ?? '';
   switch (data.phase) {
     case 'assigned':
-      return trans.__('%1 took it as attempt %2.', driver, number);
+      return trans.__('Assigned to %1 (attempt %2).', driver, number);
     case 'running':
       return before === 'lost'
-        ? trans.__('Its driver is back, and still has it.')
-        : trans.__('Attempt %1 began.', number);
+        ? trans.__('Its driver is back and still has the job.')
+        : trans.__('Attempt %1 started.', number);
     case 'lost':
-      return trans.__('%1 fell silent; what it measured is waited for.', driver);
+      return trans.__('Lost contact with %1; waiting for its result.', driver);
     case 'blocked':
-      return trans.__('A job that it needs completed; it waits for %1 more.', data.waits_for ?? 0);
+      return trans.__('A job that it waits for has completed; %1 to go.', data.waits_for ?? 0);
     case 'queued':
       return before === 'blocked'
-        ? trans.__('All jobs that it needs have completed; it is in the queue.')
-        : trans.__('Attempt %1 ended without a result; it waits again.', number);
+        ? trans.__('All jobs that it waited for have completed; queued.')
+        : trans.__('Attempt %1 ended without a result; queued again.', number);
     case 'cancelling':
-      return why ? trans.__('It was asked to stop: %1', why) : trans.__('It was asked to stop.');
+      return why ? trans.__('Cancelling: %1', why) : trans.__('Cancelling.');
     case 'completed':
-      return trans.__('It completed.');
+      return trans.__('Completed.');
     case 'failed':
-      return why ? trans.__('It failed: %1', why) : trans.__('It failed.');
+      return why ? trans.__('Failed: %1', why) : trans.__('Failed.');
     case 'cancelled':
-      return why ? trans.__('It was cancelled: %1', why) : trans.__('It was cancelled.');
+      return why ? trans.__('Cancelled: %1', why) : trans.__('Cancelled.');
     default:
       return '';
   }

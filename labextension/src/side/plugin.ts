@@ -56,7 +56,7 @@ class SidePanel extends Panel {
 
 export const sidePlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:side',
-  description: 'The side panel: the QPUs, and what is mine in the lab.',
+  description: 'The side panel of the lab.',
   autoStart: true,
   requires: [ILabManager, ILabSettings],
   optional: [ITranslator, ILayoutRestorer, IStateDB],

@@ -1,25 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { resultDrawings } from '../../src/drawings';
 import { byOutcome } from '../../src/queue/counts';
 import { errorBarsOf, extent, linesOf, pathOf, tableOf } from '../../src/queue/forms';
-
-describe('how results are shown', () => {
-  const one = () => null;
-  const other = () => null;
-
-  it('is by the newest drawing of their kind, until that is disposed of', () => {
-    expect(resultDrawings.of('rays')).toBeNull();
-    const first = resultDrawings.register('rays', one);
-    const second = resultDrawings.register('rays', other);
-    expect(resultDrawings.of('rays')).toBe(other);
-    second.dispose();
-    expect(resultDrawings.of('rays')).toBe(one);
-    first.dispose();
-    expect(resultDrawings.of('rays')).toBeNull();
-    expect(resultDrawings.of('constructor')).toBeNull();
-  });
-});
 
 describe('counts by hexadecimal numbers', () => {
   it('are told by their bits, however many', () => {

@@ -39,11 +39,11 @@ describe('a family', () => {
       member('j6', { after: ['j1'] })
     ].map(other => relation(job, other, trans));
     expect(words).toEqual([
-      'goes before this job',
+      'runs before this job',
       'part of this job',
       'this job',
-      'goes after this job',
-      'has this job as a part',
+      'runs after this job',
+      'parent of this job',
       ''
     ]);
   });

@@ -189,12 +189,12 @@ describe("a job's story", () => {
   it('is told in words', () => {
     expect(story(events, trans).map(item => item.text)).toEqual([
       'ada submitted it to sim-a.',
-      'fridge took it as attempt 1.',
-      'Attempt 1 began.',
-      'fridge fell silent; what it measured is waited for.',
-      'Attempt 1 ended without a result; it waits again.',
-      'spare took it as attempt 2.',
-      'It failed: No signal.'
+      'Assigned to fridge (attempt 1).',
+      'Attempt 1 started.',
+      'Lost contact with fridge; waiting for its result.',
+      'Attempt 1 ended without a result; queued again.',
+      'Assigned to spare (attempt 2).',
+      'Failed: No signal.'
     ]);
   });
 
@@ -226,12 +226,12 @@ describe("a family's story", () => {
     ] as LabEvent[];
     expect(story(events, trans).map(item => [item.job, item.text])).toEqual([
       ['j1', 'ada submitted it to sim-a.'],
-      ['j2', 'ada submitted it to sim-a; it waits for 1 job.'],
-      ['j3', 'ada submitted it to sim-a; it waits for 2 jobs.'],
-      ['j1', 'It completed.'],
-      ['j2', 'All jobs that it needs have completed; it is in the queue.'],
-      ['j3', 'A job that it needs completed; it waits for 1 more.'],
-      ['j2', 'It was asked to stop: Job j9 was.']
+      ['j2', 'ada submitted it to sim-a, to run after 1 job.'],
+      ['j3', 'ada submitted it to sim-a, to run after 2 jobs.'],
+      ['j1', 'Completed.'],
+      ['j2', 'All jobs that it waited for have completed; queued.'],
+      ['j3', 'A job that it waits for has completed; 1 to go.'],
+      ['j2', 'Cancelling: Job j9 was.']
     ]);
   });
 });

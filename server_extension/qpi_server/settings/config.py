@@ -33,39 +33,41 @@ class LabConfig:
     )
     begin_anew: bool = setting(
         False,
-        "Where the lab's database is missing or damaged, move what is there into a folder beside it and begin a new "
-        "lab. For one start, not for good.",
+        "If the lab's database is missing or damaged, move its remains into a folder beside it and start a new "
+        "lab. For one start only.",
     )
     oauth2_providers: tuple[OAuth2Provider, ...] = setting(
         (),
-        "Who people may sign in with: a list of name, client_id, client_secret, auth_url, token_url, user_info_url, "
-        "display_name, pkce, extra. Lists of several sources are one, by name.",
+        "Providers that people can sign in with: a list of name, client_id, client_secret, auth_url, token_url, "
+        "user_info_url, display_name, pkce, extra. Lists from several sources are merged by name.",
         parse=providers, merge=True, secret=True, allowed="a list of providers, each with a name and a client_id",
     )  # fmt: skip
     buses: tuple[str, ...] = setting(
         (),
-        "Buses that drivers reach the lab over, beside its own WebSocket: addresses (scheme://place). Each kind but "
-        "inproc needs a package that registers it.",
+        "Further buses for drivers, besides the lab's own WebSocket: a list of addresses (scheme://place). Each scheme "
+        "except inproc needs a package that registers it.",
         shown=lambda addresses: [without_password(one) for one in addresses],
     )
     lease_s: float = setting(20.0, "How long a silent driver keeps its jobs (seconds).", min=0.5)
     heartbeat_s: float = setting(2.0, "How often drivers report (seconds).", min=0.1)
-    reask_s: float = setting(15.0, "How often an idle driver asks again, as a safety net (seconds).", min=0.1)
+    reask_s: float = setting(15.0, "How often an idle driver asks for work, as a safety net (seconds).", min=0.1)
     check_budget_s: float = setting(0.5, "How long a submit waits for its program to be checked (seconds).")
     job_timeout_s: float = setting(
-        600.0, "How long an attempt may run, where its driver says nothing else (seconds).", min=1
+        600.0, "The longest run of an attempt, unless its driver sets another limit (seconds).", min=1
     )
     search_budget_s: float = setting(
-        5.0, "How long one search through many jobs, events or lines may take (seconds).", min=0.1
+        5.0, "The time limit of one search through jobs, events or log lines (seconds).", min=0.1
     )
-    max_shots: int = setting(1_000_000, "Shots of one circuit, at most.", min=1)
-    result_limit_bytes: int = setting(16 << 30, "Size of one result, at most (bytes).", min=1024)
+    max_shots: int = setting(1_000_000, "Maximum number of shots per circuit.", min=1)
+    result_limit_bytes: int = setting(16 << 30, "Maximum size of one result (bytes).", min=1024)
     default_allowance_s: float | None = setting(
-        None, "QPU time that each person begins with (seconds). Default: nobody's time is limited."
+        None, "QPU time that each person starts with (seconds). Default: unlimited."
     )
-    retention_days: float = setting(0.0, "Delete jobs that ended so many days ago; 0: never.", min=0)
-    events_retention_days: float = setting(0.0, "Forget events that are so many days old; 0: never.", min=0)
+    retention_days: float = setting(0.0, "Delete jobs this many days after their end; 0: never.", min=0)
+    events_retention_days: float = setting(0.0, "Delete events after this many days; 0: never.", min=0)
     local_accounts: bool = setting(
         False, "Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in)."
     )
-    public_bookings: bool = setting(True, "Show everybody whose a booking or a session is, and the title of a booking.")
+    public_bookings: bool = setting(
+        True, "Show everybody who holds a booking or a session, and the titles of bookings."
+    )

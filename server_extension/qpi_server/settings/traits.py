@@ -48,23 +48,23 @@ class LabTraits(HasTraits):
         help="A YAML or JSON file of settings. Default: qpi.config.yml in the working folder, else in the lab's."
     )
     lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
-    demo = Bool(False, help="Bring two simulated QPUs along: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
-    embedded_drivers = Bool(True, help="Start the simulators that the lab's database defines.")
-    upstream_url = Unicode(help="Forward to the lab at this address, and have none here. Default: QPI_UPSTREAM_URL.")
+    demo = Bool(False, help="Add two simulated QPUs: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
+    embedded_drivers = Bool(True, help="Start the simulators that are defined in the lab.")
+    upstream_url = Unicode(help="Forward everything to the lab at this address. Default: QPI_UPSTREAM_URL.")
     upstream_token = Unicode(help="The token for upstream_url. Default: QPI_UPSTREAM_TOKEN, else the Hub's.")
-    upstream_ca_file = Unicode(help="The certificate that upstream_url is trusted by. Default: the system's.")
+    upstream_ca_file = Unicode(help="The CA certificate to verify upstream_url with. Default: the system's.")
     insecure = Bool(False, help="Send upstream_token over plain http to another machine.")
     https = Bool(False, help="Serve https with a certificate from the lab's own authority.")
-    tls_dir = Unicode(help="Where the authority's files are. Default: tls in the data folder.")
+    tls_dir = Unicode(help="The folder of the certificate authority's files. Default: tls in the data folder.")
     tls_names = List(
-        Unicode(), help="Host names and addresses that the certificate is for, besides this machine's own."
+        Unicode(), help="Further host names and addresses for the certificate, besides this machine's own."
     )
     tls_ca_cert_file = Unicode(help="The authority's certificate. Default: ca.pem in tls_dir.")
     tls_ca_key_file = Unicode(help="The authority's key. Default: ca.key in tls_dir.")
     tls_cert_file = Unicode(help="The server's certificate. Default: server.pem in tls_dir.")
     tls_key_file = Unicode(help="The server's key. Default: server.key in tls_dir.")
     ip_addr = Unicode(
-        help="Where `jupyter qpi` listens; the certificate is for it, too. Default: Jupyter's own setting, localhost."
+        help="The address of `jupyter qpi`; its certificate includes it. Default: Jupyter's own setting, localhost."
     )
     server_port = Integer(
         None,

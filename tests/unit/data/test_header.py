@@ -171,5 +171,5 @@ def test_primitive_results_of_an_estimator_and_of_arrays():
     assert result[0].data.x == 2j
     assert result[1].data.evs.tolist() == [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]]
     assert result[1].data.stds.shape == (3, 2)
-    with pytest.raises(Rejected, match="none of a primitive"):
+    with pytest.raises(Rejected, match="cannot be a primitive's result"):
         to_primitive_result([iq_dataset(info(3, shots=2, meas_level=1), POINTS, SLOTS)])

@@ -96,7 +96,7 @@ def test_what_swells_is_refused_before_it_is_read(name: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_what_looks_elsewhere_than_in_its_file_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(Rejected, match="This is no result file"):
+    with pytest.raises(Rejected, match="This is not a result file"):
         decode(hdf5(ELSEWHERE[name], tmp_path / "x.h5"))
 
 

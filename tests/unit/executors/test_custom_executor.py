@@ -47,8 +47,16 @@ def test_the_how_to_options(how_to):
     assert dataset.qpi.counts() == {"11": 10}
     with pytest.raises(Rejected, match="'bais'; it knows: bias"):
         load("mylab_coins:BiasedExecutor", bais=1)
-    with pytest.raises(Rejected, match="'bias' is a number from 0 to 1, not 'much': chance of a 1"):
+    with pytest.raises(Rejected, match=r"'bias' must be a number from 0 to 1, not 'much' \(chance of a 1\)"):
         load("mylab_coins:BiasedExecutor", bias="much")
+
+
+def test_the_how_to_tells_its_progress_and_hears_a_cancel(how_to):
+    coins, shares = load("mylab_coins:BiasedExecutor"), []
+    run_program(coins, qpy_program(bell(), bell()), progress=shares.append)
+    assert (shares, shares[-1]) == (sorted(shares), 1.0)
+    with pytest.raises(RunCancelled):
+        run_program(coins, qpy_program(bell()), cancelled=lambda: True)
 
 
 def test_an_unknown_name_lists_what_is_there_and_what_to_install():

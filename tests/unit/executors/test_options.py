@@ -52,17 +52,17 @@ def test_a_value_is_read_as_what_it_is_declared(name: str, given: object, expect
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"size": 0}, "'size' is a whole number from 1 to 18, not 0: how large."),
-        ({"size": "many"}, "'size' is a whole number from 1 to 18, not 'many': how large."),
-        ({"size": True}, "'size' is a whole number from 1 to 18, not True: how large."),
-        ({"size": 1.5}, "'size' is a whole number from 1 to 18, not 1.5: how large."),
-        ({"most": 0}, "'most' is a whole number, at least 1, not 0: at most so many."),
-        ({"rate": "fast"}, "'rate' is a number, not 'fast'."),
-        ({"shape": "star"}, "'shape' is 'line' or 'ring', not 'star'."),
-        ({"edges": "[[0]]"}, "'edges' is a list whose entries are each a list, not [[0]]."),
-        ({"edges": {}}, "'edges' is a list whose entries are each a list, not {}."),
-        ({"deep": 1}, "'deep' is true or false, not 1."),
-        ({"label": 5}, "'label' is text, not 5."),
+        ({"size": 0}, "'size' must be a whole number from 1 to 18, not 0 (how large)."),
+        ({"size": "many"}, "'size' must be a whole number from 1 to 18, not 'many' (how large)."),
+        ({"size": True}, "'size' must be a whole number from 1 to 18, not True (how large)."),
+        ({"size": 1.5}, "'size' must be a whole number from 1 to 18, not 1.5 (how large)."),
+        ({"most": 0}, "'most' must be a whole number, at least 1, not 0 (at most so many)."),
+        ({"rate": "fast"}, "'rate' must be a number, not 'fast'."),
+        ({"shape": "star"}, "'shape' must be 'line' or 'ring', not 'star'."),
+        ({"edges": "[[0]]"}, "'edges' must be a list whose entries are each a list, not [[0]]."),
+        ({"edges": {}}, "'edges' must be a list whose entries are each a list, not {}."),
+        ({"deep": 1}, "'deep' must be true or false, not 1."),
+        ({"label": 5}, "'label' must be text, not 5."),
     ],
 )
 def test_what_is_outside_of_its_schema_is_refused_by_name(given: dict[str, object], said: str) -> None:
@@ -73,7 +73,7 @@ def test_what_is_outside_of_its_schema_is_refused_by_name(given: dict[str, objec
 
 
 def test_one_that_is_missing_or_unknown_is_named() -> None:
-    with pytest.raises(Rejected, match="'config' is missing: the file that says what is where"):
+    with pytest.raises(Rejected, match="'config' is missing \\(the file that says what is where\\)"):
         Needy.read({}, "Needy")
     with pytest.raises(Rejected, match="Some has no option 'sise'; it knows: deep, edges, label, most, rate, shape, s"):
         Some.read({"sise": 1}, "Some")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qpi_executors import load, run_program
+from qpi_executors import RunCancelled, load, run_program
 from qpi_jupyter.client.programs import program_of
 from qpi_jupyter.core import Program, ProgramError, RunOptions, TooLarge
 from tests.support.packages import a_package, installed
@@ -56,11 +56,20 @@ def test_its_object_is_recognised_checked_and_run(pulses: types.ModuleType) -> N
     assert dataset.qpi.counts() == {"0": 200}
 
 
+def test_it_tells_its_progress_and_hears_a_cancel(pulses: types.ModuleType) -> None:
+    executor, shares = load("mylab_pulse"), list[float]()
+    two = program([pulses.Pulse(0.5, 20)] * 2)
+    run_program(executor, two, progress=shares.append)
+    assert (shares, shares[-1]) == (sorted(shares), 1.0)
+    with pytest.raises(RunCancelled):
+        run_program(executor, two, cancelled=lambda: True)
+
+
 def test_what_is_wrong_is_refused_in_its_own_words(pulses: types.ModuleType) -> None:
     executor = load("mylab_pulse")
     with pytest.raises(ProgramError, match="Pulse 1 cannot be read"):
         executor.validate(Program(format="mylab-pulse", sources=(pulses.PULSE.example(), b"{}")))
     with pytest.raises(TooLarge, match="101 pulses in one job; the limit is 100"):
         executor.validate(program([pulses.Pulse(1.0, 20)] * 101))
-    with pytest.raises(TypeError, match="float is no circuit"):
+    with pytest.raises(TypeError, match="of type float: send"):
         program(0.5)

@@ -107,7 +107,7 @@ v1.serve(
           lambda c: c.lab.bookings.list(c.person, **c.given),
           query=BookingsQuery, refuses=(404,)),
     Route("get_next_free", "GET", "bookings/next-free", P.BOOKINGS_READ, {200: wire.NextFree},
-          "The first interval of a length that one may book.",
+          "The first free interval of a given length that can be booked.",
           lambda c: c.lab.bookings.next_free(c.person, **c.given),
           query=NextFreeQuery, refuses=(404, 409)),
     Route("get_booking", "GET", "bookings/{id}", P.BOOKINGS_READ, {200: wire.BookingModel},
