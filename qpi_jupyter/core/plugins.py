@@ -108,13 +108,14 @@ class Plugins(Generic[T]):
             # Whatever a guest's import raises (SystemExit of a licence check, too) must take nobody down.
             loaded = point.load()
         except (Exception, SystemExit) as error:
-            said = f"{type(error).__name__}: {error}".rstrip(".")
-            message = f"The {self._word} {point.name!r} ({point.value}) cannot be loaded: {said}.{_install(point)}"
+            said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+            message = f"The {self._word} {point.name!r} ({point.value}) cannot be loaded: {said}."
             if passing(error):
                 raise Faulted(message, code=f"broken_{self._field}", field=self._field) from error
-            raise self._refusal(message, "broken") from error
+            raise self._refusal(f"{message}{_mend(point)}", "broken") from error
         if not self._fits(loaded):
-            raise self._refusal(f"The {self._word} {point.name!r} ({point.value}) is not {self._wanted}.", "broken")
+            message = f"The {self._word} {point.name!r} ({point.value}) is not {self._wanted}."
+            raise self._refusal(f"{message}{_mend(point)}", "broken")
         return loaded
 
     def _problem(self, member: Member) -> str:
@@ -147,6 +148,8 @@ def _package(point: EntryPoint) -> str:
     return "" if point.dist is None else point.dist.name
 
 
-def _install(point: EntryPoint) -> str:
-    """How to install what a member says that it needs: the extra behind its entry point."""
-    return f" Install it with: pip install '{_package(point)}[{','.join(point.extras)}]'." if point.extras else ""
+def _mend(point: EntryPoint) -> str:
+    """What to do about a broken member: install the extra behind its entry point, or see to its package."""
+    if point.extras:
+        return f" Install it with: pip install '{_package(point)}[{','.join(point.extras)}]'."
+    return f" Update or uninstall its package, {_package(point)}." if _package(point) else ""

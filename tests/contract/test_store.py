@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from qpi_jupyter.core.errors import Conflict, NotFound, Rejected, Unavailable
+from qpi_server.replay.trace import of_lab
 from qpi_server.store import Store, TooCostly, facts
 from qpi_server.store.facts import EventRow
 from qpi_server.store.schema import SCHEMA_VERSION, metadata
@@ -150,6 +151,8 @@ def test_a_newer_schema_is_refused_by_both_numbers(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match=rf"schema 99.*up to {SCHEMA_VERSION}. Install that version") as caught:
         opened(tmp_path)
     assert caught.value.code == "schema_newer"
+    with pytest.raises(Conflict, match=rf"schema 99, not {SCHEMA_VERSION}: replay it with the newer version"):
+        of_lab(backend(tmp_path), NOW, NOW)
 
 
 ENDLESS = "WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k) SELECT count(*) FROM k"

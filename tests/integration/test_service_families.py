@@ -294,7 +294,9 @@ def test_a_job_is_kept_while_others_of_its_family_go_on(tmp_path: Path) -> None:
             first = await submitted(lab)
             await driver.run()
             second = await submitted(lab, after=[first])
-            with pytest.raises(Conflict, match=r"1 of the jobs that hang together .* not ended"):
+            with pytest.raises(
+                Conflict, match=f"The family of job {first} has not ended: there is still 1 job to wait for"
+            ):
                 await lab.jobs.delete(ANN, first)
             clock.advance(3 * retention.DAY_S)
             await settled(lab)
@@ -352,6 +354,7 @@ def test_the_same_key_gives_the_same_job(tmp_path: Path) -> None:
             two, again = await lab.jobs.submit(ANN, request, idempotency_key="k")
             assert (created, again, one.id) == (True, False, two.id)
             assert two.status == "cancelled"
+            assert str((await lab.jobs.family(ANN, first)).cost_s) == "0.0", "not -0.0"
             rows = lab.context.db.glance(lambda c: c.execute(select(schema.dependencies)).all())
             assert [tuple(row) for row in rows] == [(one.id, first)]
             return one, two

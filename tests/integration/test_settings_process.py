@@ -49,6 +49,7 @@ def test_show_config_says_where_each_value_came_from(tmp_path: Path) -> None:
         "fair_share": (False, "default"),
         "upstream_token": ("********", "QPI_UPSTREAM_TOKEN"),
     }  # fmt: skip
+    assert shown["max_tokens"]["value"] == 100, "a number is no secret, whatever its name"
     assert "hush" not in done.stdout + done.stderr
     assert "--recovery-interval has no effect" in done.stderr
     assert not (tmp_path / "lab").exists()

@@ -19,15 +19,33 @@ from tests.support.storage import opened, owning, refused
 
 REMEDY = "To get it: install its package, or leave db_url at sqlite://, a file in the lab's folder."
 BAD = [
-    ("nosuch://host", f"There is no store 'nosuch'. Installed: fallen, notastore, sqlite, toymemory, twin. {REMEDY}"),
+    ("nosuch://host", f"There is no store 'nosuch'. Installed: fallen, half, notastore, sqlite, stumbling, "
+     f"toymemory, twin. {REMEDY}"),
     ("fallen://", "The store 'fallen' (fallen_store:X) cannot be loaded: SystemExit: no licence."),
-    ("notastore://", "The store 'notastore' (string:digits) is not a subclass of qpi_server.store.Backend."),
+    ("notastore://", "The store 'notastore' (string:digits) is not a subclass of qpi_server.store.Backend with all of "
+     "its methods. Update or uninstall its package, fallen-store."),
+    ("half://", "The store 'half' (half_store:Half) is not a subclass of qpi_server.store.Backend with all of "
+     "its methods. Update or uninstall its package, half-store."),
+    ("stumbling://ann:hush@x", "The store 'stumbling' cannot use this db_url (RuntimeError). Correct the address, or "
+     "update or uninstall the store's package."),
+    ("toymemory://ann:hush@host:port/lab", "Cannot read db_url as the address of a database."),
+    ("sqlite+other://", "set db_url to sqlite:// and lab_dir (QPI_LAB_DIR) to the folder."),
     ("twin://", "Several packages register the store 'twin': left-store (left_store:X), right-store (right_store:X). "
      "Uninstall or rename all but one."),
     ("here:hush@x", "Cannot read db_url as the address of a database. It begins with its kind, as in sqlite://."),
     ("", "Cannot read db_url as the address of a database."),
     ("sqlite:////elsewhere/lab.sqlite3", "set db_url to sqlite:// and lab_dir (QPI_LAB_DIR) to the folder."),
 ]  # fmt: skip
+HALF = """
+from qpi_server.store import STORES, Backend
+
+class Half(Backend):
+    pass
+
+class Stumbling(STORES.load("sqlite")):
+    def __init__(self, url, lab_dir):
+        raise RuntimeError(f"cannot read {url.password}")
+"""
 SAID = {address.partition("://")[0]: text for address, text in BAD}
 
 
@@ -38,6 +56,8 @@ def packages(tmp_path: Path) -> Iterator[None]:
     folder.mkdir()
     (folder / "fallen_store.py").write_text("raise SystemExit('no licence')")
     a_package(folder, "fallen-store", {"qpi.stores": {"fallen": "fallen_store:X", "notastore": "string:digits"}})
+    (folder / "half_store.py").write_text(HALF)
+    a_package(folder, "half-store", {"qpi.stores": {"half": "half_store:Half", "stumbling": "half_store:Stumbling"}})
     for name in ("left-store", "right-store"):
         a_package(folder, name, {"qpi.stores": {"twin": f"{name.replace('-', '_')}:X"}})
     with installed(folder), installed(TOY_STORE):

@@ -89,7 +89,11 @@ def test_what_nobody_can_wait_for_is_refused_by_name(tmp_path: Path) -> None:
         part = await submitted(ask)
         parent = await submitted(ask, children=[part])
         status, code, words = refusal(await submit(ask, children=[part]))
-        assert (status, code, words) == (409, "has_parent", f"Job {part} is a child of job {parent} already.")
+        assert (status, code, words) == (
+            409,
+            "has_parent",
+            f"Job {part} is a child of job {parent} already: name it in after instead.",
+        )
         # The same job twice is the same job; what is a child is waited for anyhow.
         twin = await submitted(ask, after=[parent, parent, part], children=[parent])
         family = (await ask(ANN, "GET", f"jobs/{twin}/family")).json()["jobs"]

@@ -63,9 +63,9 @@ def of_lab(backend: Backend, since: datetime, until: datetime, *, at_most: int |
     """
     with backend.reading() as connection:
         if (found := schema_version(connection)) != SCHEMA_VERSION:
-            raise Conflict(
-                f"The lab's database has schema {found}, not {SCHEMA_VERSION}: start a lab of this version on it first."
-            )
+            older = "start a lab of this version on it first"
+            remedy = older if found < SCHEMA_VERSION else "replay it with the newer version that wrote it"
+            raise Conflict(f"The lab's database has schema {found}, not {SCHEMA_VERSION}: {remedy}.")
         jobs_then = _ran(since, until)
         if at_most is not None:
             _check_count(connection, jobs_then, at_most)

@@ -326,7 +326,8 @@ def convert(name: str, trait: TraitType[Any, Any], raw: Any, source: str) -> Any
 
 def is_secret(name: str, trait: TraitType[Any, Any]) -> bool:
     """Whether the value is nobody's business."""
-    return bool(trait.metadata.get("secret")) or SECRET.search(name) is not None
+    named = SECRET.search(name) is not None and not isinstance(trait, Bool | Float | Integer)  # max_tokens is none
+    return bool(trait.metadata.get("secret")) or named
 
 
 def _typed(name: str, trait: TraitType[Any, Any], raw: Any) -> Any:

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
+from inspect import isabstract
 from pathlib import Path
 from typing import Protocol, TypeGuard
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import QpiError, Rejected
 from qpi_jupyter.core.plugins import Plugins
 
 from .copies import copy_rows, opened_file, write_file
@@ -131,11 +132,11 @@ class Backend(ABC):
 
 
 def _is_backend(thing: object) -> TypeGuard[type[Backend]]:
-    return isinstance(thing, type) and issubclass(thing, Backend)
+    return isinstance(thing, type) and issubclass(thing, Backend) and not isabstract(thing)
 
 
 STORES: Plugins[type[Backend]] = Plugins(
-    "qpi.stores", "store", _is_backend, "a subclass of qpi_server.store.Backend",
+    "qpi.stores", "store", _is_backend, "a subclass of qpi_server.store.Backend with all of its methods",
     remedy=f"install its package, or leave db_url at {USUAL}, a file in the lab's folder",
 )  # fmt: skip
 _member = cache(STORES.load)
@@ -153,13 +154,23 @@ def backend_of(address: str, lab_dir: Path) -> Backend:
     """
     try:
         url = make_url(address)
-    except ArgumentError as error:  # the address is not repeated: it may hold a password
+    except (ArgumentError, ValueError) as error:  # the address is not repeated: it may hold a password
         raise Rejected(
             f"Cannot read db_url as the address of a database. It begins with its kind, as in {USUAL}. Installed: "
             f"{', '.join(STORES.names())}.",
             code="bad_store_address", field="db_url",
         ) from error  # fmt: skip
-    return _member(url.get_backend_name())(url, lab_dir)
+    member = _member(url.get_backend_name())
+    try:
+        return member(url, lab_dir)
+    except QpiError:
+        raise
+    except Exception as error:  # whatever a guest raises; its words are not repeated, for the same reason
+        raise Rejected(
+            f"The store {url.get_backend_name()!r} cannot use this db_url ({type(error).__name__}). Correct the "
+            "address, or update or uninstall the store's package.",
+            code="bad_store_address", field="db_url",
+        ) from error  # fmt: skip
 
 
 def open_store(address: str, lab_dir: Path, on_commit: OnCommit = _untold) -> Store:

@@ -90,7 +90,7 @@ def cost_s(connection: Connection, job: Job) -> float:
     """What the ledger's lines of a job and its family come to: used, or still held; of deleted jobs as well."""
     lines = select(func.sum(ledger.c.amount_s)).join(jobs, jobs.c.id == ledger.c.job_id)
     mine = jobs.c.id == job.id if job.family is None else jobs.c.family_id == job.family
-    return -float(connection.execute(lines.where(mine)).scalar() or 0.0)
+    return 0.0 - float(connection.execute(lines.where(mine)).scalar() or 0.0)  # never -0.0
 
 
 def size(connection: Connection, families: Collection[str]) -> int:

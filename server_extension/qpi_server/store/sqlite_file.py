@@ -29,7 +29,7 @@ class SqliteFile(Backend):
     def __init__(self, url: URL, lab_dir: Path) -> None:
         super().__init__(url, lab_dir)
         self.path = lab_dir / DATABASE
-        if url.host or url.database or url.query:
+        if url.drivername != "sqlite" or url.host or url.database or url.query:
             raise Rejected(
                 f"A lab's SQLite database is the file {DATABASE} in the lab's folder: set db_url to sqlite:// and "
                 "lab_dir (QPI_LAB_DIR) to the folder.",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from msgspec.structs import asdict
 
 from qpi_jupyter.core import Conflict, Permission, Principal
+from qpi_jupyter.core.words import counted
 from qpi_jupyter.wire.events import JobDeleted, JobEdited
 from qpi_jupyter.wire.jobs import JobChange, JobDeletionData, JobEditData
 from qpi_server.service.base import Context, Tx
@@ -37,7 +38,8 @@ def delete(tx: Tx, principal: Principal, job_id: str) -> str | None:
         raise Conflict(f"Job {job_id} is {status}: cancel it first.", code="job_not_final", status=status)
     if record.job.family is not None and (others := families.unfinished(tx.connection, record.job.family)):
         raise Conflict(
-            f"{others} of the jobs that hang together with job {job_id} have not ended: wait for them, or cancel them.",
+            f"The family of job {job_id} has not ended: there is still {counted(others, 'job')} to wait for or to "
+            "cancel.",
             code="family_not_final", jobs=others,
         )  # fmt: skip
     _note(tx, principal, record, "job.delete", name=record.name)

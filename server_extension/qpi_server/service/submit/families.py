@@ -41,7 +41,8 @@ class Needs:
         needed = [self._own(found.get(job_id) or find(connection, job_id)) for job_id in ids]
         for child in self.children:
             if (parent := found[child].parent) is not None:
-                raise Conflict(f"Job {child} is a child of job {parent} already.", code="has_parent", job_id=child)
+                message = f"Job {child} is a child of job {parent} already: name it in after instead."
+                raise Conflict(message, code="has_parent", job_id=child)
         count = families.waits_for(other.job for other in needed)
         together = {other.job.family for other in needed if other.job.family is not None}
         alone = sum(other.job.family is None for other in needed)
