@@ -59,7 +59,7 @@ def test_a_diamond_is_seen_as_one(lab: Page, demo: Demo) -> None:
     story = tab.get_by_role("region", name="Story")
     for said in ("calibrate: ", "x basis: ", "z basis: ", "compare: "):
         expect(story).to_contain_text(said)
-    expect(story).to_contain_text("it waits for 2 jobs.")
+    expect(story).to_contain_text("to run after 2 jobs.")
     picture(lab, "job-family-light")
     change_theme(lab, "JupyterLab Dark")
     picture(lab, "job-family-dark")
