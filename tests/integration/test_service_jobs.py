@@ -16,7 +16,7 @@ from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rej
 from qpi_jupyter.wire.events import JobEdited
 from qpi_jupyter.wire.jobs import JobChange, JobModel
 from qpi_jupyter.wire.rest import OptionsIn
-from qpi_server.service import Lab
+from qpi_server.service import Lab, storage
 from qpi_server.service.jobs import retention
 from qpi_server.store import audit, facts
 from tests.faults.lab import ADMIN, ANN, BOB, DATA, FrozenClock, ScriptedDriver, bell, open_lab, small_lab, turn
@@ -182,9 +182,9 @@ def test_totals_come_from_counters(tmp_path: Path) -> None:
 
 
 async def cleaned(lab: Lab) -> None:
-    """What the lab forgets by itself is forgotten."""
-    work = [task for task in asyncio.all_tasks() if task.get_name() in (retention.FORGET, retention.SWEEP)]
-    await asyncio.gather(*work)
+    """What the lab forgets by itself, once it has found its database whole, is forgotten."""
+    for names in ((storage.CHECK,), (retention.FORGET, retention.SWEEP)):
+        await asyncio.gather(*[task for task in asyncio.all_tasks() if task.get_name() in names])
 
 
 # Deletion

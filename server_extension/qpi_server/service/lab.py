@@ -111,7 +111,8 @@ class Lab:
         self.notices = NoticeService(context)
         self.audit = AuditService(context)
         self._retention = Retention(context)
-        self.storage = Storage(context, self._wake_all)
+        # What a damaged database does not know of is not freed.
+        self.storage = Storage(context, recovered=self._wake_all, whole=self._retention.start)
         self.booking_rules = BookingRules(context)
         self.bookings = BookingService(context, self.booking_rules)
         self.feeds = FeedService(context)
@@ -169,7 +170,6 @@ class Lab:
         await lab.qpu_sessions.recover()
         await lab.notices.recover()
         lab._wake_all()
-        lab._retention.start()
         await lab.storage.start()
         return lab
 
@@ -189,9 +189,9 @@ class Lab:
         self._unchecked.close()
         self.qpu_sessions.close_all()
         await self.replays.close()
-        self._retention.close()
         self.notices.close()
         await self.context.tasks.close()
+        self._retention.close()
         with contextlib.suppress(QpiError):  # a full disk does not keep the lab from closing
             await self.telemetry.flush()
         await self.context.db.store.close()

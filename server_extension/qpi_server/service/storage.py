@@ -31,10 +31,13 @@ class Storage:
     ----------
     recovered
         called once the storage works again.
+    whole
+        called once the database is found to be whole.
     """
 
-    def __init__(self, context: Context, recovered: Callable[[], None]) -> None:
-        self._context, self._store, self._recovered = context, context.db.store, recovered
+    def __init__(self, context: Context, *, recovered: Callable[[], None], whole: Callable[[], None]) -> None:
+        self._context, self._store = context, context.db.store
+        self._recovered, self._whole = recovered, whole
         self._loop = asyncio.get_running_loop()
         self._waiting = False
         self.lost: asyncio.Future[QpiError] = self._loop.create_future()
@@ -103,6 +106,8 @@ class Storage:
             trouble = fault(DAMAGED)
             log.error("%s (found: %s)", trouble.message, found)
             self._note(trouble)
+        else:
+            self._whole()
 
 
 LOOK_EVERY_S = 2.0
