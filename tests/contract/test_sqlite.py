@@ -199,7 +199,7 @@ def test_a_network_file_system_is_refused_with_the_remedy(
     "address", ["sqlite:///other.sqlite3", "sqlite:////data/lab.sqlite3", "sqlite://host/", "sqlite://?x=1"]
 )
 def test_the_file_is_in_the_labs_folder_and_nowhere_else(tmp_path: Path, address: str) -> None:
-    with pytest.raises(Rejected, match=r"set db_url to sqlite:// and lab_dir \(QPI_LAB_DIR\) to the folder"):
+    with pytest.raises(Rejected, match=r"leave db_url out, and set lab_dir \(QPI_LAB_DIR\) to the folder"):
         backend_of(address, tmp_path)
 
 

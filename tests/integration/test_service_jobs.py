@@ -362,7 +362,8 @@ def test_without_a_setting_nothing_is_deleted(tmp_path: Path) -> None:
             clock.advance(3650 * 86_400)
             await cleaned(lab)
             assert await ids(lab, ANNE) == [job.id]
-            assert (await lab.events.page(ANNE)).events == events
+            # the driver's lease is over meanwhile, which is told, too
+            assert (await lab.events.page(ANNE)).events[: len(events)] == events
 
     asyncio.run(dialogue())
 

@@ -202,6 +202,7 @@ def test_one_session_a_qpu_and_only_ones_own(tmp_path: Path) -> None:
 def test_a_qpu_that_takes_no_jobs_takes_no_sessions(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, driver: ScriptedDriver, clock: FrozenClock) -> None:
         driver.unplug()
+        await settled(lab)
         with pytest.raises(Conflict) as caught:
             await lab.qpu_sessions.open(ANN, asked())
         assert caught.value.code == "qpu_closed"

@@ -28,6 +28,7 @@ from tests.faults.lab import (
     bell,
     driver_of,
     open_lab,
+    settled,
     small_lab,
     turn,
 )
@@ -378,6 +379,8 @@ def test_the_answer_to_a_submit_is_the_job_as_it_is_read_then(tmp_path: Path) ->
             offline, _ = await lab.jobs.submit(ADMIN, bell())
             assert offline == await lab.jobs.get(ADMIN, offline.id)
             await driver.connect()
+            await settled(lab)
+            driver.silent = True  # a check that ends meanwhile says better when
             for priority, position in ((0, 2), (5, 1), (-3, 4), (0, 4), (5, 2)):
                 job, created = await lab.jobs.submit(ADMIN, bell(priority=priority))
                 assert created

@@ -29,12 +29,12 @@ BAD = [
     ("stumbling://ann:hush@x", "The store 'stumbling' cannot use this db_url (RuntimeError). Correct the address, or "
      "update or uninstall the store's package."),
     ("toymemory://ann:hush@host:port/lab", "Cannot read db_url as the address of a database."),
-    ("sqlite+other://", "set db_url to sqlite:// and lab_dir (QPI_LAB_DIR) to the folder."),
+    ("sqlite+other://", "leave db_url out, and set lab_dir (QPI_LAB_DIR) to the folder."),
     ("twin://", "Several packages register the store 'twin': left-store (left_store:X), right-store (right_store:X). "
      "Uninstall or rename all but one."),
     ("here:hush@x", "Cannot read db_url as the address of a database. It begins with its kind, as in sqlite://."),
     ("", "Cannot read db_url as the address of a database."),
-    ("sqlite:////elsewhere/lab.sqlite3", "set db_url to sqlite:// and lab_dir (QPI_LAB_DIR) to the folder."),
+    ("sqlite:////elsewhere/lab.sqlite3", "leave db_url out, and set lab_dir (QPI_LAB_DIR) to the folder."),
 ]  # fmt: skip
 HALF = """
 from qpi_server.store import STORES, Backend

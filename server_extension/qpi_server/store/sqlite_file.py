@@ -31,8 +31,8 @@ class SqliteFile(Backend):
         self.path = lab_dir / DATABASE
         if url.drivername != "sqlite" or url.host or url.database or url.query:
             raise Rejected(
-                f"A lab's SQLite database is the file {DATABASE} in the lab's folder: set db_url to sqlite:// and "
-                "lab_dir (QPI_LAB_DIR) to the folder.",
+                f"This database is always the file {DATABASE} in the lab's folder: leave db_url out, and set lab_dir "
+                "(QPI_LAB_DIR) to the folder.",
                 code="bad_store_address", field="db_url",
             )  # fmt: skip
 
