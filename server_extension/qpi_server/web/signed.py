@@ -127,7 +127,7 @@ class Signed(JupyterHandler):
 
     def _log(self) -> None:
         """Jupyter's line in the log; what went well is put into words only for who debugs."""
-        server = self.serverapp
+        server = self.settings.get("serverapp")
         if server is None or server.log_level in (logging.NOTSET, logging.DEBUG) or self.get_status() >= 300:
             super()._log()
         elif server.record_http_request_metrics:
