@@ -84,6 +84,7 @@ def test_a_booking_costs_a_pick_the_same_behind_a_long_history(tmp_path: Path) -
     assert costs[1] <= 2 * costs[0]
 
 
+@pytest.mark.slow
 def test_no_search_looks_at_more_than_a_page_is_worth(tmp_path: Path) -> None:
     def fill(count: int) -> Any:
         def unit(connection: Connection) -> None:

@@ -14,6 +14,8 @@ from tests.faults.agent_process import AgentProcess, agent, ended_with
 from tests.faults.executors import read_diary
 from tests.faults.scripted_lab import ScriptedLab, assignment, welcome
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_upload_is_repeated_until_the_lab_has_answered_for_it(tmp_path: Path) -> None:
     async def story() -> None:

@@ -13,6 +13,8 @@ from tests.faults.agent_process import agent
 from tests.faults.executors import read_diary
 from tests.faults.scripted_lab import ScriptedLab, assignment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("executor", "child_survives"),

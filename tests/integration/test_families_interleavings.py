@@ -263,6 +263,7 @@ def _committed(source: Path, target: Path) -> None:
 @example([*RUNNING, ("killed", ("cancel", 0), None, True), ("end", "q1", "aborted")])
 @example([*RUNNING, ("killed", ("cancel", 0), 2, True), ("cancel", 0), ("end", "q1", "deliver")])
 @example([*DIAMOND, ("submit", "q1", [], [0, 1]), ("killed", ("cancel", 4), 6, True)])
+@pytest.mark.slow
 def test_no_order_of_events_and_no_death_breaks_a_family(steps: list[tuple[Any, ...]]) -> None:
     async def tell() -> None:
         with TemporaryDirectory() as folder:

@@ -224,6 +224,7 @@ def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, body: dict[str,
     asyncio.run(dialogue())
 
 
+@pytest.mark.slow
 def test_the_lab_itself_hardly_works_for_a_replay(tmp_path: Path) -> None:
     """A month takes seconds of computing; none of them is the event loop's."""
 

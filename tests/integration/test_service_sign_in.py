@@ -94,6 +94,7 @@ def test_guessing_takes_ever_longer_and_the_right_password_ends_that(tmp_path: P
     with_dora(tmp_path, dialogue)
 
 
+@pytest.mark.slow
 def test_one_address_cannot_try_every_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def dialogue(lab: Lab, clock: FrozenClock) -> None:
         async def guess(number: int) -> None:

@@ -30,6 +30,7 @@ def command(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_show_config_says_where_each_value_came_from(tmp_path: Path) -> None:
     (tmp_path / "qpi.config.yml").write_text("jobTimeout: 5m\nlease: 30")
     (tmp_path / "config").mkdir()
@@ -148,6 +149,7 @@ def test_a_setting_is_declared_once(
     assert json.loads(done.stdout)["warm_s"] == {"value": value, "source": source.format(file=path)}
 
 
+@pytest.mark.slow
 def test_a_declared_setting_is_checked_told_and_written_down(tmp_path: Path) -> None:
     refused = command(tmp_path, "-c", SERVED, "--show-config", "--warm=0")
     assert refused.returncode == 2

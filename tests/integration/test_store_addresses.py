@@ -77,6 +77,7 @@ def test_an_address_that_cannot_be_used_says_what_to_do(tmp_path: Path, address:
     (["--ServerApp.jpserver_extensions={'qpi_server': True}"], "jupyter_server")],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["nosuch", "fallen", "twin"])
+@pytest.mark.slow
 def test_a_server_is_not_started_with_it(tmp_path: Path, name: str, arguments: list[str], module: str) -> None:
     done = run(tmp_path, *arguments, module=module, QPI_DB_URL=f"{name}://ann:hush@host")
     assert done.returncode == 2

@@ -278,6 +278,7 @@ def test_a_large_result_passes_in_constant_memory(bench: Bench, owner: LabServer
         assert process.memory_info().rss - before[process] < 64 << 20
 
 
+@pytest.mark.slow
 def test_the_lab_survives_its_own_restart_mid_upload(tmp_path: Path) -> None:
     """An upload cut by the server's end is delivered again to its successor."""
     body, digest = result(zipped(os.urandom(500_000)))

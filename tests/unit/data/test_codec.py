@@ -151,7 +151,7 @@ def repacked(blob: bytes, **changes: object) -> bytes:
         (b"not a zip", "not a zip of a result"),
         (encode([make("bit")])[:-30], "not a zip of a result"),
         (repacked(encode([make("bit")]), conventions="qpi-2"), "follows the conventions 'qpi-2'"),
-        (repacked(encode([make("bit")]), files=[{"name": "9.nc", "engine": "scipy", "circuits": [0]}]), "no result"),
+        (repacked(encode([make("bit")]), files=[{"name": "9.nc", "engine": "scipy", "circuits": [0]}]), "not a result"),
     ],
 )
 def test_what_is_no_result_is_refused(blob, message):

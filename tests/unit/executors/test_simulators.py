@@ -192,6 +192,7 @@ def test_the_estimate_follows_the_method():
     assert need("density_matrix", ghz(16)) > need("statevector", ghz(16))
 
 
+@pytest.mark.slow
 def test_idle_qubits_cost_nothing():
     def need(width, *used, **options):
         circuit = QuantumCircuit(width, len(used))
