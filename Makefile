@@ -91,18 +91,21 @@ QUICK := -m "not slow" --hypothesis-profile=quick
 THOROUGH := -m "slow or hypothesis"
 ON_TWO := -n 2 --dist loadfile
 INSIDE := $(ON_TWO) tests/unit tests/contract tests/integration tests/model tests/compat
-OUTSIDE := $(ON_TWO) --durations=15 tests/acceptance tests/ui
+OUTSIDE := $(ON_TWO) --durations=15 tests/acceptance
+BROWSERS := $(ON_TWO) --durations=15 tests/ui
 
 # $(call timed,NAME,COMMAND): the command, and how long it took, also when it fails
 timed = @echo '$(2)'; trap 'printf "%s took %d:%02d\n" "$(1)" $$((SECONDS / 60)) $$((SECONDS % 60))' EXIT; $(2)
 
 test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
 	$(call timed,$@ without browsers,$(PY) -m pytest -q $(QUICK) $(INSIDE))
-	$(call timed,$@ of whole labs and browsers,$(PY) -m pytest -q $(QUICK) $(OUTSIDE))
+	$(call timed,$@ of whole labs,$(PY) -m pytest -q $(QUICK) $(OUTSIDE))
+	$(call timed,$@ in browsers,$(PY) -m pytest -q $(QUICK) $(BROWSERS))
 
 test-slow: setup system ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
 	$(call timed,$@ without browsers,$(PY) -m pytest -q $(THOROUGH) $(INSIDE))
-	$(call timed,$@ of whole labs and browsers,$(PY) -m pytest -q $(THOROUGH) $(OUTSIDE))
+	$(call timed,$@ of whole labs,$(PY) -m pytest -q $(THOROUGH) $(OUTSIDE))
+	$(call timed,$@ in browsers,$(PY) -m pytest -q $(THOROUGH) $(BROWSERS))
 
 test-all: test test-slow ## all tests (under 60 minutes)
 
