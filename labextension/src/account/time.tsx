@@ -67,7 +67,8 @@ function Accounts({ manager, me, trans }: IAccountProps): React.ReactElement {
         },
         {
           head: trans.__('Balance'),
-          cell: account => (account.limited ? amount(account.balance_s, trans) : '–')
+          cell: account =>
+            account.limited || account.balance_s >= 0 ? amount(account.balance_s, trans) : '–'
         },
         { head: trans.__('Set aside'), cell: account => amount(account.held_s, trans) },
         { head: trans.__('Used this month'), cell: account => amount(account.used_s, trans) }

@@ -74,7 +74,8 @@ export function Accounts(props: ISectionProps): React.ReactElement {
         { head: trans.__('Account'), cell: account => <Named name={account.name} /> },
         {
           head: trans.__('Balance'),
-          cell: account => (account.limited ? length(account.balance_s) : '–')
+          cell: account =>
+            account.limited || account.balance_s >= 0 ? length(account.balance_s) : '–'
         },
         {
           head: trans.__('Available'),
