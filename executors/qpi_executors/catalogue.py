@@ -39,7 +39,7 @@ def _entry(member: Member) -> dict[str, Any]:
 
 def _facts(kind: type[Executor]) -> dict[str, Any]:
     facts = {
-        "description": (inspect.getdoc(kind) or "").partition("\n")[0],
+        "description": (inspect.getdoc(kind) or "").partition("\n")[0].replace("`", ""),
         "options": kind.Options.schema(),
         "formats": [form.name for form in kind.formats],
     }

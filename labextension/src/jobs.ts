@@ -20,8 +20,8 @@ export type JobEvent =
 
 const ENDED: readonly JobModel['status'][] = ['completed', 'failed', 'cancelled'];
 
-export function hasEnded(job: JobModel): boolean {
-  return ENDED.includes(job.status);
+export function hasEnded({ status }: Pick<JobModel, 'status'>): boolean {
+  return ENDED.includes(status);
 }
 
 /** Whether it failed or was cancelled only because a job did that it hangs together with. */

@@ -69,7 +69,9 @@ def test_a_diamond_is_seen_as_one(lab: Page, demo: Demo) -> None:
     above = job_tab(lab, first)
     expect(above.get_by_role("region", name="Family").locator("tbody tr")).to_have_count(4)
     above.get_by_role("button", name="Cancel").click()
-    lab.get_by_role("dialog").get_by_role("button", name="Cancel job").click()
+    dialog = lab.get_by_role("dialog")
+    expect(dialog).to_contain_text("3 more jobs of the family are cancelled, too.")
+    dialog.get_by_role("button", name="Cancel job").click()
     execute(lab, "qpi:open-job", id=right)
     expect(tab.get_by_role("region", name="Why it was cancelled")).to_contain_text(
         f"Job {first} was cancelled, and this job with it.", timeout=30_000

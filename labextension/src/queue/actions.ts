@@ -5,8 +5,9 @@ import { hasEnded } from '../jobs';
 import { messageOf } from '../request';
 import { jobRow } from '../rows';
 import { at, send } from '../send';
-import type { JobModel } from '../wire';
+import type { FamilyModel, JobModel } from '../wire';
 import { GRACE } from './bin';
+import { cancelledWith } from './family';
 import type { ITools } from './tools';
 
 /** So many jobs are named in a dialog. */
@@ -33,14 +34,21 @@ export async function endOrDelete(tools: ITools, jobs: readonly JobModel[]): Pro
 /** Cancel jobs, if the person means it. */
 export async function cancelJobs(tools: ITools, jobs: readonly JobModel[]): Promise<void> {
   const { manager, trans } = tools;
+  const more = await manyCancelledWith(tools, jobs);
+  const others = trans._n(
+    'One more job of the family is cancelled, too.',
+    '%1 more jobs of the family are cancelled, too.',
+    more
+  );
+  const stops = trans._n(
+    '%2 stops. A result that is already measured is kept.',
+    '%2 stop. Results that are already measured are kept.',
+    jobs.length,
+    namesOf(jobs, trans)
+  );
   const answer = await showDialog({
     title: trans._n('Cancel the job?', 'Cancel %1 jobs?', jobs.length),
-    body: trans._n(
-      '%2 stops. A result that is already measured is kept.',
-      '%2 stop. Results that are already measured are kept.',
-      jobs.length,
-      namesOf(jobs, trans)
-    ),
+    body: more > 0 ? `${stops} ${others}` : stops,
     buttons: [
       Dialog.cancelButton({ label: trans._n('Let it run', 'Let them run', jobs.length) }),
       Dialog.warnButton({ label: trans._n('Cancel job', 'Cancel %1 jobs', jobs.length) })
@@ -53,6 +61,19 @@ export async function cancelJobs(tools: ITools, jobs: readonly JobModel[]): Prom
     );
     await manager.refresh();
   }
+}
+
+/** How many other jobs are cancelled with these; a family that cannot be asked for counts none. */
+async function manyCancelledWith({ manager }: ITools, jobs: readonly JobModel[]): Promise<number> {
+  const ids = new Set(jobs.map(job => job.id));
+  const families = new Map(jobs.flatMap(job => (job.family ? [[job.family, job.id]] : [])));
+  const told = await Promise.allSettled(
+    [...families.values()].map(id => manager.request<FamilyModel>(at('jobs', id, 'family')))
+  );
+  return told.reduce(
+    (sum, one) => sum + (one.status === 'fulfilled' ? cancelledWith(one.value, ids).length : 0),
+    0
+  );
 }
 
 /** Delete jobs; for a few seconds that can be undone. */

@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
+import { hasEnded } from '../jobs';
 import { jobState } from '../rows';
 import type { FamilyJob, FamilyModel } from '../wire';
 import { Section, Table } from './facts';
@@ -35,6 +36,21 @@ export function relation(job: FamilyJob, other: FamilyJob, trans: TranslationBun
     return trans.__('runs before this job');
   }
   return other.after.includes(job.id) ? trans.__('runs after this job') : '';
+}
+
+/** The other jobs of a family that are cancelled with these: what waits for them, their parts, and so on. */
+export function cancelledWith({ jobs }: FamilyModel, ids: ReadonlySet<string>): FamilyJob[] {
+  const going = jobs.filter(job => !hasEnded(job));
+  const gone = new Set(going.flatMap(({ id }) => (ids.has(id) ? [id] : [])));
+  for (let before = -1; before < gone.size; ) {
+    before = gone.size;
+    for (const { id, parent, after } of going) {
+      if ((parent !== null && gone.has(parent)) || after.some(other => gone.has(other))) {
+        gone.add(id);
+      }
+    }
+  }
+  return going.filter(({ id }) => gone.has(id) && !ids.has(id));
 }
 
 /** The jobs that hang together with a job: what waits for what, and what all of them cost. */

@@ -1,7 +1,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
 
-import { calledIn, relation } from '../../src/queue/family';
+import { calledIn, cancelledWith, relation } from '../../src/queue/family';
 import type { FamilyJob } from '../../src/wire';
 
 const trans = nullTranslator.load('qpi-jupyter');
@@ -46,5 +46,23 @@ describe('a family', () => {
       'parent of this job',
       ''
     ]);
+  });
+
+  it('knows what is cancelled with some of its jobs', () => {
+    const jobs = [
+      member('j1', { phase: 'running', status: 'running' }),
+      member('j2', { after: ['j1'] }),
+      member('j3', { phase: 'queued', parent: 'j4' }),
+      member('j4', { after: ['j2', 'j3'] }),
+      member('j5', { after: ['j1'], phase: 'failed', status: 'failed' }),
+      member('j6', { phase: 'queued' })
+    ];
+    const others = (...ids: string[]) =>
+      cancelledWith({ jobs, cost_s: null }, new Set(ids)).map(job => job.id);
+    expect(others('j1')).toEqual(['j2', 'j3', 'j4']);
+    expect(others('j1', 'j2')).toEqual(['j3', 'j4']);
+    expect(others('j4')).toEqual(['j3']);
+    expect(others('j5')).toEqual([]);
+    expect(others('j6')).toEqual([]);
   });
 });

@@ -107,6 +107,12 @@ function histogram(tab, width, tip) {
   return svg;
 }
 
+// A number at an axis: to a hundredth of its span's power of ten, so that a middle near 0 leaves room for the axis' name.
+function atAxis(value, span, digits) {
+  const finest = Math.floor(Math.log10(span || Math.abs(value) || 1)) - 2;
+  return Number((Math.round(value / 10 ** finest) * 10 ** finest).toPrecision(digits)).toString();
+}
+
 function scatter(tab, width) {
   const size = Math.min(width, 420);
   const left = 56;
@@ -122,7 +128,7 @@ function scatter(tab, width) {
   const px = (i) => left + place * (0.5 + (i - (x0 + x1) / 2) / span);
   const py = (q) => 8 + place * (0.5 - (q - (y0 + y1) / 2) / span);
   const low = 8 + place;
-  const number = (value) => Number(value.toPrecision(2)).toString();
+  const number = (value) => atAxis(value, span, 2);
   const svg = draw("svg", {
     viewBox: `0 0 ${size} ${low + bottom}`, style: `max-width:${size}px`, role: "img",
     "aria-label": `IQ plane of ${tab.label}: ${whole(tab.total)} ${tab.averaged ? "averaged point" : "shots"}, `
@@ -180,7 +186,6 @@ function lines(tab, width) {
   const margin = 0.05 * (y1 - y0) || Math.abs(y0) || 1;
   const px = (x) => left + ((right - left) * (x - x0)) / (x1 - x0 || 1);
   const py = (y) => 8 + ((floor - 8) * (y1 + margin - y)) / (y1 - y0 + 2 * margin);
-  const number = (value) => Number(value.toPrecision(3)).toString();
   const svg = draw("svg", {
     viewBox: `0 0 ${width} ${floor + bottom}`, role: "img",
     "aria-label": `${tab.label}: ${tab.lines.map((line) => line.label).join(", ")} over ${tab.x_label}`,
@@ -191,8 +196,8 @@ function lines(tab, width) {
     svg.append(
       draw("line", { class: "qpi-grid", x1: left, x2: right, y1: y, y2: y }),
       draw("line", { class: "qpi-grid", x1: x, x2: x, y1: 8, y2: floor }),
-      draw("text", { x, y: floor + 15, "text-anchor": share === 0 ? "start" : share === 1 ? "end" : "middle" }, number(x0 + (x1 - x0) * share)),
-      draw("text", { x: left - 7, y: y + 4, "text-anchor": "end" }, number(y0 - margin + (y1 - y0 + 2 * margin) * share)),
+      draw("text", { x, y: floor + 15, "text-anchor": share === 0 ? "start" : share === 1 ? "end" : "middle" }, atAxis(x0 + (x1 - x0) * share, x1 - x0, 3)),
+      draw("text", { x: left - 7, y: y + 4, "text-anchor": "end" }, atAxis(y0 - margin + (y1 - y0 + 2 * margin) * share, y1 - y0 + 2 * margin, 3)),
     );
   }
   svg.append(

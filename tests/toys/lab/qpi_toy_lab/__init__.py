@@ -98,7 +98,7 @@ def _streak(bits: NDArray[np.int8]) -> int:
 
 
 class CoinTosser(Executor):
-    """Tosses coins that were counted out to it."""
+    """Tosses ``coins`` that were counted out to it."""
 
     formats = (COINS,)
 
