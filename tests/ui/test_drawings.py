@@ -65,6 +65,16 @@ def test_each_form_is_drawn(page: Page) -> None:
     expect(view.locator(".qpi-note")).to_contain_text('the form "hologram" can\'t be shown')
 
 
+def test_the_middle_of_an_axis_near_0_is_a_short_number(page: Page) -> None:
+    line = drawings.lines(
+        [0.0, 990.0], {"I": [-0.4342, 0.4908]}, x_label="Time (ns)", y_label="Signal (arb. unit)", label="q0"
+    )
+    saved = bundle({**STATE, "tabs_total": 1}, [line])["text/html"]
+    page.set_content(f"<!doctype html><html><body style='width:700px'>{saved}</body></html>")
+    words = page.get_by_role("img", name="q0: I over Time (ns)").locator("text")
+    expect(words).to_have_text(["0", "-0.48", "495", "0.03", "990", "0.54", "Time (ns)", "Signal (arb. unit)"])
+
+
 def test_without_scripts_they_can_be_read(browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
