@@ -1,4 +1,7 @@
-"""The conventions ``qpi-1`` and ``qpi-2``: what a result Dataset holds.  Stdlib only; ``docs/reference/datasets.md`` explains it."""
+"""The conventions ``qpi-1`` and ``qpi-2``: what a result Dataset holds.
+
+Stdlib only; ``docs/reference/datasets.md`` explains it.
+"""
 
 from __future__ import annotations
 
@@ -134,8 +137,8 @@ class CircuitInfo:
             "seed": self.seed,
             "metadata": self.metadata,
             **({"metadata_lost": self.metadata_lost} if self.metadata_lost else {}),
-            **({"parameters": dict(self.parameters)} if self.parameters else {}),
             **({"axes": [asdict(axis) for axis in self.axes]} if self.axes else {}),
+            **({"parameters": dict(self.parameters)} if self.parameters else {}),
             **({"dims": self.dims} if self.dims else {}),
             **({"seeds": self.seeds} if self.seeds else {}),
         }

@@ -66,8 +66,8 @@ def sweep_of(names: Sequence[str], rows: Sequence[Sequence[float]], axes: Sequen
     rows
         a row of values for each point, in the order of ``names``.
     axes
-        the grid, if it is known.  Otherwise rows in the order of a grid are that grid, and others one axis along which
-        all parameters change together.
+        the grid, if it is known.  Otherwise rows in the order of a grid are that grid, other rows one axis along which
+        all parameters change together, and a single row is a point without axes.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def parameters_of(dataset: xr.Dataset) -> dict[str, NDArray[np.float64]]:
     dims = sweep_dims(dataset)
     shape = [dataset.sizes[dim] for dim in dims]
     found: dict[str, NDArray[np.float64]] = {}
-    for name, variable in dataset.coords.variables.items():
+    for variable in dataset.coords.variables.values():
         if PARAMETER not in variable.attrs:
             continue
         inner = [dim for dim in variable.dims if dim not in dims]
@@ -262,7 +262,9 @@ def _attrs(sweep: Sweep, dims: Sequence[str], datasets: Sequence[xr.Dataset]) ->
 
 
 def _found_axes(names: tuple[str, ...], values: NDArray[np.float64]) -> tuple[SweepAxis, ...]:
-    """The axes of rows that do not say theirs."""
+    """The axes of rows that do not say theirs: none of a single one."""
+    if len(values) == 1:
+        return ()
     lengths = _grid(values)
     if lengths is None:
         changing = [name for name, column in zip(names, values.T, strict=True) if (column != column[0]).any()]
@@ -333,7 +335,7 @@ def _coordinates(sweep: Sweep, first: xr.Dataset) -> tuple[list[str], dict[Hasha
             coords |= _together(axis, (dims[-1],), along, columns, taken)
     owned = {name for axis in sweep.axes for name in axis.parameters}
     rest = SweepAxis(parameters=tuple(name for name in sweep.names if name not in owned), length=1)
-    first_point = grid.reshape(-1, len(sweep.names))[0]
+    first_point = sweep.values[0]
     return dims, coords | _together(rest, (), first_point, columns, taken)
 
 

@@ -90,7 +90,7 @@ def test_many_circuits_of_one_shape_share_a_file_and_come_back_in_order(kind):
     assert zipfile.ZipFile(io.BytesIO(blob)).namelist() == ["0.nc", "index.json"]
     tree = decode(blob)
     assert isinstance(tree, xr.DataTree)
-    assert list(tree.children) == [f"circuit_{k}" for k in range(5)]
+    assert list(tree.children) == [f"c{k}" for k in range(5)]
     for dataset, again in zip(datasets, as_list(tree), strict=True):
         xr.testing.assert_identical(again, dataset)
         assert again.qpi.info == dataset.qpi.info
@@ -150,7 +150,7 @@ def repacked(blob: bytes, **changes: object) -> bytes:
     [
         (b"not a zip", "not a zip of a result"),
         (encode([make("bit")])[:-30], "not a zip of a result"),
-        (repacked(encode([make("bit")]), conventions="qpi-2"), "follows the conventions 'qpi-2'"),
+        (repacked(encode([make("bit")]), conventions="qpi-3"), "follows the conventions 'qpi-3'"),
         (repacked(encode([make("bit")]), files=[{"name": "9.nc", "engine": "scipy", "circuits": [0]}]), "not a result"),
     ],
 )
