@@ -173,7 +173,7 @@ class Jobs:
         QpiError
             what else the lab has against it.
         """
-        target: str | None = getattr(qpu, "name", qpu)
+        target = _name(qpu)
         if options:
             await self._check_extra(options, target)
         circuits = programs.once(circuits)
@@ -258,6 +258,12 @@ class Jobs:
                 break
             below = [("after", page.next)]
         return JobTable([JobHandle(self.http, model) for model in found[:limit]])
+
+
+def _name(qpu: Any) -> str | None:
+    """The name of a QPU: itself, or what has it."""
+    name: str | None = getattr(qpu, "name", qpu)
+    return name
 
 
 def _ids(jobs: Any) -> list[str]:

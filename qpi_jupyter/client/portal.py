@@ -21,6 +21,8 @@ from . import calling
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+_TURN_S = 0.2
+"""How often a loop that waits for an answer looks around."""
 
 
 class Portal:
@@ -164,11 +166,18 @@ class both(Generic[S, P, R_co]):
 
         @functools.wraps(method)
         async def aio(*args: P.args, **kwargs: P.kwargs) -> R_co:
-            work = begin(args, kwargs)
+            future = asyncio.wrap_future(portal.start(begin(args, kwargs)))
             try:
-                return await asyncio.wrap_future(portal.start(work))
+                # A kernel's loop that sleeps does not notice an interrupt until something wakes it.
+                while not future.done():
+                    await asyncio.wait([future], timeout=_TURN_S)
             except asyncio.CancelledError as cancelled:
+                future.cancel()
                 raise calling.interrupted(cancelled, owner, method.__name__) from None
+            try:
+                return future.result()
+            except Exception as error:
+                raise calling.without_frames(error) from error.__cause__
 
         shape = self._bound_signature
         found: Bound[P, R_co] = _dressed(call, __signature__=shape, aio=_dressed(aio, __signature__=shape))
