@@ -22,7 +22,7 @@ from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
 from .kinds import CIRCUIT, ROW_SIZE, ResultKind, known, name_of
 from .limits import Room, check_decoded, check_hdf5
-from .sweeps import from_rows, is_sweep, rows_of, sweep_dims
+from .sweeps import from_rows, is_sweep, sweep_dims
 from .trees import as_tree, assembled, rows_by_circuit
 
 CLASSIC_MAX_BYTES = 256 << 10
@@ -67,24 +67,11 @@ def decode(
     TooLarge
         it declares more than ``max_bytes``; nothing was read.
     """
-    return as_tree(assembled(_opened(source, max_bytes)))
-
-
-def decode_list(
-    source: bytes | str | os.PathLike[str] | IO[bytes], *, max_bytes: int | None = None
-) -> list[xr.Dataset]:
-    """The Datasets in a blob, one for each circuit and parameter row, in the order of the job.
-
-    Raises
-    ------
-    Rejected, TooLarge
-        as `decode`.
-    """
-    return [row for dataset in _opened(source, max_bytes) for row in rows_of(dataset)]
+    return as_tree(_opened(source, max_bytes))
 
 
 def _opened(source: bytes | str | os.PathLike[str] | IO[bytes], max_bytes: int | None) -> list[xr.Dataset]:
-    """The Datasets in a blob in order, sweeps whole where their file has them so."""
+    """The Datasets in a blob, one for each circuit, in order."""
     with contextlib.ExitStack() as stack:
         if isinstance(source, bytes | bytearray | memoryview):
             opened: IO[bytes] = io.BytesIO(source)
@@ -94,7 +81,7 @@ def _opened(source: bytes | str | os.PathLike[str] | IO[bytes], max_bytes: int |
             opened = source
         check_archive(opened)
         try:
-            return _decoded(opened, max_bytes)
+            return assembled(_decoded(opened, max_bytes))
         except (QpiError, MemoryError):
             raise
         except Exception as error:  # four libraries read it, each with errors of its own for what it cannot
@@ -187,7 +174,7 @@ def _sweeps(datasets: Sequence[xr.Dataset]) -> dict[tuple[int, ...], xr.Dataset]
         rows = [datasets[place] for place in places]
         if len(rows) > 1 and sum(row.nbytes for row in rows) <= MAX_STACK_BYTES:
             sweep = from_rows(rows)
-            if sweep is not None:
+            if sweep is not None and sweep.nbytes <= MAX_STACK_BYTES:
                 found[tuple(places)] = sweep
     return found
 

@@ -26,6 +26,8 @@ PARAMETER = "parameter"
 """The attribute of a coordinate with its parameter's name, and the dimension of many parameters' names."""
 MISSING_BIT = -1
 """A bit of a row that is not there yet."""
+MAX_SPREAD_BYTES = 64 << 20
+"""Counts of all rows by all outcomes: of circuits with very many the rows stay alone, which have theirs only."""
 MAX_NAMED = 16
 """Parameters of one axis that have a coordinate each; more share one."""
 _ELEMENT = re.compile(r"(.+)\[(\d+)\]")
@@ -107,6 +109,8 @@ def sweep_dataset(sweep: Sweep, rows: Mapping[int, xr.Dataset]) -> xr.Dataset:
     labels = _labels(datasets)
     if labels is None:
         _check_alike(datasets)
+    elif 8 * sweep.size * len(labels.values) > MAX_SPREAD_BYTES:
+        raise Rejected("The rows of this sweep have very many outcomes: they stay alone.", code="unlike_rows")
     dims, parameters = _coordinates(sweep, first)
     where = slice(None) if len(present) == sweep.size else present
     data: dict[Hashable, Any] = {}

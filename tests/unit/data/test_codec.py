@@ -14,7 +14,7 @@ import xarray as xr
 
 from qpi_jupyter.core.errors import Faulted, Rejected
 from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset, stamp
-from qpi_jupyter.data.codec import decode, decode_list, encode, encode_to_file
+from qpi_jupyter.data.codec import decode, encode, encode_to_file
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
 from qpi_jupyter.data.selection import as_list
 
@@ -99,7 +99,7 @@ def test_many_circuits_of_one_shape_share_a_file_and_come_back_in_order(kind):
 def test_different_shapes_and_origins_keep_their_places():
     datasets = [make("bit"), make("iq"), make("bit", 1), make("count"), make("bit", 2, shots=7), make("count", 5)]
     stamp(datasets[:3], PROVENANCE)
-    again = decode_list(encode(datasets))
+    again = as_list(decode(encode(datasets)))
     assert all(a.identical(b) for a, b in zip(datasets, again, strict=True))
 
 
@@ -112,9 +112,9 @@ def test_large_data_go_to_hdf5_and_are_read_from_a_path(tmp_path):
         assert archive.read("0.nc")[:4] == b"\x89HDF"
         assert archive.read("1.nc")[:3] == b"CDF"
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
-    again = decode_list(tmp_path / "blob")
+    again = as_list(decode(tmp_path / "blob"))
     xr.testing.assert_identical(again[0], dataset)
-    assert decode_list(encode([dataset]))[0].identical(dataset)
+    assert as_list(decode(encode([dataset])))[0].identical(dataset)
 
 
 def test_writing_a_large_result_takes_constant_memory(tmp_path):
