@@ -14,10 +14,12 @@ from qpi_jupyter.core import QpiError
 
 from . import conventions as c
 from .bits import complex_iq, full_bits
-from .discrimination import counts_of
+from .discrimination import counts_of, discriminate
 from .kinds import kind_of, known, name_of
+from .probabilities import expectation, probabilities, probability
 from .selection import as_list, circuits_of, whole
 from .sweeps import rows_of, sweep_dims
+from .views import last_slot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,16 +52,44 @@ class DatasetAccessor:
         Of a sweep a list, one entry for each row. At level 1 the points are told apart first, by the readout model in
         the provenance or by their clusters.
         """
-        counts: dict[str, int] | list[dict[str, int]] = self._each(counts_of)
+        bits = discriminate(self._dataset) if c.IQ in self._dataset.variables else self._dataset
+        counts: dict[str, int] | list[dict[str, int]] = _each(bits, counts_of)
         return counts
 
+    def probabilities(self) -> xr.DataArray:
+        """The share of the shots with each outcome, along ``outcome`` and the parameters of a sweep; see
+        `qpi_jupyter.data.probabilities`."""
+        return probabilities(self._dataset)
+
+    def probability(self, outcome: str | int) -> xr.DataArray:
+        """The share of the shots with one outcome (``"11"``), along the parameters of a sweep."""
+        return probability(self._dataset, outcome)
+
+    def expectation(self, pauli: str) -> xr.DataArray:
+        """The expectation value of a Pauli string of Z and I (``"ZZ"``), along the parameters of a sweep.
+
+        The first letter is of the last classical bit, as in Qiskit. Of a result of expectation values: an observable.
+        """
+        return expectation(self._dataset, pauli)
+
     def bits(self) -> NDArray[np.int8]:
-        """One row per shot, one column per classical bit, bit 0 first."""
+        """One row per shot, one column per classical bit, bit 0 first; of a sweep for each of its points."""
         return full_bits(self._dataset, self._info.memory_slots)
 
-    def iq(self) -> NDArray[np.complex128]:
-        """The readout signal as complex numbers, ``(shots, slots)``; ``(slots,)`` where it was averaged."""
-        return complex_iq(self._dataset)
+    def iq(self, qubit: int | None = None) -> xr.DataArray:
+        """The readout signal as complex numbers, along ``shot`` (unless averaged), ``slot`` and a sweep's parameters.
+
+        Parameters
+        ----------
+        qubit
+            of this one alone, without ``slot``: its last measurement.
+        """
+        parts = self._dataset.variables.get(c.IQ)
+        values = complex_iq(self._dataset)
+        dims = parts.dims[:-1] if parts is not None else ()
+        coords = {name: coord for name, coord in self._dataset.coords.items() if c.COMPONENT not in coord.dims}
+        found = xr.DataArray(values, dims=dims, coords=coords, name=c.IQ, attrs=c.VARIABLE_ATTRS[c.IQ])
+        return found if qubit is None else found.isel({c.SLOT: last_slot(self._dataset, qubit)[1]})
 
     def plot(self, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
         """What this kind of result draws: a histogram of the counts, the IQ plane of one qubit, its traces, ...
@@ -81,12 +111,6 @@ class DatasetAccessor:
 
         return to_result(as_list(self._dataset))
 
-    def _each(self, asked: Callable[[xr.Dataset], Any]) -> Any:
-        """What is asked of a row: of each, where this is a sweep."""
-        if not sweep_dims(self._dataset):
-            return asked(self._dataset)
-        return [asked(row) for row in rows_of(self._dataset)]
-
     def __getattr__(self, name: str) -> Callable[[], Any]:
         """What this kind of result offers beside the rest."""
         if name.startswith("_"):
@@ -98,11 +122,18 @@ class DatasetAccessor:
         if name not in offers:
             kind = f"A result of kind {self.kind!r}"
             raise AttributeError(f"{kind} has no {name!r}; of its own it has: {', '.join(offers) or 'nothing'}.")
-        return partial(self._each, offers[name])
+        return partial(_each, self._dataset, offers[name])
 
     def __dir__(self) -> list[str]:
         kind = known(self.kind)
         return [*super().__dir__(), *(() if kind is None else kind.offers)]
+
+
+def _each(dataset: xr.Dataset, asked: Callable[[xr.Dataset], Any]) -> Any:
+    """What is asked of a row: of each, where this is a sweep."""
+    if not sweep_dims(dataset):
+        return asked(dataset)
+    return [asked(row) for row in rows_of(dataset)]
 
 
 @xr.register_datatree_accessor("qpi")
@@ -136,7 +167,7 @@ class DataTreeAccessor:
         """Each circuit's bits."""
         return [dataset.qpi.bits() for dataset in self._datasets()]
 
-    def iq(self) -> list[NDArray[np.complex128]]:
+    def iq(self) -> list[xr.DataArray]:
         """Each circuit's readout signal."""
         return [dataset.qpi.iq() for dataset in self._datasets()]
 
