@@ -52,8 +52,9 @@ def drawing_of_curve(curve: xr.DataArray, dims: Sequence[str], label: str = "") 
     spread = _spread(values)
     quantity = str(curve.attrs.get("long_name", curve.name or ""))
     if len(dims) == 1:
-        chosen = sorted(np.argsort(-spread, kind="stable")[:MAX_CURVES].tolist())
-        left = len(names) - len(chosen)
+        ranked = np.argsort(-spread, kind="stable").tolist()
+        seen = [k for k in ranked if np.nan_to_num(values[:, k]).any()] or ranked[:1]
+        chosen, left = sorted(seen[:MAX_CURVES]), len(seen[MAX_CURVES:])
         x, x_label = axis_of(stacked, dims[0])
         return drawings.lines(
             x,

@@ -207,8 +207,8 @@ def _heat_map_text(drawing: Drawing) -> str:
     ]
     (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
     said = (
-        f"{drawing['z_label']} from {low:g} (light) to {high:g}; {drawing['x_label']} to the right from {x0:g} to {x1:g}, "
-        f"{drawing['y_label']} up from {y0:g} to {y1:g}"
+        f"{drawing['z_label']} from {low:g} (light) to {high:g}; {drawing['x_label']} to the right from {x0:g} to "
+        f"{x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}"
     )
     return "\n".join(filter(None, [*rows, said, drawing["note"]]))
 
@@ -218,16 +218,16 @@ def _heat_map_html(drawing: Drawing) -> str:
     low, high = _span(drawing["z"])
     across, down = len(drawing["x"]), len(drawing["y"])
     cells = "".join(
-        f"<rect x='{480 * column / across:.1f}' y='{240 * (down - 1 - row) / down:.1f}' width='{480 / across + 0.5:.1f}' "
-        f"height='{240 / down + 0.5:.1f}' fill='{_colour((value - low) / ((high - low) or 1))}'/>"
+        f"<rect x='{480 * column / across:.1f}' y='{240 * (down - 1 - row) / down:.1f}' "
+        f"width='{480 / across + 0.5:.1f}' height='{240 / down + 0.5:.1f}' fill='{_colour((value - low) / ((high - low) or 1))}'/>"
         for row, values in enumerate(drawing["z"])
         for column, value in enumerate(values)
         if value is not None
     )
     (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
     said = escape(
-        f"{drawing['z_label']} from {low:g} (dark) to {high:g} (yellow); {drawing['x_label']} to the right from {x0:g} to "
-        f"{x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}. {drawing['note']}"
+        f"{drawing['z_label']} from {low:g} (dark) to {high:g} (yellow); {drawing['x_label']} to the right from {x0:g} "
+        f"to {x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}. {drawing['note']}"
     )
     return f"<svg viewBox='0 0 480 240' width='480' role='img'><title>{said}</title>{cells}</svg><p>{said}</p>"
 

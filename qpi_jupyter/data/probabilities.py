@@ -65,10 +65,10 @@ def probability(dataset: xr.Dataset, outcome: str | int) -> xr.DataArray:
 
 
 def expectation(dataset: xr.Dataset, pauli: str) -> xr.DataArray:
-    """The expectation value of a Pauli string of Z and I, the first letter for the last classical bit, as Qiskit has it.
+    """The expectation value of a Pauli string of Z and I; the first letter is of the last classical bit, as in Qiskit.
 
-    <P> is the sum over all outcomes b of p(b) times (-1) to the number of ones in b at the places of the Zs: measured in
-    the computational basis each Z is +1 for a 0 and -1 for a 1 (Nielsen and Chuang, Quantum Computation and Quantum
+    <P> is the sum over all outcomes b of p(b) times (-1) to the number of ones in b at the places of the Zs: measured
+    in the computational basis each Z is +1 for a 0 and -1 for a 1 (Nielsen and Chuang, Quantum Computation and Quantum
     Information, 2010, sections 2.2.5 and 4.3). Its standard error is sqrt((1 - <P>^2) / shots).
 
     Raises
