@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qpi_jupyter.core import QpiError
 
 from . import conventions as c
+from .attributes import JOB_ID, QPU, bare
 from .bits import complex_iq, full_bits
 from .discrimination import counts_of, discriminate
 from .kinds import kind_of, known, name_of
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from qiskit.result import Result
 
+    from .fits import Fit
+
 
 @xr.register_dataset_accessor("qpi")
 class DatasetAccessor:
     """One circuit's result, or a sweep of it."""
 
     def __init__(self, dataset: xr.Dataset) -> None:
+        self._told = {name: dataset.attrs[name] for name in (JOB_ID, QPU) if name in dataset.attrs}
+        dataset = bare(dataset)
         self._info = c.circuit_info(dataset.attrs)
         self._dataset = whole(dataset)
 
@@ -39,7 +44,7 @@ class DatasetAccessor:
         """Name, shots, levels, registers, seed, and the provenance: all that the result says about itself."""
         origin = c.provenance(self._dataset.attrs)
         origin_facts = None if origin is None else origin.to_dict()
-        return {**self._info.to_dict(), "kind": self.kind, "provenance": origin_facts}
+        return {**self._told, **self._info.to_dict(), "kind": self.kind, "provenance": origin_facts}
 
     @property
     def kind(self) -> str:
@@ -71,6 +76,37 @@ class DatasetAccessor:
         The first letter is of the last classical bit, as in Qiskit. Of a result of expectation values: an observable.
         """
         return expectation(self._dataset, pauli)
+
+    def fit(
+        self,
+        model: str | Callable[..., Any],
+        of: str | xr.DataArray | None = None,
+        *,
+        along: str | None = None,
+        guess: Mapping[str, float] | None = None,
+    ) -> Fit:
+        """Fit ``"rabi"``, ``"t1"``, ``"ramsey"``, ``"echo"``, ``"rb"`` or a function to a sweep of one parameter.
+
+        Parameters
+        ----------
+        model
+            the name, or a function of x and its parameters.
+        of
+            the outcome whose probability is fitted (``"11"``; by default ones alone), an observable, or numbers along
+            the sweep.
+        along
+            the coordinate that is x, where several parameters change together.
+        guess
+            starting values of a function's parameters, where its defaults are not near.
+
+        Raises
+        ------
+        Rejected
+            the data do not determine the model; the message says what to measure.
+        """
+        from .fits import fit
+
+        return fit(self._dataset, model, of, along=along, guess=guess)
 
     def bits(self) -> NDArray[np.int8]:
         """One row per shot, one column per classical bit, bit 0 first; of a sweep for each of its points."""
@@ -147,12 +183,13 @@ class DataTreeAccessor:
         return len(self._tree.children)
 
     def __getitem__(self, index: int) -> xr.Dataset:
-        return self._datasets()[index]
+        """A circuit's Dataset, by its place in the job."""
+        return list(self._tree.children.values())[index].to_dataset(inherit=False)
 
     @property
     def info(self) -> list[dict[str, Any]]:
         """What each circuit's result says about itself."""
-        return [dataset.qpi.info for dataset in self._datasets()]
+        return [node.to_dataset(inherit=False).qpi.info for node in self._tree.children.values()]
 
     @property
     def kind(self) -> list[str]:

@@ -219,7 +219,8 @@ def _heat_map_html(drawing: Drawing) -> str:
     across, down = len(drawing["x"]), len(drawing["y"])
     cells = "".join(
         f"<rect x='{480 * column / across:.1f}' y='{240 * (down - 1 - row) / down:.1f}' "
-        f"width='{480 / across + 0.5:.1f}' height='{240 / down + 0.5:.1f}' fill='{_colour((value - low) / ((high - low) or 1))}'/>"
+        f"width='{480 / across + 0.5:.1f}' height='{240 / down + 0.5:.1f}' "
+        f"fill='{_colour((value - low) / ((high - low) or 1))}'/>"
         for row, values in enumerate(drawing["z"])
         for column, value in enumerate(values)
         if value is not None

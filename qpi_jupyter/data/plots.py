@@ -27,11 +27,16 @@ _MARKED = 101
 
 def plot(dataset: xr.Dataset, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
     """Draw the Dataset's natural plot and return its axes; without ``ax`` in a new pyplot figure."""
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots()
+    ax = ax or new_axes()
     draw(ax, drawing_of(whole(dataset), qubit))
+    return ax
+
+
+def new_axes() -> Axes:
+    """Those of a new pyplot figure."""
+    import matplotlib.pyplot as plt
+
+    ax: Axes = plt.subplots(layout="constrained")[1]
     return ax
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from qiskit import QuantumCircuit, qpy, transpile
+from qiskit.circuit import Parameter
 from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2
 from qiskit.primitives.containers import BitArray
 from qiskit.providers import JobStatus
@@ -198,3 +199,39 @@ def test_qpy_bytes_are_taken_as_they_are(server: ScriptedLab, lab: Lab) -> None:
     lab.submit(file.getvalue())
     assert server.submits[0].program.data == [file.getvalue()]
     assert base64.b64encode(file.getvalue()).startswith(b"UUlTS0lU")
+
+
+def test_a_dataset_says_whose_it_is_in_flat_attributes(lab: Lab, tmp_path) -> None:
+    job = lab.submit(ghz(), shots=50, seed_simulator=3)
+    data = job.dataset()
+    told = data.attrs
+    assert (told["job_id"], told["qpu"], told["name"], told["shots"], told["seed"]) == (
+        job.id,
+        job.model.qpu,
+        "ghz",
+        50,
+        3,
+    )
+    assert told["executor"]
+    assert told["started_at"]
+    assert not any(str(value).startswith("{") for value in told.values())
+    data.to_netcdf(tmp_path / "file.nc", engine="h5netcdf")
+    with xr.open_dataset(tmp_path / "file.nc", engine="h5netcdf") as again:
+        assert again.qpi.counts() == data.qpi.counts()
+        assert again.qpi.info == data.qpi.info
+        assert again.qpi.info["job_id"] == job.id
+
+
+def test_a_sweep_is_one_dataset(lab: Lab) -> None:
+    theta = Parameter("theta")
+    circuit = QuantumCircuit(1, 1, name="rabi")
+    circuit.rx(theta, 0)
+    circuit.measure(0, 0)
+    job = lab.submit(circuit, shots=20, parameter_values={theta: [0.0, 0.5, 1.0, 3.0]})
+    data = job.dataset()
+    assert data.bit.dims == ("theta", "shot", "slot")
+    assert data.theta.values.tolist() == [0.0, 0.5, 1.0, 3.0]
+    assert data.attrs["name"] == "rabi"
+    assert data.qpi.counts() == job.counts()
+    assert [experiment.header.name for experiment in job.result(memory=True).results] == ["rabi"] * 4
+    assert data.isel(theta=2).qpi.counts() == job.counts()[2]
