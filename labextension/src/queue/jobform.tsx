@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import type { JobChange, JobModel } from '../wire';
-import { told } from './actions';
+import { told } from './told';
 import type { JobDetail } from './jobmodel';
 import { labelWords, TEXT_LABELS, type TextLabels, textLabels } from './labels';
 import type { ITools } from './tools';

@@ -4,7 +4,7 @@ import type { IDocumentWidget } from '@jupyterlab/docregistry';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type { JobModel } from '../wire';
-import { told } from './actions';
+import { told } from './told';
 import { candidates, notebookOf } from './notebooks';
 import type { ITools } from './tools';
 

@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import { OPENQASM_MIME } from '../around/openqasm';
 import type { JobModel, ProgramText } from '../wire';
-import { save } from './actions';
+import { save } from './told';
 import { CircuitChoice } from './choice';
 import { drawing } from './circuit';
 import { CircuitView } from './circuitview';
