@@ -14,7 +14,10 @@ const configs = NAMES.map(name => ({
   devtool: false,
   entry: { [name]: `./lib/widgets/${name}.js` },
   experiments: { css: true },
-  module: { rules: [{ test: /\.css$/, type: 'css' }], parser: { javascript: { dynamicImportMode: 'eager' } } },
+  module: {
+    rules: [{ test: /\.css$/, type: 'css' }],
+    parser: { javascript: { dynamicImportMode: 'eager' } }
+  },
   optimization: {
     splitChunks: false,
     runtimeChunk: false,

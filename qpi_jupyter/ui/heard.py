@@ -37,6 +37,12 @@ def listen(http: Http, listener: Listener) -> None:
     known.add(listener)
 
 
+def leave(http: Http, listener: Listener) -> None:
+    """Tell ``listener`` no more."""
+    if (known := _listeners.get(http)) is not None:
+        known.discard(listener)
+
+
 async def _follow(http: Http, listeners: WeakSet[Listener]) -> None:
     cursor: int | None = None
     pauses = delays()

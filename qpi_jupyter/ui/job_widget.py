@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
+from traitlets import Bunch, default
 
 from qpi_jupyter.client.http import delays
 from qpi_jupyter.client.http import path as quoted
@@ -13,7 +14,6 @@ from qpi_jupyter.core import QpiError, Unavailable
 
 from . import shown
 from .display import mimebundle
-from .follow import start_task
 from .widget import LabWidget
 
 if TYPE_CHECKING:
@@ -41,27 +41,32 @@ class JobWidget(LabWidget):
         one = f"jobs/{quoted(job.id)}"
         self.asks = (("GET", f"{one}(/result|/dataset)?"), ("POST", f"{one}/cancel"), ("GET", "events"))
         super().__init__(job.http)
-        start_task(self._follow())
+        self.start(self._follow())
 
-    @traitlets.default("job_id")
+    @default("job_id")
     def _id(self) -> str:
         return self.job.id
 
-    @traitlets.default("status")
+    @default("status")
     def _status_now(self) -> str:
         return self.job.model.status
 
-    @traitlets.default("phase")
+    @default("phase")
     def _phase_now(self) -> str:
         return self.job.model.phase
 
-    @traitlets.default("progress")
+    @default("progress")
     def _progress_now(self) -> float:
         return self.job.model.progress
 
     def _take(self) -> None:
         for name in ("progress", "phase", "status"):
             self.set_trait(name, getattr(self.job.model, name))
+
+    def _give(self, data: Any) -> None:
+        """Set the result; traitlets asks whether ``None == data``, and a Dataset answers that with a Dataset."""
+        self.set_trait("result", data)
+        self.notify_change(Bunch(name="result", old=None, new=data, owner=self, type="change"))
 
     async def _follow(self) -> None:
         """Keep the traits as the lab says, until the job has ended."""
@@ -77,7 +82,7 @@ class JobWidget(LabWidget):
                     self._take()
         try:
             if self.job.model.status == "completed":
-                self.set_trait("result", await self.job.dataset.aio())
+                self._give(await self.job.dataset.aio())
             else:
                 self.set_trait("error", self.job.error)
         except QpiError as error:

@@ -1,8 +1,8 @@
 """Displays of widgets: the live widget, and beside it a picture for those who see it without its kernel.
 
-JupyterLab shows an error where a saved notebook has a widget whose kernel is gone. So the output says twice which widget
-it is: in the form that every front end knows, and in one of ours, by which the lab's extension shows the widget while it
-lives and the picture after it; the extension takes the first form out of what the notebook saves.
+JupyterLab shows an error where a saved notebook has a widget whose kernel is gone. So the output says twice which
+widget it is: in the form that every front end knows, and in one of ours, by which the lab's extension shows the widget
+while it lives and the picture after it; the extension takes the first form out of what the notebook saves.
 """
 
 from __future__ import annotations
@@ -12,21 +12,28 @@ import contextvars
 from collections.abc import Iterator
 from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import ipywidgets
 
-if TYPE_CHECKING:
-    from .widget import LabWidget
+from qpi_jupyter.core import QpiError
 
 WIDGET = "application/vnd.qpi.widget+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 _displays: WeakKeyDictionary[ipywidgets.Widget, list[Any]] = WeakKeyDictionary()
 """Where each widget is shown by itself, a box included: handles of displays."""
-_pictures: WeakKeyDictionary[LabWidget, dict[str, Any]] = WeakKeyDictionary()
+_pictures: WeakKeyDictionary[Pictured, dict[str, Any]] = WeakKeyDictionary()
 """What was drawn last of each."""
+
+
+class Pictured:
+    """A widget with a picture."""
+
+    def draw(self) -> dict[str, Any]:
+        """The widget as it is now, for those who have no widgets and for a saved notebook: by media type."""
+        return {"text/plain": repr(self)}
 
 
 def show(widget: ipywidgets.Widget) -> None:
@@ -40,9 +47,9 @@ def show(widget: ipywidgets.Widget) -> None:
         _displays.setdefault(widget, []).append(handle)
 
 
-async def refresh(widget: LabWidget) -> None:
+async def refresh(widget: Pictured) -> None:
     """Put the picture of now wherever the widget is shown, alone or in a box."""
-    _pictures[widget] = await asyncio.to_thread(widget.draw)
+    _pictures[widget] = await asyncio.to_thread(_drawn, widget)
     for root, handles in list(_displays.items()):
         if any(part is widget for part in parts(root)):
             for handle in handles:
@@ -50,11 +57,9 @@ async def refresh(widget: LabWidget) -> None:
                 contextvars.Context().run(handle.update, bundle(root), raw=True)
 
 
-def parts(widget: ipywidgets.Widget) -> Iterator[LabWidget]:
+def parts(widget: ipywidgets.Widget) -> Iterator[Pictured]:
     """The lab's widgets in a widget: itself, or those in a box, however deep."""
-    from .widget import LabWidget
-
-    if isinstance(widget, LabWidget):
+    if isinstance(widget, Pictured):
         yield widget
     for child in getattr(widget, "children", ()):
         yield from parts(child)
@@ -70,10 +75,17 @@ def bundle(widget: ipywidgets.Widget) -> dict[str, Any]:
     return {**view, WIDGET: {"model_id": widget.model_id}, **_together(pictures)}
 
 
-def _picture(widget: LabWidget) -> dict[str, Any]:
+def _picture(widget: Pictured) -> dict[str, Any]:
     if widget not in _pictures:
-        _pictures[widget] = widget.draw()
+        _pictures[widget] = _drawn(widget)
     return _pictures[widget]
+
+
+def _drawn(widget: Pictured) -> dict[str, Any]:
+    try:
+        return widget.draw()
+    except QpiError as error:
+        return {"text/plain": f"{type(widget).__name__}: {error.message}"}
 
 
 def _together(pictures: list[dict[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from collections.abc import Coroutine
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,19 +19,17 @@ import traitlets
 
 from qpi_jupyter.client.http import Http
 from qpi_jupyter.core import Conflict, Forbidden, NotFound, QpiError, TooMany, Unauthorized, Unavailable
-
 from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
 
 from . import shown
 from .assets import STATIC, Mimebundle
-from .follow import start_task
-from .heard import listen
+from .heard import leave, listen
 
 _STATUS: dict[type[QpiError], int] = {Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooMany: 429}
 """What the panel's modules look at."""
 
 
-class LabWidget(anywidget.AnyWidget):
+class LabWidget(shown.Pictured, anywidget.AnyWidget):
     """A part of the lab as a widget, for a cell, an ``ipywidgets.HBox`` or a dashboard.
 
     Its traits are written from the kernel's own loop only.
@@ -38,13 +37,14 @@ class LabWidget(anywidget.AnyWidget):
 
     bundle: ClassVar[str]
     """Its module and stylesheet, in ``static/widgets``."""
-    asks: ClassVar[tuple[tuple[str, str], ...]] = ()
+    asks: tuple[tuple[str, str], ...] = ()
     """What its page may ask of the lab: a method and a pattern for the path."""
 
     lab_away = traitlets.Unicode("", help="Why the lab does not answer; empty while it does.")
 
     def __init__(self, http: Http, **traits: Any) -> None:
         self.http = http
+        self._tasks = set[asyncio.Task[None]]()
         super().__init__(**traits)
         self.on_msg(self._hear)
         if _loop_runs():
@@ -58,6 +58,19 @@ class LabWidget(anywidget.AnyWidget):
     @property
     def _css(self) -> str:
         return _built(f"{self.bundle}.css")
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let ``work`` run on the kernel's own loop, for as long as the widget is open."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Take the widget out of all pages, and stop following the lab for it."""
+        leave(self.http, self)
+        for task in self._tasks:
+            task.cancel()
+        super().close()
 
     # -- what the lab says ---------------------------------------------------------------------------------------
 
@@ -75,7 +88,7 @@ class LabWidget(anywidget.AnyWidget):
     def _hear(self, widget: Any, content: Any, buffers: Any) -> None:
         """A message of the page; ``Any``, because it may send anything."""
         if isinstance(content, dict) and isinstance(content.get("n"), str):
-            start_task(self._answer(content["n"], content))
+            self.start(self._answer(content["n"], content))
 
     async def _answer(self, n: str, content: dict[str, Any]) -> None:
         try:
@@ -119,10 +132,6 @@ class LabWidget(anywidget.AnyWidget):
         return into.getvalue()
 
     # -- shown and saved -----------------------------------------------------------------------------------------
-
-    def draw(self) -> dict[str, Any]:
-        """The widget as it is now, for those who have no widgets and for a saved notebook: by media type."""
-        return {"text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
         shown.show(self)

@@ -40,7 +40,11 @@ export function Results(props: {
   );
 }
 
-function Downloads(props: { job: JobModel; model: IResultSource; tools: Pick<ITools, 'trans'> }): React.ReactElement {
+function Downloads(props: {
+  job: JobModel;
+  model: IResultSource;
+  tools: Pick<ITools, 'trans'>;
+}): React.ReactElement {
   const { job, model } = props;
   const { trans } = props.tools;
   const fetch = async (what: 'dataset' | 'result', name: string) => {

@@ -30,7 +30,12 @@ export class Display {
     const id = idOf(model.data[WIDGET]);
     const { [VIEW]: view, [WIDGET]: _, ...pictures } = model.data;
     await this._draw(pictures, model);
-    if (model.trusted && id !== '' && id !== this._id && this._rendermime.mimeTypes.includes(VIEW)) {
+    if (
+      model.trusted &&
+      id !== '' &&
+      id !== this._id &&
+      this._rendermime.mimeTypes.includes(VIEW)
+    ) {
       this._id = id;
       await this._show(id);
     }

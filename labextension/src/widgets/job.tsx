@@ -1,6 +1,6 @@
 import '../../style/queue.css';
 
-import * as React from 'react';
+import type * as React from 'react';
 
 import { Act } from '../act';
 import type { IExperiment } from '../drawings';

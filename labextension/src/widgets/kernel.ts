@@ -1,5 +1,5 @@
-import { ServerConnection } from '@jupyterlab/services';
 import type { Event } from '@jupyterlab/services';
+import { ServerConnection } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
 import type { EventBus } from '../events';
@@ -135,5 +135,7 @@ interface IOpen {
 }
 
 function silent(): Error {
-  return new Error('The kernel does not answer. It may be busy with a cell, or have been restarted.');
+  return new Error(
+    'The kernel does not answer. It may be busy with a cell, or have been restarted.'
+  );
 }

@@ -30,7 +30,10 @@ export class KernelLab extends StateModel<ILabState> implements ILabManager {
       notices: []
     });
     this._follower = new EventFollower(_kernel.events, _kernel.request);
-    this._follower.follow({ heard: event => this._heard(event), missed: () => this._want(_topics) });
+    this._follower.follow({
+      heard: event => this._heard(event),
+      missed: () => this._want(_topics)
+    });
     _kernel.away.connect(this._onAway, this);
     this._want(_topics);
   }

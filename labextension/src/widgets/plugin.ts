@@ -23,7 +23,11 @@ export const widgetsPlugin: JupyterFrontEndPlugin<void> = {
         private _display?: Promise<Display>;
       }
       rendermime.addFactory(
-        { safe: true, mimeTypes: ['application/vnd.qpi.widget+json'], createRenderer: () => new Output() },
+        {
+          safe: true,
+          mimeTypes: ['application/vnd.qpi.widget+json'],
+          createRenderer: () => new Output()
+        },
         -20 // before widgets in the form that everybody knows
       );
     });
