@@ -16,7 +16,7 @@ from qpi_jupyter.core.outlook import ENOUGH
 from qpi_jupyter.core.planner import Policy
 from qpi_jupyter.wire.frames import Assignment, Prepared
 from qpi_jupyter.wire.jobs import Eta
-from qpi_jupyter.wire.rest import QpuChange
+from qpi_jupyter.wire.rest import OptionsIn, QpuChange
 from qpi_server.service import Lab
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, open_lab, settled, small_lab
 from tests.support.rules import book, moment, rows
@@ -247,8 +247,9 @@ def test_a_waiting_job_says_when_it_begins_and_past_errors_are_told(tmp_path: Pa
                 await lab.jobs.submit(ANN, bell())
                 await driver.run()
             driver.answer = takes(10.0)
-            await lab.jobs.submit(ANN, bell())
-            second, _ = await lab.jobs.submit(ANN, bell())
+            longer = OptionsIn(shots=4000)
+            await lab.jobs.submit(ANN, bell(options=longer))
+            second, _ = await lab.jobs.submit(ANN, bell(options=longer))
             assert second.reason is not None
             assert second.eta is not None
             assert (second.reason.position, second.eta.error_s) == (2, None)
