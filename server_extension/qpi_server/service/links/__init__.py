@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from .how import state_of, states, tell_state
 from .links import Drained, Leases, Link, Linked, Links, SentAway, Unlinked
-from .states import state_of, states, tell_state
 
 __all__ = ["Drained", "Leases", "Link", "Linked", "Links", "SentAway", "Unlinked", "state_of", "states", "tell_state"]
