@@ -1,10 +1,10 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
-
 import { Act } from '../act';
 import { keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
-import { jobRow } from '../rows';
+import { span } from '../prospects';
+import { isCancellable, jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
@@ -18,7 +18,7 @@ import { ProgramView } from './programview';
 import { Results } from './results';
 import { CommandIDs, type ITools } from './tools';
 import { Wait } from './wait';
-import { moment, span } from './words';
+import { moment } from './words';
 
 /** The tab of one job. */
 export class JobView extends ReactWidget {
@@ -118,7 +118,7 @@ interface IProps {
 function Head(props: IProps): React.ReactElement {
   const { job, model, tools } = props;
   const { trans } = tools;
-  const row = jobRow(job, trans);
+  const row = jobRow(job, tools.manager.now(), trans);
   const facts = [
     job.qpu ?? '',
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
@@ -161,7 +161,7 @@ function Head(props: IProps): React.ReactElement {
 function Buttons(props: IProps): React.ReactElement {
   const { job, model, tools } = props;
   const { trans } = tools;
-  const cancellable = model.editable && jobRow(job, trans).cancellable;
+  const cancellable = model.editable && isCancellable(job);
   const ended = job.status !== 'pending' && job.status !== 'running';
   const again = async () => {
     const copy = await model.resubmit();

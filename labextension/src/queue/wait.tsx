@@ -1,8 +1,8 @@
 import type * as React from 'react';
 
+import { jobNote, prospectOf } from '../prospects';
 import type { JobModel } from '../wire';
 import type { ITools } from './tools';
-import { eta, jobNote, place } from './words';
 
 /** Why it does not run yet, or why it did not end well; how far it is. */
 export function Wait(props: {
@@ -16,7 +16,8 @@ export function Wait(props: {
     const percent = Math.round(100 * job.progress);
     return (
       <section className="jp-QPI-Note" data-tone="active" aria-label={trans.__('Progress')}>
-        <progress max={100} value={percent} aria-label={trans.__('Progress')} /> {percent} %
+        <progress max={100} value={percent} aria-label={trans.__('Progress')} />{' '}
+        {jobNote(job, now, trans)}
       </section>
     );
   }
@@ -35,7 +36,7 @@ export function Wait(props: {
   if (job.status !== 'pending' || !job.reason) {
     return null;
   }
-  const parts = [place(job.reason, trans), eta(job.reason, now, trans)].filter(Boolean);
+  const parts = prospectOf(job, now, trans);
   return (
     <section className="jp-QPI-Note" data-tone="waiting" aria-label={trans.__('Why it waits')}>
       <strong>{job.reason.message}</strong>

@@ -6,9 +6,9 @@ import { Act } from '../act';
 import type { IExperiment } from '../drawings';
 import { useFrame } from '../hooks';
 import { isOfJob, newer, withEvent } from '../jobs';
+import { span } from '../prospects';
 import { Results } from '../queue/results';
 import { Wait } from '../queue/wait';
-import { span } from '../queue/words';
 import { Refresher } from '../refresher';
 import { messageOf } from '../request';
 import { jobRow } from '../rows';
@@ -98,7 +98,7 @@ function View({ model }: { model: Job }): React.ReactElement {
   if (job === null) {
     return <p role="status">{problem ?? trans.__('Loading…')}</p>;
   }
-  const row = jobRow(job, trans);
+  const row = jobRow(job, model.lab.now(), trans);
   const facts = [
     job.qpu ?? '',
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
