@@ -238,6 +238,7 @@ class Link:
 
     async def _show_rows(self, bus: Bus, welcome: Welcome) -> None:
         """Bring over what running attempts have measured. Whatever is wrong with that, the result comes by itself."""
+        self._rows.linked()
         while True:
             said = await self._rows.next()
             said.epoch = welcome.epoch
@@ -247,7 +248,9 @@ class Link:
                 await asyncio.sleep(welcome.heartbeat_s)
             except QpiError as error:
                 if not self._outdated(error):
-                    log.warning("job %s, attempt %d: the lab does not show its rows: %s", said.job_id, said.attempt, error)
+                    log.warning(
+                        "job %s, attempt %d: the lab does not show its rows: %s", said.job_id, said.attempt, error
+                    )
                     self._rows.refuse(said)
 
     # --- what the lab says ---------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ FIRST_S, EVERY_S = 0.3, 0.2
 """A run that is shorter hands nothing on; and how far apart two handovers are at least."""
 SHARE = 0.03
 """Of the run's time, at most, for packing."""
-_MAX_ROW_BYTES = 8 << 20
+MAX_ROW_BYTES = 8 << 20
 """A larger row waits for the result."""
 _LEVEL = 1
 
@@ -28,15 +28,15 @@ _LEVEL = 1
 class Partials:
     """Collects the rows of one run at a time, and sends them when it is time to."""
 
-    def __init__(self, send: Callable[[Rows], None]) -> None:
-        self._send = send
+    def __init__(self, send: Callable[[Rows], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._send, self._now = send, clock
         self.begin()
 
     def begin(self) -> None:
         """Another run; what the last one left is forgotten."""
         self._rows: dict[int, xr.Dataset] = {}
         self._new: list[int] = []
-        self._due_at = time.monotonic() + FIRST_S
+        self._due_at = self._now() + FIRST_S
 
     def heard(self, index: int, dataset: xr.Dataset) -> None:
         """A row is measured."""
@@ -47,7 +47,7 @@ class Partials:
 
     def offer(self) -> None:
         """Send what is new, if it is time to."""
-        start = time.monotonic()
+        start = self._now()
         if not self._new or start < self._due_at:
             return
         new, self._new = self._new, []
@@ -56,11 +56,11 @@ class Partials:
         except Exception:  # a guest's Dataset: what is wrong with it is told of the result
             log.exception("a part of a result cannot be shown before its end")
             start = float("inf")
-        took_s = time.monotonic() - start
+        took_s = self._now() - start
         self._due_at = start + max(EVERY_S, took_s / SHARE)
 
     def _packed(self, indices: list[int]) -> Iterator[RowChunk]:
-        rows = [index for index in indices if self._rows[index].nbytes <= _MAX_ROW_BYTES]
+        rows = [index for index in indices if self._rows[index].nbytes <= MAX_ROW_BYTES]
         if not rows:
             return
         data = zlib.compress(encode([self._rows[index] for index in rows]), _LEVEL)

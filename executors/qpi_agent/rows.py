@@ -70,6 +70,12 @@ class RowKeeper:
         if self._growing.pop(key, None) is not None:
             self._unwanted.add(key)
 
+    def linked(self) -> None:
+        """The lab may have been started again: ask it what it has."""
+        for growing in self._growing.values():
+            growing.told = 0
+        self._news.set()
+
     async def next(self) -> frames.Rows:
         """The next frame: attempts take turns."""
         while True:

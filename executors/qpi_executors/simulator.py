@@ -250,9 +250,11 @@ class SimulatorExecutor(CircuitExecutor):
                 memory=options.memory or options.meas_level < 2,
                 sampled=not any(run.analysis.control_flow or run.analysis.mid_circuit for run in chunk),
             )
-            for run, outcome in zip(chunk, outcomes, strict=True):
-                datasets.append(self._dataset(run, outcome, options))
-                self.partial(len(datasets) - 1, datasets[-1])
+            first = len(datasets)
+            datasets += [self._dataset(run, outcome, options) for run, outcome in zip(chunk, outcomes, strict=True)]
+            if len(datasets) < len(runs):  # the last ones come with the result
+                for index, dataset in enumerate(datasets[first:], first):
+                    self.partial(index, dataset)
             self._compare(sum(self.cost(run).likely_s for run in chunk), time.perf_counter() - start)
             progress(len(datasets) / len(runs))
         return datasets

@@ -142,12 +142,12 @@ class JobModel(JobLabels, Answer):
     attempt: int
     checked: bool
     progress: float
-    rows: int = 0
-    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     format: str
     num_circuits: int
     shots: int
     submitted_at: datetime
+    rows: int = 0
+    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     estimate_s: float | None = None

@@ -190,9 +190,7 @@ class DriverLink(Link):
         said = parse(data, Rows)
         self._current(said.epoch)
         lifecycle = self._service.lifecycle
-        taken = lifecycle.rows.take(
-            self.driver, said, lambda job: _check_own(job, said.attempt, self.qpu, self.driver)
-        )
+        taken = lifecycle.rows.take(self.driver, said, lambda job: _check_own(job, said.attempt, self.qpu, self.driver))
         if (share := lifecycle.rows.share(said.job_id)) is not None:
             await lifecycle.progress.note(self.driver, said.job_id, said.attempt, share)
         return taken

@@ -29,6 +29,7 @@ from qpi_jupyter.core import (
     qiskit_result,
 )
 from qpi_jupyter.wire.faultpoint import reach
+from qpi_jupyter.wire.frames import RowChunk
 from qpi_jupyter.wire.jobs import (
     DatasetInfo,
     FamilyModel,
@@ -244,7 +245,7 @@ class JobService:
         )  # fmt: skip
         if growing is None:
             return found
-        chunks, room = [], ROWS_AT_ONCE_BYTES
+        chunks, room = list[RowChunk](), ROWS_AT_ONCE_BYTES
         for chunk in growing.chunks[after:] if after is not None else ():
             room -= len(chunk.data)
             if chunks and room < 0:

@@ -11,6 +11,6 @@ from .transitions import Change, Queued, carry_out, hold_for, job_data, write_ev
 
 __all__ = [
     "CHARGE_SLACK_S", "CLOCK_SLACK_S", "Change", "Growing", "Lifecycle", "ProgressBook", "Queued", "RowBook",
-    "carry_out", "check_result", "due", "event_models", "find", "hold_for", "is_small", "job_data", "job_model", "keyed_counts", "labelled", "own",
-    "relatives", "visible", "write_event",
+    "carry_out", "check_result", "due", "event_models", "find", "hold_for", "is_small", "job_data", "job_model",
+    "keyed_counts", "labelled", "own", "relatives", "visible", "write_event",
 ]  # fmt: skip
