@@ -162,6 +162,7 @@ class Worker:
             self._channel.send(Progress(fraction=min(1.0, max(0.0, fraction))))
 
     def _asked_to_stop(self, key: Key) -> bool:
+        self._partials.offer()
         while not self._cancelled and self._channel.waiting():
             command = self._channel.receive()
             self._cancelled = isinstance(command, Cancel) and command.key == key

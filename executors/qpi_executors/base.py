@@ -70,7 +70,8 @@ class Executor(ABC):
     def partial(self, index: int, dataset: xr.Dataset) -> None:
         """Call it in `run` with what is already measured: people see it grow while the rest is still to come.
 
-        As often as convenient, in any order, or never. The list that `run` returns has the same Dataset at ``index``;
+        As often as convenient, in any order, or never; what comes too fast is sent on with the next call of this, of
+        ``progress`` or of ``cancelled``. The list that `run` returns has the same Dataset at ``index``;
         what was handed over is forgotten if `run` fails. Do not change the Dataset afterwards.
         """
         if self.heard is not None:
