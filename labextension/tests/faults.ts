@@ -121,6 +121,8 @@ export const qpu = (changes: Partial<QpuModel> = {}): QpuModel => ({
   queued: 0,
   running: 1,
   description: '',
+  reason: '',
+  until_at: null,
   hold: null,
   session: null,
   ...changes
@@ -149,6 +151,7 @@ export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   started_at: null,
   ended_at: null,
   estimate_s: null,
+  eta: null,
   upper_s: null,
   busy_s: null,
   reason: null,

@@ -111,15 +111,29 @@ class SubmitRequest(JobLabels, Request):
 
 
 class WaitReason(Answer):
-    """What a waiting job waits for. ``about_at`` is when that is expected to end, where it can be known."""
+    """What a waiting job waits for. ``until_at`` is when that ends, where it is known: a booking, a maintenance."""
 
     rule: str
     message: str
     position: int | None = None
     since_at: datetime | None = None
-    about_at: datetime | None = None
+    until_at: datetime | None = None
+
+
+class Eta(Answer):
+    """When a waiting job is likely to start, or a running one to end.
+
+    ``known`` is false while nothing can be promised: the QPU has no history yet, is not open, or the job waits for
+    others. Else the truth lies between ``earliest_at`` and ``latest_at`` in about four of five cases. ``error_s`` is
+    how far off such predictions were on this QPU lately (mean absolute error, seconds).
+    """
+
+    of: Literal["start", "end"]
+    known: bool
+    earliest_at: datetime | None = None
+    likely_at: datetime | None = None
+    latest_at: datetime | None = None
     error_s: float | None = None
-    """How far off such predictions were on this QPU lately (mean absolute error, seconds)."""
 
 
 class DatasetInfo(Answer):
@@ -154,6 +168,7 @@ class JobModel(JobLabels, Answer):
     upper_s: float | None = None
     busy_s: float | None = None
     reason: WaitReason | None = None
+    eta: Eta | None = None
     error: JobError | None = None
     dataset: DatasetInfo | None = None
     origin: dict[str, Any] = {}

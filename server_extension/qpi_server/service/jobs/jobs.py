@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from qpi_jupyter.core import (
+    NOTHING,
     Conflict,
     Event,
     EventKind,
@@ -47,7 +48,7 @@ from qpi_server.service.base import Context, Tx, end
 from qpi_server.service.base import job as any_news
 from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, own, visible
 from qpi_server.service.links import Links
-from qpi_server.service.submit import Reasons, Submitter
+from qpi_server.service.submit import Prospects, Submitter
 from qpi_server.store import JobRecord, ResultRow, Sort, facts, jobs
 
 from .edits import delete, discard, edit
@@ -58,8 +59,6 @@ log = logging.getLogger(__name__)
 MAX_WAIT_S = 60.0
 MAX_PAGE = 500
 ROWS_AT_ONCE_BYTES = 2 << 20
-PENDING = (JobState.BLOCKED, JobState.QUEUED)
-"""Those that can say why they wait."""
 
 
 class JobService:
@@ -94,9 +93,9 @@ class JobService:
         """
         if not allows(principal, Permission.JOBS_SUBMIT):
             raise Forbidden("You don't have permission to submit jobs.", code="forbidden")
-        record, created, reason = await self._submitter.submit(principal, request, idempotency_key)
-        if created and (reason is not None or record.job.state in jobs.OPEN):
-            return job_model(record, self._progress, reason=reason), True
+        record, created, prospect = await self._submitter.submit(principal, request, idempotency_key)
+        if created and (prospect is not None or record.job.state in jobs.OPEN):
+            return job_model(record, self._progress, prospect or NOTHING), True
         return await self.get(principal, record.id), created
 
     async def get(
@@ -321,26 +320,25 @@ class JobService:
         return record, row
 
     def _model(self, record: JobRecord, result: ResultRow | None = None) -> JobModel:
-        reason = None
-        if record.job.state in PENDING:
-            reason = self._db.glance(lambda c: self._reasons(c).why(record.job))
-        return job_model(record, self._progress, reason=reason, result=result)
+        prospect = NOTHING
+        if not record.job.state.final:
+            prospect = self._db.glance(lambda c: self._prospects(c).of(record))
+        return job_model(record, self._progress, prospect, result=result)
 
     def _rows(
         self, connection: Connection, principal: Principal, found: Sequence[JobRecord], *, reasons: bool
     ) -> Sequence[JobModel]:
-        why = self._reasons(connection).why
+        prospects = self._prospects(connection)
         stored = facts.datasets(connection, [r.id for r in found if r.job.state is JobState.COMPLETED])
         models = []
         for record in found:
-            mine = record.job.owner == principal.name and record.job.state in PENDING
-            reason = why(record.job) if reasons and mine else None
-            dataset = stored.get(record.id)
-            models.append(job_model(record, self._progress, reason=reason, dataset=dataset))
+            told = reasons and record.job.owner == principal.name
+            prospect = prospects.of(record) if told else NOTHING
+            models.append(job_model(record, self._progress, prospect, dataset=stored.get(record.id)))
         return models
 
-    def _reasons(self, connection: Connection) -> Reasons:
-        return Reasons(connection, self._context, self._links, self._unchecked)
+    def _prospects(self, connection: Connection) -> Prospects:
+        return Prospects(connection, self._context, self._links, self._unchecked)
 
 
 def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:
