@@ -34,6 +34,7 @@ export interface JobData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -96,6 +97,7 @@ export interface JobEditData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -130,6 +132,7 @@ export interface JobDeletionData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -501,6 +504,7 @@ export interface JobModel {
   readonly num_circuits: number;
   readonly shots: number;
   readonly submitted_at: string;
+  readonly rows: number;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly estimate_s: number | null;

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from qpi_jupyter.core import BUILT_IN, Program, Rejected
 
 from .accounts import LedgerLine
+from .frames import RowChunk
 from .rest import (
     Answer,
     JobError,
@@ -159,6 +160,8 @@ class JobModel(JobLabels, Answer):
     num_circuits: int
     shots: int
     submitted_at: datetime
+    rows: int = 0
+    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     estimate_s: float | None = None
@@ -178,6 +181,24 @@ class JobModel(JobLabels, Answer):
     """The job whose child it is."""
     counts: list[dict[str, int]] | None = None
     """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
+
+
+class PartialResult(Answer):
+    """What is measured of a running attempt: ``measured`` rows of ``circuits`` (null: not known). ``version`` is
+    another whenever there is more, or another attempt.
+
+    ``chunks`` are those after the ones that were asked for, as many as fit into an answer, of ``have`` in all: the
+    deflated blobs of some rows each. They go when the attempt ends: with a result, or with nothing.
+    """
+
+    status: Status
+    attempt: int
+    version: int
+    measured: int
+    circuits: int | None
+    drawings: list[dict[str, Any]]
+    have: int
+    chunks: list[RowChunk] = []
 
 
 class FamilyJob(Answer):
@@ -255,6 +276,8 @@ class JobData(Answer):
     version: int
     checked: bool = True
     progress: float = 0.0
+    rows: int | UnsetType = UNSET
+    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     name: str = ""
     owner: str = ""
     driver: str | UnsetType = UNSET
