@@ -37,7 +37,7 @@ class FakeModel implements IWidgetModel {
 
   /** Answer the last question for `path`. */
   answer(path: string, answer: object): void {
-    const question = this.asked.findLast(one => one.path === path);
+    const question = this.asked.filter(one => one.path === path).pop();
     this.say({ n: question?.n, ...answer });
   }
 
