@@ -6,19 +6,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
 
 from qpi_jupyter.core import Faulted, QpiError, Unavailable
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
-from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, WaitReason
+from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
 
-from . import times
 from .family import WAITING, Family
 from .http import Http, delays, path
 from .portal import both
+from .prospects import prospect_of
 from .results import Counts, Results
 from .status import Status
 from .story import Story
@@ -48,6 +47,9 @@ class Renderer(Protocol):
 
     def mimebundle(self, job: JobHandle) -> dict[str, Any]:
         """The job as it is now, by media type."""
+
+    def job_widget(self, job: JobHandle) -> Any:
+        """A widget of the job."""
 
 
 class JobHandle:
@@ -134,7 +136,7 @@ class JobHandle:
             return f"{WAITING}: {model.reason.message.rstrip('.')}"
         if model.reason is None:
             return WAITING if model.phase == "blocked" else f"waiting{where}"
-        outlook = ", ".join(outlook_of(model.reason))
+        outlook = ", ".join(prospect_of(model))
         return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
 
     def _take(self, model: JobModel) -> None:
@@ -390,6 +392,15 @@ class JobHandle:
 
     # -- shown ---------------------------------------------------------------------------------------------------
 
+    def widget(self) -> Any:
+        """The job as a widget, for an ``ipywidgets.HBox`` or a dashboard: `qpi_jupyter.ui.job_widget.JobWidget`.
+
+        Its traits can be observed: ``status``, ``phase``, ``progress`` and, once it is there, ``result``.
+        """
+        if self.renderer is None:
+            raise QpiError("A widget is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
+        return self.renderer.job_widget(self)
+
     def __repr__(self) -> str:
         name = f" {self.model.name!r}" if self.model.name else ""
         return f"<Job {self.id}{name}: {self.explanation()}>"
@@ -411,15 +422,3 @@ async def read_job(
     if version is not None:
         params["version"] = str(version)
     return await http.call("GET", f"v1/jobs/{path(job_id)}", JobModel, params=params, wait_s=wait_s, retry_s=retry_s)
-
-
-def outlook_of(reason: WaitReason) -> list[str]:
-    """Its place in the queue, about when its wait ends, and how far off such predictions were lately."""
-    parts = [] if reason.position is None else [f"position {reason.position}"]
-    if reason.about_at is not None:
-        now = datetime.now(UTC)
-        soon = (reason.about_at - now).total_seconds() < _SOON_S
-        at = reason.about_at.replace(microsecond=0) if soon else reason.about_at.replace(second=0, microsecond=0)
-        error = f" ± {times.length(reason.error_s)}" if reason.error_s else ""
-        parts.append(f"about {times.clock(at, times.zone_of(), now, exact=soon)}{error}")
-    return parts
