@@ -14,7 +14,8 @@ from qpi_server.store import DriverRow, bench, bookings, families, qpu_sessions
 
 from .embedded import EmbeddedService
 from .qpus import QpuService
-from .registration import Registration, end, registered, the_driver
+from .launch import registered
+from .registration import Registration, end, the_driver
 
 
 class BenchService:
