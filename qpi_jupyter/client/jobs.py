@@ -56,6 +56,7 @@ class JobTable(Table[JobHandle]):
 class JobFilters(TypedDict, total=False):
     """What `Lab.jobs` may be asked for."""
 
+    text: str | None
     name: str | None
     tags: str | Sequence[str]
     project: str | None
@@ -204,6 +205,8 @@ class Jobs:
 
         Parameters
         ----------
+        text
+            words, each of which is in the job's id, name, tags, project, owner or QPU, in any case.
         name
             a part of the name, in any case.
         tags

@@ -17,7 +17,7 @@ NO_EXECUTOR = "EXECUTOR"
 _UNIT = """\
 # /etc/systemd/system/qpi-agent-{name}.service
 # Mode 600: whoever reads the token can drive {qpu}.
-# ExecStart names the Python of the environment that qpi-jupyter is installed in on that machine.
+# ExecStart has to name the Python that qpi-jupyter is installed in on that machine.
 [Unit]
 Description=Driver {name} of the QPU {qpu}
 Wants=network-online.target
