@@ -89,14 +89,13 @@ export function belongs(job: JobModel, filters: IFilters, me: string | undefined
 
 /** Whether each word of `text` is somewhere in what a job is known by; a whole id means that job alone. */
 function mentions(job: JobModel, text: string): boolean {
+  const words = text.split(/\s+/).filter(Boolean);
   const said = [job.id, job.name, job.project, job.owner, job.qpu ?? '', ...job.tags];
-  const within = said.map(one => one.toLowerCase());
-  return text
-    .split(/\s+/)
-    .filter(Boolean)
-    .every(word =>
-      ID.test(word) ? job.id === word : within.some(one => one.includes(word.toLowerCase()))
-    );
+  return words.every(word =>
+    ID.test(word)
+      ? job.id === word
+      : said.some(one => one.toLowerCase().includes(word.toLowerCase()))
+  );
 }
 
 /** Whether an event of a job that is not in the list may bring it there. */

@@ -55,7 +55,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   const own = events.filter(event => event.job_id === model.id);
   const going = tools.bin.has(model.id);
   return (
-    <div className="jp-QPI-JobPage">
+    <div className="jp-QPI-JobPage" data-job={model.id}>
       {problem !== null && (
         <div role="alert" className="jp-QPI-Problem">
           {problem}{' '}
