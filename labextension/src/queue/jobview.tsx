@@ -2,6 +2,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
 import { Act } from '../act';
+import { CopyId } from '../copyid';
 import { keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
 import { jobRow } from '../rows';
@@ -134,6 +135,7 @@ function Head(props: IProps): React.ReactElement {
           <span className="jp-QPI-Dot" aria-hidden="true" />
           {row.state}
         </span>
+        <CopyId id={job.id} trans={trans} />
       </div>
       <p className="jp-QPI-Detail">{facts.filter(Boolean).join(' · ')}</p>
       <div className="jp-QPI-JobTags">
