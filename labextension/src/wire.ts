@@ -548,10 +548,21 @@ export interface JobChange {
   readonly shared_with?: string | null;
 }
 
-/** What one circuit of a batch overrides. */
+/** One axis of a sweep: the parameters that change along it, together, and their units by name. */
+export interface SweepAxisIn {
+  readonly parameters: readonly string[];
+  readonly length: number;
+  readonly units?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What one circuit of a batch overrides; `axes` says which grid its rows are, the last axis
+ * running fastest.
+ */
 export interface CircuitIn {
   readonly shots?: number | null;
   readonly parameter_values?: readonly (readonly number[])[];
+  readonly axes?: readonly SweepAxisIn[];
 }
 
 /** Run options, by Qiskit's names; `extra` goes to the executor. */

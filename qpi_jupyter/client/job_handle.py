@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -18,6 +20,7 @@ from .family import WAITING, Family
 from .http import Http, delays, path
 from .portal import both
 from .results import Counts, Results
+from .status import Status
 from .story import Story
 
 if TYPE_CHECKING:
@@ -72,14 +75,27 @@ class JobHandle:
         return self.model.id
 
     @property
+    def name(self) -> str:
+        """What its submitter called it, or nothing."""
+        return self.model.name
+
+    @property
+    def qpu(self) -> str | None:
+        """The QPU that it runs or ran on; None where that is not decided yet."""
+        return self.model.qpu
+
+    @property
     def final(self) -> bool:
         """Whether the job has ended, as far as this handle knows."""
         return self.model.status in FINAL
 
     @property
-    def status(self) -> str:
-        """``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``: asked of the lab until it is final."""
-        return self.refresh().model.status
+    def status(self) -> Status:
+        """``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``: asked of the lab until it is final.
+
+        As a method, too: ``job.status() == "completed"``.
+        """
+        return Status(self.refresh().model.status)
 
     @property
     def error(self) -> QpiError | None:
@@ -125,6 +141,71 @@ class JobHandle:
         # Answers may overtake one another; a version only grows.
         if model.version >= self.model.version:
             self.model = model
+
+    def going_on(self, call: str) -> str:
+        """What an interrupted ``call`` leaves behind: the job, until somebody stops it."""
+        return "" if self.final else f"{self.id} goes on; `%qpi_cancel {self.id}` stops it."
+
+    # -- by Qiskit's names -----------------------------------------------------------------------------------------
+
+    def job_id(self) -> str:
+        """Its ``id``."""
+        return self.id
+
+    def done(self) -> bool:
+        """Whether it has completed: Qiskit's ``DONE``."""
+        return self.status == "completed"
+
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self.status == "running"
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self.status == "cancelled"
+
+    def errored(self) -> bool:
+        """Whether it has failed; ``error`` says why."""
+        return self.status == "failed"
+
+    def in_final_state(self) -> bool:
+        """Whether it has ended, however it did."""
+        return self.status in FINAL
+
+    def wait_for_final_state(
+        self,
+        timeout: float | None = None,
+        wait: float = 5.0,
+        callback: Callable[[str, Status, JobHandle], object] | None = None,
+    ) -> None:
+        """Wait until the job has ended, however it ends.
+
+        Parameters
+        ----------
+        timeout
+            seconds to wait at most (None: as long as it takes).
+        wait
+            seconds between two calls of ``callback``; the wait itself ends at once when the job does.
+        callback
+            called with the job's id, its status and the job, while it has not ended and once when it has.
+
+        Raises
+        ------
+        TimeoutError
+            it has not ended. The job goes on.
+        """
+        give_up_at = None if timeout is None else time.monotonic() + timeout
+        while callback is not None:
+            status = self.status
+            callback(self.id, status, self)
+            if status in FINAL:
+                return
+            left = wait if give_up_at is None else min(wait, give_up_at - time.monotonic())
+            if left <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                self.wait(left)
+        self.wait(None if give_up_at is None else max(0.0, give_up_at - time.monotonic()))
 
     # -- what the lab is asked -----------------------------------------------------------------------------------
 

@@ -69,10 +69,12 @@ from .manifest import (
 from .plain_json import plain_json
 from .programs import (
     DEFAULT_SHOTS,
+    MAX_AXES,
     MAX_BITS,
     CircuitOptions,
     Program,
     RunOptions,
+    SweepAxis,
     check_program,
     pack,
     unpack,
@@ -185,6 +187,7 @@ __all__ = [
     "HEAD",
     "HEADER_VERSION",
     "INDEX",
+    "MAX_AXES",
     "MAX_BITS",
     "MAX_CIRCUITS",
     "MAX_DRAWINGS",
@@ -252,6 +255,7 @@ __all__ = [
     "ScopedRule",
     "Session",
     "Step",
+    "SweepAxis",
     "TooLarge",
     "TooMany",
     "Unauthorized",
