@@ -6,8 +6,8 @@ With ``QPI_SCREENSHOTS=1`` it also takes the pictures of the documentation.
 from __future__ import annotations
 
 import os
-import sys
 import re
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path

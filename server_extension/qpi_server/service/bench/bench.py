@@ -13,8 +13,8 @@ from qpi_server.service.links import Links, SentAway
 from qpi_server.store import DriverRow, bench, bookings, families, qpu_sessions
 
 from .embedded import EmbeddedService
-from .qpus import QpuService
 from .launch import registered
+from .qpus import QpuService
 from .registration import Registration, end, the_driver
 
 

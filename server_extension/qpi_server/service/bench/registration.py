@@ -18,6 +18,7 @@ from qpi_server.store import DriverRow, bench
 
 from .launch import Launch, registered
 
+
 class Registration:
     """Registers drivers and replaces their tokens."""
 
