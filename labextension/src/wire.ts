@@ -34,6 +34,7 @@ export interface JobData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -96,6 +97,7 @@ export interface JobEditData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -130,6 +132,7 @@ export interface JobDeletionData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -152,9 +155,11 @@ export interface JobDeleted {
   readonly data: JobDeletionData;
 }
 
-/** `hold` and `by` are there where somebody switched it. */
+/** `by` is there where somebody switched it. */
 export interface QpuData {
-  readonly status: 'deleted' | 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly status: 'deleted' | 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
+  readonly reason?: string;
+  readonly until_at?: string | null;
   readonly hold?: string | null;
   readonly by?: string;
 }
@@ -455,13 +460,25 @@ export interface EventPage {
   readonly cursor: number;
 }
 
-/** What a waiting job waits for. `about_at` is when that is expected to end, where it can be known. */
+/**
+ * What a waiting job waits for. `until_at` is when that ends, where it is known: a booking, a
+ * maintenance.
+ */
 export interface WaitReason {
   readonly rule: string;
   readonly message: string;
   readonly position: number | null;
   readonly since_at: string | null;
-  readonly about_at: string | null;
+  readonly until_at: string | null;
+}
+
+/** When a waiting job is likely to start, or a running one to end. */
+export interface Eta {
+  readonly of: 'end' | 'start';
+  readonly known: boolean;
+  readonly earliest_at: string | null;
+  readonly likely_at: string | null;
+  readonly latest_at: string | null;
   readonly error_s: number | null;
 }
 
@@ -487,12 +504,14 @@ export interface JobModel {
   readonly num_circuits: number;
   readonly shots: number;
   readonly submitted_at: string;
+  readonly rows: number;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly estimate_s: number | null;
   readonly upper_s: number | null;
   readonly busy_s: number | null;
   readonly reason: WaitReason | null;
+  readonly eta: Eta | null;
   readonly error: JobError | null;
   readonly dataset: DatasetInfo | null;
   readonly origin: Readonly<Record<string, unknown>>;
@@ -657,7 +676,7 @@ export interface QpuSession {
 export interface QpuModel {
   readonly name: string;
   readonly kind: 'device' | 'pool';
-  readonly status: 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly status: 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
   readonly simulator: boolean;
   readonly executor: string;
   readonly num_qubits: number;
@@ -665,6 +684,8 @@ export interface QpuModel {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly reason: string;
+  readonly until_at: string | null;
   readonly hold: string | null;
   readonly session: QpuSession | null;
 }
@@ -732,7 +753,7 @@ export interface Manifest {
 export interface QpuDetail {
   readonly name: string;
   readonly kind: 'device' | 'pool';
-  readonly status: 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly status: 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
   readonly simulator: boolean;
   readonly executor: string;
   readonly num_qubits: number;
@@ -740,6 +761,8 @@ export interface QpuDetail {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly reason: string;
+  readonly until_at: string | null;
   readonly hold: string | null;
   readonly session: QpuSession | null;
   readonly manifest: Manifest | null;

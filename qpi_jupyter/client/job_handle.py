@@ -6,19 +6,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
 
 from qpi_jupyter.core import Faulted, QpiError, Unavailable
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
-from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, WaitReason
+from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
 
-from . import times
 from .family import WAITING, Family
 from .http import Http, delays, path
 from .portal import both
+from .prospects import prospect_of
 from .results import Counts, Results
 from .status import Status
 from .story import Story
@@ -134,7 +133,7 @@ class JobHandle:
             return f"{WAITING}: {model.reason.message.rstrip('.')}"
         if model.reason is None:
             return WAITING if model.phase == "blocked" else f"waiting{where}"
-        outlook = ", ".join(outlook_of(model.reason))
+        outlook = ", ".join(prospect_of(model))
         return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
 
     def _take(self, model: JobModel) -> None:
@@ -411,15 +410,3 @@ async def read_job(
     if version is not None:
         params["version"] = str(version)
     return await http.call("GET", f"v1/jobs/{path(job_id)}", JobModel, params=params, wait_s=wait_s, retry_s=retry_s)
-
-
-def outlook_of(reason: WaitReason) -> list[str]:
-    """Its place in the queue, about when its wait ends, and how far off such predictions were lately."""
-    parts = [] if reason.position is None else [f"position {reason.position}"]
-    if reason.about_at is not None:
-        now = datetime.now(UTC)
-        soon = (reason.about_at - now).total_seconds() < _SOON_S
-        at = reason.about_at.replace(microsecond=0) if soon else reason.about_at.replace(second=0, microsecond=0)
-        error = f" ± {times.length(reason.error_s)}" if reason.error_s else ""
-        parts.append(f"about {times.clock(at, times.zone_of(), now, exact=soon)}{error}")
-    return parts

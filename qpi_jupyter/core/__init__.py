@@ -141,6 +141,7 @@ if TYPE_CHECKING:
         on_hello,
         salvage_over,
     )
+    from .outlook import ENOUGH, NOTHING, Outlook, Prospect, around
     from .planner import (
         AHEAD,
         HEAD,
@@ -157,7 +158,9 @@ if TYPE_CHECKING:
         next_change,
         next_job,
         recalled,
+        staged,
     )
+    from .qpu_states import QpuState, QpuStatus, qpu_state
     from .quotas import Quotas, limited, require_quota
     from .settings import setting
     from .times import moment
@@ -173,7 +176,7 @@ else:
 
 _LATER = (
     "archive", "access", "accounting", "booking_rules", "bookings", "emails", "estimates", "jobs",
-    "lifecycle", "planner", "quotas", "settings", "times",
+    "lifecycle", "outlook", "planner", "qpu_states", "quotas", "settings", "times",
 )  # fmt: skip
 """Modules, those that notebooks need first."""
 
@@ -181,6 +184,7 @@ __all__ = [
     "AHEAD",
     "BUILT_IN",
     "DEFAULT_SHOTS",
+    "ENOUGH",
     "FINAL",
     "GROUP",
     "GZIP_MAGIC",
@@ -203,6 +207,7 @@ __all__ = [
     "MAX_SHOTS",
     "MAX_TEXT",
     "MIN_QPY_VERSION",
+    "NOTHING",
     "OPENQASM2",
     "OPENQASM3",
     "OPEN_TO_ALL",
@@ -236,13 +241,17 @@ __all__ = [
     "JobState",
     "Manifest",
     "NotFound",
+    "Outlook",
     "Permission",
     "Policy",
     "Principal",
     "Program",
     "ProgramError",
     "ProgramFormat",
+    "Prospect",
     "QpiError",
+    "QpuState",
+    "QpuStatus",
     "QpyFile",
     "QubitProperties",
     "Quotas",
@@ -263,6 +272,7 @@ __all__ = [
     "View",
     "advance",
     "allows",
+    "around",
     "begins_in",
     "check_archive",
     "check_fit",
@@ -299,6 +309,7 @@ __all__ = [
     "plain_json",
     "programs_fault",
     "qiskit_result",
+    "qpu_state",
     "recalled",
     "require_quota",
     "result_kind",
@@ -306,6 +317,7 @@ __all__ = [
     "scope_for",
     "setting",
     "share_common",
+    "staged",
     "this_month",
     "unknown_format",
     "unpack",

@@ -92,12 +92,19 @@ class QpuSession(Answer):
     until: datetime
 
 
+QpuStatusWord = Literal["online", "offline", "held", "maintenance", "disabled"]
+
+
 class QpuModel(Answer):
-    """One QPU in a list."""
+    """One QPU in a list.
+
+    ``reason`` is why it is not online, where somebody said so, and ``until_at`` until when, where that is known. All
+    jobs that have not ended count: ``running`` are those with the public status running, ``queued`` the pending ones.
+    """
 
     name: str
     kind: Literal["device", "pool"]
-    status: Literal["online", "offline", "maintenance", "disabled"]
+    status: QpuStatusWord
     simulator: bool
     executor: str
     num_qubits: int
@@ -105,6 +112,8 @@ class QpuModel(Answer):
     queued: int
     running: int
     description: str = ""
+    reason: str = ""
+    until_at: datetime | None = None
     hold: str | None = None
     """Why nothing starts there for now."""
     session: QpuSession | None = None

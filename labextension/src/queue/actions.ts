@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { hasEnded } from '../jobs';
 import { messageOf } from '../request';
-import { jobRow } from '../rows';
+import { isCancellable } from '../rows';
 import { at, send } from '../send';
 import type { FamilyModel, JobModel } from '../wire';
 import { GRACE } from './bin';
@@ -27,7 +27,7 @@ export async function told<T>(task: Promise<T>): Promise<T | undefined> {
 
 /** Cancel the chosen jobs that still can be, or else delete those that have ended. */
 export async function endOrDelete(tools: ITools, jobs: readonly JobModel[]): Promise<void> {
-  const going = jobs.filter(job => jobRow(job, tools.trans).cancellable);
+  const going = jobs.filter(isCancellable);
   await (going.length > 0 ? cancelJobs(tools, going) : deleteJobs(tools, jobs.filter(hasEnded)));
 }
 

@@ -1,11 +1,11 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
-
 import { Act } from '../act';
 import { CopyId } from '../copyid';
 import { keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
-import { jobRow } from '../rows';
+import { jobNote, prospectOf, span } from '../prospects';
+import { isCancellable, jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
@@ -18,7 +18,7 @@ import { openOrigin } from './origin';
 import { ProgramView } from './programview';
 import { Results } from './results';
 import { CommandIDs, type ITools } from './tools';
-import { eta, jobNote, moment, place, span } from './words';
+import { moment } from './words';
 
 /** The tab of one job. */
 export class JobView extends ReactWidget {
@@ -118,7 +118,7 @@ interface IProps {
 function Head(props: IProps): React.ReactElement {
   const { job, model, tools } = props;
   const { trans } = tools;
-  const row = jobRow(job, trans);
+  const row = jobRow(job, tools.manager.now(), trans);
   const facts = [
     job.qpu ?? '',
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
@@ -162,7 +162,7 @@ function Head(props: IProps): React.ReactElement {
 function Buttons(props: IProps): React.ReactElement {
   const { job, model, tools } = props;
   const { trans } = tools;
-  const cancellable = model.editable && jobRow(job, trans).cancellable;
+  const cancellable = model.editable && isCancellable(job);
   const ended = job.status !== 'pending' && job.status !== 'running';
   const again = async () => {
     const copy = await model.resubmit();
@@ -199,7 +199,8 @@ function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | nul
     const percent = Math.round(100 * job.progress);
     return (
       <section className="jp-QPI-Note" data-tone="active" aria-label={trans.__('Progress')}>
-        <progress max={100} value={percent} aria-label={trans.__('Progress')} /> {percent} %
+        <progress max={100} value={percent} aria-label={trans.__('Progress')} />{' '}
+        {jobNote(job, now, trans)}
       </section>
     );
   }
@@ -218,7 +219,7 @@ function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | nul
   if (job.status !== 'pending' || !job.reason) {
     return null;
   }
-  const parts = [place(job.reason, trans), eta(job.reason, now, trans)].filter(Boolean);
+  const parts = prospectOf(job, now, trans);
   return (
     <section className="jp-QPI-Note" data-tone="waiting" aria-label={trans.__('Why it waits')}>
       <strong>{job.reason.message}</strong>
