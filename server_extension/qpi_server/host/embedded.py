@@ -235,8 +235,8 @@ def _refusal(driver: EmbeddedDriver, said: bytes) -> Rejected:
     if error.code == "unknown_executor":
         known = ", ".join(map(str, error.data.get("known", ()))) or "none"
         message = (
-            f"This lab's server has no executor {driver.executor!r}. Installed: {known}. To get it: install its package "
-            "where the server runs."
+            f"This lab's server has no executor {driver.executor!r}. Installed: {known}. To get it: install its "
+            "package where the server runs."
         )
     return Rejected(
         message, code="bad_executor_option", field="executor" if named == "executor" else "options", option=named
