@@ -27,7 +27,7 @@ export function Histogram(props: {
 }
 
 /** A bar for each outcome, by its bits or by how often it came; what has no bar is said below. */
-export function Bars(props: {
+function Bars(props: {
   bars: readonly IBar[];
   trans: TranslationBundle;
 }): React.ReactElement {

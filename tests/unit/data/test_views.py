@@ -83,7 +83,7 @@ def test_pictures_of_counts(outcomes):
     counts = {format(k, "09b"): k + 1 for k in range(outcomes)}
     shown = outcomes if outcomes <= 32 else 31
     assert len(ET.fromstring(counts_html(counts)).findall("tbody/tr")) == shown
-    rest = "269 other outcomes with 36,585 shots together" in drawings.html_of(drawings.counts(counts))
+    rest = "269 other outcomes with 36,315 shots together" in drawings.html_of(drawings.counts(counts))
     assert rest == (outcomes == 300)
     assert rest == ("269 other outcomes" in drawings.text_of(drawings.counts(counts)))
     assert to_png(drawings.counts(counts)).startswith(PNG)
