@@ -4,6 +4,7 @@
 `lab`                      what a person talks to: it has the groups of calls below, and shows their methods as its own
 `jobs`, `job_handle`       submit, list; one job: wait, cancel, edit
 `results`, `story`         what came out of a job; its life in words
+`comparing`                results of several jobs side by side
 `qpus`                     the lab's QPUs
 `bookings`, `booking`      book, list; one booking
 `accounts`, `people`       QPU time; oneself, API tokens, notices
@@ -21,6 +22,7 @@ from __future__ import annotations
 from qpi_jupyter.core import BookingConflict
 
 from .booking import BookingHandle, BookingTable
+from .comparing import compare
 from .connecting import connect, job
 from .job_handle import JobCancelled, JobHandle
 from .jobs import JobTable
@@ -40,6 +42,7 @@ __all__ = [
     "NewToken",
     "QpuTable",
     "Session",
+    "compare",
     "connect",
     "job",
 ]

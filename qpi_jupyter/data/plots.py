@@ -109,6 +109,21 @@ def _counts(ax: Axes, drawing: Drawing) -> None:
     ax.set_title(f"{told}. {rest}" if (rest := rest_in(drawing)) else told, fontsize="medium")
 
 
+def bars_side_by_side(ax: Axes, drawing: Drawing, names: Sequence[str], y_label: str) -> None:
+    """A table of values as bars: a group for each row, a bar for each of the first columns."""
+    width = 0.8 / len(names)
+    labels = [row[0] for row in drawing["rows"]]
+    for k, name in enumerate(names):
+        places = [place + (k - (len(names) - 1) / 2) * width for place in range(len(labels))]
+        ax.bar(places, [float(row[1 + k]) for row in drawing["rows"]], width, label=name)
+    longest = max((len(label) for label in labels), default=0)
+    ax.set_xticks(range(len(labels)), labels, rotation=0 if longest * len(labels) < 60 else 90)
+    ax.set_xlabel(drawing["columns"][0])
+    ax.set_ylabel(y_label)
+    ax.set_title(drawing["note"], fontsize="medium")
+    ax.legend(loc="best", fontsize="small")
+
+
 def _iq(ax: Axes, drawing: Drawing) -> None:
     """The points by their bit, the centres and the line between them."""
     i, q = drawing["i"], drawing["q"]
