@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { type IExperiment, shownOf } from '../../src/drawings';
+import { comparedOf } from '../../src/queue/compare';
 import { byOutcome } from '../../src/queue/counts';
 import {
   colourOf,
@@ -119,5 +120,67 @@ describe('the rows of a sweep', () => {
     const swept = [row(0, 0, true), row(0, 1, false), row(0, 2, false)];
     const others = [row(1, undefined, false), row(2, 0, false), row(2, 1, false)];
     expect(shownOf([...swept, ...others])).toEqual([swept[0], ...others]);
+  });
+});
+
+describe('results that are compared', () => {
+  const plain = { meas_level: 2, meas_return: 'single', truncated: false };
+  const counted = (counts: Record<string, number>): IExperiment => ({
+    ...plain,
+    kind: 'shots',
+    data: { counts },
+    header: { memory_slots: 2 }
+  });
+  const curve = (x: number[], y: number[]): IExperiment => ({
+    ...counted({ '0x0': 1 }),
+    row: 0,
+    drawings: [{ draw: 'lines', label: '', x, lines: [{ label: '1', y }], y_label: 'Probability' }]
+  });
+
+  it('have their shares and differences in a table', () => {
+    const [a, b] = [
+      counted({ '0x0': 50, '0x3': 50 }),
+      counted({ '0x0': 40, '0x1': 10, '0x3': 50 })
+    ];
+    expect(
+      comparedOf([
+        { name: 'a', experiment: a },
+        { name: 'b', experiment: b }
+      ])
+    ).toMatchObject({
+      draw: 'table',
+      columns: ['', 'a', 'b', 'b − a'],
+      rows: [
+        ['00', '50.0 %', '40.0 %', '-10.0 %'],
+        ['01', '0.0 %', '10.0 %', '+10.0 %'],
+        ['11', '50.0 %', '50.0 %', '0.0 %']
+      ]
+    });
+  });
+
+  it('are curves over all their points', () => {
+    expect(
+      comparedOf([
+        { name: 'a', experiment: curve([0, 2], [0, 1]) },
+        { name: 'b', experiment: curve([1, 2], [0.5, 0.9]) }
+      ])
+    ).toMatchObject({
+      x: [0, 1, 2],
+      lines: [
+        { label: 'a', y: [0, null, 1] },
+        { label: 'b', y: [null, 0.5, 0.9] }
+      ],
+      y_label: 'Probability, 1'
+    });
+  });
+
+  it('have nothing in common where one of them has no counts', () => {
+    const nothing = { ...counted({}), data: {} };
+    expect(
+      comparedOf([
+        { name: 'a', experiment: counted({ '0x0': 1 }) },
+        { name: 'b', experiment: nothing }
+      ])
+    ).toBeNull();
   });
 });
