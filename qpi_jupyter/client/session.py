@@ -181,6 +181,9 @@ class Session:
             f"busy {times.length(self.busy_s)}>"
         )
 
+    def _repr_html_(self) -> str:
+        return SessionTable([self])._repr_html_()
+
 
 def _since(model: SessionModel) -> float:
     """When it was opened, on this process's own clock."""
