@@ -100,7 +100,7 @@ def wrong_call(call: str, error: TypeError, shape: Signature, keywords: Iterable
 
 def interrupted(error: E, owner: object, call: str) -> E:
     """An interrupted call says in one line what goes on in the lab all the same."""
-    going_on = getattr(owner, "going_on", None)
+    going_on = getattr(owner, "_going_on", None)
     error.args = (going_on(call) if going_on is not None else "",)
     return in_one_line(error)
 

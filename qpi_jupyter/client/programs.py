@@ -237,8 +237,8 @@ def _rows(circuit: object, values: Any) -> list[list[float]]:
     except (TypeError, ValueError):
         raise TypeError(
             "parameter_values is a row of numbers in the order of circuit.parameters, a list of such rows, the values "
-            "of a circuit's one parameter, or a dict from parameter to number or list of numbers (from ParameterVector to "
-            "one row of them, or a list of rows)."
+            "of a circuit's one parameter, or a dict from parameter to number or list of numbers (from ParameterVector "
+            "to one row of them, or a list of rows)."
         ) from None
     for number in itertools.chain.from_iterable(numbers):
         if not math.isfinite(number):

@@ -161,9 +161,9 @@ class Session:
             raise error
         return job
 
-    def going_on(self, call: str) -> str:
+    def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` leaves behind."""
-        return self._last.going_on(call) if call == "run" and self._last is not None else ""
+        return self._last._going_on(call) if call == "run" and self._last is not None else ""
 
     def _check(self) -> None:
         if self.open:

@@ -339,7 +339,7 @@ class QPIServer(LabTraits, ExtensionApp):
         return Upstream(self.upstream_url, self.upstream_token, context=context)
 
     def _tell_kernels(self) -> None:
-        """Put into the environment of the kernels that it starts: the way to this server, whether to load the magics."""
+        """Put into its kernels' environment the way to this server, and whether they load the magics."""
         told = {
             "QPI_LAB_URL": self.address(),
             "QPI_LAB_TOKEN": self.secret,
