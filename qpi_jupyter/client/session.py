@@ -14,7 +14,7 @@ from qpi_jupyter.core import Conflict, Forbidden, NotFound, QpiError, Rejected, 
 from qpi_jupyter.wire.bookings import SessionIn, SessionModel
 
 from . import times
-from .calling import called_like
+from .calling import called_like, going_on
 from .http import Http, delays, path
 from .job_handle import JobHandle
 from .jobs import Jobs
@@ -163,7 +163,7 @@ class Session:
 
     def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` leaves behind."""
-        return self._last._going_on(call) if call == "run" and self._last is not None else ""
+        return going_on(self._last, call) if call == "run" else ""
 
     def _check(self) -> None:
         if self.open:

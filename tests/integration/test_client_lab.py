@@ -311,7 +311,7 @@ def test_backends_are_found_by_qiskits_words(lab: Lab) -> None:
         b.name for b in lab.backends(filters=lambda backend: backend.max_circuits and "cz" in backend.operation_names)
     ] == ["sim-b"]
     assert not lab.backends(simulator=False)
-    with pytest.raises(NotFound, match=r"no QPU 'simb'. Did you mean sim-b\?"):
+    with pytest.raises(NotFound, match=r"no QPU 'simb'. Did you mean sim-b or sim-a\?"):
         backends["simb"]
 
 
