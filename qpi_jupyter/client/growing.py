@@ -88,7 +88,8 @@ def _assembled(rows: dict[int, xr.Dataset], circuits: Sequence[CircuitOptions]) 
     from qpi_jupyter.data.sweeps import sweep_dataset, sweep_of
     from qpi_jupyter.data.trees import as_tree
 
-    found, first = list[xr.Dataset](), 0
+    found: list[xr.Dataset] = []
+    first = 0
     for circuit in circuits or itertools.repeat(CircuitOptions(), MAX_CIRCUITS):
         count = len(circuit.parameter_values)
         mine = {index - first: rows[index] for index in range(first, first + max(1, count)) if index in rows}

@@ -132,7 +132,8 @@ def _value(parameter: Any) -> Any:
 
 def _inside(operation: Any) -> Any:
     """The definition of a gate that is nobody's standard."""
-    if type(operation).__module__.startswith("qiskit.circuit.library") or hasattr(operation, "blocks"):
+    kind = getattr(operation, "base_class", type(operation))
+    if kind.__module__.startswith("qiskit.circuit.library") or hasattr(operation, "blocks"):
         return None
     definition = getattr(operation, "definition", None)
     return None if definition is None else _form(definition)
