@@ -73,6 +73,7 @@ def until(job: JobHandle, points: int) -> None:
     wait_until(lambda: shown(job) == points, PATIENCE_S, f"{points} points")
 
 
+@pytest.mark.slow
 def test_a_sweep_survives_its_kernel_its_server_and_its_driver(trip: Trip, tmp_path: Path) -> None:
     gate, gated = tmp_path / "gate", "tests.faults.growing:GatedSimulator"
     agent = trip.drive("q1", f"gate={gate}", executor=gated)
