@@ -814,6 +814,9 @@ export interface DriverIn {
   readonly qpu: string;
   readonly monitor?: boolean;
   readonly executor?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly python?: string;
+  readonly allow_simulator?: boolean;
 }
 
 /**
@@ -1355,6 +1358,7 @@ export interface SimulatorModel {
   readonly description: string;
   readonly running: boolean;
   readonly linked: boolean;
+  readonly problem: string;
 }
 
 export interface SimulatorList {

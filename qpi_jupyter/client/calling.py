@@ -66,12 +66,17 @@ def called_like(model: Callable[..., Any], *without: str) -> Callable[[F], F]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question with the nearest of the known words, or nothing where none is near."""
-    words = sorted(set(known))
+    """A question with the nearest of the known words, or nothing where none is near. Options are words, too."""
+    spelt = {_bare(name): name for name in sorted(set(known))}
+    word = _bare(word)
     other = _OTHER_WORDS.get(word)
-    near = [other] if other in words else difflib.get_close_matches(word, words, n=3)
-    near = near or [found for found in words if len(word) > 2 and found.startswith(word)]
-    return f" Did you mean {' or '.join(map(str, near))}?" if near else ""
+    near = [other] if other in spelt else difflib.get_close_matches(word, spelt, n=3)
+    near = near or [found for found in spelt if len(word) > 2 and found.startswith(word)]
+    return f" Did you mean {' or '.join(spelt[found] for found in near if found)}?" if near else ""
+
+
+def _bare(word: str) -> str:
+    return word.lstrip("-").replace("-", "_")
 
 
 def no_option(call: str, word: str, known: Iterable[str], besides: str = "") -> TypeError:

@@ -51,6 +51,9 @@ class Renderer(Protocol):
     def mimebundle(self, job: JobHandle) -> dict[str, Any]:
         """The job as it is now, by media type."""
 
+    def job_widget(self, job: JobHandle) -> Any:
+        """A widget of the job."""
+
 
 class JobHandle:
     """One job of a lab.
@@ -430,6 +433,15 @@ class JobHandle:
             raise error
 
     # -- shown ---------------------------------------------------------------------------------------------------
+
+    def widget(self) -> Any:
+        """The job as a widget, for an ``ipywidgets.HBox`` or a dashboard: `qpi_jupyter.ui.job_widget.JobWidget`.
+
+        Its traits can be observed: ``status``, ``phase``, ``progress`` and, once it is there, ``result``.
+        """
+        if self.renderer is None:
+            raise QpiError("A widget is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
+        return self.renderer.job_widget(self)
 
     def __repr__(self) -> str:
         name = f" {self.model.name!r}" if self.model.name else ""

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from inspect import signature
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -56,38 +56,12 @@ class JobTable(Table[JobHandle]):
         }  # fmt: skip
 
 
-class JobFilters(TypedDict, total=False):
-    """What `Lab.jobs` may be asked for."""
-
-    name: str | None
-    tags: str | Sequence[str]
-    project: str | None
-    group: str | None
-    owner: str | None
-    qpu: str | None
-    status: Literal["pending", "running", "completed", "failed", "cancelled"] | str | None
-    cell: str | None
-    submitted_after: When | None
-    submitted_before: When | None
-    mine: bool | None
-
-
-def filter_params(wanted: JobFilters) -> list[tuple[str, str]]:
-    """The query of ``GET jobs``.
-
-    Raises
-    ------
-    TypeError
-        there is no such filter.
-    """
-    if unknown := wanted.keys() - JobFilters.__annotations__.keys():
-        known = ", ".join(JobFilters.__annotations__)
-        raise TypeError(f"jobs() has no filter {sorted(unknown)[0]!r}; there are: {known}.")
-    tags = wanted.get("tags", ())
+def filter_params(*, tags: str | Sequence[str], **wanted: Any) -> list[tuple[str, str]]:
+    """The query of ``GET jobs``."""
     params = [("tag", str(tag)) for tag in ([tags] if isinstance(tags, str) else tags)]
     for name, given in wanted.items():
         value = to_python(given)
-        if name == "tags" or value is None:
+        if value is None:
             continue
         if name.startswith("submitted_"):
             value = msgspec.to_builtins(moment(value, zone_of(), datetime.now(UTC)))
@@ -151,7 +125,7 @@ class Jobs:
             the program format, by name, of texts and bytes that are no circuits
             (``lab.qpu(name).manifest.formats``).
         name, tags, project
-            for your own order; `jobs` finds them by these.
+            for your own order; `jobs` finds them by these. Without a name it has that of its circuit.
         group
             whose account pays, instead of your own.
         shared_with
@@ -187,7 +161,7 @@ class Jobs:
                 parameter_values=parameter_values, memory=memory, extra=options,
             ),
             qpu=target,
-            name=name or "",
+            name=programs.called(circuits) if name is None else name,
             tags=[tags] if isinstance(tags, str) else list(tags or ()),
             project=project or "",
             group=group,
@@ -309,11 +283,29 @@ class Jobs:
         return JobHandle(self.http, await read_job(self.http, job_id))
 
     @both
-    async def jobs(self, limit: int = 20, **wanted: Unpack[JobFilters]) -> JobTable:
+    async def jobs(
+        self,
+        limit: int = 20,
+        *,
+        text: str | None = None,
+        name: str | None = None,
+        tags: str | Sequence[str] = (),
+        project: str | None = None,
+        group: str | None = None,
+        owner: str | None = None,
+        qpu: str | QpuModel | None = None,
+        status: str | None = None,
+        cell: str | None = None,
+        submitted_after: When | None = None,
+        submitted_before: When | None = None,
+        mine: bool | None = None,
+    ) -> JobTable:
         """The newest jobs, newest first, as a table of handles: your own, or those that a filter asks for.
 
         Parameters
         ----------
+        text
+            words, each of which is in the job's id, name, tags, project, owner or QPU, in any case.
         name
             a part of the name, in any case.
         tags
@@ -332,7 +324,11 @@ class Jobs:
             False: every job that you may see.
         """
         found: list[JobModel] = []
-        params, below = filter_params(wanted), list[tuple[str, str]]()
+        params = filter_params(
+            tags=tags, text=text, name=name, project=project, group=group, owner=owner, qpu=_name(qpu), status=status,
+            cell=cell, submitted_after=submitted_after, submitted_before=submitted_before, mine=mine,
+        )  # fmt: skip
+        below = list[tuple[str, str]]()
         while len(found) < limit:
             page = await self.http.call(
                 "GET", "v1/jobs", JobPage, params=[*params, ("limit", str(min(_PAGE, limit - len(found)))), *below]
