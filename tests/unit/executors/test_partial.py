@@ -87,6 +87,20 @@ def test_what_is_handed_on_is_packed_by_the_clock(monkeypatch: pytest.MonkeyPatc
     assert len(sent) == 2, "another run begins anew"
 
 
+def test_a_sweep_is_drawn_with_the_points_that_it_has() -> None:
+    datasets = run_program(load("mock"), rabi())
+    partials, sent, clock = handed_on()
+    partials.begin(rabi())
+    clock[0] = 1.0
+    partials.heard(0, datasets[0])
+    clock[0] = 2.0
+    partials.heard(4, datasets[4])
+    (drawing,) = sent[-1].drawings
+    assert (drawing["draw"], drawing["x_label"], len(drawing["x"])) == ("lines", "theta", 9)
+    assert {line["label"] for line in drawing["lines"]} == {"0", "1"}
+    assert [place for place, y in enumerate(drawing["lines"][0]["y"]) if y is not None] == [0, 4]
+
+
 def test_packing_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = run_program(load("mock"), rabi())
     clock, sent = [1.0], list[float]()
