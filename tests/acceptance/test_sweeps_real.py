@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -92,6 +93,10 @@ def test_a_sweep_survives_its_kernel_its_server_and_its_driver(trip: Trip, tmp_p
     assert job.id == job_id, "the kernel is gone, and its sweep is found"
     until(job, 20)
     at_20 = job.partial()
+    curve = job.plot()
+    drawn = [line.get_ydata() for line in curve.lines if len(line.get_ydata()) == 41]
+    assert [int(np.isfinite(y).sum()) for y in drawn] == [20, 20], "two outcomes, so far"
+    plt.close(curve.figure)
 
     # A server that is killed takes nothing with it: the driver says again what it has.
     trip.server.kill()
