@@ -61,6 +61,7 @@ class Lab:
     """How a notebook shows a calendar; the ui room is put in here, so that the client needs no widgets."""
 
     submit = Jobs.submit.of("_jobs")
+    sweep = Jobs.sweep.of("_jobs")
     job = Jobs.job.of("_jobs")
     jobs = Jobs.jobs.of("_jobs")
     qpu = Qpus.qpu.of("_qpus")
