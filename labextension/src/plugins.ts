@@ -11,6 +11,7 @@ export { tabsPlugin } from './around/tabsplugin';
 export { calendarPlugin } from './calendar/plugin';
 export { drawingsPlugin } from './drawings';
 export { managerPlugin } from './managerplugin';
+export { outputsPlugin } from './outputs/plugin';
 export { qpuPlugin } from './qpu/plugin';
 export { queuePlugin } from './queue/plugin';
 export { sidePlugin } from './side/plugin';

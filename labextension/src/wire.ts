@@ -1446,6 +1446,7 @@ export interface JobOutput {
   readonly at: string;
   readonly drawings: readonly Readonly<Record<string, unknown>>[];
   readonly total: number;
+  readonly source: string | null;
 }
 
 export type LabEvent =

@@ -36,17 +36,18 @@ def bundle(job: JobHandle, drawings: Sequence[Drawing] = (), total: int = 0, los
             texts.append(label + text)
     rest = f"The first {len(drawings)} of {total:,} are shown." if total > len(drawings) else ""
     return {
-        JOB_OUTPUT: msgspec.to_builtins(output(job, drawings, total)),
+        JOB_OUTPUT: msgspec.to_builtins(output(job, drawings, total, (state["error"] or {}).get("source"))),
         "text/html": _html(job, state, drawings, rest),
         "text/plain": "\n".join(filter(None, [*texts, rest])),
     }
 
 
-def output(job: JobHandle, drawings: Sequence[Drawing], total: int) -> JobOutput:
-    """What the panel draws."""
+def output(job: JobHandle, drawings: Sequence[Drawing], total: int, source: str | None) -> JobOutput:
+    """What the panel draws; ``source`` is the line that its error names."""
     model = job.model
     kept = OutputJob(**{name: getattr(model, name) for name in OutputJob.__struct_fields__})
-    return JobOutput(v=1, job=kept, lab=job.http.url, at=datetime.now(UTC), drawings=list(drawings), total=total)
+    at = datetime.now(UTC).replace(microsecond=0)
+    return JobOutput(v=1, job=kept, lab=job.http.url, at=at, drawings=list(drawings), total=total, source=source)
 
 
 def headline(state: dict[str, Any]) -> str:

@@ -48,3 +48,5 @@ class JobOutput(Answer):
     drawings: list[dict[str, Any]]
     """The first ones (`qpi_jupyter/data/drawings.py`), of ``total``."""
     total: int
+    source: str | None
+    """The line of the program that the error names, where it is known."""

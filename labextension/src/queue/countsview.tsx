@@ -23,8 +23,14 @@ export function Histogram(props: {
   counts: Readonly<Record<string, number>>;
   trans: TranslationBundle;
 }): React.ReactElement {
-  const { trans } = props;
-  const shown = bars(props.counts);
+  return <Bars bars={bars(props.counts)} trans={props.trans} />;
+}
+
+export function Bars(props: {
+  bars: readonly IBar[];
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { bars: shown, trans } = props;
   const most = Math.max(...shown.map(bar => bar.share));
   const name = (bar: IBar) =>
     bar.outcome ?? trans._n('%1 other outcome', '%1 other outcomes', bar.outcomes);

@@ -62,7 +62,7 @@ export const Undrawn: ResultDrawing = ({ experiment, trans }) => (
 );
 
 /** The drawing, or null for one whose form is not known. */
-function formOf(drawing: IDrawing, trans: TranslationBundle): React.ReactElement | null {
+export function formOf(drawing: IDrawing, trans: TranslationBundle): React.ReactElement | null {
   if (drawing.draw === 'lines') {
     const lines = linesOf(drawing);
     return lines && <Lines drawing={lines} label={drawing.label} trans={trans} />;

@@ -1,0 +1,43 @@
+import '../../style/common.css';
+import '../../style/queue.css';
+import '../../style/outputs.css';
+
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { IRenderMime } from '@jupyterlab/rendermime';
+import { type Panel, Widget } from '@lumino/widgets';
+
+import { JOB_OUTPUT } from '../wire';
+import { readOutput } from './schema';
+import { type IPage, OutputView } from './view';
+
+/** The jobs in the notebooks of this page. */
+export class Outputs {
+  constructor(private readonly _page: IPage) {}
+
+  /** Put the job that `model` holds into `panel`. */
+  draw(panel: Panel, model: IRenderMime.IMimeModel): void {
+    const output = readOutput(model.data[JOB_OUTPUT]);
+    const [view] = panel.widgets;
+    if (view instanceof OutputView && output) {
+      view.put(output);
+      return;
+    }
+    view?.dispose();
+    panel.addWidget(output ? new OutputView(output, this._page) : this._unread(model));
+  }
+
+  keep(_panel: NotebookPanel): void {
+    // TODO
+  }
+
+  private _unread(model: IRenderMime.IMimeModel): Widget {
+    const { trans } = this._page;
+    const widget = new Widget();
+    const plain = model.data['text/plain'];
+    widget.node.textContent = [
+      trans.__('This version of the lab can’t show this output.'),
+      Array.isArray(plain) ? plain.join('') : String(plain ?? '')
+    ].join('\n');
+    return widget;
+  }
+}
