@@ -35,14 +35,14 @@ export function readOutput(data: unknown): JobOutput | null {
     return null;
   }
   const job = readJob(data.job);
-  const drawings = (Array.isArray(data.drawings) ? data.drawings : []).slice(0, DRAWINGS);
+  const drawings: unknown[] = Array.isArray(data.drawings) ? data.drawings.slice(0, DRAWINGS) : [];
   return (
     job && {
       v: 1,
       job,
       lab: text(data.lab) ?? '',
       at: moment(data.at) ?? job.submitted_at,
-      drawings: drawings.flatMap(drawing => (isFields(drawing) && bounded(drawing)) || []),
+      drawings: drawings.flatMap((drawing): Fields[] => bounded(drawing) ?? []),
       total: number(data.total) ?? drawings.length,
       source: text(data.source)
     }
@@ -93,7 +93,7 @@ function readJob(job: Fields): OutputJob | null {
 }
 
 /** The drawing, its texts cut; null where it is no drawing or too large to be one. */
-function bounded(drawing: Fields): Fields | null {
+function bounded(drawing: unknown): Fields[] | null {
   let left = VALUES;
   const cut = (value: unknown, depth: number): unknown => {
     left -= 1;
@@ -111,7 +111,8 @@ function bounded(drawing: Fields): Fields | null {
     return typeof value === 'string' ? value.slice(0, LONGEST) : value;
   };
   try {
-    return cut(drawing, 0) as Fields;
+    const whole = cut(drawing, 0);
+    return isFields(whole) ? [whole] : null;
   } catch {
     return null;
   }
