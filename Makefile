@@ -16,6 +16,8 @@ EXTRAS ?= lab,aer,test,dev
 PANEL := labextension
 export PATH := $(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Python keeps what it has compiled: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 # --- set-up: each step leaves a stamp and is redone when what it depends on is newer ---------------------------------
 STAMPS := $(VENV)/.qpi

@@ -197,6 +197,8 @@ def test_a_driver_is_registered_and_its_command_line_copied(panel: Page, lab: La
     panel.keyboard.type("second")
     reach(panel, "QPU")
     panel.keyboard.type(CHIP)
+    reach(panel, "Executor")
+    panel.keyboard.type("mock")
     reach(panel, "Register")
     press(panel, "Enter")
     focused(panel, "second can start")

@@ -167,11 +167,14 @@ export class JobDetail extends StateModel<IJobState> {
   private _concerns(event: LabEvent): boolean {
     const { job } = this.state;
     const family = isOfJob(event) ? event.data.family : undefined;
-    if (job !== null && family !== undefined) {
+    if (job === null) {
+      return family !== undefined; // asked for just now: it may be of the family
+    }
+    if (family !== undefined) {
       // A new job may bring families together.
       return family === job.family || event.kind === 'job.submitted';
     }
-    return job?.phase === 'queued' && event.kind === 'job.changed' && event.qpu === job.qpu;
+    return job.phase === 'queued' && event.kind === 'job.changed' && event.qpu === job.qpu;
   }
 
   private readonly _leave: () => void;

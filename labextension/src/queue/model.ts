@@ -160,7 +160,7 @@ export class QueueModel implements IDisposable {
     try {
       this._me = (this._manager.state.me ?? (await this._manager.identify()))?.user.name;
       const path = listPath(this.filters, this.order, PAGE, after);
-      const page = await this._manager.request<JobPage>(path);
+      const page = await this._ask<JobPage>(path);
       if (turn === this._turn) {
         this._take(page, after === null);
       }
@@ -186,10 +186,14 @@ export class QueueModel implements IDisposable {
       this._grown = 0;
     }
     for (const job of page.jobs) {
+      const now = this._withSaid(newer(known.get(job.id), job));
+      if (now === null || !belongs(now, this.filters, this._me)) {
+        continue;
+      }
       if (!this._jobs.has(job.id) && !this._bin.has(job.id)) {
         this._order.push(job.id);
       }
-      this._jobs.set(job.id, newer(known.get(job.id), job));
+      this._jobs.set(job.id, now);
     }
     this._next = page.next;
   }
@@ -201,6 +205,9 @@ export class QueueModel implements IDisposable {
   private _heard(event: LabEvent): void {
     if (!isOfJob(event)) {
       return;
+    }
+    if (this._asking > 0) {
+      this._said.set(event.job_id, event);
     }
     const known = this._jobs.get(event.job_id);
     if (event.kind === 'job.deleted') {
@@ -232,6 +239,30 @@ export class QueueModel implements IDisposable {
     }
   }
 
+  /** A question to the lab; what events say until it is answered may be newer than the answer. */
+  private async _ask<T>(path: string): Promise<T> {
+    if (this._asking === 0) {
+      this._said.clear();
+    }
+    this._asking += 1;
+    return this._manager.request<T>(path).finally(() => {
+      this._asking -= 1;
+    });
+  }
+
+  /** An answered job with what an event has said since it was asked for; null where it was deleted. */
+  private _withSaid(job: JobModel): JobModel | null {
+    const event = this._said.get(job.id);
+    if (event === undefined || event.kind === 'job.deleted') {
+      return event === undefined ? job : null;
+    }
+    const now = withEvent(job, event);
+    if (now !== job) {
+      this._refetch(job.id);
+    }
+    return now;
+  }
+
   /** A job as it is now: in its row, in a new row, or out of the list. */
   private _put(job: JobModel): void {
     if (!belongs(job, this.filters, this._me) || this._bin.has(job.id)) {
@@ -246,6 +277,13 @@ export class QueueModel implements IDisposable {
       this._jobs.set(job.id, now);
     }
     this._changed.emit();
+  }
+
+  private _putAnswered(job: JobModel): void {
+    const now = this._withSaid(job);
+    if (now !== null) {
+      this._put(now);
+    }
   }
 
   /** Put a job where it belongs, taken from where it was. */
@@ -324,9 +362,9 @@ export class QueueModel implements IDisposable {
     const limit = Math.min(PAGE, this._window[1] + 1 + more);
     try {
       const path = listPath(this.filters, this.order, limit, null);
-      const { jobs, total } = await this._manager.request<JobPage>(path);
+      const { jobs, total } = await this._ask<JobPage>(path);
       if (turn === this._turn && !this._isDisposed) {
-        jobs.forEach(job => void this._put(job));
+        jobs.forEach(job => void this._putAnswered(job));
         this._total = total;
       }
       return new Set(jobs.map(({ id }) => id));
@@ -337,9 +375,9 @@ export class QueueModel implements IDisposable {
 
   private async _fetch(id: string): Promise<void> {
     try {
-      const job = await this._manager.request<JobModel>(at('jobs', id));
+      const job = await this._ask<JobModel>(at('jobs', id));
       if (!this._isDisposed) {
-        this._put(job);
+        this._putAnswered(job);
       }
     } catch {
       // Gone, or not to be had now: an event says the one, `missed` the other.
@@ -361,6 +399,10 @@ export class QueueModel implements IDisposable {
   private readonly _refresher = new Refresher(() => this._fetchStale(), EVERY);
   private readonly _jobs = new Map<string, JobModel>();
   private readonly _stale = new Set<string>();
+  /** How many questions are under way. */
+  private _asking = 0;
+  /** The last event of each job, heard since nothing was asked. */
+  private readonly _said = new Map<string, JobEvent>();
   /** How many came in since the first page was asked for. */
   private _grown = 0;
   private _isDisposed = false;

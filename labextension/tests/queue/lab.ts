@@ -9,7 +9,7 @@ export class QueueLab {
   /** What `GET events` knows. */
   missed: LabEvent[] = [];
   refusal: string | null = null;
-  /** How long an answer takes (ms). */
+  /** How long an answer is under way (ms): what happens meanwhile is not in it. */
   latency = 0;
   readonly asked: string[] = [];
   state: ILabState = {
@@ -56,13 +56,15 @@ export class QueueLab {
 
   readonly request = async <T>(path: string, init: RequestInit = {}): Promise<T> => {
     this.asked.push(`${init.method ?? 'GET'} ${path}`);
+    const { refusal } = this;
+    const answer = refusal === null ? this._answer(new URL(path, 'http://lab/'), init) : null;
     await (this.latency > 0
       ? new Promise(resolve => setTimeout(resolve, this.latency))
       : Promise.resolve());
-    if (this.refusal !== null) {
-      throw new Error(this.refusal);
+    if (refusal !== null) {
+      throw new Error(refusal);
     }
-    return this._answer(new URL(path, 'http://lab/'), init) as T;
+    return answer as T;
   };
 
   private readonly _events = new FakeEvents(this.request);

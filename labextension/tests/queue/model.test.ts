@@ -98,6 +98,30 @@ describe('QueueModel', () => {
     expect(model.at(0)?.phase).toBe('completed');
   });
 
+  it('shows what an event said while a job, or its page, was asked for', async () => {
+    await opened(1);
+    lab.latency = 200;
+    const ended = { status: 'completed' as const, phase: 'completed' as const };
+    lab.jobs.unshift(numbered(2, { status: 'running', version: 2 }));
+    lab.say({ seq: 1, kind: 'job.submitted', job_id: 'j2' });
+    await vi.advanceTimersByTimeAsync(100); // asked, not answered
+    expect(model.indexOf('j2')).toBe(-1);
+    lab.jobs[0] = numbered(2, { ...ended, version: 3 });
+    lab.say({ seq: 2, kind: 'job.changed', job_id: 'j2' });
+    await settled();
+    expect(model.at(0)).toMatchObject({ id: 'j2', status: 'completed' });
+    lab.jobs.unshift(numbered(3, { status: 'running', version: 2 }), numbered(4));
+    const page = model.reload();
+    lab.jobs = lab.jobs.filter(({ id }) => id !== 'j4');
+    lab.jobs[0] = numbered(3, { ...ended, version: 3 });
+    lab.say({ seq: 3, kind: 'job.changed', job_id: 'j3' });
+    lab.say({ seq: 4, kind: 'job.deleted', job_id: 'j4' });
+    await settled();
+    await page;
+    expect(ids()).toEqual(['j3', 'j2', 'j1']);
+    expect(model.at(0)).toMatchObject({ status: 'completed' });
+  });
+
   it('asks again only for the jobs in view', async () => {
     await opened(100);
     model.look(0, 10);
