@@ -55,9 +55,11 @@ class JobChange(Request):
 
 class JobFilters(Struct, kw_only=True):
     """Which jobs a list has: ``name`` is a part of it, in any case; all of ``tag``; ``group`` is whom they are shared
-    with, ``cell`` the notebook cell that submitted them. Without ``mine``, ``owner`` and ``group``: one's own."""
+    with, ``cell`` the notebook cell that submitted them. Without ``mine``, ``owner`` and ``group``: one's own; by ``id``
+    all of them that one may see."""
 
     mine: bool | None = None
+    id: Annotated[list[Label], Meta(max_length=100)] = []
     name: Label = ""
     tag: Annotated[list[Label], Meta(max_length=32)] = []
     project: Label | None = None

@@ -7,12 +7,16 @@ import type { IRenderMime } from '@jupyterlab/rendermime';
 import { type Panel, Widget } from '@lumino/widgets';
 
 import { JOB_OUTPUT } from '../wire';
+import { Follower } from './follower';
+import { Keeper } from './keeper';
 import { readOutput } from './schema';
 import { type IPage, OutputView } from './view';
 
 /** The jobs in the notebooks of this page. */
 export class Outputs {
-  constructor(private readonly _page: IPage) {}
+  constructor(private readonly _page: IPage) {
+    this._follower = new Follower(_page.manager);
+  }
 
   /** Put the job that `model` holds into `panel`. */
   draw(panel: Panel, model: IRenderMime.IMimeModel): void {
@@ -23,11 +27,14 @@ export class Outputs {
       return;
     }
     view?.dispose();
-    panel.addWidget(output ? new OutputView(output, this._page) : this._unread(model));
+    panel.addWidget(
+      output ? new OutputView(output, this._page, this._follower) : this._unread(model)
+    );
   }
 
-  keep(_panel: NotebookPanel): void {
-    // TODO
+  /** Keep what a notebook has of its jobs up to date. */
+  keep(panel: NotebookPanel): void {
+    new Keeper(panel, this._follower, this._page);
   }
 
   private _unread(model: IRenderMime.IMimeModel): Widget {
@@ -40,4 +47,6 @@ export class Outputs {
     ].join('\n');
     return widget;
   }
+
+  private readonly _follower: Follower;
 }

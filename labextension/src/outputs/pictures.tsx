@@ -66,7 +66,8 @@ function Picture(props: { drawing: IDrawing; trans: TranslationBundle }): React.
   );
 }
 
-function asDrawing(drawing: JobOutput['drawings'][number]): IDrawing {
+/** What a notebook or the lab holds as a drawing. */
+export function asDrawing(drawing: JobOutput['drawings'][number]): IDrawing {
   return { ...drawing, draw: String(drawing.draw), label: String(drawing.label ?? '') };
 }
 
@@ -82,7 +83,8 @@ export function barsOf({ bars, outcomes }: IDrawing): IBar[] {
   return found.map(bar => (bar.outcome === null ? { ...bar, outcomes: others } : bar));
 }
 
-function pointsOf({ i, q, total, averaged }: IDrawing) {
+/** The points of a drawing in the IQ plane; null where there are none. */
+export function pointsOf({ i, q, total, averaged }: IDrawing) {
   const [xs, ys] = [i, q].map(list => (Array.isArray(list) ? list : []));
   const points = (xs ?? []).flatMap((x, n): [number, number][] => {
     const y: unknown = ys?.[n];
