@@ -121,12 +121,8 @@ function linesHtml(drawing: IDrawing): string {
   if (found === null) {
     return '';
   }
-  const [low, high, first, last] = [
-    least(values),
-    most(values),
-    found.x[0] ?? 0,
-    found.x.at(-1) ?? 1
-  ];
+  const [low, high] = extent(found.lines.flatMap(({ y }) => y));
+  const [first, last] = [found.x[0] ?? 0, found.x.at(-1) ?? 1];
   const x = (value: number) => (WIDE * (value - first)) / (last - first || 1);
   const y = (value: number) => 10 + ((TALL - 20) * (high - value)) / (high - low || 1);
   const paths = found.lines.map(
