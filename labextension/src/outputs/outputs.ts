@@ -3,12 +3,13 @@ import '../../style/queue.css';
 import '../../style/outputs.css';
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { IRenderMime } from '@jupyterlab/rendermime';
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { type Panel, Widget } from '@lumino/widgets';
 
 import { JOB_OUTPUT } from '../wire';
 import { Follower } from './follower';
 import { Keeper } from './keeper';
+import type { IShown } from './place';
 import { readOutput } from './schema';
 import { type IPage, OutputView } from './view';
 
@@ -18,18 +19,9 @@ export class Outputs {
     this._follower = new Follower(_page.manager);
   }
 
-  /** Put the job that `model` holds into `panel`. */
-  draw(panel: Panel, model: IRenderMime.IMimeModel): void {
-    const output = readOutput(model.data[JOB_OUTPUT]);
-    const [view] = panel.widgets;
-    if (view instanceof OutputView && output) {
-      view.put(output);
-      return;
-    }
-    view?.dispose();
-    panel.addWidget(
-      output ? new OutputView(output, this._page, this._follower) : this._unread(model)
-    );
+  /** Show in `place` the job that its output holds. */
+  into(place: Panel): IShown {
+    return { show: model => this._show(place, model) };
   }
 
   /** Keep what a notebook has of its jobs up to date. */
@@ -37,9 +29,22 @@ export class Outputs {
     new Keeper(panel, this._follower, this._page);
   }
 
+  private _show(place: Panel, model: IRenderMime.IMimeModel): void {
+    const output = readOutput(model.data[JOB_OUTPUT]);
+    const [view] = place.widgets;
+    if (view instanceof OutputView && output) {
+      view.put(output);
+      return;
+    }
+    view?.dispose();
+    place.addWidget(
+      output ? new OutputView(output, this._page, this._follower) : this._unread(model)
+    );
+  }
+
   private _unread(model: IRenderMime.IMimeModel): Widget {
     const { trans } = this._page;
-    const widget = new Widget();
+    const widget = new Widget({ node: document.createElement('pre') });
     const plain = model.data['text/plain'];
     widget.node.textContent = [
       trans.__('This version of the lab can’t show this output.'),
