@@ -123,8 +123,10 @@ class Output:
 
 
 def follow(job: JobHandle) -> Output:
-    """Display the job, and keep the output up to date; what it came to is in it before the cell that waited for it ends,
-    whichever cell displayed it."""
+    """Display the job, and keep the output up to date.
+
+    What the job came to is in the output before the cell that waited for it ends, whichever cell displayed it.
+    """
     from IPython.core.getipython import get_ipython
 
     try:
@@ -140,7 +142,7 @@ def follow(job: JobHandle) -> Output:
 
 
 def _settle(_result: object) -> None:
-    """At the end of a cell: what was waited for, and what was written between two cells, which nbclient did not hear."""
+    """At the end of a cell: what was waited for, and what was written between two of them, where nbclient is deaf."""
     for output in [output for output in _outputs if output.job.final]:
         _outputs.discard(output)
         output.settle()

@@ -55,8 +55,8 @@ class JobChange(Request):
 
 class JobFilters(Struct, kw_only=True):
     """Which jobs a list has: ``name`` is a part of it, in any case; all of ``tag``; ``group`` is whom they are shared
-    with, ``cell`` the notebook cell that submitted them. Without ``mine``, ``owner`` and ``group``: one's own; by ``id``
-    all of them that one may see."""
+    with, ``cell`` the notebook cell that submitted them. Without ``mine``, ``owner`` and ``group``: one's own, and of
+    those of which the ``id`` is known all that one may see."""
 
     mine: bool | None = None
     id: Annotated[list[Label], Meta(max_length=100)] = []

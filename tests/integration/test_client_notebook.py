@@ -63,7 +63,12 @@ def test_whoever_waits_finds_the_result_in_the_cell_that_submitted(server: Scrip
     assert "qpi-counts" in output.data["text/html"]
     assert "<script" not in output.data["text/html"]
     saved = output.data[JOB_OUTPUT]
-    assert (saved["v"], saved["job"]["id"], saved["job"]["status"], saved["lab"]) == (1, "job1", "completed", server.url)
+    assert (saved["v"], saved["job"]["id"], saved["job"]["status"], saved["lab"]) == (
+        1,
+        "job1",
+        "completed",
+        server.url,
+    )
     assert [bar["count"] for bar in saved["drawings"][0]["bars"]] == [3, 7]
 
 

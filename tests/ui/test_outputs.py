@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from qpi_jupyter.wire.outputs import JOB_OUTPUT
-from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import Notebooks, loaded, open_notebook, run_all, save
-from tests.ui.labs import BELL, HEAVY, Demo, demo_lab, execute, picture
+from tests.ui.labs import BELL, HEAVY, Demo, demo_lab, picture
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 SLOW = 60_000
@@ -56,7 +54,7 @@ def opened(page: Page, demo: Demo, name: str) -> None:
 def test_a_walk_through_restarts_of_everything(lab: Page, demo: Demo) -> None:
     """The kernel restarts, the page reloads and closes; the jobs end, and the server restarts, before it comes back."""
     switch(demo, on=False)
-    queued = f"%%qpi_submit --qpu sim-b --shots 100 --name"
+    queued = "%%qpi_submit --qpu sim-b --shots 100 --name"
     cells = [
         "%load_ext qpi_jupyter", f"{SUBMIT} slow\n{HEAVY}", f"{queued} second\n{BELL}", f"{queued} third\n{BELL}",
     ]  # fmt: skip
