@@ -11,7 +11,7 @@ from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import Assignment, Held, Report
 
-from .messages import Key
+from .messages import Key, Rows
 from .place import Outcome, Place, Ticket
 from .spool import Spool
 from .transfer import Transfer
@@ -34,6 +34,12 @@ class Lab(Protocol):
         """
 
     def progressed(self, key: Key, fraction: float) -> None: ...
+
+    def measured(self, key: Key, rows: Rows) -> None:
+        """Bring to the lab what an attempt has measured so far, until it has ended."""
+
+    def unseen(self, key: Key) -> None:
+        """It has ended."""
 
     def report(self, report: Report) -> None:
         """Tell what became of an attempt until the lab has heard; then somebody calls `Bench.forget`."""
@@ -212,8 +218,12 @@ class Bench:
     def progressed(self, ticket: Ticket, fraction: float) -> None:
         self._lab.progressed(ticket.key, fraction)
 
+    def measured(self, ticket: Ticket, rows: Rows) -> None:
+        self._lab.measured(ticket.key, rows)
+
     def ended(self, ticket: Ticket, outcome: Outcome) -> None:
         """An attempt is over: its result is in the spool, or there is none."""
+        self._lab.unseen(ticket.key)
         if outcome.busy_s:
             self.run_s = outcome.busy_s
         if outcome.outcome == "spooled":

@@ -33,6 +33,7 @@ from qpi_jupyter.data.header import result_header
 from qpi_jupyter.wire.results import encode_header, prefix
 
 from .messages import Cancel, Channel, Check, Checked, Failed, Key, Measured, Open, Progress, Ready, Run, Spooled
+from .partial import Partials
 from .spool import PART, sync_folder
 
 _PR_SET_PDEATHSIG = 1
@@ -102,6 +103,7 @@ class Worker:
         self._executor = executor
         self._cancelled = False
         self._progress_at = 0.0
+        self._partials = Partials(channel.send)
 
     def serve(self) -> None:
         """Until the agent hangs up."""
@@ -132,6 +134,7 @@ class Worker:
         # As batch systems do: an executor that writes a log of its own can say there what it is about.
         os.environ.update(QPI_JOB_ID=command.key.job_id, QPI_ATTEMPT=str(command.key.attempt))
         self._cancelled, self._progress_at = False, 0.0
+        self._partials.begin()
         start = time.perf_counter()
         try:
             datasets = run_program(
@@ -139,6 +142,7 @@ class Worker:
                 command.program.to_program(),
                 progress=self._progress,
                 cancelled=lambda: self._asked_to_stop(command.key),
+                partial=self._partials.heard,
             )
             busy_s = time.perf_counter() - start
             self._channel.send(Measured(busy_s=busy_s))
@@ -151,12 +155,14 @@ class Worker:
             self._channel.send(Spooled(busy_s=busy_s))
 
     def _progress(self, fraction: float) -> None:
+        self._partials.offer()
         now = time.monotonic()
         if now - self._progress_at >= _PROGRESS_EVERY_S and fraction < 1:
             self._progress_at = now
             self._channel.send(Progress(fraction=min(1.0, max(0.0, fraction))))
 
     def _asked_to_stop(self, key: Key) -> bool:
+        self._partials.offer()
         while not self._cancelled and self._channel.waiting():
             command = self._channel.receive()
             self._cancelled = isinstance(command, Cancel) and command.key == key

@@ -13,7 +13,7 @@ from qpi_jupyter.core import Faulted, QpiError, Rejected, TooLarge
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import ProgramRef
 
-from .messages import Cancel, Failed, Key, Measured, Open, Progress, Run, Spooled
+from .messages import Cancel, Failed, Key, Measured, Open, Progress, Rows, Run, Spooled
 from .process import Child, Died, Lifeline, spawn_in_the_end
 from .spool import Spool
 
@@ -58,6 +58,9 @@ class PlaceListener(Protocol):
         """The program runs, and not only for a moment."""
 
     def progressed(self, ticket: Ticket, fraction: float) -> None: ...
+
+    def measured(self, ticket: Ticket, rows: Rows) -> None:
+        """There is something to be seen of it."""
 
     def ended(self, ticket: Ticket, outcome: Outcome) -> None: ...
 
@@ -166,6 +169,9 @@ class Place:
                 if isinstance(answer, Progress):
                     self._tell_started(ticket)
                     self._listener.progressed(ticket, answer.fraction)
+                elif isinstance(answer, Rows):
+                    self._tell_started(ticket)
+                    self._listener.measured(ticket, answer)
                 elif isinstance(answer, Measured):
                     stop.over()
                     ticket.phase = "measured"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from qpi_jupyter.core import (
     ProgramError,
     Rejected,
     RunOptions,
+    SweepAxis,
     TooLarge,
     plain_json,
 )
@@ -48,11 +49,13 @@ class Parsed:
 class Run:
     """One circuit with all parameters bound: what is measured ``shots`` times.
 
-    ``row_index`` is None where the circuit has no parameter rows.
+    ``row_index`` is None where the circuit has no parameter rows; ``parameters`` are the values in that row.
     """
 
     circuit_index: int
     row_index: int | None
+    parameters: Mapping[str, float]
+    axes: tuple[SweepAxis, ...]
     circuit: QuantumCircuit
     shots: int
     analysis: Analysis
@@ -70,6 +73,8 @@ class Run:
             name=circuit.name,
             circuit=self.circuit_index,
             row=self.row_index,
+            parameters=self.parameters,
+            axes=self.axes,
             shots=self.shots,
             meas_level=options.meas_level,
             meas_return=options.meas_return,
@@ -131,11 +136,15 @@ def flatten(program: Program, manifest: Manifest) -> list[Run]:
         _check_circuit(index, parsed, manifest)
         own = program.circuit_options(index)
         shots = options.shots if own.shots is None else own.shots
+        names = [parameter.name for parameter in parsed.circuit.parameters]
         for row_index, circuit in _bound(index, parsed.circuit, own.parameter_values):
+            row = () if row_index is None else own.parameter_values[row_index]
             runs.append(
                 Run(
                     circuit_index=index,
                     row_index=row_index,
+                    parameters=dict(zip(names, row, strict=True)) if row else {},
+                    axes=own.axes,
                     circuit=circuit,
                     shots=shots,
                     analysis=parsed.analysis,
@@ -241,7 +250,9 @@ def _bound(
         if not all(math.isfinite(value) for value in row):
             raise _bad_parameters(index, names, f"gets a value that is not finite in row {row_index} for")
         try:
-            bound.append((row_index, circuit.assign_parameters(list(row)) if names else circuit))
+            one = circuit.assign_parameters(list(row)) if names else circuit
+            one.name = circuit.name  # Qiskit numbers its copies
+            bound.append((row_index, one))
         except (QiskitError, ArithmeticError, RuntimeError, TypeError, ValueError):
             problem = f"gets no finite real number from row {row_index} in one of its expressions of"
             raise _bad_parameters(index, names, problem) from None

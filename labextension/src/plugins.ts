@@ -14,6 +14,7 @@ import { outputsPlugin } from './outputs/plugin';
 import { qpuPlugin } from './qpu/plugin';
 import { queuePlugin } from './queue/plugin';
 import { sidePlugin } from './side/plugin';
+import { widgetsPlugin } from './widgets/plugin';
 
 /** What the panel consists of. */
 export const plugins = [
@@ -32,5 +33,6 @@ export const plugins = [
   outputsPlugin,
   qpuPlugin,
   queuePlugin,
-  sidePlugin
+  sidePlugin,
+  widgetsPlugin
 ];

@@ -1,5 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { condition, jobNote } from './prospects';
 import { qpuState, type Tone } from './states';
 import type { JobModel, QpuModel } from './wire';
 
@@ -17,9 +18,10 @@ export interface IJobRow extends IRow {
   readonly cancellable: boolean;
 }
 
-export function qpuRow(qpu: QpuModel, trans: TranslationBundle): IRow {
+export function qpuRow(qpu: QpuModel, now: number, trans: TranslationBundle): IRow {
   const [state, tone] = qpuState(qpu, trans);
   const detail = [
+    condition(qpu, now, trans),
     // None are known before its driver has said so.
     qpu.num_qubits === 0 ? '' : trans._n('%1 qubit', '%1 qubits', qpu.num_qubits),
     qpu.simulator ? trans.__('simulator') : '',
@@ -28,12 +30,12 @@ export function qpuRow(qpu: QpuModel, trans: TranslationBundle): IRow {
   return { key: qpu.name, title: qpu.name, state, tone, detail: joined(detail) };
 }
 
-/** How a job stands, in a word. */
+/** How a job stands, in a word: by its status, and by its phase where that says more. */
 export function jobState(phase: JobModel['phase'], trans: TranslationBundle): [string, Tone] {
   const phases: Record<JobModel['phase'], [string, Tone]> = {
     blocked: [trans.__('waiting for other jobs'), 'waiting'],
     queued: [trans.__('queued'), 'waiting'],
-    assigned: [trans.__('starting'), 'waiting'],
+    assigned: [trans.__('queued'), 'waiting'], // with a driver, and counted as waiting
     running: [trans.__('running'), 'active'],
     lost: [trans.__('out of touch'), 'bad'],
     cancelling: [trans.__('cancelling'), 'waiting'],
@@ -44,31 +46,24 @@ export function jobState(phase: JobModel['phase'], trans: TranslationBundle): [s
   return phases[phase];
 }
 
-export function jobRow(job: JobModel, trans: TranslationBundle): IJobRow {
+export function isCancellable({ phase, status }: JobModel): boolean {
+  return (status === 'pending' || status === 'running') && phase !== 'cancelling';
+}
+
+export function jobRow(job: JobModel, now: number, trans: TranslationBundle): IJobRow {
   const [state, tone] = jobState(job.phase, trans);
   return {
     key: job.id,
     title: job.name || job.id,
     state,
     tone,
-    detail: joined([job.qpu ?? '', ...jobDetail(job, trans)]),
-    cancellable:
-      (job.status === 'pending' || job.status === 'running') && job.phase !== 'cancelling'
+    detail: joined([
+      job.qpu ?? '',
+      job.status === 'completed' ? trans._n('%1 shot', '%1 shots', job.shots) : '',
+      jobNote(job, now, trans)
+    ]),
+    cancellable: isCancellable(job)
   };
-}
-
-function jobDetail(job: JobModel, trans: TranslationBundle): string[] {
-  if (job.error) {
-    return [job.error.message];
-  }
-  if (job.status === 'pending' && job.reason) {
-    const { position, message } = job.reason;
-    return [position === null ? '' : trans.__('position %1', position), message];
-  }
-  if (job.phase === 'running' && job.progress > 0) {
-    return [`${Math.round(100 * job.progress)} %`];
-  }
-  return [trans._n('%1 shot', '%1 shots', job.shots)];
 }
 
 function joined(parts: readonly string[]): string {

@@ -10,8 +10,14 @@ export function qpuState(qpu: QpuModel, trans: TranslationBundle): [string, Tone
   const states: Record<QpuModel['status'], [string, Tone]> = {
     online: [trans.__('online'), 'good'],
     offline: [trans.__('offline'), 'bad'],
-    maintenance: [trans.__('maintenance'), 'waiting'],
+    held: [trans.__('on hold'), 'waiting'],
+    maintenance: [trans.__('in maintenance'), 'waiting'],
     disabled: [trans.__('disabled'), 'quiet']
   };
   return states[qpu.status];
+}
+
+/** Whether jobs may start there as far as switches and the calendar go; its driver may be away. */
+export function isOpen(qpu: QpuModel): boolean {
+  return qpu.status === 'online' || qpu.status === 'offline';
 }

@@ -37,6 +37,7 @@ export interface JobData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -99,6 +100,7 @@ export interface JobEditData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -133,6 +135,7 @@ export interface JobDeletionData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -155,9 +158,11 @@ export interface JobDeleted {
   readonly data: JobDeletionData;
 }
 
-/** `hold` and `by` are there where somebody switched it. */
+/** `by` is there where somebody switched it. */
 export interface QpuData {
-  readonly status: 'deleted' | 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly status: 'deleted' | 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
+  readonly reason?: string;
+  readonly until_at?: string | null;
   readonly hold?: string | null;
   readonly by?: string;
 }
@@ -458,13 +463,25 @@ export interface EventPage {
   readonly cursor: number;
 }
 
-/** What a waiting job waits for. `about_at` is when that is expected to end, where it can be known. */
+/**
+ * What a waiting job waits for. `until_at` is when that ends, where it is known: a booking, a
+ * maintenance.
+ */
 export interface WaitReason {
   readonly rule: string;
   readonly message: string;
   readonly position: number | null;
   readonly since_at: string | null;
-  readonly about_at: string | null;
+  readonly until_at: string | null;
+}
+
+/** When a waiting job is likely to start, or a running one to end. */
+export interface Eta {
+  readonly of: 'end' | 'start';
+  readonly known: boolean;
+  readonly earliest_at: string | null;
+  readonly likely_at: string | null;
+  readonly latest_at: string | null;
   readonly error_s: number | null;
 }
 
@@ -490,12 +507,14 @@ export interface JobModel {
   readonly num_circuits: number;
   readonly shots: number;
   readonly submitted_at: string;
+  readonly rows: number;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly estimate_s: number | null;
   readonly upper_s: number | null;
   readonly busy_s: number | null;
   readonly reason: WaitReason | null;
+  readonly eta: Eta | null;
   readonly error: JobError | null;
   readonly dataset: DatasetInfo | null;
   readonly origin: Readonly<Record<string, unknown>>;
@@ -551,10 +570,21 @@ export interface JobChange {
   readonly shared_with?: string | null;
 }
 
-/** What one circuit of a batch overrides. */
+/** One axis of a sweep: the parameters that change along it, together, and their units by name. */
+export interface SweepAxisIn {
+  readonly parameters: readonly string[];
+  readonly length: number;
+  readonly units?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What one circuit of a batch overrides; `axes` says which grid its rows are, the last axis
+ * running fastest.
+ */
 export interface CircuitIn {
   readonly shots?: number | null;
   readonly parameter_values?: readonly (readonly number[])[];
+  readonly axes?: readonly SweepAxisIn[];
 }
 
 /** Run options, by Qiskit's names; `extra` goes to the executor. */
@@ -649,7 +679,7 @@ export interface QpuSession {
 export interface QpuModel {
   readonly name: string;
   readonly kind: 'device' | 'pool';
-  readonly status: 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly status: 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
   readonly simulator: boolean;
   readonly executor: string;
   readonly num_qubits: number;
@@ -657,6 +687,8 @@ export interface QpuModel {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly reason: string;
+  readonly until_at: string | null;
   readonly hold: string | null;
   readonly session: QpuSession | null;
 }
@@ -724,7 +756,7 @@ export interface Manifest {
 export interface QpuDetail {
   readonly name: string;
   readonly kind: 'device' | 'pool';
-  readonly status: 'disabled' | 'maintenance' | 'offline' | 'online';
+  readonly status: 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
   readonly simulator: boolean;
   readonly executor: string;
   readonly num_qubits: number;
@@ -732,6 +764,8 @@ export interface QpuDetail {
   readonly queued: number;
   readonly running: number;
   readonly description: string;
+  readonly reason: string;
+  readonly until_at: string | null;
   readonly hold: string | null;
   readonly session: QpuSession | null;
   readonly manifest: Manifest | null;

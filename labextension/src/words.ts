@@ -6,15 +6,47 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** A moment, as short as can be: the day only where it is another one than `now`'s. */
-export function moment(at: number, now: number): string {
+let clock: string | undefined;
+
+/** Show times by the clock of a zone from now on; without one, by the browser's. */
+export function setClock(zone: string): void {
+  clock = zone || undefined;
+}
+
+/** A moment, as short as can be: the day only where it is another one than `now`'s, seconds where they are asked for. */
+export function moment(at: number | string, now: number, exact = false): string {
   const date = new Date(at);
-  const time = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  if (date.toDateString() === new Date(now).toDateString()) {
-    return time;
-  }
-  const day = date.toLocaleDateString([], { weekday: 'short', day: 'numeric', month: 'short' });
-  return `${day} ${time}`;
+  const two = '2-digit';
+  const time = date.toLocaleTimeString([], {
+    hour: two,
+    minute: two,
+    ...(exact && { second: two }),
+    timeZone: clock
+  });
+  const day = (of: Date) =>
+    of.toLocaleDateString([], {
+      weekday: 'short',
+      day: 'numeric',
+      month: 'short',
+      timeZone: clock
+    });
+  const on = day(date);
+  return on === day(new Date(now)) ? time : `${on} ${time}`;
+}
+
+/** A moment with the name of its clock: "14:00 UTC+1". */
+export function stamp(at: number | string, now: number, exact = false): string {
+  return `${moment(at, now, exact)} ${offset(at)}`;
+}
+
+/** What the clock is called that shows a moment: "UTC", "UTC+1". */
+function offset(at: number | string): string {
+  const format = new Intl.DateTimeFormat('en', {
+    timeZone: clock,
+    timeZoneName: 'shortOffset'
+  });
+  const name = format.formatToParts(new Date(at)).find(({ type }) => type === 'timeZoneName');
+  return (name?.value ?? '').replace('GMT', 'UTC');
 }
 
 /** A length of time in its two largest units; to the second in the last ten minutes. */

@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { jobRow, qpuRow } from '../src/rows';
 import { job, qpu } from './faults';
 
+const NOW = Date.parse('2026-01-01T10:00:00Z');
 const trans = nullTranslator.load('qpi-jupyter');
 
 describe('qpuRow', () => {
   it('says what the QPU is and does', () => {
-    expect(qpuRow(qpu({ queued: 3 }), trans)).toEqual({
+    expect(qpuRow(qpu({ queued: 3 }), NOW, trans)).toEqual({
       key: 'sim-a',
       title: 'sim-a',
       state: 'online',
@@ -18,13 +19,13 @@ describe('qpuRow', () => {
   });
 
   it('counts no qubits before its driver has said how many there are', () => {
-    expect(qpuRow(qpu({ num_qubits: 0, simulator: false }), trans).detail).toBe(
+    expect(qpuRow(qpu({ num_qubits: 0, simulator: false }), NOW, trans).detail).toBe(
       '1 running, 0 waiting'
     );
   });
 
   it('marks an offline one', () => {
-    expect(qpuRow(qpu({ status: 'offline' }), trans)).toMatchObject({
+    expect(qpuRow(qpu({ status: 'offline' }), NOW, trans)).toMatchObject({
       state: 'offline',
       tone: 'bad'
     });
@@ -38,34 +39,33 @@ describe('jobRow', () => {
       message: 'sim-a is offline',
       position: 2,
       since_at: null,
-      about_at: null,
-      error_s: null
+      until_at: null
     };
-    expect(jobRow(job({ reason }), trans)).toMatchObject({
+    expect(jobRow(job({ reason }), NOW, trans)).toMatchObject({
       state: 'queued',
-      detail: 'sim-a · position 2 · sim-a is offline',
+      detail: 'sim-a · sim-a is offline · position 2',
       cancellable: true
     });
   });
 
   it('shows how far a running job is', () => {
-    const row = jobRow(job({ status: 'running', phase: 'running', progress: 0.426 }), trans);
+    const row = jobRow(job({ status: 'running', phase: 'running', progress: 0.426 }), NOW, trans);
     expect(row).toMatchObject({ state: 'running', tone: 'active', detail: 'sim-a · 43 %' });
   });
 
   it('shows why a job failed', () => {
     const error = { kind: 'ProgramError', code: 'bad_program', message: 'no such gate', data: {} };
-    const row = jobRow(job({ status: 'failed', phase: 'failed', error }), trans);
+    const row = jobRow(job({ status: 'failed', phase: 'failed', error }), NOW, trans);
     expect(row).toMatchObject({ tone: 'bad', detail: 'sim-a · no such gate', cancellable: false });
   });
 
   it('offers no second cancel', () => {
-    const row = jobRow(job({ status: 'running', phase: 'cancelling' }), trans);
+    const row = jobRow(job({ status: 'running', phase: 'cancelling' }), NOW, trans);
     expect(row.cancellable).toBe(false);
   });
 
   it('goes by its name where it has one', () => {
-    expect(jobRow(job({ name: 'T1 sweep' }), trans).title).toBe('T1 sweep');
-    expect(jobRow(job(), trans).title).toBe('j1');
+    expect(jobRow(job({ name: 'T1 sweep' }), NOW, trans).title).toBe('T1 sweep');
+    expect(jobRow(job(), NOW, trans).title).toBe('j1');
   });
 });

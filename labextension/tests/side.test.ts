@@ -2,10 +2,10 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
 
 import { headline } from '../src/side/figures';
-import { balanceText, nextBooking, qpuCard, sideJob } from '../src/side/model';
+import { balanceText, nextBooking, qpuCard } from '../src/side/model';
 import { quantity } from '../src/units';
 import { duration } from '../src/words';
-import { booking, job, qpu } from './faults';
+import { booking, qpu } from './faults';
 
 const trans = nullTranslator.load('qpi-jupyter');
 const ten = Date.parse('2026-01-01T10:00:00Z');
@@ -73,30 +73,15 @@ describe('qpuCard', () => {
     expect(card.nextFree).toBe('');
     expect(qpuCard(qpu(), [], ten, trans).holder).toBe('Not booked in the next days');
   });
-});
 
-describe('sideJob', () => {
-  it('says how long a running one has to go', () => {
-    const running = job({
-      status: 'running',
-      phase: 'running',
-      started_at: '2026-01-01T10:00:00Z',
-      estimate_s: 90
+  it('says why nothing starts, and then promises nobody a time', () => {
+    const held = qpu({ status: 'held', reason: 'helium refill', hold: 'helium refill' });
+    expect(qpuCard(held, [booking({}), later], ten + MINUTE, trans)).toMatchObject({
+      state: 'on hold',
+      detail: 'helium refill · 24 qubits · simulator · 1 running, 0 waiting',
+      holder: '',
+      nextFree: ''
     });
-    expect(sideJob(running, ten + 30_000, trans).detail).toContain('about 1 min 0 s left');
-    expect(sideJob(running, ten + 100_000, trans).detail).not.toContain('left');
-  });
-
-  it('says when a waiting one may start', () => {
-    const reason = {
-      rule: 'queue',
-      message: 'behind others',
-      position: 2,
-      since_at: null,
-      about_at: '2026-01-01T10:05:00Z',
-      error_s: null
-    };
-    expect(sideJob(job({ reason }), ten, trans).detail).toMatch(/starts about /);
   });
 });
 

@@ -12,6 +12,7 @@
 `programs`, `origin`       from circuits and the running cell to a request
 `times`, `numpy_values`    ``"tomorrow 9:00"`` and ``"2h"``; NumPy's and pandas' things as plain ones
 `http`, `portal`           the connection, and the loop it lives on
+`calling`, `status`        how calls show themselves and what wrong ones are told; a job's status as a word
 `trouble`                  what goes wrong on the way, in words
 """
 

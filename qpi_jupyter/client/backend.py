@@ -18,6 +18,7 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qpi_jupyter.core import DEFAULT_SHOTS, MAX_CIRCUITS, Manifest, Unavailable
 from qpi_jupyter.wire.rest import QpuDetail
 
+from .calling import called_like
 from .job_handle import JobHandle
 from .jobs import Jobs
 
@@ -26,13 +27,6 @@ _CONTROL_FLOW = {
     "if_else": IfElseOp, "while_loop": WhileLoopOp, "for_loop": ForLoopOp, "switch_case": SwitchCaseOp,
     "break_loop": BreakLoopOp, "continue_loop": ContinueLoopOp,
 }  # fmt: skip
-_STATUS = {
-    "pending": JobStatus.QUEUED,
-    "running": JobStatus.RUNNING,
-    "completed": JobStatus.DONE,
-    "failed": JobStatus.ERROR,
-    "cancelled": JobStatus.CANCELLED,
-}
 
 
 class QpiBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
@@ -67,6 +61,7 @@ class QpiBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
     def _default_options(cls) -> Options:
         return Options(shots=DEFAULT_SHOTS, memory=False, seed_simulator=None, meas_level=2, meas_return="single")
 
+    @called_like(Jobs.submit, "qpu")
     def run(self, run_input: QuantumCircuit | Sequence[QuantumCircuit], **options: Any) -> QpiJob:
         """Submit circuits as one job; they need not be transpiled."""
         defaults = {name: value for name, value in self.options.items() if value is not None}
@@ -93,7 +88,7 @@ class QpiJob(JobV1):  # type: ignore[misc]  # qiskit has no types
         return self.handle.result(timeout, memory=self._memory)
 
     def status(self) -> JobStatus:
-        return _STATUS[self.handle.status]
+        return JobStatus[self.handle.status.name]
 
     def cancel(self) -> bool:
         """Ask the lab to stop the job; whether it will have no result."""

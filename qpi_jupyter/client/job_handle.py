@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
-from datetime import UTC, datetime
+import contextlib
+import time
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
 
 from qpi_jupyter.core import Faulted, QpiError, Unavailable
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
-from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, WaitReason
+from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
 
-from . import times
 from .family import WAITING, Family
 from .http import Http, delays, path
 from .portal import both
+from .prospects import prospect_of
 from .results import Counts, Results
+from .status import Status
 from .story import Story
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ class Renderer(Protocol):
     def mimebundle(self, job: JobHandle) -> dict[str, Any]:
         """The job as it is now, by media type."""
 
+    def job_widget(self, job: JobHandle) -> Any:
+        """A widget of the job."""
+
 
 class JobHandle:
     """One job of a lab.
@@ -72,14 +77,27 @@ class JobHandle:
         return self.model.id
 
     @property
+    def name(self) -> str:
+        """What its submitter called it, or nothing."""
+        return self.model.name
+
+    @property
+    def qpu(self) -> str | None:
+        """The QPU that it runs or ran on; None where that is not decided yet."""
+        return self.model.qpu
+
+    @property
     def final(self) -> bool:
         """Whether the job has ended, as far as this handle knows."""
         return self.model.status in FINAL
 
     @property
-    def status(self) -> str:
-        """``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``: asked of the lab until it is final."""
-        return self.refresh().model.status
+    def status(self) -> Status:
+        """``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``: asked of the lab until it is final.
+
+        As a method, too: ``job.status() == "completed"``.
+        """
+        return Status(self.refresh().model.status)
 
     @property
     def error(self) -> QpiError | None:
@@ -118,13 +136,78 @@ class JobHandle:
             return f"{WAITING}: {model.reason.message.rstrip('.')}"
         if model.reason is None:
             return WAITING if model.phase == "blocked" else f"waiting{where}"
-        outlook = ", ".join(outlook_of(model.reason))
+        outlook = ", ".join(prospect_of(model))
         return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
 
     def _take(self, model: JobModel) -> None:
         # Answers may overtake one another; a version only grows.
         if model.version >= self.model.version:
             self.model = model
+
+    def going_on(self, call: str) -> str:
+        """What an interrupted ``call`` leaves behind: the job, until somebody stops it."""
+        return "" if self.final else f"{self.id} goes on; `%qpi_cancel {self.id}` stops it."
+
+    # -- by Qiskit's names -----------------------------------------------------------------------------------------
+
+    def job_id(self) -> str:
+        """Its ``id``."""
+        return self.id
+
+    def done(self) -> bool:
+        """Whether it has completed: Qiskit's ``DONE``."""
+        return self.status == "completed"
+
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self.status == "running"
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self.status == "cancelled"
+
+    def errored(self) -> bool:
+        """Whether it has failed; ``error`` says why."""
+        return self.status == "failed"
+
+    def in_final_state(self) -> bool:
+        """Whether it has ended, however it did."""
+        return self.status in FINAL
+
+    def wait_for_final_state(
+        self,
+        timeout: float | None = None,
+        wait: float = 5.0,
+        callback: Callable[[str, Status, JobHandle], object] | None = None,
+    ) -> None:
+        """Wait until the job has ended, however it ends.
+
+        Parameters
+        ----------
+        timeout
+            seconds to wait at most (None: as long as it takes).
+        wait
+            seconds between two calls of ``callback``; the wait itself ends at once when the job does.
+        callback
+            called with the job's id, its status and the job, while it has not ended and once when it has.
+
+        Raises
+        ------
+        TimeoutError
+            it has not ended. The job goes on.
+        """
+        give_up_at = None if timeout is None else time.monotonic() + timeout
+        while callback is not None:
+            status = self.status
+            callback(self.id, status, self)
+            if status in FINAL:
+                return
+            left = wait if give_up_at is None else min(wait, give_up_at - time.monotonic())
+            if left <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                self.wait(left)
+        self.wait(None if give_up_at is None else max(0.0, give_up_at - time.monotonic()))
 
     # -- what the lab is asked -----------------------------------------------------------------------------------
 
@@ -309,6 +392,15 @@ class JobHandle:
 
     # -- shown ---------------------------------------------------------------------------------------------------
 
+    def widget(self) -> Any:
+        """The job as a widget, for an ``ipywidgets.HBox`` or a dashboard: `qpi_jupyter.ui.job_widget.JobWidget`.
+
+        Its traits can be observed: ``status``, ``phase``, ``progress`` and, once it is there, ``result``.
+        """
+        if self.renderer is None:
+            raise QpiError("A widget is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
+        return self.renderer.job_widget(self)
+
     def __repr__(self) -> str:
         name = f" {self.model.name!r}" if self.model.name else ""
         return f"<Job {self.id}{name}: {self.explanation()}>"
@@ -330,15 +422,3 @@ async def read_job(
     if version is not None:
         params["version"] = str(version)
     return await http.call("GET", f"v1/jobs/{path(job_id)}", JobModel, params=params, wait_s=wait_s, retry_s=retry_s)
-
-
-def outlook_of(reason: WaitReason) -> list[str]:
-    """Its place in the queue, about when its wait ends, and how far off such predictions were lately."""
-    parts = [] if reason.position is None else [f"position {reason.position}"]
-    if reason.about_at is not None:
-        now = datetime.now(UTC)
-        soon = (reason.about_at - now).total_seconds() < _SOON_S
-        at = reason.about_at.replace(microsecond=0) if soon else reason.about_at.replace(second=0, microsecond=0)
-        error = f" ± {times.length(reason.error_s)}" if reason.error_s else ""
-        parts.append(f"about {times.clock(at, times.zone_of(), now, exact=soon)}{error}")
-    return parts

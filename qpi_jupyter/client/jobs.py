@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from inspect import signature
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, TypeAlias
 
 import msgspec
 
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
+from qpi_jupyter.wire.rest import QpuModel
 
 from . import origin as origins
 from . import programs
+from .calling import no_option
 from .http import Http
 from .job_handle import JobHandle, read_job
 from .numpy_values import to_python
@@ -24,9 +25,8 @@ from .tables import Table
 from .times import When, moment, zone_of
 
 _PAGE = 100
-RUN_OPTIONS = tuple(name for name in signature(programs.options_of).parameters if name not in ("circuits", "extra"))
-JOB_OPTIONS = tuple(name for name in SubmitRequest.__struct_fields__ if name not in ("program", "options"))
-"""What `Jobs.submit` takes: every field of a request is an option."""
+OneOrMoreJobs: TypeAlias = JobHandle | str | Sequence[JobHandle | str]
+"""A job or several, by handles or ids."""
 
 
 class JobTable(Table[JobHandle]):
@@ -53,38 +53,12 @@ class JobTable(Table[JobHandle]):
         }  # fmt: skip
 
 
-class JobFilters(TypedDict, total=False):
-    """What `Lab.jobs` may be asked for."""
-
-    name: str | None
-    tags: str | Sequence[str]
-    project: str | None
-    group: str | None
-    owner: str | None
-    qpu: str | None
-    status: Literal["pending", "running", "completed", "failed", "cancelled"] | str | None
-    cell: str | None
-    submitted_after: When | None
-    submitted_before: When | None
-    mine: bool | None
-
-
-def filter_params(wanted: JobFilters) -> list[tuple[str, str]]:
-    """The query of ``GET jobs``.
-
-    Raises
-    ------
-    TypeError
-        there is no such filter.
-    """
-    if unknown := wanted.keys() - JobFilters.__annotations__.keys():
-        known = ", ".join(JobFilters.__annotations__)
-        raise TypeError(f"jobs() has no filter {sorted(unknown)[0]!r}; there are: {known}.")
-    tags = wanted.get("tags", ())
+def filter_params(*, tags: str | Sequence[str], **wanted: Any) -> list[tuple[str, str]]:
+    """The query of ``GET jobs``."""
     params = [("tag", str(tag)) for tag in ([tags] if isinstance(tags, str) else tags)]
     for name, given in wanted.items():
         value = to_python(given)
-        if name == "tags" or value is None:
+        if value is None:
             continue
         if name.startswith("submitted_"):
             value = msgspec.to_builtins(moment(value, zone_of(), datetime.now(UTC)))
@@ -99,7 +73,31 @@ class Jobs:
         self.http = http
 
     @both
-    async def submit(self, circuits: object, /, **options: Any) -> JobHandle:
+    async def submit(
+        self,
+        /,
+        circuits: object,
+        *,
+        qpu: str | QpuModel | None = None,
+        shots: int | Sequence[int] | None = None,
+        seed_simulator: int | None = None,
+        parameter_values: object = None,
+        meas_level: int = 2,
+        meas_return: str = "single",
+        memory: bool = True,
+        format: str | None = None,
+        name: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        project: str | None = None,
+        group: str | None = None,
+        shared_with: str | None = None,
+        priority: int | None = None,
+        after: OneOrMoreJobs | None = None,
+        children: OneOrMoreJobs | None = None,
+        retry_safe: bool | None = None,
+        origin: OriginIn | None = None,
+        **options: Any,
+    ) -> JobHandle:
         """Submit one job of one or several circuits; it is on the lab's disk when this returns.
 
         Parameters
@@ -107,22 +105,22 @@ class Jobs:
         circuits
             a QuantumCircuit, an OpenQASM 2 or 3 text, or a list of either; or what an installed package's format
             recognises.
-        format
-            the program format, by name, of texts and bytes that are no circuits
-            (``lab.qpu(name).manifest.formats``).
         qpu
             the QPU's name; without it an online simulator that fits is taken.
         shots
-            per circuit: one number, or one for each circuit.
+            per circuit: one number, or one for each circuit (default 1024).
         seed_simulator
             makes a simulator's counts repeatable.
+        parameter_values
+            numbers for the circuit's parameters: a row, a list of rows, or a dict; for a circuit with one parameter
+            also its values as they are (``np.linspace(0, 1, 41)``); a list of those for several circuits.
         meas_level, meas_return
             2 (bits), 1 (IQ points) or 0 (traces); ``single`` or ``avg``.
-        parameter_values
-            numbers for the circuit's parameters: a row, a list of rows, or a dict; a list of those for several
-            circuits.
         memory
             keep every single shot in the dataset.
+        format
+            the program format, by name, of texts and bytes that are no circuits
+            (``lab.qpu(name).manifest.formats``).
         name, tags, project
             for your own order; `jobs` finds them by these.
         group
@@ -130,7 +128,7 @@ class Jobs:
         shared_with
             a group of yours that may see the job.
         priority
-            -10 to 10: the higher goes first. Over 0 is for managers.
+            -10 to 10: the higher goes first (default 0). Over 0 is for managers.
         after, children
             jobs, or their ids, that have to complete first; children are a part of this job, and cancelled with it.
         retry_safe
@@ -149,7 +147,28 @@ class Jobs:
         QpiError
             what else the lab has against it.
         """
-        request = await self._request(circuits, options)
+        target = _name(qpu)
+        if options:
+            await self._check_extra(options, target)
+        circuits = programs.once(circuits)
+        request = SubmitRequest(
+            program=programs.program_of(circuits, format),
+            options=programs.options_of(
+                circuits, shots=shots, seed_simulator=seed_simulator, meas_level=meas_level, meas_return=meas_return,
+                parameter_values=parameter_values, memory=memory, extra=options,
+            ),
+            qpu=target,
+            name=name or "",
+            tags=[tags] if isinstance(tags, str) else list(tags or ()),
+            project=project or "",
+            group=group,
+            shared_with=shared_with,
+            priority=0 if priority is None else programs.whole("priority", priority),
+            retry_safe=bool(retry_safe),
+            after=_ids(after),
+            children=_ids(children),
+            origin=origin or origins.here() or OriginIn(),
+        )  # fmt: skip
         model = await self.http.call(
             "POST",
             "v1/jobs",
@@ -160,26 +179,6 @@ class Jobs:
         )
         return JobHandle(self.http, model, tuple(request.program.sources))
 
-    async def _request(self, circuits: object, options: dict[str, Any]) -> SubmitRequest:
-        form = options.pop("format", None)
-        run = {name: options.pop(name) for name in RUN_OPTIONS if name in options}
-        job = {name: given for name in JOB_OPTIONS if (given := options.pop(name, None)) is not None}
-        qpu, tags = job.get("qpu"), job.get("tags", ())
-        job |= {
-            "qpu": getattr(qpu, "name", qpu),
-            "tags": [tags] if isinstance(tags, str) else list(tags),
-            "priority": programs.whole("priority", job.get("priority", 0)),
-            "retry_safe": bool(job.get("retry_safe", False)),
-            "after": _ids(job.get("after", ())),
-            "children": _ids(job.get("children", ())),
-            "origin": job.get("origin") or origins.here() or OriginIn(),
-        }
-        if options:
-            await self._check_extra(options, job["qpu"])
-        circuits = programs.once(circuits)
-        run_options = programs.options_of(circuits, **run, extra=options)
-        return SubmitRequest(program=programs.program_of(circuits, form), options=run_options, **job)
-
     async def _check_extra(self, options: Iterable[str], qpu: str | None) -> None:
         """Refuse what nobody understands before it is sent, with the nearest names that exist."""
         manifest = (await Qpus(self.http).qpu.aio(qpu)).manifest if qpu else None
@@ -187,11 +186,12 @@ class Jobs:
         unknown = [name for name in options if name not in own]
         if not unknown:
             return
-        known = ("format", *RUN_OPTIONS, *JOB_OPTIONS, *own)
-        near = difflib.get_close_matches(unknown[0], known, n=3)
-        hint = f" Did you mean {' or '.join(near)}?" if near else f" There are: {', '.join(sorted(known))}."
-        own_hint = "" if qpu else " A QPU's own options need qpu=..."
-        raise TypeError(f"submit() has no option {unknown[0]!r}.{hint}{own_hint}")
+        known = [p.name for p in signature(Jobs.submit).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        raise no_option("submit", unknown[0], [*known, *own], "" if qpu else " A QPU's own options need qpu=...")
+
+    def going_on(self, call: str) -> str:
+        """What an interrupted ``call`` may have left behind."""
+        return "It may be submitted all the same: lab.jobs() lists your jobs." if call == "submit" else ""
 
     @both
     async def job(self, job_id: str) -> JobHandle:
@@ -199,7 +199,22 @@ class Jobs:
         return JobHandle(self.http, await read_job(self.http, job_id))
 
     @both
-    async def jobs(self, limit: int = 20, **wanted: Unpack[JobFilters]) -> JobTable:
+    async def jobs(
+        self,
+        limit: int = 20,
+        *,
+        name: str | None = None,
+        tags: str | Sequence[str] = (),
+        project: str | None = None,
+        group: str | None = None,
+        owner: str | None = None,
+        qpu: str | QpuModel | None = None,
+        status: str | None = None,
+        cell: str | None = None,
+        submitted_after: When | None = None,
+        submitted_before: When | None = None,
+        mine: bool | None = None,
+    ) -> JobTable:
         """The newest jobs, newest first, as a table of handles: your own, or those that a filter asks for.
 
         Parameters
@@ -222,7 +237,11 @@ class Jobs:
             False: every job that you may see.
         """
         found: list[JobModel] = []
-        params, below = filter_params(wanted), list[tuple[str, str]]()
+        params = filter_params(
+            tags=tags, name=name, project=project, group=group, owner=owner, qpu=_name(qpu), status=status, cell=cell,
+            submitted_after=submitted_after, submitted_before=submitted_before, mine=mine,
+        )  # fmt: skip
+        below = list[tuple[str, str]]()
         while len(found) < limit:
             page = await self.http.call(
                 "GET", "v1/jobs", JobPage, params=[*params, ("limit", str(min(_PAGE, limit - len(found)))), *below]
@@ -234,9 +253,15 @@ class Jobs:
         return JobTable([JobHandle(self.http, model) for model in found[:limit]])
 
 
+def _name(qpu: Any) -> str | None:
+    """The name of a QPU: itself, or what has it."""
+    name: str | None = getattr(qpu, "name", qpu)
+    return name
+
+
 def _ids(jobs: Any) -> list[str]:
     """The ids of one job or several, each a handle or an id."""
-    several = [jobs] if isinstance(jobs, (str, JobHandle)) else jobs
+    several = [jobs] if isinstance(jobs, (str, JobHandle)) else jobs or ()
     return [job.id if isinstance(job, JobHandle) else str(job) for job in several]
 
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from functools import cached_property, partial
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from . import calling
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+_TURN_S = 0.2
+"""How often a loop that waits for an answer looks around."""
 
 
 class Portal:
@@ -82,45 +88,103 @@ class Connected(Protocol):
 
 
 S = TypeVar("S", bound=Connected)
+S_contra = TypeVar("S_contra", bound=Connected, contravariant=True)
 
 
-class Bound(Generic[P, R_co]):
+class Bound(Protocol[P, R_co]):
     """A method of an object: call it to block, or await its `aio`."""
 
-    def __init__(self, portal: Portal, method: Callable[P, Coroutine[Any, Any, R_co]]) -> None:
-        self._portal = portal
-        self._method = method
-        functools.update_wrapper(self, method)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        return self._portal.run(self._method(*args, **kwargs))
-
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """The same, awaitable on any event loop."""
-        return await asyncio.wrap_future(self._portal.start(self._method(*args, **kwargs)))
+
+
+class Unbound(Protocol[S_contra, P, R_co]):
+    """The method as its class has it."""
+
+    def __call__(self, instance: S_contra, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def of(self, part: str) -> both[Any, P, R_co]:
+        """The same call for the owner of a ``part`` that has this one."""
 
 
 class both(Generic[S, P, R_co]):
-    """Make a coroutine method callable both ways: blocking, or awaitable as ``.aio``."""
+    """Make a coroutine method callable both ways: blocking, or awaitable as ``.aio``.
 
-    def __init__(self, method: Callable[Concatenate[S, P], Coroutine[Any, Any, R_co]]) -> None:
-        self._method = method
-        functools.update_wrapper(self, method)  # type: ignore[arg-type]  # a descriptor, called through __get__
+    Either is a function with the method's own signature and docstring, for Shift-Tab and completion. What the blocking
+    one raises has no frames of the client's inside; a wrong argument and an interrupted wait are told in one line.
+    """
+
+    def __init__(self, method: Callable[Concatenate[S, P], Coroutine[Any, Any, R_co]], part: str | None = None) -> None:
+        self._method, self._part = method, part
+        self.__doc__ = method.__doc__
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return calling.plain(inspect.signature(self._method))
+
+    @cached_property
+    def _bound_signature(self) -> inspect.Signature:
+        _, *parameters = self._signature.parameters.values()
+        return self._signature.replace(parameters=parameters)
 
     @overload
-    def __get__(self, instance: None, owner: type[S]) -> both[S, P, R_co]: ...
+    def __get__(self, instance: None, owner: type[S]) -> Unbound[S, P, R_co]: ...
     @overload
     def __get__(self, instance: S, owner: type[S]) -> Bound[P, R_co]: ...
-    def __get__(self, instance: S | None, owner: type[S]) -> both[S, P, R_co] | Bound[P, R_co]:
-        if instance is None:
-            return self
-        return Bound(instance.http.portal, MethodType(self._method, instance))
+    def __get__(self, instance: S | None, owner: type[S]) -> Unbound[S, P, R_co] | Bound[P, R_co]:
+        return self._unbound() if instance is None else self._bound(instance)
 
-    def of(self, part: str) -> both[Any, P, R_co]:
-        """The same call for the owner of a ``part`` that has this one: signature and docstring stay."""
-
+    def _unbound(self) -> Unbound[S, P, R_co]:
         @functools.wraps(self._method)
-        async def call(whole: Any, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
-            return await self._method(getattr(whole, part), *args, **kwargs)
+        def call(instance: S, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+            return self._bound(instance)(*args, **kwargs)
 
-        return both(call)
+        found: Unbound[S, P, R_co] = _dressed(call, __signature__=self._signature, of=partial(both, self._method))
+        return found
+
+    def _bound(self, instance: S) -> Bound[P, R_co]:
+        portal = instance.http.portal
+        owner = instance if self._part is None else getattr(instance, self._part)
+        method = MethodType(self._method, owner)
+
+        def begin(args: Any, kwargs: Any) -> Coroutine[Any, Any, R_co]:
+            # A coroutine does nothing yet: what is raised here is about the arguments.
+            try:
+                work: Coroutine[Any, Any, R_co] = method(*args, **kwargs)
+            except TypeError as error:
+                raise calling.wrong_call(method.__name__, error, self._bound_signature, kwargs) from None
+            return work
+
+        @functools.wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R_co:
+            try:
+                return portal.run(begin(args, kwargs))
+            except KeyboardInterrupt as interrupt:
+                raise calling.interrupted(interrupt, owner, method.__name__) from None
+            except Exception as error:
+                raise calling.without_frames(error) from error.__cause__
+
+        @functools.wraps(method)
+        async def aio(*args: P.args, **kwargs: P.kwargs) -> R_co:
+            future = asyncio.wrap_future(portal.start(begin(args, kwargs)))
+            try:
+                # A kernel's loop that sleeps does not notice an interrupt until something wakes it.
+                while not future.done():
+                    await asyncio.wait([future], timeout=_TURN_S)
+            except asyncio.CancelledError as cancelled:
+                future.cancel()
+                raise calling.interrupted(cancelled, owner, method.__name__) from None
+            try:
+                return future.result()
+            except Exception as error:
+                raise calling.without_frames(error) from error.__cause__
+
+        shape = self._bound_signature
+        found: Bound[P, R_co] = _dressed(call, __signature__=shape, aio=_dressed(aio, __signature__=shape))
+        return found
+
+
+def _dressed(function: Callable[..., Any], **attributes: object) -> Any:
+    """The function with these attributes."""
+    vars(function).update(attributes)
+    return function

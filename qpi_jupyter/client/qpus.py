@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from qpi_jupyter.core import NotFound
 from qpi_jupyter.wire.rest import QpuDetail, QpuList, QpuModel
 
+from . import times
 from .http import Http, path
 from .portal import both
 from .tables import Table
@@ -17,12 +19,12 @@ class QpuTable(Table[QpuModel]):
 
     caption = "QPUs of this lab"
     empty = "This lab has no QPU yet."
-    columns = ("name", "status", "qubits", "kind", "executor", "queued", "running", "description")
+    columns = ("name", "status", "reason", "qubits", "kind", "executor", "waiting", "running", "description")
 
     def row(self, item: QpuModel) -> tuple[str, ...]:
         kind = "simulator" if item.simulator else item.kind
         return (
-            item.name, item.status, str(item.num_qubits), kind, item.executor, str(item.queued),
+            item.name, item.status, condition(item), str(item.num_qubits), kind, item.executor, str(item.queued),
             f"{item.running} of {item.places}", item.description,
         )  # fmt: skip
 
@@ -38,6 +40,12 @@ class QpuTable(Table[QpuModel]):
                     return qpu
             raise NotFound(f"There is no QPU {index!r}; there are: {', '.join(self.names)}.", code="no_qpu")
         return super().__getitem__(index)
+
+
+def condition(qpu: QpuModel) -> str:
+    """Why a QPU is as it is, and until when, as far as that is known."""
+    until = "" if qpu.until_at is None else f"until {times.stamp(qpu.until_at, datetime.now(UTC))}"
+    return ", ".join(filter(None, [qpu.reason, until]))
 
 
 class Qpus:

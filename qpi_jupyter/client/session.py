@@ -14,6 +14,7 @@ from qpi_jupyter.core import Conflict, Forbidden, NotFound, QpiError, Rejected, 
 from qpi_jupyter.wire.bookings import SessionIn, SessionModel
 
 from . import times
+from .calling import called_like
 from .http import Http, delays, path
 from .job_handle import JobHandle
 from .jobs import Jobs
@@ -37,6 +38,7 @@ class Session:
         self.wanted = wanted
         self.model = model
         self._renewals: Future[None] | None = None
+        self._last: JobHandle | None = None
         self._opened_at = 0.0 if model is None else _since(model)
 
     @property
@@ -138,26 +140,30 @@ class Session:
     # -- its jobs ------------------------------------------------------------------------------------------------
 
     @both
-    async def submit(self, circuits: object, /, **options: Any) -> JobHandle:
-        """Submit to the held QPU; options as of `Lab.submit`."""
+    @called_like(Jobs.submit, "qpu")
+    async def submit(self, /, circuits: object, **options: Any) -> JobHandle:
+        """Submit to the held QPU."""
         self._check()
         payer = {} if self.wanted.group is None else {"group": self.wanted.group}
-        return await self._jobs.submit.aio(circuits, **{**payer, **options, "qpu": self.qpu})
+        self._last = await self._jobs.submit.aio(circuits, **{**payer, **options, "qpu": self.qpu})
+        return self._last
 
     @both
-    async def run(self, circuits: object, /, **options: Any) -> JobHandle:
+    @called_like(Jobs.submit, "qpu")
+    async def run(self, /, circuits: object, **options: Any) -> JobHandle:
         """Submit, wait, and give the finished job: ``s.run(circuit).counts()``.
 
-        Raises
-        ------
-        QpiError
-            the job failed or was cancelled, or the session is over.
+        A job that failed or was cancelled raises its error here.
         """
         job = await self.submit.aio(circuits, **options)
         await job.wait.aio()
         if (error := job.error) is not None:
             raise error
         return job
+
+    def going_on(self, call: str) -> str:
+        """What an interrupted ``call`` leaves behind."""
+        return self._last.going_on(call) if call == "run" and self._last is not None else ""
 
     def _check(self) -> None:
         if self.open:

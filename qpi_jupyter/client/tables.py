@@ -17,6 +17,7 @@ _COLOURS = {
     "offline": "--jp-ui-font-color3, #9e9e9e",
     "completed": "--jp-success-color1, #388e3c",
     "running": "--jp-brand-color1, #1976d2",
+    "held": "--jp-warn-color1, #f57c00",
     "maintenance": "--jp-warn-color1, #f57c00",
     "pending": "--jp-warn-color1, #f57c00",
     "failed": "--jp-error-color1, #d32f2f",

@@ -252,6 +252,19 @@ def clock(at: datetime, zone: tzinfo, now: datetime, *, exact: bool = False) -> 
     return f"{there:%a} {there.day} {there:%b}{year} {shown}"
 
 
+def stamp(at: datetime, now: datetime, *, exact: bool = False) -> str:
+    """A time for people by their own clock, with the clock's name: ``14:00 UTC+1``."""
+    zone = zone_of()
+    return f"{clock(at, zone, now, exact=exact)} {offset(zone, at)}"
+
+
+def offset(zone: tzinfo, at: datetime) -> str:
+    """What a clock's times are called at a moment: ``UTC``, ``UTC+1``, ``UTC-3:30``."""
+    total = round((at.astimezone(zone).utcoffset() or timedelta()).total_seconds() / 60)
+    hours, minutes = divmod(abs(total), 60)
+    return "UTC" + (f"{'-' if total < 0 else '+'}{hours}" if total else "") + (f":{minutes:02d}" if minutes else "")
+
+
 def span(start_at: datetime, end_at: datetime, zone: tzinfo, now: datetime) -> str:
     """An interval for people: ``tomorrow 09:00-11:00``."""
     start, end = start_at.astimezone(zone), end_at.astimezone(zone)

@@ -69,10 +69,12 @@ from .manifest import (
 from .plain_json import plain_json
 from .programs import (
     DEFAULT_SHOTS,
+    MAX_AXES,
     MAX_BITS,
     CircuitOptions,
     Program,
     RunOptions,
+    SweepAxis,
     check_program,
     pack,
     unpack,
@@ -139,6 +141,7 @@ if TYPE_CHECKING:
         on_hello,
         salvage_over,
     )
+    from .outlook import ENOUGH, NOTHING, Outlook, Prospect, around
     from .planner import (
         AHEAD,
         HEAD,
@@ -155,7 +158,9 @@ if TYPE_CHECKING:
         next_change,
         next_job,
         recalled,
+        staged,
     )
+    from .qpu_states import QpuState, QpuStatus, qpu_state
     from .quotas import Quotas, limited, require_quota
     from .settings import setting
     from .times import moment
@@ -171,7 +176,7 @@ else:
 
 _LATER = (
     "archive", "access", "accounting", "booking_rules", "bookings", "emails", "estimates", "jobs",
-    "lifecycle", "planner", "quotas", "settings", "times",
+    "lifecycle", "outlook", "planner", "qpu_states", "quotas", "settings", "times",
 )  # fmt: skip
 """Modules, those that notebooks need first."""
 
@@ -179,12 +184,14 @@ __all__ = [
     "AHEAD",
     "BUILT_IN",
     "DEFAULT_SHOTS",
+    "ENOUGH",
     "FINAL",
     "GROUP",
     "GZIP_MAGIC",
     "HEAD",
     "HEADER_VERSION",
     "INDEX",
+    "MAX_AXES",
     "MAX_BITS",
     "MAX_CIRCUITS",
     "MAX_DRAWINGS",
@@ -200,6 +207,7 @@ __all__ = [
     "MAX_SHOTS",
     "MAX_TEXT",
     "MIN_QPY_VERSION",
+    "NOTHING",
     "OPENQASM2",
     "OPENQASM3",
     "OPEN_TO_ALL",
@@ -233,13 +241,17 @@ __all__ = [
     "JobState",
     "Manifest",
     "NotFound",
+    "Outlook",
     "Permission",
     "Policy",
     "Principal",
     "Program",
     "ProgramError",
     "ProgramFormat",
+    "Prospect",
     "QpiError",
+    "QpuState",
+    "QpuStatus",
     "QpyFile",
     "QubitProperties",
     "Quotas",
@@ -252,6 +264,7 @@ __all__ = [
     "ScopedRule",
     "Session",
     "Step",
+    "SweepAxis",
     "TooLarge",
     "TooMany",
     "Unauthorized",
@@ -259,6 +272,7 @@ __all__ = [
     "View",
     "advance",
     "allows",
+    "around",
     "begins_in",
     "check_archive",
     "check_fit",
@@ -295,6 +309,7 @@ __all__ = [
     "plain_json",
     "programs_fault",
     "qiskit_result",
+    "qpu_state",
     "recalled",
     "require_quota",
     "result_kind",
@@ -302,6 +317,7 @@ __all__ = [
     "scope_for",
     "setting",
     "share_common",
+    "staged",
     "this_month",
     "unknown_format",
     "unpack",

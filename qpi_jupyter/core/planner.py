@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from .bookings import Booking, BookingMode
 from .jobs import Job, JobState
+from .qpu_states import QpuState, QpuStatus, qpu_state
 from .settings import setting
 from .times import after
+from .words import counted
 
 HEAD = 16
 """Jobs of each order that a view brings."""
@@ -109,6 +111,13 @@ class View:
         return "somebody else" if self.private else person
 
     @property
+    def state(self) -> QpuState:
+        """How the QPU is."""
+        return qpu_state(
+            enabled=self.enabled, maintenance=self.maintenance, hold=self.hold, online=self.online, booking=self.booking
+        )
+
+    @property
     def calm(self) -> bool:
         """Whether the queue alone decides: no booking and no session, now or later."""
         return self.booking is None and not self.ahead and self.session is None
@@ -116,15 +125,16 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """What a waiting job waits for, in a word and in a sentence, and since and until about when."""
+    """What a waiting job waits for, in a word and in a sentence; since when, and until when where that is known.
+
+    Moments are never in the sentence: whoever shows it knows the reader's clock.
+    """
 
     rule: Rule
     message: str
     position: int | None = None
     since: datetime | None = None
-    about: datetime | None = None
-    error_s: float | None = None
-    """How far off such predictions were lately (mean absolute error)."""
+    until: datetime | None = None
 
 
 def next_job(view: View, now: datetime, *, wait_s: float = 0.0) -> Job | None:
@@ -214,7 +224,6 @@ def explain(
     now: datetime,
     *,
     ahead: int = 0,
-    about: datetime | None = None,
     unchecked: str = "",
 ) -> Reason:
     """Why ``job`` is not running yet.
@@ -223,8 +232,6 @@ def explain(
     ----------
     ahead
         how many jobs go before it, from the store's counters.
-    about
-        when it is expected to begin (`eta`).
     unchecked
         why its check came to nothing the last time, if it did.
     """
@@ -238,14 +245,16 @@ def explain(
         if ahead:
             noun = "job goes" if ahead == 1 else "jobs go"
             message = f"{ahead} {noun} first on {view.qpu}."
-            return Reason(rule=Rule.BEHIND, message=message, position=ahead + 1, since=job.submitted_at, about=about)
-        return Reason(rule=Rule.NEXT, message=f"Next on {view.qpu}.", position=1, since=job.submitted_at, about=about)
+            return Reason(rule=Rule.BEHIND, message=message, position=ahead + 1, since=job.submitted_at)
+        return Reason(rule=Rule.NEXT, message=f"Next on {view.qpu}.", position=1, since=job.submitted_at)
+    return replace(reason, position=ahead + 1, since=reason.since or job.submitted_at)
+
+
+def staged(view: View, job: Job, *, before: int) -> Reason:
+    """Why a job waits that a driver has already, behind so many others of the kind."""
+    message = f"Next on {view.qpu}." if before == 0 else f"{counted(before, 'job')} first on {view.qpu}."
     return Reason(
-        rule=reason.rule,
-        message=reason.message,
-        position=ahead + 1,
-        since=reason.since or job.submitted_at,
-        about=reason.about or about,
+        rule=Rule.BEHIND if before else Rule.NEXT, message=message, position=before + 1, since=job.submitted_at
     )
 
 
@@ -317,19 +326,20 @@ def _belongs(view: View, user: str) -> bool:
     return view.session is not None and view.session.holder == user
 
 
+_CLOSED = {
+    QpuStatus.DISABLED: Rule.QPU_DISABLED,
+    QpuStatus.MAINTENANCE: Rule.MAINTENANCE,
+    QpuStatus.HELD: Rule.HOLD,
+    QpuStatus.OFFLINE: Rule.QPU_OFFLINE,
+}
+
+
 def _closed(view: View) -> Reason | None:
     """Rule 1: what stops every job of the QPU."""
-    booking = view.booking
-    if not view.enabled:
-        return Reason(rule=Rule.QPU_DISABLED, message=f"{view.qpu} is disabled.")
-    if view.maintenance or (booking is not None and booking.mode is BookingMode.MAINTENANCE):
-        about = booking.end_at if booking is not None and booking.mode is BookingMode.MAINTENANCE else None
-        return Reason(rule=Rule.MAINTENANCE, message=f"{view.qpu} is in maintenance.", about=about)
-    if view.hold is not None:
-        return Reason(rule=Rule.HOLD, message=f"{view.qpu} is on hold: {view.hold}.")
-    if not view.online:
-        return Reason(rule=Rule.QPU_OFFLINE, message=f"{view.qpu} is offline.")
-    return None
+    state = view.state
+    if state.open:
+        return None
+    return Reason(rule=_CLOSED[state.status], message=f"{view.qpu} is {state.words}.", until=state.until)
 
 
 def _barred(view: View, job: Job, now: datetime, wait_s: float = 0.0) -> Reason | None:
@@ -338,17 +348,17 @@ def _barred(view: View, job: Job, now: datetime, wait_s: float = 0.0) -> Reason 
     if booking is not None and not booking.admits(job.owner):
         who, until = view.named(booking.booked_by), booking.end_at
         if booking.mode is BookingMode.EXCLUSIVE:
-            message = f"{view.qpu} belongs to {who} until {until:%H:%M}."
-            return Reason(rule=Rule.BOOKED_EXCLUSIVE, message=message, since=booking.start_at, about=until)
+            message = f"{view.qpu} belongs to {who}."
+            return Reason(rule=Rule.BOOKED_EXCLUSIVE, message=message, since=booking.start_at, until=until)
         if booker_active(view, now):
             message = f"{view.qpu} is booked by {who}, who is using it."
-            return Reason(rule=Rule.BOOKED_ACTIVE, message=message, since=booking.start_at, about=until)
+            return Reason(rule=Rule.BOOKED_ACTIVE, message=message, since=booking.start_at, until=until)
         if job.upper_s > view.policy.backfill_max_s:
             message = (
                 f"{view.qpu} is booked by {who}; while {who} is idle, jobs of up to "
                 f"{view.policy.backfill_max_s:g} s may run, and this one may take {job.upper_s:g} s."
             )
-            return Reason(rule=Rule.BOOKED_TOO_LONG, message=message, since=booking.start_at, about=until)
+            return Reason(rule=Rule.BOOKED_TOO_LONG, message=message, since=booking.start_at, until=until)
     session = view.session
     if booking is None and session is not None and session.holder != job.owner:
         holder = "Somebody else" if view.private else session.holder
@@ -366,8 +376,8 @@ def _reaches_ahead(view: View, job: Job, now: datetime, wait_s: float) -> Reason
         if _foreign(ahead, job):
             maintenance = ahead.mode is BookingMode.MAINTENANCE
             whose = "the maintenance" if maintenance else f"{view.named(ahead.booked_by)}'s booking"
-            message = f"This job may take {job.upper_s:g} s and would reach into {whose} at {ahead.start_at:%H:%M}."
-            return Reason(rule=Rule.BOOKING_AHEAD, message=message, about=ahead.end_at)
+            message = f"This job may take {job.upper_s:g} s and would reach into {whose}."
+            return Reason(rule=Rule.BOOKING_AHEAD, message=message, until=ahead.end_at)
     if len(view.ahead) < AHEAD or end <= view.ahead[-1].end_at:
         return None
     message = f"This job may take {job.upper_s:g} s, longer than the lab looks ahead among so many bookings."

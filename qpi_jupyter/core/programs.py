@@ -13,6 +13,17 @@ from .formats import MAX_PROGRAM_BYTES, ProgramFormat
 MAX_BITS = 65_536
 """Classical bits of one circuit, and qubits of one text."""
 DEFAULT_SHOTS = 1024
+MAX_AXES = 8
+"""Of a sweep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepAxis:
+    """One axis of a sweep: the parameters that change along it, together, in ``length`` steps; their units by name."""
+
+    parameters: tuple[str, ...]
+    length: int
+    units: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +31,13 @@ class CircuitOptions:
     """What one circuit of a batch overrides.
 
     ``parameter_values`` is a list of rows; each row binds the circuit's parameters in Qiskit's order
-    (``circuit.parameters``) and becomes a run of its own.
+    (``circuit.parameters``) and becomes a run of its own.  ``axes`` says which grid the rows are, the last axis
+    running fastest; without them the grid is read off the values (`qpi_jupyter.data.sweeps`).
     """
 
     shots: int | None = None
     parameter_values: tuple[tuple[float, ...], ...] = ()
+    axes: tuple[SweepAxis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +168,31 @@ def _check_batch(program: Program, form: ProgramFormat, max_shots: int) -> None:
         if not all(map(math.isfinite, itertools.chain.from_iterable(entry.parameter_values))):
             message = f"The parameter values of circuit {index} are not all finite numbers."
             raise _bad_option("parameter_values", message, circuit=index)
+        _check_axes(entry, index)
     if (count := max(rows, len(program.sources))) > form.max_sources:
         raise TooLarge(
             f"{count:,} {form.noun}s in one job; the limit is {form.max_sources:,}.",
             code="too_many_circuits",
             limit=form.max_sources,
         )
+
+
+def _check_axes(entry: CircuitOptions, index: int) -> None:
+    """Each has a length and names of its own, and they hold all rows."""
+    if not entry.axes:
+        return
+    lengths = [axis.length for axis in entry.axes]
+    held = math.prod(lengths)
+    if min(lengths) < 1 or held != len(entry.parameter_values):
+        message = (
+            f"The axes of circuit {index} have {' x '.join(map(str, lengths))} points, and there are "
+            f"{len(entry.parameter_values):,} rows of parameter values."
+        )
+        raise _bad_option("axes", message, circuit=index)
+    names = [name for axis in entry.axes for name in axis.parameters]
+    if len(set(names)) < len(names) or len(lengths) > MAX_AXES:
+        message = f"The axes of circuit {index} name a parameter twice, or there are more than {MAX_AXES}."
+        raise _bad_option("axes", message, circuit=index)
 
 
 def _bad_option(field: str, message: str, **data: object) -> Rejected:

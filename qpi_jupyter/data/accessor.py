@@ -16,7 +16,8 @@ from . import conventions as c
 from .bits import complex_iq, full_bits
 from .discrimination import counts_of
 from .kinds import kind_of, known, name_of
-from .selection import as_list, whole
+from .selection import as_list, circuits_of, whole
+from .sweeps import rows_of, sweep_dims
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @xr.register_dataset_accessor("qpi")
 class DatasetAccessor:
-    """One circuit's result."""
+    """One circuit's result, or a sweep of it."""
 
     def __init__(self, dataset: xr.Dataset) -> None:
         self._info = c.circuit_info(dataset.attrs)
@@ -43,12 +44,14 @@ class DatasetAccessor:
         """Which kind of result this is: ``"shots"``, ``"counts"``, ``"points"``, ..."""
         return name_of(self._dataset, self._info)
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int] | list[dict[str, int]]:
         """How often each outcome came, keyed as Qiskit keys them (last register first, a space between registers).
 
-        At level 1 the points are told apart first, by the readout model in the provenance or by their clusters.
+        Of a sweep a list, one entry for each row. At level 1 the points are told apart first, by the readout model in
+        the provenance or by their clusters.
         """
-        return counts_of(self._dataset)
+        counts: dict[str, int] | list[dict[str, int]] = self._each(counts_of)
+        return counts
 
     def bits(self) -> NDArray[np.int8]:
         """One row per shot, one column per classical bit, bit 0 first."""
@@ -76,7 +79,13 @@ class DatasetAccessor:
         """The result as ``qiskit.result.Result``."""
         from .qiskit_results import to_result
 
-        return to_result([self._dataset])
+        return to_result(as_list(self._dataset))
+
+    def _each(self, asked: Callable[[xr.Dataset], Any]) -> Any:
+        """What is asked of a row: of each, where this is a sweep."""
+        if not sweep_dims(self._dataset):
+            return asked(self._dataset)
+        return [asked(row) for row in rows_of(self._dataset)]
 
     def __getattr__(self, name: str) -> Callable[[], Any]:
         """What this kind of result offers beside the rest."""
@@ -89,7 +98,7 @@ class DatasetAccessor:
         if name not in offers:
             kind = f"A result of kind {self.kind!r}"
             raise AttributeError(f"{kind} has no {name!r}; of its own it has: {', '.join(offers) or 'nothing'}.")
-        return partial(offers[name], self._dataset)
+        return partial(self._each, offers[name])
 
     def __dir__(self) -> list[str]:
         kind = known(self.kind)
@@ -121,7 +130,7 @@ class DataTreeAccessor:
 
     def counts(self) -> list[dict[str, int]]:
         """Each circuit's counts."""
-        return [dataset.qpi.counts() for dataset in self._datasets()]
+        return [counts_of(dataset) for dataset in as_list(self._tree)]
 
     def bits(self) -> list[NDArray[np.int8]]:
         """Each circuit's bits."""
@@ -141,7 +150,7 @@ class DataTreeAccessor:
         """The whole job as one ``qiskit.result.Result``."""
         from .qiskit_results import to_result
 
-        return to_result(self._datasets())
+        return to_result(as_list(self._tree))
 
     def __getattr__(self, name: str) -> Callable[[], list[Any]]:
         """What the kinds of the circuits offer, of each."""
@@ -151,4 +160,4 @@ class DataTreeAccessor:
         return lambda: [each() for each in asked]
 
     def _datasets(self) -> list[xr.Dataset]:
-        return as_list(self._tree)
+        return circuits_of(self._tree)

@@ -29,7 +29,9 @@ class Arrays(ResultKind):
 
     def quantities(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Quantity]:
         return {
-            str(name): Quantity(dims=tuple(map(str, variable.dims)), dtype=_stored(variable))
+            str(name): Quantity(
+                dims=tuple(str(d) for d in variable.dims if d not in info.dims), dtype=_stored(variable)
+            )
             for name, variable in dataset.data_vars.variables.items()
         }
 

@@ -17,7 +17,7 @@ _TALLY_BITS = 12
 
 
 def full_bits(dataset: xr.Dataset, memory_slots: int) -> NDArray[np.int8]:
-    """One column per classical bit, shape ``(shots, memory_slots)``; bits that have no slot are 0.
+    """One column per classical bit, shape ``(..., shots, memory_slots)``; bits that have no slot are 0.
 
     Raises
     ------
@@ -32,9 +32,9 @@ def full_bits(dataset: xr.Dataset, memory_slots: int) -> NDArray[np.int8]:
     clbits = dataset.variables[c.CLBIT].values
     if len(clbits) == memory_slots and np.array_equal(clbits, np.arange(memory_slots)):
         return bits
-    check_spread(bits.shape[0] * memory_slots, dataset)
-    full = np.zeros((bits.shape[0], memory_slots), dtype=np.int8)
-    full[:, clbits] = bits
+    check_spread(bits[..., 0].size * memory_slots, dataset)
+    full = np.zeros((*bits.shape[:-1], memory_slots), dtype=np.int8)
+    full[..., clbits] = bits
     return full
 
 
@@ -81,7 +81,7 @@ def hex_memory(dataset: xr.Dataset, memory_slots: int) -> list[str]:
 
 
 def complex_iq(dataset: xr.Dataset) -> NDArray[np.complex128]:
-    """The readout signal as complex numbers, shape ``(shots, slots)`` or ``(slots,)``.
+    """The readout signal as complex numbers, shape ``(..., shots, slots)`` or ``(..., slots)``.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import tempfile
 import zipfile
@@ -21,6 +22,8 @@ from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
 from .kinds import CIRCUIT, ROW_SIZE, ResultKind, known, name_of
 from .limits import Room, check_decoded, check_hdf5
+from .sweeps import from_rows, is_sweep, sweep_dims
+from .trees import as_tree, assembled, rows_by_circuit
 
 CLASSIC_MAX_BYTES = 256 << 10
 """Up to here a file is NetCDF classic, which is quick to write; above it is HDF5."""
@@ -50,7 +53,7 @@ def encode_to_file(datasets: Sequence[xr.Dataset], path: str | os.PathLike[str])
 def decode(
     source: bytes | str | os.PathLike[str] | IO[bytes], *, max_bytes: int | None = None
 ) -> xr.Dataset | xr.DataTree:
-    """The result in a blob: a Dataset for one circuit, else a DataTree with ``circuit_0``, ``circuit_1``, ...
+    """The result in a blob: a Dataset for one circuit, with its parameters as dimensions; a DataTree for several.
 
     Parameters
     ----------
@@ -64,26 +67,11 @@ def decode(
     TooLarge
         it declares more than ``max_bytes``; nothing was read.
     """
-    return as_tree(decode_list(source, max_bytes=max_bytes))
+    return as_tree(_opened(source, max_bytes))
 
 
-def as_tree(datasets: Sequence[xr.Dataset]) -> xr.Dataset | xr.DataTree:
-    """What a person gets of a list of Datasets: the only one, or a tree of all."""
-    if len(datasets) == 1:
-        return datasets[0]
-    return xr.DataTree.from_dict({f"circuit_{index}": dataset for index, dataset in enumerate(datasets)})
-
-
-def decode_list(
-    source: bytes | str | os.PathLike[str] | IO[bytes], *, max_bytes: int | None = None
-) -> list[xr.Dataset]:
-    """The Datasets in a blob, in the order of the job.
-
-    Raises
-    ------
-    Rejected, TooLarge
-        as `decode`.
-    """
+def _opened(source: bytes | str | os.PathLike[str] | IO[bytes], max_bytes: int | None) -> list[xr.Dataset]:
+    """The Datasets in a blob, one for each circuit, in order."""
     with contextlib.ExitStack() as stack:
         if isinstance(source, bytes | bytearray | memoryview):
             opened: IO[bytes] = io.BytesIO(source)
@@ -93,7 +81,7 @@ def decode_list(
             opened = source
         check_archive(opened)
         try:
-            return _decoded(opened, max_bytes)
+            return assembled(_decoded(opened, max_bytes))
         except (QpiError, MemoryError):
             raise
         except Exception as error:  # four libraries read it, each with errors of its own for what it cannot
@@ -103,16 +91,28 @@ def decode_list(
 def _decoded(opened: IO[bytes], max_bytes: int | None) -> list[xr.Dataset]:
     room = Room(opened.seek(0, os.SEEK_END), max_bytes)
     found: dict[int, xr.Dataset] = {}
+    positions: list[int] = []
     with zipfile.ZipFile(opened) as archive:
         index = json.loads(archive.read(INDEX))
         c.check_conventions({c.CONVENTIONS_ATTR: index.get("conventions")})
         _check_index(index["files"])
         for entry in index["files"]:
             stacked = _load(archive, entry["name"], entry["engine"], room)
-            found.update(zip(entry["circuits"], unstack(stacked), strict=True))
-    if sorted(found) != list(range(len(found))) or not found:
+            positions += entry["circuits"]
+            if is_sweep(stacked):
+                _check_size(stacked, len(entry["circuits"]))
+                found[entry["circuits"][0]] = stacked
+            else:
+                found.update(zip(entry["circuits"], unstack(stacked), strict=True))
+    if sorted(positions) != list(range(len(positions))) or not found:
         raise ValueError("its circuits are not numbered from 0")
-    return of_their_kinds([found[position] for position in range(len(found))])
+    return of_their_kinds([found[position] for position in sorted(found)])
+
+
+def _check_size(sweep: xr.Dataset, due: int) -> None:
+    held = math.prod(sweep.sizes[dim] for dim in sweep_dims(sweep))
+    if held != due:
+        raise ValueError(f"a sweep in it has {held:,} points; due: {due:,}")
 
 
 def of_their_kinds(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -130,7 +130,8 @@ def of_their_kinds(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
         if (kind := kinds[name]) is not None:
             due = kind.quantities(dataset, info)
             dataset = _as_types(dataset, {name: np.dtype(quantity.dtype) for name, quantity in due.items()})
-            kind.check(dataset, info)
+            # All rows of a sweep are of one shape: what is true of one is true of all.
+            kind.check(dataset.isel(dict.fromkeys(sweep_dims(dataset), 0)), info)
         checked.append(dataset)
     return checked
 
@@ -145,8 +146,16 @@ def _check_index(files: Sequence[Any]) -> None:
 
 def _write(archive: zipfile.ZipFile, datasets: Sequence[xr.Dataset], folder: Path | None) -> None:
     files = []
-    for number, positions in enumerate(group(datasets)):
-        stacked = stack([datasets[position] for position in positions])
+    whole = _sweeps(datasets)
+    left = sorted(set(range(len(datasets))).difference(*whole))
+    parts = [
+        *whole.items(),
+        *(
+            ([left[k] for k in places], stack([datasets[left[k]] for k in places]))
+            for places in group([datasets[k] for k in left])
+        ),
+    ]
+    for number, (positions, stacked) in enumerate(sorted(parts, key=lambda part: part[0][0])):
         name, classic = f"{number}.nc", _classic(stacked)
         if classic is not None:
             archive.writestr(_entry(name), classic)
@@ -154,7 +163,20 @@ def _write(archive: zipfile.ZipFile, datasets: Sequence[xr.Dataset], folder: Pat
             _add_hdf5(archive, name, stacked, folder)
         engine = "h5netcdf" if classic is None else "scipy"
         files.append({"name": name, "engine": engine, "circuits": list(positions)})
-    archive.writestr(_entry(INDEX), json.dumps({"conventions": c.CONVENTIONS, "files": files}))
+    conventions = c.SWEEP_CONVENTIONS if whole else c.CONVENTIONS
+    archive.writestr(_entry(INDEX), json.dumps({"conventions": conventions, "files": files}))
+
+
+def _sweeps(datasets: Sequence[xr.Dataset]) -> dict[tuple[int, ...], xr.Dataset]:
+    """By their places, the sweeps that are small enough to be put together in memory."""
+    found = {}
+    for places in rows_by_circuit(datasets):
+        rows = [datasets[place] for place in places]
+        if len(rows) > 1 and sum(row.nbytes for row in rows) <= MAX_STACK_BYTES:
+            sweep = from_rows(rows)
+            if sweep is not None and sweep.nbytes <= MAX_STACK_BYTES:
+                found[tuple(places)] = sweep
+    return found
 
 
 def _classic(stacked: xr.Dataset) -> bytes | None:

@@ -1,4 +1,7 @@
-"""The conventions ``qpi-1``: what a result Dataset holds.  Stdlib only; ``docs/reference/datasets.md`` explains it."""
+"""The conventions ``qpi-1`` and ``qpi-2``: what a result Dataset holds.
+
+Stdlib only; ``docs/reference/datasets.md`` explains it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Self
 
-from qpi_jupyter.core import MAX_BITS, MAX_QUBITS, MAX_SHOTS, Rejected
+from qpi_jupyter.core import MAX_BITS, MAX_QUBITS, MAX_SHOTS, Rejected, SweepAxis
 from qpi_jupyter.core.bounds import whole
 
 CONVENTIONS = "qpi-1"
-"""The value of every Dataset's ``Conventions`` attribute."""
+"""The value of the ``Conventions`` attribute of a Dataset of one circuit, with its parameters bound."""
+SWEEP_CONVENTIONS = "qpi-2"
+"""That of a Dataset with the parameters of a sweep as further dimensions."""
 CONVENTIONS_ATTR = "Conventions"
 CIRCUIT_ATTR = "qpi"
 """The attribute with the `CircuitInfo` as JSON."""
@@ -24,6 +29,8 @@ EXPECTATION_VALUE, STANDARD_ERROR = "expectation_value", "standard_error"
 SHOT, SLOT, OUTCOME, COMPONENT, SAMPLE, OBSERVABLE = "shot", "slot", "outcome", "component", "sample", "observable"
 TIME = "time"
 QUBIT, CLBIT, ACQ_INDEX = "qubit", "clbit", "acq_index"
+MAX_POINTS = 1 << 24
+"""Along an axis of a sweep."""
 COMPONENTS = ("I", "Q")
 KIND_BY_VARIABLE = {BIT: "shots", COUNT: "counts", IQ: "points"}
 """The kinds of results that do not say theirs: those of versions that had no others."""
@@ -76,7 +83,10 @@ class CircuitInfo:
     """What a result says about its circuit: Qiskit's header fields, and where in the job it belongs.
 
     ``kind`` is the name of the Dataset's `ResultKind`; empty in results of versions that had no names for them.
-    ``circuit`` is the circuit's index in the program and ``row`` its parameter row (None: it has no parameters).
+    ``circuit`` is the circuit's index in the program and ``row`` its parameter row (None: it has no parameters, or this
+    is a Dataset of all rows); ``parameters`` are the values in this row, by name in the circuit's order.  ``axes`` says
+    which grid all rows are, if that was said.  A Dataset of all rows always has them, ``dims`` (the dimension of each)
+    and ``seeds`` where those of the rows differ.
     Register sizes are ``(name, size)`` in the circuit's order.  ``metadata`` is the circuit's own, as JSON;
     ``metadata_lost`` names what of it JSON cannot say.
 
@@ -89,6 +99,10 @@ class CircuitInfo:
     name: str
     circuit: int = 0
     row: int | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    axes: tuple[SweepAxis, ...] = ()
+    dims: tuple[str, ...] = ()
+    seeds: tuple[int | None, ...] = ()
     kind: str = ""
     shots: int
     meas_level: int = 2
@@ -123,6 +137,10 @@ class CircuitInfo:
             "seed": self.seed,
             "metadata": self.metadata,
             **({"metadata_lost": self.metadata_lost} if self.metadata_lost else {}),
+            **({"axes": [asdict(axis) for axis in self.axes]} if self.axes else {}),
+            **({"parameters": dict(self.parameters)} if self.parameters else {}),
+            **({"dims": self.dims} if self.dims else {}),
+            **({"seeds": self.seeds} if self.seeds else {}),
         }
 
     @classmethod
@@ -130,6 +148,10 @@ class CircuitInfo:
         values = _known(cls, raw)
         for name in ("creg_sizes", "qreg_sizes"):
             values[name] = tuple((str(register), int(size)) for register, size in values.get(name, ()))
+        for name in ("dims", "seeds"):
+            values[name] = tuple(values.get(name, ()))
+        if axes := values.get("axes"):
+            values["axes"] = tuple(_axis(axis) for axis in axes)
         return cls(**values)
 
 
@@ -161,6 +183,13 @@ class Provenance:
         return cls(**_known(cls, raw))
 
 
+def _axis(raw: Mapping[str, Any]) -> SweepAxis:
+    length = raw["length"]
+    whole("length", length, 1, MAX_POINTS)
+    units = {str(name): str(unit) for name, unit in raw.get("units", {}).items()}
+    return SweepAxis(parameters=tuple(map(str, raw["parameters"])), length=length, units=units)
+
+
 def circuit_info(attrs: Mapping[Any, Any]) -> CircuitInfo:
     """The circuit info in a Dataset's attributes.
 
@@ -188,12 +217,13 @@ def check_conventions(attrs: Mapping[Any, Any]) -> None:
     Raises
     ------
     Rejected
-        they are not ``qpi-1``.
+        they are neither ``qpi-1`` nor ``qpi-2``.
     """
     found = attrs.get(CONVENTIONS_ATTR)
-    if found != CONVENTIONS:
+    if found not in (CONVENTIONS, SWEEP_CONVENTIONS):
         raise Rejected(
-            f"This dataset follows the conventions {found!r}; this version of qpi-jupyter reads {CONVENTIONS!r}.",
+            f"This dataset follows the conventions {found!r}; this version of qpi-jupyter reads {CONVENTIONS!r} and "
+            f"{SWEEP_CONVENTIONS!r}.",
             code="bad_conventions",
         )
 

@@ -9,6 +9,7 @@ from qpi_jupyter.core import QpiError, Rejected
 
 from . import conventions as c
 from .kinds import Quantity, kind_of
+from .sweeps import rows_of
 
 _WHOLE = "iub"
 _BY_SLOT = (c.QUBIT, c.CLBIT, c.ACQ_INDEX)
@@ -30,19 +31,25 @@ def whole(dataset: xr.Dataset) -> xr.Dataset:
                 f"({variable.dtype}): ask the dataset that the job gave, before averaging or masking it.",
                 code="not_single_values",
             )
-        if variable.dims == dims:
+        lead = tuple(dim for dim in variable.dims if dim not in dims)
+        if variable.dims == (*lead, *dims):
             continue
         # A coordinate that a selection made a scalar becomes an axis of length 1 again.
         scalars = [k for k in (*dims, *_BY_SLOT) if k in dataset.coords and not dataset.coords[k].ndim]
         along = {k: dataset.coords[k] for k in scalars if k in _BY_SLOT and c.SLOT in dims}
         missing = [dim for dim in dims if dim not in variable.dims]
-        dataset = dataset.drop_vars(along).expand_dims(missing).transpose(*dims, missing_dims="ignore")
+        dataset = dataset.drop_vars(along).expand_dims(missing).transpose(*lead, *dims, ..., missing_dims="ignore")
         dataset = dataset.assign_coords({k: (c.SLOT, [v.item()], v.attrs) for k, v in along.items()})
     return dataset
 
 
 def as_list(result: xr.Dataset | xr.DataTree) -> list[xr.Dataset]:
-    """The Datasets of a job's result, in the order of the job."""
+    """The Datasets of a job's result, one for each circuit and parameter row, in the order of the job."""
+    return [row for dataset in circuits_of(result) for row in rows_of(dataset)]
+
+
+def circuits_of(result: xr.Dataset | xr.DataTree) -> list[xr.Dataset]:
+    """The Datasets of a job's result, one for each circuit."""
     if isinstance(result, xr.Dataset):
         return [result]
     return [node.to_dataset(inherit=False) for node in result.children.values()]

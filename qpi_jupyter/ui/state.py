@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.client.job_handle import outlook_of
+from qpi_jupyter.client.prospects import prospect_of
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.drawings import Drawing
@@ -66,7 +66,7 @@ def _reason(job: JobHandle) -> str:
         return ""
     if model.reason is None:
         return {"assigned": "starting", "blocked": ""}.get(model.phase, "waiting for its turn")
-    return " · ".join([model.reason.message.rstrip("."), *outlook_of(model.reason)])
+    return " · ".join([model.reason.message.rstrip("."), *prospect_of(model)])
 
 
 def _error(job: JobHandle) -> dict[str, Any] | None:

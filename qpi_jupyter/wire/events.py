@@ -18,7 +18,7 @@ from .accounts import RequestStatus
 from .bookings import BookingFacts
 from .jobs import JobData, JobDeletionData, JobEditData
 from .people import AuditData as AuditData
-from .rest import Answer
+from .rest import Answer, QpuStatusWord
 
 JUPYTER_SCHEMA_ID = "https://schema.qpi-jupyter.org/lab/v1"
 
@@ -83,9 +83,11 @@ class JobDeleted(_JobEvent, kw_only=True, tag="job.deleted"):
 
 
 class QpuData(Answer):
-    """``hold`` and ``by`` are there where somebody switched it."""
+    """``by`` is there where somebody switched it."""
 
-    status: Literal["online", "offline", "maintenance", "disabled", "deleted"]
+    status: Literal[QpuStatusWord, "deleted"]
+    reason: str | UnsetType = UNSET
+    until_at: datetime | UnsetType | None = UNSET
     hold: str | UnsetType | None = UNSET
     by: str | UnsetType = UNSET
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from qpi_jupyter.core import BUILT_IN, Program, Rejected
 
 from .accounts import LedgerLine
+from .frames import RowChunk
 from .rest import (
     Answer,
     JobError,
@@ -112,15 +113,29 @@ class SubmitRequest(JobLabels, Request):
 
 
 class WaitReason(Answer):
-    """What a waiting job waits for. ``about_at`` is when that is expected to end, where it can be known."""
+    """What a waiting job waits for. ``until_at`` is when that ends, where it is known: a booking, a maintenance."""
 
     rule: str
     message: str
     position: int | None = None
     since_at: datetime | None = None
-    about_at: datetime | None = None
+    until_at: datetime | None = None
+
+
+class Eta(Answer):
+    """When a waiting job is likely to start, or a running one to end.
+
+    ``known`` is false while nothing can be promised: the QPU has no history yet, is not open, or the job waits for
+    others. Else the truth lies between ``earliest_at`` and ``latest_at`` in about four of five cases. ``error_s`` is
+    how far off such predictions were on this QPU lately (mean absolute error, seconds).
+    """
+
+    of: Literal["start", "end"]
+    known: bool
+    earliest_at: datetime | None = None
+    likely_at: datetime | None = None
+    latest_at: datetime | None = None
     error_s: float | None = None
-    """How far off such predictions were on this QPU lately (mean absolute error, seconds)."""
 
 
 class DatasetInfo(Answer):
@@ -147,12 +162,15 @@ class JobModel(JobLabels, Answer):
     num_circuits: int
     shots: int
     submitted_at: datetime
+    rows: int = 0
+    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     estimate_s: float | None = None
     upper_s: float | None = None
     busy_s: float | None = None
     reason: WaitReason | None = None
+    eta: Eta | None = None
     error: JobError | None = None
     dataset: DatasetInfo | None = None
     origin: dict[str, Any] = {}
@@ -165,6 +183,24 @@ class JobModel(JobLabels, Answer):
     """The job whose child it is."""
     counts: list[dict[str, int]] | None = None
     """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
+
+
+class PartialResult(Answer):
+    """What is measured of a running attempt: ``measured`` rows of ``circuits`` (null: not known). ``version`` is
+    another whenever there is more, or another attempt.
+
+    ``chunks`` are those after the ones that were asked for, as many as fit into an answer, of ``have`` in all: the
+    deflated blobs of some rows each. They go when the attempt ends: with a result, or with nothing.
+    """
+
+    status: Status
+    attempt: int
+    version: int
+    measured: int
+    circuits: int | None
+    drawings: list[dict[str, Any]]
+    have: int
+    chunks: list[RowChunk] = []
 
 
 class FamilyJob(Answer):
@@ -242,6 +278,8 @@ class JobData(Answer):
     version: int
     checked: bool = True
     progress: float = 0.0
+    rows: int | UnsetType = UNSET
+    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     name: str = ""
     owner: str = ""
     driver: str | UnsetType = UNSET

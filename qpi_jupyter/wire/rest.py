@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from qpi_jupyter.core import Manifest, RunOptions, TooLarge
+from qpi_jupyter.core import MAX_AXES, MAX_CIRCUITS, Manifest, RunOptions, TooLarge
+from qpi_jupyter.core.bounds import MAX_TEXT
 
 from .validation import EXECUTOR, FORMAT, LINE, NAME, PRINTABLE, Timed, not_json, refused
 
@@ -33,11 +34,20 @@ class Answer(Struct, kw_only=True):
     """A body that the lab sends."""
 
 
+class SweepAxisIn(Request):
+    """One axis of a sweep: the parameters that change along it, together, and their units by name."""
+
+    parameters: Annotated[list[Annotated[str, Meta(max_length=MAX_TEXT)]], Meta(max_length=MAX_CIRCUITS)]
+    length: Annotated[int, Meta(ge=1, le=MAX_CIRCUITS)]
+    units: dict[str, Annotated[str, Meta(max_length=64)]] = {}
+
+
 class CircuitIn(Request):
-    """What one circuit of a batch overrides."""
+    """What one circuit of a batch overrides; ``axes`` says which grid its rows are, the last axis running fastest."""
 
     shots: Whole | None = None
     parameter_values: list[list[float]] = []
+    axes: Annotated[list[SweepAxisIn], Meta(max_length=MAX_AXES)] = []
 
 
 class OptionsIn(Request):
@@ -81,12 +91,19 @@ class QpuSession(Answer):
     until: datetime
 
 
+QpuStatusWord = Literal["online", "offline", "held", "maintenance", "disabled"]
+
+
 class QpuModel(Answer):
-    """One QPU in a list."""
+    """One QPU in a list.
+
+    ``reason`` is why it is not online, where somebody said so, and ``until_at`` until when, where that is known. All
+    jobs that have not ended count: ``running`` are those with the public status running, ``queued`` the pending ones.
+    """
 
     name: str
     kind: Literal["device", "pool"]
-    status: Literal["online", "offline", "maintenance", "disabled"]
+    status: QpuStatusWord
     simulator: bool
     executor: str
     num_qubits: int
@@ -94,6 +111,8 @@ class QpuModel(Answer):
     queued: int
     running: int
     description: str = ""
+    reason: str = ""
+    until_at: datetime | None = None
     hold: str | None = None
     """Why nothing starts there for now."""
     session: QpuSession | None = None

@@ -31,12 +31,13 @@ from qpi_jupyter.data.build import (
     iq_dataset,
     traces_dataset,
 )
-from qpi_jupyter.data.codec import decode, decode_list, encode
+from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.drawings import html_of, text_of
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.kinds import KINDS, ResultKind, find
 from qpi_jupyter.data.plots import draw
+from qpi_jupyter.data.selection import as_list
 from qpi_jupyter.ui.state import drawn
 from qpi_jupyter.wire.results import Splitter, check_circuit, digest, read_header
 from tests.support.packages import TOY_LAB, a_package, installed
@@ -190,7 +191,7 @@ def test_it_is_registered_under_its_own_name(kind: ResultKind) -> None:
 @given(data=st.data())
 def test_what_an_executor_gives_comes_back_as_it_was(kind: ResultKind, data: st.DataObject) -> None:
     datasets = measured(data.draw(st.lists(RESULTS[kind.name], min_size=1, max_size=3)))
-    again = decode_list(encode(datasets))
+    again = as_list(decode(encode(datasets)))
     for sent, back in zip(datasets, again, strict=True):
         xr.testing.assert_identical(back, sent)
         assert dict(back.dtypes) == dict(sent.dtypes)

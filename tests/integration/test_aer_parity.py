@@ -13,7 +13,8 @@ from qpi_executors import run_program
 from qpi_executors.aer import AerExecutor
 from qpi_executors.simulator import SEED_SHIFT
 from qpi_jupyter.core.programs import CircuitOptions
-from qpi_jupyter.data.codec import decode_list, encode
+from qpi_jupyter.data.codec import decode, encode
+from qpi_jupyter.data.selection import as_list
 from tests.circuits import bell, interleaved_circuit, qpy_program, random_circuit
 
 SHOTS = 500
@@ -36,7 +37,7 @@ def direct(circuits: QuantumCircuit | list[QuantumCircuit], shots: int = SHOTS, 
 
 
 def through_lab(executor: AerExecutor, *circuits: QuantumCircuit, **options: object):
-    return decode_list(encode(run_program(executor, qpy_program(*circuits, **options))))
+    return as_list(decode(encode(run_program(executor, qpy_program(*circuits, **options)))))
 
 
 def test_the_random_circuits_are_what_the_promise_is_about():

@@ -84,7 +84,7 @@ def test_a_dataset_comes_once_with_its_accessor(server: ScriptedLab, lab: Lab) -
 def test_several_circuits_are_a_tree(lab: Lab) -> None:
     data = lab.submit([ghz(), ghz()], shots=10).dataset()
     assert isinstance(data, xr.DataTree)
-    assert list(data.children) == ["circuit_0", "circuit_1"]
+    assert list(data.children) == ["ghz", "ghz_1"]
 
 
 def test_a_cut_download_goes_on_where_it_was(server: ScriptedLab, lab: Lab) -> None:

@@ -258,3 +258,43 @@ def test_a_job_keeps_its_connection_and_the_last_one_closes_it(server: ScriptedL
     gc.collect()
     with pytest.raises(RuntimeError, match="closed"):
         portal.run(asyncio.sleep(0))
+
+
+def test_a_job_has_qiskits_methods_beside_its_own(server: ScriptedLab, lab: Lab) -> None:
+    job = lab.submit(BELL, qpu="sim-a", name="bell")
+    assert (job.job_id(), job.name, job.qpu) == (job.id, "bell", "sim-a")
+    assert job.status == job.status() == "pending"
+    assert not (job.in_final_state())
+    assert not (job.done())
+    assert not (job.running())
+    assert not (job.cancelled())
+    assert not (job.errored())
+    server.change(job.id, status="running", phase="running")
+    assert job.running()
+    server.finish(job.id, [{"0": 1}])
+    assert job.done()
+    assert job.in_final_state()
+    failed, stopped = lab.submit(BELL), lab.submit(BELL)
+    server.fail(failed.id, ProgramError("no"))
+    stopped.cancel()
+    assert failed.errored()
+    assert stopped.cancelled()
+
+
+def test_waiting_for_the_final_state_tells_a_callback(server: ScriptedLab, lab: Lab) -> None:
+    job = lab.submit(BELL)
+    told: list[tuple[str, str, object]] = []
+
+    def tell(job_id: str, status: str, handle: object) -> None:
+        told.append((job_id, status, handle))
+        if len(told) == 2:
+            server.finish(job.id, [{"0": 1}])
+
+    job.wait_for_final_state(wait=0.01, callback=tell)
+    assert told == [(job.id, "pending", job), (job.id, "pending", job), (job.id, "completed", job)]
+    job.wait_for_final_state()
+    waiting = lab.submit(BELL)
+    with pytest.raises(TimeoutError, match="has not ended after 0"):
+        waiting.wait_for_final_state(timeout=0.02, wait=0.01, callback=lambda *_: None)
+    with pytest.raises(TimeoutError, match="has not ended after 0"):
+        waiting.wait_for_final_state(timeout=0.02)

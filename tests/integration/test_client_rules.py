@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ import pytest
 from qpi_jupyter.client import BookingConflict, BookingHandle, BookingTable, Lab
 from qpi_jupyter.core.errors import Conflict, NotFound, Rejected, Unavailable
 from qpi_jupyter.wire.accounts import StatementLine
-from qpi_jupyter.wire.jobs import WaitReason
+from qpi_jupyter.wire.jobs import Eta, WaitReason
 from qpi_jupyter.wire.people import NoticeModel
 from tests.faults.scripted_rest import NOW, TOKEN
 from tests.faults.scripted_rules import RulesLab
@@ -277,9 +278,14 @@ def test_a_job_says_for_whom_it_is(server: RulesLab, lab: Lab) -> None:
 
 def test_why_tells_about_when_and_how_sure_that_is(server: RulesLab, lab: Lab) -> None:
     job = lab.submit(BELL)
-    reason = WaitReason(rule="behind", message="2 jobs go first on sim-a.", position=3, about_at=MONDAY, error_s=12.0)
-    server.change(job.id, reason=reason)
-    assert job.why() == "waiting on sim-a: 2 jobs go first on sim-a (position 3, about Mon 6 May 2030 11:00 ± 12 s)"
+    reason = WaitReason(rule="behind", message="2 jobs go first on sim-a.", position=3)
+    server.change(job.id, reason=reason, eta=Eta(of="start", known=False))
+    assert job.why() == "waiting on sim-a: 2 jobs go first on sim-a (position 3, start not known yet)"
+    latest = MONDAY + timedelta(minutes=10)
+    eta = Eta(of="start", known=True, earliest_at=MONDAY, likely_at=MONDAY, latest_at=latest, error_s=12.4)
+    server.change(job.id, eta=eta)
+    there = "Mon 6 May 2030 11:00"
+    assert f"starts about {there} ({there} to Mon 6 May 2030 11:10 UTC+2), off by 12 s lately" in job.why()
     soon = datetime.now(UTC) + timedelta(seconds=90)
-    server.change(job.id, reason=msgspec.structs.replace(reason, about_at=soon, error_s=None))
-    assert f"{soon.astimezone(ZoneInfo('Europe/Stockholm')):%H:%M:%S})" in job.why()
+    server.change(job.id, eta=Eta(of="start", known=True, earliest_at=soon, likely_at=soon, latest_at=soon))
+    assert re.search(f"{soon.astimezone(ZoneInfo('Europe/Stockholm')):%H:%M:%S} UTC.[12][)][)]", job.why())

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qpi_jupyter.data.codec import decode_list
+from qpi_jupyter.data.codec import decode
+from qpi_jupyter.data.selection import as_list
 from qpi_jupyter.wire.frames import Assignment, Held
 from qpi_server.service import Lab
 from qpi_server.store import SCHEMA_VERSION, schema_version
@@ -64,7 +65,7 @@ def test_what_was_measured_is_read_as_it_was(old: Callable[[Check], Any]) -> Non
             jobs = [job for job in known.answers["ann jobs?mine=true&limit=500"]["jobs"] if job["tags"]]
             for job in (job for job in jobs if job["status"] == "completed"):
                 stored = await client.get(f"jobs/{job['id']}/dataset")
-                datasets = decode_list(io.BytesIO(stored.content))
+                datasets = as_list(decode(io.BytesIO(stored.content)))
                 result = known.answers[f"ann jobs/{job['id']}/result"]
                 for dataset, circuit in zip(datasets, result["results"], strict=True):
                     seen.add((circuit["meas_level"], circuit["meas_return"]))

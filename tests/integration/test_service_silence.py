@@ -122,7 +122,7 @@ def test_after_a_restart_of_the_server_a_driver_goes_on(tmp_path: Path) -> None:
             assert (await driver.deliver(job))[0] == 201
             assert (await driver.claim()).job_id == left.id
             counts = (await lab.qpus.list(ANN)).qpus[0]
-            assert (counts.queued, counts.running) == (0, 1)
+            assert (counts.queued, counts.running) == (1, 0)
 
     asyncio.run(dialogue())
 

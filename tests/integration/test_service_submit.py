@@ -14,7 +14,7 @@ from qpi_jupyter.core.errors import Conflict, NotFound, ProgramError, QpiError, 
 from qpi_jupyter.core.formats import ProgramFormat
 from qpi_jupyter.core.manifest import Estimate
 from qpi_jupyter.wire.frames import Prepare, Prepared
-from qpi_jupyter.wire.jobs import SubmitRequest
+from qpi_jupyter.wire.jobs import Eta, SubmitRequest
 from qpi_jupyter.wire.rest import OptionsIn, ProgramIn, QpuIn
 from qpi_server.service import EmbeddedDriver, Lab
 from qpi_server.service.submit import MAX_KEY
@@ -387,6 +387,6 @@ def test_the_answer_to_a_submit_is_the_job_as_it_is_read_then(tmp_path: Path) ->
                 assert job == await lab.jobs.get(ADMIN, job.id)
                 assert job.reason is not None
                 assert job.reason.position == position
-                assert job.reason.about_at is not None
+                assert job.eta == Eta(of="start", known=False)
 
     asyncio.run(dialogue())

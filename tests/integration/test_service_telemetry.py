@@ -150,7 +150,8 @@ def test_the_queue_and_the_share_of_taken_places_are_kept_over_time(tmp_path: Pa
             await lab.telemetry.flush()
             for _ in range(3):
                 await lab.jobs.submit(ANN, bell())
-            await driver.claim()
+            await driver.started(await driver.claim())
+            await driver.claim()  # staged: it waits
             for _ in range(3):  # looked at thrice within the same interval
                 clock.advance(4.0)
                 await beat(driver, Reading(channel="cpu", value=1.0, unit="%"))

@@ -146,9 +146,9 @@ def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:
     panel.keyboard.press("Enter")
     panel.keyboard.type("cooling down")
     panel.keyboard.press("Enter")
-    expect(board_row(qpus, "sim-b")).to_contain_text("held: cooling down")
+    expect(board_row(qpus, "sim-b")).to_contain_text("on holdcooling down")
     qpus.get_by_role("button", name="Let go: sim-b").click()
-    expect(board_row(qpus, "sim-b")).not_to_contain_text("held")
+    expect(board_row(qpus, "sim-b")).not_to_contain_text("on hold")
     qpus.get_by_role("button", name="More: sim-b").focus()
     panel.keyboard.press("Enter")
     panel.keyboard.press("ArrowDown")
@@ -398,7 +398,7 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
         expect(shown.get_by_text("Loading…")).to_have_count(0)
         expect(shown.get_by_role("alert")).to_have_count(0)
     expect(board_row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
-    expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("held: warming up")
+    expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("on holdwarming up")
     for theme in ("Dark", "Light"):
         change_theme(panel, f"JupyterLab {theme}")
         if os.environ.get("QPI_SCREENSHOTS"):

@@ -5,7 +5,9 @@ import { Board } from '../board/board';
 import { Named, nameField, Word } from '../board/cells';
 import { whole } from '../board/listing';
 import { nameIn, text } from '../board/values';
+import { condition } from '../prospects';
 import { at, send } from '../send';
+import { qpuState } from '../states';
 import type { QpuChange, QpuList, QpuModel } from '../wire';
 import { type ISectionProps, useSectionRows } from './section';
 
@@ -155,16 +157,11 @@ function kindOf(qpu: QpuModel, trans: TranslationBundle): string {
 
 function Status(props: { qpu: QpuModel; trans: TranslationBundle }): React.ReactElement {
   const { qpu, trans } = props;
-  const words = {
-    online: trans.__('online'),
-    offline: trans.__('offline'),
-    maintenance: trans.__('in maintenance'),
-    disabled: trans.__('disabled')
-  };
+  const why = condition(qpu, Date.now(), trans);
   return (
     <>
-      <Word tone={qpu.status}>{words[qpu.status]}</Word>
-      {qpu.hold !== null && <div className="jp-QPI-Detail">{trans.__('held: %1', qpu.hold)}</div>}
+      <Word tone={qpu.status}>{qpuState(qpu, trans)[0]}</Word>
+      {why && <div className="jp-QPI-Detail">{why}</div>}
     </>
   );
 }

@@ -58,7 +58,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
           >
             <option value="">{trans.__('Whichever simulator fits')}</option>
             {this._qpus.map(qpu => {
-              const { state, detail } = qpuRow(qpu, trans);
+              const { state, detail } = qpuRow(qpu, Date.now(), trans);
               return (
                 <option key={qpu.name} value={qpu.name}>
                   {`${qpu.name} (${state} · ${detail})`}

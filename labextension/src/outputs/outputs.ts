@@ -5,11 +5,10 @@ import '../../style/outputs.css';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { type Panel, Widget } from '@lumino/widgets';
-
+import type { IShown } from '../place';
 import { JOB_OUTPUT } from '../wire';
 import { Follower } from './follower';
 import { Keeper } from './keeper';
-import type { IShown } from './place';
 import { readOutput } from './schema';
 import { type IPage, OutputView } from './view';
 

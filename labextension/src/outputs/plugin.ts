@@ -1,11 +1,10 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-
+import { Place } from '../place';
 import { ILabManager } from '../tokens';
 import { JOB_OUTPUT } from '../wire';
 import type { Outputs } from './outputs';
-import { Place } from './place';
 
 export const outputsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:outputs',
@@ -31,7 +30,7 @@ export const outputsPlugin: JupyterFrontEndPlugin<void> = {
       const createRenderer = () => new Place(async place => (await loaded).into(place));
       panel.content.rendermime.addFactory(
         { safe: true, mimeTypes: [JOB_OUTPUT], createRenderer },
-        -20 // before everything that is beside it
+        -10 // before everything that is beside it, but a widget
       );
       (await loaded).keep(panel);
     });

@@ -7,7 +7,8 @@ import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { keepFocus } from '../focus';
 import { useLab, useModel } from '../hooks';
-import { qpuRow } from '../rows';
+import { condition } from '../prospects';
+import { qpuState } from '../states';
 import type { ILabManager } from '../tokens';
 import type { QpuDetail, QpuDriver } from '../wire';
 import { CalibrationSection } from './calibrationview';
@@ -86,7 +87,7 @@ function Tab(props: {
       </div>
       {detail !== null && (
         <>
-          <Header detail={detail} state={state} trans={trans} />
+          <Header detail={detail} manager={manager} state={state} trans={trans} />
           <CalibrationSection
             manifest={detail.manifest}
             history={state.history}
@@ -139,11 +140,14 @@ function Drivers(props: {
 
 function Header(props: {
   readonly detail: QpuDetail;
+  readonly manager: ILabManager;
   readonly state: IQpuTabState;
   readonly trans: TranslationBundle;
 }): React.ReactElement {
-  const { detail, trans } = props;
-  const { state: word, tone } = qpuRow(detail, trans);
+  const { detail, manager, trans } = props;
+  const now = manager.now();
+  const [word, tone] = qpuState(detail, trans);
+  const why = condition(detail, now, trans);
   const version = detail.manifest?.executor_version ?? '';
   const facts: readonly (readonly [string, string])[] = [
     [trans.__('Executor'), detail.executor ? `${detail.executor} ${version}` : '—'],
@@ -163,6 +167,7 @@ function Header(props: {
         </span>
         {detail.simulator && <span className="jp-QPI-Pill">{trans.__('simulator')}</span>}
       </h1>
+      {why && <p className="jp-QPI-QpuWhy">{why}</p>}
       {detail.description && <p>{detail.description}</p>}
       <dl className="jp-QPI-Facts">
         {facts.map(([name, value]) => (

@@ -1,9 +1,10 @@
 import type * as React from 'react';
+import { span } from '../prospects';
 
 import type { JobModel, JobProvenance, LabEvent, LedgerLine } from '../wire';
 import { attempts, ledger, story } from './story';
 import type { ITools } from './tools';
-import { moment, span } from './words';
+import { moment } from './words';
 
 interface IProps {
   readonly events: readonly LabEvent[];

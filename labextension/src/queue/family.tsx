@@ -1,13 +1,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
-
 import { hasEnded } from '../jobs';
+import { span } from '../prospects';
 import { jobState } from '../rows';
 import type { FamilyJob, FamilyModel } from '../wire';
 import { Section, Table } from './facts';
 import { TOLD } from './jobmodel';
 import { CommandIDs, type ITools } from './tools';
-import { span } from './words';
 
 /** What to call each job of a family, by id: its name, unless it has none or another has the same. */
 export function calledIn(family: FamilyModel | null): ReadonlyMap<string, string> {

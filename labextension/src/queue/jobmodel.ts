@@ -49,6 +49,9 @@ export interface IJobState {
   readonly deleted: boolean;
 }
 
+/** Where the result of a job comes from. */
+export type IResultSource = Pick<JobDetail, 'download' | 'experiments'>;
+
 /** One job with all that belongs to it, kept up to date by the lab's events. */
 export class JobDetail extends StateModel<IJobState> {
   constructor(

@@ -1,10 +1,10 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
-
 import { Act } from '../act';
 import { keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
-import { jobRow } from '../rows';
+import { span } from '../prospects';
+import { isCancellable, jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
@@ -17,7 +17,8 @@ import { openOrigin } from './origin';
 import { ProgramView } from './programview';
 import { Results } from './results';
 import { CommandIDs, type ITools } from './tools';
-import { eta, jobNote, moment, place, span } from './words';
+import { Wait } from './wait';
+import { moment } from './words';
 
 /** The tab of one job. */
 export class JobView extends ReactWidget {
@@ -117,7 +118,7 @@ interface IProps {
 function Head(props: IProps): React.ReactElement {
   const { job, model, tools } = props;
   const { trans } = tools;
-  const row = jobRow(job, trans);
+  const row = jobRow(job, tools.manager.now(), trans);
   const facts = [
     job.qpu ?? '',
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
@@ -160,7 +161,7 @@ function Head(props: IProps): React.ReactElement {
 function Buttons(props: IProps): React.ReactElement {
   const { job, model, tools } = props;
   const { trans } = tools;
-  const cancellable = model.editable && jobRow(job, trans).cancellable;
+  const cancellable = model.editable && isCancellable(job);
   const ended = job.status !== 'pending' && job.status !== 'running';
   const again = async () => {
     const copy = await model.resubmit();
@@ -185,42 +186,5 @@ function Buttons(props: IProps): React.ReactElement {
           <Act key={label} label={label} act={act} className={style ?? ''} />
         ))}
     </div>
-  );
-}
-
-/** Why it does not run yet, or why it did not end well; how far it is. */
-function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | null {
-  const { job } = props;
-  const { trans } = props.tools;
-  const now = props.tools.manager.now();
-  if (job.phase === 'running') {
-    const percent = Math.round(100 * job.progress);
-    return (
-      <section className="jp-QPI-Note" data-tone="active" aria-label={trans.__('Progress')}>
-        <progress max={100} value={percent} aria-label={trans.__('Progress')} /> {percent} %
-      </section>
-    );
-  }
-  if (job.error) {
-    const [tone, label] =
-      job.status === 'failed'
-        ? ['bad', trans.__('Why it failed')]
-        : ['quiet', trans.__('Why it was cancelled')];
-    return (
-      <section className="jp-QPI-Note" data-tone={tone} aria-label={label}>
-        <strong>{jobNote(job, now, trans)}</strong>
-        {job.status === 'failed' && <div className="jp-QPI-Detail">{job.error.code}</div>}
-      </section>
-    );
-  }
-  if (job.status !== 'pending' || !job.reason) {
-    return null;
-  }
-  const parts = [place(job.reason, trans), eta(job.reason, now, trans)].filter(Boolean);
-  return (
-    <section className="jp-QPI-Note" data-tone="waiting" aria-label={trans.__('Why it waits')}>
-      <strong>{job.reason.message}</strong>
-      {parts.length > 0 && <div className="jp-QPI-Detail">{parts.join(' · ')}</div>}
-    </section>
   );
 }

@@ -1,10 +1,11 @@
 import * as React from 'react';
+import { jobNote } from '../prospects';
 
 import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import type { QueueModel } from './model';
 import type { ITools } from './tools';
-import { jobNote, moment, number, wholeMoment } from './words';
+import { moment, number, wholeMoment } from './words';
 
 /** The height of a row (px); the style sheet has the same. */
 export const ROW = 36;
@@ -25,8 +26,8 @@ export interface IRowProps {
 export const Row = React.memo(
   function JobRow(props: IRowProps): React.ReactElement {
     const { index, job, model, tools } = props;
-    const row = jobRow(job, tools.trans);
     const now = tools.manager.now();
+    const row = jobRow(job, now, tools.trans);
     const note = jobNote(job, now, tools.trans);
     return (
       <div

@@ -4,7 +4,7 @@ import * as React from 'react';
 import { handFocus, keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
 import { hasEnded } from '../jobs';
-import { jobRow } from '../rows';
+import { isCancellable } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs } from './actions';
 import { FilterBar } from './filterbar';
@@ -111,7 +111,7 @@ function Chosen(props: {
   const { trans } = tools;
   const me = useLab(tools.manager, state => state.me);
   const own = jobs.filter(job => mayEdit(job, me));
-  const going = own.filter(job => jobRow(job, trans).cancellable);
+  const going = own.filter(isCancellable);
   const ended = own.filter(hasEnded);
   if (jobs.length === 0) {
     return (

@@ -1,8 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { type IJobRow, jobRow, qpuRow } from '../rows';
-import type { Tone } from '../states';
-import type { AccountModel, BookingModel, JobModel, QpuModel, QpuSession } from '../wire';
+import { qpuRow } from '../rows';
+import { isOpen, type Tone } from '../states';
+import type { AccountModel, BookingModel, QpuModel, QpuSession } from '../wire';
 import { duration, ends, moment, starts } from '../words';
 
 /** What the card of a QPU says. */
@@ -26,7 +26,7 @@ export function qpuCard(
   now: number,
   trans: TranslationBundle
 ): IQpuCard {
-  const { state, tone, detail } = qpuRow(qpu, trans);
+  const { state, tone, detail } = qpuRow(qpu, now, trans);
   const its = bookings.filter(booking => booking.qpu === qpu.name && ends(booking) > now);
   const held = its.find(booking => starts(booking) <= now);
   const { session } = qpu;
@@ -37,13 +37,18 @@ export function qpuCard(
     state,
     tone,
     detail,
-    holder: session
-      ? sessionOf(session, now, trans)
-      : held
-        ? holderOf(held, now, trans)
-        : freeUntil(its[0], now, trans),
+    holder: !isOpen(qpu)
+      ? '' // nobody can have it, and nothing is promised
+      : session
+        ? sessionOf(session, now, trans)
+        : held
+          ? holderOf(held, now, trans)
+          : freeUntil(its[0], now, trans),
     mine: session?.mine ?? held?.mine ?? false,
-    nextFree: (session ? free > taken : held) ? trans.__('Next free %1', moment(free, now)) : ''
+    nextFree:
+      isOpen(qpu) && (session ? free > taken : held)
+        ? trans.__('Next free %1', moment(free, now))
+        : ''
   };
 }
 
@@ -82,24 +87,6 @@ function freeFrom(bookings: readonly BookingModel[], now: number): number {
     (free, booking) => (starts(booking) <= free ? Math.max(free, ends(booking)) : free),
     now
   );
-}
-
-/** What the side panel's row of a job says: as anywhere, and when it may end. */
-export function sideJob(job: JobModel, now: number, trans: TranslationBundle): IJobRow {
-  const row = jobRow(job, trans);
-  const eta = etaOf(job, now, trans);
-  return eta ? { ...row, detail: `${row.detail} · ${eta}` } : row;
-}
-
-function etaOf(job: JobModel, now: number, trans: TranslationBundle): string {
-  if (job.status === 'pending' && job.reason?.about_at) {
-    return trans.__('starts about %1', moment(Date.parse(job.reason.about_at), now));
-  }
-  if (job.phase === 'running' && job.started_at && job.estimate_s) {
-    const left = Date.parse(job.started_at) + 1000 * job.estimate_s - now;
-    return left > 0 ? trans.__('about %1 left', duration(left, trans)) : '';
-  }
-  return '';
 }
 
 /** What is said of a booking of mine. */

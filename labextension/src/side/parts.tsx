@@ -3,12 +3,13 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type * as React from 'react';
 
 import { Act } from '../act';
+import { jobRow } from '../rows';
 import { at, send } from '../send';
 import type { Tone } from '../states';
 import type { BookingModel, JobModel, NoticeModel } from '../wire';
 import { moment } from '../words';
 import { type Figures, headline, type IFigure } from './figures';
-import { balanceText, type IQpuCard, logoAddress, nextBooking, qpuCard, sideJob } from './model';
+import { balanceText, type IQpuCard, logoAddress, nextBooking, qpuCard } from './model';
 import { Section, type Sections } from './sections';
 import type { ISideContext } from './view';
 
@@ -196,7 +197,7 @@ export function JobSection({ context, now, sections }: IPart): React.ReactElemen
 function JobItem(props: { context: ISideContext; job: JobModel; now: number }): React.ReactElement {
   const { context, job, now } = props;
   const { manager, trans } = context;
-  const row = sideJob(job, now, trans);
+  const row = jobRow(job, now, trans);
   return (
     <li className="jp-QPI-Row" data-key={row.key} data-tone={row.tone}>
       <div className="jp-QPI-RowHead">

@@ -56,13 +56,13 @@ from qpi_server.store import (
     Blobs,
     Store,
     backend_of,
-    bench,
     can_begin_anew,
     facts,
     move_aside,
     open_store,
     require_blobs,
 )
+from qpi_server.store.load import loads
 
 from .replays import ReplayService
 
@@ -163,8 +163,8 @@ class Lab:
         )
         lab = cls(context)
         await context.qpus.load()
-        for row in await store.read(bench.all_qpus):
-            metrics.load(row.name, row.queued, row.running)
+        for name, load in (await store.read(loads)).items():
+            metrics.load(name, load)
         await lab._reconciler.recover()
         await lab.buses.open()
         await lab.qpu_sessions.recover()

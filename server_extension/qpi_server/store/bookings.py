@@ -92,6 +92,18 @@ def booking_of(found: Any) -> Booking:
     )
 
 
+def maintenance(connection: Connection, now: datetime, *, qpu: str | None = None) -> dict[str, Booking]:
+    """The maintenance that is on, by QPU; everywhere, or on one."""
+    query = select(bookings).where(
+        bookings.c.status == _BOOKED,
+        bookings.c.end_at > now,
+        bookings.c.start_at <= now,
+        bookings.c.mode == BookingMode.MAINTENANCE.value,
+        *equal({bookings.c.qpu: qpu}),
+    )
+    return {booking.qpu: booking for booking in each(connection.execute(query), booking_of)}
+
+
 def _row(found: Any) -> BookingRow:
     # Any: a row of `bookings`, whichever query brought it.
     return BookingRow(booking=booking_of(found), **_beside(found))

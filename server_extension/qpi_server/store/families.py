@@ -62,12 +62,6 @@ def open_children(connection: Connection, job_id: str) -> list[JobRecord]:
     return list(each(_OPEN_CHILDREN.each(connection, job=job_id), record))
 
 
-def blocked_on(connection: Connection, qpu: str) -> int:
-    """How many jobs for a QPU wait for others; its own count of waiting jobs leaves them out."""
-    query = select(func.count()).where(jobs.c.qpu == qpu, jobs.c.state == JobState.BLOCKED.value)
-    return int(connection.execute(query).scalar_one())
-
-
 def members(connection: Connection, family: str) -> list[JobRecord]:
     """The jobs of a family, oldest first."""
     return list(each(connection.execute(_MEMBERS, {"family": family}), record))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, false, func, insert, select, true, update
 
@@ -147,12 +147,33 @@ def open_on(connection: Connection, qpu: str) -> list[JobRecord]:
     return list(each(_OPEN_ON.each(connection, on=qpu), record))
 
 
-_UNDER_WAY = Prepared(select(jobs.c.estimate_s, jobs.c.started_at).where(jobs.c.qpu == bindparam("on"), _IS_OPEN))
+_UNDER_WAY = Prepared(
+    select(jobs.c.seq, jobs.c.state, jobs.c.estimate_s, jobs.c.started_at).where(
+        jobs.c.qpu == bindparam("on"), _IS_OPEN
+    )
+)
 
 
-def under_way(connection: Connection, qpu: str) -> list[tuple[float, datetime | None]]:
-    """The estimate and the start of every job whose attempt is with a driver of this QPU."""
-    return [(seconds(row.estimate_s), row.started_at) for row in _UNDER_WAY.each(connection, on=qpu)]
+class UnderWay(NamedTuple):
+    """A job whose attempt is with a driver: staged, or begun."""
+
+    seq: int
+    staged: bool
+    estimate_s: float
+    started_at: datetime | None
+
+    def left_s(self, now: datetime) -> float:
+        """How much longer it is likely to take."""
+        run_s = 0.0 if self.started_at is None else (now - self.started_at).total_seconds()
+        return max(0.0, self.estimate_s - run_s)
+
+
+def under_way(connection: Connection, qpu: str) -> list[UnderWay]:
+    """Every job whose attempt is with a driver of this QPU."""
+    return [
+        UnderWay(row.seq, row.state == JobState.ASSIGNED, seconds(row.estimate_s), row.started_at)
+        for row in _UNDER_WAY.each(connection, on=qpu)
+    ]
 
 
 def drivers_with_open_jobs(connection: Connection) -> list[tuple[str, str]]:

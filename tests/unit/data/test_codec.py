@@ -14,7 +14,7 @@ import xarray as xr
 
 from qpi_jupyter.core.errors import Faulted, Rejected
 from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset, stamp
-from qpi_jupyter.data.codec import decode, decode_list, encode, encode_to_file
+from qpi_jupyter.data.codec import decode, encode, encode_to_file
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
 from qpi_jupyter.data.selection import as_list
 
@@ -90,7 +90,7 @@ def test_many_circuits_of_one_shape_share_a_file_and_come_back_in_order(kind):
     assert zipfile.ZipFile(io.BytesIO(blob)).namelist() == ["0.nc", "index.json"]
     tree = decode(blob)
     assert isinstance(tree, xr.DataTree)
-    assert list(tree.children) == [f"circuit_{k}" for k in range(5)]
+    assert list(tree.children) == [f"c{k}" for k in range(5)]
     for dataset, again in zip(datasets, as_list(tree), strict=True):
         xr.testing.assert_identical(again, dataset)
         assert again.qpi.info == dataset.qpi.info
@@ -99,7 +99,7 @@ def test_many_circuits_of_one_shape_share_a_file_and_come_back_in_order(kind):
 def test_different_shapes_and_origins_keep_their_places():
     datasets = [make("bit"), make("iq"), make("bit", 1), make("count"), make("bit", 2, shots=7), make("count", 5)]
     stamp(datasets[:3], PROVENANCE)
-    again = decode_list(encode(datasets))
+    again = as_list(decode(encode(datasets)))
     assert all(a.identical(b) for a, b in zip(datasets, again, strict=True))
 
 
@@ -112,9 +112,9 @@ def test_large_data_go_to_hdf5_and_are_read_from_a_path(tmp_path):
         assert archive.read("0.nc")[:4] == b"\x89HDF"
         assert archive.read("1.nc")[:3] == b"CDF"
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
-    again = decode_list(tmp_path / "blob")
+    again = as_list(decode(tmp_path / "blob"))
     xr.testing.assert_identical(again[0], dataset)
-    assert decode_list(encode([dataset]))[0].identical(dataset)
+    assert as_list(decode(encode([dataset])))[0].identical(dataset)
 
 
 def test_writing_a_large_result_takes_constant_memory(tmp_path):
@@ -150,7 +150,7 @@ def repacked(blob: bytes, **changes: object) -> bytes:
     [
         (b"not a zip", "not a zip of a result"),
         (encode([make("bit")])[:-30], "not a zip of a result"),
-        (repacked(encode([make("bit")]), conventions="qpi-2"), "follows the conventions 'qpi-2'"),
+        (repacked(encode([make("bit")]), conventions="qpi-3"), "follows the conventions 'qpi-3'"),
         (repacked(encode([make("bit")]), files=[{"name": "9.nc", "engine": "scipy", "circuits": [0]}]), "not a result"),
     ],
 )

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from qpi_jupyter.core import JobState
 from qpi_server.store import JobRecord
+from qpi_server.store.load import Load
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 
@@ -20,8 +21,8 @@ class Metrics:
         self.ended = Counter("qpi_jobs_ended", "Jobs that ended", ["qpu", "status"], registry=self.registry)
         self.attempts = Counter("qpi_attempts", "Attempts given to drivers", ["qpu"], registry=self.registry)
         self.busy = Counter("qpi_busy_seconds", "QPU-seconds charged", ["qpu"], registry=self.registry)
-        self.queued = Gauge("qpi_jobs_queued", "Jobs that wait", ["qpu"], registry=self.registry)
-        self.running = Gauge("qpi_jobs_running", "Attempts with drivers", ["qpu"], registry=self.registry)
+        self.queued = Gauge("qpi_jobs_queued", "Jobs that wait, staged ones too", ["qpu"], registry=self.registry)
+        self.running = Gauge("qpi_jobs_running", "Jobs that run", ["qpu"], registry=self.registry)
         self.drivers = Gauge("qpi_drivers", "Connected drivers", ["qpu"], registry=self.registry)
         self.commits = Histogram(
             "qpi_store_commit_seconds", "Time of a commit", buckets=_SECONDS, registry=self.registry
@@ -32,23 +33,22 @@ class Metrics:
         self.commits.observe(seconds)
         self.units.inc(units)
 
-    def load(self, qpu: str, queued: int, running: int) -> None:
-        self.queued.labels(qpu).set(queued)
-        self.running.labels(qpu).set(running)
+    def load(self, qpu: str, load: Load) -> None:
+        self.queued.labels(qpu).set(load.waiting)
+        self.running.labels(qpu).set(load.running)
 
     def observe(self, earlier: JobRecord, later: JobRecord) -> None:
         """Count what a change of a job did."""
         before, after = earlier.job, later.job
-        self._move(before.qpu, before.state, -1)
-        self._move(after.qpu, after.state, +1)
+        self.move(before.qpu, before.state, -1)
+        self.move(after.qpu, after.state, +1)
         if after.attempt > before.attempt:
             self.attempts.labels(after.qpu).inc()
         if after.state.final and not before.state.final:
             self.ended.labels(after.qpu, after.state.status).inc()
             self.busy.labels(after.qpu).inc(max(0.0, later.busy_s or 0.0))
 
-    def _move(self, qpu: str, state: JobState, by: int) -> None:
-        if state is JobState.QUEUED:
-            self.queued.labels(qpu).inc(by)
-        elif not state.final and state is not JobState.BLOCKED:
-            self.running.labels(qpu).inc(by)
+    def move(self, qpu: str, state: JobState, by: int) -> None:
+        """Count so many more jobs of a state."""
+        if not state.final:
+            (self.queued if state.status == "pending" else self.running).labels(qpu).inc(by)

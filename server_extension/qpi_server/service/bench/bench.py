@@ -10,7 +10,8 @@ from qpi_jupyter.wire.events import QpuChanged, QpuData
 from qpi_jupyter.wire.rest import DriverRegistered, QpuList
 from qpi_server.service.base import Context, Tx, tell_qpu, the_qpu
 from qpi_server.service.links import Links, SentAway
-from qpi_server.store import DriverRow, bench, bookings, families, qpu_sessions
+from qpi_server.store import DriverRow, bench, bookings, qpu_sessions
+from qpi_server.store.load import load
 
 from .embedded import EmbeddedService
 from .qpus import QpuService
@@ -95,9 +96,8 @@ class BenchService:
         """
 
         def unit(tx: Tx) -> list[DriverRow]:
-            row = the_qpu(tx.connection, name)
-            queued = row.queued + families.blocked_on(tx.connection, name)
-            self._check_unused(tx, name, queued, row.running)
+            the_qpu(tx.connection, name)
+            self._check_unused(tx, name, *load(tx.connection, name))
             drivers = bench.all_drivers(tx.connection, qpu=name)
             for driver in drivers:
                 bench.drop_embedded(tx.connection, driver.name)

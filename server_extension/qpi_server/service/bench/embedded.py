@@ -7,9 +7,8 @@ from typing import Protocol
 
 from qpi_jupyter.core import Conflict, NotFound, Principal
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList, SimulatorModel
-from qpi_jupyter.wire.events import QpuChanged, QpuData
 from qpi_server.service.base import Context, Tx, tell_qpu
-from qpi_server.service.links import Links
+from qpi_server.service.links import Links, tell_state
 from qpi_server.store import DriverRow, EmbeddedDriver, QpuRow, bench
 
 from .registration import Registration, end, tell
@@ -126,7 +125,7 @@ class EmbeddedService:
             if bench.qpu(connection, driver.qpu) is None:
                 qpu = QpuRow(name=driver.qpu, kind=driver.kind, description=driver.description, created_at=tx.at)
                 bench.add_qpu(connection, qpu)
-                tx.event(QpuChanged(at=tx.at, qpu=driver.qpu, data=QpuData(status="offline")))
+                tell_state(tx, driver.qpu, online=False)
             if known is None or not standing:
                 row_id = driver_id if known is None else known.id
                 known = DriverRow(id=row_id, name=driver.name, qpu=driver.qpu, created_at=tx.at)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
-from qpi_jupyter.core import Conflict, Forbidden, Permission, Principal, allows
-from qpi_jupyter.wire.events import QpuChanged, QpuData
+from qpi_jupyter.core import Conflict, Forbidden, Permission, Principal, QpuState, allows
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuIn, QpuList, QpuModel, QpuSession
 from qpi_jupyter.wire.telemetry import QpuDriver, QpuDriverList
 from qpi_server.service.base import Context, Tx, tell_qpu, the_qpu
-from qpi_server.service.links import Links
+from qpi_server.service.links import Links, state_of, states, tell_state
 from qpi_server.service.sessions import sees_holder
 from qpi_server.store import DriverRow, QpuRow, SessionRow, bench, qpu_sessions
+from qpi_server.store.load import Load, load, loads
 
 
 class QpuService:
@@ -26,14 +27,20 @@ class QpuService:
 
     async def list(self, principal: Principal) -> QpuList:
         """Every QPU, by name."""
-        rows, held = await self._context.db.read(lambda c: (bench.all_qpus(c), qpu_sessions.open_now(c)))
-        return QpuList(
-            qpus=[
-                QpuModel(**self._fields(row), session=self._session(principal, held.get(row.name)))
-                for row in rows
+        now = self._context.now()
+
+        def query(connection: Connection) -> list[QpuModel]:
+            held, how, many = qpu_sessions.open_now(connection), states(connection, self._links, now), loads(connection)
+            return [
+                QpuModel(
+                    **self._fields(row, how[row.name], many[row.name]),
+                    session=self._session(principal, held.get(row.name)),
+                )
+                for row in bench.all_qpus(connection)
                 if row.name in self._context.qpus
             ]
-        )
+
+        return QpuList(qpus=await self._context.db.read(query))
 
     async def get(self, principal: Principal, name: str) -> QpuDetail:
         """One QPU with its manifest.
@@ -44,9 +51,15 @@ class QpuService:
             there is none of that name; the message lists the ones there.
         """
         qpu = self._context.qpus.get(name)
-        row, held = await self._context.db.read(lambda c: (the_qpu(c, name), qpu_sessions.open_now(c)))
-        session = self._session(principal, held.get(name))
-        return QpuDetail(**self._fields(row), session=session, manifest=qpu.manifest)
+        online, now = self._links.online(name), self._context.now()
+
+        def query(connection: Connection) -> QpuDetail:
+            row = the_qpu(connection, name)
+            fields = self._fields(row, state_of(connection, row, now, online=online), load(connection, name))
+            session = self._session(principal, qpu_sessions.open_now(connection).get(name))
+            return QpuDetail(**fields, session=session, manifest=qpu.manifest)
+
+        return await self._context.db.read(query)
 
     async def drivers(self, principal: Principal, name: str) -> QpuDriverList:
         """The drivers of a QPU, linked or not, by name.
@@ -79,7 +92,7 @@ class QpuService:
                 raise Conflict(f"There is a QPU called {row.name} already.", code="name_taken")
             bench.add_qpu(tx.connection, row)
             tell_qpu(tx, row.name)
-            tx.event(QpuChanged(at=tx.at, qpu=row.name, data=QpuData(status="offline")))
+            tell_state(tx, row.name, online=False)
             tx.audit(principal, "qpu.created", f"qpu:{row.name}", **msgspec.to_builtins(request))
 
         await self._context.db.write(unit, at=row.created_at)
@@ -105,22 +118,13 @@ class QpuService:
             after = replace(before, **wanted)
             if after != before:
                 bench.change_qpu(tx.connection, name, **wanted)
-                data = QpuData(status=self.status(after), hold=after.hold, by=principal.name)
-                tx.event(QpuChanged(at=tx.at, qpu=name, data=data))
+                tell_state(tx, name, online=self._links.online(name), by=principal.name)
                 tx.audit(principal, "qpu.change", f"qpu:{name}", **wanted)
                 tell_qpu(tx, name)
                 tx.wake(name)
 
         await self._context.db.write(unit)
         return await self.get(principal, name)
-
-    def status(self, row: QpuRow) -> Literal["online", "offline", "maintenance", "disabled"]:
-        """The public word for how the QPU is."""
-        if not row.enabled:
-            return "disabled"
-        if row.maintenance:
-            return "maintenance"
-        return "online" if self._links.online(row.name) else "offline"
 
     def _session(self, principal: Principal, held: tuple[SessionRow, datetime] | None) -> QpuSession | None:
         if held is None:
@@ -149,20 +153,22 @@ class QpuService:
             host=row.host if operator else None,
         )
 
-    def _fields(self, row: QpuRow) -> dict[str, Any]:
+    def _fields(self, row: QpuRow, state: QpuState, load: Load) -> dict[str, Any]:
         """The fields of `QpuModel`; ``Any``: they have different types."""
         qpu = self._context.qpus.get(row.name)
         manifest = qpu.manifest
         return {
             "name": row.name,
             "kind": row.kind,
-            "status": self.status(row),
+            "status": state.status.value,
+            "reason": state.reason,
+            "until_at": state.until,
             "simulator": qpu.simulator,
             "executor": manifest.executor if manifest is not None else "",
             "num_qubits": manifest.num_qubits if manifest is not None else row.num_qubits or 0,
             "places": self._links.places(row.name),
-            "queued": row.queued,
-            "running": row.running,
+            "queued": load.waiting,
+            "running": load.running,
             "hold": row.hold,
             "description": row.description or (manifest.description if manifest is not None else ""),
         }

@@ -97,6 +97,8 @@ class Dispatcher:
         """QPUs where only the queue decides."""
         self._staged: dict[str, dict[str, int]] = defaultdict(dict)
         """The priorities of the jobs that were given out and have not begun, by QPU and job."""
+        self._maintained: dict[str, str | None] = {}
+        """The maintenance that is on, by QPU, as everybody was told."""
         self._timers = Timers(context.clock)
         self._looking: set[str] = set()
         self._look_again: set[str] = set()
@@ -217,8 +219,12 @@ class Dispatcher:
         try:
             while again:
                 self._look_again.discard(qpu)
-                look = Look(qpu, self._config.policy, self._links.of(qpu), public=self._config.public_bookings)
+                look = Look(
+                    qpu, self._config.policy, self._links.of(qpu), public=self._config.public_bookings,
+                    maintenance=self._maintained.get(qpu),
+                )  # fmt: skip
                 seen = await self._context.db.write(look)
+                self._maintained[qpu] = seen.maintenance
                 self._plan(qpu, seen.calm, seen.next_at)
                 for job in seen.recalled:
                     self._links.recall(job.driver or "", job.id, job.attempt)

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Job, JobState, Policy, View, begins_in, next_change, recalled
+from qpi_jupyter.core import BookingMode, Job, JobState, Policy, View, begins_in, next_change, recalled
 from qpi_server.service.base import Tx
 from qpi_server.service.bookings import tell
-from qpi_server.service.links import Link
+from qpi_server.service.links import Link, tell_state
 from qpi_server.store import JobRecord, bookings, jobs, load_rules, load_view
 from qpi_server.store.view import activity_of, calendar, give_back, people, use
 
@@ -24,13 +24,17 @@ class Seen:
     """Staged jobs that should come back."""
     calm: bool
     next_at: datetime | None
+    maintenance: str | None
+    """The booking for maintenance that is on."""
 
 
 class Look:
     """The unit of work: a look at one QPU at one moment, behind everything that was written before."""
 
-    def __init__(self, qpu: str, policy: Policy, links: Iterable[Link], *, public: bool) -> None:
-        self._qpu, self._policy, self._public = qpu, policy, public
+    def __init__(
+        self, qpu: str, policy: Policy, links: Iterable[Link], *, public: bool, maintenance: str | None
+    ) -> None:
+        self._qpu, self._policy, self._public, self._maintenance = qpu, policy, public, maintenance
         self._places = {link.driver: link.places for link in links}
 
     def __call__(self, tx: Tx) -> Seen:
@@ -42,7 +46,12 @@ class Look:
             view, _ = load_view(connection, self._qpu, at, self._policy, online=True, want=len(staged))
         else:
             view = load_rules(connection, self._qpu, at, self._policy, online=True)
+        booking = view.booking
+        maintenance = booking.id if booking is not None and booking.mode is BookingMode.MAINTENANCE else None
+        if maintenance != self._maintenance:
+            tell_state(tx, self._qpu, online=bool(self._places))
         return Seen(
+            maintenance=maintenance,
             recalled=recalled(view, self._waits(mine, staged, at), at) if staged else [],
             calm=view.calm,
             next_at=next_look(view, at),

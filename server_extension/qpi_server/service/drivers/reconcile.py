@@ -23,11 +23,11 @@ from qpi_jupyter.core import (
     on_hello,
     salvage_over,
 )
-from qpi_jupyter.wire.events import DriverChanged, DriverData, QpuChanged, QpuData
+from qpi_jupyter.wire.events import DriverChanged, DriverData
 from qpi_jupyter.wire.frames import Held, Hello
 from qpi_server.service.base import MANAGERS, Context, Rates, Timers, Tx, tell_qpu
 from qpi_server.service.lifecycle import Change, Lifecycle, carry_out
-from qpi_server.service.links import Leases, Link, Links, Unlinked
+from qpi_server.service.links import Leases, Link, Links, Unlinked, tell_state
 from qpi_server.store import bench, jobs
 
 _STAGED, _MEASURED = "staged", "measured"
@@ -107,10 +107,11 @@ class Reconciler:
 
     async def _gone(self, link: Link) -> None:
         """Write that a driver's link is no more, and what that makes of its QPU."""
-        status = QpuData(status="online" if self._links.online(link.qpu) else "offline")
+        online = self._links.online(link.qpu)
 
         def unit(tx: Tx) -> None:
-            tx.event(QpuChanged(at=tx.at, qpu=link.qpu, data=status))
+            if bench.qpu(tx.connection, link.qpu) is not None:  # it may have been deleted
+                tell_state(tx, link.qpu, online=online)
             if (row := bench.driver(tx.connection, link.driver)) is not None:
                 data = DriverData(driver=row.name, action="unlinked")
                 tx.event(DriverChanged(at=tx.at, qpu=link.qpu, data=data), owner=MANAGERS)
@@ -222,7 +223,7 @@ class _Greeting:
         tx.event(DriverChanged(at=tx.at, qpu=self._qpu, data=linked), owner=MANAGERS)
         if hello.monitor:
             return []
-        tx.event(QpuChanged(at=tx.at, qpu=self._qpu, data=QpuData(status="online")))
+        tell_state(tx, self._qpu, online=True)
         held = {(item.job_id, item.attempt) for item in hello.held}
         for record in jobs.open_of_driver(connection, self._driver):
             carry_out(tx, record, on_hello(record.job, held, tx.at), seen=self._seen)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from qpi_jupyter.core import (
+    NOTHING,
     Conflict,
     Event,
     EventKind,
@@ -28,6 +30,7 @@ from qpi_jupyter.core import (
     qiskit_result,
 )
 from qpi_jupyter.wire.faultpoint import reach
+from qpi_jupyter.wire.frames import RowChunk
 from qpi_jupyter.wire.jobs import (
     DatasetInfo,
     FamilyModel,
@@ -36,6 +39,7 @@ from qpi_jupyter.wire.jobs import (
     JobModel,
     JobPage,
     JobProvenance,
+    PartialResult,
     SubmitRequest,
 )
 from qpi_jupyter.wire.rest import OptionsIn
@@ -44,7 +48,7 @@ from qpi_server.service.base import Context, Tx, end
 from qpi_server.service.base import job as any_news
 from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, own, visible
 from qpi_server.service.links import Links
-from qpi_server.service.submit import Reasons, Submitter
+from qpi_server.service.submit import Prospects, Submitter
 from qpi_server.store import JobRecord, ResultRow, Sort, facts, jobs
 
 from .edits import delete, discard, edit
@@ -54,8 +58,7 @@ from .search import NARROW, pages, search_for, total, walks_along
 log = logging.getLogger(__name__)
 MAX_WAIT_S = 60.0
 MAX_PAGE = 500
-PENDING = (JobState.BLOCKED, JobState.QUEUED)
-"""Those that can say why they wait."""
+ROWS_AT_ONCE_BYTES = 2 << 20
 
 
 class JobService:
@@ -72,7 +75,7 @@ class JobService:
         unchecked: Callable[[Job], str],
     ) -> None:  # fmt: skip
         self._context, self._db, self._links, self._submitter = context, context.db, links, submitter
-        self._progress, self._unchecked = lifecycle.progress, unchecked
+        self._progress, self._rows_of, self._unchecked = lifecycle.progress, lifecycle.rows, unchecked
 
     async def submit(
         self, principal: Principal, request: SubmitRequest, *, idempotency_key: str | None = None
@@ -90,9 +93,9 @@ class JobService:
         """
         if not allows(principal, Permission.JOBS_SUBMIT):
             raise Forbidden("You don't have permission to submit jobs.", code="forbidden")
-        record, created, reason = await self._submitter.submit(principal, request, idempotency_key)
-        if created and (reason is not None or record.job.state in jobs.OPEN):
-            return job_model(record, self._progress, reason=reason), True
+        record, created, prospect = await self._submitter.submit(principal, request, idempotency_key)
+        if created and (prospect is not None or record.job.state in jobs.OPEN):
+            return job_model(record, self._progress, prospect or NOTHING), True
         return await self.get(principal, record.id), created
 
     async def get(
@@ -211,6 +214,47 @@ class JobService:
         record, row = await self._completed(principal, job_id)
         return await asyncio.to_thread(_qiskit, record, row)
 
+    async def partial(
+        self, principal: Principal, job_id: str, *, wait_s: float = 0.0, version: int | None = None,
+        after: int | None = None,
+    ) -> PartialResult:  # fmt: skip
+        """What the running attempt has measured; with ``wait_s`` and ``version`` once there is more than that, or
+        it has ended. With ``after`` its chunks from there on."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(wait_s, MAX_WAIT_S)
+        with self._context.followers.listening(any_news(job_id)) as news:
+            while True:
+                news.clear()
+                record = self._db.glance(lambda connection: visible(principal, find(connection, job_id)))
+                found = self._partial(record, after)
+                left = deadline - loop.time()
+                if record.job.state.final or left <= 0 or version is None or found.version != version:
+                    return found
+                try:
+                    async with asyncio.timeout(left):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+
+    def _partial(self, record: JobRecord, after: int | None) -> PartialResult:
+        job, growing = record.job, self._rows_of.get(record.job)
+        found = PartialResult(
+            status=job.state.status,  # type: ignore[arg-type]  # one of the Literal's words
+            attempt=job.attempt, version=0, measured=0, circuits=None, drawings=[], have=0,
+        )  # fmt: skip
+        if growing is None:
+            return found
+        chunks, room = list[RowChunk](), ROWS_AT_ONCE_BYTES
+        for chunk in growing.chunks[after:] if after is not None else ():
+            room -= len(chunk.data)
+            if chunks and room < 0:
+                break
+            chunks.append(chunk)
+        return replace(
+            found, version=growing.version, measured=growing.measured, circuits=growing.circuits,
+            drawings=growing.drawings, have=len(growing.chunks), chunks=chunks,
+        )  # fmt: skip
+
     async def dataset(self, principal: Principal, job_id: str) -> tuple[Path, DatasetInfo]:
         """The file with the job's data, which never changes."""
         _, row = await self._completed(principal, job_id)
@@ -276,26 +320,25 @@ class JobService:
         return record, row
 
     def _model(self, record: JobRecord, result: ResultRow | None = None) -> JobModel:
-        reason = None
-        if record.job.state in PENDING:
-            reason = self._db.glance(lambda c: self._reasons(c).why(record.job))
-        return job_model(record, self._progress, reason=reason, result=result)
+        prospect = NOTHING
+        if not record.job.state.final:
+            prospect = self._db.glance(lambda c: self._prospects(c).of(record))
+        return job_model(record, self._progress, prospect, result=result)
 
     def _rows(
         self, connection: Connection, principal: Principal, found: Sequence[JobRecord], *, reasons: bool
     ) -> Sequence[JobModel]:
-        why = self._reasons(connection).why
+        prospects = self._prospects(connection)
         stored = facts.datasets(connection, [r.id for r in found if r.job.state is JobState.COMPLETED])
         models = []
         for record in found:
-            mine = record.job.owner == principal.name and record.job.state in PENDING
-            reason = why(record.job) if reasons and mine else None
-            dataset = stored.get(record.id)
-            models.append(job_model(record, self._progress, reason=reason, dataset=dataset))
+            told = reasons and record.job.owner == principal.name
+            prospect = prospects.of(record) if told else NOTHING
+            models.append(job_model(record, self._progress, prospect, dataset=stored.get(record.id)))
         return models
 
-    def _reasons(self, connection: Connection) -> Reasons:
-        return Reasons(connection, self._context, self._links, self._unchecked)
+    def _prospects(self, connection: Connection) -> Prospects:
+        return Prospects(connection, self._context, self._links, self._unchecked)
 
 
 def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from typing import Literal
 
-from qpi_jupyter.core import Reason, Rejected, format_outcome
+from qpi_jupyter.core import JobState, Outlook, Prospect, Reason, Rejected, format_outcome
 from qpi_jupyter.wire.events import LabEvent, read_event
-from qpi_jupyter.wire.jobs import DatasetInfo, JobModel, WaitReason
+from qpi_jupyter.wire.jobs import DatasetInfo, Eta, JobModel, WaitReason
 from qpi_jupyter.wire.results import CircuitResult, ResultHeader, read_header
 from qpi_server.store import EventRow, JobRecord, ResultRow
 
@@ -40,8 +41,8 @@ def keyed_counts(circuit: CircuitResult) -> dict[str, int]:
 def job_model(
     record: JobRecord,
     progress: ProgressBook,
+    prospect: Prospect,
     *,
-    reason: Reason | None = None,
     dataset: tuple[str, int] | None = None,
     result: ResultRow | None = None,
 ) -> JobModel:
@@ -60,6 +61,7 @@ def job_model(
         attempt=job.attempt,
         checked=job.checked,
         progress=progress.fraction(record),
+        rows=progress.rows(record),
         format=record.format,
         num_circuits=record.num_circuits,
         shots=record.shots,
@@ -69,7 +71,8 @@ def job_model(
         estimate_s=job.estimate_s if job.checked else None,
         upper_s=job.upper_s if job.checked else None,
         busy_s=record.busy_s,
-        reason=None if reason is None else _reason(reason),
+        reason=None if prospect.reason is None else _reason(prospect.reason),
+        eta=_eta(job.state, prospect.outlook),
         error=None if job.error is None else job_error(job.error),
         dataset=None if stored is None else DatasetInfo(sha256=stored[0], bytes=stored[1]),
         origin=record.origin,
@@ -99,9 +102,20 @@ def _reason(reason: Reason) -> WaitReason:
         message=reason.message,
         position=reason.position,
         since_at=reason.since,
-        about_at=reason.about,
-        error_s=reason.error_s,
+        until_at=reason.until,
     )
+
+
+def _eta(state: JobState, outlook: Outlook | None) -> Eta | None:
+    if state.final:
+        return None
+    of: Literal["start", "end"] = "start" if state.status == "pending" else "end"
+    if outlook is None:
+        return Eta(of=of, known=False)
+    return Eta(
+        of=of, known=True, earliest_at=outlook.earliest, likely_at=outlook.likely, latest_at=outlook.latest,
+        error_s=outlook.error_s,
+    )  # fmt: skip
 
 
 def event_models(rows: list[EventRow], previous: int) -> list[LabEvent]:

@@ -24,8 +24,9 @@ from qpi_jupyter.core import (
     Permission,
     Principal,
     Program,
+    Prospect,
     QpiError,
-    Reason,
+    QpuStatus,
     Rejected,
     RetryPolicy,
     TooLarge,
@@ -45,9 +46,10 @@ from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_server.service.accounts import set_aside
 from qpi_server.service.base import Context, Qpu, Tx
 from qpi_server.service.lifecycle import Change, Queued, find, hold_for, labelled, write_event
-from qpi_server.service.links import Links
+from qpi_server.service.links import Links, states
 from qpi_server.service.storage import Disk
-from qpi_server.store import JobRecord, bench, families, jobs
+from qpi_server.store import JobRecord, families, jobs
+from qpi_server.store.load import loads
 
 from .batches import Batches
 from .checking import Checker, StoredProgram
@@ -84,8 +86,8 @@ class Submitted(NamedTuple):
     record: JobRecord
     created: bool
     """Whether this submit made it."""
-    reason: Reason | None = None
-    """Why it waits, where that was known when it was stored."""
+    prospect: Prospect | None = None
+    """Why it waits and until about when, where that was known when it was stored."""
 
 
 class Submitter:
@@ -128,7 +130,7 @@ class Submitter:
             stored = await work
             if stored.created:  # the commit that stored it may have given it to a driver, too
                 record = self._answering[stored.record.id]
-                stored = Submitted(record, True, stored.reason if record.job.state is JobState.QUEUED else None)
+                stored = Submitted(record, True, stored.prospect if record.job.state is JobState.QUEUED else None)
         except (Forbidden, Conflict, NotFound, TooLarge) as error:
             self._metrics.refused.labels(error.code).inc()
             raise
@@ -141,8 +143,7 @@ class Submitter:
         self._keep(stored.record)
         job = stored.record.job
         self._metrics.submitted.labels(job.qpu).inc()
-        if job.state is JobState.QUEUED:
-            self._metrics.queued.labels(job.qpu).inc()
+        self._metrics.move(job.qpu, job.state, +1)
 
     def _keep(self, record: JobRecord) -> None:
         if record.id in self._answering:
@@ -237,15 +238,16 @@ class Submitter:
         if len(everything) == 1:
             return everything
         simulators = [qpu for qpu in everything if qpu.simulator]
-        rows = {row.name: row for row in await self._db.read(bench.all_qpus)}
+        now = self._context.now()
+        how, many = await self._db.read(lambda c: (states(c, self._links, now), loads(c)))
 
         def order(qpu: Qpu) -> tuple[bool, float, int, str]:
-            row = rows[qpu.name]
-            busy = (row.queued + row.running) / max(1, self._links.places(qpu.name))
+            busy = sum(many[qpu.name]) / max(1, self._links.places(qpu.name))
             size = qpu.manifest.num_qubits if qpu.manifest is not None else 0
-            return (not self._links.online(qpu.name), busy, -size, qpu.name)
+            return (not how[qpu.name].open, busy, -size, qpu.name)
 
-        return sorted((q for q in simulators if rows[q.name].enabled and not rows[q.name].maintenance), key=order)
+        there = (QpuStatus.ONLINE, QpuStatus.OFFLINE)
+        return sorted((q for q in simulators if q.name in how and how[q.name].status in there), key=order)
 
 
 def _account(principal: Principal, group: str) -> str:
@@ -323,7 +325,7 @@ def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -
     needed: list[JobRecord] = []
     if draft.needs:
         record, needed = draft.needs.enter(connection, record)
-    record, reason = draft.forecast.promise(connection, record)
+    record, prospect = draft.forecast.promise(connection, record)
     hold = hold_for(record.job, 1, at)
     set_aside(tx, hold, allowance_s)
     jobs.add_program(connection, draft.program.sha256, draft.program.packed, at)
@@ -337,4 +339,4 @@ def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -
         jobs.add_key(connection, owner, draft.key, draft.fingerprint, record.id, at)
     write_event(tx, JobSubmitted, record, [hold])
     tx.tell(Stored(record))
-    return Submitted(record, True, reason)
+    return Submitted(record, True, prospect)

@@ -13,7 +13,8 @@ from qpi_jupyter.wire.frames import Reading
 from qpi_jupyter.wire.telemetry import ChannelList, ChannelModel, Series, SeriesPoint
 from qpi_server.service.base import Context, Timers, Tx
 from qpi_server.service.links import Linked, Links
-from qpi_server.store import HOUR, MINUTE, RAW, ChannelRow, Point, Sample, bench, telemetry
+from qpi_server.store import HOUR, MINUTE, RAW, ChannelRow, Point, Sample, telemetry
+from qpi_server.store.load import loads
 
 FLUSH_S = 10.0
 """How long readings wait for others before they are written; `TelemetryService` shows them meanwhile."""
@@ -145,15 +146,15 @@ class TelemetryService:
 
 def _load(connection: Connection, places: Mapping[str, int], at: datetime) -> Iterator[Sample]:
     """The queue of the QPUs of which ``places`` tells how many they have; without any, no share is taken."""
-    for row in bench.all_qpus(connection) if places else ():
-        there = places.get(row.name, 0)
-        taken = 100.0 * min(1.0, row.running / there) if there else None
+    for qpu, load in loads(connection).items() if places else ():
+        there = places.get(qpu, 0)
+        taken = 100.0 * min(1.0, load.running / there) if there else None
         for name, value, unit in (
-            ("queued", float(row.queued), ""),
-            ("running", float(row.running), ""),
+            ("queued", float(load.waiting), ""),
+            ("running", float(load.running), ""),
             ("utilisation", taken, "%"),
         ):
-            yield Sample(qpu=row.name, name=f"{LOAD}{name}", value=value, unit=unit, at=at)
+            yield Sample(qpu=qpu, name=f"{LOAD}{name}", value=value, unit=unit, at=at)
 
 
 def calibration(manifest: Manifest) -> Iterator[tuple[str, float, str]]:

@@ -75,17 +75,20 @@ async def qpi_connect_qpu(call: Call) -> Reply:
     )
 
 
+_STATUS = {"disabled": "offline", "held": "maintenance"}
+"""Of ours, what QPI has another word for."""
+
+
 def qpu_record(qpu: QpuModel, *, name: str | None = None) -> Record:
     """A QPU as QPI has it: its name is its id."""
-    enabled = qpu.status != "disabled"
     return record(
         "qpus",
         name or qpu.name,
         {
             "name": name or qpu.name,
-            "status": qpu.status if enabled else "offline",
+            "status": _STATUS.get(qpu.status, qpu.status),
             "num_qubits": qpu.num_qubits,
-            "enabled": enabled,
+            "enabled": qpu.status != "disabled",
             "created": "",
             "updated": "",
         },

@@ -9,7 +9,7 @@ export interface IShown {
 
 /** The place of an output in a notebook; what it shows is loaded with the first one. */
 export class Place extends Panel implements IRenderMime.IRenderer {
-  constructor(private readonly _make: (place: Panel) => Promise<IShown>) {
+  constructor(private readonly _make: (place: Place) => Promise<IShown>) {
     super();
   }
 

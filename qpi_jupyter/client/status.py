@@ -1,0 +1,46 @@
+"""The status of a job: a word that can be compared, and called as Qiskit's jobs have it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+QISKIT = {
+    "pending": "QUEUED",
+    "running": "RUNNING",
+    "completed": "DONE",
+    "failed": "ERROR",
+    "cancelled": "CANCELLED",
+}
+"""What Qiskit's ``JobStatus`` calls each."""
+
+
+class Status(str):
+    """``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``.
+
+    ``job.status == "completed"`` and ``job.status() == "completed"`` are the same. So that loops written for Qiskit's
+    jobs end, it also equals Qiskit's ``JobStatus`` and the name of that: ``job.status() == JobStatus.DONE``,
+    ``job.status() in JOB_FINAL_STATES``, ``job.status().name == "DONE"``. What is stored of it is a plain text.
+    """
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """Qiskit's name of it."""
+        return QISKIT.get(str(self), self.upper())
+
+    def __call__(self) -> Status:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Enum):
+            return bool(other.name == self.name)
+        return str.__eq__(self, other) is True or other == QISKIT.get(str(self))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
