@@ -793,6 +793,9 @@ export interface DriverIn {
   readonly qpu: string;
   readonly monitor?: boolean;
   readonly executor?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly python?: string;
+  readonly allow_simulator?: boolean;
 }
 
 /**
@@ -1334,6 +1337,7 @@ export interface SimulatorModel {
   readonly description: string;
   readonly running: boolean;
   readonly linked: boolean;
+  readonly problem: string;
 }
 
 export interface SimulatorList {
@@ -1469,6 +1473,7 @@ export interface OutputJob {
   readonly ended_at: string | null;
   readonly busy_s: number | null;
   readonly reason: WaitReason | null;
+  readonly eta: Eta | null;
   readonly error: JobError | null;
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from .jobs import WaitReason
+from .jobs import Eta, WaitReason
 from .rest import Answer, JobError, Phase, Status
 
 JOB_OUTPUT = "application/vnd.qpi.job+json"
@@ -32,6 +32,7 @@ class OutputJob(Answer):
     ended_at: datetime | None
     busy_s: float | None
     reason: WaitReason | None
+    eta: Eta | None
     error: JobError | None
 
 

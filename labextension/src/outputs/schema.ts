@@ -75,8 +75,17 @@ function readJob(job: Fields): OutputJob | null {
           message: text(job.reason.message) ?? '',
           position: number(job.reason.position),
           since_at: moment(job.reason.since_at),
-          about_at: moment(job.reason.about_at),
-          error_s: number(job.reason.error_s)
+          until_at: moment(job.reason.until_at)
+        }
+      : null,
+    eta: isFields(job.eta)
+      ? {
+          of: job.eta.of === 'end' ? 'end' : 'start',
+          known: job.eta.known === true,
+          earliest_at: moment(job.eta.earliest_at),
+          likely_at: moment(job.eta.likely_at),
+          latest_at: moment(job.eta.latest_at),
+          error_s: number(job.eta.error_s)
         }
       : null,
     error: isFields(job.error)

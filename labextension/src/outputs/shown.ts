@@ -22,7 +22,7 @@ export function isOfThis({ job: saved, drawings }: JobOutput, job: JobModel): bo
 /** What an output keeps of a job. */
 function keptOf(job: JobModel): OutputJob {
   const { id, version, name, status, phase, qpu, num_circuits, shots, progress } = job;
-  const { submitted_at, ended_at, busy_s, reason, error } = job;
+  const { submitted_at, ended_at, busy_s, reason, eta, error } = job;
   const what = { id, version, name, status, phase, qpu, num_circuits, shots, progress };
-  return { ...what, submitted_at, ended_at, busy_s, reason, error };
+  return { ...what, submitted_at, ended_at, busy_s, reason, eta, error };
 }

@@ -7,11 +7,12 @@ import * as React from 'react';
 import { Act } from '../act';
 import { useLab } from '../hooks';
 import { hasEnded } from '../jobs';
+import { prospectOf, span } from '../prospects';
 import { mayEdit } from '../queue/filters';
-import { eta, moment, place, span } from '../queue/words';
-import { jobRow, jobState } from '../rows';
+import { isCancellable, jobState } from '../rows';
 import type { ILabManager } from '../tokens';
 import type { JobOutput, OutputJob } from '../wire';
+import { moment } from '../words';
 import type { Follower, IFollowing, ILive } from './follower';
 import { Pictures } from './pictures';
 import { isOfThis, shownOf } from './shown';
@@ -117,7 +118,7 @@ function Output(props: {
   const { job } = shown;
   const [state, tone] = jobState(job.phase, trans);
   const known = live.job !== null && live.gone === null;
-  const cancellable = live.job !== null && known && jobRow(live.job, trans).cancellable;
+  const cancellable = live.job !== null && known && isCancellable(live.job);
   const facts = [
     job.qpu ?? '',
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
@@ -251,21 +252,20 @@ function Word(props: {
       </div>
     );
   }
+  const prospect = prospectOf(job, now, trans);
   if (job.status === 'running') {
     const percent = Math.round(100 * job.progress);
     return (
       <p>
-        <progress max={100} value={percent} aria-label={trans.__('Progress')} /> {percent} %
+        <progress max={100} value={percent} aria-label={trans.__('Progress')} />{' '}
+        {[`${percent} %`, ...prospect].join(' · ')}
       </p>
     );
   }
   if (job.status !== 'pending' || !job.reason) {
     return null;
   }
-  const { reason } = job;
-  const message = reason.message.replace(/\.$/, '');
-  const parts = [message, place(reason, trans), eta(reason, now, trans)];
-  return <p>{parts.filter(Boolean).join(' · ')}</p>;
+  return <p>{[job.reason.message.replace(/\.$/, ''), ...prospect].filter(Boolean).join(' · ')}</p>;
 }
 
 /** The line that an error names, with a mark below its place. */
