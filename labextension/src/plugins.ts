@@ -14,7 +14,6 @@ import { outputsPlugin } from './outputs/plugin';
 import { qpuPlugin } from './qpu/plugin';
 import { queuePlugin } from './queue/plugin';
 import { sidePlugin } from './side/plugin';
-import { widgetsPlugin } from './widgets/plugin';
 
 /** What the panel consists of. */
 export const plugins = [
@@ -33,6 +32,5 @@ export const plugins = [
   outputsPlugin,
   qpuPlugin,
   queuePlugin,
-  sidePlugin,
-  widgetsPlugin
+  sidePlugin
 ];

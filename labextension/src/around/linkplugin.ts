@@ -1,4 +1,5 @@
 import { IRouter, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { takes } from '../takes';
 
 const ROUTE = 'qpi:follow-link';
 
@@ -12,7 +13,7 @@ export const linkPlugin: JupyterFrontEndPlugin<void> = {
     commands.addCommand(ROUTE, {
       label: 'Follow a link to the quantum lab',
       isVisible: () => false,
-      describedBy: { args: { type: 'object', properties: { search: { type: 'string' } } } },
+      describedBy: takes('search'),
       execute: async args => {
         await app.restored; // all tabs are known, and a restored layout would come on top of this one
         const { askedTab } = await import('../links');

@@ -4,23 +4,43 @@ import '../../style/outputs.css';
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { type ITranslator, nullTranslator } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
 import { type Panel, Widget } from '@lumino/widgets';
 import type { IShown } from '../place';
+import type { ILabManager } from '../tokens';
+import { WIDGET } from '../widgets/types';
 import { JOB_OUTPUT } from '../wire';
 import { Follower } from './follower';
 import { Keeper } from './keeper';
 import { readOutput } from './schema';
 import { type IPage, OutputView } from './view';
 
-/** The jobs in the notebooks of this page. */
+/** The jobs and the widgets in the notebooks of this page. */
 export class Outputs {
-  constructor(private readonly _page: IPage) {
-    this._follower = new Follower(_page.manager);
+  constructor(commands: CommandRegistry, manager: ILabManager, translator: ITranslator | null) {
+    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    this._page = { commands, manager, trans };
+    this._follower = new Follower(manager);
   }
 
-  /** Show in `place` the job that its output holds. */
-  into(place: Panel): IShown {
-    return { show: model => this._show(place, model) };
+  /** Show in `place`, in a notebook, what its output holds: a job, or a widget with a picture beside it. */
+  into(place: Panel, { content, sessionContext }: NotebookPanel): IShown {
+    let display: Promise<IShown> | undefined;
+    const widget = async () => {
+      const { Display } = await import('../widgets/display');
+      return new Display(place, content.rendermime, sessionContext);
+    };
+    return {
+      show: async model => {
+        if (model.data[WIDGET] === undefined) {
+          this._show(place, model);
+        } else {
+          display ??= widget();
+          await (await display).show(model);
+        }
+      }
+    };
   }
 
   /** Keep what a notebook has of its jobs up to date. */
@@ -53,4 +73,5 @@ export class Outputs {
   }
 
   private readonly _follower: Follower;
+  private readonly _page: IPage;
 }

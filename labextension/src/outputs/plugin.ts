@@ -1,14 +1,17 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker } from '@jupyterlab/notebook';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { ITranslator } from '@jupyterlab/translation';
+
 import { Place } from '../place';
 import { ILabManager } from '../tokens';
+import { WIDGET } from '../widgets/types';
 import { JOB_OUTPUT } from '../wire';
 import type { Outputs } from './outputs';
 
 export const outputsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:outputs',
-  description: 'Jobs in notebooks, without a kernel.',
+  description:
+    'Jobs in notebooks without a kernel; widgets while theirs lives, then their pictures.',
   autoStart: true,
   requires: [INotebookTracker, ILabManager],
   optional: [ITranslator],
@@ -20,17 +23,17 @@ export const outputsPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     let outputs: Promise<Outputs> | undefined;
     notebooks.widgetAdded.connect(async (_, panel) => {
-      const load = async () => {
-        const { Outputs } = await import('./outputs');
-        const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-        return new Outputs({ commands, manager, trans });
-      };
-      outputs ??= load();
+      outputs ??= import('./outputs').then(
+        ({ Outputs }) => new Outputs(commands, manager, translator)
+      );
       const loaded = outputs;
-      const createRenderer = () => new Place(async place => (await loaded).into(place));
       panel.content.rendermime.addFactory(
-        { safe: true, mimeTypes: [JOB_OUTPUT], createRenderer },
-        -10 // before everything that is beside it, but a widget
+        {
+          safe: true,
+          mimeTypes: [WIDGET, JOB_OUTPUT],
+          createRenderer: () => new Place(async place => (await loaded).into(place, panel))
+        },
+        -20 // before everything that is beside it in an output
       );
       (await loaded).keep(panel);
     });
