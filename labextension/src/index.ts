@@ -1,6 +1,6 @@
-import * as plugins from './plugins';
+import { plugins } from './plugins';
 
 export { IResultDrawings } from './drawings';
 export * from './tokens';
 
-export default Object.values(plugins);
+export default plugins;

@@ -1,17 +1,36 @@
-// What the panel consists of: a line a plugin.
-export { accountPlugin } from './account/plugin';
-export { adminPlugin } from './admin/plugin';
-export { fileTypePlugin } from './around/filetypeplugin';
-export { linkPlugin } from './around/linkplugin';
-export { notifyPlugin } from './around/notifyplugin';
-export { settingsPlugin } from './around/settingsplugin';
-export { statusPlugin } from './around/statusplugin';
-export { submitPlugin } from './around/submitplugin';
-export { tabsPlugin } from './around/tabsplugin';
-export { calendarPlugin } from './calendar/plugin';
-export { drawingsPlugin } from './drawings';
-export { managerPlugin } from './managerplugin';
-export { qpuPlugin } from './qpu/plugin';
-export { queuePlugin } from './queue/plugin';
-export { sidePlugin } from './side/plugin';
-export { widgetsPlugin } from './widgets/plugin';
+import { accountPlugin } from './account/plugin';
+import { adminPlugin } from './admin/plugin';
+import { fileTypePlugin } from './around/filetypeplugin';
+import { linkPlugin } from './around/linkplugin';
+import { notifyPlugin } from './around/notifyplugin';
+import { settingsPlugin } from './around/settingsplugin';
+import { statusPlugin } from './around/statusplugin';
+import { submitPlugin } from './around/submitplugin';
+import { tabsPlugin } from './around/tabsplugin';
+import { calendarPlugin } from './calendar/plugin';
+import { drawingsPlugin } from './drawings';
+import { managerPlugin } from './managerplugin';
+import { outputsPlugin } from './outputs/plugin';
+import { qpuPlugin } from './qpu/plugin';
+import { queuePlugin } from './queue/plugin';
+import { sidePlugin } from './side/plugin';
+
+/** What the panel consists of. */
+export const plugins = [
+  accountPlugin,
+  adminPlugin,
+  fileTypePlugin,
+  linkPlugin,
+  notifyPlugin,
+  settingsPlugin,
+  statusPlugin,
+  submitPlugin,
+  tabsPlugin,
+  calendarPlugin,
+  drawingsPlugin,
+  managerPlugin,
+  outputsPlugin,
+  qpuPlugin,
+  queuePlugin,
+  sidePlugin
+];

@@ -30,7 +30,11 @@ export function jobNote(job: JobModel, now: number, trans: TranslationBundle): s
 }
 
 /** The place of a job that has not ended, until when it is kept waiting, and when it starts or ends. */
-export function prospectOf(job: JobModel, now: number, trans: TranslationBundle): string[] {
+export function prospectOf(
+  job: Pick<JobModel, 'eta' | 'reason' | 'status'>,
+  now: number,
+  trans: TranslationBundle
+): string[] {
   const { eta, reason, status } = job;
   const waits = status === 'pending' ? reason : null;
   const parts = [

@@ -3,6 +3,9 @@
 /** The schema of the lab's events on Jupyter's event bus. */
 export const LAB_EVENTS = 'https://schema.qpi-jupyter.org/lab/v1';
 
+/** The media type of a job's output in a notebook. */
+export const JOB_OUTPUT = 'application/vnd.qpi.job+json';
+
 /** Why a job failed; `line` and `column` (from 1) are in `data` for a bad circuit. */
 export interface JobError {
   readonly kind: string;
@@ -1477,6 +1480,36 @@ export interface ReplayModel {
 export interface ReplayState {
   readonly in_force: Policy;
   readonly replay: ReplayModel | null;
+}
+
+/** The part of a job that its output shows, as it was when the output was written. */
+export interface OutputJob {
+  readonly id: string;
+  readonly version: number;
+  readonly name: string;
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly phase: 'assigned' | 'blocked' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
+  readonly qpu: string | null;
+  readonly num_circuits: number;
+  readonly shots: number;
+  readonly progress: number;
+  readonly submitted_at: string;
+  readonly ended_at: string | null;
+  readonly busy_s: number | null;
+  readonly reason: WaitReason | null;
+  readonly eta: Eta | null;
+  readonly error: JobError | null;
+}
+
+/** A job in a notebook: `job` as it was `at` that time, and what is drawn of its result. */
+export interface JobOutput {
+  readonly v: 1;
+  readonly job: OutputJob;
+  readonly lab: string;
+  readonly at: string;
+  readonly drawings: readonly Readonly<Record<string, unknown>>[];
+  readonly total: number;
+  readonly source: string | null;
 }
 
 export type LabEvent =

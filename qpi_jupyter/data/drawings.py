@@ -196,6 +196,40 @@ def _lines_html(drawing: Drawing) -> str:
     return f"<svg viewBox='0 0 480 200' width='480' role='img'><title>{said}</title>{paths}</svg><pre>{said}</pre>"
 
 
+def _iq_html(drawing: Drawing) -> str:
+    """The plane as a plain SVG: a dot each point, by its bit, the centres and the threshold between them."""
+    i, q, bits, centres = drawing["i"], drawing["q"], drawing["bits"], drawing["centres"]
+    known = [(x, y, bit) for x, y, bit in zip(i, q, bits, strict=True) if x is not None and y is not None]
+    xs, ys = ([*(point[k] for point in known), *(centre[k] for centre in centres)] for k in (0, 1))
+    span = 1.1 * max(max(xs) - min(xs), max(ys) - min(ys)) or 1.0
+
+    def at(x: float, y: float) -> tuple[str, str]:
+        return (
+            f"{160 + 320 * (x - (min(xs) + max(xs)) / 2) / span:.1f}",
+            f"{160 - 320 * (y - (min(ys) + max(ys)) / 2) / span:.1f}",
+        )
+
+    clouds = ""
+    for bit, colour in enumerate(_COLOURS[:2]):
+        dots = "".join(f"M{' '.join(at(x, y))}h0" for x, y, one in known if one == bit)
+        clouds += f"<path d='{dots}' stroke='{colour}' stroke-width='3' stroke-linecap='round' opacity='0.6'/>"
+        x, y = at(*centres[bit])
+        clouds += f"<circle cx='{x}' cy='{y}' r='5' fill='none' stroke='{_GREY}' stroke-width='2'/>"
+    (x0, y0), (x1, y1) = (at(*end) for end in drawing["line"])
+    threshold = f"<line x1='{x0}' y1='{y0}' x2='{x1}' y2='{y1}' stroke='{_GREY}' stroke-dasharray='5 4'/>"
+    units = drawing["units"]
+    said = escape(
+        f"IQ plane of {drawing['label']}, {drawing['total']:,} {'averaged point' if drawing['averaged'] else 'shots'}: "
+        f"I from {min(xs):.3g} to {max(xs):.3g}, Q from {min(ys):.3g} to {max(ys):.3g} ({units}); "
+        f"{sum(bits):,} of the {len(bits):,} points shown are 1 (orange)"
+    )
+    return (
+        f"<svg viewBox='0 0 320 320' width='320' role='img'><title>{said}</title>"
+        f"<rect width='320' height='320' fill='none' stroke='{_GREY}'/>{clouds}{threshold}</svg><p>{said}</p>"
+    )
+
+
+_GREY = "#888888"
 _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
 
 
@@ -291,6 +325,7 @@ _TEXTS: dict[str, Callable[[Drawing], str]] = {
 }
 _HTMLS: dict[str, Callable[[Drawing], str]] = {
     COUNTS: lambda drawing: _with_rest_of(drawing, counts_html(counts_in(drawing)), "<p>{}</p>"),
+    IQ: _iq_html,
     LINES: _lines_html,
     HEAT_MAP: _heat_map_html,
     ERROR_BARS: lambda drawing: _table_html(_as_table(drawing)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 
@@ -70,20 +69,6 @@ def plot_all(datasets: Sequence[xr.Dataset], *, qubit: int | None = None) -> lis
     if len(datasets) > len(shown):
         figure.suptitle(f"The first {len(shown)} of {len(datasets)} circuits")
     return panels[: len(shown)]
-
-
-def to_png(drawing: Drawing, *, dpi: int = 100) -> bytes:
-    """A drawing as a PNG picture, without pyplot and so without any open figure left behind."""
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    draw(figure.subplots(), drawing)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
-
-
-def draws(drawing: Drawing) -> bool:
-    """Whether there is a picture of it."""
-    return drawing["draw"] in _FORMS
 
 
 def draw(ax: Axes, drawing: Drawing) -> None:

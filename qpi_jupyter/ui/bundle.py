@@ -1,23 +1,20 @@
-"""How a job is shown: a live widget while it runs; then text, HTML and PNG that need no kernel.
+"""A job as a cell's output: data that the panel draws and keeps up to date, and text and HTML for everybody else.
 
-A widget in a saved notebook is an error message once its kernel is gone. So a running job shows a widget, and when it
-ends that output is replaced (``update_display_data``, which notebooks route by its id to wherever the output is) by a
-self-contained one: the same drawing, by the same module, from data that the HTML carries.
+None of the three needs a kernel or a script: what a notebook saved can be looked at anywhere.
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
-import uuid
-from functools import cache
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.data.drawings import Drawing, html_of, text_of
+import msgspec
 
-from .assets import module, style
+from qpi_jupyter.data.drawings import Drawing, html_of, text_of
+from qpi_jupyter.wire.outputs import JOB_OUTPUT, JobOutput, OutputJob
+
 from .state import state_of, tabs_of
 
 if TYPE_CHECKING:
@@ -26,34 +23,31 @@ if TYPE_CHECKING:
 
 async def finished(job: JobHandle) -> dict[str, Any]:
     """The bundle of an ended job, on any loop."""
-    if job.model.status != "completed":
-        return bundle(state_of(job), [])
-    tabs, total = await tabs_of(job)
-    return bundle({**state_of(job), "tabs_total": total}, tabs, await picture(tabs))
+    return bundle(job, *(await tabs_of(job) if job.model.status == "completed" else ()))
 
 
-async def picture(tabs: list[Drawing]) -> bytes | None:
-    """The first tab as PNG, drawn in a thread; None where it is words alone."""
-    return await asyncio.to_thread(_png, tabs[0])
-
-
-def _png(drawing: Drawing) -> bytes | None:
-    from qpi_jupyter.data.plots import draws, to_png
-
-    return to_png(drawing) if draws(drawing) else None
-
-
-def bundle(state: dict[str, Any], tabs: list[dict[str, Any]], png: bytes | None = None) -> dict[str, Any]:
-    """Text, HTML and, where there is one, a picture; the HTML draws itself where scripts may run."""
+def bundle(job: JobHandle, drawings: Sequence[Drawing] = (), total: int = 0, lost: str = "") -> dict[str, Any]:
+    """The job as it is now, by media type; ``lost`` says why nothing newer is known."""
+    state = state_of(job, lost)
     texts = [headline(state)]
-    for tab in tabs:
-        label = f"{tab['label']}\n" if len(tabs) > 1 else ""
-        if text := text_of(tab):
+    for drawing in drawings:
+        label = f"{drawing['label']}\n" if len(drawings) > 1 else ""
+        if text := text_of(drawing):
             texts.append(label + text)
-    found = {"text/plain": "\n".join(texts), "text/html": _html(state, tabs, png)}
-    if png is not None:
-        found["image/png"] = base64.b64encode(png).decode()
-    return found
+    rest = f"The first {len(drawings)} of {total:,} are shown." if total > len(drawings) else ""
+    return {
+        JOB_OUTPUT: msgspec.to_builtins(output(job, drawings, total, (state["error"] or {}).get("source"))),
+        "text/html": _html(job, state, drawings, rest),
+        "text/plain": "\n".join(filter(None, [*texts, rest])),
+    }
+
+
+def output(job: JobHandle, drawings: Sequence[Drawing], total: int, source: str | None) -> JobOutput:
+    """What the panel draws; ``source`` is the line that its error names."""
+    model = job.model
+    kept = OutputJob(**{name: getattr(model, name) for name in OutputJob.__struct_fields__})
+    at = datetime.now(UTC).replace(microsecond=0)
+    return JobOutput(v=1, job=kept, lab=job.http.url, at=at, drawings=list(drawings), total=total, source=source)
 
 
 def headline(state: dict[str, Any]) -> str:
@@ -64,27 +58,21 @@ def headline(state: dict[str, Any]) -> str:
     return f"Job {state['id']}{name}{where}: {state['word'].lower()}{f' ({detail})' if detail else ''}"
 
 
-def _html(state: dict[str, Any], tabs: list[dict[str, Any]], png: bytes | None) -> str:
-    """The plain form, which untrusted notebooks and other sites show, and the module that replaces it."""
-    mark = f"qpi-{uuid.uuid4().hex[:12]}"
-    plain = f"<p>{escape(headline(state))}</p>"
-    for tab in tabs:
-        if len(tabs) > 1:
-            plain += f"<p><strong>{escape(tab['label'])}</strong></p>"
-        plain += html_of(tab)
-    if png is not None and not html_of(tabs[0]):
-        plain += f'<img alt="{escape(tabs[0]["label"])}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-    # "</script>" inside the data would end the element.
-    data = json.dumps({"state": state, "tabs": tabs}, separators=(",", ":")).replace("<", "\\u003c")
-    css, script = _assets()
-    return (
-        f'<div id="{mark}">{plain}</div><style>{css}</style>'
-        f'<script type="module">{script}\nfor (const el of document.querySelectorAll("#{mark}")) '
-        f"mount(el, {data});</script>"
-    )
-
-
-@cache
-def _assets() -> tuple[str, str]:
-    """The stylesheet, and the module without its exports (an inline module cannot be imported)."""
-    return style("job"), module("dom", "job").partition("\nexport ")[0]
+def _html(job: JobHandle, state: dict[str, Any], drawings: Sequence[Drawing], rest: str) -> str:
+    """Without scripts and styles, safe to put anywhere."""
+    parts = [f"<p>{escape(headline(state))}</p>"]
+    if (error := state["error"]) is not None and error["source"] is not None:
+        parts.append(f"<pre>{error['line']} | {escape(error['source'])}</pre>")
+    for drawing in drawings:
+        if len(drawings) > 1:
+            parts.append(f"<p><strong>{escape(drawing['label'])}</strong></p>")
+        parts.append(html_of(drawing))
+    if rest:
+        parts.append(f"<p>{rest}</p>")
+    if not job.final:
+        at = f"{datetime.now(UTC):%-d %B %Y, %H:%M} UTC"
+        parts.append(
+            f"<p><small>As of {at}. <code>%qpi_job {escape(job.id)}</code> shows it as it is now, "
+            f"<code>%qpi_cancel {escape(job.id)}</code> stops it.</small></p>"
+        )
+    return f"<div>{''.join(parts)}</div>"

@@ -1,129 +1,151 @@
-"""The live view of a job, and the task on the kernel's loop that keeps it up to date; no thread touches a widget."""
+"""The outputs of jobs in this kernel, and what keeps them up to date where the panel does not.
+
+What the lab says is heard on the client's own loop, so that it is known while a cell blocks the kernel's; outputs are
+written by the kernel's thread only: by its loop, and at the end of each cell.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-
-import anywidget
-import traitlets
 
 from qpi_jupyter.client.http import delays
 from qpi_jupyter.core import QpiError, Unavailable
 
-from .assets import Mimebundle, beside, module, style
-from .bundle import bundle, picture
+from .bundle import bundle
 from .pending import Pending
-from .state import state_of, tabs_of
+from .state import tabs_of
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
+    from qpi_jupyter.data.drawings import Drawing
 
+_EVERY_S = 1.0
+"""How often a running job's output is written at most."""
+_LAST_S = 20.0
+"""How long the end of a cell waits for what a job that has ended shows."""
 _tasks: set[asyncio.Task[None]] = set()
 """A loop holds its tasks weakly."""
+_outputs: set[Output] = set()
+"""Those whose last word has not been written during a cell."""
 
 
-class JobView(anywidget.AnyWidget):
-    """A job as it goes: state, place in the queue, progress, time, Cancel; then its result.
+class Output:
+    """A job's output somewhere in the notebook, found by its display id."""
 
-    The traits are written from the kernel's own loop only, by the task below.
-    """
+    def __init__(self, job: JobHandle, loop: asyncio.AbstractEventLoop | None) -> None:
+        from IPython.display import display
 
-    _esm = module("dom", "job")
-    _css = style("job")
-
-    state = traitlets.Dict().tag(sync=True)
-    tabs: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
-
-    def __init__(self, job: JobHandle) -> None:
         self.job = job
-        super().__init__(state=state_of(job))
+        self._loop = loop
+        self._news = threading.Event()
+        self._drawings: list[Drawing] = []
+        self._total = 0
+        self._lost = ""
+        self._ended = False
+        self._next: asyncio.TimerHandle | None = None
+        self._shown = display(bundle(job), raw=True, display_id=True)
+        self._heard = job.http.portal.start(self._hear())
 
-    def refresh(self, lost: str = "") -> None:
-        """Show what the handle knows now; ``lost`` says that the lab does not answer."""
-        self.state = state_of(self.job, lost)
+    # -- on the client's loop ------------------------------------------------------------------------------------
 
-    def finish(self, tabs: list[dict[str, Any]], total: int) -> None:
-        """Show the result."""
-        with self.hold_sync():
-            self.tabs = tabs
-            self.state = {**state_of(self.job), "tabs_total": total}
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Mimebundle:
-        """The widget, and beside it what those see who have no widgets."""
-        html = bundle(self.state, self.tabs)["text/html"]
-        text = bundle(self.state, [])["text/plain"]
-        return beside(super()._repr_mimebundle_(**kwargs), {"text/plain": text, "text/html": html})
-
-
-def follow(job: JobHandle, pending: Pending | None = None, namespace: dict[str, Any] | None = None) -> JobView:
-    """Display a live view of the job, and replace it by a lasting one when the job has ended.
-
-    A ``pending`` name in ``namespace`` is given the job's data then.
-    """
-    from IPython.display import display
-
-    namespace = {} if namespace is None else namespace
-    if pending is not None:
-        namespace[pending.name] = pending
-    view = JobView(job)
-    view.on_msg(lambda widget, content, buffers: start_task(_cancel(view)) if content == {"do": "cancel"} else None)
-    shown = display(view, display_id=True)
-    start_task(_follow(view, shown, pending, namespace))
-    return view
-
-
-async def _follow(view: JobView, shown: Any, pending: Pending | None, namespace: dict[str, Any]) -> None:
-    job = view.job
-    try:
-        await _until_final(view)
-        if job.model.status != "completed":
-            view.refresh()
-            _replace(shown, bundle(state_of(job), []))
-            return
-        tabs, total = await tabs_of(job)
-        view.finish(tabs, total)
-        _replace(shown, bundle(view.state, tabs))
-        if pending is not None:
-            await _bind(pending, namespace)
-        # matplotlib's first start takes a second or many, so nothing waits for the picture.
-        if (png := await picture(tabs)) is not None:
-            _replace(shown, bundle(view.state, tabs, png))
-    except QpiError as error:
-        view.refresh(lost=error.message)
-
-
-def _replace(shown: Any, data: dict[str, Any]) -> None:
-    """Put ``data`` where the widget was. The widget itself stays: a page that was loaded again meanwhile has only it.
-
-    The message is sent in the name of the cell that runs now, by leaving this task's context, which remembers the
-    cell that began it: JupyterLab looks at the display's id only, but nbclient drops what finished cells say.
-    """
-    if shown is not None:
-        contextvars.Context().run(shown.update, data, raw=True)
-
-
-async def _until_final(view: JobView) -> None:
-    pauses = delays()
-    while not view.job.final:
+    async def _hear(self) -> None:
         try:
-            await view.job.changed.aio()
-        except Unavailable as error:
-            view.refresh(lost=error.message)
-            await asyncio.sleep(next(pauses))
-        else:
-            pauses = delays()
-            if not view.job.final:
-                view.refresh()
+            await self._until_final()
+            if self.job.model.status == "completed":
+                self._drawings, self._total = await tabs_of(self.job)
+        except QpiError as error:
+            self._lost = error.message
+        self._ended = True
+        self._tell()
+
+    async def _until_final(self) -> None:
+        pauses = delays()
+        while not self.job.final:
+            try:
+                await self.job.changed.aio()
+            except Unavailable as error:
+                self._lost = error.message
+                self._tell()
+                await asyncio.sleep(next(pauses))
+            else:
+                self._lost, pauses = "", delays()
+                if not self.job.final:
+                    self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the kernel ends
+                # Outside of any cell's context: see `_write`.
+                self._loop.call_soon_threadsafe(self._write_soon, context=contextvars.Context())
+
+    # -- on the kernel's thread ----------------------------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Keep it up to date until the job has ended, while the cell blocks."""
+        while not self._heard.done():
+            if self._news.wait(_EVERY_S) and not self._ended:
+                self._write()
+        self._write()
+
+    def settle(self) -> None:
+        """Write what the job came to; soon, it has ended."""
+        with suppress(TimeoutError, CancelledError):
+            self._heard.result(_LAST_S)
+            self._write()
+
+    def _write_soon(self) -> None:
+        assert self._loop is not None
+        if self._ended:
+            self._write()
+        elif self._next is None:
+            self._write()
+            self._next = self._loop.call_later(_EVERY_S, self._write_again)
+
+    def _write_again(self) -> None:
+        self._next = None
+        if self._news.is_set():
+            self._write_soon()
+
+    def _write(self) -> None:
+        """In the name of the cell that runs now: front ends go by the display's id alone, while nbclient drops what
+        finished cells say. An empty context has no cell of its own."""
+        self._news.clear()
+        if self._shown is not None:
+            data = bundle(self.job, self._drawings, self._total, self._lost)
+            contextvars.Context().run(self._shown.update, data, raw=True)
 
 
-async def _cancel(view: JobView) -> None:
+def follow(job: JobHandle) -> Output:
+    """Display the job, and keep the output up to date.
+
+    What the job came to is in the output before the cell that waited for it ends, whichever cell displayed it.
+    """
+    from IPython.core.getipython import get_ipython
+
     try:
-        await view.job.cancel.aio()
-    except QpiError as error:
-        view.refresh(lost=error.message)
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    output = Output(job, loop)
+    _outputs.add(output)
+    shell = get_ipython()
+    if shell is not None and _settle not in shell.events.callbacks["post_run_cell"]:
+        shell.events.register("post_run_cell", _settle)
+    return output
+
+
+def _settle(_result: object) -> None:
+    """At the end of a cell: what was waited for, and what was written between two of them, where nbclient is deaf."""
+    for output in [output for output in _outputs if output.job.final]:
+        _outputs.discard(output)
+        output.settle()
 
 
 def bind_later(pending: Pending, namespace: dict[str, Any]) -> None:
@@ -136,7 +158,7 @@ async def _bind(pending: Pending, namespace: dict[str, Any]) -> None:
     try:
         data = await pending
     except QpiError:
-        # The view shows it, and so does whoever uses the name.
+        # The output shows it, and so does whoever uses the name.
         return
     # Somebody may have given the name to something else meanwhile.
     if namespace.get(pending.name) is pending:

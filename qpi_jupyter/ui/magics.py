@@ -168,12 +168,11 @@ class QpiMagics(LabMagics):
         from .follow import bind_later, follow
         from .pending import Pending
 
-        if shown and in_kernel():
-            pending = Pending(to, job) if to else None
-            follow(job, pending, self.shell.user_ns)
-            return None
         if to:
             bind_later(Pending(to, job), self.shell.user_ns)
+        if shown and in_kernel():
+            follow(job)
+            return None
         return job
 
     @line_magic

@@ -4,6 +4,7 @@
 `jobs`      its bodies about jobs, and what the events of a job hold
 `frames`    what travels on a driver's link, and the subjects it travels under
 `peer`      request, answer and publish over any ordered stream of text frames
+`outputs`   what a job's output in a notebook holds
 `results`   one stored or uploaded result: header and blob in one file
 `events`    the durable event stream's rows
 

@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from qiskit.primitives import BitArray
 
 from qpi_agent.child import write_result
@@ -35,7 +36,7 @@ from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.drawings import html_of, text_of
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.kinds import KINDS, ResultKind, find
-from qpi_jupyter.data.plots import draws, to_png
+from qpi_jupyter.data.plots import draw
 from qpi_jupyter.data.selection import as_list
 from qpi_jupyter.ui.state import drawn
 from qpi_jupyter.wire.results import Splitter, check_circuit, digest, read_header
@@ -247,8 +248,8 @@ def test_it_is_drawn_in_words_as_html_and_where_it_says_more_as_a_picture(kind: 
         html = html_of(drawing)
         ET.fromstring(f"<div>{html}</div>")
         assert "<XX>" not in html
-        assert (text_of(drawing) and html) or draws(drawing)
-        assert to_png(drawing).startswith(b"\x89PNG")
+        assert html or text_of(drawing)
+        draw(Figure().subplots(), drawing)
     assert dataset.qpi.plot().figure
     tabs, total = drawn(dataset)
     assert len(tabs) == total == len(kind.qubits(dataset))

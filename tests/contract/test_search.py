@@ -51,6 +51,7 @@ def wanted(search: Search, row: JobRecord) -> bool:
     return (
         (search.person is None or job.owner == search.person or row.shared_with in search.groups)
         and search.owner in (None, job.owner)
+        and (not search.ids or job.id in search.ids)
         and search.group in (None, row.shared_with)
         and search.qpu in (None, job.qpu)
         and all(row.labels[name] == value for name, value in search.labels)
@@ -73,6 +74,7 @@ def mentioned(word: str, row: JobRecord) -> bool:
 CHOICES: dict[str, tuple[Any, ...]] = {
     "person": (None, "ann"),
     "owner": (None, "ann", "bob"),
+    "ids": ((), ("job-3", "job-17", "job-99", "of another lab")),
     "group": (None, "qed"),
     "qpu": (None, "q1"),
     "labels": ((), (("project", "t1"),)),

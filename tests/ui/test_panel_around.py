@@ -177,7 +177,7 @@ def test_a_job_is_inserted_into_a_notebook_and_runs(lab: Page, demo: Demo) -> No
     expect(cells.nth(1)).to_contain_text("%load_ext qpi_jupyter")
     expect(cells.nth(2)).to_contain_text("%%qpi_submit")
     lab.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-    expect(cells.nth(2).locator(".qpi-job[data-status=completed]")).to_be_visible(timeout=60_000)
+    expect(cells.nth(2).locator(".jp-QPI-Output [data-status=completed]")).to_be_visible(timeout=60_000)
     execute(lab, "qpi:insert-job")
     expect(cells).to_have_count(4)  # the extension is loaded already
 

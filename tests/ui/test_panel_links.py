@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import loaded, open_notebook, run_all, save
 from tests.ui.labs import BELL, Demo, demo_lab, execute, picture
 
@@ -32,7 +30,7 @@ def submitted(lab: Page, demo: Demo, name: str) -> tuple[Locator, str]:
     (demo.notebooks.folder / "runs").mkdir(exist_ok=True)
     open_notebook(lab, demo.notebooks.write(f"runs/{name}", "%load_ext qpi_jupyter", CELL))
     run_all(lab)
-    view = lab.locator(".jp-NotebookPanel:visible .qpi-job[data-status=completed]")
+    view = lab.locator(".jp-NotebookPanel:visible .jp-QPI-Output [data-status=completed]")
     expect(view).to_be_visible(timeout=60_000)
     save(lab)
     newest = demo.ask("GET", "jobs?limit=1")["jobs"][0]
@@ -69,19 +67,3 @@ def test_a_cell_that_was_deleted_is_said_to_be_gone(lab: Page, demo: Demo) -> No
     lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Show the notebook cell").click()
     toast = lab.locator(".jp-Notification-Toast, .Toastify__toast").last
     expect(toast).to_contain_text("The cell that submitted the job is no longer in", timeout=15_000)
-
-
-def test_where_no_panel_is_there_is_no_way(lab: Page, demo: Demo) -> None:
-    _, job = submitted(lab, demo, "saved.ipynb")
-
-    def saved() -> str:
-        outputs = demo.notebooks.read("runs/saved.ipynb")["cells"][1]["outputs"]
-        return "".join("".join(output.get("data", {}).get("text/html", [])) for output in outputs)
-
-    html = wait_until(lambda: saved() if "qpi-open" in saved() else None, 20, "the output saved")
-    assert json.dumps(job) in html
-    elsewhere = lab.context.new_page()  # as nbconvert, VS Code or a site shows it
-    elsewhere.set_content(html)
-    expect(elsewhere.locator(".qpi-job")).to_be_visible()
-    expect(elsewhere.locator(".qpi-open")).to_be_hidden()
-    elsewhere.close()

@@ -75,17 +75,17 @@ def test_the_quickstart_runs_from_top_to_bottom(page_of_demo: Page, demo: tuple[
     open_notebook(page, QUICKSTART.name)
     with unplugged(server, "sim-a"):
         run_all(page)
-        view = page.locator(".qpi-job").first
+        view = page.locator(".jp-QPI-Output section").first
         expect(view).to_have_attribute("data-status", "pending", timeout=60_000)
-        expect(view.locator(".qpi-title")).to_have_text("bell")
-        expect(view.locator(".qpi-reason")).not_to_be_empty()
+        expect(view).to_have_accessible_name("Job bell")
+        expect(view).to_contain_text("sim-a is offline")
         picture(page, view, "waiting")
 
     expect(view).to_have_attribute("data-status", "completed", timeout=60_000)
-    expect(view.locator(".qpi-count")).to_have_count(2)
+    expect(view.locator(".jp-QPI-Bar")).to_have_count(2)
     picture(page, view, "finished")
-    iq = page.locator(".qpi-job").nth(1)
-    expect(iq.locator(".qpi-points")).to_have_count(2, timeout=120_000)
+    iq = page.locator(".jp-QPI-Output section").nth(1)
+    expect(iq.get_by_role("img", name="IQ plane")).to_be_visible(timeout=120_000)
     picture(page, iq, "iq")
     table = page.locator(".jp-RenderedHTMLCommon caption", has_text="Jobs")
     expect(table).to_be_visible(timeout=60_000)
@@ -96,7 +96,7 @@ def test_the_quickstart_runs_from_top_to_bottom(page_of_demo: Page, demo: tuple[
     if os.environ.get("QPI_SCREENSHOTS"):
         page.set_viewport_size({"width": 1280, "height": 1000})
         page.locator(".jp-WindowedPanel-outer").first.evaluate("element => element.scrollTo(0, 260)")
-        expect(view.locator(".qpi-count")).to_have_count(2)
+        expect(view.locator(".jp-QPI-Bar")).to_have_count(2)
         page.screenshot(path=IMAGES / "quickstart.png")
     save(page)
     saved = notebooks.read(QUICKSTART.name)
@@ -108,12 +108,12 @@ def test_a_long_job_shows_its_progress_and_can_be_cancelled(page_of_demo: Page, 
     page, (notebooks, _) = page_of_demo, demo
     open_notebook(page, notebooks.write("long.ipynb", "%load_ext qpi_jupyter", LONG))
     run_all(page)
-    view = page.locator(".qpi-job").first
+    view = page.locator(".jp-QPI-Output section").first
     expect(view).to_have_attribute("data-status", "running", timeout=90_000)
     expect(view.get_by_role("progressbar")).to_be_visible()
     picture(page, view, "running")
     view.get_by_role("button", name="Cancel").click()
-    expect(view.locator(".qpi-word")).to_have_text("Cancelled", timeout=30_000)
+    expect(view).to_have_attribute("data-status", "cancelled", timeout=30_000)
 
 
 def test_the_pictures_of_the_documentation_are_there() -> None:

@@ -1,14 +1,11 @@
 import { IRouter, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { takes } from '../takes';
 
 const ROUTE = 'qpi:follow-link';
-const OPEN_JOB = 'qpi:open-job';
-
-/** The event of a job's view in a notebook (qpi_jupyter/ui/static/job.js). */
-const ASKED = 'qpi:open-job';
 
 export const linkPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:links',
-  description: "Addresses and notebooks open the lab's tabs.",
+  description: "Addresses open the lab's tabs.",
   autoStart: true,
   optional: [IRouter],
   activate: (app: JupyterFrontEnd, router: IRouter | null) => {
@@ -16,7 +13,7 @@ export const linkPlugin: JupyterFrontEndPlugin<void> = {
     commands.addCommand(ROUTE, {
       label: 'Follow a link to the quantum lab',
       isVisible: () => false,
-      describedBy: { args: { type: 'object', properties: { search: { type: 'string' } } } },
+      describedBy: takes('search'),
       execute: async args => {
         await app.restored; // all tabs are known, and a restored layout would come on top of this one
         const { askedTab } = await import('../links');
@@ -29,15 +26,5 @@ export const linkPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
     router?.register({ command: ROUTE, pattern: /[?&]qpi=/ });
-
-    document.addEventListener(ASKED, event => {
-      const id =
-        event instanceof CustomEvent ? (event.detail as { id?: unknown } | null)?.id : null;
-      if (typeof id === 'string') {
-        void commands.execute(OPEN_JOB, { id });
-      }
-    });
-    // A job's view in a notebook offers the way only where somebody follows it
-    document.documentElement.dataset.qpiPanel = 'open';
   }
 };

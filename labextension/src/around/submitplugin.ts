@@ -5,6 +5,7 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { labIcon } from '../icon';
+import { takes } from '../takes';
 import { ILabManager } from '../tokens';
 import { FILE_SUFFIX, FILE_TYPE } from './filetypeplugin';
 import { ILabSettings } from './settings';
@@ -44,7 +45,7 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Submit to QPU…'),
       caption: trans.__('Run this OpenQASM file on a QPU'),
       icon: labIcon,
-      describedBy: { args: { type: 'object', properties: { path: { type: 'string' } } } },
+      describedBy: takes('path'),
       isEnabled: args => pathOf(args, browsers) !== null,
       execute: async args => {
         const path = pathOf(args, browsers);
@@ -61,7 +62,8 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
         }
       }
     });
-    palette?.addItem({ command: SUBMIT_FILE, category: trans.__('Quantum lab') });
+    const category = trans.__('Quantum lab');
+    palette?.addItem({ command: SUBMIT_FILE, category });
     contextMenu.addItem({
       command: SUBMIT_FILE,
       selector: `.jp-DirListing-item[data-file-type="${FILE_TYPE}"]`,
@@ -71,7 +73,7 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Insert job'),
       caption: trans.__('Insert a cell that submits a job'),
       icon: labIcon,
-      describedBy: { args: { type: 'object', properties: {} } },
+      describedBy: takes(),
       isEnabled: () => notebooks?.currentWidget != null,
       execute: async () => {
         const panel = notebooks?.currentWidget;
@@ -82,7 +84,7 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
     if (notebooks) {
-      palette?.addItem({ command: INSERT_JOB, category: trans.__('Quantum lab') });
+      palette?.addItem({ command: INSERT_JOB, category });
     }
   }
 };

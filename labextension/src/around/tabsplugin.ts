@@ -12,6 +12,7 @@ import { RankedMenu } from '@jupyterlab/ui-components';
 
 import { PREFIX, tabAddress } from '../address';
 import { labIcon } from '../icon';
+import { takes } from '../takes';
 import { type ITab, ITabs } from '../tokens';
 import { OPEN_PANEL, PANEL_ID } from './ids';
 import { ILabSettings } from './settings';
@@ -53,7 +54,7 @@ export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
       label: trans.__('Quantum Lab Panel'),
       caption: trans.__('Show the QPUs and my jobs'),
       icon: labIcon,
-      describedBy: { args: { type: 'object', properties: {} } },
+      describedBy: takes(),
       execute: async () => {
         // The command palette gives the focus back to the tab behind it once a command has begun: only after that.
         await Promise.resolve();
@@ -83,9 +84,7 @@ function addTab(app: JupyterFrontEnd, restorer: ILayoutRestorer | null, tab: ITa
   const tracker = new WidgetTracker<MainAreaWidget>({ namespace: kind });
   app.commands.addCommand(command, {
     ...shown,
-    describedBy: {
-      args: { type: 'object', properties: argument ? { [argument]: { type: 'string' } } : {} }
-    },
+    describedBy: argument ? takes(argument) : takes(),
     execute: async args => {
       if (!hasTabs(app)) {
         window.open(tabAddress(command, args), '_blank');

@@ -33,7 +33,19 @@ export function iqPlane(experiment: IExperiment, bit: number): IIqPlane | null {
   const shots: unknown[] = averaged ? [data.memory] : data.memory;
   const all = shots.map(shot => (Array.isArray(shot) ? shot[bit] : null)).filter(isPoint);
   const step = Math.ceil(all.length / MOST);
-  const points = all.filter((_, n) => n % step === 0);
+  return planeOf(
+    all.filter((_, n) => n % step === 0),
+    all.length,
+    averaged
+  );
+}
+
+/** The plane of points that are chosen already, of `total`; null where there are none. */
+export function planeOf(
+  points: readonly Point[],
+  total: number,
+  averaged: boolean
+): IIqPlane | null {
   const range = (part: 0 | 1): Point => {
     const values = points.map(point => point[part]);
     return [
@@ -48,7 +60,7 @@ export function iqPlane(experiment: IExperiment, bit: number): IIqPlane | null {
   const half = Math.max(i[1] - i[0], q[1] - q[0]) / 2;
   return {
     points,
-    total: all.length,
+    total,
     averaged,
     centre: [(i[0] + i[1]) / 2, (q[0] + q[1]) / 2],
     // A single point has no spread of its own

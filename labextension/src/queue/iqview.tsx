@@ -46,7 +46,8 @@ export function Points(props: {
   );
 }
 
-function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): React.ReactElement {
+/** The points of one classical bit. */
+export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): React.ReactElement {
   const { plane, trans } = props;
   const [i, q] = plane.centre;
   const x = (value: number) => LEFT + (SIDE * (value - i + plane.reach)) / (2 * plane.reach);

@@ -5,8 +5,9 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { Panel } from '@lumino/widgets';
 
-/** Which widget an output shows: in our form, by which we are asked, and in the one that other front ends know. */
-const WIDGET = 'application/vnd.qpi.widget+json';
+import { WIDGET } from './types';
+
+/** Which widget an output shows, in the form that other front ends know. */
 const VIEW = 'application/vnd.jupyter.widget-view+json';
 const GONE: readonly string[] = ['restarting', 'autorestarting', 'terminating', 'dead'];
 

@@ -43,6 +43,8 @@ class Search:
     owner: str | None = None
     group: str | None = None
     """Shared with it."""
+    ids: tuple[str, ...] = ()
+    """One of them."""
     qpu: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     """Columns that have exactly this text; each has an index."""
@@ -97,7 +99,7 @@ def page(
 
 def found_by_index(search: Search) -> bool:
     """Whether an index leaves nothing else to be looked at."""
-    return _plan(search)[1].keys() <= {"alive"}
+    return bool(search.ids) or _plan(search)[1].keys() <= {"alive"}
 
 
 def _walk(ranges: Sequence[Select[tuple[int]]], low: int, below: int, width: int) -> Subquery:
@@ -125,6 +127,9 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
             rest.pop(name, None)
 
     states = [jobs.c.state == state.value for state in search.states]
+    if search.ids:
+        covers("ids")
+        return [_along(jobs.c.id.in_(search.ids))], rest
     for number, word in enumerate(search.words):
         if _ID.fullmatch(word):
             covers(f"word {number}")
@@ -169,6 +174,8 @@ def conditions(search: Search) -> Conditions:
     for name, value in (("owner", search.owner), ("qpu", search.qpu), ("cell_id", search.cell), *search.labels):
         if value is not None:
             found[name] = jobs.c[name] == value
+    if search.ids:
+        found["ids"] = jobs.c.id.in_(search.ids)
     if search.group is not None:
         found["group"] = jobs.c.shared_with == search.group
     if search.states:

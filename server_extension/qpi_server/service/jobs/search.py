@@ -28,7 +28,7 @@ def search_for(principal: Principal, wanted: JobFilters) -> Search:
         no such status; too many words; one's own jobs and somebody else's at once.
     """
     owner, group = wanted.owner, wanted.group
-    mine = owner is None and group is None if wanted.mine is None else wanted.mine
+    mine = owner is None and group is None and not wanted.id if wanted.mine is None else wanted.mine
     if mine and owner not in (None, principal.name):
         raise Rejected(f"Your own jobs are not {owner}'s: leave out mine or owner.", code="bad_query", field="owner")
     everything = allows(principal, Permission.JOBS_READ_ANY)
@@ -37,6 +37,7 @@ def search_for(principal: Principal, wanted: JobFilters) -> Search:
         groups=frozenset() if mine or everything else principal.groups,
         owner=principal.name if mine else owner,
         group=group,
+        ids=tuple(wanted.id),
         qpu=wanted.qpu,
         labels=tuple((name, value) for name in TEXT_LABELS if (value := getattr(wanted, name)) is not None),
         states=_states(wanted.status),
