@@ -226,13 +226,12 @@ class Bench:
         self._lab.unseen(ticket.key)
         if outcome.busy_s:
             self.run_s = outcome.busy_s
+        _log_end(ticket.key, outcome)
         if outcome.outcome == "spooled":
             del self._tickets[ticket.key]
             self._spooled.add(ticket.key)
             self._transfer.deliver(ticket.key)
         else:
-            if outcome.outcome == "interrupted" and outcome.error is not None:
-                log.warning("job %s, attempt %d: interrupted: %s", *ticket.key, outcome.error["message"])
             ticket.phase = "ended"
             self.report(ticket.key, outcome)
 
@@ -274,3 +273,18 @@ class Bench:
             del self._fetching[ticket.key]
             self._staged.append(ticket)
             self.available()
+
+
+_ENDS = {"spooled": "completed", "released": "given back", "errored": "failed", "aborted": "stopped"}
+"""What the log calls an outcome, where it calls it otherwise."""
+
+
+def _log_end(key: Key, outcome: Outcome) -> None:
+    """The line that every attempt has in the driver's log, and below it where a failed one failed."""
+    end, ran = _ENDS.get(outcome.outcome, outcome.outcome), f" after {outcome.busy_s:.3g} s" if outcome.busy_s else ""
+    if outcome.error is None:
+        log.info("job %s, attempt %d: %s%s", *key, end, ran)
+        return
+    log.warning("job %s, attempt %d: %s%s: %s", *key, end, ran, outcome.error["message"])
+    if outcome.traceback:
+        log.warning("%s", outcome.traceback)

@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -38,6 +39,8 @@ from .spool import PART, sync_folder
 
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_EVERY_S = 0.1
+_TRACEBACK_CHARS = 8_000
+"""So much of the end of a traceback."""
 _IN_MEMORY_BYTES = 16 << 20
 """Up to here the blob is made in memory; above it passes through a file."""
 
@@ -176,7 +179,10 @@ def _failed(error: BaseException, busy_s: float) -> Failed:
     elif isinstance(error, OSError):
         error = Faulted(f"The driver cannot keep the result: {error}", code="spool_failed")
     assert isinstance(error, QpiError)
-    return Failed(outcome="errored" if programs_fault(error) else "interrupted", error=error.to_dict(), busy_s=busy_s)
+    return Failed(
+        outcome="errored" if programs_fault(error) else "interrupted", error=error.to_dict(), busy_s=busy_s,
+        traceback="".join(traceback.format_exception(cause)).rstrip()[-_TRACEBACK_CHARS:],
+    )  # fmt: skip
 
 
 def _open(command: Open) -> Executor:

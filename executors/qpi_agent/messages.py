@@ -88,6 +88,8 @@ class Failed(Struct, kw_only=True, tag="failed"):
     outcome: Literal["errored", "interrupted", "aborted"]
     error: dict[str, Any] | None = None
     busy_s: float = 0.0
+    traceback: str = ""
+    """Where in the executor it failed, for the driver's log alone."""
 
 
 class Checked(Struct, kw_only=True, tag="checked"):

@@ -43,6 +43,7 @@ class Outcome:
     outcome: Literal["spooled", "released", "errored", "interrupted", "aborted"]
     busy_s: float = 0.0
     error: dict[str, object] | None = None
+    traceback: str = ""
 
 
 class PlaceListener(Protocol):
@@ -182,7 +183,9 @@ class Place:
                 elif isinstance(answer, Failed):
                     if answer.outcome == "aborted":
                         return self._stopped(ticket, stop, answer.busy_s)
-                    return Outcome(outcome=answer.outcome, error=answer.error, busy_s=answer.busy_s)
+                    return Outcome(
+                        outcome=answer.outcome, error=answer.error, busy_s=answer.busy_s, traceback=answer.traceback
+                    )  # fmt: skip
         except Died as died:
             busy_s = time.monotonic() - start
             if stop.reason is not None and ticket.phase == "running":

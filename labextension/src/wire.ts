@@ -790,6 +790,9 @@ export interface DriverIn {
   readonly qpu: string;
   readonly monitor?: boolean;
   readonly executor?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly python?: string;
+  readonly allow_simulator?: boolean;
 }
 
 /**
@@ -1331,6 +1334,7 @@ export interface SimulatorModel {
   readonly description: string;
   readonly running: boolean;
   readonly linked: boolean;
+  readonly problem: string;
 }
 
 export interface SimulatorList {

@@ -122,7 +122,7 @@ class Jobs:
             the program format, by name, of texts and bytes that are no circuits
             (``lab.qpu(name).manifest.formats``).
         name, tags, project
-            for your own order; `jobs` finds them by these.
+            for your own order; `jobs` finds them by these. Without a name it has that of its circuit.
         group
             whose account pays, instead of your own.
         shared_with
@@ -158,7 +158,7 @@ class Jobs:
                 parameter_values=parameter_values, memory=memory, extra=options,
             ),
             qpu=target,
-            name=name or "",
+            name=programs.called(circuits) if name is None else name,
             tags=[tags] if isinstance(tags, str) else list(tags or ()),
             project=project or "",
             group=group,
@@ -203,6 +203,7 @@ class Jobs:
         self,
         limit: int = 20,
         *,
+        text: str | None = None,
         name: str | None = None,
         tags: str | Sequence[str] = (),
         project: str | None = None,
@@ -219,6 +220,8 @@ class Jobs:
 
         Parameters
         ----------
+        text
+            words, each of which is in the job's id, name, tags, project, owner or QPU, in any case.
         name
             a part of the name, in any case.
         tags
@@ -238,8 +241,8 @@ class Jobs:
         """
         found: list[JobModel] = []
         params = filter_params(
-            tags=tags, name=name, project=project, group=group, owner=owner, qpu=_name(qpu), status=status, cell=cell,
-            submitted_after=submitted_after, submitted_before=submitted_before, mine=mine,
+            tags=tags, text=text, name=name, project=project, group=group, owner=owner, qpu=_name(qpu), status=status,
+            cell=cell, submitted_after=submitted_after, submitted_before=submitted_before, mine=mine,
         )  # fmt: skip
         below = list[tuple[str, str]]()
         while len(found) < limit:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,11 @@ from qpi_jupyter.wire.rest import CircuitIn, OptionsIn, ProgramIn
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
+
+_NAMED, _LONGEST = 3, 80
+"""So many of its circuits name a job, in so many characters."""
+_NUMBERED = re.compile(r"circuit(-[0-9]+)+")
+"""What Qiskit calls a circuit that nobody named."""
 
 
 def is_program(thing: object) -> bool:
@@ -116,6 +122,16 @@ def as_list(circuits: object) -> list[Any]:
     if isinstance(circuits, (bytes, bytearray)) or _is_one(circuits):
         return [circuits]
     return list(circuits) if isinstance(circuits, Iterable) else [circuits]
+
+
+def called(circuits: object) -> str:
+    """What to call a job of these: the names that people gave the circuits; empty where they gave none."""
+    given = (getattr(item, "name", None) for item in as_list(circuits))
+    names = dict.fromkeys(name for name in given if isinstance(name, str) and not _NUMBERED.fullmatch(name))
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    listed = ", ".join(list(names)[:_NAMED])
+    readable = " ".join("".join(sign if sign.isprintable() else " " for sign in listed).split())
+    return readable[:_LONGEST] + more
 
 
 def once(circuits: object) -> object:

@@ -135,6 +135,8 @@ class Hello(Frame):
     host: Annotated[str, Meta(max_length=255, pattern=PRINTABLE)] = ""
     monitor: bool = False
     draining: bool = False
+    allow_simulator: bool = False
+    """A simulator may answer for a device."""
     memory_cap_bytes: Annotated[int, Meta(ge=1, le=MAX_ESTIMATE_BYTES)] | None = None
     job_timeout_s: Annotated[float, Meta(gt=0.0, le=MAX_SECONDS)] | None = None
     held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []

@@ -56,9 +56,12 @@ class JobChange(Request):
 
 class JobFilters(Struct, kw_only=True):
     """Which jobs a list has: ``name`` is a part of it, in any case; all of ``tag``; ``group`` is whom they are shared
-    with, ``cell`` the notebook cell that submitted them. Without ``mine``, ``owner`` and ``group``: one's own."""
+    with, ``cell`` the notebook cell that submitted them. Each word of ``text`` is in the id, the name, a tag, the
+    project, the owner or the QPU, in any case; a whole id finds that job alone. Without ``mine``, ``owner`` and
+    ``group``: one's own."""
 
     mine: bool | None = None
+    text: Label = ""
     name: Label = ""
     tag: Annotated[list[Label], Meta(max_length=32)] = []
     project: Label | None = None

@@ -69,6 +69,26 @@ def test_a_file_of_qiskits_own_with_delays_is_warned_of(version: int) -> None:
         assert programs.program_of(ours).data == [ours]
 
 
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["rabi"], "rabi"),
+        (["rabi", "circuit-155", "t1", "rabi", "circuit-7-4321"], "rabi, t1"),
+        (list("abcde"), "a, b, c and 2 more"),
+        (["a\nb\x00 \ud800c"], "a b c"),
+        (["x" * 300], "x" * 80),
+        (["circuit-155"], ""),
+    ],
+)
+def test_a_job_is_called_by_its_circuits(names: list[str], called: str) -> None:
+    assert programs.called([bell(name) for name in names]) == called
+    assert programs.called(iter([bell(name) for name in names])) == called
+
+
+def test_what_has_no_name_calls_no_job() -> None:
+    assert programs.called("OPENQASM 3.0;") == programs.called([b"QISKIT", 7, None]) == ""
+
+
 def test_what_is_no_circuit_is_named() -> None:
     with pytest.raises(TypeError, match="of type int: send"):
         programs.program_of([3])

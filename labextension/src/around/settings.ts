@@ -5,6 +5,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 export interface ISettingValues {
   readonly notifyJobs: boolean;
   readonly notifyBookings: boolean;
+  readonly notifyDesktop: boolean;
   readonly jobsShown: number;
   readonly defaultQpu: string;
   readonly labName: string;
@@ -15,6 +16,7 @@ export interface ISettingValues {
 export const DEFAULTS: ISettingValues = {
   notifyJobs: true,
   notifyBookings: true,
+  notifyDesktop: false,
   jobsShown: 10,
   defaultQpu: '',
   labName: '',

@@ -1,6 +1,7 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 import { Act } from '../act';
+import { CopyId } from '../copyid';
 import { keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
 import { span } from '../prospects';
@@ -56,7 +57,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   const own = events.filter(event => event.job_id === model.id);
   const going = tools.bin.has(model.id);
   return (
-    <div className="jp-QPI-JobPage">
+    <div className="jp-QPI-JobPage" data-job={model.id}>
       {problem !== null && (
         <div role="alert" className="jp-QPI-Problem">
           {problem}{' '}
@@ -135,6 +136,7 @@ function Head(props: IProps): React.ReactElement {
           <span className="jp-QPI-Dot" aria-hidden="true" />
           {row.state}
         </span>
+        <CopyId id={job.id} trans={trans} />
       </div>
       <p className="jp-QPI-Detail">{facts.filter(Boolean).join(' · ')}</p>
       <div className="jp-QPI-JobTags">
