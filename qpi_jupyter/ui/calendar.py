@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from html import escape
 from typing import Any, ClassVar, NamedTuple
 
 import traitlets
@@ -61,7 +62,9 @@ class CalendarWidget(LabWidget):
     def draw(self) -> dict[str, Any]:
         end = datetime.now(UTC) + _AHEAD
         table = self._bookings.bookings(self._only or None, mine=False, end=end)
-        return {"text/plain": repr(table), "text/html": table._repr_html_()}
+        caption = f"Bookings of {self._only or 'all QPUs'}, the next {_AHEAD.days} days"
+        html = f"<p>{escape(caption)}</p>{table._repr_html_()}"
+        return {"text/plain": f"{caption}\n{table!r}", "text/html": html}
 
 
 def _chosen(value: Any) -> Chosen | None:

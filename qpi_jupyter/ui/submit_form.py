@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from html import escape
 from typing import Any, ClassVar
 
 import traitlets
@@ -12,6 +11,7 @@ from traitlets import default
 from qpi_jupyter.client.http import Http
 from qpi_jupyter.client.jobs import Jobs
 from qpi_jupyter.core import Rejected
+from qpi_jupyter.data import drawings
 
 from . import shown
 from .widget import LabWidget
@@ -75,9 +75,8 @@ class SubmitForm(LabWidget):
             rows = {"program": self.source, **rows}
         if self.job is not None:
             rows["job"] = self.job.id
-        html = "".join(f"<dt>{escape(name)}</dt><dd><pre>{escape(value)}</pre></dd>" for name, value in rows.items())
-        text = "\n".join(f"{name}: {value}" for name, value in rows.items())
-        return {"text/plain": f"Submit a job\n{text}", "text/html": f"<p>Submit a job</p><dl>{html}</dl>"}
+        drawing = drawings.table(("field", "value"), list(rows.items()), label="Submit a job")
+        return {"text/plain": drawings.text_of(drawing), "text/html": drawings.html_of(drawing)}
 
 
 def _shots(text: Any) -> int | None:
