@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { rspack } from '@rspack/core';
 
-const NAMES = ['job'];
+const NAMES = ['calendar', 'job', 'submit', 'telemetry'];
 const here = import.meta.dirname;
 const standIn = name => resolve(here, 'lib/widgets/jupyterlab', name);
 

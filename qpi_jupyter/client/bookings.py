@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from qpi_jupyter.core import BookingConflict, Rejected
-from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, BookingRule, BookingRuleList, Mode, NextFree
+from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, Mode, NextFree
 
 from . import times
 from .booking import DEFAULT_S, BookingHandle, BookingTable, explained, interval
@@ -131,10 +131,6 @@ class Bookings:
     async def booking(self, booking_id: str) -> BookingHandle:
         """The booking with this id."""
         return BookingHandle(self.http, await self.http.call("GET", f"v1/bookings/{path(booking_id)}", BookingModel))
-
-    async def my_rules(self) -> dict[str, BookingRule]:
-        """What one's bookings must keep to, by QPU."""
-        return (await self.http.call("GET", "v1/booking-rules", BookingRuleList)).mine
 
     async def booked(
         self, qpu: str | None, start_at: datetime, end_at: datetime | None, *, mine: bool = False

@@ -6,11 +6,11 @@ import contextlib
 import copy
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from qpi_jupyter.core import NotFound, QpiError
+from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire.bookings import SessionIn, SessionList
 from qpi_jupyter.wire.events import EventPage, UnreadEventPage
 from qpi_jupyter.wire.rest import Health
@@ -33,11 +33,17 @@ _SHOWN_S = 2.0
 """How long a lab may take to answer when it is only shown."""
 
 
-class Calendars(Protocol):
-    """Shows the calendar of a QPU."""
+class Widgets(Protocol):
+    """Makes the widgets of a lab."""
 
-    def calendar(self, lab: Any, qpu: str) -> Any:
-        """A widget of the QPU's week."""
+    def calendar(self, lab: Any, qpu: str | None) -> Any:
+        """The calendar, of one QPU or of all."""
+
+    def submit_form(self, lab: Any, circuits: object, **filled: object) -> Any:
+        """A form that submits a job."""
+
+    def telemetry_widget(self, lab: Any, qpu: str, channels: Sequence[str]) -> Any:
+        """The readings of a QPU."""
 
 
 class Lab:
@@ -57,8 +63,8 @@ class Lab:
         how long calls wait for a lab that does not answer.
     """
 
-    calendars: ClassVar[Calendars | None] = None
-    """How a notebook shows a calendar; the ui room is put in here, so that the client needs no widgets."""
+    widgets: ClassVar[Widgets | None] = None
+    """What makes widgets; the ui room is put in here, so that the client needs none."""
 
     submit = Jobs.submit.of("_jobs")
     sweep = Jobs.sweep.of("_jobs")
@@ -143,12 +149,48 @@ class Lab:
         return BackendTable([backend for backend in found if filters is None or filters(backend)])
 
     def calendar(self, qpu: str | None = None) -> Any:
-        """The week of a QPU, to look at and to book in: a widget. Without a name, the lab's first instrument."""
-        if self.calendars is None:
-            raise QpiError("A calendar is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
-        if qpu is None and not (qpus := self.qpus()):
-            raise NotFound("This lab has no QPU yet.", code="no_qpu")
-        return self.calendars.calendar(self, qpu or min(qpus, key=lambda found: found.simulator).name)
+        """The calendar, to look at and to book in: a widget. Without a name, of all QPUs.
+
+        Its ``value`` is the time that was drawn or opened last: a QPU, a start and an end.
+        """
+        return self._widgets().calendar(self, qpu and self.qpu(qpu).name)
+
+    def submit_form(
+        self,
+        circuits: object = None,
+        /,
+        *,
+        qpu: str | None = None,
+        shots: int | None = None,
+        name: str | None = None,
+        parameter_values: object = None,
+    ) -> Any:
+        """A form that submits a job: a widget, whose ``job`` is the job that was submitted last.
+
+        Parameters
+        ----------
+        circuits
+            what to submit, as in `submit`; an OpenQASM text, or nothing, can be edited in the form.
+        qpu, shots, name, parameter_values
+            what stands in the form at first.
+        """
+        filled = {"qpu": qpu, "shots": shots, "name": name, "parameter_values": parameter_values}
+        return self._widgets().submit_form(self, circuits, **filled)
+
+    def telemetry_widget(self, qpu: str, channels: Sequence[str] = ()) -> Any:
+        """What a QPU and its drivers measure, live: a widget, whose ``value`` is the latest reading of each channel.
+
+        Parameters
+        ----------
+        channels
+            those to show at first, by name; channels of the calibration are shown only where they are named here.
+        """
+        return self._widgets().telemetry_widget(self, self.qpu(qpu).name, channels)
+
+    def _widgets(self) -> Widgets:
+        if self.widgets is None:
+            raise QpiError("A widget is shown in a notebook: use qpi_jupyter.connect().", code="no_widgets")
+        return self.widgets
 
     # -- held QPUs -----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,15 @@ if TYPE_CHECKING:
 
     from .calendar import CalendarWidget
     from .job_widget import JobWidget
+    from .submit_form import SubmitForm
+    from .telemetry_widget import TelemetryWidget
 
 
 def client() -> ModuleType:
     """`qpi_jupyter.client`, whose things show themselves as notebooks can."""
     from qpi_jupyter import client
 
-    client.JobHandle.renderer = client.NewToken.renderer = client.Lab.calendars = Renderer()
+    client.JobHandle.renderer = client.NewToken.renderer = client.Lab.widgets = Renderer()
     return client
 
 
@@ -43,7 +46,17 @@ class Renderer:
 
         show_token(token)
 
-    def calendar(self, lab: Lab, qpu: str) -> CalendarWidget:
-        from .calendar import open_calendar
+    def calendar(self, lab: Lab, qpu: str | None) -> CalendarWidget:
+        from .calendar import CalendarWidget
 
-        return open_calendar(lab, qpu)
+        return CalendarWidget(lab.http, qpu)
+
+    def submit_form(self, lab: Lab, circuits: object, **filled: object) -> SubmitForm:
+        from .submit_form import SubmitForm
+
+        return SubmitForm(lab.http, circuits, **filled)
+
+    def telemetry_widget(self, lab: Lab, qpu: str, channels: Sequence[str]) -> TelemetryWidget:
+        from .telemetry_widget import TelemetryWidget
+
+        return TelemetryWidget(lab.http, qpu, channels)

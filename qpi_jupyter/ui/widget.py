@@ -28,6 +28,8 @@ from .heard import leave, listen
 _STATUS: dict[type[QpiError], int] = {Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooMany: 429}
 """What the panel's modules look at."""
 
+_REDRAW_S = 20.0
+
 
 class LabWidget(shown.Pictured, anywidget.AnyWidget):
     """A part of the lab as a widget, for a cell, an ``ipywidgets.HBox`` or a dashboard.
@@ -45,6 +47,7 @@ class LabWidget(shown.Pictured, anywidget.AnyWidget):
     def __init__(self, http: Http, **traits: Any) -> None:
         self.http = http
         self._tasks = set[asyncio.Task[None]]()
+        self._drawing: asyncio.Task[None] | None = None
         super().__init__(**traits)
         self.on_msg(self._hear)
         if _loop_runs():
@@ -68,7 +71,7 @@ class LabWidget(shown.Pictured, anywidget.AnyWidget):
     def close(self) -> None:
         """Take the widget out of all pages, and stop following the lab for it."""
         leave(self.http, self)
-        for task in self._tasks:
+        for task in (*self._tasks, *filter(None, [self._drawing])):
             task.cancel()
         super().close()
 
@@ -132,6 +135,15 @@ class LabWidget(shown.Pictured, anywidget.AnyWidget):
         return into.getvalue()
 
     # -- shown and saved -----------------------------------------------------------------------------------------
+
+    def redraw(self) -> None:
+        """Put a new picture in place before long; a few a minute at most, since some front ends draw all anew."""
+        if self._drawing is None or self._drawing.done():
+            self._drawing = asyncio.get_running_loop().create_task(self._redraw())
+
+    async def _redraw(self) -> None:
+        await asyncio.sleep(_REDRAW_S)
+        await shown.refresh(self)
 
     def _ipython_display_(self) -> None:
         shown.show(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import ipywidgets
@@ -14,8 +15,12 @@ from qpi_jupyter.client import JobHandle, Lab
 from qpi_jupyter.core import ProgramError
 from qpi_jupyter.data.codec import encode
 from qpi_jupyter.ui import shown
+from qpi_jupyter.ui.calendar import CalendarWidget, Chosen
 from qpi_jupyter.ui.job_widget import JobWidget
+from qpi_jupyter.ui.submit_form import SubmitForm
+from qpi_jupyter.ui.telemetry_widget import TelemetryWidget
 from qpi_jupyter.ui.widget import LabWidget
+from qpi_jupyter.wire.telemetry import ChannelList, ChannelModel, Series, SeriesPoint
 from tests.faults.scripted_rest import TOKEN
 from tests.faults.scripted_rules import RulesLab
 from tests.integration.test_client_data import simulate
@@ -159,5 +164,95 @@ def test_a_box_shows_the_pictures_of_the_widgets_in_it(server: RulesLab, job: Jo
         assert data["text/plain"].count(job.id) == 2
         assert data["text/html"].count(f"Job {job.id}") == 2
         assert shown.WIDGET not in shown.bundle(ipywidgets.HBox([ipywidgets.IntSlider()]))
+
+    live(body())
+
+
+def test_what_is_chosen_in_the_calendar_is_its_value(server: RulesLab, lab: Lab) -> None:
+    async def body() -> None:
+        widget = CalendarWidget(lab.http, "sim-a")
+        start = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+        chosen = Chosen("sim-a", start, start + timedelta(hours=1))
+        widget.set_state({"value": {"qpu": "sim-a", "start": start.isoformat(), "end": chosen.end.isoformat()}})
+        assert widget.value == chosen
+        server.book(start, chosen.end, title="<b>Rabi</b>")
+        data = await asyncio.to_thread(widget.draw)
+        assert "<b>Rabi</b>" in data["text/plain"]
+        assert "&lt;b&gt;Rabi&lt;/b&gt;" in data["text/html"]
+
+    live(body())
+
+
+def test_a_page_books_through_the_kernel(server: RulesLab, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        page = Page(CalendarWidget(lab.http), monkeypatch)
+        start = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+        wanted = {"qpu": "sim-a", "start_at": start.isoformat(), "end_at": (start + timedelta(hours=1)).isoformat()}
+        assert (await page.ask(method="POST", path="bookings", body=wanted))["body"]["bookings"]
+        refused = (await page.ask(method="POST", path="bookings", body=wanted))["error"]
+        assert (refused["status"], refused["code"]) == (409, "booking_conflict")
+        assert refused["data"]["next_free"]
+
+    live(body())
+
+
+async def submit(page: Page, **fields: object) -> dict[str, Any]:
+    return await page.ask(do="submit", body={"shots": "100", **fields})
+
+
+def test_a_form_submits_what_stands_in_it(server: RulesLab, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        form = SubmitForm(lab.http, qpu="sim-a")
+        assert form.value == {"qpu": "sim-a", "shots": "1024"}
+        page = Page(form, monkeypatch)
+        program = 'OPENQASM 3.0; include "stdgates.inc"; input float a; qubit q; rx(a) q;'
+        answer = await submit(page, program=program, qpu="sim-a", name="x", parameter_values="[0.1]")
+        assert form.job.id == answer["body"]["id"]
+        assert server.submits[-1].options.shots == 100
+        assert server.submits[-1].name == "x"
+        for fields, said in (
+            ({"program": " "}, "Enter an OpenQASM program"),
+            ({"program": program, "shots": "many"}, "Cannot read 'many' as a number of shots"),
+            ({"program": program, "parameter_values": "a b"}, "Cannot read 'a b' as parameter values"),
+        ):
+            assert said in (await submit(page, **fields))["error"]["message"]
+
+    live(body())
+
+
+def test_a_form_draws_the_circuit_that_it_was_made_with(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        circuit = QuantumCircuit(2)
+        circuit.cx(0, 1)
+        form = SubmitForm(lab.http, circuit)
+        assert "cx q[0], q[1]" in form.source
+        page = Page(form, monkeypatch)
+        assert (await submit(page))["body"]["id"]
+        assert form.job.id in form.draw()["text/plain"]
+
+    live(body())
+
+
+def test_telemetry_has_the_latest_readings(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    channel = ChannelModel(name="mxc", unit="K", calibration=False, value=0.012, at=now)
+    points = [SeriesPoint(at=now - timedelta(minutes=n), mean=0.01 * n, lowest=0.0, highest=1.0, n=1) for n in (3, 2)]
+    answers = {
+        "v1/qpus/sim-a/channels": ChannelList(channels=[channel]),
+        "v1/qpus/sim-a/readings": Series(qpu="sim-a", name="mxc", unit="K", width_s=0.0, points=points),
+    }
+    ask = lab.http.call
+
+    async def call(method: str, where: str, kind: Any, **more: Any) -> Any:
+        return answers[where] if where in answers else await ask(method, where, kind, **more)
+
+    monkeypatch.setattr(lab.http, "call", call)
+
+    async def body() -> None:
+        widget = TelemetryWidget(lab.http, "sim-a", ["mxc"])
+        await until(widget, "value", {"mxc": 0.012})
+        data = await asyncio.to_thread(widget.draw)
+        assert data["text/plain"].splitlines() == ["Telemetry of sim-a", "mxc: 0.02 K"]
+        assert 'alt="mxc" src="data:image/png;base64,' in data["text/html"]
 
     live(body())

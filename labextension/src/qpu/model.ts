@@ -49,7 +49,8 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
   constructor(
     private readonly _manager: ILabManager,
     readonly qpu: string,
-    standby: Poll.Standby = 'when-hidden'
+    standby: Poll.Standby = 'when-hidden',
+    chosen: readonly string[] = []
   ) {
     super({
       detail: null,
@@ -62,7 +63,8 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
     const { request } = _manager;
     const now = () => _manager.now();
     this.queue = new Telemetry({ request, qpu, now, chosen: QUEUE_CHANNELS, standby });
-    this.readings = new Telemetry({ request, qpu, now, standby });
+    this.readings = new Telemetry({ request, qpu, now, chosen, standby });
+    this._chosen = chosen.length > 0;
     this._poll = new Poll({
       name: `qpi-jupyter:qpu-${qpu}`,
       auto: false,
@@ -167,7 +169,7 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
     }
   }
 
-  private _chosen = false;
+  private _chosen: boolean;
   private _visible = false;
   private readonly _poll: Poll<void>;
   private readonly _leave: () => void;

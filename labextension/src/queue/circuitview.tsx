@@ -6,7 +6,10 @@ import type { ITools } from './tools';
 const [WIDE, HIGH, BOX] = [48, 34, 26];
 
 /** A circuit as it is drawn on paper. */
-export function CircuitView(props: { drawing: IDrawing; tools: ITools }): React.ReactElement {
+export function CircuitView(props: {
+  drawing: IDrawing;
+  tools: Pick<ITools, 'trans'>;
+}): React.ReactElement {
   const { wires, steps, columns } = props.drawing;
   const { trans } = props.tools;
   const margin = 16 + 8 * Math.max(...wires.map(wire => wire.length));

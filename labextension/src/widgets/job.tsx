@@ -136,7 +136,7 @@ function View({ model }: { model: Job }): React.ReactElement {
   );
 }
 
-export default anywidget('JobWidget', ({ model, kernel }) => {
+export default anywidget('JobWidget', 'Job', ({ model, kernel }) => {
   const job = new Job(String(model.get('job_id')), kernel);
   return { element: <View model={job} />, dispose: () => job.dispose() };
 });

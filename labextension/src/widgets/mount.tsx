@@ -19,13 +19,13 @@ export interface IShown {
   readonly dispose: () => void;
 }
 
-/** A widget as anywidget takes it. */
-export function anywidget(name: string, make: (place: IPlace) => IShown) {
+/** A widget as anywidget takes it; `tab` is the tab of the panel whose looks it has. */
+export function anywidget(name: string, tab: string, make: (place: IPlace) => IShown) {
   return {
     render({ model, el }: { model: IWidgetModel; el: HTMLElement }): () => void {
       const kernel = new Kernel(model);
       const { element, dispose } = make({ model, kernel });
-      el.classList.add('jp-QPI-Widget', `jp-QPI-${name}`);
+      el.classList.add('jp-QPI-Widget', `jp-QPI-${name}`, `jp-QPI-${tab}`);
       el.dataset.lmSuppressShortcuts = 'true'; // the notebook's own keys are for its cells
       if (!getComputedStyle(el).getPropertyValue('--jp-layout-color1')) {
         el.classList.add('jp-mod-alone'); // no JupyterLab: its colours are ours to say

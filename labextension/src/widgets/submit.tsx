@@ -1,0 +1,167 @@
+import '../../style/admin.css';
+import '../../style/queue.css';
+
+import * as React from 'react';
+
+import { Field, type IField, Problem } from '../board/form';
+import { fieldsOf, valuesOf } from '../board/schema';
+import type { Values } from '../board/values';
+import { useModel } from '../hooks';
+import { messageAt } from '../messageat';
+import { drawing } from '../queue/circuit';
+import { CircuitView } from '../queue/circuitview';
+import { qpuRow } from '../rows';
+import type { QpuDetail } from '../wire';
+import type { IWidgetModel, Kernel } from './kernel';
+import { KernelLab } from './lab';
+import { anywidget } from './mount';
+import { english as trans } from './words';
+
+/** What the lab's answers call the fields, and what the form does. */
+const LABELS = {
+  program: trans.__('Program (OpenQASM)'),
+  qpu: trans.__('QPU'),
+  shots: trans.__('Shots'),
+  name: trans.__('Name'),
+  parameter_values: trans.__('Parameter values')
+};
+
+interface IProps {
+  readonly model: IWidgetModel;
+  readonly kernel: Kernel;
+  readonly lab: KernelLab;
+}
+
+/** What a QPU's executor understands besides, as a form's fields. */
+function useOptions(lab: KernelLab, qpu: string): readonly string[] {
+  const [options, setOptions] = React.useState<readonly string[]>([]);
+  React.useEffect(() => {
+    let wanted = true;
+    setOptions([]);
+    if (qpu !== '') {
+      lab.request<QpuDetail>(`qpus/${encodeURIComponent(qpu)}`).then(
+        ({ manifest }) => wanted && setOptions(manifest?.options ?? []),
+        () => undefined // the lab says so when the job is submitted
+      );
+    }
+    return () => {
+      wanted = false;
+    };
+  }, [lab, qpu]);
+  return options;
+}
+
+function Form({ model, kernel, lab }: IProps): React.ReactElement {
+  const { qpus, problem: away } = useModel(lab);
+  const [values, setValues] = React.useState(model.get('value') as Values);
+  const [busy, setBusy] = React.useState(false);
+  const [problem, setProblem] = React.useState('');
+  const [done, setDone] = React.useState('');
+  const given = String(model.get('source'));
+  const options = useOptions(lab, String(values.qpu ?? ''));
+  const schema = { properties: Object.fromEntries(options.map(name => [name, {}])) };
+  const set = (name: string, value: string | boolean) => {
+    const next = { ...values, [name]: value };
+    setValues(next);
+    model.set('value', next);
+    model.save_changes();
+  };
+  const fields: readonly IField[] = [
+    {
+      name: 'qpu',
+      label: LABELS.qpu,
+      kind: 'choice',
+      choices: [
+        { value: '', label: trans.__('Any suitable simulator') },
+        ...qpus.map(qpu => {
+          const { state, detail } = qpuRow(qpu, lab.now(), trans);
+          return { value: qpu.name, label: `${qpu.name} (${state} · ${detail})` };
+        })
+      ]
+    },
+    { name: 'shots', label: LABELS.shots },
+    { name: 'name', label: LABELS.name, longest: 200 },
+    {
+      name: 'parameter_values',
+      label: LABELS.parameter_values,
+      hint: trans.__('As Python writes them: 0.5, or [0.1, 0.2], or {"theta": [0.1, 0.2]}.')
+    },
+    ...fieldsOf(schema, trans)
+  ];
+  const submit = async () => {
+    setBusy(true);
+    setProblem('');
+    setDone('');
+    try {
+      const body = { ...values, options: valuesOf(schema, values) };
+      const job = await kernel.call<{ id: string; name: string }>('submit', body);
+      setDone(trans.__('Submitted: %1', job.name ? `${job.name} (${job.id})` : job.id));
+    } catch (error) {
+      setProblem(messageAt(error, LABELS));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const picture = drawing(given || String(values.program ?? ''));
+  const id = React.useId();
+  return (
+    <form
+      className="jp-QPI-AdminForm"
+      aria-label={trans.__('Submit a job')}
+      onSubmit={event => {
+        event.preventDefault();
+        if (!busy) {
+          void submit();
+        }
+      }}
+    >
+      {given === '' && (
+        <div className="jp-QPI-AdminField" data-kind="area">
+          <label htmlFor={id}>{LABELS.program}</label>
+          <textarea
+            id={id}
+            className="jp-mod-styled jp-QPI-Program"
+            rows={8}
+            spellCheck={false}
+            value={String(values.program ?? '')}
+            onChange={event => set('program', event.target.value)}
+          />
+        </div>
+      )}
+      {picture !== null && <CircuitView drawing={picture} tools={{ trans }} />}
+      <div className="jp-QPI-AdminFields">
+        {fields.map(field => (
+          <Field
+            key={field.name}
+            field={field}
+            value={values[field.name] ?? ''}
+            onChange={value => set(field.name, value)}
+          />
+        ))}
+      </div>
+      {problem !== '' && <Problem>{problem}</Problem>}
+      {away !== null && <Problem>{away}</Problem>}
+      <div className="jp-QPI-AdminActions">
+        <button
+          type="submit"
+          className="jp-mod-styled jp-mod-accept"
+          disabled={busy}
+          aria-busy={busy}
+        >
+          {trans.__('Submit')}
+        </button>
+        <span role="status" className="jp-QPI-Detail">
+          {busy ? trans.__('Checking the program…') : done}
+        </span>
+      </div>
+    </form>
+  );
+}
+
+export default anywidget('SubmitForm', 'Admin', ({ model, kernel }) => {
+  const lab = new KernelLab(kernel, ['qpus']);
+  return {
+    element: <Form model={model} kernel={kernel} lab={lab} />,
+    dispose: () => lab.dispose()
+  };
+});

@@ -1,0 +1,113 @@
+"""`SubmitForm`: a form that submits a job."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, ClassVar
+
+import traitlets
+from traitlets import default
+
+from qpi_jupyter.client.http import Http
+from qpi_jupyter.client.jobs import Jobs
+from qpi_jupyter.core import Rejected
+from qpi_jupyter.data import drawings
+
+from . import shown
+from .widget import LabWidget
+
+_SHOTS = 1024
+
+
+class SubmitForm(LabWidget):
+    """A form that submits a job: an OpenQASM text, or the circuits that it was made with.
+
+    ``value`` is what stands in the form, as text, by field: ``program``, ``qpu``, ``shots``, ``name``,
+    ``parameter_values`` and ``option NAME`` for what the QPU's executor understands besides. ``job`` is the job that
+    was submitted last.
+    """
+
+    bundle: ClassVar[str] = "submit"
+    asks = (("GET", "qpus(/[^/]+)?|events"),)
+
+    value: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    job = traitlets.Any(None, allow_none=True, read_only=True)
+    source = traitlets.Unicode(read_only=True, help="The circuit to draw, as OpenQASM.").tag(sync=True)
+
+    def __init__(self, http: Http, circuits: object = None, **filled: Any) -> None:
+        self._circuits = None if isinstance(circuits, str) else circuits
+        self._jobs = Jobs(http)
+        program = {"program": circuits} if isinstance(circuits, str) else {}
+        given = {name: str(value) for name, value in filled.items() if value is not None}
+        super().__init__(http, value={"shots": str(_SHOTS), **program, **given})
+
+    @default("source")
+    def _source(self) -> str:
+        return "" if self._circuits is None else _text(self._circuits)
+
+    async def asked(self, content: dict[str, Any]) -> Any:
+        if content.get("do") == "submit":
+            return await self._submit(dict(content["body"]))
+        return await super().asked(content)
+
+    async def _submit(self, body: dict[str, Any]) -> dict[str, str]:
+        program = body.get("program", "") if self._circuits is None else self._circuits
+        if isinstance(program, str) and not program.strip():
+            raise Rejected("Enter an OpenQASM program.", code="no_program")
+        try:
+            job = await self._jobs.submit.aio(
+                program,
+                qpu=body.get("qpu") or None,
+                shots=_shots(body.get("shots")),
+                name=body.get("name") or None,
+                parameter_values=_values(str(body.get("parameter_values", ""))),
+                **dict(body.get("options", {})),
+            )
+        except TypeError as error:
+            raise Rejected(str(error), code="bad_option") from error
+        self.set_trait("job", job)
+        await shown.refresh(self)
+        return {"id": job.id, "name": job.model.name}
+
+    def draw(self) -> dict[str, Any]:
+        rows = {name: str(value) for name, value in self.value.items() if value not in ("", None)}
+        if self.source:
+            rows = {"program": self.source, **rows}
+        if self.job is not None:
+            rows["job"] = self.job.id
+        drawing = drawings.table(("field", "value"), list(rows.items()), label="Submit a job")
+        return {"text/plain": drawings.text_of(drawing), "text/html": drawings.html_of(drawing)}
+
+
+def _shots(text: Any) -> int | None:
+    written = str(text or "").replace(",", "").replace("_", "").strip()
+    if not written:
+        return None
+    try:
+        return int(written)
+    except ValueError:
+        raise Rejected(f"Cannot read {written!r} as a number of shots. Example: 1000.", field="shots") from None
+
+
+def _values(text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise Rejected(
+            f"Cannot read {text!r} as parameter values. Examples: 0.5, [0.1, 0.2], {{'theta': [0.1, 0.2]}}.",
+            field="parameter_values",
+        ) from None
+
+
+def _text(circuit: object) -> str:
+    """A Qiskit circuit as OpenQASM, to be drawn; a word about everything else."""
+    from qiskit import QuantumCircuit, qasm3
+
+    if isinstance(circuit, QuantumCircuit):
+        try:
+            return str(qasm3.dumps(circuit))
+        except qasm3.QASM3ExporterError:
+            return f"// {circuit.name}"
+    return f"// {type(circuit).__name__}"
