@@ -4,7 +4,7 @@ import type { CommandRegistry } from '@lumino/commands';
 
 import type { ILabManager } from '../tokens';
 import type { JobModel } from '../wire';
-import { ends, moment } from '../words';
+import { ends, stamp } from '../words';
 import type { INotifications } from './notifier';
 import type { ILabSettings } from './settings';
 
@@ -40,7 +40,7 @@ export function notifications(
     },
     bookingBegan: booking => {
       if (settings.values.notifyBookings) {
-        const until = moment(ends(booking), manager.now());
+        const until = stamp(ends(booking), manager.now());
         Notification.info(trans.__('%1 is yours until %2.', booking.qpu, until), {
           actions: action(trans.__('Calendar'), 'qpi:open-calendar'),
           autoClose: STAYS

@@ -7,6 +7,8 @@ export interface ISettingValues {
   readonly notifyBookings: boolean;
   readonly jobsShown: number;
   readonly defaultQpu: string;
+  /** The IANA name of my clock; empty: the browser's. */
+  readonly timezone: string;
   readonly labName: string;
   readonly logoUrl: string;
   readonly accentColour: string;
@@ -17,6 +19,7 @@ export const DEFAULTS: ISettingValues = {
   notifyBookings: true,
   jobsShown: 10,
   defaultQpu: '',
+  timezone: '',
   labName: '',
   logoUrl: '',
   accentColour: ''
