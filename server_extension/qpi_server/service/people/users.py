@@ -47,7 +47,7 @@ class Users:
         """The name of a person's clock, if it was said since the lab started."""
         return self._timezones.get(principal.name)
 
-    def set_timezone(self, principal: Principal, name: str) -> None:
+    async def set_timezone(self, principal: Principal, name: str) -> None:
         """Know a person's clock.
 
         Raises
