@@ -18,10 +18,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OLDEST_NODE = (20, 19)
 """What the panel's bundler asks for."""
-SOURCES = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "schema", "src", "style")
+SOURCES = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "widgets.build.mjs", "schema", "src", "style")
 """Everything the panel is made of, relative to ``labextension/``."""
 PRODUCTION = "static/third-party-licenses.json"
 """What only a production build writes: a build of `make watch` does not count."""
+WIDGETS = "qpi_jupyter/ui/static/widgets"
+"""Where the panel's build puts the notebook's widgets."""
 
 
 def node_version() -> tuple[int, int] | None:
@@ -64,11 +66,11 @@ class PanelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         return self._panel / "dist"
 
     def _must_build(self) -> bool:
-        built = self._dist / PRODUCTION
+        built, widgets = self._dist / PRODUCTION, Path(self.root, WIDGETS)
         from_sdist = Path(self.root, "PKG-INFO").exists() and built.exists()
         if _skipped() or from_sdist:
             return False
-        return not built.exists() or built.stat().st_mtime < self._newest_source()
+        return not built.exists() or not widgets.exists() or built.stat().st_mtime < self._newest_source()
 
     def _newest_source(self) -> float:
         roots = [self._panel / name for name in SOURCES]

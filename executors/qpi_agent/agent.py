@@ -162,6 +162,7 @@ class Agent:
             manifest=self._manifest.result(),
             host=socket.gethostname(),
             draining=self.bench.draining,
+            allow_simulator=self._settings.allow_simulator,
             memory_cap_bytes=self._settings.memory_cap,
             job_timeout_s=self._settings.job_timeout,
             held=self.bench.held(),

@@ -11,7 +11,7 @@ from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import Assignment, Held, Report
 
-from .messages import Key
+from .messages import Key, Rows
 from .place import Outcome, Place, Ticket
 from .spool import Spool
 from .transfer import Transfer
@@ -34,6 +34,12 @@ class Lab(Protocol):
         """
 
     def progressed(self, key: Key, fraction: float) -> None: ...
+
+    def measured(self, key: Key, rows: Rows) -> None:
+        """Bring to the lab what an attempt has measured so far, until it has ended."""
+
+    def unseen(self, key: Key) -> None:
+        """It has ended."""
 
     def report(self, report: Report) -> None:
         """Tell what became of an attempt until the lab has heard; then somebody calls `Bench.forget`."""
@@ -212,17 +218,20 @@ class Bench:
     def progressed(self, ticket: Ticket, fraction: float) -> None:
         self._lab.progressed(ticket.key, fraction)
 
+    def measured(self, ticket: Ticket, rows: Rows) -> None:
+        self._lab.measured(ticket.key, rows)
+
     def ended(self, ticket: Ticket, outcome: Outcome) -> None:
         """An attempt is over: its result is in the spool, or there is none."""
+        self._lab.unseen(ticket.key)
         if outcome.busy_s:
             self.run_s = outcome.busy_s
+        _log_end(ticket.key, outcome)
         if outcome.outcome == "spooled":
             del self._tickets[ticket.key]
             self._spooled.add(ticket.key)
             self._transfer.deliver(ticket.key)
         else:
-            if outcome.outcome == "interrupted" and outcome.error is not None:
-                log.warning("job %s, attempt %d: interrupted: %s", *ticket.key, outcome.error["message"])
             ticket.phase = "ended"
             self.report(ticket.key, outcome)
 
@@ -264,3 +273,18 @@ class Bench:
             del self._fetching[ticket.key]
             self._staged.append(ticket)
             self.available()
+
+
+_ENDS = {"spooled": "completed", "released": "given back", "errored": "failed", "aborted": "stopped"}
+"""What the log calls an outcome, where it calls it otherwise."""
+
+
+def _log_end(key: Key, outcome: Outcome) -> None:
+    """The line that every attempt has in the driver's log, and below it where a failed one failed."""
+    end, ran = _ENDS.get(outcome.outcome, outcome.outcome), f" after {outcome.busy_s:.3g} s" if outcome.busy_s else ""
+    if outcome.error is None:
+        log.info("job %s, attempt %d: %s%s", *key, end, ran)
+        return
+    log.warning("job %s, attempt %d: %s%s: %s", *key, end, ran, outcome.error["message"])
+    if outcome.traceback:
+        log.warning("%s", outcome.traceback)

@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -33,10 +34,13 @@ from qpi_jupyter.data.header import result_header
 from qpi_jupyter.wire.results import encode_header, prefix
 
 from .messages import Cancel, Channel, Check, Checked, Failed, Key, Measured, Open, Progress, Ready, Run, Spooled
+from .partial import Partials
 from .spool import PART, sync_folder
 
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_EVERY_S = 0.1
+_TRACEBACK_CHARS = 8_000
+"""So much of the end of a traceback."""
 _IN_MEMORY_BYTES = 16 << 20
 """Up to here the blob is made in memory; above it passes through a file."""
 
@@ -102,6 +106,7 @@ class Worker:
         self._executor = executor
         self._cancelled = False
         self._progress_at = 0.0
+        self._partials = Partials(channel.send)
 
     def serve(self) -> None:
         """Until the agent hangs up."""
@@ -134,11 +139,14 @@ class Worker:
         self._cancelled, self._progress_at = False, 0.0
         start = time.perf_counter()
         try:
+            program = command.program.to_program()
+            self._partials.begin(program)
             datasets = run_program(
                 self._executor,
-                command.program.to_program(),
+                program,
                 progress=self._progress,
                 cancelled=lambda: self._asked_to_stop(command.key),
+                partial=self._partials.heard,
             )
             busy_s = time.perf_counter() - start
             self._channel.send(Measured(busy_s=busy_s))
@@ -151,12 +159,14 @@ class Worker:
             self._channel.send(Spooled(busy_s=busy_s))
 
     def _progress(self, fraction: float) -> None:
+        self._partials.offer()
         now = time.monotonic()
         if now - self._progress_at >= _PROGRESS_EVERY_S and fraction < 1:
             self._progress_at = now
             self._channel.send(Progress(fraction=min(1.0, max(0.0, fraction))))
 
     def _asked_to_stop(self, key: Key) -> bool:
+        self._partials.offer()
         while not self._cancelled and self._channel.waiting():
             command = self._channel.receive()
             self._cancelled = isinstance(command, Cancel) and command.key == key
@@ -170,7 +180,10 @@ def _failed(error: BaseException, busy_s: float) -> Failed:
     elif isinstance(error, OSError):
         error = Faulted(f"The driver cannot keep the result: {error}", code="spool_failed")
     assert isinstance(error, QpiError)
-    return Failed(outcome="errored" if programs_fault(error) else "interrupted", error=error.to_dict(), busy_s=busy_s)
+    return Failed(
+        outcome="errored" if programs_fault(error) else "interrupted", error=error.to_dict(), busy_s=busy_s,
+        traceback="".join(traceback.format_exception(cause)).rstrip()[-_TRACEBACK_CHARS:],
+    )  # fmt: skip
 
 
 def _open(command: Open) -> Executor:

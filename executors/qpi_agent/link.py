@@ -29,7 +29,8 @@ from qpi_jupyter.wire.peer import parse
 
 from .backoff import Backoff
 from .bench import Bench
-from .messages import Key
+from .messages import Key, Rows
+from .rows import RowKeeper
 from .trust import Untrusted
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Link:
         self._reports: dict[Key, frames.Report] = {}
         self._reporting: set[Key] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rows = RowKeeper()
         self._room = asyncio.Event()
         self._linked = asyncio.Event()
         self._ended = False
@@ -141,6 +143,12 @@ class Link:
     def progressed(self, key: Key, fraction: float) -> None:
         self._publish(frames.PROGRESS, frames.Progress(epoch=self._epoch, fraction=fraction, **key._asdict()))
 
+    def measured(self, key: Key, rows: Rows) -> None:
+        self._rows.add(key, rows)
+
+    def unseen(self, key: Key) -> None:
+        self._rows.drop(key)
+
     def report(self, report: frames.Report) -> None:
         """Tell what became of an attempt; kept until the lab has answered."""
         key = Key(report.job_id, report.attempt)
@@ -177,6 +185,7 @@ class Link:
                     self._resume(welcome)
                     group.create_task(self._heartbeats(bus, welcome), name="heartbeats")
                     group.create_task(self._claims(bus, welcome), name="claims")
+                    group.create_task(self._show_rows(bus, welcome), name="rows")
             except BaseExceptionGroup as group_error:
                 raise _first(group_error) from group_error
             finally:
@@ -226,6 +235,23 @@ class Link:
             else:
                 with contextlib.suppress(TimeoutError):  # a full disk does not say when it has room again
                     await asyncio.wait_for(self._room.wait(), welcome.heartbeat_s)
+
+    async def _show_rows(self, bus: Bus, welcome: Welcome) -> None:
+        """Bring over what running attempts have measured. Whatever is wrong with that, the result comes by itself."""
+        self._rows.linked()
+        while True:
+            said = await self._rows.next()
+            said.epoch = welcome.epoch
+            try:
+                self._rows.taken(said, await ask(bus, frames.ROWS, said, frames.RowsTaken, _REPORT_S))
+            except Unavailable:
+                await asyncio.sleep(welcome.heartbeat_s)
+            except QpiError as error:
+                if not self._outdated(error):
+                    log.warning(
+                        "job %s, attempt %d: the lab does not show its rows: %s", said.job_id, said.attempt, error
+                    )
+                    self._rows.refuse(said)
 
     # --- what the lab says ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from qpi_jupyter.core import Estimate, Manifest
-from qpi_jupyter.wire.frames import ProgramRef
+from qpi_jupyter.wire.frames import ProgramRef, RowChunk
 
 LENGTH_BYTES = 4
 
@@ -62,6 +62,14 @@ class Progress(Struct, kw_only=True, tag="progress"):
     fraction: float
 
 
+class Rows(Struct, kw_only=True, tag="rows"):
+    """Some rows more are measured; ``measured`` of them in all, and what is drawn of these."""
+
+    chunks: list[RowChunk]
+    measured: int
+    drawings: list[dict[str, Any]] = []
+
+
 class Measured(Struct, kw_only=True, tag="measured"):
     """The executor is done; encoding comes next, and nothing stops the attempt any more."""
 
@@ -80,6 +88,8 @@ class Failed(Struct, kw_only=True, tag="failed"):
     outcome: Literal["errored", "interrupted", "aborted"]
     error: dict[str, Any] | None = None
     busy_s: float = 0.0
+    traceback: str = ""
+    """Where in the executor it failed, for the driver's log alone."""
 
 
 class Checked(Struct, kw_only=True, tag="checked"):
@@ -88,7 +98,7 @@ class Checked(Struct, kw_only=True, tag="checked"):
 
 
 Command = Open | Run | Check | Cancel
-Answer = Ready | Progress | Measured | Spooled | Failed | Checked
+Answer = Ready | Progress | Rows | Measured | Spooled | Failed | Checked
 
 _encoder = msgspec.msgpack.Encoder()
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

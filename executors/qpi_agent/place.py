@@ -13,7 +13,7 @@ from qpi_jupyter.core import Faulted, QpiError, Rejected, TooLarge
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import ProgramRef
 
-from .messages import Cancel, Failed, Key, Measured, Open, Progress, Run, Spooled
+from .messages import Cancel, Failed, Key, Measured, Open, Progress, Rows, Run, Spooled
 from .process import Child, Died, Lifeline, spawn_in_the_end
 from .spool import Spool
 
@@ -43,6 +43,7 @@ class Outcome:
     outcome: Literal["spooled", "released", "errored", "interrupted", "aborted"]
     busy_s: float = 0.0
     error: dict[str, object] | None = None
+    traceback: str = ""
 
 
 class PlaceListener(Protocol):
@@ -58,6 +59,9 @@ class PlaceListener(Protocol):
         """The program runs, and not only for a moment."""
 
     def progressed(self, ticket: Ticket, fraction: float) -> None: ...
+
+    def measured(self, ticket: Ticket, rows: Rows) -> None:
+        """There is something to be seen of it."""
 
     def ended(self, ticket: Ticket, outcome: Outcome) -> None: ...
 
@@ -166,6 +170,9 @@ class Place:
                 if isinstance(answer, Progress):
                     self._tell_started(ticket)
                     self._listener.progressed(ticket, answer.fraction)
+                elif isinstance(answer, Rows):
+                    self._tell_started(ticket)
+                    self._listener.measured(ticket, answer)
                 elif isinstance(answer, Measured):
                     stop.over()
                     ticket.phase = "measured"
@@ -176,7 +183,9 @@ class Place:
                 elif isinstance(answer, Failed):
                     if answer.outcome == "aborted":
                         return self._stopped(ticket, stop, answer.busy_s)
-                    return Outcome(outcome=answer.outcome, error=answer.error, busy_s=answer.busy_s)
+                    return Outcome(
+                        outcome=answer.outcome, error=answer.error, busy_s=answer.busy_s, traceback=answer.traceback
+                    )  # fmt: skip
         except Died as died:
             busy_s = time.monotonic() - start
             if stop.reason is not None and ticket.phase == "running":

@@ -32,6 +32,7 @@ class Settings:
     job_timeout: float
     ca_file: Path | None
     ca_fingerprint: str | None
+    allow_simulator: bool
     places: int
     memory_cap: int
     stop_grace: float | None
@@ -157,6 +158,8 @@ TABLE: tuple[Setting, ...] = (
             help="the certificate authority (PEM) to trust instead of the system's"),
     Setting(name="ca_fingerprint", env="QPI_CA_FINGERPRINT", read=_maybe_text, metavar="SHA256",
             help="pin the lab's own certificate authority: it is fetched, compared, and only then shown the token"),
+    Setting(name="allow_simulator", read=_switch, switch=True,
+            help="let a simulator answer for a QPU that is a device"),
     Setting(name="places", default=1, read=_count, metavar="N", help="jobs at once (simulators only)"),
     Setting(name="memory_cap", read=_memory, metavar="SIZE", shown="80 % of the machine, shared by the places",
             help="memory that a program may take at one place, such as 4GiB, besides the idle executor's own"),
@@ -224,7 +227,7 @@ def _settings(values: dict[str, Any], options: dict[str, Any]) -> Settings:
     kind_of(values["bus"])
     values["data_dir"] = values["data_dir"] or _default_data_dir(values["name"])
     values["memory_cap"] = values["memory_cap"] or _default_memory_cap(values["places"])
-    values["insecure"] = bool(values["insecure"])
+    values["insecure"], values["allow_simulator"] = bool(values["insecure"]), bool(values["allow_simulator"])
     return Settings(**values, options=options)
 
 

@@ -40,17 +40,16 @@ class LogTail(logging.Handler):
         except Exception:
             self.handleError(record)
             return
-        if len(self._lines) == MAX_LOG_LINES:
-            self._lines.popleft()
-            self._dropped += 1
-        self._lines.append(
-            LogLine(
-                at=datetime.fromtimestamp(record.created, UTC),
-                level=_level(record.levelno),
-                logger=record.name[:MAX_LOG_NAME],
-                message=message,
-            )
-        )
+        at, level = datetime.fromtimestamp(record.created, UTC), _level(record.levelno)
+        for piece in _pieces(message):
+            if len(self._lines) == MAX_LOG_LINES:
+                self._drop()
+            self._lines.append(LogLine(at=at, level=level, logger=record.name[:MAX_LOG_NAME], message=piece))
+
+    def _drop(self) -> None:
+        """Make room for a line: the oldest goes that says nothing of trouble, if there is one."""
+        del self._lines[next((place for place, line in enumerate(self._lines) if line.level == "info"), 0)]
+        self._dropped += 1
 
     def take(self) -> list[LogLine]:
         """What was logged since the last call, oldest first; the first line says how many were dropped before it."""
@@ -68,8 +67,19 @@ class LogTail(logging.Handler):
     def _clean(self, message: str) -> str:
         for secret in self._secrets:
             message = message.replace(secret, _HIDDEN)
-        message = _TOKEN.sub(_HIDDEN, message)
-        return message if len(message) <= MAX_LOG_MESSAGE else message[: MAX_LOG_MESSAGE - 1] + "…"
+        return _TOKEN.sub(_HIDDEN, message)
+
+
+def _pieces(message: str) -> list[str]:
+    """The message in parts that a line can hold: whole lines, as many as fit; what is too long for one is cut."""
+    pieces: list[str] = []
+    for line in message.split("\n"):
+        line = line if len(line) <= MAX_LOG_MESSAGE else line[: MAX_LOG_MESSAGE - 1] + "…"
+        if pieces and len(pieces[-1]) + 1 + len(line) <= MAX_LOG_MESSAGE:
+            pieces[-1] += "\n" + line
+        else:
+            pieces.append(line)
+    return pieces
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -64,6 +64,19 @@ class Executor(ABC):
         # Of the nested class, which the type checker cannot see: hence Any.
         self.options: Any = self.Options.read(options, type(self).__name__)
 
+    heard: Callable[[int, xr.Dataset], None] | None = None
+    """Who is told of what `partial` hands over; whoever runs the executor sets it before `run`."""
+
+    def partial(self, index: int, dataset: xr.Dataset) -> None:
+        """Call it in `run` with what is already measured: people see it grow while the rest is still to come.
+
+        As often as convenient, in any order, or never; what comes too fast is sent on with the next call of this, of
+        ``progress`` or of ``cancelled``. The list that `run` returns has the same Dataset at ``index``;
+        what was handed over is forgotten if `run` fails. Do not change the Dataset afterwards.
+        """
+        if self.heard is not None:
+            self.heard(index, dataset)
+
     @abstractmethod
     def capabilities(self) -> Manifest:
         """What the processor can do: the public manifest, and the source of the Qiskit Target."""

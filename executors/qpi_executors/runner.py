@@ -22,8 +22,11 @@ def run_program(
     *,
     progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
+    partial: Callable[[int, xr.Dataset], None] | None = None,
 ) -> list[xr.Dataset]:
     """The Datasets of an open executor, checked and with provenance: what a driver calls.
+
+    ``partial`` hears what `Executor.partial` hands over.
 
     Raises
     ------
@@ -33,12 +36,15 @@ def run_program(
         the program is at fault (`Rejected`), or the bench (`Faulted`): everything unforeseen is the bench's.
     """
     started_at, start = datetime.now(UTC), time.perf_counter()
+    executor.heard = partial
     try:
         datasets = executor.run(program, progress=progress, cancelled=cancelled)
     except (QpiError, RunCancelled):
         raise
     except Exception as error:
         raise Faulted(f"{type(executor).__name__} failed: {type(error).__name__}: {error}") from error
+    finally:
+        executor.heard = None
     busy_s = time.perf_counter() - start
     _check(executor, datasets)
     manifest = executor.capabilities()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ from .sources import locate
 SEED_SHIFT = 2113
 """Circuit ``i`` of a batch runs with ``seed + 2113 * i``: Aer's own rule for a list of circuits."""
 _CHUNK_S = 0.25
-"""Circuits are handed to the simulator for about this long at once; between chunks it hears cancels."""
+"""Circuits are handed to the simulator for about this long at once; between chunks it hears cancels,
+and hands over what it has."""
+_MOST_OFF = 20.0
+"""How far off the estimates are taken to be at most."""
 _BASE_BYTES = 200 << 20
 """A Python process with Qiskit in it."""
 _BYTES_PER_SHOT = 80
@@ -143,6 +147,8 @@ class SimulatorExecutor(CircuitExecutor):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
+        self._slower = 1.0
+        """How much longer than estimated the last chunk took."""
         self._readout = ReadoutModel(separation=self.options.iq_separation, sigma=self.options.iq_sigma)
 
     @abstractmethod
@@ -232,9 +238,11 @@ class SimulatorExecutor(CircuitExecutor):
         runs = self.runs(program)
         first_seed = self.options.seed if options.seed_simulator is None else options.seed_simulator
         datasets: list[xr.Dataset] = []
+        self._slower = 1.0
         for chunk in self._chunks(runs):
             if cancelled():
                 raise RunCancelled
+            start = time.perf_counter()
             outcomes = self.simulate(
                 [self._compiled(run) for run in chunk],
                 shots=chunk[0].shots,
@@ -242,16 +250,25 @@ class SimulatorExecutor(CircuitExecutor):
                 memory=options.memory or options.meas_level < 2,
                 sampled=not any(run.analysis.control_flow or run.analysis.mid_circuit for run in chunk),
             )
+            first = len(datasets)
             datasets += [self._dataset(run, outcome, options) for run, outcome in zip(chunk, outcomes, strict=True)]
+            if len(datasets) < len(runs):  # the last ones come with the result
+                for index, dataset in enumerate(datasets[first:], first):
+                    self.partial(index, dataset)
+            self._compare(sum(self.cost(run).likely_s for run in chunk), time.perf_counter() - start)
             progress(len(datasets) / len(runs))
         return datasets
+
+    def _compare(self, likely_s: float, took_s: float) -> None:
+        """Cut the next chunk by how long the last one really took."""
+        self._slower = min(max(took_s / max(likely_s, 1e-6), 1 / _MOST_OFF), _MOST_OFF)
 
     def _chunks(self, runs: list[Run]) -> Iterator[list[Run]]:
         """Neighbours with equal shots, together about as long as `_CHUNK_S`; where cut, the seeds do not change."""
         chunk: list[Run] = []
         chunk_s = 0.0
         for run in runs:
-            likely_s = self.cost(run).likely_s
+            likely_s = self._slower * self.cost(run).likely_s
             if chunk and (run.shots != chunk[0].shots or chunk_s + likely_s > _CHUNK_S):
                 yield chunk
                 chunk, chunk_s = [], 0.0

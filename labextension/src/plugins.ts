@@ -14,3 +14,4 @@ export { managerPlugin } from './managerplugin';
 export { qpuPlugin } from './qpu/plugin';
 export { queuePlugin } from './queue/plugin';
 export { sidePlugin } from './side/plugin';
+export { widgetsPlugin } from './widgets/plugin';

@@ -34,6 +34,7 @@ export interface JobData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -96,6 +97,7 @@ export interface JobEditData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -130,6 +132,7 @@ export interface JobDeletionData {
   readonly version: number;
   readonly checked: boolean;
   readonly progress: number;
+  readonly rows?: number;
   readonly name: string;
   readonly owner: string;
   readonly driver?: string;
@@ -501,6 +504,7 @@ export interface JobModel {
   readonly num_circuits: number;
   readonly shots: number;
   readonly submitted_at: string;
+  readonly rows: number;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly estimate_s: number | null;
@@ -599,6 +603,30 @@ export interface JobProvenance {
   readonly program_sha256: string;
   readonly options: OptionsIn;
   readonly result: Readonly<Record<string, unknown>> | null;
+}
+
+/**
+ * Some circuits of a result before all are measured: where they are in it, and the deflated blob
+ * of their Datasets     in that order (`qpi_jupyter.data.codec`).
+ */
+export interface RowChunk {
+  readonly rows: readonly number[];
+  readonly data: string;
+}
+
+/**
+ * What is measured of a running attempt: `measured` rows of `circuits` (null: not known).
+ * `version` is     another whenever there is more, or another attempt.
+ */
+export interface PartialResult {
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly attempt: number;
+  readonly version: number;
+  readonly measured: number;
+  readonly circuits: number | null;
+  readonly drawings: readonly Readonly<Record<string, unknown>>[];
+  readonly have: number;
+  readonly chunks: readonly RowChunk[];
 }
 
 /** One program as people read it, or why it has no text. */
@@ -786,6 +814,9 @@ export interface DriverIn {
   readonly qpu: string;
   readonly monitor?: boolean;
   readonly executor?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly python?: string;
+  readonly allow_simulator?: boolean;
 }
 
 /**
@@ -1328,6 +1359,7 @@ export interface SimulatorModel {
   readonly description: string;
   readonly running: boolean;
   readonly linked: boolean;
+  readonly problem: string;
 }
 
 export interface SimulatorList {

@@ -1,5 +1,6 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { launchFields, launchOf } from '../src/admin/executors';
 import { concerns } from '../src/admin/section';
 import { SECTIONS, sectionsFor } from '../src/admin/sections';
 import {
@@ -48,6 +49,53 @@ function held<T>() {
     new Promise<IPage<T>>((answer, refuse) => waiting.push({ after, answer, refuse }));
   return { waiting, fetch };
 }
+
+describe('what a driver is started with', () => {
+  const trans = nullTranslator.load('');
+  const mock = {
+    name: 'mock',
+    package: 'qpi-jupyter',
+    description: 'A small chip.',
+    formats: [],
+    simulator: true,
+    problem: '',
+    options: { properties: { num_qubits: { type: 'integer', default: 5 } } }
+  };
+  const fridge = { ...mock, name: 'fridge', simulator: false };
+  const fields = (executor: string, onDevice: boolean) =>
+    launchFields([mock, fridge], { executor }, onDevice, trans).map(field => field.name);
+
+  it('is asked for by the schema of an installed executor, or as text', () => {
+    expect(fields('', false)).toEqual(['executor', 'python']);
+    expect(fields('mock', false)).toEqual(['executor', 'option num_qubits', 'python']);
+    expect(fields('module:Class', false)).toEqual(['executor', 'another', 'options', 'python']);
+  });
+
+  it('says that it is a simulator where that stands for a device', () => {
+    expect(fields('mock', true)).toContain('allow_simulator');
+    expect(fields('module:Class', true)).toContain('allow_simulator');
+    expect(fields('fridge', true)).not.toContain('allow_simulator');
+  });
+
+  it('goes along in its types', () => {
+    const chosen = { executor: 'mock', 'option num_qubits': '7', allow_simulator: true };
+    expect(launchOf(chosen, [mock])).toEqual({
+      executor: 'mock',
+      options: { num_qubits: 7 },
+      python: '',
+      allow_simulator: true
+    });
+    const written = 'a=1\n\n  url = http://x/?q=2 \n';
+    const another = { executor: 'module:Class', another: 'my:Own', options: written, python: '/p' };
+    expect(launchOf(another, [mock])).toEqual({
+      executor: 'my:Own',
+      options: { a: '1', url: 'http://x/?q=2' },
+      python: '/p',
+      allow_simulator: false
+    });
+    expect(() => launchOf({ ...another, options: 'seven' }, [mock])).toThrow('KEY=VALUE');
+  });
+});
 
 describe('a driver', () => {
   it.each([

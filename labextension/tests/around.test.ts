@@ -1,11 +1,91 @@
+import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { EVERY, type INews, LONG, News, TOGETHER } from '../src/around/news';
 import { Notifier } from '../src/around/notifier';
 import { DEFAULTS, LabSettings } from '../src/around/settings';
 import { formatOf, submission } from '../src/around/submission';
 import { LabManager } from '../src/manager';
 import { logoAddress } from '../src/side/model';
+import type { JobModel } from '../src/wire';
 import { booking, FakeBus, FakeLab, job } from './faults';
+
+describe('News', () => {
+  const BEGAN = Date.parse('2026-01-01T10:00:00Z');
+  let shown: Map<string, INews>;
+  let told: number;
+  let seen: Set<string>;
+  let news: News;
+
+  beforeEach(() => {
+    vi.useFakeTimers({ now: BEGAN });
+    shown = new Map();
+    told = 0;
+    seen = new Set();
+    news = new News({
+      trans: nullTranslator.load(''),
+      now: () => Date.now(),
+      inSight: async id => seen.has(id),
+      tell: (said, known) => {
+        told += 1;
+        const id = known ?? `news ${told}`;
+        shown.set(id, said);
+        return id;
+      },
+      stands: id => shown.has(id)
+    });
+  });
+
+  afterEach(() => vi.useRealTimers());
+
+  const end = async (changes: Partial<JobModel>) => {
+    const ended = { status: 'completed', phase: 'completed', name: '' } as const;
+    await news.add(job({ ...ended, submitted_at: new Date(Date.now()).toISOString(), ...changes }));
+  };
+  const messages = () => [...shown.values()].map(({ type, message }) => `${type}: ${message}`);
+
+  it('is one piece for a busy loop of short jobs, told once a second', async () => {
+    for (let number = 0; number < 3000; number += 1) {
+      await end({ id: `job-${number}` });
+      await vi.advanceTimersByTimeAsync(20);
+    }
+    await vi.advanceTimersByTimeAsync(EVERY);
+    expect(messages()).toEqual(['success: 3,000 jobs have ended: 3,000 completed.']);
+    expect(told).toBeLessThanOrEqual(62); // a minute
+  });
+
+  it('says why the latest of several failed', async () => {
+    const error = { kind: 'Faulted', code: 'mixer', message: 'The mixer is cold.', data: {} };
+    await end({ id: 'a' });
+    await end({ id: 'b', name: 'rabi', status: 'failed', error });
+    await end({ id: 'c', status: 'cancelled' });
+    await vi.advanceTimersByTimeAsync(EVERY);
+    expect(messages()).toEqual([
+      'error: 3 jobs have ended: 1 completed, 1 failed, 1 cancelled. Latest: rabi failed: The mixer is cold.'
+    ]);
+  });
+
+  it('leaves out a short job that somebody sees, and no long one', async () => {
+    seen.add('a').add('b');
+    await end({ id: 'a' });
+    const long = new Date(BEGAN - LONG - 1).toISOString();
+    await end({ id: 'b', name: 'long', submitted_at: long });
+    await vi.advanceTimersByTimeAsync(EVERY);
+    expect(messages()).toEqual(['success: long has completed.']);
+  });
+
+  it('begins anew after a while, and once what was told is dismissed', async () => {
+    await end({ id: 'a', name: 'a' });
+    await vi.advanceTimersByTimeAsync(TOGETHER + 2 * EVERY);
+    await end({ id: 'b', name: 'b' });
+    await vi.advanceTimersByTimeAsync(EVERY);
+    expect(messages()).toEqual(['success: a has completed.', 'success: b has completed.']);
+    shown.clear();
+    await end({ id: 'c', name: 'c' });
+    await vi.advanceTimersByTimeAsync(EVERY);
+    expect(messages()).toEqual(['success: c has completed.']);
+  });
+});
 
 describe('Notifier', () => {
   let lab: FakeLab;

@@ -143,6 +143,7 @@ export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   attempt: 0,
   checked: true,
   progress: 0,
+  rows: 0,
   format: 'openqasm3',
   num_circuits: 1,
   shots: 2000,

@@ -3,6 +3,8 @@
 `connecting`               find a lab
 `lab`                      what a person talks to: it has the groups of calls below, and shows their methods as its own
 `jobs`, `job_handle`       submit, list; one job: wait, cancel, edit
+`sweeps`, `growing`        a sweep's points and key; what a running job has measured
+`progress`                 how far a job is, in a line for those who wait
 `results`, `story`         what came out of a job; its life in words
 `qpus`                     the lab's QPUs
 `bookings`, `booking`      book, list; one booking

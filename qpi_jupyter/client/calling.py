@@ -66,12 +66,17 @@ def called_like(model: Callable[..., Any], *without: str) -> Callable[[F], F]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question with the nearest of the known words, or nothing where none is near."""
-    words = sorted(set(known))
+    """A question with the nearest of the known words, or nothing where none is near. Options are words, too."""
+    spelt = {_bare(name): name for name in sorted(set(known))}
+    word = _bare(word)
     other = _OTHER_WORDS.get(word)
-    near = [other] if other in words else difflib.get_close_matches(word, words, n=3)
-    near = near or [found for found in words if len(word) > 2 and found.startswith(word)]
-    return f" Did you mean {' or '.join(map(str, near))}?" if near else ""
+    near = [other] if other in spelt else difflib.get_close_matches(word, spelt, n=3)
+    near = near or [found for found in spelt if len(word) > 2 and found.startswith(word)]
+    return f" Did you mean {' or '.join(spelt[found] for found in near if found)}?" if near else ""
+
+
+def _bare(word: str) -> str:
+    return word.lstrip("-").replace("-", "_")
 
 
 def no_option(call: str, word: str, known: Iterable[str], besides: str = "") -> TypeError:
@@ -95,9 +100,14 @@ def wrong_call(call: str, error: TypeError, shape: Signature, keywords: Iterable
 
 def interrupted(error: E, owner: object, call: str) -> E:
     """An interrupted call says in one line what goes on in the lab all the same."""
-    going_on = getattr(owner, "going_on", None)
-    error.args = (going_on(call) if going_on is not None else "",)
+    error.args = (going_on(owner, call),)
     return in_one_line(error)
+
+
+def going_on(owner: object, call: str) -> str:
+    """What an interrupted call of an object leaves behind, where that says so by ``_going_on(call)``."""
+    tell: Callable[[str], str] | None = getattr(owner, "_going_on", None)
+    return "" if tell is None else tell(call)
 
 
 def in_one_line(error: E) -> E:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from inspect import signature
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias
 
 import msgspec
 
+from qpi_jupyter.core import Conflict
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
 from qpi_jupyter.wire.rest import QpuModel
 
 from . import origin as origins
-from . import programs
+from . import programs, sweeps
 from .calling import no_option
 from .http import Http
 from .job_handle import JobHandle, read_job
 from .numpy_values import to_python
 from .portal import both
+from .progress import ProgressBar
 from .qpus import Qpus
 from .tables import Table
 from .times import When, moment, zone_of
@@ -53,38 +56,12 @@ class JobTable(Table[JobHandle]):
         }  # fmt: skip
 
 
-class JobFilters(TypedDict, total=False):
-    """What `Lab.jobs` may be asked for."""
-
-    name: str | None
-    tags: str | Sequence[str]
-    project: str | None
-    group: str | None
-    owner: str | None
-    qpu: str | None
-    status: Literal["pending", "running", "completed", "failed", "cancelled"] | str | None
-    cell: str | None
-    submitted_after: When | None
-    submitted_before: When | None
-    mine: bool | None
-
-
-def filter_params(wanted: JobFilters) -> list[tuple[str, str]]:
-    """The query of ``GET jobs``.
-
-    Raises
-    ------
-    TypeError
-        there is no such filter.
-    """
-    if unknown := wanted.keys() - JobFilters.__annotations__.keys():
-        known = ", ".join(JobFilters.__annotations__)
-        raise TypeError(f"jobs() has no filter {sorted(unknown)[0]!r}; there are: {known}.")
-    tags = wanted.get("tags", ())
+def filter_params(*, tags: str | Sequence[str], **wanted: Any) -> list[tuple[str, str]]:
+    """The query of ``GET jobs``."""
     params = [("tag", str(tag)) for tag in ([tags] if isinstance(tags, str) else tags)]
     for name, given in wanted.items():
         value = to_python(given)
-        if name == "tags" or value is None:
+        if value is None:
             continue
         if name.startswith("submitted_"):
             value = msgspec.to_builtins(moment(value, zone_of(), datetime.now(UTC)))
@@ -148,7 +125,7 @@ class Jobs:
             the program format, by name, of texts and bytes that are no circuits
             (``lab.qpu(name).manifest.formats``).
         name, tags, project
-            for your own order; `jobs` finds them by these.
+            for your own order; `jobs` finds them by these. Without a name it has that of its circuit.
         group
             whose account pays, instead of your own.
         shared_with
@@ -184,7 +161,7 @@ class Jobs:
                 parameter_values=parameter_values, memory=memory, extra=options,
             ),
             qpu=target,
-            name=name or "",
+            name=programs.called(circuits) if name is None else name,
             tags=[tags] if isinstance(tags, str) else list(tags or ()),
             project=project or "",
             group=group,
@@ -195,14 +172,95 @@ class Jobs:
             children=_ids(children),
             origin=origin or origins.here() or OriginIn(),
         )  # fmt: skip
-        model = await self.http.call(
-            "POST",
-            "v1/jobs",
-            JobModel,
-            body=request,
-            # Whatever happens to the answer, asking again finds the same job.
-            headers={"Idempotency-Key": uuid.uuid4().hex},
+        return await self._sent(request, uuid.uuid4().hex)
+
+    @both
+    async def sweep(
+        self,
+        /,
+        circuit: object,
+        values: Mapping[str, Any] | None = None,
+        *,
+        zipped: bool = False,
+        new: bool = False,
+        qpu: str | QpuModel | None = None,
+        shots: int | None = None,
+        seed_simulator: int | None = None,
+        meas_level: int = 2,
+        meas_return: str = "single",
+        memory: bool = True,
+        name: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        project: str | None = None,
+        group: str | None = None,
+        shared_with: str | None = None,
+        **parameters: Any,
+    ) -> JobHandle:
+        """Measure one circuit at many values of its parameters: ``lab.sweep(rabi, theta=np.linspace(0, np.pi, 41))``.
+
+        Asked again, as after a restart of the kernel, it finds the job that it has submitted, as long as circuit,
+        values, QPU, shots and the other run options are the same; one that failed or was cancelled is repeated.
+        ``job.partial()`` and ``job.plot()`` have what is measured so far; whoever waits, as in ``job.dataset()``,
+        sees how far it is. The Dataset has the parameters as dimensions.
+
+        Parameters
+        ----------
+        circuit
+            a QuantumCircuit with parameters, or an OpenQASM 3 text with inputs.
+        values
+            numbers by parameter, for names that are no Python words (``{"v[0]": ...}``); an xarray coordinate's
+            ``units`` go with it. All other parameters are keywords.
+        zipped
+            the parameters change together, along one axis; otherwise each has an axis of its own, the last one
+            running fastest.
+        new
+            submit another job, whatever there was before.
+        qpu, shots, seed_simulator, meas_level, meas_return, memory, name, tags, project, group, shared_with
+            as in `submit`.
+        **parameters
+            the values of each parameter: a list or array, or one number.
+
+        Raises
+        ------
+        ProgramError
+            the circuit is wrong; ``line`` and ``column`` say where.
+        QpiError
+            the values are not those of the circuit's parameters; or what else the lab has against it.
+        """
+        swept = sweeps.rows_of(circuit, {**(values or {}), **parameters}, zipped=zipped)
+        options = programs.options_of(
+            circuit, shots=shots, seed_simulator=seed_simulator, meas_level=meas_level, meas_return=meas_return,
+            memory=memory,
+        )  # fmt: skip
+        options.circuits = [swept]
+        request = SubmitRequest(
+            program=programs.program_of(circuit),
+            options=options,
+            qpu=_name(qpu),
+            name=name or "",
+            tags=[tags] if isinstance(tags, str) else list(tags or ()),
+            project=project or "",
+            group=group,
+            shared_with=shared_with,
+            origin=origins.here() or OriginIn(),
         )
+        key = uuid.uuid4().hex if new else sweeps.key_of(circuit, request)
+        for again in itertools.count():
+            job = await self._sent(request, f"{key}-{again}")
+            if job.model.status not in ("failed", "cancelled"):
+                break
+        job.bar = ProgressBar()
+        return job
+
+    async def _sent(self, request: SubmitRequest, key: str) -> JobHandle:
+        """The job of a request; whatever happens to the answer, asking with this key again finds the same one."""
+        try:
+            model = await self.http.call("POST", "v1/jobs", JobModel, body=request, headers={"Idempotency-Key": key})
+        except Conflict as error:
+            if error.code != "key_reused":
+                raise
+            # The same by its key, but sent from another cell, or written by Qiskit with other names of its own.
+            model = await read_job(self.http, str(error.data["job_id"]))
         return JobHandle(self.http, model, tuple(request.program.sources))
 
     async def _check_extra(self, options: Iterable[str], qpu: str | None) -> None:
@@ -215,7 +273,7 @@ class Jobs:
         known = [p.name for p in signature(Jobs.submit).parameters.values() if p.kind is p.KEYWORD_ONLY]
         raise no_option("submit", unknown[0], [*known, *own], "" if qpu else " A QPU's own options need qpu=...")
 
-    def going_on(self, call: str) -> str:
+    def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` may have left behind."""
         return "It may be submitted all the same: lab.jobs() lists your jobs." if call == "submit" else ""
 
@@ -225,11 +283,29 @@ class Jobs:
         return JobHandle(self.http, await read_job(self.http, job_id))
 
     @both
-    async def jobs(self, limit: int = 20, **wanted: Unpack[JobFilters]) -> JobTable:
+    async def jobs(
+        self,
+        limit: int = 20,
+        *,
+        text: str | None = None,
+        name: str | None = None,
+        tags: str | Sequence[str] = (),
+        project: str | None = None,
+        group: str | None = None,
+        owner: str | None = None,
+        qpu: str | QpuModel | None = None,
+        status: str | None = None,
+        cell: str | None = None,
+        submitted_after: When | None = None,
+        submitted_before: When | None = None,
+        mine: bool | None = None,
+    ) -> JobTable:
         """The newest jobs, newest first, as a table of handles: your own, or those that a filter asks for.
 
         Parameters
         ----------
+        text
+            words, each of which is in the job's id, name, tags, project, owner or QPU, in any case.
         name
             a part of the name, in any case.
         tags
@@ -248,7 +324,11 @@ class Jobs:
             False: every job that you may see.
         """
         found: list[JobModel] = []
-        params, below = filter_params(wanted), list[tuple[str, str]]()
+        params = filter_params(
+            tags=tags, text=text, name=name, project=project, group=group, owner=owner, qpu=_name(qpu), status=status,
+            cell=cell, submitted_after=submitted_after, submitted_before=submitted_before, mine=mine,
+        )  # fmt: skip
+        below = list[tuple[str, str]]()
         while len(found) < limit:
             page = await self.http.call(
                 "GET", "v1/jobs", JobPage, params=[*params, ("limit", str(min(_PAGE, limit - len(found)))), *below]

@@ -85,7 +85,7 @@ class Results:
                     code="bad_checksum",
                 )
             file.seek(0)
-            return await asyncio.to_thread(_decode, file, max_bytes)
+            return await asyncio.to_thread(_decode, file, max_bytes, job)
 
 
 def _kinds(experiments: Sequence[dict[str, Any]]) -> str:
@@ -101,11 +101,21 @@ def _temp_dir() -> str | None:
     return "/var/tmp" if Path("/var/tmp").is_dir() else None
 
 
-def _decode(file: Any, max_bytes: int | None) -> xr.Dataset | xr.DataTree:
+def _decode(file: Any, max_bytes: int | None, job: JobModel) -> xr.Dataset | xr.DataTree:
+    import xarray as xr
+
     import qpi_jupyter.data.accessor  # noqa: F401 - gives the dataset its .qpi
+    from qpi_jupyter.data.attributes import flat
     from qpi_jupyter.data.codec import decode
 
-    return decode(file, max_bytes=max_bytes)
+    def one(dataset: xr.Dataset) -> xr.Dataset:
+        return flat(dataset, job_id=job.id, qpu=job.qpu or "", job_name=job.name)
+
+    found = decode(file, max_bytes=max_bytes)
+    if isinstance(found, xr.Dataset):
+        return one(found)
+    circuits = {name: one(node.to_dataset(inherit=False)) for name, node in found.children.items()}
+    return xr.DataTree.from_dict(circuits)
 
 
 def _from_dict(raw: dict[str, Any]) -> Result:

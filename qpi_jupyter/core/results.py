@@ -7,7 +7,9 @@ The header is ``{"v": 1, "success": true, "circuits": [...], "provenance": {...}
     counts      {"0x3": 517, ...}: outcomes that came; null where the kind has none
     truncated   true: only the most frequent outcomes are here (or no level-1 data), the dataset has them all
     memory      points only: [[re, im], ...] per classical bit ("avg"), or such a list per shot ("single"), or null
-    drawings    what is to be drawn of a result of another kind: see `qpi_jupyter.data.drawings`
+    parameters  {"theta": 0.5, ...}: the values of this row, where the circuit has any
+    drawings    what is to be drawn of a result of another kind, and of a sweep in its first row: see
+                `qpi_jupyter.data.drawings`
 
 A header of very many circuits has the fields that are the same for all in ``common``: read circuits with
 `header_circuits`.
@@ -94,8 +96,11 @@ def _experiment(circuit: Mapping[str, Any], success: bool) -> dict[str, Any]:
     if circuit.get("memory") is not None:
         data["memory"] = circuit["memory"]
     told = {} if circuit.get("drawings") is None else {"drawings": circuit["drawings"]}
+    if circuit.get("row") is not None:
+        told |= {"row": circuit["row"], "parameters": circuit.get("parameters") or {}}
     return {
         **told,
+        "circuit": circuit.get("circuit", 0),
         "kind": result_kind(circuit),
         "shots": circuit["shots"],
         "success": success,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 from qpi_jupyter.core import QpiError
 
 from . import conventions as c
+from .attributes import JOB_ID, QPU, bare
 from .bits import complex_iq, full_bits
-from .discrimination import counts_of
+from .discrimination import counts_of, discriminate
 from .kinds import kind_of, known, name_of
+from .probabilities import expectation, probabilities, probability
 from .selection import as_list, circuits_of, whole
 from .sweeps import rows_of, sweep_dims
+from .views import last_slot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from qiskit.result import Result
+
+    from .fits import Fit
 
 
 @xr.register_dataset_accessor("qpi")
@@ -29,6 +34,8 @@ class DatasetAccessor:
     """One circuit's result, or a sweep of it."""
 
     def __init__(self, dataset: xr.Dataset) -> None:
+        self._told = {name: dataset.attrs[name] for name in (JOB_ID, QPU) if name in dataset.attrs}
+        dataset = bare(dataset)
         self._info = c.circuit_info(dataset.attrs)
         self._dataset = whole(dataset)
 
@@ -37,7 +44,7 @@ class DatasetAccessor:
         """Name, shots, levels, registers, seed, and the provenance: all that the result says about itself."""
         origin = c.provenance(self._dataset.attrs)
         origin_facts = None if origin is None else origin.to_dict()
-        return {**self._info.to_dict(), "kind": self.kind, "provenance": origin_facts}
+        return {**self._told, **self._info.to_dict(), "kind": self.kind, "provenance": origin_facts}
 
     @property
     def kind(self) -> str:
@@ -50,16 +57,75 @@ class DatasetAccessor:
         Of a sweep a list, one entry for each row. At level 1 the points are told apart first, by the readout model in
         the provenance or by their clusters.
         """
-        counts: dict[str, int] | list[dict[str, int]] = self._each(counts_of)
+        bits = discriminate(self._dataset) if c.IQ in self._dataset.variables else self._dataset
+        counts: dict[str, int] | list[dict[str, int]] = _each(bits, counts_of)
         return counts
 
+    def probabilities(self) -> xr.DataArray:
+        """The share of the shots with each outcome, along ``outcome`` and the parameters of a sweep; see
+        `qpi_jupyter.data.probabilities`."""
+        return probabilities(self._dataset)
+
+    def probability(self, outcome: str | int) -> xr.DataArray:
+        """The share of the shots with one outcome (``"11"``), along the parameters of a sweep."""
+        return probability(self._dataset, outcome)
+
+    def expectation(self, pauli: str) -> xr.DataArray:
+        """The expectation value of a Pauli string of Z and I (``"ZZ"``), along the parameters of a sweep.
+
+        The first letter is of the last classical bit, as in Qiskit. Of a result of expectation values: an observable.
+        """
+        return expectation(self._dataset, pauli)
+
+    def fit(
+        self,
+        model: str | Callable[..., Any],
+        of: str | xr.DataArray | None = None,
+        *,
+        along: str | None = None,
+        guess: Mapping[str, float] | None = None,
+    ) -> Fit:
+        """Fit ``"rabi"``, ``"t1"``, ``"ramsey"``, ``"echo"``, ``"rb"`` or a function to a sweep of one parameter.
+
+        Parameters
+        ----------
+        model
+            the name, or a function of x and its parameters.
+        of
+            the outcome whose probability is fitted (``"11"``; by default ones alone), an observable, or numbers along
+            the sweep.
+        along
+            the coordinate that is x, where several parameters change together.
+        guess
+            starting values of a function's parameters, where its defaults are not near.
+
+        Raises
+        ------
+        Rejected
+            the data do not determine the model; the message says what to measure.
+        """
+        from .fits import fit
+
+        return fit(self._dataset, model, of, along=along, guess=guess)
+
     def bits(self) -> NDArray[np.int8]:
-        """One row per shot, one column per classical bit, bit 0 first."""
+        """One row per shot, one column per classical bit, bit 0 first; of a sweep for each of its points."""
         return full_bits(self._dataset, self._info.memory_slots)
 
-    def iq(self) -> NDArray[np.complex128]:
-        """The readout signal as complex numbers, ``(shots, slots)``; ``(slots,)`` where it was averaged."""
-        return complex_iq(self._dataset)
+    def iq(self, qubit: int | None = None) -> xr.DataArray:
+        """The readout signal as complex numbers, along ``shot`` (unless averaged), ``slot`` and a sweep's parameters.
+
+        Parameters
+        ----------
+        qubit
+            of this one alone, without ``slot``: its last measurement.
+        """
+        parts = self._dataset.variables.get(c.IQ)
+        values = complex_iq(self._dataset)
+        dims = parts.dims[:-1] if parts is not None else ()
+        coords = {name: coord for name, coord in self._dataset.coords.items() if c.COMPONENT not in coord.dims}
+        found = xr.DataArray(values, dims=dims, coords=coords, name=c.IQ, attrs=c.VARIABLE_ATTRS[c.IQ])
+        return found if qubit is None else found.isel({c.SLOT: last_slot(self._dataset, qubit)[1]})
 
     def plot(self, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
         """What this kind of result draws: a histogram of the counts, the IQ plane of one qubit, its traces, ...
@@ -81,12 +147,6 @@ class DatasetAccessor:
 
         return to_result(as_list(self._dataset))
 
-    def _each(self, asked: Callable[[xr.Dataset], Any]) -> Any:
-        """What is asked of a row: of each, where this is a sweep."""
-        if not sweep_dims(self._dataset):
-            return asked(self._dataset)
-        return [asked(row) for row in rows_of(self._dataset)]
-
     def __getattr__(self, name: str) -> Callable[[], Any]:
         """What this kind of result offers beside the rest."""
         if name.startswith("_"):
@@ -98,11 +158,18 @@ class DatasetAccessor:
         if name not in offers:
             kind = f"A result of kind {self.kind!r}"
             raise AttributeError(f"{kind} has no {name!r}; of its own it has: {', '.join(offers) or 'nothing'}.")
-        return partial(self._each, offers[name])
+        return partial(_each, self._dataset, offers[name])
 
     def __dir__(self) -> list[str]:
         kind = known(self.kind)
         return [*super().__dir__(), *(() if kind is None else kind.offers)]
+
+
+def _each(dataset: xr.Dataset, asked: Callable[[xr.Dataset], Any]) -> Any:
+    """What is asked of a row: of each, where this is a sweep."""
+    if not sweep_dims(dataset):
+        return asked(dataset)
+    return [asked(row) for row in rows_of(dataset)]
 
 
 @xr.register_datatree_accessor("qpi")
@@ -116,12 +183,13 @@ class DataTreeAccessor:
         return len(self._tree.children)
 
     def __getitem__(self, index: int) -> xr.Dataset:
-        return self._datasets()[index]
+        """A circuit's Dataset, by its place in the job."""
+        return list(self._tree.children.values())[index].to_dataset(inherit=False)
 
     @property
     def info(self) -> list[dict[str, Any]]:
         """What each circuit's result says about itself."""
-        return [dataset.qpi.info for dataset in self._datasets()]
+        return [node.to_dataset(inherit=False).qpi.info for node in self._tree.children.values()]
 
     @property
     def kind(self) -> list[str]:
@@ -136,7 +204,7 @@ class DataTreeAccessor:
         """Each circuit's bits."""
         return [dataset.qpi.bits() for dataset in self._datasets()]
 
-    def iq(self) -> list[NDArray[np.complex128]]:
+    def iq(self) -> list[xr.DataArray]:
         """Each circuit's readout signal."""
         return [dataset.qpi.iq() for dataset in self._datasets()]
 

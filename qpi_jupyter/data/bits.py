@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected, parse_outcome
+from qpi_jupyter.core import Rejected, TooLarge, parse_outcome
 
 from . import conventions as c
 from .limits import check_spread
@@ -60,12 +62,57 @@ def _words(bits: NDArray[np.int8]) -> NDArray[np.uint64]:
     return integers
 
 
+def tally(bits: NDArray[np.int8], max_bytes: int) -> tuple[list[int], NDArray[np.float64]]:
+    """The outcomes that came anywhere, in rising order, and how often at each point.
+
+    Parameters
+    ----------
+    bits
+        shape ``(..., shots, bits)``; a point with a negative bit is not measured, and has no counts.
+    max_bytes
+        the memory that the counts may take.
+
+    Returns
+    -------
+    values, counts
+        outcomes as integers, and counts of shape ``(..., outcomes)``.
+
+    Raises
+    ------
+    TooLarge
+        they take more.
+    """
+    *outer, shots, width = bits.shape
+    points = math.prod(outer)
+    flat = bits.reshape(points * shots, width)
+    if width <= _TALLY_BITS and points << width <= max_bytes // 8:
+        columns, count = _words(flat).astype(np.intp), 1 << width
+        values = list(range(count))
+    else:
+        values, columns, _ = outcomes(flat)
+        count = len(values)
+        if 8 * points * count > max_bytes:
+            raise TooLarge(
+                f"There are {count:,} outcomes at {points:,} points: ask for one of them, as in "
+                'ds.qpi.probability("11"), or for a part of the sweep.',
+                code="too_many_outcomes",
+            )
+    index = np.repeat(np.arange(points) * count, shots) + columns.reshape(-1)
+    counts = np.bincount(index, minlength=points * count).reshape(points, count).astype(np.float64)
+    if bits.dtype.kind == "i":
+        counts[(bits.reshape(points, shots * width) < 0).any(axis=1)] = 0
+    came = np.flatnonzero(counts.any(axis=0))
+    return [values[k] for k in came.tolist()], counts[:, came].reshape(*outer, len(came))
+
+
 def int_counts(dataset: xr.Dataset, memory_slots: int) -> dict[int, int]:
     """How often each outcome came, as integers over all classical bits, in rising order."""
     if c.COUNT in dataset.variables:
         keys, counts = dataset.variables[c.OUTCOME].values, dataset.variables[c.COUNT].values
-        return {parse_outcome(str(key)): int(count) for key, count in zip(keys, counts, strict=True)}
+        return {parse_outcome(str(key)): int(count) for key, count in zip(keys, counts, strict=True) if count}
     bits = full_bits(dataset, memory_slots)
+    if (bits < 0).any():  # a row that is not measured yet
+        return {}
     if memory_slots <= _TALLY_BITS:
         tally = np.bincount(_words(bits).astype(np.intp))
         return {value: int(tally[value]) for value in np.flatnonzero(tally).tolist()}

@@ -61,6 +61,12 @@ class Counts(ResultKind):
 
         return drawings.counts(counts_of(dataset))
 
+    def curve(self, dataset: xr.Dataset, qubit: int | None = None) -> xr.DataArray | None:
+        """The probabilities of the outcomes."""
+        from .probabilities import probabilities
+
+        return probabilities(dataset)
+
 
 class Shots(Counts):
     """One bit for each shot and classical bit."""

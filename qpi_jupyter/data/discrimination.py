@@ -13,6 +13,7 @@ from qpi_jupyter.core import Rejected, format_outcome
 
 from . import conventions as c
 from .bits import complex_iq, int_counts
+from .sweeps import MISSING_BIT
 
 _ROUNDS = 20
 
@@ -49,7 +50,8 @@ def discriminator(dataset: xr.Dataset, slot: int) -> Discriminator:
     Rejected
         the Dataset is not of level 1.
     """
-    points = np.atleast_1d(complex_iq(dataset)[..., slot])
+    points = np.ravel(complex_iq(dataset)[..., slot])
+    points = points[np.isfinite(points)]
     qubit = int(dataset.variables[c.QUBIT].values[slot])
     origin = c.provenance(dataset.attrs)
     readout = (origin.readout or {}) if origin is not None else {}
@@ -73,10 +75,12 @@ def discriminate(dataset: xr.Dataset) -> xr.Dataset:
         raise Rejected("Averaged IQ points have no counts: run with meas_return='single'.", code="no_bits")
     signal = complex_iq(dataset)
     bits = np.empty(signal.shape, dtype=np.int8)
-    for slot in range(signal.shape[1]):
-        bits[:, slot] = discriminator(dataset, slot).bits(signal[:, slot])
+    for slot in range(signal.shape[-1]):
+        bits[..., slot] = discriminator(dataset, slot).bits(signal[..., slot])
+    bits[np.isnan(signal)] = MISSING_BIT
+    dims = dataset.variables[c.IQ].dims[:-1]
     converted = dataset.drop_vars([c.IQ, c.COMPONENT])
-    return converted.assign({c.BIT: ((c.SHOT, c.SLOT), bits, c.VARIABLE_ATTRS[c.BIT])})
+    return converted.assign({c.BIT: (dims, bits, c.VARIABLE_ATTRS[c.BIT])})
 
 
 def counts_of(dataset: xr.Dataset) -> dict[str, int]:

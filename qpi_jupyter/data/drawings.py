@@ -7,7 +7,7 @@ the rest is the form's own. Whoever shows one knows the forms by name, and says 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -17,8 +17,11 @@ Drawing = dict[str, Any]
 """As JSON."""
 
 COUNTS, IQ, LINES, ERROR_BARS, TABLE, NOTE = "counts", "iq", "lines", "error_bars", "table", "note"
+HEAT_MAP = "heat_map"
 MAX_X = 400
 """Places of a line that are drawn; of more an even selection."""
+MAX_CELLS = 64
+"""Rows and columns of a heat map; of more an even selection."""
 MAX_ROWS = 100
 """Rows of a table, or values with error bars."""
 MAX_CELL = 200
@@ -61,13 +64,36 @@ def lines(
     y_label: str,
     label: str = "",
     about: str = "",
+    dots: Collection[str] = (),
 ) -> Drawing:
-    """Lines over a common axis, by name; ``about`` is a word below them."""
+    """Lines over a common axis, by name, those in ``dots`` as points alone; ``about`` is a word below them."""
     step = max(1, -(-len(x) // MAX_X))
-    drawn = [{"label": name, "y": _short(y[::step])} for name, y in found.items()]
+    drawn = [
+        {"label": name, "y": _short(y[::step]), **({"dots": True} if name in dots else {})} for name, y in found.items()
+    ]
     return {
         "draw": LINES, "label": label, "x": _short(x[::step]), "lines": drawn, "x_label": x_label, "y_label": y_label,
         "note": about,
+    }  # fmt: skip
+
+
+def heat_map(
+    x: Sequence[float],
+    y: Sequence[float],
+    found: Sequence[Sequence[float]],
+    *,
+    x_label: str,
+    y_label: str,
+    z_label: str,
+    label: str = "",
+    about: str = "",
+) -> Drawing:
+    """Values over two axes, one row for each ``y``; NaN where there is none."""
+    across, down = (max(1, -(-len(axis) // MAX_CELLS)) for axis in (x, y))
+    return {
+        "draw": HEAT_MAP, "label": label, "x": _short(x[::across]), "y": _short(y[::down]),
+        "z": [_short(row[::across]) for row in found[::down]], "x_label": x_label, "y_label": y_label,
+        "z_label": z_label, "note": about,
     }  # fmt: skip
 
 
@@ -163,6 +189,61 @@ def _lines_html(drawing: Drawing) -> str:
 _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
 
 
+def _span(rows: Iterable[Iterable[float | None]]) -> tuple[float, float]:
+    """The smallest and the largest value; 0 and 1 where there is none."""
+    known = [value for row in rows for value in row if value is not None]
+    return min(known, default=0.0), max(known, default=1.0)
+
+
+def _heat_map_text(drawing: Drawing) -> str:
+    """A character for each cell, darker for more; the largest y is the first row."""
+    low, high = _span(drawing["z"])
+    shades = " ░▒▓█"
+    rows = [
+        "".join(
+            "·" if value is None else shades[min(4, int(5 * (value - low) / ((high - low) or 1)))] * 2 for value in row
+        )
+        for row in reversed(drawing["z"])
+    ]
+    (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
+    said = (
+        f"{drawing['z_label']} from {low:g} (light) to {high:g}; {drawing['x_label']} to the right from {x0:g} to "
+        f"{x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}"
+    )
+    return "\n".join(filter(None, [*rows, said, drawing["note"]]))
+
+
+def _heat_map_html(drawing: Drawing) -> str:
+    """A plain SVG of coloured cells; the words below say what they are."""
+    low, high = _span(drawing["z"])
+    across, down = len(drawing["x"]), len(drawing["y"])
+    cells = "".join(
+        f"<rect x='{480 * column / across:.1f}' y='{240 * (down - 1 - row) / down:.1f}' "
+        f"width='{480 / across + 0.5:.1f}' height='{240 / down + 0.5:.1f}' "
+        f"fill='{_colour((value - low) / ((high - low) or 1))}'/>"
+        for row, values in enumerate(drawing["z"])
+        for column, value in enumerate(values)
+        if value is not None
+    )
+    (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
+    said = escape(
+        f"{drawing['z_label']} from {low:g} (dark) to {high:g} (yellow); {drawing['x_label']} to the right from {x0:g} "
+        f"to {x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}. {drawing['note']}"
+    )
+    return f"<svg viewBox='0 0 480 240' width='480' role='img'><title>{said}</title>{cells}</svg><p>{said}</p>"
+
+
+_SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+"""Viridis at even steps: it reads the same in grey and to the colour-blind."""
+
+
+def _colour(share: float) -> str:
+    place = 4 * share
+    first = min(3, int(place))
+    parts = (a + (b - a) * (place - first) for a, b in zip(_SCALE[first], _SCALE[first + 1], strict=True))
+    return "#" + "".join(f"{round(part):02x}" for part in parts)
+
+
 def _number(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
@@ -193,6 +274,7 @@ def _table_html(drawing: Drawing) -> str:
 _TEXTS: dict[str, Callable[[Drawing], str]] = {
     COUNTS: lambda drawing: counts_text(counts_in(drawing)),
     LINES: _lines_text,
+    HEAT_MAP: _heat_map_text,
     ERROR_BARS: lambda drawing: _table_text(_as_table(drawing)),
     TABLE: _table_text,
     NOTE: lambda drawing: str(drawing["text"]),
@@ -200,6 +282,7 @@ _TEXTS: dict[str, Callable[[Drawing], str]] = {
 _HTMLS: dict[str, Callable[[Drawing], str]] = {
     COUNTS: lambda drawing: counts_html(counts_in(drawing)),
     LINES: _lines_html,
+    HEAT_MAP: _heat_map_html,
     ERROR_BARS: lambda drawing: _table_html(_as_table(drawing)),
     TABLE: _table_html,
     NOTE: lambda drawing: f"<p>{escape(str(drawing['text']))}</p>",

@@ -44,6 +44,10 @@ class ExpectationValues(ResultKind):
             about=f"{shots:,} shots" if shots else "",
         )
 
+    def curve(self, dataset: xr.Dataset, qubit: int | None = None) -> xr.DataArray | None:
+        """The values of the observables."""
+        return dataset[c.EXPECTATION_VALUE]
+
     def data_bin(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Mapping[str, Any]:
         """``evs`` and ``stds``, as an EstimatorV2 names them."""
         return {

@@ -9,10 +9,14 @@ from typing import Any
 
 import xarray as xr
 
-from qpi_jupyter.core import HEADER_VERSION, MAX_HEADER_BYTES, MAX_NAME, MAX_SHARED_BYTES, share_common
+from qpi_jupyter.core import HEADER_VERSION, MAX_DRAWINGS, MAX_HEADER_BYTES, MAX_NAME, MAX_SHARED_BYTES, share_common
 
 from . import conventions as c
+from .curves import drawings_of
+from .drawings import Drawing
 from .kinds import Part, kind_of
+from .sweeps import from_rows
+from .trees import rows_by_circuit
 
 _MARGIN = 0.95
 
@@ -32,13 +36,31 @@ def result_header(datasets: Sequence[xr.Dataset], *, max_bytes: int = MAX_HEADER
         "provenance": None if origin is None else origin.to_dict(),
     }
     bulk = [kind_of(dataset, info).part(dataset, info) for dataset, info in zip(datasets, infos, strict=True)]
+    swept = _sweeps(datasets)
     wanted = sum(part.nbytes + len(ds.attrs[c.CIRCUIT_ATTR]) for part, ds in zip(bulk, datasets, strict=True))
+    wanted += (taken := len(json.dumps(swept)))
     if wanted > max_bytes // 4:
-        room = max_bytes * _MARGIN - _fit(header, int(max_bytes * 0.75))
+        room = max_bytes * _MARGIN - _fit(header, int(max_bytes * 0.75)) - taken
         _cut(bulk, room)
     for entry, part in zip(header["circuits"], bulk, strict=True):
         entry.update(part.fields())
+    for place, drawings in swept.items():
+        header["circuits"][place]["drawings"] = drawings
     return header
+
+
+def _sweeps(datasets: Sequence[xr.Dataset]) -> dict[int, list[Drawing]]:
+    """What is drawn of each sweep, by the place of its first row, as long as all of it is small."""
+    found: dict[int, list[Drawing]] = {}
+    room = MAX_HEADER_BYTES // 8
+    for places in rows_by_circuit(datasets):
+        if len(places) < 2 or (sweep := from_rows([datasets[place] for place in places])) is None:
+            continue
+        drawings = [drawing for _, drawing in drawings_of([sweep], most=MAX_DRAWINGS)]
+        room -= len(json.dumps(drawings))
+        if room > 0:
+            found[places[0]] = drawings
+    return found
 
 
 def _fit(header: dict[str, Any], limit: int) -> int:

@@ -95,6 +95,16 @@ class ResultKind(ABC):
             one of `qubits`; by default the first.
         """
 
+    def curve(self, dataset: xr.Dataset, qubit: int | None = None) -> xr.DataArray | None:
+        """What is drawn of a sweep: values along its dimensions and at most one more; None (as here): nothing is.
+
+        Parameters
+        ----------
+        qubit
+            as in `drawing`.
+        """
+        return None
+
     def qubits(self, dataset: xr.Dataset) -> Sequence[int | None]:
         """The qubits with a drawing each; here: one drawing of everything."""
         return [None]

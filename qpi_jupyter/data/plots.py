@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 
 import xarray as xr
@@ -13,22 +14,29 @@ from qpi_jupyter.core import counted
 
 from . import conventions as c
 from . import drawings
+from .curves import drawing_of
 from .drawings import Drawing, text_of
-from .kinds import kind_of
 from .selection import whole
 
 MAX_PANELS = 12
 _COLUMNS = 3
 _COLOURS = ("C0", "C1")
+_MARKED = 101
+"""Up to so many points of a line each has a dot."""
 
 
 def plot(dataset: xr.Dataset, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
     """Draw the Dataset's natural plot and return its axes; without ``ax`` in a new pyplot figure."""
-    if ax is None:
-        import matplotlib.pyplot as plt
+    ax = ax or new_axes()
+    draw(ax, drawing_of(whole(dataset), qubit))
+    return ax
 
-        _, ax = plt.subplots()
-    draw(ax, kind_of(dataset).drawing(whole(dataset), qubit))
+
+def new_axes() -> Axes:
+    """Those of a new pyplot figure."""
+    import matplotlib.pyplot as plt
+
+    ax: Axes = plt.subplots(layout="constrained")[1]
     return ax
 
 
@@ -99,13 +107,26 @@ def _iq(ax: Axes, drawing: Drawing) -> None:
 
 
 def _lines(ax: Axes, drawing: Drawing) -> None:
+    marker = "o" if len(drawing["x"]) <= _MARKED else None
     for line in drawing["lines"]:
-        known = [(x, y) for x, y in zip(drawing["x"], line["y"], strict=True) if y is not None]
-        ax.plot([x for x, _ in known], [y for _, y in known], label=line["label"])
+        y = [math.nan if value is None else value for value in line["y"]]
+        dots = {"linestyle": "none", "marker": "o"} if line.get("dots") else {"marker": marker}
+        ax.plot(drawing["x"], y, label=line["label"], markersize=4, **dots)
     ax.set_xlabel(drawing["x_label"])
     ax.set_ylabel(drawing["y_label"])
     ax.set_title(" · ".join(filter(None, [drawing["label"], drawing["note"]])))
-    ax.legend(loc="best", fontsize="small")
+    ax.grid(alpha=0.3)
+    if len(drawing["lines"]) > 1:
+        ax.legend(loc="best", fontsize="small")
+
+
+def _heat_map(ax: Axes, drawing: Drawing) -> None:
+    z = [[math.nan if value is None else value for value in row] for row in drawing["z"]]
+    mesh = ax.pcolormesh(drawing["x"], drawing["y"], z, shading="nearest")
+    ax.set_xlabel(drawing["x_label"])
+    ax.set_ylabel(drawing["y_label"])
+    ax.set_title(" · ".join(filter(None, [drawing["label"], drawing["note"]])), fontsize="medium")
+    ax.figure.colorbar(mesh, ax=ax, label=drawing["z_label"])
 
 
 def _error_bars(ax: Axes, drawing: Drawing) -> None:
@@ -129,5 +150,6 @@ _FORMS: dict[str, Callable[[Axes, Drawing], None]] = {
     drawings.COUNTS: _counts,
     drawings.IQ: _iq,
     drawings.LINES: _lines,
+    drawings.HEAT_MAP: _heat_map,
     drawings.ERROR_BARS: _error_bars,
 }

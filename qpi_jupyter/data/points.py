@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import conventions as c
 from . import drawings
 from .kinds import Quantity, ResultKind
-from .views import MAX_POINTS, iq_points, measured_qubits
+from .views import MAX_POINTS, iq_points, mean_signal, measured_qubits
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,6 +56,10 @@ class Points(ResultKind):
 
     def drawing(self, dataset: xr.Dataset, qubit: int | None = None) -> drawings.Drawing:
         return drawings.iq(iq_points(dataset, qubit, MAX_POINTS))
+
+    def curve(self, dataset: xr.Dataset, qubit: int | None = None) -> xr.DataArray | None:
+        """The mean over the shots of one qubit's last measurement, as I and Q."""
+        return mean_signal(dataset, c.IQ, qubit)
 
 
 def level1_memory(dataset: xr.Dataset, memory_slots: int) -> Any:

@@ -8,6 +8,7 @@ import xarray as xr
 from qpi_jupyter.core import QpiError, Rejected
 
 from . import conventions as c
+from .attributes import bare
 from .kinds import Quantity, kind_of
 from .sweeps import rows_of
 
@@ -49,10 +50,10 @@ def as_list(result: xr.Dataset | xr.DataTree) -> list[xr.Dataset]:
 
 
 def circuits_of(result: xr.Dataset | xr.DataTree) -> list[xr.Dataset]:
-    """The Datasets of a job's result, one for each circuit."""
+    """The Datasets of a job's result, one for each circuit, as files hold them."""
     if isinstance(result, xr.Dataset):
-        return [result]
-    return [node.to_dataset(inherit=False) for node in result.children.values()]
+        return [bare(result)]
+    return [bare(node.to_dataset(inherit=False)) for node in result.children.values()]
 
 
 def _quantities(dataset: xr.Dataset) -> dict[str, Quantity]:

@@ -132,11 +132,13 @@ def is_sweep(dataset: xr.Dataset) -> bool:
 
 
 def from_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset | None:
-    """The sweep of all rows of one circuit, in their order; None where their shapes are unlike.
+    """The sweep of all rows of one circuit, in their order; None where some are missing or shapes are unlike.
 
     Rows of versions that did not tell the parameters lie along `POINT`.
     """
     infos = [c.circuit_info(dataset.attrs) for dataset in datasets]
+    if [info.row for info in infos] != list(range(len(infos))):
+        return None
     names = list(infos[0].parameters)
     values = [[info.parameters.get(name, math.nan) for name in names] for info in infos]
     try:

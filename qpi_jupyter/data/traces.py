@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core import Rejected
-
 from . import conventions as c
 from . import drawings
 from .kinds import Quantity, ResultKind
-from .views import measured_qubits
+from .views import last_slot, mean_signal, measured_qubits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,17 +52,15 @@ class Traces(ResultKind):
     def qubits(self, dataset: xr.Dataset) -> Sequence[int]:
         return measured_qubits(dataset)
 
+    def curve(self, dataset: xr.Dataset, qubit: int | None = None) -> xr.DataArray | None:
+        """The mean over shots and time of one qubit's last measurement, as I and Q."""
+        return mean_signal(dataset, c.TRACE, qubit)
+
     def drawing(self, dataset: xr.Dataset, qubit: int | None = None) -> drawings.Drawing:
         """The mean over the shots of one qubit's last measurement."""
         import numpy as np
 
-        qubits = dataset.variables[c.QUBIT].values.tolist()
-        chosen = qubits[0] if qubit is None else qubit
-        if chosen not in qubits:
-            listed = ", ".join(map(str, sorted(set(qubits))))
-            raise Rejected(f"Qubit {chosen} has no traces; measured: {listed}.")
-        order = dataset.variables[c.ACQ_INDEX].values.__getitem__
-        slot = max((s for s, q in enumerate(qubits) if q == chosen), key=order)
+        chosen, slot = last_slot(dataset, qubit)
         one = complex_traces(dataset)[..., slot, :]
         mean = one if one.ndim == 1 else one.mean(axis=0)
         shots = c.circuit_info(dataset.attrs).shots
@@ -79,7 +75,7 @@ class Traces(ResultKind):
 
 
 def complex_traces(dataset: xr.Dataset) -> NDArray[np.complex128]:
-    """The traces as complex numbers, shape ``(shots, slots, samples)``; ``(slots, samples)`` where averaged."""
+    """The traces as complex numbers, shape ``(..., shots, slots, samples)``, without ``shots`` where averaged."""
     import numpy as np
 
     parts = np.ascontiguousarray(dataset.variables[c.TRACE].values, dtype=np.float64)

@@ -37,6 +37,11 @@ def tree_names(circuits: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def has_name(circuit: str) -> bool:
+    """Whether somebody named this circuit."""
+    return not _NO_NAME.fullmatch(circuit.strip())
+
+
 def rows_by_circuit(datasets: Sequence[xr.Dataset]) -> list[list[int]]:
     """The places of the Datasets that are rows of one circuit, and of each other one alone."""
     circuits = []

@@ -71,6 +71,31 @@ def measured_qubits(dataset: xr.Dataset) -> list[int]:
     return sorted({int(qubit) for qubit in dataset.variables[c.QUBIT].values})
 
 
+def last_slot(dataset: xr.Dataset, qubit: int | None = None) -> tuple[int, int]:
+    """A qubit, by default the first, and the slot of its last measurement.
+
+    Raises
+    ------
+    Rejected
+        it is not measured.
+    """
+    qubits = dataset.variables[c.QUBIT].values.tolist()
+    chosen = qubits[0] if qubit is None else qubit
+    if chosen not in qubits:
+        listed = ", ".join(map(str, sorted(set(qubits))))
+        raise Rejected(f"Qubit {chosen} is not measured; measured: {listed}.", code="no_qubit")
+    order = dataset.variables[c.ACQ_INDEX].values.__getitem__
+    return chosen, max((slot for slot, own in enumerate(qubits) if own == chosen), key=order)
+
+
+def mean_signal(dataset: xr.Dataset, name: str, qubit: int | None = None) -> xr.DataArray:
+    """The mean signal of one qubit's last measurement, along what is neither shot, slot nor time."""
+    _, slot = last_slot(dataset, qubit)
+    signal = dataset[name].isel({c.SLOT: slot})
+    mean = signal.mean([dim for dim in (c.SHOT, c.SAMPLE) if dim in signal.dims])
+    return mean.assign_attrs(c.VARIABLE_ATTRS[name] | {"long_name": "Signal"})
+
+
 def iq_points(dataset: xr.Dataset, qubit: int | None = None, max_points: int = MAX_POINTS) -> IqView:
     """The IQ view of one qubit (by default the first), with its last measurement.
 
@@ -85,11 +110,7 @@ def iq_points(dataset: xr.Dataset, qubit: int | None = None, max_points: int = M
     from .discrimination import discriminator
 
     signal = complex_iq(dataset)
-    qubits = dataset.variables[c.QUBIT].values.tolist()
-    chosen = qubits[0] if qubit is None else qubit
-    if chosen not in qubits:
-        raise Rejected(f"Qubit {chosen} has no points; measured: {', '.join(map(str, sorted(set(qubits))))}.")
-    slot = max((s for s, q in enumerate(qubits) if q == chosen), key=dataset.variables[c.ACQ_INDEX].values.__getitem__)
+    chosen, slot = last_slot(dataset, qubit)
     points = np.atleast_1d(signal[..., slot])
     rule = discriminator(dataset, slot)
     shown = points[:: max(1, -(-len(points) // max_points))]

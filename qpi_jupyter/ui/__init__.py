@@ -27,11 +27,12 @@ def load(shell: InteractiveShell) -> None:
     from .rules_magics import RulesMagics
 
     shell.register_magics(QpiMagics, RulesMagics)
-    register(shell)
+    register(shell, (QpiMagics, RulesMagics))
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take the magics away again."""
+    from .completion import unregister
     from .magics import QpiMagics
     from .rules_magics import RulesMagics
 
@@ -39,3 +40,4 @@ def unload(shell: InteractiveShell) -> None:
         for kind, names in theme.magics.items():
             for name in names:
                 shell.magics_manager.magics[kind].pop(name, None)
+    unregister(shell)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics
-from IPython.core.magic_arguments import argument
+from IPython.core.magic_arguments import argument, parse_argstring
 
 from qpi_jupyter.core import Faulted, QpiError
 from qpi_jupyter.wire.jobs import TEXT_LABELS
@@ -34,9 +35,49 @@ class LabMagics(Magics):
         return lab
 
 
-def options_of(magic: Any) -> tuple[str, ...]:
-    """The options of a magic, for completion."""
-    return tuple(name for argument in reversed(magic.decorators) for name in argument.args if name.startswith("--"))
+class Option(NamedTuple):
+    """An option of a magic, as the tab key needs it."""
+
+    takes_value: bool
+    repeats: bool
+    values: tuple[str, ...]
+    python: bool
+    """Whether its value is an expression."""
+
+
+def options_of(magic: Any) -> dict[str, Option]:
+    """The options of a magic by their names, in the order of its help."""
+    found: dict[str, Option] = {}
+    for each in reversed(getattr(magic, "decorators", ())):
+        about: dict[str, Any] = getattr(each, "kwds", {})
+        option = Option(
+            takes_value=about.get("action") != "store_true",
+            repeats=about.get("action") == "append",
+            values=tuple(about.get("choices", ())),
+            python=about.get("metavar") == "EXPR",
+        )
+        found |= {name: option for name in getattr(each, "args", ()) if name.startswith("--")}
+    return found
+
+
+def parsed(magic: Any, line: str) -> Any:
+    """What a magic's line says.
+
+    Raises
+    ------
+    UsageError
+        it has what the magic does not take; the message names the option that was meant.
+    """
+    try:
+        return parse_argstring(magic, line)
+    except UsageError as error:
+        unknown = re.search(r"unrecognized arguments:.*?(--[\w-]+)", str(error))
+        if unknown is None:
+            raise
+        from qpi_jupyter.client.calling import did_you_mean
+
+        hint = did_you_mean(unknown[1], options_of(magic)) or f" %{magic.__name__}? lists those that it has."
+        raise UsageError(f"%{magic.__name__} has no option {unknown[1]}.{hint}") from None
 
 
 @contextmanager
@@ -96,6 +137,13 @@ def identifier(option: str, name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UsageError(f"{option} takes the name of a variable, not {name!r}.")
     return name
+
+
+def words_of(magic: str, line: str) -> list[str]:
+    """The words of a line, at least one: names of variables, or ids of jobs."""
+    if not (words := line.split()):
+        raise UsageError(f"{magic} takes variables that hold jobs or data, or jobs' ids; %qpi_jobs lists them.")
+    return [unquoted(word) or "" for word in words]
 
 
 def job_id(magic: str, line: str) -> str:

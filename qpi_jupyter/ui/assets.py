@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 Mimebundle = tuple[dict[str, Any], dict[str, Any]]
-_STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
 
 
 @cache
 def module(*names: str) -> str:
     """One ES module of these files, in their order; the last one exports the widget."""
-    return "\n".join((_STATIC / f"{name}.js").read_text(encoding="utf-8") for name in names)
+    return "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
 @cache
 def style(name: str) -> str:
     """A stylesheet."""
-    return (_STATIC / f"{name}.css").read_text(encoding="utf-8")
+    return (STATIC / f"{name}.css").read_text(encoding="utf-8")
 
 
 def beside(widget: Mimebundle | None, plain: dict[str, Any]) -> Mimebundle:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from qpi_jupyter.core import NotFound
 
 from .arguments import (
     LabMagics,
@@ -19,7 +21,9 @@ from .arguments import (
     nothing,
     number,
     pair,
+    parsed,
     unquoted,
+    words_of,
 )
 from .cells import circuits_of_cell, circuits_of_expression
 
@@ -35,10 +39,15 @@ class QpiMagics(LabMagics):
     @argument("expression", nargs="*", metavar="CIRCUIT", help="as %%qpi_submit: an expression that gives the circuits")
     @argument("--qpu", metavar="NAME", help="the QPU to run on (%%qpi_qpus lists them); else a simulator that fits")
     @argument("--shots", metavar="N", help="repetitions of each circuit (default 1024)")
-    @argument("--seed", metavar="N", help="makes a simulator's counts repeatable")
+    @argument("--seed-simulator", "--seed", metavar="N", help="makes a simulator's counts repeatable")
     @argument("--meas-level", choices=("0", "1", "2"), help="2: bits (default), 1: IQ points, 0: traces")
     @argument("--meas-return", choices=("single", "avg"), help="every shot (default), or their average")
-    @argument("--parameters", metavar="EXPR", help="parameter values: a row, a list of rows, or a dict")
+    @argument(
+        "--parameter-values",
+        "--parameters",
+        metavar="EXPR",
+        help="numbers for the circuit's parameters: a row, a list of rows, a dict, or one parameter's values",
+    )
     @argument("--option", metavar="KEY=VALUE", action="append", default=[], help="an option of the QPU's own")
     @argument("--circuit", metavar="EXPR", help="in a Python cell: what to submit, instead of its last expression")
     @argument("--format", metavar="NAME", help="the cell is a program in this format, as it stands")
@@ -72,7 +81,7 @@ class QpiMagics(LabMagics):
         As a line magic it takes an expression: ``job = %qpi_submit bell --qpu sim-a``. It returns at once with a live
         view. ``ds`` is bound when the job has ended; ``%qpi_wait ds`` waits for it, ``--wait`` keeps the cell.
         """
-        args = parse_argstring(self.qpi_submit, line)
+        args = parsed(self.qpi_submit, line)
         args.to, args.job = identifier("--to", args.to), identifier("--job", args.job)
         circuits = self._circuits(args, cell)
         with mistakes_are_usage_errors(_texts(circuits)):
@@ -96,7 +105,7 @@ class QpiMagics(LabMagics):
         given = {
             "qpu": unquoted(args.qpu),
             "shots": number("--shots", args.shots),
-            "seed_simulator": number("--seed", args.seed),
+            "seed_simulator": number("--seed-simulator", args.seed_simulator),
             "meas_level": number("--meas-level", args.meas_level),
             "meas_return": args.meas_return,
             "priority": number("--priority", args.priority),
@@ -105,15 +114,15 @@ class QpiMagics(LabMagics):
             "tags": [unquoted(tag) for tag in args.tag] or None,
             "group": unquoted(args.group),
             "shared_with": unquoted(args.share_with),
-            "after": [job for word in args.after for job in self._jobs(unquoted(word) or "")] or None,
+            "after": [job for word in args.after for job in self._jobs("--after", unquoted(word) or "")] or None,
             "retry_safe": args.retry_safe or None,
-            "parameter_values": self._value("--parameters", unquoted(args.parameters)),
+            "parameter_values": self._value("--parameter-values", unquoted(args.parameter_values)),
             **labels(args),
         }
         own = dict(pair(item) for item in args.option)
         return {name: value for name, value in given.items() if value is not None} | own
 
-    def _jobs(self, word: str) -> list[JobHandle | str]:
+    def _jobs(self, option: str, word: str) -> list[JobHandle | str]:
         """The jobs that a variable holds, or the id as it stands."""
         from qpi_jupyter.client import JobHandle
 
@@ -123,7 +132,7 @@ class QpiMagics(LabMagics):
         held = [getattr(item, "job", item) for item in (value if isinstance(value, list | tuple) else [value])]
         jobs: list[JobHandle | str] = [job for job in held if isinstance(job, JobHandle)]
         if not jobs or len(jobs) < len(held):
-            raise UsageError(f"--after {word}: that holds no job. Name the variable that --job gave, or the job's id.")
+            raise UsageError(f"{option} {word}: that holds no job. Name the variable that --job gave, or the job's id.")
         return jobs
 
     def _value(self, option: str, expression: str | None) -> Any:
@@ -186,7 +195,7 @@ class QpiMagics(LabMagics):
     @line_magic
     def qpi_jobs(self, line: str) -> JobTable:
         """Your newest jobs, as a table; its items are the jobs themselves."""
-        args = parse_argstring(self.qpi_jobs, line)
+        args = parsed(self.qpi_jobs, line)
         with mistakes_are_usage_errors():
             return self._lab().jobs(
                 args.limit, status=args.status, qpu=unquoted(args.qpu), name=unquoted(args.name),
@@ -207,14 +216,19 @@ class QpiMagics(LabMagics):
         return job
 
     @line_magic
-    def qpi_cancel(self, line: str) -> JobHandle:
-        """Cancel a job by its id: ``%qpi_cancel ID``. A result that is already there stays."""
+    def qpi_cancel(self, line: str) -> JobHandle | JobTable:
+        """Cancel jobs by their ids or variables: ``%qpi_cancel ID``. A result that is already there stays."""
+        from qpi_jupyter.client import JobTable
+
+        words = words_of("%qpi_cancel", line)
         with mistakes_are_usage_errors():
-            return self._lab().job(job_id("%qpi_cancel", line)).cancel()
+            jobs = [self._job(job) for word in words for job in self._jobs("%qpi_cancel", word)]
+            cancelled = [job.cancel() for job in jobs]
+        return cancelled[0] if len(cancelled) == 1 else JobTable(cancelled)
 
     @line_magic
     def qpi_wait(self, line: str) -> None:
-        """Wait for data or jobs, by the names of their variables: ``%qpi_wait ds``.
+        """Wait for data or jobs, by the names of their variables or the jobs' ids: ``%qpi_wait ds``.
 
         Where the data is there already it returns at once, so that the cell can be run again and again. Interrupting
         the kernel ends the waiting, not the job.
@@ -223,18 +237,27 @@ class QpiMagics(LabMagics):
 
         from .pending import Pending
 
-        names, namespace = line.split(), self.shell.user_ns
-        if not names:
-            raise UsageError("%qpi_wait takes the names that --to or --job gave, for example %qpi_wait ds.")
-        if missing := [name for name in names if name not in namespace]:
-            raise UsageError(f"There is no variable {', '.join(missing)}.")
-        for name in names:
-            value = namespace[name]
+        namespace = self.shell.user_ns
+        wanted = [(name, self._held(name)) for name in words_of("%qpi_wait", line)]
+        for name, value in wanted:
             with mistakes_are_usage_errors():
                 if isinstance(value, Pending):
                     namespace[name] = value.job.dataset()
                 elif isinstance(value, JobHandle) and (error := value.wait().error) is not None:
                     raise error
+
+    def _held(self, name: str) -> Any:
+        """What a variable holds, or the job with this id."""
+        if name in self.shell.user_ns:
+            return self.shell.user_ns[name]
+        with mistakes_are_usage_errors():
+            try:
+                return self._job(name)
+            except NotFound:
+                raise UsageError(f"There is no variable {name}, and no job with this id.") from None
+
+    def _job(self, job: JobHandle | str) -> JobHandle:
+        return self._lab().job(job) if isinstance(job, str) else job
 
     @magic_arguments()
     @argument("url", nargs="?", help="the address of JupyterLab or of `jupyter qpi`; else the lab is looked for")
@@ -246,7 +269,7 @@ class QpiMagics(LabMagics):
         """Connect to another lab; the magics use it from then on."""
         from qpi_jupyter.client import connect
 
-        args = parse_argstring(self.qpi_connect, line)
+        args = parsed(self.qpi_connect, line)
         with mistakes_are_usage_errors():
             return connect(
                 unquoted(args.url), unquoted(args.token), ca_file=unquoted(args.ca_file), insecure=args.insecure

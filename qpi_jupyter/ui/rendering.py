@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle, Lab, NewToken
 
     from .calendar import CalendarWidget
+    from .job_widget import JobWidget
 
 
 def client() -> ModuleType:
@@ -31,6 +32,11 @@ class Renderer:
         from .display import mimebundle
 
         return mimebundle(job)
+
+    def job_widget(self, job: JobHandle) -> JobWidget:
+        from .job_widget import JobWidget
+
+        return JobWidget(job)
 
     def show_token(self, token: NewToken) -> None:
         from .token_view import show_token

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments
 
-from .arguments import LabMagics, identifier, mistakes_are_usage_errors, nothing, unquoted
+from .arguments import LabMagics, identifier, mistakes_are_usage_errors, nothing, parsed, unquoted
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import BookingHandle, BookingTable
@@ -46,7 +46,7 @@ class RulesMagics(LabMagics):
     @line_magic
     def qpi_book(self, line: str) -> BookingHandle | BookingTable:
         """Book a QPU: ``%qpi_book q1 tomorrow 9:00 --for 2h``. Without a time, the next free one."""
-        args = parse_argstring(self.qpi_book, line)
+        args = parsed(self.qpi_book, line)
         to = identifier("--to", args.to)
         start = " ".join(unquoted(word) or "" for word in args.start) or None
         with mistakes_are_usage_errors():
@@ -68,7 +68,7 @@ class RulesMagics(LabMagics):
     @line_magic
     def qpi_bookings(self, line: str) -> BookingTable:
         """Your bookings that are not over, as a table; its items can be moved, released and deleted."""
-        args = parse_argstring(self.qpi_bookings, line)
+        args = parsed(self.qpi_bookings, line)
         with mistakes_are_usage_errors():
             return self._lab().bookings(
                 unquoted(args.qpu), mine=not args.all, start=unquoted(args.start), end=unquoted(args.until)
@@ -88,7 +88,7 @@ class RulesMagics(LabMagics):
     @line_magic
     def qpi_balance(self, line: str) -> Balance:
         """Your QPU time: what is available, held and used."""
-        args = parse_argstring(self.qpi_balance, line)
+        args = parsed(self.qpi_balance, line)
         with mistakes_are_usage_errors():
             return self._lab().balance(unquoted(args.group))
 

@@ -89,6 +89,8 @@ def _error(job: JobHandle) -> dict[str, Any] | None:
 
 async def tabs_of(job: JobHandle) -> tuple[list[Drawing], int]:
     """What the finished job shows, one drawing a tab, and how many there are in all."""
+    if job.model.num_circuits > 1:  # a sweep is one curve
+        return await asyncio.to_thread(drawn, await job.dataset.aio())
     try:
         counts = await job.counts.aio()
     except QpiError as error:
@@ -101,10 +103,14 @@ async def tabs_of(job: JobHandle) -> tuple[list[Drawing], int]:
 
 def drawn(data: xr.Dataset | xr.DataTree) -> tuple[list[Drawing], int]:
     """What the kinds of the results draw; of a kind that is not installed here, a word about it."""
-    from qpi_jupyter.data.kinds import ResultKind, find, name_of, unknown
-    from qpi_jupyter.data.selection import as_list
+    import xarray as xr
 
-    datasets = as_list(data)
+    from qpi_jupyter.data.curves import drawing_of
+    from qpi_jupyter.data.kinds import ResultKind, find, name_of, unknown
+    from qpi_jupyter.data.selection import circuits_of
+
+    datasets = circuits_of(data)
+    names = [""] if isinstance(data, xr.Dataset) else list(data.children)
     kinds: dict[str, ResultKind | QpiError] = {}
     tabs: list[Drawing] = []
     total = 0
@@ -119,7 +125,7 @@ def drawn(data: xr.Dataset | xr.DataTree) -> tuple[list[Drawing], int]:
         qubits = [None] if isinstance(kind, QpiError) else kind.qubits(dataset)
         total += len(qubits)
         for qubit in qubits[: MAX_TABS - len(tabs)]:
-            drawing = unknown(name, kind) if isinstance(kind, QpiError) else kind.drawing(dataset, qubit)
-            circuit = f"Circuit {n}" if len(datasets) > 1 or not drawing["label"] else ""
+            drawing = unknown(name, kind) if isinstance(kind, QpiError) else drawing_of(dataset, qubit)
+            circuit = names[n] or ("" if drawing["label"] else "Circuit 0")
             tabs.append({**drawing, "label": ", ".join(filter(None, [circuit, drawing["label"]]))})
     return tabs, total

@@ -7,10 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from .rest import Answer, Name, Request
-from .validation import END
-
-OptionName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,63}}{END}")]
+from .rest import Answer, Name, OptionName, Request
 
 
 class DriverFacts(Answer):
@@ -86,6 +83,8 @@ class SimulatorModel(Answer):
     description: str
     running: bool
     linked: bool
+    problem: str = ""
+    """Why it does not take jobs, as far as its driver has said."""
 
 
 class SimulatorList(Answer):

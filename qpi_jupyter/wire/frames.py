@@ -10,6 +10,7 @@ header (`peer` has its frames)::
                                                                   with progress: a shorter one only ends
                    request  lab.started    Started -> Reported    an instrument asks, and begins once it is on disk
                    publish  lab.progress   Progress
+                   request  lab.rows       Rows    -> RowsTaken    what a running attempt has measured so far
                    publish  lab.heartbeat  Heartbeat
                    publish  lab.log        Log                     after a heartbeat, if there is something to say
     lab -> driver  request  qpu.prepare    Prepare -> Prepared     check a program, estimate it
@@ -20,7 +21,7 @@ header (`peer` has its frames)::
 
 Nothing here is needed for correctness to arrive: a lost claim is asked again, a lost abort is repeated at the next
 heartbeat's answer, a lost Started is implied by the result, a lost bye by the lease. Results do not travel here (see
-`results`).
+`results`): what `Rows` has of them is to be looked at while the attempt runs, and goes away with it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,16 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from qpi_jupyter.core import MAX_ESTIMATE_BYTES, MAX_SECONDS, MAX_TEXT, Estimate, Manifest, Program
+from qpi_jupyter.core import (
+    MAX_CIRCUITS,
+    MAX_DRAWINGS,
+    MAX_ESTIMATE_BYTES,
+    MAX_SECONDS,
+    MAX_TEXT,
+    Estimate,
+    Manifest,
+    Program,
+)
 
 from .rest import OptionsIn, options_from
 from .validation import END, PRINTABLE
@@ -42,12 +52,16 @@ MAX_OPTIONS_BYTES = 160 << 10
 """Run options that a frame has room for, as JSON."""
 MAX_LOG_LINES, MAX_LOG_MESSAGE, MAX_LOG_NAME = 40, 800, 100
 """Of one `Log`: together within a frame, whatever is written in them."""
+ROWS_BYTES, DRAWINGS_BYTES = 96 << 10, 64 << 10
+"""What one `Rows` has room for: of packed rows before base64, and of drawings as JSON."""
+MAX_ROWS_BYTES = 16 << 20
+"""Packed rows of one attempt."""
 MAX_HELD, MAX_READINGS, MAX_PLACES = 2_048, 256, 512
 LogLevel = Literal["info", "warning", "error", "critical"]
 
 HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
-LOG = "lab.log"
+ROWS, LOG = "lab.rows", "lab.log"
 PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
 LAB_BYE, QPU_BYE = "lab.bye", "qpu.bye"
 """Of a WebSocket its own end is the bye, with this reason."""
@@ -121,6 +135,8 @@ class Hello(Frame):
     host: Annotated[str, Meta(max_length=255, pattern=PRINTABLE)] = ""
     monitor: bool = False
     draining: bool = False
+    allow_simulator: bool = False
+    """A simulator may answer for a device."""
     memory_cap_bytes: Annotated[int, Meta(ge=1, le=MAX_ESTIMATE_BYTES)] | None = None
     job_timeout_s: Annotated[float, Meta(gt=0.0, le=MAX_SECONDS)] | None = None
     held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []
@@ -163,6 +179,31 @@ class Progress(Subject):
     """``fraction`` from 0 to 1."""
 
     fraction: Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class RowChunk(Frame):
+    """Some circuits of a result before all are measured: where they are in it, and the deflated blob of their Datasets
+    in that order (`qpi_jupyter.data.codec`)."""
+
+    rows: Annotated[list[Annotated[int, Meta(ge=0, lt=MAX_CIRCUITS)]], Meta(min_length=1, max_length=MAX_CIRCUITS)]
+    data: Annotated[bytes, Meta(min_length=1, max_length=ROWS_BYTES)]
+
+
+class Rows(Subject):
+    """What is measured of a running attempt: the chunks after the first ``after``, and what is drawn of all rows."""
+
+    after: Annotated[int, Meta(ge=0, le=MAX_CIRCUITS)]
+    chunks: Annotated[list[RowChunk], Meta(max_length=MAX_CIRCUITS)]
+    measured: Annotated[int, Meta(ge=0, le=MAX_CIRCUITS)]
+    """How many rows there are, those included whose data are in no chunk."""
+    drawings: Annotated[list[dict[str, Any]], Meta(max_length=MAX_DRAWINGS)] = []
+
+
+class RowsTaken(Frame):
+    """How many chunks the lab has; not ``wanted``: it takes no more of this attempt."""
+
+    have: int
+    wanted: bool = True
 
 
 class Reading(Frame):

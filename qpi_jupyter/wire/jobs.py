@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from qpi_jupyter.core import BUILT_IN, Program, Rejected
 
 from .accounts import LedgerLine
+from .frames import RowChunk
 from .rest import (
     Answer,
     JobError,
@@ -55,9 +56,12 @@ class JobChange(Request):
 
 class JobFilters(Struct, kw_only=True):
     """Which jobs a list has: ``name`` is a part of it, in any case; all of ``tag``; ``group`` is whom they are shared
-    with, ``cell`` the notebook cell that submitted them. Without ``mine``, ``owner`` and ``group``: one's own."""
+    with, ``cell`` the notebook cell that submitted them. Each word of ``text`` is in the id, the name, a tag, the
+    project, the owner or the QPU, in any case; a whole id finds that job alone. Without ``mine``, ``owner`` and
+    ``group``: one's own."""
 
     mine: bool | None = None
+    text: Label = ""
     name: Label = ""
     tag: Annotated[list[Label], Meta(max_length=32)] = []
     project: Label | None = None
@@ -159,6 +163,8 @@ class JobModel(JobLabels, Answer):
     num_circuits: int
     shots: int
     submitted_at: datetime
+    rows: int = 0
+    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     estimate_s: float | None = None
@@ -178,6 +184,24 @@ class JobModel(JobLabels, Answer):
     """The job whose child it is."""
     counts: list[dict[str, int]] | None = None
     """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
+
+
+class PartialResult(Answer):
+    """What is measured of a running attempt: ``measured`` rows of ``circuits`` (null: not known). ``version`` is
+    another whenever there is more, or another attempt.
+
+    ``chunks`` are those after the ones that were asked for, as many as fit into an answer, of ``have`` in all: the
+    deflated blobs of some rows each. They go when the attempt ends: with a result, or with nothing.
+    """
+
+    status: Status
+    attempt: int
+    version: int
+    measured: int
+    circuits: int | None
+    drawings: list[dict[str, Any]]
+    have: int
+    chunks: list[RowChunk] = []
 
 
 class FamilyJob(Answer):
@@ -255,6 +279,8 @@ class JobData(Answer):
     version: int
     checked: bool = True
     progress: float = 0.0
+    rows: int | UnsetType = UNSET
+    """How many rows of a running job can be looked at (``GET jobs/{id}/partial``)."""
     name: str = ""
     owner: str = ""
     driver: str | UnsetType = UNSET

@@ -14,12 +14,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from qpi_jupyter.core import MAX_AXES, MAX_CIRCUITS, Manifest, RunOptions, TooLarge
 from qpi_jupyter.core.bounds import MAX_TEXT
 
-from .validation import EXECUTOR, FORMAT, LINE, NAME, PRINTABLE, Timed, not_json, refused
+from .validation import END, EXECUTOR, FORMAT, LINE, NAME, PRINTABLE, Timed, not_json, refused
 
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 Phase = Literal["blocked", "queued", "assigned", "running", "lost", "cancelling", "completed", "failed", "cancelled"]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)]
 Label = Annotated[str, LINE]
+OptionName = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,63}}{END}")]
 FormatName = Annotated[str, Meta(min_length=1, max_length=64, pattern=FORMAT)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """A number that a database can keep."""
@@ -187,8 +188,14 @@ class DriverIn(Request):
     name: Name
     qpu: Label
     monitor: bool = False
-    executor: Annotated[str, Meta(max_length=200, pattern=EXECUTOR)] = "mock"
+    executor: Annotated[str, Meta(max_length=200, pattern=EXECUTOR)] = ""
     """What the command in the answer starts: an installed executor or module:Class. Empty: its place is marked."""
+    options: dict[OptionName, Any] = {}
+    """Options of the executor, as it declares them."""
+    python: Annotated[str, Meta(max_length=500, pattern=PRINTABLE)] = ""
+    """The interpreter, on the driver's machine, of the environment that it is installed in; default: the server's."""
+    allow_simulator: bool = False
+    """A simulator may answer for the QPU although that is a device."""
 
 
 class DriverRegistered(Answer):

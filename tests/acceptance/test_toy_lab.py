@@ -90,7 +90,7 @@ def test_broken_ones_and_two_of_one_name_are_told_of_by_name(server: LabServer) 
         ({"executor": "toy_leaves"}, "executor", "no licence"),
         ({"executor": "toy_twin"}, "executor", "Several packages"),
         ({"executor": "toy_table"}, "executor", "toy_table drives an instrument: start it with `qpi-agent start`"),
-        ({"executor": "toy_none"}, "executor", "There is no executor 'toy_none'"),
+        ({"executor": "toy_none"}, "executor", "no executor 'toy_none'"),
     ],
 )
 def test_what_cannot_be_started_is_refused_before_it_is_stored(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 from qiskit import QuantumCircuit, qpy, transpile
+from qiskit.circuit import Parameter
 from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2
 from qiskit.primitives.containers import BitArray
 from qiskit.providers import JobStatus
@@ -20,15 +22,15 @@ from qiskit.quantum_info import SparsePauliOp
 from qpi_jupyter.client import JobHandle, Lab
 from qpi_jupyter.core.errors import ProgramError, QpiError, Unavailable
 from qpi_jupyter.data import conventions as c
-from qpi_jupyter.data.build import bits_dataset
+from qpi_jupyter.data.build import bits_dataset, stamp
 from qpi_jupyter.data.codec import encode
 from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
 
 
-def info(circuit: QuantumCircuit, shots: int) -> c.CircuitInfo:
+def info(circuit: QuantumCircuit, shots: int, **more: Any) -> c.CircuitInfo:
     return c.CircuitInfo(
-        name=circuit.name, shots=shots, memory_slots=circuit.num_clbits, n_qubits=circuit.num_qubits,
+        **more, name=circuit.name, shots=shots, memory_slots=circuit.num_clbits, n_qubits=circuit.num_qubits,
         creg_sizes=tuple((register.name, register.size) for register in circuit.cregs),
         qreg_sizes=tuple((register.name, register.size) for register in circuit.qregs),
     )  # fmt: skip
@@ -38,12 +40,24 @@ def simulate(request: SubmitRequest) -> list[xr.Dataset]:
     """What an executor would answer, by Qiskit's own simulator."""
     datasets = []
     shots = request.options.shots
-    for circuit in qpy.load(io.BytesIO(request.program.data[0])):
-        run = BasicSimulator().run(transpile(circuit, BasicSimulator()), shots=shots, memory=True, seed_simulator=1)
-        words = [word.replace(" ", "") for word in run.result().get_memory()]
-        bits = np.array([[int(bit) for bit in reversed(word)] for word in words], dtype=np.int8)
-        datasets.append(bits_dataset(info(circuit, shots), bits))
+    for circuit, own in zip_longest(qpy.load(io.BytesIO(request.program.data[0])), request.options.circuits):
+        names = [parameter.name for parameter in circuit.parameters]
+        for row, values in enumerate(own.parameter_values if own else [[]]):
+            bound = transpile(circuit.assign_parameters(values), BasicSimulator())
+            run = BasicSimulator().run(bound, shots=shots, memory=True, seed_simulator=1)
+            words = [word.replace(" ", "") for word in run.result().get_memory()]
+            bits = np.array([[int(bit) for bit in reversed(word)] for word in words], dtype=np.int8)
+            swept = {"row": row, "parameters": dict(zip(names, values, strict=True))} if names else {}
+            seed = request.options.seed_simulator
+            datasets.append(bits_dataset(info(circuit, shots, seed=seed, **swept), bits))
+    stamp(datasets, ORIGIN)
     return datasets
+
+
+ORIGIN = c.Provenance(
+    executor="basic", executor_version="1", program_sha256="0" * 64, simulator=True, busy_s=0.1,
+    started_at="2026-01-01T00:00:00Z", finished_at="2026-01-01T00:00:01Z",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -198,3 +212,39 @@ def test_qpy_bytes_are_taken_as_they_are(server: ScriptedLab, lab: Lab) -> None:
     lab.submit(file.getvalue())
     assert server.submits[0].program.data == [file.getvalue()]
     assert base64.b64encode(file.getvalue()).startswith(b"UUlTS0lU")
+
+
+def test_a_dataset_says_whose_it_is_in_flat_attributes(lab: Lab, tmp_path) -> None:
+    job = lab.submit(ghz(), shots=50, seed_simulator=3)
+    data = job.dataset()
+    told = data.attrs
+    assert (told["job_id"], told["qpu"], told["name"], told["shots"], told["seed"]) == (
+        job.id,
+        job.model.qpu,
+        "ghz",
+        50,
+        3,
+    )
+    assert told["executor"]
+    assert told["started_at"]
+    assert not any(str(value).startswith("{") for value in told.values())
+    data.to_netcdf(tmp_path / "file.nc", engine="h5netcdf")
+    with xr.open_dataset(tmp_path / "file.nc", engine="h5netcdf") as again:
+        assert again.qpi.counts() == data.qpi.counts()
+        assert again.qpi.info == data.qpi.info
+        assert again.qpi.info["job_id"] == job.id
+
+
+def test_a_sweep_is_one_dataset(lab: Lab) -> None:
+    theta = Parameter("theta")
+    circuit = QuantumCircuit(1, 1, name="rabi")
+    circuit.rx(theta, 0)
+    circuit.measure(0, 0)
+    job = lab.submit(circuit, shots=20, parameter_values={theta: [0.0, 0.5, 1.0, 3.0]})
+    data = job.dataset()
+    assert data.bit.dims == ("theta", "shot", "slot")
+    assert data.theta.values.tolist() == [0.0, 0.5, 1.0, 3.0]
+    assert data.attrs["name"] == "rabi"
+    assert data.qpi.counts() == job.counts()
+    assert [experiment.header.name for experiment in job.result(memory=True).results] == ["rabi"] * 4
+    assert data.isel(theta=2).qpi.counts() == job.counts()[2]

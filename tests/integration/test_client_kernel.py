@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +77,95 @@ def test_an_interrupted_wait_says_in_one_line_what_goes_on(notebook: Kernel, ser
     name = notebook.value("job.id").strip("'")
     assert text.partition(": ")[2] == f"{name} goes on; `%qpi_cancel {name}` stops it."
     assert "\n" not in text
+
+
+def test_the_first_line_of_a_cell_offers_the_options_and_only_them(notebook: Kernel) -> None:
+    offered = notebook.complete("%%qpi_submit \nimport o", len("%%qpi_submit "))
+    assert offered[:3] == ["--qpu", "--shots", "--seed-simulator"]
+    assert all(text.startswith("--") for text in offered)
+    assert notebook.complete("%%qpi_submit --sh") == ["--shots", "--share-with"]
+    assert notebook.complete("%%qpi_submit --qpu ") == ["sim-a", "sim-b"]
+    assert notebook.complete("%%qpi_submit --meas-return ") == ["single", "avg"]
+    assert notebook.complete("%%qpi_submit --shots ") == [""]
+    assert "--qpu" not in notebook.complete("%%qpi_submit --qpu sim-a ")
+    assert "--tag" in notebook.complete("%%qpi_submit --tag a ")
+
+
+def test_the_line_magic_s_circuit_is_an_expression(notebook: Kernel) -> None:
+    notebook.run("bell_circuit = 1")
+    assert "bell_circuit" in notebook.complete("%qpi_submit bell_c")
+    assert "bell_circuit" in notebook.complete("%%qpi_submit --circuit bell_c")
+
+
+@pytest.mark.parametrize(
+    "place", ['lab.submit(c, qpu="', "lab.backend('", "lab.book('", "x = f(1, qpu='", "%qpi_book "]
+)
+def test_qpus_are_offered_where_one_is_named(notebook: Kernel, place: str) -> None:
+    assert notebook.complete(place)[:2] == ["sim-a", "sim-b"]
+    assert notebook.complete(f"{place}sim-b") == ["sim-b"]
+
+
+@pytest.mark.parametrize(
+    ("place", "with_variables"),
+    [
+        ("%qpi_job ", False), ("%qpi_wait ", True), ("%qpi_cancel ", True), ("job = %qpi_job ", False),
+        ("lab.job('", False), ("lab.submit(c, after='", False), ("lab.submit(c, after=['", False),
+    ],
+)  # fmt: skip
+def test_jobs_are_offered_where_one_is_named(notebook: Kernel, place: str, with_variables: bool) -> None:
+    offered = notebook.complete(place)
+    assert "job1" in offered
+    assert ("job" in offered) == with_variables
+
+
+def test_keywords_are_offered(notebook: Kernel) -> None:
+    assert notebook.complete("lab.submit(c, sh")[:2] == ["shots=", "shared_with="]
+    assert "duration=" in notebook.complete("await lab.book.aio('q', du")
+    assert "submitted_after=" in notebook.complete("lab.jobs(limit=f(1, 2), sub")
+    assert "timeout=" in notebook.complete("%time job.result(ti")
+    left = notebook.complete("lab.submit(c, shots=3, ")
+    assert "qpu=" in left
+    assert not {"shots=", "abs", "circuits="} & set(left)
+
+
+@pytest.mark.parametrize("place", ["print('si", "backend.backend('si", "lab.submit('si", "lab.name = 'si"])
+def test_elsewhere_nothing_of_the_lab_is_offered(notebook: Kernel, place: str) -> None:
+    assert "sim-a" not in notebook.complete(place)
+
+
+MAGICS = "get_ipython().find_line_magic('qpi_qpus') is not None"
+
+
+def test_the_magics_are_there_in_the_kernels_of_a_lab(
+    server: ScriptedLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {
+        "QPI_LAB_URL": server.url, "QPI_LAB_TOKEN": TOKEN, "QPI_LOAD_MAGICS": "true", "IPYTHONDIR": str(tmp_path),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with kernel() as notebook:
+        assert notebook.value(MAGICS) == "True"
+        assert notebook.value("[name for name in globals() if 'qpi' in name or name in ('os', 'annotations')]") == "[]"
+        assert "sim-a" in notebook.value("%qpi_qpus")
+        assert notebook.run("%load_ext qpi_jupyter") == [], "who asks for them all the same is told nothing"
+        assert notebook.complete("%%qpi_submit --qp") == ["--qpu"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "broken", "there"), [("false", False, False), (None, False, False), ("true", True, False)]
+)
+def test_other_kernels_are_left_alone_and_always_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str | None, broken: bool, there: bool
+) -> None:
+    monkeypatch.delenv("QPI_LOAD_MAGICS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("QPI_LOAD_MAGICS", variable)
+    if broken:
+        (tmp_path / "qpi_jupyter.py").write_text("raise OSError('half an installation')")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    code = [sys.executable, "-m", "IPython", "--no-banner", "-c", f"print('there:', {MAGICS})"]
+    ended = subprocess.run(code, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert f"there: {there}" in ended.stdout
+    assert ended.returncode == 0
+    assert ("half an installation" in ended.stdout + ended.stderr) == broken
+    assert "Traceback" not in ended.stdout + ended.stderr

@@ -72,6 +72,43 @@ def test_jobs_to_wait_for_are_named_by_their_variables_or_ids(server: ScriptedLa
             submit(shell, "--after empty")
 
 
+@pytest.mark.parametrize("seed", ["--seed", "--seed-simulator"])
+@pytest.mark.parametrize("values", ["--parameters", "--parameter-values"])
+def test_qiskits_words_and_the_short_ones(server: ScriptedLab, shell: InteractiveShell, seed: str, values: str) -> None:
+    submit(shell, f"{seed} 7 {values} [[1.5]]")
+    options = server.submits[0].options
+    assert options.seed_simulator == 7
+    assert options.circuits[0].parameter_values == [[1.5]]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--shotz 3", "%qpi_submit has no option --shotz. Did you mean --shots?"),
+        ("--qpu sim-a --backend sim-a", "%qpi_submit has no option --backend. Did you mean --qpu?"),
+        ("--params [1]", "%qpi_submit has no option --params. Did you mean --parameter-values?"),
+        ("--zzz", "%qpi_submit has no option --zzz. %qpi_submit? lists those that it has."),
+    ],
+)
+def test_a_wrong_option_is_met_with_the_right_one(shell: InteractiveShell, line: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        submit(shell, line)
+    assert str(caught.value) == said
+
+
+def test_jobs_are_cancelled_and_waited_for_by_variable_or_id(server: ScriptedLab, shell: InteractiveShell) -> None:
+    for name in ("first", "second", "third"):
+        submit(shell, f"--job {name}")
+    assert repr(shell.run_line_magic("qpi_cancel", "job1")).startswith("<Job job1")
+    assert [job.id for job in shell.run_line_magic("qpi_cancel", "second job3")] == ["job2", "job3"]
+    for word in ("first", "job2"):
+        with pytest.raises(UsageError, match="was cancelled"):
+            shell.run_line_magic("qpi_wait", word)
+    submit(shell, "--job fourth")
+    server.finish("job4", [{"0": 1}])
+    shell.run_line_magic("qpi_wait", "job4 fourth")
+
+
 def test_options_of_levels_and_of_the_qpu(server: ScriptedLab, shell: InteractiveShell) -> None:
     submit(shell, "--qpu sim-a --meas-level 1 --meas-return avg --option method=statevector")
     options = server.submits[0].options
@@ -121,7 +158,7 @@ def test_parameters_are_an_expression(server: ScriptedLab, shell: InteractiveShe
     ("line", "cell", "said"),
     [
         ("--shots 1.5", BELL, "--shots takes a whole number, not '1.5'"),
-        ("--qpus sim-a", BELL, "unrecognized arguments: --qpus"),
+        ("--qpus sim-a", BELL, "has no option --qpus"),
         ("bell", BELL, "What is 'bell'"),
         ("--to 2x", BELL, "name of a variable, not '2x'"),
         ("--option x", BELL, "KEY=VALUE"),
@@ -208,9 +245,9 @@ def test_qpi_wait_waits_once_and_may_be_run_again(server: ScriptedLab, shell: In
         shell.user_ns["ds"] = data = object()
         shell.run_line_magic("qpi_wait", "ds")
         assert shell.user_ns["ds"] is data, "what is there already stays"
-        with pytest.raises(UsageError, match="no variable dz"):
+        with pytest.raises(UsageError, match="no variable dz, and no job"):
             shell.run_line_magic("qpi_wait", "ds dz")
-        with pytest.raises(UsageError, match="takes the names"):
+        with pytest.raises(UsageError, match="takes variables"):
             shell.run_line_magic("qpi_wait", "")
 
     asyncio.run(kernel(cell))
@@ -224,7 +261,7 @@ def test_tables_and_jobs(server: ScriptedLab, shell: InteractiveShell) -> None:
     assert shell.run_line_magic("qpi_cancel", "job1").model.status == "cancelled"
     with pytest.raises(UsageError, match="There is no job job9"):
         shell.run_line_magic("qpi_job", "job9")
-    with pytest.raises(UsageError, match="one job id"):
+    with pytest.raises(UsageError, match="takes variables"):
         shell.run_line_magic("qpi_cancel", "")
 
 

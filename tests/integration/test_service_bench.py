@@ -22,6 +22,11 @@ from tests.faults.lab import ADMIN, ANN, FrozenClock, bell, driver_of, open_lab,
 from tests.support.watch import watch
 
 SOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+REGISTERED = DriverIn(
+    name="d2", qpu="q1", executor="my_lab.fridge:Fridge", python="/opt/qpi/bin/python",
+    options={"map": [[0, 1]], "file": "a b.json", "share": "5%", "cost": '"$5"'},
+)  # fmt: skip
+OPTIONS = """-o 'map=[[0, 1]]' -o 'file=a b.json' -o share=5% -o 'cost="$5"'"""
 PINNED = {"address": "https://lab:8888/", "ca_fingerprint": "ab:cd"}
 
 
@@ -41,6 +46,9 @@ class Keeper:
 
     def add(self, driver: EmbeddedDriver) -> None:
         self.kept[driver.name] = driver
+
+    async def problem(self, name: str) -> str:
+        return "it has no licence"
 
     async def remove(self, name: str) -> None:
         self.kept.pop(name, None)
@@ -82,7 +90,7 @@ def test_drivers_are_listed_with_what_they_said(tmp_path: Path) -> None:
 def test_a_new_token_ends_the_old_one_and_its_link(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, _):
-            first = await lab.registration.register(ADMIN, DriverIn(name="d2", qpu="q1"), **PINNED)
+            first = await lab.registration.register(ADMIN, REGISTERED, **PINNED)
             old = await driver_of(lab, "q1", "d3")
             await old.connect()
             renewed = await lab.bench.renew(ADMIN, "d3", **PINNED)
@@ -93,8 +101,11 @@ def test_a_new_token_ends_the_old_one_and_its_link(tmp_path: Path) -> None:
                 await lab.authenticator.authenticate(first.token)
             assert again.id == first.id
             assert f"--token {again.token} --ca-fingerprint ab:cd" in again.command
-            assert [" --executor mock " in made.command for made in (first, again)] == [True, False]
-            assert " --executor fake " in again.command  # as a driver of the QPU has said
+            assert f"--executor my_lab.fridge:Fridge {OPTIONS} --token {first.token} " in first.command
+            assert f"--executor my_lab.fridge:Fridge {OPTIONS} --token {again.token} " in again.command
+            assert " --executor fake " in renewed.command  # as a driver of the QPU has said
+            assert "ExecStart=/opt/qpi/bin/python -m qpi_agent start " in again.unit
+            assert r'''-o "map=[[0, 1]]" -o "file=a b.json" -o share=5%% -o "cost=\"$$5\""''' in again.unit
             assert f"Environment=QPI_ACCESS_TOKEN={again.token}" in again.unit
             assert again.token not in again.unit.split("ExecStart=")[1]
             assert (await deeds(lab))[-1] == "driver.renewed"

@@ -148,13 +148,36 @@ def test_an_edit_is_told_and_searched_by(tmp_path: Path) -> None:
     asyncio.run(dialogue())
 
 
+def test_one_text_searches_everything_and_finds_nothing_of_others(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, _):
+            own, _ = await lab.jobs.submit(EVE, bell(name="T1 scan"))
+            shared, _ = await lab.jobs.submit(ANNE, bell(name="Rabi q3", tags=["night"], shared_with="qed"))
+            private, _ = await lab.jobs.submit(ANNE, bell(name="Rabi q4", tags=["night"], project="readout"))
+            for text, found in {
+                private.id: [private], private.id[4:10]: [private], "rabi": [private, shared], "q4 RABI": [private],
+                "night": [private, shared], "readout": [private], "ann rabi q1": [private, shared], "ann t1": [],
+            }.items():  # fmt: skip
+                assert await ids(lab, MANAGER, mine=False, text=text) == [job.id for job in found], text
+                assert await ids(lab, ANNE, text=text) == [job.id for job in found], text
+                assert await ids(lab, ANNE, text=text, sort="name", descending=True) == [job.id for job in found], text
+                assert await ids(lab, BOBBY, mine=False, text=text) == [shared.id] * (shared in found), text
+                assert await ids(lab, EVE, mine=False, text=text) == [], text
+                assert await ids(lab, EVE, mine=False, text=text, sort="name") == [], text
+            assert await ids(lab, EVE, mine=False, text="q1 EVE") == [own.id]
+            with pytest.raises(Rejected, match="at most 10 words"):
+                await lab.jobs.list(ANNE, text=" ".join("abcdefghijk"))
+
+    asyncio.run(dialogue())
+
+
 @pytest.mark.parametrize("text", ["%", "_", "' OR 1=1 --", '"; DROP TABLE jobs; --', "\\", "/"])
 def test_a_search_for_odd_characters_finds_only_them(tmp_path: Path, text: str) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, _):
             await lab.jobs.submit(ANNE, bell(name="plain", tags=["plain"], project="plain"))
             odd, _ = await lab.jobs.submit(ANNE, bell(name=f"a{text}b", tags=[text], project=text))
-            for search in ({"name": text}, {"tag": [text]}, {"project": text}):
+            for search in ({"name": text}, {"tag": [text]}, {"project": text}, {"text": text}):
                 assert await ids(lab, ANNE, **search) == [odd.id], search
             for search in ({"owner": text}, {"group": text}, {"qpu": text}):
                 assert await ids(lab, MANAGER, **search) == [], search

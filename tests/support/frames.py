@@ -26,6 +26,10 @@ FRAMES: dict[str, frames.Frame] = {
     frames.CLAIM: frames.Claim(epoch=1, free=1),
     frames.STARTED: frames.Started(epoch=1, job_id="job-0", attempt=1, at=NOW),
     frames.PROGRESS: frames.Progress(epoch=1, job_id="job-0", attempt=1, fraction=0.5),
+    frames.ROWS: frames.Rows(
+        epoch=1, job_id="job-0", attempt=1, after=0, chunks=[frames.RowChunk(rows=[0], data=b"0")], measured=1,
+        drawings=[{"draw": "note"}],
+    ),
     frames.HEARTBEAT: frames.Heartbeat(
         epoch=1, held=[HELD], readings=[frames.Reading(channel="mxc", value=0.01, unit="K")]
     ),

@@ -179,7 +179,7 @@ def queue(page: Page) -> Iterator[tuple[str, str]]:
     expect(tab.locator('[role="row"][data-key]').first).to_be_visible(timeout=20_000)
     page.keyboard.press("ArrowDown")
     yield "queue", QUEUE
-    search = tab.get_by_role("searchbox", name="Search by name")
+    search = tab.get_by_role("searchbox", name="Search by name, id, tag, person or QPU")
     search.fill("nothing is called so")
     expect(tab.get_by_text("No job is like that")).to_be_visible()
     yield "queue, nothing found", QUEUE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,11 +74,22 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
     drivers.get_by_label("QPU", exact=True).select_option("fridge")
-    drivers.get_by_label("Executor").fill("mock")
+    # The options of an installed executor are asked for by their schema; those of another one as text.
+    executor = drivers.get_by_label("Executor", exact=True)
+    executor.select_option("mock", timeout=40_000)
+    expect(drivers.get_by_label("num_qubits")).to_be_visible()
+    expect(drivers.get_by_label("Allow a simulator")).not_to_be_checked()
+    executor.select_option(label="Another one…")
+    expect(drivers.get_by_label("num_qubits")).to_have_count(0)
+    drivers.get_by_label("Executor’s name").fill("tests.faults.executors:RecordingExecutor")
+    drivers.get_by_label("Options").fill(f"simulator=false\n\ndiary={tmp_path / 'a diary'}\n")
+    picture(panel, "register-driver")
     drivers.get_by_role("button", name="Register", exact=True).click()
     command = drivers.get_by_role("textbox", name="Command line").input_value()
     unit = drivers.get_by_role("textbox", name="systemd unit").input_value()
-    assert "[Service]" in unit
+    assert f"-o simulator=false -o 'diary={tmp_path / 'a diary'}'" in command
+    assert f"ExecStart={sys.executable} -m qpi_agent start " in unit
+    picture(panel, "registered-driver")
     expect(board_row(drivers, "fridge-1")).to_contain_text("not linked")
     with agent(command, tmp_path):
         expect(board_row(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)

@@ -108,7 +108,7 @@ def test_filters_and_order_stay_over_a_reload(lab: Page, demo: Demo) -> None:
         lab.keyboard.press("Enter")
     expect(row_of(tab, jobs[0])).to_have_count(0)
     expect(row_of(tab, jobs[1])).to_be_visible()
-    tab.get_by_role("searchbox", name="Search by name").fill("nothing like it")
+    tab.get_by_role("searchbox", name="Search by name, id, tag, person or QPU").fill("nothing like it")
     expect(tab.get_by_text("No job is like that.")).to_be_visible()
     picture(lab, "queue-empty")
     tab.locator(".jp-QPI-QueueEmpty").get_by_role("button", name="Clear filters").click()

@@ -167,7 +167,7 @@ def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, demo: D
     demo.submit("haystack")
     job = demo.submit("Needle", sources=[LADDER] * 40, shots=20_000)
     tab = queue_tab(lab)
-    search = tab.get_by_role("searchbox", name="Search by name")
+    search = tab.get_by_role("searchbox", name="Search by name, id, tag, person or QPU")
     search.focus()
     lab.keyboard.type("needle")
     grid = tab.get_by_role("grid")

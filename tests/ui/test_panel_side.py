@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import ROOT, change_theme, loaded
-from tests.ui.labs import BELL, HEAVY, Demo, demo_lab
+from tests.ui.labs import BELL, HEAVY, Demo, demo_lab, picture
 
 pytestmark = pytest.mark.ui
 IMAGES = ROOT / "docs" / "images"
@@ -83,6 +83,16 @@ def test_a_job_runs_before_ones_eyes_and_is_cancelled(lab_page: Page, demo: Demo
     job.get_by_role("button", name="Cancel").click()
     expect(job).to_contain_text("cancelled", timeout=30_000)
     expect(lab_page.locator(".jp-Notification-Toast, .Toastify__toast").first).to_contain_text("heavy was cancelled")
+
+
+def test_many_short_jobs_are_one_notification(lab_page: Page, demo: Demo) -> None:
+    expect(panel(lab_page).locator(".jp-QPI-Row").first).to_be_visible()
+    jobs = [demo.submit(f"short {number}") for number in range(8)]
+    assert {demo.ended(job) for job in jobs} == {"completed"}
+    toasts = lab_page.locator(".Toastify__toast")
+    expect(toasts).to_contain_text("8 jobs have ended: 8 completed.", timeout=30_000)
+    expect(toasts).to_have_count(1)
+    picture(lab_page, "notification")
 
 
 def test_sections_stay_as_they_were_left(lab_page: Page, demo: Demo) -> None:

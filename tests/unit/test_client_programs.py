@@ -69,6 +69,26 @@ def test_a_file_of_qiskits_own_with_delays_is_warned_of(version: int) -> None:
         assert programs.program_of(ours).data == [ours]
 
 
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["rabi"], "rabi"),
+        (["rabi", "circuit-155", "t1", "rabi", "circuit-7-4321"], "rabi, t1"),
+        (list("abcde"), "a, b, c and 2 more"),
+        (["a\nb\x00 \ud800c"], "a b c"),
+        (["x" * 300], "x" * 80),
+        (["circuit-155"], ""),
+    ],
+)
+def test_a_job_is_called_by_its_circuits(names: list[str], called: str) -> None:
+    assert programs.called([bell(name) for name in names]) == called
+    assert programs.called(iter([bell(name) for name in names])) == called
+
+
+def test_what_has_no_name_calls_no_job() -> None:
+    assert programs.called("OPENQASM 3.0;") == programs.called([b"QISKIT", 7, None]) == ""
+
+
 def test_what_is_no_circuit_is_named() -> None:
     with pytest.raises(TypeError, match="of type int: send"):
         programs.program_of([3])
@@ -115,6 +135,23 @@ def test_parameter_values_as_row_rows_and_dict() -> None:
         rows({a: 1})
     with pytest.raises(TypeError, match="row of numbers"):
         rows(["x", None])
+
+
+@pytest.mark.parametrize("kind", [np.array, list, tuple])
+def test_a_list_of_numbers_is_the_values_of_a_circuit_s_one_parameter(kind: Any) -> None:
+    circuit = QuantumCircuit(1)
+    circuit.rx(Parameter("theta"), 0)
+    text = "OPENQASM 3.0;\n// input float b;\ninput float[64] a; qubit q;\nrx(a) q;"
+    two = "OPENQASM 3.0;\ninput float a; input float b;\nqubit q;\nrx(a + b) q;"
+
+    def rows(program: object, values: object) -> list[list[list[float]]]:
+        return [each.parameter_values for each in programs.options_of(program, parameter_values=values).circuits]
+
+    values = kind([0.0, 0.5, 1.0])
+    assert rows(circuit, values) == [[[0.0], [0.5], [1.0]]]
+    assert rows(text, values) == [[[0.0], [0.5], [1.0]]]
+    assert rows([circuit, circuit], [values, None]) == [[[0.0], [0.5], [1.0]], []]
+    assert rows(two, kind([0.0, 0.5])) == [[[0.0, 0.5]]]
 
 
 def test_parameter_vectors_are_taken_apart() -> None:

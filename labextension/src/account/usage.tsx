@@ -4,7 +4,7 @@ import { Board } from '../board/board';
 import { when } from '../board/cells';
 import { everything, pages, whole } from '../board/listing';
 import { useRows } from '../board/rows';
-import { save } from '../queue/actions';
+import { save } from '../queue/told';
 import { CommandIDs } from '../queue/tools';
 import { at } from '../send';
 import type { EntryModel, EntryPage, Statement } from '../wire';

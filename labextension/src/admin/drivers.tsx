@@ -10,6 +10,7 @@ import { useLab } from '../hooks';
 import { DriverLogView } from '../qpu/driverlogview';
 import { at, send } from '../send';
 import type { DriverDetail, DriverList, DriverRegistered } from '../wire';
+import { launchFields, launchOf, useExecutors } from './executors';
 import { type ISectionProps, useSectionRows } from './section';
 
 export function Drivers(props: ISectionProps): React.ReactElement {
@@ -20,32 +21,29 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   );
   const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
   const [logged, setLogged] = React.useState<DriverDetail | null>(null);
-  const qpus = useLab(manager, state => state.qpus).map(({ name }) => ({
-    value: name,
-    label: name
-  }));
+  const executors = useExecutors(props);
+  const qpus = useLab(manager, state => state.qpus);
+  const isDevice = (name: string) => qpus.some(qpu => qpu.name === name && qpu.kind === 'device');
   const create: IAction = {
     id: 'register',
     label: trans.__('Register a driver'),
     ask: {
-      fields: [
+      fields: values => [
         nameField(trans),
-        { name: 'qpu', label: trans.__('QPU'), kind: 'choice', choices: qpus, required: true },
         {
-          name: 'executor',
-          label: trans.__('Executor'),
-          required: true,
-          longest: 200,
-          hint: trans.__(
-            'What runs the programs there: its name, or module:Class, such as my_lab.fridge:Fridge.'
-          )
+          name: 'qpu',
+          label: trans.__('QPU'),
+          kind: 'choice',
+          choices: qpus.map(({ name }) => ({ value: name, label: name })),
+          required: true
         },
         {
           name: 'monitor',
           label: trans.__('Monitor only'),
           kind: 'switch',
           hint: trans.__('It sends readings and runs no jobs.')
-        }
+        },
+        ...launchFields(executors, values, isDevice(text(values, 'qpu')), trans)
       ],
       submit: trans.__('Register')
     },
@@ -54,8 +52,8 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         await send<DriverRegistered>(request, 'POST', 'drivers', {
           name: nameIn(values, 'name'),
           qpu: text(values, 'qpu'),
-          executor: text(values, 'executor'),
-          monitor: values.monitor === true
+          monitor: values.monitor === true,
+          ...launchOf(values, executors)
         })
       )
   };

@@ -1,7 +1,7 @@
 import * as React from 'react';
 import { Scroll } from '../board/cells';
 
-import { save } from '../queue/actions';
+import { save } from '../queue/told';
 import type { ReplayModel } from '../wire';
 import { byPerson, comparison, csvOf, figureOf, type IRow } from './policies';
 import type { ISectionProps } from './section';

@@ -1,38 +1,34 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import * as React from 'react';
+import type * as React from 'react';
 import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, nameField, offerUndo, Word } from '../board/cells';
 import type { IChoice } from '../board/form';
 import { whole } from '../board/listing';
-import { fieldsOf, type ISchema, shown } from '../board/schema';
+import { fieldsOf, shown } from '../board/schema';
 import type { Values } from '../board/values';
 import { at, send } from '../send';
-import type { ExecutorList, ExecutorModel, SimulatorList, SimulatorModel } from '../wire';
+import type { ExecutorModel, SimulatorList, SimulatorModel } from '../wire';
+import { executorHint, schemaOf, useExecutors } from './executors';
 import { type ISectionProps, useSectionRows } from './section';
 import { optionLines, simulatorOf } from './values';
-
-/** The executors that the lab's server can start, once a process of its own has found out. */
-function useExecutors({ manager }: ISectionProps): readonly ExecutorModel[] {
-  const [executors, setExecutors] = React.useState<readonly ExecutorModel[]>([]);
-  React.useEffect(() => {
-    let shown = true;
-    manager
-      .request<ExecutorList>('executors')
-      .then(found => shown && setExecutors(found.executors))
-      .catch(() => undefined); // what goes wrong is said where one is started
-    return () => {
-      shown = false;
-    };
-  }, [manager]);
-  return executors;
-}
 
 function choiceOf(one: ExecutorModel, trans: TranslationBundle): IChoice {
   const why =
     one.problem ||
     (one.simulator === false ? trans.__('drives an instrument; it needs a driver of its own') : '');
   return { value: one.name, label: why ? `${one.name}: ${why}` : one.name, disabled: why !== '' };
+}
+
+/** The tone and the word of a simulator's state. */
+function stateOf(one: SimulatorModel, trans: TranslationBundle): [string, string] {
+  if (one.linked) {
+    return ['online', trans.__('running')];
+  }
+  if (one.problem !== '') {
+    return ['offline', trans.__('does not start')];
+  }
+  return one.running ? ['starting', trans.__('starting')] : ['offline', trans.__('not running')];
 }
 
 export function Simulators(props: ISectionProps): React.ReactElement {
@@ -42,10 +38,8 @@ export function Simulators(props: ISectionProps): React.ReactElement {
     whole(async () => (await request<SimulatorList>('simulators')).simulators)
   );
   const executors = useExecutors(props);
-  const schemaOf = (values: Values): ISchema =>
-    executors.find(one => one.name === values.executor)?.options ?? {};
   const start = (values: Values) =>
-    send(request, 'POST', 'simulators', simulatorOf(values, schemaOf(values)));
+    send(request, 'POST', 'simulators', simulatorOf(values, schemaOf(executors, values)));
   const create: IAction = {
     id: 'start',
     label: trans.__('Start a simulator'),
@@ -58,10 +52,7 @@ export function Simulators(props: ISectionProps): React.ReactElement {
           kind: 'choice',
           required: true,
           choices: executors.map(one => choiceOf(one, trans)),
-          hint:
-            executors.length === 0
-              ? trans.__('Looking at what is installed…')
-              : (executors.find(one => one.name === values.executor)?.description ?? '')
+          hint: executorHint(executors, values, trans)
         },
         { name: 'places', label: trans.__('Parallel jobs'), required: true },
         {
@@ -70,7 +61,7 @@ export function Simulators(props: ISectionProps): React.ReactElement {
           hint: trans.__('Default: the simulator’s name.')
         },
         { name: 'description', label: trans.__('Description'), longest: 1000 },
-        ...fieldsOf(schemaOf(values), trans)
+        ...fieldsOf(schemaOf(executors, values), trans)
       ],
       initial: { places: '1' },
       submit: trans.__('Start')
@@ -111,15 +102,15 @@ export function Simulators(props: ISectionProps): React.ReactElement {
         { head: trans.__('QPU'), cell: one => one.qpu },
         {
           head: trans.__('State'),
-          cell: one => (
-            <Word tone={one.linked ? 'online' : one.running ? 'starting' : 'offline'}>
-              {one.linked
-                ? trans.__('running')
-                : one.running
-                  ? trans.__('starting')
-                  : trans.__('not running')}
-            </Word>
-          )
+          cell: one => {
+            const [tone, word] = stateOf(one, trans);
+            return (
+              <>
+                <Word tone={tone}>{word}</Word>
+                {one.problem !== '' && <div className="jp-QPI-Detail">{one.problem}</div>}
+              </>
+            );
+          }
         },
         { head: trans.__('Executor'), cell: one => one.executor },
         {

@@ -17,6 +17,14 @@ export const notifyPlugin: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    let asked = false;
+    const ask = async () => {
+      if (settings.values.notifyDesktop !== asked) {
+        asked = settings.values.notifyDesktop;
+        asked && (await import('./desktop')).askForDesktop(trans);
+      }
+    };
+    settings.changed.connect(ask);
     // What there is to tell begins with the first job that goes on, or the first booking to come
     const begin = async (_: unknown, state: ILabState) => {
       if (state.myBookings.length > 0 || !state.jobs.every(hasEnded)) {

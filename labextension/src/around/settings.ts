@@ -5,6 +5,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 export interface ISettingValues {
   readonly notifyJobs: boolean;
   readonly notifyBookings: boolean;
+  readonly notifyDesktop: boolean;
   readonly jobsShown: number;
   readonly defaultQpu: string;
   /** The IANA name of my clock; empty: the browser's. */
@@ -17,6 +18,7 @@ export interface ISettingValues {
 export const DEFAULTS: ISettingValues = {
   notifyJobs: true,
   notifyBookings: true,
+  notifyDesktop: false,
   jobsShown: 10,
   defaultQpu: '',
   timezone: '',

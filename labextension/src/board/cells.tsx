@@ -83,6 +83,11 @@ export function nameField(trans: TranslationBundle): IField {
   };
 }
 
+/** About how many rows a text fills. */
+function rowsOf(value: string): number {
+  return value.split('\n').reduce((rows, line) => rows + Math.ceil((line.length + 1) / 90), 0);
+}
+
 /** Text that one has to copy. */
 export function Copied(props: {
   readonly trans: TranslationBundle;
@@ -108,7 +113,7 @@ export function Copied(props: {
       <textarea
         readOnly
         aria-label={props.label}
-        rows={Math.min(props.value.split('\n').length, 20)}
+        rows={Math.min(rowsOf(props.value), 20)}
         value={props.value}
         onFocus={event => event.target.select()}
       />

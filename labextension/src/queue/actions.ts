@@ -8,22 +8,13 @@ import { at, send } from '../send';
 import type { FamilyModel, JobModel } from '../wire';
 import { GRACE } from './bin';
 import { cancelledWith } from './family';
+import { told } from './told';
 import type { ITools } from './tools';
 
 /** So many jobs are named in a dialog. */
 const NAMED = 5;
 /** So much of a name is said in a sentence. */
 const SAID = 48;
-
-/** Say what went wrong in JupyterLab's own way, in the words of whoever refused. */
-export async function told<T>(task: Promise<T>): Promise<T | undefined> {
-  try {
-    return await task;
-  } catch (error) {
-    Notification.error(messageOf(error));
-    return undefined;
-  }
-}
 
 /** Cancel the chosen jobs that still can be, or else delete those that have ended. */
 export async function endOrDelete(tools: ITools, jobs: readonly JobModel[]): Promise<void> {
@@ -167,15 +158,6 @@ function resultNotebook(job: JobModel, kernel: string): object {
       }
     ]
   };
-}
-
-/** Let the browser save it. */
-export function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
 }
 
 /** A name as far as a sentence or the head of a tab can have it. */

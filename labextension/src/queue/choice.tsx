@@ -7,7 +7,7 @@ export function CircuitChoice(props: {
   count: number;
   value: number;
   choose: (circuit: number) => void;
-  tools: ITools;
+  tools: Pick<ITools, 'trans'>;
 }): React.ReactElement | null {
   const { choose, count, value } = props;
   const { trans } = props.tools;

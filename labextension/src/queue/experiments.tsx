@@ -5,7 +5,7 @@ import { CircuitChoice } from './choice';
 import { CountsOf } from './countsview';
 import { Drawn } from './drawn';
 import { Points } from './iqview';
-import type { JobDetail } from './jobmodel';
+import type { IResultSource } from './jobmodel';
 import type { ITools } from './tools';
 
 const OWN: IResultDrawings = new Map([
@@ -15,7 +15,10 @@ const OWN: IResultDrawings = new Map([
 ]);
 
 /** The results that did not come with their job, one circuit at a time, each as its kind is drawn. */
-export function Experiments(props: { model: JobDetail; tools: ITools }): React.ReactElement {
+export function Experiments(props: {
+  model: IResultSource;
+  tools: Pick<ITools, 'trans'>;
+}): React.ReactElement {
   const { model, tools } = props;
   const { trans } = tools;
   const [experiments, setExperiments] = React.useState<readonly IExperiment[] | null>(null);

@@ -29,9 +29,9 @@ export function FilterBar(props: IProps): React.ReactElement {
   return (
     <section className="jp-QPI-Filters" aria-label={trans.__('Find jobs')}>
       <Typed
-        label={trans.__('Search by name')}
-        value={filters.name}
-        onTyped={name => filter({ name })}
+        label={trans.__('Search by name, id, tag, person or QPU')}
+        value={filters.text}
+        onTyped={text => filter({ text })}
         wide
       />
       <Choice

@@ -13,8 +13,8 @@ export interface IFilters extends TextLabels {
   readonly group: string | null;
   /** All of them. */
   readonly tags: readonly string[];
-  /** A part of the name, in any case. */
-  readonly name: string;
+  /** Each of its words is in the id, the name, a tag, the project, the owner or the QPU, in any case. */
+  readonly text: string;
 }
 
 export const EVERYTHING_OF_MINE: IFilters = {
@@ -24,8 +24,10 @@ export const EVERYTHING_OF_MINE: IFilters = {
   group: null,
   ...textLabels(() => ''),
   tags: [],
-  name: ''
+  text: ''
 };
+
+const ID = /^job-[0-9a-f]{16}$/;
 
 export const STATUSES: readonly JobModel['status'][] = [
   'pending',
@@ -59,7 +61,7 @@ export function listPath(
     ['qpu', filters.qpu],
     ['group', filters.group],
     ...TEXT_LABELS.map(name => [name, filters[name]] as const),
-    ['name', filters.name],
+    ['text', filters.text],
     ['after', after]
   ] as const) {
     if (value) {
@@ -81,7 +83,18 @@ export function belongs(job: JobModel, filters: IFilters, me: string | undefined
     (!filters.group || job.shared_with === filters.group) &&
     TEXT_LABELS.every(name => !filters[name] || job[name] === filters[name]) &&
     filters.tags.every(tag => job.tags.includes(tag)) &&
-    job.name.toLowerCase().includes(filters.name.toLowerCase())
+    mentions(job, filters.text)
+  );
+}
+
+/** Whether each word of `text` is somewhere in what a job is known by; a whole id means that job alone. */
+function mentions(job: JobModel, text: string): boolean {
+  const words = text.split(/\s+/).filter(Boolean);
+  const said = [job.id, job.name, job.project, job.owner, job.qpu ?? '', ...job.tags];
+  return words.every(word =>
+    ID.test(word)
+      ? job.id === word
+      : said.some(one => one.toLowerCase().includes(word.toLowerCase()))
   );
 }
 

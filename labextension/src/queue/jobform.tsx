@@ -1,9 +1,9 @@
 import * as React from 'react';
 
 import type { JobChange, JobModel } from '../wire';
-import { told } from './actions';
 import type { JobDetail } from './jobmodel';
 import { labelWords, TEXT_LABELS, type TextLabels, textLabels } from './labels';
+import { told } from './told';
 import type { ITools } from './tools';
 
 interface IDraft extends TextLabels {

@@ -1,14 +1,16 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 import { Act } from '../act';
+import { CopyId } from '../copyid';
 import { keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
-import { jobNote, prospectOf, span } from '../prospects';
+import { span } from '../prospects';
 import { isCancellable, jobRow } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
 import { calledIn, Family } from './family';
+import { Growing } from './growing';
 import { JobForm } from './jobform';
 import { type JobDetail, TOLD } from './jobmodel';
 import { labelWords, TEXT_LABELS } from './labels';
@@ -17,6 +19,7 @@ import { openOrigin } from './origin';
 import { ProgramView } from './programview';
 import { Results } from './results';
 import { CommandIDs, type ITools } from './tools';
+import { Wait } from './wait';
 import { moment } from './words';
 
 /** The tab of one job. */
@@ -55,7 +58,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   const own = events.filter(event => event.job_id === model.id);
   const going = tools.bin.has(model.id);
   return (
-    <div className="jp-QPI-JobPage">
+    <div className="jp-QPI-JobPage" data-job={model.id}>
       {problem !== null && (
         <div role="alert" className="jp-QPI-Problem">
           {problem}{' '}
@@ -88,6 +91,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
           <Head job={job} model={model} tools={tools} />
           <Wait job={job} tools={tools} />
           {family !== null && <Family id={job.id} family={family} tools={tools} />}
+          {job.status === 'running' && <Growing job={job} model={model} tools={tools} />}
           <Results job={job} model={model} tools={tools} />
           <ProgramView job={job} program={text} sources={sources} tools={tools} />
           <div className="jp-QPI-Columns">
@@ -134,6 +138,7 @@ function Head(props: IProps): React.ReactElement {
           <span className="jp-QPI-Dot" aria-hidden="true" />
           {row.state}
         </span>
+        <CopyId id={job.id} trans={trans} />
       </div>
       <p className="jp-QPI-Detail">{facts.filter(Boolean).join(' · ')}</p>
       <div className="jp-QPI-JobTags">
@@ -185,43 +190,5 @@ function Buttons(props: IProps): React.ReactElement {
           <Act key={label} label={label} act={act} className={style ?? ''} />
         ))}
     </div>
-  );
-}
-
-/** Why it does not run yet, or why it did not end well; how far it is. */
-function Wait(props: { job: JobModel; tools: ITools }): React.ReactElement | null {
-  const { job } = props;
-  const { trans } = props.tools;
-  const now = props.tools.manager.now();
-  if (job.phase === 'running') {
-    const percent = Math.round(100 * job.progress);
-    return (
-      <section className="jp-QPI-Note" data-tone="active" aria-label={trans.__('Progress')}>
-        <progress max={100} value={percent} aria-label={trans.__('Progress')} />{' '}
-        {jobNote(job, now, trans)}
-      </section>
-    );
-  }
-  if (job.error) {
-    const [tone, label] =
-      job.status === 'failed'
-        ? ['bad', trans.__('Why it failed')]
-        : ['quiet', trans.__('Why it was cancelled')];
-    return (
-      <section className="jp-QPI-Note" data-tone={tone} aria-label={label}>
-        <strong>{jobNote(job, now, trans)}</strong>
-        {job.status === 'failed' && <div className="jp-QPI-Detail">{job.error.code}</div>}
-      </section>
-    );
-  }
-  if (job.status !== 'pending' || !job.reason) {
-    return null;
-  }
-  const parts = prospectOf(job, now, trans);
-  return (
-    <section className="jp-QPI-Note" data-tone="waiting" aria-label={trans.__('Why it waits')}>
-      <strong>{job.reason.message}</strong>
-      {parts.length > 0 && <div className="jp-QPI-Detail">{parts.join(' · ')}</div>}
-    </section>
   );
 }

@@ -38,7 +38,7 @@ function readFilters(kept: unknown): IFilters {
     group: text(found.group) || null,
     ...textLabels(name => text(found[name])),
     tags: Array.isArray(found.tags) ? found.tags.map(text).filter(Boolean) : [],
-    name: text(found.name)
+    text: text(found.text)
   };
 }
 

@@ -4,8 +4,8 @@ import type { IDocumentWidget } from '@jupyterlab/docregistry';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type { JobModel } from '../wire';
-import { told } from './actions';
 import { candidates, notebookOf } from './notebooks';
+import { told } from './told';
 import type { ITools } from './tools';
 
 /** Open the notebook that the job came from, at its cell; or say that it is there no more. */

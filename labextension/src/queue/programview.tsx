@@ -3,12 +3,12 @@ import * as React from 'react';
 
 import { OPENQASM_MIME } from '../around/openqasm';
 import type { JobModel, ProgramText } from '../wire';
-import { save } from './actions';
 import { CircuitChoice } from './choice';
 import { drawing } from './circuit';
 import { CircuitView } from './circuitview';
 import { Section } from './facts';
 import { suffixOf } from './program';
+import { save } from './told';
 import type { ITools } from './tools';
 
 /** What was submitted, circuit by circuit. */

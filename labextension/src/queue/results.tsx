@@ -1,20 +1,20 @@
 import * as React from 'react';
 
 import type { JobModel } from '../wire';
-import { save, told } from './actions';
 import { CircuitChoice } from './choice';
 import { countsCsv } from './counts';
 import { Histogram } from './countsview';
 import { Experiments } from './experiments';
 import { Section } from './facts';
-import type { JobDetail } from './jobmodel';
+import type { IResultSource } from './jobmodel';
+import { save, told } from './told';
 import type { ITools } from './tools';
 
 /** What was measured: the counts, or what else its kind draws, and files to take along. */
 export function Results(props: {
   job: JobModel;
-  model: JobDetail;
-  tools: ITools;
+  model: IResultSource;
+  tools: Pick<ITools, 'trans'>;
 }): React.ReactElement | null {
   const { job, model, tools } = props;
   const { trans } = tools;
@@ -40,7 +40,11 @@ export function Results(props: {
   );
 }
 
-function Downloads(props: { job: JobModel; model: JobDetail; tools: ITools }): React.ReactElement {
+function Downloads(props: {
+  job: JobModel;
+  model: IResultSource;
+  tools: Pick<ITools, 'trans'>;
+}): React.ReactElement {
   const { job, model } = props;
   const { trans } = props.tools;
   const fetch = async (what: 'dataset' | 'result', name: string) => {

@@ -1,3 +1,4 @@
+import { Clipboard } from '@jupyterlab/apputils';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
@@ -131,7 +132,12 @@ function Chosen(props: {
       trans._n('Delete one job', 'Delete %1 jobs', ended.length),
       () => void deleteJobs(tools, ended)
     ],
-    [jobs.length, trans.__('Choose none'), props.clear]
+    [
+      jobs.length,
+      trans._n('Copy id', 'Copy %1 ids', jobs.length),
+      () => Clipboard.copyToSystem(jobs.map(job => job.id).join('\n'))
+    ],
+    [jobs.length, trans.__('Clear selection'), props.clear]
   ];
   return (
     <section className="jp-QPI-Chosen" aria-label={trans.__('Chosen jobs')}>

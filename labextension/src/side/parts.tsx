@@ -3,6 +3,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type * as React from 'react';
 
 import { Act } from '../act';
+import { CopyId } from '../copyid';
 import { jobRow } from '../rows';
 import { at, send } from '../send';
 import type { Tone } from '../states';
@@ -202,6 +203,7 @@ function JobItem(props: { context: ISideContext; job: JobModel; now: number }): 
     <li className="jp-QPI-Row" data-key={row.key} data-tone={row.tone}>
       <div className="jp-QPI-RowHead">
         <Title context={context} command="qpi:open-job" args={{ id: row.key }} text={row.title} />
+        <CopyId id={row.key} trans={trans} bare />
         <State tone={row.tone} word={row.state} />
       </div>
       {row.detail && <div className="jp-QPI-Detail">{row.detail}</div>}

@@ -104,11 +104,12 @@ export class QueueLab {
   private _page(query: URLSearchParams): unknown {
     const limit = Number(query.get('limit'));
     const start = Number(query.get('after') ?? 0);
+    const words = query.get('text')?.split(' ') ?? [];
     const fit = this.jobs.filter(
       entry =>
         (query.get('mine') !== 'true' || entry.owner === 'ada') &&
         (!query.has('status') || entry.status === query.get('status')) &&
-        (!query.has('name') || entry.name.includes(query.get('name') ?? ''))
+        words.every(word => entry.name.includes(word))
     );
     const order = {
       by: query.get('sort') as Column,
@@ -117,7 +118,7 @@ export class QueueLab {
     fit.sort((a, b) => compare(a, b, order));
     const end = start + limit;
     const next = end < fit.length ? String(end) : null;
-    return { jobs: fit.slice(start, end), next, total: query.has('name') ? null : fit.length };
+    return { jobs: fit.slice(start, end), next, total: query.has('text') ? null : fit.length };
   }
 }
 

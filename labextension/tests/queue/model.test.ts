@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Bin, GRACE } from '../../src/queue/bin';
+import { belongs, EVERYTHING_OF_MINE } from '../../src/queue/filters';
 import type { ITableView } from '../../src/queue/kept';
 import { MOST_NEW, PAGE, QueueModel } from '../../src/queue/model';
 import type { JobModel } from '../../src/wire';
-import { event } from '../faults';
+import { event, job } from '../faults';
 import { numbered, QueueLab } from './lab';
 
 describe('QueueModel', () => {
@@ -199,10 +200,28 @@ describe('QueueModel', () => {
     expect(lab.asked).toContain('GET events?after=7&limit=500');
   });
 
+  it('searches one text as the lab does, in everything that a job is known by', () => {
+    const one = job({
+      id: 'job-0123456789abcdef',
+      name: 'Rabi q3',
+      tags: ['night'],
+      owner: 'ann',
+      qpu: 'sim-a',
+      project: 'readout'
+    });
+    const found = (text: string) => belongs(one, { ...EVERYTHING_OF_MINE, text }, undefined);
+    for (const text of ['rabi', 'SIM-A ann', 'night readout', '0123', one.id, ` ${one.id} q3 `]) {
+      expect(found(text), text).toBe(true);
+    }
+    for (const text of ['rabi bob', 'sim-b', 'job-0123456789abcdee', 'Rabi,q3']) {
+      expect(found(text), text).toBe(false);
+    }
+  });
+
   it('says why there is no page, and goes on when asked to', async () => {
     await opened(1);
     lab.refusal = 'The lab is closed.';
-    await model.filter({ name: 'job' });
+    await model.filter({ text: 'job' });
     expect(model.problem).toBe('The lab is closed.');
     expect(model.length).toBe(0);
     lab.refusal = null;
@@ -212,7 +231,7 @@ describe('QueueModel', () => {
 
   it('forgets the answer to a filter that is not asked for any more', async () => {
     await opened(3);
-    const [first, second] = [model.filter({ name: 'job 1' }), model.filter({ name: 'job 2' })];
+    const [first, second] = [model.filter({ text: 'job 1' }), model.filter({ text: 'job 2' })];
     await Promise.all([first, second]);
     expect(ids()).toEqual(['j2']);
   });

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from qpi_jupyter.core import QpiError, Rejected, Unavailable
 from qpi_server.service import EmbeddedDriver, Lab
+from qpi_server.service.bench import option_flags
 
 log = logging.getLogger(__name__)
 DRAIN_S = 5.0
@@ -28,6 +30,9 @@ CHECK_S = 60.0
 """How long an executor may take to say whether it takes its options."""
 STEADY_S = 60.0
 """A driver that lived this long starts again without a pause."""
+_TAIL_BYTES = 16 << 10
+_SAID = re.compile(r"^(?:qpi-agent: |\S+ \S+ ERROR )(.+)$", re.MULTILINE)
+"""What a driver's log says of what is wrong."""
 
 
 def demo_drivers() -> list[EmbeddedDriver]:
@@ -67,6 +72,8 @@ class EmbeddedDrivers:
         self._folder = lab_dir / "agents"
         self._kept: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         """Who keeps each driver alive, and what tells them to end it."""
+        self._begun: dict[str, int] = {}
+        """Where in each driver's log that of its present, or latest, process begins."""
 
     async def start(self) -> None:
         """Start every one that the database defines, and from now on those that people ask for."""
@@ -95,7 +102,7 @@ class EmbeddedDrivers:
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "qpi_agent", "check", "--json", "--simulator",
-            "--executor", driver.executor, *_options(driver),
+            "--executor", driver.executor, *option_flags(driver.options),
             env=environment(""), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL, cwd=self._folder,
         )  # fmt: skip
@@ -117,6 +124,18 @@ class EmbeddedDrivers:
     def keeps(self, name: str) -> bool:
         """Whether that driver is being kept alive."""
         return name in self._kept and not self._kept[name][0].done()
+
+    async def problem(self, name: str) -> str:
+        """The last that the log of that driver's present process says of what is wrong; empty where it says nothing."""
+        return await asyncio.to_thread(self._read_problem, name)
+
+    def _read_problem(self, name: str) -> str:
+        path = self._folder / f"{name}.log"
+        with suppress(OSError), path.open("rb") as file:
+            file.seek(max(self._begun.get(name, 0), path.stat().st_size - _TAIL_BYTES))
+            said = _SAID.findall(file.read().decode("utf-8", "replace"))
+            return str(said[-1]) if said else ""
+        return ""
 
     async def remove(self, name: str) -> None:
         """End that driver, if it is kept; returns when its process has gone."""
@@ -163,6 +182,7 @@ class EmbeddedDrivers:
         child_end, parent_end = os.pipe()  # a driver reads from its end, for the end of what the server holds open
         try:
             with self._log_file(driver).open("ab") as output:
+                self._begun[driver.name] = output.tell()
                 # asyncio spawns from the thread of the loop, which in a Jupyter server is the main one: the kernel
                 # takes the end of the spawning thread for the end of the parent.
                 process = await asyncio.create_subprocess_exec(
@@ -198,7 +218,7 @@ class EmbeddedDrivers:
             sys.executable, "-m", "qpi_agent", "start",
             "--qpi-addr", self._address, "--name", driver.name, "--executor", driver.executor,
             "--places", str(driver.places), "--data-dir", str(self._folder / driver.name),
-            "--parent-fd", str(parent_fd), *self._trust, *_options(driver),
+            "--parent-fd", str(parent_fd), *self._trust, *option_flags(driver.options),
         ]  # fmt: skip
 
     def _log_file(self, driver: EmbeddedDriver) -> Path:
@@ -211,13 +231,13 @@ def _refusal(driver: EmbeddedDriver, said: bytes) -> Rejected:
         error = QpiError.from_dict(json.loads(said))
     except ValueError:
         error = QpiError(f"{driver.executor} fails with these options.")
-    named = error.data.get("field")
+    named, message = error.data.get("field"), error.message
+    if error.code == "unknown_executor":
+        known = ", ".join(map(str, error.data.get("known", ()))) or "none"
+        message = (
+            f"This lab's server has no executor {driver.executor!r}. Installed: {known}. To get it: install its "
+            "package where the server runs."
+        )
     return Rejected(
-        error.message, code="bad_executor_option", field="executor" if named == "executor" else "options", option=named
+        message, code="bad_executor_option", field="executor" if named == "executor" else "options", option=named
     )
-
-
-def _options(driver: EmbeddedDriver) -> list[str]:
-    """The executor's options as ``qpi-agent`` takes them."""
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in driver.options.items()}
-    return [part for key, text in texts.items() for part in ("-o", f"{key}={text}")]

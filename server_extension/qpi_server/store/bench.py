@@ -55,6 +55,8 @@ class DriverRow:
     created_at: datetime
     enabled: bool = True
     revoked_at: datetime | None = None
+    launch: Mapping[str, Any] = field(default_factory=dict)
+    """What its start command says besides its name (JSON); empty where nobody said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ def change_driver(connection: Connection, driver_id: str, **values: Any) -> None
 
 def add_driver(connection: Connection, row: DriverRow) -> None:
     """Write a new driver, in the place of a revoked one of that id."""
-    values = {name: getattr(row, name) for name in ("name", "qpu", "monitor", "created_at")}
+    values = {name: getattr(row, name) for name in ("name", "qpu", "monitor", "created_at", "launch")}
     back = connection.execute(
         update(drivers).where(drivers.c.id == row.id).values(**values, enabled=True, revoked_at=None)
     )

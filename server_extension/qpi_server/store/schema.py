@@ -115,6 +115,7 @@ drivers = Table(
     Column("created_at", Moment, nullable=False),
     Column("enabled", Boolean, nullable=False, default=True, server_default="1"),  # whether it is let in
     Column("revoked_at", Moment),
+    Column("launch", JSON, nullable=False, default=dict, server_default="{}"),  # what its start command says
 )
 
 embedded_drivers = Table(

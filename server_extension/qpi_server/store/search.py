@@ -6,6 +6,7 @@ rows; where what it wants is rarer than that, the page is short and says where t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,9 @@ MAX_RANGES = 64
 _DISORDER = 1_000
 """Among so many neighbours the order of ``submitted_at`` may differ from that of ``seq``."""
 _FIRST, _LAST = 0, 2**63 - 1
+_ID = re.compile(r"job-[0-9a-f]{16}")
+_SAID = ("id", "name", "project", "owner", "qpu")
+"""The columns that a word is looked for in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class Search:
     states: tuple[JobState, ...] = ()
     name: str = ""
     """A part of it, in any case."""
+    words: tuple[str, ...] = ()
+    """Each is a part of the id, the name, a tag, the project, the owner or the QPU, in any case; or a whole id."""
     tags: tuple[str, ...] = ()
     """All of them."""
     cell: str | None = None
@@ -119,6 +125,10 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
             rest.pop(name, None)
 
     states = [jobs.c.state == state.value for state in search.states]
+    for number, word in enumerate(search.words):
+        if _ID.fullmatch(word):
+            covers(f"word {number}")
+            return [_along(jobs.c.id == word)], rest
     if search.tags:
         covers("tag 0")
         return [select(job_tags.c.seq).where(job_tags.c.tag == search.tags[0])], rest
@@ -165,6 +175,8 @@ def conditions(search: Search) -> Conditions:
         found["states"] = jobs.c.state.in_([state.value for state in search.states])
     if search.name:
         found["name"] = jobs.c.name.icontains(search.name, autoescape=True)
+    for number, word in enumerate(search.words):
+        found[f"word {number}"] = jobs.c.id == word if _ID.fullmatch(word) else _mentions(word)
     if search.submitted_after is not None:
         found["after"] = jobs.c.submitted_at >= search.submitted_after
     if search.submitted_before is not None:
@@ -172,6 +184,13 @@ def conditions(search: Search) -> Conditions:
     if not search.sees_all:
         found["person"] = or_(jobs.c.owner == search.person, jobs.c.shared_with.in_(sorted(search.groups)))
     return found
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    tagged = select(job_tags.c.seq).where(
+        job_tags.c.tag.icontains(word, autoescape=True), job_tags.c.seq == jobs.c.seq
+    )  # fmt: skip
+    return or_(*(jobs.c[name].icontains(word, autoescape=True) for name in _SAID), tagged.exists())
 
 
 def _window(connection: Connection, search: Search) -> tuple[int, int]:

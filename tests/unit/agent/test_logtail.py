@@ -70,6 +70,24 @@ def test_too_much_keeps_the_latest_and_counts_the_rest(log: tuple[logging.Logger
     assert [line.dropped for line in tail.take()] == [0]
 
 
+def test_what_tells_of_trouble_outlasts_what_does_not(log: tuple[logging.Logger, LogTail]) -> None:
+    logger, tail = log
+    logger.warning("a job has failed")
+    for number in range(2 * MAX_LOG_LINES):
+        logger.info("job %d: completed", number)
+    lines = tail.take()
+    assert [lines[0].message, lines[1].message] == ["a job has failed", f"job {MAX_LOG_LINES + 1}: completed"]
+
+
+def test_a_long_traceback_is_several_lines(log: tuple[logging.Logger, LogTail]) -> None:
+    logger, tail = log
+    frames = [f'  File "{number}.py", line {number}, in run' for number in range(60)]
+    logger.warning("%s", "\n".join(frames))
+    lines = tail.take()
+    assert "\n".join(line.message for line in lines) == "\n".join(frames)
+    assert 1 < len(lines) < 10
+
+
 def test_the_worst_batch_fits_into_a_frame(log: tuple[logging.Logger, LogTail]) -> None:
     _, tail = log
     endless = logging.Logger("\x00" * 1000)

@@ -114,7 +114,7 @@ def test_many_points_are_thinned_evenly():
 
 def test_an_unknown_qubit_names_the_measured_ones():
     assert measured_qubits(level_1()) == [1, 3]
-    with pytest.raises(Rejected, match="Qubit 0 has no points; measured: 1, 3"):
+    with pytest.raises(Rejected, match="Qubit 0 is not measured; measured: 1, 3"):
         iq_points(level_1(), qubit=0)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PRODUCTION = Path("labextension", "dist", "static", "third-party-licenses.json")
+WIDGETS = Path("qpi_jupyter", "ui", "static", "widgets")
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "labextension" / "src").mkdir(parents=True)
     write(tmp_path / "labextension" / "src" / "index.ts", at=100)
     write(tmp_path / "labextension" / "package.json", at=100)
+    (tmp_path / WIDGETS).mkdir(parents=True)
     return tmp_path
 
 
@@ -51,6 +53,12 @@ def test_a_missing_panel_is_built(checkout: Path, node_wanted: Callable[[Path], 
 def test_a_current_panel_is_kept(checkout: Path, node_wanted: Callable[[Path], bool]) -> None:
     write(checkout / PRODUCTION, at=200)
     assert not node_wanted(checkout)
+
+
+def test_missing_widgets_are_built(checkout: Path, node_wanted: Callable[[Path], bool]) -> None:
+    write(checkout / PRODUCTION, at=200)
+    (checkout / WIDGETS).rmdir()
+    assert node_wanted(checkout)
 
 
 def test_a_development_build_is_replaced(checkout: Path, node_wanted: Callable[[Path], bool]) -> None:

@@ -90,3 +90,4 @@ def test_a_wheel_holds_our_packages_and_nothing_else(tmp_path: Path) -> None:
     data = [name.split(".data/data/")[1] for name in names if ".data/data/" in name]
     assert "etc/jupyter/jupyter_server_config.d/qpi_server.json" in data
     assert "share/jupyter/labextensions/qpi-jupyter/package.json" in data
+    assert {"qpi_jupyter/ui/static/widgets/job.js", "qpi_jupyter/ui/static/widgets/job.css"} <= set(names)

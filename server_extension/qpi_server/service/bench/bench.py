@@ -14,8 +14,9 @@ from qpi_server.store import DriverRow, bench, bookings, qpu_sessions
 from qpi_server.store.load import load
 
 from .embedded import EmbeddedService
+from .launch import registered
 from .qpus import QpuService
-from .registration import Registration, end, registered, the_driver
+from .registration import Registration, end, the_driver
 
 
 class BenchService:

@@ -23,6 +23,9 @@ class DriverRunner(Protocol):
     def keeps(self, name: str) -> bool:
         """Whether that driver is being kept alive."""
 
+    async def problem(self, name: str) -> str:
+        """What that driver, which is not linked, has said of what is wrong; empty where it has said nothing."""
+
     def add(self, driver: EmbeddedDriver) -> None:
         """Keep it alive from now on."""
 
@@ -45,15 +48,14 @@ class EmbeddedService:
         """Every simulator that this lab's server runs, by name."""
         definitions = await self.definitions()
         drivers = {row.name: row.id for row in await self._context.db.read(bench.all_drivers)}
-        return SimulatorList(
-            simulators=[
-                SimulatorModel(
-                    name=one.name, qpu=one.qpu, executor=one.executor, options=dict(one.options), places=one.places,
-                    description=one.description, running=self._runner is not None and self._runner.keeps(one.name),
-                    linked=self._links.get(drivers.get(one.name, "")) is not None,
-                )
-                for one in definitions
-            ]
+        return SimulatorList(simulators=[await self._model(one, drivers.get(one.name, "")) for one in definitions])
+
+    async def _model(self, one: EmbeddedDriver, driver: str) -> SimulatorModel:
+        runner, linked = self._runner, self._links.get(driver) is not None
+        return SimulatorModel(
+            name=one.name, qpu=one.qpu, executor=one.executor, options=dict(one.options), places=one.places,
+            description=one.description, running=runner is not None and runner.keeps(one.name), linked=linked,
+            problem="" if linked or runner is None else await runner.problem(one.name),
         )  # fmt: skip
 
     async def start(self, principal: Principal, request: SimulatorIn) -> SimulatorList:
@@ -122,7 +124,11 @@ class EmbeddedService:
             standing = known is not None and known.revoked_at is None
             if by is not None and standing:
                 raise Conflict(f"There is a driver called {driver.name} already.", code="name_taken", field="name")
-            if bench.qpu(connection, driver.qpu) is None:
+            here = bench.qpu(connection, driver.qpu)
+            if by is not None and here is not None and here.kind == "device":
+                message = f"{driver.qpu} is a device: a simulator needs a QPU of its own, or one of kind pool."
+                raise Conflict(message, code="simulator_on_device", field="qpu")
+            if here is None:
                 qpu = QpuRow(name=driver.qpu, kind=driver.kind, description=driver.description, created_at=tx.at)
                 bench.add_qpu(connection, qpu)
                 tell_state(tx, driver.qpu, online=False)

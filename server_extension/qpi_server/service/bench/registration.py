@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,28 +16,7 @@ from qpi_server.service.links import SentAway
 from qpi_server.service.people import add_token, end_tokens, new_token
 from qpi_server.store import DriverRow, bench
 
-NO_EXECUTOR = "EXECUTOR"
-"""Stands where the name of the executor goes: ``qpi-agent`` refuses it and lists those that are installed."""
-_UNIT = """\
-# /etc/systemd/system/qpi-agent-{name}.service
-# Mode 600: whoever reads the token can drive {qpu}. Options of the executor go behind it: -o KEY=VALUE.
-[Unit]
-Description=Driver {name} of the QPU {qpu}
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-Environment=QPI_ACCESS_TOKEN={token}
-ExecStart=/usr/bin/env {start} --data-dir %S/qpi-agent-{name}
-StateDirectory=qpi-agent-{name}
-DynamicUser=yes
-Restart=always
-RestartSec=5
-RestartPreventExitStatus=2 3
-
-[Install]
-WantedBy=multi-user.target
-"""
+from .launch import Launch, registered
 
 
 class Registration:
@@ -64,6 +44,7 @@ class Registration:
         """
         self._context.qpus.get(request.qpu)
         token, name, monitor = new_token(), request.name, request.monitor
+        launch = asdict(Launch.of(request))
 
         def unit(tx: Tx) -> DriverRow:
             the_qpu(tx.connection, request.qpu)
@@ -71,14 +52,16 @@ class Registration:
             if known is not None and known.revoked_at is None:
                 raise Conflict(f"There is a driver called {name} already.", code="name_taken", field="name")
             driver_id = f"drv-{secrets.token_hex(8)}" if known is None else known.id
-            new = DriverRow(id=driver_id, name=name, qpu=request.qpu, monitor=monitor, created_at=tx.at)
+            new = DriverRow(
+                id=driver_id, name=name, qpu=request.qpu, monitor=monitor, created_at=tx.at, launch=launch
+            )  # fmt: skip
             bench.add_driver(tx.connection, new)
             _add_token(tx, token, new, principal.name)
             tell(tx, principal, "registered", new, monitor=monitor)
             return new
 
         new = await self._context.db.write(unit)
-        return registered(new, token, address=address, ca_fingerprint=ca_fingerprint, executor=request.executor)
+        return registered(new, token, address=address, ca_fingerprint=ca_fingerprint)
 
     async def token(self, name: str, *, by: Principal | None = None) -> str:
         """A new token for the driver of that name; its earlier ones end. ``by`` is who asked, if somebody did.
@@ -127,21 +110,3 @@ def end(tx: Tx, by: Principal, action: DriverAction, driver: DriverRow) -> None:
     bench.change_driver(tx.connection, driver.id, revoked_at=tx.at)
     end_tokens(tx, driver.id, by.name)
     tell(tx, by, action, driver)
-
-
-def registered(
-    driver: DriverRow, token: str, *, address: str, ca_fingerprint: str | None, executor: str
-) -> DriverRegistered:
-    """What a driver needs to know, and an engineer to type; never a command that starts another executor than was
-    meant."""
-    start = f"qpi-agent start --qpi-addr {address} --name {driver.name} --executor {executor or NO_EXECUTOR}"
-    trust = "" if ca_fingerprint is None else f" --ca-fingerprint {ca_fingerprint}"
-    return DriverRegistered(
-        id=driver.id,
-        name=driver.name,
-        qpu=driver.qpu,
-        token=token,
-        command=f"{start} --token {token}{trust}",
-        unit=_UNIT.format(name=driver.name, qpu=driver.qpu, token=token, start=start + trust),
-        ca_fingerprint=ca_fingerprint,
-    )

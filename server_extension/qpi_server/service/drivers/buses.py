@@ -19,6 +19,7 @@ from .drivers import HELLO_FIRST, DriverLink, DriverService
 
 log = logging.getLogger(__name__)
 RETRY_S = 5.0
+_ASKED = (frames.HELLO, frames.CLAIM, frames.REPORT, frames.STARTED, frames.ROWS)
 
 
 class Reception:
@@ -29,7 +30,7 @@ class Reception:
         self._links: dict[str, DriverLink] = {}
 
     async def open(self) -> None:
-        asked = dict.fromkeys(map(_word, (frames.HELLO, frames.CLAIM, frames.REPORT, frames.STARTED)), self._asked)
+        asked = dict.fromkeys(map(_word, _ASKED), self._asked)
         await self._bus.serve(LAB, LAB, asked, {})
         for subject in (frames.STARTED, frames.PROGRESS, frames.HEARTBEAT, frames.LOG):
             await self._bus.subscribe(subject, self._told)

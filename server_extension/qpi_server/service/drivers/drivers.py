@@ -38,6 +38,7 @@ from qpi_jupyter.wire.frames import (
     Progress,
     Report,
     Reported,
+    Rows,
     Started,
     Subject,
     Welcome,
@@ -85,6 +86,7 @@ class DriverLink(Link):
             frames.CLAIM: self._on_claim,
             frames.REPORT: self._on_report,
             frames.STARTED: self._begins,
+            frames.ROWS: self._on_rows,
         }
         self.listeners: dict[str, Handler] = {
             frames.STARTED: self._on_started,
@@ -183,6 +185,15 @@ class DriverLink(Link):
         if progress.epoch == self.epoch:
             book = self._service.lifecycle.progress
             await book.note(self.driver, progress.job_id, progress.attempt, progress.fraction)
+
+    async def _on_rows(self, data: Raw) -> Struct:
+        said = parse(data, Rows)
+        self._current(said.epoch)
+        lifecycle = self._service.lifecycle
+        taken = lifecycle.rows.take(self.driver, said, lambda job: _check_own(job, said.attempt, self.qpu, self.driver))
+        if (share := lifecycle.rows.share(said.job_id)) is not None:
+            await lifecycle.progress.note(self.driver, said.job_id, said.attempt, share)
+        return taken
 
     async def _on_heartbeat(self, data: Raw) -> None:
         beat = parse(data, Heartbeat)

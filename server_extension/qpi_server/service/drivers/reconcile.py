@@ -14,6 +14,7 @@ from qpi_jupyter.core import (
     Job,
     JobState,
     NotFound,
+    Rejected,
     Step,
     TooMany,
     Unavailable,
@@ -138,6 +139,13 @@ class Reconciler:
             return
         if hello.places != 1:
             raise Conflict(f"{link.qpu} is a device: it has one place, not {hello.places}.", code="bad_places")
+        if hello.manifest.simulator and not hello.allow_simulator:
+            raise Rejected(
+                f"{link.qpu} is a device, and {hello.manifest.executor} is a simulator: its results would pass for "
+                "measurements. Start the driver with the instrument's executor (--executor), or with --allow-simulator "
+                "if a simulator is to answer for this device.",
+                code="simulator_on_device", field="executor",
+            )  # fmt: skip
         for driver, qpu in self._bound.items():
             if qpu == link.qpu and driver != link.driver and self.leases.alive(driver):
                 raise Conflict(

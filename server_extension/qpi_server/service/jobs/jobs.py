@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from qpi_jupyter.core import (
@@ -29,6 +30,7 @@ from qpi_jupyter.core import (
     qiskit_result,
 )
 from qpi_jupyter.wire.faultpoint import reach
+from qpi_jupyter.wire.frames import RowChunk
 from qpi_jupyter.wire.jobs import (
     DatasetInfo,
     FamilyModel,
@@ -37,6 +39,7 @@ from qpi_jupyter.wire.jobs import (
     JobModel,
     JobPage,
     JobProvenance,
+    PartialResult,
     SubmitRequest,
 )
 from qpi_jupyter.wire.rest import OptionsIn
@@ -55,6 +58,7 @@ from .search import NARROW, pages, search_for, total, walks_along
 log = logging.getLogger(__name__)
 MAX_WAIT_S = 60.0
 MAX_PAGE = 500
+ROWS_AT_ONCE_BYTES = 2 << 20
 
 
 class JobService:
@@ -71,7 +75,7 @@ class JobService:
         unchecked: Callable[[Job], str],
     ) -> None:  # fmt: skip
         self._context, self._db, self._links, self._submitter = context, context.db, links, submitter
-        self._progress, self._unchecked = lifecycle.progress, unchecked
+        self._progress, self._rows_of, self._unchecked = lifecycle.progress, lifecycle.rows, unchecked
 
     async def submit(
         self, principal: Principal, request: SubmitRequest, *, idempotency_key: str | None = None
@@ -209,6 +213,47 @@ class JobService:
         """
         record, row = await self._completed(principal, job_id)
         return await asyncio.to_thread(_qiskit, record, row)
+
+    async def partial(
+        self, principal: Principal, job_id: str, *, wait_s: float = 0.0, version: int | None = None,
+        after: int | None = None,
+    ) -> PartialResult:  # fmt: skip
+        """What the running attempt has measured; with ``wait_s`` and ``version`` once there is more than that, or
+        it has ended. With ``after`` its chunks from there on."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(wait_s, MAX_WAIT_S)
+        with self._context.followers.listening(any_news(job_id)) as news:
+            while True:
+                news.clear()
+                record = self._db.glance(lambda connection: visible(principal, find(connection, job_id)))
+                found = self._partial(record, after)
+                left = deadline - loop.time()
+                if record.job.state.final or left <= 0 or version is None or found.version != version:
+                    return found
+                try:
+                    async with asyncio.timeout(left):
+                        await news.wait()
+                except TimeoutError:
+                    continue
+
+    def _partial(self, record: JobRecord, after: int | None) -> PartialResult:
+        job, growing = record.job, self._rows_of.get(record.job)
+        found = PartialResult(
+            status=job.state.status,  # type: ignore[arg-type]  # one of the Literal's words
+            attempt=job.attempt, version=0, measured=0, circuits=None, drawings=[], have=0,
+        )  # fmt: skip
+        if growing is None:
+            return found
+        chunks, room = list[RowChunk](), ROWS_AT_ONCE_BYTES
+        for chunk in growing.chunks[after:] if after is not None else ():
+            room -= len(chunk.data)
+            if chunks and room < 0:
+                break
+            chunks.append(chunk)
+        return replace(
+            found, version=growing.version, measured=growing.measured, circuits=growing.circuits,
+            drawings=growing.drawings, have=len(growing.chunks), chunks=chunks,
+        )  # fmt: skip
 
     async def dataset(self, principal: Principal, job_id: str) -> tuple[Path, DatasetInfo]:
         """The file with the job's data, which never changes."""

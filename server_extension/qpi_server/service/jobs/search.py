@@ -15,6 +15,8 @@ from qpi_server.store.search import found_by_index, page
 from qpi_server.store.sorting import sorted_page
 
 NARROW = "Name an owner, a QPU, a status, a tag or a time (submitted_after), or leave out sort to get the newest first."
+MAX_WORDS = 10
+"""Of one text; each is looked for in several places."""
 
 
 def search_for(principal: Principal, wanted: JobFilters) -> Search:
@@ -23,7 +25,7 @@ def search_for(principal: Principal, wanted: JobFilters) -> Search:
     Raises
     ------
     Rejected
-        no such status; one's own jobs and somebody else's at once.
+        no such status; too many words; one's own jobs and somebody else's at once.
     """
     owner, group = wanted.owner, wanted.group
     mine = owner is None and group is None if wanted.mine is None else wanted.mine
@@ -39,11 +41,19 @@ def search_for(principal: Principal, wanted: JobFilters) -> Search:
         labels=tuple((name, value) for name in TEXT_LABELS if (value := getattr(wanted, name)) is not None),
         states=_states(wanted.status),
         name=wanted.name,
+        words=_words(wanted.text),
         cell=wanted.cell,
         tags=tuple(dict.fromkeys(wanted.tag)),
         submitted_after=wanted.submitted_after,
         submitted_before=wanted.submitted_before,
     )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(text.split()))
+    if len(words) > MAX_WORDS:
+        raise Rejected(f"A search takes at most {MAX_WORDS} words, not {len(words)}.", code="bad_query", field="text")
+    return words
 
 
 def _states(status: str | None) -> tuple[JobState, ...]:

@@ -15,17 +15,19 @@ from qpi_server.service.base import job as topic_of
 from qpi_server.store import JobRecord, jobs
 
 from .access import find
+from .rows import RowBook
 from .transitions import Change, carry_out, write_event
 
 Guard = Callable[[JobRecord], None]
 
 
 class Lifecycle:
-    """Changes single jobs, and knows how far the running ones are."""
+    """Changes single jobs, and knows how far the running ones are and what they have measured."""
 
     def __init__(self, context: Context) -> None:
         self._db = context.db
-        self.progress = ProgressBook(context)
+        self.rows = RowBook(context)
+        self.progress = ProgressBook(context, self.rows)
         context.commits.on(Change, lambda change: context.metrics.observe(change.before, change.after))
 
     async def decide(
@@ -73,8 +75,9 @@ class Live:
 class ProgressBook:
     """The progress of every running attempt. Its versions go on from the row's, and the next row's from them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, rows: RowBook) -> None:
         self._clock, self._db, self._followers = context.clock, context.db, context.followers
+        self._rows = rows
         self._live: dict[str, Live] = {}
         context.commits.on(Change, self._changed)
 
@@ -86,6 +89,11 @@ class ProgressBook:
     def fraction(self, record: JobRecord) -> float:
         live = self._live.get(record.id)
         return record.progress if live is None or live.attempt != record.job.attempt else live.fraction
+
+    def rows(self, record: JobRecord) -> int:
+        """How many rows of a sweep are measured and can be looked at."""
+        growing = self._rows.get(record.job)
+        return 0 if growing is None else growing.measured
 
     def _changed(self, change: Change) -> None:
         if change.after.job.state not in jobs.OPEN:
@@ -127,6 +135,6 @@ class ProgressBook:
             version = max(before.version + 1, live.version)
             after = replace(before, progress=live.fraction, version=version)
             jobs.save(tx.connection, before, after)
-            write_event(tx, JobProgress, after)
+            write_event(tx, JobProgress, after, rows=self.rows(after))
 
         await self._db.write(unit)

@@ -61,6 +61,7 @@ def job_model(
         attempt=job.attempt,
         checked=job.checked,
         progress=progress.fraction(record),
+        rows=progress.rows(record),
         format=record.format,
         num_circuits=record.num_circuits,
         shots=record.shots,

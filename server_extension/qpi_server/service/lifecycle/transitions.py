@@ -158,10 +158,13 @@ def write_event(
     kind: type[JobSubmitted | JobChecked | JobChanged | JobProgress],
     record: JobRecord,
     lines: Sequence[Entry] = (),
+    *,
+    rows: int = 0,
 ) -> None:
     """The event of a job, for its owner."""
-    job = record.job
-    tx.event(kind(at=tx.at, job_id=job.id, qpu=job.qpu, data=job_data(record, lines)), owner=job.owner)
+    job, data = record.job, job_data(record, lines)
+    data.rows = rows or UNSET
+    tx.event(kind(at=tx.at, job_id=job.id, qpu=job.qpu, data=data), owner=job.owner)
 
 
 def job_data(record: JobRecord, lines: Sequence[Entry] = ()) -> JobData:

@@ -26,6 +26,14 @@ class JobQuery(Query):
     version: Cursor | None = None
 
 
+class PartialQuery(Query):
+    """``GET jobs/{id}/partial``: with ``version``, wait for another; with ``after``, have the chunks from there on."""
+
+    wait_s: Wait = 0.0
+    version: Cursor | None = None
+    after: Cursor | None = None
+
+
 class JobEventsQuery(Query):
     """``GET jobs/{id}/events``: of one job, or with ``family`` of all that hang together with it."""
 
@@ -83,6 +91,9 @@ v1.serve(
     Route("get_result", "GET", "jobs/{id}/result", P.JOBS_READ, {200: JSON},
           "A completed job's result as Qiskit's Result JSON.",
           lambda c: c.lab.jobs.result(c.person, c.path["id"])),
+    Route("get_partial", "GET", "jobs/{id}/partial", P.JOBS_READ, {200: bodies.PartialResult},
+          "What a running job has measured so far; its result takes the place of that.",
+          lambda c: c.lab.jobs.partial(c.person, c.path["id"], **c.given), query=PartialQuery, waits=True),
     Route("get_job_events", "GET", "jobs/{id}/events", P.JOBS_READ, {200: EventPage},
           "What happened to one job, or to all of its family.",
           lambda c: c.lab.events.of_job(c.person, c.path["id"], **c.given), query=JobEventsQuery),
