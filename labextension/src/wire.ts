@@ -1120,6 +1120,7 @@ export interface UserModel {
 export interface Me {
   readonly user: UserModel;
   readonly permissions: readonly string[];
+  readonly timezone: string | null;
 }
 
 /** `POST users`: a person before their first visit; with `password` a local account. */

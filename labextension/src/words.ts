@@ -7,31 +7,41 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 let clock: string | undefined;
+/** Made once each: making a format takes a hundred times as long as using it. */
+const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** Show times by the clock of a zone from now on; without one, by the browser's. */
 export function setClock(zone: string): void {
-  clock = zone || undefined;
+  if (clock !== (zone || undefined)) {
+    clock = zone || undefined;
+    formats.clear();
+  }
+}
+
+/** The IANA name of the clock that times are shown by. */
+export function clockZone(): string {
+  return formatOf({}).resolvedOptions().timeZone;
+}
+
+/** A format by that clock. */
+export function formatOf(
+  options: Intl.DateTimeFormatOptions,
+  locale?: string
+): Intl.DateTimeFormat {
+  const key = JSON.stringify([options, locale]);
+  const format =
+    formats.get(key) ?? new Intl.DateTimeFormat(locale, { ...options, timeZone: clock });
+  formats.set(key, format);
+  return format;
 }
 
 /** A moment, as short as can be: the day only where it is another one than `now`'s, seconds where they are asked for. */
 export function moment(at: number | string, now: number, exact = false): string {
-  const date = new Date(at);
   const two = '2-digit';
-  const time = date.toLocaleTimeString([], {
-    hour: two,
-    minute: two,
-    ...(exact && { second: two }),
-    timeZone: clock
-  });
-  const day = (of: Date) =>
-    of.toLocaleDateString([], {
-      weekday: 'short',
-      day: 'numeric',
-      month: 'short',
-      timeZone: clock
-    });
-  const on = day(date);
-  return on === day(new Date(now)) ? time : `${on} ${time}`;
+  const time = formatOf({ hour: two, minute: two, ...(exact && { second: two }) });
+  const day = formatOf({ weekday: 'short', day: 'numeric', month: 'short' });
+  const [date, on] = [new Date(at), day.format(new Date(at))];
+  return `${on === day.format(now) ? '' : `${on} `}${time.format(date)}`;
 }
 
 /** A moment with the name of its clock: "14:00 UTC+1". */
@@ -41,12 +51,9 @@ export function stamp(at: number | string, now: number, exact = false): string {
 
 /** What the clock is called that shows a moment: "UTC", "UTC+1". */
 function offset(at: number | string): string {
-  const format = new Intl.DateTimeFormat('en', {
-    timeZone: clock,
-    timeZoneName: 'shortOffset'
-  });
-  const name = format.formatToParts(new Date(at)).find(({ type }) => type === 'timeZoneName');
-  return (name?.value ?? '').replace('GMT', 'UTC');
+  const parts = formatOf({ timeZoneName: 'shortOffset' }, 'en').formatToParts(new Date(at));
+  const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  return name.replace('GMT', 'UTC');
 }
 
 /** A length of time in its two largest units; to the second in the last ten minutes. */

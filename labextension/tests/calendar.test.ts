@@ -336,7 +336,7 @@ describe('clocks', () => {
       'UTC',
       BERLIN
     ]);
-    expect(zoneChoices(rules, 'UTC', 'UTC').map(zone => zone.kind)).toEqual(['browser', 'lab']);
+    expect(zoneChoices(rules, 'UTC', 'UTC').map(zone => zone.kind)).toEqual(['own', 'lab']);
     const chosen = zoneChoices(null, 'Asia/Tokyo', 'UTC').map(zone => zone.id);
     expect(chosen).toEqual(['UTC', 'Asia/Tokyo']);
   });

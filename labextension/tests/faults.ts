@@ -179,7 +179,8 @@ export const me = (name = 'ada'): Me => ({
     created_at: null,
     seen_at: null
   },
-  permissions: []
+  permissions: [],
+  timezone: null
 });
 
 export const booking = (changes: Partial<BookingModel> = {}): BookingModel => ({

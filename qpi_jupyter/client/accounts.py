@@ -168,7 +168,7 @@ class TimeRequestTable(Table[TimeRequest]):
 
     def row(self, item: TimeRequest) -> tuple[str, ...]:
         model = item.model
-        asked = times.clock(model.created_at, times.zone_of(), datetime.now(UTC))
+        asked = times.stamp(model.created_at, datetime.now(UTC))
         return (
             model.id, asked, model.person, model.account, times.length(model.seconds), model.reason, model.status,
             "" if model.granted_s is None else times.length(model.granted_s), model.answer,

@@ -166,7 +166,8 @@ class BookingHandle:
         title = f" {model.title!r}" if model.title else ""
         state = "" if model.status == "booked" else f", {model.status.replace('_', ' ')}"
         who = "" if model.mine else f", {model.booked_by or 'somebody'}"
-        when = times.span(model.start_at, model.end_at, times.zone_of(), now)
+        zone = times.zone_of()
+        when = f"{times.span(model.start_at, model.end_at, zone, now)} {times.offset(zone, model.start_at)}"
         return f"<Booking {model.id}{title}: {model.qpu} {when} ({model.mode}){who}{state}>"
 
     def _repr_html_(self) -> str:
@@ -209,7 +210,7 @@ class BookingHistory(Table[LabEvent]):
     columns = ("when", "what", "by", "details")
 
     def row(self, item: LabEvent) -> tuple[str, ...]:
-        when = times.clock(item.at, times.zone_of(), datetime.now(UTC), exact=True)
+        when = times.stamp(item.at, datetime.now(UTC), exact=True)
         if not isinstance(item, BookingChanged):
             return when, item.kind, "", ""
         data = item.data
@@ -232,7 +233,7 @@ def _changed(name: str, before: object, after: object) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, datetime):
-        return times.clock(value, times.zone_of(), datetime.now(UTC))
+        return times.stamp(value, datetime.now(UTC))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -16,8 +16,10 @@ import msgspec
 
 from qpi_jupyter.core import QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.addresses import clean_token, is_loopback
+from qpi_jupyter.wire.people import TIMEZONE_HEADER
 from qpi_jupyter.wire.reach import trust
 
+from . import times
 from .numpy_values import encode
 from .portal import Portal
 from .trouble import error_of, silence, unreadable
@@ -142,6 +144,7 @@ class Http:
                 if not isinstance(problem, Unavailable):
                     raise problem from error
             else:
+                times.hear(response.headers.get(TIMEZONE_HEADER))
                 if response.is_success:
                     return response
                 problem = error_of(response)

@@ -57,7 +57,7 @@ class NoticeTable(Table[Notice]):
     def row(self, item: Notice) -> tuple[str, ...]:
         model = item.model
         at = model.start_at or model.created_at
-        return times.clock(at, times.zone_of(), datetime.now(UTC)), model.created_by, model.title, model.body
+        return times.stamp(at, datetime.now(UTC)), model.created_by, model.title, model.body
 
     def record(self, item: Notice) -> dict[str, Any]:
         return msgspec.structs.asdict(item.model)
@@ -118,10 +118,9 @@ class TokenTable(Table[TokenModel]):
     columns = ("id", "name", "may", "made", "last used", "ends")
 
     def row(self, item: TokenModel) -> tuple[str, ...]:
-        zone, now = times.zone_of(), datetime.now(UTC)
+        now = datetime.now(UTC)
         dates = [
-            times.clock(at, zone, now) if at else "never"
-            for at in (item.created_at, item.last_used_at, item.expires_at)
+            times.stamp(at, now) if at else "never" for at in (item.created_at, item.last_used_at, item.expires_at)
         ]
         return item.id, item.name, "everything you may" if item.scopes is None else ", ".join(item.scopes), *dates
 

@@ -198,13 +198,13 @@ class SessionTable(Table[Session]):
     columns = ("id", "qpu", "holder", "status", "opened", "ends", "held")
 
     def row(self, item: Session) -> tuple[str, ...]:
-        model, zone, now = item.model, times.zone_of(), datetime.now(UTC)
+        model, now = item.model, datetime.now(UTC)
         if model is None:
             return ("", item.qpu, "", "not started", "", "", "")
         ends = model.expires_at if model.closed_at is None else model.closed_at
         return (
             model.id, model.qpu, model.holder or "somebody", "open" if item.open else f"ended: {model.reason}",
-            times.clock(model.opened_at, zone, now), times.clock(ends, zone, now), times.length(item.held_s),
+            times.stamp(model.opened_at, now), times.stamp(ends, now), times.length(item.held_s),
         )  # fmt: skip
 
 

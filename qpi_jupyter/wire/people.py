@@ -37,11 +37,16 @@ class UserModel(Answer):
     seen_at: datetime | None = None
 
 
+TIMEZONE_HEADER = "QPI-Timezone"
+
+
 class Me(Answer):
     """``GET me``: who one is, and what one may do."""
 
     user: UserModel
     permissions: list[str]
+    timezone: str | None = None
+    """The IANA name of one's clock, as the panel said it; every answer has it as the header `TIMEZONE_HEADER`."""
 
 
 class UserList(Answer):
@@ -71,6 +76,12 @@ class UserChange(Request):
     groups: _People | UnsetType = UNSET
     suspended: bool | UnsetType = UNSET
     password: _Password | UnsetType | None = UNSET
+
+
+class ClockIn(Request):
+    """``PUT me/timezone``: by which clock one is told times, an IANA name; until the lab starts again."""
+
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class PasswordChange(Request):

@@ -54,7 +54,7 @@ def test_a_booking_keeps_to_the_kernels_clock(server: RulesLab, lab: Lab) -> Non
     assert (booking.start_at, booking.end_at) == (MONDAY, MONDAY + 1.5 * HOUR)
     sent = server.bodies[0]
     assert (sent.mode, sent.title, sent.invited, sent.timezone) == ("priority", "T1", ["bo"], "Europe/Stockholm")
-    assert repr(booking) == "<Booking b1 'T1': sim-a Mon 6 May 2030 11:00-12:30 (priority)>"
+    assert repr(booking) == "<Booking b1 'T1': sim-a Mon 6 May 2030 11:00-12:30 UTC+2 (priority)>"
 
 
 def test_without_a_time_the_next_free_one_is_taken(server: RulesLab, lab: Lab) -> None:
@@ -137,8 +137,8 @@ def test_a_booking_is_changed_and_given_back(server: RulesLab, lab: Lab) -> None
     assert booking.id in booking._repr_html_()
     assert "<table>" in booking._repr_html_()
     assert [line.split("  ", 1)[1] for line in repr(booking.history()).splitlines()[1:]] == [
-        "created  ana  start Mon 6 May 2030 11:00; end Mon 6 May 2030 12:00; mode priority; title x",
-        "changed  ana  end Mon 6 May 2030 12:00 → Mon 6 May 2030 13:00; invited bo",
+        "created  ana  start Mon 6 May 2030 11:00 UTC+2; end Mon 6 May 2030 12:00 UTC+2; mode priority; title x",
+        "changed  ana  end Mon 6 May 2030 12:00 UTC+2 → Mon 6 May 2030 13:00 UTC+2; invited bo",
     ]
     assert booking.release().model.status == "released"
     assert "released" in repr(booking)

@@ -12,7 +12,7 @@ import pytest
 from jupyter_server.auth import IdentityProvider, User
 
 from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, SCOPES, Role, Scope
-from qpi_jupyter.wire.people import UserChange
+from qpi_jupyter.wire.people import TIMEZONE_HEADER, UserChange
 from qpi_server.service import Lab
 from qpi_server.web import ROUTES
 from qpi_server.web.identity import local_user
@@ -224,6 +224,8 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("PATCH", "tokens/none", {"name": "x" * 101}, 400),
     ("POST", "sign-in", {"name": "x"}, 400),
     ("POST", "me/password", {"current": "x", "new": "short"}, 400),
+    ("PUT", "me/timezone", {"timezone": "Mars/Base"}, 400),
+    ("PUT", "me/timezone", {"timezone": "../../etc/passwd"}, 400),
 ]
 
 
@@ -233,5 +235,21 @@ def test_bad_input_gets_a_clear_4xx(tmp_path: Path, method: str, path: str, body
         answer = await client.request(method, path, json=body, headers=key(tokens["max"]))
         assert answer.status_code == status, answer.text
         assert status == 200 or answer.json()["error"]["message"]
+
+    with_lab(tmp_path, dialogue, local_accounts=True)
+
+
+def test_every_answer_says_the_clock_that_its_person_chose(tmp_path: Path) -> None:
+    async def dialogue(_lab: Lab, client: ASKER, tokens: dict[str, str]) -> None:
+        max_, other = key(tokens["max"]), key(next(token for name, token in tokens.items() if name != "max"))
+        before = await client.get("qpus", headers=max_)
+        assert TIMEZONE_HEADER not in before.headers
+        said = await client.put("me/timezone", json={"timezone": "Europe/Stockholm"}, headers=max_)
+        assert said.json()["timezone"] == "Europe/Stockholm"
+        for path in ("qpus", "me", "jobs?mine=true", "jobs/none"):
+            answer = await client.get(path, headers=max_)
+            if answer.is_success:
+                assert answer.headers[TIMEZONE_HEADER] == "Europe/Stockholm"
+            assert TIMEZONE_HEADER not in (await client.get(path, headers=other)).headers
 
     with_lab(tmp_path, dialogue, local_accounts=True)

@@ -53,6 +53,7 @@ BODIES: dict[str, Any] = {
     "TimeRequestIn": {"seconds": 1},
     "TimeRequestAnswer": {"status": "approved"},
     "TokenChange": {},
+    "ClockIn": {"timezone": "Europe/Berlin"},
     "PasswordChange": {"current": "x", "new": "0123456789"},
     "SignIn": {"name": "ann", "password": "x"},
     "UserIn": {"name": "ann"},

@@ -40,6 +40,9 @@ class Nothing:
 
         return call
 
+    def timezone(self, _principal: Principal) -> None:
+        """Nobody has said a clock."""
+
 
 class Authenticator:
     """Knows one token of every role."""

@@ -237,3 +237,26 @@ def test_what_is_no_time_or_beyond_the_calendar_is_refused(value: Any) -> None:
 def test_what_is_no_duration_is_refused(value: Any) -> None:
     with pytest.raises(Rejected):
         times.seconds(value)
+
+
+@pytest.fixture
+def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has said a clock but the kernel's own, which is in UTC."""
+    monkeypatch.setattr(times, "_heard", None)
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.delenv("QPI_TIMEZONE", raising=False)
+
+
+@pytest.mark.usefixtures("own_clock")
+def test_the_clock_is_the_one_that_is_set_or_else_told_by_the_lab_or_else_the_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert times.stamp(NOW, NOW) == "14:30 UTC"
+    times.hear("Asia/Kolkata")
+    assert times.stamp(NOW, NOW) == "20:00 UTC+5:30"
+    for unknown in (None, "", "Mars/Base", "../../etc/passwd", "America"):
+        times.hear(unknown)
+        assert times.stamp(NOW, NOW) == "20:00 UTC+5:30"
+    monkeypatch.setenv("QPI_TIMEZONE", "America/St_Johns")
+    assert times.stamp(NOW, NOW) == "11:00 UTC-3:30"
+    assert times.moment("23:00", times.zone_of(), NOW, after=NOW) == datetime(2026, 11, 22, 2, 30, tzinfo=UTC)

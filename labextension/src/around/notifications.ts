@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 
 import type { ILabManager } from '../tokens';
-import { ends, moment } from '../words';
+import { ends, stamp } from '../words';
 import { desktop } from './desktop';
 import { inSight } from './insight';
 import { type INews, News } from './news';
@@ -50,7 +50,7 @@ export function notifications(
     },
     bookingBegan: booking => {
       if (settings.values.notifyBookings) {
-        const until = moment(ends(booking), manager.now());
+        const until = stamp(ends(booking), manager.now());
         const message = trans.__('%1 is yours until %2.', booking.qpu, until);
         tell(message);
         Notification.info(message, {

@@ -8,6 +8,8 @@ export interface ISettingValues {
   readonly notifyDesktop: boolean;
   readonly jobsShown: number;
   readonly defaultQpu: string;
+  /** The IANA name of my clock; empty: the browser's. */
+  readonly timezone: string;
   readonly labName: string;
   readonly logoUrl: string;
   readonly accentColour: string;
@@ -19,6 +21,7 @@ export const DEFAULTS: ISettingValues = {
   notifyDesktop: false,
   jobsShown: 10,
   defaultQpu: '',
+  timezone: '',
   labName: '',
   logoUrl: '',
   accentColour: ''

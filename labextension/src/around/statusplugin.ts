@@ -24,6 +24,7 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    void import('./clock').then(({ keepClock }) => keepClock(manager, settings));
     const open = () => void app.commands.execute(OPEN_PANEL);
     const item = new StatusItem(manager, settings, trans, open);
     statusBar?.registerStatusItem('qpi-jupyter:status', { item, align: 'left', rank: 90 });

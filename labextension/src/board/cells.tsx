@@ -1,8 +1,8 @@
 import { Clipboard, Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
 import { messageOf } from '../request';
+import { formatOf } from '../words';
 import type { IField } from './form';
 
 /** Names that a table's cell shows. */
@@ -36,11 +36,11 @@ export function listed(names: readonly string[], trans: TranslationBundle): stri
   return more > 0 ? trans.__('%1 and %2 more', first, more) : first;
 }
 
-/** A moment as the browser's people write it; a dash where there is none. */
+/** A moment as the reader's people write it, by their clock; a dash where there is none. */
 export function when(iso: string | null): string {
   return iso === null
     ? '–'
-    : new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+    : formatOf({ dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso));
 }
 
 /** What may be wider than the tab: the keyboard scrolls it, too. */

@@ -1,3 +1,5 @@
+import { momentOf, wallTime } from '../calendar/zones';
+import { clockZone } from '../words';
 /** What stands in a form's fields, by their names. */
 export type Values = Readonly<Record<string, string | boolean>>;
 
@@ -90,16 +92,12 @@ export function momentIn(values: Values, name: string): string | null {
   if (written !== '' && Number.isNaN(Date.parse(written))) {
     throw new BadField(`“${written}” is no date and time.`);
   }
-  return written === '' ? null : new Date(written).toISOString();
+  return written === '' ? null : momentOf(written, clockZone());
 }
 
 /** The other way round. */
 export function local(iso: string | null): string {
-  if (iso === null) {
-    return '';
-  }
-  const date = new Date(iso);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  return iso === null ? '' : wallTime(iso, clockZone());
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;

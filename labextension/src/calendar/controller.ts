@@ -7,7 +7,7 @@ import type { IHabits } from './memory';
 import type { CalendarModel } from './model';
 import { type IInterval, type IRefusal, refusalOf, reworded } from './refusal';
 import { intervalText, labelsOf, titleOf } from './words';
-import { browserZone, roundedUp, wallTime } from './zones';
+import { ownZone, roundedUp, wallTime } from './zones';
 
 const HOUR_S = 3_600;
 /** The next free hour begins on such a step, so that its ends are times that people say. */
@@ -55,7 +55,7 @@ export class CalendarController extends StateModel<IControllerState> {
     private readonly _tell: Teller,
     { view = 'week', zone, hidden = [] }: Partial<IHabits> = {}
   ) {
-    const clock = zone ?? browserZone();
+    const clock = zone ?? ownZone();
     const day = dayAt(model.now(), clock);
     super({
       view,
@@ -72,7 +72,7 @@ export class CalendarController extends StateModel<IControllerState> {
   /** What is worth remembering until the next time. */
   get habits(): IHabits {
     const { view, zone, hidden } = this.state;
-    return { view, hidden, zone: zone === browserZone() ? null : zone };
+    return { view, hidden, zone: zone === ownZone() ? null : zone };
   }
 
   setView(view: View): void {

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
 import type { FeedModel } from '../wire';
+import { formatOf } from '../words';
 import { Button, Modal } from './modal';
 import type { CalendarModel } from './model';
 import { refusalOf } from './refusal';
@@ -72,7 +72,10 @@ export function FeedsDialog(props: IProps): React.ReactElement {
             <span className="jp-QPI-FeedName">
               {feed.qpu ?? trans.__('my bookings')}
               {', '}
-              {trans.__('since %1', new Date(feed.created_at).toLocaleDateString())}
+              {trans.__(
+                'since %1',
+                formatOf({ dateStyle: 'medium' }).format(new Date(feed.created_at))
+              )}
             </span>
             <Button look="warn" onClick={() => void attempt(() => end(feed.id))}>
               {trans.__('End it')}

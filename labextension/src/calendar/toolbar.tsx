@@ -80,7 +80,7 @@ export function ZoneChoice({
 }: Pick<IProps, 'controller' | 'state' | 'trans'>): React.ReactElement {
   const word = ({ kind, id }: IZone): string => {
     const words: Record<IZone['kind'], string> = {
-      browser: trans.__('Browser: %1', id),
+      own: trans.__('My clock: %1', id),
       utc: 'UTC',
       lab: trans.__('Lab: %1', id)
     };

@@ -1,28 +1,29 @@
 import { Temporal } from 'temporal-polyfill';
-
 import type { BookingRuleList } from '../wire';
+import { clockZone } from '../words';
 
 /** A clock that the calendar can be read by. */
 export interface IZone {
   /** The IANA name. */
   readonly id: string;
-  readonly kind: 'browser' | 'utc' | 'lab';
+  readonly kind: 'own' | 'utc' | 'lab';
 }
 
 /** A time as a `datetime-local` field holds it: "2030-01-07T09:00", by the clock of some zone. */
 export type WallTime = string;
 
-export function browserZone(): string {
-  return Temporal.Now.timeZoneId();
+/** The zone of the person's clock: the one that is set, or the browser's. */
+export function ownZone(): string {
+  return clockZone();
 }
 
-/** The browser's clock, UTC, and the clocks that the lab's quiet hours are written in; each zone once. */
+/** One's own clock, UTC, and the clocks that the lab's quiet hours are written in; each zone once. */
 export function zoneChoices(
   rules: BookingRuleList | null,
   chosen: string,
-  browser = browserZone()
+  own = ownZone()
 ): IZone[] {
-  const found: IZone[] = [{ id: browser, kind: 'browser' }];
+  const found: IZone[] = [{ id: own, kind: 'own' }];
   const said = (rules?.rules ?? []).flatMap(({ rule }) => rule.quiet ?? []);
   const lab = said.map(quiet => ({ id: quiet.timezone ?? 'UTC', kind: 'lab' as const }));
   // One that was chosen before stays a choice, whatever the rules say by now.

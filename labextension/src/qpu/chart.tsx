@@ -1,3 +1,4 @@
+import { clockZone, formatOf } from '../words';
 import 'uplot/dist/uPlot.min.css';
 
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -160,6 +161,7 @@ function optionsOf(
   const units = unitsOf(series).slice(0, 2);
   const drawn = stepped && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {};
   return {
+    tzDate: seconds => uPlot.tzDate(new Date(1000 * seconds), clockZone()),
     width: Math.max(node.clientWidth, 100),
     height: HEIGHT,
     legend: { show: false },
@@ -233,7 +235,7 @@ function timeAxis(newest: React.RefObject<IChartProps>): uPlot.Axis {
       const [start, end] = newest.current?.span ?? [0, 0];
       const minutes = (end - start) / 60_000;
       const clock = { hour: '2-digit', minute: '2-digit' } as const;
-      const words = new Intl.DateTimeFormat(undefined, {
+      const words = formatOf({
         ...(minutes > 720 ? { month: 'short', day: 'numeric' } : {}),
         ...(minutes < 10 * 1440 ? clock : {}),
         ...(minutes < 10 ? { second: '2-digit' } : {})

@@ -2,6 +2,7 @@ import { messageOf } from '../request';
 import { StateModel } from '../statemodel';
 import type { ILabManager } from '../tokens';
 import type { DriverLog, DriverLogLine, LabEvent } from '../wire';
+import { formatOf } from '../words';
 
 /** As many lines as the lab keeps. */
 const KEPT = 500;
@@ -79,7 +80,7 @@ export class DriverLogModel extends StateModel<IDriverLogState> {
 
 /** When a line was written, in the reader's time zone and always as wide. */
 export function stamp(at: string): string {
-  return new Date(at).toLocaleString('sv-SE');
+  return formatOf({ dateStyle: 'short', timeStyle: 'medium' }, 'sv-SE').format(new Date(at));
 }
 
 /** The lines as a file has them. */

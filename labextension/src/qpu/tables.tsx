@@ -1,8 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-
 import { driverState } from '../driverstate';
 import type { QpuDriver } from '../wire';
+import { formatOf } from '../words';
 import { type ICell, type ITableData, sorted } from './rows';
 
 const TONES = { online: 'good', draining: 'waiting', offline: 'bad' } as const;
@@ -168,7 +168,7 @@ export function DriverTable(props: {
   );
 }
 
-/** A moment in the reader's own words and time zone. */
+/** A moment in the reader's own words, by their clock. */
 export function moment(at: string | number): string {
-  return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+  return formatOf({ dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(at));
 }

@@ -1,3 +1,4 @@
+import { stamp } from '../words';
 import '../../style/common.css';
 import '../../style/qpu.css';
 
@@ -154,7 +155,7 @@ function Header(props: {
     [trans.__('Qubits'), detail.num_qubits ? String(detail.num_qubits) : '—'],
     [trans.__('Programs'), detail.manifest?.formats.join(', ') || '—'],
     [trans.__('Parallel jobs'), String(detail.places)],
-    [trans.__('Who has it'), holder(props.state, trans)],
+    [trans.__('Who has it'), holder(props.state, now, trans)],
     [trans.__('Running'), String(detail.running)],
     [trans.__('Waiting'), String(detail.queued)]
   ];
@@ -181,8 +182,8 @@ function Header(props: {
   );
 }
 
-function holder({ booking, detail }: IQpuTabState, trans: TranslationBundle): string {
-  const clock = (at: string) => new Date(at).toLocaleTimeString(undefined, { timeStyle: 'short' });
+function holder({ booking, detail }: IQpuTabState, now: number, trans: TranslationBundle): string {
+  const clock = (at: string) => stamp(at, now);
   const session = detail?.session ?? null;
   if (session !== null) {
     const who = session.mine ? trans.__('you') : (session.holder ?? trans.__('somebody'));

@@ -1,30 +1,26 @@
-const DAY = 86_400_000;
+import { formatOf } from '../words';
 
-// Made once: a table formats thousands of times a second while it is scrolled.
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
-const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, {
-  month: 'short',
-  day: 'numeric',
-  hour: '2-digit',
-  minute: '2-digit'
-});
-const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
-const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
+const DAY = 86_400_000;
 const NUMBER = new Intl.NumberFormat();
 
-/** A moment in the reader's own time zone: today only the time, long ago only the day. */
+/** A moment by the reader's own clock: today only the time, long ago only the day. */
 export function moment(at: string, now: number): string {
   const date = new Date(at);
+  const day = formatOf({ dateStyle: 'medium' });
   if (Math.abs(now - date.getTime()) > 300 * DAY) {
-    return DATE.format(date);
+    return day.format(date);
   }
-  const today = date.toDateString() === new Date(now).toDateString();
-  return (today ? TIME : DAY_AND_TIME).format(date);
+  const two = '2-digit';
+  const form =
+    day.format(date) === day.format(now)
+      ? formatOf({ timeStyle: 'medium' })
+      : formatOf({ month: 'short', day: 'numeric', hour: two, minute: two });
+  return form.format(date);
 }
 
 /** A moment with everything that is to say of it. */
 export function wholeMoment(at: string): string {
-  return WHOLE.format(new Date(at));
+  return formatOf({ dateStyle: 'full', timeStyle: 'long' }).format(new Date(at));
 }
 
 export function number(value: number): string {

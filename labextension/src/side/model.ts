@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { qpuRow } from '../rows';
 import { isOpen, type Tone } from '../states';
 import type { AccountModel, BookingModel, QpuModel, QpuSession } from '../wire';
-import { duration, ends, moment, starts } from '../words';
+import { duration, ends, moment, stamp, starts } from '../words';
 
 /** What the card of a QPU says. */
 export interface IQpuCard {
@@ -47,14 +47,14 @@ export function qpuCard(
     mine: session?.mine ?? held?.mine ?? false,
     nextFree:
       isOpen(qpu) && (session ? free > taken : held)
-        ? trans.__('Next free %1', moment(free, now))
+        ? trans.__('Next free %1', stamp(free, now))
         : ''
   };
 }
 
 /** Who is in a session on a QPU, within a booking or outside of any. */
 function sessionOf(session: QpuSession, now: number, trans: TranslationBundle): string {
-  const until = moment(Date.parse(session.until), now);
+  const until = stamp(Date.parse(session.until), now);
   if (session.mine) {
     return trans.__('In your session until %1 at the latest', until);
   }
@@ -63,7 +63,7 @@ function sessionOf(session: QpuSession, now: number, trans: TranslationBundle): 
 }
 
 function holderOf(booking: BookingModel, now: number, trans: TranslationBundle): string {
-  const until = moment(ends(booking), now);
+  const until = stamp(ends(booking), now);
   if (booking.mode === 'maintenance') {
     return trans.__('Maintenance until %1', until);
   }
@@ -78,7 +78,7 @@ function freeUntil(next: BookingModel | undefined, now: number, trans: Translati
     return trans.__('Not booked in the next days');
   }
   const who = next.mine ? trans.__('you') : (next.booked_by ?? trans.__('somebody else'));
-  return trans.__('Free until %1, then %2', moment(starts(next), now), who);
+  return trans.__('Free until %1, then %2', stamp(starts(next), now), who);
 }
 
 /** When the bookings that follow `now`, and each other, without a pause end. */
@@ -113,7 +113,7 @@ export function nextBooking(
   return {
     booking,
     title: booking.title ? `${booking.qpu} · ${booking.title}` : booking.qpu,
-    when: `${moment(starts(booking), now)} – ${moment(ends(booking), now)}`,
+    when: `${moment(starts(booking), now)} – ${stamp(ends(booking), now)}`,
     countdown: active ? trans.__('%1 left', left) : trans.__('begins in %1', left),
     active
   };

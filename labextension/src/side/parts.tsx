@@ -8,7 +8,7 @@ import { jobRow } from '../rows';
 import { at, send } from '../send';
 import type { Tone } from '../states';
 import type { BookingModel, JobModel, NoticeModel } from '../wire';
-import { moment } from '../words';
+import { stamp } from '../words';
 import { type Figures, headline, type IFigure } from './figures';
 import { balanceText, type IQpuCard, logoAddress, nextBooking, qpuCard } from './model';
 import { Section, type Sections } from './sections';
@@ -60,7 +60,7 @@ export function ConnectionNote(props: { context: ISideContext; now: number }): R
           <strong>
             {lastSeen === null
               ? trans.__('The lab does not answer.')
-              : trans.__('Connection lost, last seen %1.', moment(lastSeen, props.now))}
+              : trans.__('Connection lost, last seen %1.', stamp(lastSeen, props.now))}
           </strong>{' '}
           {lastSeen !== null && trans.__('What is shown may be old.')}
           {problem && <div className="jp-QPI-Detail">{problem}</div>}
@@ -108,7 +108,7 @@ export function NoticeSection({ context, now, sections }: IPart): React.ReactEle
             </div>
             {notice.body && <div className="jp-QPI-Body">{notice.body}</div>}
             <div className="jp-QPI-Detail">
-              {trans.__('%1, %2', notice.created_by, moment(Date.parse(notice.created_at), now))}
+              {trans.__('%1, %2', notice.created_by, stamp(Date.parse(notice.created_at), now))}
             </div>
           </li>
         ))}
@@ -270,7 +270,7 @@ export function TimeSection({ context, sections }: IPart): React.ReactElement {
 
 async function release(context: ISideContext, booking: BookingModel, now: number): Promise<void> {
   const { manager, trans } = context;
-  const when = moment(Date.parse(booking.start_at), now);
+  const when = stamp(Date.parse(booking.start_at), now);
   const answer = await showDialog({
     title: trans.__('Release %1?', booking.qpu),
     body: trans.__('Others may then book what is left of your time from %1.', when),

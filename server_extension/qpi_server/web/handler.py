@@ -17,6 +17,7 @@ from tornado.web import stream_request_body
 
 from qpi_jupyter.core import NotFound, QpiError, Rejected, Unavailable, limited
 from qpi_jupyter.wire.connections import ConnectionLost
+from qpi_jupyter.wire.people import TIMEZONE_HEADER
 from qpi_server.host.forward import Relay, Upstream
 from qpi_server.service import Lab
 from qpi_server.service.base import network
@@ -179,6 +180,8 @@ class RestHandler(Signed):
 
     async def _send(self, reply: Reply) -> None:
         self.set_status(reply.status)
+        if (zone := self._timezone()) is not None:
+            self.set_header(TIMEZONE_HEADER, zone)
         if reply.status == HTTPStatus.NO_CONTENT:
             await self.finish()
             return
@@ -193,6 +196,11 @@ class RestHandler(Signed):
             await self.finish()
             return
         await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
+
+    def _timezone(self) -> str | None:
+        """The clock of the person who asks."""
+        call = self._call
+        return None if call is None or call.principal is None else call.lab.users.timezone(call.principal)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the error. Before the body came, tornado hangs up after it: say so."""

@@ -9,7 +9,17 @@ from typing import Any
 from msgspec import UNSET
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Conflict, Forbidden, Permission, Principal, Rejected, allows, joining_address, permissions
+from qpi_jupyter.core import (
+    Conflict,
+    Forbidden,
+    Permission,
+    Principal,
+    Rejected,
+    allows,
+    joining_address,
+    permissions,
+    zone,
+)
 from qpi_jupyter.wire.people import Me, SignedIn, UserChange, UserIn, UserList, UserModel
 from qpi_server.service.base import Context, Tx
 from qpi_server.store import LAB, UserRow, people, tokens
@@ -26,11 +36,26 @@ class Users:
 
     def __init__(self, context: Context, passwords: Passwords) -> None:
         self._db, self._passwords = context.db, passwords
+        self._timezones: dict[str, str] = {}
 
     async def me(self, principal: Principal) -> Me:
         """Who one is, and what one may do with the credential one asks with."""
         user = await self.get(principal, principal.name)
-        return Me(user=user, permissions=sorted(permissions(principal)))
+        return Me(user=user, permissions=sorted(permissions(principal)), timezone=self.timezone(principal))
+
+    def timezone(self, principal: Principal) -> str | None:
+        """The name of a person's clock, if it was said since the lab started."""
+        return self._timezones.get(principal.name)
+
+    async def set_timezone(self, principal: Principal, name: str) -> None:
+        """Know a person's clock.
+
+        Raises
+        ------
+        Rejected
+            there is no such time zone.
+        """
+        self._timezones[principal.name] = zone(name).key
 
     async def list(self, principal: Principal, *, limit: int = 100, after: str | None = None) -> UserList:
         """People by name; names and groups for everybody, the rest for managers."""

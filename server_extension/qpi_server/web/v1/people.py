@@ -16,6 +16,13 @@ async def change_password(call: Call, wanted: people.PasswordChange) -> people.M
     return await call.lab.users.me(call.person)
 
 
+@v1.route("PUT", "me/timezone", P.PROFILE_EDIT, {200: people.Me}, body=people.ClockIn)
+async def set_timezone(call: Call, wanted: people.ClockIn) -> people.Me:
+    """Say by which clock one is told times; one's kernels hear of it with their next answer."""
+    await call.lab.users.set_timezone(call.person, wanted.timezone)
+    return await call.lab.users.me(call.person)
+
+
 class AuditQuery(PageQuery):
     text: Text = ""
 
