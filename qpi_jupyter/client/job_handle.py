@@ -150,7 +150,7 @@ class JobHandle:
         if model.version >= self.model.version:
             self.model = model
 
-    def going_on(self, call: str) -> str:
+    def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` leaves behind: the job, until somebody stops it."""
         return "" if self.final else f"{self.id} goes on; `%qpi_cancel {self.id}` stops it."
 

@@ -273,7 +273,7 @@ class Jobs:
         known = [p.name for p in signature(Jobs.submit).parameters.values() if p.kind is p.KEYWORD_ONLY]
         raise no_option("submit", unknown[0], [*known, *own], "" if qpu else " A QPU's own options need qpu=...")
 
-    def going_on(self, call: str) -> str:
+    def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` may have left behind."""
         left = {
             "submit": "It may be submitted all the same: lab.jobs() lists your jobs.",
