@@ -21,8 +21,8 @@ from .messages import Rows
 log = logging.getLogger(__name__)
 FIRST_S, EVERY_S = 0.3, 0.2
 """A run that is shorter hands nothing on; and how far apart two handovers are at least."""
-SHARE = 0.03
-"""Of the run's time, at most, for packing."""
+SHARE, MOST_S = 0.04, 5.0
+"""Of the run's time, at most, for packing; where that takes very long, it is done this often all the same."""
 MAX_ROW_BYTES = 8 << 20
 """A larger row waits for the result."""
 _LEVEL = 1
@@ -31,8 +31,11 @@ _LEVEL = 1
 class Partials:
     """Collects the rows of one run at a time, and sends them when it is time to."""
 
-    def __init__(self, send: Callable[[Rows], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._send, self._now = send, clock
+    def __init__(
+        self, send: Callable[[Rows], None], clock: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.thread_time,
+    ) -> None:  # fmt: skip
+        self._send, self._now, self._cpu = send, clock, cpu
         self.begin()
 
     def begin(self, program: Program | None = None) -> None:
@@ -51,7 +54,7 @@ class Partials:
 
     def offer(self) -> None:
         """Send what is new, if it is time to."""
-        start = self._now()
+        start, began = self._now(), self._cpu()
         if not self._new or start < self._due_at:
             return
         new, self._new = self._new, []
@@ -60,8 +63,8 @@ class Partials:
         except Exception:  # a guest's Dataset: what is wrong with it is told of the result
             log.exception("a part of a result cannot be shown before its end")
             start = float("inf")
-        took_s = self._now() - start
-        self._due_at = start + max(EVERY_S, took_s / SHARE)
+        # By its own time: that the machine was busy with something else says nothing.
+        self._due_at = start + min(max(EVERY_S, (self._cpu() - began) / SHARE), MOST_S)
 
     def _packed(self, indices: list[int]) -> Iterator[RowChunk]:
         rows = [index for index in indices if self._rows[index].nbytes <= MAX_ROW_BYTES]

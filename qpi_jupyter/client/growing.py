@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from qpi_jupyter.core import MAX_CIRCUITS, CircuitOptions, Rejected
 from qpi_jupyter.wire.frames import RowChunk
-from qpi_jupyter.wire.jobs import JobProvenance, PartialResult
+from qpi_jupyter.wire.jobs import JobModel, JobProvenance, PartialResult
 from qpi_jupyter.wire.rest import options_from
 
 from .http import Http, path
+from .results import as_told
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +33,7 @@ class Growing:
         self._circuits: Sequence[CircuitOptions] | None = None
         self._fetching = asyncio.Lock()
 
-    async def dataset(self) -> xr.Dataset | xr.DataTree | None:
+    async def dataset(self, job: JobModel) -> xr.Dataset | xr.DataTree | None:
         """What there is now; None where that is nothing."""
         async with self._fetching:
             await self._fetch()
@@ -41,7 +42,8 @@ class Growing:
             if self._circuits is None:
                 asked = await self._http.call("GET", f"{self._path}/provenance", JobProvenance)
                 self._circuits = options_from(asked.options).circuits
-            return await asyncio.to_thread(_assembled, dict(self._rows), self._circuits)
+            found = await asyncio.to_thread(_assembled, dict(self._rows), self._circuits)
+            return as_told(found, job)
 
     async def _fetch(self) -> None:
         while True:

@@ -351,7 +351,7 @@ class JobHandle:
         await self.refresh.aio()
         if self.final:
             return await self.dataset.aio()
-        return await self._growing.dataset()
+        return await self._growing.dataset(self.model)
 
     def plot(self, ax: Axes | None = None) -> Axes | list[Axes]:
         """Draw what there is, while the job runs or once it has ended: of a sweep a curve that has its points so far.

@@ -275,7 +275,11 @@ class Jobs:
 
     def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` may have left behind."""
-        return "It may be submitted all the same: lab.jobs() lists your jobs." if call == "submit" else ""
+        left = {
+            "submit": "It may be submitted all the same: lab.jobs() lists your jobs.",
+            "sweep": "It may be submitted all the same: the same call finds it.",
+        }
+        return left.get(call, "")
 
     @both
     async def job(self, job_id: str) -> JobHandle:

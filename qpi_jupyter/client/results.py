@@ -102,16 +102,21 @@ def _temp_dir() -> str | None:
 
 
 def _decode(file: Any, max_bytes: int | None, job: JobModel) -> xr.Dataset | xr.DataTree:
+    from qpi_jupyter.data.codec import decode
+
+    return as_told(decode(file, max_bytes=max_bytes), job)
+
+
+def as_told(found: xr.Dataset | xr.DataTree, job: JobModel) -> xr.Dataset | xr.DataTree:
+    """A result of a job as a person gets it, with what the job says of it."""
     import xarray as xr
 
     import qpi_jupyter.data.accessor  # noqa: F401 - gives the dataset its .qpi
     from qpi_jupyter.data.attributes import flat
-    from qpi_jupyter.data.codec import decode
 
     def one(dataset: xr.Dataset) -> xr.Dataset:
         return flat(dataset, job_id=job.id, qpu=job.qpu or "", job_name=job.name)
 
-    found = decode(file, max_bytes=max_bytes)
     if isinstance(found, xr.Dataset):
         return one(found)
     circuits = {name: one(node.to_dataset(inherit=False)) for name, node in found.children.items()}

@@ -71,7 +71,7 @@ def shown(job: JobHandle) -> int:
 
 
 def until(job: JobHandle, points: int) -> None:
-    wait_until(lambda: shown(job) == points, PATIENCE_S, f"{points} points")
+    wait_until(lambda: shown(job) == points, 5 * PATIENCE_S, f"{points} points")
 
 
 @pytest.mark.slow

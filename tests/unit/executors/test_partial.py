@@ -64,7 +64,7 @@ def test_a_slow_machine_gets_smaller_pieces(monkeypatch: pytest.MonkeyPatch) -> 
 
 def handed_on() -> tuple[Partials, list[Rows], list[float]]:
     sent, clock = list[Rows](), [0.0]
-    return Partials(sent.append, lambda: clock[0]), sent, clock
+    return Partials(sent.append, lambda: clock[0], lambda: 0.0), sent, clock
 
 
 def test_what_is_handed_on_is_packed_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,8 @@ def test_packing_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch
         sent.append(clock[0])
         clock[0] += 0.6
 
-    partials = Partials(slowly, lambda: clock[0])
+    monkeypatch.setattr(partial, "MOST_S", 100.0)
+    partials = Partials(slowly, lambda: clock[0], lambda: clock[0])
     while clock[0] < 100.0:
         partials.heard(len(sent), datasets[0])
         clock[0] += 1.0
