@@ -162,7 +162,7 @@ class Jobs:
             ),
             qpu=target,
             name=programs.called(circuits) if name is None else name,
-            tags=[tags] if isinstance(tags, str) else list(tags or ()),
+            tags=[tags] if isinstance(tags, str) else list(() if tags is None else tags),
             project=project or "",
             group=group,
             shared_with=shared_with,
@@ -238,7 +238,7 @@ class Jobs:
             options=options,
             qpu=_name(qpu),
             name=name or "",
-            tags=[tags] if isinstance(tags, str) else list(tags or ()),
+            tags=[tags] if isinstance(tags, str) else list(() if tags is None else tags),
             project=project or "",
             group=group,
             shared_with=shared_with,
@@ -352,7 +352,7 @@ def _name(qpu: Any) -> str | None:
 
 def _ids(jobs: Any) -> list[str]:
     """The ids of one job or several, each a handle or an id."""
-    several = [jobs] if isinstance(jobs, (str, JobHandle)) else jobs or ()
+    several = [jobs] if isinstance(jobs, (str, JobHandle)) else () if jobs is None else jobs
     return [job.id if isinstance(job, JobHandle) else str(job) for job in several]
 
 
