@@ -186,12 +186,17 @@ def _lines_html(drawing: Drawing) -> str:
     x0, x1 = drawing["x"][0], drawing["x"][-1]
     paths = ""
     for n, line in enumerate(drawing["lines"]):
-        points = " ".join(
+        places = [
             f"{480 * (x - x0) / ((x1 - x0) or 1):.1f},{10 + 180 * (high - y) / ((high - low) or 1):.1f}"
             for x, y in zip(drawing["x"], line["y"], strict=True)
             if y is not None
-        )
-        paths += f"<polyline fill='none' stroke='{_COLOURS[n % len(_COLOURS)]}' points='{points}'/>"
+        ]
+        stroke = f"fill='none' stroke='{_COLOURS[n % len(_COLOURS)]}'"
+        if line.get("dots"):
+            dots = "".join(f"M{place}h0" for place in places)
+            paths += f"<path {stroke} stroke-width='5' stroke-linecap='round' d='{dots}'/>"
+        else:
+            paths += f"<polyline {stroke} points='{' '.join(places)}'/>"
     said = escape(_lines_text(drawing))
     return f"<svg viewBox='0 0 480 200' width='480' role='img'><title>{said}</title>{paths}</svg><pre>{said}</pre>"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,7 +52,10 @@ class Value(NamedTuple):
         digits = 1 - math.floor(math.log10(self.error))
         if 0 <= digits <= 6:
             return f"{self.value:.{digits}f} ± {self.error:.{digits}f}{unit}"
-        return f"{self.value:.4g} ± {self.error:.2g}{unit}"
+        power = math.floor(math.log10(abs(self.value))) if self.value else 0
+        value, error = self.value / 10.0**power, self.error / 10.0**power
+        digits = max(0, 1 - math.floor(math.log10(error)))
+        return f"({value:.{digits}f} ± {error:.{digits}f})e{power:+03d}{unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +82,16 @@ class Model:
 class Fit:
     """A fitted model: ``fit["period"]``, ``fit.values``, ``fit.plot()``; ``result`` is lmfit's own."""
 
-    def __init__(self, name: str, result: Any, values: dict[str, Value], data: xr.DataArray, axis: str) -> None:
+    def __init__(
+        self, name: str, result: Any, values: dict[str, Value], data: xr.DataArray, axis: str, told: Sequence[str]
+    ) -> None:
         self.name = name
         self.result = result
         self.values = values
         """By name: the model's parameters, and what follows from them."""
         self.data = data
         """What was fitted."""
-        self._axis = axis
+        self._axis, self._told = axis, told
 
     def __getitem__(self, name: str) -> Value:
         return self.values[name]
@@ -107,7 +112,7 @@ class Fit:
             {"data": [known.get(at, math.nan) for at in fine.tolist()], f"fit: {self.name}": self.at(fine).tolist()},
             x_label=x_label,
             y_label=with_unit(quantity, self.data.attrs),
-            about=", ".join(f"{name} = {value}" for name, value in self.values.items()),
+            about=", ".join(f"{name} = {self.values[name]}" for name in self._told),
             dots={"data"},
         )
 
@@ -177,9 +182,9 @@ def fit(
     named = "the function" if chosen is None else chosen.name
     result = _fitted(chosen, model, x, y, weights, guess or {}, named)
     values = _values(chosen, result, "" if unit == "1" else unit, c.circuit_info(dataset.attrs).memory_slots)
-    return Fit(
-        chosen.name if chosen else getattr(model, "__name__", "function"), result, values, data, str(data.dims[0])
-    )
+    name = chosen.name if chosen else getattr(model, "__name__", "function")
+    told = [n for n in values if chosen is None or n == chosen.key or n not in result.params]
+    return Fit(name, result, values, data, str(data.dims[0]), told)
 
 
 def _points(dataset: xr.Dataset, of: str | xr.DataArray | None, along: str | None) -> tuple[xr.DataArray, Numbers, str]:

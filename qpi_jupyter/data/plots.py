@@ -134,7 +134,7 @@ def _lines(ax: Axes, drawing: Drawing) -> None:
         ax.plot(drawing["x"], y, label=line["label"], markersize=4, **dots)
     ax.set_xlabel(drawing["x_label"])
     ax.set_ylabel(drawing["y_label"])
-    ax.set_title(" · ".join(filter(None, [drawing["label"], drawing["note"]])))
+    ax.set_title(" · ".join(filter(None, [drawing["label"], drawing["note"]])), fontsize="small", wrap=True)
     ax.grid(alpha=0.3)
     if len(drawing["lines"]) > 1:
         ax.legend(loc="best", fontsize="small")
