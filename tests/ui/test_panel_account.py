@@ -227,7 +227,7 @@ def test_a_token_works_until_it_is_revoked(panel: Page, two: Two) -> None:
         assert ok(straight.get("accounts/pat"))["name"] == "pat"
         assert straight.post("time-requests", json={"seconds": 1}).status_code == 403
 
-        shown.get_by_role("button", name="I have copied it").click()
+        shown.get_by_role("button", name="Done").click()
         expect(shown.get_by_text(token)).to_have_count(0)
         section(panel, "Profile")
         section(panel, "API tokens")

@@ -188,7 +188,7 @@ function Made(props: {
         {trans.__('There, %1 finds the lab by itself.', 'qpi_jupyter.connect()')}
       </p>
       <button type="button" className="jp-mod-styled" onClick={props.onClose}>
-        {trans.__('I have copied it')}
+        {trans.__('Done')}
       </button>
     </section>
   );

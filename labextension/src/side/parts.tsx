@@ -123,7 +123,7 @@ export function QpuSection(props: IPart & { figures: Figures }): React.ReactElem
   return (
     <Section name="qpus" title={trans.__('QPUs')} sections={sections}>
       {qpus.length === 0 && manager.state.lastSeen !== null && (
-        <p className="jp-QPI-Empty">{trans.__('No QPU is registered yet.')}</p>
+        <p className="jp-QPI-Empty">{trans.__('No QPUs yet.')}</p>
       )}
       <ul className="jp-QPI-List jp-QPI-Cards">
         {qpus.map(qpu => (
