@@ -173,7 +173,7 @@ describe('words', () => {
       used_s: 120
     };
     expect(balanceText(account, trans)).toBe(
-      '59 min available · 2 min 0 s used · 1 min 0 s set aside'
+      '59 min available · 2 min 0 s used · 1 min 0 s reserved'
     );
     expect(balanceText({ ...account, available_s: null, held_s: 0 }, trans)).toBe(
       'No limit · 2 min 0 s used'

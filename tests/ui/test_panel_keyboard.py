@@ -236,7 +236,7 @@ def test_a_request_for_time_is_approved(panel: Page, lab: Lab) -> None:
     panel.keyboard.type("30 min")
     press(panel, "Enter")
     wait_until(lambda: answered() == ["approved", 1800], 10, "the time granted")
-    expect(panel.get_by_text("waiting for an answer")).to_have_count(0)
+    expect(panel.get_by_text("pending")).to_have_count(0)
     kept(panel)
 
 

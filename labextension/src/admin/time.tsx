@@ -82,7 +82,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
           cell: account =>
             account.available_s === null ? trans.__('unlimited') : length(account.available_s)
         },
-        { head: trans.__('Set aside'), cell: account => length(account.held_s) },
+        { head: trans.__('Reserved'), cell: account => length(account.held_s) },
         { head: trans.__('Used this month'), cell: account => length(account.used_s) }
       ]}
       actions={actions}
@@ -116,7 +116,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
     pages(request, `time-requests?limit=${PAGE}`, (page: TimeRequestList) => page.requests)
   );
   const words = {
-    pending: trans.__('waiting for an answer'),
+    pending: trans.__('pending'),
     approved: trans.__('approved'),
     rejected: trans.__('rejected'),
     withdrawn: trans.__('withdrawn')

@@ -142,7 +142,7 @@ export function balanceText(account: AccountModel, trans: TranslationBundle): st
   ];
   return [
     ...parts,
-    ...(account.held_s > 0 ? [trans.__('%1 set aside', seconds(account.held_s))] : [])
+    ...(account.held_s > 0 ? [trans.__('%1 reserved', seconds(account.held_s))] : [])
   ].join(' · ');
 }
 

@@ -256,7 +256,7 @@ export function BookingSection({ context, now, sections }: IPart): React.ReactEl
 export function TimeSection({ context, sections }: IPart): React.ReactElement {
   const { manager, trans } = context;
   const { account, connection } = manager.state;
-  const none = connection === 'connecting' ? '' : trans.__('The lab keeps no account for you.');
+  const none = connection === 'connecting' ? '' : trans.__('You have no QPU time account.');
   return (
     <Section name="time" title={trans.__('My QPU time')} sections={sections}>
       <div className="jp-QPI-Empty">
