@@ -150,7 +150,7 @@ def calendar(page: Page) -> Iterator[tuple[str, str]]:
     yield from clash(page, tab)
     tab.get_by_role("button", name="Subscribe…").click()
     tab.get_by_role("button", name="New address").click()
-    expect(tab.get_by_label("The address, shown only now")).to_be_visible()
+    expect(tab.get_by_label("Address, shown only once")).to_be_visible()
     yield "calendar, subscribing", CALENDAR
     page.keyboard.press("Escape")
     tab.get_by_role("button", name="Keys").click()
