@@ -71,7 +71,7 @@ describe('qpuCard', () => {
     const card = qpuCard(qpu(), [over, elsewhere, later], ten + MINUTE, trans);
     expect(card.holder).toMatch(/^Free until .*, then ada$/);
     expect(card.nextFree).toBe('');
-    expect(qpuCard(qpu(), [], ten, trans).holder).toBe('Not booked in the next days');
+    expect(qpuCard(qpu(), [], ten, trans).holder).toBe('No upcoming bookings');
   });
 });
 

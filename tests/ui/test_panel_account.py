@@ -303,5 +303,5 @@ def test_others_have_what_is_theirs(browser: Browser, page: Page, two: Two, tmp_
     with forwarding(two.lab, program, tmp_path) as theirs:
         for nobody in loaded(browser.new_page(), theirs):
             nobody.evaluate(OPEN)
-            expect(nobody.locator("#qpi-account")).to_contain_text("There is no account of yours to show")
+            expect(nobody.locator("#qpi-account")).to_contain_text("You have no account")
             nobody.close()

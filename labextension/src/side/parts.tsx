@@ -68,11 +68,11 @@ export function ConnectionNote(props: { context: ISideContext; now: number }): R
       )}
       {connection === 'refused' && (
         <>
-          <strong>{trans.__('The lab does not let you in any more.')}</strong>{' '}
+          <strong>{trans.__('You no longer have access to this lab.')}</strong>{' '}
           {problem && <div className="jp-QPI-Detail">{problem}</div>}
           <div className="jp-QPI-Detail">
             {trans.__(
-              'Your sign-in or your token has ended. Reload the page to sign in again; if that does not help, ask the managers of the lab for access.'
+              'Your sign-in or token has expired. Reload the page to sign in again. If that does not help, ask a manager of the lab for access.'
             )}
           </div>
           <Act label={trans.__('Try again')} act={() => manager.refresh()} />
@@ -272,7 +272,7 @@ async function release(context: ISideContext, booking: BookingModel, now: number
   const when = moment(Date.parse(booking.start_at), now);
   const answer = await showDialog({
     title: trans.__('Release %1?', booking.qpu),
-    body: trans.__('Others may then book what is left of your time from %1.', when),
+    body: trans.__('Others can then book the rest of your time from %1.', when),
     buttons: [
       Dialog.cancelButton({ label: trans.__('Keep') }),
       Dialog.warnButton({ label: trans.__('Release') })
