@@ -465,6 +465,6 @@ describe('forms', () => {
     expect(quietLines(quietHours('22:00-06:00 5,6 Europe/Berlin'))).toBe(
       '22:00-06:00 5,6 Europe/Berlin'
     );
-    expect(() => quietHours('at night')).toThrow('no quiet time');
+    expect(() => quietHours('at night')).toThrow('cannot be read as quiet hours');
   });
 });

@@ -93,7 +93,7 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     expect(board_row(drivers, "fridge-1")).to_contain_text("not linked")
     with agent(command, tmp_path):
         expect(board_row(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
-        drivers.get_by_role("button", name="I have copied it").click()
+        drivers.get_by_role("button", name="Done").click()
         expect(drivers.get_by_role("textbox", name="Command line")).to_have_count(0)
         expect(board_row(section(panel, "QPUs"), "fridge")).to_contain_text("online")
 
@@ -159,7 +159,7 @@ def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:
     panel.keyboard.type("cooling down")
     panel.keyboard.press("Enter")
     expect(board_row(qpus, "sim-b")).to_contain_text("on holdcooling down")
-    qpus.get_by_role("button", name="Let go: sim-b").click()
+    qpus.get_by_role("button", name="Release hold: sim-b").click()
     expect(board_row(qpus, "sim-b")).not_to_contain_text("on hold")
     qpus.get_by_role("button", name="More: sim-b").focus()
     panel.keyboard.press("Enter")
@@ -206,7 +206,7 @@ def test_time_is_granted_and_a_request_approved(panel: Page, lab: Notebooks, pat
 def test_a_notice_reaches_everybody_and_comes_back_when_undone(panel: Page, lab: Notebooks, pat: str) -> None:
     title = "W" * 200
     notices = section(panel, "Notices")
-    notices.get_by_role("button", name="Broadcast a notice").click()
+    notices.get_by_role("button", name="New notice").click()
     notices.get_by_label("Title").fill(title)
     notices.get_by_label("Text").fill(f"Helium on Monday. {MARKUP}")
     notices.get_by_role("button", name="Broadcast", exact=True).click()
@@ -297,7 +297,7 @@ def test_bad_input_is_refused_in_words(panel: Page) -> None:
         expect(qpus.get_by_role("alert")).to_contain_text(f"“{name}” is no name")
     qpus.get_by_label("Name").fill("  ")
     qpus.get_by_role("button", name="Register", exact=True).click()
-    expect(qpus.get_by_role("alert")).to_contain_text("Nothing stands in “Name”")
+    expect(qpus.get_by_role("alert")).to_contain_text("“Name” is required")
     qpus.get_by_label("Name").fill("sim-a")
     qpus.get_by_role("button", name="Register", exact=True).click()
     expect(qpus.get_by_role("alert")).to_contain_text("sim-a")
@@ -322,7 +322,7 @@ def test_bad_input_is_refused_in_words(panel: Page) -> None:
     expect(accounts.get_by_role("alert")).to_contain_text("nobody")
 
     notices = section(panel, "Notices")
-    notices.get_by_role("button", name="Broadcast a notice").click()
+    notices.get_by_role("button", name="New notice").click()
     notices.get_by_label("Title").fill("x")
     notices.get_by_label("To groups").fill("no-such-group")
     notices.get_by_role("button", name="Broadcast", exact=True).click()
@@ -396,7 +396,7 @@ def test_search_finds_what_is_on_no_page_yet(panel: Page, lab: Notebooks) -> Non
     audit.get_by_label("Search").fill("CROWD000 created")
     expect(audit.locator("tr[data-key]")).to_have_count(1)
     audit.get_by_label("Search").fill("nothing%like_this")
-    expect(audit.get_by_text("Nothing here matches the search.")).to_be_visible()
+    expect(audit.get_by_text("No matches.")).to_be_visible()
 
 
 def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, lab: Notebooks) -> None:

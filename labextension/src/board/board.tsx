@@ -76,7 +76,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
       {props.children}
       {gone && (
         <Problem>
-          {trans.__('What you were about to change is gone: somebody has deleted it.')}
+          {trans.__('What you were editing was deleted meanwhile.')}
         </Problem>
       )}
       {runner.problem !== null && runner.asked === null && <Problem>{runner.problem}</Problem>}
@@ -90,7 +90,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
             ? trans.__('Searching…')
             : sought.trim() === ''
               ? props.empty
-              : trans.__('Nothing here matches the search.'))}
+              : trans.__('No matches.'))}
       </p>
       {state.next !== null && (
         <button

@@ -25,7 +25,7 @@ export function CalibrationSection(props: IProps): React.ReactElement {
       <h2>{trans.__('Topology and calibration')}</h2>
       {manifest === null ? (
         <p className="jp-QPI-Empty">
-          {trans.__('Nothing is known of this QPU until its first driver comes.')}
+          {trans.__('No data until the QPU’s first driver connects.')}
         </p>
       ) : (
         <Known {...props} manifest={manifest} />
@@ -64,7 +64,7 @@ function Known(props: IProps & { readonly manifest: Manifest }): React.ReactElem
       {qubits.length === 0 && gates.length === 0 && (
         <p className="jp-QPI-Empty">
           {trans.__(
-            '%1 has no calibration: it is ideal, or its driver reports none.',
+            'No calibration data reported.',
             manifest.executor
           )}
         </p>
@@ -151,7 +151,7 @@ function Selected(
     return (
       <p className="jp-QPI-Empty">
         {trans.__(
-          'Pick a qubit or a coupler to see its figures; pick a figure to see its history.'
+          'Select a qubit or coupler to see its values, and a value to see its history.'
         )}
       </p>
     );
@@ -198,7 +198,7 @@ function History(props: IProps & { readonly history: IHistory }): React.ReactEle
           {trans.__('Close')}
         </button>
       </div>
-      {series === null && <p className="jp-QPI-Empty">{trans.__('Asking the lab…')}</p>}
+      {series === null && <p className="jp-QPI-Empty">{trans.__('Loading…')}</p>}
       {series && only && (
         <p className="jp-QPI-Detail">
           {series.points.length === 1
