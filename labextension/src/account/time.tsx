@@ -142,7 +142,9 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
   return (
     <Board
       title={trans.__('My requests')}
-      intro={trans.__('Each request is answered once by a manager. Approved time is available at once.')}
+      intro={trans.__(
+        'Each request is answered once by a manager. Approved time is available at once.'
+      )}
       trans={trans}
       listing={listing}
       rowKey={asked => asked.id}

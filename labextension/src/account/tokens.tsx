@@ -63,7 +63,9 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
     label: trans.__('Revoke'),
     ask: {
       text: token.session
-        ? trans.__('This is a sign-in, possibly this page’s own. Revoking it signs out whoever uses it.')
+        ? trans.__(
+            'This is a sign-in, possibly this page’s own. Revoking it signs out whoever uses it.'
+          )
         : trans.__('Programs that use it are refused from now on. This cannot be undone.'),
       submit: trans.__('Revoke this token'),
       danger: true
@@ -175,7 +177,9 @@ function Made(props: {
         {trans.__('Token %1 created', made.name)}
       </h3>
       <p className="jp-QPI-AdminText">
-        {trans.__('It is shown only once. Anyone who has it can act as you: treat it like a password.')}{' '}
+        {trans.__(
+          'It is shown only once. Anyone who has it can act as you: treat it like a password.'
+        )}{' '}
         {made.expires_at !== null && trans.__('It expires %1.', when(made.expires_at))}
       </p>
       <Copied trans={trans} label={trans.__('Token')} value={made.token} />

@@ -92,10 +92,7 @@ function Nobody({ manager, trans }: IAccountTools): React.ReactElement {
       ) : (
         <>
           <strong>{trans.__('You have no account.')}</strong>
-          <p>
-            {problem ??
-              trans.__('This server uses a program’s token, not a person’s.')}
-          </p>
+          <p>{problem ?? trans.__('This server uses a program’s token, not a person’s.')}</p>
         </>
       )}
     </div>

@@ -107,7 +107,10 @@ export function Drivers(props: ISectionProps): React.ReactElement {
       id: 'revoke',
       label: trans.__('Revoke'),
       ask: {
-        text: trans.__('Revokes the token of %1 and disconnects it. What it runs is interrupted.', driver.name),
+        text: trans.__(
+          'Revokes the token of %1 and disconnects it. What it runs is interrupted.',
+          driver.name
+        ),
         typed: driver.name,
         submit: trans.__('Revoke this driver'),
         danger: true
@@ -118,9 +121,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Drivers')}
-      intro={trans.__(
-        'The programs that run the jobs of a QPU, on the instruments’ machines.'
-      )}
+      intro={trans.__('The programs that run the jobs of a QPU, on the instruments’ machines.')}
       trans={trans}
       listing={listing}
       rowKey={driver => driver.name}

@@ -62,7 +62,9 @@ export function Config(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Configuration')}
-      intro={trans.__('The settings in force, and where each value comes from. Secrets are masked.')}
+      intro={trans.__(
+        'The settings in force, and where each value comes from. Secrets are masked.'
+      )}
       trans={trans}
       listing={listing}
       rowKey={setting => setting.name}

@@ -63,10 +63,7 @@ export function People(props: ISectionProps): React.ReactElement {
           id: 'suspend',
           label: trans.__('Suspend'),
           ask: {
-            text: trans.__(
-              '%1 is locked out until reinstated. Queued jobs still run.',
-              user.name
-            ),
+            text: trans.__('%1 is locked out until reinstated. Queued jobs still run.', user.name),
             submit: trans.__('Suspend'),
             danger: true
           },
@@ -110,9 +107,7 @@ export function People(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('People')}
-      intro={trans.__(
-        'Roles and groups set here are added to those from Jupyter or the Hub.'
-      )}
+      intro={trans.__('Roles and groups set here are added to those from Jupyter or the Hub.')}
       trans={trans}
       listing={listing}
       rowKey={user => user.name}

@@ -48,9 +48,7 @@ export function Replay(props: ISectionProps): React.ReactElement {
       )}
       {lost && (
         <Problem>
-          {trans.__(
-            'The lab’s server was restarted, which ended the replay. Run it again.'
-          )}
+          {trans.__('The lab’s server was restarted, which ended the replay. Run it again.')}
         </Problem>
       )}
       {state?.replay === null && !lost && (

@@ -59,8 +59,11 @@ export function Rules(props: ISectionProps): React.ReactElement {
       label: trans.__('Delete'),
       run: async () => {
         await send(request, 'DELETE', at('booking-rules', rule.id));
-        offerUndo(trans, trans.__('The rule for %1 was deleted.', scopeOf(rule, props)), listing, () =>
-          put({ rule: rule.rule, qpu: rule.qpu, group: rule.group })
+        offerUndo(
+          trans,
+          trans.__('The rule for %1 was deleted.', scopeOf(rule, props)),
+          listing,
+          () => put({ rule: rule.rule, qpu: rule.qpu, group: rule.group })
         );
       }
     }
@@ -142,7 +145,9 @@ function Summary(props: {
     return value === null ? [] : [`${words[name]} ${length(value)}`];
   });
   if (rule.max_ahead !== null && rule.max_ahead !== undefined) {
-    lines.push(trans._n('At most %1 upcoming booking', 'At most %1 upcoming bookings', rule.max_ahead));
+    lines.push(
+      trans._n('At most %1 upcoming booking', 'At most %1 upcoming bookings', rule.max_ahead)
+    );
   }
   if (rule.modes) {
     lines.push(trans.__('Only %1', rule.modes.join(', ')));
@@ -163,7 +168,12 @@ export function Notices(props: ISectionProps): React.ReactElement {
     { name: 'title', label: trans.__('Title'), required: true, longest: 200 },
     { name: 'body', label: trans.__('Text'), kind: 'area', longest: 10_000 },
     { name: 'start_at', label: trans.__('From'), kind: 'moment', hint: trans.__('Default: now.') },
-    { name: 'end_at', label: trans.__('Until'), kind: 'moment', hint: trans.__('Leave empty for no end.') },
+    {
+      name: 'end_at',
+      label: trans.__('Until'),
+      kind: 'moment',
+      hint: trans.__('Leave empty for no end.')
+    },
     {
       name: 'people',
       label: trans.__('To people'),
@@ -208,9 +218,7 @@ export function Notices(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Notices')}
-      intro={trans.__(
-        'Announcements, shown in everyone’s side panel until dismissed.'
-      )}
+      intro={trans.__('Announcements, shown in everyone’s side panel until dismissed.')}
       trans={trans}
       listing={listing}
       rowKey={notice => notice.id}

@@ -126,7 +126,9 @@ export function quietHours(written: string): readonly QuietHours[] {
   return lines.map(line => {
     const found = QUIET.exec(line.trim());
     if (found === null) {
-      throw new BadField(`“${line.trim()}” cannot be read as quiet hours. Example: 22:00-06:00 5,6 Europe/Berlin.`);
+      throw new BadField(
+        `“${line.trim()}” cannot be read as quiet hours. Example: 22:00-06:00 5,6 Europe/Berlin.`
+      );
     }
     const [, start = '', end = '', days, timezone] = found;
     return {

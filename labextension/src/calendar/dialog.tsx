@@ -122,7 +122,8 @@ function Length({ state, draft, trans }: IProps & { draft: IDraft }): React.Reac
   const said = [
     lengthText(interval, trans),
     twice && trans.__('%1 occurs twice that day (clock change): the first is used.', clock(twice)),
-    never && trans.__('%1 does not exist that day (clock change): one hour later is used.', clock(never))
+    never &&
+      trans.__('%1 does not exist that day (clock change): one hour later is used.', clock(never))
   ];
   return <output className="jp-QPI-Detail">{said.filter(Boolean).join(' ')}</output>;
 }

@@ -79,9 +79,7 @@ function Picker(
         return (
           <label
             key={name}
-            title={
-              third ? trans.__('Only two units fit. Remove a channel first.') : ''
-            }
+            title={third ? trans.__('Only two units fit. Remove a channel first.') : ''}
           >
             <input
               type="checkbox"
