@@ -119,7 +119,7 @@ def test_time_is_asked_for_and_comes_before_ones_eyes(page: Page, two: Two) -> N
         expect(shown).to_contain_text("No requests.")
 
         shown.get_by_role("button", name="Request QPU time…").click()
-        for bad, why in (("an hour", "is no length of time"), ("0 s", "Ask for more than 0 s"), ("-5 min", "0 s")):
+        for bad, why in (("an hour", "as a length of time"), ("0 s", "Request more than 0 s"), ("-5 min", "0 s")):
             ask(shown, bad)
             expect(shown.get_by_role("alert")).to_contain_text(why)
         ask(shown, "5 min", "The last figure of the T1 paper")

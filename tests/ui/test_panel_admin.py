@@ -185,7 +185,7 @@ def test_time_is_granted_and_a_request_approved(panel: Page, lab: Notebooks, pat
     accounts.get_by_label("To").fill("pat")
     accounts.get_by_role("textbox", name="QPU time", exact=True).fill("an hour")
     accounts.get_by_role("button", name="Grant", exact=True).click()
-    expect(accounts.get_by_role("alert")).to_contain_text("is no length of time")
+    expect(accounts.get_by_role("alert")).to_contain_text("as a length of time")
     accounts.get_by_role("textbox", name="QPU time", exact=True).fill("1 h")
     accounts.get_by_label("Reason").fill("welcome")
     accounts.get_by_role("button", name="Grant", exact=True).click()
@@ -269,7 +269,7 @@ def test_a_policy_is_tried_on_the_past(panel: Page, lab: Notebooks, tmp_path: Pa
     expect(replay.get_by_role("alert")).to_contain_text("Two policies are the same (fair share)")
     replay.get_by_role("group", name="Policy 2").get_by_label("Backfill: jobs up to").fill("soon")
     replay.get_by_role("button", name="Run the replay").click()
-    expect(replay.get_by_role("alert")).to_contain_text("is no length of time")
+    expect(replay.get_by_role("alert")).to_contain_text("as a length of time")
     replay.get_by_role("button", name="Remove: Policy 2").click()
 
     replay.get_by_label("Jobs of").select_option("between")
@@ -294,7 +294,7 @@ def test_bad_input_is_refused_in_words(panel: Page) -> None:
     for name in ("two words", MARKUP, "-"):
         qpus.get_by_label("Name").fill(name)
         qpus.get_by_role("button", name="Register", exact=True).click()
-        expect(qpus.get_by_role("alert")).to_contain_text(f"“{name}” is no name")
+        expect(qpus.get_by_role("alert")).to_contain_text(f"“{name}” is not a valid name")
     qpus.get_by_label("Name").fill("  ")
     qpus.get_by_role("button", name="Register", exact=True).click()
     expect(qpus.get_by_role("alert")).to_contain_text("“Name” is required")
@@ -316,7 +316,7 @@ def test_bad_input_is_refused_in_words(panel: Page) -> None:
     for amount in ("-5 min", "0"):
         accounts.get_by_role("textbox", name="QPU time").fill(amount)
         accounts.get_by_role("button", name="Grant", exact=True).click()
-        expect(accounts.get_by_role("alert")).to_contain_text(f"“{amount}” is no amount of time")
+        expect(accounts.get_by_role("alert")).to_contain_text(f"Cannot read “{amount}” as an amount of time")
     accounts.get_by_role("textbox", name="QPU time").fill("5 min")
     accounts.get_by_role("button", name="Grant", exact=True).click()
     expect(accounts.get_by_role("alert")).to_contain_text("nobody")
