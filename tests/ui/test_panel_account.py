@@ -209,7 +209,7 @@ def test_a_token_works_until_it_is_revoked(panel: Page, two: Two) -> None:
     assert len(name) == 100
     submit = shown.get_by_role("button", name="Create token")
     submit.click()
-    expect(shown.get_by_role("alert")).to_contain_text("at least one thing")
+    expect(shown.get_by_role("alert")).to_contain_text("at least one scope")
     shown.get_by_label("Read", exact=True).check()
     shown.get_by_label("Valid for").select_option("7 days")
     submit.click()
@@ -252,7 +252,7 @@ def test_the_profile_is_changed_as_far_as_it_is_ones_own(panel: Page, two: Two) 
     expect(cell(me, "Groups")).to_have_text(GROUP)
 
     shown.get_by_role("button", name="Change password: pat").click()
-    change = shown.get_by_role("button", name="Change password")
+    change = shown.get_by_role("button", name="Save password")
     assert fits(shown)
     shown.get_by_label("Current password").fill("not this one")
     shown.get_by_label("New password").fill("another horse battery")

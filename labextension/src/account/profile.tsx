@@ -54,7 +54,7 @@ export function Profile({ manager, trans }: IAccountProps): React.ReactElement {
           hint: trans.__('At least 10 characters.')
         }
       ],
-      submit: trans.__('Change password')
+      submit: trans.__('Save password')
     },
     // A blank around it may be part of a password
     run: values =>
