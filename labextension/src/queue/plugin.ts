@@ -20,7 +20,7 @@ export const queuePlugin = tabPlugin('qpi-jupyter:queue', 'The queue and job tab
       rank: 20,
       label: trans.__('Job Queue'),
       caption: trans.__('All jobs of the quantum lab'),
-      title: () => trans.__('Jobs'),
+      title: () => trans.__('Job queue'),
       make: async () => (await loaded()).queue()
     },
     {

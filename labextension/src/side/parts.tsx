@@ -42,7 +42,7 @@ export function Header({ context }: { context: ISideContext }): React.ReactEleme
       </div>
       <nav className="jp-QPI-Tabs" aria-label={trans.__('Tabs of the lab')}>
         <Open context={context} command="qpi:open-calendar" label={trans.__('Calendar')} />
-        <Open context={context} command="qpi:open-queue" label={trans.__('Jobs')} />
+        <Open context={context} command="qpi:open-queue" label={trans.__('Job queue')} />
         <Open context={context} command="qpi:open-admin" label={trans.__('Administration')} />
       </nav>
     </div>
