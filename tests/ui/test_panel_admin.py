@@ -276,7 +276,7 @@ def test_a_policy_is_tried_on_the_past(panel: Page, lab: Notebooks, tmp_path: Pa
     replay.get_by_label("From").fill("2020-01-01T00:00")
     replay.get_by_label("Until").fill("2020-01-02T00:00")
     replay.get_by_role("button", name="Run the replay").click()
-    expect(replay.get_by_text("Nothing was run in this interval")).to_be_visible(timeout=60_000)
+    expect(replay.get_by_text("No jobs ran in this interval")).to_be_visible(timeout=60_000)
 
     replay.get_by_label("Jobs of").select_option("invented")
     replay.get_by_role("button", name="Run the replay").click()
@@ -308,7 +308,7 @@ def test_bad_input_is_refused_in_words(panel: Page) -> None:
     people.get_by_label("Name", exact=True).fill("zoe")
     people.get_by_label("Password").fill("short")
     people.get_by_role("button", name="Add", exact=True).click()
-    expect(people.get_by_role("alert")).to_contain_text("10 characters or more")
+    expect(people.get_by_role("alert")).to_contain_text("at least 10 characters")
 
     accounts = section(panel, "QPU time")
     accounts.get_by_role("button", name="Grant QPU time").click()
@@ -337,7 +337,7 @@ def test_two_managers_at_once_do_not_undo_each_other(panel: Page, lab: Notebooks
         groups.get_by_role("button", name="Edit: optics").click()
         groups.get_by_label("Description").fill("lasers and mirrors")
         ok(admin.patch("groups/optics", json={"members": ["eve"]}))
-        expect(groups.get_by_text("Somebody has changed this meanwhile")).to_be_visible()
+        expect(groups.get_by_text("This was changed meanwhile")).to_be_visible()
         groups.get_by_role("button", name="Save").click()
         expect(board_row(groups, "optics")).to_contain_text("lasers and mirrors")
         [group] = [one for one in ok(admin.get("groups"))["groups"] if one["name"] == "optics"]
@@ -345,7 +345,7 @@ def test_two_managers_at_once_do_not_undo_each_other(panel: Page, lab: Notebooks
 
         groups.get_by_role("button", name="Edit: optics").click()
         assert admin.delete("groups/optics").is_success
-        expect(groups.get_by_role("alert")).to_contain_text("somebody has deleted it")
+        expect(groups.get_by_role("alert")).to_contain_text("was deleted meanwhile")
 
 
 def test_what_another_manager_does_appears_by_itself(panel: Page, lab: Notebooks) -> None:
@@ -449,7 +449,7 @@ def test_what_cannot_be_started_is_said_in_the_form(panel: Page) -> None:
     for name, why in (
         ("toy_leaves", "no licence. Install it with: pip install 'broken-lab[driver]'"),
         ("toy_twin", "Several packages register the executor 'toy_twin'"),
-        ("toy_table", "drives an instrument; it needs a driver of its own"),
+        ("toy_table", "drives an instrument: register a driver for it"),
     ):
         choice = executor.locator(f"option[value={name}]").first
         expect(choice).to_contain_text(why, timeout=40_000)
