@@ -37,7 +37,7 @@ export function jobState(phase: JobModel['phase'], trans: TranslationBundle): [s
     queued: [trans.__('queued'), 'waiting'],
     assigned: [trans.__('queued'), 'waiting'], // with a driver, and counted as waiting
     running: [trans.__('running'), 'active'],
-    lost: [trans.__('out of touch'), 'bad'],
+    lost: [trans.__('lost contact'), 'bad'],
     cancelling: [trans.__('cancelling'), 'waiting'],
     completed: [trans.__('completed'), 'good'],
     failed: [trans.__('failed'), 'bad'],

@@ -89,7 +89,7 @@ describe('a request for time', () => {
   });
 
   it.each(['', 'an hour', '0 s', '-5 min', '99999999 h'])('of “%s” is none', seconds => {
-    expect(() => timeRequestOf({ seconds }, trans)).toThrow(/no length of time|more than 0 s/);
+    expect(() => timeRequestOf({ seconds }, trans)).toThrow(/as a length of time|more than 0 s/);
   });
 
   it('is asked again as it was', () => {

@@ -292,7 +292,7 @@ describe('lengths of time', () => {
   });
 
   it.each(['', 'an hour', '5 weeks', '1e9999', '0x10'])('%s is not', written => {
-    expect(() => seconds(written)).toThrow('is no length of time');
+    expect(() => seconds(written)).toThrow('as a length of time');
   });
 
   it.each([0, 1, 59, 90, 3600, 5400, 5432.1, 86_400, 129_600])(
@@ -321,7 +321,7 @@ describe('forms', () => {
   it('read whole numbers only', () => {
     expect(count({ places: '4' }, 'places')).toBe(4);
     for (const places of ['', '0', '1.5', 'two']) {
-      expect(() => count({ places }, 'places')).toThrow('no whole number');
+      expect(() => count({ places }, 'places')).toThrow('as a whole number');
     }
   });
 
@@ -415,12 +415,12 @@ describe('forms', () => {
   });
 
   it.each(['', ' ', 'two words', '-dash', '<b>', 'ä'])('take no “%s” for a name', name => {
-    expect(() => nameIn({ name }, 'name')).toThrow('is no name');
+    expect(() => nameIn({ name }, 'name')).toThrow('is not a valid name');
   });
 
   it('take an address for the name of a person', () => {
     expect(nameIn({ name: 'ann@lab.example' }, 'name', true)).toBe('ann@lab.example');
-    expect(() => nameIn({ name: 'ann@lab.example' }, 'name')).toThrow('is no name');
+    expect(() => nameIn({ name: 'ann@lab.example' }, 'name')).toThrow('is not a valid name');
   });
 
   it('take no short password', () => {
@@ -465,6 +465,6 @@ describe('forms', () => {
     expect(quietLines(quietHours('22:00-06:00 5,6 Europe/Berlin'))).toBe(
       '22:00-06:00 5,6 Europe/Berlin'
     );
-    expect(() => quietHours('at night')).toThrow('no quiet time');
+    expect(() => quietHours('at night')).toThrow('cannot be read as quiet hours');
   });
 });

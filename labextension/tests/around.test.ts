@@ -130,6 +130,16 @@ describe('Notifier', () => {
     expect(told).toEqual(['j1 failed']);
   });
 
+  it('tells of a job that began and ended since it looked, and not of one that was submitted before', async () => {
+    const ended = { status: 'completed', phase: 'completed' } as const;
+    const before = job({ id: 'before', ...ended, submitted_at: '2025-12-31T00:00:00Z' });
+    const quick = job({ id: 'quick', ...ended, submitted_at: '2026-01-01T10:00:00Z' });
+    lab.jobs = [quick, before, job()];
+    await refetch();
+    await refetch();
+    expect(told).toEqual(['quick completed']);
+  });
+
   it('tells of the first of a family that ends, not of all that end with it', async () => {
     const [failed, cancelled] = ['failed', 'cancelled'] as const;
     const ends = (id: string, status: typeof cancelled | typeof failed, code: string) =>

@@ -64,7 +64,7 @@ describe('a policy to try', () => {
 
   it.each(['', 'soon', '5 weeks'])('takes no %s for a time', backfill_max_s => {
     expect(() => changesOf({ ...draftOf(1, IN_FORCE), backfill_max_s }, IN_FORCE)).toThrow(
-      'is no length of time'
+      'as a length of time'
     );
   });
 });

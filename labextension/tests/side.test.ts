@@ -71,7 +71,7 @@ describe('qpuCard', () => {
     const card = qpuCard(qpu(), [over, elsewhere, later], ten + MINUTE, trans);
     expect(card.holder).toMatch(/^Free until .*, then ada$/);
     expect(card.nextFree).toBe('');
-    expect(qpuCard(qpu(), [], ten, trans).holder).toBe('Not booked in the next days');
+    expect(qpuCard(qpu(), [], ten, trans).holder).toBe('No upcoming bookings');
   });
 
   it('says why nothing starts, and then promises nobody a time', () => {
@@ -158,7 +158,7 @@ describe('words', () => {
       used_s: 120
     };
     expect(balanceText(account, trans)).toBe(
-      '59 min available · 2 min 0 s used · 1 min 0 s set aside'
+      '59 min available · 2 min 0 s used · 1 min 0 s reserved'
     );
     expect(balanceText({ ...account, available_s: null, held_s: 0 }, trans)).toBe(
       'No limit · 2 min 0 s used'

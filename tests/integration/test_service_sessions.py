@@ -93,8 +93,8 @@ def test_a_session_ends_when_nobody_renews_it(tmp_path: Path) -> None:
         clock.advance(1)
         row = await ended(lab)
         assert row is not None
-        assert (row["reason"], row["held_s"]) == ("Nobody renewed it.", 50.0)
-        with pytest.raises(Conflict, match="Nobody renewed it"):
+        assert (row["reason"], row["held_s"]) == ("It was not renewed.", 50.0)
+        with pytest.raises(Conflict, match="It was not renewed"):
             await lab.qpu_sessions.renew(ANN, session.id)
 
     with_lab(tmp_path, dialogue)

@@ -150,7 +150,7 @@ def calendar(page: Page) -> Iterator[tuple[str, str]]:
     yield from clash(page, tab)
     tab.get_by_role("button", name="Subscribe…").click()
     tab.get_by_role("button", name="New address").click()
-    expect(tab.get_by_label("The address, shown only now")).to_be_visible()
+    expect(tab.get_by_label("Address, shown only once")).to_be_visible()
     yield "calendar, subscribing", CALENDAR
     page.keyboard.press("Escape")
     tab.get_by_role("button", name="Keys").click()
@@ -181,7 +181,7 @@ def queue(page: Page) -> Iterator[tuple[str, str]]:
     yield "queue", QUEUE
     search = tab.get_by_role("searchbox", name="Search by name, id, tag, person or QPU")
     search.fill("nothing is called so")
-    expect(tab.get_by_text("No job is like that")).to_be_visible()
+    expect(tab.get_by_text("No matching jobs")).to_be_visible()
     yield "queue, nothing found", QUEUE
     tab.get_by_role("button", name="Clear filters").first.click()
     tab.get_by_role("textbox", name="Only jobs with this tag").fill("calibration")
@@ -194,13 +194,13 @@ def queue(page: Page) -> Iterator[tuple[str, str]]:
 def job(page: Page, job_id: str, state: str) -> Iterator[tuple[str, str]]:
     execute(page, "qpi:open-job", id=job_id)
     tab = page.locator(f"#qpi-job-{job_id}")
-    expect(tab.get_by_role("region", name="Story")).to_be_visible(timeout=20_000)
+    expect(tab.get_by_role("region", name="History")).to_be_visible(timeout=20_000)
     expect(tab.get_by_role("region", name="Program").locator(".cm-content")).to_be_visible()
     yield f"job, {state}", f"#qpi-job-{job_id}"
     if state == "completed":
         tab.get_by_role("button", name="Edit name").click()
         yield "job, edited", f"#qpi-job-{job_id}"
-        tab.get_by_role("button", name="Leave as it is").click()
+        tab.get_by_role("button", name="Discard changes").click()
 
 
 def chip(page: Page, qpu: str) -> Iterator[tuple[str, str]]:

@@ -95,10 +95,10 @@ def cell(found: Locator, label: str) -> Locator:
 
 def ask(shown: Locator, amount: str, reason: str = "", group: str = "") -> None:
     """Fill the question out, which is open, and send it."""
-    shown.get_by_label("How much").fill(amount)
+    shown.get_by_label("Amount").fill(amount)
     shown.get_by_label("Reason").fill(reason)
     shown.get_by_label("For", exact=True).select_option(group)
-    shown.get_by_role("button", name="Ask", exact=True).click()
+    shown.get_by_role("button", name="Send request", exact=True).click()
 
 
 def answer(two: Two, **body: Any) -> None:
@@ -116,16 +116,16 @@ def test_time_is_asked_for_and_comes_before_ones_eyes(page: Page, two: Two) -> N
         expect(cell(row(accounts, "pat"), "Available")).to_have_text("10 min")
         expect(cell(row(accounts, GROUP), "Balance")).to_have_text("2 h")
         shown = section(panel, "QPU time")
-        expect(shown).to_contain_text("You have not asked for QPU time.")
+        expect(shown).to_contain_text("No requests.")
 
-        shown.get_by_role("button", name="Ask for QPU time…").click()
-        for bad, why in (("an hour", "is no length of time"), ("0 s", "Ask for more than 0 s"), ("-5 min", "0 s")):
+        shown.get_by_role("button", name="Request QPU time…").click()
+        for bad, why in (("an hour", "as a length of time"), ("0 s", "Request more than 0 s"), ("-5 min", "0 s")):
             ask(shown, bad)
             expect(shown.get_by_role("alert")).to_contain_text(why)
         ask(shown, "5 min", "The last figure of the T1 paper")
         expect(shown.get_by_role("alert")).to_have_count(0)
         first = row(requests, "T1 paper")
-        expect(first).to_contain_text("waiting for an answer")
+        expect(first).to_contain_text("pending")
         answer(two, status="approved", seconds=240, reason="Four will do")
         expect(cell(first, "State")).to_have_text("approved")
         expect(cell(first, "Answer")).to_contain_text("granted 4 min")
@@ -133,18 +133,18 @@ def test_time_is_asked_for_and_comes_before_ones_eyes(page: Page, two: Two) -> N
         expect(cell(row(accounts, "pat"), "Available")).to_have_text("14 min")
         expect(first.get_by_role("button")).to_have_count(0)
 
-        shown.get_by_role("button", name="Ask for QPU time…").click()
+        shown.get_by_role("button", name="Request QPU time…").click()
         ask(shown, "1 d", "A whole weekend")
         answer(two, status="rejected", reason="The fridge is warm until Monday")
-        expect(cell(row(requests, "weekend"), "Answer")).to_contain_text("said no")
-        shown.get_by_role("button", name="Ask for QPU time…").click()
+        expect(cell(row(requests, "weekend"), "Answer")).to_contain_text("rejected by")
+        shown.get_by_role("button", name="Request QPU time…").click()
         ask(shown, "1.5 h", "Course, second week", GROUP)
         asked = row(requests, "second week")
         expect(asked).to_contain_text(f"for {GROUP}")
         shown.get_by_role("button", name="Withdraw: 1.5 h").click()
         expect(cell(asked, "State")).to_have_text("withdrawn")
         panel.get_by_role("button", name="Undo").click()
-        expect(cell(asked, "State")).to_have_text(["waiting for an answer", "withdrawn"])
+        expect(cell(asked, "State")).to_have_text(["pending", "withdrawn"])
         take_pictures(panel)
 
 
@@ -179,7 +179,7 @@ def test_the_statement_has_what_a_job_took(panel: Page, two: Two) -> None:
     assert done["busy_s"] > 0
     expect(cell(month, "Used")).to_have_text(as_shown(done["busy_s"]))
     expect(cell(month, "Month")).to_have_text(f"{datetime.now(UTC):%Y-%m}")
-    expect(cell(row(lines, "sim-b"), "What")).to_have_text(["settled", "set aside"])
+    expect(cell(row(lines, "sim-b"), "Entry")).to_have_text(["settled", "reserved"])
 
     with panel.expect_download() as download:
         panel.get_by_role("button", name="Statement as CSV").click()
@@ -207,15 +207,15 @@ def test_a_token_works_until_it_is_revoked(panel: Page, two: Two) -> None:
     shown.get_by_label("Name").fill(f"night run {MARKUP}{'W' * 200}")
     name = shown.get_by_label("Name").input_value()
     assert len(name) == 100
-    submit = shown.get_by_role("button", name="Make the token")
+    submit = shown.get_by_role("button", name="Create token")
     submit.click()
-    expect(shown.get_by_role("alert")).to_contain_text("at least one thing")
+    expect(shown.get_by_role("alert")).to_contain_text("at least one scope")
     shown.get_by_label("Read", exact=True).check()
-    shown.get_by_label("Good for").select_option("7 days")
+    shown.get_by_label("Valid for").select_option("7 days")
     submit.click()
     token = shown.get_by_role("textbox", name="Token", exact=True).input_value()
     told = shown.get_by_role("textbox", name="In a shell").input_value()
-    expect(cell(row(tokens, "night run"), "May")).to_have_text("read")
+    expect(cell(row(tokens, "night run"), "Scopes")).to_have_text("read")
     variables = dict(word.split("=", 1) for word in shlex.split(told) if "=" in word)
     assert variables["QPI_LAB_TOKEN"] == token
     headers = {"Authorization": f"Bearer {token}"}
@@ -227,7 +227,7 @@ def test_a_token_works_until_it_is_revoked(panel: Page, two: Two) -> None:
         assert ok(straight.get("accounts/pat"))["name"] == "pat"
         assert straight.post("time-requests", json={"seconds": 1}).status_code == 403
 
-        shown.get_by_role("button", name="I have copied it").click()
+        shown.get_by_role("button", name="Done").click()
         expect(shown.get_by_text(token)).to_have_count(0)
         section(panel, "Profile")
         section(panel, "API tokens")
@@ -252,13 +252,13 @@ def test_the_profile_is_changed_as_far_as_it_is_ones_own(panel: Page, two: Two) 
     expect(cell(me, "Groups")).to_have_text(GROUP)
 
     shown.get_by_role("button", name="Change password: pat").click()
-    change = shown.get_by_role("button", name="Change the password")
+    change = shown.get_by_role("button", name="Save password")
     assert fits(shown)
-    shown.get_by_label("Present password").fill("not this one")
+    shown.get_by_label("Current password").fill("not this one")
     shown.get_by_label("New password").fill("another horse battery")
     change.click()
     expect(shown.get_by_role("alert")).to_contain_text("not your current password")
-    shown.get_by_label("Present password").fill(PASSWORD)
+    shown.get_by_label("Current password").fill(PASSWORD)
     change.click()
     expect(change).to_have_count(0)
     with client_of(two.lab) as lab:
@@ -278,14 +278,14 @@ def test_it_fits_a_narrow_window_and_the_keyboard(panel: Page, two: Two) -> None
         assert fits(shown), name
     panel.keyboard.press("Home")
     expect(panel.locator("#qpi-account [role=tab][data-section=time]")).to_be_focused()
-    new = panel.get_by_role("button", name="Ask for QPU time…")
+    new = panel.get_by_role("button", name="Request QPU time…")
     new.focus()
     panel.keyboard.press("Enter")
-    expect(panel.get_by_label("How much")).to_be_focused()
+    expect(panel.get_by_label("Amount")).to_be_focused()
     assert fits(section_of(panel))
     panel.keyboard.type("45 s")
     panel.keyboard.press("Enter")
-    expect(row(board(panel, "My requests"), "45 s")).to_contain_text("waiting for an answer")
+    expect(row(board(panel, "My requests"), "45 s")).to_contain_text("pending")
 
 
 def test_others_have_what_is_theirs(browser: Browser, page: Page, two: Two, tmp_path: Path) -> None:
@@ -296,12 +296,12 @@ def test_others_have_what_is_theirs(browser: Browser, page: Page, two: Two, tmp_
     for owner in loaded(page, two.lab):
         owner.evaluate(OPEN)
         expect(board(owner, "QPU time").locator("tr[data-key]")).to_have_count(1, timeout=20_000)
-        expect(section(owner, "QPU time")).to_contain_text("You have not asked for QPU time.")
+        expect(section(owner, "QPU time")).to_contain_text("No requests.")
         shown = section(owner, "API tokens")
         shown.get_by_role("button", name="New token…").click()
         expect(shown.get_by_label("Manage")).to_be_visible()
     with forwarding(two.lab, program, tmp_path) as theirs:
         for nobody in loaded(browser.new_page(), theirs):
             nobody.evaluate(OPEN)
-            expect(nobody.locator("#qpi-account")).to_contain_text("There is no account of yours to show")
+            expect(nobody.locator("#qpi-account")).to_contain_text("You have no account")
             nobody.close()

@@ -103,7 +103,7 @@ def test_a_revoked_token_is_told_without_a_storm_and_back_without_a_reload(
         with client_of(demo.notebooks, pat["token"]) as person:
             person.delete(f"tokens/{pat['id']}").raise_for_status()
         note = panel.locator('.jp-QPI-Connection[data-connection="refused"]')
-        expect(note).to_contain_text("does not let you in", timeout=30_000)
+        expect(note).to_contain_text("no longer have access", timeout=30_000)
         expect(note).to_contain_text("Reload the page to sign in again")
         expect(page.locator(".jp-QPI-Status")).to_contain_text("no access")
         expect(panel.locator(".jp-QPI-Card").first).to_be_visible()  # what was known stays

@@ -99,7 +99,7 @@ def test_one_of_a_series_is_deleted_and_then_the_rest(calendar: Page, ask: Ask) 
 
 
 def test_it_shows_another_clock_the_agenda_and_the_address_to_subscribe(calendar: Page, ask: Ask) -> None:
-    calendar.get_by_role("button", name="Book the next free hour").click()
+    calendar.get_by_role("button", name="Book next free hour").click()
     expect(calendar.get_by_role("alert").filter(has_text="Booked")).to_be_visible()
     start, end = times(booked(ask)[0])
     assert end - start == timedelta(hours=1)
@@ -110,7 +110,7 @@ def test_it_shows_another_clock_the_agenda_and_the_address_to_subscribe(calendar
     expect(calendar.locator(".jp-QPI-AgendaRow")).to_have_count(0)
     calendar.get_by_role("button", name="Subscribe…").click()
     calendar.get_by_role("button", name="New address").click()
-    address = calendar.get_by_label("The address, shown only now")
+    address = calendar.get_by_label("Address, shown only once")
     with urlopen(address.input_value(), timeout=10) as answer:
         assert answer.read().startswith(b"BEGIN:VCALENDAR")
 

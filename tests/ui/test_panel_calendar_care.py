@@ -156,7 +156,7 @@ def test_the_keyboard_turns_pages_and_tells_its_keys(calendar: Page) -> None:
     calendar.keyboard.press("t")
     expect(title).not_to_have_text(week)
     calendar.keyboard.press("?")
-    expect(calendar.get_by_role("dialog", name="Keys of the calendar")).to_contain_text("today")
+    expect(calendar.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("today")
     calendar.keyboard.press("Escape")
     expect(calendar.get_by_role("dialog")).to_have_count(0)
 
@@ -171,7 +171,7 @@ def test_who_was_slower_is_told_and_nothing_that_was_typed_is_lost(calendar: Pag
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert").filter(has_text="has changed since")).to_be_visible()
     expect(dialog.get_by_label("Title")).to_have_value("mine")
-    dialog.get_by_role("button", name="Show it as it is now").click()
+    dialog.get_by_role("button", name="Show current booking").click()
     expect(dialog.get_by_label("Title")).to_have_value("theirs")
 
     dialog.get_by_label("Title").fill("mine again")
@@ -198,12 +198,12 @@ def test_an_address_is_listed_and_dies_when_it_is_ended(calendar: Page) -> None:
     dialog = calendar.get_by_role("dialog", name="Calendar address")
     dialog.get_by_label("Calendar of").select_option("sim-b")
     dialog.get_by_role("button", name="New address").click()
-    address = dialog.get_by_label("The address, shown only now").input_value()
+    address = dialog.get_by_label("Address, shown only once").input_value()
     dialog.get_by_role("button", name="Copy").click()
     urlopen(address, timeout=10).close()
     mine = dialog.get_by_role("listitem").filter(has_text="sim-b")
     expect(mine).to_have_count(1)
-    mine.get_by_role("button", name="End it").click()
+    mine.get_by_role("button", name="Revoke").click()
     expect(mine).to_have_count(0)
     with pytest.raises(HTTPError):
         urlopen(address, timeout=10)
@@ -262,6 +262,6 @@ def test_the_clock_of_the_lab_counts(page: Page, calendar_lab: Notebooks, ask: A
     page.set_viewport_size({"width": 1280, "height": 1400})
     for opened in loaded(page, calendar_lab):
         open_calendar(opened)
-        opened.get_by_role("button", name="Book the next free hour").click()
+        opened.get_by_role("button", name="Book next free hour").click()
         expect(opened.get_by_role("alert").filter(has_text="Booked")).to_be_visible()
         assert times(booked(ask)[0])[0] - datetime.now(UTC) < timedelta(minutes=6)

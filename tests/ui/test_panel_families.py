@@ -56,7 +56,7 @@ def test_a_diamond_is_seen_as_one(lab: Page, demo: Demo) -> None:
         strict=True,
     ):
         expect(row).to_contain_text(words)
-    story = tab.get_by_role("region", name="Story")
+    story = tab.get_by_role("region", name="History")
     for said in ("calibrate: ", "x basis: ", "z basis: ", "compare: "):
         expect(story).to_contain_text(said)
     expect(story).to_contain_text("to run after 2 jobs.")
@@ -85,7 +85,7 @@ def test_a_job_alone_has_no_family_until_another_waits_for_it(lab: Page, demo: D
     assert demo.ended(job) == "completed"
     execute(lab, "qpi:open-job", id=job)
     tab = job_tab(lab, job)
-    expect(tab.get_by_role("region", name="Story")).to_contain_text("Completed.")
+    expect(tab.get_by_role("region", name="History")).to_contain_text("Completed.")
     expect(tab.get_by_role("region", name="Family")).to_have_count(0)
     demo.submit("next", after=[job])
     family = tab.get_by_role("region", name="Family")

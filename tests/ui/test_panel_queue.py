@@ -74,7 +74,7 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, demo: Demo
     expect(view.get_by_role("region", name="Circuit drawing").locator("rect")).to_have_count(6)
     coloured = view.locator(".cm-line span", has_text=re.compile("^qubit$"))
     expect(coloured.first).to_be_visible()
-    expect(view.get_by_role("region", name="Story")).to_contain_text("Completed.")
+    expect(view.get_by_role("region", name="History")).to_contain_text("Completed.")
     expect(view.get_by_role("region", name="Attempts")).to_contain_text("completed")
     expect(view.get_by_role("region", name="Provenance")).to_contain_text("qiskit")
     picture(lab, "job")
@@ -148,7 +148,7 @@ def test_a_job_is_changed_and_submitted_again(lab: Page, demo: Demo) -> None:
     view.get_by_role("textbox", name="Tags").fill("one, two")
     view.get_by_role("button", name="Save").click()
     expect(view.get_by_role("heading", level=1)).to_have_text("<b>second</b>")
-    expect(view.get_by_role("region", name="Story")).to_contain_text("tagged it one, two")
+    expect(view.get_by_role("region", name="History")).to_contain_text("tagged it one, two")
     assert demo.ask("GET", f"jobs/{job}")["tags"] == ["one", "two"]
 
     view.get_by_role("button", name="Submit again").click()

@@ -56,7 +56,7 @@ def test_the_glance(lab_page: Page, demo: Demo) -> None:
     side = panel(lab_page)
     card = side.locator('.jp-QPI-Card[data-key="sim-a"]')
     expect(card).to_contain_text("online")
-    expect(card).to_contain_text("Not booked in the next days")
+    expect(card).to_contain_text("No upcoming bookings")
     expect(side.locator('.jp-QPI-Card[data-key="sim-b"]')).to_contain_text("Free until")
     job = side.locator(".jp-QPI-Row", has_text="bell")
     expect(job).to_contain_text("completed", timeout=30_000)

@@ -187,7 +187,7 @@ def keeps_in_maintenance(page: Page, lab: Lab) -> None:
 
 def broadcasts(page: Page, lab: Lab) -> None:
     notices = section(page, "Notices")
-    notices.get_by_role("button", name="Broadcast a notice").click()
+    notices.get_by_role("button", name="New notice").click()
     notices.get_by_label("Title").fill("Helium on Monday")
     notices.get_by_label("Text").fill("All QPUs stop at nine.")
     notices.get_by_role("button", name="Broadcast", exact=True).click()

@@ -83,7 +83,7 @@ const MOST = 1e9;
 export function timeRequestOf(values: Values, trans: TranslationBundle): TimeRequestIn {
   const amount = seconds(text(values, 'seconds'));
   if (!(amount > 0 && amount <= MOST)) {
-    throw new Error(trans.__('Ask for more than 0 s, and for no more than 1 000 000 000 s.'));
+    throw new Error(trans.__('Request more than 0 s and at most 1 000 000 000 s.'));
   }
   const group = text(values, 'group');
   return {
@@ -121,7 +121,7 @@ export function tokenOf(values: Values, now: number, trans: TranslationBundle): 
     checked(values, reach)
   );
   if (chosen.length === 0) {
-    throw new Error(trans.__('Choose at least one thing that the token may do.'));
+    throw new Error(trans.__('Choose at least one scope.'));
   }
   const days = Number(text(values, 'days'));
   return {

@@ -36,11 +36,11 @@ export function Profile({ manager, trans }: IAccountProps): React.ReactElement {
     id: 'password',
     label: trans.__('Change password'),
     ask: {
-      text: trans.__('Your other sign-ins end; API tokens stay.'),
+      text: trans.__('Ends your other sign-ins. API tokens stay valid.'),
       fields: [
         {
           name: 'current',
-          label: trans.__('Present password'),
+          label: trans.__('Current password'),
           kind: 'secret',
           required: true,
           longest: 256
@@ -51,10 +51,10 @@ export function Profile({ manager, trans }: IAccountProps): React.ReactElement {
           kind: 'secret',
           required: true,
           longest: 256,
-          hint: trans.__('10 characters or more.')
+          hint: trans.__('At least 10 characters.')
         }
       ],
-      submit: trans.__('Change the password')
+      submit: trans.__('Save password')
     },
     // A blank around it may be part of a password
     run: values =>
@@ -64,7 +64,7 @@ export function Profile({ manager, trans }: IAccountProps): React.ReactElement {
     <Board
       title={trans.__('Profile')}
       intro={trans.__(
-        'Who you are in this lab. E-mail address, roles and groups are given by its managers, by Jupyter, by the Hub or by where you sign in.'
+        'Your profile in this lab. E-mail address, roles and groups come from its managers, Jupyter, the Hub or your sign-in provider.'
       )}
       trans={trans}
       listing={listing}
@@ -77,10 +77,10 @@ export function Profile({ manager, trans }: IAccountProps): React.ReactElement {
         { head: trans.__('E-mail'), cell: ({ user }) => user.email || '–' },
         { head: trans.__('Roles'), cell: ({ user }) => user.roles.join(', ') || '–' },
         { head: trans.__('Groups'), cell: ({ user }) => user.groups.join(', ') || '–' },
-        { head: trans.__('Since'), cell: ({ user }) => when(user.created_at) }
+        { head: trans.__('Member since'), cell: ({ user }) => when(user.created_at) }
       ]}
       actions={me => (hasPassword(me) ? [edit(me), password] : [edit(me)])}
-      empty={trans.__('The lab knows nobody behind this server.')}
+      empty={trans.__('No profile: this server has no person’s account.')}
     />
   );
 }

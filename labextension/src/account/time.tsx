@@ -43,7 +43,7 @@ function Accounts({ manager, me, trans }: IAccountProps): React.ReactElement {
     <Board
       title={trans.__('QPU time')}
       intro={trans.__(
-        'What you and your groups have left. Waiting jobs set aside what they may take, and give back what they did not.'
+        'Remaining QPU time. Queued jobs reserve their estimate; the unused part is returned.'
       )}
       trans={trans}
       listing={listing}
@@ -70,10 +70,10 @@ function Accounts({ manager, me, trans }: IAccountProps): React.ReactElement {
           cell: account =>
             account.limited || account.balance_s >= 0 ? amount(account.balance_s, trans) : '–'
         },
-        { head: trans.__('Set aside'), cell: account => amount(account.held_s, trans) },
+        { head: trans.__('Reserved'), cell: account => amount(account.held_s, trans) },
         { head: trans.__('Used this month'), cell: account => amount(account.used_s, trans) }
       ]}
-      empty={trans.__('The lab keeps no account for you.')}
+      empty={trans.__('You have no QPU time account.')}
     />
   );
 }
@@ -87,7 +87,7 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
   const ask = (wanted: TimeRequestIn) => send(request, 'POST', 'time-requests', wanted);
   const mayAsk = me.permissions.includes('time:request');
   const words = {
-    pending: trans.__('waiting for an answer'),
+    pending: trans.__('pending'),
     approved: trans.__('approved'),
     rejected: trans.__('rejected'),
     withdrawn: trans.__('withdrawn')
@@ -103,12 +103,12 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
   };
   const create: IAction = {
     id: 'ask',
-    label: trans.__('Ask for QPU time…'),
+    label: trans.__('Request QPU time…'),
     ask: {
       fields: [
         {
           name: 'seconds',
-          label: trans.__('How much'),
+          label: trans.__('Amount'),
           required: true,
           hint: trans.__('Such as 90 s, 5 min, 1.5 h.')
         },
@@ -118,10 +118,10 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
           label: trans.__('Reason'),
           kind: 'area',
           longest: 2000,
-          hint: trans.__('Managers read it before they answer.')
+          hint: trans.__('Shown to the managers who decide.')
         }
       ],
-      submit: trans.__('Ask')
+      submit: trans.__('Send request')
     },
     run: async values => ask(timeRequestOf(values, trans))
   };
@@ -134,7 +134,7 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
             label: trans.__('Withdraw'),
             run: async () => {
               await send(request, 'DELETE', at('time-requests', asked.id));
-              const gone = trans.__('Your request for %1 is withdrawn.', length(asked.seconds));
+              const gone = trans.__('The request for %1 was withdrawn.', length(asked.seconds));
               offerUndo(trans, gone, listing, () => ask(askedAgain(asked)));
             }
           }
@@ -142,14 +142,16 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
   return (
     <Board
       title={trans.__('My requests')}
-      intro={trans.__('A manager answers each of them once; what is approved is yours at once.')}
+      intro={trans.__(
+        'Each request is answered once by a manager. Approved time is available at once.'
+      )}
       trans={trans}
       listing={listing}
       rowKey={asked => asked.id}
       rowName={asked => length(asked.seconds)}
       columns={[
         {
-          head: trans.__('Asked for'),
+          head: trans.__('Requested'),
           cell: asked => (
             <Named
               name={length(asked.seconds)}
@@ -163,10 +165,10 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
           cell: asked => <Word tone={asked.status}>{words[asked.status]}</Word>
         },
         { head: trans.__('Answer'), cell: asked => <Answer asked={asked} trans={trans} /> },
-        { head: trans.__('Asked'), cell: asked => when(asked.created_at) }
+        { head: trans.__('Requested on'), cell: asked => when(asked.created_at) }
       ]}
       {...(mayAsk ? { create, actions } : {})}
-      empty={trans.__('You have not asked for QPU time.')}
+      empty={trans.__('No requests.')}
     />
   );
 }
@@ -183,7 +185,7 @@ function Answer(
   const outcome =
     status === 'approved'
       ? trans.__('%1 granted %2', by, length(asked.granted_s))
-      : trans.__('%1 said no', by);
+      : trans.__('rejected by %1', by);
   return (
     <>
       <div>{outcome}</div>

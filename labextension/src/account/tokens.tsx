@@ -31,11 +31,11 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
           label: trans.__('Name'),
           required: true,
           longest: NAME_LENGTH,
-          hint: trans.__('What it is for, so that you know it again.')
+          hint: trans.__('What the token is for.')
         },
         {
           name: 'days',
-          label: trans.__('Good for'),
+          label: trans.__('Valid for'),
           kind: 'choice',
           choices: [
             ...LIVES.map(days => ({
@@ -44,7 +44,7 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
             })),
             { value: '', label: trans.__('until I revoke it') }
           ],
-          hint: trans.__('Where this server itself works with a token that ends, no longer.')
+          hint: trans.__('At most as long as the token that this server itself uses.')
         },
         ...reaches(me.permissions).map(reach => ({
           name: reach,
@@ -53,7 +53,7 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
         }))
       ],
       initial: { days: USUAL_LIFE },
-      submit: trans.__('Make the token')
+      submit: trans.__('Create token')
     },
     run: async values =>
       setMade(await send(request, 'POST', 'tokens', tokenOf(values, manager.now(), trans)))
@@ -63,8 +63,10 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
     label: trans.__('Revoke'),
     ask: {
       text: token.session
-        ? trans.__('This is a sign-in, maybe that of this page: whoever uses it is signed out.')
-        : trans.__('Whatever uses it is refused from now on. That cannot be undone.'),
+        ? trans.__(
+            'This is a sign-in, possibly this page’s own. Revoking it signs out whoever uses it.'
+          )
+        : trans.__('Programs that use it are refused from now on. This cannot be undone.'),
       submit: trans.__('Revoke this token'),
       danger: true
     },
@@ -77,7 +79,7 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
     <Board
       title={trans.__('API tokens')}
       intro={trans.__(
-        'They let programs elsewhere work as you: scripts, other computers. Notebooks in this JupyterLab need none.'
+        'Tokens let scripts and other computers use the lab as you. Notebooks in this JupyterLab need none.'
       )}
       trans={trans}
       listing={listing}
@@ -90,11 +92,11 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
           cell: token => (
             <Named
               name={token.session ? trans.__('Sign-in') : token.name || '–'}
-              detail={trans.__('made %1', when(token.created_at))}
+              detail={trans.__('created %1', when(token.created_at))}
             />
           )
         },
-        { head: trans.__('May'), cell: token => reachOf(token, trans) },
+        { head: trans.__('Scopes'), cell: token => reachOf(token, trans) },
         {
           head: trans.__('Ends'),
           cell: token =>
@@ -108,7 +110,7 @@ export function Tokens({ address, manager, me, trans }: IAccountProps): React.Re
       ]}
       actions={token => [revoke(token)]}
       create={create}
-      empty={trans.__('You have no token.')}
+      empty={trans.__('No API tokens.')}
     >
       {made !== null && (
         <Made
@@ -130,19 +132,19 @@ function sentences(
   return {
     read: {
       label: trans.__('Read'),
-      hint: trans.__('See the QPUs, bookings and QPU time that you see, your jobs and results.')
+      hint: trans.__('View QPUs, bookings, QPU time, and your jobs and results.')
     },
     submit: {
       label: trans.__('Submit'),
-      hint: trans.__('Read, and also run and cancel jobs, book, and ask for QPU time.')
+      hint: trans.__('Also run and cancel jobs, book, and request QPU time.')
     },
     manage: {
       label: trans.__('Manage'),
-      hint: trans.__('All that you may: also people, QPU time, rules, notices and tokens.')
+      hint: trans.__('All your permissions for people, QPU time, rules and notices, and tokens.')
     },
     all: {
       label: trans.__('Everything'),
-      hint: trans.__('All that you may: also change your profile and make tokens.')
+      hint: trans.__('All your permissions, including your profile and tokens.')
     }
   };
 }
@@ -172,11 +174,13 @@ function Made(props: {
   return (
     <section className="jp-QPI-AdminIssued" aria-label={trans.__('The token %1', made.name)}>
       <h3 ref={focused} tabIndex={-1}>
-        {trans.__('The token %1 is made', made.name)}
+        {trans.__('Token %1 created', made.name)}
       </h3>
       <p className="jp-QPI-AdminText">
-        {trans.__('It is shown only now. Whoever has it works as you: treat it as a password.')}{' '}
-        {made.expires_at !== null && trans.__('It ends %1.', when(made.expires_at))}
+        {trans.__(
+          'It is shown only once. Anyone who has it can act as you: treat it like a password.'
+        )}{' '}
+        {made.expires_at !== null && trans.__('It expires %1.', when(made.expires_at))}
       </p>
       <Copied trans={trans} label={trans.__('Token')} value={made.token} />
       <Copied
@@ -185,10 +189,10 @@ function Made(props: {
         value={shellLines(address, made.token)}
       />
       <p className="jp-QPI-AdminText">
-        {trans.__('There, %1 finds the lab by itself.', 'qpi_jupyter.connect()')}
+        {trans.__('Then %1 finds the lab by itself.', 'qpi_jupyter.connect()')}
       </p>
       <button type="button" className="jp-mod-styled" onClick={props.onClose}>
-        {trans.__('I have copied it')}
+        {trans.__('Done')}
       </button>
     </section>
   );

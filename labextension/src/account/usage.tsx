@@ -59,7 +59,7 @@ function Months({ account, file, manager, trans }: IOfAccount): React.ReactEleme
   return (
     <Board
       title={trans.__('Statement')}
-      intro={trans.__('What was used and granted, by month (UTC) and QPU.')}
+      intro={trans.__('QPU time used and granted, by month (UTC) and QPU.')}
       trans={trans}
       listing={listing}
       rowKey={line => [line.month, line.person, line.qpu].join(' ')}
@@ -67,7 +67,7 @@ function Months({ account, file, manager, trans }: IOfAccount): React.ReactEleme
       columns={[
         { head: trans.__('Month'), cell: line => line.month },
         { head: trans.__('QPU'), cell: line => line.qpu || '–' },
-        { head: trans.__('By'), cell: line => line.person || '–' },
+        { head: trans.__('Person'), cell: line => line.person || '–' },
         { head: trans.__('Jobs'), cell: line => line.jobs },
         { head: trans.__('Used'), cell: line => amount(line.used_s, trans) },
         { head: trans.__('Granted'), cell: line => amount(line.granted_s, trans) },
@@ -78,7 +78,7 @@ function Months({ account, file, manager, trans }: IOfAccount): React.ReactEleme
         label: trans.__('Statement as CSV'),
         run: async () => save(await file(`${path}&format=csv`), 'qpu-time.csv')
       }}
-      empty={trans.__('Nothing was used or granted yet.')}
+      empty={trans.__('Nothing used or granted yet.')}
     />
   );
 }
@@ -95,18 +95,18 @@ function Lines(props: IOfAccount): React.ReactElement {
     <Board
       title={trans.__('Ledger')}
       intro={trans.__(
-        'Every line of the account, newest first. What a job was set aside comes back when it ends, less what it used.'
+        'Every entry of the account, newest first. What a job reserves is returned when it ends, less what it used.'
       )}
       trans={trans}
       listing={listing}
       rowKey={entry => String(entry.seq)}
       columns={[
         { head: trans.__('When'), cell: entry => when(entry.at) },
-        { head: trans.__('What'), cell: entry => words[entry.kind] },
+        { head: trans.__('Entry'), cell: entry => words[entry.kind] },
         { head: trans.__('Amount'), cell: entry => signed(entry.amount_s, trans) },
         { head: trans.__('For'), cell: entry => <Cause {...props} entry={entry} /> },
         { head: trans.__('QPU'), cell: entry => entry.qpu ?? '–' },
-        { head: trans.__('By'), cell: entry => entry.person || '–' }
+        { head: trans.__('Person'), cell: entry => entry.person || '–' }
       ]}
       create={{
         id: 'csv',
@@ -116,7 +116,7 @@ function Lines(props: IOfAccount): React.ReactElement {
           save(new Blob([text], { type: 'text/csv' }), 'qpu-ledger.csv');
         }
       }}
-      empty={trans.__('There is no line yet: the first grant or job makes one.')}
+      empty={trans.__('No entries yet. The first grant or job creates one.')}
     />
   );
 }
@@ -124,7 +124,7 @@ function Lines(props: IOfAccount): React.ReactElement {
 function kinds(trans: TranslationBundle): Readonly<Record<EntryModel['kind'], string>> {
   return {
     grant: trans.__('granted'),
-    hold: trans.__('set aside'),
+    hold: trans.__('reserved'),
     settle: trans.__('settled'),
     refund: trans.__('refunded')
   };

@@ -91,11 +91,8 @@ function Nobody({ manager, trans }: IAccountTools): React.ReactElement {
         trans.__('Looking for the lab…')
       ) : (
         <>
-          <strong>{trans.__('There is no account of yours to show.')}</strong>
-          <p>
-            {problem ??
-              trans.__('This server works with the token of a program, not with that of a person.')}
-          </p>
+          <strong>{trans.__('You have no account.')}</strong>
+          <p>{problem ?? trans.__('This server uses a program’s token, not a person’s.')}</p>
         </>
       )}
     </div>

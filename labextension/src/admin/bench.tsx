@@ -45,7 +45,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
           label: trans.__('Maintenance'),
           ask: {
             text: trans.__(
-              'Jobs on %1 wait, and everybody sees that it is in maintenance.',
+              'Jobs on %1 wait, and everyone sees that it is in maintenance.',
               qpu.name
             ),
             submit: trans.__('Set maintenance')
@@ -53,12 +53,12 @@ export function Qpus(props: ISectionProps): React.ReactElement {
           run: () => change(qpu, { maintenance: true })
         },
     qpu.hold !== null
-      ? { id: 'resume', label: trans.__('Let go'), run: () => change(qpu, { hold: null }) }
+      ? { id: 'resume', label: trans.__('Release hold'), run: () => change(qpu, { hold: null }) }
       : {
           id: 'hold',
           label: trans.__('Hold'),
           ask: {
-            text: trans.__('Jobs on %1 wait, and are told why.', qpu.name),
+            text: trans.__('Jobs on %1 wait. The reason is shown with them.', qpu.name),
             fields: [{ name: 'hold', label: trans.__('Reason'), required: true, longest: 200 }],
             submit: trans.__('Hold')
           },
@@ -85,7 +85,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
     label: trans.__('Delete'),
     ask: {
       text: trans.__(
-        '%1 leaves the lab, and its drivers lose their tokens. Its jobs and statements stay.',
+        'Removes %1 from the lab and revokes its drivers. Its jobs and statements are kept.',
         qpu.name
       ),
       typed: qpu.name,
@@ -106,7 +106,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
           kind: 'choice',
           choices: [
             { value: 'device', label: trans.__('device: one job at a time') },
-            { value: 'pool', label: trans.__('pool: several places, as a simulator has') }
+            { value: 'pool', label: trans.__('pool: several jobs at once, such as a simulator') }
           ]
         },
         { name: 'description', label: trans.__('Description'), kind: 'area', longest: 1000 }
@@ -124,7 +124,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('QPUs')}
-      intro={trans.__('What runs here. What you switch takes effect within one job.')}
+      intro={trans.__('Changes apply after the running job.')}
       trans={trans}
       listing={listing}
       rowKey={qpu => qpu.name}
@@ -145,7 +145,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
       ]}
       actions={actions}
       {...(manages ? { create } : {})}
-      empty={trans.__('No QPU is registered yet.')}
+      empty={trans.__('No QPUs yet.')}
     />
   );
 }

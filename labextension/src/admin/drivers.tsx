@@ -20,6 +20,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
     whole(async () => (await request<DriverList>('drivers')).drivers)
   );
   const [issued, setIssued] = React.useState<DriverRegistered | null>(null);
+  const [renewed, setRenewed] = React.useState(false);
   const [logged, setLogged] = React.useState<DriverDetail | null>(null);
   const executors = useExecutors(props);
   const qpus = useLab(manager, state => state.qpus);
@@ -41,13 +42,13 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           name: 'monitor',
           label: trans.__('Monitor only'),
           kind: 'switch',
-          hint: trans.__('It sends readings and runs no jobs.')
+          hint: trans.__('Sends readings, runs no jobs.')
         },
         ...launchFields(executors, values, isDevice(text(values, 'qpu')), trans)
       ],
       submit: trans.__('Register')
     },
-    run: async values =>
+    run: async values => {
       setIssued(
         await send<DriverRegistered>(request, 'POST', 'drivers', {
           name: nameIn(values, 'name'),
@@ -55,7 +56,9 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           monitor: values.monitor === true,
           ...launchOf(values, executors)
         })
-      )
+      );
+      setRenewed(false);
+    }
   };
   const actions = (driver: DriverDetail): readonly IAction[] => [
     { id: 'log', label: trans.__('Log'), run: async () => setLogged(driver) },
@@ -70,7 +73,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
             label: trans.__('Drain'),
             ask: {
               text: trans.__(
-                '%1 takes no more jobs, gives back those that it has not started, delivers the running ones, and then exits. This cannot be undone: the driver has to be started again on its machine.',
+                '%1 takes no more jobs, gives back those that it has not started, delivers the running ones, and then exits. This cannot be undone: start the driver again on its machine.',
                 driver.name
               ),
               submit: trans.__('Drain this driver'),
@@ -87,22 +90,27 @@ export function Drivers(props: ISectionProps): React.ReactElement {
       label: trans.__('New token'),
       ask: {
         text: trans.__(
-          'The present token of %1 ends at once: the driver stops until it has the new one.',
+          'The current token of %1 stops working at once, and so does the driver until it has the new one.',
           driver.name
         ),
-        submit: trans.__('Make a new token'),
+        submit: trans.__('Create new token'),
         danger: true
       },
-      run: async () =>
+      run: async () => {
         setIssued(
           await send<DriverRegistered>(request, 'POST', at('drivers', driver.name, 'token'))
-        )
+        );
+        setRenewed(true);
+      }
     },
     {
       id: 'revoke',
       label: trans.__('Revoke'),
       ask: {
-        text: trans.__('%1 loses its token and its link, and what it runs.', driver.name),
+        text: trans.__(
+          'Revokes the token of %1 and disconnects it. What it runs is interrupted.',
+          driver.name
+        ),
         typed: driver.name,
         submit: trans.__('Revoke this driver'),
         danger: true
@@ -113,9 +121,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Drivers')}
-      intro={trans.__(
-        'The programs that run the jobs of a QPU, on the machines of the instruments.'
-      )}
+      intro={trans.__('The programs that run the jobs of a QPU, on the instruments’ machines.')}
       trans={trans}
       listing={listing}
       rowKey={driver => driver.name}
@@ -131,12 +137,12 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           }
         },
         {
-          head: trans.__('Where'),
+          head: trans.__('Machine'),
           cell: driver => <Named name={driver.host || '–'} detail={driver.version} />
         },
-        { head: trans.__('Last hello'), cell: driver => when(driver.hello_at) },
+        { head: trans.__('Last connected'), cell: driver => when(driver.hello_at) },
         {
-          head: trans.__('Runs as'),
+          head: trans.__('Type'),
           cell: driver =>
             driver.embedded
               ? trans.__('simulator of this server')
@@ -147,10 +153,16 @@ export function Drivers(props: ISectionProps): React.ReactElement {
       ]}
       actions={actions}
       create={create}
-      empty={trans.__('No driver is registered yet.')}
+      empty={trans.__('No drivers yet.')}
     >
       {issued !== null && (
-        <Issued key={issued.token} issued={issued} trans={trans} onClose={() => setIssued(null)} />
+        <Issued
+          key={issued.token}
+          issued={issued}
+          renewed={renewed}
+          trans={trans}
+          onClose={() => setIssued(null)}
+        />
       )}
       {logged !== null && (
         <DriverLogView
@@ -174,6 +186,7 @@ function focused(heading: HTMLElement | null): void {
 /** What a driver needs, which the lab shows only once. */
 function Issued(props: {
   readonly issued: DriverRegistered;
+  readonly renewed: boolean;
   readonly trans: TranslationBundle;
   readonly onClose: () => void;
 }): React.ReactElement {
@@ -181,10 +194,12 @@ function Issued(props: {
   return (
     <section className="jp-QPI-AdminIssued" aria-label={trans.__('Token of %1', issued.name)}>
       <h3 ref={focused} tabIndex={-1}>
-        {trans.__('%1 can start', issued.name)}
+        {props.renewed
+          ? trans.__('New token for %1', issued.name)
+          : trans.__('Driver %1 registered', issued.name)}
       </h3>
       <p className="jp-QPI-AdminText">
-        {trans.__('The token in here is shown only now. Whoever has it can drive %1.', issued.qpu)}
+        {trans.__('The token is shown only once. Anyone who has it can drive %1.', issued.qpu)}
       </p>
       <Copied trans={trans} label={trans.__('Command line')} value={issued.command} />
       <Copied trans={trans} label={trans.__('systemd unit')} value={issued.unit} />
@@ -193,7 +208,7 @@ function Issued(props: {
         <Copied trans={trans} label={trans.__('CA fingerprint')} value={issued.ca_fingerprint} />
       )}
       <button type="button" className="jp-mod-styled" onClick={props.onClose}>
-        {trans.__('I have copied it')}
+        {trans.__('Done')}
       </button>
     </section>
   );

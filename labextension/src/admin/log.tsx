@@ -28,16 +28,16 @@ export function Audit(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Audit log')}
-      intro={trans.__('Who did what, newest first. Nobody can change it.')}
+      intro={trans.__('What people did, newest first. It cannot be changed.')}
       trans={trans}
       listing={listing}
       rowKey={entry => `${entry.seq}`}
       onSeek={seek}
       columns={[
         { head: trans.__('When'), cell: entry => when(entry.at) },
-        { head: trans.__('Who'), cell: entry => <Named name={entry.who} /> },
-        { head: trans.__('What'), cell: entry => entry.action },
-        { head: trans.__('To what'), cell: entry => entry.subject },
+        { head: trans.__('Person'), cell: entry => <Named name={entry.who} /> },
+        { head: trans.__('Action'), cell: entry => entry.action },
+        { head: trans.__('Target'), cell: entry => entry.subject },
         {
           head: trans.__('Details'),
           cell: entry => (
@@ -49,7 +49,7 @@ export function Audit(props: ISectionProps): React.ReactElement {
           )
         }
       ]}
-      empty={trans.__('Nothing has been done yet.')}
+      empty={trans.__('No entries yet.')}
     />
   );
 }
@@ -62,7 +62,9 @@ export function Config(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Configuration')}
-      intro={trans.__('As it is in force, and where each value comes from. Secrets are masked.')}
+      intro={trans.__(
+        'The settings in force, and where each value comes from. Secrets are masked.'
+      )}
       trans={trans}
       listing={listing}
       rowKey={setting => setting.name}
@@ -75,7 +77,7 @@ export function Config(props: ISectionProps): React.ReactElement {
         { head: trans.__('Value'), cell: setting => <code>{shown(setting.value)}</code> },
         { head: trans.__('From'), cell: setting => setting.source }
       ]}
-      empty={trans.__('The lab tells of no setting.')}
+      empty={trans.__('No settings available.')}
     />
   );
 }

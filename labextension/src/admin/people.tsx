@@ -32,7 +32,7 @@ export function People(props: ISectionProps): React.ReactElement {
       name: 'groups',
       label: trans.__('Groups'),
       kind: 'area',
-      hint: trans.__('Names, separated by commas or lines.')
+      hint: trans.__('Names, separated by commas or line breaks.')
     },
     ...(grants ? roles : [])
   ];
@@ -63,10 +63,7 @@ export function People(props: ISectionProps): React.ReactElement {
           id: 'suspend',
           label: trans.__('Suspend'),
           ask: {
-            text: trans.__(
-              '%1 may do nothing here until you let them in again. Jobs that wait are run.',
-              user.name
-            ),
+            text: trans.__('%1 is locked out until reinstated. Queued jobs still run.', user.name),
             submit: trans.__('Suspend'),
             danger: true
           },
@@ -74,7 +71,7 @@ export function People(props: ISectionProps): React.ReactElement {
         }
       : {
           id: 'admit',
-          label: trans.__('Let in again'),
+          label: trans.__('Reinstate'),
           run: () => send(request, 'PATCH', at('users', user.name), { suspended: false })
         }
   ];
@@ -90,7 +87,7 @@ export function People(props: ISectionProps): React.ReactElement {
           kind: 'secret',
           longest: 256,
           hint: trans.__(
-            'For a local account, 10 characters or more; empty: they come through Jupyter.'
+            'For a local account: 10 characters or more. Leave empty if they sign in through Jupyter.'
           )
         },
         ...fields
@@ -110,9 +107,7 @@ export function People(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('People')}
-      intro={trans.__(
-        'Roles and groups that you give here are added to those that Jupyter or the Hub say.'
-      )}
+      intro={trans.__('Roles and groups set here are added to those from Jupyter or the Hub.')}
       trans={trans}
       listing={listing}
       rowKey={user => user.name}
@@ -140,11 +135,11 @@ export function People(props: ISectionProps): React.ReactElement {
               <Word tone="disabled">{trans.__('suspended')}</Word>
             )
         },
-        { head: trans.__('Last here'), cell: user => when(user.seen_at) }
+        { head: trans.__('Last seen'), cell: user => when(user.seen_at) }
       ]}
       actions={actions}
       create={create}
-      empty={trans.__('Nobody has been here yet.')}
+      empty={trans.__('No people yet.')}
     />
   );
 }
@@ -161,7 +156,7 @@ export function Groups(props: ISectionProps): React.ReactElement {
       name: 'members',
       label: trans.__('Members'),
       kind: 'area',
-      hint: trans.__('Names, separated by commas or lines.')
+      hint: trans.__('Names, separated by commas or line breaks.')
     }
   ];
   const actions = (group: GroupModel): readonly IAction[] => [
@@ -185,7 +180,7 @@ export function Groups(props: ISectionProps): React.ReactElement {
       id: 'delete',
       label: trans.__('Delete'),
       ask: {
-        text: trans.__('Jobs that were shared with %1 become private.', group.name),
+        text: trans.__('Jobs shared with %1 become private.', group.name),
         typed: group.name,
         submit: trans.__('Delete this group'),
         danger: true
@@ -227,7 +222,7 @@ export function Groups(props: ISectionProps): React.ReactElement {
             members: names(values, 'members')
           })
       }}
-      empty={trans.__('There is no group yet.')}
+      empty={trans.__('No groups yet.')}
     />
   );
 }

@@ -29,7 +29,7 @@ export function Replay(props: ISectionProps): React.ReactElement {
       </div>
       <p className="jp-QPI-AdminText">
         {trans.__(
-          'What would have become of jobs and bookings of the past under another policy? The lab’s own planner runs them again, in a time of its own. It changes nothing: no job, no booking, no setting.'
+          'Replay past jobs and bookings under another policy, with the lab’s own planner in simulated time. Nothing in the lab changes.'
         )}
       </p>
       {problem !== null && <Problem>{problem}</Problem>}
@@ -48,14 +48,12 @@ export function Replay(props: ISectionProps): React.ReactElement {
       )}
       {lost && (
         <Problem>
-          {trans.__(
-            'The lab’s server was started anew, and the replay ended with it: run it again.'
-          )}
+          {trans.__('The lab’s server was restarted, which ended the replay. Run it again.')}
         </Problem>
       )}
       {state?.replay === null && !lost && (
         <p className="jp-QPI-AdminEmpty">
-          {trans.__('No replay has been run since the lab’s server started.')}
+          {trans.__('No replays since the lab’s server started.')}
         </p>
       )}
       {state?.replay && (
@@ -125,8 +123,8 @@ function Asking(props: {
             kind: 'choice',
             choices: [
               ...SPANS.map(days => ({ value: days, label: trans.__('the last %1 days', days) })),
-              { value: 'between', label: trans.__('a time that I choose') },
-              { value: 'invented', label: trans.__('an invented busy month') }
+              { value: 'between', label: trans.__('a custom period') },
+              { value: 'invented', label: trans.__('a synthetic busy month') }
             ]
           }}
           value={span}
@@ -148,7 +146,7 @@ function Asking(props: {
         )}
       </div>
       <p className="jp-QPI-AdminText">
-        {trans.__('Compared with the policy in force, which is always replayed too:')}
+        {trans.__('Compared with the policy in force, which is always replayed as well:')}
       </p>
       {drafts.map((draft, i) => (
         <Draft
@@ -253,7 +251,7 @@ function Outcome(props: {
       )}
       {replay.state === 'done' && replay.jobs === 0 && (
         <p className="jp-QPI-AdminEmpty">
-          {trans.__('Nothing was run in this interval: choose a longer one, or an invented month.')}
+          {trans.__('No jobs ran in this interval. Choose a longer one or a synthetic month.')}
         </p>
       )}
       {replay.results.length > 0 && replay.state !== 'running' && (
@@ -267,7 +265,7 @@ function aboutOf(replay: ReplayModel, trans: TranslationBundle): string {
   const what =
     replay.seed === null
       ? trans.__('Jobs from %1 to %2', when(replay.start_at), when(replay.end_at))
-      : trans.__('An invented month');
+      : trans.__('A synthetic month');
   const counted = (one: string, many: string, count: number) =>
     trans._n(one, many, count, count.toLocaleString());
   const size =

@@ -44,7 +44,7 @@ export function Rules(props: ISectionProps): React.ReactElement {
         ...qpus.map(({ name }) => ({ value: name, label: name }))
       ]
     },
-    { name: 'group', label: trans.__('Group'), hint: trans.__('Empty: everybody.') }
+    { name: 'group', label: trans.__('Group'), hint: trans.__('Leave empty for everyone.') }
   ];
   const put = (body: BookingRuleIn) => send(request, 'PUT', 'booking-rules', body);
   const actions = (rule: BookingRuleModel): readonly IAction[] => [
@@ -59,8 +59,11 @@ export function Rules(props: ISectionProps): React.ReactElement {
       label: trans.__('Delete'),
       run: async () => {
         await send(request, 'DELETE', at('booking-rules', rule.id));
-        offerUndo(trans, trans.__('The rule for %1 is gone.', scopeOf(rule, props)), listing, () =>
-          put({ rule: rule.rule, qpu: rule.qpu, group: rule.group })
+        offerUndo(
+          trans,
+          trans.__('The rule for %1 was deleted.', scopeOf(rule, props)),
+          listing,
+          () => put({ rule: rule.rule, qpu: rule.qpu, group: rule.group })
         );
       }
     }
@@ -69,7 +72,7 @@ export function Rules(props: ISectionProps): React.ReactElement {
     <Board
       title={trans.__('Booking rules')}
       intro={trans.__(
-        'What bookings keep to. A rule for a QPU or a group comes before a general one.'
+        'Limits for bookings. A rule for a QPU or a group takes precedence over a general one.'
       )}
       trans={trans}
       listing={listing}
@@ -86,7 +89,7 @@ export function Rules(props: ISectionProps): React.ReactElement {
       actions={actions}
       create={{
         id: 'add',
-        label: trans.__('Set a rule'),
+        label: trans.__('Add a rule'),
         ask: {
           fields: [...scope, ...fields],
           initial: ruleValues({}),
@@ -103,7 +106,7 @@ export function Rules(props: ISectionProps): React.ReactElement {
 
 function scopeOf(rule: BookingRuleModel, { trans }: ISectionProps): string {
   const qpu = rule.qpu ?? trans.__('every QPU');
-  const group = rule.group ?? trans.__('everybody');
+  const group = rule.group ?? trans.__('everyone');
   return trans.__('%1, %2', qpu, group);
 }
 
@@ -113,9 +116,9 @@ function ruleFields({ trans }: ISectionProps): readonly IField[] {
     ...LENGTHS.map(name => ({
       name,
       label: words[name],
-      hint: trans.__('Empty: no limit.')
+      hint: trans.__('Leave empty for no limit.')
     })),
-    { name: 'max_ahead', label: trans.__('Bookings ahead, each person') },
+    { name: 'max_ahead', label: trans.__('Upcoming bookings per person') },
     { name: 'mode-priority', label: trans.__('Priority bookings'), kind: 'switch' },
     { name: 'mode-exclusive', label: trans.__('Exclusive bookings'), kind: 'switch' },
     { name: 'mode-maintenance', label: trans.__('Maintenance'), kind: 'switch' },
@@ -124,7 +127,7 @@ function ruleFields({ trans }: ISectionProps): readonly IField[] {
       label: trans.__('Quiet hours'),
       kind: 'area',
       hint: trans.__(
-        'One a line: 22:00-06:00, then days (0 is Monday) and a time zone, if need be.'
+        'One per line: 22:00-06:00, then optionally days (0 is Monday) and a time zone.'
       )
     }
   ];
@@ -142,7 +145,9 @@ function Summary(props: {
     return value === null ? [] : [`${words[name]} ${length(value)}`];
   });
   if (rule.max_ahead !== null && rule.max_ahead !== undefined) {
-    lines.push(trans._n('At most %1 booking ahead', 'At most %1 bookings ahead', rule.max_ahead));
+    lines.push(
+      trans._n('At most %1 upcoming booking', 'At most %1 upcoming bookings', rule.max_ahead)
+    );
   }
   if (rule.modes) {
     lines.push(trans.__('Only %1', rule.modes.join(', ')));
@@ -162,12 +167,17 @@ export function Notices(props: ISectionProps): React.ReactElement {
   const fields: readonly IField[] = [
     { name: 'title', label: trans.__('Title'), required: true, longest: 200 },
     { name: 'body', label: trans.__('Text'), kind: 'area', longest: 10_000 },
-    { name: 'start_at', label: trans.__('From'), kind: 'moment', hint: trans.__('Empty: now.') },
-    { name: 'end_at', label: trans.__('Until'), kind: 'moment', hint: trans.__('Empty: always.') },
+    { name: 'start_at', label: trans.__('From'), kind: 'moment', hint: trans.__('Default: now.') },
+    {
+      name: 'end_at',
+      label: trans.__('Until'),
+      kind: 'moment',
+      hint: trans.__('Leave empty for no end.')
+    },
     {
       name: 'people',
       label: trans.__('To people'),
-      hint: trans.__('Names, separated by commas. No people and no groups: everybody.')
+      hint: trans.__('Comma-separated names. Without people and groups it is for everyone.')
     },
     { name: 'groups', label: trans.__('To groups') }
   ];
@@ -185,7 +195,7 @@ export function Notices(props: ISectionProps): React.ReactElement {
       id: 'edit',
       label: trans.__('Edit'),
       ask: {
-        text: trans.__('Who has dismissed it does not see it again.'),
+        text: trans.__('Those who dismissed it will not see it again.'),
         fields,
         initial: initial(notice),
         submit: trans.__('Save')
@@ -199,7 +209,7 @@ export function Notices(props: ISectionProps): React.ReactElement {
       run: async () => {
         await send(request, 'DELETE', at('notices', notice.id));
         const { title, body, people, groups, start_at, end_at } = notice;
-        offerUndo(trans, trans.__('The notice “%1” is gone.', title), listing, () =>
+        offerUndo(trans, trans.__('The notice “%1” was deleted.', title), listing, () =>
           post({ title, body, people, groups, start_at, end_at })
         );
       }
@@ -208,9 +218,7 @@ export function Notices(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Notices')}
-      intro={trans.__(
-        'What people have to know. It stands in their side panel until they dismiss it.'
-      )}
+      intro={trans.__('Announcements, shown in everyone’s side panel until dismissed.')}
       trans={trans}
       listing={listing}
       rowKey={notice => notice.id}
@@ -223,7 +231,7 @@ export function Notices(props: ISectionProps): React.ReactElement {
         },
         {
           head: trans.__('To'),
-          cell: notice => [...notice.people, ...notice.groups].join(', ') || trans.__('everybody')
+          cell: notice => [...notice.people, ...notice.groups].join(', ') || trans.__('everyone')
         },
         { head: trans.__('When'), cell: notice => <Window notice={notice} section={props} /> },
         {
@@ -234,11 +242,11 @@ export function Notices(props: ISectionProps): React.ReactElement {
       actions={actions}
       create={{
         id: 'add',
-        label: trans.__('Broadcast a notice'),
+        label: trans.__('New notice'),
         ask: { fields, submit: trans.__('Broadcast') },
         run: values => post(noticeOf(values))
       }}
-      empty={trans.__('There is no notice.')}
+      empty={trans.__('No notices.')}
     />
   );
 }

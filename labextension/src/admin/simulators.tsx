@@ -16,7 +16,7 @@ import { optionLines, simulatorOf } from './values';
 function choiceOf(one: ExecutorModel, trans: TranslationBundle): IChoice {
   const why =
     one.problem ||
-    (one.simulator === false ? trans.__('drives an instrument; it needs a driver of its own') : '');
+    (one.simulator === false ? trans.__('drives an instrument: register a driver for it') : '');
   return { value: one.name, label: why ? `${one.name}: ${why}` : one.name, disabled: why !== '' };
 }
 
@@ -92,7 +92,7 @@ export function Simulators(props: ISectionProps): React.ReactElement {
     <Board
       title={trans.__('Simulators')}
       intro={trans.__(
-        'Simulators that this lab’s server runs beside itself: they start at once, and again with the lab. A stopped one leaves its QPU and its results.'
+        'Simulators on the lab’s own server. They start at once, and again with the lab. Stopping one keeps its QPU and its results.'
       )}
       trans={trans}
       listing={listing}

@@ -56,7 +56,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
     {
       id: 'default',
       aside: true,
-      label: trans.__('As the lab says'),
+      label: trans.__('Use the lab’s default'),
       run: () => limit(account, null)
     }
   ];
@@ -64,7 +64,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
     <Board
       title={trans.__('QPU time')}
       intro={trans.__(
-        'Accounts of people and groups. An unlimited one is counted, and never runs out.'
+        'Accounts of people and groups. An unlimited one is metered and never runs out.'
       )}
       trans={trans}
       listing={listing}
@@ -82,7 +82,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
           cell: account =>
             account.available_s === null ? trans.__('unlimited') : length(account.available_s)
         },
-        { head: trans.__('Set aside'), cell: account => length(account.held_s) },
+        { head: trans.__('Reserved'), cell: account => length(account.held_s) },
         { head: trans.__('Used this month'), cell: account => length(account.used_s) }
       ]}
       actions={actions}
@@ -95,7 +95,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
               name: 'account',
               label: trans.__('To'),
               required: true,
-              hint: trans.__('A person, or group: and a group, as in group:spin-team.')
+              hint: trans.__('A person’s name, or group:NAME, such as group:spin-team.')
             },
             howMuch,
             reason
@@ -104,7 +104,7 @@ export function Accounts(props: ISectionProps): React.ReactElement {
         },
         run: values => grant(text(values, 'account'), values, 1)
       }}
-      empty={trans.__('There is no account yet: the first grant or job makes one.')}
+      empty={trans.__('No accounts yet. The first grant or job creates one.')}
     />
   );
 }
@@ -116,7 +116,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
     pages(request, `time-requests?limit=${PAGE}`, (page: TimeRequestList) => page.requests)
   );
   const words = {
-    pending: trans.__('waiting for an answer'),
+    pending: trans.__('pending'),
     approved: trans.__('approved'),
     rejected: trans.__('rejected'),
     withdrawn: trans.__('withdrawn')
@@ -126,7 +126,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
     label: trans.__('Reason'),
     kind: 'area',
     longest: 2000,
-    hint: trans.__('They read it.')
+    hint: trans.__('Shown to the requester.')
   };
   const answer = (asked: TimeRequestModel, status: 'approved' | 'rejected', values: Values) =>
     send(request, 'POST', at('time-requests', asked.id, 'answer'), answerOf(status, values));
@@ -142,7 +142,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
                 {
                   name: 'seconds',
                   label: trans.__('Grant'),
-                  hint: trans.__('Another amount than was asked for, if you like.')
+                  hint: trans.__('Default: the amount requested.')
                 },
                 reason
               ],
@@ -161,7 +161,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Time requests')}
-      intro={trans.__('What people ask for. Each is answered once.')}
+      intro={trans.__('Requests for QPU time. Each is answered once.')}
       trans={trans}
       listing={listing}
       rowKey={asked => asked.id}
@@ -169,7 +169,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
       found={asked => [asked.person, asked.account, asked.reason, asked.status].join(' ')}
       columns={[
         {
-          head: trans.__('Who'),
+          head: trans.__('Requester'),
           cell: asked => (
             <Named
               name={asked.person}
@@ -177,7 +177,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
             />
           )
         },
-        { head: trans.__('Asks for'), cell: asked => length(asked.seconds) },
+        { head: trans.__('Requested'), cell: asked => length(asked.seconds) },
         { head: trans.__('Reason'), cell: asked => asked.reason || '–' },
         {
           head: trans.__('State'),
@@ -193,10 +193,10 @@ export function Requests(props: ISectionProps): React.ReactElement {
             </>
           )
         },
-        { head: trans.__('Asked'), cell: asked => when(asked.created_at) }
+        { head: trans.__('Requested on'), cell: asked => when(asked.created_at) }
       ]}
       actions={actions}
-      empty={trans.__('Nobody has asked for QPU time.')}
+      empty={trans.__('No requests.')}
     />
   );
 }

@@ -38,7 +38,7 @@ export function passwordIn(values: Values): string | null {
     return null;
   }
   if (written.length < PASSWORD_LENGTH) {
-    throw new BadField(`A password has ${PASSWORD_LENGTH} characters or more.`);
+    throw new BadField(`The password must have at least ${PASSWORD_LENGTH} characters.`);
   }
   return written;
 }
@@ -108,11 +108,11 @@ export function lengthWords(
   trans: TranslationBundle
 ): Readonly<Record<(typeof LENGTHS)[number], string>> {
   return {
-    granularity_s: trans.__('Steps of'),
-    shortest_s: trans.__('At least'),
-    longest_s: trans.__('At most'),
-    horizon_s: trans.__('Ahead at most'),
-    no_show_s: trans.__('Given back after')
+    granularity_s: trans.__('Granularity'),
+    shortest_s: trans.__('Minimum length'),
+    longest_s: trans.__('Maximum length'),
+    horizon_s: trans.__('Book ahead up to'),
+    no_show_s: trans.__('Release if unused for')
   };
 }
 
@@ -126,7 +126,9 @@ export function quietHours(written: string): readonly QuietHours[] {
   return lines.map(line => {
     const found = QUIET.exec(line.trim());
     if (found === null) {
-      throw new BadField(`“${line.trim()}” is no quiet time: write 22:00-06:00 5,6 Europe/Berlin.`);
+      throw new BadField(
+        `“${line.trim()}” cannot be read as quiet hours. Example: 22:00-06:00 5,6 Europe/Berlin.`
+      );
     }
     const [, start = '', end = '', days, timezone] = found;
     return {

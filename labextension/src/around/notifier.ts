@@ -13,6 +13,8 @@ export interface INotifications {
   bookingBegan(booking: BookingModel): void;
 }
 
+const submitted = (job: JobModel) => Date.parse(job.submitted_at);
+
 /** Notices what happens to my jobs and bookings from the state `since` on; what was before is no news. */
 export class Notifier {
   constructor(
@@ -20,6 +22,7 @@ export class Notifier {
     private readonly _tell: INotifications,
     since: ILabState = _manager.state
   ) {
+    this._began = Math.max(0, ...since.jobs.map(submitted)) || _manager.now();
     _manager.changed.connect(this._onChange, this);
     this._onChange(_manager, since);
     this._onChange(_manager, _manager.state);
@@ -32,7 +35,7 @@ export class Notifier {
 
   private _onChange(_: ILabManager, state: ILabState): void {
     for (const job of state.jobs) {
-      if (hasEnded(job) && this._open.delete(job.id)) {
+      if (hasEnded(job) && (this._open.delete(job.id) || this._wasUnseen(job))) {
         if (!endedWithAnother(job)) {
           this._tell.jobEnded(job); // for all that end with it
         }
@@ -40,7 +43,13 @@ export class Notifier {
         this._open.add(job.id);
       }
     }
+    this._listed = new Set(state.jobs.map(job => job.id));
     this._awaitBooking(state.myBookings);
+  }
+
+  /** Whether a job began and ended since the state before. */
+  private _wasUnseen(job: JobModel): boolean {
+    return !this._listed.has(job.id) && submitted(job) > this._began;
   }
 
   private _awaitBooking(bookings: readonly BookingModel[]): void {
@@ -62,6 +71,9 @@ export class Notifier {
     }
   }
 
+  /** When the newest job was submitted that was there at the beginning. */
+  private readonly _began: number;
+  private _listed = new Set<string>();
   private _coming = new Set<string>();
   private readonly _open = new Set<string>();
   private _timer: ReturnType<typeof setTimeout> | undefined;

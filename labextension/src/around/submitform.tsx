@@ -56,7 +56,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
             defaultValue={this._choice.qpu}
             onChange={event => this._take({ qpu: event.target.value })}
           >
-            <option value="">{trans.__('Whichever simulator fits')}</option>
+            <option value="">{trans.__('Any suitable simulator')}</option>
             {this._qpus.map(qpu => {
               const { state, detail } = qpuRow(qpu, Date.now(), trans);
               return (

@@ -84,7 +84,7 @@ export function Asked(props: {
   const { action, runner, trans } = props;
   if (action?.ask === undefined) {
     return runner.busy ? null : (
-      <Problem>{trans.__('This has changed meanwhile: look at it again.')}</Problem>
+      <Problem>{trans.__('This was changed meanwhile. Check it and try again.')}</Problem>
     );
   }
   return (

@@ -74,11 +74,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
       <p className="jp-QPI-AdminText">{props.intro}</p>
       {runner.asked?.row === NEW && <Asked action={props.create} trans={trans} runner={runner} />}
       {props.children}
-      {gone && (
-        <Problem>
-          {trans.__('What you were about to change is gone: somebody has deleted it.')}
-        </Problem>
-      )}
+      {gone && <Problem>{trans.__('What you were editing was deleted meanwhile.')}</Problem>}
       {runner.problem !== null && runner.asked === null && <Problem>{runner.problem}</Problem>}
       {state.problem !== null && <Problem>{state.problem}</Problem>}
       {rows.length > 0 && <Rows {...props} rows={rows} runner={runner} />}
@@ -90,7 +86,7 @@ export function Board<T>(props: IBoard<T>): React.ReactElement {
             ? trans.__('Searching…')
             : sought.trim() === ''
               ? props.empty
-              : trans.__('Nothing here matches the search.'))}
+              : trans.__('No matches.'))}
       </p>
       {state.next !== null && (
         <button

@@ -114,12 +114,12 @@ export function Question(props: {
       {meanwhile && !busy && (
         <p className="jp-QPI-AdminText" role="status">
           {trans.__(
-            'Somebody has changed this meanwhile. What you save replaces only what you have touched here.'
+            'This was changed meanwhile. Saving replaces only the fields that you have edited.'
           )}
         </p>
       )}
       {blank !== null ? (
-        <Problem>{trans.__('Nothing stands in “%1”.', blank)}</Problem>
+        <Problem>{trans.__('“%1” is required.', blank)}</Problem>
       ) : (
         problem !== null && <Problem>{problem}</Problem>
       )}
@@ -136,7 +136,7 @@ export function Question(props: {
           {trans.__('Close')}
         </button>
         <span role="status" className="jp-QPI-Detail">
-          {busy && trans.__('The lab is looking at it…')}
+          {busy && trans.__('Saving…')}
         </span>
       </div>
     </form>

@@ -44,7 +44,9 @@ export function seconds(written: string): number {
   const found = LENGTH.exec(written.trim());
   const unit = found === null ? undefined : UNITS[(found[2] ?? '').toLowerCase()];
   if (found === null || unit === undefined) {
-    throw new BadField(`“${written}” is no length of time: write 90 s, 5 min, 1.5 h or 2 d.`);
+    throw new BadField(
+      `Cannot read “${written}” as a length of time. Examples: 90 s, 5 min, 1.5 h, 2 d.`
+    );
   }
   return Number((found[1] ?? '').replace(',', '.')) * unit;
 }
@@ -53,7 +55,9 @@ export function seconds(written: string): number {
 export function amount(written: string): number {
   const value = seconds(written);
   if (value <= 0) {
-    throw new BadField(`“${written}” is no amount of time: write more than 0, such as 5 min.`);
+    throw new BadField(
+      `Cannot read “${written}” as an amount of time: enter more than 0, such as 5 min.`
+    );
   }
   return value;
 }
@@ -81,7 +85,9 @@ export function length(value: number | null): string {
 export function count(values: Values, name: string, least = 1): number {
   const value = Number(text(values, name));
   if (!Number.isInteger(value) || value < least) {
-    throw new BadField(`“${text(values, name)}” is no whole number from ${least} on.`);
+    throw new BadField(
+      `Cannot read “${text(values, name)}” as a whole number of at least ${least}.`
+    );
   }
   return value;
 }
@@ -90,7 +96,7 @@ export function count(values: Values, name: string, least = 1): number {
 export function momentIn(values: Values, name: string): string | null {
   const written = text(values, name);
   if (written !== '' && Number.isNaN(Date.parse(written))) {
-    throw new BadField(`“${written}” is no date and time.`);
+    throw new BadField(`Cannot read “${written}” as a date and time.`);
   }
   return written === '' ? null : momentOf(written, clockZone());
 }
@@ -108,7 +114,7 @@ export function nameIn(values: Values, name: string, person = false): string {
   const written = text(values, name);
   if (!(person ? PERSON : NAME).test(written)) {
     throw new BadField(
-      `“${written}” is no name: letters, digits, dots, dashes and underscores, and no dot or dash first.`
+      `“${written}” is not a valid name: use letters, digits, dots, dashes and underscores, without a dot or dash first.`
     );
   }
   return written;

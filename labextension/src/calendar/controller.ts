@@ -108,7 +108,7 @@ export class CalendarController extends StateModel<IControllerState> {
   draw(qpu: string, { start_at, end_at }: IInterval): void {
     const now = this.model.now();
     if (Date.parse(end_at) <= now && !this.model.manages) {
-      this._refuse(this._trans.__('This time has passed: choose one from now on.'));
+      this._refuse(this._trans.__('This time has passed. Choose a later one.'));
       return;
     }
     const from =
@@ -184,7 +184,7 @@ export class CalendarController extends StateModel<IControllerState> {
     await this._try(null, async () => {
       await this.model.release(booking.id);
       this._replace({ draft: null });
-      this._tell(this._trans.__('The rest of “%1” is free again.', this._title(booking)));
+      this._tell(this._trans.__('Released the rest of “%1”.', this._title(booking)));
     });
   }
 
@@ -207,7 +207,7 @@ export class CalendarController extends StateModel<IControllerState> {
 
   private async _send(draft: IDraft, zone: string): Promise<void> {
     const trans = this._trans;
-    const incomplete = () => new Error(trans.__('Say when it begins and when it ends.'));
+    const incomplete = () => new Error(trans.__('Enter a start and an end.'));
     if (draft.booking !== null) {
       const change = changeOf(draft, zone);
       if (change === null) {
@@ -223,7 +223,7 @@ export class CalendarController extends StateModel<IControllerState> {
     const { bookings, cut_at } = await this.model.book(request);
     if (bookings.length > 1) {
       const many = trans._n('Booked once.', 'Booked %1 times.', bookings.length);
-      const cut = cut_at === null ? '' : trans.__('No further: one may not book so far ahead.');
+      const cut = cut_at === null ? '' : trans.__('You cannot book further ahead.');
       this._tell([many, cut].filter(Boolean).join(' '));
     }
   }

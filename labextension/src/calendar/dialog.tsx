@@ -81,7 +81,7 @@ function BookingForm(props: IProps & { draft: IDraft }): React.ReactElement {
       <Field label={labelsOf(trans).invited}>
         <input
           className="jp-mod-styled"
-          placeholder={trans.__('names, with commas between them')}
+          placeholder={trans.__('comma-separated names')}
           value={draft.invited}
           onChange={event => controller.edit({ invited: event.target.value })}
         />
@@ -121,8 +121,9 @@ function Length({ state, draft, trans }: IProps & { draft: IDraft }): React.Reac
   const clock = (wall: string) => wall.slice(11);
   const said = [
     lengthText(interval, trans),
-    twice && trans.__('The clock shows %1 twice that day: the first is meant.', clock(twice)),
-    never && trans.__('The clock leaves %1 out that day: an hour later is meant.', clock(never))
+    twice && trans.__('%1 occurs twice that day (clock change): the first is used.', clock(twice)),
+    never &&
+      trans.__('%1 does not exist that day (clock change): one hour later is used.', clock(never))
   ];
   return <output className="jp-QPI-Detail">{said.filter(Boolean).join(' ')}</output>;
 }
@@ -140,10 +141,10 @@ function Overtaken(props: IProps & { draft: IDraft }): React.ReactElement | null
       <span className="jp-QPI-RefusedText">
         {now === undefined
           ? trans.__('This booking was deleted meanwhile, or moved to another time.')
-          : trans.__('This booking was changed meanwhile, in another place.')}
+          : trans.__('This booking was changed elsewhere meanwhile.')}
       </span>
       {now !== undefined && (
-        <Button onClick={() => controller.open(now)}>{trans.__('Show it as it is now')}</Button>
+        <Button onClick={() => controller.open(now)}>{trans.__('Show current booking')}</Button>
       )}
     </div>
   );
@@ -227,8 +228,8 @@ function ModeField({ controller, draft, trans }: IProps & { draft: IDraft }): Re
   }
   const hints: Record<Mode, string> = {
     priority: trans.__("Others' short jobs run while you are idle."),
-    exclusive: trans.__('Nobody else runs anything.'),
-    maintenance: trans.__('Nobody runs anything.')
+    exclusive: trans.__('Nobody else can run jobs.'),
+    maintenance: trans.__('No jobs run.')
   };
   return (
     <Field label={labelsOf(trans).mode}>
@@ -259,7 +260,7 @@ function RepeatField({ controller, draft, trans }: IProps & { draft: IDraft }): 
         />
       </Field>
       {draft.repeat !== 'never' && (
-        <Field label={trans.__('Times in all')}>
+        <Field label={trans.__('Number of bookings')}>
           <input
             type="number"
             className="jp-mod-styled"

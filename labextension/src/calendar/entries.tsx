@@ -122,7 +122,7 @@ function BookingEntry(props: {
   const whole = bookingText(booking, model.me, zone, trans);
   const fixed = model.editable(booking)
     ? ''
-    : trans.__('Only who booked it, or a manager, changes it.');
+    : trans.__('Only its owner or a manager can change it.');
   return (
     <div
       className="jp-QPI-BookingText"

@@ -41,7 +41,7 @@ export function FeedsDialog(props: IProps): React.ReactElement {
     <Modal label={trans.__('Calendar address (.ics)')} onClose={onClose}>
       <p>
         {trans.__(
-          'Google Calendar, Outlook and Thunderbird subscribe by this address. Whoever has it can read the calendar: treat it as a password.'
+          'Subscribe to this address in Google Calendar, Outlook or Thunderbird. Anyone who has it can read the calendar: treat it like a password.'
         )}
       </p>
       <div className="jp-QPI-FieldRow">
@@ -78,7 +78,7 @@ export function FeedsDialog(props: IProps): React.ReactElement {
               )}
             </span>
             <Button look="warn" onClick={() => void attempt(() => end(feed.id))}>
-              {trans.__('End it')}
+              {trans.__('Revoke')}
             </Button>
           </li>
         ))}
@@ -104,7 +104,7 @@ function Address(props: { url: string; trans: TranslationBundle }): React.ReactE
   return (
     <div className="jp-QPI-FieldRow" role="status">
       <label className="jp-QPI-Field">
-        <span>{trans.__('The address, shown only now')}</span>
+        <span>{trans.__('Address, shown only once')}</span>
         <input ref={field} className="jp-mod-styled" readOnly value={url} />
       </label>
       <Button look="accept" onClick={() => void copy()}>

@@ -76,7 +76,7 @@ export function Grid(props: IGridProps): React.ReactElement {
       )}
       <p id="qpi-calendar-keys" className="jp-QPI-Hidden">
         {trans.__(
-          'Arrow keys choose a time, Enter books it or opens the booking there, the question mark tells all keys.'
+          'Arrow keys select a time, Enter books it or opens the booking there, ? lists all shortcuts.'
         )}
       </p>
       <p role="status" className="jp-QPI-Hidden">

@@ -11,7 +11,7 @@ export function KeysDialog(props: {
 }): React.ReactElement {
   const { trans, onClose } = props;
   return (
-    <Modal label={trans.__('Keys of the calendar')} onClose={onClose}>
+    <Modal label={trans.__('Keyboard shortcuts')} onClose={onClose}>
       <dl className="jp-QPI-Keys">
         {keyHelp(trans).map(([key, action]) => (
           <div key={key}>

@@ -29,14 +29,14 @@ export interface IKeyboard {
 /** Every key of the calendar, and what it does. */
 export function keyHelp(trans: TranslationBundle): readonly (readonly [string, string])[] {
   return [
-    ['↑ ↓ ← →', trans.__('choose a time; in the day view, left and right choose a QPU')],
-    [trans.__('Shift + ↑ ↓'), trans.__('choose a shorter or longer time')],
-    [trans.__('Page Up, Page Down'), trans.__('a page earlier or later')],
+    ['↑ ↓ ← →', trans.__('select a time; in the day view, left and right select a QPU')],
+    [trans.__('Shift + ↑ ↓'), trans.__('shorten or extend the selected time')],
+    [trans.__('Page Up, Page Down'), trans.__('earlier or later by a page')],
     [trans.__('Home'), trans.__('now')],
-    [trans.__('Enter'), trans.__('book the chosen time, or open the booking there')],
-    [trans.__('Shift + Enter'), trans.__('book in any case')],
+    [trans.__('Enter'), trans.__('book the selected time, or open the booking there')],
+    [trans.__('Shift + Enter'), trans.__('book anyway')],
     [trans.__('Delete'), trans.__('delete your booking there')],
-    [trans.__('Escape'), trans.__('let go; also of what you drag')],
+    [trans.__('Escape'), trans.__('clear the selection; cancel a drag')],
     [trans.__('Tab'), trans.__('from booking to booking')],
     ['T', trans.__('today')],
     ['P, N', trans.__('the page before, the next page')],

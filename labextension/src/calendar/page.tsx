@@ -92,11 +92,11 @@ function Note(props: {
   const { known, qpus, shown, calendar, bookings, trans } = props;
   let text = '';
   if (known.connection === 'connected' && qpus.length === 0) {
-    text = trans.__('No QPU is registered yet: there is nothing to book.');
+    text = trans.__('No QPUs to book yet.');
   } else if (qpus.length > 0 && shown.length === 0) {
-    text = trans.__('No QPU is chosen: tick one above to see its bookings.');
+    text = trans.__('Select a QPU above to see its bookings.');
   } else if (qpus.length > 0 && bookings.length === 0 && !calendar.loading && !calendar.problem) {
-    text = trans.__('Nothing is booked here: drag over a time, or double-click one, to book it.');
+    text = trans.__('No bookings here. Drag over a time or double-click one to book it.');
   }
   return (
     <p role="status" className="jp-QPI-CalendarNote">

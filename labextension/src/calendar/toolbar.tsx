@@ -57,7 +57,7 @@ export function Toolbar(props: IProps): React.ReactElement {
         disabled={shown.length === 0 || state.busy}
         onClick={() => void controller.bookNextHour(shown)}
       >
-        {trans.__('Book the next free hour')}
+        {trans.__('Book next free hour')}
       </Button>
     </div>
   );

@@ -70,7 +70,7 @@ function rangeText(
 export function lengthText({ start_at, end_at }: IInterval, trans: TranslationBundle): string {
   const minutes = Math.round((Date.parse(end_at) - Date.parse(start_at)) / 60_000);
   if (minutes <= 0) {
-    return trans.__('It ends before it begins.');
+    return trans.__('The end must be after the start.');
   }
   const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
   const parts = [
@@ -105,7 +105,7 @@ export function labelsOf(trans: TranslationBundle) {
     qpu: trans.__('QPU'),
     start_at: trans.__('Start'),
     end_at: trans.__('End'),
-    timezone: trans.__('Times are by the clock of'),
+    timezone: trans.__('Time zone of the series'),
     title: trans.__('Title'),
     mode: trans.__('Mode'),
     invited: trans.__('Invited'),

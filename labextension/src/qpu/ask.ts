@@ -10,7 +10,7 @@ export async function askQpu(
 ): Promise<string | null> {
   const names = manager.state.qpus.map(qpu => qpu.name);
   if (names.length === 0) {
-    Notification.info(trans.__('The lab has no QPU yet.'));
+    Notification.info(trans.__('No QPUs yet.'));
   }
   if (names.length < 2) {
     return names[0] ?? null;

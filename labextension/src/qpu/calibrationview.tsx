@@ -24,9 +24,7 @@ export function CalibrationSection(props: IProps): React.ReactElement {
     <section aria-label={trans.__('Calibration')}>
       <h2>{trans.__('Topology and calibration')}</h2>
       {manifest === null ? (
-        <p className="jp-QPI-Empty">
-          {trans.__('Nothing is known of this QPU until its first driver comes.')}
-        </p>
+        <p className="jp-QPI-Empty">{trans.__('No data until the QPU’s first driver connects.')}</p>
       ) : (
         <Known {...props} manifest={manifest} />
       )}
@@ -63,10 +61,7 @@ function Known(props: IProps & { readonly manifest: Manifest }): React.ReactElem
       </div>
       {qubits.length === 0 && gates.length === 0 && (
         <p className="jp-QPI-Empty">
-          {trans.__(
-            '%1 has no calibration: it is ideal, or its driver reports none.',
-            manifest.executor
-          )}
+          {trans.__('No calibration data reported.', manifest.executor)}
         </p>
       )}
       <div className="jp-QPI-Columns">
@@ -150,9 +145,7 @@ function Selected(
   if (row === undefined) {
     return (
       <p className="jp-QPI-Empty">
-        {trans.__(
-          'Pick a qubit or a coupler to see its figures; pick a figure to see its history.'
-        )}
+        {trans.__('Select a qubit or coupler to see its values, and a value to see its history.')}
       </p>
     );
   }
@@ -198,7 +191,7 @@ function History(props: IProps & { readonly history: IHistory }): React.ReactEle
           {trans.__('Close')}
         </button>
       </div>
-      {series === null && <p className="jp-QPI-Empty">{trans.__('Asking the lab…')}</p>}
+      {series === null && <p className="jp-QPI-Empty">{trans.__('Loading…')}</p>}
       {series && only && (
         <p className="jp-QPI-Detail">
           {series.points.length === 1

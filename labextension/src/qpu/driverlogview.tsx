@@ -63,7 +63,7 @@ function Log(props: IDriverLogProps & { readonly model: DriverLogModel }): React
         <h3>{title}</h3>
         {!follows && (
           <button type="button" className="jp-mod-styled" onClick={follow}>
-            {trans.__('To the end')}
+            {trans.__('Jump to latest')}
           </button>
         )}
         <button
@@ -96,7 +96,7 @@ function Log(props: IDriverLogProps & { readonly model: DriverLogModel }): React
         onScroll={onScroll}
       >
         {!loaded && problem === null && trans.__('Loading…')}
-        {loaded && lines.length === 0 && trans.__('%1 has said nothing yet.', driver)}
+        {loaded && lines.length === 0 && trans.__('No log entries from %1 yet.', driver)}
         {lines.map(line => (
           <Line key={line.seq} line={line} trans={trans} />
         ))}

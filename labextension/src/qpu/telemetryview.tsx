@@ -41,7 +41,7 @@ export function TelemetrySection(
     <section aria-label={trans.__('Telemetry')}>
       <h2>{trans.__('Telemetry')}</h2>
       {measured.length === 0 ? (
-        <p className="jp-QPI-Empty">{trans.__('No driver of this QPU has sent a reading yet.')}</p>
+        <p className="jp-QPI-Empty">{trans.__('No readings yet.')}</p>
       ) : (
         <>
           <Picker telemetry={telemetry} channels={measured} trans={trans} />
@@ -52,7 +52,7 @@ export function TelemetrySection(
             empty={
               chosen.length
                 ? trans.__('No readings in this time.')
-                : trans.__('Pick a channel above.')
+                : trans.__('Select a channel above.')
             }
           />
         </>
@@ -79,9 +79,7 @@ function Picker(
         return (
           <label
             key={name}
-            title={
-              third ? trans.__('A third unit has no axis: take another channel away first.') : ''
-            }
+            title={third ? trans.__('Only two units fit. Remove a channel first.') : ''}
           >
             <input
               type="checkbox"
@@ -179,7 +177,7 @@ function Times(props: IProps & { readonly label: string }): React.ReactElement {
       </span>
       {zoom !== null && (
         <button type="button" className="jp-QPI-Button" onClick={() => telemetry.zoom(null)}>
-          {trans.__('Follow')}
+          {trans.__('Jump to latest')}
         </button>
       )}
     </div>

@@ -155,7 +155,7 @@ function Header(props: {
     [trans.__('Qubits'), detail.num_qubits ? String(detail.num_qubits) : '—'],
     [trans.__('Programs'), detail.manifest?.formats.join(', ') || '—'],
     [trans.__('Parallel jobs'), String(detail.places)],
-    [trans.__('Who has it'), holder(props.state, now, trans)],
+    [trans.__('In use by'), holder(props.state, now, trans)],
     [trans.__('Running'), String(detail.running)],
     [trans.__('Waiting'), String(detail.queued)]
   ];
@@ -190,7 +190,7 @@ function holder({ booking, detail }: IQpuTabState, now: number, trans: Translati
     return trans.__('%1, in a session until %2 at the latest', who, clock(session.until));
   }
   if (booking === null) {
-    return detail?.running ? trans.__('whoever is next in the queue') : trans.__('nobody');
+    return detail?.running ? trans.__('the next in the queue') : trans.__('–');
   }
   const until = clock(booking.end_at);
   if (booking.mode === 'maintenance') {

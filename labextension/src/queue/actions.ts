@@ -99,7 +99,7 @@ async function allTold(tools: ITools, tasks: readonly Promise<unknown>[]): Promi
   if (first !== undefined) {
     const { trans } = tools;
     const many = trans.__(
-      '%1 of %2 jobs stay as they are. %3',
+      '%1 of %2 jobs were not changed. %3',
       reasons.length,
       tasks.length,
       first

@@ -34,7 +34,7 @@ export function Story(
   const { alone, called, events, tools } = props;
   const now = tools.manager.now();
   return (
-    <Section title={tools.trans.__('Story')}>
+    <Section title={tools.trans.__('History')}>
       <ol className="jp-QPI-Story">
         {story(events, tools.trans).map(item => (
           <li key={item.seq}>
@@ -48,7 +48,7 @@ export function Story(
       </ol>
       {alone && (
         <p className="jp-QPI-Detail">
-          {tools.trans.__('In a notebook, job.story() tells the story of the whole family.')}
+          {tools.trans.__('In a notebook, job.story() tells the history of the whole family.')}
         </p>
       )}
     </Section>
@@ -62,7 +62,7 @@ export function Attempts(props: IProps): React.ReactElement {
   const now = props.tools.manager.now();
   return (
     <Section title={trans.__('Attempts')}>
-      {found.length === 0 && <p className="jp-QPI-Detail">{trans.__('No driver took it yet.')}</p>}
+      {found.length === 0 && <p className="jp-QPI-Detail">{trans.__('No attempts yet.')}</p>}
       {found.length > 0 && (
         <Table
           heads={[

@@ -99,7 +99,7 @@ function TagFilter(props: IProps): React.ReactElement {
         <input
           className="jp-mod-styled"
           aria-label={trans.__('Only jobs with this tag')}
-          placeholder={trans.__('Tag, Enter')}
+          placeholder={trans.__('Filter by tag')}
           value={text}
           maxLength={64}
           onChange={event => setText(event.target.value)}
@@ -110,7 +110,7 @@ function TagFilter(props: IProps): React.ReactElement {
           type="button"
           key={tag}
           className="jp-QPI-Chip"
-          aria-label={trans.__('Not only jobs tagged %1', tag)}
+          aria-label={trans.__('Remove the filter %1', tag)}
           onClick={() => void props.model.filter({ tags: without(tag) })}
         >
           {tag} ×

@@ -71,7 +71,7 @@ export function JobForm(props: {
           value={draft.shared}
           onChange={event => setDraft({ ...draft, shared: event.target.value })}
         >
-          <option value="">{trans.__('nobody')}</option>
+          <option value="">{trans.__('no group')}</option>
           {groups.filter(Boolean).map(group => (
             <option key={group} value={group}>
               {group}
@@ -88,7 +88,7 @@ export function JobForm(props: {
           className="jp-QPI-Action jp-mod-styled"
           onClick={() => setDraft(null)}
         >
-          {trans.__('Leave as it is')}
+          {trans.__('Discard changes')}
         </button>
       </div>
     </form>

@@ -27,7 +27,7 @@ export async function openOrigin(tools: ITools, job: JobModel): Promise<void> {
       panel.setFragment(`#cell-id=${encodeURIComponent(cell)}`);
     } else {
       const { trans } = tools;
-      const what = trans.__('The cell that submitted the job is no longer in %1.', there);
+      const what = trans.__('%1 no longer has the cell that submitted the job.', there);
       Notification.warning(what, { autoClose: 10_000 });
     }
   }
@@ -49,7 +49,7 @@ async function find({ services }: ITools, path: string): Promise<string | null> 
 
 function gone({ trans }: ITools, path: string): string {
   return trans.__(
-    '%1 is no longer there: it was renamed, moved or deleted after the job was submitted. The job keeps its program and its result.',
+    'Cannot find %1: it was renamed, moved or deleted after the job was submitted. The job keeps its program and result.',
     path
   );
 }

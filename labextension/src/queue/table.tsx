@@ -124,7 +124,7 @@ function Empty(props: { model: QueueModel; tools: ITools }): React.ReactElement 
   if (isNarrow(model.filters)) {
     return (
       <div className="jp-QPI-QueueEmpty">
-        <p>{trans.__('No job is like that.')}</p>
+        <p>{trans.__('No matching jobs.')}</p>
         <button
           type="button"
           className="jp-QPI-Action jp-mod-styled"

@@ -19,7 +19,7 @@ export function TableHead(props: {
     ['owner', trans.__('Owner')],
     ['shots', trans.__('Shots')],
     ['submitted', trans.__('Submitted')],
-    ['detail', trans.__('What it waits for, or came to')]
+    ['detail', trans.__('Status details')]
   ] as const;
   return (
     <div role="rowgroup" className="jp-QPI-TableHead">

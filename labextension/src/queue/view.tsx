@@ -118,7 +118,7 @@ function Chosen(props: {
   if (jobs.length === 0) {
     return (
       <span className="jp-QPI-Hint">
-        {trans.__('↑ ↓ choose, with Shift several, Enter opens, Delete cancels or deletes')}
+        {trans.__('↑ ↓ select, Shift extends, Enter opens, Del cancels or deletes')}
       </span>
     );
   }
@@ -143,8 +143,8 @@ function Chosen(props: {
     [jobs.length, trans.__('Clear selection'), props.clear]
   ];
   return (
-    <section className="jp-QPI-Chosen" aria-label={trans.__('Chosen jobs')}>
-      <span>{trans._n('one job chosen', '%1 jobs chosen', jobs.length)}</span>
+    <section className="jp-QPI-Chosen" aria-label={trans.__('Selected jobs')}>
+      <span>{trans._n('one job selected', '%1 jobs selected', jobs.length)}</span>
       {buttons
         .filter(([count]) => count > 0)
         .map(([, label, act]) => (

@@ -75,7 +75,7 @@ function holderOf(booking: BookingModel, now: number, trans: TranslationBundle):
 
 function freeUntil(next: BookingModel | undefined, now: number, trans: TranslationBundle): string {
   if (!next) {
-    return trans.__('Not booked in the next days');
+    return trans.__('No upcoming bookings');
   }
   const who = next.mine ? trans.__('you') : (next.booked_by ?? trans.__('somebody else'));
   return trans.__('Free until %1, then %2', stamp(starts(next), now), who);
@@ -129,7 +129,7 @@ export function balanceText(account: AccountModel, trans: TranslationBundle): st
   ];
   return [
     ...parts,
-    ...(account.held_s > 0 ? [trans.__('%1 set aside', seconds(account.held_s))] : [])
+    ...(account.held_s > 0 ? [trans.__('%1 reserved', seconds(account.held_s))] : [])
   ].join(' · ');
 }
 

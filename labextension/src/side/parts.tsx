@@ -42,7 +42,7 @@ export function Header({ context }: { context: ISideContext }): React.ReactEleme
       </div>
       <nav className="jp-QPI-Tabs" aria-label={trans.__('Tabs of the lab')}>
         <Open context={context} command="qpi:open-calendar" label={trans.__('Calendar')} />
-        <Open context={context} command="qpi:open-queue" label={trans.__('Jobs')} />
+        <Open context={context} command="qpi:open-queue" label={trans.__('Job queue')} />
         <Open context={context} command="qpi:open-admin" label={trans.__('Administration')} />
       </nav>
     </div>
@@ -69,11 +69,11 @@ export function ConnectionNote(props: { context: ISideContext; now: number }): R
       )}
       {connection === 'refused' && (
         <>
-          <strong>{trans.__('The lab does not let you in any more.')}</strong>{' '}
+          <strong>{trans.__('You no longer have access to this lab.')}</strong>{' '}
           {problem && <div className="jp-QPI-Detail">{problem}</div>}
           <div className="jp-QPI-Detail">
             {trans.__(
-              'Your sign-in or your token has ended. Reload the page to sign in again; if that does not help, ask the managers of the lab for access.'
+              'Your sign-in or token has expired. Reload the page to sign in again. If that does not help, ask a manager of the lab for access.'
             )}
           </div>
           <Act label={trans.__('Try again')} act={() => manager.refresh()} />
@@ -124,7 +124,7 @@ export function QpuSection(props: IPart & { figures: Figures }): React.ReactElem
   return (
     <Section name="qpus" title={trans.__('QPUs')} sections={sections}>
       {qpus.length === 0 && manager.state.lastSeen !== null && (
-        <p className="jp-QPI-Empty">{trans.__('No QPU is registered yet.')}</p>
+        <p className="jp-QPI-Empty">{trans.__('No QPUs yet.')}</p>
       )}
       <ul className="jp-QPI-List jp-QPI-Cards">
         {qpus.map(qpu => (
@@ -257,7 +257,7 @@ export function BookingSection({ context, now, sections }: IPart): React.ReactEl
 export function TimeSection({ context, sections }: IPart): React.ReactElement {
   const { manager, trans } = context;
   const { account, connection } = manager.state;
-  const none = connection === 'connecting' ? '' : trans.__('The lab keeps no account for you.');
+  const none = connection === 'connecting' ? '' : trans.__('You have no QPU time account.');
   return (
     <Section name="time" title={trans.__('My QPU time')} sections={sections}>
       <div className="jp-QPI-Empty">
@@ -273,7 +273,7 @@ async function release(context: ISideContext, booking: BookingModel, now: number
   const when = stamp(Date.parse(booking.start_at), now);
   const answer = await showDialog({
     title: trans.__('Release %1?', booking.qpu),
-    body: trans.__('Others may then book what is left of your time from %1.', when),
+    body: trans.__('Others can then book the rest of your time from %1.', when),
     buttons: [
       Dialog.cancelButton({ label: trans.__('Keep') }),
       Dialog.warnButton({ label: trans.__('Release') })

@@ -271,7 +271,7 @@ def _foreign(mode: BookingMode, admitted: bool) -> bool:
 
 def _end(view: View, row: SessionRow, at: datetime) -> tuple[datetime, str]:
     """When the session ends without another word from its holder, and why."""
-    ends = [(times.after(row.seen_at, row.idle_s), "Nobody renewed it.")]
+    ends = [(times.after(row.seen_at, row.idle_s), "It was not renewed.")]
     if not view.enabled or view.maintenance:
         ends.append((at, f"{row.qpu} was closed."))
     booking = view.booking

@@ -31,7 +31,7 @@ class OAuth2Provider(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         for field in ("auth_url", "token_url", "user_info_url"):
             address = getattr(self, field)
             if address and (urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname):
-                raise ValueError(f"{field} of {self.name} is no http address: {address}")
+                raise ValueError(f"{field} of {self.name} is not an http address: {address}")
 
 
 def providers(raw: Any) -> list[OAuth2Provider]:

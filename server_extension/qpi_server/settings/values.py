@@ -186,7 +186,7 @@ class _Book:
             if name in self.known or name in UNUSED:
                 yield from self._given(name, raw, key)
             elif name not in OTHERS and (near := difflib.get_close_matches(name, self.known, 1, 0.85)):
-                raise SettingsError(f"{key} is no setting of the lab. Is QPI_{near[0].upper()} meant?")
+                raise SettingsError(f"{key} is not a setting of the lab. Did you mean QPI_{near[0].upper()}?")
 
     def jupyter(self, section: Mapping[str, Any], where: Callable[[str], str]) -> Iterator[Given]:
         for key, raw in section.items():

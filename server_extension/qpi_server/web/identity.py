@@ -130,7 +130,7 @@ def page_refused(error: HTTPError) -> QpiError:
         )
     if error.status_code in (403, 404):
         return Forbidden(
-            "A page of another server may not use this lab. The setting ServerApp.allow_origin lets it.",
+            "Pages of other servers cannot use this lab. The setting ServerApp.allow_origin allows them.",
             code="origin_not_allowed",
         )
     return from_exception(error)

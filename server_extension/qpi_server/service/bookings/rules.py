@@ -108,7 +108,7 @@ def _check(rule: BookingRule) -> None:
     if rule.granularity_s is not None and rule.granularity_s != max(1, round(rule.granularity_s)):
         raise Rejected("granularity_s is in whole seconds.", code="bad_rule", field="granularity_s")
     if rule.shortest_s is not None and rule.longest_s is not None and rule.shortest_s > rule.longest_s:
-        raise Rejected("shortest_s is longer than longest_s: nobody could book.", code="bad_rule", field="shortest_s")
+        raise Rejected("shortest_s must not be longer than longest_s.", code="bad_rule", field="shortest_s")
 
 
 def _scoped(row: RuleRow) -> ScopedRule:

@@ -166,7 +166,7 @@ def _check(tx: Tx, row: NoticeRow) -> None:
     if row.end_at is not None and row.end_at <= (row.start_at or tx.at):
         raise Rejected("The end must be after the start.", code="reversed", field="end_at")
     if row.end_at is not None and row.end_at <= tx.at:
-        raise Rejected("The notice's end is past: nobody would see it.", code="past", field="end_at")
+        raise Rejected("The notice must end in the future.", code="past", field="end_at")
     require_people(tx.connection, row.people, "people")
     require_groups(tx.connection, row.groups, "groups")
 

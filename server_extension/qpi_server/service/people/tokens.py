@@ -151,7 +151,7 @@ class TokenService:
         row = await self._context.db.read(lambda connection: people.find(connection, name))
         if row is None or effective(row) != {Role.SERVICE}:
             raise Forbidden(
-                f"{name} is no service: make a person with the role service and no other first, or let {name} make "
+                f"{name} is not a service: make a person with the role service and no other first, or let {name} make "
                 "the token.",
                 code="not_a_service",
                 field="owner",

@@ -211,7 +211,7 @@ def _require_may(principal: Principal, name: str, request: UserChange) -> None:
         if not allows(principal, Permission.PEOPLE_MANAGE):
             raise Forbidden("You change your own display name; the rest is for managers.", code="not_yours")
         if name == principal.name and request.suspended is True:
-            raise Rejected("Nobody suspends themselves.", code="own_suspension", field="suspended")
+            raise Rejected("You cannot suspend yourself.", code="own_suspension", field="suspended")
         if name == principal.name and request.password is not UNSET:
             raise Rejected("Change your own password with the present one: POST me/password.", field="password")
     if request.roles is not UNSET:
@@ -264,4 +264,4 @@ def _require_other_admin(connection: Connection, row: UserRow) -> None:
     if row.source == "jupyter" and "admin" in row.source_roles:
         raise Conflict(f"{row.name} owns the server that the lab runs in, and stays its admin.", code="local_owner")
     if not people.other_admin(connection, row.name):
-        raise Conflict("Nobody else is an admin: make somebody one first.", code="last_admin", field="roles")
+        raise Conflict("You are the only admin: make somebody else an admin first.", code="last_admin", field="roles")

@@ -106,7 +106,7 @@ def _chosen(qpus: list[QpuModel]) -> QpuModel:
         return qpus[0]
     simulators = [qpu for qpu in qpus if qpu.simulator and qpu.status in ("online", "offline")]
     if not simulators:
-        raise NotFound("No simulator is there to choose: name a QPU.", code="no_target")
+        raise NotFound("No simulator is available; name a QPU.", code="no_target")
     return max(simulators, key=lambda qpu: (qpu.status == "online", qpu.num_qubits))
 
 
