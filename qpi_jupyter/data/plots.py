@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from qpi_jupyter.core import Rejected, counted

@@ -27,7 +27,10 @@ export function Histogram(props: {
 }
 
 /** A bar for each outcome, by its bits or by how often it came; what has no bar is said below. */
-export function Bars(props: { bars: readonly IBar[]; trans: TranslationBundle }): React.ReactElement {
+export function Bars(props: {
+  bars: readonly IBar[];
+  trans: TranslationBundle;
+}): React.ReactElement {
   const { trans } = props;
   const [often, setOften] = React.useState(false);
   const shown = props.bars.filter(bar => bar.outcome !== null);
