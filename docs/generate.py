@@ -15,6 +15,9 @@ import msgspec
 from msgspec.inspect import StructType, Type, type_info
 from traitlets import TraitType
 
+from qpi_jupyter.client import BookingHandle, JobHandle, Lab, Session
+from qpi_jupyter.client.backend import QpiBackend
+from qpi_jupyter.client.people import Tokens
 from qpi_jupyter.core.access import PERMISSIONS, SCOPES, Permission
 from qpi_jupyter.core.jobs import JobState
 from qpi_jupyter.core.lifecycle import TRANSITIONS, EventKind, Rule
@@ -114,6 +117,41 @@ def events() -> str:
     ])  # fmt: skip
 
 
+def api() -> str:
+    """Every call of the client, with its keywords and what it does."""
+    return "\n".join([
+        NOTE.replace("qpi_jupyter/core", "the docstrings of qpi_jupyter/client"), "", *API.splitlines(),
+        *(line for name, kind in CALLS.items() for line in _calls(name, kind)), "",
+    ])  # fmt: skip
+
+
+def _calls(name: str, kind: type) -> Iterator[str]:
+    """The section of one class."""
+    members = {member: getattr(kind, member) for member in vars(kind) if not member.startswith("_")}
+    rows = [
+        [
+            f"`{name}.{member}{_keywords(found)}`",
+            _first(found),
+            "yes" if hasattr(found, "aio") or hasattr(found, "of") else "",
+        ]
+        for member, found in members.items()
+        if inspect.getdoc(found) and (inspect.isroutine(found) or isinstance(found, property))
+    ]
+    yield from ["", f"## `{kind.__name__}`", "", _first(kind), "", *_table(["Call", "Does", "`.aio`"], rows)]
+
+
+def _keywords(found: Any) -> str:
+    if not inspect.isroutine(found):
+        return ""
+    shown = [str(p).partition(":")[0].partition("=")[0].strip() for p in inspect.signature(found).parameters.values()]
+    return f"({', '.join(word for word in shown if word not in ('self', 'cls'))})"
+
+
+def _first(found: Any) -> str:
+    paragraph = (inspect.getdoc(found) or "").partition("\n\n")[0]
+    return " ".join(paragraph.split()).replace("``", "`").replace("|", "\\|")
+
+
 def modules() -> str:
     """Every package and module, with the first sentence of what it says of itself; and which may import which."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
@@ -183,6 +221,21 @@ sees. In `data`, what is not there is left out, and later versions may say more.
 does not know, and over an event whose `data` is not as described here: its row in the database is damaged."""
 
 
+CALLS = {
+    "lab": Lab,
+    "job": JobHandle,
+    "booking": BookingHandle,
+    "session": Session,
+    "lab.tokens": Tokens,
+    "backend": QpiBackend,
+}
+API = """\
+# Calls of the Python client
+
+`lab = qpi_jupyter.connect()`. What has a *yes* under `.aio` blocks when it is called, and can be awaited from any event
+loop: `await lab.book.aio(...)`. Shift-Tab shows every keyword with its meaning."""
+
+
 MODULES = """\
 # Packages and modules
 
@@ -224,6 +277,7 @@ def openqasm() -> str:
 
 
 PAGES = {
+    "api.md": api,
     "job-states.md": job_states,
     "permissions.md": permissions,
     "configuration.md": configuration,

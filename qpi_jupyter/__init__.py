@@ -21,9 +21,9 @@ from ._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .client import BookingConflict, JobCancelled, JobHandle, Lab, connect, job
+    from .client import BookingConflict, JobCancelled, JobHandle, Lab, compare, connect, job
 
-__all__ = ["BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "connect", "job"]
+__all__ = ["BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "compare", "connect", "job"]
 
 
 def __getattr__(name: str) -> Any:

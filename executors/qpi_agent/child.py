@@ -137,12 +137,13 @@ class Worker:
         # As batch systems do: an executor that writes a log of its own can say there what it is about.
         os.environ.update(QPI_JOB_ID=command.key.job_id, QPI_ATTEMPT=str(command.key.attempt))
         self._cancelled, self._progress_at = False, 0.0
-        self._partials.begin()
         start = time.perf_counter()
         try:
+            program = command.program.to_program()
+            self._partials.begin(program)
             datasets = run_program(
                 self._executor,
-                command.program.to_program(),
+                program,
                 progress=self._progress,
                 cancelled=lambda: self._asked_to_stop(command.key),
                 partial=self._partials.heard,

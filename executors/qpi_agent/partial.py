@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 import xarray as xr
 
+from qpi_jupyter.core import Program, QpiError
 from qpi_jupyter.data.codec import encode
+from qpi_jupyter.data.curves import growing
+from qpi_jupyter.data.drawings import Drawing
 from qpi_jupyter.wire.frames import DRAWINGS_BYTES, ROWS_BYTES, RowChunk
 
 from .messages import Rows
@@ -32,8 +35,9 @@ class Partials:
         self._send, self._now = send, clock
         self.begin()
 
-    def begin(self) -> None:
+    def begin(self, program: Program | None = None) -> None:
         """Another run; what the last one left is forgotten."""
+        self._program = program
         self._rows: dict[int, xr.Dataset] = {}
         self._new: list[int] = []
         self._due_at = self._now() + FIRST_S
@@ -71,6 +75,12 @@ class Partials:
             yield from self._packed(rows[:middle])
             yield from self._packed(rows[middle:])
 
-    def _drawings(self) -> list[dict[str, object]]:
-        drawings: list[dict[str, object]] = []
+    def _drawings(self) -> list[Drawing]:
+        """What is drawn of all rows, as of the result; nothing where they are no sweep."""
+        if self._program is None:
+            return []
+        try:
+            drawings = growing(self._rows, self._program)
+        except QpiError:
+            return []
         return drawings if len(msgspec.json.encode(drawings)) <= DRAWINGS_BYTES else []

@@ -14,6 +14,9 @@ export interface IDrawing {
 /** What the lab tells of one circuit's result: Qiskit's JSON, the kind, and what is to be drawn. */
 export interface IExperiment {
   readonly kind: string;
+  /** The circuit's place in the job, and the row of its parameter values. */
+  readonly circuit?: number;
+  readonly row?: number;
   readonly meas_level: number;
   readonly meas_return: string;
   /** Whether something was too large to be told. */
@@ -22,8 +25,20 @@ export interface IExperiment {
     readonly counts?: Readonly<Record<string, number>>;
     readonly memory?: unknown;
   };
-  readonly header: { readonly memory_slots: number };
+  readonly header: { readonly memory_slots: number; readonly name?: string | null };
+  /** What is to be drawn of it; of a sweep all rows together, in the first of them. */
   readonly drawings?: readonly IDrawing[];
+}
+
+/** Whether this is the first row of a sweep that is drawn as one. */
+export function isSweep({ row, drawings }: IExperiment): boolean {
+  return row === 0 && drawings !== undefined && drawings.length > 0;
+}
+
+/** The results with a drawing each: of a sweep the first row, which stands for all. */
+export function shownOf(experiments: readonly IExperiment[]): readonly IExperiment[] {
+  const swept = new Set(experiments.filter(isSweep).map(({ circuit }) => circuit));
+  return experiments.filter(one => !one.row || !swept.has(one.circuit));
 }
 
 /** Shows one circuit's result. */

@@ -608,6 +608,30 @@ export interface JobProvenance {
   readonly result: Readonly<Record<string, unknown>> | null;
 }
 
+/**
+ * Some circuits of a result before all are measured: where they are in it, and the deflated blob
+ * of their Datasets     in that order (`qpi_jupyter.data.codec`).
+ */
+export interface RowChunk {
+  readonly rows: readonly number[];
+  readonly data: string;
+}
+
+/**
+ * What is measured of a running attempt: `measured` rows of `circuits` (null: not known).
+ * `version` is     another whenever there is more, or another attempt.
+ */
+export interface PartialResult {
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly attempt: number;
+  readonly version: number;
+  readonly measured: number;
+  readonly circuits: number | null;
+  readonly drawings: readonly Readonly<Record<string, unknown>>[];
+  readonly have: number;
+  readonly chunks: readonly RowChunk[];
+}
+
 /** One program as people read it, or why it has no text. */
 export interface CircuitText {
   readonly text: string | null;

@@ -3,7 +3,10 @@
 `connecting`               find a lab
 `lab`                      what a person talks to: it has the groups of calls below, and shows their methods as its own
 `jobs`, `job_handle`       submit, list; one job: wait, cancel, edit
+`sweeps`, `growing`        a sweep's points and key; what a running job has measured
+`progress`                 how far a job is, in a line for those who wait
 `results`, `story`         what came out of a job; its life in words
+`comparing`                results of several jobs side by side
 `qpus`                     the lab's QPUs
 `bookings`, `booking`      book, list; one booking
 `accounts`, `people`       QPU time; oneself, API tokens, notices
@@ -21,6 +24,7 @@ from __future__ import annotations
 from qpi_jupyter.core import BookingConflict
 
 from .booking import BookingHandle, BookingTable
+from .comparing import compare
 from .connecting import connect, job
 from .job_handle import JobCancelled, JobHandle
 from .jobs import JobTable
@@ -40,6 +44,7 @@ __all__ = [
     "NewToken",
     "QpuTable",
     "Session",
+    "compare",
     "connect",
     "job",
 ]

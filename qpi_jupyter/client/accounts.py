@@ -155,6 +155,9 @@ class TimeRequest:
             f"<Request {model.id}: {times.length(model.seconds)} for {model.account}, {model.status}{granted}{answer}>"
         )
 
+    def _repr_html_(self) -> str:
+        return TimeRequestTable([self])._repr_html_()
+
 
 class TimeRequestTable(Table[TimeRequest]):
     """Requests for QPU time; each item can be withdrawn, approved or rejected."""

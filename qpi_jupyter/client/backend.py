@@ -15,13 +15,17 @@ from qiskit.providers import BackendV2, JobStatus, JobV1, Options
 from qiskit.result import Result
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
-from qpi_jupyter.core import DEFAULT_SHOTS, MAX_CIRCUITS, Manifest, Unavailable
+from qpi_jupyter.core import DEFAULT_SHOTS, MAX_CIRCUITS, Manifest, Unavailable, counted
 from qpi_jupyter.wire.rest import QpuDetail
 
 from .calling import called_like
 from .job_handle import JobHandle
 from .jobs import Jobs
+from .qpus import named
+from .tables import Table
 
+_GATES = 8
+"""How many gates a table lists."""
 Qargs = tuple[int, ...]
 _CONTROL_FLOW = {
     "if_else": IfElseOp, "while_loop": WhileLoopOp, "for_loop": ForLoopOp, "switch_case": SwitchCaseOp,
@@ -67,9 +71,34 @@ class QpiBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
         defaults = {name: value for name, value in self.options.items() if value is not None}
         return QpiJob(self, self.jobs.submit(run_input, qpu=self.name, **{**defaults, **options}), options)
 
+    def __repr__(self) -> str:
+        return f"<QpiBackend {self.name}: {counted(self.manifest.num_qubits, 'qubit')}, {self.manifest.executor}>"
+
+    def _repr_html_(self) -> str:
+        return BackendTable([self])._repr_html_()
+
     def retrieve_job(self, job_id: str) -> QpiJob:
         """A job of this lab as a Qiskit job."""
         return QpiJob(self, self.jobs.job(job_id), {})
+
+
+class BackendTable(Table[QpiBackend]):
+    """QPUs as Qiskit backends; ``table["sim-a"]`` finds one by its name."""
+
+    caption = "Backends of this lab"
+    empty = "No backends."
+    columns = ("name", "qubits", "kind", "executor", "gates", "shots at most", "description")
+
+    def row(self, item: QpiBackend) -> tuple[str, ...]:
+        manifest = item.manifest
+        kind = "simulator" if manifest.simulator else "device"
+        gates = ", ".join(manifest.basis_gates[:_GATES]) + (", ..." if len(manifest.basis_gates) > _GATES else "")
+        shots = str(manifest.max_shots)
+        return item.name, str(manifest.num_qubits), kind, manifest.executor, gates, shots, item.description or ""
+
+    def __getitem__(self, index: Any) -> Any:
+        # A name or what every sequence takes: the union of the overloads says no more than Any.
+        return named(self, index) if isinstance(index, str) else super().__getitem__(index)
 
 
 class QpiJob(JobV1):  # type: ignore[misc]  # qiskit has no types
@@ -96,6 +125,11 @@ class QpiJob(JobV1):  # type: ignore[misc]  # qiskit has no types
 
     def __repr__(self) -> str:
         return repr(self.handle)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.handle)
 
 
 def target_of(manifest: Manifest, *, description: str = "") -> Target:

@@ -58,11 +58,19 @@ class BookingHandle:
         end: times.When | None = None,
         *,
         duration: times.Length | None = None,
+        series: Series = "this",
         version: int | None = None,
     ) -> BookingHandle:
         """Begin at another time; without an end the booking stays as long as it is.
 
-        With a ``version`` (``booking.model.version``) only if nobody has changed it since.
+        Parameters
+        ----------
+        start, end, duration
+            as `Lab.book` takes them.
+        series
+            of a repeated booking also the ``"following"`` ones, or ``"all"`` that have not begun, by as much.
+        version
+            ``booking.model.version``: only if nobody has changed it since.
 
         Raises
         ------
@@ -71,27 +79,50 @@ class BookingHandle:
         """
         length_s = (self.end_at - self.start_at).total_seconds() if end is None and duration is None else duration
         start_at, end_at = interval(start, end, length_s)
-        return await self._change(BookingChange(start_at=start_at, end_at=end_at, version=version), "booking.move(")
+        return await self._change(
+            BookingChange(start_at=start_at, end_at=end_at, version=version), series, "booking.move("
+        )
 
     @both
-    async def shorten(self, end: times.When | None = None, *, duration: times.Length | None = None) -> BookingHandle:
-        """End at another time; an end that is later lengthens the booking, where the QPU is free."""
+    async def shorten(
+        self, end: times.When | None = None, *, duration: times.Length | None = None, series: Series = "this"
+    ) -> BookingHandle:
+        """End at another time; an end that is later lengthens the booking, where the QPU is free.
+
+        Parameters
+        ----------
+        series
+            of a repeated booking also the ``"following"`` ones, or ``"all"`` that have not begun, by as much.
+        """
         if end is None and duration is None:
             raise Rejected("shorten() needs an end, for example '14:00', or a duration.", code="no_end", field="end_at")
         _, end_at = interval(self.start_at, end, duration)
-        return await self._change(BookingChange(end_at=end_at))
+        return await self._change(BookingChange(end_at=end_at), series)
 
     @both
     async def edit(
-        self, *, title: str | None = None, mode: Mode | None = None, invite: Sequence[str] | None = None
+        self,
+        *,
+        title: str | None = None,
+        mode: Mode | None = None,
+        invite: Sequence[str] | None = None,
+        series: Series = "this",
     ) -> BookingHandle:
-        """Another title or mode, or other people: ``invite`` is the whole list."""
+        """Another title or mode, or other people; what is left out stays.
+
+        Parameters
+        ----------
+        invite
+            the whole list of those who may use the time, too.
+        series
+            of a repeated booking also the ``"following"`` ones, or ``"all"`` that have not begun.
+        """
         change = BookingChange(
             title=UNSET if title is None else title,
             mode=UNSET if mode is None else mode,
             invited=UNSET if invite is None else list(invite),
         )
-        return await self._change(change)
+        return await self._change(change, series)
 
     @both
     async def invite(self, *people: str) -> BookingHandle:
@@ -122,9 +153,10 @@ class BookingHandle:
         page = await self.http.call("GET", f"v1/bookings/{path(self.id)}/history", UnreadEventPage)
         return BookingHistory(page.read().events)
 
-    async def _change(self, change: BookingChange, call: str = "") -> BookingHandle:
+    async def _change(self, change: BookingChange, series: Series = "this", call: str = "") -> BookingHandle:
+        where, params = f"v1/bookings/{path(self.id)}", {"series": series}
         try:
-            self.model = await self.http.call("PATCH", f"v1/bookings/{path(self.id)}", BookingModel, body=change)
+            self.model = await self.http.call("PATCH", where, BookingModel, params=params, body=change)
         except BookingConflict as error:
             raise (explained(error, call) if call else error) from error
         return self
@@ -136,6 +168,9 @@ class BookingHandle:
         who = "" if model.mine else f", {model.booked_by or 'somebody'}"
         when = times.span(model.start_at, model.end_at, times.zone_of(), now)
         return f"<Booking {model.id}{title}: {model.qpu} {when} ({model.mode}){who}{state}>"
+
+    def _repr_html_(self) -> str:
+        return BookingTable([self])._repr_html_()
 
 
 class BookingTable(Table[BookingHandle]):

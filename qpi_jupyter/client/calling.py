@@ -100,9 +100,14 @@ def wrong_call(call: str, error: TypeError, shape: Signature, keywords: Iterable
 
 def interrupted(error: E, owner: object, call: str) -> E:
     """An interrupted call says in one line what goes on in the lab all the same."""
-    going_on = getattr(owner, "going_on", None)
-    error.args = (going_on(call) if going_on is not None else "",)
+    error.args = (going_on(owner, call),)
     return in_one_line(error)
+
+
+def going_on(owner: object, call: str) -> str:
+    """What an interrupted call of an object leaves behind, where that says so by ``_going_on(call)``."""
+    tell: Callable[[str], str] | None = getattr(owner, "_going_on", None)
+    return "" if tell is None else tell(call)
 
 
 def in_one_line(error: E) -> E:

@@ -15,8 +15,10 @@ from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
 
 from .family import WAITING, Family
+from .growing import Growing
 from .http import Http, delays, path
 from .portal import both
+from .progress import ProgressBar
 from .prospects import prospect_of
 from .results import Counts, Results
 from .status import Status
@@ -24,6 +26,7 @@ from .story import Story
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from qiskit.result import Result
 
 FINAL = frozenset({"completed", "failed", "cancelled"})
@@ -68,7 +71,10 @@ class JobHandle:
         self.model = model
         self.sources = sources
         """The texts that were submitted, to show the line that an error names."""
+        self.bar: ProgressBar | None = None
+        """Shows how far the job is to those who wait for it."""
         self._results = Results(http)
+        self._growing = Growing(http, model.id)
 
     # -- what is known -------------------------------------------------------------------------------------------
 
@@ -144,7 +150,7 @@ class JobHandle:
         if model.version >= self.model.version:
             self.model = model
 
-    def going_on(self, call: str) -> str:
+    def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` leaves behind: the job, until somebody stops it."""
         return "" if self.final else f"{self.id} goes on; `%qpi_cancel {self.id}` stops it."
 
@@ -238,14 +244,19 @@ class JobHandle:
             raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s: {self.explanation()}.") from None
 
     async def _until_final(self) -> None:
-        pauses = delays()
+        pauses, bar = delays(), self.bar
         while not self.final:
+            version = None if bar is None else self.model.version
             try:
-                self._take(await read_job(self.http, self.id, wait_s=_PARK_S))
+                self._take(await read_job(self.http, self.id, wait_s=_PARK_S, version=version))
             except Unavailable:
                 await asyncio.sleep(next(pauses))
             else:
                 pauses = delays()
+            if bar is not None:
+                bar.show(self.model, self.explanation())
+        if bar is not None:
+            bar.end()
 
     @both
     async def changed(self, version: int | None = None, *, wait_s: float = _PARK_S) -> JobHandle:
@@ -324,6 +335,37 @@ class JobHandle:
         """
         await self._completed(timeout)
         return await self._results.dataset(self.model, max_bytes)
+
+    @both
+    async def partial(self) -> xr.Dataset | xr.DataTree | None:
+        """What is measured so far: the Dataset that the job is going to have, in which the rows to come are missing.
+
+        Missing numbers are NaN, missing bits -1. None as long as nothing is there; the whole once the job has ended.
+        An attempt that fails takes its rows with it.
+
+        Raises
+        ------
+        QpiError
+            the job failed, or was cancelled.
+        """
+        await self.refresh.aio()
+        if self.final:
+            return await self.dataset.aio()
+        return await self._growing.dataset()
+
+    def plot(self, ax: Axes | None = None) -> Axes | list[Axes]:
+        """Draw what there is, while the job runs or once it has ended: of a sweep a curve that has its points so far.
+
+        Raises
+        ------
+        QpiError
+            nothing is measured yet; or the job failed, or was cancelled.
+        """
+        found = self.partial()
+        if found is None:
+            raise QpiError(f"Job {self.id} has measured nothing yet: {self.explanation()}.", code="nothing_yet")
+        axes: Axes | list[Axes] = found.qpi.plot() if ax is None else found.qpi.plot(ax)
+        return axes
 
     def __await__(self) -> Generator[Any, None, Result]:
         return self.result.aio().__await__()

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from inspect import signature
 from typing import Any, TypeAlias
 
 import msgspec
 
+from qpi_jupyter.core import Conflict
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
 from qpi_jupyter.wire.rest import QpuModel
 
 from . import origin as origins
-from . import programs
+from . import programs, sweeps
 from .calling import no_option
 from .http import Http
 from .job_handle import JobHandle, read_job
 from .numpy_values import to_python
 from .portal import both
+from .progress import ProgressBar
 from .qpus import Qpus
 from .tables import Table
 from .times import When, moment, zone_of
@@ -169,14 +172,95 @@ class Jobs:
             children=_ids(children),
             origin=origin or origins.here() or OriginIn(),
         )  # fmt: skip
-        model = await self.http.call(
-            "POST",
-            "v1/jobs",
-            JobModel,
-            body=request,
-            # Whatever happens to the answer, asking again finds the same job.
-            headers={"Idempotency-Key": uuid.uuid4().hex},
+        return await self._sent(request, uuid.uuid4().hex)
+
+    @both
+    async def sweep(
+        self,
+        /,
+        circuit: object,
+        values: Mapping[str, Any] | None = None,
+        *,
+        zipped: bool = False,
+        new: bool = False,
+        qpu: str | QpuModel | None = None,
+        shots: int | None = None,
+        seed_simulator: int | None = None,
+        meas_level: int = 2,
+        meas_return: str = "single",
+        memory: bool = True,
+        name: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        project: str | None = None,
+        group: str | None = None,
+        shared_with: str | None = None,
+        **parameters: Any,
+    ) -> JobHandle:
+        """Measure one circuit at many values of its parameters: ``lab.sweep(rabi, theta=np.linspace(0, np.pi, 41))``.
+
+        Asked again, as after a restart of the kernel, it finds the job that it has submitted, as long as circuit,
+        values, QPU, shots and the other run options are the same; one that failed or was cancelled is repeated.
+        ``job.partial()`` and ``job.plot()`` have what is measured so far; whoever waits, as in ``job.dataset()``,
+        sees how far it is. The Dataset has the parameters as dimensions.
+
+        Parameters
+        ----------
+        circuit
+            a QuantumCircuit with parameters, or an OpenQASM 3 text with inputs.
+        values
+            numbers by parameter, for names that are no Python words (``{"v[0]": ...}``); an xarray coordinate's
+            ``units`` go with it. All other parameters are keywords.
+        zipped
+            the parameters change together, along one axis; otherwise each has an axis of its own, the last one
+            running fastest.
+        new
+            submit another job, whatever there was before.
+        qpu, shots, seed_simulator, meas_level, meas_return, memory, name, tags, project, group, shared_with
+            as in `submit`.
+        **parameters
+            the values of each parameter: a list or array, or one number.
+
+        Raises
+        ------
+        ProgramError
+            the circuit is wrong; ``line`` and ``column`` say where.
+        QpiError
+            the values are not those of the circuit's parameters; or what else the lab has against it.
+        """
+        swept = sweeps.rows_of(circuit, {**(values or {}), **parameters}, zipped=zipped)
+        options = programs.options_of(
+            circuit, shots=shots, seed_simulator=seed_simulator, meas_level=meas_level, meas_return=meas_return,
+            memory=memory,
+        )  # fmt: skip
+        options.circuits = [swept]
+        request = SubmitRequest(
+            program=programs.program_of(circuit),
+            options=options,
+            qpu=_name(qpu),
+            name=name or "",
+            tags=[tags] if isinstance(tags, str) else list(tags or ()),
+            project=project or "",
+            group=group,
+            shared_with=shared_with,
+            origin=origins.here() or OriginIn(),
         )
+        key = uuid.uuid4().hex if new else sweeps.key_of(circuit, request)
+        for again in itertools.count():
+            job = await self._sent(request, f"{key}-{again}")
+            if job.model.status not in ("failed", "cancelled"):
+                break
+        job.bar = ProgressBar()
+        return job
+
+    async def _sent(self, request: SubmitRequest, key: str) -> JobHandle:
+        """The job of a request; whatever happens to the answer, asking with this key again finds the same one."""
+        try:
+            model = await self.http.call("POST", "v1/jobs", JobModel, body=request, headers={"Idempotency-Key": key})
+        except Conflict as error:
+            if error.code != "key_reused":
+                raise
+            # The same by its key, but sent from another cell, or written by Qiskit with other names of its own.
+            model = await read_job(self.http, str(error.data["job_id"]))
         return JobHandle(self.http, model, tuple(request.program.sources))
 
     async def _check_extra(self, options: Iterable[str], qpu: str | None) -> None:
@@ -189,7 +273,7 @@ class Jobs:
         known = [p.name for p in signature(Jobs.submit).parameters.values() if p.kind is p.KEYWORD_ONLY]
         raise no_option("submit", unknown[0], [*known, *own], "" if qpu else " A QPU's own options need qpu=...")
 
-    def going_on(self, call: str) -> str:
+    def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` may have left behind."""
         return "It may be submitted all the same: lab.jobs() lists your jobs." if call == "submit" else ""
 

@@ -6,6 +6,8 @@ import contextlib
 import copy
 import os
 import weakref
+from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from qpi_jupyter.core import NotFound, QpiError
@@ -24,7 +26,11 @@ from .qpus import Qpus
 from .session import Session, SessionTable, let_go
 
 if TYPE_CHECKING:
-    from .backend import QpiBackend
+    from .backend import BackendTable, QpiBackend
+
+
+_SHOWN_S = 2.0
+"""How long a lab may take to answer when it is only shown."""
 
 
 class Calendars(Protocol):
@@ -55,6 +61,7 @@ class Lab:
     """How a notebook shows a calendar; the ui room is put in here, so that the client needs no widgets."""
 
     submit = Jobs.submit.of("_jobs")
+    sweep = Jobs.sweep.of("_jobs")
     job = Jobs.job.of("_jobs")
     jobs = Jobs.jobs.of("_jobs")
     qpu = Qpus.qpu.of("_qpus")
@@ -98,6 +105,42 @@ class Lab:
         from .backend import QpiBackend
 
         return QpiBackend(self._jobs, self.qpu(name))
+
+    def backends(
+        self,
+        name: str | None = None,
+        *,
+        min_num_qubits: int | None = None,
+        simulator: bool | None = None,
+        operational: bool | None = None,
+        filters: Callable[[QpiBackend], object] | None = None,
+    ) -> BackendTable:
+        """The lab's QPUs as Qiskit backends, as a table; one whose driver never came is left out.
+
+        Parameters
+        ----------
+        name
+            only this one.
+        min_num_qubits
+            only those with so many qubits.
+        simulator, operational
+            True or False: only those that are simulators, or online; or that are not.
+        filters
+            only those of which this is true: ``lambda backend: backend.num_qubits > 4``.
+        """
+        from .backend import BackendTable, QpiBackend
+
+        wanted = [
+            qpu
+            for qpu in self.qpus()
+            if (name is None or qpu.name == name)
+            and (min_num_qubits is None or qpu.num_qubits >= min_num_qubits)
+            and (simulator is None or qpu.simulator is simulator)
+            and (operational is None or (qpu.status == "online") is operational)
+        ]
+        details = [detail for detail in (self.qpu(qpu.name) for qpu in wanted) if detail.manifest is not None]
+        found = [QpiBackend(self._jobs, detail) for detail in details]
+        return BackendTable([backend for backend in found if filters is None or filters(backend)])
 
     def calendar(self, qpu: str | None = None) -> Any:
         """The week of a QPU, to look at and to book in: a widget. Without a name, the lab's first instrument."""
@@ -181,6 +224,15 @@ class Lab:
 
     def __repr__(self) -> str:
         return f"<Lab {self.url} ({'closed' if self.closed else self.why})>"
+
+    def _repr_html_(self) -> str:
+        head = f"<p><strong>Quantum lab</strong> <code>{escape(self.url)}</code> ({escape(self.why)})</p>"
+        if self.closed:
+            return f"{head}<p>This connection is closed: qpi_jupyter.connect() opens another.</p>"
+        try:
+            return head + self.http.portal.start(self.qpus.aio()).result(timeout=_SHOWN_S)._repr_html_()
+        except (QpiError, RuntimeError, TimeoutError):
+            return f"{head}<p>It does not answer now.</p>"
 
 
 def _close(http: Http, held: set[str]) -> None:

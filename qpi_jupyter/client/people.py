@@ -43,6 +43,9 @@ class Notice:
         body = f": {self.model.body}" if self.model.body else ""
         return f"<Notice {self.model.id} by {self.model.created_by}, {self.model.title!r}{body}>"
 
+    def _repr_html_(self) -> str:
+        return NoticeTable([self])._repr_html_()
+
 
 class NoticeTable(Table[Notice]):
     """Announcements for you; ``table.dismiss()`` puts them all away."""

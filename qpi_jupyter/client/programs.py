@@ -29,6 +29,8 @@ from qpi_jupyter.wire.rest import CircuitIn, OptionsIn, ProgramIn
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_INPUT = re.compile(r"(?:^|[;}])\s*input\b", re.MULTILINE)
 _NAMED, _LONGEST = 3, 80
 """So many of its circuits name a job, in so many characters."""
 _NUMBERED = re.compile(r"circuit(-[0-9]+)+")
@@ -240,19 +242,29 @@ def _rows(circuit: object, values: Any) -> list[list[float]]:
         values = _columns(circuit, values)
     try:
         depth = _depth(values)
+        if depth == 1 and _has_one_parameter(circuit):
+            values, depth = [[value] for value in values], 2
         rows = [list(row) for row in values] if depth == 2 else [list(values)] if depth else [[values]]
         numbers = [[float(value) for value in row] for row in rows]
     except OverflowError:
         raise _not_finite("a number too large for a float") from None
     except (TypeError, ValueError):
         raise TypeError(
-            "parameter_values is a row of numbers in the order of circuit.parameters, a list of such rows, or a dict "
-            "from parameter to number or list of numbers (from ParameterVector to one row of them, or a list of rows)."
+            "parameter_values is a row of numbers in the order of circuit.parameters, a list of such rows, the values "
+            "of a circuit's one parameter, or a dict from parameter to number or list of numbers (from ParameterVector "
+            "to one row of them, or a list of rows)."
         ) from None
     for number in itertools.chain.from_iterable(numbers):
         if not math.isfinite(number):
             raise _not_finite(str(number))
     return numbers
+
+
+def _has_one_parameter(circuit: object) -> bool:
+    """Whether a list of numbers is a value for each row, not a row with a value for each parameter."""
+    if isinstance(circuit, str):
+        return len(_INPUT.findall(_COMMENT.sub("", openqasm.clean(circuit)))) == 1
+    return is_circuit(circuit) and len(circuit.parameters) == 1
 
 
 def _not_finite(found: str) -> Rejected:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from qpi_jupyter.core import NotFound
+from qpi_jupyter.core import NotFound, counted
 from qpi_jupyter.wire.rest import QpuDetail, QpuList, QpuModel
 
 from . import times
+from .calling import did_you_mean
 from .http import Http, path
 from .portal import both
 from .tables import Table
@@ -34,18 +36,49 @@ class QpuTable(Table[QpuModel]):
 
     def __getitem__(self, index: Any) -> Any:
         # A name or what every sequence takes: the union of the overloads says no more than Any.
-        if isinstance(index, str):
-            for qpu in self:
-                if qpu.name == index:
-                    return qpu
-            raise NotFound(f"There is no QPU {index!r}; there are: {', '.join(self.names)}.", code="no_qpu")
-        return super().__getitem__(index)
+        return named(self, index) if isinstance(index, str) else super().__getitem__(index)
 
 
 def condition(qpu: QpuModel) -> str:
     """Why a QPU is as it is, and until when, as far as that is known."""
     until = "" if qpu.until_at is None else f"until {times.stamp(qpu.until_at, datetime.now(UTC))}"
     return ", ".join(filter(None, [qpu.reason, until]))
+
+
+class HasName(Protocol):
+    """What a QPU's name finds."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=HasName)
+
+
+def named(qpus: Iterable[N], name: str) -> N:
+    """The one with this name.
+
+    Raises
+    ------
+    NotFound
+        there is none; the message says what there is, and what was probably meant.
+    """
+    found = {qpu.name: qpu for qpu in qpus}
+    if name not in found:
+        hint = did_you_mean(name, found) or f" There are: {', '.join(found)}."
+        raise NotFound(f"There is no QPU {name!r}.{hint}", code="no_qpu")
+    return found[name]
+
+
+class Qpu(QpuDetail, kw_only=True):
+    """One QPU with what it can do: its ``manifest``, once a driver has been there."""
+
+    def __repr__(self) -> str:
+        kind = "simulator" if self.simulator else self.kind
+        return f"<QPU {self.name}: {self.status}, {counted(self.num_qubits, 'qubit')}, {kind} ({self.executor})>"
+
+    def _repr_html_(self) -> str:
+        return QpuTable([self])._repr_html_()
 
 
 class Qpus:
@@ -60,6 +93,6 @@ class Qpus:
         return QpuTable((await self.http.call("GET", "v1/qpus", QpuList)).qpus)
 
     @both
-    async def qpu(self, name: str) -> QpuDetail:
+    async def qpu(self, name: str) -> Qpu:
         """One QPU with what it can do."""
-        return await self.http.call("GET", f"v1/qpus/{path(name)}", QpuDetail)
+        return await self.http.call("GET", f"v1/qpus/{path(name)}", Qpu)

@@ -14,7 +14,7 @@ from qpi_jupyter.core import Conflict, Forbidden, NotFound, QpiError, Rejected, 
 from qpi_jupyter.wire.bookings import SessionIn, SessionModel
 
 from . import times
-from .calling import called_like
+from .calling import called_like, going_on
 from .http import Http, delays, path
 from .job_handle import JobHandle
 from .jobs import Jobs
@@ -161,9 +161,9 @@ class Session:
             raise error
         return job
 
-    def going_on(self, call: str) -> str:
+    def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` leaves behind."""
-        return self._last.going_on(call) if call == "run" and self._last is not None else ""
+        return going_on(self._last, call) if call == "run" else ""
 
     def _check(self) -> None:
         if self.open:
@@ -180,6 +180,9 @@ class Session:
             f"<Session on {self.qpu}: {state}{reason}, held {times.length(self.held_s)}, "
             f"busy {times.length(self.busy_s)}>"
         )
+
+    def _repr_html_(self) -> str:
+        return SessionTable([self])._repr_html_()
 
 
 def _since(model: SessionModel) -> float:

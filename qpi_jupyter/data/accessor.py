@@ -127,8 +127,12 @@ class DatasetAccessor:
         found = xr.DataArray(values, dims=dims, coords=coords, name=c.IQ, attrs=c.VARIABLE_ATTRS[c.IQ])
         return found if qubit is None else found.isel({c.SLOT: last_slot(self._dataset, qubit)[1]})
 
-    def plot(self, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
+    def plot(
+        self, ax: Axes | None = None, *, qubit: int | None = None, sort: str = "outcome", probability: bool = False
+    ) -> Axes:
         """What this kind of result draws: a histogram of the counts, the IQ plane of one qubit, its traces, ...
+
+        Of a sweep over one parameter it is a curve, over two a heat map.
 
         Parameters
         ----------
@@ -136,10 +140,14 @@ class DatasetAccessor:
             draw here; by default in a new figure.
         qubit
             which one, where each has a picture of its own; by default the first measured one.
+        sort
+            a histogram's bars by ``"outcome"`` or by ``"count"``.
+        probability
+            a histogram of shares instead of shots.
         """
         from .plots import plot
 
-        return plot(self._dataset, ax, qubit=qubit)
+        return plot(self._dataset, ax, qubit=qubit, sort=sort, probability=probability)
 
     def to_qiskit(self) -> Result:
         """The result as ``qiskit.result.Result``."""

@@ -16,7 +16,7 @@ from .drawings import Drawing
 from .kinds import kind_of
 from .sweeps import PARAMETER, sweep_dataset, sweep_dims, sweep_of
 
-MAX_CURVES = 6
+MAX_CURVES = 4
 """Lines over one parameter: those that change most."""
 
 

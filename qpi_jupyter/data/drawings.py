@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from .views import IqView, counts_html, counts_text, histogram
+from .views import MAX_BARS, IqView, counts_html, counts_text, histogram, rest_of
 
 Drawing = dict[str, Any]
 """As JSON."""
@@ -138,7 +138,17 @@ def html_of(drawing: Drawing) -> str:
 
 def counts_in(drawing: Drawing) -> dict[str, int]:
     """The counts of a histogram, as far as it has bars."""
-    return {bar["label"]: bar["count"] for bar in drawing["bars"]}
+    return {bar["label"]: bar["count"] for bar in drawing["bars"] if not bar["rest"]}
+
+
+def rest_in(drawing: Drawing) -> str:
+    """What is said of a histogram's outcomes without a bar; empty where all have one."""
+    return "".join(rest_of(bar["label"], bar["count"], bar["share"]) for bar in drawing["bars"] if bar["rest"])
+
+
+def _with_rest_of(drawing: Drawing, shown: str, form: str) -> str:
+    rest = rest_in(drawing)
+    return shown + (form.format(escape(rest)) if rest else "")
 
 
 def _with_rest(about: str, count: int) -> str:
@@ -306,7 +316,7 @@ def _table_html(drawing: Drawing) -> str:
 
 
 _TEXTS: dict[str, Callable[[Drawing], str]] = {
-    COUNTS: lambda drawing: counts_text(counts_in(drawing)),
+    COUNTS: lambda drawing: _with_rest_of(drawing, counts_text(counts_in(drawing), MAX_BARS), "\n{}"),
     LINES: _lines_text,
     HEAT_MAP: _heat_map_text,
     ERROR_BARS: lambda drawing: _table_text(_as_table(drawing)),
@@ -314,7 +324,7 @@ _TEXTS: dict[str, Callable[[Drawing], str]] = {
     NOTE: lambda drawing: str(drawing["text"]),
 }
 _HTMLS: dict[str, Callable[[Drawing], str]] = {
-    COUNTS: lambda drawing: counts_html(counts_in(drawing)),
+    COUNTS: lambda drawing: _with_rest_of(drawing, counts_html(counts_in(drawing)), "<p>{}</p>"),
     IQ: _iq_html,
     LINES: _lines_html,
     HEAT_MAP: _heat_map_html,

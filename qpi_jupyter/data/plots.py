@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from qpi_jupyter.core import counted
+from qpi_jupyter.core import Rejected, counted
 
 from . import conventions as c
 from . import drawings
 from .curves import drawing_of
-from .drawings import Drawing, text_of
+from .drawings import Drawing, rest_in, text_of
 from .selection import whole
 
 MAX_PANELS = 12
@@ -23,10 +24,22 @@ _MARKED = 101
 """Up to so many points of a line each has a dot."""
 
 
-def plot(dataset: xr.Dataset, ax: Axes | None = None, *, qubit: int | None = None) -> Axes:
-    """Draw the Dataset's natural plot and return its axes; without ``ax`` in a new pyplot figure."""
+def plot(
+    dataset: xr.Dataset,
+    ax: Axes | None = None,
+    *,
+    qubit: int | None = None,
+    sort: str = "outcome",
+    probability: bool = False,
+) -> Axes:
+    """Draw the Dataset's natural plot and return its axes; without ``ax`` in a new pyplot figure.
+
+    A histogram is sorted by ``"outcome"`` or ``"count"``, of shots or of their shares.
+    """
+    if sort not in ("outcome", "count"):
+        raise Rejected(f"A histogram is sorted by 'outcome' or 'count', not {sort!r}.", code="bad_sort")
     ax = ax or new_axes()
-    draw(ax, drawing_of(whole(dataset), qubit))
+    draw(ax, {**drawing_of(whole(dataset), qubit), "sort": sort, "probability": probability})
     return ax
 
 
@@ -63,14 +76,36 @@ def draw(ax: Axes, drawing: Drawing) -> None:
 
 
 def _counts(ax: Axes, drawing: Drawing) -> None:
-    bars = drawing["bars"]
+    bars = [bar for bar in drawing["bars"] if not bar["rest"]]
+    if drawing.get("sort") == "count":
+        bars.sort(key=lambda bar: (-bar["count"], bar["label"]))
+    elif drawing.get("sort") == "outcome":
+        bars.sort(key=lambda bar: str(bar["label"]))
+    share = bool(drawing.get("probability"))
     positions = range(len(bars))
-    ax.bar(positions, [bar["count"] for bar in bars], color=["0.6" if bar["rest"] else "C0" for bar in bars])
+    ax.bar(positions, [bar["share" if share else "count"] for bar in bars], color="C0")
     longest = max((len(bar["label"]) for bar in bars), default=0)
     ax.set_xticks(positions, [bar["label"] for bar in bars], rotation=0 if longest * len(bars) < 60 else 90)
     ax.set_xlabel("Outcome")
-    ax.set_ylabel("Shots")
-    ax.set_title(f"{counted(drawing['shots'], 'shot')}")
+    ax.set_ylabel("Probability" if share else "Shots")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=not share, nbins=6))
+    told = counted(drawing["shots"], "shot")
+    ax.set_title(f"{told}. {rest}" if (rest := rest_in(drawing)) else told, fontsize="medium")
+
+
+def bars_side_by_side(ax: Axes, drawing: Drawing, names: Sequence[str], y_label: str) -> None:
+    """A table of values as bars: a group for each row, a bar for each of the first columns."""
+    width = 0.8 / len(names)
+    labels = [row[0] for row in drawing["rows"]]
+    for k, name in enumerate(names):
+        places = [place + (k - (len(names) - 1) / 2) * width for place in range(len(labels))]
+        ax.bar(places, [float(row[1 + k]) for row in drawing["rows"]], width, label=name)
+    longest = max((len(label) for label in labels), default=0)
+    ax.set_xticks(range(len(labels)), labels, rotation=0 if longest * len(labels) < 60 else 90)
+    ax.set_xlabel(drawing["columns"][0])
+    ax.set_ylabel(y_label)
+    ax.set_title(drawing["note"], fontsize="medium")
+    ax.legend(loc="best", fontsize="small")
 
 
 def _iq(ax: Axes, drawing: Drawing) -> None:

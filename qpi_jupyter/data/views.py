@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import Rejected, counted
 
 from . import conventions as c
 
@@ -18,7 +18,6 @@ MAX_BARS = 32
 MAX_POINTS = 800
 """IQ points that are drawn: enough to see two clouds, few enough to be saved with the notebook."""
 _BLUE = "#1f77b4"
-_GREY = "#888888"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ class IqView:
 
 
 def histogram(counts: Mapping[str, int], limit: int = MAX_BARS) -> list[Bar]:
-    """At most ``limit`` bars: all outcomes by key, or the most frequent ones by count and one bar for the others."""
+    """At most ``limit`` bars: all outcomes by key, or the most frequent ones by count, and one for the rest."""
     total = sum(counts.values()) or 1
     if len(counts) <= limit:
         return [Bar(label=key, count=count, share=count / total) for key, count in sorted(counts.items())]
@@ -132,29 +131,43 @@ def iq_points(dataset: xr.Dataset, qubit: int | None = None, max_points: int = M
 
 
 def counts_text(counts: Mapping[str, int], limit: int = 16, width: int = 40) -> str:
-    """The histogram in characters, one line an outcome."""
-    bars = histogram(counts, limit)
+    """The histogram in characters, one line an outcome; what has no line is said below."""
+    bars, rest = _shown(histogram(counts, limit))
     longest = max((len(bar.label) for bar in bars), default=0)
     digits = max((len(f"{bar.count:,}") for bar in bars), default=0)
     highest = max((bar.count for bar in bars), default=0) or 1
-    return "\n".join(
+    lines = [
         f"{bar.label:>{longest}}  {bar.count:>{digits},}  {'█' * round(width * bar.count / highest)}" for bar in bars
-    )
+    ]
+    return "\n".join([*lines, *([rest] if rest else [])])
 
 
 def counts_html(counts: Mapping[str, int], limit: int = MAX_BARS) -> str:
     """The histogram as a small table with bars, in the page's own colours; safe to put anywhere."""
-    bars = histogram(counts, limit)
+    bars, rest = _shown(histogram(counts, limit))
     highest = max((bar.count for bar in bars), default=0) or 1
     rows = "".join(
         f"<tr><th scope='row' style='text-align:right;font-family:monospace'>{escape(bar.label)}</th>"
         f"<td style='text-align:right'>{bar.count:,}</td><td style='text-align:right'>{bar.share:.1%}</td>"
         f"<td style='width:16em;text-align:left'><div style='height:0.8em;width:{100 * bar.count / highest:.1f}%;"
-        f"background:{_GREY if bar.rest else _BLUE}'></div></td></tr>"
+        f"background:{_BLUE}'></div></td></tr>"
         for bar in bars
     )
     head = "<tr><th scope='col'>Outcome</th><th scope='col'>Shots</th><th scope='col'>Share</th><td></td></tr>"
-    return f"<table class='qpi-counts'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    said = f"<tfoot><tr><td colspan='4' style='text-align:left'>{escape(rest)}</td></tr></tfoot>" if rest else ""
+    return f"<table class='qpi-counts'><thead>{head}</thead><tbody>{rows}</tbody>{said}</table>"
+
+
+def rest_of(label: str, count: int, share: float) -> str:
+    """What is said of the outcomes without a bar of their own."""
+    return f"And {label} with {counted(count, 'shot')} together ({share:.1%})."
+
+
+def _shown(bars: list[Bar]) -> tuple[list[Bar], str]:
+    """The bars of outcomes, and what is said of the rest."""
+    return [bar for bar in bars if not bar.rest], "".join(
+        rest_of(bar.label, bar.count, bar.share) for bar in bars if bar.rest
+    )
 
 
 def _pair(point: complex) -> tuple[float, float]:

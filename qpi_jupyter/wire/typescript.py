@@ -17,7 +17,8 @@ from . import accounts, bench, bookings, events, jobs, outputs, people, replays,
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
     rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.FamilyModel, jobs.JobChange, jobs.JobProvenance,
-    jobs.ProgramText, jobs.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
+    jobs.PartialResult, jobs.ProgramText,
+    jobs.SubmitRequest, rest.QpuList, rest.QpuDetail, rest.QpuIn, rest.QpuChange, rest.DriverIn,
     rest.DriverRegistered, rest.TokenIn, rest.TokenCreated,
     bookings.BookingIn, bookings.BookingChange, bookings.BookingList, bookings.BookingRuleIn, bookings.BookingRuleList,
     bookings.NextFree, bookings.FeedIn, bookings.FeedList, bookings.SessionList, bookings.Imported,

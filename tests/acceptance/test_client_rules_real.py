@@ -59,6 +59,13 @@ def test_a_series_and_a_slot(lab: Lab) -> None:
     assert isinstance(series, BookingTable)
     assert [b.start_at - TOMORROW for b in series][2] >= timedelta(hours=47), "days of 23 hours count as days"
     assert len(series) == 3
+    series[1].edit(title="cal", series="following")
+    assert [b.refresh().model.title for b in series] == ["", "cal", "cal"]
+    series[0].move(TOMORROW + timedelta(hours=1), series="all")
+    assert [b.start_at.astimezone(TOMORROW.tzinfo).hour for b in lab.bookings("sim-a")] == [
+        (TOMORROW.hour + 1) % 24
+    ] * 3
+    series[0].move(TOMORROW, series="all")
     series[1].delete("following")
     assert len(lab.bookings("sim-a")) == 1
     with pytest.raises(BookingConflict):

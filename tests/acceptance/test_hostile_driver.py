@@ -161,12 +161,12 @@ async def walk_frames(attack: Attack, subject: str) -> None:
             right = {"epoch": hostile.epoch, "job_id": job.job_id, "attempt": job.attempt}
             message = {name: right.get(name, found) for name, found in whole(FRAMES[subject]).items()}
             text = changed(message, path, value)
-            if subject in (frames.REPORT, frames.STARTED):
+            if subject in (frames.REPORT, frames.STARTED, frames.ROWS):
                 answer = await hostile.ask(subject, text)
                 assert answer.get("error", {}).get("code") != "faulted", (path, value, answer)
             elif subject == frames.CLAIM:
                 parked.append(asyncio.create_task(hostile.ask(subject, text)))
-            if subject != frames.REPORT:
+            if subject not in (frames.REPORT, frames.ROWS):
                 await hostile.tell(subject, text)
         await attack.check()
     for task in parked:

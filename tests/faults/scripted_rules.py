@@ -167,6 +167,7 @@ class _Booking(_Handler):
 
     def patch(self, key: str) -> None:
         old, body = self.found("booking", key), self.read(b.BookingChange)
+        self.arguments()
         fields = {n: v for n in body.__struct_fields__ if (v := getattr(body, n)) is not msgspec.UNSET}
         if fields.pop("version", None) not in (None, old.version):
             raise Conflict("Somebody changed this booking meanwhile.", code="version_mismatch")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qpi_jupyter.core import Rejected
-from qpi_jupyter.data.codec import decode_list
+from qpi_jupyter.data.codec import decode
+from qpi_jupyter.data.selection import as_list
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.frames import Assignment, ProgramRef, RowsTaken
 from qpi_jupyter.wire.rest import CircuitIn, OptionsIn
@@ -51,7 +52,7 @@ def test_rows_go_over_while_the_job_runs(tmp_path: Path) -> None:
             seen, have = rows_in(said.body), len(said.body["chunks"])
             assert said.body["after"] == 0
             data = zlib.decompress(base64.b64decode(said.body["chunks"][0]["data"]))
-            assert len(decode_list(data)) == len(said.body["chunks"][0]["rows"])
+            assert len(as_list(decode(data))) == len(said.body["chunks"][0]["rows"])
 
             # One frame at a time: what comes meanwhile is in the next.
             let(gate, 4)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +131,41 @@ def test_keywords_are_offered(notebook: Kernel) -> None:
 @pytest.mark.parametrize("place", ["print('si", "backend.backend('si", "lab.submit('si", "lab.name = 'si"])
 def test_elsewhere_nothing_of_the_lab_is_offered(notebook: Kernel, place: str) -> None:
     assert "sim-a" not in notebook.complete(place)
+
+
+MAGICS = "get_ipython().find_line_magic('qpi_qpus') is not None"
+
+
+def test_the_magics_are_there_in_the_kernels_of_a_lab(
+    server: ScriptedLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {
+        "QPI_LAB_URL": server.url, "QPI_LAB_TOKEN": TOKEN, "QPI_LOAD_MAGICS": "true", "IPYTHONDIR": str(tmp_path),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with kernel() as notebook:
+        assert notebook.value(MAGICS) == "True"
+        assert notebook.value("[name for name in globals() if 'qpi' in name or name in ('os', 'annotations')]") == "[]"
+        assert "sim-a" in notebook.value("%qpi_qpus")
+        assert notebook.run("%load_ext qpi_jupyter") == [], "who asks for them all the same is told nothing"
+        assert notebook.complete("%%qpi_submit --qp") == ["--qpu"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "broken", "there"), [("false", False, False), (None, False, False), ("true", True, False)]
+)
+def test_other_kernels_are_left_alone_and_always_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str | None, broken: bool, there: bool
+) -> None:
+    monkeypatch.delenv("QPI_LOAD_MAGICS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("QPI_LOAD_MAGICS", variable)
+    if broken:
+        (tmp_path / "qpi_jupyter.py").write_text("raise OSError('half an installation')")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    code = [sys.executable, "-m", "IPython", "--no-banner", "-c", f"print('there:', {MAGICS})"]
+    ended = subprocess.run(code, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert f"there: {there}" in ended.stdout
+    assert ended.returncode == 0
+    assert ("half an installation" in ended.stdout + ended.stderr) == broken
+    assert "Traceback" not in ended.stdout + ended.stderr

@@ -298,3 +298,35 @@ def test_waiting_for_the_final_state_tells_a_callback(server: ScriptedLab, lab: 
         waiting.wait_for_final_state(timeout=0.02, wait=0.01, callback=lambda *_: None)
     with pytest.raises(TimeoutError, match="has not ended after 0"):
         waiting.wait_for_final_state(timeout=0.02)
+
+
+def test_backends_are_found_by_qiskits_words(lab: Lab) -> None:
+    backends = lab.backends()
+    assert [backend.name for backend in backends] == ["sim-a", "sim-b"]
+    assert backends["sim-b"].num_qubits == 5
+    assert [b.name for b in lab.backends(min_num_qubits=6)] == ["sim-a"]
+    assert [b.name for b in lab.backends(operational=False)] == ["sim-b"]
+    assert [b.name for b in lab.backends("sim-b", simulator=True)] == ["sim-b"]
+    assert [
+        b.name for b in lab.backends(filters=lambda backend: backend.max_circuits and "cz" in backend.operation_names)
+    ] == ["sim-b"]
+    assert not lab.backends(simulator=False)
+    with pytest.raises(NotFound, match=r"no QPU 'simb'. Did you mean sim-b or sim-a\?"):
+        backends["simb"]
+
+
+def test_everything_shows_itself_in_text_and_html(server: ScriptedLab, lab: Lab) -> None:
+    backend, qpu, job = lab.backend("sim-b"), lab.qpu("sim-b"), lab.submit(BELL, name="<b>")
+    assert repr(backend) == "<QpiBackend sim-b: 5 qubits, mock>"
+    assert repr(qpu) == "<QPU sim-b: offline, 5 qubits, simulator (mock)>"
+    assert repr(lab.backends()).splitlines()[1].startswith("sim-a  24")
+    for shown in (backend, qpu, lab.backends(), lab.qpus()[:1], lab.jobs(), lab.session("sim-a"), lab):
+        html = shown._repr_html_()
+        assert html.count("<table>") == 1
+        assert "<b>" not in html
+    assert len(lab.qpus()[1:]) == 1
+    assert repr(backend.retrieve_job(job.id)) == repr(job)
+    server.stop()
+    assert "does not answer now" in lab._repr_html_()
+    lab.close()
+    assert "is closed" in lab._repr_html_()

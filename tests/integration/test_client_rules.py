@@ -127,6 +127,15 @@ def test_a_booking_is_changed_and_given_back(server: RulesLab, lab: Lab) -> None
     assert booking.shorten("12:00").end_at == MONDAY + timedelta(days=1, hours=1)
     assert booking.invite("bo", "cy").invite("bo").model.invited == ["bo", "cy"]
     assert booking.edit(title="Rabi", mode="exclusive").model.title == "Rabi"
+    for change in (
+        lambda: booking.edit(title="Rabi", series="all"),
+        lambda: booking.move("2030-05-07 11:00", series="all"),
+        lambda: booking.shorten("12:00", series="all"),
+    ):
+        change()
+        assert server.queries[-1] == {"series": "all"}
+    assert booking.id in booking._repr_html_()
+    assert "<table>" in booking._repr_html_()
     assert [line.split("  ", 1)[1] for line in repr(booking.history()).splitlines()[1:]] == [
         "created  ana  start Mon 6 May 2030 11:00; end Mon 6 May 2030 12:00; mode priority; title x",
         "changed  ana  end Mon 6 May 2030 12:00 → Mon 6 May 2030 13:00; invited bo",

@@ -92,6 +92,7 @@ def test_a_kernel_finds_its_own_servers_lab(server: LabServer) -> None:
         process = wait_until(lambda: _kernel_of(server), what="the kernel's start")
         environment = process.environ()
         assert environment["QPI_LAB_URL"] == server.url
+        assert environment["QPI_LOAD_MAGICS"] == "true"
         with httpx.Client(trust_env=False) as kernel:
             token = environment["QPI_LAB_TOKEN"]
             answer = kernel.get(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Any
 
 import nbformat
 from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 
@@ -72,7 +75,11 @@ class Kernel:
         return matches
 
     def interrupt(self) -> None:
-        self._manager.interrupt_kernel()
+        """What the stop button does; from any thread."""
+        provisioner = self._manager.provisioner
+        assert isinstance(provisioner, LocalProvisioner)
+        assert provisioner.pid is not None
+        os.kill(provisioner.pid, signal.SIGINT)
 
     def close(self) -> None:
         self.client.stop_channels()

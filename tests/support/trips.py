@@ -47,13 +47,15 @@ class Trip:
         self._tokens[driver or qpu] = register(admin, qpu, driver or qpu, kind=kind)
         admin.close()
 
-    def drive(self, driver: str, *options: str, url: str | None = None, trap: str = "") -> AgentProcess:
+    def drive(
+        self, driver: str, *options: str, url: str | None = None, trap: str = "", executor: str = "RecordingExecutor"
+    ) -> AgentProcess:
         """Start a driver; its second process has the spool of the first."""
         folder = self._folder / driver
         folder.mkdir(exist_ok=True)
         env = {MARK: f"{self._mark}/driver", "QPI_ACCESS_TOKEN": self._tokens[driver], "QPI_FAULT_POINT": trap}
         words = [word for option in options for word in ("-o", option)] + (["--bus", self._bus] if self._bus else [])
-        agent = AgentProcess(folder, url or self.server.url, *words, executor="RecordingExecutor", env=env)
+        agent = AgentProcess(folder, url or self.server.url, *words, executor=executor, env=env)
         self._agents.append(agent)
         return agent
 

@@ -137,6 +137,23 @@ def test_parameter_values_as_row_rows_and_dict() -> None:
         rows(["x", None])
 
 
+@pytest.mark.parametrize("kind", [np.array, list, tuple])
+def test_a_list_of_numbers_is_the_values_of_a_circuit_s_one_parameter(kind: Any) -> None:
+    circuit = QuantumCircuit(1)
+    circuit.rx(Parameter("theta"), 0)
+    text = "OPENQASM 3.0;\n// input float b;\ninput float[64] a; qubit q;\nrx(a) q;"
+    two = "OPENQASM 3.0;\ninput float a; input float b;\nqubit q;\nrx(a + b) q;"
+
+    def rows(program: object, values: object) -> list[list[list[float]]]:
+        return [each.parameter_values for each in programs.options_of(program, parameter_values=values).circuits]
+
+    values = kind([0.0, 0.5, 1.0])
+    assert rows(circuit, values) == [[[0.0], [0.5], [1.0]]]
+    assert rows(text, values) == [[[0.0], [0.5], [1.0]]]
+    assert rows([circuit, circuit], [values, None]) == [[[0.0], [0.5], [1.0]], []]
+    assert rows(two, kind([0.0, 0.5])) == [[[0.0, 0.5]]]
+
+
 def test_parameter_vectors_are_taken_apart() -> None:
     v, a = ParameterVector("v", 3), Parameter("a")
     circuit = QuantumCircuit(1)

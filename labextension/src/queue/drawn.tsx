@@ -4,9 +4,13 @@ import * as React from 'react';
 import type { IDrawing, ResultDrawing } from '../drawings';
 import { digits } from '../units';
 import {
+  colourOf,
+  dotsOf,
   errorBarsOf,
   extent,
+  heatMapOf,
   type IErrorBars,
+  type IHeatMap,
   type ILines,
   type ITable,
   linesOf,
@@ -17,6 +21,8 @@ import { ticks } from './iq';
 
 /** The drawing of lines, in its own units, and the room for the axes' numbers. */
 const [WIDE, TALL, LEFT, BELOW] = [480, 220, 64, 36];
+/** Up to so many points of a line each has a dot. */
+const MARKED = 101;
 /** How wide the place of an error bar is. */
 const TRACK = 160;
 
@@ -66,6 +72,10 @@ export function formOf(drawing: IDrawing, trans: TranslationBundle): React.React
   if (drawing.draw === 'lines') {
     const lines = linesOf(drawing);
     return lines && <Lines drawing={lines} label={drawing.label} trans={trans} />;
+  }
+  if (drawing.draw === 'heat_map') {
+    const map = heatMapOf(drawing);
+    return map && <HeatMap drawing={map} label={drawing.label} />;
   }
   if (drawing.draw === 'error_bars') {
     const bars = errorBarsOf(drawing);
@@ -119,7 +129,12 @@ function Lines(props: {
           </g>
         ))}
         {drawing.lines.map((line, n) => (
-          <path key={line.label} data-line={n % 4} d={pathOf(drawing.x, line.y, x, y)} />
+          <React.Fragment key={line.label}>
+            {!line.dots && <path data-line={n % 4} d={pathOf(drawing.x, line.y, x, y)} />}
+            {(line.dots || drawing.x.length <= MARKED) && (
+              <path data-line={n % 4} data-dots="true" d={dotsOf(drawing.x, line.y, x, y)} />
+            )}
+          </React.Fragment>
         ))}
         <text x={LEFT + WIDE / 2} y={TALL + 31} textAnchor="middle">
           {drawing.x_label}
@@ -135,6 +150,72 @@ function Lines(props: {
           </span>
         ))}
         {drawing.note}
+      </figcaption>
+    </figure>
+  );
+}
+
+/** Coloured cells over two axes, and what the colours mean. */
+function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElement {
+  const { drawing, label } = props;
+  const [low, high] = extent(drawing.z.flat());
+  const [[x0, x1], [y0, y1]] = [extent(drawing.x), extent(drawing.y)];
+  // A cell reaches half a step over its first and its last value
+  const half = (from: number, to: number, count: number) => (to - from) / (count - 1 || 1) / 2 || 1;
+  const [hx, hy] = [half(x0, x1, drawing.x.length), half(y0, y1, drawing.y.length)];
+  const [wide, tall] = [WIDE / (x1 - x0 + 2 * hx), TALL / (y1 - y0 + 2 * hy)];
+  const x = (value: number) => LEFT + wide * (value - x0 + hx);
+  const y = (value: number) => TALL - tall * (value - y0 + hy);
+  const said = `${drawing.z_label}: ${digits(low)} – ${digits(high)}`;
+  return (
+    <figure className="jp-QPI-Lines jp-QPI-HeatMap">
+      <svg
+        viewBox={`0 0 ${LEFT + WIDE + 8} ${TALL + BELOW}`}
+        role="img"
+        aria-label={label ? `${label}: ${said}` : said}
+      >
+        {drawing.z.map((row, j) =>
+          row.map((value, i) => {
+            const [atX, atY] = [drawing.x[i], drawing.y[j]];
+            return value === null || atX === undefined || atY === undefined ? null : (
+              <rect
+                key={`${i} ${j}`}
+                x={x(atX - hx)}
+                y={y(atY + hy)}
+                width={2 * hx * wide + 0.3}
+                height={2 * hy * tall + 0.3}
+                style={{ fill: colourOf((value - low) / (high - low || 1)), stroke: 'none' }}
+              />
+            );
+          })
+        )}
+        {(x1 > x0 ? ticks(x0, x1) : [x0]).map(tick => (
+          <text key={tick} x={x(tick)} y={TALL + 14} textAnchor="middle">
+            {digits(tick)}
+          </text>
+        ))}
+        {(y1 > y0 ? ticks(y0, y1) : [y0]).map(tick => (
+          <text key={tick} x={LEFT - 5} y={y(tick) + 4} textAnchor="end">
+            {digits(tick)}
+          </text>
+        ))}
+        <text x={LEFT + WIDE / 2} y={TALL + 31} textAnchor="middle">
+          {drawing.x_label}
+        </text>
+        <text x={12} y={TALL / 2} textAnchor="middle" transform={`rotate(-90 12 ${TALL / 2})`}>
+          {drawing.y_label}
+        </text>
+      </svg>
+      <figcaption className="jp-QPI-Detail">
+        {digits(low)}
+        <span
+          className="jp-QPI-Scale"
+          aria-hidden="true"
+          style={{
+            background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(colourOf).join(', ')})`
+          }}
+        />
+        {digits(high)} {drawing.z_label}. {drawing.note}
       </figcaption>
     </figure>
   );

@@ -1,6 +1,12 @@
 import * as React from 'react';
 
-import { type IExperiment, type IResultDrawings, resultDrawings } from '../drawings';
+import {
+  type IExperiment,
+  type IResultDrawings,
+  isSweep,
+  resultDrawings,
+  shownOf
+} from '../drawings';
 import { CircuitChoice } from './choice';
 import { CountsOf } from './countsview';
 import { Drawn } from './drawn';
@@ -27,7 +33,7 @@ export function Experiments(props: {
   React.useEffect(() => {
     let wanted = true;
     model.experiments().then(
-      found => wanted && setExperiments(found),
+      found => wanted && setExperiments(shownOf(found)),
       error => wanted && setProblem(error instanceof Error ? error.message : String(error))
     );
     return () => {
@@ -39,7 +45,8 @@ export function Experiments(props: {
   }
   const experiment = experiments[chosen];
   const kind = experiment?.kind ?? '';
-  const Drawing = resultDrawings.get(kind) ?? OWN.get(kind) ?? Drawn;
+  const own = experiment && isSweep(experiment) ? Drawn : OWN.get(kind);
+  const Drawing = resultDrawings.get(kind) ?? own ?? Drawn;
   return (
     <>
       <CircuitChoice count={experiments.length} value={chosen} choose={choose} tools={tools} />

@@ -3,9 +3,25 @@ import type { IDrawing } from '../drawings';
 /** Lines over a common axis; where a value is null, a line has a gap. */
 export interface ILines {
   readonly x: readonly number[];
-  readonly lines: readonly { readonly label: string; readonly y: readonly (number | null)[] }[];
+  readonly lines: readonly {
+    readonly label: string;
+    readonly y: readonly (number | null)[];
+    /** Points alone, with no line between them. */
+    readonly dots: boolean;
+  }[];
   readonly x_label: string;
   readonly y_label: string;
+  readonly note: string;
+}
+
+/** Values over two axes, one row for each y; null where there is none. */
+export interface IHeatMap {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly z: readonly (readonly (number | null)[])[];
+  readonly x_label: string;
+  readonly y_label: string;
+  readonly z_label: string;
   readonly note: string;
 }
 
@@ -45,7 +61,8 @@ export function linesOf(drawing: IDrawing): ILines | null {
   const x = list(drawing.x);
   const lines = list(drawing.lines).map(line => ({
     label: text(part(line, 'label')),
-    y: list(part(line, 'y')).map(orNull)
+    y: list(part(line, 'y')).map(orNull),
+    dots: part(line, 'dots') === true
   }));
   return x.length > 0 && x.every(isNumber) && lines.some(line => line.y.some(isNumber))
     ? {
@@ -56,6 +73,55 @@ export function linesOf(drawing: IDrawing): ILines | null {
         note: text(drawing.note)
       }
     : null;
+}
+
+export function heatMapOf(drawing: IDrawing): IHeatMap | null {
+  const [x, y] = [list(drawing.x).filter(isNumber), list(drawing.y).filter(isNumber)];
+  const z = list(drawing.z).map(row => list(row).map(orNull));
+  return x.length > 0 && z.length === y.length && z.some(row => row.some(isNumber))
+    ? {
+        x,
+        y,
+        z,
+        x_label: text(drawing.x_label),
+        y_label: text(drawing.y_label),
+        z_label: text(drawing.z_label),
+        note: text(drawing.note)
+      }
+    : null;
+}
+
+/** Viridis at even steps: it reads the same in grey and to the colour-blind. */
+const SCALE = [
+  [68, 1, 84],
+  [59, 82, 139],
+  [33, 145, 140],
+  [94, 201, 98],
+  [253, 231, 37]
+] as const;
+
+/** The colour of a share from 0 to 1. */
+export function colourOf(share: number): string {
+  const place = 4 * Math.min(1, Math.max(0, share));
+  const first = Math.min(3, Math.floor(place));
+  const [from, to] = [SCALE[first] ?? SCALE[0], SCALE[first + 1] ?? SCALE[4]];
+  const part = (n: 0 | 1 | 2) => Math.round(from[n] + (to[n] - from[n]) * (place - first));
+  return `rgb(${part(0)} ${part(1)} ${part(2)})`;
+}
+
+/** The points of a line as dots, as an SVG path: a line of no length with round ends is one. */
+export function dotsOf(
+  x: readonly number[],
+  y: readonly (number | null)[],
+  placeX: (value: number) => number,
+  placeY: (value: number) => number
+): string {
+  return x
+    .map((at, n) => {
+      const value = y[n] ?? null;
+      return value === null ? '' : `M${placeX(at).toFixed(1)} ${placeY(value).toFixed(1)}h0`;
+    })
+    .join('');
 }
 
 export function errorBarsOf(drawing: IDrawing): IErrorBars | null {

@@ -1,7 +1,7 @@
 import type { IExperiment } from '../drawings';
 import { isOfJob, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
-import { type LabFile, messageOf } from '../request';
+import { isRefusal, type LabFile, messageOf } from '../request';
 import { at, send } from '../send';
 import { StateModel } from '../statemodel';
 import type { ILabManager } from '../tokens';
@@ -12,6 +12,7 @@ import type {
   JobModel,
   JobProvenance,
   LabEvent,
+  PartialResult,
   ProgramText
 } from '../wire';
 import { mayEdit } from './filters';
@@ -21,6 +22,8 @@ import { resubmission, unpack } from './program';
 const EVERY = 250;
 /** ...and this often where it waits and others move on (ms). */
 const MOVED_ON = 2_000;
+/** How long the lab keeps a question whose answer is not there yet (s). */
+const PARKED = 50;
 /** The story of a family of more jobs is too long to be read, and to be asked for again and again. */
 export const TOLD = 100;
 
@@ -134,6 +137,28 @@ export class JobDetail extends StateModel<IJobState> {
   async experiments(): Promise<readonly IExperiment[]> {
     const result = await this._manager.request<{ results: IExperiment[] }>(`${this._path}/result`);
     return result.results;
+  }
+
+  /** Tell `heard` what the running attempt has measured, whenever there is more, until it has ended or `left` says so. */
+  async follow(heard: (found: PartialResult) => void, left: AbortSignal): Promise<void> {
+    let known = 0;
+    while (!left.aborted) {
+      const query = `wait_s=${PARKED}&version=${known}`;
+      const found = await this._manager
+        .request<PartialResult>(`${this._path}/partial?${query}`, { signal: left })
+        .catch(error => (isRefusal(error) ? undefined : null));
+      if (left.aborted || found === undefined) {
+        return;
+      }
+      if (found === null) {
+        await new Promise(resolve => setTimeout(resolve, MOVED_ON)); // the lab is away
+      } else if (found.status === 'running') {
+        known = found.version;
+        heard(found);
+      } else {
+        return;
+      }
+    }
   }
 
   override dispose(): void {

@@ -10,6 +10,7 @@ import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
 import { calledIn, Family } from './family';
+import { Growing } from './growing';
 import { JobForm } from './jobform';
 import { type JobDetail, TOLD } from './jobmodel';
 import { labelWords, TEXT_LABELS } from './labels';
@@ -90,6 +91,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
           <Head job={job} model={model} tools={tools} />
           <Wait job={job} tools={tools} />
           {family !== null && <Family id={job.id} family={family} tools={tools} />}
+          {job.status === 'running' && <Growing job={job} model={model} tools={tools} />}
           <Results job={job} model={model} tools={tools} />
           <ProgramView job={job} program={text} sources={sources} tools={tools} />
           <div className="jp-QPI-Columns">

@@ -1,7 +1,6 @@
-import * as React from 'react';
+import type * as React from 'react';
 
 import type { JobModel } from '../wire';
-import { CircuitChoice } from './choice';
 import { countsCsv } from './counts';
 import { Histogram } from './countsview';
 import { Experiments } from './experiments';
@@ -18,20 +17,17 @@ export function Results(props: {
 }): React.ReactElement | null {
   const { job, model, tools } = props;
   const { trans } = tools;
-  const [chosen, choose] = React.useState(0);
   if (job.status !== 'completed') {
     return null;
   }
-  const circuits = job.counts ?? [];
-  const circuit = Math.min(chosen, circuits.length - 1);
-  const counts = circuits[circuit] ?? {};
+  // Of several circuits the results say which of them are rows of a sweep
+  const [counts, ...others] = job.counts ?? [];
   return (
     <Section
       title={trans.__('Result')}
       actions={<Downloads job={job} model={model} tools={tools} />}
     >
-      <CircuitChoice count={circuits.length} value={circuit} choose={choose} tools={tools} />
-      {Object.keys(counts).length > 0 ? (
+      {counts && others.length === 0 && Object.keys(counts).length > 0 ? (
         <Histogram counts={counts} trans={trans} />
       ) : (
         <Experiments model={model} tools={tools} />

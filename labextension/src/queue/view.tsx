@@ -8,6 +8,7 @@ import { hasEnded } from '../jobs';
 import { isCancellable } from '../rows';
 import type { JobModel } from '../wire';
 import { cancelJobs, deleteJobs } from './actions';
+import { compareJobs } from './compareview';
 import { FilterBar } from './filterbar';
 import { mayEdit } from './filters';
 import type { QueueModel } from './model';
@@ -121,7 +122,9 @@ function Chosen(props: {
       </span>
     );
   }
+  const done = jobs.filter(job => job.status === 'completed');
   const buttons: [number, string, () => void][] = [
+    [done.length > 1 ? done.length : 0, trans.__('Compare'), () => void compareJobs(tools, done)],
     [
       going.length,
       trans._n('Cancel one job', 'Cancel %1 jobs', going.length),

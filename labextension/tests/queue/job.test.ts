@@ -6,6 +6,7 @@ import { iqPlane, layers, ticks } from '../../src/queue/iq';
 import { JobDetail, TOLD } from '../../src/queue/jobmodel';
 import { resubmission, suffixOf, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
+import type { ILabManager } from '../../src/tokens';
 import type { LabEvent } from '../../src/wire';
 import { job, me, event as said } from '../faults';
 import { numbered, QueueLab } from './lab';
@@ -326,5 +327,55 @@ describe('JobDetail', () => {
     await managers.refresh();
     expect(managers.editable).toBe(true);
     managers.dispose();
+  });
+});
+
+describe('what a running job has measured', () => {
+  const partial = (changes: object) => ({
+    status: 'running',
+    attempt: 1,
+    version: 0,
+    measured: 0,
+    circuits: 3,
+    drawings: [],
+    have: 0,
+    chunks: [],
+    ...changes
+  });
+
+  it('is told whenever there is more, until the attempt has ended', async () => {
+    const answers = [
+      partial({ version: 5, measured: 1 }),
+      partial({ version: 9, measured: 2 }),
+      partial({ status: 'completed' })
+    ];
+    const asked: string[] = [];
+    const request = async (path: string) => {
+      asked.push(path);
+      return answers.shift();
+    };
+    const manager = { follow: () => () => undefined, request } as unknown as ILabManager;
+    const detail = new JobDetail('j1', manager, async () => new Blob());
+    const heard: number[] = [];
+    await detail.follow(({ measured }) => heard.push(measured), new AbortController().signal);
+    expect(heard).toEqual([1, 2]);
+    expect(asked.map(path => new URL(path, 'http://lab/').searchParams.get('version'))).toEqual([
+      '0',
+      '5',
+      '9'
+    ]);
+  });
+
+  it('is not asked for once nobody looks', async () => {
+    const left = new AbortController();
+    const request = async () => {
+      left.abort();
+      return partial({ version: 5, measured: 1 });
+    };
+    const manager = { follow: () => () => undefined, request } as unknown as ILabManager;
+    const detail = new JobDetail('j1', manager, async () => new Blob());
+    const heard: number[] = [];
+    await detail.follow(({ measured }) => heard.push(measured), left.signal);
+    expect(heard).toEqual([]);
   });
 });

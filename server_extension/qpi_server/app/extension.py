@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # Jupyter loads this module wherever it lists its extensions:
     from qpi_server.service import Lab
     from qpi_server.store import Backend
 
-KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE")
+KERNEL_VARIABLES = ("QPI_LAB_URL", "QPI_LAB_TOKEN", "QPI_LAB_CA_FILE", "QPI_LOAD_MAGICS")
 RENEW_EVERY_S = 86_400.0
 SWITCH_S = 0.0005
 """How long a thread of the server may keep the interpreter while another one wants it."""
@@ -339,8 +339,13 @@ class QPIServer(LabTraits, ExtensionApp):
         return Upstream(self.upstream_url, self.upstream_token, context=context)
 
     def _tell_kernels(self) -> None:
-        """Put the way to this server into the environment of the kernels that it starts."""
-        told = {"QPI_LAB_URL": self.address(), "QPI_LAB_TOKEN": self.secret, "QPI_LAB_CA_FILE": self._ca_file()}
+        """Put into its kernels' environment the way to this server, and whether they load the magics."""
+        told = {
+            "QPI_LAB_URL": self.address(),
+            "QPI_LAB_TOKEN": self.secret,
+            "QPI_LAB_CA_FILE": self._ca_file(),
+            "QPI_LOAD_MAGICS": "true" if self.load_magics else "false",
+        }
         for name in KERNEL_VARIABLES:
             self._environment[name] = os.environ.pop(name, None)
             if (value := told[name]) is not None:

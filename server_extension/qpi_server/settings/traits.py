@@ -50,6 +50,11 @@ class LabTraits(HasTraits):
     lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
     demo = Bool(False, help="Add two simulated QPUs: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
     embedded_drivers = Bool(True, help="Start the simulators that are defined in the lab.")
+    load_magics = Bool(
+        True,
+        help="Every Python kernel that this server starts has the magics without %load_ext, where the kernel's "
+        "environment has qpi-jupyter.",
+    )
     upstream_url = Unicode(help="Forward everything to the lab at this address. Default: QPI_UPSTREAM_URL.")
     upstream_token = Unicode(help="The token for upstream_url. Default: QPI_UPSTREAM_TOKEN, else the Hub's.")
     upstream_ca_file = Unicode(help="The CA certificate to verify upstream_url with. Default: the system's.")

@@ -81,7 +81,11 @@ def test_no_counts_draw_an_empty_picture():
 @pytest.mark.parametrize("outcomes", [2, 20, 300])
 def test_pictures_of_counts(outcomes):
     counts = {format(k, "09b"): k + 1 for k in range(outcomes)}
-    assert len(ET.fromstring(counts_html(counts)).findall("tbody/tr")) == min(outcomes, 32)
+    shown = outcomes if outcomes <= 32 else 31
+    assert len(ET.fromstring(counts_html(counts)).findall("tbody/tr")) == shown
+    rest = "269 other outcomes with 36,315 shots together" in drawings.html_of(drawings.counts(counts))
+    assert rest == (outcomes == 300)
+    assert rest == ("269 other outcomes" in drawings.text_of(drawings.counts(counts)))
     draw(Figure().subplots(), drawings.counts(counts))
     assert len(counts_text(counts).splitlines()) == min(outcomes, 16)
 

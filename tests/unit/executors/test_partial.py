@@ -16,7 +16,8 @@ from qpi_agent.messages import Rows
 from qpi_agent.partial import Partials
 from qpi_executors import Executor, load, run_program, simulator
 from qpi_jupyter.core import CircuitOptions, Program
-from qpi_jupyter.data.codec import decode_list, encode
+from qpi_jupyter.data.codec import decode, encode
+from qpi_jupyter.data.selection import as_list
 from tests.circuits import qpy_program
 
 
@@ -79,11 +80,25 @@ def test_what_is_handed_on_is_packed_by_the_clock(monkeypatch: pytest.MonkeyPatc
     partials.heard(4, datasets[4])
     assert [chunk.rows for chunk in sent[1].chunks] == [[2, 4]]
     assert sent[1].measured == 4
-    for row, one in zip([2, 4], decode_list(zlib.decompress(sent[1].chunks[0].data)), strict=True):
+    for row, one in zip([2, 4], as_list(decode(zlib.decompress(sent[1].chunks[0].data))), strict=True):
         xr.testing.assert_equal(one, datasets[row])
     partials.begin()
     partials.heard(0, datasets[0])
     assert len(sent) == 2, "another run begins anew"
+
+
+def test_a_sweep_is_drawn_with_the_points_that_it_has() -> None:
+    datasets = run_program(load("mock"), rabi())
+    partials, sent, clock = handed_on()
+    partials.begin(rabi())
+    clock[0] = 1.0
+    partials.heard(0, datasets[0])
+    clock[0] = 2.0
+    partials.heard(4, datasets[4])
+    (drawing,) = sent[-1].drawings
+    assert (drawing["draw"], drawing["x_label"], len(drawing["x"])) == ("lines", "theta", 9)
+    assert {line["label"] for line in drawing["lines"]} == {"0", "1"}
+    assert [place for place, y in enumerate(drawing["lines"][0]["y"]) if y is not None] == [0, 4]
 
 
 def test_packing_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
