@@ -43,7 +43,7 @@ async def faces(lab: Lab) -> tuple[str, str, int, int]:
 def test_the_faces_of_a_qpu_agree_through_its_life(tmp_path: Path) -> None:
     async def dialogue() -> None:
         clock = FrozenClock()
-        async with small_lab(tmp_path, clock=clock, kind="device", **PATIENT) as (lab, driver):
+        async with small_lab(tmp_path, clock=clock, **PATIENT) as (lab, driver):
             assert await faces(lab) == ("offline", "", 0, 0)
             await driver.connect()
             assert await faces(lab) == ("online", "", 0, 0)
