@@ -141,7 +141,7 @@ if TYPE_CHECKING:
         on_hello,
         salvage_over,
     )
-    from .outlook import ENOUGH, NOTHING, Outlook, Prospect, around
+    from .outlook import ENOUGH, NOTHING, Outlook, Prospect, Track
     from .planner import (
         AHEAD,
         HEAD,
@@ -154,6 +154,7 @@ if TYPE_CHECKING:
         begins_in,
         eta,
         explain,
+        foreign_time,
         needs,
         next_change,
         next_job,
@@ -267,12 +268,12 @@ __all__ = [
     "SweepAxis",
     "TooLarge",
     "TooMany",
+    "Track",
     "Unauthorized",
     "Unavailable",
     "View",
     "advance",
     "allows",
-    "around",
     "begins_in",
     "check_archive",
     "check_fit",
@@ -283,6 +284,7 @@ __all__ = [
     "explain",
     "fold_correction",
     "fold_error",
+    "foreign_time",
     "format_outcome",
     "greatest_scopes",
     "group_account",

@@ -218,6 +218,11 @@ def eta(view: View, job: Job, now: datetime, work_s: float) -> datetime:
     return after(begin, left_s)
 
 
+def foreign_time(view: View, job: Job, now: datetime) -> list[tuple[datetime, datetime]]:
+    """The intervals in which ``job`` may not run, as far as they are known, in order."""
+    return list(_shut(view, job, now))
+
+
 def explain(
     view: View,
     job: Job,

@@ -216,6 +216,18 @@ class Lane:
         person.last_submit_at = now
         self.queue.add(job)
 
+    @property
+    def running(self) -> Iterable[Run]:
+        """What runs now."""
+        return self._running.values()
+
+    def began(self, run: Run) -> None:
+        """A run begins."""
+        self._began()
+
+    def ended(self, run: Run) -> None:
+        """A run has ended."""
+
     def kept(self) -> list[Kept]:
         """What became of the bookings."""
         return [
@@ -247,6 +259,7 @@ class Lane:
             person.last_end_at = now
             del self._running[what.job.id]
             self._free += 1
+            self.ended(what)
             self._shares.add(now, what.job.owner, what.busy_s)
         elif isinstance(what, TraceBooking) and kind is _Kind.BOOKING_BEGINS:
             self._begin(what.booking, now)
@@ -276,7 +289,7 @@ class Lane:
             self._free -= 1
             run = Run(job=job, started_at=now, ended_at=times.after(now, self._busy_s[job.id]))
             self.runs.append(run)
-            self._began()
+            self.began(run)
             self._running[job.id] = run
             self._push(run.ended_at, _Kind.END, run)
 

@@ -49,7 +49,7 @@ from qpi_server.service.people import (
 )
 from qpi_server.service.sessions import QpuSessionService
 from qpi_server.service.storage import Storage
-from qpi_server.service.submit import Checker, Submitter, Unchecked
+from qpi_server.service.submit import Checker, Submitter, Tracks, Unchecked
 from qpi_server.service.telemetry import DriverLogs, TelemetryService
 from qpi_server.store import (
     BLOBS,
@@ -61,6 +61,7 @@ from qpi_server.store import (
     move_aside,
     open_store,
     require_blobs,
+    usage,
 )
 from qpi_server.store.load import loads
 
@@ -71,6 +72,10 @@ WAITS_EACH, WAITS_IN_ALL = 500, 50_000
 """Long-polls that one person, and that everybody together, may hold open."""
 STRANGERS_PER_S, STRANGERS_AT_ONCE = 100.0, 1_000
 """Requests of one address that come without a sign-in."""
+
+
+PAST_RUNS = 2_000
+"""Jobs whose waits teach what predictions are worth, at the start."""
 
 
 class Lab:
@@ -91,8 +96,9 @@ class Lab:
         )
         checker = Checker(context, links)
         self._unchecked = Unchecked(context, links, lifecycle, checker)
+        self._tracks = Tracks(context.commits)
         self.jobs = JobService(
-            context, links, lifecycle, Submitter(context, links, checker),
+            context, links, lifecycle, Submitter(context, links, checker, self._tracks), self._tracks,
             unchecked=self._unchecked.why,
         )  # fmt: skip
         self.transcripts = TranscriptService(context, self.jobs)
@@ -165,6 +171,7 @@ class Lab:
         await context.qpus.load()
         for name, load in (await store.read(loads)).items():
             metrics.load(name, load)
+        lab._tracks.load(await store.read(lambda connection: usage.past_runs(connection, PAST_RUNS)))
         await lab._reconciler.recover()
         await lab.buses.open()
         await lab.qpu_sessions.recover()

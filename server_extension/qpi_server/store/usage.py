@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from qpi_jupyter.core import JobState
 
 from .jobs import OPEN
 from .prepared import Prepared, written
@@ -41,6 +44,29 @@ def shares(connection: Connection, qpu: str, since: datetime) -> dict[str, float
     for person, sum_s in connection.execute(_RUNNING, {"on": qpu}):
         used[person] = used.get(person, 0.0) + float(sum_s)
     return used
+
+
+class PastRun(NamedTuple):
+    """A job that has started, as far as predictions can be learnt from it."""
+
+    qpu: str
+    estimate_s: float
+    busy_s: float | None
+    submitted_at: datetime
+    started_at: datetime
+    eta_at: datetime | None
+
+
+_PAST = (
+    select(jobs.c.qpu, jobs.c.estimate_s, jobs.c.busy_s, jobs.c.submitted_at, jobs.c.started_at, jobs.c.eta_at)
+    .where(jobs.c.started_at.is_not(None), jobs.c.state == JobState.COMPLETED.value, jobs.c.attempt == 1)
+    .order_by(jobs.c.seq.desc())
+)
+
+
+def past_runs(connection: Connection, most: int) -> list[PastRun]:
+    """The latest jobs that completed at once, the oldest first."""
+    return [PastRun(*row) for row in connection.execute(_PAST.limit(most))][::-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ from qpi_server.service.base import Context, Tx, end
 from qpi_server.service.base import job as any_news
 from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, own, visible
 from qpi_server.service.links import Links
-from qpi_server.service.submit import Prospects, Submitter
+from qpi_server.service.submit import Prospects, Submitter, Tracks
 from qpi_server.store import JobRecord, ResultRow, Sort, facts, jobs
 
 from .edits import delete, discard, edit
@@ -71,11 +71,12 @@ class JobService:
     """
 
     def __init__(
-        self, context: Context, links: Links, lifecycle: Lifecycle, submitter: Submitter, *,
+        self, context: Context, links: Links, lifecycle: Lifecycle, submitter: Submitter, tracks: Tracks, *,
         unchecked: Callable[[Job], str],
     ) -> None:  # fmt: skip
         self._context, self._db, self._links, self._submitter = context, context.db, links, submitter
         self._progress, self._rows_of, self._unchecked = lifecycle.progress, lifecycle.rows, unchecked
+        self._tracks = tracks
 
     async def submit(
         self, principal: Principal, request: SubmitRequest, *, idempotency_key: str | None = None
@@ -338,7 +339,7 @@ class JobService:
         return models
 
     def _prospects(self, connection: Connection) -> Prospects:
-        return Prospects(connection, self._context, self._links, self._unchecked)
+        return Prospects(connection, self._context, self._links, self._tracks, self._unchecked)
 
 
 def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:

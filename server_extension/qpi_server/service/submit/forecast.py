@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from qpi_jupyter.core import (
-    ENOUGH,
     NOTHING,
     Estimate,
     Job,
@@ -17,19 +18,24 @@ from qpi_jupyter.core import (
     NotFound,
     Outlook,
     Prospect,
+    Track,
     View,
-    around,
     eta,
     explain,
+    foreign_time,
     needs,
     staged,
+    times,
 )
-from qpi_jupyter.core.times import after
-from qpi_server.service.base import Context, LabConfig
+from qpi_server.service.base import Commits, Context, LabConfig, Tx
+from qpi_server.service.lifecycle import Change
 from qpi_server.service.links import Links
 from qpi_server.store import JobRecord, bench, families, jobs, load_rules, usage
 
 from .checking import checked
+
+MOST_SAID = 20_000
+"""Jobs whose prediction is remembered until they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class _Scene:
     view: View
     under_way: list[jobs.UnderWay]
     learnt: usage.Learnt
+    track: Track
 
     def staged(self, before: Job | None = None) -> int:
         """How many jobs wait with a driver; only those that were given to it before one of them."""
@@ -47,21 +54,93 @@ class _Scene:
     def runs(self) -> int:
         return sum(not one.staged for one in self.under_way)
 
-    def start(self, job: Job, at: datetime, places: int, ahead_s: float) -> Outlook | None:
-        """When it is likely to start, behind what is queued for so long; None while nothing can be promised."""
-        if not self.view.state.open or self.learnt.correction_n < ENOUGH:
-            return None
+    def work_s(self, job: Job, at: datetime, places: int, ahead_s: float) -> float:
+        """What goes before a job, behind what is queued for so long: by what was measured, over the places."""
         before = [one for one in self.under_way if job.state is JobState.QUEUED or not one.staged or one.seq < job.seq]
-        work_s = sum(one.left_s(at) for one in before) + ahead_s
-        likely = eta(self.view, job, at, work_s / max(1, places))
-        return around(likely, at, self.learnt.eta_error_s)
+        return self.track.pace * (sum(one.left_s(at) for one in before) + ahead_s) / max(1, places)
+
+    def start(self, job: Job, at: datetime, work_s: float) -> Outlook | None:
+        """When it is likely to start, behind so much work; None while nothing can be promised."""
+        if not self.view.state.open or not self.track.known:
+            return None
+        low, high = self.track.spread(work_s)
+        earliest, likely, latest = (whole(eta(self.view, job, at, work)) for work in (low, work_s, high))
+        return Outlook(earliest=earliest, likely=likely, latest=latest, error_s=self.learnt.eta_error_s)
 
 
-def _scene(connection: Connection, qpu: str, at: datetime, config: LabConfig, *, online: bool) -> _Scene:
+def whole(at: datetime) -> datetime:
+    """On whole seconds: nobody can know more."""
+    return times.after(at.replace(microsecond=0), at.microsecond > 0)
+
+
+class Said(NamedTuple):
+    """What was predicted of a new job: the work before it, and when it may not run."""
+
+    job_id: str
+    qpu: str
+    work_s: float
+    closed: list[tuple[datetime, datetime]]
+    outlook: Outlook | None
+
+
+class Tracks:
+    """What the past of each QPU is worth for predictions; in memory, made anew from the latest jobs at the start."""
+
+    def __init__(self, commits: Commits) -> None:
+        self._of: dict[str, Track] = defaultdict(Track)
+        self._said: dict[str, Said] = {}
+        commits.on(Said, self._keep)
+        commits.on(Change, self._changed)
+
+    def __getitem__(self, qpu: str) -> Track:
+        return self._of[qpu]
+
+    def load(self, past: Iterable[usage.PastRun]) -> None:
+        """Learn from runs, the oldest first; of what was booked meanwhile nothing is known any more."""
+        for run in past:
+            track = self._of[run.qpu]
+            if run.eta_at is not None:
+                waits = [(at - run.submitted_at).total_seconds() for at in (run.eta_at, run.started_at)]
+                track.started(*waits)
+            track.ran(run.estimate_s, run.busy_s or 0.0)
+
+    def _keep(self, said: Said) -> None:
+        while len(self._said) >= MOST_SAID:
+            del self._said[next(iter(self._said))]
+        self._said[said.job_id] = said
+
+    def _changed(self, change: Change) -> None:
+        before, after = change.before, change.after
+        if after.started_at is None and not after.job.state.final:
+            return
+        said = self._said.pop(after.id, None)
+        if said is not None and after.started_at is not None and after.job.attempt == 1:
+            open_s = _open_s(said, after.submitted_at, after.started_at)
+            self._of[said.qpu].started(said.work_s, open_s, held=_held(said.outlook, after))
+        if after.job.state is JobState.COMPLETED and before.job.state is not JobState.COMPLETED:
+            self._of[after.job.qpu].ran(after.job.estimate_s, after.busy_s or 0.0)
+
+
+def _held(outlook: Outlook | None, job: JobRecord) -> bool | None:
+    """Whether a job started within the range that it was told; None where it was told none, or did not wait."""
+    assert job.started_at is not None
+    slack = timedelta(seconds=1)
+    if outlook is None or job.started_at - job.submitted_at <= slack:
+        return None
+    return outlook.earliest - slack <= job.started_at <= outlook.latest + slack
+
+
+def _open_s(said: Said, since: datetime, until: datetime) -> float:
+    """How long it could have run between two moments."""
+    shut = sum(max(0.0, (min(end, until) - max(start, since)).total_seconds()) for start, end in said.closed)
+    return max(0.0, (until - since).total_seconds() - shut)
+
+
+def _scene(connection: Connection, qpu: str, at: datetime, config: LabConfig, track: Track, *, online: bool) -> _Scene:
     view = load_rules(connection, qpu, at, config.policy, online=online)
     if not config.public_bookings:
         view = replace(view, private=True)
-    return _Scene(view, jobs.under_way(connection, qpu), usage.learnt(connection, qpu))
+    return _Scene(view, jobs.under_way(connection, qpu), usage.learnt(connection, qpu), track)
 
 
 class Prospects:
@@ -71,10 +150,10 @@ class Prospects:
     """
 
     def __init__(
-        self, connection: Connection, context: Context, links: Links, unchecked: Callable[[Job], str]
+        self, connection: Connection, context: Context, links: Links, tracks: Tracks, unchecked: Callable[[Job], str]
     ) -> None:  # fmt: skip
         self._connection, self._config, self._links, self._unchecked = connection, context.config, links, unchecked
-        self._now = context.now()
+        self._tracks, self._now = tracks, context.now()
         self._scenes: dict[str, _Scene] = {}
 
     def of(self, record: JobRecord) -> Prospect:
@@ -94,7 +173,8 @@ class Prospects:
         scene = self._scene(job.qpu)
         count, seconds = jobs.ahead(self._connection, job)
         reason = explain(scene.view, job, self._now, ahead=scene.staged() + count, unchecked=self._unchecked(job))
-        return Prospect(reason, scene.start(job, self._now, self._links.places(job.qpu), seconds))
+        work_s = scene.work_s(job, self._now, self._links.places(job.qpu), seconds)
+        return Prospect(reason, scene.start(job, self._now, work_s))
 
     def _staged(self, job: Job) -> Prospect:
         """Of a job that a driver has, and runs when one before it has ended; nothing where it begins at once."""
@@ -102,18 +182,25 @@ class Prospects:
         before = scene.staged(job)
         if scene.runs() + before < places:
             return NOTHING
-        return Prospect(staged(scene.view, job, before=before), scene.start(job, self._now, places, 0.0))
+        work_s = scene.work_s(job, self._now, places, 0.0)
+        return Prospect(staged(scene.view, job, before=before), scene.start(job, self._now, work_s))
 
     def _scene(self, qpu: str) -> _Scene:
         if (scene := self._scenes.get(qpu)) is None:
             online = self._links.online(qpu)
-            scene = self._scenes[qpu] = _scene(self._connection, qpu, self._now, self._config, online=online)
+            scene = self._scenes[qpu] = _scene(
+                self._connection, qpu, self._now, self._config, self._tracks[qpu], online=online
+            )
         return scene
 
     def _end(self, record: JobRecord, started_at: datetime) -> Outlook | None:
-        if usage.learnt(self._connection, record.job.qpu).correction_n < ENOUGH:
+        track = self._tracks[record.job.qpu]
+        if not track.known:
             return None
-        return around(after(started_at, record.job.estimate_s), self._now, None)
+        earliest, likely, latest = (
+            max(whole(self._now), whole(times.after(started_at, s))) for s in track.lengths(record.job.estimate_s)
+        )
+        return Outlook(earliest=earliest, likely=likely, latest=latest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,21 +211,25 @@ class Forecast:
     estimate: Estimate | None
     timeout_s: float
     places: int
+    track: Track
 
-    def promise(self, connection: Connection, record: JobRecord) -> tuple[JobRecord, Prospect | None]:
+    def promise(self, tx: Tx, record: JobRecord) -> tuple[JobRecord, Prospect | None]:
         """The record as it is stored, with its corrected estimate and when it is likely to start; and its prospect, if
         it is checked and waits for nothing but its turn."""
-        job, at = record.job, record.submitted_at
+        job, at, connection = record.job, record.submitted_at, tx.connection
         if (correction := bench.correction(connection, job.qpu)) is None:  # deleted since it was chosen
             raise NotFound(f"There is no QPU called {job.qpu!r} any more.", code="unknown_qpu")
-        raw_s = outlook = prospect = None
+        raw_s = eta_at = prospect = None
         if self.estimate is not None:
             job, raw_s = checked(job, self.estimate, self.timeout_s, correction), self.estimate.estimate_s
         if job.state is JobState.QUEUED:
-            scene = _scene(connection, job.qpu, at, self.config, online=self.places > 0)
+            scene = _scene(connection, job.qpu, at, self.config, self.track, online=self.places > 0)
             count, seconds = jobs.ahead(connection, job)
-            outlook = scene.start(job, at, self.places, seconds)
+            work_s = scene.work_s(job, at, self.places, seconds)
+            outlook = scene.start(job, at, work_s)
+            if scene.view.state.open:
+                eta_at = eta(scene.view, job, at, work_s)
+                tx.tell(Said(job.id, job.qpu, work_s, foreign_time(scene.view, job, at), outlook))
             reason = explain(scene.view, job, at, ahead=scene.staged() + count)
             prospect = Prospect(reason, outlook) if job.checked else None
-        eta_at = None if outlook is None else outlook.likely
         return replace(record, job=job, raw_estimate_s=raw_s, eta_at=eta_at), prospect

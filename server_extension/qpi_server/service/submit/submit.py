@@ -54,7 +54,7 @@ from qpi_server.store.load import loads
 from .batches import Batches
 from .checking import Checker, StoredProgram
 from .families import Needs
-from .forecast import Forecast
+from .forecast import Forecast, Tracks
 
 _HASH_IN_THREAD = 256 << 10
 MAX_KEY = 255
@@ -93,9 +93,9 @@ class Submitted(NamedTuple):
 class Submitter:
     """Stores jobs."""
 
-    def __init__(self, context: Context, links: Links, checker: Checker) -> None:
+    def __init__(self, context: Context, links: Links, checker: Checker, tracks: Tracks) -> None:
         self._context, self._config, self._db, self._metrics = context, context.config, context.db, context.metrics
-        self._links, self._checker = links, checker
+        self._links, self._checker, self._tracks = links, checker, tracks
         self._batches = Batches()
         self._disk = Disk(context)
         self._answering: dict[str, JobRecord] = {}
@@ -193,6 +193,7 @@ class Submitter:
             estimate=estimate,
             timeout_s=self._timeout_s(qpu.name),
             places=self._links.places(qpu.name),
+            track=self._tracks[qpu.name],
         )
         return _Draft(record, stored, forecast, fingerprint, key, Needs(principal, request.after, request.children))
 
@@ -325,7 +326,7 @@ def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -
     needed: list[JobRecord] = []
     if draft.needs:
         record, needed = draft.needs.enter(connection, record)
-    record, prospect = draft.forecast.promise(connection, record)
+    record, prospect = draft.forecast.promise(tx, record)
     hold = hold_for(record.job, 1, at)
     set_aside(tx, hold, allowance_s)
     jobs.add_program(connection, draft.program.sha256, draft.program.packed, at)
