@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -84,12 +83,9 @@ class TelemetryWidget(LabWidget):
 
 
 def _picture(series: Series, now: datetime) -> str:
-    from qpi_jupyter.data.plots import to_png
-
     minutes = [(point.at - now).total_seconds() / 60 for point in series.points]
     means = [point.mean for point in series.points]
     unit = f" ({series.unit})" if series.unit else ""
     name = f"{series.name}{unit}"
     drawing = drawings.lines(minutes, {series.name: means}, x_label="time (min)", y_label=name, label=series.name)
-    png = base64.b64encode(to_png(drawing)).decode()
-    return f'<img alt="{escape(series.name)}" src="data:image/png;base64,{png}">'
+    return drawings.html_of(drawing)
