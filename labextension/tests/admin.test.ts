@@ -327,7 +327,7 @@ describe('forms', () => {
 
   it('read moments and write them back', () => {
     expect(momentIn({ at: '' }, 'at')).toBeNull();
-    const iso = '2030-01-01T09:30:00.000Z';
+    const iso = '2030-01-01T09:30:00Z';
     expect(momentIn({ at: local(iso) }, 'at')).toBe(iso);
     expect(local(null)).toBe('');
   });

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -88,4 +90,15 @@ def _picture(series: Series, now: datetime) -> str:
     unit = f" ({series.unit})" if series.unit else ""
     name = f"{series.name}{unit}"
     drawing = drawings.lines(minutes, {series.name: means}, x_label="time (min)", y_label=name, label=series.name)
-    return drawings.html_of(drawing)
+    return f'<img alt="{escape(series.name)}" src="data:image/png;base64,{_png(drawing)}">'
+
+
+def _png(drawing: drawings.Drawing) -> str:
+    from matplotlib.figure import Figure
+
+    from qpi_jupyter.data.plots import draw
+
+    figure = Figure(figsize=(5, 2.4), layout="constrained")
+    draw(figure.subplots(), drawing)
+    figure.savefig(into := io.BytesIO(), format="png")
+    return base64.b64encode(into.getvalue()).decode()

@@ -93,6 +93,7 @@ def test_one_books_in_the_calendar_and_sees_what_others_book(
     book(api, at(1, 9), 2, title="from elsewhere")
     expect(entry(page, "from elsewhere")).to_be_visible()
     # What was chosen is the widget's value.
+    page.locator(".jp-CodeCell .cm-content", has_text="calendar.value").click()
     page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-cell') }")
     said = f"datetime.datetime({at(3, 10):%Y, %-m, %-d}, 10"
     expect(page.locator(".jp-OutputArea-output").last).to_contain_text(said)

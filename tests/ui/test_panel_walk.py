@@ -156,7 +156,8 @@ def registers(page: Page) -> str:
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
     drivers.get_by_label("QPU", exact=True).select_option("fridge")
-    drivers.get_by_label("Executor").fill("mock")
+    drivers.get_by_label("Executor", exact=True).select_option("mock")
+    drivers.get_by_label("Allow a simulator").check()
     drivers.get_by_role("button", name="Register", exact=True).click()
     return drivers.get_by_role("textbox", name="Command line").input_value()
 

@@ -78,7 +78,7 @@ def test_the_quickstart_runs_from_top_to_bottom(page_of_demo: Page, demo: tuple[
         view = page.locator(".jp-QPI-Output section").first
         expect(view).to_have_attribute("data-status", "pending", timeout=60_000)
         expect(view).to_have_accessible_name("Job bell")
-        expect(view).to_contain_text("sim-a is offline")
+        expect(view).to_contain_text("sim-a is offline", timeout=60_000)
         picture(page, view, "waiting")
 
     expect(view).to_have_attribute("data-status", "completed", timeout=60_000)

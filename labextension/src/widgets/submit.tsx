@@ -108,6 +108,13 @@ function Form({ model, kernel, lab }: IProps): React.ReactElement {
     <form
       className="jp-QPI-AdminForm"
       aria-label={trans.__('Submit a job')}
+      onKeyDown={event => {
+        // In a notebook's output a page does not submit by itself.
+        if (event.key === 'Enter' && event.target instanceof HTMLInputElement) {
+          event.preventDefault();
+          event.currentTarget.requestSubmit();
+        }
+      }}
       onSubmit={event => {
         event.preventDefault();
         if (!busy) {
