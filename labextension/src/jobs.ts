@@ -40,7 +40,9 @@ export function withEvent(job: JobModel, event: JobEvent): JobModel {
   if (version <= job.version) {
     return job;
   }
-  const said = { version, status, phase, attempt, checked, progress, name };
+  const same = status === 'running' && attempt === job.attempt;
+  const rows = event.data.rows ?? (same ? job.rows : 0);
+  const said = { version, status, phase, attempt, checked, progress, rows, name };
   return {
     ...job,
     ...said,

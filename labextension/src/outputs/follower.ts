@@ -6,7 +6,7 @@ import { hasEnded, isOfJob, newer, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { at } from '../send';
 import type { ILabManager } from '../tokens';
-import type { JobModel, JobPage, LabEvent } from '../wire';
+import type { JobModel, JobPage, LabEvent, PartialResult } from '../wire';
 import { drawingsOf, type IDrawn } from './drawn';
 
 /** Jobs that one question is about at most: the lab takes no more. */
@@ -15,6 +15,8 @@ const MOST = 100;
 const EVERY = 100;
 /** ...and this often for jobs that wait where others move on (ms). */
 const MOVED_ON = 2_000;
+/** The rows of running jobs are asked for at most this often (ms). */
+const GROWN = 250;
 /** Results that are fetched at a time. */
 const AT_ONCE = 4;
 
@@ -24,6 +26,8 @@ export interface ILive {
   readonly job: JobModel | null;
   /** What is drawn of its result, once somebody wanted it. */
   readonly drawn: IDrawn | null;
+  /** What is drawn of the rows that the running attempt has measured. */
+  readonly growing: IDrawn | null;
   /** Why there is no job: the lab has none that one may see, or it was deleted. */
   readonly gone: 'unknown' | 'deleted' | null;
 }
@@ -38,7 +42,7 @@ export interface IFollowing extends IDisposable {
   wanted: boolean;
 }
 
-const NOTHING: ILive = { job: null, drawn: null, gone: null };
+const NOTHING: ILive = { job: null, drawn: null, growing: null, gone: null };
 
 /** Follows the jobs of all outputs in the page: by the lab's events, and by one question for many. */
 export class Follower {
@@ -109,7 +113,10 @@ export class Follower {
     if (job !== null) {
       followed.replace({ job: withEvent(job, event) });
     }
-    if (event.kind !== 'job.progress') {
+    if (event.kind === 'job.progress') {
+      this._grow(followed);
+    } else {
+      followed.replace({ growing: null }); // it was of the attempt before
       this._ask(followed);
       this._movedOn.want();
     }
@@ -174,6 +181,35 @@ export class Follower {
       this._ask(followed); // something was heard while the question was under way
     }
     this._fetch(followed);
+    this._grow(followed);
+  }
+
+  /** Ask for the rows of a running job that somebody looks at, where it has some. */
+  private _grow(followed: Followed): void {
+    const { job } = followed.live;
+    if (job?.status === 'running' && job.rows > 0 && followed.isWatched) {
+      this._growing.add(followed);
+      this._grower.want();
+    }
+  }
+
+  private async _askForRows(): Promise<void> {
+    const growing = [...this._growing].slice(0, AT_ONCE);
+    growing.forEach(followed => void this._growing.delete(followed));
+    await Promise.all(growing.map(followed => this._askForRowsOf(followed)));
+    if (this._growing.size > 0) {
+      this._grower.want();
+    }
+  }
+
+  private async _askForRowsOf(followed: Followed): Promise<void> {
+    const path = at('jobs', followed.id, 'partial');
+    const found = await this._manager.request<PartialResult>(path).catch(() => null); // there will be more
+    const { job } = followed.live;
+    if (found?.status === 'running' && job?.attempt === found.attempt) {
+      const { drawings } = found;
+      followed.replace({ growing: { drawings, total: drawings.length } });
+    }
   }
 
   /** Fetch what is drawn, where somebody wants it and it is there. */
@@ -214,6 +250,8 @@ export class Follower {
     }
   }
 
+  private readonly _grower = new Refresher(() => this._askForRows(), GROWN);
+  private readonly _growing = new Set<Followed>();
   private readonly _asker = new Refresher(() => this._askAll(), EVERY);
   private readonly _jobs = new Map<string, Followed>();
   private readonly _movedOn = new Refresher(async () => {

@@ -3,11 +3,12 @@ import type { ILive } from './follower';
 
 /** What is shown of a job: what the lab says where it does, else what the notebook has. */
 export function shownOf(output: JobOutput, live: ILive, now: number): JobOutput {
-  const { job, drawn } = live;
+  const { job, growing } = live;
   if (job === null) {
     return output;
   }
   const kept = isOfThis(output, job);
+  const drawn = job.status === 'running' ? growing : live.drawn;
   const { drawings, total } = drawn ?? (kept ? output : { drawings: [], total: 0 });
   const at = new Date(now).toISOString();
   return { ...output, job: keptOf(job), at: kept ? output.at : at, drawings, total };

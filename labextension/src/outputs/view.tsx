@@ -25,7 +25,7 @@ export interface IPage {
 }
 
 const OPEN = 'qpi:open-job';
-const NOTHING: ILive = { job: null, drawn: null, gone: null };
+const NOTHING: ILive = { job: null, drawn: null, growing: null, gone: null };
 
 /** A job in a notebook: what is saved at once, then what the lab says, as long as one can see it. */
 export class OutputView extends ReactWidget {

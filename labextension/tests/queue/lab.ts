@@ -9,6 +9,8 @@ export class QueueLab {
   /** What `GET events` knows. */
   missed: LabEvent[] = [];
   refusal: string | null = null;
+  /** What is drawn of a running job so far. */
+  drawings: Record<string, unknown>[] = [];
   /** How long an answer is under way (ms): what happens meanwhile is not in it. */
   latency = 0;
   readonly asked: string[] = [];
@@ -32,7 +34,8 @@ export class QueueLab {
       request: this.request,
       get state() {
         return lab.state;
-      }
+      },
+      changed: { connect: () => undefined }
     } as unknown as ILabManager;
   }
 
@@ -89,6 +92,9 @@ export class QueueLab {
     if (init.method === 'DELETE') {
       this.jobs = this.jobs.filter(entry => entry !== found);
       return null;
+    }
+    if (more === 'partial') {
+      return { status: found.status, attempt: found.attempt, drawings: this.drawings };
     }
     if (more === 'family') {
       return this._family(found);

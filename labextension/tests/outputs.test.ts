@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { Follower, type IFollowing } from '../src/outputs/follower';
+import { numbered, QueueLab } from './queue/lab';
+
+describe('Follower', () => {
+  let lab: QueueLab;
+  let following: IFollowing;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    lab = new QueueLab();
+  });
+
+  afterEach(() => {
+    following.dispose();
+    vi.useRealTimers();
+  });
+
+  async function opened(): Promise<void> {
+    following = new Follower(lab.manager).follow('j1');
+    following.watched = true;
+    await settled();
+  }
+
+  async function settled(): Promise<void> {
+    await vi.advanceTimersByTimeAsync(3_000);
+  }
+
+  it('draws the rows of a running job as they come, and forgets those of an attempt that died', async () => {
+    lab.jobs = [numbered(1, { status: 'running', phase: 'running', attempt: 1 })];
+    await opened();
+    expect(lab.asked).not.toContain('GET jobs/j1/partial');
+    lab.drawings = [{ draw: 'lines', label: 'two points' }];
+    const first = { status: 'running', attempt: 1, version: 5, progress: 0.2, rows: 2 };
+    lab.say({ seq: 1, kind: 'job.progress', job_id: 'j1', data: first });
+    await settled();
+    expect(following.live.growing).toEqual({ drawings: lab.drawings, total: 1 });
+    lab.jobs = [numbered(1, { phase: 'queued', attempt: 1, version: 6 })];
+    lab.say({ seq: 2, kind: 'job.changed', job_id: 'j1' });
+    await settled();
+    expect(following.live.growing).toBeNull();
+  });
+
+  it('asks once for all jobs of a page, and says which are not there', async () => {
+    lab.jobs = [numbered(1)];
+    const follower = new Follower(lab.manager);
+    following = follower.follow('j1');
+    const other = follower.follow('j2');
+    await settled();
+    expect(lab.asked).toEqual(['GET jobs?id=j1&id=j2&limit=100']);
+    expect(following.live).toMatchObject({ job: { id: 'j1' }, gone: null });
+    expect(other.live).toMatchObject({ job: null, gone: 'unknown' });
+    other.dispose();
+  });
+});
