@@ -30,7 +30,7 @@ def talk(folder: Path, dialogue: Callable[[Ask, Any, ScriptedDriver], Awaitable[
     async def run() -> None:
         async with small_lab(folder, clock=FrozenClock(), **settings) as (lab, driver):
             target = SimpleNamespace(
-                accounts=lab.accounts, time_requests=lab.time_requests, authenticator=Authenticator()
+                accounts=lab.accounts, time_requests=lab.time_requests, users=lab.users, authenticator=Authenticator()
             )
             async with serving(target) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
 

@@ -68,7 +68,9 @@ def test_each_form_is_drawn(jupyterlab: Page, notebooks: Notebooks) -> None:
 
     choose("q0")
     expect(view.get_by_role("img", name="q0: I, Q over Time (ns)")).to_be_visible()
-    paths = view.locator(".jp-QPI-Lines path:not([data-dots])").evaluate_all("paths => paths.map(path => path.getAttribute('d'))")
+    paths = view.locator(".jp-QPI-Lines path:not([data-dots])").evaluate_all(
+        "paths => paths.map(path => path.getAttribute('d'))"
+    )
     assert [path.count("M") for path in paths] == [2, 1], "a line has a gap where a value lacks"
     expect(view).to_contain_text("Mean of 10 shots")
     choose("q1")
