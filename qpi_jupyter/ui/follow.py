@@ -14,7 +14,6 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.client.calling import interrupted
 from qpi_jupyter.client.http import delays
 from qpi_jupyter.core import QpiError, Unavailable
 
@@ -90,12 +89,9 @@ class Output:
 
     def wait(self) -> None:
         """Keep it up to date until the job has ended, while the cell blocks."""
-        try:
-            while not self._heard.done():
-                if self._news.wait(_EVERY_S) and not self._ended:
-                    self._write()
-        except KeyboardInterrupt as interrupt:
-            raise interrupted(interrupt, self.job, "wait") from None
+        while not self._heard.done():
+            if self._news.wait(_EVERY_S) and not self._ended:
+                self._write()
         self._write()
 
     def settle(self) -> None:

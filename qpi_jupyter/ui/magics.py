@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
+from qpi_jupyter.client.calling import interrupted
 from qpi_jupyter.core import NotFound
 
 from .arguments import (
@@ -152,11 +153,15 @@ class QpiMagics(LabMagics):
         if not args.wait and (to is None or _loop_runs()):
             return self._go_on(job, to, shown=shown)
         with mistakes_are_usage_errors(job.sources):
-            if shown:
-                from .display import watch
+            try:
+                if shown:
+                    from .display import watch
 
-                watch(job)
-            if (error := job.wait().error) is not None:
+                    watch(job)
+                ended = job.wait()
+            except KeyboardInterrupt as interrupt:
+                raise interrupted(interrupt, job, "wait") from None
+            if (error := ended.error) is not None:
                 raise error
             if to:
                 namespace[to] = job.dataset()
