@@ -73,7 +73,7 @@ def _unbounded(kind: inspect.Type, at: str) -> Iterator[str]:
 # What has no bound of its own, and why it may.
 KNOWN = {
     "Report.error key", "Report.error value", "Prepared.error key", "Prepared.error value",  # QpiError.from_bench cuts
-    "Rows.chunks[].data", "Rows.drawings[] key", "Rows.drawings[] value",  # any, in a frame; the lab adds up their bytes
+    "Rows.chunks[].data", "Rows.drawings[] key", "Rows.drawings[] value",  # any, in a frame
     "ResultHeader.circuits",  # counted before it is spread out
     "ResultHeader.circuits[].seed",  # a whole number of any length, shown as it came
     "ResultHeader.circuits[].metadata key", "ResultHeader.circuits[].metadata value",  # the person's own, in 1 MiB
