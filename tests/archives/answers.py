@@ -104,10 +104,14 @@ def _items(answer: Any) -> list[dict[str, Any]]:
     return next((value for value in answer.values() if isinstance(value, list)), [])
 
 
+ELSEWHERE = ("reason.about_at", "reason.error_s")
+"""What a newer lab says in another place: in a job's ``eta``."""
+
+
 def missing(old: Any, new: Any, where: str = "") -> list[str]:
     """What of an old answer is not in the new one, or is another value; the new one may say more."""
     if isinstance(old, dict) and isinstance(new, dict):
-        lost = [f"{where}.{key} is gone" for key in old if key not in new]
+        lost = [f"{at} is gone" for key in old if key not in new and not (at := f"{where}.{key}").endswith(ELSEWHERE)]
         return lost + [text for key in old if key in new for text in missing(old[key], new[key], f"{where}.{key}")]
     if isinstance(old, list) and isinstance(new, list) and old and isinstance(old[0], str):
         return [f"{where}: {value!r} is gone" for value in old if value not in new]

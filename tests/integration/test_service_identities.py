@@ -117,6 +117,7 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
             "DROP INDEX ix_users_verified_email",
             "ALTER TABLE users DROP COLUMN verified_email",
             "ALTER TABLE qpus DROP COLUMN num_qubits",
+            "ALTER TABLE drivers DROP COLUMN launch",
             "DROP TABLE dependencies",
             "DROP INDEX ix_jobs_family_id",
             "ALTER TABLE jobs DROP COLUMN family_id",

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from qpi_jupyter.core import times
 
 log = logging.getLogger(__name__)
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 metadata = MetaData(
     naming_convention={

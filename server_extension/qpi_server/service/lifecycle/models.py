@@ -107,7 +107,7 @@ def _reason(reason: Reason) -> WaitReason:
 
 
 def _eta(state: JobState, outlook: Outlook | None) -> Eta | None:
-    if state.final:
+    if state.final or state is JobState.BLOCKED:
         return None
     of: Literal["start", "end"] = "start" if state.status == "pending" else "end"
     if outlook is None:
