@@ -410,7 +410,7 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
         expect(shown.get_by_text("Loading…")).to_have_count(0)
         expect(shown.get_by_role("alert")).to_have_count(0)
     expect(board_row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
-    expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("on holdwarming up")
+    expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("in maintenancewarming up")
     for theme in ("Dark", "Light"):
         change_theme(panel, f"JupyterLab {theme}")
         if os.environ.get("QPI_SCREENSHOTS"):

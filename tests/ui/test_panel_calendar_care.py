@@ -167,7 +167,7 @@ def test_who_was_slower_is_told_and_nothing_that_was_typed_is_lost(calendar: Pag
     dialog = calendar.get_by_role("dialog", name="Booking")
     dialog.get_by_label("Title").fill("mine")
     ask("PATCH", f"bookings/{booking}", title="theirs")
-    expect(dialog.get_by_role("alert").filter(has_text="changed meanwhile")).to_be_visible()
+    expect(dialog.get_by_role("alert").filter(has_text="changed elsewhere")).to_be_visible()
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert").filter(has_text="has changed since")).to_be_visible()
     expect(dialog.get_by_label("Title")).to_have_value("mine")
