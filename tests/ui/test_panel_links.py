@@ -66,4 +66,4 @@ def test_a_cell_that_was_deleted_is_said_to_be_gone(lab: Page, demo: Demo) -> No
     execute(lab, "qpi:open-job", id=job)
     lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Show the notebook cell").click()
     toast = lab.locator(".jp-Notification-Toast, .Toastify__toast").last
-    expect(toast).to_contain_text("The cell that submitted the job is no longer in", timeout=15_000)
+    expect(toast).to_contain_text("no longer has the cell that submitted the job", timeout=15_000)
