@@ -103,7 +103,8 @@ def test_a_damaged_page_that_is_read_closes_the_lab(lab_dir: Path) -> None:
         async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(Unavailable) as caught:
                 await lab.context.db.read(lambda c: c.exec_driver_sql("SELECT max(data) FROM events").scalar())
-        assert caught.value.code == "database_damaged"
+        # The lab's own tasks read, too: where one of them came first, the lab closes already.
+        assert caught.value.code in {"database_damaged", "closing"}
         assert (await refused(ownership)).code == "database_damaged"
 
     owning(lab_dir, dialogue)
