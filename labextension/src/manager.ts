@@ -5,7 +5,7 @@ import { type EventBus, EventFollower, type IListener } from './events';
 import { Refresher } from './refresher';
 import { isShutOut, type LabRequest, messageOf } from './request';
 import type { ILabManager, ILabState } from './tokens';
-import { fetchTopic, newest, TOPICS, type Topic, topicsOf, withJobEvent } from './topics';
+import { fetchTopic, newest, TOPICS, type Topic, topicsOf, UNASKED, withJobEvent } from './topics';
 import type { JobModel, LabEvent, Me } from './wire';
 
 /** Readers are told of a new state once a frame (ms). */
@@ -171,18 +171,7 @@ export class LabManager implements ILabManager {
     }, FRAME);
   }
 
-  private _state: ILabState = {
-    connection: 'connecting',
-    problem: null,
-    lastSeen: null,
-    me: null,
-    account: null,
-    qpus: [],
-    jobs: [],
-    bookings: [],
-    myBookings: [],
-    notices: []
-  };
+  private _state = UNASKED;
   private _asked = 0;
   private _me: Promise<Partial<ILabState>> | undefined;
   private _polling = false;

@@ -12,6 +12,20 @@ import type {
   QpuList
 } from './wire';
 
+/** What is known of a lab that has not answered yet. */
+export const UNASKED: ILabState = {
+  connection: 'connecting',
+  problem: null,
+  lastSeen: null,
+  me: null,
+  account: null,
+  qpus: [],
+  jobs: [],
+  bookings: [],
+  myBookings: [],
+  notices: []
+};
+
 /** What is fetched on its own. */
 export type Topic = 'me' | 'account' | 'qpus' | 'jobs' | 'bookings' | 'notices';
 

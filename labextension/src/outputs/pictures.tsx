@@ -4,7 +4,7 @@ import * as React from 'react';
 import type { IDrawing } from '../drawings';
 import type { IBar } from '../queue/counts';
 import { Bars } from '../queue/countsview';
-import { formOf } from '../queue/drawn';
+import { Choice, formOf } from '../queue/drawn';
 import { planeOf } from '../queue/iq';
 import { Plane } from '../queue/iqview';
 import type { JobOutput } from '../wire';
@@ -23,25 +23,11 @@ export function Pictures(props: {
   }
   return (
     <>
-      {drawings.length > 1 && (
-        <label className="jp-QPI-CircuitChoice">
-          {trans.__('Show')}{' '}
-          <select
-            className="jp-mod-styled"
-            value={chosen}
-            onChange={event => choose(Number(event.target.value))}
-          >
-            {drawings.map((one, n) => (
-              <option key={String(n)} value={n}>
-                {one.label}
-              </option>
-            ))}
-          </select>
-          {output.total > drawings.length && (
-            <> {trans.__('The first %1 of %2 are here.', drawings.length, output.total)}</>
-          )}
-        </label>
-      )}
+      <Choice {...{ drawings, chosen, choose, trans }}>
+        {output.total > drawings.length && (
+          <> {trans.__('The first %1 of %2 are here.', drawings.length, output.total)}</>
+        )}
+      </Choice>
       <Picture drawing={drawing} trans={trans} />
     </>
   );

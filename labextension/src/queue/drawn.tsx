@@ -34,26 +34,41 @@ export const Drawn: ResultDrawing = props => {
   const drawing = drawings[Math.min(chosen, drawings.length - 1)];
   return (
     <>
-      {drawings.length > 1 && (
-        <label className="jp-QPI-CircuitChoice">
-          {trans.__('Show')}{' '}
-          <select
-            className="jp-mod-styled"
-            value={chosen}
-            onChange={event => choose(Number(event.target.value))}
-          >
-            {drawings.map((one, n) => (
-              <option key={String(n)} value={n}>
-                {one.label}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
+      <Choice {...{ drawings, chosen, choose, trans }} />
       {(drawing && formOf(drawing, trans)) ?? <Undrawn experiment={experiment} trans={trans} />}
     </>
   );
 };
+
+/** Which of several drawings is shown. */
+export function Choice(props: {
+  drawings: readonly IDrawing[];
+  chosen: number;
+  choose: (index: number) => void;
+  trans: TranslationBundle;
+  children?: React.ReactNode;
+}): React.ReactElement | null {
+  if (props.drawings.length < 2) {
+    return null;
+  }
+  return (
+    <label className="jp-QPI-CircuitChoice">
+      {props.trans.__('Show')}{' '}
+      <select
+        className="jp-mod-styled"
+        value={props.chosen}
+        onChange={event => props.choose(Number(event.target.value))}
+      >
+        {props.drawings.map((one, n) => (
+          <option key={String(n)} value={n}>
+            {one.label}
+          </option>
+        ))}
+      </select>
+      {props.children}
+    </label>
+  );
+}
 
 /** What is said where there is no picture. */
 export const Undrawn: ResultDrawing = ({ experiment, trans }) => (

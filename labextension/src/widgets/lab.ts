@@ -4,7 +4,7 @@ import { type LabRequest, messageOf } from '../request';
 import { at, send } from '../send';
 import { StateModel } from '../statemodel';
 import type { ILabManager, ILabState } from '../tokens';
-import { fetchTopic, type Topic, topicsOf } from '../topics';
+import { fetchTopic, type Topic, topicsOf, UNASKED } from '../topics';
 import type { JobModel, LabEvent, Me } from '../wire';
 import type { Kernel } from './kernel';
 
@@ -17,18 +17,7 @@ export class KernelLab extends StateModel<ILabState> implements ILabManager {
     private readonly _kernel: Kernel,
     private readonly _topics: readonly Topic[]
   ) {
-    super({
-      connection: 'connecting',
-      problem: null,
-      lastSeen: null,
-      me: null,
-      account: null,
-      qpus: [],
-      jobs: [],
-      bookings: [],
-      myBookings: [],
-      notices: []
-    });
+    super(UNASKED);
     this._follower = new EventFollower(_kernel.events, _kernel.request);
     this._follower.follow({
       heard: event => this._heard(event),
