@@ -99,15 +99,20 @@ BROWSERS := $(ON_TWO) --durations=15 tests/ui
 # $(call timed,NAME,COMMAND): the command, and how long it took, also when it fails
 timed = @echo '$(2)'; trap 'printf "%s took %d:%02d\n" "$(1)" $$((SECONDS / 60)) $$((SECONDS % 60))' EXIT; $(2)
 
+# $(call pytest,WHICH): with CI set, what failed runs once more by itself, so that a busy machine is told from a fault.
+# Both runs are printed: a test that needs its second chance is a fault to mend.
+pytest = $(PY) -m pytest -q $(1) $(if $(CI),|| { echo "Once more by itself:"; \
+  $(PY) -m pytest -q $(1) -n 0 --last-failed --last-failed-no-failures=none; })
+
 test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
-	$(call timed,$@ without browsers,$(PY) -m pytest -q $(QUICK) $(INSIDE))
-	$(call timed,$@ of whole labs,$(PY) -m pytest -q $(QUICK) $(OUTSIDE))
-	$(call timed,$@ in browsers,$(PY) -m pytest -q $(QUICK) $(BROWSERS))
+	$(call timed,$@ without browsers,$(call pytest,$(QUICK) $(INSIDE)))
+	$(call timed,$@ of whole labs,$(call pytest,$(QUICK) $(OUTSIDE)))
+	$(call timed,$@ in browsers,$(call pytest,$(QUICK) $(BROWSERS)))
 
 test-slow: setup system ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
-	$(call timed,$@ without browsers,$(PY) -m pytest -q $(THOROUGH) $(INSIDE))
-	$(call timed,$@ of whole labs,$(PY) -m pytest -q $(THOROUGH) $(OUTSIDE))
-	$(call timed,$@ in browsers,$(PY) -m pytest -q $(THOROUGH) $(BROWSERS))
+	$(call timed,$@ without browsers,$(call pytest,$(THOROUGH) $(INSIDE)))
+	$(call timed,$@ of whole labs,$(call pytest,$(THOROUGH) $(OUTSIDE)))
+	$(call timed,$@ in browsers,$(call pytest,$(THOROUGH) $(BROWSERS)))
 
 test-all: test test-slow ## all tests (under 60 minutes)
 

@@ -9,7 +9,6 @@ from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from qpi_jupyter.client.calling import interrupted
 from qpi_jupyter.core import NotFound
 
 from .arguments import (
@@ -160,6 +159,8 @@ class QpiMagics(LabMagics):
                     watch(job)
                 ended = job.wait()
             except KeyboardInterrupt as interrupt:
+                from qpi_jupyter.client.calling import interrupted
+
                 raise interrupted(interrupt, job, "wait") from None
             if (error := ended.error) is not None:
                 raise error

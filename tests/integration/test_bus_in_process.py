@@ -108,7 +108,7 @@ def test_whatever_gets_lost_every_job_runs_and_none_twice(tmp_path: Path) -> Non
             assert ends == ["completed"] * 6 + ["failed"]
         ran = [line["job_id"] for line in read_diary(tmp_path / "diary") if line["event"] == "run"]
         assert sorted(ran) == sorted(jobs), "each ran once"
-        assert sum(lossy_kind.LOST.values()) > 5
+        assert {what for what, times in lossy_kind.LOST.items() if times} >= lossy_kind.ONCE
 
     with installed(tmp_path):
         asyncio.run(main())

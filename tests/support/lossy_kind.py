@@ -13,6 +13,7 @@ from tests.faults.lossy_bus import LossyBus
 
 PATIENCE_S = 0.3
 LOST: Counter[str] = Counter()
+ONCE = frozenset({frames.HELLO, f"answer to {frames.HELLO}", f"answer to {frames.CLAIM}", frames.REPORT})
 
 
 class Lossy:
@@ -32,8 +33,7 @@ class Lossy:
             yield LossyBus(bus, self._loses, PATIENCE_S)
 
     def _loses(self, what: str) -> bool:
-        once = (frames.HELLO, f"answer to {frames.HELLO}", f"answer to {frames.CLAIM}", frames.REPORT)
-        lost = not LOST[what] if what in once else self._dice.random() < 1 / 3 and frames.CLAIM not in what
+        lost = not LOST[what] if what in ONCE else self._dice.random() < 1 / 3 and frames.CLAIM not in what
         LOST[what] += lost
         return lost
 
