@@ -108,6 +108,10 @@ def _count(value: Any) -> int:
     return int(value)
 
 
+def _places(value: Any) -> int:
+    return len(os.sched_getaffinity(0)) if value == "auto" else _count(value)
+
+
 def _descriptor(value: Any) -> int | None:
     if value is not None and not re.fullmatch("[0-9]+", str(value)):
         raise ValueError("a file descriptor's number")
@@ -160,7 +164,8 @@ TABLE: tuple[Setting, ...] = (
             help="pin the lab's own certificate authority: it is fetched, compared, and only then shown the token"),
     Setting(name="allow_simulator", read=_switch, switch=True,
             help="let a simulator answer for a QPU that is a device"),
-    Setting(name="places", default=1, read=_count, metavar="N", help="jobs at once (simulators only)"),
+    Setting(name="places", default=1, read=_places, metavar="N",
+            help="jobs at once (simulators only); auto: as many as this process may use processor cores"),
     Setting(name="memory_cap", read=_memory, metavar="SIZE", shown="80 % of the machine, shared by the places",
             help="memory that a program may take at one place, such as 4GiB, besides the idle executor's own"),
     Setting(name="stop_grace", read=_maybe_seconds, metavar="SECONDS", shown="0.5 for simulators, 5 for instruments",

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from qpi_jupyter.core import (
     BUILT_IN,
-    OPENQASM2,
-    OPENQASM3,
     ProgramError,
     ProgramFormat,
     Rejected,
     openqasm,
     plain_json,
+    text_format,
 )
 from qpi_jupyter.data.formats import FORMATS, QPY, is_circuit, recognised
 from qpi_jupyter.wire.rest import CircuitIn, OptionsIn, ProgramIn
@@ -42,22 +41,6 @@ def is_program(thing: object) -> bool:
     if isinstance(thing, (list, tuple)):
         return bool(thing) and all(map(_is_one, thing))
     return _is_one(thing)
-
-
-def text_format(text: str) -> ProgramFormat:
-    """The format that a circuit's text says it is in; OpenQASM 3 where it does not say."""
-    found = openqasm.version(openqasm.clean(text))
-    if found is None or found[1] == "3":
-        return OPENQASM3
-    if found[1] == "2":
-        return OPENQASM2
-    line, column = openqasm.position(found.string, found.start(1))
-    raise ProgramError(
-        f"OpenQASM {found[1]} is not known: the lab reads versions 2 and 3 (line {line}, column {column}).",
-        code="unknown_format",
-        line=line,
-        column=column,
-    )
 
 
 def program_of(circuits: object, format: str | None = None) -> ProgramIn:

@@ -53,6 +53,7 @@ from .formats import (
     PLAIN_QPY_BYTES,
     ProgramFormat,
     QpyFile,
+    text_format,
     unknown_format,
 )
 from .manifest import (
@@ -320,6 +321,7 @@ __all__ = [
     "setting",
     "share_common",
     "staged",
+    "text_format",
     "this_month",
     "unknown_format",
     "unpack",

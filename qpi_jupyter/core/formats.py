@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from . import bounds
+from . import bounds, openqasm
 from .errors import ProgramError, TooLarge
 
 MAX_PROGRAM_BYTES = 16 << 20
@@ -198,6 +198,28 @@ OPENQASM2, OPENQASM3 = (
 QPY = QpyFile()
 BUILT_IN = {form.name: form for form in (OPENQASM2, OPENQASM3, QPY)}
 """What every lab knows, whatever its drivers say."""
+
+
+def text_format(text: str) -> ProgramFormat:
+    """The format that a circuit's text says it is in; OpenQASM 3 where it does not say.
+
+    Raises
+    ------
+    ProgramError
+        another version of OpenQASM.
+    """
+    found = openqasm.version(openqasm.clean(text))
+    if found is None or found[1] == "3":
+        return OPENQASM3
+    if found[1] == "2":
+        return OPENQASM2
+    line, column = openqasm.position(found.string, found.start(1))
+    raise ProgramError(
+        f"OpenQASM {found[1]} is not known: the lab reads versions 2 and 3 (line {line}, column {column}).",
+        code="unknown_format",
+        line=line,
+        column=column,
+    )
 
 
 def unknown_format(name: str) -> ProgramFormat:

@@ -16,7 +16,7 @@ from qiskit.circuit import Parameter, ParameterVector
 from qpi_jupyter.client import programs
 from qpi_jupyter.client.numpy_values import encode
 from qpi_jupyter.core.errors import ProgramError, Rejected
-from qpi_jupyter.core.formats import MIN_QPY_VERSION
+from qpi_jupyter.core.formats import MIN_QPY_VERSION, text_format
 from tests.support.packages import TOY_LAB, a_package, installed
 
 
@@ -38,12 +38,12 @@ def bell(name: str = "bell") -> QuantumCircuit:
     ],
 )
 def test_a_text_says_its_format(text: str, expected: str) -> None:
-    assert programs.text_format(text).name == expected
+    assert text_format(text).name == expected
 
 
 def test_another_openqasm_is_refused_with_its_place() -> None:
     with pytest.raises(ProgramError, match="OpenQASM 4") as caught:
-        programs.text_format("// hello\nOPENQASM 4.0;")
+        text_format("// hello\nOPENQASM 4.0;")
     assert (caught.value.line, caught.value.column) == (2, 10)
 
 

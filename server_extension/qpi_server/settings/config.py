@@ -68,6 +68,7 @@ class LabConfig:
     local_accounts: bool = setting(
         False, "Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in)."
     )
+    open_tasks: bool = setting(False, "Take tasks (POST qpi/tasks) from programs on this machine without a token.")
     public_bookings: bool = setting(
         True, "Show everybody who holds a booking or a session, and the titles of bookings."
     )

@@ -45,7 +45,7 @@ class LabTraits(HasTraits):
     """Durations end in ``_s`` and ``_days``, sizes in ``_bytes``: QPI's names leave that out."""
 
     settings_file = Unicode(
-        help="A YAML or JSON file of settings. Default: qpi.config.yml in the working folder, else in the lab's."
+        help="A YAML, JSON or TOML file of settings. Default: qpi.config.yml in the working folder, else in the lab's."
     )
     lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
     demo = Bool(False, help="Add two simulated QPUs: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +25,13 @@ from traitlets.config.loader import LazyConfigValue
 SECRET = re.compile(r"token|secret|password")
 MASK = "********"
 FILE_NAMES = ("qpi.config.yml", "qpi.config.yaml", "qpi.config.json")
-ALIASES = {"config_file": "settings_file"}
-"""Names of QPI that mean a setting which is called otherwise here."""
+ALIASES = {"config_file": "settings_file", "server_host": "ip_addr"}
+"""Names of QPI, and of the circuit task service, that mean a setting which is called otherwise here."""
 INVERTED = {"disable_email_password_auth": "local_accounts"}
 """Switches of QPI that turn off what a switch here turns on."""
 _COLLECTION = "the lab's tables have fixed names; leave it out"
 _PORTS = "drivers dial the server's own port, so that there is no range of ports to open"
+_NO_BROKER = "the lab keeps its queue and its results itself: there is no broker and no Redis to reach"
 UNUSED = {
     "recovery_interval": "a driver holds its jobs by a lease, and the lab acts when one ends: see lease_s",
     "dispatch_poll_interval": "a waiting driver is told of a job at once, nothing polls (reask_s is the safety net)",
@@ -38,13 +40,17 @@ UNUSED = {
     "domain": "name the server in tls_names",
     "port_range_start": _PORTS,
     "port_range_end": _PORTS,
+    "nats_url": _NO_BROKER,
+    "redis_url": _NO_BROKER,
+    "worker_max_concurrent_tasks": "a driver runs as many at once as its --places say",
 } | {
     f"{name}_collection": _COLLECTION
     for name in (
         "qpus", "timeslots", "jobs", "api_tokens", "notifications", "drivers", "events", "themes", "qpu_time_requests",
     )
 }  # fmt: skip
-"""Settings of QPI that make no sense here, and what takes their place: taken note of, never an error."""
+"""Settings of QPI and of the task service that make no sense here, and what takes their place: taken note of, never an
+error."""
 OTHERS = frozenset(
     {
         "lab_url", "lab_token", "lab_ca_file", "skip_labextension", "fault_point", "fault_log", "screenshots", "addr",
@@ -53,6 +59,8 @@ OTHERS = frozenset(
     }
 )  # fmt: skip
 """``QPI_*`` variables that clients, drivers and the build read."""
+FOREIGN = ("NATS_URL", "REDIS_URL")
+"""Variables of the task service."""
 _UNIT = re.compile(r"_(s|days|bytes)$")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
@@ -180,9 +188,9 @@ class _Book:
 
     def environment(self, environ: Mapping[str, str]) -> Iterator[Given]:
         for key, raw in sorted(environ.items()):
-            if not key.startswith("QPI_") or raw == "":
+            if raw == "" or not key.startswith(("QPI_", *FOREIGN)):
                 continue
-            name = key[4:].lower()
+            name = key.removeprefix("QPI_").lower()
             if name in self.known or name in UNUSED:
                 yield from self._given(name, raw, key)
             elif name not in OTHERS and (near := difflib.get_close_matches(name, self.known, 1, 0.85)):
@@ -269,14 +277,24 @@ def _read(path: Path) -> dict[Any, Any]:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".py":
             raise SettingsError(f"{path} is Python: name it with Jupyter's own --config.")
+        if path.suffix == ".toml":
+            return _flat(tomllib.loads(text))
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise SettingsError(f"{path} must be a mapping of settings to values, as `job_timeout: 5m`.")
     return content
+
+
+def _flat(tables: Mapping[str, Any]) -> dict[Any, Any]:
+    """The keys of each table with the table's name before them: the task service's file has four."""
+    flat: dict[Any, Any] = {}
+    for name, value in tables.items():
+        flat |= {f"{name}_{key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

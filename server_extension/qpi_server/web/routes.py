@@ -11,6 +11,7 @@ from qpi_jupyter.core import Permission as P
 
 from .compat.qpi import QpiHandler, UnknownQpiHandler
 from .compat.qpi import api as qpi
+from .compat.tasks import TaskHandler, tasks
 from .events import EventHandler
 from .handler import RestHandler, UnknownHandler
 from .link import PATH as LINK
@@ -31,14 +32,14 @@ def _openapi() -> bytes:
     return msgspec.json.encode(document(ROUTES))
 
 
-ROUTES = [*v1.routes, *public.routes, *qpi.routes]
+ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes]
 
 
 def handlers() -> list[tuple[Any, ...]]:
     """Patterns, handlers and their arguments; the first match counts."""
     rest = [
         (pattern, handler, {"routes": routes})
-        for table, handler in ((v1, RestHandler), (public, RestHandler), (qpi, QpiHandler))
+        for table, handler in ((v1, RestHandler), (public, RestHandler), (qpi, QpiHandler), (tasks, TaskHandler))
         for pattern, routes in table.by_path().items()
     ]
     return [

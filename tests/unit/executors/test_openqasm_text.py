@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from qpi_executors.programs import parse
 from qpi_executors.sources import parse_openqasm2, parse_openqasm3
-from qpi_jupyter.client.programs import text_format
+from qpi_jupyter.core import text_format
 from qpi_jupyter.core.errors import ProgramError
 from qpi_jupyter.core.openqasm import clean, version, words
 from tests.circuits import BELL_QASM2, BELL_QASM3, text_program

@@ -84,6 +84,30 @@ oauth2Providers:
     assert any("recoveryInterval" in note and "lease_s" in note for note in resolved.notes)
 
 
+def test_a_lab_reads_the_file_of_the_circuit_task_service(tmp_path: Path) -> None:
+    resolved = found(
+        tmp_path,
+        file="""
+[server]
+host = "127.0.0.1"
+port = 8000
+[nats]
+url = "nats://nats:4222"
+[redis]
+url = "redis://redis:6379"
+[worker]
+max_concurrent_tasks = 4  # Defaults to CPU count
+""",
+        name="config.toml",
+        environ={"QPI_CONFIG_FILE": str(tmp_path / "config.toml"), "NATS_URL": "nats://other:4222"},
+    )
+    assert value(resolved, "ip_addr")[0] == "127.0.0.1"
+    assert value(resolved, "server_port")[0] == 8000
+    told = " ".join(resolved.notes)
+    for name in ("NATS_URL", "nats_url", "redis_url", "worker_max_concurrent_tasks", "--places"):
+        assert name in told
+
+
 def test_providers_of_two_sources_are_one_list_by_name(tmp_path: Path) -> None:
     above = json.dumps([{"name": "a", "clientId": "from the environment"}])
     below = json.dumps({"oauth2Providers": [{"name": "a", "clientId": "x"}, {"name": "b", "clientId": "y"}]})

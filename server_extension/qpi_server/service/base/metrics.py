@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter as Tally
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from qpi_jupyter.core import JobState
 from qpi_server.store import JobRecord
 from qpi_server.store.load import Load
 
+_WAITS = (0.1, 1.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800.0)
+_RUNS = (0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
@@ -23,7 +28,22 @@ class Metrics:
         self.busy = Counter("qpi_busy_seconds", "QPU-seconds charged", ["qpu"], registry=self.registry)
         self.queued = Gauge("qpi_jobs_queued", "Jobs that wait, staged ones too", ["qpu"], registry=self.registry)
         self.running = Gauge("qpi_jobs_running", "Jobs that run", ["qpu"], registry=self.registry)
-        self.drivers = Gauge("qpi_drivers", "Connected drivers", ["qpu"], registry=self.registry)
+        self._drivers = Gauge("qpi_drivers", "Connected drivers", ["qpu"], registry=self.registry)
+        self._places = Gauge(
+            "qpi_places", "Jobs that the connected drivers run at once", ["qpu"], registry=self.registry
+        )
+        self._desired = Gauge(
+            "qpi_drivers_desired", "Drivers that would run at once all that waits and runs, each like those connected",
+            ["qpu"], registry=self.registry,
+        )  # fmt: skip
+        self._waits = Histogram(
+            "qpi_job_wait_seconds", "From submit to the first start", ["qpu"], buckets=_WAITS, registry=self.registry
+        )
+        self._runs = Histogram(
+            "qpi_job_run_seconds", "QPU time of an ended job that ran", ["qpu"], buckets=_RUNS, registry=self.registry
+        )
+        self._jobs: Tally[str] = Tally()
+        self._places_each: dict[str, float] = {}
         self.commits = Histogram(
             "qpi_store_commit_seconds", "Time of a commit", buckets=_SECONDS, registry=self.registry
         )
@@ -36,19 +56,38 @@ class Metrics:
     def load(self, qpu: str, load: Load) -> None:
         self.queued.labels(qpu).set(load.waiting)
         self.running.labels(qpu).set(load.running)
+        self._jobs[qpu] = load.waiting + load.running
+        self._desire(qpu)
+
+    def linked(self, qpu: str, drivers: int, places: int) -> None:
+        """So many drivers are there, with so many places together."""
+        self._drivers.labels(qpu).set(drivers)
+        self._places.labels(qpu).set(places)
+        if drivers:  # else what one of them runs at once is what it was
+            self._places_each[qpu] = max(1, places) / drivers
+        self._desire(qpu)
 
     def observe(self, earlier: JobRecord, later: JobRecord) -> None:
         """Count what a change of a job did."""
         before, after = earlier.job, later.job
         self.move(before.qpu, before.state, -1)
         self.move(after.qpu, after.state, +1)
+        if earlier.started_at is None and later.started_at is not None:
+            self._waits.labels(after.qpu).observe((later.started_at - later.submitted_at).total_seconds())
         if after.attempt > before.attempt:
             self.attempts.labels(after.qpu).inc()
         if after.state.final and not before.state.final:
             self.ended.labels(after.qpu, after.state.status).inc()
             self.busy.labels(after.qpu).inc(max(0.0, later.busy_s or 0.0))
+            if later.busy_s is not None:
+                self._runs.labels(after.qpu).observe(max(0.0, later.busy_s))
 
     def move(self, qpu: str, state: JobState, by: int) -> None:
         """Count so many more jobs of a state."""
         if not state.final:
             (self.queued if state.status == "pending" else self.running).labels(qpu).inc(by)
+            self._jobs[qpu] += by
+            self._desire(qpu)
+
+    def _desire(self, qpu: str) -> None:
+        self._desired.labels(qpu).set(math.ceil(self._jobs[qpu] / self._places_each.get(qpu, 1.0)))

@@ -213,7 +213,7 @@ class Links:
             self._context.tasks.start(link.tell(subject, body), f"{subject} {job_id}")
 
     def _count(self, qpu: str) -> None:
-        self._context.metrics.drivers.labels(qpu).set(len(list(self.of(qpu))))
+        self._context.metrics.linked(qpu, len(list(self.of(qpu))), self.places(qpu))
 
 
 class Leases:
