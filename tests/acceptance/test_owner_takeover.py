@@ -13,7 +13,7 @@ import pytest
 
 from qpi_jupyter.wire import WIRE_VERSION
 from tests.support.servers import LabServer, lab_server
-from tests.support.waiting import wait_until
+from tests.support.waiting import survivors, wait_until
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 TAKEOVER_S = 5.0
@@ -75,8 +75,8 @@ def test_the_second_server_takes_over_and_finishes_what_was_queued(tmp_path: Pat
                 job = client.get(f"qpi/v1/jobs/{job_id}?wait_s=60").json()
                 assert job["status"] == "completed", job
                 assert sum(job["counts"][0].values()) == 1000 + number
-            _gone, alive = psutil.wait_procs(old_drivers, timeout=20)
-            assert not alive, f"orphans: {alive}; ended: {len(_gone)}"
+            alive = survivors(old_drivers, 20)
+            assert not alive, f"orphans: {alive}"
         assert not drivers_of(lab_dir)
 
 
@@ -142,6 +142,6 @@ def test_a_server_that_is_told_twice_to_stop_stops_once_and_leaves_nobody(tmp_pa
         server.process.send_signal(signal.SIGINT)
         server.process.terminate()
         server.process.wait(READY_S)
-        _gone, alive = psutil.wait_procs(drivers, timeout=10)
+        alive = survivors(drivers, 10)
         assert not alive, [process.cmdline() for process in alive]
     assert not (server.lab_dir / "owner.json").exists()

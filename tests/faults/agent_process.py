@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.waiting import survivors
+
 from .scripted_lab import PATIENCE_S, TOKEN
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +89,7 @@ def ended_with(running: AgentProcess) -> Iterator[None]:
         children = running.children() if running.process.poll() is None else []
         running.process.kill()
         running.process.wait(PATIENCE_S)
-        _, alive = psutil.wait_procs(children, timeout=10)
+        alive = survivors(children, 10)
         for orphan in alive:
             orphan.kill()
         assert not alive, f"orphans: {alive}"

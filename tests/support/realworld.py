@@ -18,6 +18,7 @@ import httpx
 import psutil
 
 from .servers import TOKEN
+from .waiting import survivors
 
 PATIENCE_S = 60.0
 MARK = "QPI_TEST_MARK"
@@ -44,7 +45,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 def assert_gone(mark: str, timeout_s: float = 15.0) -> None:
     """No process with this mark is left, or is by then; what is left is killed and fails the test."""
-    _, alive = psutil.wait_procs(marked(mark), timeout=timeout_s)
+    alive = survivors(marked(mark), timeout_s)
     for orphan in alive:
         orphan.kill()
     assert not alive, f"orphans of {mark}: {alive}"

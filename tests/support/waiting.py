@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
 from typing import TypeVar
+
+import psutil
 
 PATIENCE_S = 120.0
 PAUSE_S = 0.01
@@ -31,3 +33,16 @@ async def until(probe: Callable[[], T | Awaitable[T | None] | None], timeout_s: 
             if found := (await answer if isawaitable(answer) else answer):
                 return found
             await asyncio.sleep(PAUSE_S)
+
+
+def survivors(processes: Iterable[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Those that have not ended by then. A zombie has: only that whoever inherited it has not heard of it yet."""
+    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    return [process for process in alive if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
