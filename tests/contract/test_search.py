@@ -22,13 +22,19 @@ from tests.contract.test_view import NOW, with_store
 pytestmark = pytest.mark.usefixtures("each_store")
 PEOPLE, GROUPS, PROJECTS = ("ann", "bob", "eve"), (None, "qed", "staff"), ("", "t1", "readout")
 NAMES = ("", "Rabi q3", "rabi 100%", "T1_scan", "Größe")
-IDS = tuple(f"job-{number:016x}" for number in range(400))
 TAGS = ((), ("cal",), ("cal", "night"), ("a,b",))
+
+
+def id_of(number: int) -> str:
+    return f"job-{number:016x}"
+
+
+IDS = frozenset(map(id_of, range(400)))
 
 
 def job_row(number: int, pick: random.Random) -> JobRecord:
     job = Job(
-        id=IDS[number], owner=pick.choice(PEOPLE), qpu=pick.choice(("q1", "q2")),
+        id=id_of(number), owner=pick.choice(PEOPLE), qpu=pick.choice(("q1", "q2")),
         state=pick.choice(tuple(JobState)), estimate_s=1.0, upper_s=1.0,
     )  # fmt: skip
     tags = [*pick.choice(TAGS)]
@@ -80,7 +86,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "labels": ((), (("project", "t1"),)),
     "states": ((), (JobState.QUEUED, JobState.ASSIGNED), (JobState.COMPLETED,)),
     "name": ("", "RABI", "100%", "1_s", "größe"),
-    "words": ((), (IDS[1],), ("RABI", "ann"), ("q1", "night"), ("JOB-00000000000001", "readOUT"), ("_", "%")),
+    "words": ((), (id_of(1),), ("RABI", "ann"), ("q1", "night"), ("JOB-00000000000001", "readOUT"), ("_", "%")),
     "tags": ((), ("cal",), ("cal", "night"), ("a,b",)),
     "submitted_after": (None, NOW + timedelta(hours=1)),
     "submitted_before": (None, NOW + timedelta(hours=4)),
@@ -132,7 +138,7 @@ def test_totals_are_kept_as_rows_come_and_go(tmp_path: Path) -> None:
         for number, owner in enumerate(("ann", "ann", "bob")):
             row = job_row(number, random.Random(1))
             jobs.add(connection, replace(row, job=row.job.with_(owner=owner, state=JobState.FAILED)), b"{}")
-        record = jobs.find(connection, IDS[0])
+        record = jobs.find(connection, id_of(0))
         assert record is not None
         removal.delete_job(connection, record, NOW)
 

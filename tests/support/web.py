@@ -62,6 +62,7 @@ class EmptyLab:
     def __init__(self) -> None:
         self.authenticator = Authenticator()
         self.metrics = CollectorRegistry()
+        self.open_tasks = False
         self.waits = self.searches = Turns("tests", places=100, each=100)
         self.strangers = Rates(Clock(), per_s=1e6, burst=1_000_000)
 

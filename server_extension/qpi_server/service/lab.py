@@ -129,6 +129,7 @@ class Lab:
         self.waits = Turns("waiting for news", places=WAITS_IN_ALL, each=WAITS_EACH, waiting=0)
         self.strangers = Rates(context.clock, per_s=STRANGERS_PER_S, burst=STRANGERS_AT_ONCE)
         self.replays = ReplayService(context)
+        self.open_tasks = context.config.open_tasks
 
     @classmethod
     async def open(cls, config: LabConfig, *, clock: Clock | None = None) -> Lab:

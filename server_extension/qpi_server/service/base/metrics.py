@@ -37,7 +37,11 @@ class Metrics:
             ["qpu"], registry=self.registry,
         )  # fmt: skip
         self._waits = Histogram(
-            "qpi_job_wait_seconds", "From submit to the first start", ["qpu"], buckets=_WAITS, registry=self.registry
+            "qpi_job_wait_seconds",
+            "From submit to the last start of an ended job",
+            ["qpu"],
+            buckets=_WAITS,
+            registry=self.registry,
         )
         self._runs = Histogram(
             "qpi_job_run_seconds", "QPU time of an ended job that ran", ["qpu"], buckets=_RUNS, registry=self.registry
@@ -72,13 +76,13 @@ class Metrics:
         before, after = earlier.job, later.job
         self.move(before.qpu, before.state, -1)
         self.move(after.qpu, after.state, +1)
-        if earlier.started_at is None and later.started_at is not None:
-            self._waits.labels(after.qpu).observe((later.started_at - later.submitted_at).total_seconds())
         if after.attempt > before.attempt:
             self.attempts.labels(after.qpu).inc()
         if after.state.final and not before.state.final:
             self.ended.labels(after.qpu, after.state.status).inc()
             self.busy.labels(after.qpu).inc(max(0.0, later.busy_s or 0.0))
+            if later.started_at is not None:
+                self._waits.labels(after.qpu).observe((later.started_at - later.submitted_at).total_seconds())
             if later.busy_s is not None:
                 self._runs.labels(after.qpu).observe(max(0.0, later.busy_s))
 

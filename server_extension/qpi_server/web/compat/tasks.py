@@ -143,7 +143,7 @@ class TaskHandler(RestHandler):
         if self.visitor is None or self.visitor.principal is not GUEST:
             await super().admit(target, permission)
             return
-        if isinstance(target, Upstream) or not target.context.config.open_tasks:
+        if isinstance(target, Upstream) or not target.open_tasks:
             require(None, permission)
         self._require_neighbour()
         require(GUEST, permission)
