@@ -16,6 +16,7 @@ from tests.support.books import Books
 from tests.support.realworld import PATIENCE_S
 from tests.support.servers import TOKEN
 from tests.support.trips import going
+from tests.support.waiting import wait_until
 
 CLIENTS, EACH = 8, 250
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -30,6 +31,7 @@ def test_every_task_has_one_result_whoever_is_drained_or_killed(tmp_path: Path) 
         for name in ("d1", "d2"):
             trip.register("q1", driver=name)
             drivers[name] = trip.drive(name, f"diary={diary}", "seconds=0.01")
+        wait_until(lambda: trip.customer.drivers() == 2, what="the drivers' start")
         url, begun = f"{trip.server.url}qpi/", Barrier(CLIENTS + 1)
 
         def client(number: int) -> list[str]:
