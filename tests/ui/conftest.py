@@ -46,7 +46,7 @@ def kept_browser(
     browser_context_args: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[BrowserContext]:
-    """A browser that keeps what it has compiled of JupyterLab in a folder: from its third page on, one loads with little
+    """A browser that keeps what it compiled of JupyterLab in a folder: from its third page on, one loads with little
     more than half of the work."""
     folder = tmp_path_factory.mktemp("browser")
     kept = browser_type.launch_persistent_context(folder, **browser_type_launch_args, **browser_context_args)
