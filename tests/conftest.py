@@ -15,10 +15,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+ROOM_BYTES = 3 << 30
+# Folders of tests lie in memory where that has room: a run makes more than a thousand labs, and none needs a disk.
+MEMORY = Path("/dev/shm")
+
+
+def in_memory() -> bool:
+    """Whether it has room, files of it can be started, and nobody has said another place."""
+    if "TMPDIR" in os.environ or not MEMORY.is_dir():
+        return False
+    return shutil.disk_usage(MEMORY).free > ROOM_BYTES and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+
+
+if in_memory():
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 # A busy machine fails no test: what is slow is told by `--durations`, not by a deadline.
 hypothesis.settings.register_profile("lab", deadline=None)

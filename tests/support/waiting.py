@@ -12,27 +12,35 @@ import psutil
 
 PATIENCE_S = 120.0
 PAUSE_S = 0.01
+LONGEST_PAUSE_S = 0.1
 T = TypeVar("T")
 
 
 def wait_until(probe: Callable[[], T | None], timeout_s: float = PATIENCE_S, what: str = "it") -> T:
     """The first truthy answer of ``probe``."""
-    deadline = time.monotonic() + timeout_s
+    since = time.monotonic()
     while not (found := probe()):
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - since
+        if waited_s > timeout_s:
             raise AssertionError(f"{what} did not happen within {timeout_s:g} s")
-        time.sleep(PAUSE_S)
+        time.sleep(pause_s(waited_s))
     return found
+
+
+def pause_s(waited_s: float) -> float:
+    """The longer it lasts, the less often one asks: whoever starts needs the processor more than whoever waits."""
+    return min(LONGEST_PAUSE_S, max(PAUSE_S, waited_s / 20))
 
 
 async def until(probe: Callable[[], T | Awaitable[T | None] | None], timeout_s: float = PATIENCE_S) -> T:
     """As `wait_until`, beside what else runs in the loop."""
+    since = time.monotonic()
     async with asyncio.timeout(timeout_s):
         while True:
             answer = probe()
             if found := (await answer if isawaitable(answer) else answer):
                 return found
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s(time.monotonic() - since))
 
 
 def survivors(processes: Iterable[psutil.Process], timeout_s: float) -> list[psutil.Process]:
