@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from qpi_jupyter.wire.outputs import JOB_OUTPUT
 from tests.ui.jupyterlab import Notebooks, loaded, open_notebook, run_all, save
@@ -15,6 +18,21 @@ from tests.ui.labs import BELL, HEAVY, Demo, demo_lab, picture
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 SLOW = 60_000
 SUBMIT = "%%qpi_submit --qpu sim-a --shots 100 --name"
+QUEUED = "%%qpi_submit --qpu sim-b --shots 100 --name"
+RABI = """OPENQASM 3.0;
+include "stdgates.inc";
+input angle theta;
+qubit[1] q;
+bit[1] c;
+rx(theta) q[0];
+c = measure q;
+"""
+KINDS = [
+    "%load_ext qpi_jupyter\nimport numpy as np", f"{QUEUED} pair\n{BELL}",
+    f"{QUEUED} rabi --parameters np.linspace(0,3.1416,11)\n{RABI}", f"{QUEUED} plane --meas-level 1\n{BELL}",
+    f"{QUEUED} unwanted\n{BELL}",
+]  # fmt: skip
+"""A job of each kind of drawing, and one to cancel."""
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +112,72 @@ def test_a_walk_through_restarts_of_everything(lab: Page, demo: Demo) -> None:
     assert last[JOB_OUTPUT]["job"]["status"] == "completed"
     assert "completed" in "".join(last["text/plain"])
     assert "<table" in "".join(last["text/html"])
+
+
+def in_notebook_7(page: Page, demo: Demo, name: str) -> None:
+    page.goto(f"{demo.notebooks.url}/notebooks/{name}?token={demo.notebooks.token}")
+    page.wait_for_selector(".jp-Notebook", timeout=SLOW)
+
+
+def kinds_are_drawn(page: Page) -> None:
+    """A histogram, a curve and the points of two qubits, each in its cell."""
+    expect(view(page, "pair").locator(".jp-QPI-Bar")).to_have_count(2, timeout=SLOW)
+    expect(view(page, "rabi").get_by_role("img", name="over theta")).to_be_visible(timeout=SLOW)
+    plane = view(page, "plane")
+    expect(plane.get_by_role("img", name="IQ plane: 100 shots")).to_be_visible(timeout=SLOW)
+    expect(plane.get_by_label("Show").locator("option")).to_have_text(["q0", "q1"])
+    expect(plane.locator("[data-threshold]")).to_have_count(1)
+
+
+def converted(demo: Demo, name: str) -> Path:
+    """The notebook as nbconvert's HTML."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(demo.notebooks.folder / name)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return demo.notebooks.folder / Path(name).with_suffix(".html")
+
+
+def without_scripts(browser: Browser, file: Path) -> Iterator[Page]:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    yield page
+    context.close()
+
+
+def test_the_same_file_is_right_everywhere(lab: Page, demo: Demo, browser: Browser) -> None:
+    """Without a kernel: JupyterLab, Notebook 7 while the jobs run and after, HTML of nbconvert; and by nbclient."""
+    switch(demo, on=False)
+    open_notebook(lab, demo.notebooks.write("kinds.ipynb", *KINDS))
+    run_all(lab)
+    expect(view(lab, "unwanted")).to_contain_text("position 4", timeout=SLOW)
+    save(lab)
+    lab.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    lab.goto("about:blank")
+
+    in_notebook_7(lab, demo, "kinds.ipynb")
+    expect(view(lab, "pair")).to_have_attribute("data-status", "pending", timeout=SLOW)
+    view(lab, "unwanted").get_by_role("button", name="Cancel job unwanted").click(timeout=SLOW)
+    expect(view(lab, "unwanted")).to_have_attribute("data-status", "cancelled", timeout=SLOW)
+    switch(demo, on=True)
+    kinds_are_drawn(lab)
+    picture(lab, "kinds-notebook7")
+    save(lab)
+    lab.goto("about:blank")
+
+    found = outputs_of(demo.notebooks, "kinds.ipynb")
+    assert [data[JOB_OUTPUT]["job"]["status"] for data in found] == [*["completed"] * 3, "cancelled"]
+    for page in without_scripts(browser, converted(demo, "kinds.ipynb")):
+        expect(page.locator("table").get_by_role("row", name="11")).to_be_visible()
+        curve = page.get_by_role("img", name="over theta")
+        expect(curve).to_be_visible()
+        expect(curve.locator("text", has_text="theta")).to_be_visible()
+        expect(page.get_by_role("img", name="IQ plane")).to_have_count(2)
+        expect(page.get_by_text("cancelled")).to_be_visible()
+        expect(page.get_by_text("queued")).to_have_count(0)
+        picture(page, "kinds-nbconvert")
+
+    opened(lab, demo, "kinds.ipynb")
+    kinds_are_drawn(lab)
+    expect(view(lab, "unwanted")).to_have_attribute("data-status", "cancelled")
+    assert lab.get_by_text("Error displaying widget").count() == 0
+    picture(lab, "kinds-again")
