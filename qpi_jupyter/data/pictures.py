@@ -73,6 +73,12 @@ class _Frame:
     def at(self, x: float, y: float) -> str:
         return f"{self.at_x(x)},{self.at_y(y)}"
 
+    def inside(self, drawn: str) -> str:
+        """The part of what is drawn that is within the axes."""
+        # As a style, too: pages have rules for the height of pictures.
+        size = f"width='{self.wide}' height='{self.tall}' style='height:{self.tall}px'"
+        return f"<svg x='{_LEFT}' {size} viewBox='{_LEFT} 0 {self.wide} {self.tall}' aria-hidden='true'>{drawn}</svg>"
+
     def picture(self, drawn: str, *, said: str, x_label: str, y_label: str) -> str:
         """What is drawn, with round numbers at the axes and what they measure; ``said`` for those who do not see it."""
         across = [(self.at_x(tick), f"{tick:.4g}") for tick in ticks(*self.x)]
@@ -125,7 +131,7 @@ def _lines(drawing: Drawing) -> str:
             dots = "".join(f"M{place}h0" for place in places if place is not None)
             drawn += f"<path stroke-width='5' stroke-linecap='round' {_solid(look)} d='{dots}'/>"
         keys += (
-            "<span style='margin-right:12px'><svg width='18' height='8' aria-hidden='true'>"
+            "<span style='margin-right:12px'><svg width='18' style='height:8px' aria-hidden='true'>"
             f"<line x2='14' y1='4' y2='4' stroke-width='2' {look}/></svg>{escape(line['label'])}</span>"
         )
     names = ", ".join(line["label"] for line in drawing["lines"])
@@ -204,7 +210,7 @@ def _iq(drawing: Drawing) -> str:
     if threshold is not None:
         (a, b), (c, d) = threshold[1]
         ends = f"x1='{frame.at_x(a)}' y1='{frame.at_y(b)}' x2='{frame.at_x(c)}' y2='{frame.at_y(d)}'"
-        drawn += f"<line data-threshold='true' {ends} stroke='{_GREY}' stroke-dasharray='5 4'/>"
+        drawn += frame.inside(f"<line data-threshold='true' {ends} stroke='{_GREY}' stroke-dasharray='5 4'/>")
     for x, y in centres:
         place = f"cx='{frame.at_x(x)}' cy='{frame.at_y(y)}'"
         drawn += f"<circle {place} r='5' fill='none' stroke='{_GREY}' stroke-width='2'/>"

@@ -92,6 +92,25 @@ export function Framed(props: {
   );
 }
 
+/** The part of what is drawn that is within the axes. */
+export function Inside(props: { frame: IFrame; children: React.ReactNode }): React.ReactElement {
+  const { tall, wide } = props.frame;
+  const viewBox = `${LEFT} 0 ${wide} ${tall}`;
+  // As a style, too: pages have rules for the height of pictures
+  return (
+    <svg
+      x={LEFT}
+      width={wide}
+      height={tall}
+      style={{ height: tall }}
+      viewBox={viewBox}
+      aria-hidden="true"
+    >
+      {props.children}
+    </svg>
+  );
+}
+
 /** Round numbers in an interval, up to six of them. */
 export function ticks([lowest, highest]: Span): readonly number[] {
   if (lowest === highest) {

@@ -176,7 +176,7 @@ function Lines(props: {
       <figcaption className="jp-QPI-Detail">
         {drawing.lines.map((line, n) => (
           <span key={line.label} style={{ marginRight: 12 }}>
-            <svg width={18} height={8} aria-hidden="true">
+            <svg width={18} style={{ height: 8 }} aria-hidden="true">
               <line x2={14} y1={4} y2={4} strokeWidth={2} {...lineLook(n)} />
             </svg>
             {line.label}

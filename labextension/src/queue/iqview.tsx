@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
 import { percent } from '../units';
-import { Framed, lineLook, placesIn } from './axes';
+import { Framed, Inside, lineLook, placesIn } from './axes';
 import { type IIqPlane, layers } from './iq';
 
 const SIDE = 320;
@@ -59,15 +59,17 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
           </g>
         ))}
         {from && to && (
-          <line
-            data-threshold="true"
-            x1={x(from[0])}
-            y1={y(from[1])}
-            x2={x(to[0])}
-            y2={y(to[1])}
-            stroke={GREY}
-            strokeDasharray="5 4"
-          />
+          <Inside frame={frame}>
+            <line
+              data-threshold="true"
+              x1={x(from[0])}
+              y1={y(from[1])}
+              x2={x(to[0])}
+              y2={y(to[1])}
+              stroke={GREY}
+              strokeDasharray="5 4"
+            />
+          </Inside>
         )}
         {threshold?.centres.map(([i, q], bit) => (
           <circle
