@@ -156,8 +156,8 @@ def told_of_points(drawing: Drawing) -> str:
     parts = ["The mean of all shots" if drawing["averaged"] else counted(drawing["total"], "shot")]
     if shown < drawing["total"]:
         parts[0] += f", {shown:,} of them drawn"
-    if threshold_in(drawing) is not None:
-        parts.append(f"{sum(drawing['bits']):,} of the points are 1, beyond the dashed threshold")
+    if threshold_in(drawing) is not None and not drawing["averaged"]:
+        parts.append(f"{sum(drawing['bits']):,} read as 1, beyond the dashed threshold")
     if drawing["fidelity"] is not None:
         parts.append(f"assignment fidelity {drawing['fidelity']:.2%}")
     return f"{'; '.join(parts)}."

@@ -6,6 +6,7 @@ Colours are JupyterLab's where a page has them, and else such as can be read on 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -29,7 +30,7 @@ from .drawings import (
 from .views import FIRST_COLOUR, counts_html
 
 _WIDE, _TALL, _SIDE = 480, 220, 320
-_LEFT, _BELOW, _RIGHT = 64, 36, 8
+_LEFT, _BELOW, _RIGHT, _ABOVE = 64, 36, 16, 8
 """The room for the axes' numbers and names."""
 _FRAME, _GRID = "var(--jp-border-color1, #888)", "var(--jp-border-color2, #8886)"
 _TEXT, _GREY = "var(--jp-ui-font-color1, currentColor)", "var(--jp-ui-font-color2, #888)"
@@ -39,6 +40,11 @@ _LOOKS = (
     "stroke='var(--jp-success-color1, #388e3c)' stroke-dasharray='6 3'",
     "stroke='var(--jp-error-color1, #d32f2f)' stroke-dasharray='2 3'",
 )
+_PREFIXES = (
+    (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"),
+)  # fmt: skip
+_PREFIXED = frozenset({"s", "Hz", "K", "V", "A", "W", "Pa", "B", "bar", "m", "T"})
+"""Units that take a prefix; as labextension/src/units.ts."""
 _MARKED = 101
 """Up to so many points of a line each has a dot."""
 _FEW = 50
@@ -79,28 +85,68 @@ class _Frame:
         size = f"width='{self.wide}' height='{self.tall}' style='height:{self.tall}px'"
         return f"<svg x='{_LEFT}' {size} viewBox='{_LEFT} 0 {self.wide} {self.tall}' aria-hidden='true'>{drawn}</svg>"
 
-    def picture(self, drawn: str, *, said: str, x_label: str, y_label: str) -> str:
-        """What is drawn, with round numbers at the axes and what they measure; ``said`` for those who do not see it."""
-        across = [(self.at_x(tick), f"{tick:.4g}") for tick in ticks(*self.x)]
-        up = [(self.at_y(tick), f"{tick:.4g}") for tick in ticks(*self.y)]
+    def picture(self, drawn: str, *, said: str, x_label: str, y_label: str, alike: bool = False) -> str:
+        """What is drawn, with numbers and names at the axes; ``said`` for those who do not see it.
+
+        ``alike`` axes are of one unit, which they keep.
+        """
+        both = (*self.x, *self.y)
+        across = axis_of(x_label, self.x, both if alike else self.x)
+        up = axis_of(y_label, self.y, both if alike else self.y)
+        columns = [(self.at_x(tick), text) for tick, text in across.ticks]
+        rows = [(self.at_y(tick), text) for tick, text in up.ticks]
         right, middle, turned = _LEFT + self.wide, self.tall / 2, f"rotate(-90 12 {self.tall / 2})"
-        grid = "".join(f"<line x1='{x}' x2='{x}' y2='{self.tall}'/>" for x, _ in across)
-        grid += "".join(f"<line x1='{_LEFT}' x2='{right}' y1='{y}' y2='{y}'/>" for y, _ in up)
+        grid = "".join(f"<line x1='{x}' x2='{x}' y2='{self.tall}'/>" for x, _ in columns)
+        grid += "".join(f"<line x1='{_LEFT}' x2='{right}' y1='{y}' y2='{y}'/>" for y, _ in rows)
         text = "".join(
-            f"<text x='{x}' y='{self.tall + 14}' text-anchor='middle'>{number}</text>" for x, number in across
+            f"<text x='{x}' y='{self.tall + 14}' text-anchor='middle'>{number}</text>" for x, number in columns
         )
-        text += "".join(f"<text x='{_LEFT - 5}' y='{y + 4}' text-anchor='end'>{number}</text>" for y, number in up)
+        text += "".join(f"<text x='{_LEFT - 5}' y='{y + 4}' text-anchor='end'>{number}</text>" for y, number in rows)
         text += (
-            f"<text x='{_LEFT + self.wide / 2}' y='{self.tall + 31}' text-anchor='middle'>{escape(x_label)}</text>"
-            f"<text x='12' y='{middle}' text-anchor='middle' transform='{turned}'>{escape(y_label)}</text>"
+            f"<text x='{_LEFT + self.wide / 2}' y='{self.tall + 31}' text-anchor='middle'>{escape(across.label)}</text>"
+            f"<text x='12' y='{middle}' text-anchor='middle' transform='{turned}'>{escape(up.label)}</text>"
         )
         width = right + _RIGHT
         return (
-            f"<svg viewBox='0 0 {width} {self.tall + _BELOW}' width='{width}' font-size='11' style='max-width:100%' "
-            f"role='img' aria-label='{escape(said)}'>"
+            f"<svg viewBox='0 {-_ABOVE} {width} {_ABOVE + self.tall + _BELOW}' width='{width}' font-size='11' "
+            f"style='max-width:100%' role='img' aria-label='{escape(said)}'>"
             f"<rect x='{_LEFT}' width='{self.wide}' height='{self.tall}' fill='none' stroke='{_FRAME}'/>"
             f"<g stroke='{_GRID}'>{grid}</g>{drawn}<g fill='{_TEXT}'>{text}</g></svg>"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """What an axis is called, and its numbers as values and as they are written."""
+
+    label: str
+    ticks: list[tuple[float, str]]
+
+
+def axis_of(label: str, span: tuple[float, float], whole: Sequence[float] = ()) -> Axis:
+    """An axis, with numbers that can be read: of 2e-8 s it has 20 ns, of 3e-6 of no unit 3 and a power of ten."""
+    largest = max(map(abs, whole or span))
+    found = re.fullmatch(r"(.+) \(([^()]+)\)", label)
+    name, unit = found.groups() if found else (label, "")
+    divisor, unit = scaled(largest, unit)
+    power = math.floor(math.log10(largest / divisor)) if largest > 0 else 0
+    if not -2 <= power <= 4:
+        divisor, unit = divisor * 10.0**power, f"10^{power} {unit}".rstrip()
+    numbers = ticks(*span)
+    step = (numbers[1] - numbers[0]) / divisor if len(numbers) > 1 else 0.0
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else None
+    texts = [
+        f"{number / divisor if decimals is None else round(number / divisor, decimals):.12g}" for number in numbers
+    ]
+    return Axis(label=f"{name} ({unit})" if unit else name, ticks=list(zip(numbers, texts, strict=True)))
+
+
+def scaled(largest: float, unit: str) -> tuple[float, str]:
+    """By what to divide a value of ``unit`` about as large as ``largest``, and the unit that this gives."""
+    if unit not in _PREFIXED or not largest or not math.isfinite(largest):
+        return 1.0, unit
+    factor, prefix = next(((factor, prefix) for factor, prefix in _PREFIXES if largest >= factor), _PREFIXES[-1])
+    return (1.0, unit) if unit == "s" and factor > 1 else (factor, prefix + unit)
 
 
 def ticks(lowest: float, highest: float) -> list[float]:
@@ -110,7 +156,7 @@ def ticks(lowest: float, highest: float) -> list[float]:
     rough = (highest - lowest) / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(digit * power for digit in (1, 2, 5, 10, 20) if digit * power >= rough)
-    first, last = math.ceil(lowest / step), math.floor(highest / step)
+    first, last = math.ceil(lowest / step - 1e-9), math.floor(highest / step + 1e-9)
     return [n * step for n in range(first, last + 1)]
 
 
@@ -216,7 +262,11 @@ def _iq(drawing: Drawing) -> str:
         drawn += f"<circle {place} r='5' fill='none' stroke='{_GREY}' stroke-width='2'/>"
     said, units = told_of_points(drawing), drawing["units"]
     picture = frame.picture(
-        drawn, said=f"IQ plane of {drawing['label']}: {said}", x_label=f"I ({units})", y_label=f"Q ({units})"
+        drawn,
+        said=f"IQ plane of {drawing['label']}: {said}",
+        x_label=f"I ({units})",
+        y_label=f"Q ({units})",
+        alike=True,
     )
     return f"{picture}<p>{escape(said)}</p>"
 
@@ -227,7 +277,7 @@ def _counts(drawing: Drawing) -> str:
 
 
 def _table(drawing: Drawing) -> str:
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in drawing["columns"])
+    head = "".join(f"<th scope='col' style='text-align:left'>{escape(name)}</th>" for name in drawing["columns"])
     rows = "".join(f"<tr>{_row(row)}</tr>" for row in drawing["rows"])
     said = f"<p>{escape(drawing['note'])}</p>" if drawing["note"] else ""
     return f"<table class='qpi-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{said}"

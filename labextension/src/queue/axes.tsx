@@ -1,9 +1,9 @@
 import type * as React from 'react';
 
-import { digits } from '../units';
+import { digits, scaled } from '../units';
 
 /** The room for the axes' numbers and names, in a picture's own units. */
-const [LEFT, BELOW, RIGHT] = [64, 36, 8];
+const [LEFT, BELOW, RIGHT, ABOVE] = [64, 36, 16, 8];
 /** JupyterLab's colours, and others that can be read on light and on dark where it is not. */
 const [FRAME, GRID] = ['var(--jp-border-color1, #888)', 'var(--jp-border-color2, #8886)'];
 const TEXT = 'var(--jp-ui-font-color1, currentColor)';
@@ -44,16 +44,19 @@ export function Framed(props: {
   said: string;
   x_label: string;
   y_label: string;
-  /** By what the numbers at the axes are divided. */
-  divisor?: number;
+  /** Whether both axes are of one unit, which they keep. */
+  alike?: boolean;
   children: React.ReactNode;
 }): React.ReactElement {
-  const { children, divisor = 1, frame, said, x_label, y_label } = props;
+  const { alike, children, frame, said } = props;
   const { tall, wide } = frame;
   const { x, y } = placesIn(frame);
+  const both = [...frame.x, ...frame.y];
+  const across = axisOf(props.x_label, frame.x, alike ? both : frame.x);
+  const up = axisOf(props.y_label, frame.y, alike ? both : frame.y);
   return (
     <svg
-      viewBox={`0 0 ${LEFT + wide + RIGHT} ${tall + BELOW}`}
+      viewBox={`0 ${-ABOVE} ${LEFT + wide + RIGHT} ${ABOVE + tall + BELOW}`}
       width={LEFT + wide + RIGHT}
       fontSize={11}
       style={{ maxWidth: '100%' }}
@@ -62,30 +65,30 @@ export function Framed(props: {
     >
       <rect x={LEFT} width={wide} height={tall} fill="none" stroke={FRAME} />
       <g stroke={GRID}>
-        {ticks(frame.x).map(tick => (
-          <line key={tick} x1={x(tick)} x2={x(tick)} y2={tall} />
+        {across.ticks.map(({ at }) => (
+          <line key={at} x1={x(at)} x2={x(at)} y2={tall} />
         ))}
-        {ticks(frame.y).map(tick => (
-          <line key={tick} x1={LEFT} x2={LEFT + wide} y1={y(tick)} y2={y(tick)} />
+        {up.ticks.map(({ at }) => (
+          <line key={at} x1={LEFT} x2={LEFT + wide} y1={y(at)} y2={y(at)} />
         ))}
       </g>
       {children}
       <g fill={TEXT}>
-        {ticks(frame.x).map(tick => (
-          <text key={tick} x={x(tick)} y={tall + 14} textAnchor="middle">
-            {digits(tick / divisor)}
+        {across.ticks.map(({ at, text }) => (
+          <text key={at} x={x(at)} y={tall + 14} textAnchor="middle">
+            {text}
           </text>
         ))}
-        {ticks(frame.y).map(tick => (
-          <text key={tick} x={LEFT - 5} y={y(tick) + 4} textAnchor="end">
-            {digits(tick / divisor)}
+        {up.ticks.map(({ at, text }) => (
+          <text key={at} x={LEFT - 5} y={y(at) + 4} textAnchor="end">
+            {text}
           </text>
         ))}
         <text x={LEFT + wide / 2} y={tall + 31} textAnchor="middle">
-          {x_label}
+          {across.label}
         </text>
         <text x={12} y={tall / 2} textAnchor="middle" transform={`rotate(-90 12 ${tall / 2})`}>
-          {y_label}
+          {up.label}
         </text>
       </g>
     </svg>
@@ -111,6 +114,28 @@ export function Inside(props: { frame: IFrame; children: React.ReactNode }): Rea
   );
 }
 
+/** An axis, with numbers that can be read: of 2e-8 s it has 20 ns, of 3e-6 of no unit 3 and a power of ten. */
+export function axisOf(label: string, span: Span, whole: readonly number[] = span) {
+  const largest = Math.max(...whole.map(Math.abs));
+  const [, name = label, unit = ''] = /^(.+) \(([^()]+)\)$/.exec(label) ?? [];
+  const scale = scaled(largest, unit);
+  const power = largest > 0 ? Math.floor(Math.log10(largest / scale.divisor)) : 0;
+  const far = power < -2 || power > 4;
+  const divisor = far ? scale.divisor * 10 ** power : scale.divisor;
+  const units = [far ? `10^${power}` : '', scale.unit].filter(Boolean).join(' ');
+  const found = ticks(span);
+  const [first = 0, second = first] = found;
+  const step = (second - first) / divisor;
+  const text = (at: number) =>
+    step > 0
+      ? String(Number((at / divisor).toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)))))
+      : digits(at / divisor);
+  return {
+    label: units ? `${name} (${units})` : name,
+    ticks: found.map(at => ({ at, text: text(at) }))
+  };
+}
+
 /** Round numbers in an interval, up to six of them. */
 export function ticks([lowest, highest]: Span): readonly number[] {
   if (lowest === highest) {
@@ -119,7 +144,7 @@ export function ticks([lowest, highest]: Span): readonly number[] {
   const rough = (highest - lowest) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map(digit => digit * power).find(wide => wide >= rough) ?? rough;
-  const first = Math.ceil(lowest / step);
-  const count = Math.floor(highest / step) - first + 1;
+  const first = Math.ceil(lowest / step - 1e-9);
+  const count = Math.floor(highest / step + 1e-9) - first + 1;
   return Array.from({ length: count }, (_, n) => (first + n) * step);
 }

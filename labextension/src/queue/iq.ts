@@ -18,6 +18,7 @@ export interface IIqPlane {
   } | null;
   /** The chance to read a bit right, 0 to 1. */
   readonly fidelity: number | null;
+  readonly units: string;
   /** The middle of the square, and half of its side. */
   readonly centre: Point;
   readonly reach: number;
@@ -79,6 +80,7 @@ export function planeOf(drawing: IDrawing): IIqPlane | null {
     total: typeof total === 'number' ? total : points.length,
     averaged: averaged === true,
     threshold,
+    units: typeof drawing.units === 'string' ? drawing.units : 'arb. unit',
     fidelity: threshold && typeof fidelity === 'number' ? fidelity : null,
     centre: [(i[0] + i[1]) / 2, (q[0] + q[1]) / 2],
     // A single point has no spread of its own

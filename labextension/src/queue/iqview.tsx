@@ -18,9 +18,6 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
   const said = plane.averaged
     ? trans.__('The mean of all shots')
     : trans._n('%1 shot', '%1 shots', plane.total);
-  const power = Math.floor(Math.log10(Math.max(...centre.map(Math.abs)) + reach));
-  const divisor = power < -2 || power > 3 ? 10 ** power : 1;
-  const unit = divisor === 1 ? trans.__('arb. unit') : trans.__('10^%1 arb. unit', power);
   const few = points.length < 50;
   const dots = (layer: readonly number[]) =>
     layer.map(n => {
@@ -32,8 +29,10 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
   const clouds = threshold ? [numbers.filter(n => plane.bits[n] !== 1), ones] : [numbers];
   const [from, to] = threshold?.line ?? [];
   const words = [
-    points.length < plane.total ? trans.__('%1; %2 of them drawn', said, points.length) : said,
-    threshold && trans.__('%1 of the points are 1, beyond the dashed threshold', ones.length),
+    points.length < plane.total ? trans.__('%1, %2 of them drawn', said, points.length) : said,
+    threshold &&
+      !plane.averaged &&
+      trans.__('%1 read as 1, beyond the dashed threshold', ones.length.toLocaleString()),
     plane.fidelity !== null && trans.__('assignment fidelity %1', percent(plane.fidelity))
   ];
   return (
@@ -41,9 +40,9 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
       <Framed
         frame={frame}
         said={trans.__('IQ plane: %1', said)}
-        x_label={`I (${unit})`}
-        y_label={`Q (${unit})`}
-        divisor={divisor}
+        x_label={`I (${plane.units})`}
+        y_label={`Q (${plane.units})`}
+        alike={true}
       >
         {clouds.map((cloud, bit) => (
           <g

@@ -1,7 +1,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { IExperiment } from '../../src/drawings';
-import { ticks } from '../../src/queue/axes';
+import { axisOf, ticks } from '../../src/queue/axes';
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
 import { layers, planeOf, pointDrawings } from '../../src/queue/iq';
 import { JobDetail, TOLD } from '../../src/queue/jobmodel';
@@ -159,6 +159,19 @@ describe('points of a level-1 result', () => {
 
   it('have round numbers at their axes', () => {
     expect(ticks([2, 2])).toEqual([2]);
+    const said = (label: string, from: number, to: number) => {
+      const axis = axisOf(label, [from, to]);
+      return [axis.label, axis.ticks.map(({ text }) => text).join(' ')];
+    };
+    expect(said('Delay (s)', 0, 3e-8)).toEqual(['Delay (ns)', '0 5 10 15 20 25 30']);
+    expect(said('Frequency (Hz)', 5e9, 5.0002e9)).toEqual([
+      'Frequency (GHz)',
+      '5 5.00005 5.0001 5.00015 5.0002'
+    ]);
+    expect(said('amp', 0, 4e-6)).toEqual(['amp (10^-6)', '0 1 2 3 4']);
+    expect(said('f(x) (rad)', 0, 0.5)).toEqual(['f(x) (rad)', '0 0.1 0.2 0.3 0.4 0.5']);
+    expect(said('Point', 7, 7)).toEqual(['Point', '7']);
+    expect(said('Zero', 0, 0)).toEqual(['Zero', '0']);
     expect(ticks([-1.2, 1.1])).toEqual([-1, -0.5, 0, 0.5, 1]);
     expect(ticks([0, 0.00042])).toHaveLength(5);
     expect(ticks([3e6, 3.5e6])).toEqual([3e6, 3.1e6, 3.2e6, 3.3e6, 3.4e6, 3.5e6]);

@@ -10,7 +10,7 @@ import pytest
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.build import iq_dataset
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
-from qpi_jupyter.data.pictures import html_of, ticks
+from qpi_jupyter.data.pictures import axis_of, html_of, ticks
 from qpi_jupyter.data.views import iq_points
 
 
@@ -31,6 +31,25 @@ def texts(drawing: drawings.Drawing) -> list[str]:
 )  # fmt: skip
 def test_numbers_at_axes_are_round(span: tuple[float, float], expected: list[float]) -> None:
     assert ticks(*span) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("label", "span", "expected", "numbers"),
+    [
+        ("Delay (s)", (0, 3e-8), "Delay (ns)", ["0", "5", "10", "15", "20", "25", "30"]),
+        ("Frequency (Hz)", (5e9, 5.0004e9), "Frequency (GHz)", ["5", "5.0001", "5.0002", "5.0003", "5.0004"]),
+        ("Length (s)", (0, 3600), "Length (s)", ["0", "1000", "2000", "3000"]),
+        ("amp", (0, 4e-6), "amp (10^-6)", ["0", "1", "2", "3", "4"]),
+        ("I (arb. unit)", (-2e6, 2e6), "I (10^6 arb. unit)", ["-2", "-1", "0", "1", "2"]),
+        ("f(x) (rad)", (0, 0.5), "f(x) (rad)", ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]),
+        ("Point", (7, 7), "Point", ["7"]),
+    ],
+)
+def test_an_axis_has_numbers_that_can_be_read(
+    label: str, span: tuple[float, float], expected: str, numbers: list[str]
+) -> None:
+    axis = axis_of(label, span)
+    assert (axis.label, [text for _, text in axis.ticks]) == (expected, numbers)
 
 
 def test_a_curve_has_its_quantities_units_and_numbers() -> None:
@@ -101,7 +120,7 @@ def test_points_have_the_threshold_between_their_centres() -> None:
     assert (left - 160) * (right - 160) < 0, "it goes through the middle"
     assert min(x1, x2) < 64 + 160 < max(x1, x2)
     assert texts(drawing)[-2:] == ["I (arb. unit)", "Q (arb. unit)"]
-    assert "10 shots; 4 of the points are 1, beyond the dashed threshold" in "".join(plane.itertext())
+    assert "10 shots; 4 read as 1, beyond the dashed threshold" in "".join(plane.itertext())
     apart = drawing | {"centres": [[0.0, 0.0]] * 2, "fidelity": None}
     assert not [line for line in parsed(apart).iter("line") if line.get("data-threshold")]
     lost = drawing | {"i": [None] * 10, "q": [None] * 10}
