@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from qpi_jupyter.client import JobHandle
+from qpi_jupyter.ui.bundle import bundle
+from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.outputs import JOB_OUTPUT
+from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import Notebooks, loaded, open_notebook, run_all, save
 from tests.ui.labs import BELL, HEAVY, Demo, demo_lab, picture
 
@@ -196,3 +203,61 @@ def test_the_same_file_is_right_everywhere(lab: Page, demo: Demo, browser: Brows
         kinds_are_in(static)
         expect(static.get_by_text("cancelled")).to_have_count(0)
     file.unlink()
+
+
+def model_of(demo: Demo, job: str) -> JobModel:
+    return msgspec.convert(demo.ask("GET", f"jobs/{job}"), JobModel)
+
+
+def with_outputs(notebooks: Notebooks, name: str, models: Sequence[JobModel]) -> str:
+    """A notebook that has an output of each of these jobs as a kernel left it, a cell each."""
+    path = notebooks.folder / notebooks.write(name, *["1"] * len(models))
+    document = json.loads(path.read_text())
+    for cell, model in zip(document["cells"], models, strict=True):
+        job = JobHandle(cast(Any, SimpleNamespace(url="http://lab.example/", portal=None)), model)
+        cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": bundle(job)}]
+    path.write_text(json.dumps(document))
+    return name
+
+
+def test_a_job_that_is_deleted_under_its_view_and_one_that_is_not_here(lab: Page, demo: Demo) -> None:
+    """What the notebook has of them stays, and is said to be that; there is nothing to cancel or to open."""
+    job = demo.submit("short-lived")
+    assert demo.ended(job) == "completed"
+    here = model_of(demo, job)
+    elsewhere = msgspec.structs.replace(here, id="job-of-another-lab", name="foreign", status="pending", phase="queued")
+    open_notebook(lab, with_outputs(demo.notebooks, "gone.ipynb", [here, elsewhere]))
+    foreign = view(lab, "foreign")
+    expect(foreign.get_by_role("note")).to_contain_text("has no such job that you may see", timeout=SLOW)
+    expect(foreign.get_by_role("note")).to_contain_text("submitted to the lab at http://lab.example/")
+    expect(foreign.get_by_role("button")).to_have_count(0)
+    mine = view(lab, "short-lived")
+    expect(mine.locator(".jp-QPI-Bar")).to_have_count(2, timeout=SLOW)
+    demo.ask("DELETE", f"jobs/{job}")
+    expect(mine.get_by_role("note")).to_contain_text("This job was deleted.", timeout=SLOW)
+    expect(mine.get_by_role("button")).to_have_count(0)
+    expect(mine.locator(".jp-QPI-Bar")).to_have_count(2)
+
+
+def test_a_notebook_with_500_views_asks_little_and_is_brought_up_to_date(lab: Page, demo: Demo) -> None:
+    """Jobs that the notebook has as waiting, in sight or not: a question for a hundred of them."""
+    job = demo.submit("one of 500")
+    assert demo.ended(job) == "completed"
+    waiting = msgspec.structs.replace(
+        model_of(demo, job), version=0, status="pending", phase="queued", busy_s=None, ended_at=None
+    )
+    models = [msgspec.structs.replace(waiting, id=f"job-{n:016x}", name=f"number {n}") for n in range(499)]
+    asked: list[str] = []
+    lab.on("request", lambda request: asked.append(request.url) if "/qpi/v1/jobs" in request.url else None)
+    open_notebook(lab, with_outputs(demo.notebooks, "many.ipynb", [*models, waiting]))
+    expect(view(lab, "number 0").get_by_role("note")).to_be_visible(timeout=SLOW)
+
+    def last() -> dict[str, Any]:
+        save(lab)
+        return dict(outputs_of(demo.notebooks, "many.ipynb")[-1])
+
+    found = wait_until(lambda: data if (data := last())[JOB_OUTPUT]["job"]["status"] == "completed" else None, 30)
+    assert "<table" in "".join(found["text/html"])
+    questions = [url for url in asked if "id=" in url]
+    assert 5 <= len(questions) <= 10
+    assert len([url for url in asked if url.endswith("/result")]) == 1
