@@ -49,6 +49,8 @@ _MARKED = 101
 """Up to so many points of a line each has a dot."""
 _FEW = 50
 """Points in the plane that are drawn large."""
+_SMALLEST = 1e-290
+"""What is nearer to 0 or to one another is taken for the same: beyond it numbers lose their digits."""
 _SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """Viridis at even steps: it reads the same in grey and to the colour-blind."""
 
@@ -129,7 +131,7 @@ def axis_of(label: str, span: tuple[float, float], whole: Sequence[float] = ()) 
     found = re.fullmatch(r"(.+) \(([^()]+)\)", label)
     name, unit = found.groups() if found else (label, "")
     divisor, unit = scaled(largest, unit)
-    power = math.floor(math.log10(largest / divisor)) if largest > 0 else 0
+    power = math.floor(math.log10(largest / divisor)) if _SMALLEST < largest < math.inf else 0
     if not -2 <= power <= 4:
         divisor, unit = divisor * 10.0**power, f"10^{power} {unit}".rstrip()
     numbers = ticks(*span)
@@ -151,9 +153,9 @@ def scaled(largest: float, unit: str) -> tuple[float, str]:
 
 def ticks(lowest: float, highest: float) -> list[float]:
     """Round numbers in an interval, up to six of them."""
-    if lowest == highest:
-        return [lowest]
     rough = (highest - lowest) / 6
+    if not _SMALLEST < rough < math.inf:
+        return [lowest]
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(digit * power for digit in (1, 2, 5, 10, 20) if digit * power >= rough)
     first, last = math.ceil(lowest / step - 1e-9), math.floor(highest / step + 1e-9)

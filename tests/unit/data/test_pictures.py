@@ -109,6 +109,11 @@ def test_a_curve_without_spread_is_drawn(y: list[float], what: str) -> None:
         assert "nan" not in html_of(drawings.lines(x, {what: y}, x_label="x", y_label="y"))
 
 
+@pytest.mark.parametrize("x", [[-1e308, 1e308], [5e-324, 1e-323], [1e-320, 1e308]])
+def test_values_beyond_reason_are_drawn_all_the_same(x: list[float]) -> None:
+    assert "<svg" in html_of(drawings.lines(x, {"y": x}, x_label="x (s)", y_label="y"))
+
+
 def test_points_have_the_threshold_between_their_centres() -> None:
     points = np.concatenate([np.full((6, 1), -1 + 0.5j), np.full((4, 1), 3 - 0.5j)])
     about = CircuitInfo(name="c", shots=10, memory_slots=1, n_qubits=1, creg_sizes=(("c", 1),), meas_level=1)
