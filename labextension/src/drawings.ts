@@ -25,13 +25,17 @@ export interface IExperiment {
     readonly counts?: Readonly<Record<string, number>>;
     readonly memory?: unknown;
   };
-  readonly header: { readonly memory_slots: number; readonly name?: string | null };
+  readonly header: {
+    readonly memory_slots: number;
+    readonly creg_sizes?: readonly (readonly [string, number])[];
+    readonly name?: string | null;
+  };
   /** What is to be drawn of it; of a sweep all rows together, in the first of them. */
   readonly drawings?: readonly IDrawing[];
 }
 
 /** Whether this is the first row of a sweep that is drawn as one. */
-export function isSweep({ row, drawings }: IExperiment): boolean {
+function isSweep({ row, drawings }: IExperiment): boolean {
   return row === 0 && drawings !== undefined && drawings.length > 0;
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { drawnOf } from '../src/outputs/drawn';
 import { Follower, type IFollowing } from '../src/outputs/follower';
 import { numbered, QueueLab } from './queue/lab';
 
@@ -52,5 +53,51 @@ describe('Follower', () => {
     expect(following.live).toMatchObject({ job: { id: 'j1' }, gone: null });
     expect(other.live).toMatchObject({ job: null, gone: 'unknown' });
     other.dispose();
+  });
+});
+
+describe('what an output draws of results', () => {
+  const result = (more: object) => ({
+    kind: 'counts',
+    meas_level: 2,
+    meas_return: 'single',
+    truncated: false,
+    data: { counts: { '0x0': 1, '0x3': 3 } },
+    header: { memory_slots: 2 },
+    ...more
+  });
+
+  it('is one curve for all rows of a sweep', () => {
+    const curve = { draw: 'lines', label: '' };
+    const rows = [0, 1, 2].map(row => result({ row, ...(row === 0 ? { drawings: [curve] } : {}) }));
+    expect(drawnOf(rows)).toEqual({ drawings: [curve], total: 1 });
+  });
+
+  it('is named after its circuit where there are several, by number where names repeat', () => {
+    const labels = (...names: string[]) =>
+      drawnOf(names.map(name => result({ header: { memory_slots: 2, name } }))).drawings.map(
+        ({ label }) => label
+      );
+    expect(labels('rabi')).toEqual(['']);
+    expect(labels('rabi', 'echo')).toEqual(['rabi', 'echo']);
+    expect(labels('rabi', 'rabi', '')).toEqual(['Circuit 0', 'Circuit 1', 'Circuit 2']);
+  });
+
+  it('are the points of each qubit, and a word about what nobody can draw', () => {
+    const memory = [
+      [
+        [0, 1],
+        [2, 3]
+      ]
+    ];
+    const points = result({ kind: 'points', meas_level: 1, data: { memory } });
+    expect(drawnOf([points]).drawings.map(({ draw, label }) => [draw, label])).toEqual([
+      ['iq', 'Classical bit 0'],
+      ['iq', 'Classical bit 1']
+    ]);
+    expect(drawnOf([result({ kind: 'rays', data: {} })]).drawings[0]).toMatchObject({
+      draw: 'note',
+      text: 'This result (rays) is drawn where its job is opened.'
+    });
   });
 });

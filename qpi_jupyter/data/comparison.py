@@ -18,6 +18,7 @@ from .attributes import JOB_ID, QPU, bare
 from .curves import axis_of, with_unit
 from .drawings import Drawing
 from .kinds import kind_of
+from .pictures import html_of
 from .selection import whole
 from .sweeps import sweep_dims
 
@@ -126,7 +127,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         facts = self.facts()
         told = drawings.table(list(facts[0]), [list(row.values()) for row in facts])
-        return f"{drawings.html_of(told)}<p>{escape(_quantity(self.values))}</p>{drawings.html_of(self.drawing())}"
+        return f"{html_of(told)}<p>{escape(_quantity(self.values))}</p>{html_of(self.drawing())}"
 
     def _curves(self, dim: str) -> Drawing:
         more = [str(d) for d in self.values.dims if d not in (RESULT, dim)]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
-from .views import MAX_BARS, IqView, counts_html, counts_text, histogram, rest_of
+from qpi_jupyter.core import counted
+
+from .views import MAX_BARS, IqView, counts_text, histogram, rest_of
 
 Drawing = dict[str, Any]
 """As JSON."""
@@ -49,8 +50,8 @@ def iq(view: IqView) -> Drawing:
         "bits": view.bits,
         "total": view.total,
         "averaged": view.averaged,
-        "centres": view.centres,
-        "line": view.line,
+        "centres": [_short(centre) for centre in view.centres],
+        "line": [_short(end) for end in view.line],
         "fidelity": view.fidelity,
         "units": view.units,
     }
@@ -128,12 +129,8 @@ def note(text: str, label: str = "") -> Drawing:
 
 def text_of(drawing: Drawing) -> str:
     """The drawing in characters; empty where that says nothing."""
-    return _TEXTS.get(drawing["draw"], _nothing)(drawing)
-
-
-def html_of(drawing: Drawing) -> str:
-    """The drawing as HTML without scripts, safe to put anywhere; empty where only a picture says it."""
-    return _HTMLS.get(drawing["draw"], _nothing)(drawing)
+    form = _TEXTS.get(drawing["draw"])
+    return "" if form is None else form(drawing)
 
 
 def counts_in(drawing: Drawing) -> dict[str, int]:
@@ -146,19 +143,30 @@ def rest_in(drawing: Drawing) -> str:
     return "".join(rest_of(bar["label"], bar["count"], bar["share"]) for bar in drawing["bars"] if bar["rest"])
 
 
-def _with_rest_of(drawing: Drawing, shown: str, form: str) -> str:
-    rest = rest_in(drawing)
-    return shown + (form.format(escape(rest)) if rest else "")
+def threshold_in(drawing: Drawing) -> tuple[list[Any], list[Any]] | None:
+    """The centres of 0 and 1 in the IQ plane and two ends of the threshold; None where they are not told apart."""
+    centres, line = drawing["centres"], drawing["line"]
+    known = centres[0] != centres[1] and None not in [value for point in (*centres, *line) for value in point]
+    return (centres, line) if known else None
+
+
+def told_of_points(drawing: Drawing) -> str:
+    """What the points in the IQ plane are, in words."""
+    shown = len(drawing["bits"])
+    parts = ["The mean of all shots" if drawing["averaged"] else counted(drawing["total"], "shot")]
+    if shown < drawing["total"]:
+        parts[0] += f", {shown:,} of them drawn"
+    if threshold_in(drawing) is not None and not drawing["averaged"]:
+        parts.append(f"{sum(drawing['bits']):,} read as 1, beyond the dashed threshold")
+    if drawing["fidelity"] is not None:
+        parts.append(f"assignment fidelity {drawing['fidelity']:.2%}")
+    return f"{'; '.join(parts)}."
 
 
 def _with_rest(about: str, count: int) -> str:
     """What is said below, with what is not shown."""
     rest = f"The first {MAX_ROWS} of {count:,} are shown." if count > MAX_ROWS else ""
     return " ".join(filter(None, [about, rest]))
-
-
-def _nothing(drawing: Drawing) -> str:
-    return ""
 
 
 def _lines_text(drawing: Drawing) -> str:
@@ -179,66 +187,7 @@ def _blocks(values: Sequence[float | None]) -> str:
     return f"{''.join('▁▂▃▄▅▆▇█'[step] for step in steps)}  {low:g} to {high:g}"
 
 
-def _lines_html(drawing: Drawing) -> str:
-    """The lines as a plain SVG: no axes, the words below say what they are."""
-    known = [value for line in drawing["lines"] for value in line["y"] if value is not None]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    x0, x1 = drawing["x"][0], drawing["x"][-1]
-    paths = ""
-    for n, line in enumerate(drawing["lines"]):
-        places = [
-            f"{480 * (x - x0) / ((x1 - x0) or 1):.1f},{10 + 180 * (high - y) / ((high - low) or 1):.1f}"
-            for x, y in zip(drawing["x"], line["y"], strict=True)
-            if y is not None
-        ]
-        stroke = f"fill='none' stroke='{_COLOURS[n % len(_COLOURS)]}'"
-        if line.get("dots"):
-            dots = "".join(f"M{place}h0" for place in places)
-            paths += f"<path {stroke} stroke-width='5' stroke-linecap='round' d='{dots}'/>"
-        else:
-            paths += f"<polyline {stroke} points='{' '.join(places)}'/>"
-    said = escape(_lines_text(drawing))
-    return f"<svg viewBox='0 0 480 200' width='480' role='img'><title>{said}</title>{paths}</svg><pre>{said}</pre>"
-
-
-def _iq_html(drawing: Drawing) -> str:
-    """The plane as a plain SVG: a dot each point, by its bit, the centres and the threshold between them."""
-    i, q, bits, centres = drawing["i"], drawing["q"], drawing["bits"], drawing["centres"]
-    known = [(x, y, bit) for x, y, bit in zip(i, q, bits, strict=True) if x is not None and y is not None]
-    xs, ys = ([*(point[k] for point in known), *(centre[k] for centre in centres)] for k in (0, 1))
-    span = 1.1 * max(max(xs) - min(xs), max(ys) - min(ys)) or 1.0
-
-    def at(x: float, y: float) -> tuple[str, str]:
-        return (
-            f"{160 + 320 * (x - (min(xs) + max(xs)) / 2) / span:.1f}",
-            f"{160 - 320 * (y - (min(ys) + max(ys)) / 2) / span:.1f}",
-        )
-
-    clouds = ""
-    for bit, colour in enumerate(_COLOURS[:2]):
-        dots = "".join(f"M{' '.join(at(x, y))}h0" for x, y, one in known if one == bit)
-        clouds += f"<path d='{dots}' stroke='{colour}' stroke-width='3' stroke-linecap='round' opacity='0.6'/>"
-        x, y = at(*centres[bit])
-        clouds += f"<circle cx='{x}' cy='{y}' r='5' fill='none' stroke='{_GREY}' stroke-width='2'/>"
-    (x0, y0), (x1, y1) = (at(*end) for end in drawing["line"])
-    threshold = f"<line x1='{x0}' y1='{y0}' x2='{x1}' y2='{y1}' stroke='{_GREY}' stroke-dasharray='5 4'/>"
-    units = drawing["units"]
-    said = escape(
-        f"IQ plane of {drawing['label']}, {drawing['total']:,} {'averaged point' if drawing['averaged'] else 'shots'}: "
-        f"I from {min(xs):.3g} to {max(xs):.3g}, Q from {min(ys):.3g} to {max(ys):.3g} ({units}); "
-        f"{sum(bits):,} of the {len(bits):,} points shown are 1 (orange)"
-    )
-    return (
-        f"<svg viewBox='0 0 320 320' width='320' role='img'><title>{said}</title>"
-        f"<rect width='320' height='320' fill='none' stroke='{_GREY}'/>{clouds}{threshold}</svg><p>{said}</p>"
-    )
-
-
-_GREY = "#888888"
-_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
-
-
-def _span(rows: Iterable[Iterable[float | None]]) -> tuple[float, float]:
+def extent(rows: Iterable[Iterable[float | None]]) -> tuple[float, float]:
     """The smallest and the largest value; 0 and 1 where there is none."""
     known = [value for row in rows for value in row if value is not None]
     return min(known, default=0.0), max(known, default=1.0)
@@ -246,7 +195,7 @@ def _span(rows: Iterable[Iterable[float | None]]) -> tuple[float, float]:
 
 def _heat_map_text(drawing: Drawing) -> str:
     """A character for each cell, darker for more; the largest y is the first row."""
-    low, high = _span(drawing["z"])
+    low, high = extent(drawing["z"])
     shades = " ░▒▓█"
     rows = [
         "".join(
@@ -254,7 +203,7 @@ def _heat_map_text(drawing: Drawing) -> str:
         )
         for row in reversed(drawing["z"])
     ]
-    (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
+    (x0, x1), (y0, y1) = (extent([drawing[axis]]) for axis in "xy")
     said = (
         f"{drawing['z_label']} from {low:g} (light) to {high:g}; {drawing['x_label']} to the right from {x0:g} to "
         f"{x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}"
@@ -262,42 +211,11 @@ def _heat_map_text(drawing: Drawing) -> str:
     return "\n".join(filter(None, [*rows, said, drawing["note"]]))
 
 
-def _heat_map_html(drawing: Drawing) -> str:
-    """A plain SVG of coloured cells; the words below say what they are."""
-    low, high = _span(drawing["z"])
-    across, down = len(drawing["x"]), len(drawing["y"])
-    cells = "".join(
-        f"<rect x='{480 * column / across:.1f}' y='{240 * (down - 1 - row) / down:.1f}' "
-        f"width='{480 / across + 0.5:.1f}' height='{240 / down + 0.5:.1f}' "
-        f"fill='{_colour((value - low) / ((high - low) or 1))}'/>"
-        for row, values in enumerate(drawing["z"])
-        for column, value in enumerate(values)
-        if value is not None
-    )
-    (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
-    said = escape(
-        f"{drawing['z_label']} from {low:g} (dark) to {high:g} (yellow); {drawing['x_label']} to the right from {x0:g} "
-        f"to {x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}. {drawing['note']}"
-    )
-    return f"<svg viewBox='0 0 480 240' width='480' role='img'><title>{said}</title>{cells}</svg><p>{said}</p>"
-
-
-_SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
-"""Viridis at even steps: it reads the same in grey and to the colour-blind."""
-
-
-def _colour(share: float) -> str:
-    place = 4 * share
-    first = min(3, int(place))
-    parts = (a + (b - a) * (place - first) for a, b in zip(_SCALE[first], _SCALE[first + 1], strict=True))
-    return "#" + "".join(f"{round(part):02x}" for part in parts)
-
-
 def _number(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
 
-def _as_table(drawing: Drawing) -> Drawing:
+def as_table(drawing: Drawing) -> Drawing:
     """Error bars as a table."""
     rows = [[point["label"], _number(point["value"]), f"± {_number(point['error'])}"] for point in drawing["points"]]
     return table([drawing["x_label"], drawing["y_label"], "Standard error"], rows) | {"note": drawing["note"]}
@@ -310,32 +228,14 @@ def _table_text(drawing: Drawing) -> str:
     return "\n".join(filter(None, [*written, drawing["note"]]))
 
 
-def _table_html(drawing: Drawing) -> str:
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in drawing["columns"])
-    rows = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in drawing["rows"]
-    )
-    said = f"<p>{escape(drawing['note'])}</p>" if drawing["note"] else ""
-    return f"<table class='qpi-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{said}"
-
-
 _TEXTS: dict[str, Callable[[Drawing], str]] = {
-    COUNTS: lambda drawing: _with_rest_of(drawing, counts_text(counts_in(drawing), MAX_BARS), "\n{}"),
+    COUNTS: lambda drawing: "\n".join(filter(None, [counts_text(counts_in(drawing), MAX_BARS), rest_in(drawing)])),
+    IQ: lambda drawing: f"IQ plane: {told_of_points(drawing)}",
     LINES: _lines_text,
     HEAT_MAP: _heat_map_text,
-    ERROR_BARS: lambda drawing: _table_text(_as_table(drawing)),
+    ERROR_BARS: lambda drawing: _table_text(as_table(drawing)),
     TABLE: _table_text,
     NOTE: lambda drawing: str(drawing["text"]),
-}
-_HTMLS: dict[str, Callable[[Drawing], str]] = {
-    COUNTS: lambda drawing: _with_rest_of(drawing, counts_html(counts_in(drawing)), "<p>{}</p>"),
-    IQ: _iq_html,
-    LINES: _lines_html,
-    HEAT_MAP: _heat_map_html,
-    ERROR_BARS: lambda drawing: _table_html(_as_table(drawing)),
-    TABLE: _table_html,
-    NOTE: lambda drawing: f"<p>{escape(str(drawing['text']))}</p>",
 }
 
 

@@ -25,6 +25,7 @@ from . import drawings
 from .curves import axis_of, with_unit
 from .drawings import Drawing
 from .kinds import kind_of
+from .pictures import html_of
 from .probabilities import SHOTS, expectation, probability
 from .sweeps import sweep_dims
 
@@ -141,7 +142,7 @@ class Fit:
             for name, value in self.values.items()
         )
         head = f"<caption>Fit of {escape(self.name)}, reduced chi-square {self.reduced_chi_square:.3g}</caption>"
-        return f"{drawings.html_of(self.drawing())}<table>{head}{rows}</table>"
+        return f"{html_of(self.drawing())}<table>{head}{rows}</table>"
 
 
 def fit(

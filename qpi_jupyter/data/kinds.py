@@ -145,11 +145,15 @@ class ResultKind(ABC):
 
     def part(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Part:
         """What the header has of it; here: its drawings."""
+        return Drawn(self.drawings(dataset))
+
+    def drawings(self, dataset: xr.Dataset) -> list[Drawing]:
+        """What is drawn of a Dataset: a drawing for each of the first `qubits`, and a word about the others."""
         qubits = self.qubits(dataset)
         drawings = [self.drawing(dataset, qubit) for qubit in qubits[: MAX_DRAWINGS - 1]]
         if more := len(qubits) - len(drawings):
             drawings.append(note(f"{more:,} more qubits: the dataset has them.", "..."))
-        return Drawn(drawings)
+        return drawings
 
     def memory(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Sequence[Any] | None:
         """The shots as Qiskit's results hold them (``data.memory``); None where Qiskit has no place for them."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from qpi_jupyter.core import MAX_DRAWINGS
 
 from . import conventions as c
 from . import drawings
@@ -13,26 +15,34 @@ from .views import MAX_POINTS, iq_points, mean_signal, measured_qubits
 if TYPE_CHECKING:
     import xarray as xr
 
-_POINT_BYTES = 26
+_POINT_BYTES, _DRAWN_BYTES = 26, 24
+"""What takes so much as JSON: a number in Qiskit's memory, a point in a drawing."""
 
 
 class PointsPart:
-    """The points as Qiskit's results hold them, all or none."""
+    """The points as Qiskit's results hold them, and their drawings; of each all or none."""
 
-    def __init__(self, points: Any) -> None:
-        self._points, self._truncated = points, False
+    def __init__(self, points: Any, drawn: int, draw: Callable[[], Sequence[drawings.Drawing]]) -> None:
+        self._points, self._drawn, self._draw = points, drawn, draw
+        self._truncated = False
 
     @property
     def nbytes(self) -> int:
-        return 0 if self._points is None else int(self._points.size) * _POINT_BYTES
+        return (0 if self._points is None else int(self._points.size) * _POINT_BYTES) + self._drawn * _DRAWN_BYTES
 
     def cut(self, room: float) -> None:
+        """Drawings go first, for they can be made of the points; where those don't fit, drawings alone may."""
+        drawn = self._drawn
+        if self.nbytes > room:
+            self._drawn = 0
         if self.nbytes > room:
             self._points, self._truncated = None, True
+            self._drawn = drawn if drawn * _DRAWN_BYTES <= room else 0
 
     def fields(self) -> dict[str, Any]:
         memory = None if self._points is None else self._points.round(9).tolist()
-        return {"memory": memory, "truncated": self._truncated}
+        told = {"drawings": self._draw()} if self._drawn else {}
+        return {"memory": memory, "truncated": self._truncated, **told}
 
 
 class Points(ResultKind):
@@ -45,7 +55,10 @@ class Points(ResultKind):
         return {c.IQ: Quantity(dims=(*shots, c.SLOT, c.COMPONENT), dtype="float64")}
 
     def part(self, dataset: xr.Dataset, info: c.CircuitInfo) -> PointsPart:
-        return PointsPart(level1_memory(dataset, info.memory_slots))
+        # A sweep's rows are drawn together, with the first of them.
+        shown = min(dataset.sizes.get(c.SHOT, 1), MAX_POINTS) * min(len(self.qubits(dataset)), MAX_DRAWINGS)
+        drawn = 0 if info.row else shown
+        return PointsPart(level1_memory(dataset, info.memory_slots), drawn, lambda: self.drawings(dataset))
 
     def memory(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Sequence[Any]:
         memory: Sequence[Any] = level1_memory(dataset, info.memory_slots).tolist()

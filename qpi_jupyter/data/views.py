@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 MAX_BARS = 32
 MAX_POINTS = 800
 """IQ points that are drawn: enough to see two clouds, few enough to be saved with the notebook."""
-_BLUE = "#1f77b4"
+FIRST_COLOUR = "var(--jp-brand-color1, #1976d2)"
+"""JupyterLab's where a page has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,7 @@ def counts_html(counts: Mapping[str, int], limit: int = MAX_BARS) -> str:
         f"<tr><th scope='row' style='text-align:right;font-family:monospace'>{escape(bar.label)}</th>"
         f"<td style='text-align:right'>{bar.count:,}</td><td style='text-align:right'>{bar.share:.1%}</td>"
         f"<td style='width:16em;text-align:left'><div style='height:0.8em;width:{100 * bar.count / highest:.1f}%;"
-        f"background:{_BLUE}'></div></td></tr>"
+        f"background:{FIRST_COLOUR}'></div></td></tr>"
         for bar in bars
     )
     head = "<tr><th scope='col'>Outcome</th><th scope='col'>Shots</th><th scope='col'>Share</th><td></td></tr>"

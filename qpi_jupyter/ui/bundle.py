@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qpi_jupyter.data.drawings import Drawing, html_of, text_of
+from qpi_jupyter.data.drawings import Drawing, text_of
+from qpi_jupyter.data.pictures import html_of
 from qpi_jupyter.wire.outputs import JOB_OUTPUT, JobOutput, OutputJob
 
 from .state import state_of, tabs_of

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
 
 MAX_TABS = 24
-_WORDS = {"pending": "Waiting", "completed": "Finished", "failed": "Failed", "cancelled": "Cancelled"}
+_WORDS = {"pending": "Waiting", "completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
 _PHASES = {
     "blocked": "Waiting for other jobs", "running": "Running", "lost": "Running", "cancelling": "Stopping",
     "assigned": "Starting",

@@ -12,6 +12,7 @@ from qpi_jupyter.client.http import Http
 from qpi_jupyter.client.jobs import Jobs
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.data import drawings
+from qpi_jupyter.data.pictures import html_of
 
 from . import shown
 from .widget import LabWidget
@@ -76,7 +77,7 @@ class SubmitForm(LabWidget):
         if self.job is not None:
             rows["job"] = self.job.id
         drawing = drawings.table(("field", "value"), list(rows.items()), label="Submit a job")
-        return {"text/plain": drawings.text_of(drawing), "text/html": drawings.html_of(drawing)}
+        return {"text/plain": drawings.text_of(drawing), "text/html": html_of(drawing)}
 
 
 def _shots(text: Any) -> int | None:

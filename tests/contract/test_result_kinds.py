@@ -33,9 +33,10 @@ from qpi_jupyter.data.build import (
 )
 from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
-from qpi_jupyter.data.drawings import html_of, text_of
+from qpi_jupyter.data.drawings import text_of
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.kinds import KINDS, ResultKind, find
+from qpi_jupyter.data.pictures import html_of
 from qpi_jupyter.data.plots import draw
 from qpi_jupyter.data.selection import as_list
 from qpi_jupyter.ui.state import drawn

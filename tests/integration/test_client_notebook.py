@@ -59,7 +59,7 @@ def test_whoever_waits_finds_the_result_in_the_cell_that_submitted(server: Scrip
         notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit --qpu sim-a --job job\n{BELL}", waiting)
     (output,) = notebook.cells[1].outputs
     assert set(output.data) == {JOB_OUTPUT, "text/plain", "text/html"}
-    assert output.data["text/plain"].splitlines()[0] == "Job job1 on sim-a: finished"
+    assert output.data["text/plain"].splitlines()[0] == "Job job1 on sim-a: completed"
     assert "qpi-counts" in output.data["text/html"]
     assert "<script" not in output.data["text/html"]
     saved = output.data[JOB_OUTPUT]
@@ -117,7 +117,7 @@ def test_wait_shows_the_result_and_goes_on(server: ScriptedLab) -> None:
     server.on_submit = lambda model: server.finish(model.id, [{"0": 1}])
     notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit --wait --job job\n{BELL}", "job.counts()")
     (output,) = notebook.cells[1].outputs
-    assert "finished" in output.data["text/plain"]
+    assert "completed" in output.data["text/plain"]
     assert notebook.cells[2].outputs[0].data["text/plain"] == "{'0': 1}"
 
 

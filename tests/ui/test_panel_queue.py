@@ -102,7 +102,8 @@ def test_what_came_from_qiskit_is_drawn_and_level_1_has_its_points(lab: Page, de
     execute(lab, "qpi:open-job", id=job)
     view = lab.locator(f"#qpi-job-{job}")
     expect(view.get_by_role("img", name="IQ plane: 250 shots")).to_be_visible(timeout=20_000)
-    view.get_by_label("Classical bit").select_option("1")
+    view.get_by_label("Show").select_option("q1")
+    expect(view.locator(".jp-QPI-Iq [data-threshold]")).to_have_count(1)
     layers = view.locator(".jp-QPI-Iq path").evaluate_all("paths => paths.map(path => path.getAttribute('d'))")
     assert sum(layer.count("M") for layer in layers) == 250
     text = view.get_by_role("region", name="Program").locator(".cm-content")

@@ -1,5 +1,5 @@
-import type { IDrawing, IExperiment } from '../drawings';
-import { bars, byOutcome } from '../queue/counts';
+import { type IDrawing, type IExperiment, shownOf } from '../drawings';
+import { drawingsOf } from '../queue/drawn';
 import type { JobOutput } from '../wire';
 
 /** What an output keeps of a result: the first drawings, of so many. */
@@ -8,46 +8,28 @@ export type IDrawn = Pick<JobOutput, 'drawings' | 'total'>;
 /** As many as a kernel puts into an output (qpi_jupyter/ui/state.py). */
 const MOST = 24;
 
-/** What is drawn of a result: of the counts that came with the job, or of what the driver said. */
-export function drawingsOf(
-  counts: readonly Readonly<Record<string, number>>[],
-  results: readonly IExperiment[]
-): IDrawn {
-  const all = [
-    ...counts.map((found, n) => countsDrawing(found, `Circuit ${n}`)),
-    ...results.flatMap((result, n) => ofExperiment(result, results.length > 1 ? n : null))
-  ];
+/** What is drawn of a job's results: of a sweep all rows together. */
+export function drawnOf(results: readonly IExperiment[]): IDrawn {
+  const shown = shownOf(results);
+  const names = shown.map(({ header }) => header.name ?? '');
+  const all = shown.flatMap((result, n) => {
+    const own = names.filter(name => name === names[n]).length === 1 ? names[n] : '';
+    const circuit = shown.length > 1 ? own || `Circuit ${n}` : '';
+    return ofOne(result).map(drawing => ({
+      ...drawing,
+      label: [circuit, drawing.label].filter(Boolean).join(', ')
+    }));
+  });
   return { drawings: all.slice(0, MOST), total: all.length };
 }
 
-function ofExperiment(result: IExperiment, circuit: number | null): IDrawing[] {
-  const named = (drawing: IDrawing): IDrawing => ({
-    ...drawing,
-    label: [circuit === null ? '' : `Circuit ${circuit}`, drawing.label].filter(Boolean).join(', ')
-  });
-  const { counts } = result.data;
-  if (result.drawings && result.drawings.length > 0) {
-    return result.drawings.map(named);
-  }
-  if (counts && Object.keys(counts).length > 0) {
-    return [named(countsDrawing(byOutcome(counts, result.header.memory_slots), ''))];
-  }
+function ofOne(result: IExperiment): readonly IDrawing[] {
+  const drawings = drawingsOf(result);
   const text = `This result (${result.kind}) is drawn where its job is opened.`;
-  return [named({ draw: 'note', label: '', text })];
+  return drawings.length > 0 ? drawings : [{ draw: 'note', label: '', text }];
 }
 
-/** As `counts` in qpi_jupyter/data/drawings.py. */
-function countsDrawing(counts: Readonly<Record<string, number>>, label: string): IDrawing {
-  return {
-    draw: 'counts',
-    label,
-    shots: Object.values(counts).reduce((sum, count) => sum + count, 0),
-    outcomes: Object.keys(counts).length,
-    bars: bars(counts).map(({ outcome, count, share, outcomes }) => ({
-      label: outcome ?? `${outcomes.toLocaleString('en')} other outcomes`,
-      count,
-      share: Number(share.toFixed(6)),
-      rest: outcome === null
-    }))
-  };
+/** What a notebook or the lab holds as a drawing. */
+export function asDrawing(drawing: JobOutput['drawings'][number]): IDrawing {
+  return { ...drawing, draw: String(drawing.draw), label: String(drawing.label ?? '') };
 }

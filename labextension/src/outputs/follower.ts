@@ -7,7 +7,7 @@ import { Refresher } from '../refresher';
 import { at } from '../send';
 import type { ILabManager } from '../tokens';
 import type { JobModel, JobPage, LabEvent, PartialResult } from '../wire';
-import { drawingsOf, type IDrawn } from './drawn';
+import { drawnOf, type IDrawn } from './drawn';
 
 /** Jobs that one question is about at most: the lab takes no more. */
 const MOST = 100;
@@ -241,10 +241,8 @@ export class Follower {
     const path = at('jobs', followed.id);
     const ask = this._manager.request;
     try {
-      const { counts } = await ask<JobModel>(path);
-      const results =
-        counts === null ? (await ask<{ results: IExperiment[] }>(`${path}/result`)).results : [];
-      followed.replace({ drawn: drawingsOf(counts ?? [], results) });
+      const { results } = await ask<{ results: IExperiment[] }>(`${path}/result`);
+      followed.replace({ drawn: drawnOf(results) });
     } catch {
       this._questions.add(followed.id); // asked for again once the lab answers
     }

@@ -1,13 +1,20 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type * as React from 'react';
+import { flushSync } from 'react-dom';
+import { createRoot } from 'react-dom/client';
+
 import type { IDrawing } from '../drawings';
-import { errorBarsOf, extent, linesOf, pathOf, tableOf } from '../queue/forms';
+import { lineLook } from '../queue/axes';
+import { formOf } from '../queue/drawn';
+import { barsOf, errorBarsOf, heatMapOf, linesOf, tableOf } from '../queue/forms';
+import { planeOf } from '../queue/iq';
 import { jobState } from '../rows';
 import { digits } from '../units';
 import type { JobOutput } from '../wire';
-import { asDrawing, barsOf, pointsOf } from './pictures';
+import { asDrawing } from './drawn';
 
-const COLOURS = ['#1f77b4', '#ff7f0e', '#2ca02c', '#9467bd'];
-const [WIDE, TALL] = [480, 200];
+/** What is a picture: it is saved as the page draws it. The other forms are tables and words. */
+const PICTURES = new Set(['lines', 'heat_map', 'iq']);
 
 /** The job as text and as HTML without scripts, for whoever opens the notebook elsewhere (qpi_jupyter/ui/bundle.py). */
 export function plainOf(
@@ -24,7 +31,7 @@ export function plainOf(
   const label = ({ label }: IDrawing) => (found.length > 1 ? label : '');
   const html = found.map(one => [
     label(one) && `<p><strong>${quoted(label(one))}</strong></p>`,
-    htmlOf(one)
+    htmlOf(one, trans)
   ]);
   const text = found.flatMap(one => [label(one), textOf(one)]);
   const parts = [`<p>${quoted(head)}</p>`, ...html.flat(), rest && `<p>${rest}</p>`];
@@ -39,12 +46,10 @@ function textOf(drawing: IDrawing): string {
   return [columns.join('  '), ...rows.map(row => row.join('  ')), note].filter(Boolean).join('\n');
 }
 
-function htmlOf(drawing: IDrawing): string {
-  if (drawing.draw === 'iq') {
-    return iqHtml(drawing);
-  }
-  if (drawing.draw === 'lines') {
-    return linesHtml(drawing);
+function htmlOf(drawing: IDrawing, trans: TranslationBundle): string {
+  const picture = PICTURES.has(drawing.draw) ? formOf(drawing, trans) : null;
+  if (picture) {
+    return markupOf(picture);
   }
   const table = asTable(drawing);
   if (table === null) {
@@ -56,7 +61,7 @@ function htmlOf(drawing: IDrawing): string {
   const most = Math.max(...bars, 0) || 1;
   const bar = (n: number) => {
     const width = ((100 * (bars[n] ?? 0)) / most).toFixed(1);
-    return `<td style="width:16em"><div style="height:0.8em;width:${width}%;background:${COLOURS[0]}"></div></td>`;
+    return `<td style="width:16em"><div style="height:0.8em;width:${width}%;background:${lineLook(0)?.stroke}"></div></td>`;
   };
   const head = table.columns.length > 0 ? `<thead>${cells('th', table.columns)}</thead>` : '';
   const rows = table.rows.map((row, n) =>
@@ -92,50 +97,36 @@ function asTable(drawing: IDrawing) {
   if (drawing.draw === 'lines') {
     const lines = linesOf(drawing);
     const names = lines?.lines.map(line => line.label).join(', ');
+    return lines && word(`${names} over ${lines.x_label}. ${lines.note}`);
+  }
+  if (drawing.draw === 'heat_map') {
+    const map = heatMapOf(drawing);
+    return map && word(`${map.z_label} over ${map.x_label} and ${map.y_label}. ${map.note}`);
+  }
+  if (drawing.draw === 'iq') {
+    const plane = planeOf(drawing);
     return (
-      lines && { columns: [], rows: [], note: `${names} over ${lines.x_label}. ${lines.note}` }
+      plane && word(`IQ plane, ${plane.averaged ? 'mean of all shots' : `${plane.total} shots`}.`)
     );
   }
   if (drawing.draw === 'note') {
-    return { columns: [], rows: [], note: String(drawing.text ?? '') };
+    return word(String(drawing.text ?? ''));
   }
   return drawing.draw === 'table' ? tableOf(drawing) : null;
 }
 
-function iqHtml(drawing: IDrawing): string {
-  const plane = pointsOf(drawing);
-  if (plane === null) {
-    return '';
-  }
-  const { centre, points, reach } = plane;
-  const [i, q] = centre;
-  const x = (value: number) => ((TALL * (value - i + reach)) / (2 * reach)).toFixed(1);
-  const y = (value: number) => ((TALL * (q + reach - value)) / (2 * reach)).toFixed(1);
-  const dots = points.map(([a, b]) => `M${x(a)} ${y(b)}h0`).join('');
-  const path = `<path d="${dots}" stroke="${COLOURS[0]}" stroke-width="2" stroke-linecap="round"/>`;
-  return svg(TALL, `IQ plane, ${points.length} points`, path);
+function word(note: string) {
+  return { columns: [], rows: [], note: note.trim() };
 }
 
-function linesHtml(drawing: IDrawing): string {
-  const found = linesOf(drawing);
-  if (found === null) {
-    return '';
-  }
-  const [low, high] = extent(found.lines.flatMap(({ y }) => y));
-  const [first, last] = [found.x[0] ?? 0, found.x.at(-1) ?? 1];
-  const x = (value: number) => (WIDE * (value - first)) / (last - first || 1);
-  const y = (value: number) => 10 + ((TALL - 20) * (high - value)) / (high - low || 1);
-  const paths = found.lines.map(
-    (line, n) =>
-      `<path fill="none" stroke="${COLOURS[n % COLOURS.length]}" d="${pathOf(found.x, line.y, x, y)}"/>`
-  );
-  const said = asTable(drawing)?.note ?? '';
-  return `${svg(WIDE, said, paths.join(''))}<p>${quoted(said)}</p>`;
-}
-
-function svg(width: number, said: string, drawn: string): string {
-  const title = `<title>${quoted(said)}</title>`;
-  return `<svg viewBox="0 0 ${width} ${TALL}" width="${width}" role="img">${title}${drawn}</svg>`;
+/** What an element looks like, without anything that lives. */
+function markupOf(element: React.ReactElement): string {
+  const place = document.createElement('div');
+  const root = createRoot(place);
+  flushSync(() => root.render(element));
+  const { innerHTML } = place;
+  root.unmount();
+  return innerHTML;
 }
 
 function quoted(text: string): string {

@@ -8,13 +8,14 @@ import { Act } from '../act';
 import { useLab } from '../hooks';
 import { hasEnded } from '../jobs';
 import { prospectOf, span } from '../prospects';
+import { OneOf } from '../queue/drawn';
 import { mayEdit } from '../queue/filters';
 import { isCancellable, jobState } from '../rows';
 import type { ILabManager } from '../tokens';
 import type { JobOutput, OutputJob } from '../wire';
 import { moment } from '../words';
+import { asDrawing } from './drawn';
 import type { Follower, IFollowing, ILive } from './follower';
-import { Pictures } from './pictures';
 import { isOfThis, shownOf } from './shown';
 
 /** What outputs work with. */
@@ -166,7 +167,7 @@ function Output(props: {
       </header>
       <Doubt shown={shown} live={live} page={page} />
       <Word job={job} source={output.source} now={manager.now()} trans={trans} />
-      <Pictures output={shown} trans={trans} />
+      <OneOf drawings={shown.drawings.map(asDrawing)} total={shown.total} trans={trans} />
     </section>
   );
 }

@@ -50,7 +50,7 @@ function lineOf(curve: ILines, label: string) {
 function sharesOf(all: readonly ICompared[]): IDrawing | null {
   const shares = all.map(({ experiment }) => {
     const counts = experiment.data.counts;
-    const keyed = counts ? byOutcome(counts, experiment.header.memory_slots) : {};
+    const keyed = counts ? byOutcome(counts, experiment.header) : {};
     const shots = Object.values(keyed).reduce((sum, count) => sum + count, 0);
     return new Map(Object.entries(keyed).map(([outcome, count]) => [outcome, count / shots]));
   });

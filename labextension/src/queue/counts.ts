@@ -1,3 +1,5 @@
+import type { IDrawing, IExperiment } from '../drawings';
+
 /** Bars shown; the outcomes that came less often are one bar together. */
 export const BARS = 32;
 
@@ -33,17 +35,26 @@ export function bars(counts: Readonly<Record<string, number>>): IBar[] {
   return shown;
 }
 
-/** Counts by their bits, as people read them, from counts by hexadecimal numbers. */
+/** Counts by their bits as Qiskit writes them, the last register first, from counts by hexadecimal numbers. */
 export function byOutcome(
   counts: Readonly<Record<string, number>>,
-  bits: number
+  { creg_sizes, memory_slots }: IExperiment['header']
 ): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(counts).map(([hex, count]) => [
-      BigInt(hex).toString(2).padStart(bits, '0'),
-      count
-    ])
-  );
+  const ends: number[] = [];
+  for (const [, size] of creg_sizes ?? []) {
+    ends.push((ends.at(-1) ?? 0) + size);
+  }
+  const outcome = (hex: string) => {
+    const bits = BigInt(hex).toString(2).padStart(memory_slots, '0');
+    if (ends.at(-1) !== memory_slots) {
+      return bits; // loose or shared bits: registers would lose some
+    }
+    const parts = ends.map((end, n) =>
+      bits.slice(bits.length - end, bits.length - (ends[n - 1] ?? 0))
+    );
+    return parts.reverse().join(' ');
+  };
+  return Object.fromEntries(Object.entries(counts).map(([hex, count]) => [outcome(hex), count]));
 }
 
 /** All circuits' counts as a table: circuit, outcome, count. */
@@ -55,4 +66,20 @@ export function countsCsv(circuits: readonly Readonly<Record<string, number>>[])
     }
   });
   return `${lines.join('\n')}\n`;
+}
+
+/** As `counts` in qpi_jupyter/data/drawings.py. */
+export function countsDrawing(counts: Readonly<Record<string, number>>, label: string): IDrawing {
+  return {
+    draw: 'counts',
+    label,
+    shots: Object.values(counts).reduce((sum, count) => sum + count, 0),
+    outcomes: Object.keys(counts).length,
+    bars: bars(counts).map(({ outcome, count, share, outcomes }) => ({
+      label: outcome ?? `${outcomes.toLocaleString('en')} other outcomes`,
+      count,
+      share: Number(share.toFixed(6)),
+      rest: outcome === null
+    }))
+  };
 }

@@ -1,23 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { IExperiment } from '../drawings';
-import { bars, byOutcome, type IBar } from './counts';
-import { Undrawn } from './drawn';
-
-/** The counts of a result that has too many of them to come with its job. */
-export function CountsOf(props: {
-  experiment: IExperiment;
-  trans: TranslationBundle;
-}): React.ReactElement {
-  const { experiment, trans } = props;
-  const { counts } = experiment.data;
-  return counts && Object.keys(counts).length > 0 ? (
-    <Histogram counts={byOutcome(counts, experiment.header.memory_slots)} trans={trans} />
-  ) : (
-    <Undrawn experiment={experiment} trans={trans} />
-  );
-}
+import { bars, type IBar } from './counts';
 
 export function Histogram(props: {
   counts: Readonly<Record<string, number>>;

@@ -1,9 +1,13 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { IDrawing, ResultDrawing } from '../drawings';
+import type { IDrawing, IExperiment, ResultDrawing } from '../drawings';
 import { digits } from '../units';
+import { Framed, lineLook, placesIn } from './axes';
+import { byOutcome, countsDrawing } from './counts';
+import { Bars } from './countsview';
 import {
+  barsOf,
   colourOf,
   dotsOf,
   errorBarsOf,
@@ -17,73 +21,96 @@ import {
   pathOf,
   tableOf
 } from './forms';
-import { ticks } from './iq';
+import { planeOf, pointDrawings } from './iq';
+import { Plane } from './iqview';
 
-/** The drawing of lines, in its own units, and the room for the axes' numbers. */
-const [WIDE, TALL, LEFT, BELOW] = [480, 220, 64, 36];
+/** Pictures with axes, in their own units. */
+const [WIDE, TALL] = [480, 220];
 /** Up to so many points of a line each has a dot. */
 const MARKED = 101;
 /** How wide the place of an error bar is. */
 const TRACK = 160;
 
-/** What the driver says is to be drawn of a result, one drawing at a time. */
-export const Drawn: ResultDrawing = props => {
-  const { experiment, trans } = props;
-  const [chosen, choose] = React.useState(0);
-  const drawings = experiment.drawings ?? [];
-  const drawing = drawings[Math.min(chosen, drawings.length - 1)];
-  return (
-    <>
-      <Choice {...{ drawings, chosen, choose, trans }} />
-      {(drawing && formOf(drawing, trans)) ?? <Undrawn experiment={experiment} trans={trans} />}
-    </>
+/** What is drawn of a result: what its driver says, or else its counts or its points; nothing of what is neither. */
+export function drawingsOf(experiment: IExperiment): readonly IDrawing[] {
+  const { data, drawings, header } = experiment;
+  if (drawings && drawings.length > 0) {
+    return drawings;
+  }
+  return data.counts && Object.keys(data.counts).length > 0
+    ? [countsDrawing(byOutcome(data.counts, header), '')]
+    : pointDrawings(experiment);
+}
+
+/** A result, one drawing at a time. */
+export const Drawn: ResultDrawing = ({ experiment, trans }) => {
+  const drawings = drawingsOf(experiment);
+  return drawings.length > 0 ? (
+    <OneOf drawings={drawings} total={drawings.length} trans={trans} />
+  ) : (
+    <p className="jp-QPI-Detail">
+      {experiment.truncated
+        ? trans.__('Too much data to draw here. Download the dataset instead.')
+        : trans.__(
+            'This version of the lab can’t draw results of kind “%1”. Download them instead.',
+            experiment.kind
+          )}
+    </p>
   );
 };
 
-/** Which of several drawings is shown. */
-export function Choice(props: {
+/** The one that somebody chose of several drawings, the first of `total`. */
+export function OneOf(props: {
   drawings: readonly IDrawing[];
-  chosen: number;
-  choose: (index: number) => void;
+  total: number;
   trans: TranslationBundle;
-  children?: React.ReactNode;
 }): React.ReactElement | null {
-  if (props.drawings.length < 2) {
+  const { drawings, total, trans } = props;
+  const [chosen, choose] = React.useState(0);
+  const drawing = drawings[Math.min(chosen, drawings.length - 1)];
+  if (!drawing) {
     return null;
   }
   return (
-    <label className="jp-QPI-CircuitChoice">
-      {props.trans.__('Show')}{' '}
-      <select
-        className="jp-mod-styled"
-        value={props.chosen}
-        onChange={event => props.choose(Number(event.target.value))}
-      >
-        {props.drawings.map((one, n) => (
-          <option key={String(n)} value={n}>
-            {one.label}
-          </option>
-        ))}
-      </select>
-      {props.children}
-    </label>
+    <>
+      {drawings.length > 1 && (
+        <label className="jp-QPI-CircuitChoice">
+          {trans.__('Show')}{' '}
+          <select
+            className="jp-mod-styled"
+            value={chosen}
+            onChange={event => choose(Number(event.target.value))}
+          >
+            {drawings.map((one, n) => (
+              <option key={String(n)} value={n}>
+                {one.label}
+              </option>
+            ))}
+          </select>
+          {total > drawings.length && (
+            <> {trans.__('The first %1 of %2 are here.', drawings.length, total)}</>
+          )}
+        </label>
+      )}
+      {formOf(drawing, trans) ?? (
+        <p className="jp-QPI-Detail">
+          {trans.__('This version of the lab can’t show drawings of the form “%1”.', drawing.draw)}
+        </p>
+      )}
+    </>
   );
 }
 
-/** What is said where there is no picture. */
-export const Undrawn: ResultDrawing = ({ experiment, trans }) => (
-  <p className="jp-QPI-Detail">
-    {experiment.truncated
-      ? trans.__('Too much data to draw here. Download the dataset instead.')
-      : trans.__(
-          'This version of the lab can’t draw results of kind “%1”. Download them instead.',
-          experiment.kind
-        )}
-  </p>
-);
-
 /** The drawing, or null for one whose form is not known. */
 export function formOf(drawing: IDrawing, trans: TranslationBundle): React.ReactElement | null {
+  if (drawing.draw === 'counts') {
+    const bars = barsOf(drawing);
+    return bars.length > 0 ? <Bars bars={bars} trans={trans} /> : null;
+  }
+  if (drawing.draw === 'iq') {
+    const plane = planeOf(drawing);
+    return plane && <Plane plane={plane} trans={trans} />;
+  }
   if (drawing.draw === 'lines') {
     const lines = linesOf(drawing);
     return lines && <Lines drawing={lines} label={drawing.label} trans={trans} />;
@@ -111,56 +138,47 @@ function Lines(props: {
   trans: TranslationBundle;
 }): React.ReactElement {
   const { drawing, label, trans } = props;
-  const [x0, x1] = extent(drawing.x);
-  const [y0, y1] = extent(drawing.lines.flatMap(line => line.y));
-  const margin = 0.05 * (y1 - y0) || Math.abs(y0) || 1;
-  const [low, high] = [y0 - margin, y1 + margin];
-  const x = (value: number) => LEFT + (WIDE * (value - x0)) / (x1 - x0 || 1);
-  const y = (value: number) => (TALL * (high - value)) / (high - low);
+  const [low, high] = extent(drawing.lines.flatMap(line => line.y));
+  const margin = 0.05 * (high - low) || Math.abs(low) || 1;
+  const y: readonly [number, number] = [low - margin, high + margin];
+  const frame = { wide: WIDE, tall: TALL, x: extent(drawing.x), y };
+  const place = placesIn(frame);
   const names = drawing.lines.map(line => line.label).join(', ');
   const said = trans.__('%1 over %2', names, drawing.x_label);
   return (
-    <figure className="jp-QPI-Lines">
-      <svg
-        viewBox={`0 0 ${LEFT + WIDE + 8} ${TALL + BELOW}`}
-        role="img"
-        aria-label={label ? `${label}: ${said}` : said}
+    <figure className="jp-QPI-Lines" style={{ margin: 0 }}>
+      <Framed
+        frame={frame}
+        said={label ? `${label}: ${said}` : said}
+        x_label={drawing.x_label}
+        y_label={drawing.y_label}
       >
-        <rect x={LEFT} width={WIDE} height={TALL} />
-        {(x1 > x0 ? ticks(x0, x1) : [x0]).map(tick => (
-          <g key={tick}>
-            <line x1={x(tick)} x2={x(tick)} y2={TALL} />
-            <text x={x(tick)} y={TALL + 14} textAnchor="middle">
-              {digits(tick)}
-            </text>
-          </g>
-        ))}
-        {ticks(low, high).map(tick => (
-          <g key={tick}>
-            <line x1={LEFT} x2={LEFT + WIDE} y1={y(tick)} y2={y(tick)} />
-            <text x={LEFT - 5} y={y(tick) + 4} textAnchor="end">
-              {digits(tick)}
-            </text>
-          </g>
-        ))}
         {drawing.lines.map((line, n) => (
-          <React.Fragment key={line.label}>
-            {!line.dots && <path data-line={n % 4} d={pathOf(drawing.x, line.y, x, y)} />}
-            {(line.dots || drawing.x.length <= MARKED) && (
-              <path data-line={n % 4} data-dots="true" d={dotsOf(drawing.x, line.y, x, y)} />
+          <g key={line.label} fill="none" strokeLinecap="round" data-line={n}>
+            {!line.dots && (
+              <path
+                {...lineLook(n)}
+                strokeWidth={1.5}
+                d={pathOf(drawing.x, line.y, place.x, place.y)}
+              />
             )}
-          </React.Fragment>
+            {(line.dots || drawing.x.length <= MARKED) && (
+              <path
+                data-dots="true"
+                stroke={lineLook(n)?.stroke}
+                strokeWidth={5}
+                d={dotsOf(drawing.x, line.y, place.x, place.y)}
+              />
+            )}
+          </g>
         ))}
-        <text x={LEFT + WIDE / 2} y={TALL + 31} textAnchor="middle">
-          {drawing.x_label}
-        </text>
-        <text x={12} y={TALL / 2} textAnchor="middle" transform={`rotate(-90 12 ${TALL / 2})`}>
-          {drawing.y_label}
-        </text>
-      </svg>
+      </Framed>
       <figcaption className="jp-QPI-Detail">
         {drawing.lines.map((line, n) => (
-          <span key={line.label} className="jp-QPI-LineKey" data-line={n % 4}>
+          <span key={line.label} style={{ marginRight: 12 }}>
+            <svg width={18} style={{ height: 8 }} aria-hidden="true">
+              <line x2={14} y1={4} y2={4} strokeWidth={2} {...lineLook(n)} />
+            </svg>
             {line.label}
           </span>
         ))}
@@ -174,20 +192,18 @@ function Lines(props: {
 function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElement {
   const { drawing, label } = props;
   const [low, high] = extent(drawing.z.flat());
-  const [[x0, x1], [y0, y1]] = [extent(drawing.x), extent(drawing.y)];
-  // A cell reaches half a step over its first and its last value
-  const half = (from: number, to: number, count: number) => (to - from) / (count - 1 || 1) / 2 || 1;
-  const [hx, hy] = [half(x0, x1, drawing.x.length), half(y0, y1, drawing.y.length)];
-  const [wide, tall] = [WIDE / (x1 - x0 + 2 * hx), TALL / (y1 - y0 + 2 * hy)];
-  const x = (value: number) => LEFT + wide * (value - x0 + hx);
-  const y = (value: number) => TALL - tall * (value - y0 + hy);
+  const [x, y] = [cellsOf(drawing.x), cellsOf(drawing.y)];
+  const frame = { wide: WIDE, tall: TALL, x: x.span, y: y.span };
+  const place = placesIn(frame);
+  const [wide, tall] = [WIDE / x.count + 0.3, TALL / y.count + 0.3];
   const said = `${drawing.z_label}: ${digits(low)} – ${digits(high)}`;
   return (
-    <figure className="jp-QPI-Lines jp-QPI-HeatMap">
-      <svg
-        viewBox={`0 0 ${LEFT + WIDE + 8} ${TALL + BELOW}`}
-        role="img"
-        aria-label={label ? `${label}: ${said}` : said}
+    <figure className="jp-QPI-Lines jp-QPI-HeatMap" style={{ margin: 0 }}>
+      <Framed
+        frame={frame}
+        said={label ? `${label}: ${said}` : said}
+        x_label={drawing.x_label}
+        y_label={drawing.y_label}
       >
         {drawing.z.map((row, j) =>
           row.map((value, i) => {
@@ -195,38 +211,25 @@ function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElemen
             return value === null || atX === undefined || atY === undefined ? null : (
               <rect
                 key={`${i} ${j}`}
-                x={x(atX - hx)}
-                y={y(atY + hy)}
-                width={2 * hx * wide + 0.3}
-                height={2 * hy * tall + 0.3}
-                style={{ fill: colourOf((value - low) / (high - low || 1)), stroke: 'none' }}
+                x={place.x(atX) - wide / 2}
+                y={place.y(atY) - tall / 2}
+                width={wide}
+                height={tall}
+                fill={colourOf((value - low) / (high - low || 1))}
               />
             );
           })
         )}
-        {(x1 > x0 ? ticks(x0, x1) : [x0]).map(tick => (
-          <text key={tick} x={x(tick)} y={TALL + 14} textAnchor="middle">
-            {digits(tick)}
-          </text>
-        ))}
-        {(y1 > y0 ? ticks(y0, y1) : [y0]).map(tick => (
-          <text key={tick} x={LEFT - 5} y={y(tick) + 4} textAnchor="end">
-            {digits(tick)}
-          </text>
-        ))}
-        <text x={LEFT + WIDE / 2} y={TALL + 31} textAnchor="middle">
-          {drawing.x_label}
-        </text>
-        <text x={12} y={TALL / 2} textAnchor="middle" transform={`rotate(-90 12 ${TALL / 2})`}>
-          {drawing.y_label}
-        </text>
-      </svg>
+      </Framed>
       <figcaption className="jp-QPI-Detail">
         {digits(low)}
         <span
-          className="jp-QPI-Scale"
           aria-hidden="true"
           style={{
+            display: 'inline-block',
+            width: 120,
+            height: 10,
+            margin: '0 6px',
             background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(colourOf).join(', ')})`
           }}
         />
@@ -234,6 +237,14 @@ function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElemen
       </figcaption>
     </figure>
   );
+}
+
+/** How many cells there are along an axis, and what they cover: half a step over the first and the last value. */
+function cellsOf(values: readonly number[]) {
+  const [first, last] = extent(values);
+  const half = (last - first) / (values.length - 1 || 1) / 2 || 1;
+  const span: readonly [number, number] = [first - half, last + half];
+  return { count: values.length, span };
 }
 
 function ErrorBars(props: { drawing: IErrorBars; trans: TranslationBundle }): React.ReactElement {

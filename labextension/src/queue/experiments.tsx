@@ -1,24 +1,10 @@
 import * as React from 'react';
 
-import {
-  type IExperiment,
-  type IResultDrawings,
-  isSweep,
-  resultDrawings,
-  shownOf
-} from '../drawings';
+import { type IExperiment, resultDrawings, shownOf } from '../drawings';
 import { CircuitChoice } from './choice';
-import { CountsOf } from './countsview';
 import { Drawn } from './drawn';
-import { Points } from './iqview';
 import type { IResultSource } from './jobmodel';
 import type { ITools } from './tools';
-
-const OWN: IResultDrawings = new Map([
-  ['counts', CountsOf],
-  ['shots', CountsOf],
-  ['points', Points]
-]);
 
 /** The results that did not come with their job, one circuit at a time, each as its kind is drawn. */
 export function Experiments(props: {
@@ -44,9 +30,7 @@ export function Experiments(props: {
     return <p role="status">{problem || trans.__('Loading…')}</p>;
   }
   const experiment = experiments[chosen];
-  const kind = experiment?.kind ?? '';
-  const own = experiment && isSweep(experiment) ? Drawn : OWN.get(kind);
-  const Drawing = resultDrawings.get(kind) ?? own ?? Drawn;
+  const Drawing = resultDrawings.get(experiment?.kind ?? '') ?? Drawn;
   return (
     <>
       <CircuitChoice count={experiments.length} value={chosen} choose={choose} tools={tools} />

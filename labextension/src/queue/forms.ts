@@ -1,4 +1,5 @@
 import type { IDrawing } from '../drawings';
+import type { IBar } from './counts';
 
 /** Lines over a common axis; where a value is null, a line has a gap. */
 export interface ILines {
@@ -54,6 +55,18 @@ function list(value: unknown): readonly unknown[] {
 
 function part(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/** The bars of a histogram; none where it is not one. */
+export function barsOf({ bars, outcomes }: IDrawing): IBar[] {
+  const found = list(bars).flatMap((bar): IBar[] => {
+    const [label, count, share] = ['label', 'count', 'share'].map(name => part(bar, name));
+    return isText(label) && isNumber(count) && isNumber(share)
+      ? [{ outcome: part(bar, 'rest') === true ? null : label, count, share, outcomes: 1 }]
+      : [];
+  });
+  const others = (isNumber(outcomes) ? outcomes : 0) - found.length + 1;
+  return found.map(bar => (bar.outcome === null ? { ...bar, outcomes: others } : bar));
 }
 
 /** A driver says what is drawn, and may be of any version: what is not as expected is left out. */

@@ -2,7 +2,7 @@ import * as React from 'react';
 
 import type { IDrawing } from '../drawings';
 import type { JobModel, PartialResult } from '../wire';
-import { Drawn } from './drawn';
+import { OneOf } from './drawn';
 import { Section } from './facts';
 import type { JobDetail } from './jobmodel';
 import type { ITools } from './tools';
@@ -34,9 +34,7 @@ export function Growing(props: {
           ? trans.__('%1 measured', measured)
           : trans.__('%1 of %2 measured', measured, circuits)}
       </p>
-      {drawings.length > 0 && (
-        <Drawn experiment={{ kind: '', truncated: false, drawings } as never} trans={trans} />
-      )}
+      <OneOf drawings={drawings} total={drawings.length} trans={trans} />
     </Section>
   );
 }

@@ -1,21 +1,31 @@
-import type { IExperiment } from '../drawings';
+import type { IDrawing, IExperiment } from '../drawings';
 
-/** The points of one classical bit in the IQ plane, and the square that holds them. */
+type Point = readonly [number, number];
+
+/** Points in the IQ plane, told apart, and the square that holds them. */
 export interface IIqPlane {
-  readonly points: readonly (readonly [number, number])[];
+  readonly points: readonly Point[];
+  /** 0 or 1 for each point; all 0 where nobody has told them apart. */
+  readonly bits: readonly number[];
   /** How many were measured; `points` may be an even selection of them. */
   readonly total: number;
   /** Whether the point is the mean of all shots. */
   readonly averaged: boolean;
+  /** The centres of 0 and 1 and two ends of the threshold between them; null where they are not known. */
+  readonly threshold: {
+    readonly centres: readonly Point[];
+    readonly line: readonly Point[];
+  } | null;
+  /** The chance to read a bit right, 0 to 1. */
+  readonly fidelity: number | null;
+  readonly units: string;
   /** The middle of the square, and half of its side. */
-  readonly centre: readonly [number, number];
+  readonly centre: Point;
   readonly reach: number;
 }
 
-/** Points that are drawn: enough to see clouds, few enough to draw at once. */
+/** Points that are drawn of a result which says none itself: enough to see clouds, few enough to draw at once. */
 const MOST = 4000;
-
-type Point = readonly [number, number];
 
 function isPoint(value: unknown): value is Point {
   return (
@@ -23,63 +33,67 @@ function isPoint(value: unknown): value is Point {
   );
 }
 
-/** The plane of one classical bit; null where the result holds no points of it. */
-export function iqPlane(experiment: IExperiment, bit: number): IIqPlane | null {
-  const { data, meas_level, meas_return } = experiment;
+/** What is drawn of points whose driver did not say: those of each classical bit, not told apart. */
+export function pointDrawings({ data, header, meas_level, meas_return }: IExperiment): IDrawing[] {
   if (meas_level !== 1 || !Array.isArray(data.memory)) {
-    return null;
+    return [];
   }
   const averaged = meas_return === 'avg';
   const shots: unknown[] = averaged ? [data.memory] : data.memory;
-  const all = shots.map(shot => (Array.isArray(shot) ? shot[bit] : null)).filter(isPoint);
-  const step = Math.ceil(all.length / MOST);
-  return planeOf(
-    all.filter((_, n) => n % step === 0),
-    all.length,
-    averaged
-  );
+  return Array.from({ length: header.memory_slots }, (_, bit) => {
+    const all = shots.map(shot => (Array.isArray(shot) ? shot[bit] : null)).filter(isPoint);
+    const step = Math.ceil(all.length / MOST);
+    const points = all.filter((_, n) => n % step === 0);
+    const [i, q] = ([0, 1] as const).map(part => points.map(point => point[part]));
+    return { draw: 'iq', label: `Classical bit ${bit}`, i, q, total: all.length, averaged };
+  }).filter(({ total }) => total > 0);
 }
 
-/** The plane of points that are chosen already, of `total`; null where there are none. */
-export function planeOf(
-  points: readonly Point[],
-  total: number,
-  averaged: boolean
-): IIqPlane | null {
+/** The plane of a drawing; null where it has no points. */
+export function planeOf(drawing: IDrawing): IIqPlane | null {
+  const { averaged, fidelity, total } = drawing;
+  const [is, qs, told] = [drawing.i, drawing.q, drawing.bits].map(list);
+  const found = (is ?? []).flatMap((i, n) => {
+    const point = [i, qs?.[n]];
+    return isPoint(point) ? [{ point, bit: told?.[n] === 1 ? 1 : 0 }] : [];
+  });
+  if (found.length === 0) {
+    return null;
+  }
+  const points = found.map(({ point }) => point);
+  const [centres, line] = [drawing.centres, drawing.line].map(value => list(value).filter(isPoint));
+  const apart = centres?.length === 2 && String(centres[0]) !== String(centres[1]);
+  const threshold = apart && line?.length === 2 ? { centres, line } : null;
+  const inside = [...points, ...(threshold?.centres ?? [])];
   const range = (part: 0 | 1): Point => {
-    const values = points.map(point => point[part]);
+    const values = inside.map(point => point[part]);
     return [
       values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
       values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
     ];
   };
-  if (points.length === 0) {
-    return null;
-  }
   const [i, q] = [range(0), range(1)];
   const half = Math.max(i[1] - i[0], q[1] - q[0]) / 2;
   return {
     points,
-    total,
-    averaged,
+    bits: found.map(({ bit }) => bit),
+    total: typeof total === 'number' ? total : points.length,
+    averaged: averaged === true,
+    threshold,
+    units: typeof drawing.units === 'string' ? drawing.units : 'arb. unit',
+    fidelity: threshold && typeof fidelity === 'number' ? fidelity : null,
     centre: [(i[0] + i[1]) / 2, (q[0] + q[1]) / 2],
     // A single point has no spread of its own
     reach: 1.08 * half || Math.max(Math.hypot(i[0], q[0]) / 2, 1)
   };
 }
 
-/** Round numbers in an interval, about four of them. */
-export function ticks(lowest: number, highest: number): readonly number[] {
-  const rough = (highest - lowest) / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map(digit => digit * power).find(wide => wide >= rough) ?? rough;
-  const first = Math.ceil(lowest / step);
-  const count = Math.floor(highest / step) - first + 1;
-  return Array.from({ length: count }, (_, n) => (first + n) * step);
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** The points in layers, so that where many lie on each other it gets darker. */
-export function layers(points: readonly Point[], most = 16): readonly (readonly Point[])[] {
+export function layers<T>(points: readonly T[], most = 16): readonly (readonly T[])[] {
   const count = Math.min(most, points.length);
   return Array.from({ length: count }, (_, layer) => points.filter((_, n) => n % count === layer));
 }

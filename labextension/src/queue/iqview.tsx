@@ -1,103 +1,88 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import * as React from 'react';
+import type * as React from 'react';
 
-import type { IExperiment } from '../drawings';
-import { digits } from '../units';
-import { Undrawn } from './drawn';
-import { type IIqPlane, iqPlane, layers, ticks } from './iq';
+import { percent } from '../units';
+import { Framed, Inside, lineLook, placesIn } from './axes';
+import { type IIqPlane, layers } from './iq';
 
-/** The side of the drawing, in its own units, and the room for the axes' numbers. */
-const [SIDE, LEFT, BELOW] = [320, 56, 36];
+const SIDE = 320;
+const GREY = 'var(--jp-ui-font-color2, #888)';
 
-/** The points of a result, one classical bit at a time. */
-export function Points(props: {
-  experiment: IExperiment;
-  trans: TranslationBundle;
-}): React.ReactElement {
-  const { experiment, trans } = props;
-  const [chosen, choose] = React.useState(0);
-  const bits = experiment.header.memory_slots;
-  const bit = Math.min(chosen, bits - 1);
-  const plane = iqPlane(experiment, bit);
-  return (
-    <>
-      {bits > 1 && (
-        <label className="jp-QPI-CircuitChoice">
-          {trans.__('Classical bit')}{' '}
-          <select
-            className="jp-mod-styled"
-            value={bit}
-            onChange={event => choose(Number(event.target.value))}
-          >
-            {Array.from({ length: bits }, (_, n) => (
-              <option key={String(n)} value={n}>
-                {n}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
-      {plane ? (
-        <Plane plane={plane} trans={trans} />
-      ) : (
-        <Undrawn experiment={experiment} trans={trans} />
-      )}
-    </>
-  );
-}
-
-/** The points of one classical bit. */
+/** Points in the IQ plane by their bits, the centres of 0 and 1, and the threshold between them. */
 export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): React.ReactElement {
   const { plane, trans } = props;
-  const [i, q] = plane.centre;
-  const x = (value: number) => LEFT + (SIDE * (value - i + plane.reach)) / (2 * plane.reach);
-  const y = (value: number) => (SIDE * (q + plane.reach - value)) / (2 * plane.reach);
-  const dots = (layer: readonly (readonly [number, number])[]) =>
-    layer.map(([a, b]) => `M${x(a).toFixed(1)} ${y(b).toFixed(1)}h0`).join('');
+  const { centre, points, reach, threshold } = plane;
+  const span = (middle: number) => [middle - reach, middle + reach] as const;
+  const frame = { wide: SIDE, tall: SIDE, x: span(centre[0]), y: span(centre[1]) };
+  const { x, y } = placesIn(frame);
   const said = plane.averaged
     ? trans.__('The mean of all shots')
     : trans._n('%1 shot', '%1 shots', plane.total);
-  const shown = plane.points.length;
-  const power = Math.floor(Math.log10(Math.max(Math.abs(i), Math.abs(q)) + plane.reach));
-  const factor = power < -2 || power > 3 ? 10 ** power : 1;
-  const unit = factor === 1 ? trans.__('arb. unit') : trans.__('10^%1 arb. unit', power);
+  const few = points.length < 50;
+  const dots = (layer: readonly number[]) =>
+    layer.map(n => {
+      const [i, q] = points[n] ?? centre;
+      return `M${x(i).toFixed(1)} ${y(q).toFixed(1)}h0`;
+    });
+  const numbers = [...points.keys()];
+  const ones = numbers.filter(n => plane.bits[n] === 1);
+  const clouds = threshold ? [numbers.filter(n => plane.bits[n] !== 1), ones] : [numbers];
+  const [from, to] = threshold?.line ?? [];
+  const words = [
+    points.length < plane.total ? trans.__('%1, %2 of them drawn', said, points.length) : said,
+    threshold &&
+      !plane.averaged &&
+      trans.__('%1 read as 1, beyond the dashed threshold', ones.length.toLocaleString()),
+    plane.fidelity !== null && trans.__('assignment fidelity %1', percent(plane.fidelity))
+  ];
   return (
-    <figure className="jp-QPI-Iq">
-      <svg
-        viewBox={`0 0 ${LEFT + SIDE} ${SIDE + BELOW}`}
-        role="img"
-        aria-label={trans.__('IQ plane: %1', said)}
+    <figure className="jp-QPI-Iq" style={{ margin: 0 }}>
+      <Framed
+        frame={frame}
+        said={trans.__('IQ plane: %1', said)}
+        x_label={`I (${plane.units})`}
+        y_label={`Q (${plane.units})`}
+        alike={true}
       >
-        <rect x={LEFT} width={SIDE} height={SIDE} />
-        {ticks(i - plane.reach, i + plane.reach).map(tick => (
-          <g key={tick}>
-            <line x1={x(tick)} x2={x(tick)} y2={SIDE} />
-            <text x={x(tick)} y={SIDE + 14} textAnchor="middle">
-              {digits(tick / factor)}
-            </text>
+        {clouds.map((cloud, bit) => (
+          <g
+            key={String(bit)}
+            stroke={lineLook(bit)?.stroke}
+            strokeLinecap="round"
+            strokeOpacity={few ? 1 : 0.6}
+            strokeWidth={few ? 8 : 3}
+          >
+            {layers(cloud).map((layer, n) => (
+              <path key={String(n)} d={dots(layer).join('')} />
+            ))}
           </g>
         ))}
-        {ticks(q - plane.reach, q + plane.reach).map(tick => (
-          <g key={tick}>
-            <line x1={LEFT} x2={LEFT + SIDE} y1={y(tick)} y2={y(tick)} />
-            <text x={LEFT - 5} y={y(tick) + 4} textAnchor="end">
-              {digits(tick / factor)}
-            </text>
-          </g>
+        {from && to && (
+          <Inside frame={frame}>
+            <line
+              data-threshold="true"
+              x1={x(from[0])}
+              y1={y(from[1])}
+              x2={x(to[0])}
+              y2={y(to[1])}
+              stroke={GREY}
+              strokeDasharray="5 4"
+            />
+          </Inside>
+        )}
+        {threshold?.centres.map(([i, q], bit) => (
+          <circle
+            key={String(bit)}
+            cx={x(i)}
+            cy={y(q)}
+            r={5}
+            fill="none"
+            stroke={GREY}
+            strokeWidth={2}
+          />
         ))}
-        {layers(plane.points).map((layer, n) => (
-          <path key={String(n)} d={dots(layer)} data-few={shown < 50} />
-        ))}
-        <text x={LEFT + SIDE / 2} y={SIDE + 31} textAnchor="middle">
-          {`I (${unit})`}
-        </text>
-        <text x={12} y={SIDE / 2} textAnchor="middle" transform={`rotate(-90 12 ${SIDE / 2})`}>
-          {`Q (${unit})`}
-        </text>
-      </svg>
-      <figcaption className="jp-QPI-Detail">
-        {shown < plane.total ? trans.__('%1; %2 of them drawn.', said, shown) : `${said}.`}
-      </figcaption>
+      </Framed>
+      <figcaption className="jp-QPI-Detail">{words.filter(Boolean).join('; ')}.</figcaption>
     </figure>
   );
 }

@@ -16,9 +16,16 @@ import {
 
 describe('counts by hexadecimal numbers', () => {
   it('are told by their bits, however many', () => {
-    expect(byOutcome({ '0x0': 1, '0x5': 2 }, 4)).toEqual({ '0000': 1, '0101': 2 });
+    const four = { memory_slots: 4 };
+    expect(byOutcome({ '0x0': 1, '0x5': 2 }, four)).toEqual({ '0000': 1, '0101': 2 });
     const wide = `0x1${'0'.repeat(25)}`;
-    expect(byOutcome({ [wide]: 3 }, 101)).toEqual({ [`1${'0'.repeat(100)}`]: 3 });
+    expect(byOutcome({ [wide]: 3 }, { memory_slots: 101 })).toEqual({ [`1${'0'.repeat(100)}`]: 3 });
+    const registers: [string, number][] = [
+      ['a', 1],
+      ['b', 3]
+    ];
+    expect(byOutcome({ '0x5': 2 }, { ...four, creg_sizes: registers })).toEqual({ '010 1': 2 });
+    expect(byOutcome({ '0x5': 2 }, { ...four, creg_sizes: [['a', 1]] })).toEqual({ '0101': 2 });
   });
 });
 

@@ -1,8 +1,9 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-
+import type { IExperiment } from '../../src/drawings';
+import { axisOf, ticks } from '../../src/queue/axes';
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
-import { iqPlane, layers, ticks } from '../../src/queue/iq';
+import { layers, planeOf, pointDrawings } from '../../src/queue/iq';
 import { JobDetail, TOLD } from '../../src/queue/jobmodel';
 import { resubmission, suffixOf, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
@@ -75,6 +76,10 @@ describe('a file of a program', () => {
 });
 
 describe('points of a level-1 result', () => {
+  const planeOfBit = (experiment: IExperiment, bit: number) => {
+    const found = pointDrawings(experiment).find(({ label }) => label === `Classical bit ${bit}`);
+    return found ? planeOf(found) : null;
+  };
   const experiment = (meas_return: string, memory: unknown) => ({
     kind: 'points',
     meas_level: 1,
@@ -99,7 +104,7 @@ describe('points of a level-1 result', () => {
         [2, 0]
       ]
     ];
-    const plane = iqPlane(experiment('single', shots), 1);
+    const plane = planeOfBit(experiment('single', shots), 1);
     expect(plane?.points).toEqual([
       [1, 2],
       [3, -4],
@@ -110,7 +115,7 @@ describe('points of a level-1 result', () => {
   });
 
   it('are one point where the shots were averaged', () => {
-    const plane = iqPlane(
+    const plane = planeOfBit(
       experiment('avg', [
         [3, 4],
         [1, 1]
@@ -122,14 +127,54 @@ describe('points of a level-1 result', () => {
 
   it('are drawn in part where they are very many', () => {
     const shots = Array.from({ length: 10_000 }, (_, n) => [[n, 0]]);
-    const plane = iqPlane(experiment('single', shots), 0);
+    const plane = planeOfBit(experiment('single', shots), 0);
     expect([plane?.total, plane?.points.length]).toEqual([10_000, 3334]);
   });
 
+  it('are told apart, with the threshold, where the driver says so', () => {
+    const drawing = {
+      draw: 'iq',
+      label: 'q0',
+      i: [0, 1, null],
+      q: [0, 1, 2],
+      bits: [0, 1, 1],
+      total: 3,
+      centres: [
+        [0, 0],
+        [4, 0]
+      ],
+      line: [
+        [2, -1],
+        [2, 1]
+      ],
+      fidelity: 0.99
+    };
+    const plane = planeOf(drawing);
+    expect([plane?.points.length, plane?.bits, plane?.fidelity]).toEqual([2, [0, 1], 0.99]);
+    expect([plane?.threshold?.line, plane?.centre]).toEqual([drawing.line, [2, 0.5]]);
+    const one = { ...drawing, centres: [drawing.centres[0], drawing.centres[0]] };
+    expect([planeOf(one)?.threshold, planeOf(one)?.fidelity]).toEqual([null, null]);
+    expect(planeOf({ ...drawing, line: 'none', centres: [[null, 0], [4]] })?.threshold).toBeNull();
+  });
+
   it('have round numbers at their axes', () => {
-    expect(ticks(-1.2, 1.1)).toEqual([-1, 0, 1]);
-    expect(ticks(0, 0.00042)).toHaveLength(3);
-    expect(ticks(3e6, 3.5e6)).toEqual([3e6, 3.2e6, 3.4e6]);
+    expect(ticks([2, 2])).toEqual([2]);
+    const said = (label: string, from: number, to: number) => {
+      const axis = axisOf(label, [from, to]);
+      return [axis.label, axis.ticks.map(({ text }) => text).join(' ')];
+    };
+    expect(said('Delay (s)', 0, 3e-8)).toEqual(['Delay (ns)', '0 5 10 15 20 25 30']);
+    expect(said('Frequency (Hz)', 5e9, 5.0002e9)).toEqual([
+      'Frequency (GHz)',
+      '5 5.00005 5.0001 5.00015 5.0002'
+    ]);
+    expect(said('amp', 0, 4e-6)).toEqual(['amp (10^-6)', '0 1 2 3 4']);
+    expect(said('f(x) (rad)', 0, 0.5)).toEqual(['f(x) (rad)', '0 0.1 0.2 0.3 0.4 0.5']);
+    expect(said('Point', 7, 7)).toEqual(['Point', '7']);
+    expect(said('Zero', 0, 0)).toEqual(['Zero', '0']);
+    expect(ticks([-1.2, 1.1])).toEqual([-1, -0.5, 0, 0.5, 1]);
+    expect(ticks([0, 0.00042])).toHaveLength(5);
+    expect(ticks([3e6, 3.5e6])).toEqual([3e6, 3.1e6, 3.2e6, 3.3e6, 3.4e6, 3.5e6]);
   });
 
   it('lie in layers, each point in one', () => {
@@ -144,9 +189,9 @@ describe('points of a level-1 result', () => {
   });
 
   it('are none at level 2, or where the result had no room for them', () => {
-    expect(iqPlane({ ...experiment('single', []), meas_level: 2 }, 0)).toBeNull();
-    expect(iqPlane(experiment('single', undefined), 0)).toBeNull();
-    expect(iqPlane(experiment('single', [['x']]), 0)).toBeNull();
+    expect(planeOfBit({ ...experiment('single', []), meas_level: 2 }, 0)).toBeNull();
+    expect(planeOfBit(experiment('single', undefined), 0)).toBeNull();
+    expect(planeOfBit(experiment('single', [['x']]), 0)).toBeNull();
   });
 });
 

@@ -34,6 +34,7 @@ def info(slots: int = 2, **changes) -> CircuitInfo:
 BITS = [[0, 0], [1, 0], [1, 1], [1, 0]]
 POINTS = np.array([[0.25 + 1j, -1.0], [0.5, 2j]])
 SLOTS = Slots(clbit=(0, 2), qubit=(1, 0), acq_index=(0, 0))
+ONE = Slots(clbit=(0,), qubit=(0,), acq_index=(0,))
 
 
 def test_header_of_bits():
@@ -112,11 +113,38 @@ def test_level_1_has_qiskits_shapes(meas_return, shape):
         assert not hasattr(result.results[0].data, "counts")
 
 
-def test_level_1_points_that_do_not_fit_stay_in_the_dataset():
+def test_level_1_says_what_is_drawn_of_it():
+    (entry,) = header_circuits(result_header([iq_dataset(info(3, shots=2, meas_level=1), POINTS, SLOTS)]))
+    assert [(one["draw"], one["label"], one["total"]) for one in entry["drawings"]] == [
+        ("iq", "q0", 2),
+        ("iq", "q1", 2),
+    ]
+
+
+def test_level_1_points_that_do_not_fit_stay_in_the_dataset_and_are_drawn_in_part():
     points = np.zeros((100_000, 2), dtype=complex)
     header = result_header([iq_dataset(info(3, shots=100_000, meas_level=1), points, SLOTS)])
     (entry,) = header_circuits(header)
     assert (entry["memory"], entry["truncated"]) == (None, True)
+    assert [(one["total"], len(one["i"])) for one in entry["drawings"]] == [(100_000, 800)] * 2
+
+
+def test_where_points_and_drawings_do_not_fit_the_points_that_qiskit_reads_are_kept():
+    about = [info(1, shots=1000, circuit=k, meas_level=1) for k in range(16)]
+    datasets = [iq_dataset(one, np.ones((1000, 1)), ONE) for one in about]
+    header = result_header(datasets)
+    assert len(json.dumps(header)) <= MAX_HEADER_BYTES
+    entries = header_circuits(header)
+    assert all(len(entry["memory"]) == 1000 and not entry["truncated"] for entry in entries)
+    assert not any("drawings" in entry for entry in entries[:5])
+
+
+def test_the_rows_of_a_sweep_have_one_drawing_together():
+    about = [info(1, shots=2, meas_level=1, row=k, axes=(), parameters={"theta": k / 2}) for k in range(5)]
+    rows = [iq_dataset(one, np.full((2, 1), k), ONE) for k, one in enumerate(about)]
+    first, *others = header_circuits(result_header(rows))
+    assert [drawing["draw"] for drawing in first["drawings"]] == ["lines"]
+    assert not any("drawings" in entry for entry in others)
 
 
 def test_qiskit_result_json_is_a_qiskit_result():

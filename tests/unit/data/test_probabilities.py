@@ -12,6 +12,7 @@ from qpi_jupyter.data import drawings
 from qpi_jupyter.data.build import bits_dataset, counts_dataset, expectation_dataset, iq_dataset
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.curves import drawing_of
+from qpi_jupyter.data.pictures import html_of
 from qpi_jupyter.data.sweeps import from_rows, sweep_dataset, sweep_of
 
 AXIS = (SweepAxis(parameters=("theta",), length=3, units={"theta": "rad"}),)
@@ -157,5 +158,5 @@ def test_one_parameter_is_a_curve_and_two_are_a_heat_map():
     assert (heat["draw"], heat["x_label"], heat["y_label"]) == ("heat_map", "b", "a")
     assert heat["z"] == [[1.0, 0.25, 0.0]] * 2
     assert heat["z_label"] == "Probability of 00"
-    assert drawings.html_of(heat).count("<rect") == 6
+    assert html_of(heat).count("<rect") == 1 + 6
     assert "up from 0 to 1" in drawings.text_of(heat)

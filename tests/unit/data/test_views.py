@@ -15,6 +15,7 @@ from qpi_jupyter.data.build import bits_dataset, iq_dataset, stamp
 from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
 from qpi_jupyter.data.discrimination import discriminator
+from qpi_jupyter.data.pictures import html_of
 from qpi_jupyter.data.plots import draw
 from qpi_jupyter.data.points import POINTS
 from qpi_jupyter.data.views import counts_html, counts_text, histogram, iq_points, measured_qubits
@@ -83,7 +84,7 @@ def test_pictures_of_counts(outcomes):
     counts = {format(k, "09b"): k + 1 for k in range(outcomes)}
     shown = outcomes if outcomes <= 32 else 31
     assert len(ET.fromstring(counts_html(counts)).findall("tbody/tr")) == shown
-    rest = "269 other outcomes with 36,315 shots together" in drawings.html_of(drawings.counts(counts))
+    rest = "269 other outcomes with 36,315 shots together" in html_of(drawings.counts(counts))
     assert rest == (outcomes == 300)
     assert rest == ("269 other outcomes" in drawings.text_of(drawings.counts(counts)))
     draw(Figure().subplots(), drawings.counts(counts))
