@@ -278,7 +278,9 @@ class Jobs:
         unknown = [name for name in options if name not in own]
         if not unknown:
             return
-        raise no_option("submit", unknown[0], [*_keywords(Jobs.submit), *own], "" if qpu else " A QPU's own options need qpu=...")
+        raise no_option(
+            "submit", unknown[0], [*_keywords(Jobs.submit), *own], "" if qpu else " A QPU's own options need qpu=..."
+        )
 
     def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` may have left behind."""

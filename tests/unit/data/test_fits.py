@@ -86,7 +86,7 @@ def test_other_hopeless_data_are_refused_plainly():
     sweep = simulated(function, x)
     with pytest.raises(Rejected, match="There are 3 points, and rabi has 4 parameters"):
         sweep.isel(x=slice(3)).qpi.fit("rabi")
-    with pytest.raises(Rejected, match="no model 'raby'. Did you mean rabi"):
+    with pytest.raises(Rejected, match=r"no model 'raby'\. Did you mean rabi"):
         sweep.qpi.fit("raby")
     with pytest.raises(Rejected, match="sweep of one parameter; this result has none"):
         sweep.isel(x=0).qpi.fit("rabi")
