@@ -246,8 +246,8 @@ API = """\
 # Calls of the Python client
 
 `lab = qpi_jupyter.connect()`. What has a *yes* under `.aio` blocks when it is called, and can be awaited from any event
-loop: `await lab.book.aio(...)`. Shift-Tab shows every keyword with its meaning. `qpi_jupyter.job(id)` gives a job without
-a `lab`, and `qpi_jupyter.compare(a, b)` puts results side by side."""
+loop: `await lab.book.aio(...)`. Shift-Tab shows every keyword with its meaning. `qpi_jupyter.job(id)` gives a job
+without a `lab`, and `qpi_jupyter.compare(a, b)` puts results side by side."""
 
 
 MODULES = """\
