@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +103,11 @@ def test_what_the_data_leave_open_is_not_made_up():
     assert abs(fit["frequency"].value - 0.31e6) < 5 * fit["frequency"].error
     assert math.isnan(fit["T2*"].value)
     assert "T2* = not determined" in repr(fit)
+
+
+def test_the_how_to_lists_every_model():
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "sweeps.md").read_text()
+    assert [name for name in MODELS if f"\n| `{name}` |" not in page] == []
 
 
 def test_the_accessor_shows_what_the_function_takes():

@@ -49,5 +49,6 @@ def test_it_travels_answers_and_is_drawn(spectra: types.ModuleType) -> None:
     other = spectra.spectrum(info, np.array([5e9, 5.1e9, 5.2e9]), np.array([1e-9, 3e-9, 2e-9]))
     both = qpi_jupyter.compare(back, other, names=["a", "b"])
     np.testing.assert_allclose(both.difference.values, [[0, -1e-9, 0]])
+    assert decode(encode([spectra.SPECTRA.example()])).qpi.peak() == 5.1e9
     with pytest.raises(Rejected, match="a power is negative"):
         decode(encode([spectra.spectrum(info, np.array([5e9]), np.array([-1.0]))]))
