@@ -197,6 +197,9 @@ class Jobs:
         project: str | None = None,
         group: str | None = None,
         shared_with: str | None = None,
+        priority: int | None = None,
+        after: OneOrMoreJobs | None = None,
+        retry_safe: bool | None = None,
         **parameters: Any,
     ) -> JobHandle:
         """Measure one circuit at many values of its parameters: ``lab.sweep(rabi, theta=np.linspace(0, np.pi, 41))``.
@@ -218,8 +221,8 @@ class Jobs:
             running fastest.
         new
             submit another job, whatever there was before.
-        qpu, shots, seed_simulator, meas_level, meas_return, memory, name, tags, project, group, shared_with
-            as in `submit`.
+        qpu, shots, seed_simulator, meas_level, meas_return, memory, name, tags, project, group, shared_with, priority
+            as in `submit`; so are ``after`` and ``retry_safe``.
         **parameters
             the values of each parameter: a list or array, or one number. The ``units`` of an xarray coordinate go
             with it into the Dataset.
@@ -250,6 +253,9 @@ class Jobs:
             project=project or "",
             group=group,
             shared_with=shared_with,
+            priority=0 if priority is None else programs.whole("priority", priority),
+            retry_safe=bool(retry_safe),
+            after=_ids(after),
             origin=origins.here() or OriginIn(),
         )
         key = uuid.uuid4().hex if new else sweeps.key_of(circuit, request)

@@ -61,10 +61,11 @@ def test_a_sweep_is_called_by_its_circuit_and_takes_parameters_as_such(server: S
     rabi = QuantumCircuit(1, 1, name="rabi")
     rabi.rx(theta, 0)
     rabi.measure(0, 0)
-    lab.sweep(rabi, {theta: [0.0, 1.0]}, qpu="sim-a")
-    lab.sweep(rabi, theta=[0.0, 1.0], qpu="sim-a", name="", new=True)
+    calibration = lab.sweep(rabi, {theta: [0.0, 1.0]}, qpu="sim-a")
+    lab.sweep(rabi, theta=[0.0, 1.0], qpu="sim-a", name="", new=True, after=calibration, priority=-1, retry_safe=True)
     first, second = server.submits
     assert (first.name, second.name) == ("rabi", "")
+    assert (second.after, second.priority, second.retry_safe) == ([calibration.id], -1, True)
     assert first.options.circuits == second.options.circuits
     with pytest.raises(TypeError, match="Did you mean shots"):
         lab.sweep(rabi, theta=[0.0, 1.0], shotz=3)

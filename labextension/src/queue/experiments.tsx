@@ -10,8 +10,8 @@ import {
 import { CircuitChoice } from './choice';
 import { CountsOf } from './countsview';
 import { Drawn } from './drawn';
+import type { IResultSource } from './followed';
 import { Points } from './iqview';
-import type { IResultSource } from './jobmodel';
 import type { ITools } from './tools';
 
 const OWN: IResultDrawings = new Map([
