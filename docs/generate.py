@@ -16,11 +16,17 @@ from msgspec.inspect import StructType, Type, type_info
 from traitlets import TraitType
 
 from qpi_jupyter.client import BookingHandle, JobHandle, Lab, Session
+from qpi_jupyter.client.accounts import TimeRequest
 from qpi_jupyter.client.backend import QpiBackend
-from qpi_jupyter.client.people import Tokens
+from qpi_jupyter.client.feeds import Feeds
+from qpi_jupyter.client.people import Notice, Tokens
+from qpi_jupyter.client.qpus import Qpu
 from qpi_jupyter.core.access import PERMISSIONS, SCOPES, Permission
 from qpi_jupyter.core.jobs import JobState
 from qpi_jupyter.core.lifecycle import TRANSITIONS, EventKind, Rule
+from qpi_jupyter.data.accessor import DatasetAccessor
+from qpi_jupyter.data.comparison import Comparison
+from qpi_jupyter.data.fits import Fit
 from qpi_jupyter.wire.events import KINDS, LabEvent
 from qpi_jupyter.wire.typescript import expression, may_miss
 from qpi_server.app.extension import QPIServer
@@ -224,8 +230,15 @@ does not know, and over an event whose `data` is not as described here: its row 
 CALLS = {
     "lab": Lab,
     "job": JobHandle,
+    "ds.qpi": DatasetAccessor,
+    "fit": Fit,
+    "comparison": Comparison,
+    "qpu": Qpu,
     "booking": BookingHandle,
+    "lab.feeds": Feeds,
     "session": Session,
+    "request": TimeRequest,
+    "notice": Notice,
     "lab.tokens": Tokens,
     "backend": QpiBackend,
 }
@@ -233,7 +246,8 @@ API = """\
 # Calls of the Python client
 
 `lab = qpi_jupyter.connect()`. What has a *yes* under `.aio` blocks when it is called, and can be awaited from any event
-loop: `await lab.book.aio(...)`. Shift-Tab shows every keyword with its meaning."""
+loop: `await lab.book.aio(...)`. Shift-Tab shows every keyword with its meaning. `qpi_jupyter.job(id)` gives a job
+without a `lab`, and `qpi_jupyter.compare(a, b)` puts results side by side."""
 
 
 MODULES = """\

@@ -3,6 +3,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { Signal } from '@lumino/signaling';
 
 import { EventFollower } from '../src/events';
+import { textLabels } from '../src/queue/labels';
 import type { LabRequest } from '../src/request';
 import type { ILabManager } from '../src/tokens';
 import type {
@@ -159,7 +160,7 @@ export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   dataset: null,
   origin: {},
   retry_safe: false,
-  project: '',
+  ...textLabels(() => ''),
   account: 'ada',
   shared_with: null,
   counts: null,

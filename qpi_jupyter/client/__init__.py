@@ -9,6 +9,7 @@
 `comparing`                results of several jobs side by side
 `qpus`                     the lab's QPUs
 `bookings`, `booking`      book, list; one booking
+`feeds`                    calendar feeds
 `accounts`, `people`       QPU time; oneself, API tokens, notices
 `session`                  hold a QPU for a loop
 `backend`                  a QPU as a Qiskit backend

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qpi_jupyter.core import Rejected
 from qpi_jupyter.wire.accounts import (
     AccountModel,
+    GrantIn,
     Statement,
     StatementLine,
     TimeRequestAnswer,
@@ -217,6 +219,32 @@ class Accounts:
             params["account"] = (await me(self.http)).user.name
         given = {name: value for name, value in params.items() if value}
         return StatementTable((await self.http.call("GET", "v1/statements", Statement, params=given)).lines)
+
+    @both
+    async def grant_time(
+        self,
+        time: times.Length,
+        reason: str,
+        *,
+        person: str | None = None,
+        group: str | None = None,
+        take_back: bool = False,
+    ) -> Balance:
+        """Give QPU time (``"2h"``, a timedelta or seconds) to a person or a group; for managers.
+
+        Parameters
+        ----------
+        reason
+            for the account's ledger and the audit log.
+        take_back
+            take so much away instead.
+        """
+        if (person is None) == (group is None):
+            raise Rejected("Say who gets the time: person=... or group=...", code="no_account")
+        name = person or f"group:{group}"
+        body = GrantIn(seconds=(-1 if take_back else 1) * times.seconds(time), reason=reason)
+        model = await self.http.call("POST", f"v1/accounts/{path(name)}/grants", AccountModel, body=body, once=True)
+        return Balance(model)
 
     @both
     async def request_time(self, time: times.Length, reason: str, *, group: str | None = None) -> TimeRequest:

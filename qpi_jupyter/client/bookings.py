@@ -1,13 +1,18 @@
-"""What one may ask a lab about bookings: book, list, next free, calendar."""
+"""What one may ask a lab about bookings: book, list, next free, a calendar file."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from qpi_jupyter.core import BookingConflict, Rejected
-from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, Mode, NextFree
+from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, Imported, Mode, NextFree
 
 from . import times
 from .booking import DEFAULT_S, BookingHandle, BookingTable, explained, interval
@@ -17,6 +22,23 @@ from .portal import both
 _PAGE = "500"
 _TRIES = 5
 """How often the next free interval is looked for again when somebody else was quicker."""
+_MANY_S = 120.0
+"""How long a file with hundreds of events may take."""
+
+
+class ImportedTable(BookingTable):
+    """The bookings that a calendar file brought; ``refused`` has its other events, each with the reason."""
+
+    def __init__(self, items: list[BookingHandle], refused: list[dict[str, str]]) -> None:
+        super().__init__(items)
+        self.refused = refused
+
+    def __repr__(self) -> str:
+        return "\n".join([super().__repr__(), *(f"Refused: {line}" for line in map(_line, self.refused))])
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(_line(event))}</li>" for event in self.refused)
+        return super()._repr_html_() + (f"<p>Refused:</p><ul>{lines}</ul>" if lines else "")
 
 
 class Bookings:
@@ -156,6 +178,31 @@ class Bookings:
         start = None if after is None else times.moment(after, zone, now, after=now)
         params = {"qpu": qpu, "seconds": f"{times.seconds(duration):g}"} | ({"after": _text(start)} if start else {})
         return await self.http.call("GET", "v1/bookings/next-free", NextFree, params=params)
+
+    @both
+    async def import_bookings(self, file: str | os.PathLike[str] | bytes, qpu: str) -> ImportedTable:
+        """Book every event of an iCalendar file on a QPU.
+
+        Parameters
+        ----------
+        file
+            where the .ics file is, or its content as bytes; up to 1 MiB and 500 events.
+
+        Raises
+        ------
+        Rejected
+            it is no calendar. Events that could not be booked are no error: ``refused`` has them.
+        """
+        data = file if isinstance(file, bytes) else Path(file).read_bytes()
+        found = await self.http.call(
+            "POST", "v1/bookings/import", Imported, params={"qpu": qpu}, body=msgspec.Raw(data),
+            headers={"Content-Type": "text/calendar"}, answer_s=_MANY_S, once=True,
+        )  # fmt: skip
+        return ImportedTable([BookingHandle(self.http, model) for model in found.bookings], found.refused)
+
+
+def _line(event: dict[str, str]) -> str:
+    return f"{event['title'] or event['uid']}: {event['reason']}"
 
 
 def _text(at: datetime) -> str:

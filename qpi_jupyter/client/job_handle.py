@@ -125,7 +125,7 @@ class JobHandle:
         return self.refresh().explanation()
 
     def explanation(self) -> str:
-        """The same without asking the lab again."""
+        """What `why` tells, without asking the lab again."""
         model, error = self.model, self.error
         where = f" on {model.qpu}" if model.qpu else ""
         if error is not None:

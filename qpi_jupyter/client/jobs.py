@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from inspect import signature
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,9 @@ from .progress import ProgressBar
 from .qpus import Qpus
 from .tables import Table
 from .times import When, moment, zone_of
+
+if TYPE_CHECKING:
+    from qiskit.circuit import Parameter
 
 _PAGE = 100
 OneOrMoreJobs: TypeAlias = JobHandle | str | Sequence[JobHandle | str]
@@ -179,7 +182,7 @@ class Jobs:
         self,
         /,
         circuit: object,
-        values: Mapping[str, Any] | None = None,
+        values: Mapping[str | Parameter, Any] | None = None,
         *,
         zipped: bool = False,
         new: bool = False,
@@ -194,6 +197,9 @@ class Jobs:
         project: str | None = None,
         group: str | None = None,
         shared_with: str | None = None,
+        priority: int | None = None,
+        after: OneOrMoreJobs | None = None,
+        retry_safe: bool | None = None,
         **parameters: Any,
     ) -> JobHandle:
         """Measure one circuit at many values of its parameters: ``lab.sweep(rabi, theta=np.linspace(0, np.pi, 41))``.
@@ -208,26 +214,31 @@ class Jobs:
         circuit
             a QuantumCircuit with parameters, or an OpenQASM 3 text with inputs.
         values
-            numbers by parameter, for names that are no Python words (``{"v[0]": ...}``); an xarray coordinate's
-            ``units`` go with it. All other parameters are keywords.
+            numbers by parameter or by its name, for names that are no Python words (``{"v[0]": ...}``). All other
+            parameters are keywords.
         zipped
             the parameters change together, along one axis; otherwise each has an axis of its own, the last one
             running fastest.
         new
             submit another job, whatever there was before.
-        qpu, shots, seed_simulator, meas_level, meas_return, memory, name, tags, project, group, shared_with
-            as in `submit`.
+        qpu, shots, seed_simulator, meas_level, meas_return, memory, name, tags, project, group, shared_with, priority
+            as in `submit`; so are ``after`` and ``retry_safe``.
         **parameters
-            the values of each parameter: a list or array, or one number.
+            the values of each parameter: a list or array, or one number. The ``units`` of an xarray coordinate go
+            with it into the Dataset.
 
         Raises
         ------
         ProgramError
             the circuit is wrong; ``line`` and ``column`` say where.
+        TypeError
+            a keyword is neither an option nor a parameter of the circuit.
         QpiError
             the values are not those of the circuit's parameters; or what else the lab has against it.
         """
-        swept = sweeps.rows_of(circuit, {**(values or {}), **parameters}, zipped=zipped)
+        given = {getattr(key, "name", key): numbers for key, numbers in (values or {}).items()}
+        sweeps.check_words(circuit, parameters, _keywords(Jobs.sweep))
+        swept = sweeps.rows_of(circuit, {**given, **parameters}, zipped=zipped)
         options = programs.options_of(
             circuit, shots=shots, seed_simulator=seed_simulator, meas_level=meas_level, meas_return=meas_return,
             memory=memory,
@@ -237,11 +248,14 @@ class Jobs:
             program=programs.program_of(circuit),
             options=options,
             qpu=_name(qpu),
-            name=name or "",
+            name=programs.called(circuit) if name is None else name,
             tags=[tags] if isinstance(tags, str) else list(() if tags is None else tags),
             project=project or "",
             group=group,
             shared_with=shared_with,
+            priority=0 if priority is None else programs.whole("priority", priority),
+            retry_safe=bool(retry_safe),
+            after=_ids(after),
             origin=origins.here() or OriginIn(),
         )
         key = uuid.uuid4().hex if new else sweeps.key_of(circuit, request)
@@ -270,8 +284,9 @@ class Jobs:
         unknown = [name for name in options if name not in own]
         if not unknown:
             return
-        known = [p.name for p in signature(Jobs.submit).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        raise no_option("submit", unknown[0], [*known, *own], "" if qpu else " A QPU's own options need qpu=...")
+        raise no_option(
+            "submit", unknown[0], [*_keywords(Jobs.submit), *own], "" if qpu else " A QPU's own options need qpu=..."
+        )
 
     def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` may have left behind."""
@@ -342,6 +357,10 @@ class Jobs:
                 break
             below = [("after", page.next)]
         return JobTable([JobHandle(self.http, model) for model in found[:limit]])
+
+
+def _keywords(call: Callable[..., Any]) -> list[str]:
+    return [p.name for p in signature(call).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
 def _name(qpu: Any) -> str | None:

@@ -18,6 +18,7 @@ from qpi_jupyter.wire.rest import Health
 from . import times
 from .accounts import Accounts
 from .bookings import Bookings
+from .feeds import Feeds
 from .http import RETRY_S, Http
 from .jobs import Jobs
 from .people import People, Tokens
@@ -76,8 +77,10 @@ class Lab:
     booking = Bookings.booking.of("_bookings")
     bookings = Bookings.bookings.of("_bookings")
     next_free = Bookings.next_free.of("_bookings")
+    import_bookings = Bookings.import_bookings.of("_bookings")
     balance = Accounts.balance.of("_accounts")
     statement = Accounts.statement.of("_accounts")
+    grant_time = Accounts.grant_time.of("_accounts")
     request_time = Accounts.request_time.of("_accounts")
     time_requests = Accounts.time_requests.of("_accounts")
     whoami = People.whoami.of("_people")
@@ -96,10 +99,16 @@ class Lab:
         self.http = Http(url, token, ca_file=ca_file, retry_s=retry_s)
         self.url = self.http.url
         self._jobs, self._qpus, self._bookings = Jobs(self.http), Qpus(self.http), Bookings(self.http)
+        self._feeds = Feeds(self.http)
         self._accounts, self._people = Accounts(self.http), People(self.http)
         self._held = set[str]()
         # A job or session that somebody keeps needs the connection, too: it is closed when nobody has `http` any more.
         self._finalizer = weakref.finalize(self.http, _close, copy.copy(self.http), self._held)
+
+    @property
+    def feeds(self) -> Feeds:
+        """Your calendar feeds, for other calendar programs."""
+        return self._feeds
 
     @property
     def tokens(self) -> Tokens:
@@ -239,8 +248,15 @@ class Lab:
 
     # -- the connection ------------------------------------------------------------------------------------------
 
-    async def events(self, after: int | None, *, wait_s: float = 0.0) -> EventPage:
-        """What happened after a cursor, at the latest after ``wait_s``; without one, the cursor of now."""
+    @both
+    async def events(self, after: int | None = None, *, wait_s: float = 0.0) -> EventPage:
+        """What happened after a cursor: ``events`` and the next ``cursor``. Without one, only the cursor of now.
+
+        Parameters
+        ----------
+        wait_s
+            how long to wait for the next event where there is none yet; the lab answers after 60 s at the latest.
+        """
         params = {"newest": "true"} if after is None else {"after": str(after), "wait_s": f"{wait_s:g}"}
         page = await self.http.call("GET", "v1/events", UnreadEventPage, params=params, wait_s=wait_s, retry_s=0.0)
         return page.read()

@@ -22,7 +22,7 @@ from qpi_jupyter.core import (
     plain_json,
     text_format,
 )
-from qpi_jupyter.data.formats import FORMATS, QPY, is_circuit, recognised
+from qpi_jupyter.data.formats import FORMATS, QPY, has_name, is_circuit, recognised
 from qpi_jupyter.wire.rest import CircuitIn, OptionsIn, ProgramIn
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _INPUT = re.compile(r"(?:^|[;}])\s*input\b", re.MULTILINE)
 _NAMED, _LONGEST = 3, 80
 """So many of its circuits name a job, in so many characters."""
-_NUMBERED = re.compile(r"circuit(-[0-9]+)+")
-"""What Qiskit calls a circuit that nobody named."""
 
 
 def is_program(thing: object) -> bool:
@@ -112,7 +110,7 @@ def as_list(circuits: object) -> list[Any]:
 def called(circuits: object) -> str:
     """What to call a job of these: the names that people gave the circuits; empty where they gave none."""
     given = (getattr(item, "name", None) for item in as_list(circuits))
-    names = dict.fromkeys(name for name in given if isinstance(name, str) and not _NUMBERED.fullmatch(name))
+    names = dict.fromkeys(name for name in given if isinstance(name, str) and has_name(name))
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     listed = ", ".join(list(names)[:_NAMED])
     readable = " ".join("".join(sign if sign.isprintable() else " " for sign in listed).split())

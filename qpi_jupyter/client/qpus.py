@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from qpi_jupyter.core import NotFound, counted
-from qpi_jupyter.wire.rest import QpuDetail, QpuList, QpuModel
+from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuList, QpuModel
 
 from . import times
 from .calling import did_you_mean
@@ -70,8 +72,47 @@ def named(qpus: Iterable[N], name: str) -> N:
     return found[name]
 
 
-class Qpu(QpuDetail, kw_only=True):
+class Qpu(QpuDetail, kw_only=True, dict=True):
     """One QPU with what it can do: its ``manifest``, once a driver has been there."""
+
+    @property
+    def http(self) -> Http:
+        found: Http = vars(self)["_http"]
+        return found
+
+    @both
+    async def refresh(self) -> Qpu:
+        """Read it again."""
+        return await self._ask("GET")
+
+    @both
+    async def edit(
+        self,
+        *,
+        enabled: bool | UnsetType = UNSET,
+        maintenance: bool | UnsetType = UNSET,
+        hold: str | UnsetType | None = UNSET,
+        description: str | UnsetType = UNSET,
+    ) -> Qpu:
+        """Change what is given; the rest stays. For managers. Jobs that run are not stopped.
+
+        Parameters
+        ----------
+        enabled
+            False: nothing starts there.
+        maintenance
+            True: nothing starts there, and its state says why.
+        hold
+            why nothing starts there for now, which those who wait are told; None releases the hold.
+        """
+        change = QpuChange(enabled=enabled, maintenance=maintenance, hold=hold, description=description)
+        return await self._ask("PATCH", change)
+
+    async def _ask(self, method: str, body: QpuChange | None = None) -> Qpu:
+        answer = await self.http.call(method, f"v1/qpus/{path(self.name)}", QpuDetail, body=body)
+        for field in answer.__struct_fields__:
+            setattr(self, field, getattr(answer, field))
+        return self
 
     def __repr__(self) -> str:
         kind = "simulator" if self.simulator else self.kind
@@ -95,4 +136,6 @@ class Qpus:
     @both
     async def qpu(self, name: str) -> Qpu:
         """One QPU with what it can do."""
-        return await self.http.call("GET", f"v1/qpus/{path(name)}", Qpu)
+        found = await self.http.call("GET", f"v1/qpus/{path(name)}", Qpu)
+        vars(found)["_http"] = self.http
+        return found

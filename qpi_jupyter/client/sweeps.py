@@ -14,6 +14,7 @@ from qpi_jupyter.data.formats import is_circuit
 from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_jupyter.wire.rest import CircuitIn, SweepAxisIn
 
+from .calling import did_you_mean, no_option
 from .programs import as_list
 
 
@@ -57,6 +58,22 @@ def rows_of(circuit: object, values: Mapping[str, Any], *, zipped: bool) -> Circ
         at = {name: k for group, k in zip(grouped, place, strict=True) for name in group}
         rows.append([swept[name][at[name]] if name in swept else columns[name] for name in names])
     return CircuitIn(parameter_values=rows, axes=axes)
+
+
+def check_words(circuit: object, given: Iterable[str], options: Iterable[str]) -> None:
+    """Refuse a keyword that is no parameter of the circuit, but nearly one, or nearly an option.
+
+    Raises
+    ------
+    TypeError
+        with what was probably meant.
+    """
+    if not is_circuit(circuit):
+        return
+    known = [parameter.name for parameter in circuit.parameters]
+    for word in given:
+        if word not in known and did_you_mean(word, [*options, *known]):
+            raise no_option("sweep", word, [*options, *known])
 
 
 def key_of(circuit: object, request: SubmitRequest) -> str:

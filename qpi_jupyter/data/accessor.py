@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial, wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,7 @@ from . import conventions as c
 from .attributes import JOB_ID, QPU, bare
 from .bits import complex_iq, full_bits
 from .discrimination import counts_of, discriminate
+from .fits import fit
 from .kinds import kind_of, known, name_of
 from .probabilities import expectation, probabilities, probability
 from .selection import as_list, circuits_of, whole
@@ -26,7 +28,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from qiskit.result import Result
 
-    from .fits import Fit
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _asks(function: Callable[Concatenate[xr.Dataset, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """What a function says of a Dataset, as a method of its accessor, with the function's keywords and docstring."""
+
+    @wraps(function)
+    def ask(self: DatasetAccessor, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return function(self._dataset, *args, **kwargs)
+
+    shape = signature(function)
+    first, *rest = shape.parameters.values()
+    vars(ask)["__signature__"] = shape.replace(parameters=[first.replace(name="self"), *rest])
+    return ask
 
 
 @xr.register_dataset_accessor("qpi")
@@ -61,52 +77,10 @@ class DatasetAccessor:
         counts: dict[str, int] | list[dict[str, int]] = _each(bits, counts_of)
         return counts
 
-    def probabilities(self) -> xr.DataArray:
-        """The share of the shots with each outcome, along ``outcome`` and the parameters of a sweep; see
-        `qpi_jupyter.data.probabilities`."""
-        return probabilities(self._dataset)
-
-    def probability(self, outcome: str | int) -> xr.DataArray:
-        """The share of the shots with one outcome (``"11"``), along the parameters of a sweep."""
-        return probability(self._dataset, outcome)
-
-    def expectation(self, pauli: str) -> xr.DataArray:
-        """The expectation value of a Pauli string of Z and I (``"ZZ"``), along the parameters of a sweep.
-
-        The first letter is of the last classical bit, as in Qiskit. Of a result of expectation values: an observable.
-        """
-        return expectation(self._dataset, pauli)
-
-    def fit(
-        self,
-        model: str | Callable[..., Any],
-        of: str | xr.DataArray | None = None,
-        *,
-        along: str | None = None,
-        guess: Mapping[str, float] | None = None,
-    ) -> Fit:
-        """Fit ``"rabi"``, ``"t1"``, ``"ramsey"``, ``"echo"``, ``"rb"`` or a function to a sweep of one parameter.
-
-        Parameters
-        ----------
-        model
-            the name, or a function of x and its parameters.
-        of
-            the outcome whose probability is fitted (``"11"``; by default ones alone), an observable, or numbers along
-            the sweep.
-        along
-            the coordinate that is x, where several parameters change together.
-        guess
-            starting values of a function's parameters, where its defaults are not near.
-
-        Raises
-        ------
-        Rejected
-            the data do not determine the model; the message says what to measure.
-        """
-        from .fits import fit
-
-        return fit(self._dataset, model, of, along=along, guess=guess)
+    probabilities = _asks(probabilities)
+    probability = _asks(probability)
+    expectation = _asks(expectation)
+    fit = _asks(fit)
 
     def bits(self) -> NDArray[np.int8]:
         """One row per shot, one column per classical bit, bit 0 first; of a sweep for each of its points."""

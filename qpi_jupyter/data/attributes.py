@@ -7,7 +7,8 @@ from typing import Any
 import xarray as xr
 
 from . import conventions as c
-from .trees import has_name
+from .formats import has_name
+from .trees import named
 
 CIRCUIT = "circuit"
 """The coordinate with the circuit's name; its attributes are what `bare` puts back."""
@@ -33,7 +34,7 @@ def flat(dataset: xr.Dataset, *, job_id: str = "", qpu: str = "", job_name: str 
     }
     hidden = {key: dataset.attrs[key] for key in _HIDDEN if key in dataset.attrs}
     facts = {"long_name": "Circuit", "units": "1", **hidden}
-    found = dataset.assign_coords({CIRCUIT: ((), name or info.name, facts)})
+    found = dataset.assign_coords({CIRCUIT: ((), name or named(info.name, info.circuit), facts)})
     kept = {key: value for key, value in dataset.attrs.items() if key not in _HIDDEN}
     found.attrs = {**kept, **{key: value for key, value in known.items() if value not in ("", None)}}
     return found

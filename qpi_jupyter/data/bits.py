@@ -27,6 +27,9 @@ def full_bits(dataset: xr.Dataset, memory_slots: int) -> NDArray[np.int8]:
         the Dataset holds no single shots at level 2.
     """
     if c.BIT not in dataset.variables:
+        if not {c.COUNT, c.IQ, c.TRACE}.intersection(map(str, dataset.variables)):
+            kind = c.circuit_info(dataset.attrs).kind
+            raise Rejected(f"A result of kind {kind!r} has neither bits nor counts.", code="no_bits")
         raise Rejected(
             "This dataset holds no bits of single shots: run with meas_level=2 and memory=True.", code="no_bits"
         )

@@ -168,11 +168,17 @@ def _aligned(datasets: Mapping[str, xr.Dataset]) -> xr.DataArray:
     dims = _swept(datasets)
     curves: list[xr.DataArray] = []
     for name, dataset in datasets.items():
-        curve = kind_of(dataset).curve(dataset)
-        if curve is None or sweep_dims(dataset) != dims:
+        kind = kind_of(dataset)
+        curve = kind.curve(dataset)
+        if curve is None:
+            raise Rejected(
+                f"{name!r} cannot be compared: its kind of result, {kind.name!r}, has no curve.",
+                code="nothing_to_compare",
+            )
+        if sweep_dims(dataset) != dims:
             first = next(iter(datasets))
             raise Rejected(
-                f"{name!r} cannot be compared with {first!r}: they are results of other forms.",
+                f"{name!r} cannot be compared with {first!r}: one has other swept parameters.",
                 code="nothing_to_compare",
             )
         curves.append(curve.drop_vars([k for k in curve.coords if k not in curve.dims]))

@@ -6,6 +6,7 @@ starting values have to be given.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import itertools
 import math
@@ -40,13 +41,18 @@ _EVIDENCE = 10.0
 
 
 class Value(NamedTuple):
-    """A fitted quantity with its standard error (NaN: not known) and its unit (empty: none)."""
+    """A fitted quantity with its standard error (NaN: not known) and its unit (empty: none).
+
+    The value is NaN where the data leave it open, as a decay that is much longer than the sweep.
+    """
 
     value: float
     error: float
     unit: str = ""
 
     def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "not determined"
         unit = f" {self.unit}" if self.unit else ""
         if not (math.isfinite(self.error) and self.error > 0):
             return f"{self.value:.4g}{unit}"
@@ -177,7 +183,9 @@ def fit(
     sigma = _sigma(data)
     chosen = MODELS.get(model) if isinstance(model, str) else None
     if isinstance(model, str) and chosen is None:
-        raise Rejected(f"There is no model {model!r}: take one of {', '.join(MODELS)}, or a function.", code="no_model")
+        near = difflib.get_close_matches(model, MODELS, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(MODELS)}, or a function of your own."
+        raise Rejected(f"There is no model {model!r}. {hint}", code="no_model")
     x, y, weights = x[known], data.values[known].astype(float), None if sigma is None else 1 / sigma[known]
     unit = str(data.coords[axis].attrs.get("units", "1")) if axis in data.coords else "1"
     named = "the function" if chosen is None else chosen.name
@@ -314,7 +322,10 @@ def _values(chosen: Model | None, result: Any, unit: str, bits: int) -> dict[str
         own = ""
         if chosen is not None and unit:
             own = unit if name in chosen.along else f"1/{unit}" if name in chosen.inverse else ""
-        found[name] = Value(float(parameter.value), math.nan if parameter.stderr is None else parameter.stderr, own)
+        value, error = float(parameter.value), math.nan if parameter.stderr is None else parameter.stderr
+        if chosen is not None and name in chosen.along | chosen.inverse and abs(error) >= abs(value):
+            value = error = math.nan
+        found[name] = Value(value, error, own)
     return found | (chosen.derived(found, bits) if chosen is not None else {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,6 +14,14 @@ from qpi_jupyter.core.plugins import Plugins
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
+
+_NO_NAME = re.compile(r"circuit(-\d+)+|\.{0,2}")
+"""What Qiskit calls a circuit that nobody named, and what a DataTree can't have as a name."""
+
+
+def has_name(circuit: str) -> bool:
+    """Whether somebody named a circuit that is called so."""
+    return not _NO_NAME.fullmatch(circuit.strip())
 
 
 def is_circuit(thing: object) -> TypeGuard[QuantumCircuit]:

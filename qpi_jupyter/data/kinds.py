@@ -170,6 +170,16 @@ class ResultKind(ABC):
         message = f"A result of kind {self.name!r} cannot be a primitive's result: use job.dataset()."
         raise Rejected(message, code="no_primitive", kind=self.name)
 
+    def example(self) -> xr.Dataset:
+        """A small result of this kind, with which tests try what every kind promises.
+
+        Raises
+        ------
+        NotImplementedError
+            there is none; as here.
+        """
+        raise NotImplementedError(f"The result kind {self.name!r} has no example().")
+
     def refusal(self, what: str) -> Rejected:
         """The error that says what is wrong with a Dataset."""
         return Rejected(f"This is not a result of kind {self.name!r}: {what}.", code="bad_result", kind=self.name)

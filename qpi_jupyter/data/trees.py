@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
 
 import xarray as xr
 
 from . import conventions as c
+from .formats import has_name
 from .sweeps import from_rows, is_sweep
-
-_NO_NAME = re.compile(r"circuit-\d+(-\d+)?|\.{0,2}")
-"""What Qiskit calls a circuit to which nobody gave a name, and what a DataTree can't have as a name."""
 
 
 def as_tree(datasets: Sequence[xr.Dataset]) -> xr.Dataset | xr.DataTree:
@@ -27,8 +24,7 @@ def tree_names(circuits: Sequence[str]) -> list[str]:
     """The name of each circuit in a tree, where each is there once."""
     found: dict[str, None] = {}
     for place, circuit in enumerate(circuits):
-        name = circuit.replace("/", "_").strip()
-        name = f"circuit_{place}" if _NO_NAME.fullmatch(name) else name
+        name = named(circuit.replace("/", "_").strip(), place)
         free, number = name, 0
         while free in found:
             number += 1
@@ -37,9 +33,9 @@ def tree_names(circuits: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def has_name(circuit: str) -> bool:
-    """Whether somebody named this circuit."""
-    return not _NO_NAME.fullmatch(circuit.strip())
+def named(circuit: str, place: int) -> str:
+    """What a circuit is called: ``circuit_0``, by its place in the job, where nobody named it."""
+    return circuit if has_name(circuit) else f"circuit_{place}"
 
 
 def rows_by_circuit(datasets: Sequence[xr.Dataset]) -> list[list[int]]:

@@ -39,7 +39,7 @@ class JobWidget(LabWidget):
     def __init__(self, job: JobHandle) -> None:
         self.job = job
         one = f"jobs/{quoted(job.id)}"
-        self.asks = (("GET", f"{one}(/result|/dataset)?"), ("POST", f"{one}/cancel"), ("GET", "events"))
+        self.asks = (("GET", f"{one}(/result|/dataset|/partial)?"), ("POST", f"{one}/cancel"), ("GET", "events"))
         super().__init__(job.http)
         self.start(self._follow())
 

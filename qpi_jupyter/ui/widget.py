@@ -63,7 +63,10 @@ class LabWidget(shown.Pictured, anywidget.AnyWidget):
         return _built(f"{self.bundle}.css")
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let ``work`` run on the kernel's own loop, for as long as the widget is open."""
+        """Let ``work`` run on the kernel's own loop, for as long as the widget is open; without a loop nothing runs."""
+        if not _loop_runs():
+            work.close()
+            return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

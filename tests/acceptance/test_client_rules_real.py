@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import httpx
 import pytest
 
 from qpi_jupyter.client import BookingConflict, BookingHandle, BookingTable, Lab
-from qpi_jupyter.core.errors import Conflict, Unauthorized
+from qpi_jupyter.core.errors import Conflict, Rejected, Unauthorized
 from tests.support.servers import TOKEN, LabServer, lab_server, python_env
 from tests.support.waiting import wait_until
 
@@ -83,6 +86,66 @@ def test_what_is_used_is_on_the_statement(lab: Lab) -> None:
     assert request.approve("granted", time="30min").model.granted_s == 1800
     with pytest.raises(Conflict):
         request.refresh().reject("twice")
+
+
+def test_a_manager_holds_a_qpu_and_lets_go(lab: Lab) -> None:
+    qpu = lab.qpu("sim-b").edit(hold="warming up", description="warm")
+    assert (qpu.status, qpu.reason, qpu.description) == ("held", "warming up", "warm")
+    assert lab.qpus()["sim-b"].status == "held"
+    assert lab.qpu("sim-b").edit(hold=None, maintenance=True).status == "maintenance"
+    assert qpu.refresh().status == "maintenance"
+    assert qpu.edit(maintenance=False, description="A line of five qubits").status == "online"
+    with pytest.raises(TypeError, match=r"edit\(\) has no option 'maintainance'. Did you mean maintenance"):
+        qpu.edit(maintainance=True)  # type: ignore[call-arg]
+
+
+def test_time_is_granted_to_a_group_and_taken_back(server: LabServer, lab: Lab) -> None:
+    server.client().post("qpi/v1/groups", json={"name": "qed", "members": [lab.whoami().name]}).raise_for_status()
+    before = lab.balance(group="qed").model.balance_s
+    assert lab.grant_time("2h", "course", group="qed").model.balance_s == before + 7200
+    assert (
+        asyncio.run(lab.grant_time.aio(600, "too much", group="qed", take_back=True)).model.balance_s == before + 6600
+    )
+    with pytest.raises(Rejected, match=r"person=\.\.\. or group="):
+        lab.grant_time("2h", "whose?")
+
+
+def test_a_feed_is_read_until_it_is_revoked(lab: Lab) -> None:
+    one(lab.book("sim-b", TOMORROW, title="T1 of q0"))
+    feed = lab.feeds.create("sim-b")
+    assert "T1 of q0" in httpx.get(feed.url).text
+    assert feed.url not in repr(feed) + repr(lab.feeds), "no notebook saves an address"
+    assert [row.qpu for row in lab.feeds.list()] == ["sim-b"]
+    assert len(lab.feeds.revoke(feed)) == 0
+    assert httpx.get(feed.url).status_code == 404
+
+
+def test_a_calendar_file_is_booked_and_says_what_was_refused(lab: Lab, tmp_path: Path) -> None:
+    day = f"{TOMORROW:%Y%m%d}"
+    events = [("T1", "090000Z", "100000Z"), ("T2", "093000Z", "110000Z")]
+    file = tmp_path / "beamtime.ics"
+    file.write_text(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n"
+        + "".join(
+            f"BEGIN:VEVENT\r\nUID:{title}\r\nDTSTAMP:{day}T000000Z\r\nSUMMARY:{title}\r\n"
+            f"DTSTART:{day}T{start}\r\nDTEND:{day}T{end}\r\nEND:VEVENT\r\n"
+            for title, start, end in events
+        )
+        + "END:VCALENDAR\r\n"
+    )
+    found = lab.import_bookings(file, "sim-a")
+    assert [(b.start_at, b.model.title) for b in found] == [(TOMORROW, "T1")]
+    assert [event["title"] for event in found.refused] == ["T2"]
+    assert "Refused: T2: sim-a is booked" in repr(found)
+    assert [event["uid"] for event in lab.import_bookings(file.read_bytes(), "sim-a").refused] == ["T1", "T2"]
+
+
+def test_events_come_by_pages(lab: Lab) -> None:
+    page = lab.events()
+    assert page.events == []
+    lab.submit(BELL, qpu="sim-a").wait()
+    kinds = [event.kind for event in lab.events(page.cursor, wait_s=10).events]
+    assert kinds[0] == "job.submitted"
 
 
 def test_a_token_works_until_it_is_revoked(server: LabServer, lab: Lab) -> None:

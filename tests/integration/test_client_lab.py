@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 from qpi_jupyter.client import JobCancelled, Lab
 from qpi_jupyter.core.errors import NotFound, ProgramError, QpiError, Unauthorized, Unavailable
@@ -52,6 +54,21 @@ def test_a_bell_job_takes_two_requests(server: ScriptedLab, lab: Lab) -> None:
     sent = server.submits[0]
     assert (sent.qpu, sent.options.shots, sent.options.seed_simulator) == ("sim-a", 100, 7)
     assert sent.program.sources == [BELL]
+
+
+def test_a_sweep_is_called_by_its_circuit_and_takes_parameters_as_such(server: ScriptedLab, lab: Lab) -> None:
+    theta = Parameter("theta")
+    rabi = QuantumCircuit(1, 1, name="rabi")
+    rabi.rx(theta, 0)
+    rabi.measure(0, 0)
+    calibration = lab.sweep(rabi, {theta: [0.0, 1.0]}, qpu="sim-a")
+    lab.sweep(rabi, theta=[0.0, 1.0], qpu="sim-a", name="", new=True, after=calibration, priority=-1, retry_safe=True)
+    first, second = server.submits
+    assert (first.name, second.name) == ("rabi", "")
+    assert (second.after, second.priority, second.retry_safe) == ([calibration.id], -1, True)
+    assert first.options.circuits == second.options.circuits
+    with pytest.raises(TypeError, match="Did you mean shots"):
+        lab.sweep(rabi, theta=[0.0, 1.0], shotz=3)
 
 
 def test_several_circuits_have_a_list_of_counts(server: ScriptedLab, lab: Lab) -> None:

@@ -128,6 +128,7 @@ def test_the_page_asks_through_the_kernel_for_its_job_only(
     async def body() -> None:
         page = Page(JobWidget(job), monkeypatch)
         assert (await page.ask(path=f"jobs/{job.id}"))["body"]["id"] == job.id
+        assert (await page.ask(path=f"jobs/{job.id}/partial?wait_s=0&version=0"))["error"]["status"] == 404
         for question in (
             {"path": "jobs/another"}, {"path": "people"}, {"path": f"jobs/{job.id}", "method": "DELETE"},
             {"path": f"jobs/{job.id}/../../people"}, {"path": f"http://elsewhere/jobs/{job.id}"},

@@ -77,6 +77,14 @@ def test_what_is_no_sweep_is_refused(values: dict[str, Any], zipped: bool, messa
         sweeps.rows_of(ramsey("a"), {"a": ["one", "two"]}, zipped=False)
 
 
+def test_a_word_that_is_neither_parameter_nor_option_says_what_was_meant() -> None:
+    with pytest.raises(TypeError, match=r"sweep\(\) has no option 'shotz'. Did you mean shots"):
+        sweeps.check_words(ramsey("a"), ["a", "shotz"], ["qpu", "shots"])
+    with pytest.raises(TypeError, match=r"no option 'theat'\. Did you mean theta"):
+        sweeps.check_words(ramsey("theta"), ["theat"], ["qpu", "shots"])
+    sweeps.check_words(ramsey("shotz"), ["shotz"], ["shots"])
+
+
 def key(circuit: Any, *, qpu: str = "q1", **changed: Any) -> str:
     values = changed.pop("values", {"a": [1.0, 2.0]})
     options = programs.options_of(circuit, **{"shots": 10, "seed_simulator": 1, **changed})

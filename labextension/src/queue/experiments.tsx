@@ -3,7 +3,7 @@ import * as React from 'react';
 import { type IExperiment, resultDrawings, shownOf } from '../drawings';
 import { CircuitChoice } from './choice';
 import { Drawn } from './drawn';
-import type { IResultSource } from './jobmodel';
+import type { IResultSource } from './followed';
 import type { ITools } from './tools';
 
 /** The results that did not come with their job, one circuit at a time, each as its kind is drawn. */

@@ -90,7 +90,8 @@ export function belongs(job: JobModel, filters: IFilters, me: string | undefined
 /** Whether each word of `text` is somewhere in what a job is known by; a whole id means that job alone. */
 function mentions(job: JobModel, text: string): boolean {
   const words = text.split(/\s+/).filter(Boolean);
-  const said = [job.id, job.name, job.project, job.owner, job.qpu ?? '', ...job.tags];
+  const labels = TEXT_LABELS.map(name => job[name]);
+  const said = [job.id, job.name, ...labels, job.owner, job.qpu ?? '', ...job.tags];
   return words.every(word =>
     ID.test(word)
       ? job.id === word

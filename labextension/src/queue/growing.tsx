@@ -4,14 +4,14 @@ import type { IDrawing } from '../drawings';
 import type { JobModel, PartialResult } from '../wire';
 import { OneOf } from './drawn';
 import { Section } from './facts';
-import type { JobDetail } from './jobmodel';
+import type { IGrowingSource } from './followed';
 import type { ITools } from './tools';
 
 /** What a running job has measured so far, drawn as its result is going to be. */
 export function Growing(props: {
   job: JobModel;
-  model: JobDetail;
-  tools: ITools;
+  model: IGrowingSource;
+  tools: Pick<ITools, 'trans'>;
 }): React.ReactElement | null {
   const { job, model, tools } = props;
   const { trans } = tools;

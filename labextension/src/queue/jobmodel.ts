@@ -1,9 +1,6 @@
-import type { IExperiment } from '../drawings';
-import { isOfJob, withEvent } from '../jobs';
-import { Refresher } from '../refresher';
-import { isRefusal, type LabFile, messageOf } from '../request';
-import { at, send } from '../send';
-import { StateModel } from '../statemodel';
+import { isOfJob } from '../jobs';
+import { type LabFile, messageOf } from '../request';
+import { send } from '../send';
 import type { ILabManager } from '../tokens';
 import type {
   EventPage,
@@ -12,18 +9,12 @@ import type {
   JobModel,
   JobProvenance,
   LabEvent,
-  PartialResult,
   ProgramText
 } from '../wire';
 import { mayEdit } from './filters';
+import { FollowedJob, type IFollowed, UNKNOWN } from './followed';
 import { resubmission, unpack } from './program';
 
-/** The job is asked for at most this often (ms)... */
-const EVERY = 250;
-/** ...and this often where it waits and others move on (ms). */
-const MOVED_ON = 2_000;
-/** How long the lab keeps a question whose answer is not there yet (s). */
-const PARKED = 50;
 /** The story of a family of more jobs is too long to be read, and to be asked for again and again. */
 export const TOLD = 100;
 
@@ -37,8 +28,7 @@ const UNREAD: ProgramText = {
 };
 
 /** What is known of one job. Never changed, only replaced. */
-export interface IJobState {
-  readonly job: JobModel | null;
+export interface IJobState extends IFollowed {
   readonly sources: readonly Uint8Array[] | null;
   /** The circuits to be read. */
   readonly text: ProgramText | null;
@@ -47,35 +37,18 @@ export interface IJobState {
   readonly events: readonly LabEvent[];
   /** The jobs that it hangs together with, itself included; null where it is alone. */
   readonly family: FamilyModel | null;
-  /** Why something could not be had, in the words of whoever refused. */
-  readonly problem: string | null;
-  readonly deleted: boolean;
 }
 
-/** Where the result of a job comes from. */
-export type IResultSource = Pick<JobDetail, 'download' | 'experiments'>;
-
 /** One job with all that belongs to it, kept up to date by the lab's events. */
-export class JobDetail extends StateModel<IJobState> {
-  constructor(
-    readonly id: string,
-    private readonly _manager: ILabManager,
-    private readonly _file: LabFile
-  ) {
-    super({
-      job: null,
+export class JobDetail extends FollowedJob<IJobState> {
+  constructor(id: string, manager: ILabManager, file: LabFile) {
+    super(id, manager, file, {
+      ...UNKNOWN,
       sources: null,
       text: null,
       provenance: null,
       events: [],
-      family: null,
-      problem: null,
-      deleted: false
-    });
-    this._path = at('jobs', id);
-    this._leave = _manager.follow({
-      heard: event => this._heard(event),
-      missed: () => void this.refresh()
+      family: null
     });
   }
 
@@ -86,12 +59,12 @@ export class JobDetail extends StateModel<IJobState> {
   }
 
   /** Ask for the job and what happened to it; for what never changes only once. */
-  async refresh(): Promise<void> {
+  override async refresh(): Promise<void> {
     try {
       const ask = this._manager.request;
       const { sources, provenance } = this.state;
       const [job, events] = await Promise.all([
-        ask<JobModel>(this._path),
+        this._ask(),
         ask<EventPage>(`${this._path}/events`)
       ]);
       const family = job.family === null ? null : await ask<FamilyModel>(`${this._path}/family`);
@@ -128,46 +101,6 @@ export class JobDetail extends StateModel<IJobState> {
     return send(this._manager.request, 'POST', 'jobs', again);
   }
 
-  /** The result as Qiskit's JSON, or the dataset as a zip of NetCDF files. */
-  async download(what: 'dataset' | 'result'): Promise<Blob> {
-    return this._file(`${this._path}/${what}`);
-  }
-
-  /** What the lab tells of each circuit's result. */
-  async experiments(): Promise<readonly IExperiment[]> {
-    const result = await this._manager.request<{ results: IExperiment[] }>(`${this._path}/result`);
-    return result.results;
-  }
-
-  /** Tell `heard` what the running attempt has measured, whenever there is more, until it has ended or `left` says so. */
-  async follow(heard: (found: PartialResult) => void, left: AbortSignal): Promise<void> {
-    let known = 0;
-    while (!left.aborted) {
-      const query = `wait_s=${PARKED}&version=${known}`;
-      const found = await this._manager
-        .request<PartialResult>(`${this._path}/partial?${query}`, { signal: left })
-        .catch(error => (isRefusal(error) ? undefined : null));
-      if (left.aborted || found === undefined) {
-        return;
-      }
-      if (found === null) {
-        await new Promise(resolve => setTimeout(resolve, MOVED_ON)); // the lab is away
-      } else if (found.status === 'running') {
-        known = found.version;
-        heard(found);
-      } else {
-        return;
-      }
-    }
-  }
-
-  override dispose(): void {
-    this._leave();
-    this._refresher.dispose();
-    this._movedOn.dispose();
-    super.dispose();
-  }
-
   private async _read(): Promise<void> {
     const text = await this._manager
       .request<ProgramText>(`${this._path}/program/text`)
@@ -175,24 +108,8 @@ export class JobDetail extends StateModel<IJobState> {
     this._replace({ text });
   }
 
-  private _heard(event: LabEvent): void {
-    const { job } = this.state;
-    if (event.job_id !== this.id) {
-      if (this._concerns(event)) {
-        this._movedOn.want();
-      }
-    } else if (event.kind === 'job.deleted') {
-      this._replace({ deleted: true });
-    } else {
-      if (job && isOfJob(event)) {
-        this._replace({ job: withEvent(job, event) });
-      }
-      this._refresher.want();
-    }
-  }
-
   /** Whether what happened to another job may change what is to be said of this one. */
-  private _concerns(event: LabEvent): boolean {
+  protected override _concerns(event: LabEvent): boolean {
     const { job } = this.state;
     const family = isOfJob(event) ? event.data.family : undefined;
     if (job === null) {
@@ -202,12 +119,8 @@ export class JobDetail extends StateModel<IJobState> {
       // A new job may bring families together.
       return family === job.family || event.kind === 'job.submitted';
     }
-    return job.phase === 'queued' && event.kind === 'job.changed' && event.qpu === job.qpu;
+    return super._concerns(event);
   }
 
-  private readonly _leave: () => void;
-  private readonly _movedOn = new Refresher(() => this.refresh(), MOVED_ON);
-  private readonly _path: string;
-  private readonly _refresher = new Refresher(() => this.refresh(), EVERY);
   private _text: Promise<void> | undefined;
 }

@@ -5,7 +5,7 @@ import { countsCsv } from './counts';
 import { Histogram } from './countsview';
 import { Experiments } from './experiments';
 import { Section } from './facts';
-import type { IResultSource } from './jobmodel';
+import type { IResultSource } from './followed';
 import { save, told } from './told';
 import type { ITools } from './tools';
 

@@ -3,91 +3,42 @@ import '../../style/queue.css';
 import type * as React from 'react';
 
 import { Act } from '../act';
-import type { IExperiment } from '../drawings';
 import { useFrame } from '../hooks';
-import { isOfJob, newer, withEvent } from '../jobs';
 import { span } from '../prospects';
+import { FollowedJob, type IFollowed, UNKNOWN } from '../queue/followed';
+import { Growing } from '../queue/growing';
 import { Results } from '../queue/results';
 import { Wait } from '../queue/wait';
-import { Refresher } from '../refresher';
 import { messageOf } from '../request';
 import { jobRow } from '../rows';
-import { at } from '../send';
-import { StateModel } from '../statemodel';
-import type { JobModel, LabEvent } from '../wire';
 import type { Kernel } from './kernel';
 import { KernelLab } from './lab';
 import { anywidget } from './mount';
 import { english } from './words';
 
-interface IState {
-  readonly job: JobModel | null;
-  readonly problem: string | null;
-  readonly deleted: boolean;
-}
-
-/** The job of a widget, kept up to date by the events that its kernel hears. */
-class Job extends StateModel<IState> {
+/** The job of a widget, asked for through its kernel. */
+class Job extends FollowedJob<IFollowed> {
   constructor(
-    readonly id: string,
-    readonly kernel: Kernel
+    id: string,
+    kernel: Kernel,
+    readonly lab = new KernelLab(kernel, [])
   ) {
-    super({ job: null, problem: null, deleted: false });
-    this.lab = new KernelLab(kernel, []);
-    this._leave = this.lab.follow({
-      heard: event => this._heard(event),
-      missed: () => this._refresher.want(),
-      back: () => this._refresher.want()
-    });
-    this._refresher.want();
+    super(id, lab, path => kernel.file(path), UNKNOWN);
+    void this.refresh();
   }
 
-  readonly lab: KernelLab;
-
-  async download(what: 'dataset' | 'result'): Promise<Blob> {
-    return this.kernel.file(at('jobs', this.id, what));
-  }
-
-  async experiments(): Promise<readonly IExperiment[]> {
-    const path = at('jobs', this.id, 'result');
-    return (await this.kernel.request<{ results: IExperiment[] }>(path)).results;
-  }
-
-  override dispose(): void {
-    this._leave();
-    this._refresher.dispose();
-    this.lab.dispose();
-    super.dispose();
-  }
-
-  private async _refresh(): Promise<void> {
+  override async refresh(): Promise<void> {
     try {
-      const found = await this.kernel.request<JobModel>(at('jobs', this.id));
-      const { job } = this.state;
-      this._replace({ job: newer(job ?? undefined, found), problem: null });
+      this._replace({ job: await this._ask(), problem: null });
     } catch (error) {
       this._replace({ problem: messageOf(error) });
     }
   }
 
-  private _heard(event: LabEvent): void {
-    const { job } = this.state;
-    if (event.job_id !== this.id) {
-      if (job?.phase === 'queued' && event.kind === 'job.changed' && event.qpu === job.qpu) {
-        this._refresher.want(); // others move it on
-      }
-    } else if (event.kind === 'job.deleted') {
-      this._replace({ deleted: true });
-    } else {
-      if (job && isOfJob(event)) {
-        this._replace({ job: withEvent(job, event) });
-      }
-      this._refresher.want();
-    }
+  override dispose(): void {
+    super.dispose();
+    this.lab.dispose();
   }
-
-  private readonly _leave: () => void;
-  private readonly _refresher = new Refresher(() => this._refresh());
 }
 
 function View({ model }: { model: Job }): React.ReactElement {
@@ -131,6 +82,7 @@ function View({ model }: { model: Job }): React.ReactElement {
         </p>
       )}
       <Wait job={job} tools={tools} />
+      {job.status === 'running' && <Growing job={job} model={model} tools={tools} />}
       <Results job={job} model={model} tools={tools} />
     </section>
   );

@@ -327,6 +327,16 @@ describe('JobDetail', () => {
     expect(fetches()).toBe(before + 1);
   });
 
+  it('asks again when the lab is back, and is not taken back by an older answer', async () => {
+    lab.say({ seq: 1, job_id: 'j1', data: { phase: 'running', version: 9 } });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(model.state.job?.version).toBe(9); // the lab's answer still has version 1
+    const before = fetches();
+    await lab.back();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(fetches()).toBe(before + 1);
+  });
+
   it('has its family, and looks at it again when one of it moved on or joins', async () => {
     expect(model.state.family).toBeNull();
     const fetched = () => lab.asked.filter(line => line === 'GET jobs/j1/family').length;

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, String, Subquery, func, or_, select, union
 
 from qpi_jupyter.core import JobState
 
 from .jobs import COLUMNS, JobRecord, record
 from .rows import each
-from .schema import job_tags, jobs
+from .schema import LABELS, job_tags, jobs
 
 STEPS = (1_000, 4_000)
 """How many rows more are looked at when the newest ones do not fill a page."""
@@ -27,8 +27,13 @@ _DISORDER = 1_000
 """Among so many neighbours the order of ``submitted_at`` may differ from that of ``seq``."""
 _FIRST, _LAST = 0, 2**63 - 1
 _ID = re.compile(r"job-[0-9a-f]{16}")
-_SAID = ("id", "name", "project", "owner", "qpu")
-"""The columns that a word is looked for in."""
+_SAID = (
+    "id",
+    "owner",
+    "qpu",
+    *(label.name for label in LABELS if isinstance(label.type, String) and not label.nullable),
+)
+"""The columns that a word is looked for in: of the labels those that are plain text. (Tags have rows of their own.)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class Search:
     name: str = ""
     """A part of it, in any case."""
     words: tuple[str, ...] = ()
-    """Each is a part of the id, the name, a tag, the project, the owner or the QPU, in any case; or a whole id."""
+    """Each is a part of the id, a label that is text, a tag, the owner or the QPU, in any case; or a whole id."""
     tags: tuple[str, ...] = ()
     """All of them."""
     cell: str | None = None

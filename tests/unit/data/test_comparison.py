@@ -9,7 +9,7 @@ import qpi_jupyter
 from qpi_jupyter.core import Rejected, SweepAxis
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.attributes import flat
-from qpi_jupyter.data.build import counts_dataset, iq_dataset, stamp
+from qpi_jupyter.data.build import arrays_dataset, counts_dataset, iq_dataset, stamp
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots
 from qpi_jupyter.data.sweeps import from_rows
 
@@ -76,8 +76,13 @@ def test_names_tell_all_apart():
 def test_what_cannot_be_compared_is_said():
     with pytest.raises(Rejected, match="two results or more"):
         qpi_jupyter.compare(one({0: 1}))
-    with pytest.raises(Rejected, match="results of other forms"):
+    with pytest.raises(Rejected, match="other swept parameters"):
         qpi_jupyter.compare(one({0: 1}), curve([0, 1], [0.0, 1.0], "q2"))
+    arrays = arrays_dataset(CircuitInfo(name="e", shots=1, memory_slots=0, n_qubits=1), {"z": np.ones(2)})
+    with pytest.raises(Rejected, match="'b' cannot be compared: its kind of result, 'arrays', has no curve"):
+        qpi_jupyter.compare(one({0: 1}), arrays, names=["a", "b"])
+    with pytest.raises(Rejected, match="A result of kind 'arrays' has neither bits nor counts"):
+        arrays.qpi.counts()
     info = CircuitInfo(name="iq", shots=2, memory_slots=1, n_qubits=1, meas_level=1)
     points = iq_dataset(info, np.ones((2, 1)), Slots(clbit=(0,), qubit=(0,), acq_index=(0,)))
     with pytest.raises(Rejected, match="unlike kinds"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qpi_jupyter.core import Rejected, SweepAxis
-from qpi_jupyter.data import drawings
+from qpi_jupyter.data import drawings, fits
 from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.fits import MODELS, Value
@@ -85,7 +87,7 @@ def test_other_hopeless_data_are_refused_plainly():
     sweep = simulated(function, x)
     with pytest.raises(Rejected, match="There are 3 points, and rabi has 4 parameters"):
         sweep.isel(x=slice(3)).qpi.fit("rabi")
-    with pytest.raises(Rejected, match="no model 'raby': take one of rabi, t1"):
+    with pytest.raises(Rejected, match=r"no model 'raby'\. Did you mean rabi"):
         sweep.qpi.fit("raby")
     with pytest.raises(Rejected, match="sweep of one parameter; this result has none"):
         sweep.isel(x=0).qpi.fit("rabi")
@@ -93,6 +95,25 @@ def test_other_hopeless_data_are_refused_plainly():
         sweep.qpi.fit("rabi", "11")
     with pytest.raises(Rejected, match="no coordinate 'y'"):
         sweep.qpi.fit("rabi", along="y")
+
+
+def test_what_the_data_leave_open_is_not_made_up():
+    function = lambda x: 0.5 + 0.45 * np.cos(2 * np.pi * 0.31e6 * x)  # noqa: E731
+    fit = simulated(function, FUNCTIONS["ramsey"][1]).qpi.fit("ramsey")
+    assert abs(fit["frequency"].value - 0.31e6) < 5 * fit["frequency"].error
+    assert math.isnan(fit["T2*"].value)
+    assert "T2* = not determined" in repr(fit)
+
+
+def test_the_how_to_lists_every_model():
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "sweeps.md").read_text()
+    assert [name for name in MODELS if f"\n| `{name}` |" not in page] == []
+
+
+def test_the_accessor_shows_what_the_function_takes():
+    fit = simulated(*FUNCTIONS["rabi"][:2]).qpi.fit
+    assert list(inspect.signature(fit).parameters) == ["model", "of", "along", "guess"]
+    assert fit.__doc__ == fits.fit.__doc__
 
 
 def test_a_growing_sweep_is_fitted_as_far_as_it_is_there():

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import qpi_jupyter
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo
@@ -45,5 +46,9 @@ def test_it_travels_answers_and_is_drawn(spectra: types.ModuleType) -> None:
     assert (back.qpi.kind, back.qpi.peak()) == ("mylab-spectra", 5.1e9)
     (drawing,) = result_header([back])["circuits"][0]["drawings"]
     assert (drawing["draw"], drawing["x"]) == ("lines", [5.0, 5.1, 5.2])
+    other = spectra.spectrum(info, np.array([5e9, 5.1e9, 5.2e9]), np.array([1e-9, 3e-9, 2e-9]))
+    both = qpi_jupyter.compare(back, other, names=["a", "b"])
+    np.testing.assert_allclose(both.difference.values, [[0, -1e-9, 0]])
+    assert decode(encode([spectra.SPECTRA.example()])).qpi.peak() == 5.1e9
     with pytest.raises(Rejected, match="a power is negative"):
         decode(encode([spectra.spectrum(info, np.array([5e9]), np.array([-1.0]))]))

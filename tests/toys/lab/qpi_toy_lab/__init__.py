@@ -83,6 +83,9 @@ class Streaks(ResultKind):
         longest = enumerate(STREAKS.offers["streaks"](dataset))
         return table(["Coin", "Longest run of 1s"], [[f"coin {k}", f"{streak:,}"] for k, streak in longest])
 
+    def example(self) -> xr.Dataset:
+        return streaks_dataset(CircuitInfo(name="x", shots=10, memory_slots=1, n_qubits=1), [3, 2**40])
+
 
 STREAKS = Streaks()
 
