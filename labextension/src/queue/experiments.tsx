@@ -1,17 +1,12 @@
 import * as React from 'react';
 
-import {
-  type IExperiment,
-  type IResultDrawings,
-  isSweep,
-  resultDrawings,
-  shownOf
-} from '../drawings';
+import { type IExperiment, type IResultDrawings, resultDrawings } from '../drawings';
 import { CircuitChoice } from './choice';
 import { CountsOf } from './countsview';
 import { Drawn } from './drawn';
 import { Points } from './iqview';
 import type { IResultSource } from './jobmodel';
+import { isSweep, shownOf } from './sweeps';
 import type { ITools } from './tools';
 
 const OWN: IResultDrawings = new Map([
