@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 import qpi_jupyter
 from qpi_jupyter.ui.bundle import finished
-from tests.support.servers import wait_until
+from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import Notebooks
 
 from .browser import DEMO, browser, jupyterlab, loaded
