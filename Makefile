@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # --- set-up: each step leaves a stamp and is redone when what it depends on is newer ---------------------------------
 STAMPS := $(VENV)/.qpi
 INSTALLED := $(VENV)/share/jupyter/labextensions/qpi-jupyter
-PANEL_SOURCES := $(wildcard $(addprefix $(PANEL)/,package.json yarn.lock .yarnrc.yml tsconfig.json install.json widgets.build.mjs)) \
+PANEL_SOURCES := $(wildcard $(addprefix $(PANEL)/,package.json yarn.lock .yarnrc.yml tsconfig.json install.json bundle.cjs widgets.build.mjs)) \
   $(shell find $(PANEL)/schema $(PANEL)/src $(PANEL)/style -type f -not -name '*.test.ts*')
 
 $(STAMPS)/venv:

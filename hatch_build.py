@@ -18,7 +18,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OLDEST_NODE = (20, 19)
 """What the panel's bundler asks for."""
-SOURCES = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "widgets.build.mjs", "schema", "src", "style")
+SOURCES = (
+    "package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "bundle.cjs", "widgets.build.mjs", "schema", "src",
+    "style",
+)  # fmt: skip
 """Everything the panel is made of, relative to ``labextension/``."""
 PRODUCTION = "static/third-party-licenses.json"
 """What only a production build writes: a build of `make watch` does not count."""

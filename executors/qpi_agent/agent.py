@@ -78,7 +78,9 @@ class Agent:
             logging.getLogger().removeHandler(self._tail)
 
     async def _serve(self) -> None:
-        forever = [self._check(), self._dial(), *(place.live() for place in self.bench.places)]
+        # Who waits for the driver needs one place: the others' children start once it is warm, and slow nothing down.
+        first, *others = self.bench.places
+        forever = [self._check(), self._dial(), first.live(), *(place.live(first.opened) for place in others)]
         tasks = [asyncio.create_task(work) for work in forever]
         drained = asyncio.create_task(self._drained())
         try:

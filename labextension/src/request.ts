@@ -24,14 +24,8 @@ const FRESH: RequestInit = { cache: 'no-cache' };
 
 /** Requests to the lab inside the Jupyter server that `settings` point at; `clock` learns from each answer. */
 export function labRequest(settings: ServerConnection.ISettings, clock?: LabClock): LabRequest {
-  return async <T>(path: string, init: RequestInit = {}): Promise<T> => {
-    const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
-    const sent = Date.now();
-    const response = await ServerConnection.makeRequest(url, { ...FRESH, ...init }, settings);
-    clock?.hear(response.headers.get('Date'), sent);
-    if (!response.ok) {
-      throw await refused(response);
-    }
+  return async <T>(path: string, init?: RequestInit): Promise<T> => {
+    const response = await answer(settings, path, init, clock);
     return (response.status === 204 ? null : await response.json()) as T;
   };
 }
@@ -41,14 +35,23 @@ export type LabFile = (path: string) => Promise<Blob>;
 
 /** Files of the lab inside the Jupyter server that `settings` point at. */
 export function labFile(settings: ServerConnection.ISettings): LabFile {
-  return async path => {
-    const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
-    const response = await ServerConnection.makeRequest(url, FRESH, settings);
-    if (!response.ok) {
-      throw await refused(response);
-    }
-    return response.blob();
-  };
+  return async path => (await answer(settings, path)).blob();
+}
+
+async function answer(
+  settings: ServerConnection.ISettings,
+  path: string,
+  init?: RequestInit,
+  clock?: LabClock
+): Promise<Response> {
+  const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
+  const sent = Date.now();
+  const response = await ServerConnection.makeRequest(url, { ...FRESH, ...init }, settings);
+  clock?.hear(response.headers.get('Date'), sent);
+  if (!response.ok) {
+    throw await refused(response);
+  }
+  return response;
 }
 
 /** Whether the lab itself said no; without this, nobody answered. */

@@ -5,10 +5,12 @@ import { EVERY, type INews, LONG, News, TOGETHER } from '../src/around/news';
 import { Notifier } from '../src/around/notifier';
 import { DEFAULTS, LabSettings } from '../src/around/settings';
 import { formatOf, submission } from '../src/around/submission';
+import { watchClock } from '../src/around/zone';
 import { LabManager } from '../src/manager';
+import type { LabRequest } from '../src/request';
 import { logoAddress } from '../src/side/model';
 import type { JobModel } from '../src/wire';
-import { booking, FakeBus, FakeLab, job } from './faults';
+import { booking, FakeBus, FakeLab, job, me } from './faults';
 
 describe('News', () => {
   const BEGAN = Date.parse('2026-01-01T10:00:00Z');
@@ -199,6 +201,65 @@ describe('a submitted file', () => {
       qpu: null,
       name: 'bell'
     });
+  });
+});
+
+describe('the clock', () => {
+  const MINE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  let lab: FakeLab;
+  let told: string[];
+  let manager: LabManager;
+  let settings: LabSettings;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    lab = new FakeLab();
+    told = [];
+    const request: LabRequest = (path, init) => {
+      if (path === 'me/timezone') {
+        const { timezone } = JSON.parse(String(init?.body));
+        lab.me = { ...me(), timezone };
+        told.push(timezone);
+      }
+      return lab.request(path, init);
+    };
+    manager = new LabManager({ request, events: new FakeBus().stream, standby: 'never' });
+    settings = new LabSettings();
+    watchClock(manager, settings);
+  });
+
+  afterEach(() => {
+    manager.dispose();
+    vi.useRealTimers();
+  });
+
+  /** The lab answers that it knows this zone. */
+  const knows = async (timezone: string | null) => {
+    lab.me = { ...me(), timezone };
+    void manager.refresh();
+    await vi.advanceTimersByTimeAsync(50);
+    await vi.dynamicImportSettled();
+    await vi.advanceTimersByTimeAsync(50);
+  };
+
+  it('is told where the lab does not know it, and not where it does', async () => {
+    await knows(MINE);
+    await knows('Asia/Kathmandu'); // another browser's
+    expect(told).toEqual([]);
+    await knows(null); // the lab has started again
+    expect(told).toEqual([MINE]);
+  });
+
+  it('is told where the lab knew another one', async () => {
+    await knows('Asia/Kathmandu');
+    expect(told).toEqual([MINE]);
+  });
+
+  it('is told once it is set', async () => {
+    await knows(MINE);
+    settings.replace({ timezone: 'Asia/Tokyo' });
+    await knows(MINE);
+    expect(told).toEqual(['Asia/Tokyo']);
   });
 });
 

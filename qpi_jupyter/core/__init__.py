@@ -142,7 +142,7 @@ if TYPE_CHECKING:
         on_hello,
         salvage_over,
     )
-    from .outlook import ENOUGH, NOTHING, Outlook, Prospect, Track
+    from .outlook import ENOUGH, NOTHING, Outlook, Prospect, Track, cut
     from .planner import (
         AHEAD,
         HEAD,
@@ -280,6 +280,7 @@ __all__ = [
     "check_fit",
     "check_program",
     "counted",
+    "cut",
     "eta",
     "existing",
     "explain",

@@ -27,6 +27,8 @@ OUTSIDE = 0.12
 """The share of starts that may lie outside of their range; many come late, so that it turns out as a fifth."""
 FORGETS = 0.995
 """What of the runs so far counts after one more: about the last 200 do."""
+BOOKED = 20
+"""How many of the latest bookings of a QPU say how likely the next is given back unused."""
 _PACE = 0.03
 """How quickly ranges widen where the truth lies outside too often, and narrow where it does too seldom."""
 _FLOOR_S = 5.0
@@ -56,6 +58,7 @@ class Track:
     """The latest starts: the work that was predicted before them, and by what factor that was wrong; as logarithms."""
     _sorted: list[tuple[float, float]] = field(default_factory=list)
     _outside: float = OUTSIDE
+    _used: deque[bool] = field(default_factory=lambda: deque(maxlen=BOOKED))
 
     @property
     def known(self) -> bool:
@@ -74,6 +77,16 @@ class Track:
             self._estimated_s = FORGETS * self._estimated_s + estimate_s
             self._measured_s = FORGETS * self._measured_s + busy_s
             self._lengths.append(math.log(busy_s / estimate_s))
+
+    @property
+    def unused(self) -> tuple[bool, bool, bool]:
+        """Whether bookings that nobody has used yet count as given back: for the earliest, likely and latest start."""
+        share = self._used.count(False) / len(self._used) if len(self._used) >= ENOUGH else 0.0
+        return share > 0.1, share > 0.5, share >= 0.9
+
+    def settled(self, *, used: bool) -> None:
+        """Whether the people of a booking came that would have been given back without them."""
+        self._used.append(used)
 
     def started(self, work_s: float, took_s: float, *, held: bool | None = None) -> None:
         """A job has started that was predicted to have so much work before it, after so long of open time.
@@ -112,6 +125,11 @@ class Prospect:
 
 
 NOTHING = Prospect()
+
+
+def cut(closed: Sequence[tuple[datetime, datetime]], at: datetime) -> list[tuple[datetime, datetime]]:
+    """Intervals that were expected to be closed, once the booking that was on at a moment is given back."""
+    return [(start, at if start <= at < end else end) for start, end in closed]
 
 
 def quantile(values: Sequence[float], share: float) -> float:

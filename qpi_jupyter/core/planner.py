@@ -198,7 +198,7 @@ def rank(view: View) -> Callable[[Job], tuple[object, ...]]:
     return key
 
 
-def eta(view: View, job: Job, now: datetime, work_s: float) -> datetime:
+def eta(view: View, job: Job, now: datetime, work_s: float, *, unused: bool = False) -> datetime:
     """When ``job`` is expected to begin.
 
     The work before it is done in the time that is open to it: from now on, but not in bookings and sessions of
@@ -208,9 +208,11 @@ def eta(view: View, job: Job, now: datetime, work_s: float) -> datetime:
     ----------
     work_s
         what goes before it: the rest of the running jobs and the estimates of those ahead, over the places (seconds).
+    unused
+        whether bookings that nobody has used so far will be given back.
     """
     begin, left_s = now, work_s
-    for start, end in _shut(view, job, now):
+    for start, end in _shut(view, job, now, unused=unused):
         if after(begin, left_s + job.upper_s) <= start:
             break
         left_s -= max(0.0, min(left_s, (start - begin).total_seconds()))
@@ -301,18 +303,22 @@ def _urgency(view: View, job: Job) -> tuple[bool, int]:
     return (not mine, 0 if mine else -job.priority)
 
 
-def _shut(view: View, job: Job, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _shut(view: View, job: Job, now: datetime, *, unused: bool = False) -> Iterator[tuple[datetime, datetime]]:
     """The intervals in which ``job`` may not run, in order."""
     booking, session = view.booking, view.session
+
+    def end_of(booking: Booking) -> datetime:
+        return min(booking.end_at, (booking.no_show_at if unused else None) or booking.end_at)
+
     if booking is not None and _foreign(booking, job):
         backfill = booking.mode is BookingMode.PRIORITY and not booker_active(view, now)
         if not (backfill and job.upper_s <= view.policy.backfill_max_s):
-            yield now, booking.end_at
+            yield now, end_of(booking)
     elif booking is None and session is not None and session.holder != job.owner:
         yield now, session.expires_at
     for ahead in view.ahead:
         if _foreign(ahead, job):
-            yield ahead.start_at, ahead.end_at
+            yield ahead.start_at, end_of(ahead)
 
 
 def _foreign(booking: Booking, job: Job) -> bool:

@@ -272,6 +272,42 @@ def test_a_waiting_job_says_when_it_begins_and_past_errors_are_told(tmp_path: Pa
     asyncio.run(dialogue())
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("used", [False, True])
+def test_where_bookings_are_given_back_the_next_is_expected_to_be(tmp_path: Path, used: bool, restarted: bool) -> None:
+    async def ask(lab: Lab) -> tuple[float, ...]:
+        await book(lab, "bob", 0, 600, no_show_s=60.0)
+        job, _ = await lab.jobs.submit(ANN, bell())
+        assert job.eta is not None
+        moments = job.eta.earliest_at, job.eta.likely_at, job.eta.latest_at
+        return tuple((at - moment(lab)).total_seconds() for at in moments if at is not None)
+
+    async def dialogue() -> None:
+        clock = FrozenClock()
+        expected = (600.0,) * 3 if used else (60.0,) * 3
+        async with small_lab(tmp_path, clock=clock, **PATIENT) as (lab, driver):
+            await driver.connect()
+            for n in range(ENOUGH):
+                await lab.jobs.submit(ANN, bell())
+                await driver.run()
+                await book(lab, "bob", 0, 600, no_show_s=60.0, id=f"past-{n}")
+                if used:
+                    await lab.jobs.submit(BOB, bell())
+                    await driver.run()
+                clock.advance(60)
+                await settled(lab)
+                clock.advance(600)
+                await settled(lab)
+            if not restarted:
+                assert await ask(lab) == pytest.approx(expected, abs=1.0)
+        if restarted:
+            async with open_lab(tmp_path, clock=clock, **PATIENT) as lab:
+                await ScriptedDriver(lab, driver.principal).connect()
+                assert await ask(lab) == pytest.approx(expected, abs=1.0)
+
+    asyncio.run(dialogue())
+
+
 def test_estimates_follow_what_was_measured_and_bounds_stay(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, driver):

@@ -83,14 +83,14 @@ def start_jupyterlab(home: Path, env: dict[str, str], *options: str) -> tuple[su
     (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     token = secrets.token_hex(16)
     process = _launch(home, token, 0, env, *options)
-    return process, Notebooks(url=_address(process, home), token=token, folder=folder)
+    return process, Notebooks(url=address_of(process, home), token=token, folder=folder)
 
 
 def restart_jupyterlab(home: Path, notebooks: Notebooks, env: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
     """The same JupyterLab again, where the browser looks for it."""
     port = urlsplit(notebooks.url).port or 0
     process = _launch(home, notebooks.token, port, env, *options)
-    assert _address(process, home) == notebooks.url
+    assert address_of(process, home) == notebooks.url
     return process
 
 
@@ -112,7 +112,7 @@ def _launch(home: Path, token: str, port: int, env: dict[str, str], *options: st
         return subprocess.Popen(command, cwd=folder, env={**os.environ, **own, **env}, stdout=log, stderr=log)
 
 
-def _address(process: subprocess.Popen[bytes], home: Path) -> str:
+def address_of(process: subprocess.Popen[bytes], home: Path) -> str:
     """Where the server answers, once it does."""
     runtime = home / "runtime" / f"jpserver-{process.pid}.json"
     for _ in range(600):

@@ -9,6 +9,7 @@ import { qpuState } from '../states';
 import { type Connection, ILabManager, type ILabState } from '../tokens';
 import { OPEN_PANEL } from './ids';
 import { ILabSettings } from './settings';
+import { watchClock } from './zone';
 
 export const statusPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:status',
@@ -24,7 +25,7 @@ export const statusPlugin: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-    void import('./clock').then(({ keepClock }) => keepClock(manager, settings));
+    watchClock(manager, settings);
     const open = () => void app.commands.execute(OPEN_PANEL);
     const item = new StatusItem(manager, settings, trans, open);
     statusBar?.registerStatusItem('qpi-jupyter:status', { item, align: 'left', rank: 90 });

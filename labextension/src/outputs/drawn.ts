@@ -1,5 +1,6 @@
-import { type IDrawing, type IExperiment, shownOf } from '../drawings';
+import type { IDrawing, IExperiment } from '../drawings';
 import { drawingsOf } from '../queue/drawn';
+import { shownOf } from '../queue/sweeps';
 import type { JobOutput } from '../wire';
 
 /** What an output keeps of a result: the first drawings, of so many. */

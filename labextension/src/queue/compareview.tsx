@@ -3,12 +3,12 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { IExperiment } from '../drawings';
-import { shownOf } from '../drawings';
 import { messageOf } from '../request';
 import { at } from '../send';
 import type { JobModel, JobProvenance } from '../wire';
 import { comparedOf, type ICompared } from './compare';
 import { formOf } from './drawn';
+import { shownOf } from './sweeps';
 import type { ITools } from './tools';
 
 /** So many results are seen over one another. */

@@ -1,9 +1,10 @@
 import * as React from 'react';
 
-import { type IExperiment, resultDrawings, shownOf } from '../drawings';
+import { type IExperiment, resultDrawings } from '../drawings';
 import { CircuitChoice } from './choice';
 import { Drawn } from './drawn';
 import type { IResultSource } from './followed';
+import { shownOf } from './sweeps';
 import type { ITools } from './tools';
 
 /** The results that did not come with their job, one circuit at a time, each as its kind is drawn. */

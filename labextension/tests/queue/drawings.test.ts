@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { type IExperiment, shownOf } from '../../src/drawings';
+import type { IExperiment } from '../../src/drawings';
 import { comparedOf } from '../../src/queue/compare';
 import { byOutcome } from '../../src/queue/counts';
 import {
@@ -13,6 +13,7 @@ import {
   pathOf,
   tableOf
 } from '../../src/queue/forms';
+import { shownOf } from '../../src/queue/sweeps';
 
 describe('counts by hexadecimal numbers', () => {
   it('are told by their bits, however many', () => {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from heapq import heappop, heappush
@@ -228,6 +228,9 @@ class Lane:
     def ended(self, run: Run) -> None:
         """A run has ended."""
 
+    def settled(self, booking: Booking, now: datetime, *, used: bool) -> None:
+        """It shows whether a booking's people came; where not, it is given back."""
+
     def kept(self) -> list[Kept]:
         """What became of the bookings."""
         return [
@@ -247,8 +250,8 @@ class Lane:
         booking = item.booking
         self._push(booking.start_at, _Kind.BOOKING_BEGINS, item)
         self._push(booking.end_at, _Kind.BOOKING_ENDS, item)
-        if item.no_show_s is not None and (at := times.after(booking.start_at, item.no_show_s)) < booking.end_at:
-            self._push(at, _Kind.NO_SHOW, item)
+        if booking.no_show_at is not None and booking.no_show_at < booking.end_at:
+            self._push(booking.no_show_at, _Kind.NO_SHOW, item)
 
     def _happen(self, kind: _Kind, what: TraceJob | TraceBooking | Run | None, now: datetime) -> None:
         if isinstance(what, TraceJob):
@@ -263,8 +266,11 @@ class Lane:
             self._shares.add(now, what.job.owner, what.busy_s)
         elif isinstance(what, TraceBooking) and kind is _Kind.BOOKING_BEGINS:
             self._begin(what.booking, now)
-        elif isinstance(what, TraceBooking) and kind is _Kind.NO_SHOW and not self._came(what.booking):
-            self._given_back.add(what.booking.id)
+        elif isinstance(what, TraceBooking) and kind is _Kind.NO_SHOW:
+            used = self._came(what.booking)
+            if not used:
+                self._given_back.add(what.booking.id)
+            self.settled(what.booking, now, used=used)
 
     def _begin(self, booking: Booking, now: datetime) -> None:
         """Whose jobs are still in the way?"""
@@ -328,6 +334,8 @@ class Lane:
         current = self._bookings[at - 1].booking if at else None
         if current is not None and (not current.covers(now) or current.id in self._given_back):
             current = None
+        if current is not None and current.no_show_s is not None:
+            current = replace(current, used=self._came(current))
         return current, tuple(item.booking for item in self._bookings[at : at + AHEAD] if item.created_at <= now)
 
     def _activity(self, booking: Booking | None) -> Activity:

@@ -33,11 +33,10 @@ class TraceJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceBooking:
-    """A booking, when it became known and how long nobody may come before it is given back."""
+    """A booking, and when it became known."""
 
     booking: Booking
     created_at: datetime
-    no_show_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +125,9 @@ def _past_bookings(connection: Connection, since: datetime, until: datetime) -> 
             continue
         booking = Booking(
             id=row.id, qpu=row.qpu, booked_by=row.booked_by, start_at=row.start_at, end_at=end_at,
-            mode=BookingMode(row.mode), invited=frozenset(row.invited),
+            mode=BookingMode(row.mode), invited=frozenset(row.invited), no_show_s=row.no_show_s,
         )  # fmt: skip
-        yield TraceBooking(booking=booking, created_at=row.created_at, no_show_s=row.no_show_s)
+        yield TraceBooking(booking=booking, created_at=row.created_at)
 
 
 # --- an invented month -----------------------------------------------------------------------------------------------
@@ -166,9 +165,9 @@ def _invented_bookings(
         booking = Booking(
             id=f"{qpu}-{day:02d}-{hour:02d}", qpu=qpu, booked_by=dice.choice(names), start_at=start,
             end_at=start + timedelta(hours=1), mode=mode,
+            no_show_s=900.0 if mode is not BookingMode.MAINTENANCE else None,
         )  # fmt: skip
-        no_show_s = 900.0 if mode is not BookingMode.MAINTENANCE else None
-        yield TraceBooking(booking=booking, created_at=start - timedelta(days=7), no_show_s=no_show_s)
+        yield TraceBooking(booking=booking, created_at=start - timedelta(days=7))
 
 
 def _asked_in_booking(dice: random.Random, item: TraceBooking) -> Iterator[tuple[datetime, str, str, float]]:

@@ -56,6 +56,7 @@ from qpi_server.store import (
     Blobs,
     Store,
     backend_of,
+    bookings,
     can_begin_anew,
     facts,
     move_aside,
@@ -75,6 +76,7 @@ STRANGERS_PER_S, STRANGERS_AT_ONCE = 100.0, 1_000
 
 
 PAST_RUNS = 2_000
+PAST_BOOKINGS = 1_000
 """Jobs whose waits teach what predictions are worth, at the start."""
 
 
@@ -172,7 +174,10 @@ class Lab:
         await context.qpus.load()
         for name, load in (await store.read(loads)).items():
             metrics.load(name, load)
-        lab._tracks.load(await store.read(lambda connection: usage.past_runs(connection, PAST_RUNS)))
+        lab._tracks.load(
+            await store.read(lambda connection: usage.past_runs(connection, PAST_RUNS)),
+            await store.read(lambda connection: bookings.settled(connection, PAST_BOOKINGS)),
+        )
         await lab._reconciler.recover()
         await lab.buses.open()
         await lab.qpu_sessions.recover()

@@ -28,9 +28,9 @@ from qpi_jupyter.wire.bookings import SessionIn, SessionList, SessionModel
 from qpi_jupyter.wire.events import SessionChanged, SessionData
 from qpi_server.service.accounts import set_aside
 from qpi_server.service.base import Context, Timers, Tx, Wake, the_qpu
+from qpi_server.service.bookings import came
 from qpi_server.service.links import Links
 from qpi_server.store import SessionRow, facts, load_rules, qpu_sessions, usage
-from qpi_server.store.view import use
 
 PAGE = 100
 _ATTEMPT = 0
@@ -92,8 +92,8 @@ class QpuSessionService:
             if row.booking_id is None:
                 hold = _entry(EntryKind.HOLD, row, -row.budget_s, row.opened_at)
                 set_aside(tx, hold, self._context.config.default_allowance_s)
-            else:
-                use(connection, row.booking_id, at)
+            elif view.booking is not None:
+                came(tx, view.booking, at)
             self._tell(tx, "opened", row)
             return row
 

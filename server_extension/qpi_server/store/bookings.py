@@ -92,6 +92,19 @@ def booking_of(found: Any) -> Booking:
     )
 
 
+def settled(connection: Connection, most: int) -> list[tuple[str, bool]]:
+    """The QPUs of the latest bookings that are given back where nobody comes, and whether somebody came; the oldest
+    first."""
+    unused = bookings.c.status == BookingStatus.NO_SHOW.value
+    query = (
+        select(bookings.c.qpu, bookings.c.used_at.is_not(None))
+        .where(bookings.c.no_show_s.is_not(None), or_(unused, bookings.c.used_at.is_not(None)))
+        .order_by(bookings.c.start_at.desc())
+        .limit(most)
+    )
+    return [(qpu, bool(used)) for qpu, used in connection.execute(query)][::-1]
+
+
 def maintenance(connection: Connection, now: datetime, *, qpu: str | None = None) -> dict[str, Booking]:
     """The maintenance that is on, by QPU; everywhere, or on one."""
     query = select(bookings).where(

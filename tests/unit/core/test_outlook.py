@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qpi_jupyter.core.outlook import ENOUGH, KEPT, Track, quantile
+from qpi_jupyter.core.outlook import BOOKED, ENOUGH, KEPT, Track, cut, quantile
 
 
 def learnt(*, pace: float = 1.0, spread: float = 0.2, count: int = 400, seed: int = 1) -> Track:
@@ -67,6 +68,50 @@ def test_a_range_is_around_its_prediction(starts: list[tuple[float, float]], wor
     assert 0 <= low <= work <= high
     shortest, likely, longest = track.lengths(10.0)
     assert shortest <= likely <= longest
+
+
+@pytest.mark.parametrize(
+    ("used", "unused"),
+    [
+        ([], (False, False, False)),
+        ([False] * (ENOUGH - 1), (False, False, False)),
+        ([False] * ENOUGH, (True, True, True)),
+        ([True] * ENOUGH, (False, False, False)),
+        ([True] * 17 + [False] * 3, (True, False, False)),
+        ([True] * 8 + [False] * 12, (True, True, False)),
+        ([True] * 2 + [False] * 18, (True, True, True)),
+        ([True] * 200 + [False] * BOOKED, (True, True, True)),
+    ],
+)
+def test_the_latest_bookings_say_whether_the_next_is_used(used: list[bool], unused: tuple[bool, ...]) -> None:
+    track = Track()
+    for one in used:
+        track.settled(used=one)
+    assert track.unused == unused
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_what_is_given_back_for_the_latest_is_so_for_the_likely_and_the_earliest(used: list[bool]) -> None:
+    track = Track()
+    for one in used:
+        track.settled(used=one)
+    early, likely, late = track.unused
+    assert early >= likely >= late
+
+
+SPANS = st.lists(st.integers(0, 1000), max_size=8, unique=True).map(sorted)
+
+
+@given(SPANS, st.integers(0, 1000))
+def test_a_booking_that_is_given_back_closes_nothing_any_more(edges: list[int], at: int) -> None:
+    moments = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=edge) for edge in edges]
+    now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=at)
+    closed = list(zip(moments[::2], moments[1::2], strict=False))
+    after = cut(closed, now)
+    assert len(after) == len(closed)
+    for (start, end), (same, until) in zip(closed, after, strict=True):
+        assert start == same <= until <= end
+        assert until == (now if start <= now < end else end)
 
 
 def test_only_the_latest_are_remembered() -> None:

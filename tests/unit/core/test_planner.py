@@ -208,6 +208,27 @@ def test_a_predicted_start_is_outside_of_what_is_closed_to_the_job(view: View, w
                 assert not other.start_at < begin < other.end_at
 
 
+@given(VIEWS, st.sampled_from([0.0, 10.0, 700.0]), st.floats(1, 2000), st.booleans())
+def test_bookings_that_nobody_uses_end_when_they_are_given_back(
+    view: View, work_s: float, no_show_s: float, used: bool
+) -> None:
+    def changed(one: Booking, **changes: Any) -> Booking:
+        return replace(one, used=used, no_show_s=no_show_s, **changes)
+
+    def ended(one: Booking) -> Booking:
+        whole = changed(one)
+        return whole if whole.no_show_at is None else changed(one, end_at=min(one.end_at, whole.no_show_at))
+
+    now = view.booking
+    on = now is not None and (used or now.start_at + timedelta(seconds=no_show_s) > NOW)
+    asked = replace(view, booking=changed(now) if now and on else None, ahead=tuple(map(changed, view.ahead)))
+    short = replace(view, booking=ended(now) if now and on else None, ahead=tuple(map(ended, view.ahead)))
+    for one in view.jobs:
+        whole = eta(asked, one, NOW, work_s)
+        assert eta(asked, one, NOW, work_s, unused=True) == eta(short, one, NOW, work_s) <= whole
+        assert not used or eta(asked, one, NOW, work_s, unused=True) == whole
+
+
 QUEUE = (job(1, "bob"), job(2, "ada", priority=5), job(3, "ada"), job(4, "eve", priority=9, upper_s=100.0))
 
 

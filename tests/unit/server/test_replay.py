@@ -40,9 +40,10 @@ def booking(
     start: float, end: float, by: str = "bo", mode: BookingMode = BookingMode.PRIORITY, **more: float
 ) -> TraceBooking:
     booked = Booking(
-        id=f"b{start:g}", qpu="q", booked_by=by, start_at=BEGIN + at(start), end_at=BEGIN + at(end), mode=mode
-    )
-    return TraceBooking(booking=booked, created_at=BEGIN + at(more.get("known", 0)), no_show_s=more.get("no_show"))
+        id=f"b{start:g}", qpu="q", booked_by=by, start_at=BEGIN + at(start), end_at=BEGIN + at(end), mode=mode,
+        no_show_s=more.get("no_show"),
+    )  # fmt: skip
+    return TraceBooking(booking=booked, created_at=BEGIN + at(more.get("known", 0)))
 
 
 def starts(jobs: list[TraceJob], *bookings: TraceBooking, places: int = 1, **policy: float) -> dict[str, float]:

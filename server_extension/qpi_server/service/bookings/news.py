@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
-from qpi_jupyter.core import Permission, Principal, allows
+from qpi_jupyter.core import Booking, Permission, Principal, allows
 from qpi_jupyter.wire.bookings import BookingModel
 from qpi_jupyter.wire.events import BookingAction, BookingChanged, BookingData, BookingOutline
 from qpi_server.service.base import Tx
 from qpi_server.store import BookingRow
+from qpi_server.store.view import give_back, use
 
 
 def tell(
@@ -28,6 +30,28 @@ def tell(
     if by is not None and by.name != booking.booked_by:
         line = msgspec.to_builtins(_data(action, by, before, after, public=True))
         tx.audit(by, f"booking.{action}", f"booking:{line.pop('booking_id')}", **line)
+
+
+class Settled(NamedTuple):
+    """Whether the people of a booking came (``used``) that is given back where they don't, and when that was known."""
+
+    qpu: str
+    used: bool
+    at: datetime
+
+
+def came(tx: Tx, booking: Booking, at: datetime) -> None:
+    """Note that a booking's people came, unless that is known."""
+    if not booking.used:
+        use(tx.connection, booking.id, at)
+        if booking.no_show_s is not None:
+            tx.tell(Settled(booking.qpu, used=True, at=at))
+
+
+def stayed_away(tx: Tx, booking: Booking) -> None:
+    """The booking ends now: its people did not come."""
+    give_back(tx.connection, booking, tx.at)
+    tx.tell(Settled(booking.qpu, used=False, at=tx.at))
 
 
 def _data(

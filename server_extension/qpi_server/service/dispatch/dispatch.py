@@ -28,10 +28,10 @@ from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import Assignment, ProgramRef, inline_limit
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.service.base import Context, Timers, Tx, Wake
+from qpi_server.service.bookings import came
 from qpi_server.service.lifecycle import Change, Lifecycle, Queued, carry_out
 from qpi_server.service.links import Links
 from qpi_server.store import JobRecord, jobs, load_view
-from qpi_server.store.view import use
 
 from . import staging
 from .staging import Look
@@ -296,8 +296,8 @@ def _give(tx: Tx, claim: ParkedClaim, record: JobRecord, view: View) -> None:
     event = Event(kind=EventKind.ASSIGNED, at=tx.at, driver=claim.driver)
     change = carry_out(tx, record, advance(record.job, event), epoch=claim.epoch)
     booking = view.booking
-    if booking is not None and not booking.used and booking.admits(record.job.owner):
-        use(tx.connection, booking.id, tx.at)
+    if booking is not None and booking.admits(record.job.owner):
+        came(tx, booking, tx.at)
     tx.tell(_Given(claim=claim, assignment=_assignment(tx.connection, change.after, claim.timeout_s)))
 
 

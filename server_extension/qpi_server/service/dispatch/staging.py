@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core import BookingMode, Job, JobState, Policy, View, begins_in, next_change, recalled
 from qpi_server.service.base import Tx
-from qpi_server.service.bookings import tell
+from qpi_server.service.bookings import came, stayed_away, tell
 from qpi_server.service.links import Link, tell_state
 from qpi_server.store import JobRecord, bookings, jobs, load_rules, load_view
-from qpi_server.store.view import activity_of, calendar, give_back, people, use
+from qpi_server.store.view import activity_of, calendar, people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +65,10 @@ class Look:
             return
         done = activity_of(connection, self._qpu, people(booking), booking.start_at)
         if done.open_jobs or done.last_end_at is not None:
-            use(connection, booking.id, done.last_end_at or tx.at)
+            came(tx, booking, done.last_end_at or tx.at)
             return
         before = bookings.find(connection, booking.id)
-        give_back(connection, booking, tx.at)
+        stayed_away(tx, booking)
         after = bookings.find(connection, booking.id)
         assert after is not None
         tell(tx, "no_show", None, before, after, public=self._public)

@@ -20,6 +20,7 @@ from qpi_jupyter.core import (
     Prospect,
     Track,
     View,
+    cut,
     eta,
     explain,
     foreign_time,
@@ -28,6 +29,7 @@ from qpi_jupyter.core import (
     times,
 )
 from qpi_server.service.base import Commits, Context, LabConfig, Tx
+from qpi_server.service.bookings import Settled
 from qpi_server.service.lifecycle import Change
 from qpi_server.service.links import Links
 from qpi_server.store import JobRecord, bench, families, jobs, load_rules, usage
@@ -64,7 +66,10 @@ class _Scene:
         if not self.view.state.open or not self.track.known:
             return None
         low, high = self.track.spread(work_s)
-        earliest, likely, latest = (whole(eta(self.view, job, at, work)) for work in (low, work_s, high))
+        earliest, likely, latest = (
+            whole(eta(self.view, job, at, work, unused=unused))
+            for work, unused in zip((low, work_s, high), self.track.unused, strict=True)
+        )
         return Outlook(earliest=earliest, likely=likely, latest=latest, error_s=self.learnt.eta_error_s)
 
 
@@ -91,12 +96,18 @@ class Tracks:
         self._said: dict[str, Said] = {}
         commits.on(Said, self._keep)
         commits.on(Change, self._changed)
+        commits.on(Settled, self._settled)
 
     def __getitem__(self, qpu: str) -> Track:
         return self._of[qpu]
 
-    def load(self, past: Iterable[usage.PastRun]) -> None:
-        """Learn from runs, the oldest first; of what was booked meanwhile nothing is known any more."""
+    def load(self, past: Iterable[usage.PastRun], settled: Iterable[tuple[str, bool]]) -> None:
+        """Learn from runs and from bookings that were used or not, the oldest first.
+
+        What was booked while a run waited is not known any more.
+        """
+        for qpu, used in settled:
+            self._of[qpu].settled(used=used)
         for run in past:
             track = self._of[run.qpu]
             if run.eta_at is not None:
@@ -119,6 +130,13 @@ class Tracks:
             self._of[said.qpu].started(said.work_s, open_s, held=_held(said.outlook, after))
         if after.job.state is JobState.COMPLETED and before.job.state is not JobState.COMPLETED:
             self._of[after.job.qpu].ran(after.job.estimate_s, after.busy_s or 0.0)
+
+    def _settled(self, settled: Settled) -> None:
+        self._of[settled.qpu].settled(used=settled.used)
+        if not settled.used:
+            for said in self._said.values():
+                if said.qpu == settled.qpu:
+                    said.closed[:] = cut(said.closed, settled.at)
 
 
 def _held(outlook: Outlook | None, job: JobRecord) -> bool | None:
@@ -228,7 +246,7 @@ class Forecast:
             work_s = scene.work_s(job, at, self.places, seconds)
             outlook = scene.start(job, at, work_s)
             if scene.view.state.open:
-                eta_at = eta(scene.view, job, at, work_s)
+                eta_at = eta(scene.view, job, at, work_s, unused=self.track.unused[1])
                 tx.tell(Said(job.id, job.qpu, work_s, foreign_time(scene.view, job, at), outlook))
             reason = explain(scene.view, job, at, ahead=scene.staged() + count)
             prospect = Prospect(reason, outlook) if job.checked else None
