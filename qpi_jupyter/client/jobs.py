@@ -237,7 +237,7 @@ class Jobs:
             program=programs.program_of(circuit),
             options=options,
             qpu=_name(qpu),
-            name=name or "",
+            name=programs.called(circuit) if name is None else name,
             tags=[tags] if isinstance(tags, str) else list(() if tags is None else tags),
             project=project or "",
             group=group,
