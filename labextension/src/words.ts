@@ -44,6 +44,11 @@ export function moment(at: number | string, now: number, exact = false): string 
   return `${on === day.format(now) ? '' : `${on} `}${time.format(date)}`;
 }
 
+/** How often a circuit is run: "4,000 shots". */
+export function shotsOf(count: number, trans: TranslationBundle): string {
+  return trans._n('%2 shot', '%2 shots', count, count.toLocaleString());
+}
+
 /** A moment with the name of its clock: "14:00 UTC+1". */
 export function stamp(at: number | string, now: number, exact = false): string {
   return `${moment(at, now, exact)} ${offset(at)}`;

@@ -1,6 +1,8 @@
+import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Follower, type IFollowing } from '../src/outputs/follower';
+import { plainOf } from '../src/outputs/plain';
 import { numbered, QueueLab } from './queue/lab';
 
 describe('Follower', () => {
@@ -52,5 +54,40 @@ describe('Follower', () => {
     expect(following.live).toMatchObject({ job: { id: 'j1' }, gone: null });
     expect(other.live).toMatchObject({ job: null, gone: 'unknown' });
     other.dispose();
+  });
+});
+
+describe('an output for wherever the panel is not', () => {
+  const trans = nullTranslator.load('');
+
+  function html(drawing: Record<string, unknown>): string {
+    const output = { drawings: [{ label: '', ...drawing }], job: numbered(1), total: 1 };
+    return plainOf(output as never, trans)['text/html'];
+  }
+
+  const texts = (found: string) => [...found.matchAll(/>([^<]*)<.text>/g)].map(([, text]) => text);
+
+  it('has curves with their points, axes and units', () => {
+    const lines = [
+      { label: '<b>', y: [0, 0.5, 1] },
+      { label: 'data', y: [1, null, 0], dots: true }
+    ];
+    const found = html({ draw: 'lines', x: [0, 1, 2], x_label: 'delay (us)', y_label: 'P', lines });
+    expect(texts(found)).toEqual(expect.arrayContaining(['0', '1', '2', '0.5', 'delay (us)', 'P']));
+    expect(found.match(/stroke-linecap/g)).toHaveLength(2);
+    expect(found).toContain('&#60;b&#62;');
+    expect(found).not.toContain('<b>');
+  });
+
+  it('has heat maps with a cell for each value that is there', () => {
+    const z = [
+      [0, null],
+      [0.5, 1]
+    ];
+    const map = { draw: 'heat_map', x: [0, 1], y: [2, 4], z, x_label: 'freq', y_label: 'amp' };
+    const found = html({ ...map, z_label: 'P' });
+    expect(found.match(/fill="rgb/g)).toHaveLength(3);
+    expect(texts(found)).toEqual(expect.arrayContaining(['freq', 'amp', '2', '4']));
+    expect(found).toContain('1 P. ');
   });
 });

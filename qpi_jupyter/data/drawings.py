@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from . import figures
 from .views import MAX_BARS, IqView, counts_html, counts_text, histogram, rest_of
 
 Drawing = dict[str, Any]
@@ -165,88 +166,52 @@ def _lines_text(drawing: Drawing) -> str:
     """A row of blocks for each line, between its smallest and its largest value."""
     widest = max(len(line["label"]) for line in drawing["lines"])
     rows = [f"{line['label']:>{widest}}  {_blocks(line['y'])}" for line in drawing["lines"]]
-    first, last = drawing["x"][0], drawing["x"][-1]
-    axis = f"{drawing['y_label']} over {drawing['x_label']} from {first:g} to {last:g}"
-    return "\n".join(filter(None, [*rows, axis, drawing["note"]]))
+    return "\n".join(filter(None, [*rows, _over(drawing), drawing["note"]]))
 
 
 def _blocks(values: Sequence[float | None]) -> str:
-    known = [value for value in values[:: max(1, -(-len(values) // _WIDTH))] if value is not None]
+    there = [value for value in values if value is not None]
+    known = there[:: max(1, -(-len(there) // _WIDTH))]
     if not known:
         return ""
-    low, high = min(known), max(known)
+    low, high = min(there), max(there)
     steps = [round(7 * (value - low) / (high - low)) if high > low else 0 for value in known]
     return f"{''.join('▁▂▃▄▅▆▇█'[step] for step in steps)}  {low:g} to {high:g}"
 
 
-def _lines_html(drawing: Drawing) -> str:
-    """The lines as a plain SVG: no axes, the words below say what they are."""
-    known = [value for line in drawing["lines"] for value in line["y"] if value is not None]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    x0, x1 = drawing["x"][0], drawing["x"][-1]
-    paths = ""
-    for n, line in enumerate(drawing["lines"]):
-        places = [
-            f"{480 * (x - x0) / ((x1 - x0) or 1):.1f},{10 + 180 * (high - y) / ((high - low) or 1):.1f}"
-            for x, y in zip(drawing["x"], line["y"], strict=True)
-            if y is not None
-        ]
-        stroke = f"fill='none' stroke='{_COLOURS[n % len(_COLOURS)]}'"
-        if line.get("dots"):
-            dots = "".join(f"M{place}h0" for place in places)
-            paths += f"<path {stroke} stroke-width='5' stroke-linecap='round' d='{dots}'/>"
-        else:
-            paths += f"<polyline {stroke} points='{' '.join(places)}'/>"
-    said = escape(_lines_text(drawing))
-    return f"<svg viewBox='0 0 480 200' width='480' role='img'><title>{said}</title>{paths}</svg><pre>{said}</pre>"
+def _lines_said(drawing: Drawing) -> str:
+    names = ", ".join(filter(None, (line["label"] for line in drawing["lines"])))
+    return f"{names}: {_over(drawing)}" if names else _over(drawing)
 
 
-def _iq_html(drawing: Drawing) -> str:
-    """The plane as a plain SVG: a dot each point, by its bit, the centres and the threshold between them."""
-    i, q, bits, centres = drawing["i"], drawing["q"], drawing["bits"], drawing["centres"]
-    known = [(x, y, bit) for x, y, bit in zip(i, q, bits, strict=True) if x is not None and y is not None]
-    xs, ys = ([*(point[k] for point in known), *(centre[k] for centre in centres)] for k in (0, 1))
-    span = 1.1 * max(max(xs) - min(xs), max(ys) - min(ys)) or 1.0
+def _over(drawing: Drawing) -> str:
+    """What is drawn over what."""
+    first, last = figures.span([drawing["x"]])
+    return f"{drawing['y_label']} over {drawing['x_label']} from {first:g} to {last:g}"
 
-    def at(x: float, y: float) -> tuple[str, str]:
-        return (
-            f"{160 + 320 * (x - (min(xs) + max(xs)) / 2) / span:.1f}",
-            f"{160 - 320 * (y - (min(ys) + max(ys)) / 2) / span:.1f}",
-        )
 
-    clouds = ""
-    for bit, colour in enumerate(_COLOURS[:2]):
-        dots = "".join(f"M{' '.join(at(x, y))}h0" for x, y, one in known if one == bit)
-        clouds += f"<path d='{dots}' stroke='{colour}' stroke-width='3' stroke-linecap='round' opacity='0.6'/>"
-        x, y = at(*centres[bit])
-        clouds += f"<circle cx='{x}' cy='{y}' r='5' fill='none' stroke='{_GREY}' stroke-width='2'/>"
-    (x0, y0), (x1, y1) = (at(*end) for end in drawing["line"])
-    threshold = f"<line x1='{x0}' y1='{y0}' x2='{x1}' y2='{y1}' stroke='{_GREY}' stroke-dasharray='5 4'/>"
-    units = drawing["units"]
-    said = escape(
+def _iq_said(drawing: Drawing) -> str:
+    bits, units = drawing["bits"], drawing["units"]
+    (i0, i1), (q0, q1) = (figures.span([drawing[part]]) for part in "iq")
+    return (
         f"IQ plane of {drawing['label']}, {drawing['total']:,} {'averaged point' if drawing['averaged'] else 'shots'}: "
-        f"I from {min(xs):.3g} to {max(xs):.3g}, Q from {min(ys):.3g} to {max(ys):.3g} ({units}); "
+        f"I from {i0:.3g} to {i1:.3g}, Q from {q0:.3g} to {q1:.3g} ({units}); "
         f"{sum(bits):,} of the {len(bits):,} points shown are 1 (orange)"
     )
+
+
+def _heat_map_said(drawing: Drawing, lowest: str = "") -> str:
+    low, high = figures.span(drawing["z"])
+    (x0, x1), (y0, y1) = (figures.span([drawing[axis]]) for axis in "xy")
     return (
-        f"<svg viewBox='0 0 320 320' width='320' role='img'><title>{said}</title>"
-        f"<rect width='320' height='320' fill='none' stroke='{_GREY}'/>{clouds}{threshold}</svg><p>{said}</p>"
+        f"{drawing['z_label']} from {low:g}{lowest} to {high:g}; {drawing['x_label']} to the right from {x0:g} to "
+        f"{x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}"
     )
-
-
-_GREY = "#888888"
-_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
-
-
-def _span(rows: Iterable[Iterable[float | None]]) -> tuple[float, float]:
-    """The smallest and the largest value; 0 and 1 where there is none."""
-    known = [value for row in rows for value in row if value is not None]
-    return min(known, default=0.0), max(known, default=1.0)
 
 
 def _heat_map_text(drawing: Drawing) -> str:
     """A character for each cell, darker for more; the largest y is the first row."""
-    low, high = _span(drawing["z"])
+    low, high = figures.span(drawing["z"])
     shades = " ░▒▓█"
     rows = [
         "".join(
@@ -254,43 +219,7 @@ def _heat_map_text(drawing: Drawing) -> str:
         )
         for row in reversed(drawing["z"])
     ]
-    (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
-    said = (
-        f"{drawing['z_label']} from {low:g} (light) to {high:g}; {drawing['x_label']} to the right from {x0:g} to "
-        f"{x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}"
-    )
-    return "\n".join(filter(None, [*rows, said, drawing["note"]]))
-
-
-def _heat_map_html(drawing: Drawing) -> str:
-    """A plain SVG of coloured cells; the words below say what they are."""
-    low, high = _span(drawing["z"])
-    across, down = len(drawing["x"]), len(drawing["y"])
-    cells = "".join(
-        f"<rect x='{480 * column / across:.1f}' y='{240 * (down - 1 - row) / down:.1f}' "
-        f"width='{480 / across + 0.5:.1f}' height='{240 / down + 0.5:.1f}' "
-        f"fill='{_colour((value - low) / ((high - low) or 1))}'/>"
-        for row, values in enumerate(drawing["z"])
-        for column, value in enumerate(values)
-        if value is not None
-    )
-    (x0, x1), (y0, y1) = (_span([drawing[axis]]) for axis in "xy")
-    said = escape(
-        f"{drawing['z_label']} from {low:g} (dark) to {high:g} (yellow); {drawing['x_label']} to the right from {x0:g} "
-        f"to {x1:g}, {drawing['y_label']} up from {y0:g} to {y1:g}. {drawing['note']}"
-    )
-    return f"<svg viewBox='0 0 480 240' width='480' role='img'><title>{said}</title>{cells}</svg><p>{said}</p>"
-
-
-_SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
-"""Viridis at even steps: it reads the same in grey and to the colour-blind."""
-
-
-def _colour(share: float) -> str:
-    place = 4 * share
-    first = min(3, int(place))
-    parts = (a + (b - a) * (place - first) for a, b in zip(_SCALE[first], _SCALE[first + 1], strict=True))
-    return "#" + "".join(f"{round(part):02x}" for part in parts)
+    return "\n".join(filter(None, [*rows, _heat_map_said(drawing, " (light)"), drawing["note"]]))
 
 
 def _number(value: float | None) -> str:
@@ -310,12 +239,15 @@ def _table_text(drawing: Drawing) -> str:
     return "\n".join(filter(None, [*written, drawing["note"]]))
 
 
+def _cell(text: str) -> str:
+    """A cell of a table; what is short, such as a job's id, stays on one line."""
+    wrap = ";white-space:nowrap" if len(text) <= _WIDTH else ""
+    return f"<td style='text-align:left{wrap}'>{escape(text)}</td>"
+
+
 def _table_html(drawing: Drawing) -> str:
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in drawing["columns"])
-    rows = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in drawing["rows"]
-    )
+    head = "".join(f"<th scope='col' style='text-align:left'>{escape(name)}</th>" for name in drawing["columns"])
+    rows = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in drawing["rows"])
     said = f"<p>{escape(drawing['note'])}</p>" if drawing["note"] else ""
     return f"<table class='qpi-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{said}"
 
@@ -330,9 +262,9 @@ _TEXTS: dict[str, Callable[[Drawing], str]] = {
 }
 _HTMLS: dict[str, Callable[[Drawing], str]] = {
     COUNTS: lambda drawing: _with_rest_of(drawing, counts_html(counts_in(drawing)), "<p>{}</p>"),
-    IQ: _iq_html,
-    LINES: _lines_html,
-    HEAT_MAP: _heat_map_html,
+    IQ: lambda drawing: figures.iq(drawing, _iq_said(drawing)),
+    LINES: lambda drawing: figures.lines(drawing, _lines_said(drawing)),
+    HEAT_MAP: lambda drawing: figures.heat_map(drawing, _heat_map_said(drawing)),
     ERROR_BARS: lambda drawing: _table_html(_as_table(drawing)),
     TABLE: _table_html,
     NOTE: lambda drawing: f"<p>{escape(str(drawing['text']))}</p>",

@@ -5,7 +5,7 @@ import type { IDrawing } from '../drawings';
 import type { IBar } from '../queue/counts';
 import { Bars } from '../queue/countsview';
 import { Choice, formOf } from '../queue/drawn';
-import { planeOf } from '../queue/iq';
+import { type IApart, isPoint, planeOf } from '../queue/iq';
 import { Plane } from '../queue/iqview';
 import type { JobOutput } from '../wire';
 
@@ -57,7 +57,7 @@ export function asDrawing(drawing: JobOutput['drawings'][number]): IDrawing {
   return { ...drawing, draw: String(drawing.draw), label: String(drawing.label ?? '') };
 }
 
-/** The bars of a histogram; none where it is not one. */
+/** The bars of a histogram in the outcomes' order, whatever order they came in; none where it is not one. */
 export function barsOf({ bars, outcomes }: IDrawing): IBar[] {
   const found = (Array.isArray(bars) ? bars : []).flatMap((bar): IBar[] => {
     const { label, count, share, rest } = (bar ?? {}) as Record<string, unknown>;
@@ -66,15 +66,41 @@ export function barsOf({ bars, outcomes }: IDrawing): IBar[] {
       : [];
   });
   const others = (typeof outcomes === 'number' ? outcomes : 0) - found.length + 1;
-  return found.map(bar => (bar.outcome === null ? { ...bar, outcomes: others } : bar));
+  const place = ({ outcome }: IBar) => (outcome === null ? 1 : 0);
+  return found
+    .map(bar => (bar.outcome === null ? { ...bar, outcomes: others } : bar))
+    .sort((a, b) => place(a) - place(b) || ((a.outcome ?? '') < (b.outcome ?? '') ? -1 : 1));
 }
 
 /** The points of a drawing in the IQ plane; null where there are none. */
-export function pointsOf({ i, q, total, averaged }: IDrawing) {
-  const [xs, ys] = [i, q].map(list => (Array.isArray(list) ? list : []));
-  const points = (xs ?? []).flatMap((x, n): [number, number][] => {
-    const y: unknown = ys?.[n];
-    return typeof x === 'number' && typeof y === 'number' ? [[x, y]] : [];
+export function pointsOf(drawing: IDrawing) {
+  const { averaged, bits, i, q, total } = drawing;
+  const [xs, ys, own] = [i, q, bits].map((list): unknown[] => (Array.isArray(list) ? list : []));
+  const known = (xs ?? []).flatMap((x, n) => {
+    const point: unknown = [x, ys?.[n]];
+    return isPoint(point) ? [{ point, bit: own?.[n] }] : [];
   });
-  return planeOf(points, typeof total === 'number' ? total : points.length, averaged === true);
+  return planeOf(
+    known.map(({ point }) => point),
+    typeof total === 'number' ? total : known.length,
+    averaged === true,
+    apartOf(
+      drawing,
+      known.map(({ bit }) => bit)
+    )
+  );
+}
+
+function apartOf({ centres, fidelity, line }: IDrawing, bits: readonly unknown[]): IApart | null {
+  const pair = (value: unknown) => (Array.isArray(value) ? value : []).filter(isPoint);
+  const [two, ends] = [pair(centres), pair(line)];
+  const told = bits.filter(bit => bit === 0 || bit === 1);
+  return two.length === 2 && ends.length === 2 && told.length === bits.length
+    ? {
+        bits: told,
+        centres: two,
+        line: ends,
+        fidelity: typeof fidelity === 'number' ? fidelity : null
+      }
+    : null;
 }

@@ -1,13 +1,26 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDrawing } from '../drawings';
-import { errorBarsOf, extent, linesOf, pathOf, tableOf } from '../queue/forms';
+import {
+  cellsOf,
+  colourOf,
+  dotsOf,
+  errorBarsOf,
+  extent,
+  heatMapOf,
+  linesOf,
+  pathOf,
+  tableOf
+} from '../queue/forms';
 import { jobState } from '../rows';
 import { digits } from '../units';
 import type { JobOutput } from '../wire';
+import { figure, quoted } from './figure';
 import { asDrawing, barsOf, pointsOf } from './pictures';
 
 const COLOURS = ['#1f77b4', '#ff7f0e', '#2ca02c', '#9467bd'];
-const [WIDE, TALL] = [480, 200];
+const [WIDE, TALL, SIDE] = [480, 220, 320];
+/** Up to so many points of a line each have a dot. */
+const MARKED = 101;
 
 /** The job as text and as HTML without scripts, for whoever opens the notebook elsewhere (qpi_jupyter/ui/bundle.py). */
 export function plainOf(
@@ -45,6 +58,9 @@ function htmlOf(drawing: IDrawing): string {
   }
   if (drawing.draw === 'lines') {
     return linesHtml(drawing);
+  }
+  if (drawing.draw === 'heat_map') {
+    return heatMapHtml(drawing);
   }
   const table = asTable(drawing);
   if (table === null) {
@@ -91,10 +107,15 @@ function asTable(drawing: IDrawing) {
   }
   if (drawing.draw === 'lines') {
     const lines = linesOf(drawing);
-    const names = lines?.lines.map(line => line.label).join(', ');
-    return (
-      lines && { columns: [], rows: [], note: `${names} over ${lines.x_label}. ${lines.note}` }
-    );
+    const names = lines?.lines.map(line => line.label).filter(Boolean);
+    const what = lines && [names?.join(', '), `${lines.y_label} over ${lines.x_label}`];
+    const said = what?.filter(Boolean).join(': ');
+    return lines && { columns: [], rows: [], note: [said, lines.note].filter(Boolean).join('. ') };
+  }
+  if (drawing.draw === 'heat_map') {
+    const map = heatMapOf(drawing);
+    const axes = map && `${map.z_label} over ${map.x_label} and ${map.y_label}`;
+    return map && { columns: [], rows: [], note: [axes, map.note].filter(Boolean).join('. ') };
   }
   if (drawing.draw === 'note') {
     return { columns: [], rows: [], note: String(drawing.text ?? '') };
@@ -107,13 +128,30 @@ function iqHtml(drawing: IDrawing): string {
   if (plane === null) {
     return '';
   }
-  const { centre, points, reach } = plane;
+  const { apart, centre, points, reach } = plane;
   const [i, q] = centre;
-  const x = (value: number) => ((TALL * (value - i + reach)) / (2 * reach)).toFixed(1);
-  const y = (value: number) => ((TALL * (q + reach - value)) / (2 * reach)).toFixed(1);
-  const dots = points.map(([a, b]) => `M${x(a)} ${y(b)}h0`).join('');
-  const path = `<path d="${dots}" stroke="${COLOURS[0]}" stroke-width="2" stroke-linecap="round"/>`;
-  return svg(TALL, `IQ plane, ${points.length} points`, path);
+  const unit = typeof drawing.units === 'string' ? ` (${drawing.units})` : '';
+  const axes = {
+    x: [i - reach, i + reach] as const,
+    y: [q - reach, q + reach] as const,
+    x_label: `I${unit}`,
+    y_label: `Q${unit}`,
+    wide: SIDE,
+    tall: SIDE
+  };
+  const said = `IQ plane, ${points.length} points`;
+  const clouds = apart
+    ? [0, 1].map(bit => points.filter((_, n) => apart.bits[n] === bit))
+    : [points];
+  const picture = figure(axes, said, ({ x, y }) =>
+    clouds
+      .map((cloud, n) => {
+        const dots = cloud.map(([a, b]) => `M${x(a).toFixed(1)} ${y(b).toFixed(1)}h0`).join('');
+        return dot(dots, n, 3);
+      })
+      .join('')
+  );
+  return `${picture}<p>${apart ? clouds.map((_, bit) => key(bit, '●', `${bit}`)).join('') : ''}${quoted(said)}</p>`;
 }
 
 function linesHtml(drawing: IDrawing): string {
@@ -122,22 +160,65 @@ function linesHtml(drawing: IDrawing): string {
     return '';
   }
   const [low, high] = extent(found.lines.flatMap(({ y }) => y));
-  const [first, last] = [found.x[0] ?? 0, found.x.at(-1) ?? 1];
-  const x = (value: number) => (WIDE * (value - first)) / (last - first || 1);
-  const y = (value: number) => 10 + ((TALL - 20) * (high - value)) / (high - low || 1);
-  const paths = found.lines.map(
-    (line, n) =>
-      `<path fill="none" stroke="${COLOURS[n % COLOURS.length]}" d="${pathOf(found.x, line.y, x, y)}"/>`
+  const margin = 0.05 * (high - low) || Math.abs(low) || 1;
+  const { x_label, y_label } = found;
+  const y = [low - margin, high + margin] as const;
+  const axes = { x: extent(found.x), y, x_label, y_label, wide: WIDE, tall: TALL };
+  const picture = figure(axes, asTable(drawing)?.note ?? '', at =>
+    found.lines
+      .map((line, n) => {
+        const path = line.dots ? '' : pathOf(found.x, line.y, at.x, at.y);
+        const marked = line.dots || found.x.length <= MARKED;
+        const dots = marked ? dot(dotsOf(found.x, line.y, at.x, at.y), n, 5) : '';
+        return `${path && `<path fill="none" stroke="${colour(n)}" stroke-width="1.5" d="${path}"/>`}${dots}`;
+      })
+      .join('')
   );
-  const said = asTable(drawing)?.note ?? '';
-  return `${svg(WIDE, said, paths.join(''))}<p>${quoted(said)}</p>`;
+  const keys = found.lines.map((line, n) => key(n, line.dots ? '●' : '━', line.label)).join('');
+  return `${picture}<p>${keys}${quoted(found.note)}</p>`;
 }
 
-function svg(width: number, said: string, drawn: string): string {
-  const title = `<title>${quoted(said)}</title>`;
-  return `<svg viewBox="0 0 ${width} ${TALL}" width="${width}" role="img">${title}${drawn}</svg>`;
+function heatMapHtml(drawing: IDrawing): string {
+  const map = heatMapOf(drawing);
+  if (map === null) {
+    return '';
+  }
+  const [low, high] = extent(map.z.flat());
+  const [across, up] = [cellsOf(map.x), cellsOf(map.y)];
+  const { x_label, y_label } = map;
+  const [x, y] = [extent(across.flat()), extent(up.flat())];
+  const axes = { x, y, x_label, y_label, wide: WIDE, tall: TALL };
+  const picture = figure(axes, asTable(drawing)?.note ?? '', at => {
+    const cell = (value: number | null, i: number, j: number) => {
+      const [column, line] = [across[i], up[j]];
+      if (value === null || !column || !line) {
+        return '';
+      }
+      const [left, right] = column.map(at.x);
+      const [bottom, top] = line.map(at.y);
+      const size = `width="${((right ?? 0) - (left ?? 0)).toFixed(1)}" height="${((bottom ?? 0) - (top ?? 0)).toFixed(1)}"`;
+      const fill = colourOf((value - low) / (high - low || 1));
+      return `<rect x="${left?.toFixed(1)}" y="${top?.toFixed(1)}" ${size} fill="${fill}"/>`;
+    };
+    const cells = map.z.map((row, j) => row.map((value, i) => cell(value, i, j)).join(''));
+    return `<g shape-rendering="crispEdges">${cells.join('')}</g>`;
+  });
+  const scale = [0, 0.25, 0.5, 0.75, 1].map(colourOf).join(',');
+  const bar = `<span style="display:inline-block;width:120px;height:10px;background:linear-gradient(90deg,${scale})"></span>`;
+  const said = `${digits(high)} ${map.z_label}. ${map.note}`;
+  return `${picture}<p>${digits(low)} ${bar} ${quoted(said)}</p>`;
 }
 
-function quoted(text: string): string {
-  return text.replace(/[&<>"']/g, mark => `&#${mark.charCodeAt(0)};`);
+function colour(n: number): string {
+  return COLOURS[n % COLOURS.length] ?? '';
+}
+
+/** Points, of a path with a stretch of no length for each. */
+function dot(path: string, n: number, wide: number): string {
+  return `<path fill="none" stroke="${colour(n)}" stroke-width="${wide}" stroke-linecap="round" d="${path}"/>`;
+}
+
+/** What a colour means. */
+function key(n: number, sign: string, label: string): string {
+  return `<span style="color:${colour(n)}">${sign}</span> ${quoted(label)} &nbsp; `;
 }

@@ -39,7 +39,7 @@ function curvesOf(all: readonly ICompared[]): IDrawing | null {
     const known = new Map(curve.x.map((at, k) => [at, lineOf(curve, label)?.y[k] ?? null]));
     return { label: all[n]?.name ?? '', y: x.map(at => known.get(at) ?? null) };
   });
-  const y_label = label ? `${first.y_label}, ${label}` : first.y_label;
+  const y_label = label ? `${first.y_label} of ${label}` : first.y_label;
   return { draw: 'lines', label: '', x, lines, x_label: first.x_label, y_label, note: '' };
 }
 

@@ -4,6 +4,7 @@ import * as React from 'react';
 import type { IDrawing, ResultDrawing } from '../drawings';
 import { digits } from '../units';
 import {
+  cellsOf,
   colourOf,
   dotsOf,
   errorBarsOf,
@@ -174,13 +175,10 @@ function Lines(props: {
 function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElement {
   const { drawing, label } = props;
   const [low, high] = extent(drawing.z.flat());
-  const [[x0, x1], [y0, y1]] = [extent(drawing.x), extent(drawing.y)];
-  // A cell reaches half a step over its first and its last value
-  const half = (from: number, to: number, count: number) => (to - from) / (count - 1 || 1) / 2 || 1;
-  const [hx, hy] = [half(x0, x1, drawing.x.length), half(y0, y1, drawing.y.length)];
-  const [wide, tall] = [WIDE / (x1 - x0 + 2 * hx), TALL / (y1 - y0 + 2 * hy)];
-  const x = (value: number) => LEFT + wide * (value - x0 + hx);
-  const y = (value: number) => TALL - tall * (value - y0 + hy);
+  const [across, up] = [cellsOf(drawing.x), cellsOf(drawing.y)];
+  const [[x0, x1], [y0, y1]] = [extent(across.flat()), extent(up.flat())];
+  const x = (value: number) => LEFT + (WIDE * (value - x0)) / (x1 - x0);
+  const y = (value: number) => (TALL * (y1 - value)) / (y1 - y0);
   const said = `${drawing.z_label}: ${digits(low)} – ${digits(high)}`;
   return (
     <figure className="jp-QPI-Lines jp-QPI-HeatMap">
@@ -191,25 +189,26 @@ function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElemen
       >
         {drawing.z.map((row, j) =>
           row.map((value, i) => {
-            const [atX, atY] = [drawing.x[i], drawing.y[j]];
-            return value === null || atX === undefined || atY === undefined ? null : (
+            const [column, line] = [across[i], up[j]];
+            return value === null || !column || !line ? null : (
               <rect
                 key={`${i} ${j}`}
-                x={x(atX - hx)}
-                y={y(atY + hy)}
-                width={2 * hx * wide + 0.3}
-                height={2 * hy * tall + 0.3}
+                x={x(column[0])}
+                y={y(line[1])}
+                width={x(column[1]) - x(column[0])}
+                height={y(line[0]) - y(line[1])}
+                shapeRendering="crispEdges"
                 style={{ fill: colourOf((value - low) / (high - low || 1)), stroke: 'none' }}
               />
             );
           })
         )}
-        {(x1 > x0 ? ticks(x0, x1) : [x0]).map(tick => (
+        {ticks(x0, x1).map(tick => (
           <text key={tick} x={x(tick)} y={TALL + 14} textAnchor="middle">
             {digits(tick)}
           </text>
         ))}
-        {(y1 > y0 ? ticks(y0, y1) : [y0]).map(tick => (
+        {ticks(y0, y1).map(tick => (
           <text key={tick} x={LEFT - 5} y={y(tick) + 4} textAnchor="end">
             {digits(tick)}
           </text>

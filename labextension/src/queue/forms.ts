@@ -109,6 +109,21 @@ export function colourOf(share: number): string {
   return `rgb(${part(0)} ${part(1)} ${part(2)})`;
 }
 
+/** How far the cell of each value reaches: half way to its neighbours. */
+export function cellsOf(values: readonly number[]): readonly (readonly [number, number])[] {
+  const ordered = [...new Set(values)].sort((a, b) => a - b);
+  const reach = new Map(
+    ordered.map((value, n) => {
+      const [before, after] = [ordered[n - 1], ordered[n + 1]];
+      const low = before === undefined ? null : (before + value) / 2;
+      const high = after === undefined ? null : (value + after) / 2;
+      const first = low ?? (high === null ? value - 0.5 : 2 * value - high);
+      return [value, [first, high ?? (low === null ? value + 0.5 : 2 * value - low)] as const];
+    })
+  );
+  return values.map(value => reach.get(value) ?? [value, value]);
+}
+
 /** The points of a line as dots, as an SVG path: a line of no length with round ends is one. */
 export function dotsOf(
   x: readonly number[],

@@ -7,17 +7,30 @@ export interface IIqPlane {
   readonly total: number;
   /** Whether the point is the mean of all shots. */
   readonly averaged: boolean;
+  /** How the points are told apart, where that is known. */
+  readonly apart: IApart | null;
   /** The middle of the square, and half of its side. */
   readonly centre: readonly [number, number];
   readonly reach: number;
 }
 
+export interface IApart {
+  /** Of each point. */
+  readonly bits: readonly number[];
+  /** The middles of 0 and 1. */
+  readonly centres: readonly Point[];
+  /** Two ends of the threshold. */
+  readonly line: readonly Point[];
+  /** The chance to read a bit right, 0 to 1. */
+  readonly fidelity: number | null;
+}
+
 /** Points that are drawn: enough to see clouds, few enough to draw at once. */
 const MOST = 4000;
 
-type Point = readonly [number, number];
+export type Point = readonly [number, number];
 
-function isPoint(value: unknown): value is Point {
+export function isPoint(value: unknown): value is Point {
   return (
     Array.isArray(value) && value.length === 2 && value.every(part => typeof part === 'number')
   );
@@ -44,7 +57,8 @@ export function iqPlane(experiment: IExperiment, bit: number): IIqPlane | null {
 export function planeOf(
   points: readonly Point[],
   total: number,
-  averaged: boolean
+  averaged: boolean,
+  apart: IApart | null = null
 ): IIqPlane | null {
   const range = (part: 0 | 1): Point => {
     const values = points.map(point => point[part]);
@@ -62,6 +76,7 @@ export function planeOf(
     points,
     total,
     averaged,
+    apart,
     centre: [(i[0] + i[1]) / 2, (q[0] + q[1]) / 2],
     // A single point has no spread of its own
     reach: 1.08 * half || Math.max(Math.hypot(i[0], q[0]) / 2, 1)

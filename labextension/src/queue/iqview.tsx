@@ -3,8 +3,9 @@ import * as React from 'react';
 
 import type { IExperiment } from '../drawings';
 import { digits } from '../units';
+import { shotsOf } from '../words';
 import { Undrawn } from './drawn';
-import { type IIqPlane, iqPlane, layers, ticks } from './iq';
+import { type IApart, type IIqPlane, iqPlane, layers, ticks } from './iq';
 
 /** The side of the drawing, in its own units, and the room for the axes' numbers. */
 const [SIDE, LEFT, BELOW] = [320, 56, 36];
@@ -54,9 +55,7 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
   const y = (value: number) => (SIDE * (q + plane.reach - value)) / (2 * plane.reach);
   const dots = (layer: readonly (readonly [number, number])[]) =>
     layer.map(([a, b]) => `M${x(a).toFixed(1)} ${y(b).toFixed(1)}h0`).join('');
-  const said = plane.averaged
-    ? trans.__('The mean of all shots')
-    : trans._n('%1 shot', '%1 shots', plane.total);
+  const said = plane.averaged ? trans.__('The mean of all shots') : shotsOf(plane.total, trans);
   const shown = plane.points.length;
   const power = Math.floor(Math.log10(Math.max(Math.abs(i), Math.abs(q)) + plane.reach));
   const factor = power < -2 || power > 3 ? 10 ** power : 1;
@@ -85,9 +84,19 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
             </text>
           </g>
         ))}
-        {layers(plane.points).map((layer, n) => (
-          <path key={String(n)} d={dots(layer)} data-few={shown < 50} />
-        ))}
+        {plane.apart
+          ? [0, 1].map(bit => (
+              <path
+                key={bit}
+                d={dots(plane.points.filter((_, n) => plane.apart?.bits[n] === bit))}
+                data-bit={bit}
+                data-few={shown < 50}
+              />
+            ))
+          : layers(plane.points).map((layer, n) => (
+              <path key={String(n)} d={dots(layer)} data-few={shown < 50} />
+            ))}
+        {plane.apart && <Threshold apart={plane.apart} x={x} y={y} />}
         <text x={LEFT + SIDE / 2} y={SIDE + 31} textAnchor="middle">
           {`I (${unit})`}
         </text>
@@ -96,8 +105,49 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
         </text>
       </svg>
       <figcaption className="jp-QPI-Detail">
+        {plane.apart &&
+          [0, 1].map(bit => (
+            <span key={bit} className="jp-QPI-LineKey" data-line={bit}>
+              {bit}
+            </span>
+          ))}
         {shown < plane.total ? trans.__('%1; %2 of them drawn.', said, shown) : `${said}.`}
+        {typeof plane.apart?.fidelity === 'number' && (
+          <> {trans.__('Assignment fidelity %1 %.', (100 * plane.apart.fidelity).toFixed(1))}</>
+        )}
       </figcaption>
     </figure>
+  );
+}
+
+/** The middles of the two clouds, and the line that tells them apart; its ends may lie outside of the plane. */
+function Threshold(props: {
+  apart: IApart;
+  x: (value: number) => number;
+  y: (value: number) => number;
+}): React.ReactElement {
+  const { apart, x, y } = props;
+  const [from, to] = apart.line;
+  return (
+    <svg
+      aria-hidden="true"
+      x={LEFT}
+      width={SIDE}
+      height={SIDE}
+      viewBox={`${LEFT} 0 ${SIDE} ${SIDE}`}
+    >
+      {apart.centres.map(([a, b], n) => (
+        <circle key={String(n)} cx={x(a)} cy={y(b)} r={5} />
+      ))}
+      {from && to && (
+        <line
+          className="jp-QPI-Threshold"
+          x1={x(from[0])}
+          y1={y(from[1])}
+          x2={x(to[0])}
+          y2={y(to[1])}
+        />
+      )}
+    </svg>
   );
 }

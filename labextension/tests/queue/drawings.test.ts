@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { type IExperiment, shownOf } from '../../src/drawings';
+import { barsOf, pointsOf } from '../../src/outputs/pictures';
 import { comparedOf } from '../../src/queue/compare';
 import { byOutcome } from '../../src/queue/counts';
 import {
+  cellsOf,
   colourOf,
   dotsOf,
   errorBarsOf,
@@ -43,6 +45,47 @@ describe('a drawing as its driver said it', () => {
       )
     ).toBe('M0.0 -1.0h0M2.0 -3.0h0L3.0 -4.0');
     expect(extent([2, null, -1])).toEqual([-1, 2]);
+  });
+
+  it('is cells that reach half way to their neighbours', () => {
+    expect(cellsOf([4, 0, 1])).toEqual([
+      [2.5, 5.5],
+      [-0.5, 0.5],
+      [0.5, 2.5]
+    ]);
+    expect(cellsOf([3])).toEqual([[2.5, 3.5]]);
+  });
+
+  it('is a histogram in the order of the outcomes, the rest at the end', () => {
+    const bar = (label: string, rest = false) => ({ label, count: 1, share: 0.1, rest });
+    const bars = [bar('11'), bar('00'), bar('8 other outcomes', true), bar('01')];
+    const found = barsOf({ draw: 'counts', label: '', bars, outcomes: 11 });
+    expect(found.map(({ outcome }) => outcome)).toEqual(['00', '01', '11', null]);
+    expect(found.at(-1)).toMatchObject({ outcomes: 8 });
+  });
+
+  it('is points in the IQ plane, told apart where that is known', () => {
+    const [centres, line] = [
+      [[-1, 0] as const, [1, 0] as const],
+      [[0, -2] as const, [0, 2] as const]
+    ];
+    const iq = {
+      draw: 'iq',
+      label: 'q0',
+      i: [-1, null, 1],
+      q: [0, 0, 0.5],
+      bits: [0, 0, 1],
+      total: 3
+    };
+    expect(pointsOf(iq)).toMatchObject({ total: 3, apart: null });
+    expect(pointsOf({ ...iq, centres, line, fidelity: 0.99 })).toMatchObject({
+      points: [
+        [-1, 0],
+        [1, 0.5]
+      ],
+      apart: { bits: [0, 1], centres, line, fidelity: 0.99 }
+    });
+    expect(pointsOf({ ...iq, centres, line, bits: [0, 0, '<b>'] })).toMatchObject({ apart: null });
   });
 
   it('is points without a line', () => {
@@ -170,7 +213,7 @@ describe('results that are compared', () => {
         { label: 'a', y: [0, null, 1] },
         { label: 'b', y: [null, 0.5, 0.9] }
       ],
-      y_label: 'Probability, 1'
+      y_label: 'Probability of 1'
     });
   });
 
