@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ class Comparison:
     ----------
     results
         by their names.
+    written
+        how a moment, which results have in ISO 8601, is shown.
 
     Raises
     ------
@@ -44,9 +46,10 @@ class Comparison:
         fewer than two results, or results that have nothing in common that could be compared.
     """
 
-    def __init__(self, results: Mapping[str, xr.Dataset]) -> None:
+    def __init__(self, results: Mapping[str, xr.Dataset], *, written: Callable[[str], str] = str) -> None:
         if len(results) < 2:
             raise Rejected("Give two results or more to compare.", code="nothing_to_compare")
+        self._written = written
         self._told = {name: dict(dataset.attrs) for name, dataset in results.items()}
         self._datasets = {name: whole(bare(dataset)) for name, dataset in results.items()}
         self.values = _aligned(self._datasets)
@@ -77,7 +80,7 @@ class Comparison:
                     "QPU": str(self._told[name].get(QPU, "")),
                     "Executor": "" if origin is None else f"{origin.executor} {origin.executor_version}",
                     "Shots": f"{info.shots:,}",
-                    "Started": "" if origin is None else origin.started_at,
+                    "Started": "" if origin is None else self._written(origin.started_at),
                     "Calibration": "" if origin is None else origin.calibration_id,
                 }
             )
@@ -98,7 +101,7 @@ class Comparison:
             [
                 labels[k],
                 *(f"{value:.4g}" for value in values[:, k]),
-                *(f"{v - values[0, k]:+.4g}" for v in values[1:, k]),
+                *(_signed(v - values[0, k]) for v in values[1:, k]),
             ]
             for k in sorted(widest.tolist())
         ]
@@ -147,6 +150,10 @@ class Comparison:
                 _apart(name, values[0, :, best], values[k, :, best]) for k, name in enumerate(self.names) if k
             ),
         )
+
+
+def _signed(difference: float) -> str:
+    return f"{difference:+.4g}" if difference else "0"
 
 
 def _apart(name: str, first: NDArray[np.float64], other: NDArray[np.float64]) -> str:

@@ -65,6 +65,12 @@ def test_curves_are_overlaid_on_all_their_points():
     assert both.plot().get_xlabel() == "theta"
 
 
+def test_times_are_the_persons(monkeypatch):
+    monkeypatch.setenv("QPI_TIMEZONE", "Asia/Tokyo")
+    both = qpi_jupyter.compare(one({0: 1}), one({0: 1}, "q2"))
+    assert [row["Started"] for row in both.facts()] == ["2026-01-01 09:00:00 UTC+9"] * 2
+
+
 def test_names_tell_all_apart():
     same = [one({0: 1}), one({3: 1})]
     assert qpi_jupyter.compare(*same).names == ["1 bell", "2 bell"]
