@@ -1,6 +1,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { drawingsOf } from '../src/outputs/drawn';
 import { Follower, type IFollowing } from '../src/outputs/follower';
 import { plainOf } from '../src/outputs/plain';
 import { numbered, QueueLab } from './queue/lab';
@@ -54,6 +55,33 @@ describe('Follower', () => {
     expect(following.live).toMatchObject({ job: { id: 'j1' }, gone: null });
     expect(other.live).toMatchObject({ job: null, gone: 'unknown' });
     other.dispose();
+  });
+});
+
+describe('what an output draws of points', () => {
+  const points = (bits: number, shots: number) => ({
+    kind: 'points',
+    meas_level: 1,
+    meas_return: 'single',
+    truncated: false,
+    header: { memory_slots: bits },
+    data: { memory: Array.from({ length: shots }, (_, n) => Array(bits).fill([n, -1.23456])) }
+  });
+
+  it('is an IQ plane for each bit, of points few enough to be saved', () => {
+    const { drawings, total } = drawingsOf([], [points(2, 2000)]);
+    expect(total).toBe(2);
+    expect(drawings).toMatchObject([
+      { draw: 'iq', label: 'Bit 0', total: 2000, averaged: false },
+      { draw: 'iq', label: 'Bit 1' }
+    ]);
+    expect(drawings[0]?.i).toHaveLength(667);
+    expect(drawings[0]?.q).toContain(-1.235);
+  });
+
+  it('is a word where the result had no room for them', () => {
+    const cut = { ...points(1, 0), truncated: true };
+    expect(drawingsOf([], [cut]).drawings).toMatchObject([{ draw: 'note' }]);
   });
 });
 

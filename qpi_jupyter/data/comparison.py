@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import Rejected, counted
 
 from . import conventions as c
 from . import drawings
@@ -146,6 +146,7 @@ class Comparison:
             {name: values[k, :, best].tolist() for k, name in enumerate(self.names)},
             x_label=x_label,
             y_label=with_unit(quantity, self.values.attrs),
+            joined=True,
             about="; ".join(
                 _apart(name, values[0, :, best], values[k, :, best]) for k, name in enumerate(self.names) if k
             ),
@@ -158,7 +159,11 @@ def _signed(difference: float) -> str:
 
 def _apart(name: str, first: NDArray[np.float64], other: NDArray[np.float64]) -> str:
     away = np.abs(other - first)
-    return f"{name} differs by at most {np.nanmax(away):.3g}" if np.isfinite(away).any() else f"{name} shares no point"
+    shared = int(np.isfinite(away).sum())
+    if not shared:
+        return f"{name} shares no point"
+    where = "" if shared == len(away) else f" at the {counted(shared, 'point')} that both have"
+    return f"{name} differs by at most {np.nanmax(away):.3g}{where}"
 
 
 def _quantity(values: xr.DataArray) -> str:

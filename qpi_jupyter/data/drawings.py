@@ -66,15 +66,19 @@ def lines(
     label: str = "",
     about: str = "",
     dots: Collection[str] = (),
+    joined: bool = False,
 ) -> Drawing:
-    """Lines over a common axis, by name, those in ``dots`` as points alone; ``about`` is a word below them."""
+    """Lines over a common axis, by name, those in ``dots`` as points alone; ``about`` is a word below them.
+
+    Where a line has no value it has a gap; ``joined`` ones go on to their next value.
+    """
     step = max(1, -(-len(x) // MAX_X))
     drawn = [
         {"label": name, "y": _short(y[::step]), **({"dots": True} if name in dots else {})} for name, y in found.items()
     ]
     return {
         "draw": LINES, "label": label, "x": _short(x[::step]), "lines": drawn, "x_label": x_label, "y_label": y_label,
-        "note": about,
+        "note": about, **({"joined": True} if joined else {}),
     }  # fmt: skip
 
 

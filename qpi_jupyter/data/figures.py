@@ -85,11 +85,11 @@ def lines(drawing: Drawing, said: str) -> str:
     for n, line in enumerate(drawn):
         colour = COLOURS[n % len(COLOURS)]
         alone = line.get("dots", False)
-        stretches = [[]] if alone else _stretches(drawing["x"], line["y"])
         known = [(x, y) for x, y in zip(drawing["x"], line["y"], strict=True) if y is not None]
-        for stretch in stretches:
+        stretches = [known] if drawing.get("joined") else _stretches(drawing["x"], line["y"])
+        for stretch in [] if alone else stretches:
             points = " ".join(axes.at(x, y).replace(" ", ",") for x, y in stretch)
-            paths += f"<polyline fill='none' stroke='{colour}' stroke-width='1.5' points='{points}'/>" if points else ""
+            paths += f"<polyline fill='none' stroke='{colour}' stroke-width='1.5' points='{points}'/>"
         if alone or len(drawing["x"]) <= _MARKED:
             paths += f"<path fill='none' {_dotted(axes, known)} stroke='{colour}' stroke-width='5'/>"
         keys += f"<span style='color:{colour}'>{'●' if alone else '━'}</span> {escape(line['label'])} &nbsp; "

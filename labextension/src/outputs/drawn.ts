@@ -1,5 +1,6 @@
 import type { IDrawing, IExperiment } from '../drawings';
 import { bars, byOutcome } from '../queue/counts';
+import { iqPlane } from '../queue/iq';
 import type { JobOutput } from '../wire';
 
 /** What an output keeps of a result: the first drawings, of so many. */
@@ -7,6 +8,8 @@ export type IDrawn = Pick<JobOutput, 'drawings' | 'total'>;
 
 /** As many as a kernel puts into an output (qpi_jupyter/ui/state.py). */
 const MOST = 24;
+/** Points of an IQ plane that are kept, as a kernel keeps them (qpi_jupyter/data/views.py). */
+const MOST_POINTS = 800;
 
 /** What is drawn of a result: of the counts that came with the job, or of what the driver said. */
 export function drawingsOf(
@@ -32,8 +35,28 @@ function ofExperiment(result: IExperiment, circuit: number | null): IDrawing[] {
   if (counts && Object.keys(counts).length > 0) {
     return [named(countsDrawing(byOutcome(counts, result.header.memory_slots), ''))];
   }
+  const planes = pointsOf(result);
+  if (planes.length > 0) {
+    return planes.map(named);
+  }
   const text = `This result (${result.kind}) is drawn where its job is opened.`;
   return [named({ draw: 'note', label: '', text })];
+}
+
+/** The IQ plane of each classical bit, as `iq` in qpi_jupyter/data/drawings.py: the lab does not tell the points apart. */
+function pointsOf(result: IExperiment): IDrawing[] {
+  const bits = result.header.memory_slots;
+  return Array.from({ length: bits }, (_, bit) => iqPlane(result, bit)).flatMap((plane, bit) => {
+    if (plane === null) {
+      return [];
+    }
+    const { averaged, points, total } = plane;
+    const step = Math.ceil(points.length / MOST_POINTS);
+    const some = points.filter((_, n) => n % step === 0);
+    const part = (of: 0 | 1) => some.map(point => Number(point[of].toPrecision(4)));
+    const label = bits > 1 ? `Bit ${bit}` : '';
+    return [{ draw: 'iq', label, i: part(0), q: part(1), total, averaged, units: 'arb. unit' }];
+  });
 }
 
 /** As `counts` in qpi_jupyter/data/drawings.py. */

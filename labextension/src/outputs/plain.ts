@@ -167,7 +167,7 @@ function linesHtml(drawing: IDrawing): string {
   const picture = figure(axes, asTable(drawing)?.note ?? '', at =>
     found.lines
       .map((line, n) => {
-        const path = line.dots ? '' : pathOf(found.x, line.y, at.x, at.y);
+        const path = line.dots ? '' : pathOf(found.x, line.y, at.x, at.y, found.joined);
         const marked = line.dots || found.x.length <= MARKED;
         const dots = marked ? dot(dotsOf(found.x, line.y, at.x, at.y), n, 5) : '';
         return `${path && `<path fill="none" stroke="${colour(n)}" stroke-width="1.5" d="${path}"/>`}${dots}`;

@@ -146,7 +146,9 @@ function Lines(props: {
         ))}
         {drawing.lines.map((line, n) => (
           <React.Fragment key={line.label}>
-            {!line.dots && <path data-line={n % 4} d={pathOf(drawing.x, line.y, x, y)} />}
+            {!line.dots && (
+              <path data-line={n % 4} d={pathOf(drawing.x, line.y, x, y, drawing.joined)} />
+            )}
             {(line.dots || drawing.x.length <= MARKED) && (
               <path data-line={n % 4} data-dots="true" d={dotsOf(drawing.x, line.y, x, y)} />
             )}

@@ -12,6 +12,8 @@ export interface ILines {
   readonly x_label: string;
   readonly y_label: string;
   readonly note: string;
+  /** Lines go on over their gaps: what lies there are points of others. */
+  readonly joined: boolean;
 }
 
 /** Values over two axes, one row for each y; null where there is none. */
@@ -70,7 +72,8 @@ export function linesOf(drawing: IDrawing): ILines | null {
         lines,
         x_label: text(drawing.x_label),
         y_label: text(drawing.y_label),
-        note: text(drawing.note)
+        note: text(drawing.note),
+        joined: drawing.joined === true
       }
     : null;
 }
@@ -175,19 +178,20 @@ export function extent(values: readonly (number | null)[]): readonly [number, nu
   ];
 }
 
-/** The stretches of a line between its gaps, as an SVG path. */
+/** The stretches of a line between its gaps, or all of it `joined`, as an SVG path. */
 export function pathOf(
   x: readonly number[],
   y: readonly (number | null)[],
   placeX: (value: number) => number,
-  placeY: (value: number) => number
+  placeY: (value: number) => number,
+  joined = false
 ): string {
   let pen = 'M';
   return x
     .map((at, n) => {
       const value = y[n] ?? null;
       if (value === null) {
-        pen = 'M';
+        pen = joined ? pen : 'M';
         return '';
       }
       // A line of no length is a dot: what stands alone between two gaps is seen, too

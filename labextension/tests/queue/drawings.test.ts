@@ -44,6 +44,14 @@ describe('a drawing as its driver said it', () => {
         y => -y
       )
     ).toBe('M0.0 -1.0h0M2.0 -3.0h0L3.0 -4.0');
+    const joined = pathOf(
+      [0, 1, 2],
+      [1, null, 3],
+      x => x,
+      y => y,
+      true
+    );
+    expect(joined).toBe('M0.0 1.0h0L2.0 3.0');
     expect(extent([2, null, -1])).toEqual([-1, 2]);
   });
 
@@ -213,7 +221,8 @@ describe('results that are compared', () => {
         { label: 'a', y: [0, null, 1] },
         { label: 'b', y: [null, 0.5, 0.9] }
       ],
-      y_label: 'Probability of 1'
+      y_label: 'Probability of 1',
+      joined: true
     });
   });
 

@@ -61,7 +61,9 @@ def test_curves_are_overlaid_on_all_their_points():
     assert drawing["lines"][0]["y"] == [0, 0.5, 1, None]
     assert drawing["lines"][1]["y"] == [None, 0.6, None, 0.9]
     assert drawing["y_label"] == "Probability of 1"
-    assert "q2 differs by at most 0.1" in drawing["note"]
+    assert drawing["note"] == "q2 differs by at most 0.1 at the 1 point that both have"
+    assert drawings.html_of(drawing).count("<polyline") == 2, "a curve each, over the points of the other"
+    assert [len(line.get_xdata()) for line in both.plot().lines] == [3, 2]
     assert both.plot().get_xlabel() == "theta"
 
 
