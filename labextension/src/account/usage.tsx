@@ -4,11 +4,12 @@ import { Board } from '../board/board';
 import { when } from '../board/cells';
 import { everything, pages, whole } from '../board/listing';
 import { useRows } from '../board/rows';
+import { shortLength } from '../board/values';
 import { save } from '../queue/told';
 import { CommandIDs } from '../queue/tools';
 import { at } from '../send';
 import type { EntryModel, EntryPage, Statement } from '../wire';
-import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
+import { accountsOf, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
 import type { IAccountProps } from './view';
 
 const PAGE = 100;
@@ -69,9 +70,9 @@ function Months({ account, file, manager, trans }: IOfAccount): React.ReactEleme
         { head: trans.__('QPU'), cell: line => line.qpu || '–' },
         { head: trans.__('Person'), cell: line => line.person || '–' },
         { head: trans.__('Jobs'), cell: line => line.jobs },
-        { head: trans.__('Used'), cell: line => amount(line.used_s, trans) },
-        { head: trans.__('Granted'), cell: line => amount(line.granted_s, trans) },
-        { head: trans.__('Refunded'), cell: line => amount(line.refunded_s, trans) }
+        { head: trans.__('Used'), cell: line => shortLength(line.used_s, trans) },
+        { head: trans.__('Granted'), cell: line => shortLength(line.granted_s, trans) },
+        { head: trans.__('Refunded'), cell: line => shortLength(line.refunded_s, trans) }
       ]}
       create={{
         id: 'csv',
@@ -131,7 +132,7 @@ function kinds(trans: TranslationBundle): Readonly<Record<EntryModel['kind'], st
 }
 
 function signed(value: number, trans: TranslationBundle): string {
-  return (value > 0 ? '+' : '') + amount(value, trans);
+  return (value > 0 ? '+' : '') + shortLength(value, trans);
 }
 
 /** The job that a line is of, which opens; else what the line says of itself. */
