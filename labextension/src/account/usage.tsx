@@ -1,10 +1,10 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { Board } from '../board/board';
 import { when } from '../board/cells';
 import { everything, pages, whole } from '../board/listing';
 import { useRows } from '../board/rows';
 import { shortLength } from '../board/values';
+import { lineWords, signedLength } from '../ledger';
 import { save } from '../queue/told';
 import { CommandIDs } from '../queue/tools';
 import { at } from '../send';
@@ -91,7 +91,7 @@ function Lines(props: IOfAccount): React.ReactElement {
     return pages(manager.request, path, (page: EntryPage) => page.entries);
   };
   const listing = useRows(manager, isCharge, () => lines(PAGE));
-  const words = kinds(trans);
+  const words = lineWords(trans);
   return (
     <Board
       title={trans.__('Ledger')}
@@ -104,7 +104,7 @@ function Lines(props: IOfAccount): React.ReactElement {
       columns={[
         { head: trans.__('When'), cell: entry => when(entry.at) },
         { head: trans.__('Entry'), cell: entry => words[entry.kind] },
-        { head: trans.__('Amount'), cell: entry => signed(entry.amount_s, trans) },
+        { head: trans.__('Amount'), cell: entry => signedLength(entry.amount_s, trans) },
         { head: trans.__('For'), cell: entry => <Cause {...props} entry={entry} /> },
         { head: trans.__('QPU'), cell: entry => entry.qpu ?? '–' },
         { head: trans.__('Person'), cell: entry => entry.person || '–' }
@@ -120,19 +120,6 @@ function Lines(props: IOfAccount): React.ReactElement {
       empty={trans.__('No entries yet. The first grant or job creates one.')}
     />
   );
-}
-
-function kinds(trans: TranslationBundle): Readonly<Record<EntryModel['kind'], string>> {
-  return {
-    grant: trans.__('granted'),
-    hold: trans.__('reserved'),
-    settle: trans.__('settled'),
-    refund: trans.__('refunded')
-  };
-}
-
-function signed(value: number, trans: TranslationBundle): string {
-  return (value > 0 ? '+' : '') + shortLength(value, trans);
 }
 
 /** The job that a line is of, which opens; else what the line says of itself. */

@@ -1,7 +1,8 @@
 import type * as React from 'react';
+import { shortLength } from '../board/values';
+import { lineWords, signedLength } from '../ledger';
 import { span } from '../prospects';
-
-import type { JobModel, JobProvenance, LabEvent, LedgerLine } from '../wire';
+import type { JobModel, JobProvenance, LabEvent } from '../wire';
 import { stamp } from '../words';
 import { attempts, ledger, story } from './story';
 import type { ITools } from './tools';
@@ -92,22 +93,21 @@ export function Ledger(props: IProps): React.ReactElement | null {
   const { trans } = props.tools;
   const lines = ledger(props.events);
   const now = props.tools.manager.now();
-  const words: Record<LedgerLine['kind'], string> = {
-    grant: trans.__('granted'),
-    hold: trans.__('held'),
-    settle: trans.__('settled'),
-    refund: trans.__('given back')
-  };
+  const words = lineWords(trans);
+  const used = -lines.reduce((sum, line) => sum + line.amount_s, 0);
   return lines.length === 0 ? null : (
     <Section title={trans.__('QPU time')}>
-      <Table heads={[trans.__('When'), trans.__('What'), trans.__('Seconds'), trans.__('Account')]}>
+      <Table heads={[trans.__('When'), trans.__('Entry'), trans.__('Amount'), trans.__('Account')]}>
         {lines.map(line => [
           moment(line.at, now),
           words[line.kind],
-          line.amount_s.toPrecision(3),
+          signedLength(line.amount_s, trans),
           line.account
         ])}
       </Table>
+      {lines.length > 1 && (
+        <p className="jp-QPI-Detail">{trans.__('%1 in total', shortLength(used, trans))}</p>
+      )}
     </Section>
   );
 }

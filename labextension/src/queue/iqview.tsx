@@ -63,7 +63,7 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
   return (
     <figure className="jp-QPI-Iq">
       <svg
-        viewBox={`0 0 ${LEFT + SIDE} ${SIDE + BELOW}`}
+        viewBox={`0 0 ${LEFT + SIDE + 1} ${SIDE + BELOW}`}
         role="img"
         aria-label={trans.__('IQ plane: %1', said)}
       >
