@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from typing import Protocol
 
-from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable
+from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable, length
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import Assignment, Held, Report
 
@@ -281,7 +281,7 @@ _ENDS = {"spooled": "completed", "released": "given back", "errored": "failed", 
 
 def _log_end(key: Key, outcome: Outcome) -> None:
     """The line that every attempt has in the driver's log, and below it where a failed one failed."""
-    end, ran = _ENDS.get(outcome.outcome, outcome.outcome), f" after {outcome.busy_s:.3g} s" if outcome.busy_s else ""
+    end, ran = _ENDS.get(outcome.outcome, outcome.outcome), f" after {length(outcome.busy_s)}" if outcome.busy_s else ""
     if outcome.error is None:
         log.info("job %s, attempt %d: %s%s", *key, end, ran)
         return

@@ -38,10 +38,15 @@ export function formatOf(
 /** A moment, as short as can be: the day only where it is another one than `now`'s, seconds where they are asked for. */
 export function moment(at: number | string, now: number, exact = false): string {
   const two = '2-digit';
-  const time = formatOf({ hour: two, minute: two, ...(exact && { second: two }) });
+  const time = formatOf({ hour: 'numeric', minute: two, ...(exact && { second: two }) });
   const day = formatOf({ weekday: 'short', day: 'numeric', month: 'short' });
   const [date, on] = [new Date(at), day.format(new Date(at))];
   return `${on === day.format(now) ? '' : `${on} `}${time.format(date)}`;
+}
+
+/** How often a circuit is run: "4,000 shots". */
+export function shotsOf(count: number, trans: TranslationBundle): string {
+  return trans._n('%2 shot', '%2 shots', count, count.toLocaleString());
 }
 
 /** A moment with the name of its clock: "14:00 UTC+1". */
@@ -53,7 +58,7 @@ export function stamp(at: number | string, now: number, exact = false): string {
 function offset(at: number | string): string {
   const parts = formatOf({ timeZoneName: 'shortOffset' }, 'en').formatToParts(new Date(at));
   const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
-  return name.replace('GMT', 'UTC');
+  return name.replace('GMT', 'UTC').replace(/[+-]0$/, '');
 }
 
 /** A length of time in its two largest units; to the second in the last ten minutes. */

@@ -2,7 +2,6 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
 import {
   accountsOf,
-  amount,
   askedAgain,
   entriesCsv,
   groupOf,
@@ -17,6 +16,7 @@ import {
   timeRequestOf,
   tokenOf
 } from '../src/account/model';
+import { shortLength } from '../src/board/values';
 import type { EntryModel, StatementLine, TimeRequestModel } from '../src/wire';
 import { event } from './faults';
 
@@ -76,7 +76,7 @@ describe('an amount of time', () => {
     [7199.98, '2 h 0 min'],
     [-75.3, '−1 min 15 s']
   ])('%d s is short to read', (value, text) => {
-    expect(amount(value, trans)).toBe(text);
+    expect(shortLength(value, trans)).toBe(text);
   });
 });
 

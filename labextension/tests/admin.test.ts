@@ -77,9 +77,17 @@ describe('what a driver is started with', () => {
     expect(fields('fridge', true)).not.toContain('allow_simulator');
   });
 
+  it('is no simulator for a device unless that is allowed', () => {
+    const chosen = { executor: 'mock' };
+    expect(() => launchOf(chosen, [mock], true, trans)).toThrow('mock is a simulator');
+    expect(launchOf(chosen, [mock], false, trans)).toMatchObject({ executor: 'mock' });
+    const fridge2 = { executor: 'fridge' };
+    expect(launchOf(fridge2, [fridge], true, trans)).toMatchObject({ executor: 'fridge' });
+  });
+
   it('goes along in its types', () => {
     const chosen = { executor: 'mock', 'option num_qubits': '7', allow_simulator: true };
-    expect(launchOf(chosen, [mock])).toEqual({
+    expect(launchOf(chosen, [mock], true, trans)).toEqual({
       executor: 'mock',
       options: { num_qubits: 7 },
       python: '',
@@ -87,13 +95,15 @@ describe('what a driver is started with', () => {
     });
     const written = 'a=1\n\n  url = http://x/?q=2 \n';
     const another = { executor: 'module:Class', another: 'my:Own', options: written, python: '/p' };
-    expect(launchOf(another, [mock])).toEqual({
+    expect(launchOf(another, [mock], true, trans)).toEqual({
       executor: 'my:Own',
       options: { a: '1', url: 'http://x/?q=2' },
       python: '/p',
       allow_simulator: false
     });
-    expect(() => launchOf({ ...another, options: 'seven' }, [mock])).toThrow('KEY=VALUE');
+    expect(() => launchOf({ ...another, options: 'seven' }, [mock], true, trans)).toThrow(
+      'KEY=VALUE'
+    );
   });
 });
 

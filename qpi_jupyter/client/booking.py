@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from qpi_jupyter.core import BookingConflict, Rejected
-from qpi_jupyter.wire.bookings import BookingChange, BookingList, BookingModel, Mode
+from qpi_jupyter.wire.bookings import BookingChange, BookingList, BookingModel, Mode, NextFree
 from qpi_jupyter.wire.events import BookingChanged, LabEvent, UnreadEventPage
 
 from . import times
@@ -172,6 +172,15 @@ class BookingHandle:
 
     def _repr_html_(self) -> str:
         return BookingTable([self])._repr_html_()
+
+
+class FreeTime(NextFree):
+    """A free interval of a QPU: ``start_at`` to ``end_at``."""
+
+    def __repr__(self) -> str:
+        zone, now = times.zone_of(), datetime.now(UTC)
+        when = f"{times.span(self.start_at, self.end_at, zone, now)} {times.offset(zone, self.start_at)}"
+        return f"<Free time of {self.qpu}: {when}>"
 
 
 class BookingTable(Table[BookingHandle]):

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from qpi_jupyter.core import BookingConflict, Rejected
-from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, Imported, Mode, NextFree
+from qpi_jupyter.wire.bookings import BookingIn, BookingList, BookingModel, Imported, Mode
 
 from . import times
-from .booking import DEFAULT_S, BookingHandle, BookingTable, explained, interval
+from .booking import DEFAULT_S, BookingHandle, BookingTable, FreeTime, explained, interval
 from .http import Http, path
 from .portal import both
 
@@ -172,12 +172,12 @@ class Bookings:
     @both
     async def next_free(
         self, qpu: str, duration: times.Length = DEFAULT_S, *, after: times.When | None = None
-    ) -> NextFree:
+    ) -> FreeTime:
         """The first free interval of this length."""
         zone, now = times.zone_of(), datetime.now(UTC)
         start = None if after is None else times.moment(after, zone, now, after=now)
         params = {"qpu": qpu, "seconds": f"{times.seconds(duration):g}"} | ({"after": _text(start)} if start else {})
-        return await self.http.call("GET", "v1/bookings/next-free", NextFree, params=params)
+        return await self.http.call("GET", "v1/bookings/next-free", FreeTime, params=params)
 
     @both
     async def import_bookings(self, file: str | os.PathLike[str] | bytes, qpu: str) -> ImportedTable:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from qpi_jupyter.core import Rejected
+
+from . import times
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,7 +42,13 @@ def compare(*results: JobHandle | xr.Dataset, names: list[str] | None = None) ->
     told = names or _names(datasets)
     if len(told) != len(datasets) or len(set(told)) != len(told):
         raise Rejected(f"There are {len(datasets)} results: give as many names, each another.", code="bad_names")
-    return Comparison(dict(zip(told, datasets, strict=True)))
+    return Comparison(dict(zip(told, datasets, strict=True)), written=_moment)
+
+
+def _moment(text: str) -> str:
+    """By the person's clock, in full: a comparison is often one of days."""
+    at = datetime.fromisoformat(text)
+    return f"{at.astimezone(times.zone_of()):%Y-%m-%d %H:%M:%S} {times.offset(times.zone_of(), at)}"
 
 
 def _names(datasets: list[Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from qpi_jupyter.core import counted
+from qpi_jupyter.core import counted, length
 from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel
 
 from .tables import Table
@@ -28,7 +28,7 @@ class Family(Table[FamilyJob]):
     def __init__(self, model: FamilyModel) -> None:
         super().__init__(model.jobs)
         self.cost_s = model.cost_s
-        cost = "" if self.cost_s is None else f", {self.cost_s:.3g} s of QPU time"
+        cost = "" if self.cost_s is None else f", {length(self.cost_s)} of QPU time"
         self.caption = counted(len(model.jobs), "job") + cost
 
     def row(self, item: FamilyJob) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
 
-from qpi_jupyter.core import Faulted, QpiError, Unavailable
+from qpi_jupyter.core import Faulted, QpiError, Unavailable, length
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
 
@@ -131,7 +131,7 @@ class JobHandle:
         if error is not None:
             return error.message
         if model.status == "completed":
-            return f"completed{where}" + (f" in {model.busy_s:.3g} s" if model.busy_s is not None else "")
+            return f"completed{where}" + (f" in {length(model.busy_s)}" if model.busy_s is not None else "")
         if model.phase == "lost":
             return f"running{where}; its driver is silent, and what it measured is waited for"
         if model.phase == "cancelling":

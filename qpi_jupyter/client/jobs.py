@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from qpi_jupyter.core import Conflict
+from qpi_jupyter.core import Conflict, length
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
 from qpi_jupyter.wire.rest import QpuModel
 
@@ -44,7 +44,7 @@ class JobTable(Table[JobHandle]):
 
     def row(self, item: JobHandle) -> tuple[str, ...]:
         model = item.model
-        took = "" if model.ended_at is None else _seconds((model.ended_at - model.submitted_at).total_seconds())
+        took = "" if model.ended_at is None else length((model.ended_at - model.submitted_at).total_seconds())
         return (
             model.id, model.status, model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
             _ago(model.submitted_at), took, "" if model.status == "completed" else item.explanation(),
@@ -382,7 +382,3 @@ def _ago(at: datetime) -> str:
         if passed >= size:
             return f"{passed / size:.0f} {unit} ago"
     return "just now" if passed < 5 else f"{passed:.0f} s ago"
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.3g} s"

@@ -28,7 +28,7 @@ class QpuTable(Table[QpuModel]):
     def row(self, item: QpuModel) -> tuple[str, ...]:
         kind = "simulator" if item.simulator else item.kind
         return (
-            item.name, item.status, condition(item), str(item.num_qubits), kind, item.executor, str(item.queued),
+            item.name, item.status, condition(item), str(item.num_qubits or ""), kind, item.executor, str(item.queued),
             f"{item.running} of {item.places}", item.description,
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from qpi_jupyter.core import counted
+from qpi_jupyter.core import counted, length
 from qpi_jupyter.wire.events import JobChanged, JobChecked, JobEdited, JobSubmitted, LabEvent, LedgerLine
 from qpi_jupyter.wire.jobs import TEXT_LABELS, JobData, JobEditData
 
@@ -131,11 +131,11 @@ def _costs(lines: Sequence[LedgerLine], held: float) -> tuple[list[str], float]:
         match line.kind:
             case "hold":
                 held = -amount
-                said.append(f"{held:.3g} s of QPU time held")
+                said.append(f"{length(held)} of QPU time held")
             case "settle":
-                said.append(f"{max(0.0, held - amount):.3g} s charged")
+                said.append(f"{length(max(0.0, held - amount))} charged")
                 held = 0.0
             case "refund":
-                said.append(f"{amount:.3g} s given back")
+                said.append(f"{length(amount)} given back")
                 held = 0.0
     return said, held

@@ -113,8 +113,10 @@ def _names(circuit: object, given: Iterable[str]) -> list[str]:
         return sorted(given)
     known = [parameter.name for parameter in circuit.parameters]
     if set(known) != set(given):
-        told, asked = ", ".join(known) or "none", ", ".join(given) or "none"
-        raise _wrong(f"The circuit's parameters are {told}; the sweep has values for {asked}.")
+        asked = f"the sweep has values for {', '.join(given)}" if given else "the sweep has no values"
+        if not known:
+            raise _wrong(f"The circuit has no parameters; {asked}.")
+        raise _wrong(f"The circuit's parameters are {', '.join(known)}; {asked}.")
     return known
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ONE_LINE = 24
+"""So many characters of a cell stay together."""
 _COLOURS = {
     "online": "--jp-success-color1, #388e3c",
     "offline": "--jp-ui-font-color3, #9e9e9e",
@@ -85,4 +87,6 @@ class Table(Sequence[T], Generic[T]):
 def _cell(text: str) -> str:
     colour = _COLOURS.get(text)
     dot = f'<span aria-hidden="true" style="color:var({colour})">&#9679;</span>&nbsp;' if colour else ""
-    return f'<td style="text-align:left">{dot}{escape(text)}</td>'
+    # What is short, such as an id or a length of time, stays on one line.
+    wrap = ";white-space:nowrap" if len(text) <= _ONE_LINE else ""
+    return f'<td style="text-align:left{wrap}">{dot}{escape(text)}</td>'

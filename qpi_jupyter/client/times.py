@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import length as length
 
 from .numpy_values import to_python
 
@@ -241,20 +242,6 @@ def _of_text(text: str) -> float:
             f"Cannot read {text!r} as a duration. Examples: '30min', '2h', '1h 30min', '1:30', a number of seconds.",
             code="bad_duration",
         ) from None
-
-
-def length(value_s: float) -> str:
-    """A duration for people: ``250 ms``, ``45 s``, ``1 h 30 min``, ``2 d 3 h``."""
-    if value_s < 0:
-        return f"-{length(-value_s)}"
-    if value_s < 1:
-        return f"{value_s * 1000:.0f} ms" if value_s else "0 s"
-    if value_s < 60:
-        return f"{value_s:.3g} s"
-    whole = round(value_s)
-    units = (("d", whole // 86_400), ("h", whole // 3_600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
-    shown = [f"{count} {unit}" for unit, count in units if count]
-    return " ".join(shown[:2])
 
 
 def clock(at: datetime, zone: tzinfo, now: datetime, *, exact: bool = False) -> str:

@@ -93,7 +93,7 @@ from .results import (
     result_kind,
     share_common,
 )
-from .words import counted
+from .words import counted, length
 
 if TYPE_CHECKING:
     from .access import (
@@ -297,6 +297,7 @@ __all__ = [
     "joining_address",
     "lease_expired",
     "left_out",
+    "length",
     "limited",
     "may_read_job",
     "may_scope",

@@ -26,7 +26,7 @@ from .jobs import Job, JobState
 from .qpu_states import QpuState, QpuStatus, qpu_state
 from .settings import setting
 from .times import after
-from .words import counted
+from .words import counted, length
 
 HEAD = 16
 """Jobs of each order that a view brings."""
@@ -367,7 +367,7 @@ def _barred(view: View, job: Job, now: datetime, wait_s: float = 0.0) -> Reason 
         if job.upper_s > view.policy.backfill_max_s:
             message = (
                 f"{view.qpu} is booked by {who}; while {who} is idle, jobs of up to "
-                f"{view.policy.backfill_max_s:g} s may run, and this one may take {job.upper_s:g} s."
+                f"{length(view.policy.backfill_max_s)} may run, and this one may take {length(job.upper_s)}."
             )
             return Reason(rule=Rule.BOOKED_TOO_LONG, message=message, since=booking.start_at, until=until)
     session = view.session
@@ -387,9 +387,9 @@ def _reaches_ahead(view: View, job: Job, now: datetime, wait_s: float) -> Reason
         if _foreign(ahead, job):
             maintenance = ahead.mode is BookingMode.MAINTENANCE
             whose = "the maintenance" if maintenance else f"{view.named(ahead.booked_by)}'s booking"
-            message = f"This job may take {job.upper_s:g} s and would reach into {whose}."
+            message = f"This job may take {length(job.upper_s)} and would reach into {whose}."
             return Reason(rule=Rule.BOOKING_AHEAD, message=message, until=ahead.end_at)
     if len(view.ahead) < AHEAD or end <= view.ahead[-1].end_at:
         return None
-    message = f"This job may take {job.upper_s:g} s, longer than the lab looks ahead among so many bookings."
+    message = f"This job may take {length(job.upper_s)}, longer than the lab looks ahead among so many bookings."
     return Reason(rule=Rule.BOOKING_AHEAD, message=message)

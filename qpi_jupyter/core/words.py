@@ -6,3 +6,17 @@ from __future__ import annotations
 def counted(number: int, noun: str) -> str:
     """``1 job``, ``2 jobs``, ``1,000 jobs``: of nouns that take an s."""
     return f"{number:,} {noun}{'s'[: number != 1]}"
+
+
+def length(value_s: float) -> str:
+    """A duration for people: ``250 ms``, ``45 s``, ``1 h 30 min``, ``2 d 3 h``."""
+    if value_s < 0:
+        return f"-{length(-value_s)}"
+    if value_s < 1:
+        return f"{value_s * 1000:.0f} ms" if value_s else "0 s"
+    if value_s < 60:
+        return f"{value_s:.3g} s"
+    whole = round(value_s)
+    units = (("d", whole // 86_400), ("h", whole // 3_600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
+    shown = [f"{count} {unit}" for unit, count in units if count]
+    return " ".join(shown[:2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import Rejected, counted
 
 from . import conventions as c
 from . import drawings
@@ -38,6 +38,8 @@ class Comparison:
     ----------
     results
         by their names.
+    written
+        how a moment, which results have in ISO 8601, is shown.
 
     Raises
     ------
@@ -45,9 +47,10 @@ class Comparison:
         fewer than two results, or results that have nothing in common that could be compared.
     """
 
-    def __init__(self, results: Mapping[str, xr.Dataset]) -> None:
+    def __init__(self, results: Mapping[str, xr.Dataset], *, written: Callable[[str], str] = str) -> None:
         if len(results) < 2:
             raise Rejected("Give two results or more to compare.", code="nothing_to_compare")
+        self._written = written
         self._told = {name: dict(dataset.attrs) for name, dataset in results.items()}
         self._datasets = {name: whole(bare(dataset)) for name, dataset in results.items()}
         self.values = _aligned(self._datasets)
@@ -78,7 +81,7 @@ class Comparison:
                     "QPU": str(self._told[name].get(QPU, "")),
                     "Executor": "" if origin is None else f"{origin.executor} {origin.executor_version}",
                     "Shots": f"{info.shots:,}",
-                    "Started": "" if origin is None else origin.started_at,
+                    "Started": "" if origin is None else self._written(origin.started_at),
                     "Calibration": "" if origin is None else origin.calibration_id,
                 }
             )
@@ -99,7 +102,7 @@ class Comparison:
             [
                 labels[k],
                 *(f"{value:.4g}" for value in values[:, k]),
-                *(f"{v - values[0, k]:+.4g}" for v in values[1:, k]),
+                *(_signed(v - values[0, k]) for v in values[1:, k]),
             ]
             for k in sorted(widest.tolist())
         ]
@@ -144,15 +147,24 @@ class Comparison:
             {name: values[k, :, best].tolist() for k, name in enumerate(self.names)},
             x_label=x_label,
             y_label=with_unit(quantity, self.values.attrs),
+            joined=True,
             about="; ".join(
                 _apart(name, values[0, :, best], values[k, :, best]) for k, name in enumerate(self.names) if k
             ),
         )
 
 
+def _signed(difference: float) -> str:
+    return f"{difference:+.4g}" if difference else "0"
+
+
 def _apart(name: str, first: NDArray[np.float64], other: NDArray[np.float64]) -> str:
     away = np.abs(other - first)
-    return f"{name} differs by at most {np.nanmax(away):.3g}" if np.isfinite(away).any() else f"{name} shares no point"
+    shared = int(np.isfinite(away).sum())
+    if not shared:
+        return f"{name} shares no point"
+    where = "" if shared == len(away) else f" at the {counted(shared, 'point')} that both have"
+    return f"{name} differs by at most {np.nanmax(away):.3g}{where}"
 
 
 def _quantity(values: xr.DataArray) -> str:

@@ -71,7 +71,7 @@ def drawing_of_curve(curve: xr.DataArray, dims: Sequence[str], label: str = "") 
     return drawings.heat_map(
         x, y, values[..., best].tolist(), x_label=x_label, y_label=y_label, z_label=with_unit(told, curve.attrs),
         label=label,
-        about=f"Of {len(names):,}, the one that changes most." if len(names) > 1 else "",
+        about=f"Shown is the one of {len(names):,} that changes most." if len(names) > 1 else "",
     )  # fmt: skip
 
 

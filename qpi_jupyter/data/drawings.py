@@ -66,15 +66,19 @@ def lines(
     label: str = "",
     about: str = "",
     dots: Collection[str] = (),
+    joined: bool = False,
 ) -> Drawing:
-    """Lines over a common axis, by name, those in ``dots`` as points alone; ``about`` is a word below them."""
+    """Lines over a common axis, by name, those in ``dots`` as points alone; ``about`` is a word below them.
+
+    Where a line has no value it has a gap; ``joined`` ones go on to their next value.
+    """
     step = max(1, -(-len(x) // MAX_X))
     drawn = [
         {"label": name, "y": _short(y[::step]), **({"dots": True} if name in dots else {})} for name, y in found.items()
     ]
     return {
         "draw": LINES, "label": label, "x": _short(x[::step]), "lines": drawn, "x_label": x_label, "y_label": y_label,
-        "note": about,
+        "note": about, **({"joined": True} if joined else {}),
     }  # fmt: skip
 
 
@@ -173,16 +177,17 @@ def _lines_text(drawing: Drawing) -> str:
     """A row of blocks for each line, between its smallest and its largest value."""
     widest = max(len(line["label"]) for line in drawing["lines"])
     rows = [f"{line['label']:>{widest}}  {_blocks(line['y'])}" for line in drawing["lines"]]
-    first, last = drawing["x"][0], drawing["x"][-1]
+    first, last = extent([drawing["x"]])
     axis = f"{drawing['y_label']} over {drawing['x_label']} from {first:g} to {last:g}"
     return "\n".join(filter(None, [*rows, axis, drawing["note"]]))
 
 
 def _blocks(values: Sequence[float | None]) -> str:
-    known = [value for value in values[:: max(1, -(-len(values) // _WIDTH))] if value is not None]
+    there = [value for value in values if value is not None]
+    known = there[:: max(1, -(-len(there) // _WIDTH))]
     if not known:
         return ""
-    low, high = min(known), max(known)
+    low, high = min(there), max(there)
     steps = [round(7 * (value - low) / (high - low)) if high > low else 0 for value in known]
     return f"{''.join('▁▂▃▄▅▆▇█'[step] for step in steps)}  {low:g} to {high:g}"
 

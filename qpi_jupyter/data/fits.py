@@ -147,7 +147,8 @@ class Fit:
             f"<tr><th scope='row'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
             for name, value in self.values.items()
         )
-        head = f"<caption>Fit of {escape(self.name)}, reduced chi-square {self.reduced_chi_square:.3g}</caption>"
+        told = f"Fit of {escape(self.name)}, reduced chi-square {self.reduced_chi_square:.3g}"
+        head = f"<caption style='white-space:nowrap'>{told}</caption>"
         return f"{html_of(self.drawing())}<table>{head}{rows}</table>"
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from .drawings import (
     COUNTS,
@@ -45,6 +46,8 @@ _PREFIXES = (
 )  # fmt: skip
 _PREFIXED = frozenset({"s", "Hz", "K", "V", "A", "W", "Pa", "B", "bar", "m", "T"})
 """Units that take a prefix; as labextension/src/units.ts."""
+_SHORT, _NO_BREAK = 40, ";white-space:nowrap"
+"""What is no longer, such as a job's id, stays on one line of a table."""
 _MARKED = 101
 """Up to so many points of a line each has a dot."""
 _FEW = 50
@@ -174,7 +177,8 @@ def _lines(drawing: Drawing) -> str:
             None if x is None or y is None else frame.at(x, y) for x, y in zip(drawing["x"], line["y"], strict=True)
         ]
         if not line.get("dots"):
-            drawn += f"<path fill='none' stroke-width='1.5' stroke-linecap='round' {look} d='{_path(places)}'/>"
+            whole = [place for place in places if place is not None] if drawing.get("joined") else places
+            drawn += f"<path fill='none' stroke-width='1.5' stroke-linecap='round' {look} d='{_path(whole)}'/>"
         if line.get("dots") or len(places) <= _MARKED:
             dots = "".join(f"M{place}h0" for place in places if place is not None)
             drawn += f"<path stroke-width='5' stroke-linecap='round' {_solid(look)} d='{dots}'/>"
@@ -203,29 +207,32 @@ def _solid(look: str) -> str:
 
 def _heat_map(drawing: Drawing) -> str:
     low, high = extent(drawing["z"])
-    (x, across), (y, down) = (_cells(drawing[axis]) for axis in "xy")
-    frame = _Frame(wide=_WIDE, tall=_TALL, x=x, y=y)
-    wide, tall = _WIDE / across, _TALL / down
+    across, up = (_cells(drawing[axis]) for axis in "xy")
+    frame = _Frame(wide=_WIDE, tall=_TALL, x=extent(across), y=extent(up))
     cells = "".join(
-        f"<rect x='{frame.at_x(at_x) - wide / 2:.1f}' y='{frame.at_y(at_y) - tall / 2:.1f}' "
-        f"width='{wide + 0.3:.1f}' height='{tall + 0.3:.1f}' fill='{_colour((value - low) / ((high - low) or 1))}'/>"
-        for at_y, values in zip(drawing["y"], drawing["z"], strict=True)
-        for at_x, value in zip(drawing["x"], values, strict=True)
-        if None not in (at_x, at_y, value)
+        f"<rect x='{frame.at_x(left)}' y='{frame.at_y(above)}' width='{frame.at_x(right) - frame.at_x(left):.1f}' "
+        f"height='{frame.at_y(below) - frame.at_y(above):.1f}' fill='{_colour((value - low) / ((high - low) or 1))}'/>"
+        for (below, above), values in zip(up, drawing["z"], strict=True)
+        for (left, right), value in zip(across, values, strict=True)
+        if value is not None
     )
     said = ": ".join(filter(None, [drawing["label"], f"{drawing['z_label']}: {low:.4g} – {high:.4g}"]))
-    picture = frame.picture(cells, said=said, x_label=drawing["x_label"], y_label=drawing["y_label"])
+    crisp = f"<g shape-rendering='crispEdges'>{cells}</g>"
+    picture = frame.picture(crisp, said=said, x_label=drawing["x_label"], y_label=drawing["y_label"])
     scale = ", ".join(_colour(share / 4) for share in range(5))
     bar = f"display:inline-block;width:120px;height:10px;margin:0 6px;background:linear-gradient(90deg, {scale})"
     about = f"{escape(drawing['z_label'])}. {escape(drawing['note'])}".rstrip()
     return f"{picture}<p>{low:.4g}<span aria-hidden='true' style='{bar}'></span>{high:.4g} {about}</p>"
 
 
-def _cells(values: Sequence[float]) -> tuple[tuple[float, float], int]:
-    """What cells cover, half a step over the first and the last value; and how many there are."""
-    first, last = extent([values])
-    half = (last - first) / ((len(values) - 1) or 1) / 2 or 1.0
-    return (first - half, last + half), len(values)
+def _cells(values: Sequence[float]) -> list[tuple[float, float]]:
+    """How far the cell of each value reaches: half way to its neighbours."""
+    ordered = sorted(set(values))
+    middles = [(a + b) / 2 for a, b in pairwise(ordered)]
+    first, last = (middles[0], middles[-1]) if middles else (ordered[0] + 0.5, ordered[0] - 0.5)
+    ends = [2 * ordered[0] - first, *middles, 2 * ordered[-1] - last]
+    reach = dict(zip(ordered, pairwise(ends), strict=True))
+    return [reach[value] for value in values]
 
 
 def _colour(share: float) -> str:
@@ -286,7 +293,9 @@ def _table(drawing: Drawing) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in cells)
+    return "".join(
+        f"<td style='text-align:left{_NO_BREAK if len(cell) <= _SHORT else ''}'>{escape(cell)}</td>" for cell in cells
+    )
 
 
 _FORMS: dict[str, Callable[[Drawing], str]] = {

@@ -128,9 +128,13 @@ def _iq(ax: Axes, drawing: Drawing) -> None:
 def _lines(ax: Axes, drawing: Drawing) -> None:
     marker = "o" if len(drawing["x"]) <= _MARKED else None
     for line in drawing["lines"]:
-        y = [math.nan if value is None else value for value in line["y"]]
+        points = [
+            (x, math.nan if y is None else y)
+            for x, y in zip(drawing["x"], line["y"], strict=True)
+            if y is not None or not drawing.get("joined")
+        ]
         dots = {"linestyle": "none", "marker": "o"} if line.get("dots") else {"marker": marker}
-        ax.plot(drawing["x"], y, label=line["label"], markersize=4, **dots)
+        ax.plot([x for x, _ in points], [y for _, y in points], label=line["label"], markersize=4, **dots)
     ax.set_xlabel(drawing["x_label"])
     ax.set_ylabel(drawing["y_label"])
     ax.set_title(" · ".join(filter(None, [drawing["label"], drawing["note"]])), fontsize="small", wrap=True)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected, format_outcome, parse_outcome
+from qpi_jupyter.core import Rejected, counted, format_outcome, parse_outcome
 
 from . import conventions as c
 from .bits import full_bits, tally
@@ -132,7 +132,9 @@ def _outcome(outcome: str | int, info: c.CircuitInfo) -> int:
     long = not isinstance(outcome, int) and not text.startswith("0x") and len(text) != info.memory_slots
     if value < 0 or value.bit_length() > info.memory_slots or long:
         example = format_outcome((1 << info.memory_slots) - 1, info.creg_sizes, info.memory_slots)
-        raise Rejected(f"{outcome!r} is no outcome of this circuit: write it as {example!r}.", code="bad_outcome")
+        bits = counted(info.memory_slots, "bit")
+        message = f"{outcome!r} is not an outcome of this circuit: it has {bits}, as in {example!r}."
+        raise Rejected(message, code="bad_outcome")
     return value
 
 

@@ -109,14 +109,14 @@ def test_a_story_counts_what_was_held_charged_and_given_back() -> None:
         event(0.25, "job.changed", phase="assigned", attempt=1, driver_name="d<1>"),
         event(30, "job.progress", phase="running", progress=0.5),
         event(300, "job.changed", phase="queued", attempt=1, ledger=[*line("refund", 2.0), *line("hold", -2.0)]),
-        event(86_400 * 3, "job.changed", phase="completed", attempt=2, ledger=line("settle", 0.5)),
+        event(86_400 * 3, "job.changed", phase="completed", attempt=2, ledger=line("settle", -1068.0)),
         event(86_400 * 3, "job.something_new"),
     ])  # fmt: skip
     assert [(moment.after_s, moment.text) for moment in story] == [
         (0.0, "ann submitted it to q1; 2 s of QPU time held"),
         (0.25, "assigned to d<1> (attempt 1)"),
         (300.0, "attempt 1 ended without a result; queued again; 2 s given back; 2 s of QPU time held"),
-        (259200.0, "completed; 1.5 s charged"),
+        (259200.0, "completed; 17 min 50 s charged"),
     ]
     assert [story.row(moment)[0] for moment in story] == ["0.00 s", "0.25 s", "5.0 min", "3.0 d"]
     assert repr(story).startswith("Job j\n")

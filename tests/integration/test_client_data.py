@@ -248,3 +248,11 @@ def test_a_sweep_is_one_dataset(lab: Lab) -> None:
     assert [sum(counts.values()) for counts in data.qpi.counts()] == [20] * 4
     assert [experiment.header["name"] for experiment in job.result(memory=True).results] == ["rabi"] * 4
     assert data.isel(theta=2).qpi.counts() == data.qpi.counts()[2]
+
+
+def test_a_sweep_without_a_name_is_called_by_its_circuit(lab: Lab) -> None:
+    circuit = QuantumCircuit(1, 1, name="rabi")
+    circuit.rx(Parameter("theta"), 0)
+    circuit.measure(0, 0)
+    assert lab.sweep(circuit, theta=[0.0, 1.0], shots=20).name == "rabi"
+    assert lab.sweep(circuit, theta=[0.0, 1.0], shots=20, name="mine", new=True).name == "mine"

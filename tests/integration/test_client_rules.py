@@ -63,6 +63,13 @@ def test_without_a_time_the_next_free_one_is_taken(server: RulesLab, lab: Lab) -
     assert (booking.start_at, booking.end_at) == (NOW + 3 * HOUR, NOW + 5 * HOUR)
 
 
+def test_a_free_time_is_told_by_the_persons_clock(server: RulesLab, lab: Lab) -> None:
+    server.book(MONDAY, MONDAY + 2 * HOUR)
+    free = lab.next_free("sim-a", "1h", after="2030-05-06 11:30")
+    assert (free.start_at, free.end_at) == (MONDAY + 2 * HOUR, MONDAY + 3 * HOUR)
+    assert repr(free) == "<Free time of sim-a: Mon 6 May 2030 13:00-14:00 UTC+2>"
+
+
 def test_who_is_quicker_is_not_in_the_way(server: RulesLab, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody books between the question what is free and the booking of it."""
     free = server.free

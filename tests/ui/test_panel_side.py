@@ -50,7 +50,7 @@ def test_the_glance(lab_page: Page, demo: Demo) -> None:
     start = datetime.now(UTC) + timedelta(hours=1)
     slot = {"start_at": start.isoformat(), "end_at": (start + timedelta(hours=1)).isoformat()}
     demo.ask("POST", "bookings", {"qpu": "sim-b", "title": "Tune-up", **slot})
-    demo.ask("POST", "notices", {"title": "Cool-down <b>tonight</b>", "body": "Fridge 2 is warm until 22:00."})
+    told = demo.ask("POST", "notices", {"title": "Cool-down <b>tonight</b>", "body": "Fridge 2 is warm until 22:00."})
     demo.submit("bell", BELL)
 
     side = panel(lab_page)
@@ -64,6 +64,8 @@ def test_the_glance(lab_page: Page, demo: Demo) -> None:
     expect(side.locator('[data-section="time"]')).to_contain_text("used")
     notice = side.locator(".jp-QPI-Notice")
     expect(notice).to_contain_text("Cool-down <b>tonight</b>")  # shown, not run
+    demo.ask("PATCH", f"notices/{told['id']}", {"title": "Cool-down tonight"})
+    expect(notice).to_contain_text("Cool-down tonight")
     take_pictures(lab_page)
 
     notice.get_by_role("button", name="Dismiss").click()

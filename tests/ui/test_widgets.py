@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.waiting import wait_until
-from tests.ui.jupyterlab import ROOT, Notebooks, open_notebook, run_all, save
+from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, open_notebook, run_all, save
 
 pytestmark = pytest.mark.ui
 GUIDE = ROOT / "docs" / "how-to" / "widgets.md"
@@ -48,6 +48,10 @@ def test_a_box_of_widgets_is_live_and_leaves_pictures(page_of_demo: Page, demo: 
     expect(job.get_by_text("completed")).to_be_visible(timeout=60_000)
     expect(page.locator(".jp-QPI-TelemetryWidget .jp-QPI-ChartPlot").first).to_be_visible(timeout=60_000)
     expect(page.locator(".jp-QPI-TelemetryWidget")).to_contain_text("driver/cpu")
+    for theme, ground in (("Dark", "rgb(33, 33, 33)"), ("Light", "rgb(255, 255, 255)")):
+        change_theme(page, f"JupyterLab {theme}")
+        for widget in (".jp-QPI-JobWidget", ".jp-QPI-SubmitForm", ".jp-QPI-TelemetryWidget"):
+            expect(page.locator(widget)).to_have_css("background-color", ground)
     data = wait_until(lambda: saved(page, notebooks, name))
     assert {"text/html", "application/vnd.qpi.widget+json"} <= set(data)
     # Nothing looks for the widget where this file is opened without the lab's extension.

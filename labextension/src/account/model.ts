@@ -1,8 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { checked, length, seconds, text, type Values } from '../board/values';
+import { checked, seconds, text, type Values } from '../board/values';
 import { isOfJob } from '../jobs';
 import { allowed } from '../sections';
-import { quantity } from '../units';
 import type {
   EntryModel,
   LabEvent,
@@ -13,7 +12,6 @@ import type {
   TokenIn,
   UserModel
 } from '../wire';
-import { duration } from '../words';
 
 /** The sections of the tab in their order, and what one must be allowed to see each. */
 const SECTIONS = {
@@ -40,17 +38,6 @@ export function accountsOf(user: Pick<UserModel, 'name' | 'groups'>): readonly s
 /** The group whose account it is; null for a person's. */
 export function groupOf(account: string): string | null {
   return account.startsWith(GROUP) ? account.slice(GROUP.length) : null;
-}
-
-/** An amount of QPU time, short to read: exact where that is short, in two units else, in milliseconds if need be. */
-export function amount(value: number, trans: TranslationBundle): string {
-  const size = Math.abs(value);
-  const sign = value < 0 ? '−' : '';
-  if (size > 0 && size < 1) {
-    return sign + quantity(size, 's', 3);
-  }
-  const exact = length(size);
-  return sign + (size < 60 || !exact.endsWith(' s') ? exact : duration(1000 * size, trans));
 }
 
 /** Whether `event` changes what is left of an account. */

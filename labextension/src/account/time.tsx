@@ -5,18 +5,10 @@ import { Named, offerUndo, Word, when } from '../board/cells';
 import type { IField } from '../board/form';
 import { pages, whole } from '../board/listing';
 import { useRows } from '../board/rows';
-import { length } from '../board/values';
+import { length, shortLength } from '../board/values';
 import { at, send } from '../send';
 import type { AccountModel, TimeRequestIn, TimeRequestList, TimeRequestModel } from '../wire';
-import {
-  accountsOf,
-  amount,
-  askedAgain,
-  groupOf,
-  isCharge,
-  isRequest,
-  timeRequestOf
-} from './model';
+import { accountsOf, askedAgain, groupOf, isCharge, isRequest, timeRequestOf } from './model';
 import type { IAccountProps } from './view';
 
 const PAGE = 50;
@@ -63,15 +55,15 @@ function Accounts({ manager, me, trans }: IAccountProps): React.ReactElement {
           cell: account =>
             account.available_s === null
               ? trans.__('unlimited')
-              : amount(account.available_s, trans)
+              : shortLength(account.available_s, trans)
         },
         {
           head: trans.__('Balance'),
           cell: account =>
-            account.limited || account.balance_s >= 0 ? amount(account.balance_s, trans) : '–'
+            account.limited || account.balance_s >= 0 ? shortLength(account.balance_s, trans) : '–'
         },
-        { head: trans.__('Reserved'), cell: account => amount(account.held_s, trans) },
-        { head: trans.__('Used this month'), cell: account => amount(account.used_s, trans) }
+        { head: trans.__('Reserved'), cell: account => shortLength(account.held_s, trans) },
+        { head: trans.__('Used this month'), cell: account => shortLength(account.used_s, trans) }
       ]}
       empty={trans.__('You have no QPU time account.')}
     />

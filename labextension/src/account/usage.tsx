@@ -1,14 +1,15 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { Board } from '../board/board';
 import { when } from '../board/cells';
 import { everything, pages, whole } from '../board/listing';
 import { useRows } from '../board/rows';
+import { shortLength } from '../board/values';
+import { lineWords, signedLength } from '../ledger';
 import { save } from '../queue/told';
 import { CommandIDs } from '../queue/tools';
 import { at } from '../send';
 import type { EntryModel, EntryPage, Statement } from '../wire';
-import { accountsOf, amount, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
+import { accountsOf, entriesCsv, groupOf, isCharge, jobOf, newestFirst } from './model';
 import type { IAccountProps } from './view';
 
 const PAGE = 100;
@@ -69,9 +70,9 @@ function Months({ account, file, manager, trans }: IOfAccount): React.ReactEleme
         { head: trans.__('QPU'), cell: line => line.qpu || '–' },
         { head: trans.__('Person'), cell: line => line.person || '–' },
         { head: trans.__('Jobs'), cell: line => line.jobs },
-        { head: trans.__('Used'), cell: line => amount(line.used_s, trans) },
-        { head: trans.__('Granted'), cell: line => amount(line.granted_s, trans) },
-        { head: trans.__('Refunded'), cell: line => amount(line.refunded_s, trans) }
+        { head: trans.__('Used'), cell: line => shortLength(line.used_s, trans) },
+        { head: trans.__('Granted'), cell: line => shortLength(line.granted_s, trans) },
+        { head: trans.__('Refunded'), cell: line => shortLength(line.refunded_s, trans) }
       ]}
       create={{
         id: 'csv',
@@ -90,7 +91,7 @@ function Lines(props: IOfAccount): React.ReactElement {
     return pages(manager.request, path, (page: EntryPage) => page.entries);
   };
   const listing = useRows(manager, isCharge, () => lines(PAGE));
-  const words = kinds(trans);
+  const words = lineWords(trans);
   return (
     <Board
       title={trans.__('Ledger')}
@@ -103,7 +104,7 @@ function Lines(props: IOfAccount): React.ReactElement {
       columns={[
         { head: trans.__('When'), cell: entry => when(entry.at) },
         { head: trans.__('Entry'), cell: entry => words[entry.kind] },
-        { head: trans.__('Amount'), cell: entry => signed(entry.amount_s, trans) },
+        { head: trans.__('Amount'), cell: entry => signedLength(entry.amount_s, trans) },
         { head: trans.__('For'), cell: entry => <Cause {...props} entry={entry} /> },
         { head: trans.__('QPU'), cell: entry => entry.qpu ?? '–' },
         { head: trans.__('Person'), cell: entry => entry.person || '–' }
@@ -119,19 +120,6 @@ function Lines(props: IOfAccount): React.ReactElement {
       empty={trans.__('No entries yet. The first grant or job creates one.')}
     />
   );
-}
-
-function kinds(trans: TranslationBundle): Readonly<Record<EntryModel['kind'], string>> {
-  return {
-    grant: trans.__('granted'),
-    hold: trans.__('reserved'),
-    settle: trans.__('settled'),
-    refund: trans.__('refunded')
-  };
-}
-
-function signed(value: number, trans: TranslationBundle): string {
-  return (value > 0 ? '+' : '') + amount(value, trans);
 }
 
 /** The job that a line is of, which opens; else what the line says of itself. */

@@ -54,7 +54,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           name: nameIn(values, 'name'),
           qpu: text(values, 'qpu'),
           monitor: values.monitor === true,
-          ...launchOf(values, executors)
+          ...launchOf(values, executors, isDevice(text(values, 'qpu')), trans)
         })
       );
       setRenewed(false);

@@ -110,8 +110,27 @@ export interface ILaunch {
   readonly allow_simulator: boolean;
 }
 
-export function launchOf(values: Values, executors: readonly ExecutorModel[]): ILaunch {
+/**
+ * What the fields say; a driver that the lab is going to refuse is not registered first.
+ *
+ * @throws BadField - options that cannot be read, or a simulator where a device is asked for.
+ */
+export function launchOf(
+  values: Values,
+  executors: readonly ExecutorModel[],
+  onDevice: boolean,
+  trans: TranslationBundle
+): ILaunch {
   const another = values.executor === ANOTHER;
+  const simulates = executors.find(one => one.name === values.executor)?.simulator === true;
+  if (simulates && onDevice && values.allow_simulator !== true) {
+    throw new BadField(
+      trans.__(
+        'This QPU is a device, and %1 is a simulator: choose another executor, or allow a simulator.',
+        text(values, 'executor')
+      )
+    );
+  }
   return {
     executor: text(values, another ? 'another' : 'executor'),
     options: another

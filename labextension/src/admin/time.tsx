@@ -4,7 +4,7 @@ import { Board } from '../board/board';
 import { Named, Word, when } from '../board/cells';
 import type { IField } from '../board/form';
 import { pages } from '../board/listing';
-import { amount, length, text, type Values } from '../board/values';
+import { amount, length, shortLength, text, type Values } from '../board/values';
 import { at, send } from '../send';
 import type { AccountList, AccountModel, TimeRequestList, TimeRequestModel } from '../wire';
 import { type ISectionProps, useSectionRows } from './section';
@@ -75,15 +75,17 @@ export function Accounts(props: ISectionProps): React.ReactElement {
         {
           head: trans.__('Balance'),
           cell: account =>
-            account.limited || account.balance_s >= 0 ? length(account.balance_s) : '–'
+            account.limited || account.balance_s >= 0 ? shortLength(account.balance_s, trans) : '–'
         },
         {
           head: trans.__('Available'),
           cell: account =>
-            account.available_s === null ? trans.__('unlimited') : length(account.available_s)
+            account.available_s === null
+              ? trans.__('unlimited')
+              : shortLength(account.available_s, trans)
         },
-        { head: trans.__('Reserved'), cell: account => length(account.held_s) },
-        { head: trans.__('Used this month'), cell: account => length(account.used_s) }
+        { head: trans.__('Reserved'), cell: account => shortLength(account.held_s, trans) },
+        { head: trans.__('Used this month'), cell: account => shortLength(account.used_s, trans) }
       ]}
       actions={actions}
       create={{

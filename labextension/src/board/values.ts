@@ -1,5 +1,8 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { momentOf, wallTime } from '../calendar/zones';
-import { clockZone } from '../words';
+import { quantity } from '../units';
+import { clockZone, duration } from '../words';
+
 /** What stands in a form's fields, by their names. */
 export type Values = Readonly<Record<string, string | boolean>>;
 
@@ -79,6 +82,17 @@ export function length(value: number | null): string {
     }
   }
   return `${Number(value.toFixed(2))} s`;
+}
+
+/** An amount of QPU time, short to read: exact where that is short, in two units else, in milliseconds if need be. */
+export function shortLength(value: number, trans: TranslationBundle): string {
+  const size = Math.abs(value);
+  const sign = value < 0 ? '−' : '';
+  if (size > 0 && size < 1) {
+    return sign + quantity(size, 's', 3);
+  }
+  const exact = length(size);
+  return sign + (size < 60 || !exact.endsWith(' s') ? exact : duration(1000 * size, trans));
 }
 
 /** Whole numbers from `least` on. */

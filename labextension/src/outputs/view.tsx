@@ -13,7 +13,7 @@ import { mayEdit } from '../queue/filters';
 import { isCancellable, jobState } from '../rows';
 import type { ILabManager } from '../tokens';
 import type { JobOutput, OutputJob } from '../wire';
-import { moment } from '../words';
+import { moment, shotsOf } from '../words';
 import { asDrawing } from './drawn';
 import type { Follower, IFollowing, ILive } from './follower';
 import { isOfThis, shownOf } from './shown';
@@ -123,7 +123,7 @@ function Output(props: {
   const facts = [
     job.qpu ?? '',
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
-    trans._n('%1 shot', '%1 shots', job.shots)
+    shotsOf(job.shots, trans)
   ];
   const name = job.name || job.id;
   return (

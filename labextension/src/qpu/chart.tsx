@@ -41,7 +41,7 @@ export function Chart(props: IChartProps): React.ReactElement {
             {one.name} <strong>{shown(one, at)}</strong>
             {units.length > 1 && (
               <span className="jp-QPI-Detail">
-                {units.indexOf(one.unit) === 0 ? trans.__('left') : trans.__('right')}
+                {units.indexOf(one.unit) === 0 ? trans.__('left axis') : trans.__('right axis')}
               </span>
             )}
           </li>

@@ -39,8 +39,17 @@ function curvesOf(all: readonly ICompared[]): IDrawing | null {
     const known = new Map(curve.x.map((at, k) => [at, lineOf(curve, label)?.y[k] ?? null]));
     return { label: all[n]?.name ?? '', y: x.map(at => known.get(at) ?? null) };
   });
-  const y_label = label ? `${first.y_label}, ${label}` : first.y_label;
-  return { draw: 'lines', label: '', x, lines, x_label: first.x_label, y_label, note: '' };
+  const y_label = label ? `${first.y_label} of ${label}` : first.y_label;
+  return {
+    draw: 'lines',
+    label: '',
+    x,
+    lines,
+    x_label: first.x_label,
+    y_label,
+    joined: true,
+    note: ''
+  };
 }
 
 function lineOf(curve: ILines, label: string) {

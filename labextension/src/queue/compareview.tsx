@@ -6,6 +6,7 @@ import type { IExperiment } from '../drawings';
 import { messageOf } from '../request';
 import { at } from '../send';
 import type { JobModel, JobProvenance } from '../wire';
+import { stamp } from '../words';
 import { comparedOf, type ICompared } from './compare';
 import { formOf } from './drawn';
 import { shownOf } from './sweeps';
@@ -24,19 +25,20 @@ export async function compareJobs(tools: ITools, jobs: readonly JobModel[]): Pro
   const { trans } = tools;
   await showDialog({
     title: trans.__('Compare results'),
-    body: ReactWidget.create(<Compared jobs={jobs.slice(0, MOST)} tools={tools} />),
+    body: ReactWidget.create(<Compared jobs={jobs} tools={tools} />),
     buttons: [Dialog.okButton({ label: trans.__('Close') })]
   });
 }
 
 function Compared(props: { jobs: readonly JobModel[]; tools: ITools }): React.ReactElement {
   const { jobs, tools } = props;
-  const { trans } = tools;
+  const { manager, trans } = tools;
   const [read, setRead] = React.useState<readonly IRead[] | null>(null);
   const [problem, setProblem] = React.useState('');
   React.useEffect(() => {
     let wanted = true;
-    Promise.all(jobs.map((job, n) => readResult(tools, job, jobs, n))).then(
+    const some = jobs.slice(0, MOST);
+    Promise.all(some.map((job, n) => readResult(tools, job, some, n))).then(
       found => wanted && setRead(found),
       error => wanted && setProblem(messageOf(error))
     );
@@ -50,6 +52,9 @@ function Compared(props: { jobs: readonly JobModel[]; tools: ITools }): React.Re
   const drawing = comparedOf(read);
   return (
     <div className="jp-QPI-Compared">
+      {jobs.length > MOST && (
+        <p role="note">{trans.__('Comparing the first %1 of %2 results.', MOST, jobs.length)}</p>
+      )}
       {(drawing && formOf(drawing, trans)) ?? (
         <p>{trans.__('These results have nothing in common that can be drawn.')}</p>
       )}
@@ -69,7 +74,7 @@ function Compared(props: { jobs: readonly JobModel[]; tools: ITools }): React.Re
               <th scope="row">{name}</th>
               <td>{job.qpu}</td>
               <td>{job.shots.toLocaleString()}</td>
-              <td>{job.started_at ? new Date(job.started_at).toLocaleString() : '—'}</td>
+              <td>{job.started_at ? stamp(job.started_at, manager.now(), true) : '—'}</td>
               <td>{calibration || '—'}</td>
             </tr>
           ))}

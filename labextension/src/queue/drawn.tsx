@@ -8,6 +8,7 @@ import { byOutcome, countsDrawing } from './counts';
 import { Bars } from './countsview';
 import {
   barsOf,
+  cellsOf,
   colourOf,
   dotsOf,
   errorBarsOf,
@@ -159,7 +160,7 @@ function Lines(props: {
               <path
                 {...lineLook(n)}
                 strokeWidth={1.5}
-                d={pathOf(drawing.x, line.y, place.x, place.y)}
+                d={pathOf(drawing.x, line.y, place.x, place.y, drawing.joined)}
               />
             )}
             {(line.dots || drawing.x.length <= MARKED) && (
@@ -192,10 +193,9 @@ function Lines(props: {
 function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElement {
   const { drawing, label } = props;
   const [low, high] = extent(drawing.z.flat());
-  const [x, y] = [cellsOf(drawing.x), cellsOf(drawing.y)];
-  const frame = { wide: WIDE, tall: TALL, x: x.span, y: y.span };
+  const [across, up] = [cellsOf(drawing.x), cellsOf(drawing.y)];
+  const frame = { wide: WIDE, tall: TALL, x: extent(across.flat()), y: extent(up.flat()) };
   const place = placesIn(frame);
-  const [wide, tall] = [WIDE / x.count + 0.3, TALL / y.count + 0.3];
   const said = `${drawing.z_label}: ${digits(low)} – ${digits(high)}`;
   return (
     <figure className="jp-QPI-Lines jp-QPI-HeatMap" style={{ margin: 0 }}>
@@ -207,14 +207,17 @@ function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElemen
       >
         {drawing.z.map((row, j) =>
           row.map((value, i) => {
-            const [atX, atY] = [drawing.x[i], drawing.y[j]];
-            return value === null || atX === undefined || atY === undefined ? null : (
+            const [column, line] = [across[i]?.map(place.x), up[j]?.map(place.y)];
+            const [left = 0, right = 0] = column ?? [];
+            const [bottom = 0, top = 0] = line ?? [];
+            return value === null || !column || !line ? null : (
               <rect
                 key={`${i} ${j}`}
-                x={place.x(atX) - wide / 2}
-                y={place.y(atY) - tall / 2}
-                width={wide}
-                height={tall}
+                x={left}
+                y={top}
+                width={right - left}
+                height={bottom - top}
+                shapeRendering="crispEdges"
                 fill={colourOf((value - low) / (high - low || 1))}
               />
             );
@@ -237,14 +240,6 @@ function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElemen
       </figcaption>
     </figure>
   );
-}
-
-/** How many cells there are along an axis, and what they cover: half a step over the first and the last value. */
-function cellsOf(values: readonly number[]) {
-  const [first, last] = extent(values);
-  const half = (last - first) / (values.length - 1 || 1) / 2 || 1;
-  const span: readonly [number, number] = [first - half, last + half];
-  return { count: values.length, span };
 }
 
 function ErrorBars(props: { drawing: IErrorBars; trans: TranslationBundle }): React.ReactElement {

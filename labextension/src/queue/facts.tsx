@@ -1,7 +1,9 @@
 import type * as React from 'react';
+import { shortLength } from '../board/values';
+import { lineWords, signedLength } from '../ledger';
 import { span } from '../prospects';
-
-import type { JobModel, JobProvenance, LabEvent, LedgerLine } from '../wire';
+import type { JobModel, JobProvenance, LabEvent } from '../wire';
+import { stamp } from '../words';
 import { attempts, ledger, story } from './story';
 import type { ITools } from './tools';
 import { moment } from './words';
@@ -91,22 +93,21 @@ export function Ledger(props: IProps): React.ReactElement | null {
   const { trans } = props.tools;
   const lines = ledger(props.events);
   const now = props.tools.manager.now();
-  const words: Record<LedgerLine['kind'], string> = {
-    grant: trans.__('granted'),
-    hold: trans.__('held'),
-    settle: trans.__('settled'),
-    refund: trans.__('given back')
-  };
+  const words = lineWords(trans);
+  const used = -lines.reduce((sum, line) => sum + line.amount_s, 0);
   return lines.length === 0 ? null : (
     <Section title={trans.__('QPU time')}>
-      <Table heads={[trans.__('When'), trans.__('What'), trans.__('Seconds'), trans.__('Account')]}>
+      <Table heads={[trans.__('When'), trans.__('Entry'), trans.__('Amount'), trans.__('Account')]}>
         {lines.map(line => [
           moment(line.at, now),
           words[line.kind],
-          line.amount_s.toPrecision(3),
+          signedLength(line.amount_s, trans),
           line.account
         ])}
       </Table>
+      {lines.length > 1 && (
+        <p className="jp-QPI-Detail">{trans.__('%1 in total', shortLength(used, trans))}</p>
+      )}
     </Section>
   );
 }
@@ -120,13 +121,20 @@ export function Provenance(props: {
   const { job, provenance } = props;
   const { trans } = props.tools;
   const { circuits, extra, ...options } = provenance?.options ?? {};
+  // The program that ran is the one that was asked for
+  const { program_sha256, ...result } = provenance?.result ?? {};
   const facts: [string, unknown][] = [
     [trans.__('Job'), job.id],
     [trans.__('Program (SHA-256)'), provenance?.program_sha256],
     [trans.__('Notebook'), job.origin.notebook],
     [trans.__('Cell run'), job.origin.execution_count],
     ...Object.entries({ ...options, ...extra }),
-    ...Object.entries(provenance?.result ?? {}),
+    ...Object.entries(result).map(([name, value]): [string, unknown] => [
+      resultWords(trans)[name] ?? name,
+      name.endsWith('_at') && typeof value === 'string'
+        ? stamp(value, props.tools.manager.now(), true)
+        : value
+    ]),
     [trans.__('Dataset (SHA-256)'), job.dataset?.sha256],
     [trans.__('Estimate'), job.estimate_s === null ? null : span(job.estimate_s, trans)]
   ];
@@ -148,6 +156,23 @@ export function Provenance(props: {
       </dl>
     </Section>
   );
+}
+
+/** What the facts of a result are called; what an executor adds goes by its own names. */
+function resultWords(trans: ITools['trans']): Readonly<Record<string, string>> {
+  return {
+    executor: trans.__('Executor'),
+    executor_version: trans.__('Executor version'),
+    simulator: trans.__('Simulator'),
+    libraries: trans.__('Libraries'),
+    config_sha256: trans.__('Configuration (SHA-256)'),
+    calibration_id: trans.__('Calibration'),
+    started_at: trans.__('Started'),
+    finished_at: trans.__('Ended'),
+    busy_s: trans.__('QPU busy (s)'),
+    readout: trans.__('Readout'),
+    seed: trans.__('Seed')
+  };
 }
 
 /** A value of the provenance: names with their values, or JSON where it is deeper. */

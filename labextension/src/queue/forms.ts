@@ -13,6 +13,8 @@ export interface ILines {
   readonly x_label: string;
   readonly y_label: string;
   readonly note: string;
+  /** Lines go on over their gaps: what lies there are points of others. */
+  readonly joined: boolean;
 }
 
 /** Values over two axes, one row for each y; null where there is none. */
@@ -66,7 +68,10 @@ export function barsOf({ bars, outcomes }: IDrawing): IBar[] {
       : [];
   });
   const others = (isNumber(outcomes) ? outcomes : 0) - found.length + 1;
-  return found.map(bar => (bar.outcome === null ? { ...bar, outcomes: others } : bar));
+  const place = ({ outcome }: IBar) => (outcome === null ? 1 : 0);
+  return found
+    .map(bar => (bar.outcome === null ? { ...bar, outcomes: others } : bar))
+    .sort((a, b) => place(a) - place(b) || ((a.outcome ?? '') < (b.outcome ?? '') ? -1 : 1));
 }
 
 /** A driver says what is drawn, and may be of any version: what is not as expected is left out. */
@@ -83,7 +88,8 @@ export function linesOf(drawing: IDrawing): ILines | null {
         lines,
         x_label: text(drawing.x_label),
         y_label: text(drawing.y_label),
-        note: text(drawing.note)
+        note: text(drawing.note),
+        joined: drawing.joined === true
       }
     : null;
 }
@@ -120,6 +126,21 @@ export function colourOf(share: number): string {
   const [from, to] = [SCALE[first] ?? SCALE[0], SCALE[first + 1] ?? SCALE[4]];
   const part = (n: 0 | 1 | 2) => Math.round(from[n] + (to[n] - from[n]) * (place - first));
   return `rgb(${part(0)} ${part(1)} ${part(2)})`;
+}
+
+/** How far the cell of each value reaches: half way to its neighbours. */
+export function cellsOf(values: readonly number[]): readonly (readonly [number, number])[] {
+  const ordered = [...new Set(values)].sort((a, b) => a - b);
+  const reach = new Map(
+    ordered.map((value, n) => {
+      const [before, after] = [ordered[n - 1], ordered[n + 1]];
+      const low = before === undefined ? null : (before + value) / 2;
+      const high = after === undefined ? null : (value + after) / 2;
+      const first = low ?? (high === null ? value - 0.5 : 2 * value - high);
+      return [value, [first, high ?? (low === null ? value + 0.5 : 2 * value - low)] as const];
+    })
+  );
+  return values.map(value => reach.get(value) ?? [value, value]);
 }
 
 /** The points of a line as dots, as an SVG path: a line of no length with round ends is one. */
@@ -173,19 +194,20 @@ export function extent(values: readonly (number | null)[]): readonly [number, nu
   ];
 }
 
-/** The stretches of a line between its gaps, as an SVG path. */
+/** The stretches of a line between its gaps, or all of it `joined`, as an SVG path. */
 export function pathOf(
   x: readonly number[],
   y: readonly (number | null)[],
   placeX: (value: number) => number,
-  placeY: (value: number) => number
+  placeY: (value: number) => number,
+  joined = false
 ): string {
   let pen = 'M';
   return x
     .map((at, n) => {
       const value = y[n] ?? null;
       if (value === null) {
-        pen = 'M';
+        pen = joined ? pen : 'M';
         return '';
       }
       // A line of no length is a dot: what stands alone between two gaps is seen, too

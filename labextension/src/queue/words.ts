@@ -10,11 +10,10 @@ export function moment(at: string, now: number): string {
   if (Math.abs(now - date.getTime()) > 300 * DAY) {
     return day.format(date);
   }
-  const two = '2-digit';
   const form =
     day.format(date) === day.format(now)
       ? formatOf({ timeStyle: 'medium' })
-      : formatOf({ month: 'short', day: 'numeric', hour: two, minute: two });
+      : formatOf({ month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' });
   return form.format(date);
 }
 

@@ -11,6 +11,7 @@ import { Results } from '../queue/results';
 import { Wait } from '../queue/wait';
 import { messageOf } from '../request';
 import { jobRow } from '../rows';
+import { shotsOf } from '../words';
 import type { Kernel } from './kernel';
 import { KernelLab } from './lab';
 import { anywidget } from './mount';
@@ -53,7 +54,7 @@ function View({ model }: { model: Job }): React.ReactElement {
   const facts = [
     job.qpu ?? '',
     trans._n('%1 circuit', '%1 circuits', job.num_circuits),
-    trans._n('%1 shot', '%1 shots', job.shots),
+    shotsOf(job.shots, trans),
     job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''
   ];
   return (

@@ -61,8 +61,16 @@ def test_curves_are_overlaid_on_all_their_points():
     assert drawing["lines"][0]["y"] == [0, 0.5, 1, None]
     assert drawing["lines"][1]["y"] == [None, 0.6, None, 0.9]
     assert drawing["y_label"] == "Probability of 1"
-    assert "q2 differs by at most 0.1" in drawing["note"]
+    assert drawing["note"] == "q2 differs by at most 0.1 at the 1 point that both have"
+    assert drawings.html_of(drawing).count("<polyline") == 2, "a curve each, over the points of the other"
+    assert [len(line.get_xdata()) for line in both.plot().lines] == [3, 2]
     assert both.plot().get_xlabel() == "theta"
+
+
+def test_times_are_the_persons(monkeypatch):
+    monkeypatch.setenv("QPI_TIMEZONE", "Asia/Tokyo")
+    both = qpi_jupyter.compare(one({0: 1}), one({0: 1}, "q2"))
+    assert [row["Started"] for row in both.facts()] == ["2026-01-01 09:00:00 UTC+9"] * 2
 
 
 def test_names_tell_all_apart():

@@ -91,7 +91,7 @@ def test_other_hopeless_data_are_refused_plainly():
         sweep.qpi.fit("raby")
     with pytest.raises(Rejected, match="sweep of one parameter; this result has none"):
         sweep.isel(x=0).qpi.fit("rabi")
-    with pytest.raises(Rejected, match="no outcome"):
+    with pytest.raises(Rejected, match="not an outcome"):
         sweep.qpi.fit("rabi", "11")
     with pytest.raises(Rejected, match="no coordinate 'y'"):
         sweep.qpi.fit("rabi", along="y")
@@ -187,8 +187,12 @@ def test_a_fit_is_drawn_and_told():
     assert "period = 0.37" in drawing["note"]
     assert drawing["x_label"] == "x (V)"
     assert "period = 0.37" in repr(found)
-    assert "<svg" in found._repr_html_()
-    assert "data" in drawings.text_of(drawing)
+    picture = found._repr_html_()
+    assert all(f">{word}</text>" in picture for word in ("x (V)", "Probability of 1", "0.5"))
+    points, curve, *_ = drawings.text_of(drawing).splitlines()
+    low, high = found.data.values.min(), found.data.values.max()
+    assert points.endswith(f"{low:g} to {high:g}"), "of all points, though most places of the curve have none"
+    assert curve.lstrip().startswith("fit: rabi")
     assert found.plot().get_xlabel() == "x (V)"
 
 

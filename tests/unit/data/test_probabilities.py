@@ -106,9 +106,9 @@ def test_bits_and_their_counts_say_the_same(bits, points, seed):
 
 def test_what_cannot_be_asked_is_said_plainly():
     sweep = as_bits()
-    with pytest.raises(Rejected, match="'111' is no outcome of this circuit: write it as '11'"):
+    with pytest.raises(Rejected, match="'111' is not an outcome of this circuit: it has 2 bits, as in '11'"):
         sweep.qpi.probability("111")
-    with pytest.raises(Rejected, match="no outcome"):
+    with pytest.raises(Rejected, match="not an outcome"):
         sweep.qpi.probability("ab")
     with pytest.raises(Rejected, match="give 2 letters I or Z"):
         sweep.qpi.expectation("XZ")
@@ -158,5 +158,5 @@ def test_one_parameter_is_a_curve_and_two_are_a_heat_map():
     assert (heat["draw"], heat["x_label"], heat["y_label"]) == ("heat_map", "b", "a")
     assert heat["z"] == [[1.0, 0.25, 0.0]] * 2
     assert heat["z_label"] == "Probability of 00"
-    assert html_of(heat).count("<rect") == 1 + 6
+    assert html_of(heat).count("fill='#") == 6, "a cell each"
     assert "up from 0 to 1" in drawings.text_of(heat)
