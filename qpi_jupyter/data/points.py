@@ -15,33 +15,33 @@ from .views import MAX_POINTS, iq_points, mean_signal, measured_qubits
 if TYPE_CHECKING:
     import xarray as xr
 
-_POINT_BYTES, _DRAWN_BYTES = 26, 24
-"""What takes so much as JSON: a number in Qiskit's memory, a point in a drawing."""
+_POINT_BYTES, _DRAWN_BYTES, _DRAWING_BYTES = 26, 28, 400
+"""What takes so much as JSON: a number in Qiskit's memory, a point in a drawing, and the rest of a drawing."""
 
 
 class PointsPart:
     """The points as Qiskit's results hold them, and their drawings; of each all or none."""
 
-    def __init__(self, points: Any, drawn: int, draw: Callable[[], Sequence[drawings.Drawing]]) -> None:
-        self._points, self._drawn, self._draw = points, drawn, draw
+    def __init__(self, points: Any, drawn_bytes: int, draw: Callable[[], Sequence[drawings.Drawing]]) -> None:
+        self._points, self._drawn_bytes, self._draw = points, drawn_bytes, draw
         self._truncated = False
 
     @property
     def nbytes(self) -> int:
-        return (0 if self._points is None else int(self._points.size) * _POINT_BYTES) + self._drawn * _DRAWN_BYTES
+        return (0 if self._points is None else int(self._points.size) * _POINT_BYTES) + self._drawn_bytes
 
     def cut(self, room: float) -> None:
         """Drawings go first, for they can be made of the points; where those don't fit, drawings alone may."""
-        drawn = self._drawn
+        drawn_bytes = self._drawn_bytes
         if self.nbytes > room:
-            self._drawn = 0
+            self._drawn_bytes = 0
         if self.nbytes > room:
             self._points, self._truncated = None, True
-            self._drawn = drawn if drawn * _DRAWN_BYTES <= room else 0
+            self._drawn_bytes = drawn_bytes if drawn_bytes <= room else 0
 
     def fields(self) -> dict[str, Any]:
         memory = None if self._points is None else self._points.round(9).tolist()
-        told = {"drawings": self._draw()} if self._drawn else {}
+        told = {"drawings": self._draw()} if self._drawn_bytes else {}
         return {"memory": memory, "truncated": self._truncated, **told}
 
 
@@ -56,9 +56,9 @@ class Points(ResultKind):
 
     def part(self, dataset: xr.Dataset, info: c.CircuitInfo) -> PointsPart:
         # A sweep's rows are drawn together, with the first of them.
-        shown = min(dataset.sizes.get(c.SHOT, 1), MAX_POINTS) * min(len(self.qubits(dataset)), MAX_DRAWINGS)
-        drawn = 0 if info.row else shown
-        return PointsPart(level1_memory(dataset, info.memory_slots), drawn, lambda: self.drawings(dataset))
+        drawn = 0 if info.row else min(len(self.qubits(dataset)), MAX_DRAWINGS)
+        each = min(dataset.sizes.get(c.SHOT, 1), MAX_POINTS) * _DRAWN_BYTES + _DRAWING_BYTES
+        return PointsPart(level1_memory(dataset, info.memory_slots), drawn * each, lambda: self.drawings(dataset))
 
     def memory(self, dataset: xr.Dataset, info: c.CircuitInfo) -> Sequence[Any]:
         memory: Sequence[Any] = level1_memory(dataset, info.memory_slots).tolist()

@@ -121,7 +121,12 @@ def test_a_forged_output_is_shown_as_text_and_asks_nobody(jupyterlab: Page, note
         {"draw": "table", "label": FORGED, "columns": [FORGED], "rows": [[FORGED]] * 100_000},
         {"draw": "counts", "label": FORGED, "outcomes": FORGED, "bars": [{"label": FORGED, "count": 1, "share": 1}]},
         {"draw": "lines", "label": FORGED, "x": [[[[[[[[1]]]]]]]], "lines": FORGED},
-    ]
+        {"draw": "lines", "label": FORGED, "x": [-1e308, 1e308], "x_label": FORGED, "y_label": FORGED,
+         "note": FORGED, "lines": [{"label": FORGED, "y": [5e-324, 1e308]}]},
+        {"draw": "heat_map", "label": FORGED, "x": [1], "y": [1e308], "z": [[-1e308]], "z_label": FORGED},
+        {"draw": "iq", "label": FORGED, "i": [1, 1e308], "q": [-1e308, 1], "bits": FORGED, "units": FORGED,
+         "centres": [[0, 0], [1e308, 1]], "line": [[0, 0], [FORGED, 1]], "fidelity": FORGED, "total": FORGED},
+    ]  # fmt: skip
     output[mime] = {**output[mime], "job": job, "lab": "http://elsewhere.example/", "drawings": drawn, "source": FORGED}
     asked: list[str] = []
     jupyterlab.on("request", lambda request: asked.append(request.url))
@@ -132,7 +137,7 @@ def test_a_forged_output_is_shown_as_text_and_asks_nobody(jupyterlab: Page, note
     for n in range(labels.locator("option").count()):
         labels.select_option(index=n)
         assert view.locator("img, script").count() == 0
-    assert labels.locator("option").count() == 3, "what is larger than a drawing can be is left out"
+    assert labels.locator("option").count() == 6, "what is larger than a drawing can be is left out"
     assert jupyterlab.evaluate("() => window.hacked") is None
     assert not [url for url in asked if "elsewhere" in url]
 
