@@ -60,6 +60,7 @@ export class JobDetail extends FollowedJob<IJobState> {
 
   /** Ask for the job and what happened to it; for what never changes only once. */
   override async refresh(): Promise<void> {
+    this._asking += 1;
     try {
       const ask = this._manager.request;
       const { sources, provenance } = this.state;
@@ -83,6 +84,8 @@ export class JobDetail extends FollowedJob<IJobState> {
       this._text ??= this._read();
     } catch (error) {
       this._replace({ problem: messageOf(error) });
+    } finally {
+      this._asking -= 1;
     }
   }
 
@@ -116,11 +119,12 @@ export class JobDetail extends FollowedJob<IJobState> {
       return family !== undefined; // asked for just now: it may be of the family
     }
     if (family !== undefined) {
-      // A new job may bring families together.
-      return family === job.family || event.kind === 'job.submitted';
+      // A new job may bring families together; while one asks, which family it is may just change.
+      return family === job.family || event.kind === 'job.submitted' || this._asking > 0;
     }
     return super._concerns(event);
   }
 
+  private _asking = 0;
   private _text: Promise<void> | undefined;
 }

@@ -337,6 +337,20 @@ describe('JobDetail', () => {
     expect(fetches()).toBe(before + 1);
   });
 
+  it('hears what its new family does while it asks which one that is', async () => {
+    const of = (seq: number, kind: LabEvent['kind'], phase: string) =>
+      lab.say({ seq, kind, job_id: 'j2', qpu: 'sim-b', data: { family: 'j1', phase } as never });
+    lab.jobs = lab.jobs.map(one => ({ ...one, family: 'j1' }));
+    lab.latency = 40;
+    of(1, 'job.submitted', 'queued');
+    await vi.advanceTimersByTimeAsync(60);
+    expect(model.state.family).toBeNull();
+    of(2, 'job.changed', 'completed');
+    const asked = () => lab.asked.filter(line => line === 'GET jobs/j1/family').length;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(asked()).toBe(2);
+  });
+
   it('has its family, and looks at it again when one of it moved on or joins', async () => {
     expect(model.state.family).toBeNull();
     const fetched = () => lab.asked.filter(line => line === 'GET jobs/j1/family').length;
