@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, BrowserType, Page
 
 from tests.faults.scripted_rest import TOKEN
 from tests.faults.scripted_rules import RulesLab
@@ -37,6 +37,41 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
         **browser_context_args, "viewport": {"width": 1200, "height": 900}, "timezone_id": "UTC",
         "device_scale_factor": 2,
     }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def kept_browser(
+    browser_type: BrowserType,
+    browser_type_launch_args: dict[str, Any],
+    browser_context_args: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[BrowserContext]:
+    """A browser that keeps what it compiled of JupyterLab in a folder: from its third page on, one loads with little
+    more than half of the work."""
+    folder = tmp_path_factory.mktemp("browser")
+    kept = browser_type.launch_persistent_context(folder, **browser_type_launch_args, **browser_context_args)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def context(request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    """The kept browser, with nothing in it of the tests before; one of its own for a test that is marked
+    ``browser_context_args``, with or without any."""
+    if request.node.get_closest_marker("browser_context_args") is not None:
+        yield request.getfixturevalue("new_context")()
+        return
+    kept: BrowserContext = request.getfixturevalue("kept_browser")
+    blank, *_ = kept.pages  # the one it was started with; without any the browser would end
+    yield kept
+    for page in kept.pages:
+        if page is not blank:
+            page.close()
+    kept.clear_permissions()
+    kept.clear_cookies()
+    storage = kept.new_cdp_session(blank)
+    storage.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    storage.detach()
 
 
 @pytest.fixture(scope="session")

@@ -234,10 +234,8 @@ def test_eight_qpus_have_a_column_each(calendar: Page, ask: Ask) -> None:
             ask("DELETE", f"qpus/{name}")
 
 
-@pytest.mark.parametrize("browser_context_args", [{"timezone_id": BERLIN}], indirect=False)
-def test_the_day_of_25_hours_is_drawn_and_booked_right(
-    page: Page, calendar_lab: Notebooks, ask: Ask, browser_context_args: dict[str, str]
-) -> None:
+@pytest.mark.browser_context_args(timezone_id=BERLIN)
+def test_the_day_of_25_hours_is_drawn_and_booked_right(page: Page, calendar_lab: Notebooks, ask: Ask) -> None:
     today = datetime.now(UTC)
     year = today.year if today.month < 10 else today.year + 1
     sunday = max(day for day in (datetime(year, 10, n, tzinfo=UTC) for n in range(25, 32)) if day.weekday() == 6)
@@ -257,6 +255,7 @@ def test_the_day_of_25_hours_is_drawn_and_booked_right(
         assert times(booking) == (sunday - timedelta(hours=1), sunday + timedelta(hours=3))
 
 
+@pytest.mark.browser_context_args  # a clock that was set stays so in the browser
 def test_the_clock_of_the_lab_counts(page: Page, calendar_lab: Notebooks, ask: Ask) -> None:
     page.clock.install(time=datetime.now(UTC) + timedelta(minutes=47))
     page.set_viewport_size({"width": 1280, "height": 1400})
