@@ -75,7 +75,7 @@ def attempt_lines(number: int, spec: dict[str, Any]) -> list[Entry]:
     return lines
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=settings().max_examples * 2 // 5)
 @given(st.lists(ATTEMPT, max_size=20), st.lists(GRANT, max_size=6), st.sampled_from([None, "2030-01", "2030-03"]))
 def test_a_statement_is_the_brute_force_sum(
     attempts: list[dict[str, Any]], grants: list[tuple[str, int, float]], month: str | None

@@ -161,7 +161,11 @@ class Story:
         assert max(charged.values(), default=0) <= 1
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=settings().max_examples // 5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.lists(STEPS, min_size=10, max_size=40))
 @example([*LOST, ("deliver_late", 0)])
 @example([*LOST, ("claim", True), ("deliver_late", 0), ("deliver", 0)])
