@@ -88,13 +88,13 @@ system: ## install the Debian packages that the tests need (or print the line to
 	else echo "The tests need: $${missing[*]}. Run:" >&2; \
 	  echo "  sudo apt-get install --no-install-recommends $${missing[*]}" >&2; exit 1; fi
 
-# A file's tests stay together. Playwright's event loop stays in the process that used it: browsers have a run of their own.
+# A file's tests stay together. What takes long comes first and the shortest files last, so that both workers end at the
+# same time. Playwright's event loop stays in the process that used it: browsers have a run of their own.
 QUICK := -m "not slow" --hypothesis-profile=quick
 THOROUGH := -m "slow or hypothesis"
-ON_TWO := -n 2 --dist loadfile
-INSIDE := $(ON_TWO) tests/unit tests/contract tests/integration tests/model tests/compat
-OUTSIDE := $(ON_TWO) --durations=15 tests/acceptance
-BROWSERS := $(ON_TWO) --durations=15 tests/ui
+ON_TWO := -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+INSIDE := $(ON_TWO) $(addprefix tests/,acceptance compat model integration contract unit)
+BROWSERS := $(ON_TWO) tests/ui
 
 # $(call timed,NAME,COMMAND): the command, and how long it took, also when it fails
 timed = @echo '$(2)'; trap 'printf "%s took %d:%02d\n" "$(1)" $$((SECONDS / 60)) $$((SECONDS % 60))' EXIT; $(2)
@@ -106,12 +106,10 @@ pytest = $(PY) -m pytest -q $(1) $(if $(CI),|| { echo "Once more by itself:"; \
 
 test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
 	$(call timed,$@ without browsers,$(call pytest,$(QUICK) $(INSIDE)))
-	$(call timed,$@ of whole labs,$(call pytest,$(QUICK) $(OUTSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(QUICK) $(BROWSERS)))
 
 test-slow: setup system ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
 	$(call timed,$@ without browsers,$(call pytest,$(THOROUGH) $(INSIDE)))
-	$(call timed,$@ of whole labs,$(call pytest,$(THOROUGH) $(OUTSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(THOROUGH) $(BROWSERS)))
 
 test-all: test test-slow ## all tests (under 60 minutes)
