@@ -23,6 +23,8 @@ import pytest
 from tests.support.servers import lab_server, python_env
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 READY_S = 60.0
 Change = Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]

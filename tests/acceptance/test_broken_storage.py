@@ -11,6 +11,8 @@ import pytest
 from tests.support.servers import LabServer, lab_server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def assert_refused(server: LabServer, code: str) -> None:
     client = server.client()

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from qpi_jupyter.core.jobs import MAX_TRIES
 from qpi_jupyter.data.codec import decode
 from qpi_jupyter.wire.faultpoint import DRIVER_POINTS, POINTS, SERVER_POINTS
@@ -33,6 +35,8 @@ from tests.support.realworld import (
 )
 from tests.support.servers import LabServer, lab_server, spawn_server
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 JOBS, CANCELLED_IN_A_WAVE, CLIENTS = 200, 3, 8
 SEED = 20

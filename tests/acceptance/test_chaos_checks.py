@@ -36,6 +36,8 @@ from tests.support.realworld import (
 from tests.support.servers import lab_server, spawn_server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ("--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False")
 DRIVERS = ("sim-a", "sim-b")
 CLIENTS, SEED = 8, 9
@@ -217,7 +219,7 @@ def bad(name: str) -> bool:
 
 
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("storm", [SMALL, pytest.param(LARGE, marks=pytest.mark.slow)], ids=["small", "large"])
+@pytest.mark.parametrize("storm", [SMALL, LARGE], ids=["small", "large"])
 def test_whatever_is_killed_only_bad_programs_fail(tmp_path: Path, storm: Storm) -> None:
     rng = random.Random(SEED)
     with world(tmp_path) as there:

@@ -47,6 +47,7 @@ def follow(url: str, over: Callable[[], bool]) -> list[dict[str, Any]]:
                 return events
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_cut_50_times_has_the_databases_own_sequence(tmp_path: Path) -> None:
     rng = random.Random(SEED)
 

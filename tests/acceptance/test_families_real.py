@@ -59,6 +59,7 @@ def lines(*diaries: Path) -> list[dict[str, Any]]:
     return [line for diary in diaries for line in read_diary(diary)]
 
 
+@pytest.mark.slow
 def test_a_diamond_runs_in_order_over_two_qpus_whatever_is_killed(trip: Trip, tmp_path: Path) -> None:
     diary = tmp_path / "diary.jsonl"  # of both: what ran, in order
     lasting, short = (("seconds=600", f"diary={diary}"), ("seconds=0.5", f"diary={diary}"))
@@ -89,6 +90,7 @@ def test_a_diamond_runs_in_order_over_two_qpus_whatever_is_killed(trip: Trip, tm
     check(trip, books, jobs, runs)
 
 
+@pytest.mark.slow
 def test_cancelling_the_first_cancels_all_whatever_is_killed(trip: Trip) -> None:
     trip.server.kill()
     trip.serve(QPI_FAULT_POINT="cancel_after_commit")

@@ -15,6 +15,8 @@ from qpi_jupyter.wire import WIRE_VERSION
 from tests.support.servers import LabServer, lab_server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 TAKEOVER_S = 5.0
 READY_S = 60.0

@@ -19,6 +19,8 @@ from tests.support.servers import TOKEN
 from tests.support.trips import Trip, going
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def trip(tmp_path: Path) -> Iterator[Trip]:

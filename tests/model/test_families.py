@@ -18,8 +18,14 @@ PARENT = Rules(needs=((), (), (0, 1)), parents={0: 2, 1: 2})
 GRANDPARENT = Rules(needs=((), (0,), (), (1, 2)), parents={0: 1, 1: 3})
 FAMILIES = pytest.mark.parametrize(
     "rules",
-    [CHAIN, DIAMOND, PARENT, GRANDPARENT, replace(PARENT, tries=1), replace(CHAIN, tries=1)],
-    ids=["chain", "diamond", "parent", "grandparent", "parent, 2 tries", "chain, 2 tries"],
+    [
+        pytest.param(CHAIN, id="chain"),
+        pytest.param(DIAMOND, id="diamond", marks=pytest.mark.slow),
+        pytest.param(PARENT, id="parent"),
+        pytest.param(GRANDPARENT, id="grandparent", marks=pytest.mark.slow),
+        pytest.param(replace(PARENT, tries=1), id="parent, 2 tries", marks=pytest.mark.slow),
+        pytest.param(replace(CHAIN, tries=1), id="chain, 2 tries", marks=pytest.mark.slow),
+    ],
 )
 
 

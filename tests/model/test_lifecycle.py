@@ -20,7 +20,7 @@ POLICIES = pytest.mark.parametrize(
 )
 SIZES = [
     pytest.param({"tries": 2, "max_net": 3}, id="1 try, 1 release, 3 messages"),
-    pytest.param({"tries": 1, "max_releases": 0}, id="2 tries"),
+    pytest.param({"tries": 1, "max_releases": 0}, id="2 tries", marks=pytest.mark.slow),
     pytest.param({"tries": 1, "max_releases": 1}, id="2 tries, 1 release", marks=pytest.mark.slow),
     pytest.param({"tries": 1, "max_releases": 0, "max_net": 3}, id="2 tries, 3 messages", marks=pytest.mark.slow),
 ]

@@ -19,7 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.ui.calendar_page import at, drag, entry
 from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, open_notebook, run_all, save
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 NOTEBOOK = ROOT / "notebooks" / "02_bookings_and_time.ipynb"
 IMAGES = ROOT / "docs" / "images"
 

@@ -18,7 +18,7 @@ from qpi_jupyter.ui.bundle import bundle
 from qpi_jupyter.wire.jobs import JobModel
 from tests.ui.jupyterlab import Notebooks, open_notebook
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 MODEL = JobModel(
     id="job-1", version=3, owner="ann", name="<b>forms</b>", status="completed", phase="completed", qpu="sim-a",

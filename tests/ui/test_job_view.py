@@ -13,7 +13,7 @@ from qpi_jupyter.wire.outputs import JOB_OUTPUT
 from tests.faults.scripted_rest import ScriptedLab
 from tests.ui.jupyterlab import Notebooks, open_notebook, run_all, save
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 
 

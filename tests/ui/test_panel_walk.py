@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import Notebooks, loaded
 from tests.ui.labs import GHZ, HEAVY, agent, board_row, client_of, demo_lab, forwarding, ok, section, signed_up
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.faults.scripted_rules import RulesLab
 from tests.ui.jupyterlab import Notebooks, open_notebook, run_all, save
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.slow]
 
 
 def test_a_new_token_is_shown_once_and_never_saved(jupyterlab: Page, notebooks: Notebooks, scripted: RulesLab) -> None:
