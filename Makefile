@@ -57,6 +57,7 @@ $(STAMPS)/panel-packages: $(PANEL)/package.json $(PANEL)/yarn.lock $(PANEL)/.yar
 	@touch $@
 
 .PHONY: ALWAYS help setup lab demo watch system test test-slow test-all panel-test check generate format bench clean
+.PHONY: check-types check-code check-panel
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -104,7 +105,7 @@ timed = @echo '$(2)'; trap 'printf "%s took %d:%02d\n" "$(1)" $$((SECONDS / 60))
 pytest = $(PY) -m pytest -q $(1) $(if $(CI),|| { echo "Once more by itself:"; \
   $(PY) -m pytest -q $(1) -n 0 --last-failed --last-failed-no-failures=none; })
 
-test: setup system panel-test ## all tests but the slow ones (under 15 minutes)
+test: setup system panel-test ## all tests but the slow ones
 	$(call timed,$@ without browsers,$(call pytest,$(QUICK) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(QUICK) $(BROWSERS)))
 
@@ -112,21 +113,28 @@ test-slow: setup system ## what `make test` leaves out: long walks, kills by the
 	$(call timed,$@ without browsers,$(call pytest,$(THOROUGH) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(THOROUGH) $(BROWSERS)))
 
-test-all: test test-slow ## all tests (under 60 minutes)
+test-all: test test-slow ## all tests
 
 panel-test: setup $(STAMPS)/panel-packages ## the panel's unit tests
 	$(call timed,$@,cd $(PANEL) && jlpm run test)
 
 # --- change ------------------------------------------------------------------------------------------------------------
 check: setup $(STAMPS)/panel-packages ## style, types, import rules, generated files
+	+@$(MAKE) --no-print-directory -j2 --output-sync check-types check-code check-panel
+
+check-types:
+	$(VENV)/bin/mypy
+
+check-code:
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/vulture
 	$(PY) -m benchmarks.house
 	$(PY) docs/generate.py --check
 	$(PY) -m qpi_jupyter.wire.typescript | diff -u $(PANEL)/src/wire.ts - || { echo "wire.ts is stale: make generate" >&2; exit 1; }
+
+check-panel:
 	cd $(PANEL) && jlpm run lint && jlpm run typecheck
 
 # The next `make setup` puts the production build back.

@@ -17,6 +17,8 @@ from tests.support.waiting import survivors, wait_until
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 TAKEOVER_S = 5.0
 READY_S = 60.0

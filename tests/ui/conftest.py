@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, BrowserType, Page
+from playwright.sync_api import BrowserContext, BrowserType, Page, expect
 
 from tests.faults.scripted_rest import TOKEN
 from tests.faults.scripted_rules import RulesLab
 from tests.ui.calendar_page import Ask, booked, open_calendar
 from tests.ui.jupyterlab import CHROMIUM_FLAGS, Notebooks, chromium, loaded, start_jupyterlab
 from tests.ui.labs import client_of, demo_lab, ok
+
+# As long as Playwright waits for what it clicks: a busy machine fails no test.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(autouse=True)
