@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import select
 import socket
-from typing import Any, Literal, NamedTuple
+import traceback
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import Estimate, Manifest
+from qpi_jupyter.core import Estimate, Faulted, Manifest, QpiError, TooLarge, programs_fault
 from qpi_jupyter.wire.frames import ProgramRef, RowChunk
 
 LENGTH_BYTES = 4
+_TRACEBACK_CHARS = 8_000
+"""So much of the end of a traceback."""
+Role = Literal["run", "check"]
 
 
 class Key(NamedTuple):
@@ -25,7 +29,7 @@ class Key(NamedTuple):
 class Open(Struct, kw_only=True, tag="open"):
     """First of all: what to be."""
 
-    role: Literal["run", "check"]
+    role: Role
     executor: str
     options: dict[str, Any] = {}
     memory_cap_bytes: int | None = None
@@ -90,6 +94,20 @@ class Failed(Struct, kw_only=True, tag="failed"):
     busy_s: float = 0.0
     traceback: str = ""
     """Where in the executor it failed, for the driver's log alone."""
+
+    @classmethod
+    def of(cls, error: BaseException, busy_s: float) -> Self:
+        """What an error says."""
+        cause = error.__cause__ or error
+        if isinstance(cause, MemoryError) or "bad_alloc" in str(error):
+            error = TooLarge("The program needs more memory than its place has.", code="out_of_memory")
+        elif isinstance(error, OSError):
+            error = Faulted(f"The driver cannot keep the result: {error}", code="spool_failed")
+        assert isinstance(error, QpiError)
+        return cls(
+            outcome="errored" if programs_fault(error) else "interrupted", error=error.to_dict(), busy_s=busy_s,
+            traceback="".join(traceback.format_exception(cause)).rstrip()[-_TRACEBACK_CHARS:],
+        )  # fmt: skip
 
 
 class Checked(Struct, kw_only=True, tag="checked"):

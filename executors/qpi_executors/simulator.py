@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import xarray as xr
 from msgspec import Meta
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
@@ -25,7 +24,6 @@ from qpi_jupyter.core import (
     ProgramError,
     RunOptions,
 )
-from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset, traces_dataset
 from qpi_jupyter.data.formats import QPY
 
 from .analysis import Opaque
@@ -33,6 +31,9 @@ from .base import CircuitExecutor, RunCancelled
 from .options import ExecutorOptions
 from .programs import Run, parse
 from .sources import locate
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SEED_SHIFT = 2113
 """Circuit ``i`` of a batch runs with ``seed + 2113 * i``: Aer's own rule for a list of circuits."""
@@ -289,6 +290,8 @@ class SimulatorExecutor(CircuitExecutor):
             ) from error
 
     def _dataset(self, run: Run, outcome: Outcome, options: RunOptions) -> xr.Dataset:
+        from qpi_jupyter.data.build import bits_dataset, counts_dataset, iq_dataset, traces_dataset
+
         info = run.info(options, seed=outcome.seed)
         if outcome.memory is None:
             return counts_dataset(info, {int(key, 16): count for key, count in outcome.counts.items()})

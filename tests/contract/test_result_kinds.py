@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from qiskit.primitives import BitArray
 
-from qpi_agent.child import write_result
+from qpi_agent.runs import write_result
 from qpi_executors import Executor, run_program
 from qpi_jupyter.core import Faulted, Manifest, Program, QpiError, Rejected, header_circuits, qiskit_result
 from qpi_jupyter.data import conventions as c

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qpi_agent.child import write_result
 from qpi_agent.messages import Key
+from qpi_agent.runs import write_result
 from qpi_agent.spool import Spool, header_digest
 from qpi_jupyter.core.errors import Conflict, Rejected
 from qpi_jupyter.data.build import bits_dataset, counts_dataset
