@@ -92,7 +92,7 @@ def lines(drawing: Drawing, said: str) -> str:
             paths += f"<polyline fill='none' stroke='{colour}' stroke-width='1.5' points='{points}'/>"
         if alone or len(drawing["x"]) <= _MARKED:
             paths += f"<path fill='none' {_dotted(axes, known)} stroke='{colour}' stroke-width='5'/>"
-        keys += f"<span style='color:{colour}'>{'●' if alone else '━'}</span> {escape(line['label'])} &nbsp; "
+        keys += f"<span style='color:{colour}'>{'●' if alone else '━'}</span> {escape(line['label'])} &#160; "
     return f"{axes.around(paths, said)}<p>{keys}{escape(drawing['note'])}</p>"
 
 
@@ -138,7 +138,7 @@ def iq(drawing: Drawing, said: str) -> str:
     for bit, colour in enumerate(COLOURS[:2]):
         dots = _dotted(axes, [(i, q) for i, q, one in known if one == bit])
         drawn += f"<path {dots} stroke='{colour}' stroke-width='3' opacity='0.6'/>"
-        keys += f"<span style='color:{colour}'>●</span> {bit} &nbsp; "
+        keys += f"<span style='color:{colour}'>●</span> {bit} &#160; "
     for centre in centres:
         i, q = axes.at(*centre).split()
         drawn += f"<circle cx='{i}' cy='{q}' r='5' fill='none' stroke='{_GREY}' stroke-width='2'/>"

@@ -220,5 +220,5 @@ function dot(path: string, n: number, wide: number): string {
 
 /** What a colour means. */
 function key(n: number, sign: string, label: string): string {
-  return `<span style="color:${colour(n)}">${sign}</span> ${quoted(label)} &nbsp; `;
+  return `<span style="color:${colour(n)}">${sign}</span> ${quoted(label)} &#160; `;
 }
