@@ -178,7 +178,7 @@ describe('results that are compared', () => {
         { label: 'a', y: [0, null, 1] },
         { label: 'b', y: [null, 0.5, 0.9] }
       ],
-      y_label: 'Probability, 1'
+      y_label: 'Probability of 1'
     });
   });
 
