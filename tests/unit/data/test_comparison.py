@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import qpi_jupyter
 from qpi_jupyter.core import Rejected, SweepAxis
-from qpi_jupyter.data import drawings
+from qpi_jupyter.data import drawings, pictures
 from qpi_jupyter.data.attributes import flat
 from qpi_jupyter.data.build import arrays_dataset, counts_dataset, iq_dataset, stamp
 from qpi_jupyter.data.conventions import CircuitInfo, Provenance, Slots

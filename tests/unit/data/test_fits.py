@@ -188,7 +188,7 @@ def test_a_fit_is_drawn_and_told():
     assert drawing["x_label"] == "x (V)"
     assert "period = 0.37" in repr(found)
     picture = found._repr_html_()
-    assert all(f">{word}</text>" in picture for word in ("x (V)", "Probability of 1", "0.5"))
+    assert all(f">{word}</text>" in picture for word in ("x (V)", "Probability of 1", "0.4"))
     points, curve, *_ = drawings.text_of(drawing).splitlines()
     low, high = found.data.values.min(), found.data.values.max()
     assert points.endswith(f"{low:g} to {high:g}"), "of all points, though most places of the curve have none"
