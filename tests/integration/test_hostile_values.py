@@ -72,7 +72,8 @@ async def asking(folder: Path, found: list[str]) -> AsyncIterator[tuple[Ask, dic
                         found.append(f"{where}: {answer.status_code} {answer.text[:300]}")
                     elif answer.status_code >= 400:
                         said = answer.json()
-                        message = said.get("error", said)["message"]
+                        error = said.get("error", said)
+                        message = error["detail" if "detail" in error else "message"]
                         found.extend(f"{where}: {message[:200]!r} has {what}" for what in library_words(message))
                     return answer.status_code
 
