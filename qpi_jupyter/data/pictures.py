@@ -46,6 +46,8 @@ _PREFIXES = (
 )  # fmt: skip
 _PREFIXED = frozenset({"s", "Hz", "K", "V", "A", "W", "Pa", "B", "bar", "m", "T"})
 """Units that take a prefix; as labextension/src/units.ts."""
+_LINE_KEY = "<line x2='14' y1='4' y2='4' stroke-width='2' {}/>"
+_DOT_KEY = "<path d='M7 4h0' stroke-width='6' stroke-linecap='round' {}/>"
 _SHORT, _NO_BREAK = 40, ";white-space:nowrap"
 """What is no longer, such as a job's id, stays on one line of a table."""
 _MARKED = 101
@@ -184,7 +186,8 @@ def _lines(drawing: Drawing) -> str:
             drawn += f"<path stroke-width='5' stroke-linecap='round' {_solid(look)} d='{dots}'/>"
         keys += (
             "<span style='margin-right:12px'><svg width='18' style='height:8px' aria-hidden='true'>"
-            f"<line x2='14' y1='4' y2='4' stroke-width='2' {look}/></svg>{escape(line['label'])}</span>"
+            f"{_DOT_KEY.format(_solid(look)) if line.get('dots') else _LINE_KEY.format(look)}</svg>"
+            f"{escape(line['label'])}</span>"
         )
     names = ", ".join(line["label"] for line in drawing["lines"])
     said = ": ".join(filter(None, [drawing["label"], f"{names} over {drawing['x_label']}"]))

@@ -143,6 +143,9 @@ def words_of(magic: str, line: str) -> list[str]:
     """The words of a line, at least one: names of variables, or ids of jobs."""
     if not (words := line.split()):
         raise UsageError(f"{magic} takes variables that hold jobs or data, or jobs' ids; %qpi_jobs lists them.")
+    for word in words:
+        if word.startswith("-"):
+            raise UsageError(f"{magic} has no options, so {word} means nothing here; {magic}? says what it takes.")
     return [unquoted(word) or "" for word in words]
 
 

@@ -263,6 +263,8 @@ def test_tables_and_jobs(server: ScriptedLab, shell: InteractiveShell) -> None:
         shell.run_line_magic("qpi_job", "job9")
     with pytest.raises(UsageError, match="takes variables"):
         shell.run_line_magic("qpi_cancel", "")
+    with pytest.raises(UsageError, match=r"no options, so --all means nothing here; %qpi_cancel\? says"):
+        shell.run_line_magic("qpi_cancel", "job1 --all")
 
 
 def test_connect_says_which_lab(server: ScriptedLab, shell: InteractiveShell) -> None:

@@ -178,7 +178,16 @@ function Lines(props: {
         {drawing.lines.map((line, n) => (
           <span key={line.label} style={{ marginRight: 12 }}>
             <svg width={18} style={{ height: 8 }} aria-hidden="true">
-              <line x2={14} y1={4} y2={4} strokeWidth={2} {...lineLook(n)} />
+              {line.dots ? (
+                <path
+                  d="M7 4h0"
+                  strokeWidth={6}
+                  strokeLinecap="round"
+                  stroke={lineLook(n)?.stroke}
+                />
+              ) : (
+                <line x2={14} y1={4} y2={4} strokeWidth={2} {...lineLook(n)} />
+              )}
             </svg>
             {line.label}
           </span>
