@@ -45,11 +45,13 @@ class PredictingLane(Lane):
         return self.found
 
     def submit(self, job: Job, now: datetime) -> None:
-        left_s = sum(max(0.0, run.job.estimate_s - (now - run.started_at).total_seconds()) for run in self.running)
-        plain_s = left_s + self.queued_s
+        runs = [(run.job.estimate_s, (now - run.started_at).total_seconds()) for run in self.running]
+        plain_s = sum(max(0.0, estimate_s - ran_s) for estimate_s, ran_s in runs) + self.queued_s
+        left_s = sum(self.track.left_s(*run) for run in runs)
+        ahead_s = self.track.pace * self.queued_s
         self.queued_s += job.estimate_s
         super().submit(job, now)
-        view, work_s = self.view(now), plain_s * self.track.pace
+        view, work_s = self.view(now), left_s + ahead_s
 
         early, likely, late = self.track.unused
 

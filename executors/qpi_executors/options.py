@@ -86,13 +86,16 @@ def words(schema: Mapping[str, Any]) -> str:
     if isinstance(inner, Mapping) and inner:
         return f"{kind} whose {'entries' if kind == 'a list' else 'values'} are each {words(inner)}"
     if (above := schema.get("exclusiveMinimum")) is not None:
-        return f"{kind}, more than {above:,}"
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is None and high is None:
-        return kind
-    if low is None:
-        return f"{kind}, at most {high:,}"
-    return f"{kind}, at least {low:,}" if high is None else f"{kind} from {low:,} to {high:,}"
+        return f"{kind}, more than {_plain(above)}"
+    low, high = (_plain(schema[name]) if name in schema else "" for name in ("minimum", "maximum"))
+    if low and high:
+        return f"{kind} from {low} to {high}"
+    return f"{kind}, at least {low}" if low else f"{kind}, at most {high}" if high else kind
+
+
+def _plain(bound: float) -> str:
+    """1 and 1.0 are written alike: types with equal bounds share one schema."""
+    return f"{int(bound) if float(bound).is_integer() else bound:,}"
 
 
 def _set(schema: dict[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,6 @@ class Lab:
         self.http = Http(url, token, ca_file=ca_file, retry_s=retry_s)
         self.url = self.http.url
         self._jobs, self._qpus, self._bookings = Jobs(self.http), Qpus(self.http), Bookings(self.http)
-        self._feeds = Feeds(self.http)
         self._accounts, self._people = Accounts(self.http), People(self.http)
         self._held = set[str]()
         # A job or session that somebody keeps needs the connection, too: it is closed when nobody has `http` any more.
@@ -108,7 +107,7 @@ class Lab:
     @property
     def feeds(self) -> Feeds:
         """Your calendar feeds, for other calendar programs."""
-        return self._feeds
+        return Feeds(self.http)
 
     @property
     def tokens(self) -> Tokens:

@@ -109,6 +109,11 @@ class Track:
         low, high = (quantile(errors, share) for share in (self._outside / 2, 1 - self._outside / 2))
         return min(work_s, _exp(size + low)), max(work_s, _exp(size + high))
 
+    def left_s(self, estimate_s: float, ran_s: float) -> float:
+        """How much longer a run is likely to take after ``ran_s`` seconds: until the end that is told of it."""
+        likely_s = self.lengths(estimate_s)[1] if self._lengths else estimate_s
+        return max(0.0, likely_s - ran_s)
+
     def lengths(self, estimate_s: float) -> tuple[float, float, float]:
         """Between what a run of this estimate is likely to take, and what it is likely to take."""
         errors = sorted(self._lengths)

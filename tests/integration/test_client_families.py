@@ -11,6 +11,7 @@ import pytest
 
 from qpi_jupyter.client import JobHandle, JobTable
 from qpi_jupyter.client import Lab as Client
+from qpi_jupyter.core.words import length
 from qpi_jupyter.ui.bundle import finished
 from qpi_jupyter.ui.state import state_of
 from qpi_server.service import Lab
@@ -61,7 +62,7 @@ def test_a_job_that_waits_for_others_says_so_everywhere(tmp_path: Path) -> None:
             (right.id, "waiting for other jobs", "q1", "right", "first", last.id),
             (last.id, "waiting for other jobs", "q1", "", "left, right", ""),
         ]
-        assert repr(family).splitlines()[0] == f"4 jobs, {family.cost_s:.3g} s of QPU time"
+        assert repr(family).splitlines()[0] == f"4 jobs, {length(family.cost_s)} of QPU time"
         assert list(family.to_pandas()["after"])[-1] == [left.id, right.id]
 
     with_client(tmp_path, dialogue)
@@ -105,7 +106,7 @@ def test_the_story_of_a_family_is_one(tmp_path: Path) -> None:
         story = stories[0]
         cost_s = (await jobs[0].family.aio()).cost_s
         assert cost_s == pytest.approx(sum(job.model.busy_s or 0.0 for job in jobs))
-        assert repr(story).splitlines()[0] == f"4 jobs, {cost_s:.3g} s of QPU time"
+        assert repr(story).splitlines()[0] == f"4 jobs, {length(cost_s)} of QPU time"
         last = jobs[-1].id
         in_order(
             [

@@ -162,10 +162,9 @@ class UnderWay(NamedTuple):
     estimate_s: float
     started_at: datetime | None
 
-    def left_s(self, now: datetime) -> float:
-        """How much longer it is likely to take."""
-        run_s = 0.0 if self.started_at is None else (now - self.started_at).total_seconds()
-        return max(0.0, self.estimate_s - run_s)
+    def ran_s(self, now: datetime) -> float:
+        """For how long it has run."""
+        return 0.0 if self.started_at is None else (now - self.started_at).total_seconds()
 
 
 def under_way(connection: Connection, qpu: str) -> list[UnderWay]:

@@ -59,7 +59,9 @@ class _Scene:
     def work_s(self, job: Job, at: datetime, places: int, ahead_s: float) -> float:
         """What goes before a job, behind what is queued for so long: by what was measured, over the places."""
         before = [one for one in self.under_way if job.state is JobState.QUEUED or not one.staged or one.seq < job.seq]
-        return self.track.pace * (sum(one.left_s(at) for one in before) + ahead_s) / max(1, places)
+        left_s = sum(self.track.left_s(one.estimate_s, one.ran_s(at)) for one in before if not one.staged)
+        ahead_s += sum(one.estimate_s for one in before if one.staged)
+        return (left_s + self.track.pace * ahead_s) / max(1, places)
 
     def start(self, job: Job, at: datetime, work_s: float) -> Outlook | None:
         """When it is likely to start, behind so much work; None while nothing can be promised."""
