@@ -142,6 +142,17 @@ describe('Notifier', () => {
     expect(told).toEqual(['quick completed']);
   });
 
+  it('tells of what came and ended between the first answer and its own beginning', async () => {
+    const first = manager.state;
+    const ended = { status: 'completed', phase: 'completed' } as const;
+    lab.jobs = [job({ id: 'quick', ...ended, submitted_at: '2026-01-01T10:00:00Z' }), job()];
+    await refetch();
+    const later: string[] = [];
+    const jobEnded = ({ id }: JobModel) => later.push(id);
+    new Notifier(manager, { jobEnded, bookingBegan: () => undefined }, first).dispose();
+    expect(later).toEqual(['quick']);
+  });
+
   it('tells of the first of a family that ends, not of all that end with it', async () => {
     const [failed, cancelled] = ['failed', 'cancelled'] as const;
     const ends = (id: string, status: typeof cancelled | typeof failed, code: string) =>

@@ -22,7 +22,7 @@ export class Notifier {
     private readonly _tell: INotifications,
     since: ILabState = _manager.state
   ) {
-    this._began = Math.max(0, ...since.jobs.map(submitted)) || _manager.now();
+    this._began = Math.max(0, ...since.jobs.map(submitted)) || (since.lastSeen ?? _manager.now());
     _manager.changed.connect(this._onChange, this);
     this._onChange(_manager, since);
     this._onChange(_manager, _manager.state);

@@ -2,6 +2,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { hasEnded } from '../jobs';
 import { ILabManager, type ILabState } from '../tokens';
+import type { JobModel } from '../wire';
 import { ILabSettings } from './settings';
 
 export const notifyPlugin: JupyterFrontEndPlugin<void> = {
@@ -25,15 +26,20 @@ export const notifyPlugin: JupyterFrontEndPlugin<void> = {
       }
     };
     settings.changed.connect(ask);
-    // What there is to tell begins with the first job that goes on, or the first booking to come
+    let first = manager.state;
+    // What there is to tell begins with the first job that goes on, or came and ended since the lab's first answer, or
+    // with the first booking to come
     const begin = async (_: unknown, state: ILabState) => {
-      if (state.myBookings.length > 0 || !state.jobs.every(hasEnded)) {
+      first = first.lastSeen === null ? state : first;
+      const since = first.lastSeen ?? Number.POSITIVE_INFINITY;
+      const isNews = (job: JobModel) => !hasEnded(job) || Date.parse(job.submitted_at) > since;
+      if (state.myBookings.length > 0 || state.jobs.some(isNews)) {
         manager.changed.disconnect(begin);
         const [{ Notifier }, { notifications }] = await Promise.all([
           import('./notifier'),
           import('./notifications')
         ]);
-        new Notifier(manager, notifications(manager, settings, commands, trans), state);
+        new Notifier(manager, notifications(manager, settings, commands, trans), first);
       }
     };
     manager.changed.connect(begin);
