@@ -256,6 +256,20 @@ def test_without_a_target_an_online_simulator_is_taken_and_the_next_if_it_cannot
     asyncio.run(dialogue())
 
 
+def test_what_an_online_simulator_refuses_does_not_wait_for_one_that_is_away(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with open_lab(tmp_path) as lab:
+            await two_simulators(lab)
+            b = await driver_of(lab, "sim-b", "db")
+            b.answer = refuse
+            await b.connect()
+            with pytest.raises(ProgramError, match="no such gate"):
+                await lab.jobs.submit(ANN, bell(None))
+            assert await stored(lab) == 0
+
+    asyncio.run(dialogue())
+
+
 TOY = ProgramFormat(name="toy-coins", noun="row", text=False, suffix=".coins", max_source_bytes=8)
 COINS = replace(SIMULATOR, num_qubits=50, formats=(TOY.name,), format_facts=(TOY,))
 

@@ -209,6 +209,8 @@ class Submitter:
             return await self._try(self._context.qpus.get(name), program, stored, owner)
         refused: QpiError | None = None
         for qpu in await self._choices():
+            if refused is not None and refused.code != "bad_format" and next(self._links.of(qpu.name), None) is None:
+                continue  # nobody there looks at the program: it would wait to hear the same
             try:
                 return await self._try(qpu, program, stored, owner)
             except PROGRAM_FAULTS as error:
