@@ -49,6 +49,8 @@ def drawing_of_curve(curve: xr.DataArray, dims: Sequence[str], label: str = "") 
         return drawings.note(
             f"A sweep of {named} has no drawing: pick one or two of them (ds.isel({dims[-1]}=0)).", label
         )
+    if curve.size == 0:
+        return drawings.note("Nothing to draw: this part of the sweep has no points.", label)
     more = [str(dim) for dim in curve.dims if dim not in dims]
     stacked = curve.transpose(*dims, *more)
     values = stacked.values.reshape(*stacked.shape[: len(dims)], -1)
