@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from qpi_jupyter.core.errors import Conflict, NotFound, ProgramError, QpiError, Rejected, TooLarge, Unavailable
 from qpi_jupyter.core.formats import ProgramFormat
@@ -313,6 +314,21 @@ def test_hardware_is_taken_only_where_it_is_alone(tmp_path: Path) -> None:
 
 
 # Idempotency
+
+
+@pytest.mark.parametrize("shots", [100, 7])
+def test_the_key_of_a_deleted_job_says_so_whatever_it_comes_with(tmp_path: Path, shots: int) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            job, _ = await lab.jobs.submit(ANN, bell(), idempotency_key="k")
+            await driver.run()
+            await lab.jobs.delete(ANN, job.id)
+            request = replace_struct(bell(), options=OptionsIn(shots=shots))
+            with pytest.raises(NotFound, match=f"Job {job.id}, which came with this Idempotency-Key, was deleted"):
+                await lab.jobs.submit(ANN, request, idempotency_key="k")
+
+    asyncio.run(dialogue())
 
 
 def test_the_same_key_and_request_give_the_same_job(tmp_path: Path) -> None:
