@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,8 @@ def _executors(arguments: argparse.Namespace) -> int:
     from qpi_executors.catalogue import catalogue
     from qpi_jupyter.data.formats import FORMATS
 
-    entries = catalogue()
+    with redirect_stdout(sys.stderr):
+        entries = catalogue()
     if arguments.json:
         print(json.dumps(entries, indent=2))
         return 0
@@ -117,7 +119,8 @@ def _check(arguments: argparse.Namespace) -> int:
     sys.path.insert(0, os.getcwd())  # as in the children: an executor under development lies here
     from qpi_executors import load
 
-    executor = load(arguments.executor, **settings_.read_options(arguments.option))
+    with redirect_stdout(sys.stderr):  # what is said here is the answer, whatever a guest prints
+        executor = load(arguments.executor, **settings_.read_options(arguments.option))
     if arguments.simulator and not executor.capabilities().simulator:
         raise Rejected(
             f"{arguments.executor} drives an instrument: start it with `qpi-agent start` on the instrument's machine.",

@@ -12,6 +12,7 @@ from typing import Any
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.core.plugins import Member
 
+from .answers import own_output
 from .base import Executor
 from .registry import EXECUTORS
 
@@ -29,10 +30,12 @@ def _entry(member: Member) -> dict[str, Any]:
     if member.problem:
         return entry
     try:
-        entry |= _facts(EXECUTORS.imported(member.point))
+        facts = _facts(EXECUTORS.imported(member.point))
+        json.dumps(facts, allow_nan=False)
+        entry |= facts
     except QpiError as error:
         entry["problem"] = error.message
-    except Exception as error:  # whatever a guest's declarations raise
+    except (Exception, SystemExit) as error:  # whatever a guest's declarations raise, or JSON does not have
         entry["problem"] = f"The executor {member.name!r} cannot say what it takes: {type(error).__name__}: {error}"
     return entry
 
@@ -45,9 +48,10 @@ def _facts(kind: type[Executor]) -> dict[str, Any]:
     }
     try:
         return {**facts, "simulator": kind().capabilities().simulator}
-    except Exception:  # only its options tell
+    except (Exception, SystemExit):  # only its options tell
         return {**facts, "simulator": None}
 
 
 if __name__ == "__main__":
-    print(json.dumps(catalogue()))
+    with own_output() as answer:
+        json.dump(catalogue(), answer)

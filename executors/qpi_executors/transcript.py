@@ -16,6 +16,8 @@ from typing import Any
 from qpi_jupyter.core import ProgramError, ProgramFormat, QpiError, unpack
 from qpi_jupyter.data.formats import FORMATS
 
+from .answers import own_output
+
 MAX_CIRCUITS = 200
 MAX_CHARS = 400_000
 """Of all texts together."""
@@ -59,12 +61,14 @@ def main() -> None:
     for limit, most in ((resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_AS, MEMORY_BYTES)):
         resource.setrlimit(limit, (most, most))
     name, packed = unpack(sys.stdin.buffer.read())
+    answer = own_output()
     try:
         found = transcribe(FORMATS.load(name.decode()), unpack(packed))
     except QpiError as error:
         problem = f"{error.message} The program can be downloaded as it was sent."
         found = {"total": 0, "circuits": [], "problem": problem}
-    json.dump(found, sys.stdout)
+    with answer:
+        json.dump(found, answer)
 
 
 if __name__ == "__main__":

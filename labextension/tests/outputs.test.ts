@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { drawnOf } from '../src/outputs/drawn';
 import { Follower, type IFollowing } from '../src/outputs/follower';
+import { readOutput } from '../src/outputs/schema';
 import { numbered, QueueLab } from './queue/lab';
 
 describe('Follower', () => {
@@ -53,6 +54,24 @@ describe('Follower', () => {
     expect(following.live).toMatchObject({ job: { id: 'j1' }, gone: null });
     expect(other.live).toMatchObject({ job: null, gone: 'unknown' });
     other.dispose();
+  });
+});
+
+describe('what a notebook holds of a job', () => {
+  const output = (id: string) => ({
+    v: 1,
+    job: { id, submitted_at: '2030-01-31T09:00:00Z', status: 'pending', phase: 'queued' }
+  });
+
+  it.each(['job-1\n', '../me', 'j'.repeat(201), '\u{1F600}', ''])(
+    'is none with an id that no lab gives: %j',
+    id => {
+      expect(readOutput(output(id))).toBeNull();
+    }
+  );
+
+  it('is one with an id that a lab gives', () => {
+    expect(readOutput(output('job-5f0c0fd0a1a94a1b'))?.job.id).toBe('job-5f0c0fd0a1a94a1b');
   });
 });
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from qpi_jupyter.core import Conflict, length
+from qpi_jupyter.core import Conflict, NotFound, length
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
 from qpi_jupyter.wire.rest import QpuModel
 
@@ -205,7 +205,8 @@ class Jobs:
         """Measure one circuit at many values of its parameters: ``lab.sweep(rabi, theta=np.linspace(0, np.pi, 41))``.
 
         Asked again, as after a restart of the kernel, it finds the job that it has submitted, as long as circuit,
-        values, QPU, shots and the other run options are the same; one that failed or was cancelled is repeated.
+        values, QPU, shots and the other run options are the same; one that failed, was cancelled or deleted is
+        repeated.
         ``job.partial()`` and ``job.plot()`` have what is measured so far; whoever waits, as in ``job.dataset()``,
         sees how far it is. The Dataset has the parameters as dimensions.
 
@@ -260,7 +261,12 @@ class Jobs:
         )
         key = uuid.uuid4().hex if new else sweeps.key_of(circuit, request)
         for again in itertools.count():
-            job = await self._sent(request, f"{key}-{again}")
+            try:
+                job = await self._sent(request, f"{key}-{again}")
+            except NotFound as error:
+                if error.code != "job_deleted":
+                    raise
+                continue
             if job.model.status not in ("failed", "cancelled"):
                 break
         job.bar = ProgressBar()

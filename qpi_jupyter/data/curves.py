@@ -13,7 +13,7 @@ from qpi_jupyter.core import Program
 from . import conventions as c
 from . import drawings
 from .drawings import Drawing
-from .kinds import kind_of
+from .kinds import ResultKind, drawn_by, kind_of
 from .sweeps import PARAMETER, sweep_dataset, sweep_dims, sweep_of
 
 MAX_CURVES = 4
@@ -29,6 +29,10 @@ def drawing_of(dataset: xr.Dataset, qubit: int | None = None) -> Drawing:
         one of the kind's `qubits`, where each has a drawing of its own; by default the first.
     """
     kind = kind_of(dataset)
+    return drawn_by(kind, lambda: _drawing(kind, dataset, qubit))
+
+
+def _drawing(kind: ResultKind, dataset: xr.Dataset, qubit: int | None) -> Drawing:
     dims = sweep_dims(dataset)
     if not dims:
         return kind.drawing(dataset, qubit)
@@ -45,6 +49,8 @@ def drawing_of_curve(curve: xr.DataArray, dims: Sequence[str], label: str = "") 
         return drawings.note(
             f"A sweep of {named} has no drawing: pick one or two of them (ds.isel({dims[-1]}=0)).", label
         )
+    if curve.size == 0:
+        return drawings.note("Nothing to draw: this part of the sweep has no points.", label)
     more = [str(dim) for dim in curve.dims if dim not in dims]
     stacked = curve.transpose(*dims, *more)
     values = stacked.values.reshape(*stacked.shape[: len(dims)], -1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
 
 from qpi_jupyter.core import MAX_DRAWINGS, QpiError, Rejected
@@ -17,6 +19,7 @@ from .drawings import Drawing, note
 if TYPE_CHECKING:
     import xarray as xr
 
+log = logging.getLogger(__name__)
 CIRCUIT = "circuit"
 ROW_SIZE = "row_size"
 """How many entries belong to each circuit, where files hold them end to end."""
@@ -150,7 +153,7 @@ class ResultKind(ABC):
     def drawings(self, dataset: xr.Dataset) -> list[Drawing]:
         """What is drawn of a Dataset: a drawing for each of the first `qubits`, and a word about the others."""
         qubits = self.qubits(dataset)
-        drawings = [self.drawing(dataset, qubit) for qubit in qubits[: MAX_DRAWINGS - 1]]
+        drawings = [drawn_by(self, partial(self.drawing, dataset, qubit)) for qubit in qubits[: MAX_DRAWINGS - 1]]
         if more := len(qubits) - len(drawings):
             drawings.append(note(f"{more:,} more qubits: the dataset has them.", "..."))
         return drawings
@@ -234,6 +237,20 @@ def name_of(dataset: xr.Dataset, info: c.CircuitInfo | None = None) -> str:
         held = _listed(map(str, dataset.data_vars)) or "nothing"
         raise Rejected(f"This dataset does not name its kind; it holds {held}.", code="bad_result")
     return name
+
+
+def drawn_by(kind: ResultKind, draw: Callable[[], Drawing]) -> Drawing:
+    """What is drawn; a word where the kind's own code fails at it: what was measured is not lost for its picture."""
+    try:
+        drawing = draw()
+        json.dumps(drawing)
+    except QpiError:
+        raise
+    except Exception as error:  # another package's
+        log.warning("a result of kind %s cannot be drawn", kind.name, exc_info=True)
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+        return note(f'Results of kind "{kind.name}" failed to be drawn ({said}). job.dataset() has their numbers.')
+    return drawing
 
 
 def unknown(name: str, error: QpiError) -> Drawing:

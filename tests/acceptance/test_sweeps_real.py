@@ -143,4 +143,6 @@ def test_a_sweep_survives_its_kernel_its_server_and_its_driver(trip: Trip, tmp_p
     other = lab.sweep(rabi(), theta=THETAS, new=True, **SWEEP)
     assert other.id != job_id
     assert lab.sweep(rabi(), theta=THETAS[:40], **SWEEP).id not in (job_id, other.id)
+    lab.job(job_id).delete()
+    assert lab.sweep(rabi(), theta=THETAS, **SWEEP).id not in (job_id, other.id)
     lab.close()

@@ -132,7 +132,10 @@ def test_without_a_token_nobody_reads_what_others_sent(server: LabServer) -> Non
         {"Origin": "https://evil.example"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Host": "lab.evil.example"},
+        {"Host": "[127.0.0.1"},
         {"X-Forwarded-For": "10.1.2.3"},
+        {"x-forwarded-host": "lab.example"},
+        {"x-real-ip": "10.1.2.3"},
         {"Content-Type": "text/plain"},
     ],
 )

@@ -235,6 +235,22 @@ def test_what_many_qubits_draw_is_cut_with_a_word() -> None:
     assert drawings[-1]["text"] == "6 more qubits: the dataset has them."
 
 
+def test_what_is_measured_outlives_a_drawing_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = find("toy-streaks")
+    example = kind.example()
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(type(kind), "drawing", fails)
+    write_result(tmp_path / "result", [example])
+    said = 'Results of kind "toy-streaks" failed to be drawn (ZeroDivisionError: division by zero).'
+    (told,) = result_header([example])["circuits"][0]["drawings"]
+    (shown,), _ = drawn(example)
+    assert told["text"].startswith(said)
+    assert shown["text"].startswith(said)
+
+
 def test_a_header_without_room_leaves_it_out_and_says_so(example: xr.Dataset) -> None:
     header = result_header([example] * 40, max_bytes=16_000)
     assert len(json.dumps(header)) <= 16_000

@@ -295,7 +295,7 @@ def test_a_job_is_kept_while_others_of_its_family_go_on(tmp_path: Path) -> None:
             await driver.run()
             second = await submitted(lab, after=[first])
             with pytest.raises(
-                Conflict, match=f"The family of job {first} has not ended: there is still 1 job to wait for"
+                Conflict, match=rf"Job {first} cannot be deleted while others of its family go on \(1 job\)"
             ):
                 await lab.jobs.delete(ANN, first)
             clock.advance(3 * retention.DAY_S)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from qpi_jupyter.core.errors import Conflict, NotFound, ProgramError, QpiError, Rejected, TooLarge, Unavailable
 from qpi_jupyter.core.formats import ProgramFormat
@@ -256,6 +257,20 @@ def test_without_a_target_an_online_simulator_is_taken_and_the_next_if_it_cannot
     asyncio.run(dialogue())
 
 
+def test_what_an_online_simulator_refuses_does_not_wait_for_one_that_is_away(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with open_lab(tmp_path) as lab:
+            await two_simulators(lab)
+            b = await driver_of(lab, "sim-b", "db")
+            b.answer = refuse
+            await b.connect()
+            with pytest.raises(ProgramError, match="no such gate"):
+                await lab.jobs.submit(ANN, bell(None))
+            assert await stored(lab) == 0
+
+    asyncio.run(dialogue())
+
+
 TOY = ProgramFormat(name="toy-coins", noun="row", text=False, suffix=".coins", max_source_bytes=8)
 COINS = replace(SIMULATOR, num_qubits=50, formats=(TOY.name,), format_facts=(TOY,))
 
@@ -299,6 +314,21 @@ def test_hardware_is_taken_only_where_it_is_alone(tmp_path: Path) -> None:
 
 
 # Idempotency
+
+
+@pytest.mark.parametrize("shots", [100, 7])
+def test_the_key_of_a_deleted_job_says_so_whatever_it_comes_with(tmp_path: Path, shots: int) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            job, _ = await lab.jobs.submit(ANN, bell(), idempotency_key="k")
+            await driver.run()
+            await lab.jobs.delete(ANN, job.id)
+            request = replace_struct(bell(), options=OptionsIn(shots=shots))
+            with pytest.raises(NotFound, match=f"Job {job.id}, which came with this Idempotency-Key, was deleted"):
+                await lab.jobs.submit(ANN, request, idempotency_key="k")
+
+    asyncio.run(dialogue())
 
 
 def test_the_same_key_and_request_give_the_same_job(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ const DRAWINGS = 24;
 const VALUES = 50_000;
 /** No list of a drawing is nested deeper. */
 const DEPTH = 6;
+/** What a job's id looks like: one question asks the lab for many of them, and is refused as a whole. */
+const ID = /^[\w.-]{1,64}$/;
 
 const STATUSES: readonly OutputJob['status'][] = [
   'pending',
@@ -53,7 +55,7 @@ function readJob(job: Fields): OutputJob | null {
   const [id, submitted_at] = [text(job.id), moment(job.submitted_at)];
   const status = STATUSES.find(one => one === job.status);
   const phase = PHASES.find(one => one === job.phase);
-  if (!id || !submitted_at || !status || !phase) {
+  if (!id || !ID.test(id) || !submitted_at || !status || !phase) {
     return null;
   }
   return {

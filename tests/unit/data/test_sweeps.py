@@ -14,6 +14,7 @@ from qpi_jupyter.core import Rejected, SweepAxis
 from qpi_jupyter.data.build import a_dataset, bits_dataset, counts_dataset, expectation_dataset, iq_dataset
 from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
+from qpi_jupyter.data.curves import drawing_of
 from qpi_jupyter.data.selection import as_list
 from qpi_jupyter.data.sweeps import from_rows, rows_of, sweep_dataset, sweep_dims, sweep_of
 
@@ -54,6 +55,12 @@ def test_a_sweep_has_its_parameter_as_first_dimension_and_comes_apart_again(kind
     np.testing.assert_allclose(sweep.theta, np.linspace(0, 2, 5))
     assert sweep_dims(sweep) == ("theta",)
     assert all(back.identical(row) for back, row in zip(rows_of(sweep), rows, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_without_points_is_drawn_as_a_word(kind):
+    drawing = drawing_of(from_rows(rabi(kind)).isel(theta=slice(0, 0)))
+    assert drawing["text"] == "Nothing to draw: this part of the sweep has no points."
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -46,9 +46,15 @@ async def _asked() -> ExecutorList:
     try:
         output = await answer_of("qpi_executors.catalogue", b"", timeout_s=TIMEOUT_S)
         executors = msgspec.json.decode(output, type=list[ExecutorModel])
-    except (TimeoutError, msgspec.DecodeError) as error:
+    except TimeoutError as error:
         message = f"The installed executors did not say within {TIMEOUT_S:g} s what they take: try again."
         raise Unavailable(message, code="check_timeout") from error
+    except msgspec.DecodeError as error:
+        message = (
+            "One of the installed executors ended the process that asks them all what they take; `qpi-agent executors` "
+            "on the lab's machine may say which. Update or uninstall its package."
+        )
+        raise Unavailable(message, code="executors_broken") from error
     for one in executors:
         if one.problem:
             log.warning("an installed executor cannot be used: %s", one.problem)

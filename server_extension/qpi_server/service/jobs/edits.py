@@ -38,8 +38,8 @@ def delete(tx: Tx, principal: Principal, job_id: str) -> str | None:
         raise Conflict(f"Job {job_id} is {status}: cancel it first.", code="job_not_final", status=status)
     if record.job.family is not None and (others := families.unfinished(tx.connection, record.job.family)):
         raise Conflict(
-            f"The family of job {job_id} has not ended: there is still {counted(others, 'job')} to wait for or to "
-            "cancel.",
+            f"Job {job_id} cannot be deleted while others of its family go on ({counted(others, 'job')}): wait for "
+            "them, or cancel them.",
             code="family_not_final", jobs=others,
         )  # fmt: skip
     _note(tx, principal, record, "job.delete", name=record.name)

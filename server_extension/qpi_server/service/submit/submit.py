@@ -45,7 +45,7 @@ from qpi_jupyter.wire.frames import MAX_OPTIONS_BYTES
 from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_server.service.accounts import set_aside
 from qpi_server.service.base import Context, Qpu, Tx
-from qpi_server.service.lifecycle import Change, Queued, find, hold_for, labelled, write_event
+from qpi_server.service.lifecycle import Change, Queued, hold_for, labelled, write_event
 from qpi_server.service.links import Links, states
 from qpi_server.service.storage import Disk
 from qpi_server.store import JobRecord, families, jobs
@@ -209,6 +209,8 @@ class Submitter:
             return await self._try(self._context.qpus.get(name), program, stored, owner)
         refused: QpiError | None = None
         for qpu in await self._choices():
+            if refused is not None and refused.code != "bad_format" and next(self._links.of(qpu.name), None) is None:
+                continue  # nobody there looks at the program: it would wait to hear the same
             try:
                 return await self._try(qpu, program, stored, owner)
             except PROGRAM_FAULTS as error:
@@ -299,19 +301,28 @@ def _same(connection: Connection, owner: str, key: str, fingerprint: str) -> Job
 
     Raises
     ------
+    NotFound
+        the job was deleted.
     Conflict
         the key came with another request.
     """
     known = jobs.keyed(connection, owner, key)
     if known is None:
         return None
+    record = jobs.find(connection, known[1])
+    if record is None:
+        raise NotFound(
+            f"Job {known[1]}, which came with this Idempotency-Key, was deleted: use a new key to run it again.",
+            code="job_deleted",
+            job_id=known[1],
+        )
     if known[0] != fingerprint:
         raise Conflict(
             "This Idempotency-Key came with another request before: use a new key for a new request.",
             code="key_reused",
             job_id=known[1],
         )
-    return find(connection, known[1])
+    return record
 
 
 def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -> Submitted:

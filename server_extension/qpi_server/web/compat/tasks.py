@@ -42,7 +42,8 @@ GUEST = Principal(name="local:tasks", roles=frozenset({Role.USER}), scopes=SCOPE
 Status = Literal["pending", "processing", "completed", "failed"]
 STATUS: dict[str, Status] = {"pending": "pending", "running": "processing", "completed": "completed"}
 """Of a task, by its job's; a cancelled one has failed."""
-PROXIED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+PROXIED = ("Forwarded", "X-Forwarded-", "X-Real-Ip", "Via")
+"""How the names of the headers begin that a proxy adds."""
 
 
 class TaskRefusal(Answer):
@@ -165,16 +166,24 @@ class TaskHandler(RestHandler):
         Forbidden
             it did not come from a program on this machine.
         """
-        sent, host = self.request.headers, urlsplit(f"//{self.request.host}").hostname or ""
+        sent, host = self.request.headers, _name(self.request.host)
         local = _is_loopback(self.request.remote_ip or "") and (host == "localhost" or _is_loopback(host))
         by_page = "Origin" in sent or "Sec-Fetch-Site" in sent or "Referer" in sent
-        if not local or by_page or any(name in sent for name in PROXIED):
+        if not local or by_page or any(name.startswith(PROXIED) for name in sent):
             raise Forbidden(
                 "Without a token, tasks are taken only from programs on the lab's own machine, at its own address.",
                 code="not_local",
             )
         if self.request.method == "POST" and not sent.get("Content-Type", "").lower().startswith("application/json"):
             raise Forbidden("Without a token, a task is sent with Content-Type: application/json.", code="not_json")
+
+
+def _name(host: str) -> str:
+    """The name in a request's ``Host``; empty where that is not one."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(address: str) -> bool:
