@@ -229,6 +229,22 @@ def test_bad_families_are_refused(tmp_path: Path) -> None:
     asyncio.run(dialogue())
 
 
+def test_of_a_shared_jobs_family_only_what_is_shared_is_told(tmp_path: Path) -> None:
+    bobby, ann = (replace(one, groups=frozenset({"qed"})) for one in (BOB, ANN))
+
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            private = await submitted(lab)
+            shared = await submitted(lab, person=ann, shared_with="qed", after=[private])
+            family = await lab.jobs.family(bobby, shared)
+            assert [(job.id, job.after) for job in family.jobs] == [(shared, [])]
+            assert family.cost_s is None
+            assert [job.after for job in (await lab.jobs.family(ann, shared)).jobs] == [[], [private]]
+
+    asyncio.run(dialogue())
+
+
 def test_a_family_has_only_so_many_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(families, "MAX_FAMILY", 6)
 

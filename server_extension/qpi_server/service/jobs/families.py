@@ -14,6 +14,12 @@ def family_of(connection: Connection, principal: Principal, record: JobRecord) -
     """The family, with what waits for what; what it cost is for its owner and managers."""
     family = record.job.family
     edges = {} if family is None else families.edges(connection, family)
+    sees_all = record.job.owner == principal.name or allows(principal, Permission.JOBS_READ_ANY)
+    seen = {other.id: other for other in relatives(connection, principal, record)}
+
+    def told(job_id: str | None) -> bool:
+        return sees_all or job_id in seen
+
     listed = [
         FamilyJob(
             id=other.id,
@@ -21,10 +27,9 @@ def family_of(connection: Connection, principal: Principal, record: JobRecord) -
             qpu=other.job.qpu,
             status=other.job.state.status,  # type: ignore[arg-type]  # one of the Literal's words
             phase=other.job.phase,  # type: ignore[arg-type]
-            parent=other.parent,
-            after=edges.get(other.id, []),
+            parent=other.parent if told(other.parent) else None,
+            after=[needed for needed in edges.get(other.id, []) if told(needed)],
         )
-        for other in relatives(connection, principal, record)
+        for other in seen.values()
     ]
-    sees_all = record.job.owner == principal.name or allows(principal, Permission.JOBS_READ_ANY)
     return FamilyModel(jobs=listed, cost_s=families.cost_s(connection, record.job) if sees_all else None)

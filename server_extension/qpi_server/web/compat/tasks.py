@@ -120,7 +120,9 @@ async def _counts(call: Call, job: JobModel) -> dict[str, int] | None:
     if job.counts is not None:
         return job.counts[0]
     (experiment,) = (await call.lab.jobs.result(call.person, job.id))["results"]
-    header, counts = experiment["header"], experiment["data"].get("counts", {})
+    header, counts = experiment["header"], experiment["data"].get("counts")
+    if counts is None:  # points, or another kind of result
+        raise NotFound
     return {format_outcome(int(key, 16), header["creg_sizes"], header["memory_slots"]): n for key, n in counts.items()}
 
 
