@@ -235,6 +235,7 @@ describe('LabManager', () => {
     await done(manager.refresh());
     const before = lab.asked.length;
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(lab.asked.length - before).toBeLessThanOrEqual(6);
+    // The pauses are random, none shorter than 10 s
+    expect(lab.asked.length - before).toBeLessThanOrEqual(7);
   });
 });
