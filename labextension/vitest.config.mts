@@ -1,3 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { include: ['tests/**/*.test.ts'], environment: 'node' } });
+/** A busy machine fails no test: what hangs is told by it, and what is slow is not. */
+const PATIENCE = 60_000;
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    environment: 'node',
+    testTimeout: PATIENCE,
+    hookTimeout: PATIENCE
+  }
+});
