@@ -247,7 +247,7 @@ def test_text_is_shown_and_never_run(lab: Page, demo: Demo) -> None:
 
 
 def database_of(demo: Demo) -> Path:
-    return next((demo.home / "lab").glob("*.sqlite*"))
+    return demo.home / "lab" / "lab.sqlite3"
 
 
 def test_two_hundred_characters_fit_everywhere(lab: Page, demo: Demo) -> None:

@@ -46,7 +46,7 @@ export function drawingsOf(experiment: IExperiment): readonly IDrawing[] {
 /** A result, one drawing at a time. */
 export const Drawn: ResultDrawing = ({ experiment, trans }) => {
   const drawings = drawingsOf(experiment);
-  return drawings.length > 0 ? (
+  return drawings.some(drawing => formOf(drawing, trans) !== null) ? (
     <OneOf drawings={drawings} total={drawings.length} trans={trans} />
   ) : (
     <p className="jp-QPI-Detail">
