@@ -249,7 +249,7 @@ def drawn_by(kind: ResultKind, draw: Callable[[], Drawing]) -> Drawing:
     except Exception as error:  # another package's
         log.warning("a result of kind %s cannot be drawn", kind.name, exc_info=True)
         said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
-        return note(f'Results of kind "{kind.name}" failed to be drawn ({said}). job.dataset() has their numbers.')
+        return note(f'Results of kind "{kind.name}" can\'t be drawn ({said}). job.dataset() has their numbers.')
     return drawing
 
 

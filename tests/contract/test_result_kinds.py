@@ -244,7 +244,7 @@ def test_what_is_measured_outlives_a_drawing_that_fails(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(type(kind), "drawing", fails)
     write_result(tmp_path / "result", [example])
-    said = 'Results of kind "toy-streaks" failed to be drawn (ZeroDivisionError: division by zero).'
+    said = 'Results of kind "toy-streaks" can\'t be drawn (ZeroDivisionError: division by zero).'
     (told,) = result_header([example])["circuits"][0]["drawings"]
     (shown,), _ = drawn(example)
     assert told["text"].startswith(said)
