@@ -78,9 +78,8 @@ class Agent:
             logging.getLogger().removeHandler(self._tail)
 
     async def _serve(self) -> None:
-        # Who waits for the driver needs one place: the others' children start once it is warm, and slow nothing down.
-        first, *others = self.bench.places
-        forever = [self._check(), self._dial(), first.live(), *(place.live(first.opened) for place in others)]
+        self.bench.warm_up()
+        forever = [self._check(), self._dial(), *(place.live() for place in self.bench.places)]
         tasks = [asyncio.create_task(work) for work in forever]
         drained = asyncio.create_task(self._drained())
         try:

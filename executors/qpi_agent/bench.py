@@ -188,7 +188,17 @@ class Bench:
                     self._beginning[ticket.key] = asyncio.get_running_loop().create_task(work)
                 else:
                     place.begin(ticket)
+        self.warm_up()
         self._lab.has_room()
+
+    def warm_up(self) -> None:
+        """While no place is free, start the children of as many as attempts wait, and of one more: a driver holds as
+        many children as it has needed, and one."""
+        if not any(place.free for place in self.places):
+            cold = [place for place in self.places if not place.wanted.is_set()]
+            starting = sum(place.wanted.is_set() and not place.up for place in self.places)
+            for place in cold[: max(0, len(self._staged) + 1 - starting)]:
+                place.wanted.set()
 
     async def _begin_instrument(self, place: Place, ticket: Ticket) -> None:
         """Begin once the lab knows: an instrument that has begun must never look as if it had not."""

@@ -83,8 +83,8 @@ class Place:
         self._stop: Stop | None = None
         self._telling: asyncio.TimerHandle | None = None
         """Says that the run has begun, unless that was said."""
-        self.opened = asyncio.Event()
-        """Its child has been warm once."""
+        self.wanted = asyncio.Event()
+        """Its child is to start."""
         self.ticket: Ticket | None = None
         self.instrument = False
         """Whether a run changes something that no repeat undoes: then the lab has it on disk before it begins."""
@@ -98,16 +98,14 @@ class Place:
     def free(self) -> bool:
         return self.up and self.ticket is None
 
-    async def live(self, first: asyncio.Event | None = None) -> None:
-        """Start the child, once ``first`` has happened, and again whenever it ends."""
-        if first is not None:
-            await first.wait()
+    async def live(self) -> None:
+        """Start the child, once it is wanted, and again whenever it ends."""
+        await self.wanted.wait()
         while True:
             self._child, manifest = await spawn_in_the_end(self._opening, self._lifeline, self._failed)
             self.instrument = not manifest.simulator
             if self._grace_s is None:
                 self._grace_s = 0.5 if manifest.simulator else 5.0
-            self.opened.set()
             self._listener.available()
             died = await asyncio.shield(self._child.exited)
             log.info("%s; a new one starts", died)

@@ -77,6 +77,11 @@ def test_a_stopped_server_leaves_no_process_and_no_owner_file(server: LabServer)
     assert not (server.lab_dir / "owner.json").exists()
 
 
+def test_the_simulators_start_one_after_the_other(steady: LabServer) -> None:
+    first, second = (drivers(steady)[name] for name in ("sim-a", "sim-b"))
+    assert second.create_time() > min(child.create_time() for child in first.children())
+
+
 def test_a_driver_that_dies_starts_again(steady: LabServer) -> None:
     before = drivers(steady)["sim-b"]
     children = before.children(recursive=True)

@@ -16,6 +16,7 @@ from qpi_jupyter.wire.rest import OptionsIn
 from tests.faults.agent_process import agent
 from tests.faults.executors import read_diary
 from tests.faults.scripted_lab import ScriptedDriver, ScriptedLab, assignment, welcome
+from tests.support.waiting import until
 
 
 def test_a_job_from_claim_to_upload_and_a_batch_that_is_fetched(tmp_path: Path) -> None:
@@ -58,6 +59,31 @@ def test_an_attempt_in_hand_is_not_taken_again(tmp_path: Path) -> None:
             await driver.assign(assignment("j2", source=b"two"))
             assert [(await lab.upload()).job_id for _ in range(2)] == ["j1", "j2"]
             assert [line["label"] for line in read_diary(running.diary)] == ["bell", "two"]
+
+    asyncio.run(story())
+
+
+def test_a_driver_holds_as_many_children_as_it_has_needed_and_one_more(tmp_path: Path) -> None:
+    async def story() -> None:
+        slow = ("-o", "seconds=3600", "--places", "8")
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, *slow) as running:
+
+            def measuring() -> int:
+                return sum(child.cmdline()[-1] == "run" for child in running.children())
+
+            driver = await lab.greet()
+            assert measuring() == 1
+            await driver.assign(assignment("j1"))
+            await driver.expect(frames.STARTED)
+            await until(lambda: measuring() > 1)
+            assert measuring() == 2
+            for more in ("j2", "j3", "j4"):
+                await driver.assign(assignment(more, source=more.encode()))
+            for _ in range(3):
+                await driver.expect(frames.STARTED)
+            assert {line["label"] for line in read_diary(running.diary)} == {"bell", "j2", "j3", "j4"}
+            await until(lambda: measuring() > 4)
+            assert measuring() == 5
 
     asyncio.run(story())
 

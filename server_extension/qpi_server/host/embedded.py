@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +30,8 @@ CHECK_S = 60.0
 """How long an executor may take to say whether it takes its options."""
 STEADY_S = 60.0
 """A driver that lived this long starts again without a pause."""
+TURN_S = 10.0
+"""How long a driver that starts with the server waits for the one before it."""
 _TAIL_BYTES = 16 << 10
 _SAID = re.compile(r"^(?:qpi-agent: |\S+ \S+ ERROR )(.+)$", re.MULTILINE)
 """What a driver's log says of what is wrong."""
@@ -79,14 +81,16 @@ class EmbeddedDrivers:
         """Start every one that the database defines, and from now on those that people ask for."""
         self._folder.mkdir(exist_ok=True, mode=0o700)
         self._lab.embedded.run_by(self)
+        before = None
         for driver in await self._lab.embedded.definitions():
-            self.add(driver)
+            self.add(driver, after=before)
+            before = driver.qpu
 
-    def add(self, driver: EmbeddedDriver) -> None:
-        """Keep ``driver`` running from now on. One of an instrument ends by itself: it must not end with a notebook
-        server."""
+    def add(self, driver: EmbeddedDriver, *, after: str | None = None) -> None:
+        """Keep ``driver`` running from now on, or as soon as that QPU has its driver: side by side they would all be
+        late. One of an instrument ends by itself: it must not end with a notebook server."""
         stopping = asyncio.Event()
-        task = asyncio.create_task(self._keep(driver, stopping), name=f"embedded driver {driver.name}")
+        task = asyncio.create_task(self._keep(driver, stopping, after), name=f"embedded driver {driver.name}")
         self._kept[driver.name] = (task, stopping)
 
     async def check(self, driver: EmbeddedDriver) -> None:
@@ -158,7 +162,9 @@ class EmbeddedDrivers:
             if isinstance(outcome, Exception):
                 log.error("an embedded driver: %s", outcome)
 
-    async def _keep(self, driver: EmbeddedDriver, stopping: asyncio.Event) -> None:
+    async def _keep(self, driver: EmbeddedDriver, stopping: asyncio.Event, after: str | None) -> None:
+        if after is not None:
+            await _any(self._lab.embedded.linked(after), stopping.wait(), timeout_s=TURN_S)
         pause = BACKOFF_MIN_S
         while not stopping.is_set():
             since = time.monotonic()
@@ -171,9 +177,7 @@ class EmbeddedDrivers:
                 "The embedded driver %s ended with status %s (see %s); it starts again in %g s.",
                 driver.name, status, self._log_file(driver), pause,
             )  # fmt: skip
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await stopping.wait()
+            await _any(stopping.wait(), timeout_s=pause)
             pause = min(2 * pause, BACKOFF_MAX_S)
 
     async def _run(self, driver: EmbeddedDriver, stopping: asyncio.Event) -> int:
@@ -200,14 +204,12 @@ class EmbeddedDrivers:
 
     async def _until_end(self, process: asyncio.subprocess.Process, stopping: asyncio.Event) -> int:
         ended = asyncio.ensure_future(process.wait())
-        asked = asyncio.ensure_future(stopping.wait())
         try:
-            await asyncio.wait([ended, asked], return_when=asyncio.FIRST_COMPLETED)
+            await _any(asyncio.shield(ended), stopping.wait())
             if not ended.done():
                 process.terminate()
                 await asyncio.wait([ended], timeout=DRAIN_S)
         finally:
-            asked.cancel()
             # Whatever is left of its session goes with it: no process outlives its driver.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -223,6 +225,16 @@ class EmbeddedDrivers:
 
     def _log_file(self, driver: EmbeddedDriver) -> Path:
         return self._folder / f"{driver.name}.log"
+
+
+async def _any(*waits: Awaitable[object], timeout_s: float | None = None) -> None:
+    """Until one of them is over, or that time is; the others end with it."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _refusal(driver: EmbeddedDriver, said: bytes) -> Rejected:

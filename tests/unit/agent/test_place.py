@@ -1,4 +1,4 @@
-"""When a place starts its child, and when it says that a program runs."""
+"""When a place says that a program runs."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def test_a_run_is_told_of_once_it_goes_on_or_gets_on(
         monkeypatch.setattr("qpi_agent.place.spawn_in_the_end", spawn)
         spool, listener = Spool(tmp_path), Mock()
         place = Place(Open(role="run", executor="stub"), Mock(), spool, listener, None)
+        place.wanted.set()
         life = asyncio.create_task(place.live())
         await until(lambda: place.free)
         listener.reset_mock()
@@ -65,34 +66,3 @@ def test_a_run_is_told_of_once_it_goes_on_or_gets_on(
         return words
 
     assert asyncio.run(story()) == said
-
-
-def test_a_place_that_comes_after_another_starts_its_child_once_that_one_is_warm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def story() -> None:
-        loop, started, warm = asyncio.get_running_loop(), list[str](), asyncio.Event()
-        manifest = Manifest(executor="stub", executor_version="1", num_qubits=1, basis_gates=(), simulator=True)
-
-        async def spawn(opening: Open, *_: object) -> tuple[Mock, Manifest]:
-            started.append(opening.executor)
-            await warm.wait()
-            return Mock(alive=True, exited=loop.create_future()), manifest
-
-        monkeypatch.setattr("qpi_agent.place.spawn_in_the_end", spawn)
-        spool = Spool(tmp_path)
-        first, second = (Place(Open(role="run", executor=n), Mock(), spool, Mock(), None) for n in ("one", "two"))
-        lives = [asyncio.create_task(life) for life in (second.live(first.opened), first.live())]
-        await until(lambda: started)
-        assert not second.up
-        assert started == ["one"]
-        warm.set()
-        await until(lambda: second.free)
-        assert first.free
-        assert started == ["one", "two"]
-        for life in lives:
-            life.cancel()
-        await asyncio.gather(*lives, return_exceptions=True)
-        spool.close()
-
-    asyncio.run(story())

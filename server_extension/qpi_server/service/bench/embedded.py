@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Protocol
 
 from qpi_jupyter.core import Conflict, NotFound, Principal
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList, SimulatorModel
 from qpi_server.service.base import Context, Tx, tell_qpu
-from qpi_server.service.links import Links, tell_state
+from qpi_server.service.links import Linked, Links, tell_state
 from qpi_server.store import DriverRow, EmbeddedDriver, QpuRow, bench
 
 from .registration import Registration, end, tell
@@ -39,6 +40,17 @@ class EmbeddedService:
     def __init__(self, context: Context, links: Links, registration: Registration) -> None:
         self._context, self._links, self._registration = context, links, registration
         self._runner: DriverRunner | None = None
+        self._came = asyncio.Event()
+        context.commits.on(Linked, self._heard)
+
+    def _heard(self, _: Linked) -> None:
+        self._came.set()
+        self._came = asyncio.Event()
+
+    async def linked(self, qpu: str) -> None:
+        """Wait until a driver of this QPU is linked."""
+        while not self._links.online(qpu):
+            await self._came.wait()
 
     def run_by(self, runner: DriverRunner | None) -> None:
         """From now on ``runner`` keeps the processes alive; None: nobody does."""
