@@ -173,7 +173,6 @@ def test_the_same_seed_gives_the_same_month() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_a_month_of_sixty_thousand_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     trace = synthetic()
     assert (len(trace.qpus), len(trace.jobs), len(trace.bookings)) == (4, 60_000, 800)
