@@ -21,12 +21,11 @@ import httpx
 import pytest
 
 from tests.support.servers import lab_server, python_env
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.slow
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
-READY_S = 60.0
 Change = Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
 
 
@@ -68,7 +67,7 @@ def backed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backed]:
         folder, "--demo", "--https", verify=lambda lab: ssl.create_default_context(cafile=lab / "tls" / "ca.pem")
     ) as server:
         client = server.client()
-        wait_until(lambda: client.get("qpi/v1/qpus/sim-b").json()["status"] == "online", READY_S, "the simulators")
+        wait_until(lambda: client.get("qpi/v1/qpus/sim-b").json()["status"] == "online", PATIENCE_S, "the simulators")
         done = [submit(client, 100 + n) for n in range(5)]
         for job in done:
             assert client.get(f"qpi/v1/jobs/{job}?wait_s=30").json()["status"] == "completed"
@@ -104,7 +103,7 @@ def test_the_restored_lab_has_every_job_and_serves_the_old_results(backed: Backe
             answer = wait_until(
                 lambda job=job: (found := client.get(f"qpi/v1/jobs/{job}?wait_s=30").json())["status"] == "completed"
                 and found,
-                READY_S, f"the end of {job}",
+                PATIENCE_S, f"the end of {job}",
             )  # fmt: skip
             assert answer["id"] == job
         assert {job: dataset(client, job) for job in backed.datasets} == backed.datasets

@@ -14,9 +14,7 @@ import psutil
 import pytest
 
 from tests.support.servers import LabServer, lab_server
-from tests.support.waiting import wait_until
-
-READY_S = 60.0
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def wait_online(server: LabServer) -> None:
     def all_online() -> bool:
         return all(qpu["status"] == "online" for qpu in me.get("qpi/v1/qpus").json()["qpus"])
 
-    wait_until(all_online, READY_S, "the start of the simulators")
+    wait_until(all_online, PATIENCE_S, "the start of the simulators")
 
 
 def drivers(server: LabServer) -> dict[str, psutil.Process]:
@@ -86,7 +84,7 @@ def test_a_driver_that_dies_starts_again(steady: LabServer) -> None:
     before = drivers(steady)["sim-b"]
     children = before.children(recursive=True)
     os.kill(before.pid, signal.SIGKILL)
-    wait_until(lambda: drivers(steady).get("sim-b", before).pid != before.pid, READY_S, "the driver's second start")
+    wait_until(lambda: drivers(steady).get("sim-b", before).pid != before.pid, PATIENCE_S, "the driver's second start")
     wait_online(steady)
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive

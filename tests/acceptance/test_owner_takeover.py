@@ -13,7 +13,7 @@ import pytest
 
 from qpi_jupyter.wire import WIRE_VERSION
 from tests.support.servers import LabServer, lab_server
-from tests.support.waiting import survivors, wait_until
+from tests.support.waiting import PATIENCE_S, survivors, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 TAKEOVER_S = 5.0
-READY_S = 60.0
 
 
 def submit(client: httpx.Client, shots: int, key: str) -> str:
@@ -59,7 +58,7 @@ def test_the_second_server_takes_over_and_finishes_what_was_queued(tmp_path: Pat
     with lab_server(tmp_path / "a", "--demo", lab_dir=lab_dir) as first:
         with lab_server(tmp_path / "b", lab_dir=lab_dir) as second:
             client = second.client()
-            wait_until(lambda: is_online(client, "sim-b"), READY_S, "the start of the simulators")
+            wait_until(lambda: is_online(client, "sim-b"), PATIENCE_S, "the start of the simulators")
             assert owner_pid(client) == first.process.pid
             old_drivers = drivers_of(lab_dir)
             assert old_drivers
@@ -68,7 +67,7 @@ def test_the_second_server_takes_over_and_finishes_what_was_queued(tmp_path: Pat
 
             first.kill() if end == "killed" else first.process.terminate()
             since = time.monotonic()
-            wait_until(lambda: owner_pid(client) == second.process.pid, READY_S, "the takeover")
+            wait_until(lambda: owner_pid(client) == second.process.pid, PATIENCE_S, "the takeover")
             took_s = time.monotonic() - since
             if end == "killed":
                 assert took_s < TAKEOVER_S, f"the takeover took {took_s:.1f} s"
@@ -139,13 +138,13 @@ def test_a_pure_forwarder_has_no_lab_of_its_own(tmp_path: Path) -> None:
 def test_a_server_that_is_told_twice_to_stop_stops_once_and_leaves_nobody(tmp_path: Path) -> None:
     with lab_server(tmp_path / "a", "--demo") as server:
         client = server.client()
-        wait_until(lambda: is_online(client, "sim-b"), READY_S, "the start of the simulators")
+        wait_until(lambda: is_online(client, "sim-b"), PATIENCE_S, "the start of the simulators")
         drivers = drivers_of(server.lab_dir)
         assert drivers
         server.process.terminate()
         server.process.send_signal(signal.SIGINT)
         server.process.terminate()
-        server.process.wait(READY_S)
+        server.process.wait(PATIENCE_S)
         alive = survivors(drivers, 10)
         assert not alive, [process.cmdline() for process in alive]
     assert not (server.lab_dir / "owner.json").exists()

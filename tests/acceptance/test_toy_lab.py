@@ -16,9 +16,7 @@ from qpi_jupyter.core.errors import ProgramError, QpiError, Rejected
 from qpi_jupyter.ui.bundle import finished
 from tests.support.packages import TOY_LAB, broken_packages, installed
 from tests.support.servers import TOKEN, LabServer, lab_server
-from tests.support.waiting import wait_until
-
-READY_S = 60.0
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +29,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         installed(TOY_LAB),
         lab_server(tmp_path_factory.mktemp("lab"), "--QPIServer.demo=True") as server,
     ):
-        wait_until(lambda: qpu(server, "sim-b")["status"] == "online", READY_S, "the simulators' start")
+        wait_until(lambda: qpu(server, "sim-b")["status"] == "online", PATIENCE_S, "the simulators' start")
         started = server.client().post("qpi/v1/simulators", json=simulator(options={"coins": 3}))
         assert started.status_code == 201, started.text
         tellers = simulator(name="streaks", options={"coins": 3, "streaks": True})
         assert server.client().post("qpi/v1/simulators", json=tellers).status_code == 201
         for name in ("coins", "streaks"):
-            wait_until(lambda name=name: qpu(server, name)["status"] == "online", READY_S, "the toys' start")
+            wait_until(lambda name=name: qpu(server, name)["status"] == "online", PATIENCE_S, "the toys' start")
         yield server
 
 
@@ -110,7 +108,7 @@ def test_its_programs_are_checked_run_and_shown(server: LabServer, lab: Lab) -> 
 
     assert [form["suffix"] for form in qpu(server, "coins")["manifest"]["format_facts"]] == [".coins"]
     job = lab.submit(Coins((0, 100, 100)), qpu="coins", shots=50)
-    assert job.counts(timeout=READY_S) == {"110": 50}
+    assert job.counts(timeout=PATIENCE_S) == {"110": 50}
     text = server.client().get(f"qpi/v1/jobs/{job.id}/program/text").json()
     assert [shown["text"] for shown in text["circuits"]] == [
         "coin 0: 1 in 0 %\ncoin 1: 1 in 100 %\ncoin 2: 1 in 100 %\n"
@@ -122,7 +120,7 @@ def test_its_results_are_sent_stored_read_and_drawn(server: LabServer, lab: Lab)
     from qpi_toy_lab import Coins
 
     job = lab.submit(Coins((100, 0)), qpu="streaks", shots=50)
-    dataset = job.dataset(timeout=READY_S)
+    dataset = job.dataset(timeout=PATIENCE_S)
     assert (dataset.qpi.kind, dataset.qpi.streaks()) == ("toy-streaks", [50, 0])
     (told,) = server.client().get(f"qpi/v1/jobs/{job.id}/result").json()["results"]
     assert told["kind"] == "toy-streaks"
@@ -138,7 +136,7 @@ def test_a_reader_without_its_package_keeps_the_data_and_says_what_lacks(server:
     from qpi_toy_lab import Coins
 
     job = lab.submit(Coins((100, 0)), qpu="streaks", shots=5)
-    job.wait(timeout=READY_S)
+    job.wait(timeout=PATIENCE_S)
     ask = (
         "import asyncio, sys\n"
         "from qpi_jupyter.client import connect\n"

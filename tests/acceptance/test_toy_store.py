@@ -10,9 +10,7 @@ import pytest
 from qpi_jupyter.client import connect
 from tests.support.packages import TOY_STORE, installed
 from tests.support.servers import TOKEN, LabServer, lab_server
-from tests.support.waiting import wait_until
-
-READY_S = 60.0
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def test_jobs_run_on_it_and_its_password_is_not_shown(server: LabServer) -> None
     client = server.client()
     made = client.post("qpi/v1/simulators", json={"name": "sim", "executor": "mock", "options": {"num_qubits": 2}})
     assert made.status_code == 201, made.text
-    wait_until(lambda: client.get("qpi/v1/qpus/sim").json()["status"] == "online", READY_S, "the simulator's start")
+    wait_until(lambda: client.get("qpi/v1/qpus/sim").json()["status"] == "online", PATIENCE_S, "the simulator's start")
     with connect(server.url, TOKEN) as lab:
         text = 'OPENQASM 3.0; include "stdgates.inc"; qubit q; bit c; x q; c = measure q;'
         assert lab.submit(text, qpu="sim", shots=10).result(timeout=60).get_counts() == {"1": 10}

@@ -21,7 +21,7 @@ from qiskit.providers import JobStatus
 from qiskit.quantum_info import SparsePauliOp
 from qpi_client.client import QPIClient
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 FLIP = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[3];\ncreg c[3];\nx q[1];\nmeasure q -> c;\n'
 TURN = (
     'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float[64] theta;\nbit[1] c;\nqubit[1] q;\n'

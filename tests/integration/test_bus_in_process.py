@@ -25,8 +25,7 @@ from tests.faults.executors import read_diary
 from tests.faults.lab import ADMIN, ANN, bell, open_lab
 from tests.support import lossy_kind
 from tests.support.packages import a_package, installed
-
-PATIENCE_S = 60.0
+from tests.support.waiting import PATIENCE_S
 
 
 class Result(tornado.web.RequestHandler):

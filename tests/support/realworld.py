@@ -18,9 +18,8 @@ import httpx
 import psutil
 
 from .servers import TOKEN
-from .waiting import survivors
+from .waiting import PATIENCE_S, survivors
 
-PATIENCE_S = 60.0
 MARK = "QPI_TEST_MARK"
 """In the environment of every process that a test starts, and so of everything that those start."""
 

@@ -17,12 +17,11 @@ from qpi_server.service import Lab, LabConfig
 from qpi_server.store import USUAL, backend_of, facts
 from qpi_server.store.blobs import Blobs
 from qpi_server.store.facts import EventRow
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DATA = b"what was measured"
 SHA256 = hashlib.sha256(DATA).hexdigest()
-PATIENCE_S = 30.0
 PAGE = 4096
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import psutil
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.1
 T = TypeVar("T")
