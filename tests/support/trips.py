@@ -64,7 +64,7 @@ class Trip:
         job = self.customer.job(job_id)
         while job["phase"] != phase:
             assert job["ended_at"] is None, f"over before it was {phase}: {job}"
-            newer = {"wait_s": PATIENCE_S, "version": job["version"]}
+            newer = {"wait_s": 30.0, "version": job["version"]}
             job = self.customer.call("GET", f"v1/jobs/{job_id}", params=newer).json()
         return job
 
