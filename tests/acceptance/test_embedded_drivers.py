@@ -66,6 +66,7 @@ def test_a_killed_server_leaves_no_process(server: LabServer) -> None:
     assert not alive
 
 
+@pytest.mark.slow
 def test_a_stopped_server_leaves_no_process_and_no_owner_file(server: LabServer) -> None:
     everybody = family(drivers(server))
     server.process.terminate()

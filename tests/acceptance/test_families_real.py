@@ -120,6 +120,7 @@ def test_cancelling_the_first_cancels_all_whatever_is_killed(trip: Trip) -> None
     check(trip, Books(trip.server.lab_dir), jobs, runs)
 
 
+@pytest.mark.slow
 def test_the_pages_code_runs(trip: Trip) -> None:
     for qpu in ("q1", "q2"):
         trip.drive(qpu)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.support.realworld import Customer, assert_whole, free_port
 from tests.support.servers import TOKEN, LabServer, lab_server
 
-PARALLEL, ROUNDS, KILLS = 64, 8, 6
+PARALLEL, ROUNDS, KILLS = 64, 8, 3
 SEED = 1
 NO_DRIVERS = ("--demo", "--QPIServer.embedded_drivers=False", "--ServerApp.port_retries=0")
 SYNCS = ("fsync", "fdatasync", "sync_file_range", "msync")

@@ -19,6 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 CONNECTED = "import qpi_jupyter\nlab = qpi_jupyter.connect()\n"
 CIRCUIT = "circuit = 'OPENQASM 3.0; qubit q; bit c; c = measure q;'\n"
 HELD = "held = [lab.session(qpu).start() for qpu in ('q1', 'q2')]\n"
+pytestmark = pytest.mark.slow
 SWEEPS = "how-to/sweeps.md"
 PAGES = {
     SWEEPS: "",

@@ -29,7 +29,7 @@ def id_of(number: int) -> str:
     return f"job-{number:016x}"
 
 
-IDS = frozenset(map(id_of, range(400)))
+IDS = frozenset(map(id_of, range(150)))
 
 
 def job_row(number: int, pick: random.Random) -> JobRecord:
@@ -100,7 +100,7 @@ def searches() -> list[Search]:
         for value, other in itertools.product(CHOICES[one], CHOICES[two]):
             found[Search(**{one: value, two: other, "groups": frozenset({"qed"})})] = None
     pick = random.Random(7)
-    for _ in range(300):
+    for _ in range(100):
         found[Search(**{name: pick.choice(values) for name, values in CHOICES.items()}, groups=frozenset())] = None
     return list(found)
 
@@ -110,7 +110,7 @@ def test_every_search_finds_what_is_there_over_all_its_pages(tmp_path: Path) -> 
 
     def fill(connection: Connection) -> None:
         pick = random.Random(3)
-        for number in range(400):
+        for number in range(150):
             row = job_row(number, pick)
             rows.append(replace(row, job=row.job.with_(seq=jobs.add(connection, row, b"{}"))))
         for row in rows[::7]:

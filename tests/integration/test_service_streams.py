@@ -141,7 +141,7 @@ def test_who_comes_again_with_the_last_id_has_missed_nothing(
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, driver):
             await driver.connect()
-            for _ in range(1 if end == "closed" else 4):
+            for _ in range(1 if end == "closed" else 2):
                 await part(lab, Reader(2 if end == "too slow" else None))
         async with open_lab(tmp_path) as lab:  # the memory of it is empty
             reader = Reader()

@@ -60,6 +60,7 @@ def _without_fence(job: Job, event: Event) -> Step:
     return lifecycle.advance(job, replace(event, attempt=job.attempt) if known else event)
 
 
+@pytest.mark.slow
 def test_without_the_fence_it_fails() -> None:
     rules = Rules(retry=RetryPolicy.SIMULATOR, tries=1, max_releases=0, advance=_without_fence)
     violations = Explorer(rules).run().violations

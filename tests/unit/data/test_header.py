@@ -86,7 +86,7 @@ def test_too_many_outcomes_keep_the_most_frequent_ones():
     assert len(large["counts"]) > 30_000
 
 
-@pytest.mark.parametrize("metadata", [{}, {"note": "x" * 500}])
+@pytest.mark.parametrize("metadata", [pytest.param({}, marks=pytest.mark.slow), {"note": "x" * 500}])
 def test_a_job_of_four_thousand_circuits_fits(metadata):
     datasets = [bits_dataset(info(circuit=k, metadata={**metadata, "k": k}), BITS) for k in range(4096)]
     header = result_header(datasets)
