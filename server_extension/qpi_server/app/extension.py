@@ -128,6 +128,9 @@ class QPIServer(LabTraits, ExtensionApp):
                 f"heartbeat_s ({lab.heartbeat_s:g} s) must be shorter than lease_s ({lab.lease_s:g} s): a driver "
                 "keeps its jobs by reporting in time."
             )
+        public = urlsplit(self.public_url)
+        if self.public_url and (public.scheme not in ("http", "https") or not public.hostname):
+            raise SettingsError("public_url must be an http or https address, as in https://lab.example.org/qpi/")
         self.stated = dict(settings)
 
     def backend(self) -> Backend:
@@ -242,6 +245,10 @@ class QPIServer(LabTraits, ExtensionApp):
         scheme = "https" if app.certfile else "http"
         host = app.ip if app.ip not in ANYWHERE else "127.0.0.1"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{app.port}{app.base_url}"
+
+    def public_address(self) -> str:
+        """Where people and drivers elsewhere reach it."""
+        return f"{self.public_url.rstrip('/')}/" if self.public_url else self.address()
 
     def ca_pem(self) -> bytes | None:
         """The certificate of the lab's own authority."""

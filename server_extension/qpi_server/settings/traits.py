@@ -60,6 +60,9 @@ class LabTraits(HasTraits):
     upstream_ca_file = Unicode(help="The CA certificate to verify upstream_url with. Default: the system's.")
     insecure = Bool(False, help="Send upstream_token over plain http to another machine.")
     https = Bool(False, help="Serve https with a certificate from the lab's own authority.")
+    public_url = Unicode(
+        help="The lab's address for people and drivers, if a proxy stands before the server. Default: the server's own."
+    )
     tls_dir = Unicode(help="The folder of the certificate authority's files. Default: tls in the data folder.")
     tls_names = List(
         Unicode(), help="Further host names and addresses for the certificate, besides this machine's own."
