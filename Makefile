@@ -143,7 +143,7 @@ watch: setup $(STAMPS)/panel-packages ## build the panel for development at ever
 	$(VENV)/bin/jupyter-builder develop . --overwrite
 	cd $(PANEL) && jlpm run watch
 
-generate: setup ## write anew what is written from the code: reference pages, the panel's wire types
+generate: setup ## write anew what is written from the code: reference pages, the dashboard, the panel's wire types
 	$(PY) docs/generate.py
 	$(PY) -m qpi_jupyter.wire.typescript > $(PANEL)/src/wire.ts
 
