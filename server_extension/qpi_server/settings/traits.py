@@ -49,6 +49,7 @@ class LabTraits(HasTraits):
     )
     lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
     demo = Bool(False, help="Add two simulated QPUs: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
+    log_json = Bool(False, help="Write the log as JSON, a line an event, with the ids of requests and jobs.")
     embedded_drivers = Bool(True, help="Start the simulators that are defined in the lab.")
     load_magics = Bool(
         True,
