@@ -34,7 +34,8 @@ class LinkHandler(HubSocket, Signed):  # type: ignore[misc]  # of the two `check
         if not is_lab_token(credential(self)):
             raise Unauthorized(
                 "A driver's link needs the driver's token: send it in the header Authorization.",
-                upgrade=self._asks_upgrade(),  # `jupyter qpi doctor` hears of a proxy that takes the headers away
+                upgrade=self._asks_upgrade(),  # as it came: `jupyter qpi doctor` hears of what a proxy changed
+                host=self.request.host[:200],
             )
         await self.sign_in(PERMISSION)
         self._target = await self.ownership.target()

@@ -82,8 +82,8 @@ def proxy(way: Way) -> Findings:
     if (trouble := _not_a_lab(health)) is not None:
         yield check.problem(f"{way.url} {trouble[0]}", trouble[1])
         return
-    before = [*_certificate(check, way), *_clock(check, health), *_host(check, way), *_upgrade(check, way)]
-    before += [*_uploads(check, way), *_long(check, way)]
+    before = [*_certificate(check, way), *_clock(check, health), *_headers(check, way)]
+    before += [*_prefix(check, way), *_uploads(check, way), *_long(check, way)]
     yield from before
     if not any(one.status in ("problem", "warning") for one in before):
         yield check.ok(f"{way.url} leads to a lab of version {_json(health)['version']}.")
@@ -150,27 +150,33 @@ def _clock(check: Check, answer: httpx.Response) -> Findings:
         )
 
 
-def _host(check: Check, way: Way) -> Findings:
-    """A page's own requests carry its address twice, in Origin and in Host; they must agree behind the proxy."""
-    parts = urlsplit(way.url)
-    with way.client({"Origin": f"{parts.scheme}://{parts.netloc}"}) as client:
-        answer = client.get("qpi/health")
-    error = _json(answer).get("error")
-    if isinstance(error, dict) and error.get("code") == "origin_not_allowed":
+def _prefix(check: Check, way: Way) -> Findings:
+    """Where the lab's first page leads on to: below the same path, if the proxy keeps it."""
+    path = urlsplit(way.url).path.rstrip("/")
+    with way.client() as client:
+        leads = urlsplit(client.get("").headers.get("location", "")).path
+    if leads.startswith("/") and not leads.startswith(f"{path}/"):
+        yield check.warning(
+            f"The proxy takes the path away: programs and drivers get through, pages lead to {leads}.",
+            f"Keep the path, and set ServerApp.base_url to {path}/. {HOW_TO}",
+        )
+
+
+def _headers(check: Check, way: Way) -> Findings:
+    """Whether a WebSocket arrives as one, under its own name: the lab refuses it without a token, and says what came.
+
+    A page's own requests carry its address twice, in Origin and in Host; behind the proxy they must agree.
+    """
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x"}
+    with way.client(asked) as client:
+        error = _json(client.get("qpi/v1/link")).get("error")
+    came = error.get("data", {}) if isinstance(error, dict) else {}
+    if came.get("host") not in (None, urlsplit(way.url).netloc):
         yield check.problem(
             "The proxy replaces the Host header, so that the lab takes its own pages for somebody else's.",
             f"Let it keep the header (nginx: proxy_set_header Host $http_host). {HOW_TO}",
         )
-
-
-def _upgrade(check: Check, way: Way) -> Findings:
-    """Whether a WebSocket arrives as one: the lab refuses it without a token, and says so."""
-    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x"}
-    with way.client(asked) as client:
-        answer = client.get("qpi/v1/link")
-    error = _json(answer).get("error")
-    came = error.get("data", {}).get("upgrade") if isinstance(error, dict) else None
-    if came is not True:
+    if came.get("upgrade") is not True:
         yield check.problem(
             "WebSockets do not get through: neither drivers nor kernels can connect.",
             f"Let the proxy speak HTTP/1.1 to the lab and pass on Connection and Upgrade. {HOW_TO}",
