@@ -78,7 +78,7 @@ demo: setup ## the same without a browser: run the quick-start notebook and prin
 
 # --- test --------------------------------------------------------------------------------------------------------------
 # package:a program it brings (or a file), for telling what is missing
-SYSTEM := chromium:/usr/bin/chromium strace:/usr/bin/strace \
+SYSTEM := chromium:/usr/bin/chromium strace:/usr/bin/strace nginx-light:/usr/sbin/nginx caddy:/usr/bin/caddy \
   fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 
 system: ## install the Debian packages that the tests need (or print the line to run)
@@ -143,7 +143,7 @@ watch: setup $(STAMPS)/panel-packages ## build the panel for development at ever
 	$(VENV)/bin/jupyter-builder develop . --overwrite
 	cd $(PANEL) && jlpm run watch
 
-generate: setup ## write anew what is written from the code: reference pages, the panel's wire types
+generate: setup ## write anew what is written from the code: reference pages, the dashboard, the panel's wire types
 	$(PY) docs/generate.py
 	$(PY) -m qpi_jupyter.wire.typescript > $(PANEL)/src/wire.ts
 

@@ -1,4 +1,4 @@
-"""Writes the reference pages that the code already says: ``python docs/generate.py`` (``--check`` only compares)."""
+"""Writes reference pages and the dashboard from the code: ``python docs/generate.py`` (``--check`` only compares)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from dashboard import dashboard
 from msgspec.inspect import StructType, Type, type_info
 from traitlets import TraitType
 
@@ -40,6 +41,7 @@ from tests.support.events import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
+DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
 PACKAGES = ["qpi_jupyter", "server_extension/qpi_server", "executors/qpi_executors", "executors/qpi_agent"]
 NOTE = "<!-- Written by `make generate` from qpi_jupyter/core: change that, not this. -->"
 
@@ -304,11 +306,11 @@ PAGES = {
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` name the stale ones; returns the exit status."""
-    fresh = {REFERENCE / name: page() for name, page in PAGES.items()}
+    fresh = {REFERENCE / name: page() for name, page in PAGES.items()} | {DASHBOARD: dashboard()}
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         for path in stale:
-            print(f"docs/reference/{path.name} is stale: make generate", file=sys.stderr)
+            print(f"{path.relative_to(ROOT)} is stale: make generate", file=sys.stderr)
         return 1 if stale else 0
     for path in stale:
         path.write_text(fresh[path])

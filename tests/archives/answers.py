@@ -69,7 +69,7 @@ async def opened(archive: Path, folder: Path, at_s: float) -> AsyncIterator[Lab]
 
 async def driver_with(lab: Lab, token: str) -> ScriptedDriver:
     """The driver of this token, not connected yet."""
-    manifest = replace(SIMULATOR, meas_levels=(1, 2))
+    manifest = replace(SIMULATOR, meas_levels=(1, 2), formats=(*SIMULATOR.formats, "quantify-schedule"))
     return ScriptedDriver(lab, await lab.authenticator.authenticate(token), manifest=manifest)
 
 

@@ -34,6 +34,7 @@ from qpi_jupyter.wire.rest import CircuitIn, DriverIn, OptionsIn, ProgramIn, Qpu
 from qpi_jupyter.wire.results import encode_header
 from qpi_server.host.tls import TlsFiles
 from qpi_server.service import Lab
+from qpi_server.store import USUAL, backend_of
 from qpi_server.tools.backup import write_backup
 from tests.archives.answers import FOLDER, PEOPLE, Known, answers_of, driver_with, opened
 from tests.circuits import BELL_QASM2, BELL_QASM3, bell, qpy_program
@@ -164,10 +165,13 @@ class Maker:
         await lab.time_requests.answer(MANAGER, refused.id, TimeRequestAnswer(status="rejected", reason="Too long."))
 
     async def _waiting(self, driver: ScriptedDriver) -> None:
-        """One that runs, one that was not checked, one in a format that no driver reads, and one that waits."""
+        """One that runs, one that was not checked, one in a format of another package, one that waits, and one that
+        waits for that one."""
         await self._lab.jobs.submit(ANN, _request(qpy_program(bell(), shots=10), name="running"), idempotency_key="run")
         await driver.started(await driver.claim())
-        await self._lab.jobs.submit(ANN, _request(qpy_program(bell(), shots=10), name="queued", priority=-1))
+        bells = qpy_program(bell(), shots=10)
+        queued, _ = await self._lab.jobs.submit(ANN, _request(bells, name="queued", priority=-1))
+        await self._lab.jobs.submit(ANN, _request(bells, name="blocked", after=[queued.id]))
         await self._lab.jobs.submit(BOB, _request(qpy_program(bell(), bell(), shots=10), name="bob's turn"))
         schedule = Program(format="quantify-schedule", sources=(SCHEDULE,), options=RunOptions(shots=10))
         await self._lab.jobs.submit(ANN, _request(schedule, name="schedule"))
@@ -200,11 +204,12 @@ async def make(target: Path) -> None:
         tar, tls = folder / "lab.tar", TlsFiles.under(folder / "tls")
         async with open_lab(folder / "lab", clock=clock) as lab:
             await lab.qpus.create(ADMIN, QpuIn(name="q1", kind="pool"))
-            registered = await lab.registration.register(ADMIN, DriverIn(name="d1", qpu="q1"), address="http://lab")
+            asked = DriverIn(name="d1", qpu="q1", executor="mock", options={"num_qubits": 5}, allow_simulator=True)
+            registered = await lab.registration.register(ADMIN, asked, address="http://lab")
             driver = await driver_with(lab, registered.token)
             maker = Maker(lab, clock, driver)
             await maker.fill()
-            assert await asyncio.to_thread(write_backup, folder / "lab", tls, tar, print) == 0
+            assert await asyncio.to_thread(write_backup, backend_of(USUAL, folder / "lab"), tls, tar, print) == 0
         at_s = clock.monotonic()
         async with opened(tar, folder / "restored", at_s) as restored:
             answers = await answers_of(restored, maker.tokens)

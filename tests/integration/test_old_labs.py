@@ -22,6 +22,7 @@ from qpi_jupyter.wire.frames import Assignment, Held
 from qpi_server.service import Lab
 from qpi_server.store import SCHEMA_VERSION, schema_version
 from tests.archives.answers import FOLDER, Known, answers_of, driver_with, missing, opened
+from tests.archives.make import make
 from tests.faults.lab import ADMIN, ANN, settled
 from tests.support.web import serving
 
@@ -94,7 +95,8 @@ def test_the_labs_life_goes_on(old: Callable[[Check], Any]) -> None:
         await driver.connect([Held(job_id=running["id"], attempt=running["attempt"])])
         await driver.deliver(Assignment(job_id=running["id"], attempt=running["attempt"]), shots=running["shots"])
         await settled(lab)
-        waiting = {name: jobs[name]["id"] for name in ("queued", "schedule", "unchecked")}
+        names = ("queued", "schedule", "unchecked", "blocked")
+        waiting = {name: jobs[name]["id"] for name in names if name in jobs}
         ran = {(await driver.run()).job_id for _ in range(len(waiting) + 1)}  # and bob's
         assert set(waiting.values()) < ran
         for name in (*waiting, "running"):
@@ -102,6 +104,15 @@ def test_the_labs_life_goes_on(old: Callable[[Check], Any]) -> None:
         assert (await lab.accounts.get(ADMIN, "ann")).held_s == pytest.approx(0.0, abs=1e-9)
 
     old(check)
+
+
+@pytest.mark.slow
+def test_the_archives_maker_still_makes_one(tmp_path: Path) -> None:
+    asyncio.run(make(tmp_path / "today"))
+    packed = (tmp_path / "today.json.xz").read_bytes()
+    known = msgspec.json.decode(lzma.decompress(packed), type=Known)
+    phases = {job["phase"] for job in known.answers["ann jobs?mine=true&limit=500"]["jobs"]}
+    assert {"blocked", "queued", "running", "completed", "failed", "cancelled"} <= phases
 
 
 @contextlib.asynccontextmanager

@@ -94,6 +94,8 @@ class QPIServer(LabTraits, ExtensionApp):
         except SettingsError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from error
+        if self.log_json:
+            self._write_json(serverapp)
         if (settled := getattr(serverapp, "settled", None)) is not None:  # `jupyter qpi` itself
             settled(self)
         if self.https:
@@ -104,6 +106,11 @@ class QPIServer(LabTraits, ExtensionApp):
             self._authority.ensure()
             serverapp.certfile = str(self._authority.files.cert)
             serverapp.keyfile = str(self._authority.files.key)
+
+    def _write_json(self, serverapp: ServerApp) -> None:
+        from qpi_server.host.logs import write_json
+
+        write_json(self.log, serverapp.log, logging.getLogger("qpi_server"), logging.getLogger("tornado"))
 
     def _settle(self, serverapp: ServerApp) -> None:
         """Give every trait of ours the value that counts."""
@@ -128,6 +135,9 @@ class QPIServer(LabTraits, ExtensionApp):
                 f"heartbeat_s ({lab.heartbeat_s:g} s) must be shorter than lease_s ({lab.lease_s:g} s): a driver "
                 "keeps its jobs by reporting in time."
             )
+        public = urlsplit(self.public_url)
+        if self.public_url and (public.scheme not in ("http", "https") or not public.hostname):
+            raise SettingsError("public_url must be an http or https address, as in https://lab.example.org/qpi/")
         self.stated = dict(settings)
 
     def backend(self) -> Backend:
@@ -190,6 +200,8 @@ class QPIServer(LabTraits, ExtensionApp):
 
         _share_log(self.log)
         redact_log(self.log, serverapp.log, logging.getLogger("qpi_server"), logging.getLogger("tornado"))
+        if self.log_json:
+            self._write_json(serverapp)
         if "contents" in serverapp.default_services and not self.upstream_url:
             shown = serverapp.contents_manager
             warn_of_exposure(self.log, Path(self.lab_dir), serverapp.root_dir, allow_hidden=shown.allow_hidden)
@@ -243,6 +255,10 @@ class QPIServer(LabTraits, ExtensionApp):
         host = app.ip if app.ip not in ANYWHERE else "127.0.0.1"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{app.port}{app.base_url}"
 
+    def public_address(self) -> str:
+        """Where people and drivers elsewhere reach it."""
+        return f"{self.public_url.rstrip('/')}/" if self.public_url else self.address()
+
     def ca_pem(self) -> bytes | None:
         """The certificate of the lab's own authority."""
         return self._authority.ca_pem if self._authority is not None else None
@@ -266,11 +282,14 @@ class QPIServer(LabTraits, ExtensionApp):
 
     async def _open_lab(self) -> Lab:
         from qpi_server.host.embedded import demo_drivers
+        from qpi_server.host.logs import tell_events
         from qpi_server.service import Lab
 
         # The store's writer lets go of the interpreter at every statement; each time it would wait for up to 5 ms.
         sys.setswitchinterval(SWITCH_S)
         lab = await Lab.open(self.config_of_lab())
+        if self.log_json:
+            tell_events(lab.context.commits)
         if self.demo:  # before anybody is answered: who asks first already finds the QPUs
             for driver in demo_drivers():
                 await lab.embedded.define(driver)

@@ -36,13 +36,17 @@ class OwnerRecord(Struct, kw_only=True):
             ca_file=ca_file, own_ca=own_ca,
         )  # fmt: skip
 
+    def context(self) -> ssl.SSLContext | None:
+        """What trusts the certificate that the owner names here and no other; None for plain http."""
+        if self.ca_file is None:
+            return None
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.check_hostname = self.own_ca  # a person's certificate need not name the loopback address
+        return context
+
     def upstream(self) -> Upstream:
-        """The way to the owner, trusting the certificate that it names here and no other."""
-        context = None
-        if self.ca_file is not None:
-            context = ssl.create_default_context(cafile=self.ca_file)
-            context.check_hostname = self.own_ca  # a person's certificate need not name the loopback address
-        return Upstream(self.url, self.secret, context=context)
+        """The way to the owner."""
+        return Upstream(self.url, self.secret, context=self.context())
 
 
 class OwnerFile:

@@ -26,7 +26,16 @@ def redact(text: str) -> str:
 
     Jupyter's own token stays where Jupyter itself prints its address for whoever has started it.
     """
-    for pattern in (_OURS, _FEED, _HEADER, *([_PARAMETER] if _ACCESS.match(text) else [])):
+    return _without(text, _OURS, _FEED, _HEADER, *([_PARAMETER] if _ACCESS.match(text) else []))
+
+
+def redact_all(text: str) -> str:
+    """``text`` without Jupyter's own token, too: for a log that others gather."""
+    return _without(text, _OURS, _FEED, _HEADER, _PARAMETER)
+
+
+def _without(text: str, *patterns: re.Pattern[str]) -> str:
+    for pattern in patterns:
         text = pattern.sub(rf"\g<kept>{HIDDEN}", text)
     return text
 

@@ -49,6 +49,7 @@ class LabTraits(HasTraits):
     )
     lab_dir = Unicode(help="The lab's data folder, on a local disk. Default: QPI_LAB_DIR, else the user's data folder.")
     demo = Bool(False, help="Add two simulated QPUs: sim-a (Qiskit Aer) and sim-b (a line of 5 qubits).")
+    log_json = Bool(False, help="Write the log as JSON, a line an event, with the ids of requests and jobs.")
     embedded_drivers = Bool(True, help="Start the simulators that are defined in the lab.")
     load_magics = Bool(
         True,
@@ -60,6 +61,9 @@ class LabTraits(HasTraits):
     upstream_ca_file = Unicode(help="The CA certificate to verify upstream_url with. Default: the system's.")
     insecure = Bool(False, help="Send upstream_token over plain http to another machine.")
     https = Bool(False, help="Serve https with a certificate from the lab's own authority.")
+    public_url = Unicode(
+        help="The lab's address for people and drivers, if a proxy stands before the server. Default: the server's own."
+    )
     tls_dir = Unicode(help="The folder of the certificate authority's files. Default: tls in the data folder.")
     tls_names = List(
         Unicode(), help="Further host names and addresses for the certificate, besides this machine's own."

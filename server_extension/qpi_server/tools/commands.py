@@ -1,4 +1,4 @@
-"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``."""
+"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ def restore(arguments: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="move a lab that is in the folder aside first")
     options = parser.parse_args(arguments)
     return _carry_out(options, lambda lab: restore_lab(options.file, lab.backend(), _say, force=options.force))
+
+
+def doctor(arguments: list[str]) -> int:
+    """Say what is wrong with the lab; the exit status."""
+    from . import doctor as cli
+
+    parser = _parser("doctor", "Look at the lab and around it, whether it runs or not, and say what to do.")
+    cli.add_arguments(parser)
+    options = parser.parse_args(arguments)
+    return _carry_out(options, lambda lab: cli.doctor(lab, options))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

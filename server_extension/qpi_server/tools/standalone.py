@@ -20,6 +20,7 @@ COMMANDS = {
     "backup": "write the running lab into one file",
     "restore": "make a lab of such a file",
     "replay": "try a policy on past or invented jobs",
+    "doctor": "say what is wrong with the lab, and what to do",
 }
 
 

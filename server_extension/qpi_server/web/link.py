@@ -32,7 +32,11 @@ class LinkHandler(HubSocket, Signed):  # type: ignore[misc]  # of the two `check
         if self.request.method != "GET":
             raise Rejected("A driver's link is opened with GET.", code="method_not_allowed")
         if not is_lab_token(credential(self)):
-            raise Unauthorized("A driver's link needs the driver's token: send it in the header Authorization.")
+            raise Unauthorized(
+                "A driver's link needs the driver's token: send it in the header Authorization.",
+                upgrade=self._asks_upgrade(),  # as it came: `jupyter qpi doctor` hears of what a proxy changed
+                host=self.request.host[:200],
+            )
         await self.sign_in(PERMISSION)
         self._target = await self.ownership.target()
         await self.admit(self._target, PERMISSION)
@@ -70,11 +74,19 @@ class LinkHandler(HubSocket, Signed):  # type: ignore[misc]  # of the two `check
         if self._pump is not None:
             self._pump.cancel()
 
+    def _asks_upgrade(self) -> bool:
+        """Whether the headers that make a WebSocket of a request have come."""
+        headers = self.request.headers
+        return "upgrade" in headers.get("Connection", "").lower() and headers.get("Upgrade", "").lower() == "websocket"
+
     def _check_upgrade(self) -> None:
         """Refuse what Tornado would answer in its own words, or not at all."""
         headers = self.request.headers
-        asked = "upgrade" in headers.get("Connection", "").lower() and headers.get("Upgrade", "").lower() == "websocket"
-        if not asked or headers.get("Sec-WebSocket-Version") != "13" or not headers.get("Sec-WebSocket-Key"):
+        if (
+            not self._asks_upgrade()
+            or headers.get("Sec-WebSocket-Version") != "13"
+            or not headers.get("Sec-WebSocket-Key")
+        ):
             raise Rejected(
                 "A driver's link is a WebSocket (version 13): start a driver with qpi-agent, or ask a proxy on the way "
                 "to pass on the headers Connection and Upgrade.",

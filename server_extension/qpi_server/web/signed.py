@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 
 from qpi_jupyter.core import Permission, Principal, QpiError, Rejected
 from qpi_server.host.forward import Upstream
+from qpi_server.host.logs import REQUEST_ID, begin_request
 from qpi_server.host.owner import Ownership
 from qpi_server.service import Lab
 
@@ -52,6 +53,11 @@ class Signed(JupyterHandler):
         """Where the lab is: in this process, or in another one."""
         ownership: Ownership = self.settings[SETTING].ownership
         return ownership
+
+    def set_default_headers(self) -> None:
+        """Every answer, a refusal too, says under which id the log tells of it."""
+        super().set_default_headers()
+        self.set_header(REQUEST_ID, begin_request(self.request.headers))
 
     async def sign_in(self, permission: Permission) -> None:
         """Find out who asks, as far as this server can tell; a lab token is for `admit`."""

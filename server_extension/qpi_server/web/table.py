@@ -32,8 +32,8 @@ class Site(Protocol):
     def owner(self) -> dict[str, Any]:
         """The process that owns the queue, for ``GET health``."""
 
-    def address(self) -> str:
-        """The server's own address, with its base path."""
+    def public_address(self) -> str:
+        """The address that is told to people and drivers elsewhere."""
 
     def ca_pem(self) -> bytes | None:
         """The certificate of the lab's own authority, if it has one."""

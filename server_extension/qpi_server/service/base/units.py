@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -124,7 +125,8 @@ class Database:
             news.clear()  # a unit may be repeated
             return unit(Tx(connection, moment, news))
 
-        return self.store.write(run, committed=lambda: self._commits.tell(news))
+        asked = copy_context()  # the log tells of a commit under the request that it came of
+        return self.store.write(run, committed=lambda: asked.run(self._commits.tell, news))
 
     async def search(self, who: Principal | str, query: Unit[T], *, narrow: str) -> T:
         """A read that may look at any number of rows, in its turn and with a budget; ordinary reads do not wait for it.

@@ -133,7 +133,7 @@ v1.serve(
           "One's own calendar feeds.", lambda c: c.lab.feeds.list(c.person)),
     Route("create_feed", "POST", "feeds", P.BOOKINGS_WRITE, {201: wire.FeedModel},
           "Make a calendar feed; only this answer shows its secret address.",
-          lambda c: c.lab.feeds.create(c.person, c.body, c.site.address()), body=wire.FeedIn),
+          lambda c: c.lab.feeds.create(c.person, c.body, c.site.public_address()), body=wire.FeedIn),
 )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ async def qpi_create_driver(call: Call, wanted: NewDriver) -> Reply:
     kind = _kind(wanted)
     executor = "" if wanted.kind == CUSTOM else wanted.kind
     driver = request(DriverIn, name=wanted.name, qpu=wanted.qpu, monitor=kind.monitor, executor=executor)
-    address = call.site.address()
+    address = call.site.public_address()
     made = await call.lab.registration.register(
         call.person, driver, address=address, ca_fingerprint=call.site.ca_fingerprint()
     )

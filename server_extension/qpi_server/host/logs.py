@@ -1,0 +1,95 @@
+"""The log as JSON, one object a line: for machines that gather logs. Not even Jupyter's own token is in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from tornado.httputil import HTTPHeaders
+
+from qpi_jupyter.wire.events import DriverLogged, JobProgress
+from qpi_server.service.base import Commits, Written
+
+from .redact import Redact, redact_all
+
+REQUEST_ID = "X-Request-ID"
+"""Whoever asks may name their request; the answer repeats the name, and the log has it."""
+_SENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_JOB = re.compile(r"job-[0-9a-f]{16}")
+_request: ContextVar[str] = ContextVar("request")
+log = logging.getLogger(__name__)
+
+
+def begin_request(headers: HTTPHeaders) -> str:
+    """The id of the request that these came with, from now on in every line about it; it is one of them then."""
+    sent = headers.get(REQUEST_ID, "")
+    if not _SENT.fullmatch(sent):
+        headers[REQUEST_ID] = sent = secrets.token_hex(8)
+    _request.set(sent)
+    return sent
+
+
+class JsonLines(logging.Formatter):
+    """``at``, ``level``, ``logger`` and ``message``; where they are known, also ``request``, ``job`` and more."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        message = redact_all(record.getMessage())
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(), "logger": record.name, "message": message,
+        }  # fmt: skip
+        if (request := _request.get(None)) is not None:
+            line["request"] = request
+        if (job := _JOB.search(message)) is not None:
+            line["job"] = job.group()
+        line |= getattr(record, "facts", {})
+        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
+        if trace:
+            line["trace"] = redact_all(trace)
+        return json.dumps(line)
+
+
+def write_json(*loggers: logging.Logger) -> None:
+    """Let everything that these loggers write, and what nobody else writes, be JSON."""
+    root = logging.getLogger()
+    if not root.handlers:  # asyncio's words, say; else Python prints them as they are
+        rest = logging.StreamHandler(sys.stderr)
+        rest.addFilter(lambda record: not any(_is_of(record.name, logger) for logger in loggers))
+        root.addHandler(rest)
+    for handler in {handler for logger in (*loggers, root) for handler in _handlers(logger)}:
+        handler.setFormatter(JsonLines())
+        if not any(isinstance(known, Redact) for known in handler.filters):
+            handler.addFilter(Redact())
+
+
+def _is_of(name: str, logger: logging.Logger) -> bool:
+    return name == logger.name or name.startswith(f"{logger.name}.")
+
+
+def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
+
+
+def tell_events(commits: Commits) -> None:
+    """A line for everything that happens in the lab, but for steps of what runs and for what drivers log."""
+    commits.on(Written, _tell)
+
+
+def _tell(written: Written) -> None:
+    event = written.event
+    if isinstance(event, DriverLogged | JobProgress):
+        return
+    facts = {"event": event.seq, "job": event.job_id, "qpu": event.qpu, "owner": written.owner or None}
+    phase = getattr(event.data, "phase", None)
+    facts |= {"phase": phase, "attempt": getattr(event.data, "attempt", None)}
+    message = f"{event.kind}: {phase}" if phase else event.kind
+    log.info("%s", message, extra={"facts": {name: value for name, value in facts.items() if value is not None}})
