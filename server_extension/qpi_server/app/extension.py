@@ -65,6 +65,7 @@ class QPIServer(LabTraits, ExtensionApp):
         self.ownership: Ownership | None = None
         self._authority: Authority | None = None
         self._drivers: EmbeddedDrivers | None = None
+        self._hub: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
         self._environment: dict[str, str | None] = {}
@@ -275,8 +276,14 @@ class QPIServer(LabTraits, ExtensionApp):
         return lab
 
     async def _own(self, lab: Lab) -> None:
+        from qpi_server.host import hub
         from qpi_server.host.embedded import EmbeddedDrivers
 
+        assert self.serverapp is not None
+        hub_auth = getattr(self.serverapp.identity_provider, "hub_auth", None)
+        if hub_auth is not None and hub.is_service():
+            watch = hub.HubPeople(lab, hub_auth).run()
+            self._hub = asyncio.create_task(watch, name="hear who leaves the Hub")
         if self.embedded_drivers:
             self._drivers = EmbeddedDrivers(
                 lab, lab_dir=Path(self.lab_dir), address=self.address(), trust=self._trust()
@@ -284,6 +291,10 @@ class QPIServer(LabTraits, ExtensionApp):
             await self._drivers.start()
 
     async def _disown(self, _lab: Lab) -> None:
+        if self._hub is not None:
+            self._hub.cancel()
+            await asyncio.gather(self._hub, return_exceptions=True)
+            self._hub = None
         if self._drivers is not None:
             await self._drivers.stop()
             self._drivers = None

@@ -79,6 +79,14 @@ class Upstream:
         for stream in list(self.following):
             stream.close()
 
+    async def answers(self) -> bool:
+        """Whether somebody takes connections there."""
+        try:
+            self.connections.give_back(await self.connections.connect())
+        except ConnectionLost:
+            return False
+        return True
+
     async def get(self, path: str, kind: type[T], **query: Any) -> T:
         """``GET path`` as ourselves.
 

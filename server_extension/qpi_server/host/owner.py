@@ -124,7 +124,7 @@ class Ownership:
         self._released.set()
 
     async def target(self, *, after: Lab | Upstream | None = None) -> Lab | Upstream:
-        """Who answers requests now, or, where ``after`` is given, who does next.
+        """Who answers requests now, or, where ``after`` is given, who does next: a lab elsewhere, once it is back.
 
         Raises
         ------
@@ -133,6 +133,9 @@ class Ownership:
         Conflict
             this server cannot own the lab, nor understand who does.
         """
+        if isinstance(after, Upstream) and after is self.chosen:
+            await self._back(after)
+            return after
         if self._target in (None, after):
             with suppress(TimeoutError):
                 async with asyncio.timeout(TARGET_WAIT_S):
@@ -141,6 +144,19 @@ class Ownership:
         if (found := self._target) is None or found is after:
             raise self._refusal or self._nobody()
         return found
+
+    async def _back(self, upstream: Upstream) -> None:
+        pause = RETRY_MIN_S
+        try:
+            async with asyncio.timeout(TARGET_WAIT_S):
+                while not await upstream.answers():
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, RETRY_MAX_S)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"The lab at {upstream.url} does not answer. What was submitted there is kept; try again in a moment.",
+                code="lab_away",
+            ) from error
 
     def _nobody(self) -> Unavailable:
         problem = self._file.problem() if self._backend is not None else None
