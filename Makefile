@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
 PY := $(VENV)/bin/python
 QUICKSTART := notebooks/01_quickstart.ipynb
-EXTRAS ?= lab,aer,test,dev
+EXTRAS ?= lab,aer,hub,test,dev
 PANEL := labextension
 export PATH := $(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -56,6 +56,16 @@ $(STAMPS)/panel-packages: $(PANEL)/package.json $(PANEL)/yarn.lock $(PANEL)/.yar
 	cd $(PANEL) && jlpm install --immutable
 	@touch $@
 
+# The oldest JupyterHub that the project supports, over the packages of $(VENV): $(VENV)/hubs/5.5/bin/python.
+OLD_HUB := 5.5.4
+$(STAMPS)/old-hub: $(STAMPS)/packages
+	rm -rf $(VENV)/hubs/5.5
+	$(PY) -m venv --without-pip $(VENV)/hubs/5.5
+	$(PY) -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > "$$($(VENV)/hubs/5.5/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lab.pth"
+	$(PY) -m pip --python $(VENV)/hubs/5.5/bin/python install -q --no-deps --ignore-installed jupyterhub==$(OLD_HUB)
+	@touch $@
+
 .PHONY: ALWAYS help setup lab demo watch system test test-slow test-all panel-test check generate format bench clean
 .PHONY: check-types check-code check-panel
 
@@ -95,7 +105,7 @@ QUICK := -m "not slow" --hypothesis-profile=quick
 THOROUGH := -m "slow or hypothesis"
 ON_TWO := -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 INSIDE := $(ON_TWO) $(addprefix tests/,acceptance compat model integration contract unit)
-BROWSERS := $(ON_TWO) tests/ui
+BROWSERS := $(ON_TWO) tests/ui tests/hub
 
 # $(call timed,NAME,COMMAND): the command, and how long it took, also when it fails
 timed = @echo '$(2)'; trap 'printf "%s took %d:%02d\n" "$(1)" $$((SECONDS / 60)) $$((SECONDS % 60))' EXIT; $(2)
@@ -105,11 +115,11 @@ timed = @echo '$(2)'; trap 'printf "%s took %d:%02d\n" "$(1)" $$((SECONDS / 60))
 pytest = $(PY) -m pytest -q $(1) $(if $(CI),|| { echo "Once more by itself:"; \
   $(PY) -m pytest -q $(1) -n 0 --last-failed --last-failed-no-failures=none; })
 
-test: setup system panel-test ## all tests but the slow ones
+test: setup system panel-test $(STAMPS)/panel-packages ## all tests but the slow ones
 	$(call timed,$@ without browsers,$(call pytest,$(QUICK) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(QUICK) $(BROWSERS)))
 
-test-slow: setup system ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
+test-slow: setup system $(STAMPS)/panel-packages $(STAMPS)/old-hub ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
 	$(call timed,$@ without browsers,$(call pytest,$(THOROUGH) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(THOROUGH) $(BROWSERS)))
 

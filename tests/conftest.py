@@ -7,6 +7,7 @@
 ``tests/integration``  one room against a scripted neighbour, or a real server
 ``tests/acceptance``   real processes, real kills, real files
 ``tests/ui``           a real JupyterLab in a real browser; collected last
+``tests/hub``          a real JupyterHub: its proxy, the lab as its service, people's own servers, a browser
 ``tests/faults``       doubles, each named for its bad habit
 ``tests/archives``     labs as earlier versions wrote them, and what makes one
 ``tests/support``      helpers: real servers, drivers, proxies
@@ -46,9 +47,9 @@ hypothesis.settings.load_profile("lab")
 
 
 pytest_plugins = ["tests.support.leaks"]
-UI = Path(__file__).parent / "ui"
+BROWSERS = tuple(Path(__file__).parent / name for name in ("ui", "hub"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests come last: Playwright keeps its event loop until the session ends."""
-    items.sort(key=lambda item: item.path.is_relative_to(UI))
+    items.sort(key=lambda item: any(item.path.is_relative_to(folder) for folder in BROWSERS))

@@ -140,6 +140,7 @@ class Principal:
     """Who is asking. A driver is bound to one QPU; ``scopes``, where set, narrow what its roles allow.
 
     ``token`` and ``expires_at`` are of the API token one asks with, if with one; they say nothing about who one is.
+    ``recheck_s`` is how long a request may last before whoever signed the person in is asked again.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Principal:
     scopes: frozenset[Permission] | None = None
     qpu: str | None = None
     token: str | None = field(default=None, compare=False)
+    recheck_s: float | None = field(default=None, compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
 
     @property

@@ -59,9 +59,9 @@ def bases(path: str) -> list[str]:
         words.remove("hub")  # the Hub's own page about a server that starts
     ends, named = [], False
     for at, word in enumerate(words):
-        # What follows "user" is a person's name, whatever it looks like.
+        # What follows "user" is a person's name and what follows "services" a service's, whatever it looks like.
         if word in _PAGES and not named:
             ends.append(at)
-        named = word == "user" and not named
+        named = word in ("user", "services") and not named
     guesses = [*(words[:end] for end in ends[: _MAX_GUESSES - 1]), words, whole]
     return list(dict.fromkeys("".join(f"/{word}" for word in guess) for guess in guesses))

@@ -190,3 +190,17 @@ class GatedExecutor(RecordingExecutor):
                 print(os.getpid(), file=asked)
             while not gate.exists():
                 time.sleep(0.01)
+
+
+class HeldExecutor(RecordingExecutor):
+    """A run goes on until the file of the option ``gate`` is there."""
+
+    class Options(RecordingExecutor.Options, frozen=True, kw_only=True):
+        gate: str = ""
+        """The file that ends every run."""
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        while not Path(self.options.gate).exists():
+            if cancelled():
+                raise RunCancelled
+            time.sleep(0.01)

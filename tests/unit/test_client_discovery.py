@@ -69,6 +69,8 @@ def test_the_own_server_comes_before_other_live_ones(runtime: Path) -> None:
         ("http://localhost:8888/lab/tree/a.ipynb?token=abc", "http://localhost:8888", "abc"),
         ("localhost:8888", "http://localhost:8888", ""),
         ("https://lab.example/hub/user/ana/", "https://lab.example/user/ana", ""),
+        ("https://lab.example/services/qpi/", "https://lab.example/services/qpi", ""),
+        ("https://lab.example/services/qpi/qpi/health", "https://lab.example/services/qpi", ""),
     ],
 )
 def test_a_browsers_address_will_do(given: str, url: str, token: str) -> None:

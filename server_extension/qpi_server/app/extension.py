@@ -6,14 +6,12 @@ import asyncio
 import logging
 import os
 import secrets
-import ssl
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
@@ -67,6 +65,7 @@ class QPIServer(LabTraits, ExtensionApp):
         self.ownership: Ownership | None = None
         self._authority: Authority | None = None
         self._drivers: EmbeddedDrivers | None = None
+        self._hub: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
         self._environment: dict[str, str | None] = {}
@@ -296,8 +295,14 @@ class QPIServer(LabTraits, ExtensionApp):
         return lab
 
     async def _own(self, lab: Lab) -> None:
+        from qpi_server.host import hub
         from qpi_server.host.embedded import EmbeddedDrivers
 
+        assert self.serverapp is not None
+        hub_auth = getattr(self.serverapp.identity_provider, "hub_auth", None)
+        if hub_auth is not None and hub.is_service():
+            watch = hub.HubPeople(lab, hub_auth).run()
+            self._hub = asyncio.create_task(watch, name="hear who leaves the Hub")
         if self.embedded_drivers:
             self._drivers = EmbeddedDrivers(
                 lab, lab_dir=Path(self.lab_dir), address=self.address(), trust=self._trust()
@@ -305,6 +310,10 @@ class QPIServer(LabTraits, ExtensionApp):
             await self._drivers.start()
 
     async def _disown(self, _lab: Lab) -> None:
+        if self._hub is not None:
+            self._hub.cancel()
+            await asyncio.gather(self._hub, return_exceptions=True)
+            self._hub = None
         if self._drivers is not None:
             await self._drivers.stop()
             self._drivers = None
@@ -345,17 +354,9 @@ class QPIServer(LabTraits, ExtensionApp):
     def _upstream(self) -> Upstream | None:
         if not self.upstream_url:
             return None
-        parts = urlsplit(self.upstream_url)
-        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if parts.scheme == "http" and not loopback and not self.insecure:
-            raise ValueError(
-                f"{self.upstream_url} is plain http to another machine: anybody on the way could read the token. Use "
-                "https, or set QPIServer.insecure."
-            )
-        context = None
-        if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=self.upstream_ca_file or None)
-        return Upstream(self.upstream_url, self.upstream_token, context=context)
+        return Upstream.to(
+            self.upstream_url, self.upstream_token, ca_file=self.upstream_ca_file, insecure=self.insecure
+        )  # fmt: skip
 
     def _tell_kernels(self) -> None:
         """Put into its kernels' environment the way to this server, and whether they load the magics."""

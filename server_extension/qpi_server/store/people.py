@@ -112,6 +112,12 @@ def page(connection: Connection, *, after: str | None, limit: int) -> list[UserR
     return some(connection, query, _user, limit)
 
 
+def seen_before(connection: Connection, source: str, at: datetime) -> list[UserRow]:
+    """People from ``source`` who have a role there and were not seen since ``at``."""
+    query = select(users).where(users.c.source == source, users.c.seen_at < at)
+    return [row for row in each(connection.execute(query), _user) if row.source_roles]
+
+
 def unknown(connection: Connection, names: Collection[str]) -> list[str]:
     """Those of ``names`` that nobody has."""
     found = set(connection.scalars(select(users.c.name).where(users.c.name.in_(names))))

@@ -14,7 +14,9 @@ from traitlets.config.loader import KVArgParseConfigLoader
 
 from qpi_jupyter._version import __version__
 from qpi_server.app.extension import QPIServer
+from qpi_server.host import hub
 from qpi_server.settings.values import ALIASES, INVERTED, UNUSED, own_traits, spellings
+from qpi_server.web.events import EventHandler
 
 COMMANDS = {
     "backup": "write the running lab into one file",
@@ -55,7 +57,7 @@ def _is_kept(rule: Rule, patterns: set[str]) -> bool:
     if isinstance(rule.target, RuleRouter):
         return True
     if getattr(rule.target, "__module__", "").partition(".")[0] == "qpi_server":
-        return True
+        return rule.target is not EventHandler  # Jupyter's event bus, on which nobody here listens
     return isinstance(rule.matcher, PathMatches) and rule.matcher.regex.pattern in patterns
 
 
@@ -99,7 +101,13 @@ class LabServerApp(ServerApp):
         return False
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """As a Jupyter server, with the extensions named here and no others."""
+        """As a Jupyter server, with the extensions named here and no others; as a service where a Hub says so."""
+        if hub.is_service():
+            try:
+                self.update_config(hub.service_config())
+            except ValueError as error:
+                print(error, file=sys.stderr)
+                raise SystemExit(2) from error
         super().initialize(*args, **{**kwargs, "find_extensions": False})
         self._keep_own_routes()
 

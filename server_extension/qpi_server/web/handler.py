@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import time
 from contextlib import nullcontext, suppress
 from http import HTTPStatus
 from typing import Any
@@ -31,6 +32,8 @@ from .table import Call, Download, NoQuery, Reply, Route, Stream, parse_query
 log = logging.getLogger(__name__)
 INLINE_BODY_BYTES = 256 << 10
 STREAM_STEP_BYTES = 512 << 10
+MAX_ATTEMPTS = 5
+"""How often a lab that breaks off is asked again."""
 STREAM_LIMIT_BYTES = 1 << 50
 """Of the connection, for streamed bodies; the upload has a limit of its own."""
 
@@ -128,12 +131,12 @@ class RestHandler(Signed):
     async def get(self, **_path: str) -> None:
         """Answer, once the whole body is in."""
         self._body_came = True
-        while True:
+        for attempt in range(MAX_ATTEMPTS):
             try:
                 await self._respond()
                 return
             except ConnectionLost as lost:
-                if self.request.method != "GET":
+                if self.request.method != "GET" or attempt + 1 == MAX_ATTEMPTS:
                     raise Unavailable("The lab's owner went away; ask again in a moment.", code="owner_lost") from lost
                 await self._find_target()
 
@@ -166,6 +169,7 @@ class RestHandler(Signed):
         """Answer where that takes its time, in the very turn in which there is something to say."""
         who = call.principal
         counted = route.waits and who is not None and limited(who)
+        began = time.monotonic()
         async with call.lab.waits.turn(who.name) if counted and who is not None else nullcontext():
             reply = await route.answer(call)
             if isinstance(reply.body, Stream):
@@ -176,6 +180,8 @@ class RestHandler(Signed):
                     await reply.body.write(AnswerOut(self))
                     await self.finish()
                 return
+        if who is not None and who.recheck_s is not None and time.monotonic() - began > who.recheck_s:
+            await self.admit_again(call.lab, route.permission)
         await self._send(reply)
 
     async def _send(self, reply: Reply) -> None:

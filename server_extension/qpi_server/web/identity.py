@@ -23,10 +23,12 @@ from qpi_jupyter.core import (
     QpiError,
     Role,
     Unauthorized,
+    Unavailable,
     allows,
     permissions,
     scope_for,
 )
+from qpi_server.host import hub
 from qpi_server.service.people import SIGN_IN_PREFIX, TOKEN_PREFIX
 
 from .errors import from_exception
@@ -41,6 +43,8 @@ class Visitor:
 
     principal: Principal
     source: str = "jupyter"
+    own: bool = True
+    """Whether this server is theirs."""
 
 
 def local_user() -> str:
@@ -92,7 +96,8 @@ async def jupyter_visitor(handler: JupyterHandler) -> Visitor | None:
     """Jupyter's user as one of ours; call it after Jupyter's own ``prepare``.
 
     With Jupyter's token or password everybody is the local owner: Jupyter makes up a new name for every request. Other
-    providers (a Hub's) name people; the one whose server this is, is its admin.
+    providers (a Hub's) name people; the one whose server this is, is its admin. A service of a Hub is nobody's: there
+    the Hub's scopes say who manages.
     """
     user = handler.current_user
     if user is None:
@@ -102,13 +107,30 @@ async def jupyter_visitor(handler: JupyterHandler) -> Visitor | None:
         raise Forbidden(f"This server does not let {user.username} {action} its lab.")
     if type(handler.identity_provider) in _LOCAL_PROVIDERS:
         return Visitor(principal=local_owner())
-    own = user.username in (local_user(), os.environ.get("JUPYTERHUB_USER"))
-    roles = frozenset({Role.ADMIN if own else Role.USER})
     of_hub = getattr(user, "hub_user", None)  # what jupyterhub's own identity provider adds
+    own = hub.is_own(user.username) or (of_hub is None and user.username == local_user())
+    roles = frozenset({Role.ADMIN if own else Role.USER})
     if of_hub is None:
-        return Visitor(principal=Principal(name=user.username, roles=roles))
+        return Visitor(principal=Principal(name=user.username, roles=roles), own=own)
+    if of_hub.get("kind", "user") != "user":
+        raise Forbidden(
+            f"{user.username} is a {of_hub['kind']} of the Hub, not a person. For a program make an API token in the "
+            "lab, for somebody with the role service.",
+            code="not_a_person",
+        )
+    if hub.is_service():
+        roles = hub.roles_of(of_hub, handler.identity_provider.hub_auth)  # type: ignore[attr-defined]
     groups = frozenset(str(name) for name in of_hub.get("groups", ()))
-    return Visitor(principal=Principal(name=user.username, roles=roles, groups=groups), source="hub")
+    return Visitor(principal=Principal(name=user.username, roles=roles, groups=groups), source="hub", own=own)
+
+
+def others_server(visitor: Visitor) -> Forbidden:
+    """Whoever uses somebody else's server would be that person in the lab that it forwards to."""
+    return Forbidden(
+        f"This is not your server, {visitor.principal.name}: the lab behind it would take you for its owner. Open the "
+        "lab from your own server.",
+        code="others_server",
+    )
 
 
 def host_refused(host: str) -> Forbidden:
@@ -127,6 +149,12 @@ def page_refused(error: HTTPError) -> QpiError:
             "This request was sent with a browser's sign-in but without the page's own proof (the cookie _xsrf in the "
             "header X-XSRFToken). A program sends a token in the header Authorization.",
             code="no_xsrf",
+        )
+    if error.status_code >= 500:
+        return Unavailable(
+            "The lab cannot find out who you are, because JupyterHub does not answer it. Jobs go on meanwhile; try "
+            "again in a moment.",
+            code="hub_away",
         )
     if error.status_code in (403, 404):
         return Forbidden(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.prometheus.log_functions import prometheus_log_method
 from tornado.web import HTTPError
@@ -25,6 +26,7 @@ from .identity import (
     is_secret,
     jupyter_visitor,
     local_owner,
+    others_server,
     page_refused,
     require,
 )
@@ -84,7 +86,7 @@ class Signed(JupyterHandler):
             if not self.check_origin():
                 raise HTTPError(404)
         except HTTPError as error:
-            if self.current_user is None:
+            if self.current_user is None and error.status_code < 500:
                 require(None, Permission.PROFILE_EDIT, sent=self._sent())
             raise page_refused(error) from error
 
@@ -108,12 +110,23 @@ class Signed(JupyterHandler):
         if isinstance(target, Upstream):
             if self.visitor is None and is_lab_token(self.sent_token):
                 return
+            if self.visitor is not None and not self.visitor.own:
+                raise others_server(self.visitor)
             self.principal = self.visitor.principal if self.visitor is not None else None
         elif self.visitor is not None:
             self.principal = await target.authenticator.admit(self.visitor.principal, source=self.visitor.source)
         elif self.sent_token is not None and is_lab_token(self.sent_token):
             self.principal = await target.authenticator.authenticate(self.sent_token)
         require(self.principal, permission, sent=self._sent())
+
+    async def admit_again(self, target: Lab, permission: Permission) -> None:
+        """Let go on what has taken long, or raise: whoever signed the person in is asked again."""
+        for asked in ("_jupyterhub_user", "_cached_hub_user"):  # what the Hub's provider keeps for a request
+            self.__dict__.pop(asked, None)
+        self.current_user = await ensure_async(self.identity_provider.get_user(self))
+        self.visitor = await jupyter_visitor(self)
+        self.principal = None
+        await self.admit(target, permission)
 
     @property
     def content_security_policy(self) -> str:

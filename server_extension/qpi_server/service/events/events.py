@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
@@ -74,7 +73,7 @@ class EventService:
             await out.send(sse.message(of=cursor))
             previous = await self._catch_up(one, reader, cursor)
             self._streams.follow(one, reader, previous)
-            why = await self._follow(one, principal.expires_at)
+            why = await self._follow(one, principal)
         await out.send(sse.message(msgspec.json.encode({"code": why}), event="end"))
 
     async def _catch_up(self, one: StreamReader, reader: str | None, cursor: int) -> int:
@@ -95,10 +94,12 @@ class EventService:
             cursor = previous if len(events) == MAX_PAGE else newest
         return previous
 
-    async def _follow(self, one: StreamReader, expires_at: datetime | None) -> str:
+    async def _follow(self, one: StreamReader, principal: Principal) -> str:
         """Why it ends, once it does; it is never silent for long, and does not outlive the credential."""
         loop = asyncio.get_running_loop()
-        left_s = LIFE_S if expires_at is None else min(LIFE_S, (expires_at - self._now()).total_seconds())
+        left_s = LIFE_S if principal.recheck_s is None else min(LIFE_S, principal.recheck_s)
+        if principal.expires_at is not None:
+            left_s = min(left_s, (principal.expires_at - self._now()).total_seconds())
         end_at = loop.time() + left_s
         if self._closed:
             return "closing"

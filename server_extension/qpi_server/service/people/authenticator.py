@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -17,14 +18,18 @@ from sqlalchemy import Connection
 from qpi_jupyter.core import SCOPES, Forbidden, Principal, Role, Scope, Unauthorized, within
 from qpi_jupyter.wire.events import PersonChanged, TokenChanged
 from qpi_server.service.base import Context, Tx, Written
-from qpi_server.store import GroupRow, UserRow, people, tokens
+from qpi_server.store import GroupRow, UserRow, feeds, people, tokens
 from qpi_server.store.tokens import TokenRow
 
 from .shared import end_tokens, set_groups, tell_group, tell_people
 
 TOUCH_S = 60.0
 """How exactly it is kept when a person was seen, and a token used, last."""
+CONFIRMED_S = 20.0
+"""How long what a Hub said of a person counts: a role for credentials that do not show it themselves."""
 _CACHED = 4096
+HUB = "JupyterHub"
+"""Who does in the log what the Hub brings about."""
 LOCAL = "local"
 """The source of people who sign in with a password of the lab's own."""
 PERSON_ROLES = frozenset(Role) - {Role.DRIVER}
@@ -38,6 +43,8 @@ class Person:
 
     principal: Principal
     source: str
+    given_roles: frozenset[Role]
+    """In the lab itself."""
     source_roles: frozenset[str]
     hub_groups: frozenset[str]
     suspended: bool
@@ -60,6 +67,8 @@ class Authenticator:
         self._context = context
         self._persons: dict[str, Person] = {}
         self._seen: dict[str, float] = {}
+        self._confirmed: dict[str, dict[Role, float]] = {}
+        """When a credential of the Hub last showed each role of a person."""
         self._tokens: dict[str, _Token] = {}
         self._digests: defaultdict[str, set[str]] = defaultdict(set)
         """Those of `_tokens`, by owner."""
@@ -79,11 +88,16 @@ class Authenticator:
         if not name or ":" in name:
             raise Forbidden(f"The lab cannot take somebody called {name!r}: a name has no colon.", code="bad_name")
         person = await self.person(name)
-        if person is None or not _same(person, principal, source):
-            person = await self._visit(principal, source)
+        known = self._confirm(principal) if source == people.HUB else principal
+        if person is None or not _same(person, known, source):
+            person = await self._visit(known, source)
         elif self._due(name):
             self._note(lambda tx: people.change(tx.connection, name, seen_at=tx.at))
-        return _admitted(person)
+        admitted = _admitted(person)
+        if source != people.HUB:
+            return admitted
+        # A token of the Hub may show less than the person has.
+        return replace(admitted, roles=person.given_roles | principal.roles, recheck_s=CONFIRMED_S)
 
     async def authenticate(self, token: str) -> Principal:
         """Whose token this is, with its owner's rights of now, cut by the token's.
@@ -107,9 +121,12 @@ class Authenticator:
             if person is None:
                 raise Unauthorized("The lab does not know this token.", code="bad_token")
             _admitted(person)
-            if known.principal is None or known.person is not person:
-                known.person, known.principal = person, _cut(person.principal, row)
-            principal = known.principal
+            if person.source == people.HUB:
+                principal = _cut(replace(person.principal, roles=self._roles_now(person)), row)
+            else:
+                if known.principal is None or known.person is not person:
+                    known.person, known.principal = person, _cut(person.principal, row)
+                principal = known.principal
         self._touch(known)
         return principal
 
@@ -139,6 +156,28 @@ class Authenticator:
             else:
                 found = self._persons.get(name)
         return found
+
+    async def keep(self, present: Collection[str], *, at: datetime) -> list[str]:
+        """Let only ``present`` be people of the Hub, as they were ``at`` that moment; who has left.
+
+        Their tokens and calendar feeds end, and what they were by the Hub's word. Their jobs, results and bookings
+        stay: managers decide about them.
+        """
+        return await self._context.db.write(lambda tx: _part(tx, frozenset(present), at))
+
+    def _confirm(self, principal: Principal) -> Principal:
+        """With every role that the Hub has lately shown, by this credential or another one."""
+        now = self._context.clock.monotonic()
+        shown = self._confirmed.get(principal.name, {}) | dict.fromkeys(principal.roles, now)
+        _keep(self._confirmed, principal.name, shown)
+        lately = [role for role, at in shown.items() if now - at < CONFIRMED_S]
+        return replace(principal, roles=within(lately, lately))
+
+    def _roles_now(self, person: Person) -> frozenset[Role]:
+        """What somebody of a Hub is without a credential of the Hub: more than a user only while it says so."""
+        now, shown = self._context.clock.monotonic(), self._confirmed.get(person.principal.name, {})
+        lately = (role for role in person.source_roles if now - shown.get(Role(role), -CONFIRMED_S) < CONFIRMED_S)
+        return person.given_roles | {Role(role) for role in lately} or frozenset({Role.USER})
 
     async def _visit(self, principal: Principal, source: str) -> Person:
         """Write who has come, from where and with which roles."""
@@ -220,6 +259,7 @@ def _person(connection: Connection, row: UserRow) -> Person:
     return Person(
         principal=Principal(name=row.name, roles=effective(row), groups=frozenset(groups)),
         source=row.source,
+        given_roles=frozenset(Role(role) for role in row.roles),
         source_roles=frozenset(row.source_roles),
         hub_groups=frozenset(name for name, source in groups.items() if source == people.HUB),
         suspended=row.suspended_at is not None,
@@ -249,6 +289,19 @@ def _welcome(tx: Tx, principal: Principal, source: str) -> Person:
             tell_group(tx, group, "created", name)
         set_groups(tx, name, principal.groups, source=people.HUB, by=name)
     return _person(connection, row)
+
+
+def _part(tx: Tx, present: frozenset[str], at: datetime) -> list[str]:
+    left = [row.name for row in people.seen_before(tx.connection, people.HUB, at) if row.name not in present]
+    for name in left:
+        end_tokens(tx, name, HUB)
+        for feed in feeds.of_owner(tx.connection, name):
+            feeds.change(tx.connection, feed.id, revoked_at=tx.at)
+        set_groups(tx, name, (), source=people.HUB, by=HUB)
+        people.change(tx.connection, name, source_roles=[])
+        tx.audit(Principal(name=HUB, roles=frozenset()), "user.left", f"user:{name}")
+        tell_people(tx, [name], HUB)
+    return left
 
 
 def _cut(owner: Principal, row: TokenRow) -> Principal:

@@ -156,14 +156,17 @@ async def _follow(lab: Lab, client: Client, person: Principal, cursor: int) -> N
     """Queue what happens, as far as the person may see it, until what they may changes; then the client comes again."""
     last: News | None = None
     try:
-        async for event in lab.events.subscribe(person, after=cursor):
-            if (collection := collection_of(event)) is not None and client.wants(collection):
-                for news, record in await load(lab, person, event):
-                    if news != last or news.action == "update":  # a slot is made on each of its QPUs
-                        client.tell(news.collection, news.id, news.action, record)
-                    last = news
-            if isinstance(event, PersonChanged) and event.data.name == person.name:
-                return
+        async with asyncio.timeout(person.recheck_s):
+            async for event in lab.events.subscribe(person, after=cursor):
+                if (collection := collection_of(event)) is not None and client.wants(collection):
+                    for news, record in await load(lab, person, event):
+                        if news != last or news.action == "update":  # a slot is made on each of its QPUs
+                            client.tell(news.collection, news.id, news.action, record)
+                        last = news
+                if isinstance(event, PersonChanged) and event.data.name == person.name:
+                    return
+    except TimeoutError:
+        log.debug("a stream of %s ends, so that its credential is looked at again", person.name)
     except QpiError as error:
         log.info("a stream of %s ends: %s", person.name, error)
     except Exception:
