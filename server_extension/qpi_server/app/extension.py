@@ -56,7 +56,7 @@ class QPIServer(LabTraits, ExtensionApp):
     name = "qpi_server"
     app_name = "QPI lab"
     description = "A quantum lab inside Jupyter."
-    extension_url = "/qpi/health"
+    extension_url = "/qpi/"
     load_other_extensions = True
 
     def __init__(self, **kwargs: Any) -> None:
@@ -278,12 +278,17 @@ class QPIServer(LabTraits, ExtensionApp):
 
     async def _own(self, lab: Lab) -> None:
         from qpi_server.host.embedded import EmbeddedDrivers
+        from qpi_server.web import set_up_link
 
         if self.embedded_drivers:
             self._drivers = EmbeddedDrivers(
                 lab, lab_dir=Path(self.lab_dir), address=self.address(), trust=self._trust()
             )
             await self._drivers.start()
+        if (tell := getattr(self.serverapp, "tell_set_up", None)) is not None:  # `jupyter qpi` itself
+            code = await lab.first_admin.offer()
+            if code is not None:
+                tell(set_up_link(self.address(), code))
 
     async def _disown(self, _lab: Lab) -> None:
         if self._drivers is not None:

@@ -39,6 +39,7 @@ from qpi_server.service.links import Links
 from qpi_server.service.people import (
     AuditService,
     Authenticator,
+    FirstAdmin,
     Groups,
     NoticeService,
     OAuth2SignIns,
@@ -115,6 +116,7 @@ class Lab:
         self.users = Users(context, passwords)
         self.groups = Groups(context)
         self.sign_ins = SignIns(context, passwords, self.tokens)
+        self.first_admin = FirstAdmin(context, passwords, self.sign_ins)
         self.oauth2 = OAuth2SignIns(context, self.authenticator, self.tokens)
         self.notices = NoticeService(context)
         self.audit = AuditService(context)

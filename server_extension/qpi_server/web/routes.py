@@ -17,6 +17,7 @@ from .handler import RestHandler, UnknownHandler
 from .link import PATH as LINK
 from .link import LinkHandler
 from .openapi import document
+from .pages import PageHandler, pages
 from .table import Call
 from .v1 import public, v1
 
@@ -33,13 +34,21 @@ def _openapi() -> bytes:
 
 
 ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes]
+PAGES = pages.routes
+"""For people, in a browser: no part of the description."""
 
 
 def handlers() -> list[tuple[Any, ...]]:
     """Patterns, handlers and their arguments; the first match counts."""
     rest = [
         (pattern, handler, {"routes": routes})
-        for table, handler in ((v1, RestHandler), (public, RestHandler), (qpi, QpiHandler), (tasks, TaskHandler))
+        for table, handler in (
+            (v1, RestHandler),
+            (public, RestHandler),
+            (qpi, QpiHandler),
+            (tasks, TaskHandler),
+            (pages, PageHandler),
+        )
         for pattern, routes in table.by_path().items()
     ]
     return [

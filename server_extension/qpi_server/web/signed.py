@@ -40,6 +40,8 @@ class Signed(JupyterHandler):
     visitor: Visitor | None = None
     """Whom this server knows by itself, without the lab."""
     principal: Principal | None = None
+    error_media_type = "application/json"
+    """Of a refusal."""
 
     @property
     def site(self) -> Site:
@@ -146,7 +148,7 @@ class Signed(JupyterHandler):
         self.set_status(status, reason_of(error))
         for name, value in headers_of(error).items():
             self.set_header(name, value)
-        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Type", self.error_media_type)
         self.finish(self.error_body(error, status))
 
     def error_body(self, error: QpiError, status: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .audit import AuditService
 from .authenticator import Authenticator
+from .first_admin import FirstAdmin
 from .groups import Groups
 from .notices import NoticeService
 from .oauth2 import OAuth2SignIns, Provider
@@ -15,6 +16,6 @@ from .users import Users
 
 __all__ = [
     "FREE_PER_ADDRESS", "FREE_PER_NAME", "LONGEST_S", "SIGN_IN_PREFIX", "SIGN_IN_S", "TOKEN_PREFIX", "AuditService",
-    "Authenticator", "Groups", "NoticeService", "OAuth2SignIns", "Passwords", "Provider", "SignIns", "TokenService",
-    "Users", "add_token", "end_tokens", "new_token",
+    "Authenticator", "FirstAdmin", "Groups", "NoticeService", "OAuth2SignIns", "Passwords", "Provider", "SignIns",
+    "TokenService", "Users", "add_token", "end_tokens", "new_token",
 ]  # fmt: skip
