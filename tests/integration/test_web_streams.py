@@ -253,6 +253,7 @@ class Targets:
     """Where the lab is, by turns."""
 
     now: Any = None
+    chosen: Any = None
 
     async def target(self, *, after: Any = None) -> Any:
         while self.now is None:

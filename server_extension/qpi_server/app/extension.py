@@ -6,14 +6,12 @@ import asyncio
 import logging
 import os
 import secrets
-import ssl
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
@@ -331,17 +329,9 @@ class QPIServer(LabTraits, ExtensionApp):
     def _upstream(self) -> Upstream | None:
         if not self.upstream_url:
             return None
-        parts = urlsplit(self.upstream_url)
-        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if parts.scheme == "http" and not loopback and not self.insecure:
-            raise ValueError(
-                f"{self.upstream_url} is plain http to another machine: anybody on the way could read the token. Use "
-                "https, or set QPIServer.insecure."
-            )
-        context = None
-        if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=self.upstream_ca_file or None)
-        return Upstream(self.upstream_url, self.upstream_token, context=context)
+        return Upstream.to(
+            self.upstream_url, self.upstream_token, ca_file=self.upstream_ca_file, insecure=self.insecure
+        )  # fmt: skip
 
     def _tell_kernels(self) -> None:
         """Put into its kernels' environment the way to this server, and whether they load the magics."""

@@ -6,8 +6,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from tornado.http1connection import HTTP1Connection
@@ -19,6 +19,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from qpi_jupyter.core import QpiError, Unavailable
 from qpi_jupyter.wire import sse
+from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.connections import PARAMETERS, Answer, ConnectionLost, Connections
 
 CONNECT_S = 5.0
@@ -40,10 +41,43 @@ class Upstream:
         self.url = url.rstrip("/") + "/"
         self.token = token
         self.connections = Connections(self.url, context)
+        self.following: set[IOStream] = set()
+        """Connections on which events are followed."""
+
+    @classmethod
+    def to(cls, url: str, token: str, *, ca_file: str | None = None, insecure: bool = False) -> Self:
+        """The way to a lab whose address a person gave.
+
+        Parameters
+        ----------
+        ca_file
+            certificates to trust instead of the system's.
+        insecure
+            let the token travel over plain http to another machine.
+
+        Raises
+        ------
+        ValueError
+            no address, or the token would travel in the open; with words for that person.
+        OSError
+            ``ca_file`` cannot be read.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not the address of a lab: it begins with https:// or http://.")
+        if parts.scheme == "http" and not is_loopback(parts.hostname) and not insecure:
+            raise ValueError(
+                f"{url} is plain http to another machine: anybody on the way could read the token. Use https, or set "
+                "QPIServer.insecure."
+            )
+        context = ssl.create_default_context(cafile=ca_file or None) if parts.scheme == "https" else None
+        return cls(url, token, context=context)
 
     def close(self) -> None:
-        """Drop the idle connections; those in use end with their request."""
+        """Drop the idle connections and the events that are followed; what else is in use ends with its request."""
         self.connections.close()
+        for stream in list(self.following):
+            stream.close()
 
     async def get(self, path: str, kind: type[T], **query: Any) -> T:
         """``GET path`` as ourselves.
@@ -70,6 +104,7 @@ class Upstream:
         answer, parser = _Followed(), sse.Parser()
         stream = await self.connections.connect()
         connection = HTTP1Connection(stream, True, PARAMETERS)
+        self.following.add(stream)
         try:
             head = RequestStartLine("GET", self.connections.path + _target(path, query), "")
             headers = {"Host": self.connections.netloc, "Accept": sse.MEDIA_TYPE, **self._headers()}
@@ -83,6 +118,7 @@ class Upstream:
         except StreamClosedError as error:
             raise ConnectionLost(str(error)) from error
         finally:
+            self.following.discard(stream)
             stream.close()
         if not answer.status:
             raise ConnectionLost(f"{self.url} broke off")

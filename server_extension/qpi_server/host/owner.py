@@ -39,9 +39,9 @@ class Ownership:
     Parameters
     ----------
     backend
-        the lab's database; None with ``upstream``.
+        the lab's database; None where this server only ever forwards.
     upstream
-        a lab elsewhere: then this server only ever forwards.
+        a lab elsewhere, which this server forwards to from the start; `choose` chooses another one.
     record
         what this server will tell the others, once it owns the lab.
     open_lab
@@ -62,7 +62,9 @@ class Ownership:
     ) -> None:
         self._open_lab, self._started, self._stopping = open_lab, started, stopping
         self._record = record
-        self._fixed = upstream
+        self.chosen = upstream
+        """The lab elsewhere that this server forwards to; None: that in its folder, wherever its owner is."""
+        self._choosing = asyncio.Lock()
         self._backend = backend
         self._target: Lab | Upstream | None = None
         self._refusal: QpiError | None = None
@@ -78,17 +80,44 @@ class Ownership:
 
     async def start(self) -> None:
         """Take the lab if nobody has it, else find who has; go on in the background."""
-        if self._fixed is not None:
-            self._point_to(self._fixed)
+        if self.chosen is not None:
+            self._point_to(self.chosen)
             return
+        self._decided.clear()
         self._task = asyncio.create_task(self._keep(), name="own the lab, or follow its owner")
         await self._decided.wait()
 
-    async def stop(self) -> None:
-        """Let go of the lab; another server takes it at once."""
+    async def choose(self, upstream: Upstream | None) -> None:
+        """Forward to a lab elsewhere from the next request on, and let go of the folder's own; None: back to that.
+
+        Requests on their way end where they began; events that are followed end, and go on in the lab that was chosen.
+
+        Raises
+        ------
+        Conflict
+            None, for a server that has no lab of its own.
+        """
+        if upstream is None and self._backend is None:
+            raise Conflict("This server has no lab of its own: its settings name another one.", code="no_own_lab")
+        async with self._choosing:
+            if upstream is self.chosen:
+                return
+            before, self.chosen = self.chosen, upstream
+            await self._leave()
+            await self.start()
+            if before is not None:
+                before.close()
+
+    async def _leave(self) -> None:
+        """Let go of the folder's lab, or of its owner."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def stop(self) -> None:
+        """Let go of the lab; another server takes it at once."""
+        await self._leave()
         if isinstance(self._target, Upstream):
             self._target.close()
         self._refuse(Unavailable("This server is ending.", code="ending"))

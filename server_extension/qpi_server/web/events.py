@@ -56,6 +56,7 @@ class EventRelay:
         """Follow the lab through every change of its owner, until cancelled."""
         target: Lab | Upstream | None = None
         pause = RETRY_S
+        chosen = self._ownership.chosen
         while True:
             try:
                 target = await self._ownership.target(after=target)
@@ -63,6 +64,8 @@ class EventRelay:
                 target = None
                 await asyncio.sleep(RETRY_S)
                 continue
+            if chosen is not self._ownership.chosen:  # another lab counts its events anew
+                chosen, self._cursor = self._ownership.chosen, None
             try:
                 async with aclosing(self._events(target)) as events:
                     async for event in events:
