@@ -16,6 +16,7 @@ from .events import EventHandler
 from .handler import RestHandler, UnknownHandler
 from .link import PATH as LINK
 from .link import LinkHandler
+from .oauth import OAuthHandler, oauth
 from .openapi import document
 from .pages import PageHandler, pages
 from .table import Call
@@ -33,7 +34,7 @@ def _openapi() -> bytes:
     return msgspec.json.encode(document(ROUTES))
 
 
-ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes]
+ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes, *oauth.routes]
 PAGES = pages.routes
 """For people, in a browser: no part of the description."""
 
@@ -47,6 +48,7 @@ def handlers() -> list[tuple[Any, ...]]:
             (public, RestHandler),
             (qpi, QpiHandler),
             (tasks, TaskHandler),
+            (oauth, OAuthHandler),
             (pages, PageHandler),
         )
         for pattern, routes in table.by_path().items()
