@@ -13,19 +13,18 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from qpi_jupyter.core import QpiError, Rejected, Unauthorized, Unavailable
-from qpi_jupyter.wire import authority, devices
+from qpi_jupyter.core import QpiError, Rejected, Unauthorized
+from qpi_jupyter.wire import devices
 from qpi_jupyter.wire.addresses import clean_token, is_loopback
-from qpi_jupyter.wire.kept_labs import KeptLab, KeptLabs
+from qpi_jupyter.wire.kept_labs import UNTRUSTED, KeptLab, KeptLabs
 from qpi_jupyter.wire.people import Me, SignedIn, SignIn
-from qpi_jupyter.wire.reach import NOTEBOOK, trust
+from qpi_jupyter.wire.reach import trust
 
 from . import origin as origins
 from .http import ANSWER_S, RETRY_S
 from .lab import Lab
 from .portal import Portal
 
-UNTRUSTED = "untrusted_certificate"
 ASK = ""
 """Instead of a token: ask for it."""
 
@@ -124,54 +123,37 @@ def _trusted(
     except Rejected as error:
         if error.code != UNTRUSTED or ca_file is not None:
             raise
-        certificate = _offered(bases, error)
-        found = authority.fingerprint(certificate)
-        before = known.pinned if known is not None else None
-        if found == before:
-            raise  # expired, or for another name: confirming it once more would not help
-        _require_confirmed(bases[0], found, before, how.fingerprint)
-        pinned = kept.keep_ca(certificate)
+        pinned = _confirmed_authority(kept, bases, error, known, how.fingerprint)
         return open_lab(pinned), pinned
 
 
-def _offered(bases: Sequence[str], why: QpiError) -> bytes:
+def _confirmed_authority(
+    kept: KeptLabs, bases: Sequence[str], problem: QpiError, known: KeptLab | None, stated: str | None
+) -> str:
+    """The file of the lab's authority, whose fingerprint the person gives, or says yes to."""
     portal = Portal()
     try:
-        for base in bases:
-            try:
-                return portal.run(authority.fetch(base, remedy=NOTEBOOK))
-            except (Unavailable, Rejected):
-                continue
+        try:
+            return portal.run(kept.trust(bases, problem, known, stated))
+        except Rejected as error:
+            found = error.data.get("fingerprint")
+            if error.code != UNTRUSTED or found is None:
+                raise
+            if not _says_yes(f"{error.message}\nTrust it? (yes/no) "):
+                raise Rejected(
+                    f"{error.message} Then connect with fingerprint='{found}' (%qpi_connect: --fingerprint).",
+                    code=UNTRUSTED,
+                ) from None
+            return portal.run(kept.trust(bases, problem, known, str(found)))
     finally:
         portal.close()
-    raise why
 
 
-def _require_confirmed(url: str, found: str, before: str | None, stated: str | None) -> None:
-    """Refuse an authority that the person does not confirm: with its fingerprint, or by saying yes to it."""
-    if stated is not None:
-        if authority.same(authority.read_fingerprint(stated, "fingerprint"), found):
-            return
-        raise Rejected(
-            f"The authority of {url} has the fingerprint {found}, not the one that you gave: somebody may sit in "
-            "between. Nothing was sent.",
-            code=UNTRUSTED,
-        )
-    what = f"{url} has its own certificate authority, with the SHA-256 fingerprint\n{found}\n"
-    if before is not None:
-        what = (
-            f"The certificate authority of {url} has CHANGED. Before:\n{before}\nNow:\n{found}\n"
-            "Unless the lab's administrator says why, somebody may sit in between.\n"
-        )
-    where = "Compare it with the lab's home page on its own machine, or ask its administrator."
+def _says_yes(question: str) -> bool:
     try:
-        answer = input(f"{what}{where} Trust it? (yes/no) ")
+        return input(question).strip().lower() in ("yes", "y")
     except (EOFError, NotImplementedError, OSError):  # nobody to ask
-        answer = ""
-    if answer.strip().lower() not in ("yes", "y"):
-        raise Rejected(
-            f"{what}{where} Then connect with fingerprint='{found}' (%qpi_connect: --fingerprint).", code=UNTRUSTED
-        )
+        return False
 
 
 def _token(url: str, ca_file: str | None, how: SignInWith) -> tuple[str, datetime | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,12 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import NotFound, Unavailable
+from qpi_jupyter.core import NotFound, QpiError, Rejected, Unavailable
 
-from .authority import fingerprint
+from .authority import fetch, fingerprint, read_fingerprint, same
+from .reach import NOTEBOOK
+
+UNTRUSTED = "untrusted_certificate"
 
 T = TypeVar("T")
 
@@ -113,6 +116,37 @@ class KeptLabs:
 
         self._change(change)
 
+    async def trust(
+        self, addresses: Sequence[str], problem: QpiError, known: KeptLab | None, stated: str | None
+    ) -> str:
+        """The file of a lab's own authority, because the person has ``stated`` its fingerprint.
+
+        Parameters
+        ----------
+        addresses
+            where the lab may be.
+        problem
+            why it is not trusted as it is.
+
+        Raises
+        ------
+        Rejected
+            the person has to confirm it first: ``fingerprint`` is what the lab shows now, ``before`` what was kept.
+        """
+        certificate = await _offered(addresses, problem)
+        found, before = fingerprint(certificate), known.pinned if known is not None else None
+        if found == before:
+            raise problem  # expired, or for another name: to confirm it once more would not help
+        if stated is None:
+            raise Rejected(_unconfirmed(addresses[0], found, before), code=UNTRUSTED, fingerprint=found, before=before)
+        if not same(read_fingerprint(stated, "fingerprint"), found):
+            raise Rejected(
+                f"The authority of {addresses[0]} has the fingerprint {found}, not the one that you gave: somebody may "
+                "sit in between. Nothing was sent.",
+                code="other_fingerprint",
+            )
+        return self.keep_ca(certificate)
+
     def keep_ca(self, certificate: bytes) -> str:
         """Write a confirmed authority (DER) down; the file's path."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -144,6 +178,25 @@ class KeptLabs:
         with open(os.open(self._folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+async def _offered(addresses: Sequence[str], problem: QpiError) -> bytes:
+    for address in addresses:
+        try:
+            return await fetch(address, remedy=NOTEBOOK)
+        except (Unavailable, Rejected):
+            continue
+    raise problem
+
+
+def _unconfirmed(url: str, found: str, before: str | None) -> str:
+    where = "Compare it with the lab's home page on its own machine, or ask its administrator."
+    if before is not None:
+        return (
+            f"The certificate authority of {url} has CHANGED. Before:\n{before}\nNow:\n{found}\n"
+            f"Unless the lab's administrator says why, somebody may sit in between. {where}"
+        )
+    return f"{url} has its own certificate authority, with the SHA-256 fingerprint\n{found}\n{where}"
 
 
 def read_ca(path: str) -> bytes:

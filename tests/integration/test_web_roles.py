@@ -13,7 +13,7 @@ import pytest
 from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, Role
 from qpi_jupyter.wire.devices import GRANT
 from qpi_jupyter.wire.results import DIGEST_HEADER
-from qpi_server.web import PAGES, ROUTES, handlers
+from qpi_server.web import OWN, PAGES, ROUTES, handlers
 from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
 from qpi_server.web.events import EventHandler
 from qpi_server.web.handler import RestHandler, UnknownHandler
@@ -213,7 +213,7 @@ def test_health_shows_strangers_the_status_alone() -> None:
 def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
     # One signs drivers in, two refuse everything, and one is Jupyter's own, narrowed.
     by_itself = (LinkHandler, UnknownHandler, UnknownQpiHandler, EventHandler)
-    declared = {id(route) for route in [*ROUTES, *PAGES]}
+    declared = {id(route) for route in [*ROUTES, *PAGES, *OWN]}
     registered = 0
     for _pattern, handler, *arguments in handlers():
         if handler in by_itself:
@@ -222,4 +222,4 @@ def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
         routes = arguments[0]["routes"].values()
         assert {id(route) for route in routes} <= declared
         registered += len(routes)
-    assert registered == len(ROUTES) + len(PAGES)
+    assert registered == len(ROUTES) + len(PAGES) + len(OWN)

@@ -14,6 +14,7 @@ from .compat.qpi import api as qpi
 from .compat.tasks import TaskHandler, tasks
 from .events import EventHandler
 from .handler import RestHandler, UnknownHandler
+from .labs import LabsHandler, labs
 from .link import PATH as LINK
 from .link import LinkHandler
 from .oauth import OAuthHandler, oauth
@@ -37,6 +38,8 @@ def _openapi() -> bytes:
 ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes, *oauth.routes]
 PAGES = pages.routes
 """For people, in a browser: no part of the description."""
+OWN = labs.routes
+"""Of a Jupyter server, whose lab may be elsewhere."""
 
 
 def handlers() -> list[tuple[Any, ...]]:
@@ -50,6 +53,7 @@ def handlers() -> list[tuple[Any, ...]]:
             (tasks, TaskHandler),
             (oauth, OAuthHandler),
             (pages, PageHandler),
+            (labs, LabsHandler),
         )
         for pattern, routes in table.by_path().items()
     ]

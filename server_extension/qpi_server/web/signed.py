@@ -9,7 +9,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.prometheus.log_functions import prometheus_log_method
 from tornado.web import HTTPError
 
-from qpi_jupyter.core import Permission, Principal, QpiError, Rejected
+from qpi_jupyter.core import Forbidden, Permission, Principal, QpiError, Rejected, Role, Unauthorized
 from qpi_server.host.forward import Upstream
 from qpi_server.host.owner import Ownership
 from qpi_server.service import Lab
@@ -102,6 +102,8 @@ class Signed(JupyterHandler):
     async def admit(self, target: Lab | Upstream, permission: Permission) -> None:
         """Let the request in, or raise. A lab token is judged where the lab is; so is what the lab adds to a person."""
         if isinstance(target, Upstream):
+            if target.personal:
+                self._require_owner(target)
             if self.visitor is None and is_lab_token(self.sent_token):
                 return
             self.principal = self.visitor.principal if self.visitor is not None else None
@@ -110,6 +112,22 @@ class Signed(JupyterHandler):
         elif self.sent_token is not None and is_lab_token(self.sent_token):
             self.principal = await target.authenticator.authenticate(self.sent_token)
         require(self.principal, permission, sent=self._sent())
+
+    def _require_owner(self, target: Upstream) -> None:
+        """A lab elsewhere, with the credential of the person whose server this is: for nobody else.
+
+        Raises
+        ------
+        Unauthorized, Forbidden
+            a token of another lab; another person.
+        """
+        if self.visitor is None:
+            raise Unauthorized(
+                f"This server shows the lab at {target.url}: a token of another lab, or a driver's, is not sent there.",
+                code="lab_elsewhere",
+            )
+        if Role.ADMIN not in self.visitor.principal.roles:
+            raise Forbidden("The person whose server this is has connected it to a lab of theirs.", code="not_yours")
 
     @property
     def content_security_policy(self) -> str:

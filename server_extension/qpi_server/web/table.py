@@ -16,6 +16,7 @@ from qpi_jupyter.core import Permission, Principal, QpiError, Rejected
 from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_jupyter.wire.rest import ErrorBody
 from qpi_jupyter.wire.validation import refused
+from qpi_server.host.connections import LabSwitch
 from qpi_server.service import Lab
 from qpi_server.service.events import Out
 
@@ -43,6 +44,9 @@ class Site(Protocol):
 
     def settings_in_force(self) -> ConfigInForce:
         """Every setting, its value and where it came from, without secrets."""
+
+    def labs(self) -> LabSwitch | None:
+        """Connects this server to labs elsewhere; None where it is nobody's own."""
 
     async def released(self) -> None:
         """Wait until this server stops owning the queue."""
