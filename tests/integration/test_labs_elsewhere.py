@@ -116,8 +116,8 @@ def test_a_password_or_a_token_connects_at_once_and_wrong_ones_change_nothing(me
     ("url", "code"),
     [
         ("", "bad_url"), ("ftp://lab.example", "bad_url"), ("https://a:b@lab.example", "bad_url"),
-        ("http://192.0.2.1:8899", "insecure"), ("javascript:alert(1)", "bad_url"), ("http://127.0.0.1:9/x", "no_answer"),
-        ("https://[", "bad_url"),
+        ("http://192.0.2.1:8899", "insecure"), ("javascript:alert(1)", "bad_url"), ("https://[", "bad_url"),
+        ("http://127.0.0.1:9/x", "no_answer"),
     ],
 )  # fmt: skip
 def test_what_is_no_lab_is_told(me: httpx.Client, url: str, code: str) -> None:
