@@ -13,9 +13,10 @@ from typing import Any
 
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.wire.addresses import clean_token
+from qpi_jupyter.wire.authority import read_fingerprint
 from qpi_jupyter.wire.bus import kind_of
 
-from .trust import Address, check_plain, read_fingerprint
+from .trust import Address, check_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

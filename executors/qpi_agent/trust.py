@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from qpi_jupyter.core import QpiError, Rejected, Unavailable
-from qpi_jupyter.wire import reach
+from qpi_jupyter.core import QpiError, Rejected
+from qpi_jupyter.wire import authority, reach
 from qpi_jupyter.wire.addresses import bases, is_loopback
-
-MAX_CA_BYTES = 1 << 20
 
 
 class Untrusted(QpiError):
@@ -84,21 +79,6 @@ def check_plain(address: Address, *, insecure: bool, fingerprint: str | None) ->
         raise Rejected(message, code="insecure", field="qpi_addr")
 
 
-def read_fingerprint(text: str) -> bytes:
-    """A SHA-256 fingerprint, with or without colons.
-
-    Raises
-    ------
-    Rejected
-        it is none.
-    """
-    digits = re.sub(r"^sha-?256[:=]", "", text.strip().lower()).replace(":", "")
-    if not re.fullmatch("[0-9a-f]{64}", digits):
-        message = f"ca_fingerprint is a SHA-256 in 64 hexadecimal digits, not {text!r}."
-        raise Rejected(message, code="bad_setting", field="ca_fingerprint")
-    return bytes.fromhex(digits)
-
-
 async def trust(address: Address, *, ca_file: Path | None, fingerprint: str | None) -> ssl.SSLContext | None:
     """What to verify the lab with; None for plain http. No credential is sent on the way.
 
@@ -114,37 +94,19 @@ async def trust(address: Address, *, ca_file: Path | None, fingerprint: str | No
     if not address.secure:
         return None
     if fingerprint:
-        return await _pinned(address, read_fingerprint(fingerprint))
+        return await _pinned(address, authority.read_fingerprint(fingerprint))
     return reach.trust(ca_file)
 
 
-async def _pinned(address: Address, wanted: bytes) -> ssl.SSLContext:
-    import httpx
-
-    url = address.url("ca.pem")
-    try:
-        # Not verified, and nothing is sent: the fingerprint decides whether the answer counts.
-        async with httpx.AsyncClient(verify=False, trust_env=False, timeout=10) as client:
-            response = await client.get(url)
-            response.raise_for_status()
-            pem = response.text
-    except httpx.HTTPError as error:
-        if isinstance(error, httpx.HTTPStatusError):
-            said = f"it answered {error.response.status_code} {error.response.reason_phrase}"
-        else:
-            said = reach.unreachable(address.base, error, remedy=reach.DRIVER).message
-        raise Unavailable(f"{url} does not give the lab's CA: {said}", code="no_ca") from error
-    try:
-        der = ssl.PEM_cert_to_DER_cert(pem[:MAX_CA_BYTES].strip() + "\n")
-    except ValueError as error:
-        raise Untrusted(f"{url} is no certificate.") from error
-    found = hashlib.sha256(der).digest()
-    if not hmac.compare_digest(found, wanted):
+async def _pinned(address: Address, wanted: str) -> ssl.SSLContext:
+    der = await authority.fetch(address.base)
+    found = authority.fingerprint(der)
+    if not authority.same(found, wanted):
         raise Untrusted(
-            f"The CA of {address.base} has the fingerprint {found.hex()}, not {wanted.hex()}: somebody may sit in "
+            f"The CA of {address.base} has the fingerprint {found}, not {wanted}: somebody may sit in "
             "between, or the lab has a new CA. The token was not sent.",
-            found=found.hex(),
-            wanted=wanted.hex(),
+            found=found,
+            wanted=wanted,
         )
     # Only the certificate that was compared: the answer may hold others.
     return ssl.create_default_context(cadata=der)

@@ -19,13 +19,22 @@ export class LabError extends ServerConnection.ResponseError {
   }
 }
 
+const LAB = 'qpi/v1';
+
 /** JupyterLab's own way past the browser's cache is a time stamp in the address, which the lab does not know. */
 const FRESH: RequestInit = { cache: 'no-cache' };
 
-/** Requests to the lab inside the Jupyter server that `settings` point at; `clock` learns from each answer. */
-export function labRequest(settings: ServerConnection.ISettings, clock?: LabClock): LabRequest {
+/**
+ * Requests to the lab inside the Jupyter server that `settings` point at, or with another `base` to that server itself;
+ * `clock` learns from each answer.
+ */
+export function labRequest(
+  settings: ServerConnection.ISettings,
+  clock?: LabClock,
+  base = LAB
+): LabRequest {
   return async <T>(path: string, init?: RequestInit): Promise<T> => {
-    const response = await answer(settings, path, init, clock);
+    const response = await answer(settings, `${base}/${path}`, init, clock);
     return (response.status === 204 ? null : await response.json()) as T;
   };
 }
@@ -35,7 +44,7 @@ export type LabFile = (path: string) => Promise<Blob>;
 
 /** Files of the lab inside the Jupyter server that `settings` point at. */
 export function labFile(settings: ServerConnection.ISettings): LabFile {
-  return async path => (await answer(settings, path)).blob();
+  return async path => (await answer(settings, `${LAB}/${path}`)).blob();
 }
 
 async function answer(
@@ -44,7 +53,7 @@ async function answer(
   init?: RequestInit,
   clock?: LabClock
 ): Promise<Response> {
-  const url = URLExt.join(settings.baseUrl, 'qpi/v1', path);
+  const url = URLExt.join(settings.baseUrl, path);
   const sent = Date.now();
   const response = await ServerConnection.makeRequest(url, { ...FRESH, ...init }, settings);
   clock?.hear(response.headers.get('Date'), sent);

@@ -1513,6 +1513,46 @@ export interface JobOutput {
   readonly source: string | null;
 }
 
+/** A lab elsewhere, and who one is there. */
+export interface LabConnection {
+  readonly name: string;
+  readonly url: string;
+  readonly person: string;
+  readonly expires_at: string | null;
+}
+
+/** A code that waits for being confirmed at `page`, in a browser. */
+export interface CodeShown {
+  readonly url: string;
+  readonly user_code: string;
+  readonly page: string;
+}
+
+/** `GET labs`. `current` is the lab that is shown; null: this server's own. */
+export interface LabConnections {
+  readonly labs: readonly LabConnection[];
+  readonly current: string | null;
+  readonly waiting: CodeShown | null;
+  readonly problem: string;
+}
+
+/**
+ * `POST labs`: connect to a lab: with a password or a token, else with a code to confirm.
+ * `fingerprint` trusts     the lab's own certificate authority.
+ */
+export interface LabIn {
+  readonly url: string;
+  readonly fingerprint?: string | null;
+  readonly user?: string | null;
+  readonly password?: string | null;
+  readonly token?: string | null;
+}
+
+/** `PUT labs/current`: the lab to show; null: this server's own. */
+export interface LabChoice {
+  readonly name?: string | null;
+}
+
 export type LabEvent =
   | JobSubmitted
   | JobChecked

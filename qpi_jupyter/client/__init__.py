@@ -1,6 +1,7 @@
 """Talk to a lab: one async implementation on one kept connection, and the blocking calls derived from it.
 
 `connecting`               find a lab
+`signing_in`               a lab elsewhere: whom to trust, and a code, a password or a token
 `lab`                      what a person talks to: it has the groups of calls below, and shows their methods as its own
 `jobs`, `job_handle`       submit, list; one job: wait, cancel, edit
 `sweeps`, `growing`        a sweep's points and key; what a running job has measured
@@ -33,6 +34,7 @@ from .lab import Lab
 from .people import NewToken
 from .qpus import QpuTable
 from .session import Session
+from .signing_in import disconnect
 
 __all__ = [
     "BookingConflict",
@@ -47,5 +49,6 @@ __all__ = [
     "Session",
     "compare",
     "connect",
+    "disconnect",
     "job",
 ]

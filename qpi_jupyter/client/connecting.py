@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -16,12 +16,14 @@ from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Conflict, NotFound, QpiError, Rejected, Unavailable
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.addresses import bases, clean_token, is_loopback
+from qpi_jupyter.wire.kept_labs import KeptLabs
 from qpi_jupyter.wire.rest import Health
 
 from . import origin as origins
 from .http import RETRY_S
 from .job_handle import JobHandle
 from .lab import Lab
+from .signing_in import ASK, SignInWith, arrive
 
 _CHECK_S = 3.0
 """How long a lab may take to answer when one looks for it."""
@@ -32,6 +34,8 @@ def connect(
     url: str | None = None,
     token: str | None = None,
     *,
+    user: str | None = None,
+    fingerprint: str | None = None,
     ca_file: str | os.PathLike[str] | None = None,
     insecure: bool = False,
     retry_s: float = RETRY_S,
@@ -41,12 +45,19 @@ def connect(
     It is looked for at ``url``; at ``QPI_LAB_URL`` (with ``QPI_LAB_TOKEN``); at the Jupyter server that started this
     kernel; at any live Jupyter server of yours. Without arguments an open connection is used again.
 
+    Without a token one signs in to the lab at ``url``: with what is kept from before, else with a code that is
+    confirmed in a browser. What comes of it is kept in Jupyter's data folder, for you alone, and in no notebook.
+
     Parameters
     ----------
     url
-        its address; that of JupyterLab in the browser will do.
+        its address, where that of JupyterLab in the browser will do; or the name of a lab that is kept.
     token
-        where it is not found with the address.
+        where it is not found with the address; it is not kept. ``""`` asks for one, which is.
+    user
+        sign in with this name and a password, which is asked for.
+    fingerprint
+        the SHA-256 of the lab's own certificate authority, which is then trusted; without it one is asked.
     ca_file
         certificates to trust instead of the system's (default: ``QPI_LAB_CA_FILE``).
     insecure
@@ -61,6 +72,12 @@ def connect(
     """
     global _current
     if url is None and token is None and _current is not None and not _current.closed:
+        return _current
+    if url is not None and (not token or user is not None):
+        how = SignInWith(
+            user=user, ask_token=token == ASK, fingerprint=fingerprint, insecure=insecure, retry_s=retry_s
+        )  # fmt: skip
+        _current = _signed_in(url, how, ca_file)
         return _current
     ca_file = ca_file or os.environ.get("QPI_LAB_CA_FILE")
     tried = []
@@ -83,6 +100,23 @@ def connect(
         "qpi_jupyter.connect(url, token).",
         code="no_lab",
     )
+
+
+def _signed_in(url: str, how: SignInWith, ca_file: str | os.PathLike[str] | None) -> Lab:
+    """The lab at an address that a person gave without a token, or that they are connected to by name."""
+    known = KeptLabs().find(url)
+    [place] = (p for p in addresses(known.url if known is not None else url, insecure=how.insecure))
+    assert isinstance(place, Address), "one that is given is one"
+    if ca_file is None and _meant(place.url, os.environ):
+        ca_file = os.environ.get("QPI_LAB_CA_FILE")
+    ca = os.fspath(ca_file) if ca_file is not None else None
+    if place.token and how.user is None and not how.ask_token:
+        return _open(place, ca, how.retry_s)
+
+    def open_lab(trusted: str | None) -> Lab:
+        return _open(replace(place, token=""), trusted, how.retry_s)
+
+    return arrive(open_lab, (place.url, *place.others), known, how, ca)
 
 
 def _open(place: Address, ca_file: str | os.PathLike[str] | None, retry_s: float) -> Lab:
@@ -194,10 +228,17 @@ def addresses(
     token = clean_token(token) if token else None
     for stated, why in ((url, "given"), (env.get("QPI_LAB_URL"), "from QPI_LAB_URL")):
         if stated and stated.strip():
-            yield _stated(stated, token or env.get("QPI_LAB_TOKEN") or env.get("JUPYTERHUB_API_TOKEN"), why, insecure)
+            kept = (env.get("QPI_LAB_TOKEN") or env.get("JUPYTERHUB_API_TOKEN")) if _meant(stated, env) else None
+            yield _stated(stated, token or kept, why, insecure)
             return
     yield Nothing(why="QPI_LAB_URL is not set")
     yield from _servers(env.get("JPY_PARENT_PID"), token)
+
+
+def _meant(url: str, env: Mapping[str, str]) -> bool:
+    """Whether what is in the environment is for this address: what opens one lab is shown to no other."""
+    told = env.get("QPI_LAB_URL")
+    return not told or urlsplit(told).netloc == urlsplit(url.strip()).netloc
 
 
 def _stated(text: str, token: str | None, why: str, insecure: bool) -> Address:

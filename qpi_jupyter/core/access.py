@@ -64,6 +64,8 @@ class Permission(StrEnum):
     DRIVE = "drive"
     """Claim jobs of one QPU and deliver their results."""
     SPEC_READ = "spec:read"
+    LABS_CHOOSE = "labs:choose"
+    """Which lab the person's own Jupyter server shows: asked of Jupyter's sign-in alone."""
 
 
 class Role(StrEnum):
@@ -90,7 +92,8 @@ _MANAGER = _USER | {
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: _USER,
     Role.MANAGER: _MANAGER,
-    Role.ADMIN: _MANAGER | {_P.QPUS_MANAGE, _P.DRIVERS_MANAGE, _P.ROLES_GRANT, _P.TOKENS_ANY, _P.TIME_GRANT_OWN},
+    Role.ADMIN: _MANAGER
+    | {_P.QPUS_MANAGE, _P.DRIVERS_MANAGE, _P.ROLES_GRANT, _P.TOKENS_ANY, _P.TIME_GRANT_OWN, _P.LABS_CHOOSE},
     Role.DRIVER: OPEN_TO_ALL | {_P.DRIVE},
     Role.SERVICE: OPEN_TO_ALL | {_P.METRICS_READ, _P.SPEC_READ},
 }

@@ -266,19 +266,30 @@ class QpiMagics(LabMagics):
 
     @magic_arguments()
     @argument("url", nargs="?", help="the address of JupyterLab or of `jupyter qpi`; else the lab is looked for")
-    @argument("--token", help="where it is not part of the address")
+    @argument("--token", nargs="?", const="", help="sign in with a token; without one it is asked for, and kept")
+    @argument("--user", metavar="NAME", help="sign in with a name and a password, which is asked for")
+    @argument("--fingerprint", metavar="SHA256", help="of the lab's own certificate authority, to trust it")
+    @argument("--forget", metavar="LAB", help="disconnect from a lab that is kept, by its name or address")
     @argument("--ca-file", metavar="FILE", help="certificates to trust instead of the system's")
     @argument("--insecure", action="store_true", help="let the token travel over plain http to another machine")
     @line_magic
-    def qpi_connect(self, line: str) -> Lab:
-        """Connect to another lab; the magics use it from then on."""
-        from qpi_jupyter.client import connect
+    def qpi_connect(self, line: str) -> Lab | None:
+        """Connect to another lab; the magics use it from then on.
+
+        Without a token you sign in: open the address that is shown, and allow the code there. The connection is kept
+        in Jupyter's data folder, for you alone.
+        """
+        from qpi_jupyter.client import connect, disconnect
 
         args = parsed(self.qpi_connect, line)
         with mistakes_are_usage_errors():
+            if args.forget is not None:
+                disconnect(unquoted(args.forget) or "")
+                return None
             return connect(
-                unquoted(args.url), unquoted(args.token), ca_file=unquoted(args.ca_file), insecure=args.insecure
-            )
+                unquoted(args.url), unquoted(args.token), user=unquoted(args.user),
+                fingerprint=unquoted(args.fingerprint), ca_file=unquoted(args.ca_file), insecure=args.insecure,
+            )  # fmt: skip
 
 
 def _texts(circuits: Any) -> tuple[str, ...]:

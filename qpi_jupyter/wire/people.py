@@ -12,7 +12,7 @@ from .validation import EMAIL, PERSON
 
 RoleName = Literal["user", "manager", "admin", "service"]
 ScopeName = Literal["read", "submit", "manage", "drive"]
-_Password = Annotated[str, Meta(min_length=10, max_length=256)]
+NewPassword = Annotated[str, Meta(min_length=10, max_length=256)]
 _Text = Annotated[str, Meta(max_length=200)]
 _Email = Annotated[str, Meta(max_length=200, pattern=EMAIL)]
 """Empty: none."""
@@ -64,7 +64,7 @@ class UserIn(Request):
     email: _Email = ""
     roles: _Roles = []
     groups: _People = []
-    password: _Password | None = None
+    password: NewPassword | None = None
 
 
 class UserChange(Request):
@@ -75,7 +75,7 @@ class UserChange(Request):
     roles: _Roles | UnsetType = UNSET
     groups: _People | UnsetType = UNSET
     suspended: bool | UnsetType = UNSET
-    password: _Password | UnsetType | None = UNSET
+    password: NewPassword | UnsetType | None = UNSET
 
 
 class ClockIn(Request):
@@ -88,7 +88,7 @@ class PasswordChange(Request):
     """``POST me/password``."""
 
     current: Annotated[str, Meta(max_length=256)]
-    new: _Password
+    new: NewPassword
 
 
 class SignIn(Request):

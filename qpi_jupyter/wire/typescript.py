@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import inspect
 
-from . import accounts, bench, bookings, events, jobs, outputs, people, replays, rest, telemetry
+from . import accounts, bench, bookings, events, jobs, labs, outputs, people, replays, rest, telemetry
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
     rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.FamilyModel, jobs.JobChange, jobs.JobProvenance,
@@ -29,6 +29,7 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.ExecutorList, bench.SimulatorList, bench.ConfigInForce,
     replays.ReplayIn, replays.ReplayState, outputs.JobOutput,
+    labs.LabConnections, labs.LabIn, labs.LabChoice,
 )  # fmt: skip
 """What the panel reads and sends; the structs inside them come along."""
 

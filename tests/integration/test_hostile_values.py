@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import itertools
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import msgspec
 import pytest
 
-from qpi_server.web import ROUTES
+from qpi_server.web import PAGES, ROUTES
 from qpi_server.web.table import Route
 from tests.faults.lab import FrozenClock, small_lab
 from tests.integration.test_web_roles import BODIES
@@ -71,13 +73,27 @@ async def asking(folder: Path, found: list[str]) -> AsyncIterator[tuple[Ask, dic
                     if answer.status_code >= 500 and answer.status_code != 503:
                         found.append(f"{where}: {answer.status_code} {answer.text[:300]}")
                     elif answer.status_code >= 400:
-                        said = answer.json()
-                        error = said.get("error", said)
-                        message = error["detail" if "detail" in error else "message"]
+                        message = said_by(answer)
                         found.extend(f"{where}: {message[:200]!r} has {what}" for what in library_words(message))
                     return answer.status_code
 
                 yield ask, names
+
+
+def said_by(answer: httpx.Response) -> str:
+    """What a refusal says, on whichever surface."""
+    if answer.headers["Content-Type"].startswith("text/html"):
+        return html.unescape(re.findall(r'role="alert">(.*?)</p>', answer.text, re.DOTALL)[0])
+    said = answer.json()
+    if "error_description" in said:
+        return str(said["error_description"])
+    error = said.get("error", said)
+    return str(error["detail" if "detail" in error else "message"])
+
+
+def sent(route: Route, body: Any) -> bytes:
+    """A body as its route takes it."""
+    return urlencode(body, errors="replace").encode() if route.form else encoded(body)
 
 
 def some(values: list[Any], step: int) -> Iterator[Any]:
@@ -100,10 +116,10 @@ def in_walk(folder: Path, walk: Callable[[Ask, dict[str, str]], Awaitable[None]]
 @EVERY
 def test_no_value_in_a_path_or_a_query_breaks_the_server(tmp_path: Path, step: int) -> None:
     async def walk(ask: Ask, names: dict[str, str]) -> None:
-        for route in ROUTES:
+        for route in [*ROUTES, *PAGES]:
             if route.path == STREAMS or route.path == "/qpi/owner":
                 continue
-            content = encoded(body_of(route)) if route.body is not None else None
+            content = sent(route, body_of(route)) if route.body is not None else None
             if "{" in route.path:
                 for text in some(TEXTS, step):
                     odd = dict.fromkeys(names, text) | {"feed_secret": quote(text, safe="") or "x"}
@@ -121,13 +137,13 @@ def test_no_value_in_a_path_or_a_query_breaks_the_server(tmp_path: Path, step: i
 @EVERY
 def test_no_value_in_a_body_breaks_the_server(tmp_path: Path, step: int) -> None:
     async def walk(ask: Ask, names: dict[str, str]) -> None:
-        for route in ROUTES:
+        for route in [*ROUTES, *PAGES]:
             if route.body is None:
                 continue
             good = body_of(route)
             for path in fields_in(route.body):
                 for value in some(VALUES, step):
-                    await ask(route.method, path_of(route, names), encoded(changed(good, path, value)))
+                    await ask(route.method, path_of(route, names), sent(route, changed(good, path, value)))
             for raw in some(RAW, step):
                 await ask(route.method, path_of(route, names), raw)
 

@@ -14,12 +14,15 @@ import { PREFIX, tabAddress } from '../address';
 import { labIcon } from '../icon';
 import { takes } from '../takes';
 import { type ITab, ITabs } from '../tokens';
-import { OPEN_PANEL, PANEL_ID } from './ids';
+import { addConnect } from './connect';
+import { CONNECT, OPEN_PANEL, PANEL_ID } from './ids';
 import { ILabSettings } from './settings';
 import { Ways } from './ways';
 
 /** After Tabs, before Help. */
 const MENU_RANK = 700;
+/** After the tabs. */
+const CONNECT_RANK = 1000;
 
 export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
   id: 'qpi-jupyter:tabs',
@@ -62,6 +65,9 @@ export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
       }
     });
     ways.add(OPEN_PANEL, 0);
+    addConnect(app, trans);
+    ways.add(CONNECT);
+    menu.addItem({ command: CONNECT, rank: CONNECT_RANK });
     return {
       add: tab => {
         addTab(app, restorer, tab);

@@ -11,6 +11,7 @@ import { Panel } from '@lumino/widgets';
 import { PANEL_ID } from '../around/ids';
 import { ILabSettings } from '../around/settings';
 import { labIcon } from '../icon';
+import { labRequest } from '../request';
 import { ILabManager } from '../tokens';
 import type { ISideContext } from './view';
 
@@ -69,7 +70,14 @@ export const sidePlugin: JupyterFrontEndPlugin<void> = {
     stateDB: IStateDB | null
   ) => {
     const trans = (translator ?? nullTranslator).load('qpi-jupyter');
-    const panel = new SidePanel({ commands: app.commands, manager, settings, stateDB, trans });
+    const panel = new SidePanel({
+      commands: app.commands,
+      manager,
+      server: labRequest(app.serviceManager.serverSettings, undefined, 'qpi'),
+      settings,
+      stateDB,
+      trans
+    });
     app.shell.add(panel, 'left', { rank: 900, type: 'QPI' });
     restorer?.add(panel, panel.id);
   }

@@ -11,7 +11,9 @@ import { useEffect, useReducer } from 'react';
 import type { ILabSettings } from '../around/settings';
 import { keepFocus } from '../focus';
 import { useFrame } from '../hooks';
+import type { LabRequest } from '../request';
 import type { ILabManager } from '../tokens';
+import { Elsewhere } from './elsewhere';
 import { Figures } from './figures';
 import {
   BookingSection,
@@ -30,6 +32,8 @@ export { Sections };
 export interface ISideContext {
   readonly commands: CommandRegistry;
   readonly manager: ILabManager;
+  /** Asks this Jupyter server itself, below `qpi/`. */
+  readonly server: LabRequest;
   readonly settings: ILabSettings;
   readonly stateDB: IStateDB | null;
   readonly trans: TranslationBundle;
@@ -84,6 +88,7 @@ function Side(props: {
   return (
     <>
       <Header context={context} />
+      <Elsewhere context={context} />
       <ConnectionNote context={context} now={now} />
       <NoticeSection {...part} />
       <QpuSection {...part} figures={figures} />

@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # Jupyter loads this module wherever it lists its extensions:
     from _typeshed import DataclassInstance
 
     from qpi_jupyter.wire.bus import BusKind
+    from qpi_jupyter.wire.kept_labs import KeptLabs
+    from qpi_server.host.connections import LabSwitch
     from qpi_server.host.embedded import EmbeddedDrivers
     from qpi_server.host.owner import Ownership
     from qpi_server.host.owner_files import OwnerRecord
@@ -54,7 +56,7 @@ class QPIServer(LabTraits, ExtensionApp):
     name = "qpi_server"
     app_name = "QPI lab"
     description = "A quantum lab inside Jupyter."
-    extension_url = "/qpi/health"
+    extension_url = "/qpi/"
     load_other_extensions = True
 
     def __init__(self, **kwargs: Any) -> None:
@@ -66,6 +68,7 @@ class QPIServer(LabTraits, ExtensionApp):
         self._authority: Authority | None = None
         self._drivers: EmbeddedDrivers | None = None
         self._hub: asyncio.Task[None] | None = None
+        self._labs: LabSwitch | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: asyncio.Task[None] | None = None
         self._environment: dict[str, str | None] = {}
@@ -194,6 +197,8 @@ class QPIServer(LabTraits, ExtensionApp):
         self.handlers.extend(handlers())
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        from qpi_jupyter.wire.kept_labs import KeptLabs
+        from qpi_server.host.connections import LabSwitch
         from qpi_server.host.owner import Ownership
         from qpi_server.web import EventRelay
 
@@ -205,14 +210,18 @@ class QPIServer(LabTraits, ExtensionApp):
             shown = serverapp.contents_manager
             warn_of_exposure(self.log, Path(self.lab_dir), serverapp.root_dir, allow_hidden=shown.allow_hidden)
         self._serve_renewable(serverapp)
+        kept = KeptLabs() if "contents" in serverapp.default_services else None  # somebody's own Jupyter server
+        upstream = self._upstream() or self._kept_upstream(kept)
         self.ownership = Ownership(
             backend=None if self.upstream_url else self.backend(),
-            upstream=self._upstream(),
+            upstream=upstream,
             record=self._record(),
             open_lab=self._open_lab,
             started=self._own,
             stopping=self._disown,
         )
+        if kept is not None:
+            self._labs = LabSwitch(self.ownership, kept, self._upstream)
         self._tell_kernels()
         await self.ownership.start()
         if "events" in serverapp.default_services and serverapp.event_logger is not None:
@@ -233,6 +242,8 @@ class QPIServer(LabTraits, ExtensionApp):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        if self._labs is not None:
+            await self._labs.close()
         if self.ownership is not None:
             await self.ownership.stop()
         for name, value in self._environment.items():
@@ -272,6 +283,10 @@ class QPIServer(LabTraits, ExtensionApp):
         help_of = {name: str(trait.help) for name, trait in own_traits(type(self)).items()}
         return ConfigInForce(settings=[ConfigSetting(name=n, **row, help=help_of[n]) for n, row in rows.items()])
 
+    def labs(self) -> LabSwitch | None:
+        """Connects this server to labs elsewhere; None where it is nobody's own."""
+        return self._labs
+
     async def released(self) -> None:
         """Wait until this server no longer owns the queue."""
         assert self.ownership is not None
@@ -297,6 +312,7 @@ class QPIServer(LabTraits, ExtensionApp):
     async def _own(self, lab: Lab) -> None:
         from qpi_server.host import hub
         from qpi_server.host.embedded import EmbeddedDrivers
+        from qpi_server.web import set_up_link
 
         assert self.serverapp is not None
         hub_auth = getattr(self.serverapp.identity_provider, "hub_auth", None)
@@ -308,6 +324,10 @@ class QPIServer(LabTraits, ExtensionApp):
                 lab, lab_dir=Path(self.lab_dir), address=self.address(), trust=self._trust()
             )
             await self._drivers.start()
+        if (tell := getattr(self.serverapp, "tell_set_up", None)) is not None:  # `jupyter qpi` itself
+            code = await lab.first_admin.offer()
+            if code is not None:
+                tell(set_up_link(self.address(), code))
 
     async def _disown(self, _lab: Lab) -> None:
         if self._hub is not None:
@@ -357,6 +377,17 @@ class QPIServer(LabTraits, ExtensionApp):
         return Upstream.to(
             self.upstream_url, self.upstream_token, ca_file=self.upstream_ca_file, insecure=self.insecure
         )  # fmt: skip
+
+    def _kept_upstream(self, kept: KeptLabs | None) -> Upstream | None:
+        """The lab elsewhere that the person has chosen."""
+        from qpi_server.host.connections import way_to
+
+        try:
+            lab = kept.current() if kept is not None else None
+            return way_to(lab) if lab is not None else None
+        except (QpiError, OSError, ValueError) as error:
+            self.log.error("The lab that you had chosen cannot be used (%s): this server shows its own.", error)
+            return None
 
     def _tell_kernels(self) -> None:
         """Put into its kernels' environment the way to this server, and whether they load the magics."""

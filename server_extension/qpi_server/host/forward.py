@@ -41,6 +41,8 @@ class Upstream:
         self.url = url.rstrip("/") + "/"
         self.token = token
         self.connections = Connections(self.url, context)
+        self.personal = False
+        """Whether the credential is a person's own: it serves nobody else, and no other token goes there."""
         self.following: set[IOStream] = set()
         """Connections on which events are followed."""
 

@@ -39,6 +39,8 @@ from qpi_server.service.links import Links
 from qpi_server.service.people import (
     AuditService,
     Authenticator,
+    Devices,
+    FirstAdmin,
     Groups,
     NoticeService,
     OAuth2SignIns,
@@ -115,7 +117,9 @@ class Lab:
         self.users = Users(context, passwords)
         self.groups = Groups(context)
         self.sign_ins = SignIns(context, passwords, self.tokens)
+        self.first_admin = FirstAdmin(context, passwords, self.sign_ins)
         self.oauth2 = OAuth2SignIns(context, self.authenticator, self.tokens)
+        self.devices = Devices(context, self.authenticator, self.tokens)
         self.notices = NoticeService(context)
         self.audit = AuditService(context)
         self._retention = Retention(context)

@@ -124,6 +124,11 @@ def unknown(connection: Connection, names: Collection[str]) -> list[str]:
     return sorted(set(names) - found)
 
 
+def any_of(connection: Connection, source: str) -> bool:
+    """Whether there is somebody from that source."""
+    return connection.scalar(select(users.c.name).where(users.c.source == source).limit(1)) is not None
+
+
 def other_admin(connection: Connection, name: str) -> bool:
     """Whether somebody else is an admin and not suspended."""
     rows = connection.execute(select(users).where(users.c.suspended_at.is_(None), users.c.name != name))

@@ -16,6 +16,7 @@ from qpi_jupyter._version import __version__
 from qpi_server.app.extension import QPIServer
 from qpi_server.host import hub
 from qpi_server.settings.values import ALIASES, INVERTED, UNUSED, own_traits, spellings
+from qpi_server.web import has_own_people
 from qpi_server.web.events import EventHandler
 
 COMMANDS = {
@@ -94,7 +95,7 @@ class LabServerApp(ServerApp):
 
     @default("default_url")
     def _default_default_url(self) -> str:
-        return "/qpi/health"
+        return "/qpi/"
 
     @default("open_browser")
     def _default_open_browser(self) -> bool:
@@ -124,7 +125,14 @@ class LabServerApp(ServerApp):
             pending += [rule.target for rule in router.rules if isinstance(rule.target, RuleRouter)]
 
     def settled(self, lab: QPIServer) -> None:
-        """The lab's settings are known: show them and end, if that was asked for; else listen where they say."""
+        """The lab's settings are known: show them and end, if that was asked for; else listen where they say.
+
+        Where neither a Hub nor a provider says who people are, the lab has accounts of its own, unless its settings
+        say otherwise.
+        """
+        others = lab.config_of_lab().oauth2_providers or has_own_people(self.identity_provider_class)
+        if "local_accounts" not in lab.stated and not others:
+            lab.set_trait("local_accounts", True)
         if self.show_config or self.show_config_json:
             from qpi_server.settings.shown import as_json, as_table, describe
 
@@ -136,6 +144,15 @@ class LabServerApp(ServerApp):
             self.ip = lab.ip_addr
         if lab.server_port is not None and "port" not in told:
             self.port = lab.server_port
+
+    def tell_set_up(self, link: str) -> None:
+        """Print where the first administrator's account is made; the log keeps no secrets."""
+        print(
+            f"\nThis lab has no accounts yet. Within an hour, create its first administrator on this machine:\n\n"
+            f"    {link}\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def init_signal(self) -> None:
         """As a Jupyter server, but an interrupt ends it properly without a terminal to ask at, too."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .events import EventRelay
-from .routes import ROUTES, handlers
+from .identity import has_own_people
+from .pages import set_up_link
+from .routes import OWN, PAGES, ROUTES, handlers
 
-__all__ = ["ROUTES", "EventRelay", "handlers"]
+__all__ = ["OWN", "PAGES", "ROUTES", "EventRelay", "handlers", "has_own_people", "set_up_link"]

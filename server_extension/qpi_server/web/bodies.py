@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 from msgspec import Struct
 
 from qpi_jupyter.core import Rejected, TooLarge
 from qpi_jupyter.wire.rest import MAX_BODY_BYTES, decode
 
-from .table import Route
+from .table import Route, parse_query
 
 EMPTY_BODIES = (b"", b"{}", b"null")
 """What clients send where there is nothing to send."""
+MAX_FIELDS = 100
+"""Of a form."""
 
 
 class BodySink:
@@ -65,8 +68,19 @@ def read_body(body: bytes, route: Route) -> Struct | None:
     TooLarge, Rejected
         see `decode`; or the route takes none.
     """
+    if route.body is not None and route.form:
+        return parse_query(_fields(body), route.body, strict=True, whole="The form")
     if route.body is not None:
         return decode(body, route.body)
     if body.strip() not in EMPTY_BODIES:
         raise Rejected(f"{route.method} {route.path} takes no body.", code="bad_request")
     return None
+
+
+def _fields(body: bytes) -> dict[str, list[bytes]]:
+    """What a form has, by its names."""
+    try:
+        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError as error:  # of which UnicodeDecodeError is one
+        raise Rejected("The form cannot be read.", code="bad_request") from error
+    return {name: [value.encode() for value in values] for name, values in found.items()}

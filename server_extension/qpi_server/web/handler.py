@@ -98,6 +98,7 @@ class RestHandler(Signed):
         self._call = Call(
             lab=target, site=self.site, principal=self.principal, path=self.path_kwargs, headers=self.request.headers,
             address=self.request.remote_ip or "",
+            here=f"{self.request.protocol}://{self.request.host}{self.settings['base_url']}",
         )  # fmt: skip
         self._call.query = self.read_query(self._route)
         if self._route.opens is not None:

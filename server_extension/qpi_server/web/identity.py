@@ -92,6 +92,11 @@ def has_jupyter_token(handler: JupyterHandler) -> bool:
     return bool(own) and is_secret(_bearer(handler), own)
 
 
+def has_own_people(provider: type[IdentityProvider]) -> bool:
+    """Whether somebody else than this server's own token and password says who people are, as a Hub does."""
+    return provider not in _LOCAL_PROVIDERS
+
+
 async def jupyter_visitor(handler: JupyterHandler) -> Visitor | None:
     """Jupyter's user as one of ours; call it after Jupyter's own ``prepare``.
 

@@ -14,8 +14,9 @@ from msgspec import Struct
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import OPEN_TO_ALL
 
-from .table import Answers, Route
+from .table import JSON, Answers, Route
 
+FORM = "application/x-www-form-urlencoded"
 _REF = "#/components/schemas/{name}"
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiToken": []}]
 
@@ -68,7 +69,10 @@ def _operation(route: Route, refs: Mapping[type[Struct], Any], components: Mappi
         },
     }
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[route.body]}}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {FORM if route.form else JSON: {"schema": refs[route.body]}},
+        }
     elif route.opens is not None:
         binary = {"type": "string", "format": "binary"}
         operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": binary}}}

@@ -14,9 +14,12 @@ from .compat.qpi import api as qpi
 from .compat.tasks import TaskHandler, tasks
 from .events import EventHandler
 from .handler import RestHandler, UnknownHandler
+from .labs import LabsHandler, labs
 from .link import PATH as LINK
 from .link import LinkHandler
+from .oauth import OAuthHandler, oauth
 from .openapi import document
+from .pages import PageHandler, pages
 from .table import Call
 from .v1 import public, v1
 
@@ -32,14 +35,26 @@ def _openapi() -> bytes:
     return msgspec.json.encode(document(ROUTES))
 
 
-ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes]
+ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes, *oauth.routes]
+PAGES = pages.routes
+"""For people, in a browser: no part of the description."""
+OWN = labs.routes
+"""Of a Jupyter server, whose lab may be elsewhere."""
 
 
 def handlers() -> list[tuple[Any, ...]]:
     """Patterns, handlers and their arguments; the first match counts."""
     rest = [
         (pattern, handler, {"routes": routes})
-        for table, handler in ((v1, RestHandler), (public, RestHandler), (qpi, QpiHandler), (tasks, TaskHandler))
+        for table, handler in (
+            (v1, RestHandler),
+            (public, RestHandler),
+            (qpi, QpiHandler),
+            (tasks, TaskHandler),
+            (oauth, OAuthHandler),
+            (pages, PageHandler),
+            (labs, LabsHandler),
+        )
         for pattern, routes in table.by_path().items()
     ]
     return [

@@ -10,7 +10,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.prometheus.log_functions import prometheus_log_method
 from tornado.web import HTTPError
 
-from qpi_jupyter.core import Permission, Principal, QpiError, Rejected
+from qpi_jupyter.core import Permission, Principal, QpiError, Rejected, Unauthorized
 from qpi_server.host.forward import Upstream
 from qpi_server.host.logs import REQUEST_ID, begin_request
 from qpi_server.host.owner import Ownership
@@ -43,6 +43,8 @@ class Signed(JupyterHandler):
     visitor: Visitor | None = None
     """Whom this server knows by itself, without the lab."""
     principal: Principal | None = None
+    error_media_type = "application/json"
+    """Of a refusal."""
 
     @property
     def site(self) -> Site:
@@ -108,10 +110,16 @@ class Signed(JupyterHandler):
     async def admit(self, target: Lab | Upstream, permission: Permission) -> None:
         """Let the request in, or raise. A lab token is judged where the lab is; so is what the lab adds to a person."""
         if isinstance(target, Upstream):
-            if self.visitor is None and is_lab_token(self.sent_token):
-                return
             if self.visitor is not None and not self.visitor.own:
                 raise others_server(self.visitor)
+            if self.visitor is None and target.personal:
+                raise Unauthorized(
+                    f"This server shows the lab at {target.url}: a token of another lab, or a driver's, is not sent "
+                    "there.",
+                    code="lab_elsewhere",
+                )
+            if self.visitor is None and is_lab_token(self.sent_token):
+                return
             self.principal = self.visitor.principal if self.visitor is not None else None
         elif self.visitor is not None:
             self.principal = await target.authenticator.admit(self.visitor.principal, source=self.visitor.source)
@@ -165,7 +173,7 @@ class Signed(JupyterHandler):
         self.set_status(status, reason_of(error))
         for name, value in headers_of(error).items():
             self.set_header(name, value)
-        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Type", self.error_media_type)
         self.finish(self.error_body(error, status))
 
     def error_body(self, error: QpiError, status: int) -> bytes:

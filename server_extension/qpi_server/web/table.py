@@ -16,6 +16,7 @@ from qpi_jupyter.core import Permission, Principal, QpiError, Rejected
 from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_jupyter.wire.rest import ErrorBody
 from qpi_jupyter.wire.validation import refused
+from qpi_server.host.connections import LabSwitch
 from qpi_server.service import Lab
 from qpi_server.service.events import Out
 
@@ -44,6 +45,9 @@ class Site(Protocol):
     def settings_in_force(self) -> ConfigInForce:
         """Every setting, its value and where it came from, without secrets."""
 
+    def labs(self) -> LabSwitch | None:
+        """Connects this server to labs elsewhere; None where it is nobody's own."""
+
     async def released(self) -> None:
         """Wait until this server stops owning the queue."""
 
@@ -66,6 +70,8 @@ class Call:
     headers: Mapping[str, str]
     address: str
     """Where the request comes from."""
+    here: str = ""
+    """This server's address, with its base path, as the asker has written it."""
     # the structs that the route names; each route knows its own
     query: Any = None
     body: Any = None
@@ -125,7 +131,8 @@ class Route:
 
     ``run`` answers with a `Reply`, or with a body alone (None: nothing), which has the first status in ``answers``.
     ``answers`` maps each good status to the structs or the media types that come with it; ``opens`` makes the sink of a
-    body of the media type ``takes`` before its first byte is read; ``waits`` marks a long-poll, which ends when its
+    body of the media type ``takes`` before its first byte is read; the body of a ``form`` comes as browsers send one;
+    ``waits`` marks a long-poll, which ends when its
     asker goes; ``closed`` answers where no lab is open, from the reason; ``refuses`` names error statuses that other
     routes do not have, ``error`` the body of every refusal.
     """
@@ -140,6 +147,7 @@ class Route:
     _: KW_ONLY
     query: type[Struct] | None = None
     body: type[Struct] | None = None
+    form: bool = False
     headers: tuple[str, ...] = ()
     opens: Callable[[Call], Awaitable[Sink]] | None = None
     takes: str = "application/octet-stream"
@@ -206,7 +214,9 @@ class NoQuery(Struct, forbid_unknown_fields=True):
     """The query of a route that takes none."""
 
 
-def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct], *, strict: bool = False) -> Struct:
+def parse_query(
+    arguments: Mapping[str, list[bytes]], kind: type[Struct], *, strict: bool = False, whole: str = "The query"
+) -> Struct:
     """A query string as its struct. Of repeated values for which the struct has no list, the last counts; ``strict``
     refuses them.
 
@@ -227,9 +237,9 @@ def parse_query(arguments: Mapping[str, list[bytes]], kind: type[Struct], *, str
         }
         return msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        raise refused(error, kind, code="bad_query", whole="The query") from error
+        raise refused(error, kind, code="bad_query", whole=whole) from error
     except UnicodeDecodeError as error:
-        raise Rejected("The query is not UTF-8.", code="bad_query") from error
+        raise Rejected(f"{whole} is not UTF-8.", code="bad_query") from error
 
 
 @lru_cache

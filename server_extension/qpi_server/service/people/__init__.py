@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .audit import AuditService
 from .authenticator import Authenticator
+from .devices import CODE_S, INTERVAL_S, Devices, FlowError, shown
+from .first_admin import FirstAdmin
 from .groups import Groups
 from .notices import NoticeService
 from .oauth2 import OAuth2SignIns, Provider
@@ -14,7 +16,8 @@ from .tokens import SIGN_IN_PREFIX, SIGN_IN_S, TOKEN_PREFIX, TokenService, add_t
 from .users import Users
 
 __all__ = [
-    "FREE_PER_ADDRESS", "FREE_PER_NAME", "LONGEST_S", "SIGN_IN_PREFIX", "SIGN_IN_S", "TOKEN_PREFIX", "AuditService",
-    "Authenticator", "Groups", "NoticeService", "OAuth2SignIns", "Passwords", "Provider", "SignIns", "TokenService",
-    "Users", "add_token", "end_tokens", "new_token",
+    "CODE_S", "FREE_PER_ADDRESS", "FREE_PER_NAME", "INTERVAL_S", "LONGEST_S", "SIGN_IN_PREFIX", "SIGN_IN_S",
+    "TOKEN_PREFIX", "AuditService", "Authenticator", "Devices", "FirstAdmin", "FlowError", "Groups", "NoticeService",
+    "OAuth2SignIns", "Passwords", "Provider", "SignIns", "TokenService", "Users", "add_token", "end_tokens",
+    "new_token", "shown",
 ]  # fmt: skip

@@ -235,7 +235,13 @@ def _scopes(principal: Principal, owner: Principal, wanted: Iterable[str] | None
     return tuple(scopes)
 
 
+CURRENT = "current"
+"""Instead of an id: the token that one asks with."""
+
+
 def _find(connection: Connection, principal: Principal, token_id: str) -> TokenRow:
+    if token_id == CURRENT and principal.token is not None:
+        token_id = principal.token
     row = tokens.find(connection, token_id)
     if row is None or row.revoked_at is not None or not allows(principal, Permission.TOKENS_OWN, row.owner):
         raise NotFound(f"There is no token {token_id!r}, or it is not yours.", code="unknown_token")

@@ -91,22 +91,8 @@ class Users:
             password = await self._passwords.hash(request.password)
 
         def unit(tx: Tx) -> UserModel:
-            if people.find(tx.connection, request.name) is not None:
-                raise Conflict(f"There is somebody called {request.name} already.", code="name_taken", field="name")
-            row = UserRow(
-                name=request.name, display_name=request.display_name.strip(), email=request.email.strip(),
-                verified_email=joining_address(request.email),
-                roles=tuple(sorted(set(request.roles))), source=LOCAL if password is not None else LAB,
-                password=password, created_at=tx.at,
-            )  # fmt: skip
-            _require_free(tx.connection, row.name, row.email)
-            require_groups(tx.connection, request.groups, "groups")
-            people.add(tx.connection, row)
-            set_groups(tx, row.name, request.groups, source=LAB, by=principal.name)
-            data = {"roles": [*row.roles], "groups": request.groups, "source": row.source}
-            tx.audit(principal, "user.created", f"user:{row.name}", **data)
-            tell_people(tx, [row.name], principal.name)
-            return _model(tx.connection, principal, row.name)
+            add_person(tx, principal, request, password)
+            return _model(tx.connection, principal, request.name)
 
         return await self._db.write(unit)
 
@@ -136,6 +122,31 @@ class Users:
             return _model(tx.connection, principal, name)
 
         return await self._db.write(unit)
+
+
+def add_person(tx: Tx, principal: Principal, request: UserIn, password: str | None) -> None:
+    """Write a new person; with the hash of a ``password`` they have a local account.
+
+    Raises
+    ------
+    Conflict
+        the name or the e-mail is taken.
+    """
+    if people.find(tx.connection, request.name) is not None:
+        raise Conflict(f"There is somebody called {request.name} already.", code="name_taken", field="name")
+    row = UserRow(
+        name=request.name, display_name=request.display_name.strip(), email=request.email.strip(),
+        verified_email=joining_address(request.email),
+        roles=tuple(sorted(set(request.roles))), source=LOCAL if password is not None else LAB,
+        password=password, created_at=tx.at,
+    )  # fmt: skip
+    _require_free(tx.connection, row.name, row.email)
+    require_groups(tx.connection, request.groups, "groups")
+    people.add(tx.connection, row)
+    set_groups(tx, row.name, request.groups, source=LAB, by=principal.name)
+    data = {"roles": [*row.roles], "groups": request.groups, "source": row.source}
+    tx.audit(principal, "user.created", f"user:{row.name}", **data)
+    tell_people(tx, [row.name], principal.name)
 
 
 def _user_model(row: UserRow, groups: list[str], *, whole: bool) -> UserModel:

@@ -1,0 +1,21 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { labIcon } from '../icon';
+import { labRequest } from '../request';
+import { takes } from '../takes';
+import { CONNECT } from './ids';
+
+/** Add the command that connects this Jupyter server to labs elsewhere. */
+export function addConnect(app: JupyterFrontEnd, trans: TranslationBundle): void {
+  app.commands.addCommand(CONNECT, {
+    label: trans.__('Connect to a Lab…'),
+    caption: trans.__('Connect to a lab elsewhere, switch between labs, or disconnect'),
+    icon: labIcon,
+    describedBy: takes(),
+    execute: async () => {
+      const { showLabs } = await import('./labsdialog');
+      await showLabs(labRequest(app.serviceManager.serverSettings, undefined, 'qpi'), trans);
+    }
+  });
+}
