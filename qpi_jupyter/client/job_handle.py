@@ -14,14 +14,14 @@ from qpi_jupyter.core import Faulted, QpiError, Unavailable, length
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
 
-from .family import WAITING, Family
+from .family import Family
 from .growing import Growing
 from .http import Http, delays, path
 from .portal import both
 from .progress import ProgressBar
 from .prospects import prospect_of
 from .results import Counts, Results
-from .status import Status
+from .status import Status, job_word
 from .story import Story
 
 if TYPE_CHECKING:
@@ -130,20 +130,18 @@ class JobHandle:
         where = f" on {model.qpu}" if model.qpu else ""
         if error is not None:
             return error.message
-        if model.status == "completed":
-            return f"completed{where}" + (f" in {length(model.busy_s)}" if model.busy_s is not None else "")
+        word = job_word(model.phase)
         if model.phase == "lost":
-            return f"running{where}; its driver is silent, and what it measured is waited for"
-        if model.phase == "cancelling":
-            return f"stopping{where}"
-        if model.status == "running":
-            return f"running{where}" + (f", {model.progress:.0%} done" if model.progress else "")
-        if model.phase == "blocked" and model.reason is not None:
-            return f"{WAITING}: {model.reason.message.rstrip('.')}"
-        if model.reason is None:
-            return WAITING if model.phase == "blocked" else f"waiting{where}"
-        outlook = ", ".join(prospect_of(model))
-        return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
+            return f"{word} with its driver{where}; waiting for its result"
+        word = word if model.phase == "blocked" else f"{word}{where}"
+        if model.phase == "completed" and model.busy_s is not None:
+            return f"{word} in {length(model.busy_s)}"
+        if model.phase == "running" and model.progress:
+            return f"{word}, {model.progress:.0%} done"
+        if model.status != "pending" or model.reason is None:
+            return word
+        outlook = "" if model.phase == "blocked" else ", ".join(prospect_of(model))
+        return f"{word}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
 
     def _take(self, model: JobModel) -> None:
         # Answers may overtake one another; a version only grows.
@@ -241,7 +239,7 @@ class JobHandle:
             async with asyncio.timeout(timeout):
                 await self._until_final()
         except TimeoutError:
-            raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s: {self.explanation()}.") from None
+            raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s. {self.explanation()}.") from None
 
     async def _until_final(self) -> None:
         pauses, bar = delays(), self.bar
@@ -363,7 +361,7 @@ class JobHandle:
         """
         found = self.partial()
         if found is None:
-            raise QpiError(f"Job {self.id} has measured nothing yet: {self.explanation()}.", code="nothing_yet")
+            raise QpiError(f"Job {self.id} has measured nothing yet. {self.explanation()}.", code="nothing_yet")
         axes: Axes | list[Axes] = found.qpi.plot() if ax is None else found.qpi.plot(ax)
         return axes
 

@@ -24,6 +24,7 @@ from .numpy_values import to_python
 from .portal import both
 from .progress import ProgressBar
 from .qpus import Qpus
+from .status import job_word
 from .tables import Table
 from .times import When, moment, zone_of
 
@@ -46,7 +47,7 @@ class JobTable(Table[JobHandle]):
         model = item.model
         took = "" if model.ended_at is None else length((model.ended_at - model.submitted_at).total_seconds())
         return (
-            model.id, model.status, model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
+            model.id, job_word(model.phase), model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
             _ago(model.submitted_at), took, "" if model.status == "completed" else item.explanation(),
         )  # fmt: skip
 

@@ -157,10 +157,10 @@ def test_a_lab_that_is_gone_is_an_error_after_the_patience(server: ScriptedLab) 
 def test_a_timeout_says_what_the_job_waits_for(lab: Lab) -> None:
     job = lab.submit(BELL)
     with pytest.raises(
-        TimeoutError, match=r"job1 has not ended after 0.05 s: waiting on sim-a: 1 job goes first on sim-a"
+        TimeoutError, match=r"job1 has not ended after 0.05 s. Waiting on sim-a: 1 job goes first on sim-a"
     ):
         job.result(timeout=0.05)
-    assert job.why() == "waiting on sim-a: 1 job goes first on sim-a (position 2)"
+    assert job.why() == "Waiting on sim-a: 1 job goes first on sim-a (position 2)"
 
 
 def test_a_failed_job_raises_its_own_error(server: ScriptedLab, lab: Lab) -> None:
@@ -335,7 +335,7 @@ def test_backends_are_found_by_qiskits_words(lab: Lab) -> None:
 def test_everything_shows_itself_in_text_and_html(server: ScriptedLab, lab: Lab) -> None:
     backend, qpu, job = lab.backend("sim-b"), lab.qpu("sim-b"), lab.submit(BELL, name="<b>")
     assert repr(backend) == "<QpiBackend sim-b: 5 qubits, mock>"
-    assert repr(qpu) == "<QPU sim-b: offline, 5 qubits, simulator (mock)>"
+    assert repr(qpu) == "<QPU sim-b: Offline, 5 qubits, simulator (mock)>"
     assert repr(lab.backends()).splitlines()[1].startswith("sim-a  24")
     for shown in (backend, qpu, lab.backends(), lab.qpus()[:1], lab.jobs(), lab.session("sim-a"), lab):
         html = shown._repr_html_()

@@ -59,7 +59,7 @@ def test_whoever_waits_finds_the_result_in_the_cell_that_submitted(server: Scrip
         notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit --qpu sim-a --job job\n{BELL}", waiting)
     (output,) = notebook.cells[1].outputs
     assert set(output.data) == {JOB_OUTPUT, "text/plain", "text/html"}
-    assert output.data["text/plain"].splitlines()[0] == "Job job1 on sim-a: completed"
+    assert output.data["text/plain"].splitlines()[0] == "Job job1 on sim-a: Completed"
     assert "qpi-counts" in output.data["text/html"]
     assert "<script" not in output.data["text/html"]
     saved = output.data[JOB_OUTPUT]
@@ -84,7 +84,7 @@ def test_a_job_that_nobody_waited_for_says_that_it_waits_and_since_when(server: 
     notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit\n{BELL}")
     data = notebook.cells[1].outputs[0].data
     assert data[JOB_OUTPUT]["job"]["reason"]["position"] == 2
-    assert data["text/plain"] == "Job job1 on sim-a: waiting (1 job goes first on sim-a · position 2)"
+    assert data["text/plain"] == "Job job1 on sim-a: Waiting (1 job goes first on sim-a · position 2)"
     assert "As of " in data["text/html"]
     assert "%qpi_cancel job1" in data["text/html"]
 
@@ -117,7 +117,7 @@ def test_wait_shows_the_result_and_goes_on(server: ScriptedLab) -> None:
     server.on_submit = lambda model: server.finish(model.id, [{"0": 1}])
     notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit --wait --job job\n{BELL}", "job.counts()")
     (output,) = notebook.cells[1].outputs
-    assert "completed" in output.data["text/plain"]
+    assert "Completed" in output.data["text/plain"]
     assert notebook.cells[2].outputs[0].data["text/plain"] == "{'0': 1}"
 
 
