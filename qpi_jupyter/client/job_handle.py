@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
 FINAL = frozenset({"completed", "failed", "cancelled"})
 _PARK_S = 50.0
 """How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
-_SOON_S = 600.0
-"""What is nearer is told to the second."""
+_WAITS = frozenset({"wait", "result", "counts", "dataset"})
 
 
 class JobCancelled(QpiError):
@@ -47,6 +48,10 @@ class Renderer(Protocol):
 
     def show(self, job: JobHandle) -> None:
         """Display the job, live while it runs."""
+
+    def meanwhile(self, job: JobHandle, work: Future[Any] | None) -> None:
+        """Display the job in a kernel, unless this handle is on display there, and keep it up to date until ``work``,
+        which blocks this thread, is done."""
 
     def mimebundle(self, job: JobHandle) -> dict[str, Any]:
         """The job as it is now, by media type."""
@@ -72,7 +77,7 @@ class JobHandle:
         self.sources = sources
         """The texts that were submitted, to show the line that an error names."""
         self.bar: ProgressBar | None = None
-        """Shows how far the job is to those who wait for it."""
+        """Shows how far the job is to those who wait for it in a terminal; in a notebook they see the job."""
         self._results = Results(http)
         self._growing = Growing(http, model.id)
 
@@ -151,6 +156,12 @@ class JobHandle:
     def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` leaves behind: the job, until somebody stops it."""
         return "" if self.final else f"{self.id} goes on; `%qpi_cancel {self.id}` stops it."
+
+    def _meanwhile(self, call: str) -> Callable[[Future[Any] | None], object] | None:
+        """What somebody sees who waits for a sweep."""
+        if self.bar is None or self.final or self.renderer is None or call not in _WAITS:
+            return None
+        return partial(self.renderer.meanwhile, self)
 
     # -- by Qiskit's names -----------------------------------------------------------------------------------------
 

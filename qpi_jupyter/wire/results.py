@@ -22,6 +22,7 @@ from qpi_jupyter.core import (
     MAX_BITS,
     MAX_CIRCUITS,
     MAX_DRAWINGS,
+    MAX_HEADER_BYTES,
     MAX_NAME,
     MAX_QUBITS,
     MAX_SHARED_BYTES,
@@ -36,7 +37,6 @@ from .validation import END, refused
 
 MAGIC = b"QPIRES01"
 PREFIX_BYTES = len(MAGIC) + 8
-MAX_HEADER_BYTES = 1 << 20
 DIGEST_HEADER = "X-QPI-SHA256"
 MEDIA_TYPE = "application/vnd.qpi.result"
 

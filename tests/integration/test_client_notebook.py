@@ -124,3 +124,30 @@ def test_wait_shows_the_result_and_goes_on(server: ScriptedLab) -> None:
 def test_a_mistake_fails_the_cell(server: ScriptedLab) -> None:
     with pytest.raises(CellExecutionError, match="whole number"):
         execute("%load_ext qpi_jupyter", f"%%qpi_submit --shots many\n{BELL}")
+
+
+SWEEP = """
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+rabi = QuantumCircuit(1, 1, name="rabi")
+rabi.rx(Parameter("theta"), 0)
+rabi.measure(0, 0)
+"""
+
+
+@pytest.mark.parametrize("wait", ["job.wait()", "await job.wait.aio()"])
+def test_whoever_waits_for_a_sweep_sees_the_job_and_no_text_that_stays(server: ScriptedLab, wait: str) -> None:
+    def measure() -> None:
+        server.wait_submits(1)
+        server.change("job1", status="running", phase="running", progress=0.5, reason=None)
+        server.wait_requests(lambda method, path: path.endswith("/jobs/job1"))
+        server.change("job1", status="failed", phase="failed")
+
+    with meanwhile(measure):
+        notebook = execute(
+            f"import qpi_jupyter\nlab = qpi_jupyter.connect()\n{SWEEP}",
+            f"job = lab.sweep(rabi, theta=[0.0, 1.0], qpu='sim-a')\n{wait};",
+        )
+    (output,) = notebook.cells[1].outputs
+    assert output.data[JOB_OUTPUT]["job"]["status"] == "failed"
+    assert "Failed" in output.data["text/html"]
