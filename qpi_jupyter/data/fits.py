@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import Rejected, counted
 
 from . import conventions as c
 from . import drawings
@@ -266,7 +266,9 @@ def _fitted(
     names = list(inspect.signature(function).parameters)[1:]
     if len(x) <= len(names) or np.ptp(x) == 0:
         raise Rejected(
-            f"There are {len(x)} points, and {named} has {len(names)} parameters: measure more of them.", code="no_fit"
+            f"{counted(len(x), 'point')} cannot determine the {counted(len(names), 'parameter')} of {named}: "
+            "measure more.",
+            code="no_fit",
         )
     if chosen is not None:
         start = _start(chosen, x, y, weights)

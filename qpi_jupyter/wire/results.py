@@ -29,6 +29,7 @@ from qpi_jupyter.core import (
     MAX_SHOTS,
     Rejected,
     TooLarge,
+    counted,
     header_circuits,
 )
 
@@ -256,10 +257,10 @@ def check_circuit(index: int, circuit: CircuitResult) -> None:
     if circuit.counts is not None:
         widest = max((int(key, 16).bit_length() for key in circuit.counts), default=0)
         if widest > circuit.memory_slots:
-            raise _contradiction(index, f"an outcome has {widest} bits, the circuit {circuit.memory_slots}")
+            raise _contradiction(index, f"an outcome has {counted(widest, 'bit')}, the circuit {circuit.memory_slots}")
         total = sum(circuit.counts.values())
         if total > circuit.shots or (total != circuit.shots and not circuit.truncated):
-            raise _contradiction(index, f"the counts add up to {total:,}, with {circuit.shots:,} shots")
+            raise _contradiction(index, f"the counts add up to {total:,}, with {counted(circuit.shots, 'shot')}")
     if circuit.memory is not None:
         single = circuit.meas_return == "single"
         rows = circuit.memory if single else [circuit.memory]

@@ -71,6 +71,22 @@ def test_a_sweep_is_called_by_its_circuit_and_takes_parameters_as_such(server: S
         lab.sweep(rabi, theta=[0.0, 1.0], shotz=3)
 
 
+def test_a_sweep_that_is_found_gets_its_labels_and_says_what_stays(
+    server: ScriptedLab, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rabi = QuantumCircuit(1, 1, name="rabi")
+    rabi.rx(Parameter("theta"), 0)
+    rabi.measure(0, 0)
+    asked = {"theta": [0.0, 1.0], "qpu": "sim-a"}
+    first = lab.sweep(rabi, **asked)
+    again = lab.sweep(rabi, name="calibration", tags="morning", **asked)
+    assert (again.id, again.name, again.model.tags) == (first.id, "calibration", ["morning"])
+    assert capsys.readouterr().out == ""
+    lab.sweep(rabi, group="qed", priority=-3, **asked)
+    said = f"{first.id} is this sweep already: its priority and group cannot be changed (new=True submits another).\n"
+    assert capsys.readouterr().out == said
+
+
 def test_several_circuits_have_a_list_of_counts(server: ScriptedLab, lab: Lab) -> None:
     finish_at_once(server, {"0": 1}, {"1": 2})
     assert lab.submit([BELL, BELL]).counts() == [{"0": 1}, {"1": 2}]
