@@ -14,8 +14,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from qpi_jupyter.core import Conflict, Rejected
-from qpi_jupyter.wire.results import MAGIC, MAX_HEADER_BYTES, PREFIX_BYTES, digest
+from qpi_jupyter.core import MAX_HEADER_BYTES, Conflict, Rejected
+from qpi_jupyter.wire.results import MAGIC, PREFIX_BYTES, digest
 
 from .messages import Key
 

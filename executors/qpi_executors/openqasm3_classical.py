@@ -14,7 +14,7 @@ from qiskit_qasm3_import.data import Scope, Symbol
 from qiskit_qasm3_import.exceptions import raise_from_node
 from qiskit_qasm3_import.state import State
 
-from qpi_jupyter.core import MAX_BITS
+from qpi_jupyter.core import MAX_BITS, counted
 
 from .openqasm3_conversion import Conversion
 from .openqasm3_expressions import RUN_TIME, Array, Typed, Values, copied
@@ -210,7 +210,9 @@ class Classical(Conversion):
         measured = [qubits] if isinstance(qubits, Qubit) else list(qubits)
         bits = [target] if isinstance(target, Clbit) else list(target)
         if len(measured) != len(bits):
-            raise_from_node(place, f"{len(measured)} qubits are measured into {len(bits)} bits.")
+            raise_from_node(
+                place, f"{counted(len(measured), 'qubit')} cannot be measured into {counted(len(bits), 'bit')}."
+            )
         self.emitted(len(bits), place)
         self._changed(bits)
         context.circuit.measure(measured, bits)

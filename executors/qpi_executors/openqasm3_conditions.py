@@ -11,6 +11,8 @@ from qiskit.circuit.classical import expr
 from qiskit.circuit.classical import types as expr_types
 from qiskit_qasm3_import.exceptions import raise_from_node
 
+from qpi_jupyter.core import counted
+
 from .openqasm3_values import BadValueError, Number, binary, unary
 
 Operand = Any
@@ -52,7 +54,7 @@ class Conditions:
             raise_from_node(node, f"a register is set from bits: {width} are needed here.")
         found = operand if isinstance(operand, expr.Expr) else self._whole(operand, node)
         if getattr(found.type, "width", None) != width:
-            raise_from_node(node, f"this does not have {width} bits.")
+            raise_from_node(node, f"this does not have {counted(width, 'bit')}.")
         return found
 
     def operand(self, node: ast.Expression) -> Operand:
@@ -172,7 +174,7 @@ class Conditions:
         left = lhs if isinstance(lhs, expr.Expr) else self._whole(lhs, node)
         if _is_number(rhs):
             if not isinstance(rhs, int) or not 0 <= rhs < 1 << left.type.width:
-                raise_from_node(node, f"the register has {left.type.width} bits, and {rhs} does not fit.")
+                raise_from_node(node, f"the register has {counted(left.type.width, 'bit')}, and {rhs} does not fit.")
             return _BITWISE[op](left, expr.lift(int(rhs), left.type))
         return _BITWISE[op](*self._pair(node, lhs, rhs))
 

@@ -24,6 +24,7 @@ from qpi_jupyter.core import (
     RunOptions,
     SweepAxis,
     TooLarge,
+    counted,
     plain_json,
 )
 from qpi_jupyter.data.circuits import expand
@@ -127,7 +128,7 @@ def flatten(program: Program, manifest: Manifest) -> list[Run]:
     options = program.options
     if options.circuits and len(options.circuits) != len(circuits):
         raise Rejected(
-            f"There are options for {len(options.circuits)} circuits, and the program has {len(circuits)}.",
+            f"There are options for {counted(len(options.circuits), 'circuit')}, and the program has {len(circuits)}.",
             code="bad_option",
             field="circuits",
         )
@@ -211,7 +212,7 @@ def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
         raise refuse("has no qubits.", "no_qubits")
     if circuit.num_qubits > manifest.num_qubits:
         raise refuse(
-            f"needs {circuit.num_qubits} qubits; {manifest.executor} has {manifest.num_qubits}.",
+            f"needs {counted(circuit.num_qubits, 'qubit')}; {manifest.executor} has {manifest.num_qubits}.",
             "too_many_qubits",
             qubits=circuit.num_qubits,
             limit=manifest.num_qubits,
@@ -245,7 +246,9 @@ def _bound(
     bound: list[tuple[int | None, QuantumCircuit]] = []
     for row_index, row in enumerate(rows):
         if len(row) != len(names):
-            problem = f"gets {len(row)} values in row {row_index} for its {len(names)} parameters:"
+            problem = (
+                f"gets {counted(len(row), 'value')} in row {row_index} for its {counted(len(names), 'parameter')}:"
+            )
             raise _bad_parameters(index, names, problem)
         if not all(math.isfinite(value) for value in row):
             raise _bad_parameters(index, names, f"gets a value that is not finite in row {row_index} for")

@@ -10,7 +10,7 @@ export function driverState(
   trans: TranslationBundle
 ): [string, 'online' | 'draining' | 'offline'] {
   if (driver.linked) {
-    return driver.draining ? [trans.__('draining'), 'draining'] : [trans.__('linked'), 'online'];
+    return driver.draining ? [trans.__('Draining'), 'draining'] : [trans.__('Connected'), 'online'];
   }
-  return [driver.enabled ? trans.__('not linked') : trans.__('switched off'), 'offline'];
+  return [driver.enabled ? trans.__('Not connected') : trans.__('Switched off'), 'offline'];
 }

@@ -18,6 +18,9 @@ export type JobEvent =
   | JobEdited
   | JobDeleted;
 
+/** Jobs that wait are looked at again at most this often (ms): others' ends move them on. */
+export const MOVED_ON = 2_000;
+
 const ENDED: readonly JobModel['status'][] = ['completed', 'failed', 'cancelled'];
 
 export function hasEnded({ status }: Pick<JobModel, 'status'>): boolean {

@@ -6,10 +6,10 @@ import type { LedgerLine } from './wire';
 /** What the lines of an account are called. */
 export function lineWords(trans: TranslationBundle): Readonly<Record<LedgerLine['kind'], string>> {
   return {
-    grant: trans.__('granted'),
-    hold: trans.__('reserved'),
-    settle: trans.__('settled'),
-    refund: trans.__('refunded')
+    grant: trans.__('Granted'),
+    hold: trans.__('Reserved'),
+    settle: trans.__('Settled'),
+    refund: trans.__('Refunded')
   };
 }
 

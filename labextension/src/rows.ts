@@ -31,18 +31,18 @@ export function qpuRow(qpu: QpuModel, now: number, trans: TranslationBundle): IR
   return { key: qpu.name, title: qpu.name, state, tone, detail: joined(detail) };
 }
 
-/** How a job stands, in a word: by its status, and by its phase where that says more. */
+/** How a job stands, in the words of a screen: the one place that has them (the kernel's is qpi_jupyter/client/status.py). */
 export function jobState(phase: JobModel['phase'], trans: TranslationBundle): [string, Tone] {
   const phases: Record<JobModel['phase'], [string, Tone]> = {
-    blocked: [trans.__('waiting for other jobs'), 'waiting'],
-    queued: [trans.__('queued'), 'waiting'],
-    assigned: [trans.__('queued'), 'waiting'], // with a driver, and counted as waiting
-    running: [trans.__('running'), 'active'],
-    lost: [trans.__('lost contact'), 'bad'],
-    cancelling: [trans.__('cancelling'), 'waiting'],
-    completed: [trans.__('completed'), 'good'],
-    failed: [trans.__('failed'), 'bad'],
-    cancelled: [trans.__('cancelled'), 'quiet']
+    blocked: [trans.__('Waiting for other jobs'), 'waiting'],
+    queued: [trans.__('Waiting'), 'waiting'],
+    assigned: [trans.__('Waiting'), 'waiting'], // with a driver, and counted as waiting
+    running: [trans.__('Running'), 'active'],
+    lost: [trans.__('Lost contact'), 'bad'],
+    cancelling: [trans.__('Cancelling'), 'waiting'],
+    completed: [trans.__('Completed'), 'good'],
+    failed: [trans.__('Failed'), 'bad'],
+    cancelled: [trans.__('Cancelled'), 'quiet']
   };
   return phases[phase];
 }

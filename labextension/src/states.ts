@@ -8,11 +8,11 @@ export type Tone = 'waiting' | 'active' | 'good' | 'bad' | 'quiet';
 /** A QPU's state in a word. */
 export function qpuState(qpu: QpuModel, trans: TranslationBundle): [string, Tone] {
   const states: Record<QpuModel['status'], [string, Tone]> = {
-    online: [trans.__('online'), 'good'],
-    offline: [trans.__('offline'), 'bad'],
-    held: [trans.__('on hold'), 'waiting'],
-    maintenance: [trans.__('in maintenance'), 'waiting'],
-    disabled: [trans.__('disabled'), 'quiet']
+    online: [trans.__('Online'), 'good'],
+    offline: [trans.__('Offline'), 'bad'],
+    held: [trans.__('On hold'), 'waiting'],
+    maintenance: [trans.__('In maintenance'), 'waiting'],
+    disabled: [trans.__('Disabled'), 'quiet']
   };
   return states[qpu.status];
 }

@@ -1,6 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { BookingModel } from './wire';
+import type { BookingModel, JobModel } from './wire';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -47,6 +47,15 @@ export function moment(at: number | string, now: number, exact = false): string 
 /** How often a circuit is run: "4,000 shots". */
 export function shotsOf(count: number, trans: TranslationBundle): string {
   return trans._n('%2 shot', '%2 shots', count, count.toLocaleString());
+}
+
+/** How much a job measures. Each circuit is a run, and so is each point of a sweep: "1,024 shots", "41 runs of 1,024 shots". */
+export function sizeOf(
+  { num_circuits, shots }: Pick<JobModel, 'num_circuits' | 'shots'>,
+  trans: TranslationBundle
+): string {
+  const each = shotsOf(shots, trans);
+  return num_circuits === 1 ? each : trans.__('%1 runs of %2', num_circuits.toLocaleString(), each);
 }
 
 /** A moment with the name of its clock: "14:00 UTC+1". */

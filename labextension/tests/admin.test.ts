@@ -109,10 +109,10 @@ describe('what a driver is started with', () => {
 
 describe('a driver', () => {
   it.each([
-    [{ enabled: true, linked: true, draining: false }, ['linked', 'online']],
-    [{ enabled: true, linked: true, draining: true }, ['draining', 'draining']],
-    [{ enabled: true, linked: false, draining: false }, ['not linked', 'offline']],
-    [{ enabled: false, linked: false, draining: false }, ['switched off', 'offline']]
+    [{ enabled: true, linked: true, draining: false }, ['Connected', 'online']],
+    [{ enabled: true, linked: true, draining: true }, ['Draining', 'draining']],
+    [{ enabled: true, linked: false, draining: false }, ['Not connected', 'offline']],
+    [{ enabled: false, linked: false, draining: false }, ['Switched off', 'offline']]
   ])('is in a state that has a word: %o', (driver, state) => {
     expect(driverState(driver, nullTranslator.load(''))).toEqual(state);
   });

@@ -12,7 +12,7 @@ describe('qpuRow', () => {
     expect(qpuRow(qpu({ queued: 3 }), NOW, trans)).toEqual({
       key: 'sim-a',
       title: 'sim-a',
-      state: 'online',
+      state: 'Online',
       tone: 'good',
       detail: '24 qubits · simulator · 1 running, 3 waiting'
     });
@@ -26,7 +26,7 @@ describe('qpuRow', () => {
 
   it('marks an offline one', () => {
     expect(qpuRow(qpu({ status: 'offline' }), NOW, trans)).toMatchObject({
-      state: 'offline',
+      state: 'Offline',
       tone: 'bad'
     });
   });
@@ -42,7 +42,7 @@ describe('jobRow', () => {
       until_at: null
     };
     expect(jobRow(job({ reason }), NOW, trans)).toMatchObject({
-      state: 'queued',
+      state: 'Waiting',
       detail: 'sim-a · sim-a is offline · position 2',
       cancellable: true
     });
@@ -50,7 +50,7 @@ describe('jobRow', () => {
 
   it('shows how far a running job is', () => {
     const row = jobRow(job({ status: 'running', phase: 'running', progress: 0.426 }), NOW, trans);
-    expect(row).toMatchObject({ state: 'running', tone: 'active', detail: 'sim-a · 43 %' });
+    expect(row).toMatchObject({ state: 'Running', tone: 'active', detail: 'sim-a · 43 %' });
   });
 
   it('shows why a job failed', () => {

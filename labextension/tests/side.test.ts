@@ -77,7 +77,7 @@ describe('qpuCard', () => {
   it('says why nothing starts, and then promises nobody a time', () => {
     const held = qpu({ status: 'held', reason: 'helium refill', hold: 'helium refill' });
     expect(qpuCard(held, [booking({}), later], ten + MINUTE, trans)).toMatchObject({
-      state: 'on hold',
+      state: 'On hold',
       detail: 'helium refill · 24 qubits · simulator · 1 running, 0 waiting',
       holder: '',
       nextFree: ''

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from functools import partial
 from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar
@@ -108,6 +109,15 @@ def going_on(owner: object, call: str) -> str:
     """What an interrupted call of an object leaves behind, where that says so by ``_going_on(call)``."""
     tell: Callable[[str], str] | None = getattr(owner, "_going_on", None)
     return "" if tell is None else tell(call)
+
+
+def meanwhile(owner: object, call: str) -> Callable[[Future[Any] | None], object] | None:
+    """What an object shows while its call waits, where it says so by ``_meanwhile(call)``: on the caller's own thread.
+
+    It takes the work of a blocking call, and returns when that is done; it takes None where the loop goes on.
+    """
+    tell: Callable[[str], Callable[[Future[Any] | None], object] | None] | None = getattr(owner, "_meanwhile", None)
+    return None if tell is None else tell(call)
 
 
 def in_one_line(error: E) -> E:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import Rejected, counted
 
 from . import times
+from .job_handle import JobHandle
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from qpi_jupyter.data.comparison import Comparison
-
-    from .job_handle import JobHandle
 
 
 def compare(*results: JobHandle | xr.Dataset, names: list[str] | None = None) -> Comparison:
@@ -36,12 +35,15 @@ def compare(*results: JobHandle | xr.Dataset, names: list[str] | None = None) ->
 
     from qpi_jupyter.data.comparison import Comparison
 
+    for one in results:
+        if not isinstance(one, (JobHandle, xr.Dataset, xr.DataTree)):
+            raise TypeError(f"compare() takes jobs and Datasets, not {one!r}. A job by its id: lab.job({str(one)!r}).")
     datasets: list[Any] = [one if isinstance(one, (xr.Dataset, xr.DataTree)) else one.dataset() for one in results]
     if any(isinstance(one, xr.DataTree) for one in datasets):
         raise Rejected("Compare one circuit of a job with several: tree['name'].to_dataset().", code="several_circuits")
     told = names or _names(datasets)
     if len(told) != len(datasets) or len(set(told)) != len(told):
-        raise Rejected(f"There are {len(datasets)} results: give as many names, each another.", code="bad_names")
+        raise Rejected(f"Give {counted(len(datasets), 'name')}, each another: one for each result.", code="bad_names")
     return Comparison(dict(zip(told, datasets, strict=True)), written=_moment)
 
 

@@ -11,9 +11,8 @@ from msgspec.structs import asdict
 from qpi_jupyter.core import counted, length
 from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel
 
+from .status import job_word
 from .tables import Table
-
-WAITING = "waiting for other jobs"
 
 
 class Family(Table[FamilyJob]):
@@ -33,9 +32,9 @@ class Family(Table[FamilyJob]):
 
     def row(self, item: FamilyJob) -> tuple[str, ...]:
         called = self.called
-        status = WAITING if item.phase == "blocked" else item.status
         after = ", ".join(called.get(job_id, job_id) for job_id in item.after)
-        return item.id, status, item.qpu or "", item.name, after, called.get(item.parent or "", item.parent or "")
+        part_of = called.get(item.parent or "", item.parent or "")
+        return item.id, job_word(item.phase), item.qpu or "", item.name, after, part_of
 
     def record(self, item: FamilyJob) -> dict[str, Any]:
         return asdict(item)

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -14,14 +16,14 @@ from qpi_jupyter.core import Faulted, QpiError, Unavailable, length
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
 
-from .family import WAITING, Family
+from .family import Family
 from .growing import Growing
 from .http import Http, delays, path
 from .portal import both
 from .progress import ProgressBar
 from .prospects import prospect_of
 from .results import Counts, Results
-from .status import Status
+from .status import Status, job_word
 from .story import Story
 
 if TYPE_CHECKING:
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
 FINAL = frozenset({"completed", "failed", "cancelled"})
 _PARK_S = 50.0
 """How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
-_SOON_S = 600.0
-"""What is nearer is told to the second."""
+_WAITS = frozenset({"wait", "result", "counts", "dataset"})
 
 
 class JobCancelled(QpiError):
@@ -47,6 +48,10 @@ class Renderer(Protocol):
 
     def show(self, job: JobHandle) -> None:
         """Display the job, live while it runs."""
+
+    def meanwhile(self, job: JobHandle, work: Future[Any] | None) -> None:
+        """Display the job in a kernel, unless this handle is on display there, and keep it up to date until ``work``,
+        which blocks this thread, is done."""
 
     def mimebundle(self, job: JobHandle) -> dict[str, Any]:
         """The job as it is now, by media type."""
@@ -72,7 +77,7 @@ class JobHandle:
         self.sources = sources
         """The texts that were submitted, to show the line that an error names."""
         self.bar: ProgressBar | None = None
-        """Shows how far the job is to those who wait for it."""
+        """Shows how far the job is to those who wait for it in a terminal; in a notebook they see the job."""
         self._results = Results(http)
         self._growing = Growing(http, model.id)
 
@@ -130,20 +135,18 @@ class JobHandle:
         where = f" on {model.qpu}" if model.qpu else ""
         if error is not None:
             return error.message
-        if model.status == "completed":
-            return f"completed{where}" + (f" in {length(model.busy_s)}" if model.busy_s is not None else "")
+        word = job_word(model.phase)
         if model.phase == "lost":
-            return f"running{where}; its driver is silent, and what it measured is waited for"
-        if model.phase == "cancelling":
-            return f"stopping{where}"
-        if model.status == "running":
-            return f"running{where}" + (f", {model.progress:.0%} done" if model.progress else "")
-        if model.phase == "blocked" and model.reason is not None:
-            return f"{WAITING}: {model.reason.message.rstrip('.')}"
-        if model.reason is None:
-            return WAITING if model.phase == "blocked" else f"waiting{where}"
-        outlook = ", ".join(prospect_of(model))
-        return f"waiting{where}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
+            return f"{word} with its driver{where}; waiting for its result"
+        word = word if model.phase == "blocked" else f"{word}{where}"
+        if model.phase == "completed" and model.busy_s is not None:
+            return f"{word} in {length(model.busy_s)}"
+        if model.phase == "running" and model.progress:
+            return f"{word}, {model.progress:.0%} done"
+        if model.status != "pending" or model.reason is None:
+            return word
+        outlook = "" if model.phase == "blocked" else ", ".join(prospect_of(model))
+        return f"{word}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
 
     def _take(self, model: JobModel) -> None:
         # Answers may overtake one another; a version only grows.
@@ -153,6 +156,12 @@ class JobHandle:
     def _going_on(self, call: str) -> str:
         """What an interrupted ``call`` leaves behind: the job, until somebody stops it."""
         return "" if self.final else f"{self.id} goes on; `%qpi_cancel {self.id}` stops it."
+
+    def _meanwhile(self, call: str) -> Callable[[Future[Any] | None], object] | None:
+        """What somebody sees who waits for a sweep."""
+        if self.bar is None or self.final or self.renderer is None or call not in _WAITS:
+            return None
+        return partial(self.renderer.meanwhile, self)
 
     # -- by Qiskit's names -----------------------------------------------------------------------------------------
 
@@ -241,7 +250,7 @@ class JobHandle:
             async with asyncio.timeout(timeout):
                 await self._until_final()
         except TimeoutError:
-            raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s: {self.explanation()}.") from None
+            raise TimeoutError(f"Job {self.id} has not ended after {timeout:g} s. {self.explanation()}.") from None
 
     async def _until_final(self) -> None:
         pauses, bar = delays(), self.bar
@@ -363,7 +372,7 @@ class JobHandle:
         """
         found = self.partial()
         if found is None:
-            raise QpiError(f"Job {self.id} has measured nothing yet: {self.explanation()}.", code="nothing_yet")
+            raise QpiError(f"Job {self.id} has measured nothing yet. {self.explanation()}.", code="nothing_yet")
         axes: Axes | list[Axes] = found.qpi.plot() if ax is None else found.qpi.plot(ax)
         return axes
 

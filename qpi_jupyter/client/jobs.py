@@ -24,6 +24,7 @@ from .numpy_values import to_python
 from .portal import both
 from .progress import ProgressBar
 from .qpus import Qpus
+from .status import job_word
 from .tables import Table
 from .times import When, moment, zone_of
 
@@ -40,13 +41,13 @@ class JobTable(Table[JobHandle]):
 
     caption = "Jobs"
     empty = "No jobs yet."
-    columns = ("id", "status", "qpu", "name", "circuits", "shots", "submitted", "took", "what")
+    columns = ("id", "status", "qpu", "name", "runs", "shots", "submitted", "took", "what")
 
     def row(self, item: JobHandle) -> tuple[str, ...]:
         model = item.model
         took = "" if model.ended_at is None else length((model.ended_at - model.submitted_at).total_seconds())
         return (
-            model.id, model.status, model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
+            model.id, job_word(model.phase), model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
             _ago(model.submitted_at), took, "" if model.status == "completed" else item.explanation(),
         )  # fmt: skip
 
@@ -206,7 +207,8 @@ class Jobs:
 
         Asked again, as after a restart of the kernel, it finds the job that it has submitted, as long as circuit,
         values, QPU, shots and the other run options are the same; one that failed, was cancelled or deleted is
-        repeated.
+        repeated. The labels that are given (name, tags, project, shared_with) are put onto a job that is found; its
+        priority and who pays stay.
         ``job.partial()`` and ``job.plot()`` have what is measured so far; whoever waits, as in ``job.dataset()``,
         sees how far it is. The Dataset has the parameters as dimensions.
 
@@ -269,6 +271,9 @@ class Jobs:
                 continue
             if job.model.status not in ("failed", "cancelled"):
                 break
+        labels = {"name": name, "tags": tags and request.tags, "project": project, "shared_with": shared_with}
+        await _labelled(job, labels)
+        _tell_what_stays(job, {"priority": priority, "group": group, "retry_safe": retry_safe})
         job.bar = ProgressBar()
         return job
 
@@ -363,6 +368,22 @@ class Jobs:
                 break
             below = [("after", page.next)]
         return JobTable([JobHandle(self.http, model) for model in found[:limit]])
+
+
+async def _labelled(job: JobHandle, labels: Mapping[str, Any]) -> None:
+    """Put the labels that were given onto a job that was found."""
+    changed = {label: given for label, given in labels.items() if given not in (None, getattr(job.model, label))}
+    if changed:
+        await job.edit.aio(**changed)
+
+
+def _tell_what_stays(job: JobHandle, asked: Mapping[str, Any]) -> None:
+    """Say what was asked for and is not so of a job that was found."""
+    model = job.model
+    has = {"priority": model.priority, "group": model.account.partition("group:")[2], "retry_safe": model.retry_safe}
+    stays = " and ".join(what for what, given in asked.items() if given not in (None, has[what]))
+    if stays:
+        print(f"{job.id} is this sweep already: its {stays} cannot be changed (new=True submits another).")
 
 
 def _keywords(call: Callable[..., Any]) -> list[str]:

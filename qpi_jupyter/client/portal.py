@@ -53,13 +53,18 @@ class Portal:
             raise RuntimeError("This connection is closed: call qpi_jupyter.connect() again.")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def run(self, work: Coroutine[Any, Any, R]) -> R:
-        """Block until ``work`` is done; interrupting the caller cancels the work."""
+    def run(self, work: Coroutine[Any, Any, R], meanwhile: Callable[[Future[Any]], object] | None = None) -> R:
+        """Block until ``work`` is done; interrupting the caller cancels the work.
+
+        ``meanwhile`` is called on the caller's own thread, and returns when the work is done or before.
+        """
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("A blocking call inside the client's own loop: use the .aio form.")
         future = self.start(work)
         try:
+            if meanwhile is not None:
+                meanwhile(future)
             return future.result()
         except BaseException:
             future.cancel()
@@ -158,7 +163,7 @@ class both(Generic[S, P, R_co]):
         @functools.wraps(method)
         def call(*args: P.args, **kwargs: P.kwargs) -> R_co:
             try:
-                return portal.run(begin(args, kwargs))
+                return portal.run(begin(args, kwargs), calling.meanwhile(owner, method.__name__))
             except KeyboardInterrupt as interrupt:
                 raise calling.interrupted(interrupt, owner, method.__name__) from None
             except Exception as error:
@@ -166,7 +171,10 @@ class both(Generic[S, P, R_co]):
 
         @functools.wraps(method)
         async def aio(*args: P.args, **kwargs: P.kwargs) -> R_co:
-            future = asyncio.wrap_future(portal.start(begin(args, kwargs)))
+            work = portal.start(begin(args, kwargs))
+            if (meanwhile := calling.meanwhile(owner, method.__name__)) is not None:
+                meanwhile(None)
+            future = asyncio.wrap_future(work)
             try:
                 # A kernel's loop that sleeps does not notice an interrupt until something wakes it.
                 while not future.done():

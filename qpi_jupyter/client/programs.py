@@ -18,6 +18,7 @@ from qpi_jupyter.core import (
     ProgramError,
     ProgramFormat,
     Rejected,
+    counted,
     openqasm,
     plain_json,
     text_format,
@@ -193,7 +194,8 @@ def _shots(shots: Any, count: int) -> tuple[int | None, list[int] | None]:
         each = [whole("shots", value) for value in shots]
         if len(each) != count:
             raise Rejected(
-                f"shots has {len(each)} entries for {count} circuits: give one number, or one for each circuit.",
+                f"shots has {counted(len(each), 'value')} for {counted(count, 'circuit')}: give one number, or one for "
+                "each circuit.",
                 code="bad_shots",
                 field="shots",
             )
@@ -208,7 +210,8 @@ def _parameter_rows(circuits: object, items: list[Any], values: Any) -> list[lis
     per_circuit = [values] if single else list(values)
     if len(per_circuit) != len(items):
         raise Rejected(
-            f"parameter_values has {len(per_circuit)} entries for {len(items)} circuits: give one for each circuit "
+            f"parameter_values has {counted(len(per_circuit), 'value')} for {counted(len(items), 'circuit')}: "
+            "give one for each circuit "
             "(its rows, or None).",
             code="bad_option",
             field="parameter_values",
@@ -290,7 +293,8 @@ def _by_parameter(circuit: QuantumCircuit, values: Mapping[Any, Any]) -> dict[st
         if any(len(row) != len(names) for row in rows):
             wrong = next(len(row) for row in rows if len(row) != len(names))
             raise Rejected(
-                f"parameter_values has {wrong} values in a row for {name}, which has {len(names)} parameters.",
+                f"parameter_values has {counted(wrong, 'value')} in a row for {name}, which has "
+                f"{counted(len(names), 'parameter')}.",
                 code="bad_option",
                 field="parameter_values",
             )

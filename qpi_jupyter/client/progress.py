@@ -1,4 +1,4 @@
-"""How far a job is, in a line that is written anew: in a terminal, and below a cell that waits."""
+"""How far a job is, in a line that is written anew: in a terminal. A notebook shows the job itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WIDTH = 30
 
 
 class ProgressBar:
-    """The line of one job. Where nobody watches, as in a script whose output goes to a file, there is none."""
+    """The line of one job. Where there is no terminal, as in a script whose output goes to a file, there is none."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -32,12 +32,6 @@ class ProgressBar:
             self._last = ""
 
     def _write(self, line: str) -> None:
-        if line != self._last and _is_watched():
+        if line != self._last and sys.stdout.isatty():
             print(f"\r{line.ljust(len(self._last))}", end="", flush=True)
             self._last = line
-
-
-def _is_watched() -> bool:
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return sys.stdout.isatty() or getattr(shell, "kernel", None) is not None

@@ -15,6 +15,7 @@ from . import times
 from .calling import did_you_mean
 from .http import Http, path
 from .portal import both
+from .status import qpu_word
 from .tables import Table
 
 
@@ -28,9 +29,12 @@ class QpuTable(Table[QpuModel]):
     def row(self, item: QpuModel) -> tuple[str, ...]:
         kind = "simulator" if item.simulator else item.kind
         return (
-            item.name, item.status, condition(item), str(item.num_qubits or ""), kind, item.executor, str(item.queued),
-            f"{item.running} of {item.places}", item.description,
+            item.name, qpu_word(item.status), condition(item), str(item.num_qubits or ""), kind, item.executor,
+            str(item.queued), f"{item.running} of {item.places}", item.description,
         )  # fmt: skip
+
+    def record(self, item: QpuModel) -> dict[str, Any]:
+        return super().record(item) | {"status": item.status}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,7 +120,8 @@ class Qpu(QpuDetail, kw_only=True, dict=True):
 
     def __repr__(self) -> str:
         kind = "simulator" if self.simulator else self.kind
-        return f"<QPU {self.name}: {self.status}, {counted(self.num_qubits, 'qubit')}, {kind} ({self.executor})>"
+        qubits = counted(self.num_qubits, "qubit")
+        return f"<QPU {self.name}: {qpu_word(self.status)}, {qubits}, {kind} ({self.executor})>"
 
     def _repr_html_(self) -> str:
         return QpuTable([self])._repr_html_()

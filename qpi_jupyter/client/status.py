@@ -1,4 +1,4 @@
-"""The status of a job: a word that can be compared, and called as Qiskit's jobs have it."""
+"""The status of a job: a word that can be compared, and called as Qiskit's jobs have it. And what people read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,34 @@ QISKIT = {
     "cancelled": "CANCELLED",
 }
 """What Qiskit's ``JobStatus`` calls each."""
+_JOBS = {
+    "blocked": "Waiting for other jobs",
+    "queued": "Waiting",
+    "assigned": "Waiting",
+    "running": "Running",
+    "lost": "Lost contact",
+    "cancelling": "Cancelling",
+    "completed": "Completed",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+_QPUS = {
+    "online": "Online",
+    "offline": "Offline",
+    "held": "On hold",
+    "maintenance": "In maintenance",
+    "disabled": "Disabled",
+}
+
+
+def job_word(phase: str) -> str:
+    """How a job stands, in the words of a screen (the panel's are in labextension/src/rows.ts)."""
+    return _JOBS.get(phase, phase.capitalize())
+
+
+def qpu_word(status: str) -> str:
+    """How a QPU is, in the words of a screen (the panel's are in labextension/src/states.ts)."""
+    return _QPUS.get(status, status.capitalize())
 
 
 class Status(str):

@@ -16,14 +16,14 @@ T = TypeVar("T")
 _ONE_LINE = 24
 """So many characters of a cell stay together."""
 _COLOURS = {
-    "online": "--jp-success-color1, #388e3c",
-    "offline": "--jp-ui-font-color3, #9e9e9e",
-    "completed": "--jp-success-color1, #388e3c",
-    "running": "--jp-brand-color1, #1976d2",
-    "held": "--jp-warn-color1, #f57c00",
-    "maintenance": "--jp-warn-color1, #f57c00",
-    "pending": "--jp-warn-color1, #f57c00",
-    "failed": "--jp-error-color1, #d32f2f",
+    "Online": "--jp-success-color1, #388e3c",
+    "Offline": "--jp-ui-font-color3, #9e9e9e",
+    "Completed": "--jp-success-color1, #388e3c",
+    "Running": "--jp-brand-color1, #1976d2",
+    "On hold": "--jp-warn-color1, #f57c00",
+    "In maintenance": "--jp-warn-color1, #f57c00",
+    "Waiting": "--jp-warn-color1, #f57c00",
+    "Failed": "--jp-error-color1, #d32f2f",
 }
 
 

@@ -93,7 +93,7 @@ from .results import (
     result_kind,
     share_common,
 )
-from .words import counted, length
+from .words import counted, length, ordinal
 
 if TYPE_CHECKING:
     from .access import (
@@ -307,6 +307,7 @@ __all__ = [
     "next_change",
     "next_job",
     "on_hello",
+    "ordinal",
     "overdrawn",
     "pack",
     "parse_outcome",

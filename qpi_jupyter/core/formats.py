@@ -20,7 +20,7 @@ MAX_EXPANDED_BYTES = 128 << 20
 """All the QPY files of one job without their compression (bytes)."""
 PLAIN_QPY_BYTES = 64 << 10
 """Our own client compresses larger QPY files."""
-MAX_CIRCUITS = 4096
+MAX_CIRCUITS = 10_240
 """Circuits of one job, after QPY files and parameter rows are spread out."""
 MIN_QPY_VERSION = 13
 """Older QPY may execute code while it loads (CVE-2025-2000)."""

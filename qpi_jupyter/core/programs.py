@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from .errors import ProgramError, Rejected, TooLarge
 from .formats import MAX_PROGRAM_BYTES, ProgramFormat
+from .words import counted
 
 MAX_BITS = 65_536
 """Classical bits of one circuit, and qubits of one text."""
@@ -153,9 +154,8 @@ def _check_batch(program: Program, form: ProgramFormat, max_shots: int) -> None:
     entries = program.options.circuits
     few = len(entries) < len(program.sources)
     if entries and (few or (not form.many and len(entries) > len(program.sources))):
-        message = (
-            f"options.circuits has {len(entries)} entries for {len(program.sources)} {form.noun}s: one each, or none."
-        )
+        sources = counted(len(program.sources), form.noun)
+        message = f"options.circuits has {len(entries)} entries for {sources}: one each, or none."
         raise _bad_option("circuits", message)
     rows = 0
     for index, entry in enumerate(entries):
@@ -185,8 +185,8 @@ def _check_axes(entry: CircuitOptions, index: int) -> None:
     held = math.prod(lengths)
     if min(lengths) < 1 or held != len(entry.parameter_values):
         message = (
-            f"The axes of circuit {index} have {' x '.join(map(str, lengths))} points, and there are "
-            f"{len(entry.parameter_values):,} rows of parameter values."
+            f"The axes of circuit {index} have {' x '.join(map(str, lengths))} points, and "
+            f"parameter_values has {counted(len(entry.parameter_values), 'row')}."
         )
         raise _bad_option("axes", message, circuit=index)
     names = [name for axis in entry.axes for name in axis.parameters]

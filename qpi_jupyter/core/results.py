@@ -21,7 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 HEADER_VERSION = 1
-MAX_HEADER_BYTES = 1 << 20
+MAX_HEADER_BYTES = 3 << 20
+"""Room for what has to be said of each of the most circuits that a job may have."""
 MAX_NAME = 10_000
 """A circuit's or register's name (characters)."""
 MAX_DRAWINGS = 25

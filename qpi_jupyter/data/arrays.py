@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from qpi_jupyter.core import counted
+
 from . import conventions as c
 from . import drawings
 from .kinds import Quantity, ResultKind
@@ -104,7 +106,7 @@ def _row(name: str, array: Any) -> list[object]:
         counts = sorted(array.get_counts().items(), key=lambda item: (-item[1], item[0]))
         shown = ", ".join(f"{key}: {count:,}" for key, count in counts[:_SHOWN])
         rest = ", ..." if len(counts) > _SHOWN else ""
-        return [name, f"{array.shape} × {array.num_shots:,} shots", f"{bits} bits", shown + rest]
+        return [name, f"{array.shape} × {counted(array.num_shots, 'shot')}", f"{counted(bits, 'bit')}", shown + rest]
     values = np.ravel(array)
     shown = ", ".join(f"{value:.4g}" for value in values[:_SHOWN])
     return [name, np.shape(array), array.dtype, shown + (", ..." if values.size > _SHOWN else "")]

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected, TooLarge, parse_outcome
+from qpi_jupyter.core import Rejected, TooLarge, counted, parse_outcome
 
 from . import conventions as c
 from .limits import check_spread
@@ -96,7 +96,7 @@ def tally(bits: NDArray[np.int8], max_bytes: int) -> tuple[list[int], NDArray[np
         count = len(values)
         if 8 * points * count > max_bytes:
             raise TooLarge(
-                f"There are {count:,} outcomes at {points:,} points: ask for one of them, as in "
+                f"There are {count:,} outcomes at {counted(points, 'point')}: ask for one of them, as in "
                 'ds.qpi.probability("11"), or for a part of the sweep.',
                 code="too_many_outcomes",
             )

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core import INDEX, MAX_CIRCUITS, QpiError, Rejected, check_archive
+from qpi_jupyter.core import INDEX, MAX_CIRCUITS, QpiError, Rejected, check_archive, counted
 
 from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
@@ -112,7 +112,7 @@ def _decoded(opened: IO[bytes], max_bytes: int | None) -> list[xr.Dataset]:
 def _check_size(sweep: xr.Dataset, due: int) -> None:
     held = math.prod(sweep.sizes[dim] for dim in sweep_dims(sweep))
     if held != due:
-        raise ValueError(f"a sweep in it has {held:,} points; due: {due:,}")
+        raise ValueError(f"a sweep in it has {counted(held, 'point')}; due: {due:,}")
 
 
 def of_their_kinds(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:

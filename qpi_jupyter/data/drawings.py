@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from qpi_jupyter.core import counted
+from qpi_jupyter.core import counted, ordinal
 
 from .views import MAX_BARS, IqView, counts_text, histogram, rest_of
 
@@ -19,9 +19,9 @@ Drawing = dict[str, Any]
 
 COUNTS, IQ, LINES, ERROR_BARS, TABLE, NOTE = "counts", "iq", "lines", "error_bars", "table", "note"
 HEAT_MAP = "heat_map"
-MAX_X = 400
+MAX_X = 2_000
 """Places of a line that are drawn; of more an even selection."""
-MAX_CELLS = 64
+MAX_CELLS = 128
 """Rows and columns of a heat map; of more an even selection."""
 MAX_ROWS = 100
 """Rows of a table, or values with error bars."""
@@ -78,7 +78,7 @@ def lines(
     ]
     return {
         "draw": LINES, "label": label, "x": _short(x[::step]), "lines": drawn, "x_label": x_label, "y_label": y_label,
-        "note": about, **({"joined": True} if joined else {}),
+        "note": _and(about, _picked(step, len(x), "point")), **({"joined": True} if joined else {}),
     }  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def heat_map(
     return {
         "draw": HEAT_MAP, "label": label, "x": _short(x[::across]), "y": _short(y[::down]),
         "z": [_short(row[::across]) for row in found[::down]], "x_label": x_label, "y_label": y_label,
-        "z_label": z_label, "note": about,
+        "z_label": z_label, "note": _and(about, _picked(across, len(x), "column"), _picked(down, len(y), "row")),
     }  # fmt: skip
 
 
@@ -169,8 +169,16 @@ def told_of_points(drawing: Drawing) -> str:
 
 def _with_rest(about: str, count: int) -> str:
     """What is said below, with what is not shown."""
-    rest = f"The first {MAX_ROWS} of {count:,} are shown." if count > MAX_ROWS else ""
-    return " ".join(filter(None, [about, rest]))
+    return _and(about, f"The first {MAX_ROWS} of {count:,} are shown." if count > MAX_ROWS else "")
+
+
+def _picked(step: int, count: int, noun: str) -> str:
+    """What is said where not everything is drawn."""
+    return "" if step == 1 else f"Every {ordinal(step)} of {counted(count, noun)} is drawn."
+
+
+def _and(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
 
 
 def _lines_text(drawing: Drawing) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from qpi_jupyter.core import counted
+
 from . import conventions as c
 from . import drawings
 from .kinds import Quantity, ResultKind
@@ -41,7 +43,7 @@ class ExpectationValues(ResultKind):
             [(name, value, errors[name]) for name, value in values.items()],
             x_label="Observable",
             y_label="Expectation value",
-            about=f"{shots:,} shots" if shots else "",
+            about=counted(shots, "shot") if shots else "",
         )
 
     def curve(self, dataset: xr.Dataset, qubit: int | None = None) -> xr.DataArray | None:

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import Rejected, counted
 
 from . import conventions as c
 from . import drawings
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 _FINE = 200
 """Places at which a fit is drawn between its points."""
+_FREQUENCIES = 200
+"""So many frequencies are tried first."""
 _EVIDENCE = 10.0
 """How much better than a constant a fit has to be: the difference of the Bayesian information criteria."""
 
@@ -70,14 +72,14 @@ class Model:
     """A function with what is needed to fit it.
 
     ``parts`` are the functions of x, at given nonlinear parameters, of which it is a linear combination; ``grid`` are
-    values of these to begin with, by name.  ``start`` makes the function's parameters from the best of them and its
-    linear coefficients.  ``key`` names what has to be determined; ``derived`` are quantities that follow.
+    values of these to begin with, by name, from x and y.  ``start`` makes the function's parameters from the best of
+    them and its linear coefficients.  ``key`` names what has to be determined; ``derived`` are quantities that follow.
     """
 
     name: str
     function: Callable[..., Numbers]
     parts: Callable[..., list[Numbers]]
-    grid: Callable[[Numbers], dict[str, Numbers]]
+    grid: Callable[[Numbers, Numbers], dict[str, Numbers]]
     start: Callable[[dict[str, float], Numbers], dict[str, float]]
     key: str
     inverse: frozenset[str] = frozenset()
@@ -264,7 +266,9 @@ def _fitted(
     names = list(inspect.signature(function).parameters)[1:]
     if len(x) <= len(names) or np.ptp(x) == 0:
         raise Rejected(
-            f"There are {len(x)} points, and {named} has {len(names)} parameters: measure more of them.", code="no_fit"
+            f"{counted(len(x), 'point')} cannot determine the {counted(len(names), 'parameter')} of {named}: "
+            "measure more.",
+            code="no_fit",
         )
     if chosen is not None:
         start = _start(chosen, x, y, weights)
@@ -284,7 +288,7 @@ def _fitted(
 
 def _start(model: Model, x: Numbers, y: Numbers, weights: Numbers | None) -> dict[str, float]:
     """The best of the model's grid: for each of its points the linear part is solved exactly."""
-    grid = model.grid(x)
+    grid = model.grid(x, y)
     scale = np.ones_like(y) if weights is None else weights
     best: tuple[float, dict[str, float], NDArray[Any]] | None = None
     for values in itertools.product(*grid.values()):
@@ -365,12 +369,17 @@ def _error_per_clifford(values: Mapping[str, Value], bits: int) -> dict[str, Val
     return {"error_per_clifford": Value(share * (1 - alpha.value), share * alpha.error)}
 
 
-def _frequencies(x: Numbers) -> Numbers:
-    """From a third of a period to two points a period."""
-    places = np.unique(x)
-    span = float(np.ptp(places))
-    steps = min(400, 4 * len(places))
-    return np.linspace(0.3 / span, 0.5 * (len(places) - 1) / span, steps)
+def _frequencies(x: Numbers, y: Numbers) -> Numbers:
+    """From a third of a period to two points a period; of many points those that stand out in the spectrum."""
+    places, which = np.unique(x, return_inverse=True)
+    span, count = float(np.ptp(places)), len(places)
+    if 4 * count <= _FREQUENCIES:
+        return np.linspace(0.3 / span, 0.5 * (count - 1) / span, 4 * count)
+    levels = np.bincount(which, y) / np.bincount(which)
+    even = np.interp(np.linspace(places[0], places[-1], count), places, levels - levels.mean())
+    spectrum, frequencies = np.abs(np.fft.rfft(even, 8 * count)), np.fft.rfftfreq(8 * count, span / (count - 1))
+    spectrum[frequencies < 0.3 / span] = 0.0
+    return np.sort(frequencies[np.argsort(spectrum)[-_FREQUENCIES:]])
 
 
 def _times(x: Numbers, steps: int = 60) -> Numbers:
@@ -396,7 +405,7 @@ def _a_decay(name: str) -> Model:
         name=name,
         function=_decay,
         parts=lambda x, time: [np.exp(-x / time), np.ones_like(x)],
-        grid=lambda x: {"time": _times(x)},
+        grid=lambda x, _: {"time": _times(x)},
         start=lambda n, f: {"amplitude": float(f[0]), "time": n["time"], "offset": float(f[1])},
         key="time",
         along=frozenset({"time"}),
@@ -410,7 +419,7 @@ MODELS: dict[str, Model] = {
         name="rabi",
         function=_rabi,
         parts=lambda x, frequency: [*_waves(x, frequency), np.ones_like(x)],
-        grid=lambda x: {"frequency": _frequencies(x)},
+        grid=lambda x, y: {"frequency": _frequencies(x, y)},
         start=lambda n, f: {**_polar(f[0], f[1]), "period": 1 / n["frequency"], "offset": float(f[2])},
         key="period",
         along=frozenset({"period"}),
@@ -425,7 +434,7 @@ MODELS: dict[str, Model] = {
             *(wave * np.exp(-x / time) for wave in _waves(x, frequency)),
             np.ones_like(x),
         ],
-        grid=lambda x: {"frequency": _frequencies(x), "time": _times(x, 12)},
+        grid=lambda x, y: {"frequency": _frequencies(x, y), "time": _times(x, 12)},
         start=lambda n, f: {**_polar(f[0], f[1]), "offset": float(f[2]), **n},
         key="frequency",
         along=frozenset({"time"}),
@@ -438,7 +447,7 @@ MODELS: dict[str, Model] = {
         name="rb",
         function=_rb,
         parts=lambda x, alpha: [np.power(alpha, x), np.ones_like(x)],
-        grid=lambda x: {"alpha": np.exp(-1 / _times(x))},
+        grid=lambda x, _: {"alpha": np.exp(-1 / _times(x))},
         start=lambda n, f: {"amplitude": float(f[0]), "alpha": n["alpha"], "offset": float(f[1])},
         key="alpha",
         derived=_error_per_clifford,

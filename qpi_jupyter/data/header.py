@@ -1,4 +1,4 @@
-"""The JSON header of a result: what the server keeps of it, at most 1 MiB."""
+"""The JSON header of a result: what the server keeps of it, bounded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _MARGIN = 0.95
 def result_header(datasets: Sequence[xr.Dataset], *, max_bytes: int = MAX_HEADER_BYTES) -> dict[str, Any]:
     """The header of a job's Datasets, in the shape that `qpi_jupyter.core.results` describes.
 
-    What does not fit is cut: rare outcomes, points and drawings first (``truncated`` says so), then circuit metadata.
+    What does not fit is cut: rare outcomes, points and drawings first (``truncated`` says so), then circuit metadata
+    and the values of parameters.
     """
     infos = [c.circuit_info(dataset.attrs) for dataset in datasets]
     origin = c.provenance(datasets[0].attrs)
@@ -74,6 +75,10 @@ def _fit(header: dict[str, Any], limit: int) -> int:
             if entry.pop("metadata", None):
                 entry["truncated"] = True
         header.setdefault("common", {})["metadata"] = {}
+        size = len(json.dumps(header))
+    if size > limit:  # the dataset has the values of the parameters, too
+        for entry in header["circuits"]:
+            entry.pop("parameters", None)
         size = len(json.dumps(header))
     return size
 

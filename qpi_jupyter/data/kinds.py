@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
 
-from qpi_jupyter.core import MAX_DRAWINGS, QpiError, Rejected
+from qpi_jupyter.core import MAX_DRAWINGS, QpiError, Rejected, counted
 from qpi_jupyter.core.plugins import Plugins
 
 from . import conventions as c
@@ -134,7 +134,7 @@ class ResultKind(ABC):
             self._check_slots(dataset, info)
         shots = dataset.sizes.get(c.SHOT)
         if shots is not None and shots != info.shots:
-            raise self.refusal(f"it has {shots:,} shots; its circuit says {info.shots:,}")
+            raise self.refusal(f"it has {counted(shots, 'shot')}; its circuit says {info.shots:,}")
 
     def _check_slots(self, dataset: xr.Dataset, info: c.CircuitInfo) -> None:
         """Each has a qubit, an acquisition index, and a classical bit that the circuit has."""

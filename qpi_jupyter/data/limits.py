@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core import Rejected, TooLarge
+from qpi_jupyter.core import Rejected, TooLarge, counted
 
 TIMES, AT_LEAST = 4, 256 << 20
 """Nothing that a driver writes takes more memory than so many times its file, or than this many bytes."""
@@ -69,7 +69,7 @@ def check_hdf5(file: IO[bytes], room: Room) -> None:
     """
     with h5py.File(file, "r") as root:
         if len(root) > _MAX_VARIABLES:
-            raise _refusal(f"it has {len(root):,} variables")
+            raise _refusal(f"it has {counted(len(root), 'variable')}")
         _count_attributes(root.attrs, room)
         for name in root:
             if not isinstance(root.get(name, getlink=True), h5py.HardLink):
@@ -109,7 +109,7 @@ def check_spread(wanted_bytes: int, dataset: xr.Dataset) -> None:
 
 def _count_attributes(attrs: Any, room: Room) -> None:  # h5py has no types
     if len(attrs) > _MAX_ATTRIBUTES:
-        raise _refusal(f"it has {len(attrs):,} attributes in one place")
+        raise _refusal(f"it has {counted(len(attrs), 'attribute')} in one place")
     for name in attrs:
         kind = attrs.get_id(name)
         size = int(np.prod(kind.shape, dtype=np.int64))

@@ -58,6 +58,8 @@ _SMALLEST = 1e-290
 """What is nearer to 0 or to one another is taken for the same: beyond it numbers lose their digits."""
 _SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """Viridis at even steps: it reads the same in grey and to the colour-blind."""
+_SHADES = 64
+"""So many colours of it tell the cells of a heat map apart."""
 
 
 def html_of(drawing: Drawing) -> str:
@@ -212,13 +214,15 @@ def _heat_map(drawing: Drawing) -> str:
     low, high = extent(drawing["z"])
     across, up = (_cells(drawing[axis]) for axis in "xy")
     frame = _Frame(wide=_WIDE, tall=_TALL, x=extent(across), y=extent(up))
-    cells = "".join(
-        f"<rect x='{frame.at_x(left)}' y='{frame.at_y(above)}' width='{frame.at_x(right) - frame.at_x(left):.1f}' "
-        f"height='{frame.at_y(below) - frame.at_y(above):.1f}' fill='{_colour((value - low) / ((high - low) or 1))}'/>"
-        for (below, above), values in zip(up, drawing["z"], strict=True)
-        for (left, right), value in zip(across, values, strict=True)
-        if value is not None
-    )
+    patches: dict[str, str] = {}  # one for each colour, however many cells there are
+    for (below, above), values in zip(up, drawing["z"], strict=True):
+        top, foot = frame.at_y(above), frame.at_y(below)
+        for (left, right), value in zip(across, values, strict=True):
+            if value is not None:
+                colour = _colour(round(_SHADES * (value - low) / ((high - low) or 1)) / _SHADES)
+                cell = f"M{frame.at_x(left)} {top}H{frame.at_x(right)}V{foot}H{frame.at_x(left)}z"
+                patches[colour] = patches.get(colour, "") + cell
+    cells = "".join(f"<path fill='{colour}' d='{patch}'/>" for colour, patch in patches.items())
     said = ": ".join(filter(None, [drawing["label"], f"{drawing['z_label']}: {low:.4g} – {high:.4g}"]))
     crisp = f"<g shape-rendering='crispEdges'>{cells}</g>"
     picture = frame.picture(crisp, said=said, x_label=drawing["x_label"], y_label=drawing["y_label"])

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import Rejected, SweepAxis
+from qpi_jupyter.core import Rejected, SweepAxis, counted
 
 from . import conventions as c
 
@@ -102,7 +102,9 @@ def sweep_dataset(sweep: Sweep, rows: Mapping[int, xr.Dataset]) -> xr.Dataset:
         there is none, or they are of unlike shapes.
     """
     if not rows or not all(0 <= index < sweep.size for index in rows):
-        raise Rejected(f"A sweep of {sweep.size:,} points takes rows from 0 to {sweep.size - 1:,}.", code="bad_result")
+        raise Rejected(
+            f"A sweep of {counted(sweep.size, 'point')} takes rows from 0 to {sweep.size - 1:,}.", code="bad_result"
+        )
     present = sorted(rows)
     datasets = [rows[index] for index in present]
     first = datasets[0]
@@ -305,7 +307,7 @@ def _check_grid(sweep: Sweep) -> None:
     if sweep.size != len(sweep.values):
         points = " x ".join(map(str, sweep.shape))
         raise Rejected(
-            f"The axes of this sweep have {points} points, and there are {len(sweep.values):,} rows.",
+            f"The axes of this sweep have {points} points, and its values {counted(len(sweep.values), 'row')}.",
             code="bad_result",
         )
     grid = sweep.values.reshape(*sweep.shape, len(sweep.names))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from qpi_jupyter.core import counted
+
 from . import conventions as c
 from . import drawings
 from .kinds import Quantity, ResultKind
@@ -70,7 +72,7 @@ class Traces(ResultKind):
             x_label="Time (ns)",
             y_label=f"Signal ({c.VARIABLE_ATTRS[c.TRACE]['units']})",
             label=f"q{chosen}",
-            about=f"Mean of {shots:,} shots",
+            about=f"Mean of {counted(shots, 'shot')}",
         )
 
 

@@ -56,7 +56,7 @@ def headline(state: dict[str, Any]) -> str:
     where = f" on {state['qpu']}" if state["qpu"] else ""
     name = f" {state['name']!r}" if state["name"] else ""
     detail = state["lost"] or (state["error"] or {}).get("message") or state["reason"]
-    return f"Job {state['id']}{name}{where}: {state['word'].lower()}{f' ({detail})' if detail else ''}"
+    return f"Job {state['id']}{name}{where}: {state['word']}{f' ({detail})' if detail else ''}"
 
 
 def _html(job: JobHandle, state: dict[str, Any], drawings: Sequence[Drawing], rest: str) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -89,10 +89,15 @@ class Output:
 
     def wait(self) -> None:
         """Keep it up to date until the job has ended, while the cell blocks."""
-        while not self._heard.done():
-            if self._news.wait(_EVERY_S) and not self._ended:
-                self._write()
+        self.keep(self._heard)
         self._write()
+
+    def keep(self, work: Future[Any]) -> None:
+        """Keep it up to date until ``work`` is done, while the cell blocks."""
+        work.add_done_callback(lambda _: self._news.set())
+        while not (self._ended or work.done()):
+            if self._news.wait(_EVERY_S):
+                self._write()
 
     def settle(self) -> None:
         """Write what the job came to; soon, it has ended."""
@@ -139,6 +144,13 @@ def follow(job: JobHandle) -> Output:
     if shell is not None and _settle not in shell.events.callbacks["post_run_cell"]:
         shell.events.register("post_run_cell", _settle)
     return output
+
+
+def meanwhile(job: JobHandle, work: Future[Any] | None) -> None:
+    """Let somebody who waits for the job see it: where it is on display, or else here."""
+    output = next((output for output in _outputs if output.job is job), None) or follow(job)
+    if work is not None:
+        output.keep(work)
 
 
 def _settle(_result: object) -> None:

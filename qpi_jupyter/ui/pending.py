@@ -23,10 +23,9 @@ class Pending:
 
     def __repr__(self) -> str:
         if self.job.error is not None:
-            return f"<{self.name}: there is no data, {self.job.explanation()}>"
-        return (
-            f"<{self.name}: job {self.job.id} is {self.job.explanation()}; `%qpi_wait {self.name}` waits for the data>"
-        )
+            return f"<{self.name}: there is no data. {self.job.explanation()}>"
+        where = f"Job {self.job.id}: {self.job.explanation()}"
+        return f"<{self.name}: not there yet. {where}; `%qpi_wait {self.name}` waits for the data>"
 
     def __getattr__(self, attribute: str) -> Any:
         # Dunder and IPython's display lookups must fail quietly, so that the repr above is what is shown.
@@ -35,7 +34,7 @@ class Pending:
         if (error := self.job.error) is not None:
             raise error
         raise AttributeError(
-            f"{self.name} is not there yet: job {self.job.id} is {self.job.explanation()}. "
+            f"{self.name} is not there yet. Job {self.job.id}: {self.job.explanation()}. "
             f"`%qpi_wait {self.name}` waits for it, and so does %%qpi_submit --wait."
         )
 

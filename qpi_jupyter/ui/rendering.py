@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,14 @@ class Renderer:
         from .display import show
 
         show(job)
+
+    def meanwhile(self, job: JobHandle, work: Future[Any] | None) -> None:
+        from .display import in_kernel
+
+        if in_kernel():
+            from .follow import meanwhile
+
+            meanwhile(job, work)
 
     def mimebundle(self, job: JobHandle) -> dict[str, Any]:
         from .display import mimebundle

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qpi_jupyter.client.prospects import prospect_of
+from qpi_jupyter.client.status import job_word
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.drawings import Drawing
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
 
 MAX_TABS = 24
-_WORDS = {"pending": "Waiting", "completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
-_PHASES = {
-    "blocked": "Waiting for other jobs", "running": "Running", "lost": "Running", "cancelling": "Stopping",
-    "assigned": "Starting",
-}  # fmt: skip
 
 
 def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
@@ -35,7 +31,7 @@ def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
         "name": model.name,
         "status": model.status,
         "phase": model.phase,
-        "word": _word(model.phase, model.status),
+        "word": job_word(model.phase),
         "qpu": model.qpu or "",
         "shots": model.shots,
         "circuits": model.num_circuits,
@@ -50,10 +46,6 @@ def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
     }
 
 
-def _word(phase: str, status: str) -> str:
-    return _PHASES["blocked"] if phase == "blocked" else _WORDS.get(status) or _PHASES.get(phase, "Running")
-
-
 def _reason(job: JobHandle) -> str:
     model = job.model
     if model.status == "cancelled" and model.error is not None:
@@ -61,7 +53,7 @@ def _reason(job: JobHandle) -> str:
     if job.final:
         return ""
     if model.phase == "lost":
-        return f"{model.qpu} is silent; what it measured is waited for"
+        return "waiting for its result"
     if model.status != "pending":
         return ""
     if model.reason is None:

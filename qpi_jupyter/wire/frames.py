@@ -45,14 +45,14 @@ from qpi_jupyter.core import (
 from .rest import OptionsIn, options_from
 from .validation import END, PRINTABLE
 
-MAX_FRAME_BYTES = 256 << 10
+MAX_FRAME_BYTES = 768 << 10
 INLINE_PROGRAM_BYTES = 64 << 10
 """A program up to this size rides in its frame; a larger one is fetched from ``GET programs/{sha256}``, packed."""
-MAX_OPTIONS_BYTES = 160 << 10
+MAX_OPTIONS_BYTES = 640 << 10
 """Run options that a frame has room for, as JSON."""
 MAX_LOG_LINES, MAX_LOG_MESSAGE, MAX_LOG_NAME = 40, 800, 100
 """Of one `Log`: together within a frame, whatever is written in them."""
-ROWS_BYTES, DRAWINGS_BYTES = 96 << 10, 64 << 10
+ROWS_BYTES, DRAWINGS_BYTES = 96 << 10, 160 << 10
 """What one `Rows` has room for: of packed rows before base64, and of drawings as JSON."""
 MAX_ROWS_BYTES = 16 << 20
 """Packed rows of one attempt."""

@@ -22,12 +22,14 @@ from qpi_jupyter.core import (
     MAX_BITS,
     MAX_CIRCUITS,
     MAX_DRAWINGS,
+    MAX_HEADER_BYTES,
     MAX_NAME,
     MAX_QUBITS,
     MAX_SHARED_BYTES,
     MAX_SHOTS,
     Rejected,
     TooLarge,
+    counted,
     header_circuits,
 )
 
@@ -36,7 +38,6 @@ from .validation import END, refused
 
 MAGIC = b"QPIRES01"
 PREFIX_BYTES = len(MAGIC) + 8
-MAX_HEADER_BYTES = 1 << 20
 DIGEST_HEADER = "X-QPI-SHA256"
 MEDIA_TYPE = "application/vnd.qpi.result"
 
@@ -256,10 +257,10 @@ def check_circuit(index: int, circuit: CircuitResult) -> None:
     if circuit.counts is not None:
         widest = max((int(key, 16).bit_length() for key in circuit.counts), default=0)
         if widest > circuit.memory_slots:
-            raise _contradiction(index, f"an outcome has {widest} bits, the circuit {circuit.memory_slots}")
+            raise _contradiction(index, f"an outcome has {counted(widest, 'bit')}, the circuit {circuit.memory_slots}")
         total = sum(circuit.counts.values())
         if total > circuit.shots or (total != circuit.shots and not circuit.truncated):
-            raise _contradiction(index, f"the counts add up to {total:,}, with {circuit.shots:,} shots")
+            raise _contradiction(index, f"the counts add up to {total:,}, with {counted(circuit.shots, 'shot')}")
     if circuit.memory is not None:
         single = circuit.meas_return == "single"
         rows = circuit.memory if single else [circuit.memory]

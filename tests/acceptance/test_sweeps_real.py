@@ -19,6 +19,7 @@ import qpi_jupyter
 from qpi_executors import load, run_program
 from qpi_jupyter.client import JobHandle, Lab
 from qpi_jupyter.core import CircuitOptions
+from qpi_jupyter.wire.outputs import JOB_OUTPUT
 from tests.circuits import qpy_program
 from tests.faults.growing import let
 from tests.support.realworld import PATIENCE_S
@@ -145,4 +146,25 @@ def test_a_sweep_survives_its_kernel_its_server_and_its_driver(trip: Trip, tmp_p
     assert lab.sweep(rabi(), theta=THETAS[:40], **SWEEP).id not in (job_id, other.id)
     lab.job(job_id).delete()
     assert lab.sweep(rabi(), theta=THETAS, **SWEEP).id not in (job_id, other.id)
+    lab.close()
+
+
+@pytest.mark.slow
+def test_a_sweep_of_ten_thousand_points_is_one_map(trip: Trip) -> None:
+    trip.drive("q1", executor="tests.faults.growing:QuickSimulator")
+    circuit = QuantumCircuit(2, 2)
+    circuit.rx(Parameter("theta"), 0)
+    circuit.ry(Parameter("phi"), 1)
+    circuit.measure([0, 1], [0, 1])
+    lab: Lab = qpi_jupyter.connect(trip.server.url, token=TOKEN)
+    theta, phi = np.linspace(0, 2 * np.pi, 100), np.linspace(0, np.pi, 100)
+    job = lab.sweep(circuit, theta=theta, phi=phi, qpu="q1", shots=50)
+    wait_until(lambda: job.partial() is not None, 5 * PATIENCE_S, "its first rows")
+    assert dict(job.partial().sizes) == {"theta": 100, "phi": 100, "shot": 50, "slot": 2}
+    data = job.dataset(timeout=20 * PATIENCE_S)
+    due = np.sin(theta[:, None] / 2) ** 2 * np.sin(phi / 2) ** 2
+    assert np.abs(data.qpi.probability("11").values - due).mean() < 0.06
+    assert len(job.counts()) == 10_000
+    (drawing,) = job._repr_mimebundle_()[JOB_OUTPUT]["drawings"]
+    assert (len(drawing["x"]), len(drawing["y"]), drawing["draw"]) == (100, 100, "heat_map")
     lab.close()

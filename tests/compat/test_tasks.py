@@ -117,6 +117,8 @@ def test_no_such_task(server: LabServer) -> None:
     for task_id in ("nothing", job):
         answer = client.get(f"qpi/tasks/{task_id}")
         assert (answer.status_code, answer.json()) == (404, {"detail": "Task not found"})
+    answer = server.client().get("qpi/tasks/")
+    assert (answer.status_code, answer.json().keys()) == (404, {"detail"})
 
 
 def test_without_a_token_nobody_reads_what_others_sent(server: LabServer) -> None:

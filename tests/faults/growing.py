@@ -54,3 +54,10 @@ class GatedSimulator(MockExecutor):
                 diary.write(f"{os.environ['QPI_ATTEMPT']} {self._row}\n")
         self._row += len(circuits)
         return super().simulate(circuits, **options)
+
+
+class QuickSimulator(MockExecutor):
+    """The mock chip, which keeps no diary."""
+
+    class Options(MockExecutor.Options, frozen=True, kw_only=True):
+        diary: str | None = None

@@ -27,7 +27,7 @@ from qpi_jupyter.core.planner import Rule
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire import rest as w
 from qpi_jupyter.wire.events import EventPage, JobSubmitted
-from qpi_jupyter.wire.jobs import DatasetInfo, JobData, JobModel, JobPage, SubmitRequest, WaitReason
+from qpi_jupyter.wire.jobs import LABELS, DatasetInfo, JobChange, JobData, JobModel, JobPage, SubmitRequest, WaitReason
 
 TOKEN = "secret"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -282,6 +282,12 @@ class _Job(Handler):
             version = self.get_query_argument("version", None)
             model = await self.lab.park(job_id, float(wait), int(version) if version else None)
         self.give(model)
+
+    def patch(self, job_id: str) -> None:
+        asked = w.decode(self.request.body, JobChange)
+        given = {name: value for name in LABELS if (value := getattr(asked, name)) is not msgspec.UNSET}
+        self.lab.change(job_id, **given)
+        self.give(self.lab.jobs[job_id])
 
 
 class _Cancel(Handler):

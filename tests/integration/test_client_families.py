@@ -44,7 +44,7 @@ async def diamond(client: Client) -> list[JobHandle]:
 def test_a_job_that_waits_for_others_says_so_everywhere(tmp_path: Path) -> None:
     async def dialogue(_lab: Lab, _driver: ScriptedDriver, client: Client) -> None:
         first, left, right, last = await diamond(client)
-        waits = f"waiting for other jobs: Job {left.id} and 1 other have to complete first"
+        waits = f"Waiting for other jobs: Job {left.id} and 1 other have to complete first"
         assert last.explanation() == waits
         assert repr(last) == f"<Job {last.id}: {waits}>"
         assert (last.model.status, last.model.phase) == ("pending", "blocked")
@@ -57,10 +57,10 @@ def test_a_job_that_waits_for_others_says_so_everywhere(tmp_path: Path) -> None:
         family = await right.family.aio()
         assert family.columns == ("id", "status", "qpu", "name", "after", "part of")
         assert [family.row(job) for job in family] == [
-            (first.id, "pending", "q1", "first", "", ""),
-            (left.id, "waiting for other jobs", "q1", "left", "first", ""),
-            (right.id, "waiting for other jobs", "q1", "right", "first", last.id),
-            (last.id, "waiting for other jobs", "q1", "", "left, right", ""),
+            (first.id, "Waiting", "q1", "first", "", ""),
+            (left.id, "Waiting for other jobs", "q1", "left", "first", ""),
+            (right.id, "Waiting for other jobs", "q1", "right", "first", last.id),
+            (last.id, "Waiting for other jobs", "q1", "", "left, right", ""),
         ]
         assert repr(family).splitlines()[0] == f"4 jobs, {length(family.cost_s)} of QPU time"
         assert list(family.to_pandas()["after"])[-1] == [left.id, right.id]

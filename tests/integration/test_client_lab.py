@@ -71,6 +71,22 @@ def test_a_sweep_is_called_by_its_circuit_and_takes_parameters_as_such(server: S
         lab.sweep(rabi, theta=[0.0, 1.0], shotz=3)
 
 
+def test_a_sweep_that_is_found_gets_its_labels_and_says_what_stays(
+    server: ScriptedLab, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rabi = QuantumCircuit(1, 1, name="rabi")
+    rabi.rx(Parameter("theta"), 0)
+    rabi.measure(0, 0)
+    asked = {"theta": [0.0, 1.0], "qpu": "sim-a"}
+    first = lab.sweep(rabi, **asked)
+    again = lab.sweep(rabi, name="calibration", tags="morning", **asked)
+    assert (again.id, again.name, again.model.tags) == (first.id, "calibration", ["morning"])
+    assert capsys.readouterr().out == ""
+    lab.sweep(rabi, group="qed", priority=-3, **asked)
+    said = f"{first.id} is this sweep already: its priority and group cannot be changed (new=True submits another).\n"
+    assert capsys.readouterr().out == said
+
+
 def test_several_circuits_have_a_list_of_counts(server: ScriptedLab, lab: Lab) -> None:
     finish_at_once(server, {"0": 1}, {"1": 2})
     assert lab.submit([BELL, BELL]).counts() == [{"0": 1}, {"1": 2}]
@@ -157,10 +173,10 @@ def test_a_lab_that_is_gone_is_an_error_after_the_patience(server: ScriptedLab) 
 def test_a_timeout_says_what_the_job_waits_for(lab: Lab) -> None:
     job = lab.submit(BELL)
     with pytest.raises(
-        TimeoutError, match=r"job1 has not ended after 0.05 s: waiting on sim-a: 1 job goes first on sim-a"
+        TimeoutError, match=r"job1 has not ended after 0.05 s. Waiting on sim-a: 1 job goes first on sim-a"
     ):
         job.result(timeout=0.05)
-    assert job.why() == "waiting on sim-a: 1 job goes first on sim-a (position 2)"
+    assert job.why() == "Waiting on sim-a: 1 job goes first on sim-a (position 2)"
 
 
 def test_a_failed_job_raises_its_own_error(server: ScriptedLab, lab: Lab) -> None:
@@ -335,7 +351,7 @@ def test_backends_are_found_by_qiskits_words(lab: Lab) -> None:
 def test_everything_shows_itself_in_text_and_html(server: ScriptedLab, lab: Lab) -> None:
     backend, qpu, job = lab.backend("sim-b"), lab.qpu("sim-b"), lab.submit(BELL, name="<b>")
     assert repr(backend) == "<QpiBackend sim-b: 5 qubits, mock>"
-    assert repr(qpu) == "<QPU sim-b: offline, 5 qubits, simulator (mock)>"
+    assert repr(qpu) == "<QPU sim-b: Offline, 5 qubits, simulator (mock)>"
     assert repr(lab.backends()).splitlines()[1].startswith("sim-a  24")
     for shown in (backend, qpu, lab.backends(), lab.qpus()[:1], lab.jobs(), lab.session("sim-a"), lab):
         html = shown._repr_html_()

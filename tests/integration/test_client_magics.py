@@ -221,7 +221,7 @@ def test_to_holds_a_placeholder_until_the_data_is_there(server: ScriptedLab, she
         pending = shell.user_ns["ds"]
         assert isinstance(pending, Pending)
         assert "`%qpi_wait ds` waits" in repr(pending)
-        with pytest.raises(AttributeError, match="ds is not there yet: job job1 is waiting"):
+        with pytest.raises(AttributeError, match=r"ds is not there yet[.] Job job1: Waiting"):
             _ = pending.bit
         with pytest.raises(AttributeError, match="not there yet"):
             _ = pending["bit"]

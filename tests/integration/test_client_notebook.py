@@ -59,7 +59,7 @@ def test_whoever_waits_finds_the_result_in_the_cell_that_submitted(server: Scrip
         notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit --qpu sim-a --job job\n{BELL}", waiting)
     (output,) = notebook.cells[1].outputs
     assert set(output.data) == {JOB_OUTPUT, "text/plain", "text/html"}
-    assert output.data["text/plain"].splitlines()[0] == "Job job1 on sim-a: completed"
+    assert output.data["text/plain"].splitlines()[0] == "Job job1 on sim-a: Completed"
     assert "qpi-counts" in output.data["text/html"]
     assert "<script" not in output.data["text/html"]
     saved = output.data[JOB_OUTPUT]
@@ -84,7 +84,7 @@ def test_a_job_that_nobody_waited_for_says_that_it_waits_and_since_when(server: 
     notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit\n{BELL}")
     data = notebook.cells[1].outputs[0].data
     assert data[JOB_OUTPUT]["job"]["reason"]["position"] == 2
-    assert data["text/plain"] == "Job job1 on sim-a: waiting (1 job goes first on sim-a · position 2)"
+    assert data["text/plain"] == "Job job1 on sim-a: Waiting (1 job goes first on sim-a · position 2)"
     assert "As of " in data["text/html"]
     assert "%qpi_cancel job1" in data["text/html"]
 
@@ -117,10 +117,37 @@ def test_wait_shows_the_result_and_goes_on(server: ScriptedLab) -> None:
     server.on_submit = lambda model: server.finish(model.id, [{"0": 1}])
     notebook = execute("%load_ext qpi_jupyter", f"%%qpi_submit --wait --job job\n{BELL}", "job.counts()")
     (output,) = notebook.cells[1].outputs
-    assert "completed" in output.data["text/plain"]
+    assert "Completed" in output.data["text/plain"]
     assert notebook.cells[2].outputs[0].data["text/plain"] == "{'0': 1}"
 
 
 def test_a_mistake_fails_the_cell(server: ScriptedLab) -> None:
     with pytest.raises(CellExecutionError, match="whole number"):
         execute("%load_ext qpi_jupyter", f"%%qpi_submit --shots many\n{BELL}")
+
+
+SWEEP = """
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+rabi = QuantumCircuit(1, 1, name="rabi")
+rabi.rx(Parameter("theta"), 0)
+rabi.measure(0, 0)
+"""
+
+
+@pytest.mark.parametrize("wait", ["job.wait()", "await job.wait.aio()"])
+def test_whoever_waits_for_a_sweep_sees_the_job_and_no_text_that_stays(server: ScriptedLab, wait: str) -> None:
+    def measure() -> None:
+        server.wait_submits(1)
+        server.change("job1", status="running", phase="running", progress=0.5, reason=None)
+        server.wait_requests(lambda method, path: path.endswith("/jobs/job1"))
+        server.change("job1", status="failed", phase="failed")
+
+    with meanwhile(measure):
+        notebook = execute(
+            f"import qpi_jupyter\nlab = qpi_jupyter.connect()\n{SWEEP}",
+            f"job = lab.sweep(rabi, theta=[0.0, 1.0], qpu='sim-a')\n{wait};",
+        )
+    (output,) = notebook.cells[1].outputs
+    assert output.data[JOB_OUTPUT]["job"]["status"] == "failed"
+    assert "Failed" in output.data["text/html"]

@@ -296,7 +296,7 @@ def test_why_tells_about_when_and_how_sure_that_is(server: RulesLab, lab: Lab) -
     job = lab.submit(BELL)
     reason = WaitReason(rule="behind", message="2 jobs go first on sim-a.", position=3)
     server.change(job.id, reason=reason, eta=Eta(of="start", known=False))
-    assert job.why() == "waiting on sim-a: 2 jobs go first on sim-a (position 3, start not known yet)"
+    assert job.why() == "Waiting on sim-a: 2 jobs go first on sim-a (position 3, start not known yet)"
     latest = MONDAY + timedelta(minutes=10)
     eta = Eta(of="start", known=True, earliest_at=MONDAY, likely_at=MONDAY, latest_at=latest, error_s=12.4)
     server.change(job.id, eta=eta)

@@ -68,6 +68,8 @@ def test_show_config_says_where_each_value_came_from(tmp_path: Path) -> None:
         (["--QPIServer.leas_s=5"], {}, "QPIServer.lease_s"),
         (["--heartbeat=30s"], {}, "lease_s"),
         ([], {"QPI_SERVER_PORT": "http"}, "QPI_SERVER_PORT"),
+        (["--config-file=nowhere.yml"], {}, "--config-file"),
+        ([], {"QPI_SERVER_HOST": "no.such.host.invalid"}, "QPI_SERVER_HOST: cannot listen at"),
     ],
 )
 def test_what_cannot_be_used_ends_the_start_with_a_sentence(

@@ -65,6 +65,29 @@ def test_others_see_of_a_family_what_is_shared_with_them(tmp_path: Path) -> None
     play(tmp_path, dialogue)
 
 
+def test_others_see_nothing_of_costs_and_of_private_jobs_in_one_that_is_shared(tmp_path: Path) -> None:
+    async def dialogue(ask: Street) -> None:
+        await ask.lab.groups.create(ADMIN, GroupIn(name="qed", members=["ann", "bob"]))
+        private = await submitted(ask)
+        shared = await submitted(ask, after=[private], shared_with="qed")
+        paths = (f"jobs/{shared}", f"jobs/{shared}/events", f"jobs/{shared}/events?family=true", "jobs?group=qed")
+
+        async def seen(who: Principal) -> str:
+            texts = [(await ask(who, "GET", path)).text for path in (*paths, f"jobs/{shared}/result")]
+            return "".join(texts).replace(f'"family":"{private}"', "")  # a name as any other
+
+        assert private not in await seen(BOB), "why it waits"
+        assert private in await seen(ANN)
+        await ask(ANN, "POST", f"jobs/{private}/cancel")
+        assert private not in (text := await seen(BOB)), "why it was cancelled"
+        assert ("Another job of its owner did not complete." in text, '"ledger"' in text) == (True, False)
+        for knowing in (ANN, BOSS):
+            assert private in (text := await seen(knowing))
+            assert '"ledger"' in text
+
+    play(tmp_path, dialogue)
+
+
 def test_what_nobody_can_wait_for_is_refused_by_name(tmp_path: Path) -> None:
     async def dialogue(ask: Street) -> None:
         await ask.lab.groups.create(ADMIN, GroupIn(name="qed", members=["ann", "bob"]))

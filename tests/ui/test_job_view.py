@@ -59,7 +59,7 @@ def test_the_saved_output_needs_no_kernel(jupyterlab: Page, notebooks: Notebooks
     save(jupyterlab)
     data = notebooks.read("saved.ipynb")["cells"][1]["outputs"][0]["data"]
     assert set(data) == {JOB_OUTPUT, "text/plain", "text/html"}
-    assert "completed" in "".join(data["text/plain"])
+    assert "Completed" in "".join(data["text/plain"])
 
     jupyterlab.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
     jupyterlab.reload()

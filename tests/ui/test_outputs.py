@@ -119,7 +119,7 @@ def test_a_walk_through_restarts_of_everything(lab: Page, demo: Demo) -> None:
     save(lab)
     last = outputs_of(demo.notebooks, "walk.ipynb")[-1]
     assert last[JOB_OUTPUT]["job"]["status"] == "completed"
-    assert "completed" in "".join(last["text/plain"])
+    assert "Completed" in "".join(last["text/plain"])
     assert "<table" in "".join(last["text/html"])
 
 
@@ -186,8 +186,8 @@ def test_the_same_file_is_right_everywhere(lab: Page, demo: Demo, browser: Brows
     file = converted(demo, "kinds.ipynb", "--to", "html")
     for static in without_scripts(browser, file):
         kinds_are_in(static)
-        expect(static.get_by_text("cancelled")).to_be_visible()
-        expect(static.get_by_text("queued")).to_have_count(0)
+        expect(static.get_by_text("Cancelled")).to_be_visible()
+        expect(static.get_by_text("Waiting")).to_have_count(0)
         picture(static, "kinds-nbconvert")
     file.unlink()
 
@@ -201,7 +201,7 @@ def test_the_same_file_is_right_everywhere(lab: Page, demo: Demo, browser: Brows
     file = converted(demo, "kinds.ipynb", "--to", "html", "--execute")
     for static in without_scripts(browser, file):
         kinds_are_in(static)
-        expect(static.get_by_text("cancelled")).to_have_count(0)
+        expect(static.get_by_text("Cancelled")).to_have_count(0)
     file.unlink()
 
 

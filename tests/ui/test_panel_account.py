@@ -125,9 +125,9 @@ def test_time_is_asked_for_and_comes_before_ones_eyes(page: Page, two: Two) -> N
         ask(shown, "5 min", "The last figure of the T1 paper")
         expect(shown.get_by_role("alert")).to_have_count(0)
         first = row(requests, "T1 paper")
-        expect(first).to_contain_text("pending")
+        expect(first).to_contain_text("Pending")
         answer(two, status="approved", seconds=240, reason="Four will do")
-        expect(cell(first, "State")).to_have_text("approved")
+        expect(cell(first, "State")).to_have_text("Approved")
         expect(cell(first, "Answer")).to_contain_text("granted 4 min")
         expect(cell(first, "Answer")).to_contain_text("Four will do")
         expect(cell(row(accounts, "pat"), "Available")).to_have_text("14 min")
@@ -142,9 +142,9 @@ def test_time_is_asked_for_and_comes_before_ones_eyes(page: Page, two: Two) -> N
         asked = row(requests, "second week")
         expect(asked).to_contain_text(f"for {GROUP}")
         shown.get_by_role("button", name="Withdraw: 1.5 h").click()
-        expect(cell(asked, "State")).to_have_text("withdrawn")
+        expect(cell(asked, "State")).to_have_text("Withdrawn")
         panel.get_by_role("button", name="Undo").click()
-        expect(cell(asked, "State")).to_have_text(["pending", "withdrawn"])
+        expect(cell(asked, "State")).to_have_text(["Pending", "Withdrawn"])
         take_pictures(panel)
 
 
@@ -179,7 +179,7 @@ def test_the_statement_has_what_a_job_took(panel: Page, two: Two) -> None:
     assert done["busy_s"] > 0
     expect(cell(month, "Used")).to_have_text(as_shown(done["busy_s"]))
     expect(cell(month, "Month")).to_have_text(f"{datetime.now(UTC):%Y-%m}")
-    expect(cell(row(lines, "sim-b"), "Entry")).to_have_text(["settled", "reserved"])
+    expect(cell(row(lines, "sim-b"), "Entry")).to_have_text(["Settled", "Reserved"])
 
     with panel.expect_download() as download:
         panel.get_by_role("button", name="Statement as CSV").click()
@@ -285,7 +285,7 @@ def test_it_fits_a_narrow_window_and_the_keyboard(panel: Page, two: Two) -> None
     assert fits(section_of(panel))
     panel.keyboard.type("45 s")
     panel.keyboard.press("Enter")
-    expect(row(board(panel, "My requests"), "45 s")).to_contain_text("pending")
+    expect(row(board(panel, "My requests"), "45 s")).to_contain_text("Pending")
 
 
 def test_others_have_what_is_theirs(browser: Browser, page: Page, two: Two, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     qpus.get_by_label("Description").fill(MARKUP)
     qpus.get_by_role("button", name="Register", exact=True).click()
     expect(board_row(qpus, "fridge")).to_contain_text(MARKUP)
-    expect(board_row(qpus, "fridge")).to_contain_text("offline")
+    expect(board_row(qpus, "fridge")).to_contain_text("Offline")
 
     drivers = section(panel, "Drivers")
     drivers.get_by_role("button", name="Register a driver").click()
@@ -90,12 +90,12 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
     assert f"-o simulator=false -o 'diary={tmp_path / 'a diary'}'" in command
     assert f"ExecStart={sys.executable} -m qpi_agent start " in unit
     picture(panel, "registered-driver")
-    expect(board_row(drivers, "fridge-1")).to_contain_text("not linked")
+    expect(board_row(drivers, "fridge-1")).to_contain_text("Not connected")
     with agent(command, tmp_path):
         expect(board_row(drivers, "fridge-1").locator("[data-tone=online]")).to_be_visible(timeout=40_000)
         drivers.get_by_role("button", name="Done").click()
         expect(drivers.get_by_role("textbox", name="Command line")).to_have_count(0)
-        expect(board_row(section(panel, "QPUs"), "fridge")).to_contain_text("online")
+        expect(board_row(section(panel, "QPUs"), "fridge")).to_contain_text("Online")
 
         # Revoked, it is out at once, and stays out however often it tries.
         drivers = section(panel, "Drivers")
@@ -106,7 +106,7 @@ def test_a_registered_driver_starts_with_the_command_line_shown(panel: Page, tmp
         revoke.click()
         expect(board_row(drivers, "fridge-1")).to_have_count(0)
         qpus = section(panel, "QPUs")
-        expect(board_row(qpus, "fridge")).to_contain_text("offline")
+        expect(board_row(qpus, "fridge")).to_contain_text("Offline")
         wait_until(lambda: b"no link" in (tmp_path / "agent.log").read_bytes(), 20, "a refused link")
 
     choose(qpus, "fridge", "Delete")
@@ -131,14 +131,14 @@ def test_a_driver_is_drained(panel: Page, lab: Notebooks, tmp_path: Path) -> Non
             expect(drivers.get_by_text("slow-1 takes no more jobs")).to_be_visible()
             picture(panel, "drain")
             drivers.get_by_role("button", name="Drain this driver").click()
-            expect(row.locator("[data-tone=draining]")).to_have_text("draining")
+            expect(row.locator("[data-tone=draining]")).to_have_text("Draining")
             picture(panel, "draining")
             drivers.get_by_role("button", name="More: slow-1").click()
             expect(panel.get_by_role("menuitem", name="New token")).to_be_visible()
             expect(panel.get_by_role("menuitem", name="Drain")).to_have_count(0)
             panel.keyboard.press("Escape")
             ok(admin.post(f"jobs/{job}/cancel"))
-            expect(row.locator("[data-tone=offline]")).to_have_text("not linked", timeout=20_000)
+            expect(row.locator("[data-tone=offline]")).to_have_text("Not connected", timeout=20_000)
 
 
 def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:
@@ -150,17 +150,17 @@ def test_qpus_are_switched_by_the_keyboard_alone(panel: Page) -> None:
     expect(qpus.get_by_role("button", name="Maintenance: sim-b")).to_be_focused()
     panel.keyboard.press("Enter")
     panel.keyboard.press("Enter")
-    expect(board_row(qpus, "sim-b")).to_contain_text("in maintenance")
+    expect(board_row(qpus, "sim-b")).to_contain_text("In maintenance")
     qpus.get_by_role("button", name="End maintenance: sim-b").focus()
     panel.keyboard.press("Enter")
-    expect(board_row(qpus, "sim-b")).to_contain_text("online")
+    expect(board_row(qpus, "sim-b")).to_contain_text("Online")
     qpus.get_by_role("button", name="Hold: sim-b").focus()
     panel.keyboard.press("Enter")
     panel.keyboard.type("cooling down")
     panel.keyboard.press("Enter")
-    expect(board_row(qpus, "sim-b")).to_contain_text("on holdcooling down")
+    expect(board_row(qpus, "sim-b")).to_contain_text("On holdcooling down")
     qpus.get_by_role("button", name="Release hold: sim-b").click()
-    expect(board_row(qpus, "sim-b")).not_to_contain_text("on hold")
+    expect(board_row(qpus, "sim-b")).not_to_contain_text("On hold")
     qpus.get_by_role("button", name="More: sim-b").focus()
     panel.keyboard.press("Enter")
     panel.keyboard.press("ArrowDown")
@@ -197,7 +197,7 @@ def test_time_is_granted_and_a_request_approved(panel: Page, lab: Notebooks, pat
     requests.get_by_label("Grant").fill("30 min")
     requests.get_by_label("Reason").fill("half of it")
     requests.get_by_role("button", name="Approve", exact=True).click()
-    expect(board_row(requests, "pat")).to_contain_text("approved")
+    expect(board_row(requests, "pat")).to_contain_text("Approved")
     with client_of(lab, pat) as person:
         assert ok(person.get("accounts/pat"))["balance_s"] == 3600 + 1800
     expect(board_row(section(panel, "Audit log"), "pat").first).to_be_visible()
@@ -410,7 +410,7 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
         expect(shown.get_by_text("Loading…")).to_have_count(0)
         expect(shown.get_by_role("alert")).to_have_count(0)
     expect(board_row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
-    expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("in maintenancewarming up")
+    expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("In maintenancewarming up")
     for theme in ("Dark", "Light"):
         change_theme(panel, f"JupyterLab {theme}")
         if os.environ.get("QPI_SCREENSHOTS"):

@@ -206,7 +206,7 @@ def test_settings_apply_as_they_are_typed(lab: Page, demo: Demo) -> None:
     editor.locator("input[id$=notifyJobs]").uncheck()
     wait_saved(demo, notifyJobs=False)
     demo.submit("quiet")
-    expect(panel.locator(".jp-QPI-Row", has_text="quiet")).to_contain_text("completed", timeout=30_000)
+    expect(panel.locator(".jp-QPI-Row", has_text="quiet")).to_contain_text("Completed", timeout=30_000)
     expect(lab.locator(".jp-Notification-Toast, .Toastify__toast")).to_have_count(0)
     for name in ("labName", "accentColour", "logoUrl"):
         fill(editor, name, "")

@@ -61,7 +61,7 @@ def test_a_slow_lab_keeps_what_is_shown_and_takes_a_press_once(lab: Page, demo: 
     job = demo.submit("slow")
     assert demo.ended(job) == "completed"
     panel = side_panel(lab)
-    expect(panel.locator(".jp-QPI-Row", has_text="slow")).to_contain_text("completed")
+    expect(panel.locator(".jp-QPI-Row", has_text="slow")).to_contain_text("Completed")
     execute(lab, "qpi:open-job", id=job)
     again = lab.locator(f"#qpi-job-{job}").get_by_role("button", name="Submit again")
     expect(again).to_be_visible(timeout=20_000)
@@ -165,7 +165,7 @@ def test_events_that_were_lost_and_pruned_are_made_up_for(page: Page, demo: Demo
     for lab in loaded(page, demo.notebooks):
         tab = queue_tab(lab)
         before = demo.submit("before the gap")
-        expect(row_of(tab, before)).to_contain_text("completed", timeout=30_000)
+        expect(row_of(tab, before)).to_contain_text("Completed", timeout=30_000)
         cut["now"] = True
         missed = demo.submit("in the gap")
         assert demo.ended(missed) == "completed"
@@ -174,7 +174,7 @@ def test_events_that_were_lost_and_pruned_are_made_up_for(page: Page, demo: Demo
         expect(row_of(tab, missed)).to_have_count(0)
         cut["now"] = False
         demo.submit("after the gap")
-        expect(row_of(tab, missed)).to_contain_text("completed", timeout=15_000)
+        expect(row_of(tab, missed)).to_contain_text("Completed", timeout=15_000)
 
 
 # --- a second page ----------------------------------------------------------------------------------------------------
@@ -193,10 +193,10 @@ def test_two_pages_of_one_person_agree(lab: Page, demo: Demo, context: BrowserCo
     job = demo.submit("cancelled elsewhere", HEAVY)
     rows = [panel.locator(f'.jp-QPI-Row[data-key="{job}"]') for panel in panels]
     for row in rows:
-        expect(row).to_contain_text("running", timeout=30_000)
+        expect(row).to_contain_text("Running", timeout=30_000)
     rows[1].get_by_role("button", name="Cancel job").click()
     for row in rows:
-        expect(row).to_contain_text("cancelled", timeout=30_000)
+        expect(row).to_contain_text("Cancelled", timeout=30_000)
     second.close()
 
 
@@ -276,7 +276,7 @@ def test_an_event_costs_few_requests(lab: Page, demo: Demo) -> None:
     first = len(demo.ask("GET", "events?limit=2000")["events"])
     job = demo.submit("counted")
     assert demo.ended(job) == "completed"
-    expect(row_of(lab.locator("#qpi-queue"), job)).to_contain_text("completed")
+    expect(row_of(lab.locator("#qpi-queue"), job)).to_contain_text("Completed")
     events = len(demo.ask("GET", "events?limit=2000")["events"]) - first
     print(f"{len(requests)} requests for {events} events of one job")
     assert len(requests) <= 6 * events, requests

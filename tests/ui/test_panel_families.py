@@ -37,7 +37,7 @@ def test_a_diamond_is_seen_as_one(lab: Page, demo: Demo) -> None:
     last = demo.submit("compare", after=[left], children=[right])
     queue = queue_tab(lab)
     for job in (left, right, last):
-        expect(row_of(queue, job)).to_contain_text("waiting for other jobs")
+        expect(row_of(queue, job)).to_contain_text("Waiting for other jobs")
     expect(row_of(queue, right)).to_contain_text(f"Job {first} has to complete first.")
     expect(row_of(queue, last)).to_contain_text(f"Job {left} and 1 other have to complete first.")
     picture(lab, "queue-families")
@@ -90,4 +90,4 @@ def test_a_job_alone_has_no_family_until_another_waits_for_it(lab: Page, demo: D
     demo.submit("next", after=[job])
     family = tab.get_by_role("region", name="Family")
     expect(family).to_contain_text("runs after this job", timeout=20_000)
-    expect(family.locator("tbody tr", has_text="next")).to_contain_text("completed", timeout=20_000)
+    expect(family.locator("tbody tr", has_text="next")).to_contain_text("Completed", timeout=20_000)

@@ -145,7 +145,7 @@ def test_a_file_is_submitted_watched_and_its_result_opened(panel: Page, lab: Lab
     job = wait_until(lambda: named(lab, "ghz"), 15, "the job in the lab")[0]
     choose(panel, "Quantum Lab Panel")
     focused(panel, "Quantum lab")
-    expect(panel.locator("#qpi-lab-panel .jp-QPI-Row", has_text="ghz")).to_contain_text("completed", timeout=30_000)
+    expect(panel.locator("#qpi-lab-panel .jp-QPI-Row", has_text="ghz")).to_contain_text("Completed", timeout=30_000)
     assert (status_of(lab.admin, job), ok(lab.admin.get(f"jobs/{job}"))["shots"]) == ("completed", 321)
     reach(panel, "ghz")
     press(panel, "Enter")
@@ -236,7 +236,7 @@ def test_a_request_for_time_is_approved(panel: Page, lab: Lab) -> None:
     panel.keyboard.type("30 min")
     press(panel, "Enter")
     wait_until(lambda: answered() == ["approved", 1800], 10, "the time granted")
-    expect(panel.get_by_text("pending")).to_have_count(0)
+    expect(panel.get_by_text("Pending")).to_have_count(0)
     kept(panel)
 
 

@@ -46,7 +46,7 @@ def test_the_side_panel_is_in_the_tree_and_its_tabs_open_in_jupyterlab(page: Pag
     panel = page.locator("#qpi-lab-panel")
     expect(panel.locator(".jp-QPI-Card").first).to_be_visible()
     job = demo.submit("seen in the tree")
-    expect(panel.locator(".jp-QPI-Row", has_text="seen in the tree")).to_contain_text("completed", timeout=30_000)
+    expect(panel.locator(".jp-QPI-Row", has_text="seen in the tree")).to_contain_text("Completed", timeout=30_000)
     picture(page, "notebook7-tree")
     with page.context.expect_page() as there:
         panel.get_by_role("button", name="seen in the tree").click()
@@ -86,5 +86,5 @@ def test_a_file_is_submitted_from_the_tree(page: Page, demo: Demo) -> None:
     page.get_by_role("menuitem", name="Submit to QPU…").click()
     page.get_by_role("dialog").get_by_role("button", name="Submit").click()
     panel = side_panel(page)
-    expect(panel.locator(".jp-QPI-Row", has_text="pair")).to_contain_text("completed", timeout=30_000)
+    expect(panel.locator(".jp-QPI-Row", has_text="pair")).to_contain_text("Completed", timeout=30_000)
     assert of_ours(errors) == []

@@ -74,7 +74,7 @@ def pictures(page: Page, tab: Locator) -> None:
 def test_a_chip_is_seen_as_a_map_as_tables_and_over_time(page_of_lab: Page, lab: Demo) -> None:
     page = page_of_lab
     tab = open_tab(page, CHIP)
-    expect(tab.locator("h1")).to_contain_text("online")
+    expect(tab.locator("h1")).to_contain_text("Online")
     expect(tab.locator(".jp-QPI-Qubit")).to_have_count(27)
     expect(tab.locator(".jp-QPI-Coupler")).to_have_count(28)
     manifest = lab.ask("GET", f"qpus/{CHIP}")["manifest"]
@@ -99,7 +99,7 @@ def test_a_chip_is_seen_as_a_map_as_tables_and_over_time(page_of_lab: Page, lab:
     expect(history.locator("canvas")).to_be_visible()
 
     expect(tab.get_by_role("region", name="Drivers")).to_contain_text("control-pc")
-    expect(tab.get_by_role("region", name="Drivers")).to_contain_text("linked")
+    expect(tab.get_by_role("region", name="Drivers")).to_contain_text("Connected")
 
 
 def test_the_picture_is_walked_and_picked_by_keyboard(page_of_lab: Page) -> None:

@@ -63,7 +63,7 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, demo: Demo
     tab = queue_tab(lab)
     expect(tab.get_by_role("grid")).not_to_have_attribute("aria-busy", "true")
     job = demo.submit("ghz", tags=["calibration", "ghz"], project="entangled", sources=[GHZ, GHZ], shots=1000)
-    expect(row_of(tab, job)).to_contain_text("completed", timeout=30_000)
+    expect(row_of(tab, job)).to_contain_text("Completed", timeout=30_000)
     row_of(tab, job).get_by_role("button", name="ghz").first.click()
 
     view = lab.locator(f"#qpi-job-{job}")
@@ -75,7 +75,7 @@ def test_a_submitted_job_appears_runs_and_shows_its_counts(lab: Page, demo: Demo
     coloured = view.locator(".cm-line span", has_text=re.compile("^qubit$"))
     expect(coloured.first).to_be_visible()
     expect(view.get_by_role("region", name="History")).to_contain_text("Completed.")
-    expect(view.get_by_role("region", name="Attempts")).to_contain_text("completed")
+    expect(view.get_by_role("region", name="Attempts")).to_contain_text("Completed")
     expect(view.get_by_role("region", name="Provenance")).to_contain_text("qiskit")
     picture(lab, "job")
 
@@ -180,7 +180,7 @@ def test_another_job_is_found_and_cancelled_by_keyboard_alone(lab: Page, demo: D
     lab.keyboard.press("Delete")
     expect(lab.get_by_role("dialog")).to_contain_text("Cancel the job?")
     lab.keyboard.press("Enter")
-    expect(row_of(tab, job)).to_contain_text("cancelled", timeout=30_000)
+    expect(row_of(tab, job)).to_contain_text("Cancelled", timeout=30_000)
     assert demo.ended(job) == "cancelled"
     grid.focus()
     lab.keyboard.press("Enter")

@@ -55,11 +55,11 @@ def test_the_glance(lab_page: Page, demo: Demo) -> None:
 
     side = panel(lab_page)
     card = side.locator('.jp-QPI-Card[data-key="sim-a"]')
-    expect(card).to_contain_text("online")
+    expect(card).to_contain_text("Online")
     expect(card).to_contain_text("No upcoming bookings")
     expect(side.locator('.jp-QPI-Card[data-key="sim-b"]')).to_contain_text("Free until")
     job = side.locator(".jp-QPI-Row", has_text="bell")
-    expect(job).to_contain_text("completed", timeout=30_000)
+    expect(job).to_contain_text("Completed", timeout=30_000)
     expect(side.get_by_role("timer")).to_contain_text(re.compile(r"begins in (1 h|5\d min)"))
     expect(side.locator('[data-section="time"]')).to_contain_text("used")
     notice = side.locator(".jp-QPI-Notice")
@@ -79,11 +79,11 @@ def test_the_glance(lab_page: Page, demo: Demo) -> None:
 def test_a_job_runs_before_ones_eyes_and_is_cancelled(lab_page: Page, demo: Demo) -> None:
     demo.submit("heavy", HEAVY)
     job = panel(lab_page).locator(".jp-QPI-Row", has_text="heavy")
-    expect(job).to_contain_text("running", timeout=30_000)
+    expect(job).to_contain_text("Running", timeout=30_000)
     expect(job.get_by_role("progressbar")).to_be_visible()
     expect(lab_page.locator(".jp-QPI-Status")).to_contain_text("1 running")
     job.get_by_role("button", name="Cancel").click()
-    expect(job).to_contain_text("cancelled", timeout=30_000)
+    expect(job).to_contain_text("Cancelled", timeout=30_000)
     expect(lab_page.locator(".jp-Notification-Toast, .Toastify__toast").first).to_contain_text("heavy was cancelled")
 
 
@@ -118,7 +118,7 @@ def test_a_qasm_file_is_submitted_from_the_file_browser(lab_page: Page, demo: De
     dialog.get_by_label("Shots").fill("321")
     dialog.get_by_role("button", name="Submit").click()
     lab_page.locator('[data-id="qpi-lab-panel"]').click()
-    expect(panel(lab_page).locator(".jp-QPI-Row", has_text="ghz")).to_contain_text("completed", timeout=30_000)
+    expect(panel(lab_page).locator(".jp-QPI-Row", has_text="ghz")).to_contain_text("Completed", timeout=30_000)
     submitted = next(job for job in demo.ask("GET", "jobs?mine=true")["jobs"] if job["name"] == "ghz")
     assert (submitted["qpu"], submitted["shots"]) == ("sim-b", 321)
 
@@ -142,7 +142,7 @@ def test_a_dead_server_is_told_and_found_again(page: Page, demo: Demo) -> None:
     expect(side.locator('.jp-QPI-Card[data-key="sim-a"]')).to_be_visible()
     demo.start_again()
     expect(note).to_have_count(0, timeout=40_000)
-    expect(side.locator('.jp-QPI-Card[data-key="sim-a"]')).to_contain_text("online", timeout=30_000)
+    expect(side.locator('.jp-QPI-Card[data-key="sim-a"]')).to_contain_text("Online", timeout=30_000)
 
 
 def take_pictures(page: Page) -> None:

@@ -80,7 +80,7 @@ class Faces:
         expect(self.card.locator(".jp-QPI-State")).to_contain_text(word, timeout=30_000)
         expect(self.card).to_contain_text(counts, timeout=30_000)
         expect(self.card).to_contain_text(reason)
-        expect(self.bar).to_contain_text(f"{RIG} {word}", timeout=30_000)
+        expect(self.bar).to_contain_text(f"{RIG}: {word}", timeout=30_000)
         if waiting or running:
             expect(self.bar).to_contain_text(f"{running} running · {waiting} waiting", timeout=30_000)
         self._kernel(f"<{status} {reason} {waiting} {running}>")
@@ -91,7 +91,7 @@ class Faces:
         for name, count in (("Running", running), ("Waiting", waiting)):
             expect(_fact(tab, name)).to_have_text(str(count), timeout=30_000)
         rows = queue_tab(self.page).locator('[role="row"][data-key]')
-        for state, count in (("running", running), ("queued", waiting)):
+        for state, count in (("Running", running), ("Waiting", waiting)):
             shown = rows.filter(has=self.page.locator('[data-column="state"]', has_text=re.compile(f"^{state}$")))
             expect(shown).to_have_count(count, timeout=30_000)
 
@@ -114,21 +114,21 @@ def opened(page: Page, lab: Demo) -> Iterator[Page]:
 def test_every_face_says_the_same_of_a_qpu(opened: Page, lab: Demo) -> None:
     with driver(lab):
         faces = Faces(opened, lab)
-        faces.say("online", "online", "", 0, 0)
+        faces.say("online", "Online", "", 0, 0)
         jobs = [lab.submit(f"long {n}", qpu=RIG) for n in range(3)]
         wait_until(lambda: lab.ask("GET", f"jobs/{jobs[0]}")["status"] == "running", 60, "the first job's start")
         wait_until(lambda: lab.ask("GET", f"jobs/{jobs[1]}")["phase"] == "assigned", 60, "the second one staged")
-        faces.say("online", "online", "", 2, 1)
+        faces.say("online", "Online", "", 2, 1)
         last = side_panel(opened).locator(f'.jp-QPI-Row[data-key="{jobs[2]}"]')
         expect(last).to_contain_text("start not known yet")  # the rig has no history
         lab.ask("PATCH", f"qpus/{RIG}", {"hold": "helium refill"})
-        faces.say("held", "on hold", "helium refill", 2, 1)
+        faces.say("held", "On hold", "helium refill", 2, 1)
         expect(last).to_contain_text("on hold: helium refill")
         lab.ask("PATCH", f"qpus/{RIG}", {"hold": None, "maintenance": True})
-        faces.say("maintenance", "in maintenance", "", 2, 1)
+        faces.say("maintenance", "In maintenance", "", 2, 1)
         expect(last).to_contain_text("in maintenance")
         lab.ask("PATCH", f"qpus/{RIG}", {"maintenance": False})
-    faces.say("offline", "offline", "", 2, 1)
+    faces.say("offline", "Offline", "", 2, 1)
     for job in jobs:
         lab.ask("POST", f"jobs/{job}/cancel")
 

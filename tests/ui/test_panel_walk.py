@@ -113,7 +113,7 @@ def reads(page: Page, rosa: httpx.Client) -> None:
     """A job from a file, watched from the side panel, read in its own tab."""
     submit_file(page, "ghz.qasm", "sim-a", 600)
     row = panel(page).locator(".jp-QPI-Row", has_text="ghz")
-    expect(row).to_contain_text("completed", timeout=30_000)
+    expect(row).to_contain_text("Completed", timeout=30_000)
     row.get_by_role("button", name="ghz").click()
     bars = page.get_by_role("list", name="Counts").locator("li")
     expect(bars).to_have_count(2)
@@ -123,10 +123,10 @@ def reads(page: Page, rosa: httpx.Client) -> None:
 def cancels(page: Page, rosa: httpx.Client) -> None:
     submit_file(page, "heavy.qasm", "sim-a", 4000)
     row = panel(page).locator(".jp-QPI-Row", has_text="heavy")
-    expect(row).to_contain_text("running", timeout=30_000)
+    expect(row).to_contain_text("Running", timeout=30_000)
     expect(row.get_by_role("progressbar")).to_be_visible()
     row.get_by_role("button", name="Cancel").click()
-    expect(row).to_contain_text("cancelled", timeout=30_000)
+    expect(row).to_contain_text("Cancelled", timeout=30_000)
     assert named(rosa, "heavy")["status"] == "cancelled"
 
 
@@ -151,7 +151,7 @@ def registers(page: Page) -> str:
     qpus.get_by_role("button", name="Register a QPU").click()
     qpus.get_by_label("Name").fill("fridge")
     qpus.get_by_role("button", name="Register", exact=True).click()
-    expect(board_row(qpus, "fridge")).to_contain_text("offline")
+    expect(board_row(qpus, "fridge")).to_contain_text("Offline")
     drivers = section(page, "Drivers")
     drivers.get_by_role("button", name="Register a driver").click()
     drivers.get_by_label("Name").fill("fridge-1")
@@ -174,7 +174,7 @@ def approves(page: Page, lab: Lab) -> None:
     requests = section(page, "Time requests")
     requests.get_by_role("button", name="Approve: rosa").click()
     requests.get_by_role("button", name="Approve", exact=True).click()
-    expect(board_row(requests, "rosa")).to_contain_text("approved")
+    expect(board_row(requests, "rosa")).to_contain_text("Approved")
     assert ok(lab.admin.get("accounts/rosa"))["balance_s"] > 5000
 
 
@@ -182,7 +182,7 @@ def keeps_in_maintenance(page: Page, lab: Lab) -> None:
     qpus = section(page, "QPUs")
     qpus.get_by_role("button", name="Maintenance: sim-b").click()
     qpus.get_by_role("button", name="Set maintenance").click()
-    expect(board_row(qpus, "sim-b")).to_contain_text("in maintenance")
+    expect(board_row(qpus, "sim-b")).to_contain_text("In maintenance")
     assert ok(lab.admin.get("qpus/sim-b"))["status"] == "maintenance"
 
 
@@ -208,7 +208,7 @@ def test_a_second_user_sees_what_is_theirs_and_nothing_else(page: Page, lab: Lab
             expect(lab_page.locator(".jp-LauncherCard", has_text="Calendar")).to_be_visible()
             expect(lab_page.locator(".jp-LauncherCard", has_text="Administration")).to_have_count(0)
             side = panel(lab_page)
-            expect(side.locator(".jp-QPI-Row", has_text="pats-own")).to_contain_text("completed", timeout=30_000)
+            expect(side.locator(".jp-QPI-Row", has_text="pats-own")).to_contain_text("Completed", timeout=30_000)
             expect(side).not_to_contain_text("rosas-secret")
             card(lab_page, "Job Queue")
             jobs = lab_page.locator("#qpi-queue")

@@ -91,8 +91,8 @@ def test_the_quickstart_runs_from_top_to_bottom(page_of_demo: Page, demo: tuple[
     expect(table).to_be_visible(timeout=60_000)
     # The side panel tells the same.
     page.locator('[data-id="qpi-lab-panel"]').click()
-    expect(page.locator('.jp-QPI-Row[data-key="sim-a"]')).to_contain_text("online")
-    expect(page.locator(".jp-QPI-Row", has_text="bell")).to_contain_text("completed")
+    expect(page.locator('.jp-QPI-Row[data-key="sim-a"]')).to_contain_text("Online")
+    expect(page.locator(".jp-QPI-Row", has_text="bell")).to_contain_text("Completed")
     if os.environ.get("QPI_SCREENSHOTS"):
         page.set_viewport_size({"width": 1280, "height": 1000})
         page.locator(".jp-WindowedPanel-outer").first.evaluate("element => element.scrollTo(0, 260)")

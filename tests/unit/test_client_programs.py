@@ -115,7 +115,7 @@ def test_shots_are_whole_numbers(shots: object) -> None:
 def test_shots_for_each_circuit() -> None:
     options = programs.options_of(["x", "y"], shots=[10, 20])
     assert [circuit.shots for circuit in options.circuits] == [10, 20]
-    with pytest.raises(Rejected, match="3 entries for 2 circuits"):
+    with pytest.raises(Rejected, match="3 values for 2 circuits"):
         programs.options_of(["x", "y"], shots=np.array([1, 2, 3]))
 
 
@@ -219,7 +219,7 @@ def test_an_iterator_of_circuits_is_gone_through_once() -> None:
 def test_parameter_values_of_several_circuits() -> None:
     options = programs.options_of(["x", "y"], parameter_values=[[[1.0], [2.0]], None])
     assert [circuit.parameter_values for circuit in options.circuits] == [[[1.0], [2.0]], []]
-    with pytest.raises(Rejected, match="1 entries for 2 circuits"):
+    with pytest.raises(Rejected, match="1 value for 2 circuits"):
         programs.options_of(["x", "y"], parameter_values=[[1.0]])
 
 

@@ -67,7 +67,7 @@ def test_units_come_with_xarrays_coordinates_and_texts_and_vectors_have_names_to
         ({"a": [1, 2], "b": [1, 2, 3]}, True, "as many values each; here: a 2, b 3"),
         ({"a": [1, math.nan], "b": 1}, False, "The values of 'a' have nan"),
         ({"a": [], "b": 1}, False, "This sweep has 0 points"),
-        ({"a": range(100), "b": range(100)}, False, f"has 10,000 points; one job has 1 to {MAX_CIRCUITS:,}"),
+        ({"a": range(103), "b": range(100)}, False, f"has 10,300 points; one job has 1 to {MAX_CIRCUITS:,}"),
     ],
 )
 def test_what_is_no_sweep_is_refused(values: dict[str, Any], zipped: bool, message: str) -> None:

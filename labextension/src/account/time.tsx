@@ -79,10 +79,10 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
   const ask = (wanted: TimeRequestIn) => send(request, 'POST', 'time-requests', wanted);
   const mayAsk = me.permissions.includes('time:request');
   const words = {
-    pending: trans.__('pending'),
-    approved: trans.__('approved'),
-    rejected: trans.__('rejected'),
-    withdrawn: trans.__('withdrawn')
+    pending: trans.__('Pending'),
+    approved: trans.__('Approved'),
+    rejected: trans.__('Rejected'),
+    withdrawn: trans.__('Withdrawn')
   };
   const forGroup: IField = {
     name: 'group',

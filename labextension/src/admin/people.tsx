@@ -130,9 +130,9 @@ export function People(props: ISectionProps): React.ReactElement {
           head: trans.__('State'),
           cell: user =>
             user.suspended_at === null ? (
-              <Word tone="online">{trans.__('active')}</Word>
+              <Word tone="online">{trans.__('Active')}</Word>
             ) : (
-              <Word tone="disabled">{trans.__('suspended')}</Word>
+              <Word tone="disabled">{trans.__('Locked out')}</Word>
             )
         },
         { head: trans.__('Last seen'), cell: user => when(user.seen_at) }

@@ -260,7 +260,7 @@ function Window(props: {
   const now = manager.now();
   const over = notice.end_at !== null && Date.parse(notice.end_at) <= now;
   const ahead = notice.start_at !== null && Date.parse(notice.start_at) > now;
-  const state = over ? trans.__('over') : ahead ? trans.__('to come') : trans.__('now');
+  const state = over ? trans.__('Ended') : ahead ? trans.__('Upcoming') : trans.__('Shown now');
   return (
     <>
       <Word tone={over ? 'offline' : ahead ? 'starting' : 'online'}>{state}</Word>

@@ -23,12 +23,12 @@ function choiceOf(one: ExecutorModel, trans: TranslationBundle): IChoice {
 /** The tone and the word of a simulator's state. */
 function stateOf(one: SimulatorModel, trans: TranslationBundle): [string, string] {
   if (one.linked) {
-    return ['online', trans.__('running')];
+    return ['online', trans.__('Running')];
   }
   if (one.problem !== '') {
-    return ['offline', trans.__('does not start')];
+    return ['offline', trans.__('Does not start')];
   }
-  return one.running ? ['starting', trans.__('starting')] : ['offline', trans.__('not running')];
+  return one.running ? ['starting', trans.__('Starting')] : ['offline', trans.__('Not running')];
 }
 
 export function Simulators(props: ISectionProps): React.ReactElement {

@@ -118,10 +118,10 @@ export function Requests(props: ISectionProps): React.ReactElement {
     pages(request, `time-requests?limit=${PAGE}`, (page: TimeRequestList) => page.requests)
   );
   const words = {
-    pending: trans.__('pending'),
-    approved: trans.__('approved'),
-    rejected: trans.__('rejected'),
-    withdrawn: trans.__('withdrawn')
+    pending: trans.__('Pending'),
+    approved: trans.__('Approved'),
+    rejected: trans.__('Rejected'),
+    withdrawn: trans.__('Withdrawn')
   };
   const reason: IField = {
     name: 'reason',

@@ -89,7 +89,7 @@ function statusText(state: ILabState, mine: string, trans: TranslationBundle): s
     running > 0 ? trans.__('%1 running', running) : '',
     waiting > 0 ? trans.__('%1 waiting', waiting) : '',
     qpu
-      ? `${qpu.name} ${qpuState(qpu, trans)[0]}`
+      ? `${qpu.name}: ${qpuState(qpu, trans)[0]}`
       : trans._n('%1 QPU online', '%1 QPUs online', online)
   ]
     .filter(Boolean)

@@ -2,7 +2,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { IExperiment } from '../drawings';
-import { hasEnded, isOfJob, newer, withEvent } from '../jobs';
+import { hasEnded, isOfJob, MOVED_ON, newer, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { at } from '../send';
 import type { ILabManager } from '../tokens';
@@ -11,10 +11,8 @@ import { drawnOf, type IDrawn } from './drawn';
 
 /** Jobs that one question is about at most: the lab takes no more. */
 const MOST = 100;
-/** The lab is asked at most this often (ms)... */
+/** The lab is asked at most this often (ms). */
 const EVERY = 100;
-/** ...and this often for jobs that wait where others move on (ms). */
-const MOVED_ON = 2_000;
 /** The rows of running jobs are asked for at most this often (ms). */
 const GROWN = 250;
 /** Results that are fetched at a time. */

@@ -13,7 +13,7 @@ import { mayEdit } from '../queue/filters';
 import { isCancellable, jobState } from '../rows';
 import type { ILabManager } from '../tokens';
 import type { JobOutput, OutputJob } from '../wire';
-import { moment, shotsOf } from '../words';
+import { moment, sizeOf } from '../words';
 import { asDrawing } from './drawn';
 import type { Follower, IFollowing, ILive } from './follower';
 import { isOfThis, shownOf } from './shown';
@@ -120,11 +120,7 @@ function Output(props: {
   const [state, tone] = jobState(job.phase, trans);
   const known = live.job !== null && live.gone === null;
   const cancellable = live.job !== null && known && isCancellable(live.job);
-  const facts = [
-    job.qpu ?? '',
-    trans._n('%1 circuit', '%1 circuits', job.num_circuits),
-    shotsOf(job.shots, trans)
-  ];
+  const facts = [job.qpu ?? '', sizeOf(job, trans)];
   const name = job.name || job.id;
   return (
     <section

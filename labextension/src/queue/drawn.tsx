@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import type { IDrawing, IExperiment, ResultDrawing } from '../drawings';
 import { digits } from '../units';
-import { Framed, lineLook, placesIn } from './axes';
+import { Framed, type IFrame, lineLook, placesIn } from './axes';
 import { byOutcome, countsDrawing } from './counts';
 import { Bars } from './countsview';
 import {
@@ -19,6 +19,7 @@ import {
   type ILines,
   type ITable,
   linesOf,
+  patchesOf,
   pathOf,
   tableOf
 } from './forms';
@@ -133,6 +134,25 @@ export function formOf(drawing: IDrawing, trans: TranslationBundle): React.React
   ) : null;
 }
 
+/** A picture with axes and what is said below it. */
+function Chart(props: {
+  drawing: ILines | IHeatMap;
+  frame: IFrame;
+  said: string;
+  caption: React.ReactNode;
+  children: React.ReactNode;
+}): React.ReactElement {
+  const { caption, children, drawing, frame, said } = props;
+  return (
+    <figure className="jp-QPI-Lines" style={{ margin: 0 }}>
+      <Framed frame={frame} said={said} x_label={drawing.x_label} y_label={drawing.y_label}>
+        {children}
+      </Framed>
+      <figcaption className="jp-QPI-Detail">{caption}</figcaption>
+    </figure>
+  );
+}
+
 function Lines(props: {
   drawing: ILines;
   label: string;
@@ -147,54 +167,53 @@ function Lines(props: {
   const names = drawing.lines.map(line => line.label).join(', ');
   const said = trans.__('%1 over %2', names, drawing.x_label);
   return (
-    <figure className="jp-QPI-Lines" style={{ margin: 0 }}>
-      <Framed
-        frame={frame}
-        said={label ? `${label}: ${said}` : said}
-        x_label={drawing.x_label}
-        y_label={drawing.y_label}
-      >
-        {drawing.lines.map((line, n) => (
-          <g key={line.label} fill="none" strokeLinecap="round" data-line={n}>
-            {!line.dots && (
-              <path
-                {...lineLook(n)}
-                strokeWidth={1.5}
-                d={pathOf(drawing.x, line.y, place.x, place.y, drawing.joined)}
-              />
-            )}
-            {(line.dots || drawing.x.length <= MARKED) && (
-              <path
-                data-dots="true"
-                stroke={lineLook(n)?.stroke}
-                strokeWidth={5}
-                d={dotsOf(drawing.x, line.y, place.x, place.y)}
-              />
-            )}
-          </g>
-        ))}
-      </Framed>
-      <figcaption className="jp-QPI-Detail">
-        {drawing.lines.map((line, n) => (
-          <span key={line.label} style={{ marginRight: 12 }}>
-            <svg width={18} style={{ height: 8 }} aria-hidden="true">
-              {line.dots ? (
-                <path
-                  d="M7 4h0"
-                  strokeWidth={6}
-                  strokeLinecap="round"
-                  stroke={lineLook(n)?.stroke}
-                />
-              ) : (
-                <line x2={14} y1={4} y2={4} strokeWidth={2} {...lineLook(n)} />
-              )}
-            </svg>
-            {line.label}
-          </span>
-        ))}
-        {drawing.note}
-      </figcaption>
-    </figure>
+    <Chart
+      drawing={drawing}
+      frame={frame}
+      said={label ? `${label}: ${said}` : said}
+      caption={
+        <>
+          {drawing.lines.map((line, n) => (
+            <span key={line.label} style={{ marginRight: 12 }}>
+              <svg width={18} style={{ height: 8 }} aria-hidden="true">
+                {line.dots ? (
+                  <path
+                    d="M7 4h0"
+                    strokeWidth={6}
+                    strokeLinecap="round"
+                    stroke={lineLook(n)?.stroke}
+                  />
+                ) : (
+                  <line x2={14} y1={4} y2={4} strokeWidth={2} {...lineLook(n)} />
+                )}
+              </svg>
+              {line.label}
+            </span>
+          ))}
+          {drawing.note}
+        </>
+      }
+    >
+      {drawing.lines.map((line, n) => (
+        <g key={line.label} fill="none" strokeLinecap="round" data-line={n}>
+          {!line.dots && (
+            <path
+              {...lineLook(n)}
+              strokeWidth={1.5}
+              d={pathOf(drawing.x, line.y, place.x, place.y, drawing.joined)}
+            />
+          )}
+          {(line.dots || drawing.x.length <= MARKED) && (
+            <path
+              data-dots="true"
+              stroke={lineLook(n)?.stroke}
+              strokeWidth={5}
+              d={dotsOf(drawing.x, line.y, place.x, place.y)}
+            />
+          )}
+        </g>
+      ))}
+    </Chart>
   );
 }
 
@@ -207,47 +226,33 @@ function HeatMap(props: { drawing: IHeatMap; label: string }): React.ReactElemen
   const place = placesIn(frame);
   const said = `${drawing.z_label}: ${digits(low)} – ${digits(high)}`;
   return (
-    <figure className="jp-QPI-Lines jp-QPI-HeatMap" style={{ margin: 0 }}>
-      <Framed
-        frame={frame}
-        said={label ? `${label}: ${said}` : said}
-        x_label={drawing.x_label}
-        y_label={drawing.y_label}
-      >
-        {drawing.z.map((row, j) =>
-          row.map((value, i) => {
-            const [column, line] = [across[i]?.map(place.x), up[j]?.map(place.y)];
-            const [left = 0, right = 0] = column ?? [];
-            const [bottom = 0, top = 0] = line ?? [];
-            return value === null || !column || !line ? null : (
-              <rect
-                key={`${i} ${j}`}
-                x={left}
-                y={top}
-                width={right - left}
-                height={bottom - top}
-                shapeRendering="crispEdges"
-                fill={colourOf((value - low) / (high - low || 1))}
-              />
-            );
-          })
-        )}
-      </Framed>
-      <figcaption className="jp-QPI-Detail">
-        {digits(low)}
-        <span
-          aria-hidden="true"
-          style={{
-            display: 'inline-block',
-            width: 120,
-            height: 10,
-            margin: '0 6px',
-            background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(colourOf).join(', ')})`
-          }}
-        />
-        {digits(high)} {drawing.z_label}. {drawing.note}
-      </figcaption>
-    </figure>
+    <Chart
+      drawing={drawing}
+      frame={frame}
+      said={label ? `${label}: ${said}` : said}
+      caption={
+        <>
+          {digits(low)}
+          <span
+            aria-hidden="true"
+            style={{
+              display: 'inline-block',
+              width: 120,
+              height: 10,
+              margin: '0 6px',
+              background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(colourOf).join(', ')})`
+            }}
+          />
+          {digits(high)} {drawing.z_label}. {drawing.note}
+        </>
+      }
+    >
+      <g shapeRendering="crispEdges">
+        {[...patchesOf(drawing, place.x, place.y)].map(([colour, patch]) => (
+          <path key={colour} fill={colour} d={patch} />
+        ))}
+      </g>
+    </Chart>
   );
 }
 

@@ -2,7 +2,7 @@ import { Debouncer } from '@lumino/polling';
 import * as React from 'react';
 
 import { useLab } from '../hooks';
-import type { JobModel } from '../wire';
+import { jobState } from '../rows';
 import { EVERYTHING_OF_MINE, type IFilters, isNarrow, STATUSES } from './filters';
 import { labelWords, TEXT_LABELS } from './labels';
 import type { QueueModel } from './model';
@@ -46,7 +46,10 @@ export function FilterBar(props: IProps): React.ReactElement {
       <Choice
         label={trans.__('Status')}
         value={filters.status ?? ''}
-        options={[['', trans.__('Any status')], ...STATUSES.map(s => [s, word(s, tools)] as const)]}
+        options={[
+          ['', trans.__('Any status')],
+          ...STATUSES.map(s => [s, jobState(s === 'pending' ? 'queued' : s, trans)[0]] as const)
+        ]}
         onChoice={value => filter({ status: STATUSES.find(status => status === value) ?? null })}
       />
       <Choice
@@ -185,16 +188,4 @@ function Typed(props: {
       }}
     />
   );
-}
-
-function word(status: JobModel['status'], tools: ITools): string {
-  const { trans } = tools;
-  const words: Record<JobModel['status'], string> = {
-    pending: trans.__('waiting'),
-    running: trans.__('running'),
-    completed: trans.__('completed'),
-    failed: trans.__('failed'),
-    cancelled: trans.__('cancelled')
-  };
-  return words[status];
 }

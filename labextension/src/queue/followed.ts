@@ -1,5 +1,5 @@
 import type { IExperiment } from '../drawings';
-import { isOfJob, newer, withEvent } from '../jobs';
+import { isOfJob, MOVED_ON, newer, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { isRefusal, type LabFile } from '../request';
 import { at } from '../send';
@@ -7,10 +7,8 @@ import { StateModel } from '../statemodel';
 import type { ILabManager } from '../tokens';
 import type { JobModel, LabEvent, PartialResult } from '../wire';
 
-/** The job is asked for at most this often (ms)... */
+/** The job is asked for at most this often (ms). */
 const EVERY = 250;
-/** ...and this often where it waits and others move on (ms). */
-const MOVED_ON = 2_000;
 /** How long the lab keeps a question whose answer is not there yet (s). */
 const PARKED = 50;
 

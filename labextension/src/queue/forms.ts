@@ -110,6 +110,34 @@ export function heatMapOf(drawing: IDrawing): IHeatMap | null {
     : null;
 }
 
+/** So many colours tell the cells of a heat map apart. */
+const SHADES = 64;
+
+/** The cells of each colour as one path: a map of ten thousand points is a few dozen elements. */
+export function patchesOf(
+  { x, y, z }: IHeatMap,
+  placeX: (value: number) => number,
+  placeY: (value: number) => number
+): ReadonlyMap<string, string> {
+  const [low, high] = extent(z.flat());
+  const [across, up] = [cellsOf(x), cellsOf(y)];
+  const patches = new Map<string, string>();
+  const at = (value: number) => value.toFixed(1);
+  z.forEach((row, j) => {
+    const [bottom, top] = (up[j] ?? []).map(placeY).map(at);
+    row.forEach((value, i) => {
+      const [left, right] = (across[i] ?? []).map(placeX).map(at);
+      if (value !== null && left && bottom) {
+        const share = (value - low) / (high - low || 1);
+        const colour = colourOf(Math.round(SHADES * share) / SHADES);
+        const cell = `M${left} ${top}H${right}V${bottom}H${left}z`;
+        patches.set(colour, (patches.get(colour) ?? '') + cell);
+      }
+    });
+  });
+  return patches;
+}
+
 /** Viridis at even steps: it reads the same in grey and to the colour-blind. */
 const SCALE = [
   [68, 1, 84],

@@ -7,7 +7,7 @@ import { useFrame, useLab } from '../hooks';
 import { span } from '../prospects';
 import { isCancellable, jobRow } from '../rows';
 import type { JobModel } from '../wire';
-import { shotsOf } from '../words';
+import { sizeOf } from '../words';
 import { cancelJobs, deleteJobs, openResult } from './actions';
 import { Attempts, Ledger, Provenance, Story } from './facts';
 import { calledIn, Family } from './family';
@@ -125,8 +125,7 @@ function Head(props: IProps): React.ReactElement {
   const row = jobRow(job, tools.manager.now(), trans);
   const facts = [
     job.qpu ?? '',
-    trans._n('%1 circuit', '%1 circuits', job.num_circuits),
-    shotsOf(job.shots, trans),
+    sizeOf(job, trans),
     trans.__('by %1', job.owner),
     trans.__('submitted %1', moment(job.submitted_at, tools.manager.now())),
     job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''

@@ -1,7 +1,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { isOfJob, type JobEvent, newer, withEvent } from '../jobs';
+import { isOfJob, type JobEvent, MOVED_ON, newer, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { messageOf } from '../request';
 import { at } from '../send';
@@ -24,8 +24,6 @@ const EVERY = 250;
 const FEW = 8;
 /** ...and so many at once. */
 const AT_ONCE = 40;
-/** Waiting jobs in view are looked at again at most this often (ms): others' ends move them on. */
-const MOVED_ON = 2_000;
 
 /** The table of jobs: the pages that were scrolled to, kept up to date by the lab's events. */
 export class QueueModel implements IDisposable {

@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { isOfJob } from '../jobs';
+import { jobState } from '../rows';
 import type { JobChanged, JobData, JobEditData, JobSubmitted, LabEvent, LedgerLine } from '../wire';
 import { labelWords } from './labels';
 
@@ -55,7 +56,7 @@ export function attempts(events: readonly LabEvent[], trans: TranslationBundle):
     if (event.data.phase === 'assigned') {
       current = event.data.attempt;
       const driver = event.data.driver_name ?? '';
-      const [began, ended, outcome] = [null, null, trans.__('under way')];
+      const [began, ended, outcome] = [null, null, trans.__('In progress')];
       found.set(current, { number: current, driver, taken: event.at, began, ended, outcome });
     }
     const attempt = found.get(current);
@@ -72,13 +73,13 @@ function after(attempt: IAttempt, event: JobChanged, trans: TranslationBundle): 
     case 'running':
       return { ...attempt, began: attempt.began ?? event.at };
     case 'queued':
-      return attempt.ended ? attempt : ended(trans.__('no result'));
+      return attempt.ended ? attempt : ended(trans.__('No result'));
     case 'completed':
-      return ended(trans.__('completed'));
+      return ended(jobState('completed', trans)[0]);
     case 'failed':
-      return ended(trans.__('failed'));
+      return ended(jobState('failed', trans)[0]);
     case 'cancelled':
-      return attempt.ended ? attempt : ended(trans.__('cancelled'));
+      return attempt.ended ? attempt : ended(jobState('cancelled', trans)[0]);
     default:
       return attempt;
   }

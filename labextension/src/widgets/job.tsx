@@ -11,7 +11,7 @@ import { Results } from '../queue/results';
 import { Wait } from '../queue/wait';
 import { messageOf } from '../request';
 import { jobRow } from '../rows';
-import { shotsOf } from '../words';
+import { sizeOf } from '../words';
 import type { Kernel } from './kernel';
 import { KernelLab } from './lab';
 import { anywidget } from './mount';
@@ -53,8 +53,7 @@ function View({ model }: { model: Job }): React.ReactElement {
   const row = jobRow(job, model.lab.now(), trans);
   const facts = [
     job.qpu ?? '',
-    trans._n('%1 circuit', '%1 circuits', job.num_circuits),
-    shotsOf(job.shots, trans),
+    sizeOf(job, trans),
     job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''
   ];
   return (

@@ -246,8 +246,8 @@ describe("a job's story", () => {
 
   it('has its attempts and its costs', () => {
     expect(attempts(events, trans)).toMatchObject([
-      { number: 1, driver: 'fridge', outcome: 'no result', began: events[2]?.at },
-      { number: 2, driver: 'spare', outcome: 'failed', began: null }
+      { number: 1, driver: 'fridge', outcome: 'No result', began: events[2]?.at },
+      { number: 2, driver: 'spare', outcome: 'Failed', began: null }
     ]);
     expect(ledger(events)).toEqual([
       { at: events[0]?.at, kind: 'hold', amount_s: -2, account: 'ada' }

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -93,6 +94,7 @@ class QPIServer(LabTraits, ExtensionApp):
             if not self.upstream_url:
                 self.backend()
                 self.bus_kinds()
+            self._check_address()
         except SettingsError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from error
@@ -141,6 +143,21 @@ class QPIServer(LabTraits, ExtensionApp):
         if self.public_url and (public.scheme not in ("http", "https") or not public.hostname):
             raise SettingsError("public_url must be an http or https address, as in https://lab.example.org/qpi/")
         self.stated = dict(settings)
+
+    def _check_address(self) -> None:
+        """Refuse an address that this machine cannot listen at, before a server tries to."""
+        if self.ip_addr in ANYWHERE:
+            return
+        try:
+            family, kind, _, _, (host, *_) = socket.getaddrinfo(self.ip_addr, None, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as one:
+                one.bind((host, 0))
+        except (OSError, UnicodeError) as error:
+            source = self.stated["ip_addr"].source if "ip_addr" in self.stated else "default"
+            raise SettingsError(
+                f"{source}: cannot listen at {self.ip_addr!r} ({getattr(error, 'strerror', None) or error}). Give an "
+                "address of this machine, or 0.0.0.0 for all of them."
+            ) from error
 
     def backend(self) -> Backend:
         """The lab's database.

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from qpi_jupyter.core import Booking, BookingMode, Conflict, Job, TooLarge
+from qpi_jupyter.core import Booking, BookingMode, Conflict, Job, TooLarge, counted
 from qpi_server.store import SCHEMA_VERSION, Backend, schema_version
 from qpi_server.store.schema import bookings, drivers, jobs, qpus
 
@@ -93,8 +93,8 @@ def _check_count(connection: Connection, which: ColumnElement[bool], at_most: in
     count = connection.execute(select(func.count()).select_from(jobs).where(which)).scalar_one()
     if count > at_most:
         raise TooLarge(
-            f"{count:,} jobs ran in that time; {at_most:,} can be replayed here. Choose a shorter time, or use "
-            "`jupyter qpi replay` on the lab's own machine.",
+            f"{counted(count, 'job')} ran in that time; {at_most:,} can be replayed here. Choose a shorter time, or "
+            "use `jupyter qpi replay` on the lab's own machine.",
             code="too_many_jobs", jobs=count,
         )  # fmt: skip
 

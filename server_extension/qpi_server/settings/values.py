@@ -26,6 +26,8 @@ SECRET = re.compile(r"token|secret|password")
 MASK = "********"
 FILE_NAMES = ("qpi.config.yml", "qpi.config.yaml", "qpi.config.json")
 ALIASES = {"config_file": "settings_file", "server_host": "ip_addr"}
+FLAGS = {"settings_file": "config_file"}
+"""What a flag is called that is not called as its trait."""
 """Names of QPI, and of the circuit task service, that mean a setting which is called otherwise here."""
 INVERTED = {"disable_email_password_auth": "local_accounts"}
 """Switches of QPI that turn off what a switch here turns on."""
@@ -184,7 +186,9 @@ class _Book:
 
     def flags(self, section: Mapping[str, Any]) -> Iterator[Given]:
         for key, raw in section.items():
-            yield from self._given(key, raw, f"flag --{snake(key).replace('_', '-')}", section="QPIServer.")
+            name = snake(key)
+            spelt = FLAGS.get(name, name).replace("_", "-")
+            yield from self._given(key, raw, f"flag --{spelt}", section="QPIServer.")
 
     def environment(self, environ: Mapping[str, str]) -> Iterator[Given]:
         for key, raw in sorted(environ.items()):

@@ -117,7 +117,7 @@ def _unpack(archive: Path, staging: Path, say: Say) -> Manifest:
                     raise Rejected(f"{archive} is not a backup of a lab: it holds {part}.")
                 found[member.name] = _extract(tar, member, staging / member.name)
                 if n % 1000 == 0:
-                    say(f"{n} files")
+                    say(counted(n, "file"))
                 part = f"what follows {member.name!r}"
         part = MANIFEST
         manifest = msgspec.json.decode((staging / MANIFEST).read_bytes(), type=Manifest)

@@ -11,7 +11,7 @@ from qpi_jupyter.core import Permission as P
 
 from .compat.qpi import QpiHandler, UnknownQpiHandler
 from .compat.qpi import api as qpi
-from .compat.tasks import TaskHandler, tasks
+from .compat.tasks import TaskHandler, UnknownTaskHandler, tasks
 from .events import EventHandler
 from .handler import RestHandler, UnknownHandler
 from .labs import LabsHandler, labs
@@ -61,6 +61,7 @@ def handlers() -> list[tuple[Any, ...]]:
         (LINK, LinkHandler),
         *rest,
         (r"/qpi/api/.*", UnknownQpiHandler),
+        (r"/qpi/tasks/.*", UnknownTaskHandler),
         (r"/qpi/.*", UnknownHandler),
         (r"/api/events", EventHandler),
     ]

@@ -42,7 +42,8 @@ from qpi_jupyter.wire.bus import (
 )
 from qpi_jupyter.wire.frames import LAB_BYE, QPU_BYE, Bye
 
-MOST_BYTES = 1 << 19
+MOST_BYTES = 1 << 17
+"""What is longer lies in a file of the folder, and the letter says where: no system sends datagrams of any size."""
 TRIES, PAUSE_S = 200, 0.002
 LAB_SOCKET = "lab.sock"
 
@@ -82,11 +83,18 @@ class Mailbox:
                 if self.closed:
                     raise Unavailable("This end is closed.", code="link_closed")
                 try:
-                    self._socket.sendto(_written(letter), path)
+                    self._socket.sendto(self._short(_written(letter)), path)
                     return
                 except BlockingIOError:
                     await asyncio.sleep(PAUSE_S)
             # Its box is full: lost.
+
+    def _short(self, written: bytes) -> bytes:
+        if len(written) <= MOST_BYTES:
+            return written
+        parcel = self.path.with_name(f"{secrets.token_hex(8)}.parcel")
+        parcel.write_bytes(written)
+        return b"@" + str(parcel).encode()
 
     async def ask(self, path: str, letter: Letter, timeout_s: float) -> Raw:
         letter.id = next(self._ids)
@@ -153,6 +161,10 @@ class Mailbox:
     def _readable(self) -> None:
         with suppress(BlockingIOError):
             data, path = self._socket.recvfrom(MOST_BYTES)
+            if data.startswith(b"@"):
+                parcel = Path(data[1:].decode())
+                data = parcel.read_bytes()
+                parcel.unlink()
             with suppress(msgspec.MsgspecError):
                 self._take(_read(data), str(path))
 

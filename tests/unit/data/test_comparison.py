@@ -80,13 +80,15 @@ def test_names_tell_all_apart():
     same = [one({0: 1}), one({3: 1})]
     assert qpi_jupyter.compare(*same).names == ["1 bell", "2 bell"]
     assert qpi_jupyter.compare(*same, names=["a", "b"]).names == ["a", "b"]
-    with pytest.raises(Rejected, match="2 results: give as many names"):
+    with pytest.raises(Rejected, match="Give 2 names, each another"):
         qpi_jupyter.compare(*same, names=["a", "a"])
 
 
 def test_what_cannot_be_compared_is_said():
     with pytest.raises(Rejected, match="two results or more"):
         qpi_jupyter.compare(one({0: 1}))
+    with pytest.raises(TypeError, match=r"takes jobs and Datasets, not 'job-1'\. A job by its id: lab\.job\('job-1'\)"):
+        qpi_jupyter.compare(one({0: 1}), "job-1")
     with pytest.raises(Rejected, match="other swept parameters"):
         qpi_jupyter.compare(one({0: 1}), curve([0, 1], [0.0, 1.0], "q2"))
     arrays = arrays_dataset(CircuitInfo(name="e", shots=1, memory_slots=0, n_qubits=1), {"z": np.ones(2)})

@@ -54,6 +54,16 @@ def test_known_parameters_come_back_within_their_errors(name, seed):
     assert 0.3 < found.reduced_chi_square < 2.5
 
 
+@pytest.mark.parametrize("name", ["rabi", "ramsey"])
+def test_many_points_of_many_periods_are_fitted(name):
+    x = np.linspace(0, 1, 1001)
+    decay = np.exp(-x / 0.4) if name == "ramsey" else 1.0
+    found = simulated(lambda _: 0.5 + 0.4 * decay * np.cos(2 * np.pi * 113.7 * x + 1), x, shots=50).qpi.fit(name)
+    key = "frequency" if name == "ramsey" else "period"
+    assert found[key].value == pytest.approx(113.7 if name == "ramsey" else 1 / 113.7, rel=1e-3)
+    assert 0.7 < found.reduced_chi_square < 1.3
+
+
 def test_errors_are_as_large_as_they_say():
     """Over many simulations the deviations by their errors are spread by about 1."""
     function, x, due = FUNCTIONS["t1"]
@@ -85,7 +95,7 @@ def test_noise_alone_is_refused_plainly(name):
 def test_other_hopeless_data_are_refused_plainly():
     function, x, _ = FUNCTIONS["rabi"]
     sweep = simulated(function, x)
-    with pytest.raises(Rejected, match="There are 3 points, and rabi has 4 parameters"):
+    with pytest.raises(Rejected, match="3 points cannot determine the 4 parameters of rabi"):
         sweep.isel(x=slice(3)).qpi.fit("rabi")
     with pytest.raises(Rejected, match=r"no model 'raby'\. Did you mean rabi"):
         sweep.qpi.fit("raby")

@@ -11,6 +11,7 @@ import pytest
 from qiskit.primitives import BitArray
 from qiskit.result import Result
 
+from qpi_jupyter.core import MAX_CIRCUITS
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.core.results import (
     MAX_HEADER_BYTES,
@@ -87,15 +88,23 @@ def test_too_many_outcomes_keep_the_most_frequent_ones():
 
 
 @pytest.mark.parametrize("metadata", [pytest.param({}, marks=pytest.mark.slow), {"note": "x" * 500}])
-def test_a_job_of_four_thousand_circuits_fits(metadata):
-    datasets = [bits_dataset(info(circuit=k, metadata={**metadata, "k": k}), BITS) for k in range(4096)]
+def test_a_job_of_the_most_circuits_fits(metadata):
+    datasets = [bits_dataset(info(circuit=k, metadata={**metadata, "k": k}), BITS) for k in range(MAX_CIRCUITS)]
     header = result_header(datasets)
     assert len(json.dumps(header)) <= MAX_HEADER_BYTES
     circuits = header_circuits(header)
-    assert [entry["circuit"] for entry in circuits] == list(range(4096))
+    assert [entry["circuit"] for entry in circuits] == list(range(MAX_CIRCUITS))
     assert all(entry["counts"] == {"0x0": 1, "0x1": 2, "0x3": 1} for entry in circuits)
     assert all(isinstance(entry["metadata"], dict) for entry in circuits)
-    assert Result.from_dict(qiskit_result(header, "j", "q")).get_counts(4095) == {"00": 1, "01": 2, "11": 1}
+    assert Result.from_dict(qiskit_result(header, "j", "q")).get_counts(MAX_CIRCUITS - 1) == {"00": 1, "01": 2, "11": 1}
+
+
+def test_values_of_more_parameters_than_fit_stay_in_the_dataset():
+    values = {f"a_parameter_{k}": k / 3 for k in range(40)}
+    datasets = [bits_dataset(info(row=k, parameters=values | {"k": k}), BITS) for k in range(60)]
+    header = result_header(datasets, max_bytes=40_000)
+    assert len(json.dumps(header)) <= 40_000
+    assert all("parameters" not in entry and entry["counts"] for entry in header_circuits(header))
 
 
 @pytest.mark.parametrize(("meas_return", "shape"), [("single", (2, 3)), ("avg", (3,))])
@@ -132,8 +141,8 @@ def test_level_1_points_that_do_not_fit_stay_in_the_dataset_and_are_drawn_in_par
 def test_where_points_and_drawings_do_not_fit_the_points_that_qiskit_reads_are_kept():
     about = [info(1, shots=1000, circuit=k, meas_level=1) for k in range(16)]
     datasets = [iq_dataset(one, np.ones((1000, 1)), ONE) for one in about]
-    header = result_header(datasets)
-    assert len(json.dumps(header)) <= MAX_HEADER_BYTES
+    header = result_header(datasets, max_bytes=1 << 20)
+    assert len(json.dumps(header)) <= 1 << 20
     entries = header_circuits(header)
     assert all(len(entry["memory"]) == 1000 and not entry["truncated"] for entry in entries)
     assert not any("drawings" in entry for entry in entries[:5])

@@ -150,7 +150,7 @@ def test_rows_that_are_not_the_grid_they_are_said_to_be_are_refused():
     axes = (SweepAxis(parameters=("a",), length=2), SweepAxis(parameters=("b",), length=2))
     with pytest.raises(Rejected, match="'b' change along an axis that is not its own"):
         sweep_of(["a", "b"], [(0, 1), (0, 2), (1, 1), (1, 3)], axes)
-    with pytest.raises(Rejected, match="2 x 2 points, and there are 3 rows"):
+    with pytest.raises(Rejected, match="2 x 2 points, and its values 3 rows"):
         sweep_of(["a", "b"], [(0, 1), (0, 2), (1, 1)], axes)
     with pytest.raises(Rejected, match="names 'c'"):
         sweep_of(["a"], [(0,)], (SweepAxis(parameters=("c",), length=1),))

@@ -178,7 +178,7 @@ def turned() -> QuantumCircuit:
     ("rows", "message"),
     [
         ((), "unbound parameters.* a, b"),
-        (((1.0,),), "1 values in row 0 for its 2 parameters: a, b"),
+        (((1.0,),), "1 value in row 0 for its 2 parameters: a, b"),
         (((1.0, 2.0), (1.0, float("nan"))), "not finite in row 1"),
     ],
 )
@@ -205,9 +205,9 @@ def test_options_for_another_number_of_circuits_are_refused():
 
 
 def test_too_many_circuits_after_spreading_out():
-    rows = tuple((0.0, float(k)) for k in range(3000))
+    rows = tuple((0.0, float(k)) for k in range(6000))
     program = qpy_program(turned(), turned(), entries=(CircuitOptions(parameter_values=rows),) * 2)
-    with pytest.raises(TooLarge, match="6,000 circuits"):
+    with pytest.raises(TooLarge, match="12,000 circuits"):
         flatten(program, MANIFEST)
 
 

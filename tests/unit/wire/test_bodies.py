@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qpi_jupyter.core.errors import QpiError, Rejected, TooLarge
+from qpi_jupyter.core import MAX_HEADER_BYTES, QpiError, Rejected, TooLarge
 from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_jupyter.wire.rest import MAX_BODY_BYTES, decode
-from qpi_jupyter.wire.results import MAGIC, MAX_HEADER_BYTES, Splitter, digest, encode_header, prefix
+from qpi_jupyter.wire.results import MAGIC, Splitter, digest, encode_header, prefix
 
 GOOD: dict[str, Any] = {"program": {"format": "openqasm3", "sources": ["OPENQASM 3.0;"]}}
 

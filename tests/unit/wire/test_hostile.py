@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec import Raw, inspect
 
+from qpi_jupyter.core import MAX_CIRCUITS
 from qpi_jupyter.core.errors import QpiError, Rejected
 from qpi_jupyter.core.results import qiskit_result
 from qpi_jupyter.wire import frames
@@ -143,10 +144,10 @@ def test_a_result_header_is_rendered_in_bounds_or_refused() -> None:
 
 def test_what_the_circuits_share_does_not_multiply() -> None:
     circuit = msgspec.to_builtins(HEADER.circuits[0])
-    header = {"success": True, "common": {**circuit, "metadata": {"x": "y" * 500_000}}, "circuits": [{}] * 4096}
+    header = {"success": True, "common": {**circuit, "metadata": {"x": "y" * 500_000}}, "circuits": [{}] * MAX_CIRCUITS}
     with pytest.raises(Rejected, match="share") as caught:
         read_header(json.dumps(header).encode())
     assert caught.value.code == "bad_result"
-    header["circuits"] = [{}] * 5000
-    with pytest.raises(Rejected, match="4,096"):
+    header["circuits"] = [{}] * (MAX_CIRCUITS + 1)
+    with pytest.raises(Rejected, match=f"{MAX_CIRCUITS:,}"):
         read_header(json.dumps(header).encode())

@@ -176,7 +176,7 @@ class AccountService:
         return AccountModel(
             name=row.name,
             balance_s=row.balance_s,
-            held_s=max(0.0, row.held_s),
+            held_s=max(0.0, round(row.held_s, 6)),  # sums of floats do not come back to 0
             limited=limited,
             available_s=row.balance_s if limited else None,
             used_s=used_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
@@ -15,7 +16,7 @@ from qpi_jupyter.wire import sse
 from qpi_jupyter.wire.events import EventPage, LabEvent
 from qpi_jupyter.wire.jobs import JobData
 from qpi_server.service.base import Context, Found, stream
-from qpi_server.service.lifecycle import event_models, find, relatives, visible
+from qpi_server.service.lifecycle import event_models, find, knows_all, relatives, told, visible
 from qpi_server.store import attempts, facts
 
 from .streams import Out, StreamReader, Streams
@@ -123,17 +124,24 @@ class EventService:
     async def of_job(self, principal: Principal, job_id: str, *, family: bool = False) -> EventPage:
         """Every event of one job, or of its ``family``, with the names of drivers; ``prev`` is the one before."""
 
-        def query(connection: Connection) -> tuple[list[facts.EventRow], Mapping[tuple[str, int], str]]:
+        def query(connection: Connection) -> EventPage:
             record = visible(principal, find(connection, job_id))
-            ids = [one.id for one in relatives(connection, principal, record)] if family else [job_id]
-            return facts.events_of_jobs(connection, ids), attempts.driver_names(connection, ids)
+            seen = {one.id: one for one in relatives(connection, principal, record)} if family else {job_id: record}
+            rows, names = facts.events_of_jobs(connection, [*seen]), attempts.driver_names(connection, [*seen])
+            events = event_models(rows, 0)
+            for event in events:
+                data, about = event.data, seen.get(event.job_id or "", record)
+                if not isinstance(data, JobData):
+                    continue
+                if data.phase != "queued":  # nobody has a waiting job
+                    data.driver_name = names.get((about.id, data.attempt), UNSET)
+                if not knows_all(principal, about):
+                    data.ledger = UNSET
+                if data.error is not UNSET:
+                    data.error = told(connection, principal, about, data.error) or UNSET
+            return EventPage(events=events, cursor=rows[-1].seq if rows else 0)
 
-        rows, names = await self._db.read(query)
-        events = event_models(rows, 0)
-        for event in events:
-            if isinstance(event.data, JobData) and event.data.phase != "queued":  # nobody has a waiting job
-                event.data.driver_name = names.get((event.job_id or "", event.data.attempt), UNSET)
-        return EventPage(events=events, cursor=rows[-1].seq if rows else 0)
+        return await self._db.read(query)
 
     async def subscribe(self, principal: Principal, *, after: int | None = None) -> AsyncIterator[LabEvent]:
         """What happens after a cursor, or from now on, until the lab closes."""

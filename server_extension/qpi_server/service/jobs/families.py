@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Permission, Principal, allows
+from qpi_jupyter.core import Principal
 from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel
-from qpi_server.service.lifecycle import relatives
+from qpi_server.service.lifecycle import knows_all, relatives
 from qpi_server.store import JobRecord, families
 
 
@@ -14,7 +14,7 @@ def family_of(connection: Connection, principal: Principal, record: JobRecord) -
     """The family, with what waits for what; what it cost is for its owner and managers."""
     family = record.job.family
     edges = {} if family is None else families.edges(connection, family)
-    sees_all = record.job.owner == principal.name or allows(principal, Permission.JOBS_READ_ANY)
+    sees_all = knows_all(principal, record)
     seen = {other.id: other for other in relatives(connection, principal, record)}
 
     def told(job_id: str | None) -> bool:

@@ -46,7 +46,7 @@ from qpi_jupyter.wire.rest import OptionsIn
 from qpi_jupyter.wire.results import read_header
 from qpi_server.service.base import Context, Tx, end
 from qpi_server.service.base import job as any_news
-from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, own, visible
+from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, knows_all, own, told, visible
 from qpi_server.service.links import Links
 from qpi_server.service.submit import Prospects, Submitter, Tracks
 from qpi_server.store import JobRecord, ResultRow, Sort, facts, jobs
@@ -114,7 +114,7 @@ class JobService:
                 seen = max(record.version, self._progress.version(job_id))
                 left = deadline - loop.time()
                 if record.job.state.final or left <= 0 or (version is not None and seen != version):
-                    return self._model(record, result)
+                    return self._model(principal, record, result)
                 try:
                     async with asyncio.timeout(left):
                         await news.wait()
@@ -316,15 +316,18 @@ class JobService:
                 f"Job {job_id} has no result: it is {job.state.status}.",
                 code="no_result",
                 status=job.state.status,
-                error=job.error,
             )
         return record, row
 
-    def _model(self, record: JobRecord, result: ResultRow | None = None) -> JobModel:
+    def _model(self, principal: Principal, record: JobRecord, result: ResultRow | None = None) -> JobModel:
+        if record.job.state.final:
+            model = job_model(record, self._progress, NOTHING, result=result)
+            model.error = self._db.glance(lambda c: told(c, principal, record, model.error))
+            return model
         prospect = NOTHING
-        if not record.job.state.final:
+        if record.job.state is not JobState.BLOCKED or knows_all(principal, record):
             prospect = self._db.glance(lambda c: self._prospects(c).of(record))
-        return job_model(record, self._progress, prospect, result=result)
+        return job_model(record, self._progress, prospect)
 
     def _rows(
         self, connection: Connection, principal: Principal, found: Sequence[JobRecord], *, reasons: bool
@@ -333,9 +336,10 @@ class JobService:
         stored = facts.datasets(connection, [r.id for r in found if r.job.state is JobState.COMPLETED])
         models = []
         for record in found:
-            told = reasons and record.job.owner == principal.name
-            prospect = prospects.of(record) if told else NOTHING
-            models.append(job_model(record, self._progress, prospect, dataset=stored.get(record.id)))
+            prospect = prospects.of(record) if reasons and record.job.owner == principal.name else NOTHING
+            model = job_model(record, self._progress, prospect, dataset=stored.get(record.id))
+            model.error = told(connection, principal, record, model.error)
+            models.append(model)
         return models
 
     def _prospects(self, connection: Connection) -> Prospects:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core import Forbidden, NotFound, Permission, Principal, Rejected, allows, may_read_job
 from qpi_jupyter.wire.jobs import LABELS, JobChange, JobLabels
+from qpi_jupyter.wire.rest import JobError
 from qpi_server.store import JobRecord, families, jobs
 
 NO_LABELS: Mapping[str, Any] = asdict(JobLabels())
@@ -49,6 +50,22 @@ def relatives(connection: Connection, principal: Principal, record: JobRecord) -
         return [record]
     found = families.members(connection, record.job.family)
     return [one for one in found if may_read_job(principal, owner=one.job.owner, shared_with=one.shared_with)]
+
+
+def knows_all(principal: Principal, record: JobRecord) -> bool:
+    """Whether the job is one's own, or everybody's are: what it cost and what it hangs together with is for these."""
+    return record.job.owner == principal.name or allows(principal, Permission.JOBS_READ_ANY)
+
+
+def told(connection: Connection, principal: Principal, record: JobRecord, error: JobError | None) -> JobError | None:
+    """Why the job ended, without what another job says that ``principal`` does not see."""
+    cause = None if error is None else error.data.get("job_id")
+    if error is None or cause in (None, record.id) or knows_all(principal, record):
+        return error
+    other = jobs.find(connection, str(cause))
+    if other is not None and may_read_job(principal, owner=other.job.owner, shared_with=other.shared_with):
+        return error
+    return JobError(kind=error.kind, code=error.code, message="Another job of its owner did not complete.")
 
 
 def own(principal: Principal, record: JobRecord, permission: Permission, what: str) -> JobRecord:

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import BUILT_IN, Rejected, bounds, unpack
+from qpi_jupyter.core import BUILT_IN, Rejected, bounds, counted, unpack
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_jupyter.wire.results import ResultHeader, check_circuit
 from qpi_server.store import JobRecord, attempts, jobs
@@ -66,13 +66,14 @@ def check_result(header: ResultHeader, wanted: Due) -> None:
         )
     if wanted.circuits is not None and len(header.circuits) != wanted.circuits:
         raise Rejected(
-            f"The result has {len(header.circuits):,} circuits; the job has {wanted.circuits:,}.", code="bad_result"
+            f"The result has {counted(len(header.circuits), 'circuit')}; the job has {wanted.circuits:,}.",
+            code="bad_result",
         )
     for index, circuit in enumerate(header.circuits):
         most = max(wanted.shots) if circuit.circuit >= len(wanted.shots) else wanted.shots[circuit.circuit]
         if circuit.shots > most:
             raise Rejected(
-                f"Circuit {index} of the result has {circuit.shots:,} shots; {most:,} were asked for.",
+                f"Circuit {index} of the result has {counted(circuit.shots, 'shot')}; {most:,} were asked for.",
                 code="bad_result", circuit=index,
             )  # fmt: skip
         check_circuit(index, circuit)

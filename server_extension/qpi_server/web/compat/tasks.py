@@ -33,7 +33,7 @@ from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, Label, OptionsIn, ProgramIn
 from qpi_server.host.forward import Upstream
 from qpi_server.service import Lab
-from qpi_server.web.handler import RestHandler
+from qpi_server.web.handler import RestHandler, UnknownHandler
 from qpi_server.web.identity import Visitor, credential, require
 from qpi_server.web.table import Call, Table
 
@@ -153,8 +153,7 @@ class TaskHandler(RestHandler):
         self.principal = GUEST
 
     def error_body(self, error: QpiError, status: int) -> bytes:
-        """The one field that its clients read."""
-        return msgspec.json.encode(TaskRefusal(detail=error.message))
+        return _refusal(error)
 
     def _anonymous(self) -> bool:
         """Whether nothing in the request says who asks."""
@@ -178,6 +177,18 @@ class TaskHandler(RestHandler):
             )
         if self.request.method == "POST" and not sent.get("Content-Type", "").lower().startswith("application/json"):
             raise Forbidden("Without a token, a task is sent with Content-Type: application/json.", code="not_json")
+
+
+class UnknownTaskHandler(UnknownHandler):
+    """Every address under ``qpi/tasks/`` that no route has."""
+
+    def error_body(self, error: QpiError, status: int) -> bytes:
+        return _refusal(error)
+
+
+def _refusal(error: QpiError) -> bytes:
+    """The one field that its clients read."""
+    return msgspec.json.encode(TaskRefusal(detail=error.message))
 
 
 def _name(host: str) -> str:
