@@ -6,16 +6,26 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** How hours are counted; empty: as the browser's language has it. */
+export type Hours = '' | 'h12' | 'h23';
+
 let clock: string | undefined;
+let hours: Hours = '';
 /** Made once each: making a format takes a hundred times as long as using it. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** Show times by the clock of a zone from now on; without one, by the browser's. */
-export function setClock(zone: string): void {
-  if (clock !== (zone || undefined)) {
+export function setClock(zone: string, hourCycle: Hours = ''): void {
+  if (clock !== (zone || undefined) || hours !== hourCycle) {
     clock = zone || undefined;
+    hours = hourCycle;
     formats.clear();
   }
+}
+
+/** How hours are counted, for formats that others make. */
+export function clockHours(): Intl.DateTimeFormatOptions {
+  return hours === '' ? {} : { hourCycle: hours };
 }
 
 /** The IANA name of the clock that times are shown by. */
@@ -23,14 +33,20 @@ export function clockZone(): string {
   return formatOf({}).resolvedOptions().timeZone;
 }
 
-/** A format by that clock. */
+/** A format by that clock, or by the one of another zone. */
 export function formatOf(
   options: Intl.DateTimeFormatOptions,
-  locale?: string
+  locale?: string,
+  timeZone = clock
 ): Intl.DateTimeFormat {
-  const key = JSON.stringify([options, locale]);
+  const key = JSON.stringify([options, locale, timeZone]);
   const format =
-    formats.get(key) ?? new Intl.DateTimeFormat(locale, { ...options, timeZone: clock });
+    formats.get(key) ??
+    new Intl.DateTimeFormat(locale, {
+      ...options,
+      ...((options.hour || options.timeStyle) && !locale && clockHours()),
+      timeZone
+    });
   formats.set(key, format);
   return format;
 }

@@ -9,9 +9,12 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
+
+from qpi_jupyter.client.portal import both
 
 from .arguments import Option, options_of
 
@@ -36,6 +39,7 @@ _KINDS = {
     "qpu": "qpus", "--qpu": "qpus",
     "job_id": "jobs", "after": "jobs", "children": "jobs", "--after": "jobs and variables",
     "group": "groups", "shared_with": "groups", "--group": "groups", "--share-with": "groups",
+    "model": "models",
 }  # fmt: skip
 """What of a lab's names a keyword or an option takes."""
 _WORDS = {
@@ -51,6 +55,7 @@ _WORDS = {
 _FIXED: Mapping[str, Sequence[str]] = {"times": _TIMES, "dismiss": ("dismiss",)}
 _BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _PACKAGE = "qpi_jupyter"
+_PLAIN = (str, int, float, datetime)
 _IDENTIFIER = "qpi_jupyter"
 
 _MAGIC = re.compile(r"\s*(?:[\w\s,]+=\s*)?(?P<mark>%%?)(?P<name>qpi_\w+)[ \t](?P<before>(?:.*[ \t])?)(?P<word>\S*)$")
@@ -58,6 +63,7 @@ _STRINGS = re.compile(r"\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.
 _CLOSED = re.compile(r"[(\[{][^()\[\]{}]*[)\]}]")
 _CALLEE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)$")
 _IN_QUOTES = re.compile(r"(?:(?P<first>^\s*)|(?P<keyword>\w+)\s*=\s*)\[?\s*(?:s+\s*,\s*)*[\"'](?P<word>[^\"'\n]*)$")
+_ATTRIBUTE = re.compile(r"(?<![\w.])(?P<owner>[A-Za-z_]\w*(?:\.qpi)?)\.(?P<word>[A-Za-z]\w*|)$")
 _KEYWORD = re.compile(r"(?:^|,)\s*(?P<word>[A-Za-z_]\w*|)$")
 
 
@@ -117,6 +123,11 @@ class Completer:
     # -- Python --------------------------------------------------------------------------------------------------
 
     def _in_python(self, text: str) -> Offer | None:
+        attribute = _ATTRIBUTE.search(_STRINGS.sub(_mask, text).rpartition("\n")[2])
+        if attribute is not None:
+            owner, where = self._ours(attribute["owner"].split("."))
+            if where is not None:
+                return Offer(_public(owner, where), attribute["word"], True)
         opened = innermost_call(text)
         if opened is None:
             return None
@@ -144,23 +155,32 @@ class Completer:
 
     def _callable(self, callee: str) -> tuple[object, Callable[..., Any] | None]:
         """The object of ours and its method that an expression names, found without running anything."""
-        name, *path = callee.split(".")
-        owner = self._shell.user_ns.get(name)
-        if path[-1:] == ["aio"]:
-            path.pop()
-        if len(path) != 1 or owner is None:
+        *path, call = callee.removesuffix(".aio").split(".")
+        owner, where = self._ours(path)
+        found = None if where is None else inspect.getattr_static(where, call, None)
+        # A property would ask the lab; what a class gives for a method has its signature.
+        return owner, None if found is None or isinstance(found, property) else _routine(getattr(where, call))
+
+    def _ours(self, path: Sequence[str]) -> tuple[object, Any]:
+        """What an expression names, and its class or module, if that is one of ours; ``ds.qpi`` is."""
+        owner = self._shell.user_ns.get(path[0]) if path else None
+        if len(path) == 2 and path[1] == "qpi" and type(owner).__module__.startswith("xarray."):
+            owner = owner.qpi  # type: ignore[attr-defined]  # there as soon as anything of ours has made a Dataset
+        elif len(path) != 1:
             return owner, None
         where = owner if inspect.ismodule(owner) else type(owner)
         module = owner.__name__ if inspect.ismodule(owner) else type(owner).__module__
-        found = inspect.getattr_static(where, path[0], None) if module.partition(".")[0] == _PACKAGE else None
-        # A property would ask the lab; what a class gives for a method has its signature.
-        return owner, None if found is None or isinstance(found, property) else _routine(getattr(where, path[0]))
+        return owner, where if owner is not None and module.partition(".")[0] == _PACKAGE else None
 
     # -- what the lab knows --------------------------------------------------------------------------------------
 
     def _names(self, kind: str, owner: object = None) -> Sequence[str]:
         if kind in _FIXED:
             return _FIXED[kind]
+        if kind == "models":
+            from qpi_jupyter.data.fits import MODELS
+
+            return list(MODELS)
         if kind == "groups":
             return self._asked("groups", owner, lambda lab: lab.whoami.aio(), lambda me: list(me.groups))
         if kind == "qpus":
@@ -236,6 +256,17 @@ def _words(before: Sequence[str], options: Mapping[str, Option]) -> Iterator[str
         if not value and not word.startswith("-"):
             yield word
         value = option is not None and option.takes_value
+
+
+def _public(owner: object, where: Any) -> list[str]:
+    """What people use of an object or a module of ours: its calls, properties and plain values, not its parts."""
+    if inspect.ismodule(where):
+        return [*getattr(where, "__all__", dir(where))]
+    found = {name: inspect.getattr_static(where, name) for name in dir(where)}
+    calls = [name for name, one in found.items() if isinstance(one, (property, both)) or inspect.isroutine(one)]
+    values = [name for name, one in getattr(owner, "__dict__", {}).items() if isinstance(one, _PLAIN)]
+    fields = getattr(where, "__struct_fields__", ()) or getattr(where, "_fields", ())
+    return sorted(name for name in {*calls, *values, *fields} if not name.startswith("_"))
 
 
 def _routine(found: object) -> Callable[..., Any] | None:

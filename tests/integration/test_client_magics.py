@@ -14,6 +14,8 @@ from IPython.core.interactiveshell import InteractiveShell
 import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import JobHandle
 from qpi_jupyter.core.errors import Faulted, ProgramError, QpiError
+from qpi_jupyter.data.build import counts_dataset
+from qpi_jupyter.data.conventions import CircuitInfo
 from qpi_jupyter.ui.pending import Pending
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
 from tests.support.packages import TOY_LAB, installed
@@ -295,6 +297,30 @@ def test_completion(shell: InteractiveShell, server: ScriptedLab, text: str, exp
     with provisionalcompleter():
         found = {completion.text for completion in shell.Completer.completions(text, len(text))}
     assert found >= expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "hidden"),
+    [
+        ("job.", {"result", "status", "plot"}, {"http", "model", "bar", "renderer"}),
+        ("x = lab.s", {"sweep", "submit"}, {"statement_of"}),
+        ("lab.", {"url", "qpus"}, {"http", "widgets"}),
+        ("ds.qpi.p", {"plot", "probability"}, {"dataset"}),
+        ('ds.qpi.fit("r', {"rabi", "ramsey", "rb"}, {"t1"}),
+        ('ds.qpi.fit("rabi", a', {"along="}, {"dataset="}),
+    ],
+)
+def test_what_people_use_is_offered_and_nothing_else(
+    shell: InteractiveShell, server: ScriptedLab, text: str, expected: set[str], hidden: set[str]
+) -> None:
+    submit(shell, "--job job")
+    about = CircuitInfo(name="c", shots=2, memory_slots=1, n_qubits=1)
+    shell.user_ns |= {"lab": shell.run_line_magic("qpi_connect", ""), "ds": counts_dataset(about, {0: 2})}
+    with provisionalcompleter():
+        found = {found.text.rpartition(".")[2] for found in shell.Completer.completions(text, len(text))}
+    assert found >= expected
+    assert not found & hidden
+    assert text.endswith("a") or not any(name.startswith("_") for name in found)
 
 
 def test_unloading_takes_the_magics_away(shell: InteractiveShell) -> None:

@@ -139,3 +139,16 @@ def test_its_pictures(page: Page, calendar_lab: Notebooks, ask: Ask) -> None:
             if os.environ.get("QPI_SCREENSHOTS"):
                 opened.locator(".jp-QPI-Calendar").screenshot(path=IMAGES / f"panel-calendar-{theme.lower()}.png")
     assert {"panel-calendar-light.png", "panel-calendar-dark.png"} <= {path.name for path in IMAGES.glob("*.png")}
+
+
+def test_a_narrow_window_shows_the_day_of_today(calendar: Page) -> None:
+    calendar.set_viewport_size({"width": 640, "height": 800})
+    calendar.get_by_role("button", name="Today").click()
+    today = calendar.evaluate("() => new Date().toLocaleDateString('sv-SE')")
+    column = calendar.locator(f'.jp-QPI-Week [role="cell"][data-date="{today}"]').first
+
+    def seen() -> bool:
+        grid, day = calendar.locator(".jp-QPI-Grid").bounding_box(), column.bounding_box()
+        return bool(grid and day and grid["x"] <= day["x"] and day["x"] + day["width"] <= grid["x"] + grid["width"] + 1)
+
+    wait_until(seen, 10, "today in sight")

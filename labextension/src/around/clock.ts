@@ -11,12 +11,13 @@ export function keepClock(manager: ILabManager, settings: ILabSettings): void {
   let said = '';
   let telling = false;
   const keep = () => {
-    setClock(valid(settings.values.timezone));
+    setClock(valid(settings.values.timezone), settings.values.hours);
     const { connection, me } = manager.state;
     const zone = clockZone();
-    if (connection === 'connected' && me && !telling && (said !== zone || me.timezone === null)) {
+    const clock = `${zone} ${settings.values.hours}`;
+    if (connection === 'connected' && me && !telling && (said !== clock || me.timezone === null)) {
       telling = true;
-      said = zone;
+      said = clock;
       void tell(manager, zone).then(done => {
         telling = !done; // who was refused asks no more
       });

@@ -1,6 +1,8 @@
 import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 
+import type { Hours } from '../words';
+
 /** What one can set, as JupyterLab's settings editor has it. */
 export interface ISettingValues {
   readonly notifyJobs: boolean;
@@ -10,6 +12,8 @@ export interface ISettingValues {
   readonly defaultQpu: string;
   /** The IANA name of my clock; empty: the browser's. */
   readonly timezone: string;
+  /** How hours are counted; empty: as the browser's language has it. */
+  readonly hours: Hours;
   readonly labName: string;
   readonly logoUrl: string;
   readonly accentColour: string;
@@ -22,6 +26,7 @@ export const DEFAULTS: ISettingValues = {
   jobsShown: 10,
   defaultQpu: '',
   timezone: '',
+  hours: '',
   labName: '',
   logoUrl: '',
   accentColour: ''

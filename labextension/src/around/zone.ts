@@ -11,7 +11,7 @@ export function watchClock(manager: ILabManager, settings: ILabSettings): void {
   const look = async () => {
     const { me } = manager.state;
     known ||= me?.timezone === mine;
-    if (settings.values.timezone || (me && !(known && me.timezone))) {
+    if (settings.values.timezone || settings.values.hours || (me && !(known && me.timezone))) {
       settings.changed.disconnect(look);
       manager.changed.disconnect(look);
       (await import('./clock')).keepClock(manager, settings);

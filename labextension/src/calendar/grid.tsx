@@ -11,7 +11,7 @@ import { clusterEntryOf, entryOf, type IContext } from './entries';
 import { cellInterval, type ICursor, inCursor, onKey } from './keys';
 import { Lanes } from './lanes';
 import type { IInterval } from './refusal';
-import { type ITimeGridProps, TimeGrid, weekWidth } from './timegrid';
+import { type ITimeGridProps, TimeGrid, WIDTHS, weekWidth } from './timegrid';
 import { bookingText, intervalText } from './words';
 import { wallTime } from './zones';
 
@@ -55,6 +55,16 @@ export function Grid(props: IGridProps): React.ReactElement {
   const { view, day } = state;
   const byQpu = useEntries(bookings, context);
   const common = { controller, context, day, onPick };
+  // A narrow window shows a part of the week: that with the chosen day.
+  React.useEffect(() => {
+    const node = root.current;
+    if (view !== 'week' || node === null) {
+      return undefined;
+    }
+    const sized = new ResizeObserver(() => showDay(node, day));
+    sized.observe(node);
+    return () => sized.disconnect();
+  }, [view, day]);
   const together = React.useMemo(() => [...byQpu.values()].flat(), [byQpu]);
   return (
     <section
@@ -158,6 +168,15 @@ function showCursor(
   lane.append(mark);
   mark.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   return () => mark.remove();
+}
+
+/** Bring the column of a day into view, beside the hours, unless it is there. */
+function showDay(root: HTMLElement, day: string): void {
+  const column = root.querySelector(`[role="cell"][data-date="${day}"]`)?.getBoundingClientRect();
+  const { left, right } = root.getBoundingClientRect();
+  if (column && (column.left < left + WIDTHS.hours || column.right > right)) {
+    root.scrollLeft += column.left - left - WIDTHS.hours;
+  }
 }
 
 /** While the button is down, Escape drops what is dragged where nothing takes it: all stays as it was. */

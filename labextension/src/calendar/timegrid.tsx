@@ -14,6 +14,7 @@ import * as React from 'react';
 import '@fullcalendar/react/skeleton.css';
 import '@fullcalendar/react/themes/classic/theme.css';
 
+import { clockHours } from '../words';
 import { STEP_MINUTES } from './cell';
 import type { CalendarController } from './controller';
 import type { Day } from './days';
@@ -25,7 +26,7 @@ const PLUGINS = [timeGridPlugin, interactionPlugin, classicTheme];
 /** More bookings than this beside each other become "+n more". */
 const MOST_BESIDE = 8;
 /** The least width of the hours, of a day, and of one of its bookings beside others (px). */
-const WIDTHS = { hours: 60, day: 80, booking: 26 };
+export const WIDTHS = { hours: 60, day: 80, booking: 26 };
 const STEP = { minutes: STEP_MINUTES };
 /** A drag begins so many pixels from where the button went down; less is a click. */
 const DRAG_FROM = 5;
@@ -95,7 +96,8 @@ export const TimeGrid = React.memo(function TimeGrid(props: ITimeGridProps): Rea
       now={now}
       allDaySlot={false}
       slotDuration={STEP}
-      eventTimeFormat={SHORT_TIME}
+      eventTimeFormat={{ ...SHORT_TIME, ...clockHours() }}
+      slotHeaderFormat={{ ...SHORT_TIME, ...clockHours() }}
       displayEventEnd
       scrollTime={scrollTime(model.now(), zone)}
       scrollTimeReset={false}

@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { BookingModel } from '../wire';
+import { formatOf } from '../words';
 import type { Mode } from './draft';
 import type { IInterval } from './refusal';
 
@@ -38,7 +39,7 @@ export function ownerOf(booking: BookingModel, me: string, trans: TranslationBun
   return booking.mine ? trans.__('%1, with you', owner) : owner;
 }
 
-const TIME = { hour: '2-digit', minute: '2-digit' } as const;
+const TIME = { hour: 'numeric', minute: '2-digit' } as const;
 const MOMENT = { weekday: 'short', day: 'numeric', month: 'short', ...TIME } as const;
 
 /** "Mon 7 Jan, 09:00 – 11:00", by the clock of `zone`. */
@@ -51,19 +52,12 @@ export function clockText(interval: IInterval, zone: string): string {
   return rangeText(interval, TIME, zone);
 }
 
-/** Making a format takes a hundred times as long as using it. */
-const formats = new Map<string, Intl.DateTimeFormat>();
-
 function rangeText(
   { start_at, end_at }: IInterval,
   options: typeof TIME | typeof MOMENT,
   zone: string
 ): string {
-  const key = `${zone} ${Object.keys(options).length}`;
-  const format =
-    formats.get(key) ?? new Intl.DateTimeFormat(undefined, { ...options, timeZone: zone });
-  formats.set(key, format);
-  return format.formatRange(new Date(start_at), new Date(end_at));
+  return formatOf(options, undefined, zone).formatRange(new Date(start_at), new Date(end_at));
 }
 
 /** "2 h 30 min": the time that passes, whatever the clocks say. */

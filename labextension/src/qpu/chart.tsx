@@ -234,7 +234,7 @@ function timeAxis(newest: React.RefObject<IChartProps>): uPlot.Axis {
     values: (_, splits) => {
       const [start, end] = newest.current?.span ?? [0, 0];
       const minutes = (end - start) / 60_000;
-      const clock = { hour: '2-digit', minute: '2-digit' } as const;
+      const clock = { hour: 'numeric', minute: '2-digit' } as const;
       const words = formatOf({
         ...(minutes > 720 ? { month: 'short', day: 'numeric' } : {}),
         ...(minutes < 10 * 1440 ? clock : {}),
