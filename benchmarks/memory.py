@@ -1,7 +1,7 @@
 """What the demo holds in memory, all in all: JupyterLab's server, the lab in it, its drivers and a notebook's kernel.
 
-Memory that processes share is counted once (PSS: each process has its part of it). The most is what counts: a container of
-Binder's ends when it is exceeded.
+Memory that processes share is counted once (PSS: each process has its part of it). The most is what counts: a
+container of Binder's ends when it is exceeded.
 """
 
 from __future__ import annotations

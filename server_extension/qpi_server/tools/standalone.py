@@ -17,6 +17,7 @@ from qpi_server.app.extension import QPIServer
 from qpi_server.settings.values import ALIASES, INVERTED, UNUSED, own_traits, spellings
 
 COMMANDS = {
+    "demo": "JupyterLab on the quick start, with two simulated QPUs",
     "backup": "write the running lab into one file",
     "restore": "make a lab of such a file",
     "replay": "try a policy on past or invented jobs",
