@@ -52,8 +52,8 @@ def run(*, quick: bool) -> Iterator[Figure]:
     with server(options=["--QPIServer.local_accounts=True"]) as lab, Driver(lab.url, lab.token, links=LINKS) as bench:
         people = [_person(lab, f"person{number}") for number in range(PEOPLE)]
         for name, tokens, follow, goal in (
-            ("people's streams", people, _stream, GOAL_MS),
-            ("streams that see all", [lab.token], _stream, GOAL_MS),
+            ("people's streams", people, stream, GOAL_MS),
+            ("streams that see all", [lab.token], stream, GOAL_MS),
             ("long-polls that see all", [lab.token], _poll, None),
         ):
             before = cpu_s(lab.pid)
@@ -123,7 +123,7 @@ async def _followed(url: str, tokens: list[str], expected: int, follow: Follow, 
         follower.cancel()
 
 
-async def _stream(url: str, token: str, listening: asyncio.Barrier, heard: Heard) -> None:
+async def stream(url: str, token: str, listening: asyncio.Barrier, heard: Heard) -> None:
     """One page: a stream that is pushed."""
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)

@@ -1,4 +1,4 @@
-"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``doctor``."""
+"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``doctor``, ``demo``."""
 
 from __future__ import annotations
 
@@ -59,6 +59,13 @@ def doctor(arguments: list[str]) -> int:
     cli.add_arguments(parser)
     options = parser.parse_args(arguments)
     return _carry_out(options, lambda lab: cli.doctor(lab, options))
+
+
+def demo(arguments: list[str]) -> int:
+    """Become a JupyterLab with a demo lab; the exit status where that cannot be."""
+    from . import quickstart
+
+    return quickstart.demo(arguments)
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

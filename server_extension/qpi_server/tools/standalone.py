@@ -20,6 +20,7 @@ from qpi_server.web import has_own_people
 from qpi_server.web.events import EventHandler
 
 COMMANDS = {
+    "demo": "JupyterLab on the quick start, with two simulated QPUs",
     "backup": "write the running lab into one file",
     "restore": "make a lab of such a file",
     "replay": "try a policy on past or invented jobs",
