@@ -23,6 +23,8 @@ c.JupyterHub.bind_url = PUBLIC
 # The proxy runs by itself, so that a restart of the Hub interrupts nobody. Both read CONFIGPROXY_AUTH_TOKEN.
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
+# How soon a proxy that was started anew is told its routes again; the Hub's own default is five minutes.
+c.JupyterHub.last_activity_interval = 15
 # People's servers outlive a restart of the Hub, too (with KillMode=process in its unit).
 c.JupyterHub.cleanup_servers = False
 # c.JupyterHub.authenticator_class = "pam"      # the machine's own accounts, the default

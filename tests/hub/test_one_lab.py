@@ -13,7 +13,7 @@ from tests.ui.labs import queue_tab, row_of, side_panel
 
 pytestmark = pytest.mark.ui
 ROLES = {ANA: ["user"], JUERGEN: ["user"], DANA: ["manager"]}
-GROUPS = {ANA: ["qed"], JUERGEN: [], DANA: ["qed"]}
+GROUPS = {ANA: ["qed"], JUERGEN: [], DANA: ["lab-managers", "qed"]}
 LAB = "access:services!service=qpi"
 
 

@@ -15,10 +15,10 @@ c.SimpleLocalProcessSpawner.home_dir_template = f"{said['homes']}/{{username}}"
 c.Spawner.args = ["--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
 c.Spawner.http_timeout = c.Spawner.start_timeout = 120
 c.Spawner.environment.update(said["environment"])
-c.JupyterHub.load_groups = {name: {"users": people} for name, people in said["groups"].items()}
+c.JupyterHub.load_groups = {name: {"users": people} for name, people in (said["groups"] | said["roles"]).items()}
 for role in c.JupyterHub.load_roles:
     if role["name"] in said["roles"]:
-        role["users"] = said["roles"][role["name"]]
+        role["users"], role["groups"] = [], [role["name"]]
 c.JupyterHub.services.append({"name": "operator", "api_token": said["operator"]})
 c.JupyterHub.load_roles.append(
     {

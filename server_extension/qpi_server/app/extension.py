@@ -216,9 +216,11 @@ class QPIServer(LabTraits, ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         from qpi_jupyter.wire.kept_labs import KeptLabs
+        from qpi_server.host.awake import Awake
         from qpi_server.host.connections import LabSwitch
         from qpi_server.host.owner import Ownership
         from qpi_server.web import EventRelay
+        from qpi_server.web.identity import local_owner
 
         _share_log(self.log)
         redact_log(self.log, serverapp.log, logging.getLogger("qpi_server"), logging.getLogger("tornado"))
@@ -242,6 +244,9 @@ class QPIServer(LabTraits, ExtensionApp):
             self._labs = LabSwitch(self.ownership, kept, self._upstream)
         self._tell_kernels()
         await self.ownership.start()
+        if "kernels" in serverapp.default_services:
+            awake = Awake(self.ownership, local_owner(), serverapp.web_app.settings["last_activity_times"])
+            self._tasks.append(asyncio.create_task(awake.run(), name="tell of jobs that wait"))
         if "events" in serverapp.default_services and serverapp.event_logger is not None:
             relay = EventRelay(serverapp.event_logger, self.ownership)
             self._tasks.append(asyncio.create_task(relay.run(), name="relay the lab's events"))

@@ -88,7 +88,7 @@ class Signed(JupyterHandler):
             if not self.check_origin():
                 raise HTTPError(404)
         except HTTPError as error:
-            if self.current_user is None and error.status_code < 500:
+            if error.status_code < 500 and self.current_user is None:
                 require(None, Permission.PROFILE_EDIT, sent=self._sent())
             raise page_refused(error) from error
 
