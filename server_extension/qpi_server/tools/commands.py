@@ -1,4 +1,4 @@
-"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``."""
+"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ def restore(arguments: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="move a lab that is in the folder aside first")
     options = parser.parse_args(arguments)
     return _carry_out(options, lambda lab: restore_lab(options.file, lab.backend(), _say, force=options.force))
+
+
+def invite(arguments: list[str]) -> int:
+    """Make a join link; the exit status."""
+    from . import invite as cli
+
+    parser = _parser("invite", "Print a link with which people make their own accounts in the running lab.")
+    cli.add_arguments(parser)
+    options = parser.parse_args(arguments)
+    return _carry_out(options, lambda lab: cli.invite(lab.backend().lab_dir, options))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -20,6 +20,7 @@ from qpi_server.web import has_own_people
 COMMANDS = {
     "backup": "write the running lab into one file",
     "restore": "make a lab of such a file",
+    "invite": "make a link with which people make their own accounts",
     "replay": "try a policy on past or invented jobs",
 }
 
