@@ -83,6 +83,13 @@ def allow(page: Page, code: str) -> None:
     expect(page.get_by_role("status")).to_contain_text("is connected")
 
 
+def reloaded(lab: Page) -> None:
+    """JupyterLab has started again, and its layout stands."""
+    lab.wait_for_function("() => window.jupyterapp")
+    lab.evaluate("async () => { await window.jupyterapp.restored }")
+    lab.wait_for_selector("#jupyterlab-splash", state="detached")
+
+
 def test_two_people_and_a_lab_elsewhere(page: Page, phones: Browser, far: LabServer, own: Notebooks) -> None:
     link = wait_until(lambda: LINK.search(far.log.read_text()), what="the set-up link")[0]
     said = list[str]()
@@ -128,7 +135,7 @@ def test_two_people_and_a_lab_elsewhere(page: Page, phones: Browser, far: LabSer
         ann.goto(dialog.get_by_role("link").get_attribute("href") or "")
         with lab.expect_navigation():
             allow(ann, code)
-        lab.wait_for_function("() => window.jupyterapp")
+        reloaded(lab)
         panel = side_panel(lab)
         expect(panel.get_by_text("127.0.0.1 as ann")).to_be_visible()
         expect(panel.locator(".jp-QPI-Card", has_text="sim-a")).to_be_visible()
@@ -144,7 +151,7 @@ def test_two_people_and_a_lab_elsewhere(page: Page, phones: Browser, far: LabSer
 
         with lab.expect_navigation():
             panel.get_by_role("button", name="Disconnect from 127.0.0.1").click()
-        lab.wait_for_function("() => window.jupyterapp")
+        reloaded(lab)
         execute(lab, "qpi:open-panel")
         expect(lab.locator("#qpi-lab-panel").get_by_text("No QPUs yet.")).to_be_visible()
     assert not said
