@@ -1173,6 +1173,37 @@ export interface GroupList {
   readonly groups: readonly GroupModel[];
 }
 
+/**
+ * `POST join-links`: an address where `uses` people make their own accounts within `days`; each
+ * gets into     the group, and has `allowance_s` of QPU time and no more.
+ */
+export interface JoinLinkIn {
+  readonly name?: string;
+  readonly group?: string | null;
+  readonly allowance_s?: number | null;
+  readonly uses?: number;
+  readonly days?: number;
+}
+
+/** A join link; `url` only where it was just made. */
+export interface JoinLinkModel {
+  readonly id: string;
+  readonly name: string;
+  readonly group: string | null;
+  readonly allowance_s: number | null;
+  readonly uses: number;
+  readonly used: number;
+  readonly created_by: string;
+  readonly created_at: string;
+  readonly expires_at: string;
+  readonly url: string | null;
+}
+
+/** Those that still count, the newest first. */
+export interface JoinLinkList {
+  readonly links: readonly JoinLinkModel[];
+}
+
 /** An API token, without the token itself. */
 export interface TokenModel {
   readonly id: string;

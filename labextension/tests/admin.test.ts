@@ -5,6 +5,7 @@ import { concerns } from '../src/admin/section';
 import { SECTIONS, sectionsFor } from '../src/admin/sections';
 import {
   answerOf,
+  joinLinkOf,
   noticeOf,
   optionLines,
   passwordIn,
@@ -132,6 +133,24 @@ describe('sections', () => {
     expect(concerns('audit', event('qpu.changed'))).toBe(false);
     expect(concerns('audit', event('audit.written'))).toBe(true);
     expect(concerns('rules', event('booking_rule.changed'))).toBe(true);
+  });
+});
+
+describe('joinLinkOf', () => {
+  it('reads the form', () => {
+    const values = {
+      name: ' Spring school ',
+      group: 'qed',
+      allowance: '1 h',
+      uses: '20',
+      days: '3'
+    };
+    const link = { name: 'Spring school', group: 'qed', allowance_s: 3600, uses: 20, days: 3 };
+    expect(joinLinkOf(values)).toEqual(link);
+    const bare = { name: '', group: null, allowance_s: null, uses: 1, days: 7 };
+    expect(joinLinkOf({ uses: '1', days: '7' })).toEqual(bare);
+    expect(() => joinLinkOf({ uses: '0', days: '7' })).toThrow('at least 1');
+    expect(() => joinLinkOf({ uses: '1', days: '7', allowance: 'x' })).toThrow('length of time');
   });
 });
 

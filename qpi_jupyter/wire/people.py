@@ -104,6 +104,39 @@ class SignedIn(Answer):
     user: UserModel
 
 
+class JoinLinkIn(Request):
+    """``POST join-links``: an address where ``uses`` people make their own accounts within ``days``; each gets into
+    the group, and has ``allowance_s`` of QPU time and no more."""
+
+    name: _Text = ""
+    """What it is for."""
+    group: _Text | None = None
+    allowance_s: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    uses: Annotated[int, Meta(ge=1, le=1000)] = 1
+    days: Annotated[float, Meta(gt=0, le=90)] = 7.0
+
+
+class JoinLinkModel(Answer):
+    """A join link; ``url`` only where it was just made."""
+
+    id: str
+    name: str
+    group: str | None
+    allowance_s: float | None
+    uses: int
+    used: int
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    url: str | None = None
+
+
+class JoinLinkList(Answer):
+    """Those that still count, the newest first."""
+
+    links: list[JoinLinkModel]
+
+
 class GroupModel(Answer):
     name: str
     description: str

@@ -25,6 +25,7 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     accounts.AccountList, accounts.AccountChange, accounts.GrantIn, accounts.EntryPage, accounts.Statement,
     accounts.TimeRequestIn, accounts.TimeRequestAnswer, accounts.TimeRequestList,
     people.Me, people.UserIn, people.UserChange, people.UserList, people.GroupIn, people.GroupChange, people.GroupList,
+    people.JoinLinkIn, people.JoinLinkList,
     people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
     telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.ExecutorList, bench.SimulatorList, bench.ConfigInForce,

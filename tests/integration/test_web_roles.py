@@ -47,6 +47,7 @@ BODIES: dict[str, Any] = {
     "SignInForm": {"name": "ann", "password": "x"},
     "AccountForm": {"code": "x", "name": "ann", "password": "0123456789"},
     "DeviceForm": {"user_code": "x", "answer": "deny"},
+    "JoinLinkIn": {},
     "DeviceIn": {"client_id": "c"},
     "TokenAsked": {"grant_type": GRANT, "device_code": "x"},
     "TaskIn": {"quantum_circuit": "OPENQASM 3.0;"},

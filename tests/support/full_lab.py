@@ -12,7 +12,7 @@ from qpi_jupyter.wire.frames import Log, LogLine, Reading
 from qpi_jupyter.wire.people import GroupIn, NoticeIn
 from qpi_jupyter.wire.rest import QpuIn, TokenIn
 from qpi_server.service import Lab
-from qpi_server.store import bench, people
+from qpi_server.store import JoinLinkRow, bench, join_links, people
 from qpi_server.store.bench import EmbeddedDriver
 from qpi_server.store.people import IdentityRow
 from tests.faults.lab import ADMIN, ANN, BOB, ScriptedDriver, bell, driver_of, settled
@@ -57,9 +57,13 @@ async def furnish(lab: Lab, driver: ScriptedDriver) -> dict[str, str]:
     identity = IdentityRow(provider="uni", subject="1", person="ann", joined_at=now)
     await lab.context.db.store.write(lambda connection: bench.put_embedded(connection, simulator))
     await lab.context.db.store.write(lambda connection: people.add_identity(connection, identity))
+    link = JoinLinkRow(
+        id="join-1", sha256="x", created_by=MANAGER.name, created_at=now, expires_at=now.replace(year=2190)
+    )
+    await lab.context.db.store.write(lambda connection: join_links.add(connection, link))
     return {
         "job": job.id, "waiting": waiting.id, "booking": booked.bookings[0].id,
-        "slot": str(both.bookings[0].slot_id), "rule": rule.id, "feed": feed.id,
+        "slot": str(both.bookings[0].slot_id), "rule": rule.id, "feed": feed.id, "join": link.id,
         "feed_secret": secret_of(feed.url), "session": session.id, "notice": notice.id, "token": token.id,
         "request": asked.id, "group": "qed", "qpu": "q1", "driver": "d1", "person": "ann", "simulator": "sim",
     }  # fmt: skip

@@ -18,7 +18,8 @@ NEEDED: dict[str, dict[str, str]] = {
 }
 """What a query must have."""
 OF_PATH = {
-    "jobs": "job", "bookings": "booking", "booking-rules": "rule", "feeds": "feed", "sessions": "session",
+    "jobs": "job", "bookings": "booking", "booking-rules": "rule", "feeds": "feed", "join-links": "join",
+    "sessions": "session",
     "notices": "notice", "tokens": "token", "time-requests": "request", "groups": "group", "users": "person",
     "qpus": "qpu", "drivers": "driver", "driver": "driver", "simulators": "simulator", "accounts": "person",
     "programs": "program", "quantum_jobs": "job", "time_slots": "slot", "api_tokens": "token",

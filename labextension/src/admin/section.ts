@@ -23,6 +23,7 @@ const KINDS: Readonly<Record<SectionId, readonly LabEvent['kind'][]>> = {
   simulators: BENCH,
   people: PEOPLE,
   groups: PEOPLE,
+  joins: ['audit.written'], // which says who made, used or revoked one
   accounts: ['balance.changed', 'account.changed'],
   requests: ['time_request.changed'],
   rules: ['booking_rule.changed'],

@@ -7,6 +7,7 @@ export const SECTIONS = {
   simulators: 'qpus:manage',
   people: 'people:manage',
   groups: 'people:manage',
+  joins: 'people:manage',
   accounts: 'time:grant',
   requests: 'time:grant',
   rules: 'bookings:rules',

@@ -16,6 +16,7 @@ import {
 import type {
   BookingRule,
   BookingRuleIn,
+  JoinLinkIn,
   NoticeIn,
   QuietHours,
   SimulatorIn,
@@ -170,4 +171,16 @@ export function ruleOf(values: Values): BookingRuleIn {
     quiet: quietHours(text(values, 'quiet'))
   };
   return { rule, qpu: text(values, 'qpu') || null, group: text(values, 'group') || null };
+}
+
+/** A form's fields as a join link. */
+export function joinLinkOf(values: Values): JoinLinkIn {
+  const allowance = text(values, 'allowance');
+  return {
+    name: text(values, 'name'),
+    group: text(values, 'group') || null,
+    allowance_s: allowance === '' ? null : amount(allowance),
+    uses: count(values, 'uses'),
+    days: count(values, 'days')
+  };
 }

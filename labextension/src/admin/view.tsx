@@ -8,6 +8,7 @@ import { useLab } from '../hooks';
 import type { ILabManager } from '../tokens';
 import { Qpus } from './bench';
 import { Drivers } from './drivers';
+import { JoinLinks } from './joins';
 import { Audit, Config } from './log';
 import { Groups, People } from './people';
 import { Replay } from './replay';
@@ -23,6 +24,7 @@ const VIEWS: Readonly<Record<SectionId, (props: ISectionProps) => React.ReactEle
   simulators: Simulators,
   people: People,
   groups: Groups,
+  joins: JoinLinks,
   accounts: Accounts,
   requests: Requests,
   rules: Rules,
@@ -41,6 +43,7 @@ function titles(trans: TranslationBundle): Readonly<Record<SectionId, string>> {
     simulators: trans.__('Simulators'),
     people: trans.__('People'),
     groups: trans.__('Groups'),
+    joins: trans.__('Join links'),
     accounts: trans.__('QPU time'),
     requests: trans.__('Time requests'),
     rules: trans.__('Booking rules'),

@@ -42,6 +42,7 @@ from qpi_server.service.people import (
     Devices,
     FirstAdmin,
     Groups,
+    JoinLinks,
     NoticeService,
     OAuth2SignIns,
     Passwords,
@@ -118,6 +119,7 @@ class Lab:
         self.groups = Groups(context)
         self.sign_ins = SignIns(context, passwords, self.tokens)
         self.first_admin = FirstAdmin(context, passwords, self.sign_ins)
+        self.join_links = JoinLinks(context, passwords, self.sign_ins)
         self.oauth2 = OAuth2SignIns(context, self.authenticator, self.tokens)
         self.devices = Devices(context, self.authenticator, self.tokens)
         self.notices = NoticeService(context)

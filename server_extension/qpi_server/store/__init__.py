@@ -17,6 +17,7 @@ from .facts import EVERYBODY, EventRow, ResultRow
 from .faults import DAMAGED, FULL, GONE, UNREACHABLE, fault, own_error, storage_error
 from .feeds import FeedRow
 from .jobs import JobRecord
+from .join_links import JoinLinkRow
 from .migrate import migrate, schema_version
 from .notices import NoticeRow
 from .people import LAB, GroupRow, IdentityRow, UserRow
@@ -34,9 +35,9 @@ __all__ = [
     "APPROVED", "BLOBS", "DAMAGED", "DATABASE", "EVERYBODY", "FULL", "GONE", "HOUR", "JSON_COLUMNS", "LAB", "MINUTE",
     "PENDING", "RAW", "SCHEMA_VERSION", "STORES", "UNREACHABLE", "USUAL", "WITHDRAWN", "AccountRow", "AuditRow",
     "Backend", "BlobWriter", "Blobs", "BookingFilter", "BookingRow", "ChannelRow", "DriverRow", "EmbeddedDriver",
-    "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "LogRow", "NoticeRow", "OnCommit", "Order",
-    "OwnerLock", "Point", "QpuRow", "ResultRow", "RuleRow", "Sample", "Search", "SeriesRow", "SessionRow", "Sort",
-    "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow", "backend_of", "can_begin_anew", "fault", "load_rules",
-    "load_view", "migrate", "move_aside", "open_store", "own_error", "require_blobs", "schema_version",
+    "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "JoinLinkRow", "LogRow", "NoticeRow", "OnCommit",
+    "Order", "OwnerLock", "Point", "QpuRow", "ResultRow", "RuleRow", "Sample", "Search", "SeriesRow", "SessionRow",
+    "Sort", "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow", "backend_of", "can_begin_anew", "fault",
+    "load_rules", "load_view", "migrate", "move_aside", "open_store", "own_error", "require_blobs", "schema_version",
     "storage_error",
 ]  # fmt: skip

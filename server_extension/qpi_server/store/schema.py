@@ -28,7 +28,7 @@ from sqlalchemy import (
 from qpi_jupyter.core import times
 
 log = logging.getLogger(__name__)
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 metadata = MetaData(
     naming_convention={
@@ -514,6 +514,22 @@ feeds = Table(
     Column("used_at", Moment),
     Column("revoked_at", Moment),
     Index(None, "owner"),
+)
+
+join_links = Table(
+    "join_links",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("name", String, nullable=False),
+    Column("group", String),
+    Column("allowance_s", Float(53)),
+    Column("uses", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
 )
 
 qpu_sessions = Table(

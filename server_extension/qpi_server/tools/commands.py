@@ -1,4 +1,4 @@
-"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``doctor``, ``demo``."""
+"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo``."""
 
 from __future__ import annotations
 
@@ -66,6 +66,16 @@ def demo(arguments: list[str]) -> int:
     from . import quickstart
 
     return quickstart.demo(arguments)
+
+
+def invite(arguments: list[str]) -> int:
+    """Make a join link; the exit status."""
+    from . import invite as cli
+
+    parser = _parser("invite", "Print a link with which people make their own accounts in the running lab.")
+    cli.add_arguments(parser)
+    options = parser.parse_args(arguments)
+    return _carry_out(options, lambda lab: cli.invite(lab.backend().lab_dir, options))
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": "JupyterLab on the quick start, with two simulated QPUs",
     "backup": "write the running lab into one file",
     "restore": "make a lab of such a file",
+    "invite": "make a link with which people make their own accounts",
     "replay": "try a policy on past or invented jobs",
     "doctor": "say what is wrong with the lab, and what to do",
 }

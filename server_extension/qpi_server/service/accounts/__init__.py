@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .accounts import AccountService, set_aside
+from .accounts import AccountService, give_allowance, set_aside
 from .time_requests import TimeRequestService
 
-__all__ = ["AccountService", "TimeRequestService", "set_aside"]
+__all__ = ["AccountService", "TimeRequestService", "give_allowance", "set_aside"]

@@ -228,6 +228,14 @@ def open_account(tx: Tx, name: str, allowance_s: float | None) -> AccountRow:
     return replace(row, balance_s=row.balance_s + allowance_s, allowance_at=tx.at)
 
 
+def give_allowance(tx: Tx, name: str, seconds: float, *, by: str, reason: str) -> None:
+    """A new person's QPU time instead of the lab's default allowance, and no more than that."""
+    if accounts.find(tx.connection, name) is None:
+        accounts.add(tx.connection, name, tx.at)
+    accounts.change(tx.connection, name, allowance_at=tx.at, limited=True)
+    grant(tx, name, seconds, by=by, reason=reason)
+
+
 def set_aside(tx: Tx, entry: Entry, allowance_s: float | None) -> None:
     """Post a hold that the account must be able to bear.
 

@@ -62,6 +62,17 @@ v1.serve(
 )  # fmt: skip
 
 
+v1.serve(
+    Route("create_join_link", "POST", "join-links", P.PEOPLE_MANAGE, {201: people.JoinLinkModel},
+          "Make a link with which people make their own accounts; only this answer shows it.",
+          lambda c: c.lab.join_links.create(c.person, c.body, c.here), body=people.JoinLinkIn),
+    Route("list_join_links", "GET", "join-links", P.PEOPLE_MANAGE, {200: people.JoinLinkList},
+          "The join links that still count.", lambda c: c.lab.join_links.list(c.person)),
+    Route("revoke_join_link", "DELETE", "join-links/{id}", P.PEOPLE_MANAGE, {200: people.JoinLinkModel},
+          "End a join link at once.", lambda c: c.lab.join_links.revoke(c.person, c.path["id"])),
+)  # fmt: skip
+
+
 class TokensQuery(Query):
     """``GET tokens``: one's own, or for admins somebody's."""
 

@@ -1,0 +1,55 @@
+"""``jupyter qpi invite``: a join link, from the server that owns the lab."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from qpi_jupyter.core import Conflict, QpiError, Unavailable
+from qpi_jupyter.wire.addresses import is_loopback
+from qpi_jupyter.wire.people import JoinLinkIn, JoinLinkModel
+from qpi_jupyter.wire.rest import ErrorBody
+from qpi_server.host.owner_files import OwnerFile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a link may say."""
+    parser.add_argument("--group", metavar="NAME", help="the group that people join")
+    parser.add_argument("--allowance", metavar="SECONDS", type=float, help="QPU time for each of them")
+    parser.add_argument("--uses", metavar="N", type=int, default=1, help="how many people may join (default: 1)")
+    parser.add_argument("--days", metavar="N", type=float, default=7.0, help="how long the link is valid (default: 7)")
+    parser.add_argument("--note", metavar="TEXT", default="", help="what the link is for, in the lab's list")
+    parser.add_argument("--url", metavar="URL", help="the lab's address for those who get it")
+
+
+def invite(lab_dir: Path, options: argparse.Namespace) -> int:
+    """Make a link and print it; the exit status."""
+    owner = OwnerFile(lab_dir).read()
+    if owner is None:
+        raise Unavailable(f"No server runs on the lab in {lab_dir}: start it with `jupyter qpi`.")
+    request = JoinLinkIn(
+        name=options.note, group=options.group, allowance_s=options.allowance, uses=options.uses, days=options.days
+    )  # fmt: skip
+    context = owner.upstream().connections.context
+    try:
+        answer = httpx.post(
+            f"{owner.url}qpi/v1/join-links", content=msgspec.json.encode(request), trust_env=False,
+            headers={"Authorization": f"Bearer {owner.secret}"}, verify=context if context is not None else False,
+        )  # fmt: skip
+    except httpx.TransportError as error:
+        raise Unavailable(f"The lab's server at {owner.url} does not answer.") from error
+    if not answer.is_success:
+        raise QpiError.from_dict(msgspec.to_builtins(msgspec.json.decode(answer.content, type=ErrorBody).error))
+    url = str(msgspec.json.decode(answer.content, type=JoinLinkModel).url)
+    if options.url:
+        if urlsplit(options.url).scheme not in ("http", "https"):
+            raise Conflict(f"--url takes the lab's address, such as https://lab.example:8899, not {options.url!r}.")
+        url = f"{options.url.rstrip('/')}/qpi/join?{urlsplit(url).query}"
+    print(url)
+    if is_loopback(urlsplit(url).hostname):
+        print("(This address works on this machine alone: --url says which one others use.)")
+    return 0
