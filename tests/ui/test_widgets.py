@@ -28,7 +28,7 @@ def saved(page: Page, notebooks: Notebooks, name: str) -> dict[str, str] | None:
     save(page)
     data = data_of(notebooks, name)
     text = data["text/plain"]
-    return data if "completed" in text and "driver/cpu:" in text and "64" in text else None
+    return data if "Completed" in text and "driver/cpu:" in text and "64" in text else None
 
 
 def test_a_box_of_widgets_is_live_and_leaves_pictures(page_of_demo: Page, demo: tuple[Notebooks, int]) -> None:

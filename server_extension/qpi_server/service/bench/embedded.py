@@ -6,12 +6,15 @@ import asyncio
 import secrets
 from typing import Protocol
 
-from qpi_jupyter.core import Conflict, NotFound, Principal
+import msgspec
+
+from qpi_jupyter.core import Conflict, NotFound, Principal, Rejected
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList, SimulatorModel
 from qpi_server.service.base import Context, Tx, tell_qpu
 from qpi_server.service.links import Linked, Links, tell_state
 from qpi_server.store import DriverRow, EmbeddedDriver, QpuRow, bench
 
+from .executors import ExecutorService
 from .registration import Registration, end, tell
 
 
@@ -37,8 +40,11 @@ class DriverRunner(Protocol):
 class EmbeddedService:
     """The definitions of embedded drivers, and a token for each start."""
 
-    def __init__(self, context: Context, links: Links, registration: Registration) -> None:
+    def __init__(
+        self, context: Context, links: Links, registration: Registration, executors: ExecutorService
+    ) -> None:  # fmt: skip
         self._context, self._links, self._registration = context, links, registration
+        self._executors = executors
         self._runner: DriverRunner | None = None
         self._came = asyncio.Event()
         context.commits.on(Linked, self._heard)
@@ -85,10 +91,24 @@ class EmbeddedService:
             places=request.places, description=request.description,
         )  # fmt: skip
         runner = self._running()
+        await self._require_types(principal, driver)
         await runner.check(driver)
         await self.define(driver, by=principal)
         runner.add(driver)
         return await self.simulators(principal)
+
+    async def _require_types(self, principal: Principal, driver: EmbeddedDriver) -> None:
+        """Refuse a number that is sent as a text: on its command line the executor would read it all the same."""
+        texts = {name: value for name, value in driver.options.items() if isinstance(value, str) and _is_json(value)}
+        if not texts:
+            return
+        known = {one.name: one.options for one in (await self._executors.executors(principal)).executors}
+        properties = known.get(driver.executor, {}).get("properties", {})
+        for name, value in texts.items():
+            kind = properties.get(name, {}).get("type", "string")
+            if kind != "string":
+                message = f"Executor option {name!r} must be of type {kind}, not the text {value!r}."
+                raise Rejected(message, code="bad_executor_option", field="options", option=name)
 
     async def stop(self, principal: Principal, name: str) -> SimulatorList:
         """Stop a simulator and forget its definition; its QPU stays, and what was run on it.
@@ -170,3 +190,11 @@ class EmbeddedService:
                 code="no_embedded_drivers",
             )
         return self._runner
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
