@@ -41,7 +41,7 @@ with sync_playwright() as playwright:
     page.locator("#qpi-lab-panel").wait_for(timeout=90_000)
     page.locator("#qpi-lab-panel").get_by_text("sim-b").first.wait_for(timeout=90_000)
     page.locator(".jp-Notebook").wait_for(timeout=90_000)
-    page.get_by_text("A first job").first.wait_for(timeout=90_000)
+    page.locator(".jp-Notebook").get_by_text("A first job").first.wait_for(timeout=90_000)
     browser.close()
 """
 

@@ -272,23 +272,33 @@ def answering(status: int, body: Any) -> Iterator[str]:
             thread.join()
 
 
+SERVICE = {"kind": "service", "name": "qpi"}
+OF_ANN = {"kind": "user", "name": "ann"}
+
+
 @pytest.mark.parametrize(
-    ("status", "body", "level", "words"),
+    ("status", "body", "user", "level", "words"),
     [
-        (200, {"kind": "service", "name": "qpi", "scopes": ["read:users", "list:groups"]}, "ok",
-         "service qpi, with list:groups, read:users"),
-        (200, {"kind": "service", "name": "qpi", "scopes": []}, "problem", "gives it no scope"),
-        (403, {"status": 403, "message": "Forbidden"}, "problem", "does not know this server's token"),
-        (200, b"<html>", "problem", "something other than a Hub"),
+        (200, {**SERVICE, "scopes": ["read:users:name", "list:users"]}, "", "ok",
+         "service qpi, with list:users, read:users:name"),
+        (200, {**SERVICE, "scopes": []}, "", "problem", "does not give service qpi the scope list:users"),
+        (200, {**OF_ANN, "scopes": ["access:services!service=qpi"]}, "ann", "ok", "user ann"),
+        (200, {**OF_ANN, "scopes": ["access:servers!server=ann/"]}, "ann", "problem", "access:services!service=qpi"),
+        (403, {"status": 403, "message": "Forbidden"}, "", "problem", "does not know this server's token"),
+        (200, b"<html>", "", "problem", "something other than a Hub"),
     ],
 )  # fmt: skip
 def test_a_hub(
-    ask: Ask, lab_dir: Path, monkeypatch: pytest.MonkeyPatch, status: int, body: Any, level: str, words: str
-) -> None:
+    ask: Ask, tmp_path: Path, server: LabServer, monkeypatch: pytest.MonkeyPatch, status: int, body: Any, user: str,
+    level: str, words: str,
+) -> None:  # fmt: skip
     with answering(status, body) as url:
         monkeypatch.setenv("JUPYTERHUB_API_URL", url + "hub/api")
         monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)
-        [(found, said, _)] = ask(lab_dir)["hub"]
+        if user:
+            monkeypatch.setenv("JUPYTERHUB_USER", user)
+            monkeypatch.setenv("QPI_UPSTREAM_URL", server.url)
+        [(found, said, _)] = ask(tmp_path / "lab")["hub"]
     assert (found, words in said) == (level, True), said
 
 

@@ -296,12 +296,23 @@ def hub(environ: Mapping[str, str]) -> Findings:
         yield check.problem(
             f"{url} answers {answer.status_code} with something other than a Hub.", "Correct its address."
         )
-    elif not found["scopes"]:
+    elif (lacking := _lacking(found["scopes"], environ)) is not None:
         yield check.problem(
-            f"The Hub knows {found.get('name')} and gives it no scope.", "Give it a role in JupyterHub.load_roles."
+            f"The Hub does not give {found.get('kind')} {found.get('name')} the scope {lacking[0]}: {lacking[1]}.",
+            "Add it to a role in JupyterHub.load_roles, and restart the Hub.",
         )
     else:
         yield check.ok(f"{found.get('kind')} {found.get('name')}, with {', '.join(sorted(found['scopes']))}")
+
+
+def _lacking(scopes: list[str], environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The scope that this token should have and has not, and what does not work without it."""
+    if "JUPYTERHUB_USER" in environ:  # a person's own server
+        if environ.get("QPI_UPSTREAM_URL") and not any(one.startswith("access:services") for one in scopes):
+            return "access:services!service=qpi", "the person cannot use the lab"
+    elif not any(one.partition("!")[0] in ("list:users", "admin:users") for one in scopes):
+        return "list:users", "the lab does not hear of it when somebody leaves the Hub"
+    return None
 
 
 def shown(error: Exception) -> str:
