@@ -54,7 +54,8 @@ class HubHost:
         self.folder = folder
         self._ports = ports()
         self._edit = {
-            **self._ports, "/opt/qpi/proxy/node_modules/.bin": str(PROXY), "/opt/qpi/bin": str(python.parent),
+            **self._ports, "/opt/qpi/bin/jupyter-qpi": f"{python} -m qpi_server.tools.standalone",
+            "/opt/qpi/proxy/node_modules/.bin": str(PROXY), "/opt/qpi/bin": str(python.parent),
             "/etc/qpi": str(folder), "/var/lib/qpi": str(folder), **edit,
         }  # fmt: skip
         self.url = f"http://127.0.0.1:{self._ports['8000']}{BASE}"
@@ -109,7 +110,7 @@ class HubHost:
             lines = Path(self._of_here(file)).read_text().splitlines()
             env = dict(line.split("=", 1) for line in lines if line and line[0] != "#")
             words = shlex.split(self._of_here(command).replace("/hub/error", f"{BASE}hub/error"))
-            if words[0].endswith("/jupyter-qpi"):
+            if name == "qpi-lab":
                 words += ["--allow-root"]  # the unit has a user of its own
             environment = python_env(
                 HUB_OF_THE_TEST=json.dumps(self._said), HOME=str(self.folder), JUPYTER_NO_CONFIG="1",
