@@ -79,7 +79,8 @@ def test_a_service_that_lacks_something_says_what(left_out: str) -> None:
     said["JUPYTERHUB_API_TOKEN"] = "t"
     assert hub.service_config(said).ServerApp.port == 8899
     assert hub.is_service(said)
-    assert not hub.is_service({**said, "JUPYTERHUB_USER": "ana"})
+    assert not hub.is_own("root", {**said, "JUPYTERHUB_USER": "root"}), "the Hub tells its services the machine's user"
+    assert hub.is_own("ana", {"JUPYTERHUB_USER": "ana"})
     with pytest.raises(ValueError, match="must be the address"):
         hub.service_config({**said, "JUPYTERHUB_SERVICE_URL": "unix:///run/lab"})
     del said[left_out]

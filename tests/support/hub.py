@@ -226,7 +226,12 @@ class HubHost:
 
 @contextmanager
 def hub_host(
-    folder: Path, version: str = "6", *, edit: Mapping[str, str] | None = None, **env: str
+    folder: Path,
+    version: str,
+    *,
+    units: tuple[str, ...] = ("qpi-proxy", "qpi-hub", "qpi-lab"),
+    edit: Mapping[str, str] | None = None,
+    **env: str,
 ) -> Iterator[HubHost]:
     """A Hub with its proxy and the lab; ``edit`` changes words of the files, ``env`` is told to people's servers."""
     python = HUBS[version]
@@ -234,9 +239,9 @@ def hub_host(
     assert PROXY.is_dir(), "no configurable-http-proxy: make test installs the panel's packages"
     host = HubHost(folder, python, env, edit or {})
     try:
-        host.start("qpi-proxy", "qpi-hub", "qpi-lab")
+        host.start(*units)
         yield host
     finally:
         host.close()
-    written = host.log("qpi-lab")
+    written = host.log(units[-1])  # a lab that the Hub starts writes into the Hub's
     assert not any(sign in written for sign in UNFORESEEN), f"the lab's log has an exception:\n{written}"
