@@ -63,6 +63,8 @@ $(STAMPS)/old-hub: $(STAMPS)/packages
 	$(PY) -m venv --without-pip $(VENV)/hubs/5.5
 	$(PY) -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 	  > "$$($(VENV)/hubs/5.5/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lab.pth"
+	ln -s $(VENV)/etc $(VENV)/hubs/5.5/etc
+	mkdir -p $(VENV)/hubs/5.5/share && ln -s $(VENV)/share/jupyter $(VENV)/hubs/5.5/share/jupyter
 	$(PY) -m pip --python $(VENV)/hubs/5.5/bin/python install -q --no-deps --ignore-installed jupyterhub==$(OLD_HUB)
 	@touch $@
 

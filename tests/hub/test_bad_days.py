@@ -128,6 +128,27 @@ def test_the_idle_culler_leaves_a_server_whose_jobs_wait(tmp_path: Path, version
         assert ended(host.client(host.token(ANA)), job)["status"] == "completed"
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_hub_may_start_the_lab_itself_and_ends_it_in_order(tmp_path: Path, version: str) -> None:
+    managed = {
+        '"api_token": os.environ["QPI_HUB_TOKEN"],': (
+            '"command": [sys.executable, "-m", "qpi_server.tools.standalone", "--allow-root"], '
+            f'"environment": {{"QPI_LAB_DIR": {str(tmp_path / "lab")!r}, "PYTHONPATH": os.environ["PYTHONPATH"]}},'
+        )
+    }
+    with hub_host(tmp_path, version, edit=managed, units=("qpi-proxy", "qpi-hub")) as host:
+        host.operator.post(f"users/{DANA}")
+        dana = host.client(host.token(DANA))
+        wait_until(lambda: dana.get("me").status_code == 200, what="the lab")
+        assert ok(dana.get("me"))["user"]["roles"] == ["manager"]
+        since = time.monotonic()
+        host.restart("qpi-hub")
+        wait_until(lambda: dana.get("me").status_code == 200, what="the lab")
+        # Within the ten seconds that the Hub gives a service, and with its last words.
+        assert "This server is ending." in host.log("qpi-hub")
+        assert time.monotonic() - since < MINUTE_S
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubHost]:
     with hub_host(tmp_path_factory.mktemp("hub"), request.param) as host:

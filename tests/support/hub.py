@@ -54,7 +54,8 @@ class HubHost:
         self.folder = folder
         self._ports = ports()
         self._edit = {
-            **self._ports, "/opt/qpi/proxy/node_modules/.bin": str(PROXY), "/opt/qpi/bin": str(python.parent),
+            **self._ports, "/opt/qpi/bin/jupyter-qpi": f"{python} -m qpi_server.tools.standalone",
+            "/opt/qpi/proxy/node_modules/.bin": str(PROXY), "/opt/qpi/bin": str(python.parent),
             "/etc/qpi": str(folder), "/var/lib/qpi": str(folder), **edit,
         }  # fmt: skip
         self.url = f"http://127.0.0.1:{self._ports['8000']}{BASE}"
@@ -109,7 +110,7 @@ class HubHost:
             lines = Path(self._of_here(file)).read_text().splitlines()
             env = dict(line.split("=", 1) for line in lines if line and line[0] != "#")
             words = shlex.split(self._of_here(command).replace("/hub/error", f"{BASE}hub/error"))
-            if words[0].endswith("/jupyter-qpi"):
+            if name == "qpi-lab":
                 words += ["--allow-root"]  # the unit has a user of its own
             environment = python_env(
                 HUB_OF_THE_TEST=json.dumps(self._said), HOME=str(self.folder), JUPYTER_NO_CONFIG="1",
@@ -225,7 +226,12 @@ class HubHost:
 
 @contextmanager
 def hub_host(
-    folder: Path, version: str = "6", *, edit: Mapping[str, str] | None = None, **env: str
+    folder: Path,
+    version: str,
+    *,
+    units: tuple[str, ...] = ("qpi-proxy", "qpi-hub", "qpi-lab"),
+    edit: Mapping[str, str] | None = None,
+    **env: str,
 ) -> Iterator[HubHost]:
     """A Hub with its proxy and the lab; ``edit`` changes words of the files, ``env`` is told to people's servers."""
     python = HUBS[version]
@@ -233,9 +239,9 @@ def hub_host(
     assert PROXY.is_dir(), "no configurable-http-proxy: make test installs the panel's packages"
     host = HubHost(folder, python, env, edit or {})
     try:
-        host.start("qpi-proxy", "qpi-hub", "qpi-lab")
+        host.start(*units)
         yield host
     finally:
         host.close()
-    written = host.log("qpi-lab")
+    written = host.log(units[-1])  # a lab that the Hub starts writes into the Hub's
     assert not any(sign in written for sign in UNFORESEEN), f"the lab's log has an exception:\n{written}"

@@ -42,12 +42,13 @@ _NEEDED = (
 
 def is_service(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether this process is a service of a Hub, and no person's own server."""
-    return bool(environ.get("JUPYTERHUB_SERVICE_NAME")) and "JUPYTERHUB_USER" not in environ
+    return bool(environ.get("JUPYTERHUB_SERVICE_NAME"))
 
 
 def is_own(name: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether this is the server of the Hub's person of that name."""
-    return name == environ.get("JUPYTERHUB_USER")
+    # A service that the Hub starts has a user in its environment, too: the machine's, who is nobody of the Hub.
+    return not is_service(environ) and name == environ.get("JUPYTERHUB_USER")
 
 
 def service_config(environ: Mapping[str, str] = os.environ) -> Config:
