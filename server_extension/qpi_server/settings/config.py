@@ -67,8 +67,8 @@ class LabConfig:
     events_retention_days: float = setting(0.0, "Delete events after this many days; 0: never.", min=0)
     local_accounts: bool = setting(
         False,
-        "Let people sign in with a password that this lab keeps. Default: only in a lab that `jupyter qpi` serves and for "
-        "which neither a Hub nor oauth2_providers say who people are.",
+        "Let people sign in with a password that this lab keeps. Default: only in a lab that `jupyter qpi` serves, "
+        "if neither a Hub nor oauth2_providers say who people are.",
     )
     open_tasks: bool = setting(False, "Take tasks (POST qpi/tasks) from programs on this machine without a token.")
     public_bookings: bool = setting(
