@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import ssl
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,48 @@ def test_a_password_and_a_token_are_asked_for_and_shown_nowhere(server: LabServe
     assert mine not in shown
     assert KeptLabs().all()[0].token == mine
     notebook.run("%qpi_connect --forget 127.0.0.1")
+
+
+@pytest.mark.slow
+def test_the_lines_of_the_page_connect(server: LabServer, notebook: Notebook) -> None:
+    """Each as it stands, with the lab's real address and name."""
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "connect-to-a-lab.md").read_text(encoding="utf-8")
+    lines = [line.partition("#")[0].strip() for line in text.splitlines() if line.startswith("%qpi_connect")]
+    lines = [re.sub(r"https://lab\.example:8899", server.url.rstrip("/"), line) for line in lines]
+    first, *others = [line.replace("lab.example", "127.0.0.1") for line in lines]
+    seen = list[str]()
+    notebook.run(first, "yes", reads=lambda text: ann_allows(server, text, seen))
+    token = server.client().post("qpi/v1/tokens", json={}).json()["token"]
+    answers = {"--user": (PASSWORD,), "--token": (token,)}
+    assert len(others) == 4
+    for line in others:
+        shown, _ = notebook.run(line, *next((answers[word] for word in answers if word in line), ()))
+        assert "Error" not in shown, shown
+    assert KeptLabs().all() == []
+
+
+@pytest.mark.slow
+def test_the_pages_curl_lines_sign_a_program_in(server: LabServer) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "connect-to-a-lab.md").read_text(encoding="utf-8")
+    ask, fetch = [line for line in text.splitlines() if line.startswith("curl -d")]
+    env = {**os.environ, "LAB": server.url.rstrip("/"), "CURL_CA_BUNDLE": str(server.lab_dir / "tls" / "ca.pem")}
+
+    def run(line: str) -> Any:
+        done = subprocess.run(
+            ["bash", "-c", line.replace("curl", "curl -sS")], env=env, capture_output=True, check=True
+        )
+        return json.loads(done.stdout)
+
+    started = run(ask)
+    line = fetch.replace("device_code=...", f"device_code={started['device_code']}")
+    assert run(line)["error"] == "authorization_pending"
+    browser = server.client(None)
+    browser.post("qpi/sign-in", data={"name": "ann", "password": PASSWORD})
+    assert "My script" in browser.get(started["verification_uri_complete"]).text
+    browser.post("qpi/device", data={"user_code": started["user_code"], "answer": "allow"})
+    answer = run(line)
+    assert answer["token_type"] == "Bearer"
+    assert server.client(answer["access_token"]).get("qpi/v1/me").json()["user"]["name"] == "ann"
 
 
 def test_a_changed_authority_is_asked_about_again_and_nothing_is_sent_before(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,19 @@ def test_the_command_prints_a_link_whose_page_makes_one_account(server: LabServe
     assert code not in server.log.read_text()
 
 
+@pytest.mark.slow
+def test_the_commands_of_the_page_print_links(server: LabServer) -> None:
+    server.client().post("qpi/v1/groups", json={"name": "qed"}).raise_for_status()
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "people-and-tokens.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("jupyter qpi invite")]
+    assert len(lines) == 3
+    for line in lines:
+        done = invite(server, *shlex.split(line, comments=True)[3:])
+        assert (done.returncode, "/qpi/join?code=" in done.stdout) == (0, True), (line, done.stderr)
+    assert sorted(link["uses"] for link in server.client().get("qpi/v1/join-links").json()["links"])[-1] == 20
+
+
+@pytest.mark.slow
 def test_the_command_says_what_is_wrong(server: LabServer, tmp_path: Path) -> None:
     unknown = invite(server, "--group", "nowhere")
     assert (unknown.returncode, "nowhere" in unknown.stderr) == (1, True)

@@ -19,6 +19,7 @@ from tests.support.qpi import PASSWORD
 from tests.support.servers import LabServer, lab_server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
 JUPYTER = {"module": "jupyter_server"}
 ENABLED = "--ServerApp.jpserver_extensions={'qpi_server': True}"
 
@@ -124,7 +125,6 @@ def test_what_is_no_lab_is_told(me: httpx.Client, url: str, code: str) -> None:
     assert me.post("qpi/labs", json={"url": url, "token": "qpi_x"}).json()["error"]["code"] == code
 
 
-@pytest.mark.slow  # a lab that does not answer is waited for
 def test_a_changed_authority_is_asked_about_again(me: httpx.Client, own: LabServer, far: LabServer) -> None:
     connect(me, far, user="ann", password=PASSWORD)
     lab, other = kept(own).all()[0], ssl.PEM_cert_to_DER_cert(trustme.CA().cert_pem.bytes().decode())

@@ -66,7 +66,9 @@ class LabConfig:
     retention_days: float = setting(0.0, "Delete jobs this many days after their end; 0: never.", min=0)
     events_retention_days: float = setting(0.0, "Delete events after this many days; 0: never.", min=0)
     local_accounts: bool = setting(
-        False, "Let people sign in with a password that this lab keeps (POST qpi/v1/sign-in)."
+        False,
+        "Let people sign in with a password that this lab keeps. Default: only in a lab that `jupyter qpi` serves, "
+        "if neither a Hub nor oauth2_providers say who people are.",
     )
     open_tasks: bool = setting(False, "Take tasks (POST qpi/tasks) from programs on this machine without a token.")
     public_bookings: bool = setting(
