@@ -21,7 +21,7 @@ export function jobNote(job: JobModel, now: number, trans: TranslationBundle): s
   }
   const running = job.phase === 'running' && job.progress > 0;
   const parts = [
-    job.status === 'pending' ? (job.reason?.message ?? '') : '',
+    job.status === 'pending' ? (job.reason?.message ?? '').replace(/\.$/, '') : '',
     running ? `${Math.round(100 * job.progress)} %` : '',
     ...prospectOf(job, now, trans),
     job.busy_s !== null && job.busy_s > 0 ? trans.__('ran %1', span(job.busy_s, trans)) : ''

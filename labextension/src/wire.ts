@@ -771,6 +771,7 @@ export interface Manifest {
   readonly gates: readonly GateProperties[];
   readonly qubits: readonly QubitProperties[];
   readonly options: readonly string[];
+  readonly option_schemas: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly calibration_id: string;
   readonly config_sha256: string;
   readonly description: string;

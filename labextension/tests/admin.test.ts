@@ -382,6 +382,14 @@ describe('forms', () => {
       ['config', '']
     ]);
     expect(fields[1]?.choices?.map(one => one.value)).toEqual(['', 'line', 'ring']);
+    expect(fields.map(({ kind }) => kind)).toEqual([
+      'number',
+      'choice',
+      undefined,
+      'choice',
+      undefined
+    ]);
+    expect(fields[0]).toMatchObject({ whole: true, least: 1 });
     expect(fields.map(field => field.required)).toEqual([false, false, false, false, true]);
   });
 

@@ -72,7 +72,7 @@ describe('etaText', () => {
 describe('jobNote', () => {
   it('says why a job waits, its place and that no start is promised', () => {
     expect(jobNote(job({ reason, eta: unknown }), ten, trans)).toBe(
-      '1 job goes first on sim-a. · position 2 · start not known yet'
+      '1 job goes first on sim-a · position 2 · start not known yet'
     );
   });
 

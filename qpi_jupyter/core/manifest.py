@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from .bounds import MAX_MESSAGE, MAX_SECONDS, figure, text, whole
 from .errors import Rejected
@@ -15,6 +17,7 @@ MAX_ESTIMATE_S, MAX_ESTIMATE_BYTES = 1e15, 2**62
 """The most that an estimate can say: far beyond what any QPU lets run."""
 _MAX_ENTRIES = 10_000
 _MAX_FREQUENCY_HZ = 1e18
+_MAX_SCHEMAS = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,8 @@ class Manifest:
     qubits: tuple[QubitProperties, ...] = ()
     options: tuple[str, ...] = ()
     """The extra run options this executor understands."""
+    option_schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """JSON Schemas of these options, by name, from which forms are made; of one without it a form has a text field."""
     calibration_id: str = ""
     config_sha256: str = ""
     description: str = ""
@@ -99,6 +104,9 @@ class Manifest:
             whole(f"the number of {name}", len(entries), 0, _MAX_ENTRIES)
             for entry in entries:
                 text(f"an entry of {name}", entry)
+        if unknown := sorted(set(self.option_schemas) - set(self.options)):
+            raise ValueError(f"option_schemas has {unknown[0]!r}, which is none of the options")
+        whole("the size of option_schemas", len(json.dumps(self.option_schemas)), 0, _MAX_SCHEMAS)
         whole("the number of meas_levels", len(self.meas_levels), 1, 3)
         for level in self.meas_levels:
             whole("an entry of meas_levels", level, 0, 2)

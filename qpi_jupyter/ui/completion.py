@@ -163,9 +163,9 @@ class Completer:
 
     def _ours(self, path: Sequence[str]) -> tuple[object, Any]:
         """What an expression names, and its class or module, if that is one of ours; ``ds.qpi`` is."""
-        owner = self._shell.user_ns.get(path[0]) if path else None
+        owner: Any = self._shell.user_ns.get(path[0]) if path else None
         if len(path) == 2 and path[1] == "qpi" and type(owner).__module__.startswith("xarray."):
-            owner = owner.qpi  # type: ignore[attr-defined]  # there as soon as anything of ours has made a Dataset
+            owner = owner.qpi  # there as soon as anything of ours has made a Dataset
         elif len(path) != 1:
             return owner, None
         where = owner if inspect.ismodule(owner) else type(owner)

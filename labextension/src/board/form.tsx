@@ -12,11 +12,15 @@ export interface IChoice {
 export interface IField {
   readonly name: string;
   readonly label: string;
-  readonly kind?: 'text' | 'area' | 'choice' | 'switch' | 'moment' | 'secret';
+  readonly kind?: 'text' | 'number' | 'area' | 'choice' | 'switch' | 'moment' | 'secret';
   readonly choices?: readonly IChoice[];
   readonly required?: boolean;
   readonly hint?: string;
   readonly longest?: number;
+  /** Of a number: its bounds, and whether it is a whole one. */
+  readonly least?: number | undefined;
+  readonly most?: number | undefined;
+  readonly whole?: boolean;
 }
 
 /** What to ask before something is done: fields, or only whether one means it. */
@@ -73,6 +77,7 @@ export function Question(props: {
     <form
       ref={form}
       className="jp-QPI-AdminForm"
+      noValidate // what is wrong is said in the form
       aria-label={question.submit}
       onKeyDown={event => {
         if (event.key === 'Escape') {
@@ -152,6 +157,12 @@ export function Problem(props: { readonly children: React.ReactNode }): React.Re
   );
 }
 
+const TYPES: Readonly<Partial<Record<NonNullable<IField['kind']>, string>>> = {
+  moment: 'datetime-local',
+  number: 'number',
+  secret: 'password'
+};
+
 export function Field(props: {
   readonly field: IField;
   readonly value: string | boolean;
@@ -209,13 +220,12 @@ export function Field(props: {
         <input
           {...common}
           className="jp-mod-styled"
-          type={
-            field.kind === 'moment'
-              ? 'datetime-local'
-              : field.kind === 'secret'
-                ? 'password'
-                : 'text'
-          }
+          type={TYPES[field.kind ?? 'text'] ?? 'text'}
+          {...(field.kind === 'number' && {
+            min: field.least,
+            max: field.most,
+            step: field.whole ? 1 : 'any'
+          })}
           autoComplete={field.kind === 'secret' ? 'new-password' : 'off'}
           maxLength={field.longest}
           value={shown}

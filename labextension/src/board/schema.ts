@@ -9,6 +9,8 @@ interface IProperty {
   readonly enum?: readonly unknown[];
   readonly default?: unknown;
   readonly description?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
 }
 
 /** An object's JSON Schema, as executors declare their options. */
@@ -43,7 +45,7 @@ export function fieldsOf(schema: ISchema, trans: TranslationBundle): readonly IF
         .filter(Boolean)
         .join('. '),
       ...(values === undefined
-        ? {}
+        ? numberOf(property)
         : {
             kind: 'choice' as const,
             choices: [
@@ -53,6 +55,13 @@ export function fieldsOf(schema: ISchema, trans: TranslationBundle): readonly IF
           })
     };
   });
+}
+
+/** A number within its bounds; of any other type a text. */
+function numberOf({ type, minimum, maximum }: IProperty): Partial<IField> {
+  return type === 'integer' || type === 'number'
+    ? { kind: 'number', whole: type === 'integer', least: minimum, most: maximum }
+    : {};
 }
 
 /** What was filled in, in the types of the schema; whether it is within its bounds, the lab says. */

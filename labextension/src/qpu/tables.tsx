@@ -121,12 +121,12 @@ export function DriverTable(props: {
         <thead>
           <tr>
             <th scope="col">{trans.__('Driver')}</th>
-            <th scope="col">{trans.__('Link')}</th>
+            <th scope="col">{trans.__('State')}</th>
             <th scope="col">{trans.__('Parallel jobs')}</th>
             <th scope="col">{trans.__('Version')}</th>
             {host && <th scope="col">{trans.__('Host')}</th>}
             <th scope="col">{trans.__('Last heartbeat')}</th>
-            <th scope="col">{trans.__('Linked since')}</th>
+            <th scope="col">{trans.__('Connected since')}</th>
             {onLog && <th scope="col">{trans.__('Log')}</th>}
           </tr>
         </thead>

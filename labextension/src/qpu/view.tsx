@@ -166,7 +166,7 @@ function Header(props: {
         <span className="jp-QPI-Pill" data-tone={tone}>
           {word}
         </span>
-        {detail.simulator && <span className="jp-QPI-Pill">{trans.__('simulator')}</span>}
+        {detail.simulator && <span className="jp-QPI-Pill">{trans.__('Simulator')}</span>}
       </h1>
       {why && <p className="jp-QPI-QpuWhy">{why}</p>}
       {detail.description && <p>{detail.description}</p>}

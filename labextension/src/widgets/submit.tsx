@@ -4,7 +4,7 @@ import '../../style/queue.css';
 import * as React from 'react';
 
 import { Field, type IField, Problem } from '../board/form';
-import { fieldsOf, valuesOf } from '../board/schema';
+import { fieldsOf, type ISchema, valuesOf } from '../board/schema';
 import type { Values } from '../board/values';
 import { useModel } from '../hooks';
 import { messageAt } from '../messageat';
@@ -32,15 +32,15 @@ interface IProps {
   readonly lab: KernelLab;
 }
 
-/** What a QPU's executor understands besides, as a form's fields. */
-function useOptions(lab: KernelLab, qpu: string): readonly string[] {
-  const [options, setOptions] = React.useState<readonly string[]>([]);
+/** What a QPU's executor understands besides, each as its executor declares it. */
+function useOptions(lab: KernelLab, qpu: string): ISchema {
+  const [options, setOptions] = React.useState<ISchema>({});
   React.useEffect(() => {
     let wanted = true;
-    setOptions([]);
+    setOptions({});
     if (qpu !== '') {
       lab.request<QpuDetail>(`qpus/${encodeURIComponent(qpu)}`).then(
-        ({ manifest }) => wanted && setOptions(manifest?.options ?? []),
+        ({ manifest }) => wanted && setOptions(schemaOf(manifest)),
         () => undefined // the lab says so when the job is submitted
       );
     }
@@ -51,6 +51,12 @@ function useOptions(lab: KernelLab, qpu: string): readonly string[] {
   return options;
 }
 
+function schemaOf(manifest: QpuDetail['manifest']): ISchema {
+  const schemas = manifest?.option_schemas ?? {};
+  const options = manifest?.options ?? [];
+  return { properties: Object.fromEntries(options.map(name => [name, schemas[name] ?? {}])) };
+}
+
 function Form({ model, kernel, lab }: IProps): React.ReactElement {
   const { qpus, problem: away } = useModel(lab);
   const [values, setValues] = React.useState(model.get('value') as Values);
@@ -58,8 +64,7 @@ function Form({ model, kernel, lab }: IProps): React.ReactElement {
   const [problem, setProblem] = React.useState('');
   const [done, setDone] = React.useState('');
   const given = String(model.get('source'));
-  const options = useOptions(lab, String(values.qpu ?? ''));
-  const schema = { properties: Object.fromEntries(options.map(name => [name, {}])) };
+  const schema = useOptions(lab, String(values.qpu ?? ''));
   const set = (name: string, value: string | boolean) => {
     const next = { ...values, [name]: value };
     setValues(next);
@@ -107,6 +112,7 @@ function Form({ model, kernel, lab }: IProps): React.ReactElement {
   return (
     <form
       className="jp-QPI-AdminForm"
+      noValidate // what is wrong is said in the form
       aria-label={trans.__('Submit a job')}
       onKeyDown={event => {
         // In a notebook's output a page does not submit by itself.

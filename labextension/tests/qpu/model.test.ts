@@ -55,6 +55,7 @@ const chip = (changes: Partial<Manifest> = {}): Manifest => ({
   gates: [gate([0, 1], 0.02), gate([1, 0], 0.01), gate([1, 2], 0.03), gate([2], 0.5)],
   qubits: [qubit({ t1_s: 1e-4 }), qubit({ t1_s: 3e-4 }), qubit()],
   options: [],
+  option_schemas: {},
   calibration_id: '',
   config_sha256: '',
   description: '',

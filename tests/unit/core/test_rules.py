@@ -23,6 +23,7 @@ from qpi_jupyter.core.access import (
 from qpi_jupyter.core.accounting import EntryKind, balance
 from qpi_jupyter.core.errors import ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.formats import BUILT_IN, MAX_CIRCUITS, MAX_PROGRAM_BYTES, MAX_SOURCE_BYTES
+from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.core.programs import (
     CircuitOptions,
     Program,
@@ -264,3 +265,15 @@ def test_an_attempt_costs_what_it_used_or_nothing(history: list[tuple[str, int]]
             wanted = -busy_s if settled else 0.0 if (EntryKind.REFUND, n) in lines else -3.0
             assert total == pytest.approx(wanted)
     assert balance(entries) == pytest.approx(sum(ledger.sums(entries).values()))
+
+
+def test_a_manifest_declares_the_run_options_that_it_has() -> None:
+    schemas = {"gain": {"type": "number", "minimum": 0, "maximum": 1, "description": "of the readout"}}
+    asked = {"executor": "x", "executor_version": "1", "num_qubits": 1, "basis_gates": ()}
+    assert Manifest(**asked, options=("gain",), option_schemas=schemas).option_schemas == schemas
+    for options, declared, message in (
+        ((), schemas, "'gain', which is none of the options"),
+        (("gain",), {"gain": {"description": "x" * 20_000}}, "size of option_schemas"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Manifest(**asked, options=options, option_schemas=declared)
