@@ -1,4 +1,4 @@
-"""``jupyter qpi demo`` where something is missing; with everything there, `tests/acceptance/test_binder.py` starts it."""
+"""`jupyter qpi demo` where it cannot start: it says what is missing, and how to get it, and touches nothing."""
 
 from __future__ import annotations
 
