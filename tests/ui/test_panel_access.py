@@ -112,6 +112,7 @@ def surfaces(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
     yield "status bar", ".jp-QPI-Status"
     yield "launcher", ".jp-LauncherCard[data-category='Quantum lab']"
     yield from submit_dialog(page, lab)
+    yield from connect_dialog(page)
     yield from calendar(page)
     yield from queue(page)
     for state in ("completed", "failed", "running", "pending", "blocked"):
@@ -120,6 +121,16 @@ def surfaces(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
         yield from chip(page, qpu)
     yield from sections(page, "qpi:open-admin", ADMIN)
     yield from sections(page, "qpi:open-account", "#qpi-account")
+
+
+def connect_dialog(page: Page) -> Iterator[tuple[str, str]]:
+    execute(page, "qpi:connect-lab")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Address of the lab")).to_be_focused()
+    dialog.get_by_label("Sign in with").select_option("password")
+    yield "connect dialog", ".jp-QPI-Labs"
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
 
 
 def submit_dialog(page: Page, lab: Lab) -> Iterator[tuple[str, str]]:
