@@ -47,7 +47,7 @@ class JobTable(Table[JobHandle]):
         model = item.model
         took = "" if model.ended_at is None else length((model.ended_at - model.submitted_at).total_seconds())
         return (
-            model.id, job_word(model.phase), model.qpu or "", model.name, str(model.num_circuits), str(model.shots),
+            model.id, job_word(model.phase), model.qpu or "", model.name, f"{model.num_circuits:,}", f"{model.shots:,}",
             _ago(model.submitted_at), took, "" if model.status == "completed" else item.explanation(),
         )  # fmt: skip
 

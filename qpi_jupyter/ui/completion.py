@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from qpi_jupyter.client.portal import both
-
 from .arguments import Option, options_of
 
 if TYPE_CHECKING:
@@ -260,6 +258,8 @@ def _words(before: Sequence[str], options: Mapping[str, Option]) -> Iterator[str
 
 def _public(owner: object, where: Any) -> list[str]:
     """What people use of an object or a module of ours: its calls, properties and plain values, not its parts."""
+    from qpi_jupyter.client.portal import both
+
     if inspect.ismodule(where):
         return [*getattr(where, "__all__", dir(where))]
     found = {name: inspect.getattr_static(where, name) for name in dir(where)}

@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
 import { percent } from '../units';
+import { shotsOf } from '../words';
 import { Framed, Inside, lineLook, placesIn } from './axes';
 import { type IIqPlane, layers } from './iq';
 
@@ -15,9 +16,7 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
   const span = (middle: number) => [middle - reach, middle + reach] as const;
   const frame = { wide: SIDE, tall: SIDE, x: span(centre[0]), y: span(centre[1]) };
   const { x, y } = placesIn(frame);
-  const said = plane.averaged
-    ? trans.__('The mean of all shots')
-    : trans._n('%1 shot', '%1 shots', plane.total);
+  const said = plane.averaged ? trans.__('The mean of all shots') : shotsOf(plane.total, trans);
   const few = points.length < 50;
   const dots = (layer: readonly number[]) =>
     layer.map(n => {
