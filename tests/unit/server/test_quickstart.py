@@ -1,4 +1,4 @@
-"""``jupyter qpi demo`` where something is missing; with everything there, `tests/acceptance/test_binder.py` starts it."""
+"""``jupyter qpi demo`` where something is missing. With everything there, `tests.acceptance.test_binder` starts it."""
 
 from __future__ import annotations
 
