@@ -131,6 +131,7 @@ def _name(words: list[str]) -> str | None:
         return None
     for mark, name in (
         ("qpi_agent.child", "children"), ("qpi_agent", "drivers"), ("ipykernel", "kernel"), ("jupyterlab", "server"),
+        ("jupyter-lab", "server"),
     ):  # fmt: skip
         if mark in line:
             return name

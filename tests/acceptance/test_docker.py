@@ -138,7 +138,7 @@ def page(image: Image, marked: str) -> str:
 def lab(image: Image) -> Iterator[str]:
     """The lab as Compose starts it; the administrator's token."""
     service = COMPOSE["services"]["lab"]
-    image.bare.run(page(image, "admin-token)"), image.root)
+    image.bare.run(page(image, "mkdir -p"), image.root)
     (image.root / "run").mkdir()
     (image.root / "run" / "secrets").symlink_to(image.root / "deploy" / "secrets")
     env = image.env | {name: image.here(value) for name, value in service["environment"].items()}

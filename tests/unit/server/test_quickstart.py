@@ -1,4 +1,4 @@
-"""`jupyter qpi demo` where it cannot start: it says what is missing, and how to get it, and touches nothing."""
+"""``jupyter qpi demo`` where something is missing. With everything there, `tests.acceptance.test_binder` starts it."""
 
 from __future__ import annotations
 
