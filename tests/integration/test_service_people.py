@@ -12,12 +12,14 @@ import pytest
 
 from qpi_jupyter.core.access import Permission, Principal, Role, allows
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, QpiError, Rejected, Unauthorized
+from qpi_jupyter.wire.bookings import FeedIn
 from qpi_jupyter.wire.events import GroupChanged
 from qpi_jupyter.wire.people import GroupChange, GroupIn, SignIn, UserChange, UserIn
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
 from qpi_server.service.base import Tx
 from qpi_server.service.people import add_token
+from qpi_server.service.people.authenticator import CONFIRMED_S
 from qpi_server.store import people, tokens
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, bell, open_lab, small_lab
 from tests.support.watch import watch
@@ -125,6 +127,67 @@ def test_roles_given_here_add_to_those_of_where_one_comes_from(tmp_path: Path) -
         # what Jupyter or the Hub says of somebody counts from their next request
         assert (await lab.authenticator.admit(replace(ANN, roles=frozenset({Role.ADMIN})))).roles == {Role.ADMIN}
         assert (await lab.authenticator.admit(ANN)).roles == {Role.USER}
+
+    in_lab(tmp_path, dialogue)
+
+
+BY_HUB = {role: Principal(name="dana", roles=frozenset({role})) for role in (Role.USER, Role.MANAGER)}
+
+
+def test_a_narrow_token_of_the_hub_takes_nothing_from_who_has_more(tmp_path: Path) -> None:
+    """It is cut for itself alone; to go to and fro would write with every request."""
+
+    async def dialogue(lab: Lab, clock: FrozenClock) -> None:
+        for role in (Role.MANAGER, Role.USER, Role.MANAGER, Role.USER):
+            assert (await lab.authenticator.admit(BY_HUB[role], source="hub")).roles == {role}
+            assert (await lab.users.get(ADMIN, "dana")).roles == ["manager"]
+            clock.advance(CONFIRMED_S / 8)
+        clock.advance(CONFIRMED_S)
+        await lab.authenticator.admit(BY_HUB[Role.USER], source="hub")
+        assert (await lab.users.get(ADMIN, "dana")).roles == ["user"]
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_a_token_of_the_lab_manages_only_while_the_hub_says_so(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, clock: FrozenClock) -> None:
+        dana = await lab.authenticator.admit(BY_HUB[Role.MANAGER], source="hub")
+        token = (await lab.tokens.create(dana, TokenIn())).token
+        assert allows(await lab.authenticator.authenticate(token), Permission.PEOPLE_MANAGE)
+        clock.advance(CONFIRMED_S)
+        assert (await lab.authenticator.authenticate(token)).roles == {Role.USER}
+        await lab.authenticator.admit(BY_HUB[Role.MANAGER], source="hub")
+        assert allows(await lab.authenticator.authenticate(token), Permission.PEOPLE_MANAGE)
+        clock.advance(CONFIRMED_S)
+        await lab.users.change(ADMIN, "dana", UserChange(roles=["manager"]))  # what the lab gives needs no Hub
+        assert allows(await lab.authenticator.authenticate(token), Permission.PEOPLE_MANAGE)
+
+    in_lab(tmp_path, dialogue)
+
+
+def test_who_has_left_the_hub_keeps_neither_tokens_nor_feeds_nor_what_the_hub_gave(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, clock: FrozenClock) -> None:
+        gone = replace(BY_HUB[Role.MANAGER], groups=frozenset({"course"}))
+        stays = replace(BY_HUB[Role.USER], name="eva")
+        for person in (gone, stays):
+            await lab.authenticator.admit(person, source="hub")
+        tokens = {one.name: (await lab.tokens.create(one, TokenIn())).token for one in (gone, stays)}
+        secret = str((await lab.feeds.create(gone, FeedIn(), "http://lab/")).url).split("/")[-2]
+        assert "BEGIN:VCALENDAR" in await lab.feeds.render(secret)
+        assert await lab.authenticator.keep(["eva"], at=clock.now()) == [], "whoever came since is not judged"
+        clock.advance(1)
+        assert await lab.authenticator.keep(["eva"], at=clock.now()) == ["dana"]
+        assert await lab.authenticator.keep(["eva"], at=clock.now()) == []
+        await refused(lab.authenticator.authenticate(tokens["dana"]), Unauthorized, "bad_token")
+        assert (await lab.authenticator.authenticate(tokens["eva"])).name == "eva"
+        await refused(lab.feeds.render(secret), NotFound, "unknown_feed")
+        found = await lab.users.get(ADMIN, "dana")
+        assert (found.roles, found.groups) == (["user"], [])
+        # People of the lab itself are none of the Hub's affair.
+        assert (await lab.users.get(ADMIN, "ann")).roles == ["user"]
+        assert [(entry.who, entry.action) for entry in (await lab.audit.page(ADMIN, limit=1)).entries] == [
+            ("JupyterHub", "user.left")
+        ]
 
     in_lab(tmp_path, dialogue)
 
