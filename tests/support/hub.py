@@ -207,7 +207,7 @@ class HubHost:
     def close(self) -> None:
         """End everything."""
         hub = self.processes.get("qpi-hub")
-        servers = [one for one in psutil.process_iter(["cmdline"]) if self._is_server(one.info["cmdline"] or [])]
+        servers = [one for one in psutil.process_iter() if self._is_server(one)]
         ends = [*servers, *(psutil.Process(hub.pid).children(recursive=True) if hub and hub.poll() is None else ())]
         for client in self._clients:
             client.close()
@@ -219,9 +219,11 @@ class HubHost:
         for unit in self.processes.values():
             unit.wait(20)
 
-    def _is_server(self, words: list[str]) -> bool:
-        """Whether these are the words of a person's server, or a kernel of theirs."""
-        return any(f"127.0.0.1:{self._ports['8081']}" in word for word in words)
+    def _is_server(self, process: psutil.Process) -> bool:
+        """Whether the Hub started it, the one before a restart too: a person's server, a kernel, a service."""
+        with suppress(psutil.Error):
+            return f"127.0.0.1:{self._ports['8081']}/" in process.environ().get("JUPYTERHUB_API_URL", "")
+        return False
 
 
 @contextmanager
