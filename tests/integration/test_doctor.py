@@ -298,6 +298,8 @@ def test_a_hub(
         if user:
             monkeypatch.setenv("JUPYTERHUB_USER", user)
             monkeypatch.setenv("QPI_UPSTREAM_URL", server.url)
+        else:
+            monkeypatch.setenv("JUPYTERHUB_SERVICE_NAME", "qpi")
         [(found, said, _)] = ask(tmp_path / "lab")["hub"]
     assert (found, words in said) == (level, True), said
 
