@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from qpi_jupyter.wire import sse
-from qpi_server.host import hub
+from qpi_server.host.hub import is_service
 
 from .findings import Check, Findings
 
@@ -308,7 +308,7 @@ def hub(environ: Mapping[str, str]) -> Findings:
 
 def _lacking(scopes: list[str], environ: Mapping[str, str]) -> tuple[str, str] | None:
     """The scope that this token should have and has not, and what does not work without it."""
-    if not hub.is_service(environ):  # a person's own server
+    if not is_service(environ):  # a person's own server
         if environ.get("QPI_UPSTREAM_URL") and not any(one.startswith("access:services") for one in scopes):
             return "access:services!service=qpi", "the person cannot use the lab"
     elif not any(one.partition("!")[0] in ("list:users", "admin:users") for one in scopes):
