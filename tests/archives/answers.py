@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +110,7 @@ ELSEWHERE = ("reason.about_at", "reason.error_s")
 
 
 def missing(old: Any, new: Any, where: str = "") -> list[str]:
-    """What of an old answer is not in the new one, or is another value; the new one may say more."""
+    """What of an old answer is not in the new one, or is another value; the new one may say more, and round."""
     if isinstance(old, dict) and isinstance(new, dict):
         lost = [f"{at} is gone" for key in old if key not in new and not (at := f"{where}.{key}").endswith(ELSEWHERE)]
         return lost + [text for key in old if key in new for text in missing(old[key], new[key], f"{where}.{key}")]
@@ -117,4 +118,6 @@ def missing(old: Any, new: Any, where: str = "") -> list[str]:
         return [f"{where}: {value!r} is gone" for value in old if value not in new]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [text for n, pair in enumerate(zip(old, new, strict=True)) for text in missing(*pair, f"{where}[{n}]")]
+    if isinstance(old, float) and isinstance(new, float) and math.isclose(old, new, abs_tol=1e-6):
+        return []
     return [] if old == new else [f"{where}: {old!r:.200} is {new!r:.200}"]
