@@ -21,8 +21,10 @@ BELL = {"program": {"format": "openqasm3", "sources": [BELL_QASM3.decode()]}, "q
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with lab_server(
-        tmp_path_factory.mktemp("logs"), "--log-json", "--demo", "--QPIServer.embedded_drivers=False"
-    ) as server:
+        # with accounts of its own it would print the link to the first one beside its log
+        tmp_path_factory.mktemp("logs"), "--log-json", "--demo", "--QPIServer.embedded_drivers=False",
+        "--QPIServer.local_accounts=False",
+    ) as server:  # fmt: skip
         yield server
 
 

@@ -114,6 +114,7 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
             "INSERT INTO audit (at, who, action, subject, data) "
             "VALUES (0, 'own', 'user.changed', 'user:own', '{\"email\": \"o@x.org\"}')",
             "DROP TABLE identities",
+            "DROP TABLE join_links",
             "DROP INDEX ix_users_verified_email",
             "ALTER TABLE users DROP COLUMN verified_email",
             "ALTER TABLE qpus DROP COLUMN num_qubits",

@@ -10,6 +10,7 @@ import pytest
 
 from qpi_jupyter.core.errors import Conflict, Forbidden, Rejected
 from qpi_jupyter.core.programs import unpack
+from qpi_jupyter.wire.frames import MAX_OPTIONS_BYTES
 from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.rest import DriverIn, OptionsIn, QpuIn
 from qpi_server.service.base import Metrics
@@ -145,7 +146,7 @@ def test_a_driver_token_starts_a_driver_and_nothing_else(tmp_path: Path) -> None
 def test_options_that_no_frame_can_carry_are_refused(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with small_lab(tmp_path) as (lab, _):
-            options = OptionsIn(shots=1, extra={"noise": "x" * 200_000})
+            options = OptionsIn(shots=1, extra={"noise": "x" * MAX_OPTIONS_BYTES})
             with pytest.raises(Exception, match="run options") as caught:
                 await lab.jobs.submit(ANN, bell(options=options))
             assert caught.value.code == "options_too_large"  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from qpi_jupyter.wire.devices import GRANT
 from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.web import OWN, PAGES, ROUTES, handlers
 from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
+from qpi_server.web.compat.tasks import UnknownTaskHandler
 from qpi_server.web.events import EventHandler
 from qpi_server.web.handler import RestHandler, UnknownHandler
 from qpi_server.web.link import PATH as LINK
@@ -212,8 +213,8 @@ def test_health_shows_strangers_the_status_alone() -> None:
 
 
 def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
-    # One signs drivers in, two refuse everything, and one is Jupyter's own, narrowed.
-    by_itself = (LinkHandler, UnknownHandler, UnknownQpiHandler, EventHandler)
+    # One signs drivers in, three refuse everything, and one is Jupyter's own, narrowed.
+    by_itself = (LinkHandler, UnknownHandler, UnknownQpiHandler, UnknownTaskHandler, EventHandler)
     declared = {id(route) for route in [*ROUTES, *PAGES, *OWN]}
     registered = 0
     for _pattern, handler, *arguments in handlers():

@@ -2,7 +2,6 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { labIcon } from '../icon';
-import { labRequest } from '../request';
 import { takes } from '../takes';
 import { CONNECT } from './ids';
 
@@ -10,12 +9,11 @@ import { CONNECT } from './ids';
 export function addConnect(app: JupyterFrontEnd, trans: TranslationBundle): void {
   app.commands.addCommand(CONNECT, {
     label: trans.__('Connect to a Lab…'),
-    caption: trans.__('Connect to a lab elsewhere, switch between labs, or disconnect'),
     icon: labIcon,
     describedBy: takes(),
     execute: async () => {
       const { showLabs } = await import('./labsdialog');
-      await showLabs(labRequest(app.serviceManager.serverSettings, undefined, 'qpi'), trans);
+      await showLabs(app.serviceManager.serverSettings, trans);
     }
   });
 }

@@ -10,7 +10,7 @@ const MIME = 'text/x-openqasm';
 
 export const fileTypePlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:openqasm',
-  description: 'OpenQASM files: icon and colours.',
+  description: 'OpenQASM files.',
   autoStart: true,
   optional: [IEditorLanguageRegistry, ITranslator],
   activate: (

@@ -1,19 +1,23 @@
 import '../../style/common.css';
 
 import { Dialog } from '@jupyterlab/apputils';
+import type { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { type IDistrust, Labs } from '../labs';
-import type { LabRequest } from '../request';
+import { serverRequest } from '../serverrequest';
 import type { CodeShown, LabIn } from '../wire';
 
 type Way = 'code' | 'password' | 'token';
 
 /** Connect to labs, switch between them, disconnect. */
-export async function showLabs(request: LabRequest, trans: TranslationBundle): Promise<void> {
-  const labs = new Labs(request, () => window.location.reload());
+export async function showLabs(
+  settings: ServerConnection.ISettings,
+  trans: TranslationBundle
+): Promise<void> {
+  const labs = new Labs(serverRequest(settings), () => window.location.reload());
   void labs.load();
   const dialog = new Dialog({
     title: trans.__('Connect to a lab'),

@@ -7,7 +7,7 @@ import { ILabSettings } from './settings';
 
 export const notifyPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:notify',
-  description: 'Notifications of my jobs and bookings.',
+  description: 'Notifications of jobs and bookings.',
   autoStart: true,
   requires: [ILabManager, ILabSettings],
   optional: [ITranslator],

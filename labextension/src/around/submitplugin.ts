@@ -26,7 +26,7 @@ function pathOf(args: { path?: unknown }, factory: IFileBrowserFactory | null): 
 
 export const submitPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:submit',
-  description: 'Submits OpenQASM files; inserts jobs into notebooks.',
+  description: 'Submits from JupyterLab.',
   autoStart: true,
   requires: [ILabManager, ILabSettings],
   optional: [IFileBrowserFactory, INotebookTracker, ICommandPalette, ITranslator],
@@ -43,7 +43,6 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
     const { commands, contextMenu, serviceManager } = app;
     commands.addCommand(SUBMIT_FILE, {
       label: trans.__('Submit to QPU…'),
-      caption: trans.__('Run this OpenQASM file on a QPU'),
       icon: labIcon,
       describedBy: takes('path'),
       isEnabled: args => pathOf(args, browsers) !== null,
@@ -71,7 +70,6 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(INSERT_JOB, {
       label: trans.__('Insert job'),
-      caption: trans.__('Insert a cell that submits a job'),
       icon: labIcon,
       describedBy: takes(),
       isEnabled: () => notebooks?.currentWidget != null,

@@ -10,8 +10,7 @@ import type { Outputs } from './outputs';
 
 export const outputsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'qpi-jupyter:outputs',
-  description:
-    'Jobs in notebooks without a kernel; widgets while theirs lives, then their pictures.',
+  description: 'Jobs and widgets in notebooks.',
   autoStart: true,
   requires: [INotebookTracker, ILabManager],
   optional: [ITranslator],

@@ -27,7 +27,6 @@ export const queuePlugin = tabPlugin('qpi-jupyter:queue', 'The queue and job tab
       name: 'job',
       icon: pathIcon('job', 'M5 2h9l5 5v15H5zM7 4v16h10V8h-4V4zM9 14h2v4H9zM13 11h2v7h-2z'),
       label: trans.__('Open Job…'),
-      caption: trans.__('One job: its result, program and history'),
       argument: 'id',
       ask: async () => (await loaded()).ask(),
       title: id => id,

@@ -3,12 +3,14 @@ import * as React from 'react';
 import { Act } from '../act';
 import { CONNECT } from '../around/ids';
 import { at, send } from '../send';
+import { serverRequest } from '../serverrequest';
 import type { LabConnections } from '../wire';
 import type { ISideContext } from './view';
 
 /** Which lab elsewhere is shown, if one is, with the ways to another one and back. */
 export function Elsewhere({ context }: { context: ISideContext }): React.ReactElement | null {
-  const { commands, server, trans } = context;
+  const { commands, trans } = context;
+  const server = React.useMemo(() => serverRequest(context.server), [context.server]);
   const [state, setState] = React.useState<LabConnections | null>(null);
   React.useEffect(() => {
     // A server that shows its own lab alone has nothing there; what is wrong otherwise, the dialog says.

@@ -11,7 +11,6 @@ import { Panel } from '@lumino/widgets';
 import { PANEL_ID } from '../around/ids';
 import { ILabSettings } from '../around/settings';
 import { labIcon } from '../icon';
-import { labRequest } from '../request';
 import { ILabManager } from '../tokens';
 import type { ISideContext } from './view';
 
@@ -73,7 +72,7 @@ export const sidePlugin: JupyterFrontEndPlugin<void> = {
     const panel = new SidePanel({
       commands: app.commands,
       manager,
-      server: labRequest(app.serviceManager.serverSettings, undefined, 'qpi'),
+      server: app.serviceManager.serverSettings,
       settings,
       stateDB,
       trans

@@ -1,6 +1,7 @@
 import '../../style/common.css';
 import '../../style/side.css';
 
+import type { ServerConnection } from '@jupyterlab/services';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
@@ -11,7 +12,6 @@ import { useEffect, useReducer } from 'react';
 import type { ILabSettings } from '../around/settings';
 import { keepFocus } from '../focus';
 import { useFrame } from '../hooks';
-import type { LabRequest } from '../request';
 import type { ILabManager } from '../tokens';
 import { Elsewhere } from './elsewhere';
 import { Figures } from './figures';
@@ -32,8 +32,8 @@ export { Sections };
 export interface ISideContext {
   readonly commands: CommandRegistry;
   readonly manager: ILabManager;
-  /** Asks this Jupyter server itself, below `qpi/`. */
-  readonly server: LabRequest;
+  /** This Jupyter server. */
+  readonly server: ServerConnection.ISettings;
   readonly settings: ILabSettings;
   readonly stateDB: IStateDB | null;
   readonly trans: TranslationBundle;

@@ -148,11 +148,10 @@ class LabServerApp(ServerApp):
             self.port = lab.server_port
 
     def tell_set_up(self, link: str) -> None:
-        """Print where the first administrator's account is made; the log keeps no secrets."""
+        """Print where the first administrator's account is made: beside the log, which keeps no secrets."""
         print(
             f"\nThis lab has no accounts yet. Within an hour, create its first administrator on this machine:\n\n"
             f"    {link}\n",
-            file=sys.stderr,
             flush=True,
         )
 

@@ -67,7 +67,8 @@ def test_the_table_is_the_designs() -> None:
     assert wanted == {s.value: {k.value: cell.value for k, cell in row.items()} for s, row in TRANSITIONS.items()}
 
 
-def test_the_reference_pages_are_current() -> None:
+def test_the_reference_pages_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None

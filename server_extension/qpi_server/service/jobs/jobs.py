@@ -311,11 +311,12 @@ class JobService:
         record, row = await self._db.read(lambda connection: _load(connection, job_id))
         visible(principal, record)
         if row is None:
-            job = record.job
+            job = self._model(principal, record)
             raise Conflict(
-                f"Job {job_id} has no result: it is {job.state.status}.",
+                f"Job {job_id} has no result: it is {job.status}.",
                 code="no_result",
-                status=job.state.status,
+                status=job.status,
+                error=msgspec.to_builtins(job.error),
             )
         return record, row
 
