@@ -125,7 +125,7 @@ def test_one_queue_lives_in_everybodys_panel(host: HubHost, bench: Bench, browse
     for card in cards.values():
         expect(card).to_contain_text("1 running")
     bench.open()
-    expect(row_of(queue_tab(pages[ANA]), job)).to_contain_text("completed")
+    expect(row_of(queue_tab(pages[ANA]), job)).to_contain_text("Completed")
     for card in cards.values():
         expect(card).to_contain_text("0 running")
     # Nobody's panel asks another server than its own.
