@@ -404,7 +404,7 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
         ok(admin.post("qpus", json={"name": "tantalum-5", "kind": "device", "description": "Five transmons, fridge 2"}))
         ok(admin.patch("qpus/tantalum-5", json={"maintenance": True, "hold": "warming up until Thursday"}))
     names = panel.locator(".jp-QPI-AdminNav [role=tab]").all_inner_texts()
-    assert len(names) == 12
+    assert len(names) == 13
     for name in names:
         shown = section(panel, name)
         expect(shown.get_by_text("Loading…")).to_have_count(0)
