@@ -48,7 +48,7 @@ def test_every_column_sorts(lab: Page, demo: Demo) -> None:
     for column, up in (
         ("Name", ["Alpha", "beta", "gamma"]),
         ("Shots", ["Alpha", "gamma", "beta"]),
-        ("State", ["gamma", "Alpha", "beta"]),  # all alike: the newest first
+        ("Status", ["gamma", "Alpha", "beta"]),  # all alike: the newest first
         ("QPU", ["gamma", "Alpha", "beta"]),
     ):
         sort_by(tab, column)
