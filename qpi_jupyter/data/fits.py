@@ -40,6 +40,8 @@ _FREQUENCIES = 200
 """So many frequencies are tried first."""
 _EVIDENCE = 10.0
 """How much better than a constant a fit has to be: the difference of the Bayesian information criteria."""
+_MISFIT = 10.0
+"""From this reduced chi-square on a fit has to account for half of what changes, too."""
 
 
 class Value(NamedTuple):
@@ -303,7 +305,7 @@ def _start(model: Model, x: Numbers, y: Numbers, weights: Numbers | None) -> dic
 
 
 def _check(chosen: Model | None, result: Any, x: Numbers, y: Numbers, weights: Numbers | None, named: str) -> None:
-    """Refuse what a constant describes as well, and what leaves the model's own quantity open."""
+    """Refuse what a constant describes as well, another model's data, and what leaves the model's own quantity open."""
     scale = np.ones_like(y) if weights is None else weights
     level = (y * scale**2).sum() / (scale**2).sum()
     flat, left, count = float((((y - level) * scale) ** 2).sum()), float(result.chisqr), len(y)
@@ -315,6 +317,10 @@ def _check(chosen: Model | None, result: Any, x: Numbers, y: Numbers, weights: N
     advice = chosen.advice if chosen is not None else "Give starting values (guess={...})."
     if not result.success or not gain - more > _EVIDENCE:
         raise Rejected(f"The data do not show {named}: a constant describes them as well. {advice}", code="no_fit")
+    if weights is not None and chosen is not None and result.redchi > _MISFIT:
+        missed, spread = float(((result.best_fit - y) ** 2).sum()), float(((y - y.mean()) ** 2).sum())
+        if missed > spread / 2:
+            raise Rejected(f"The data do not show {named}: they change in another way. {advice}", code="no_fit")
     if chosen is not None:
         key = result.params[chosen.key]
         if key.stderr is None or not abs(key.stderr) < abs(key.value):

@@ -131,10 +131,17 @@ def test_the_commands_of_the_page_print_links(server: LabServer) -> None:
 
 
 @pytest.mark.slow
+def test_behind_a_proxy_a_link_has_the_address_that_others_use(tmp_path: Path) -> None:
+    with lab_server(tmp_path, "--public-url", "https://lab.example.org/quantum") as behind:
+        link = invite(behind).stdout
+        assert re.fullmatch(r"https://lab\.example\.org/quantum/qpi/join\?code=\S+\n", link)
+
+
+@pytest.mark.slow
 def test_the_command_says_what_is_wrong(server: LabServer, tmp_path: Path) -> None:
     unknown = invite(server, "--group", "nowhere")
     assert (unknown.returncode, "nowhere" in unknown.stderr) == (1, True)
     away = invite(server, "--lab-dir", str(tmp_path))
     assert (away.returncode, "No server runs" in away.stderr) == (1, True)
     local = invite(server)
-    assert "this machine alone" in local.stdout
+    assert "this machine only" in local.stdout

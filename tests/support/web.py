@@ -91,7 +91,8 @@ def site(target: Any) -> Any:
         return None
 
     return SimpleNamespace(
-        ownership=FixedOwnership(target), secret=SECRET, owner=lambda: {"pid": 1}, public_address=lambda: "http://127.0.0.1/",
+        ownership=FixedOwnership(target), secret=SECRET, owner=lambda: {"pid": 1},
+        public_address=lambda here="": here or "http://127.0.0.1/",
         ca_pem=lambda: None, ca_fingerprint=lambda: None, released=released,
         settings_in_force=lambda: ConfigInForce(settings=[]),
     )  # fmt: skip

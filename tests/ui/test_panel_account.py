@@ -127,7 +127,7 @@ def test_time_is_asked_for_and_comes_before_ones_eyes(page: Page, two: Two) -> N
         first = row(requests, "T1 paper")
         expect(first).to_contain_text("Pending")
         answer(two, status="approved", seconds=240, reason="Four will do")
-        expect(cell(first, "State")).to_have_text("Approved")
+        expect(cell(first, "Status")).to_have_text("Approved")
         expect(cell(first, "Answer")).to_contain_text("granted 4 min")
         expect(cell(first, "Answer")).to_contain_text("Four will do")
         expect(cell(row(accounts, "pat"), "Available")).to_have_text("14 min")
@@ -142,9 +142,9 @@ def test_time_is_asked_for_and_comes_before_ones_eyes(page: Page, two: Two) -> N
         asked = row(requests, "second week")
         expect(asked).to_contain_text(f"for {GROUP}")
         shown.get_by_role("button", name="Withdraw: 1.5 h").click()
-        expect(cell(asked, "State")).to_have_text("Withdrawn")
+        expect(cell(asked, "Status")).to_have_text("Withdrawn")
         panel.get_by_role("button", name="Undo").click()
-        expect(cell(asked, "State")).to_have_text(["Pending", "Withdrawn"])
+        expect(cell(asked, "Status")).to_have_text(["Pending", "Withdrawn"])
         take_pictures(panel)
 
 

@@ -36,8 +36,12 @@ def names(tab: Locator) -> list[str]:
     return tab.locator('[role="row"][data-key] .jp-QPI-Link').all_inner_texts()
 
 
+def head(tab: Locator, column: str) -> Locator:
+    return tab.get_by_role("columnheader", name=re.compile(rf"^{column}(?! details)"))
+
+
 def sort_by(tab: Locator, column: str) -> None:
-    tab.get_by_role("columnheader", name=column).get_by_role("button").click()
+    head(tab, column).get_by_role("button").click()
 
 
 def test_every_column_sorts(lab: Page, demo: Demo) -> None:
@@ -48,11 +52,11 @@ def test_every_column_sorts(lab: Page, demo: Demo) -> None:
     for column, up in (
         ("Name", ["Alpha", "beta", "gamma"]),
         ("Shots", ["Alpha", "gamma", "beta"]),
-        ("State", ["gamma", "Alpha", "beta"]),  # all alike: the newest first
+        ("Status", ["gamma", "Alpha", "beta"]),  # all alike: the newest first
         ("QPU", ["gamma", "Alpha", "beta"]),
     ):
         sort_by(tab, column)
-        expect(tab.get_by_role("columnheader", name=column)).to_have_attribute("aria-sort", "ascending")
+        expect(head(tab, column)).to_have_attribute("aria-sort", "ascending")
         expect(tab.locator('[role="row"][data-key] .jp-QPI-Link')).to_have_text(up)
     sort_by(tab, "Shots")
     sort_by(tab, "Shots")

@@ -73,7 +73,7 @@ def test_the_glance(lab_page: Page, demo: Demo) -> None:
     assert demo.ask("GET", "notices")["notices"] == []
     side.get_by_role("button", name="Release").click()
     lab_page.get_by_role("dialog").get_by_role("button", name="Release").click()
-    expect(side.locator('[data-section="booking"]')).to_contain_text("Nothing booked")
+    expect(side.locator('[data-section="booking"]')).to_contain_text("No upcoming bookings")
 
 
 def test_a_job_runs_before_ones_eyes_and_is_cancelled(lab_page: Page, demo: Demo) -> None:

@@ -153,7 +153,7 @@ function Requests({ manager, me, trans }: IAccountProps): React.ReactElement {
         },
         { head: trans.__('Reason'), cell: asked => asked.reason || '–' },
         {
-          head: trans.__('State'),
+          head: trans.__('Status'),
           cell: asked => <Word tone={asked.status}>{words[asked.status]}</Word>
         },
         { head: trans.__('Answer'), cell: asked => <Answer asked={asked} trans={trans} /> },

@@ -131,7 +131,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
       found={qpu => `${qpu.name} ${qpu.description} ${qpu.status}`}
       columns={[
         { head: trans.__('Name'), cell: qpu => <Named name={qpu.name} detail={qpu.description} /> },
-        { head: trans.__('State'), cell: qpu => <Status qpu={qpu} trans={trans} /> },
+        { head: trans.__('Status'), cell: qpu => <Status qpu={qpu} trans={trans} /> },
         { head: trans.__('Kind'), cell: qpu => kindOf(qpu, trans) },
         {
           head: trans.__('Jobs'),

@@ -130,7 +130,7 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         { head: trans.__('Name'), cell: driver => <Named name={driver.name} /> },
         { head: trans.__('QPU'), cell: driver => driver.qpu },
         {
-          head: trans.__('State'),
+          head: trans.__('Status'),
           cell: driver => {
             const [word, tone] = driverState(driver, trans);
             return <Word tone={tone}>{word}</Word>;

@@ -85,7 +85,7 @@ export function JoinLinks(props: ISectionProps): React.ReactElement {
       {made !== null && (
         <section className="jp-QPI-AdminIssued" aria-label={trans.__('The new join link')}>
           <p className="jp-QPI-AdminText">
-            {trans.__('It is shown only once. Send it only to those who shall join.')}
+            {trans.__('It is shown only once. Send it only to the people who should join.')}
           </p>
           <Copied trans={trans} label={trans.__('Join link')} value={made.url ?? ''} />
           <button type="button" className="jp-mod-styled" onClick={() => setMade(null)}>

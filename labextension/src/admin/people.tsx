@@ -127,7 +127,7 @@ export function People(props: ISectionProps): React.ReactElement {
         { head: trans.__('Roles'), cell: user => user.roles.join(', ') || '–' },
         { head: trans.__('Groups'), cell: user => listed(user.groups, trans) },
         {
-          head: trans.__('State'),
+          head: trans.__('Status'),
           cell: user =>
             user.suspended_at === null ? (
               <Word tone="online">{trans.__('Active')}</Word>

@@ -101,7 +101,7 @@ export function Simulators(props: ISectionProps): React.ReactElement {
         { head: trans.__('Name'), cell: one => <Named name={one.name} detail={one.description} /> },
         { head: trans.__('QPU'), cell: one => one.qpu },
         {
-          head: trans.__('State'),
+          head: trans.__('Status'),
           cell: one => {
             const [tone, word] = stateOf(one, trans);
             return (

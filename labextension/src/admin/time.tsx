@@ -182,7 +182,7 @@ export function Requests(props: ISectionProps): React.ReactElement {
         { head: trans.__('Requested'), cell: asked => length(asked.seconds) },
         { head: trans.__('Reason'), cell: asked => asked.reason || '–' },
         {
-          head: trans.__('State'),
+          head: trans.__('Status'),
           cell: asked => (
             <>
               <Word tone={asked.status}>{words[asked.status]}</Word>

@@ -6,6 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { keepFocus } from '../focus';
 import { type IDistrust, Labs } from '../labs';
 import { serverRequest } from '../serverrequest';
 import type { CodeShown, LabIn } from '../wire';
@@ -19,17 +20,45 @@ export async function showLabs(
 ): Promise<void> {
   const labs = new Labs(serverRequest(settings), () => window.location.reload());
   void labs.load();
-  const dialog = new Dialog({
-    title: trans.__('Connect to a lab'),
-    body: new LabsBody(labs, trans),
-    buttons: [Dialog.cancelButton({ label: trans.__('Close') })],
-    focusNodeSelector: 'input'
-  });
-  await dialog.launch();
+  await new LabsDialog(labs, trans).launch();
   if (labs.state?.waiting) {
     await labs.cancel();
   }
   labs.dispose();
+}
+
+/** What the Tab key stops at in the dialog's body, in its order. */
+const STOPS = '.jp-QPI-Labs :is(a[href], button, input, select)';
+
+/** Enter in its body is the body's own, and Tab after its last button leads to the first stop of what is shown now. */
+class LabsDialog extends Dialog<unknown> {
+  constructor(labs: Labs, trans: TranslationBundle) {
+    super({
+      title: trans.__('Connect to a lab'),
+      body: new LabsBody(labs, trans),
+      buttons: [Dialog.cancelButton({ label: trans.__('Close') })],
+      focusNodeSelector: 'input'
+    });
+  }
+
+  override handleEvent(event: Event): void {
+    if (event.type === 'keydown') {
+      const { key, shiftKey } = event as KeyboardEvent;
+      const target = event.target as Element;
+      const inBody = target.closest('.jp-QPI-Labs') !== null;
+      if (key === 'Enter' && inBody) {
+        return;
+      }
+      const first = this.node.querySelector<HTMLElement>(STOPS);
+      if (key === 'Tab' && !shiftKey && !inBody && first !== null) {
+        event.preventDefault();
+        event.stopPropagation();
+        first.focus();
+        return;
+      }
+    }
+    super.handleEvent(event);
+  }
 }
 
 class LabsBody extends ReactWidget {
@@ -41,12 +70,7 @@ class LabsBody extends ReactWidget {
     this.addClass('jp-QPI-Submit');
     this.addClass('jp-QPI-Labs');
     _labs.changed.connect(this.update, this);
-    // Enter connects; the dialog's own answer to it is to close.
-    this.node.addEventListener('keydown', event => {
-      if (event.key === 'Enter') {
-        event.stopPropagation();
-      }
-    });
+    keepFocus(this.node, () => this.node.querySelector('a[href], input, button'));
   }
 
   override dispose(): void {

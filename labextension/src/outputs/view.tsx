@@ -193,17 +193,17 @@ function Doubt(props: { shown: JobOutput; live: ILive; page: IPage }): React.Rea
   const at = moment(shown.at, manager.now());
   const words = (): string => {
     if (live.gone === 'deleted') {
-      return trans.__('This job was deleted. Shown is what the notebook has of it, as of %1.', at);
+      return trans.__('This job was deleted. Shown as of %1.', at);
     }
     if (live.gone === 'unknown') {
       return shown.lab
         ? trans.__(
-            'This server’s lab has no such job that you may see. Shown is what the notebook has of it, as of %1; it was submitted to the lab at %2.',
+            'This lab does not have the job, or you have no access to it. Shown as of %1, from the lab at %2.',
             at,
             shown.lab
           )
         : trans.__(
-            'This server’s lab has no such job that you may see. Shown is what the notebook has of it, as of %1.',
+            'This lab does not have the job, or you have no access to it. Shown as of %1.',
             at
           );
     }
@@ -211,9 +211,9 @@ function Doubt(props: { shown: JobOutput; live: ILive; page: IPage }): React.Rea
       return '';
     }
     return connection === 'refused'
-      ? trans.__('The lab does not let you look at it. Shown is its state as of %1.', at)
+      ? trans.__('You no longer have access to this lab. Shown as of %1.', at)
       : trans.__(
-          'No connection to the lab: trying again. Shown is the state as of %1; the job itself goes on.',
+          'No connection to the lab: trying again. Shown as of %1; the job itself goes on.',
           at
         );
   };

@@ -121,7 +121,7 @@ export function DriverTable(props: {
         <thead>
           <tr>
             <th scope="col">{trans.__('Driver')}</th>
-            <th scope="col">{trans.__('State')}</th>
+            <th scope="col">{trans.__('Status')}</th>
             <th scope="col">{trans.__('Parallel jobs')}</th>
             <th scope="col">{trans.__('Version')}</th>
             {host && <th scope="col">{trans.__('Host')}</th>}

@@ -70,7 +70,7 @@ export function Family(props: {
       <Table
         heads={[
           trans.__('Job'),
-          trans.__('State'),
+          trans.__('Status'),
           trans.__('QPU'),
           trans.__('Waits for'),
           trans.__('Relation')

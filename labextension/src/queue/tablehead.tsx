@@ -13,7 +13,7 @@ export function TableHead(props: {
   const { model, onSort } = props;
   const { trans } = props.tools;
   const heads = [
-    ['state', trans.__('State')],
+    ['state', trans.__('Status')],
     ['name', trans.__('Name and tags')],
     ['qpu', trans.__('QPU')],
     ['owner', trans.__('Owner')],

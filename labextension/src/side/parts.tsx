@@ -227,7 +227,7 @@ export function BookingSection({ context, now, sections }: IPart): React.ReactEl
   return (
     <Section name="booking" title={trans.__('My next booking')} sections={sections}>
       {!next && manager.state.connection !== 'connecting' && (
-        <p className="jp-QPI-Empty">{trans.__('Nothing booked.')}</p>
+        <p className="jp-QPI-Empty">{trans.__('No upcoming bookings.')}</p>
       )}
       {next && (
         <div

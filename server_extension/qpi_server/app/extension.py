@@ -288,9 +288,9 @@ class QPIServer(LabTraits, ExtensionApp):
         host = app.ip if app.ip not in ANYWHERE else "127.0.0.1"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{app.port}{app.base_url}"
 
-    def public_address(self) -> str:
-        """Where people and drivers elsewhere reach it."""
-        return f"{self.public_url.rstrip('/')}/" if self.public_url else self.address()
+    def public_address(self, here: str = "") -> str:
+        """Where people and drivers elsewhere reach it: as the setting says, or ``here``, or where it listens."""
+        return f"{self.public_url.rstrip('/')}/" if self.public_url else here or self.address()
 
     def ca_pem(self) -> bytes | None:
         """The certificate of the lab's own authority."""

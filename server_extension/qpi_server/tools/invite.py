@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--uses", metavar="N", type=int, default=1, help="how many people may join (default: 1)")
     parser.add_argument("--days", metavar="N", type=float, default=7.0, help="how long the link is valid (default: 7)")
     parser.add_argument("--note", metavar="TEXT", default="", help="what the link is for, in the lab's list")
-    parser.add_argument("--url", metavar="URL", help="the lab's address for those who get it")
+    parser.add_argument("--url", metavar="URL", help="the lab's address for those who get it (default: public_url)")
 
 
 def invite(lab_dir: Path, options: argparse.Namespace) -> int:
@@ -51,5 +51,5 @@ def invite(lab_dir: Path, options: argparse.Namespace) -> int:
         url = f"{options.url.rstrip('/')}/qpi/join?{urlsplit(url).query}"
     print(url)
     if is_loopback(urlsplit(url).hostname):
-        print("(This address works on this machine alone: --url says which one others use.)")
+        print("(This address works on this machine only. Give the one that others use with --url, or set public_url.)")
     return 0

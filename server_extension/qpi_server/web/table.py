@@ -33,8 +33,8 @@ class Site(Protocol):
     def owner(self) -> dict[str, Any]:
         """The process that owns the queue, for ``GET health``."""
 
-    def public_address(self) -> str:
-        """The address that is told to people and drivers elsewhere."""
+    def public_address(self, here: str = "") -> str:
+        """The address that is told to people and drivers elsewhere: the setting, or ``here``, or the server's own."""
 
     def ca_pem(self) -> bytes | None:
         """The certificate of the lab's own authority, if it has one."""

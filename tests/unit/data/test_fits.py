@@ -92,6 +92,14 @@ def test_noise_alone_is_refused_plainly(name):
             simulated(lambda x: np.full(len(x), 0.4), x, shots=300, seed=seed).qpi.fit(name)
 
 
+@pytest.mark.parametrize("name", ["t1", "echo", "rb"])
+def test_an_oscillation_is_not_taken_for_a_decay(name):
+    x = np.linspace(0, 4 * np.pi, 41)
+    for seed in range(3):
+        with pytest.raises(Rejected, match=rf"do not show {name}: they change in another way"):
+            simulated(lambda x: (1 - np.cos(x)) / 2, x, shots=500, seed=seed).qpi.fit(name)
+
+
 def test_other_hopeless_data_are_refused_plainly():
     function, x, _ = FUNCTIONS["rabi"]
     sweep = simulated(function, x)

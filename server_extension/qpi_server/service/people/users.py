@@ -133,7 +133,7 @@ def add_person(tx: Tx, principal: Principal, request: UserIn, password: str | No
         the name or the e-mail is taken.
     """
     if people.find(tx.connection, request.name) is not None:
-        raise Conflict(f"There is somebody called {request.name} already.", code="name_taken", field="name")
+        raise Conflict(f"The name {request.name} is already in use.", code="name_taken", field="name")
     row = UserRow(
         name=request.name, display_name=request.display_name.strip(), email=request.email.strip(),
         verified_email=joining_address(request.email),

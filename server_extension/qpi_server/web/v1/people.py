@@ -65,7 +65,7 @@ v1.serve(
 v1.serve(
     Route("create_join_link", "POST", "join-links", P.PEOPLE_MANAGE, {201: people.JoinLinkModel},
           "Make a link with which people make their own accounts; only this answer shows it.",
-          lambda c: c.lab.join_links.create(c.person, c.body, c.here), body=people.JoinLinkIn),
+          lambda c: c.lab.join_links.create(c.person, c.body, c.site.public_address(c.here)), body=people.JoinLinkIn),
     Route("list_join_links", "GET", "join-links", P.PEOPLE_MANAGE, {200: people.JoinLinkList},
           "The join links that still count.", lambda c: c.lab.join_links.list(c.person)),
     Route("revoke_join_link", "DELETE", "join-links/{id}", P.PEOPLE_MANAGE, {200: people.JoinLinkModel},
