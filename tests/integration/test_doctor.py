@@ -144,6 +144,15 @@ def test_a_damaged_database(ask: Ask, lab_dir: Path) -> None:
     assert "jupyter qpi restore" in remedy
 
 
+def test_an_empty_database(ask: Ask, lab_dir: Path) -> None:
+    for name in ("lab.sqlite3-wal", "lab.sqlite3-shm"):
+        (lab_dir / name).unlink(missing_ok=True)
+    (lab_dir / "lab.sqlite3").write_bytes(b"")
+    status, found, remedy = ask(lab_dir)["database"][0]
+    assert (status, found) == ("problem", "The database is empty.")
+    assert "jupyter qpi restore" in remedy
+
+
 def test_a_database_that_is_gone(ask: Ask, lab_dir: Path) -> None:
     (lab_dir / "lab.sqlite3").unlink()
     found = ask(lab_dir)
