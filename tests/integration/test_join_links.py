@@ -139,5 +139,10 @@ def test_the_command_says_what_is_wrong(server: LabServer, tmp_path: Path) -> No
     assert (unknown.returncode, "nowhere" in unknown.stderr) == (1, True)
     away = invite(server, "--lab-dir", str(tmp_path))
     assert (away.returncode, "No server runs" in away.stderr) == (1, True)
+    before = server.client().get("qpi/v1/join-links").json()
+    for wrong in (("--url", "https://"), ("--url", "https://lab.example?x=1"), ("--allowance", "inf")):
+        refused_one = invite(server, *wrong)
+        assert (refused_one.returncode, wrong[0] in refused_one.stderr) == (1, True), refused_one.stdout
+    assert server.client().get("qpi/v1/join-links").json() == before  # and none was made
     local = invite(server)
     assert "this machine alone" in local.stdout
