@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from qpi_jupyter.wire.connections import Connections
 from tests.support.foreign import Answer, Foreign, foreign_lab, says
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import wait_until
@@ -139,3 +141,14 @@ def test_a_code_is_asked_about_no_faster_than_a_lab_needs(own: LabServer, honest
 def test_what_is_kept_is_for_the_person_alone(own: LabServer, lab: Foreign) -> None:
     folder = own.lab_dir.parent / "data" / "qpi-labs"
     assert [path for path in (folder, *Path(folder).iterdir()) if path.stat().st_mode & 0o077] == []
+
+
+def test_of_a_long_answer_no_more_than_its_beginning_is_kept() -> None:
+    async def length(url: str) -> int:
+        connections = Connections(url, None)
+        answer = await connections.ask("GET", "/qpi/v1/jobs", {}, limit=1 << 20)
+        connections.close()
+        return len(answer.body)
+
+    with foreign_lab({"rest": says(b"x" * (8 << 20))}) as lab:
+        assert (1 << 20) < asyncio.run(length(lab.url)) < (2 << 20)

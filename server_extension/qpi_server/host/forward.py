@@ -23,6 +23,8 @@ from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.connections import PARAMETERS, Answer, ConnectionLost, Connections
 
 CONNECT_S = 5.0
+MAX_ANSWER_BYTES = 16 << 20
+"""What this server itself takes of an answer."""
 _HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
      "upgrade"]
@@ -117,7 +119,8 @@ class Upstream:
         QpiError
             the lab's error.
         """
-        return _parsed(await self.connections.ask("GET", _target(path, query), self._headers()), kind)
+        asked = self.connections.ask("GET", _target(path, query), self._headers(), limit=MAX_ANSWER_BYTES)
+        return _parsed(await asked, kind)
 
     async def follow(self, path: str, **query: Any) -> AsyncGenerator[dict[bytes, bytes]]:
         """The fields of the server-sent events of ``GET path``, until they end or break off.
@@ -196,7 +199,7 @@ class _Followed(Answer):
     """An endless answer, as it comes; a refusal, in memory."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(MAX_ANSWER_BYTES)
         self.chunks: asyncio.Queue[bytes] = asyncio.Queue()
 
     def data_received(self, chunk: bytes) -> None:
