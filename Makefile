@@ -68,7 +68,7 @@ $(STAMPS)/old-hub: $(STAMPS)/packages
 	$(PY) -m pip --python $(VENV)/hubs/5.5/bin/python install -q --no-deps --ignore-installed jupyterhub==$(OLD_HUB)
 	@touch $@
 
-.PHONY: ALWAYS help setup lab demo watch system test test-slow test-all panel-test check generate format bench clean
+.PHONY: ALWAYS help setup lab demo watch system test test-slow test-deployments test-all panel-test check generate format bench clean
 .PHONY: check-types check-code check-panel
 
 help: ## this list
@@ -103,8 +103,8 @@ system: ## install the Debian packages that the tests need (or print the line to
 
 # A file's tests stay together. What takes long comes first and the shortest files last, so that both workers end at the
 # same time. Playwright's event loop stays in the process that used it: browsers have a run of their own.
-QUICK := -m "not slow" --hypothesis-profile=quick
-THOROUGH := -m "slow or hypothesis"
+QUICK := -m "not slow and not deployment" --hypothesis-profile=quick
+THOROUGH := -m "(slow or hypothesis) and not deployment"
 ON_TWO := -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 INSIDE := $(ON_TWO) $(addprefix tests/,acceptance compat model integration contract unit)
 BROWSERS := $(ON_TWO) tests/ui tests/hub
@@ -125,7 +125,10 @@ test-slow: setup system $(STAMPS)/panel-packages $(STAMPS)/old-hub ## what `make
 	$(call timed,$@ without browsers,$(call pytest,$(THOROUGH) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(THOROUGH) $(BROWSERS)))
 
-test-all: test test-slow ## all tests
+test-deployments: setup system ## the steps of Binder and of the container, each in a bare environment
+	$(call timed,$@,$(PY) -m pytest -q -m deployment tests/acceptance)
+
+test-all: test test-slow test-deployments ## all tests
 
 panel-test: setup $(STAMPS)/panel-packages ## the panel's unit tests
 	$(call timed,$@,cd $(PANEL) && jlpm run test)

@@ -228,7 +228,8 @@ def addresses(
     token = clean_token(token) if token else None
     for stated, why in ((url, "given"), (env.get("QPI_LAB_URL"), "from QPI_LAB_URL")):
         if stated and stated.strip():
-            kept = (env.get("QPI_LAB_TOKEN") or env.get("JUPYTERHUB_API_TOKEN")) if _meant(stated, env) else None
+            of_hub = env.get("JUPYTERHUB_API_TOKEN") if env.get("QPI_LAB_URL") else None  # opens more than a lab
+            kept = (env.get("QPI_LAB_TOKEN") or of_hub) if _meant(stated, env) else None
             yield _stated(stated, token or kept, why, insecure)
             return
     yield Nothing(why="QPI_LAB_URL is not set")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
+from urllib.parse import urlsplit
 
 from qpi_jupyter.core import Rejected
 
@@ -48,6 +50,17 @@ def is_loopback(host: str | None) -> bool:
         return False
     # "All addresses of this machine" as a target is this machine.
     return address.is_loopback or address.is_unspecified
+
+
+def is_base(text: str) -> bool:
+    """Whether this is an http or https address to which a path can be added: no credential, query or blank in it."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+    return whole and not re.search(r"[\s?#\\]", text) and text.isprintable()
 
 
 def bases(path: str) -> list[str]:

@@ -26,9 +26,11 @@ async def fetch(base: str, *, remedy: str = DRIVER) -> bytes:
     """
     import httpx
 
+    from .bounded import BoundedClient
+
     url = f"{base}/qpi/v1/ca.pem"
     try:
-        async with httpx.AsyncClient(verify=False, trust_env=False, timeout=10) as client:
+        async with BoundedClient(verify=False, trust_env=False, timeout=10) as client:
             response = await client.get(url)
             response.raise_for_status()
             pem = response.text

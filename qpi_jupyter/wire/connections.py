@@ -100,21 +100,24 @@ class Connections:
             self._idle.pop()[0].close()
 
     async def ask(
-        self, method: str, target: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None = None
-    ) -> Answer:
+        self, method: str, target: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None = None, *,
+        limit: int | None = None,
+    ) -> Answer:  # fmt: skip
         """The whole answer to a request for ``target``, an address below ours.
 
         Parameters
         ----------
         body
             its length is in ``headers``. An answer that comes before its end is taken, too.
+        limit
+            how much of a long answer is kept.
 
         Raises
         ------
         ConnectionLost
             there was none.
         """
-        stream, answer, whole = await self.connect(), Answer(), False
+        stream, answer, whole = await self.connect(), Answer(limit), False
         connection = HTTP1Connection(stream, True, PARAMETERS)
         head = RequestStartLine(method, f"{self.path}{target}", "")
         connection.write_headers(head, HTTPHeaders({"Host": self.netloc, **headers}))
@@ -143,9 +146,10 @@ class Connections:
 
 
 class Answer(HTTPMessageDelegate):
-    """What a server answered, in memory."""
+    """What a server answered, in memory; of an answer that is longer than ``limit``, no more than its beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
         self.status, self.reason, self.body = 0, "", bytearray()
         self.complete = self.last = False
 
@@ -155,7 +159,8 @@ class Answer(HTTPMessageDelegate):
         self.last = headers.get("Connection", "").lower() == "close"
 
     def data_received(self, chunk: bytes) -> None:
-        self.body += chunk
+        if self._limit is None or len(self.body) <= self._limit:
+            self.body += chunk
 
     def finish(self) -> None:
         self.complete = True

@@ -20,6 +20,8 @@ AUTHORIZE, TOKEN = "oauth/device_authorization", "oauth/token"
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CLIENT = "qpi-jupyter"
 SLOWER_S = 5.0
+MAX_INTERVAL_S, LONGEST_S = 60, 3600
+"""Whatever a lab says: how seldom it is asked, and for how long."""
 
 K = TypeVar("K")
 
@@ -96,7 +98,8 @@ async def granted(client: httpx.AsyncClient, started: DeviceAnswer) -> TokenAnsw
     import httpx
 
     loop = asyncio.get_running_loop()
-    end, interval = loop.time() + started.expires_in, float(started.interval)
+    end = loop.time() + min(started.expires_in, LONGEST_S)
+    interval = float(min(max(started.interval, 1), MAX_INTERVAL_S))
     form = {"grant_type": GRANT, "device_code": started.device_code, "client_id": CLIENT}
     while loop.time() < end:
         await asyncio.sleep(interval)

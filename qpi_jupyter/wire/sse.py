@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import msgspec
 
+from qpi_jupyter.core import Unavailable
+
 from .events import LabEvent
 
 MEDIA_TYPE = "text/event-stream"
+MAX_MESSAGE_BYTES = 4 << 20
 PING = b":\n\n"
 """Says only that somebody is there."""
 
@@ -32,8 +35,16 @@ class Parser:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> Iterator[dict[bytes, bytes]]:
-        """The fields of each message that ``chunk`` ends; a ping has none."""
+        """The fields of each message that ``chunk`` ends; a ping has none.
+
+        Raises
+        ------
+        Unavailable
+            a message has no end.
+        """
         *whole, self._rest = (self._rest + chunk).split(b"\n\n")
+        if len(self._rest) > MAX_MESSAGE_BYTES:
+            raise Unavailable("What answers there sends no events of a lab.", code="not_a_lab")
         for text in whole:
             lines = (line.partition(b":") for line in text.split(b"\n"))
             yield {name: value for name, _, value in lines if name}

@@ -24,7 +24,7 @@ from tests.support.realworld import free_port
 from tests.support.servers import ROOT
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.deployment, pytest.mark.timeout(1500)]
 
 BASE = ("jupyterlab", "jupyter_server", "ipykernel", "jupyter_client", "notebook", "tornado")
 """Of the many packages in Binder's base, those that the lab lives with."""

@@ -144,6 +144,15 @@ def test_a_damaged_database(ask: Ask, lab_dir: Path) -> None:
     assert "jupyter qpi restore" in remedy
 
 
+def test_an_empty_database(ask: Ask, lab_dir: Path) -> None:
+    for name in ("lab.sqlite3-wal", "lab.sqlite3-shm"):
+        (lab_dir / name).unlink(missing_ok=True)
+    (lab_dir / "lab.sqlite3").write_bytes(b"")
+    status, found, remedy = ask(lab_dir)["database"][0]
+    assert (status, found) == ("problem", "The database is empty.")
+    assert "jupyter qpi restore" in remedy
+
+
 def test_a_database_that_is_gone(ask: Ask, lab_dir: Path) -> None:
     (lab_dir / "lab.sqlite3").unlink()
     found = ask(lab_dir)
@@ -224,10 +233,15 @@ def test_certificates_that_end(ask: Ask, lab_dir: Path, days: int, status: str) 
     assert found[-1][2] == f"chmod 600 {files.key}"
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["lab.example.org", "https://ann:secret@lab.example", "https://lab.example/?q=1", "https://lab.example/#f",
+     "https://lab.example:99999", "https://lab example", "https://lab.example/\nx", "https://["],
+)  # fmt: skip
 def test_a_setting_that_is_wrong_is_an_error_of_the_command(
-    lab_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    lab_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    monkeypatch.setenv("QPI_PUBLIC_URL", "lab.example.org")
+    monkeypatch.setenv("QPI_PUBLIC_URL", address)
     assert doctor(["--lab-dir", str(lab_dir)]) == 2
     assert "public_url must be an http or https address" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, Rejected
-from qpi_jupyter.wire.people import GroupIn, JoinLinkIn, UserChange
+from qpi_jupyter.wire.people import GroupIn, JoinLinkIn, UserChange, UserIn
 from qpi_server.service import Lab
 from tests.faults.lab import ADMIN, ANN, FrozenClock
 from tests.integration.test_service_people import MANAGER, in_lab, refused
@@ -69,7 +69,10 @@ def test_a_link_ends_in_time_when_revoked_and_with_its_makers_rights(tmp_path: P
 def test_a_taken_name_uses_nothing_up_and_nobody_is_taken_over(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
         code = await made(lab)
+        await lab.users.create(MANAGER, UserIn(name="emil", email="emil@example.org", password=PASSWORD))
         await refused(lab.join_links.join(code, ANN.name, PASSWORD, address=""), Conflict, "name_taken")
+        for like in (ANN.name.upper(), "emil@example.org", "Emil@Example.org"):  # who signs in so is somebody else
+            await refused(lab.join_links.join(code, like, PASSWORD, address=""), Conflict, "name_taken")
         await lab.join_links.join(code, "dora", PASSWORD, address="")
         await refused(
             lab.join_links.create(MANAGER, JoinLinkIn(group="nowhere"), HERE), Rejected, "unknown_group"
@@ -143,5 +146,10 @@ def test_the_command_says_what_is_wrong(server: LabServer, tmp_path: Path) -> No
     assert (unknown.returncode, "nowhere" in unknown.stderr) == (1, True)
     away = invite(server, "--lab-dir", str(tmp_path))
     assert (away.returncode, "No server runs" in away.stderr) == (1, True)
+    before = server.client().get("qpi/v1/join-links").json()
+    for wrong in (("--url", "https://"), ("--url", "https://lab.example?x=1"), ("--allowance", "inf")):
+        refused_one = invite(server, *wrong)
+        assert (refused_one.returncode, wrong[0] in refused_one.stderr) == (1, True), refused_one.stdout
+    assert server.client().get("qpi/v1/join-links").json() == before  # and none was made
     local = invite(server)
     assert "this machine only" in local.stdout

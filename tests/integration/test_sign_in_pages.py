@@ -62,7 +62,9 @@ def test_the_set_up_link_makes_one_administrator_on_this_machine_once(tmp_path: 
         assert visitor.get("qpi/").headers["Location"] == "/qpi/sign-in?next="
         assert code in visitor.get(link).text
         form = {"code": code, "name": "ada", "password": PASSWORD}
-        for elsewhere in ({"Host": "lab.example:80"}, {"X-Forwarded-For": "192.0.2.1"}):
+        for here in ("localhost", "127.0.0.1", "[::1]"):  # a browser's word on port 80
+            assert visitor.get(link, headers={"Host": here}).status_code == 200
+        for elsewhere in ({"Host": "lab.example:80"}, {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-Proto": "https"}):
             answer = visitor.post("qpi/set-up", data=form, headers=elsewhere)
             assert (answer.status_code, "on the machine" in answer.text) == (403, True)
         assert visitor.post("qpi/set-up", data={**form, "code": code[:-1] + "~"}).status_code == 403

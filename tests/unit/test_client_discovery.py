@@ -52,6 +52,13 @@ def test_the_argument_comes_first_then_the_environment(runtime: Path) -> None:
     assert found(env=hub)[0].token == "hub"
 
 
+def test_the_hubs_token_goes_only_where_the_environment_says_that_the_lab_is(runtime: Path) -> None:
+    hub = {"JUPYTERHUB_API_TOKEN": "hub"}
+    assert found(url="https://lab.example", env=hub)[0].token == ""
+    assert found(url="https://lab.example", env={**hub, "QPI_LAB_URL": "http://localhost:9"})[0].token == ""
+    assert found(url="http://localhost:9/lab", env={**hub, "QPI_LAB_URL": "http://localhost:9"})[0].token == "hub"
+
+
 def test_the_own_server_comes_before_other_live_ones(runtime: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
@@ -22,6 +21,7 @@ from traitlets.config import Config
 
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Policy, QpiError, Quotas
+from qpi_jupyter.wire.addresses import is_base
 from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
 from qpi_server.host.exposure import warn_of_exposure
 from qpi_server.host.forward import Upstream
@@ -140,8 +140,7 @@ class QPIServer(LabTraits, ExtensionApp):
                 f"heartbeat_s ({lab.heartbeat_s:g} s) must be shorter than lease_s ({lab.lease_s:g} s): a driver "
                 "keeps its jobs by reporting in time."
             )
-        public = urlsplit(self.public_url)
-        if self.public_url and (public.scheme not in ("http", "https") or not public.hostname):
+        if self.public_url and not is_base(self.public_url):
             raise SettingsError("public_url must be an http or https address, as in https://lab.example.org/qpi/")
         self.stated = dict(settings)
 

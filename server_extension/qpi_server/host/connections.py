@@ -18,6 +18,7 @@ import msgspec
 from qpi_jupyter.core import Conflict, NotFound, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import WIRE_VERSION, devices
 from qpi_jupyter.wire.addresses import bases, clean_token, is_loopback
+from qpi_jupyter.wire.bounded import BoundedClient
 from qpi_jupyter.wire.kept_labs import UNTRUSTED, KeptLab, KeptLabs
 from qpi_jupyter.wire.labs import CodeShown, LabConnection, LabConnections, LabIn
 from qpi_jupyter.wire.people import Me, SignedIn
@@ -205,7 +206,7 @@ def _candidates(text: str) -> list[str]:
 def _client(url: str, ca_file: str | None) -> httpx.AsyncClient:
     parts = urlsplit(url)
     verify = trust(ca_file, httpx.create_ssl_context) if parts.scheme == "https" else False
-    return httpx.AsyncClient(
+    return BoundedClient(
         base_url=f"{url}/qpi/", verify=verify, timeout=TIMEOUT_S, trust_env=not is_loopback(parts.hostname)
     )  # fmt: skip
 

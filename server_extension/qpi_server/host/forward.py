@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 import msgspec
 from tornado.http1connection import HTTP1Connection
@@ -23,12 +23,32 @@ from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.connections import PARAMETERS, Answer, ConnectionLost, Connections
 
 CONNECT_S = 5.0
+MAX_ANSWER_BYTES = 16 << 20
+"""What this server itself takes of an answer."""
 _HOP_BY_HOP = frozenset(
     ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
      "upgrade"]
 )  # fmt: skip
 _NOT_PASSED_ON = _HOP_BY_HOP | {"host", "cookie", "x-xsrftoken", "origin", "referer", "expect"}
 _CREDENTIALS = frozenset({"authorization", "x-api-token"})
+_PASSED_TO_ELSEWHERE = frozenset(
+    ["accept", "accept-encoding", "accept-language", "content-encoding", "content-length", "content-type",
+     "idempotency-key", "if-match", "if-modified-since", "if-none-match", "if-range", "last-event-id", "range",
+     "user-agent", "x-qpi-sha256", "x-request-id"]
+)  # fmt: skip
+"""To a lab elsewhere go only headers that a lab reads: what else comes, a proxy's sign-in say, is nobody's there."""
+_PASSED_BACK = frozenset(
+    ["accept-ranges", "content-disposition", "content-encoding", "content-length", "content-range", "content-type",
+     "date", "etag", "last-modified", "qpi-timezone", "retry-after", "server", "vary", "www-authenticate",
+     "x-accel-buffering", "x-qpi-sha256", "x-request-id"]
+)  # fmt: skip
+"""What an answer brings. The rest is this server's own word to a browser: cookies, policies, who may read."""
+_READERS = "Access-Control-"
+_JUPYTERS = ("token", "_xsrf")
+"""Parameters of an address that are for this server."""
+
+SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
+"""No answer of another server is a page of this one."""
 
 T = TypeVar("T")
 
@@ -99,7 +119,8 @@ class Upstream:
         QpiError
             the lab's error.
         """
-        return _parsed(await self.connections.ask("GET", _target(path, query), self._headers()), kind)
+        asked = self.connections.ask("GET", _target(path, query), self._headers(), limit=MAX_ANSWER_BYTES)
+        return _parsed(await asked, kind)
 
     async def follow(self, path: str, **query: Any) -> AsyncGenerator[dict[bytes, bytes]]:
         """The fields of the server-sent events of ``GET path``, until they end or break off.
@@ -162,11 +183,23 @@ def _parsed(answer: Answer, kind: type[T]) -> T:
         raise Unavailable(f"The lab's owner answered {answer.status} with something else.") from error
 
 
+def without_jupyters(target: str) -> str:
+    """An address without the parameters that open this server, which nobody else gets to see."""
+    path, mark, query = target.partition("?")
+    kept = [part for part in query.split("&") if unquote_plus(part.partition("=")[0]) not in _JUPYTERS]
+    return f"{path}{mark}{'&'.join(kept)}" if kept != [""] and kept else path
+
+
+def _kept_by_browsers(said: str) -> str:
+    """How long a browser keeps an answer: never unasked, for another lab may be shown next."""
+    return said if "no-store" in said or "no-cache" in said else "no-cache"
+
+
 class _Followed(Answer):
     """An endless answer, as it comes; a refusal, in memory."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(MAX_ANSWER_BYTES)
         self.chunks: asyncio.Queue[bytes] = asyncio.Queue()
 
     def data_received(self, chunk: bytes) -> None:
@@ -200,7 +233,7 @@ class Relay:
         self._connection = HTTP1Connection(self._stream, True, PARAMETERS)
         request = self._handler.request
         site = self._handler.settings["base_url"]
-        target = f"{self._upstream.connections.path}/{(request.uri or '/')[len(site) :]}"
+        target = f"{self._upstream.connections.path}/{without_jupyters((request.uri or '/')[len(site) :])}"
         try:
             self._connection.write_headers(RequestStartLine(request.method or "GET", target, ""), self._headers())
         except StreamClosedError as error:
@@ -213,7 +246,8 @@ class Relay:
         dropped = _NOT_PASSED_ON if self._own_token else _NOT_PASSED_ON | _CREDENTIALS
         headers = HTTPHeaders({"Host": self._upstream.connections.netloc})
         for name, value in self._handler.request.headers.get_all():
-            if name.lower() not in dropped:
+            known = not self._upstream.personal or name.lower() in _PASSED_TO_ELSEWHERE
+            if known and name.lower() not in dropped:
                 headers.add(name, value)
         if not self._own_token:
             headers["Authorization"] = f"Bearer {self._upstream.token}"
@@ -279,14 +313,18 @@ class _Passed(HTTPMessageDelegate):
         self.started = True
         self.last = headers.get("Connection", "").lower() == "close"
         handler = self._handler
+        own = [(name, value) for name, value in handler._headers.get_all() if name.startswith(_READERS)]  # noqa: SLF001
         handler.clear()
         handler.set_status(start_line.code, start_line.reason)
-        for name in set(headers):
-            if name.lower() not in _HOP_BY_HOP:
-                handler.clear_header(name)
-        for name, value in headers.get_all():
-            if name.lower() not in _HOP_BY_HOP:
-                handler.add_header(name, value)
+        handler.set_header("Content-Security-Policy", SANDBOX)
+        handler.set_header("Cache-Control", _kept_by_browsers(headers.get("Cache-Control", "")))
+        for name, value in own:
+            handler.set_header(name, value)
+        passed = [(name, value) for name, value in headers.get_all() if name.lower() in _PASSED_BACK]
+        for name, _ in passed:
+            handler.clear_header(name)
+        for name, value in passed:
+            handler.add_header(name, value)
 
     async def data_received(self, chunk: bytes) -> None:
         with suppress(StreamClosedError):  # the asker has gone: `Relay.abort` follows

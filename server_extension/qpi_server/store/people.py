@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, delete, insert, select, update
+from sqlalchemy import Column, Connection, Row, delete, func, insert, select, update
 
 from qpi_jupyter.core import joining_address
 
@@ -62,6 +62,12 @@ def _user(row: Row[Any]) -> UserRow:
 def find(connection: Connection, name: str) -> UserRow | None:
     """The person of that name."""
     return first(connection, select(users).where(users.c.name == name), _user)
+
+
+def alike(connection: Connection, name: str) -> bool:
+    """Whether somebody has that name, in whatever case it is written."""
+    query = select(users.c.name).where(func.lower(users.c.name) == name.lower()).limit(1)
+    return connection.execute(query).first() is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ import httpx
 import msgspec
 
 from qpi_jupyter.core import Conflict, QpiError, Unavailable
-from qpi_jupyter.wire.addresses import is_loopback
+from qpi_jupyter.wire.addresses import is_base, is_loopback
 from qpi_jupyter.wire.people import JoinLinkIn, JoinLinkModel
 from qpi_jupyter.wire.rest import ErrorBody
 from qpi_server.host.owner_files import OwnerFile
@@ -28,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def invite(lab_dir: Path, options: argparse.Namespace) -> int:
     """Make a link and print it; the exit status."""
+    if options.url and not is_base(options.url):
+        raise Conflict(f"--url takes the lab's address, such as https://lab.example:8899, not {options.url!r}.")
+    if options.allowance is not None and not math.isfinite(options.allowance):
+        raise Conflict("--allowance takes a number of seconds; without it people get the lab's default.")
     owner = OwnerFile(lab_dir).read()
     if owner is None:
         raise Unavailable(f"No server runs on the lab in {lab_dir}: start it with `jupyter qpi`.")
@@ -46,8 +51,6 @@ def invite(lab_dir: Path, options: argparse.Namespace) -> int:
         raise QpiError.from_dict(msgspec.to_builtins(msgspec.json.decode(answer.content, type=ErrorBody).error))
     url = str(msgspec.json.decode(answer.content, type=JoinLinkModel).url)
     if options.url:
-        if urlsplit(options.url).scheme not in ("http", "https"):
-            raise Conflict(f"--url takes the lab's address, such as https://lab.example:8899, not {options.url!r}.")
         url = f"{options.url.rstrip('/')}/qpi/join?{urlsplit(url).query}"
     print(url)
     if is_loopback(urlsplit(url).hostname):

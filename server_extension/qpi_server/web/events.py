@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -66,19 +67,26 @@ class EventRelay:
                 continue
             if chosen is not self._ownership.chosen:  # another lab counts its events anew
                 chosen, self._cursor = self._ownership.chosen, None
+            began = time.monotonic()
             try:
                 async with aclosing(self._events(target)) as events:
                     async for event in events:
                         self._logger.emit(schema_id=JUPYTER_SCHEMA_ID, data=event)
                         self._cursor, pause = event["seq"], RETRY_S
+                await self._rest(target, began)
                 target = None  # it may be the same one again
             except ConnectionLost:
-                continue
-            except QpiError as error:
-                log.warning("the lab's events: %s", error)
+                await self._rest(target, began)
+            except Exception as error:  # a lab elsewhere may send anything; the next one is followed, too
+                log.warning("the lab's events: %s", error if isinstance(error, QpiError) else repr(error)[:200])
                 target = None
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_RETRY_S)
+
+    async def _rest(self, target: Lab | Upstream | None, began: float) -> None:
+        """Wait before a lab elsewhere is asked again that has hung up at once."""
+        if target is not None and target is self._ownership.chosen and time.monotonic() - began < RETRY_S:
+            await asyncio.sleep(RETRY_S)
 
     async def _events(self, target: Lab | Upstream) -> AsyncGenerator[dict[str, Any]]:
         """Each as JSON, whatever a newer lab has added to it."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Forbidden, NotFound, Permission, Principal, Role, allows, existing, permissions
+from qpi_jupyter.core import Conflict, Forbidden, NotFound, Permission, Principal, Role, allows, existing, permissions
 from qpi_jupyter.wire.people import JoinLinkIn, JoinLinkList, JoinLinkModel, SignedIn, SignIn, UserIn
 from qpi_server.service.accounts import give_allowance
 from qpi_server.service.base import Context, Tx
@@ -105,6 +105,7 @@ class JoinLinks:
 
         def unit(tx: Tx) -> None:
             link = self._good(tx.connection, code)
+            _require_unlike(tx.connection, name)
             by = Principal(name=link.created_by, roles=frozenset())
             groups = [link.group] if link.group is not None else []
             add_person(tx, by, UserIn(name=name, groups=groups), hashed)
@@ -126,6 +127,12 @@ class JoinLinks:
         if maker is None or maker.suspended_at is not None or not _makes_people(effective(maker)):
             raise Forbidden("Whoever sent this join link no longer manages the lab.", code="bad_join_link")
         return row
+
+
+def _require_unlike(connection: Connection, name: str) -> None:
+    """Refuse a name that people, or the page of signing in, would take for somebody else."""
+    if people.with_email(connection, name) is not None or people.alike(connection, name):
+        raise Conflict(f"There is somebody called {name} already.", code="name_taken", field="name")
 
 
 def _makes_people(roles: frozenset[Role]) -> bool:

@@ -96,6 +96,9 @@ def _look(check: Check, connection: Connection, backend: Backend) -> Findings:
             "pip install --upgrade qpi-jupyter",
         )
         return
+    if found == 0:
+        yield check.problem("The database is empty.", f"For a new lab, start it. {_RESTORE}")
+        return
     if connection.dialect.name == "sqlite":
         faults = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)") if row[0] != "ok"]
         faults += [

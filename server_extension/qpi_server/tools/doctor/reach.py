@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from qpi_jupyter.wire import sse
+from qpi_jupyter.wire.addresses import is_base
 from qpi_server.host.hub import is_service
 
 from .findings import Check, Findings
@@ -68,7 +69,7 @@ class Way:
 def proxy(way: Way) -> Findings:
     """Whether everything that people, drivers and the panel need gets through."""
     check = Check("proxy")
-    if urlsplit(way.url).scheme not in ("http", "https") or not urlsplit(way.url).hostname:
+    if not is_base(way.url):
         yield check.problem(f"{way.url} is not an http or https address.", "Name it as people do: https://HOST/PATH/")
         return
     try:

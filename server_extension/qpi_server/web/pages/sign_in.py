@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from msgspec import Meta, Struct
 
@@ -20,7 +20,7 @@ from qpi_server.web.table import Call, Reply
 
 from .base import FOLDER, HTML, SESSION, Form, Line, Secret, cookie, go, keep, onward, page, pages, signed_in
 
-PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
+PROXIED = ("Forwarded", "X-Forwarded-", "X-Real-Ip", "X-Scheme", "Via")
 ROUND_TRIP_S = 600.0
 """How long somebody may be at their provider."""
 ROUND_TRIP = "provider"
@@ -163,9 +163,8 @@ def _require_here(call: Call) -> None:
     Forbidden
         they come from elsewhere, or through a proxy.
     """
-    host = call.here.split("://", 1)[1].partition("/")[0].rpartition(":")[0].strip("[]")
-    proxied = any(name in call.headers for name in PROXIED)
-    if proxied or not is_loopback(call.address) or not is_loopback(host):
+    proxied = any(name.title().startswith(PROXIED) for name in call.headers)
+    if proxied or not is_loopback(call.address) or not is_loopback(urlsplit(call.here).hostname):
         raise Forbidden(
             "Open the set-up link on the machine that the lab runs on, for example through "
             "`ssh -L PORT:127.0.0.1:PORT`.",
