@@ -253,7 +253,7 @@ def test_12_a_50_mb_iq_result_is_stored_and_readable_in_slices(tmp_path: Path) -
 
     def read_a_slice(url: str, job_id: str) -> tuple[Any, int]:
         headers = {"Authorization": f"token {JUPYTER_TOKEN}"}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=120) as client:
             address = f"qpi/v1/jobs/{job_id}/dataset"
             whole = Remote(client, address, size=len(blob))
             with zipfile.ZipFile(whole) as archive:

@@ -93,7 +93,7 @@ def test_a_kernel_finds_its_own_servers_lab(server: LabServer) -> None:
         environment = process.environ()
         assert environment["QPI_LAB_URL"] == server.url
         assert environment["QPI_LOAD_MAGICS"] == "true"
-        with httpx.Client(trust_env=False) as kernel:
+        with httpx.Client(trust_env=False, timeout=120) as kernel:
             token = environment["QPI_LAB_TOKEN"]
             answer = kernel.get(
                 f"{environment['QPI_LAB_URL']}qpi/v1/qpus", headers={"Authorization": f"Bearer {token}"}

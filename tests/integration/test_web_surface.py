@@ -96,7 +96,7 @@ def test_the_addresses_are_under_the_servers_base_url(server: LabServer, me: htt
 def test_only_its_user_reads_the_owner_file_and_it_leads_to_the_server(server: LabServer) -> None:
     record = json.loads((server.lab_dir / "owner.json").read_text())
     assert record["url"] == server.url
-    with httpx.Client(headers={"Authorization": f"Bearer {record['secret']}"}, trust_env=False) as other:
+    with httpx.Client(headers={"Authorization": f"Bearer {record['secret']}"}, trust_env=False, timeout=120) as other:
         assert other.get(record["url"] + "qpi/health").json()["owner"]["pid"] == server.process.pid
 
 

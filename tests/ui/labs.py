@@ -116,7 +116,7 @@ def forwarding(lab: Notebooks, token: str, home: Path) -> Iterator[Notebooks]:
 def client_of(notebooks: Notebooks, token: str | None = None) -> httpx.Client:
     """The lab behind a server, as its user or as the owner of a lab token."""
     headers = {"Authorization": f"Bearer {notebooks.token if token is None else token}"}
-    return httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, trust_env=False, timeout=30)
+    return httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, trust_env=False, timeout=120)
 
 
 def ok(answer: httpx.Response) -> Any:

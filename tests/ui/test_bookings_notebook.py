@@ -29,7 +29,7 @@ def api(demo: tuple[Notebooks, int]) -> Iterator[httpx.Client]:
     """The demo lab, without bookings when a test begins."""
     notebooks, _ = demo
     headers = {"Authorization": f"token {notebooks.token}"}
-    with httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=f"{notebooks.url}/qpi/v1/", headers=headers, trust_env=False, timeout=120) as client:
         for booking in bookings(client):
             client.delete(f"bookings/{booking['id']}").raise_for_status()
         yield client

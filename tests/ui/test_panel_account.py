@@ -220,7 +220,9 @@ def test_a_token_works_until_it_is_revoked(panel: Page, two: Two) -> None:
     assert variables["QPI_LAB_TOKEN"] == token
     headers = {"Authorization": f"Bearer {token}"}
     with (
-        httpx.Client(base_url=f"{variables['QPI_LAB_URL']}qpi/v1/", headers=headers, trust_env=False) as elsewhere,
+        httpx.Client(
+            base_url=f"{variables['QPI_LAB_URL']}qpi/v1/", headers=headers, trust_env=False, timeout=120
+        ) as elsewhere,
         client_of(two.lab, token) as straight,
     ):
         assert ok(elsewhere.get("me"))["user"]["name"] == "pat"
