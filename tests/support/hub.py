@@ -72,12 +72,13 @@ class HubHost:
         for place in ("hub", "homes", "runtime"):
             (self.folder / place).mkdir()
         prepare(self.folder / "lab")
-        secret = {"QPI_HUB_TOKEN": secrets.token_hex(32), "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(32)}
-        secret["JUPYTERHUB_API_TOKEN"] = secret["QPI_HUB_TOKEN"]
+        written = {"QPI_HUB_TOKEN": secrets.token_hex(32), "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(32)}
+        written["JUPYTERHUB_API_TOKEN"] = written["QPI_HUB_TOKEN"]
+        written["QPI_PUBLIC_URL"] = f"{self.url}services/qpi/"
         for name in ("hub.env", "lab.env"):
             text = self._of_here((DEPLOY / name).read_text()).replace("=/services/", f"={BASE}services/")
             text = text.replace("BASE_URL=/\n", f"BASE_URL={BASE}\n").replace("/hub/api", f"{BASE}hub/api")
-            filled = re.sub(r"^(\w+)=$", lambda match: f"{match[1]}={secret[match[1]]}", text, flags=re.MULTILINE)
+            filled = re.sub(r"^(\w+)=$", lambda match: f"{match[1]}={written[match[1]]}", text, flags=re.MULTILINE)
             (self.folder / name).write_text(filled)
         public = f"http://127.0.0.1:{self._ports['8000']}/"
         deployed = self._of_here((DEPLOY / "jupyterhub_config.py").read_text())
