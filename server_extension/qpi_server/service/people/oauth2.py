@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -58,6 +60,22 @@ class Provider:
     auth_url: str
     token_url: str
     user_info_url: str
+
+    def sign_in_url(self, state: str, challenge: str) -> str:
+        """Where a browser signs in there (RFC 6749, 4.1.1); ends in ``redirect_uri=``, whose value is still to come."""
+        query = {
+            "client_id": self.config.client_id,
+            "response_type": "code",
+            "scope": str(self.config.extra.get("scope", "openid email profile")),
+            "state": state,
+            **({"code_challenge": challenge, "code_challenge_method": "S256"} if self.config.pkce else {}),
+        }
+        return f"{self.auth_url}{'&' if '?' in self.auth_url else '?'}{urlencode(query)}&redirect_uri="
+
+
+def challenge_of(verifier: str) -> str:
+    """The S256 challenge of a verifier (RFC 7636, 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import secrets
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Meta, Struct
 
@@ -15,7 +13,7 @@ from qpi_jupyter.core import Forbidden, NotFound, QpiError, Unauthorized
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.people import NewPassword, PersonName, SignIn
-from qpi_server.service.people import Provider
+from qpi_server.service.people import Provider, challenge_of
 from qpi_server.web.table import Call, Reply
 
 from .base import FOLDER, HTML, SESSION, Form, Line, Secret, cookie, go, keep, onward, page, pages, signed_in
@@ -94,7 +92,7 @@ async def sign_in_with_provider(call: Call, query: Onward) -> Reply:
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     kept = "|".join((provider.config.name, state, verifier, onward(query.next)))
     headers = {"Set-Cookie": keep(call, ROUND_TRIP, kept, ROUND_TRIP_S)}
-    return go(call, _at_provider(provider, state, verifier, _back(call)), **headers)
+    return go(call, provider.sign_in_url(state, challenge_of(verifier)) + quote(_back(call), safe=""), **headers)
 
 
 @pages.route("GET", "signed-in", P.SIGN_IN, {303: HTML}, query=Back)
@@ -188,17 +186,3 @@ async def _provider(call: Call, name: str) -> Provider:
 
 def _back(call: Call) -> str:
     return f"{call.here}qpi/signed-in"
-
-
-def _at_provider(provider: Provider, state: str, verifier: str, back: str) -> str:
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    config = provider.config
-    query = {
-        "client_id": config.client_id,
-        "response_type": "code",
-        "scope": str(config.extra.get("scope", "openid email profile")),
-        "state": state,
-        "redirect_uri": back,
-        **({"code_challenge": challenge, "code_challenge_method": "S256"} if config.pkce else {}),
-    }
-    return f"{provider.auth_url}{'&' if '?' in provider.auth_url else '?'}{urlencode(query)}"

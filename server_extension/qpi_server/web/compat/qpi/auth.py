@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from msgspec import Meta, Struct
 
 from qpi_jupyter.core import Forbidden, Rejected, allows
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.people import SignedIn, SignIn
-from qpi_server.service.people import Provider
+from qpi_server.service.people import Provider, challenge_of
 from qpi_server.web.table import JSON, Call, Reply
 
 from .base import Body, Record, api
@@ -134,18 +131,8 @@ async def _signed_in(call: Call, signed_in: SignedIn) -> Record:
 def _offer(provider: Provider) -> dict[str, Any]:
     """A provider with a fresh verifier for it; whoever asks keeps that to themselves."""
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    config = provider.config
-    query = {
-        "client_id": config.client_id,
-        "response_type": "code",
-        "scope": str(config.extra.get("scope", "openid email profile")),
-        "state": state,
-        **({"code_challenge": challenge, "code_challenge_method": "S256"} if config.pkce else {}),
-    }
-    joint = "&" if "?" in provider.auth_url else "?"
-    # The client adds where it wants to be called back.
-    url = f"{provider.auth_url}{joint}{urlencode(query)}&redirect_uri="
+    challenge, config = challenge_of(verifier), provider.config
+    url = provider.sign_in_url(state, challenge)  # the client adds where it wants to be called back
     return {
         "name": config.name,
         "displayName": config.display_name or config.name.capitalize(),
