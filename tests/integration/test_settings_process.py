@@ -128,7 +128,8 @@ from qpi_server.app.extension import QPIServer
 """
 SERVED = f"{MADE_UP}\nfrom qpi_server.tools.standalone import main\nmain(['--allow-root', *sys.argv[1:]])"
 TOLD = f"{MADE_UP}\nlab = QPIServer()\nlab.warm_s = 40\nprint(lab.config_of_lab().warm_s)"
-WRITTEN = f"{MADE_UP}\nimport runpy\nprint(runpy.run_path({str(ROOT / 'docs' / 'generate.py')!r})['configuration']())"
+DOCS = str(ROOT / "docs")
+WRITTEN = f"{MADE_UP}\nsys.path.insert(0, {DOCS!r})\nimport generate\nprint(generate.configuration())"
 
 
 @pytest.mark.parametrize(
