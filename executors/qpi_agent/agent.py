@@ -25,7 +25,7 @@ from .checker import Checker
 from .link import Link
 from .messages import Key, Open
 from .place import Outcome, Place
-from .process import Lifeline
+from .process import ForkServer
 from .settings import Settings
 from .spool import Spool
 from .telemetry import Gauges, LogTail, secrets_of
@@ -45,18 +45,18 @@ class Agent:
         self._manifest: asyncio.Future[Manifest] = asyncio.get_running_loop().create_future()
         self._context: ssl.SSLContext | None = None
         self._trusted = False
-        self._lifeline = Lifeline()
+        self._forks = ForkServer(settings.executor, settings.fork_fd)
         self._spool = Spool(settings.data_dir)
         self._transfer = Transfer(settings.qpi_addr, settings.token, self._spool, self._settled)
         credential = Credential(token=settings.token, trust=self._trust)
         self._link = Link(settings.qpi_addr.base, settings.bus, credential, self)
         self.bench = Bench(self._link, self._spool, self._transfer, timeout_s=settings.job_timeout)
         self.bench.places = [
-            Place(self._opening("run"), self._lifeline, self._spool, self.bench, settings.stop_grace)
+            Place(self._opening("run"), self._forks, self._spool, self.bench, settings.stop_grace)
             for _ in range(settings.places)
         ]
-        self._checker = Checker(self._opening("check"), self._lifeline, timeout_s=settings.check_timeout)
-        self._gauges = Gauges()
+        self._checker = Checker(self._opening("check"), self._forks, timeout_s=settings.check_timeout)
+        self._gauges = Gauges(self._forks.pids)
         self._tail = LogTail(secrets_of(settings.token, settings.options.items()))
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
@@ -128,7 +128,7 @@ class Agent:
         await self.bench.close()
         await self._transfer.close()
         await asyncio.gather(self._checker.close(), *(place.close() for place in self.bench.places))
-        self._lifeline.close()
+        self._forks.close()
         self._spool.close()
 
     # --- how it ends ---------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from qpi_jupyter.wire.frames import Prepared, ProgramRef
 from .backoff import Backoff
 from .fair_pool import FairPool
 from .messages import Answer, Check, Checked, Open
-from .process import Child, Died, Lifeline, oom_kills, spawn_in_the_end
+from .process import Child, Died, ForkServer, oom_kills, spawn_in_the_end
 
 log = logging.getLogger(__name__)
 Load = Callable[[], Awaitable[ProgramRef]]
@@ -47,8 +47,8 @@ class Checker:
     the other one.
     """
 
-    def __init__(self, opening: Open, lifeline: Lifeline, *, timeout_s: float) -> None:
-        self._opening, self._lifeline, self._timeout_s = opening, lifeline, timeout_s
+    def __init__(self, opening: Open, forks: ForkServer, *, timeout_s: float) -> None:
+        self._opening, self._forks, self._timeout_s = opening, forks, timeout_s
         self._pool: FairPool[Child] = FairPool(_HEAVY * timeout_s)
         self._children: set[Child] = set()
         self._first: Child | None = None
@@ -69,7 +69,7 @@ class Checker:
         QpiError
             the executor cannot be made, which no repeat changes.
         """
-        self._first, manifest = await spawn_in_the_end(self._opening, self._lifeline, self._failed, patient=False)
+        self._first, manifest = await spawn_in_the_end(self._opening, self._forks, self._failed, patient=False)
         return manifest
 
     async def live(self) -> None:
@@ -118,7 +118,7 @@ class Checker:
     async def _keep(self, child: Child | None) -> None:
         while True:
             if child is None:
-                child, _ = await spawn_in_the_end(self._opening, self._lifeline, self._failed)
+                child, _ = await spawn_in_the_end(self._opening, self._forks, self._failed)
             self._problem = None
             self._children.add(child)
             self._keep_one_free()

@@ -1,25 +1,26 @@
-"""A child process: one executor, opened and warm. ``python -m qpi_agent.child SOCKET LIFELINE PARENT ROLE``.
+"""A child process: one executor, opened and warm; forked by `forkserver`.
 
 A run child measures (`runs`); a check child parses, validates and estimates, and opens no instrument. It ends with
-the agent in any case: by the kernel's parent-death signal, and when the lifeline, a pipe that only the agent holds
-open, ends.
+the agent in any case: the kernel kills it when its lifeline, a pipe that only the agent holds open, ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import fcntl
 import gc
 import os
 import resource
+import select
 import signal
 import socket
 import sys
-import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from qpi_executors import Executor, load
+from qpi_executors.registry import is_ours
 from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
 
@@ -27,8 +28,6 @@ from .messages import Channel, Check, Checked, Failed, Open, Ready, Role
 
 if TYPE_CHECKING:
     from .runs import Runs
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Checks:
@@ -70,13 +69,7 @@ def _open(command: Open) -> Executor:
             "and a driver of its own beside it that no server starts."
         )
         raise Rejected(message, code="instrument")
-    for form in executor.formats:
-        # Only for what it loads on the way: an executor may well refuse it, and a guest's example be none.
-        with contextlib.suppress(Exception):
-            if form.name in manifest.formats and (example := form.example()):
-                program = Program(format=form.name, sources=(example,))
-                executor.validate(program)
-                executor.estimate(program)
+    _rehearse(executor)
     if command.role == "run":
         from .runs import warm_up
 
@@ -85,6 +78,32 @@ def _open(command: Open) -> Executor:
     if command.memory_cap_bytes is not None:
         _cap_memory(command.memory_cap_bytes)
     return executor
+
+
+def _rehearse(executor: Executor) -> None:
+    """Check an example of each format, only for what that loads: an executor may well refuse it, and a guest's example
+    be none."""
+    for form in executor.formats:
+        with contextlib.suppress(Exception):
+            if form.name in executor.manifest.formats and (example := form.example()):
+                program = Program(format=form.name, sources=(example,))
+                executor.validate(program)
+                executor.estimate(program)
+
+
+def load_ahead(executors: Sequence[str]) -> None:
+    """Load what all children need, and what those of the project's own executors do: called where they are forked.
+
+    Nothing is opened, and no circuit run: libraries that have started threads cannot be forked. Guests are loaded in
+    the children alone, where what does not load is also said.
+    """
+    with contextlib.suppress(Exception):
+        from .runs import warm_up
+
+        warm_up()
+    for name in filter(is_ours, executors):
+        with contextlib.suppress(Exception):
+            _rehearse(load(name))
 
 
 def _worker(role: Role, channel: Channel, executor: Executor) -> Checks | Runs:
@@ -106,28 +125,34 @@ def _cap_memory(cap: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (idle + cap, idle + cap))
 
 
-def _die_with(parent: int, lifeline: int) -> None:
-    """End when the agent ends, however it ends and whatever this process does then."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it had ended before the line above
+def _end_with(lifeline: int) -> None:
+    """Have the kernel kill this process when that pipe ends, whatever it does then: a simulator holds the GIL."""
+    # Whom to signal belongs to an open file, and this one is shared with the other children.
+    own = os.open(f"/proc/self/fd/{lifeline}", os.O_RDONLY)
+    os.close(lifeline)
+    fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(own, fcntl.F_SETFL, os.O_ASYNC)
+    ended = select.poll()
+    ended.register(own, 0)
+    if ended.poll(0):  # before the lines above
         os._exit(1)
 
-    def watch() -> None:
-        os.read(lifeline, 1)
-        os._exit(1)
 
-    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+def _scatter() -> None:
+    """No child draws the random numbers of another one: numpy's have no seed of their own after a fork."""
+    if (numpy := sys.modules.get("numpy.random")) is not None:
+        numpy.seed()
 
 
 def _terminated(signum: int, stack: object) -> NoReturn:
     raise SystemExit(128 + signum)
 
 
-def main() -> None:
-    """Serve the agent on the inherited socket."""
-    sock, lifeline, parent = map(int, sys.argv[1:4])  # the role is there for people who look at the processes
-    _die_with(parent, lifeline)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the agent's to interpret
+def serve(sock: int, lifeline: int) -> None:
+    """Serve the agent on that socket until it hangs up; SIGINT stays ignored, as where this process was forked."""
+    _end_with(lifeline)
+    _scatter()
     signal.signal(signal.SIGTERM, _terminated)
     channel = Channel(socket.socket(fileno=sock))
     executor = None
@@ -151,7 +176,3 @@ def main() -> None:
         finally:
             if executor is not None:
                 executor.close()
-
-
-if __name__ == "__main__":
-    main()

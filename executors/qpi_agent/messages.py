@@ -1,10 +1,12 @@
-"""What the agent and its children say to each other: length-prefixed MessagePack over a socket pair."""
+"""What the agent says with its children, length-prefixed MessagePack over a socket pair; and with whoever forks them,
+a record each over a pair that keeps records apart."""
 
 from __future__ import annotations
 
 import select
 import socket
 import traceback
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
@@ -115,13 +117,38 @@ class Checked(Struct, kw_only=True, tag="checked"):
     error: dict[str, Any] | None = None
 
 
+class Forked(Struct, kw_only=True, tag="forked"):
+    """The fork server has a new child; with this comes its pidfd."""
+
+    pid: int
+
+
+class Refused(Struct, kw_only=True, tag="refused"):
+    """The machine has no process to give: why, as the system numbers it."""
+
+    errno: int
+
+
+class Ended(Struct, kw_only=True, tag="ended"):
+    """A child has ended; ``code`` is negative for a signal, ``peak_bytes`` its largest resident size."""
+
+    pid: int
+    code: int
+    peak_bytes: int
+
+
 Command = Open | Run | Check | Cancel
 Answer = Ready | Progress | Rows | Measured | Spooled | Failed | Checked
+News = Forked | Refused | Ended
+"""What a fork server says."""
 
 _encoder = msgspec.msgpack.Encoder()
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 decode_answer = _answers.decode
+_news: msgspec.msgpack.Decoder[News] = msgspec.msgpack.Decoder(News)
+decode_news = _news.decode
+encode_news: Callable[[News], bytes] = _encoder.encode
 
 
 def frame(message: Command | Answer) -> bytes:

@@ -14,7 +14,7 @@ from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import ProgramRef
 
 from .messages import Cancel, Failed, Key, Measured, Open, Progress, Rows, Run, Spooled
-from .process import Child, Died, Lifeline, spawn_in_the_end
+from .process import Child, Died, ForkServer, spawn_in_the_end
 from .spool import Spool
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,9 @@ class Place:
     """
 
     def __init__(
-        self, opening: Open, lifeline: Lifeline, spool: Spool, listener: PlaceListener, grace_s: float | None
+        self, opening: Open, forks: ForkServer, spool: Spool, listener: PlaceListener, grace_s: float | None
     ) -> None:
-        self._opening, self._lifeline, self._spool, self._listener = opening, lifeline, spool, listener
+        self._opening, self._forks, self._spool, self._listener = opening, forks, spool, listener
         self._grace_s = grace_s
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
@@ -102,7 +102,7 @@ class Place:
         """Start the child, once it is wanted, and again whenever it ends."""
         await self.wanted.wait()
         while True:
-            self._child, manifest = await spawn_in_the_end(self._opening, self._lifeline, self._failed)
+            self._child, manifest = await spawn_in_the_end(self._opening, self._forks, self._failed)
             self.instrument = not manifest.simulator
             if self._grace_s is None:
                 self._grace_s = 0.5 if manifest.simulator else 5.0

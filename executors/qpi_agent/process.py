@@ -1,4 +1,4 @@
-"""A child process as the agent sees it: spawn it, talk to it, stop it, know how it ended."""
+"""A child process as the agent sees it: have it forked, talk to it, stop it, know how it ended."""
 
 from __future__ import annotations
 
@@ -10,30 +10,49 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from qpi_jupyter.core import Faulted, Manifest, QpiError
 
 from .backoff import Backoff
-from .messages import LENGTH_BYTES, Answer, Command, Failed, Open, Ready, decode_answer, frame
+from .messages import (
+    LENGTH_BYTES,
+    Answer,
+    Command,
+    Ended,
+    Failed,
+    Forked,
+    Open,
+    Ready,
+    Refused,
+    Role,
+    decode_answer,
+    decode_news,
+    frame,
+)
 
 log = logging.getLogger(__name__)
 _KEPT_FROM_CHILDREN = ("QPI_ACCESS_TOKEN", "QPI_FAULT_POINT", "QPI_FAULT_LOG")
 """Executors are guests: they never see the lab's credential."""
-_FOR_CHILDREN = {"QISKIT_PARALLEL": "FALSE"}
 _FROM_OUTSIDE = (
     signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGSTOP,
 )  # fmt: skip
 """Signals that a process gets from somebody else; what it does wrong by itself ends it by others."""
 _NEAR_CAP = 0.9
+_RECORD_BYTES = 64
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Died(Exception):
-    """The child has ended; ``code`` is negative for a signal, ``peak_bytes`` its largest resident size."""
+    """The child has ended; ``code`` is negative for a signal, ``peak_bytes`` its largest resident size. Of one whose
+    fork server ended before it nobody knows more: ``code`` is None."""
 
-    def __init__(self, code: int, peak_bytes: int) -> None:
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    def __init__(self, code: int | None, peak_bytes: int) -> None:
+        how = "ended" if code is None else f"ended with status {code}"
+        if code is not None and code < 0:
+            how = f"was ended by {signal.Signals(-code).name}"
         super().__init__(f"the child process {how}")
         self.code, self.peak_bytes = code, peak_bytes
         self.starved = False
@@ -43,42 +62,26 @@ class Died(Exception):
     def from_outside(self) -> bool:
         """Whether somebody ended it, and not what it did itself."""
         # A child that catches SIGTERM ends as a shell would say it.
-        return not self.starved and any(self.code in (-number, 128 + number) for number in _FROM_OUTSIDE)
+        ends = {None, *(code for number in _FROM_OUTSIDE for code in (-number, 128 + number))}
+        return not self.starved and self.code in ends
 
     def over(self, cap: int | None) -> bool:
         """Whether it had come near its limit of memory."""
         return cap is not None and self.peak_bytes >= _NEAR_CAP * cap
 
 
-class Lifeline:
-    """A pipe that only the agent holds open: children end when it ends."""
-
-    def __init__(self) -> None:
-        self.read_end, self._write_end = os.pipe()
-
-    def close(self) -> None:
-        os.close(self.read_end)
-        os.close(self._write_end)
-
-
 class Child:
     """One running child process. Make it with `spawn`, which waits until it is warm."""
 
-    def __init__(self, process: subprocess.Popen[bytes], streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]):
-        self._process = process
+    def __init__(self, pid: int, pidfd: int, streams: Streams) -> None:
+        self.pid, self._pidfd = pid, pidfd
         self._reader, self._writer = streams
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Died] = self._loop.create_future()
-        self._pidfd = os.pidfd_open(process.pid)
-        self._loop.add_reader(self._pidfd, self._reap)
 
     @property
     def alive(self) -> bool:
         return not self.exited.done()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     @property
     def halted(self) -> bool:
@@ -113,7 +116,8 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, unless it has ended."""
         if self.alive:
-            signal.pidfd_send_signal(self._pidfd, number)
+            with contextlib.suppress(ProcessLookupError):  # its end is known where it was forked, and not here yet
+                signal.pidfd_send_signal(self._pidfd, number)
 
     async def stop(self, grace_s: float) -> None:
         """End it: it is asked to, and after ``grace_s`` it is made to."""
@@ -130,17 +134,151 @@ class Child:
             return Path(f"/proc/{self.pid}/{name}").read_text()
         return ""
 
-    def _reap(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        _, status, usage = os.wait4(self.pid, 0)
+    def ended(self, died: Died) -> None:
+        """It has ended; called once, by who had it forked."""
         os.close(self._pidfd)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
         self._writer.close()
-        self.exited.set_result(Died(self._process.returncode, usage.ru_maxrss * 1024))
+        self.exited.set_result(died)
+
+    def orphaned(self) -> None:
+        """From now on nobody says how it ends: see to it that it is heard that it has."""
+
+        def over() -> None:
+            self._loop.remove_reader(self._pidfd)
+            self.ended(Died(None, 0))
+
+        self._loop.add_reader(self._pidfd, over)
 
 
-async def spawn(opening: Open, lifeline: Lifeline) -> tuple[Child, Manifest]:
-    """A warm child and what its executor can do. Call it in the main thread: the child dies with its parent *thread*.
+class ForkServer:
+    """Where an agent's children come from: one process that has loaded what they need (`qpi_agent.forkserver`).
+
+    It is started with the first child, and again when it has ended; children that it has forked live on meanwhile. They
+    end with this process in any case, for it alone holds the other end of their lifeline.
+
+    Parameters
+    ----------
+    executor
+        what is to be loaded.
+    given
+        a socket to one that somebody else has started, which is used as long as it lives.
+    """
+
+    def __init__(self, executor: str, given: int | None = None) -> None:
+        self._executor = executor
+        self._loop = asyncio.get_running_loop()
+        self._lifeline, self._held = os.pipe()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: socket.socket | None = None
+        self._asked: deque[tuple[asyncio.Future[Child], Streams]] = deque()
+        """Answers come in the order of the questions."""
+        self._children: dict[int, Child] = {}
+        if given is not None:
+            self._hear(socket.socket(fileno=given))
+
+    def pids(self) -> list[int]:
+        """The children that are there now."""
+        return list(self._children)
+
+    async def fork(self, role: Role) -> Child:
+        """A new child, which waits for its `Open`.
+
+        Raises
+        ------
+        OSError
+            the machine has no process to give.
+        Faulted
+            the fork server has ended instead of answering.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            streams = await asyncio.open_connection(sock=ours)
+            try:
+                if self._link is None:
+                    self._start()
+                assert self._link is not None
+                socket.send_fds(self._link, [role.encode()], [theirs.fileno(), self._lifeline, 2])
+            except BaseException:
+                streams[1].close()
+                raise
+        future: asyncio.Future[Child] = self._loop.create_future()
+        self._asked.append((future, streams))
+        return await future
+
+    def close(self) -> None:
+        """End it. Children that are still there end too."""
+        if self._process is not None:
+            self._process.kill()
+        if self._link is not None:
+            self._lost()
+        os.close(self._lifeline)
+        os.close(self._held)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "qpi_agent.forkserver", str(theirs.fileno()), self._executor],
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__,
+                pass_fds=[theirs.fileno()],
+                env={k: v for k, v in os.environ.items() if k not in _KEPT_FROM_CHILDREN},
+            )
+            undo.pop_all()
+        self._hear(ours)
+
+    def _hear(self, link: socket.socket) -> None:
+        self._link = link
+        link.setblocking(False)
+        self._loop.add_reader(link, self._heard)
+
+    def _heard(self) -> None:
+        assert self._link is not None
+        record, fds = b"", list[int]()
+        with contextlib.suppress(ConnectionError):
+            record, fds, _, _ = socket.recv_fds(self._link, _RECORD_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        if not record:
+            self._lost()
+            return
+        match decode_news(record):
+            case Forked(pid=pid):
+                future, streams = self._asked.popleft()
+                child = self._children[pid] = Child(pid, fds[0], streams)
+                if future.cancelled():
+                    child.signal(signal.SIGKILL)
+                else:
+                    future.set_result(child)
+            case Refused(errno=number):
+                self._fail(OSError(number, os.strerror(number)))
+            case Ended(pid=pid, code=code, peak_bytes=peak_bytes):
+                self._children.pop(pid).ended(Died(code, peak_bytes))
+
+    def _fail(self, error: Exception) -> None:
+        """The oldest question has no answer."""
+        future, (_, writer) = self._asked.popleft()
+        writer.close()
+        if not future.cancelled():
+            future.set_exception(error)
+
+    def _lost(self) -> None:
+        """The fork server has ended."""
+        assert self._link is not None
+        self._loop.remove_reader(self._link)
+        self._link.close()
+        self._link = None
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+        while self._asked:
+            self._fail(Faulted("The process that children are forked from has ended.", code="executor_failed"))
+        for child in self._children.values():
+            child.orphaned()
+        self._children.clear()
+
+
+async def spawn(opening: Open, forks: ForkServer) -> tuple[Child, Manifest]:
+    """A warm child and what its executor can do.
 
     Raises
     ------
@@ -150,7 +288,7 @@ async def spawn(opening: Open, lifeline: Lifeline) -> tuple[Child, Manifest]:
         the executor cannot be made or opened.
     """
     try:
-        child = await _start(lifeline, opening.role)
+        child = await forks.fork(opening.role)
     except OSError as error:
         raise Faulted(f"The machine starts no process: {error.strerror or error}.", code="executor_failed") from error
     try:
@@ -171,7 +309,7 @@ async def spawn(opening: Open, lifeline: Lifeline) -> tuple[Child, Manifest]:
 
 
 async def spawn_in_the_end(
-    opening: Open, lifeline: Lifeline, failed: Callable[[QpiError, float], None], *, patient: bool = True
+    opening: Open, forks: ForkServer, failed: Callable[[QpiError, float], None], *, patient: bool = True
 ) -> tuple[Child, Manifest]:
     """`spawn`, again and again until there is a child; ``failed`` hears of each failure, and how long the wait is.
 
@@ -183,7 +321,7 @@ async def spawn_in_the_end(
     backoff = Backoff(first_s=0.5)
     while True:
         try:
-            return await spawn(opening, lifeline)
+            return await spawn(opening, forks)
         except QpiError as problem:
             if not (patient or isinstance(problem, Faulted)):
                 raise
@@ -199,23 +337,3 @@ def oom_kills() -> int:
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
     return 0
-
-
-async def _start(lifeline: Lifeline, role: str) -> Child:
-    ours, theirs = socket.socketpair()
-    with contextlib.ExitStack() as undo:
-        undo.callback(ours.close)
-        with theirs:
-            fds = (theirs.fileno(), lifeline.read_end)
-            process = subprocess.Popen(
-                [sys.executable, "-m", "qpi_agent.child", *map(str, fds), str(os.getpid()), role],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__,  # what guests print belongs to the log
-                pass_fds=fds,
-                env={**_FOR_CHILDREN, **{k: v for k, v in os.environ.items() if k not in _KEPT_FROM_CHILDREN}},
-            )
-        undo.callback(process.wait)
-        undo.callback(process.kill)
-        child = Child(process, await asyncio.open_connection(sock=ours))
-        undo.pop_all()
-        return child

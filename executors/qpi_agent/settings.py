@@ -41,6 +41,7 @@ class Settings:
     drain_timeout: float
     insecure: bool
     parent_fd: int | None
+    fork_fd: int | None
     log_level: str
 
 
@@ -177,6 +178,7 @@ TABLE: tuple[Setting, ...] = (
             help="how long running jobs may go on after SIGTERM"),
     Setting(name="insecure", read=_switch, switch=True, help="allow plain http to another machine"),
     Setting(name="parent_fd", read=_descriptor, metavar="FD", help="end when this inherited pipe ends"),
+    Setting(name="fork_fd", read=_descriptor, metavar="FD", help="have children forked over this inherited socket"),
     Setting(name="log_level", default="INFO", read=_level, metavar="LEVEL", help="debug, info, warning or error"),
 )  # fmt: skip
 CONFIG_ENV = "QPI_CONFIG_FILE"

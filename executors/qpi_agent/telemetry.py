@@ -6,8 +6,9 @@ import contextlib
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 
@@ -99,9 +100,11 @@ def _level(number: int) -> LogLevel:
 
 
 class Gauges:
-    """Reads the driver's own processes; the first reading of the load only starts the measurement."""
+    """Reads the driver's own processes, wherever they were forked; the first reading of the load only starts the
+    measurement."""
 
-    def __init__(self) -> None:
+    def __init__(self, children: Callable[[], Iterable[int]] = tuple) -> None:
+        self._children = children
         self._known: dict[int, psutil.Process] = {}
 
     def read(self, *, staged: int, running: int, run_s: float | None) -> list[Reading]:
@@ -118,14 +121,24 @@ class Gauges:
         return found
 
     def _processes(self) -> tuple[float, float]:
-        """Load (percent of one core) and resident memory (bytes) of the driver and its children."""
+        """Load (percent of one core) and resident memory (bytes) of the driver and its children; of memory that
+        processes share each has its part."""
         own = psutil.Process()
         alive = {process.pid: process for process in (own, *own.children(recursive=True))}
+        for pid in self._children():
+            with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+                alive.setdefault(pid, psutil.Process(pid))
         # A process object measures its load since its previous call: keep those that are still there.
         self._known = {pid: self._known.get(pid, process) for pid, process in alive.items()}
         load = resident = 0.0
-        for process in self._known.values():
-            with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+        for pid, process in self._known.items():
+            with contextlib.suppress(psutil.Error, OSError):
                 load += process.cpu_percent()
-                resident += process.memory_info().rss
+                resident += _own_bytes(pid)
         return load, resident
+
+
+def _own_bytes(pid: int) -> int:
+    """What a process holds in memory, with its part of what it shares."""
+    said = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next((int(line.split()[1]) * 1024 for line in said.splitlines() if line.startswith("Pss:")), 0)

@@ -27,6 +27,11 @@ def names() -> list[str]:
     return EXECUTORS.names()
 
 
+def is_ours(name: str) -> bool:
+    """Whether it is one of the project's own, which can be loaded before it is known what is done with it."""
+    return EXECUTORS.has_own(name)
+
+
 def load(name: str, **options: object) -> Executor:
     """The executor of that name, made with these options; nothing is opened yet.
 

@@ -74,6 +74,10 @@ class Plugins(Generic[T]):
         """The registered names, those of broken members included."""
         return sorted({member.name for member in self.members()})
 
+    def has_own(self, name: str) -> bool:
+        """Whether the project itself has one of that name."""
+        return _own(self._group, name) is not None
+
     def load(self, name: str) -> T:
         """The member of that name.
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.faults.agent_process import AgentProcess
 from tests.faults.executors import read_diary
 from tests.support.books import Books
+from tests.support.children import children_below
 from tests.support.driver import register
 from tests.support.realworld import (
     MARK,
@@ -90,11 +90,7 @@ class World:
 
     def kill_prepare_child(self, rng: random.Random) -> bool:
         """Whether there was one."""
-        pids = [self._running[name].pid for name in DRIVERS]
-        children = []
-        for pid in pids:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                children += [child for child in psutil.Process(pid).children() if _role(child) == "check"]
+        children = [child for name in DRIVERS for child in children_below(self._running[name].pid, "check")]
         if not children:
             return False
         with contextlib.suppress(ProcessLookupError):
@@ -121,13 +117,6 @@ class World:
         options = ("--places", "2", "-o", f"check_s={CHECK_S}", "-o", "seconds=0.01", "-o", f"diary={self.diary}")
         env = {**mark, "QPI_ACCESS_TOKEN": self._tokens[name]}
         return AgentProcess(folder, self.url, *options, executor="RecordingExecutor", env=env).process
-
-
-def _role(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error):
-        command = process.cmdline()
-        return command[-1] if "qpi_agent.child" in command else ""
-    return ""
 
 
 class Reaper(threading.Thread):

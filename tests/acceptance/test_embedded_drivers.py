@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.children import children_below
 from tests.support.servers import LabServer, lab_server
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -54,13 +55,20 @@ def drivers(server: LabServer) -> dict[str, psutil.Process]:
     return found
 
 
-def family(processes: dict[str, psutil.Process]) -> list[psutil.Process]:
-    return [member for process in processes.values() for member in (process, *process.children(recursive=True))]
+def family(server: LabServer) -> list[psutil.Process]:
+    """The drivers, the one process that their children are forked from, and these."""
+    return psutil.Process(server.process.pid).children(recursive=True)
+
+
+def children_of(server: LabServer, driver: str) -> list[psutil.Process]:
+    """The children that say what they say in the log of that driver."""
+    log = server.lab_dir / "agents" / f"{driver}.log"
+    return [one for one in children_below(server.process.pid) if Path(f"/proc/{one.pid}/fd/2").samefile(log)]
 
 
 def test_a_killed_server_leaves_no_process(server: LabServer) -> None:
-    everybody = family(drivers(server))
-    assert len(everybody) > 2  # each driver has children of its own
+    everybody = family(server)
+    assert len(everybody) > 3
     server.kill()
     _, alive = psutil.wait_procs(everybody, timeout=20)
     assert not alive
@@ -68,7 +76,7 @@ def test_a_killed_server_leaves_no_process(server: LabServer) -> None:
 
 @pytest.mark.slow
 def test_a_stopped_server_leaves_no_process_and_no_owner_file(server: LabServer) -> None:
-    everybody = family(drivers(server))
+    everybody = family(server)
     server.process.terminate()
     server.process.wait(30)
     _, alive = psutil.wait_procs(everybody, timeout=5)
@@ -78,12 +86,14 @@ def test_a_stopped_server_leaves_no_process_and_no_owner_file(server: LabServer)
 
 def test_the_simulators_start_one_after_the_other(steady: LabServer) -> None:
     first, second = (drivers(steady)[name] for name in ("sim-a", "sim-b"))
-    assert second.create_time() > min(child.create_time() for child in first.children())
+    assert second.create_time() > min(child.create_time() for child in children_of(steady, "sim-a"))
+    assert first.create_time() < second.create_time()
 
 
 def test_a_driver_that_dies_starts_again(steady: LabServer) -> None:
     before = drivers(steady)["sim-b"]
-    children = before.children(recursive=True)
+    children = children_of(steady, "sim-b")
+    assert len(children) >= 2
     os.kill(before.pid, signal.SIGKILL)
     wait_until(lambda: drivers(steady).get("sim-b", before).pid != before.pid, PATIENCE_S, "the driver's second start")
     wait_online(steady)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.children import children_below
 from tests.support.waiting import survivors
 
 from .scripted_lab import PATIENCE_S, TOKEN
@@ -46,9 +47,14 @@ class AgentProcess:
     def log(self) -> str:
         return self.log_path.read_text()
 
-    def children(self) -> list[psutil.Process]:
-        """Its processes now."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+    def children(self, *roles: str) -> list[psutil.Process]:
+        """Its children now."""
+        return children_below(self.process.pid, *roles)
+
+    def fork_server(self) -> psutil.Process:
+        """Where they are forked."""
+        (process,) = psutil.Process(self.process.pid).children()
+        return process
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -86,13 +92,14 @@ def ended_with(running: AgentProcess) -> Iterator[None]:
     try:
         yield
     finally:
-        children = running.children() if running.process.poll() is None else []
+        alive = running.process.poll() is None
+        children = psutil.Process(running.process.pid).children(recursive=True) if alive else []
         running.process.kill()
         running.process.wait(PATIENCE_S)
-        alive = survivors(children, 10)
-        for orphan in alive:
+        orphans = survivors(children, 10)
+        for orphan in orphans:
             orphan.kill()
-        assert not alive, f"orphans: {alive}"
+        assert not orphans, f"orphans: {orphans}"
 
 
 def _path() -> str:

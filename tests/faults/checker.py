@@ -98,9 +98,7 @@ class Bench:
         self.pool = FairPool(heavy_s)
         return self.pool
 
-    async def spawn(
-        self, _opening: Open, _lifeline: Any, failed: Callable[..., None], **_: Any
-    ) -> tuple[Any, Manifest]:
+    async def spawn(self, _opening: Open, _forks: Any, failed: Callable[..., None], **_: Any) -> tuple[Any, Manifest]:
         while self.problem is not None:
             failed(self.problem, 0.0)
             await asyncio.sleep(0)

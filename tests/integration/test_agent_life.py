@@ -78,7 +78,7 @@ def test_an_agent_ends_with_the_server_that_started_it(tmp_path: Path) -> None:
             driver = await lab.greet()
             await driver.assign(assignment("j1"))
             await driver.expect(frames.STARTED)
-            children = psutil.Process(process.pid).children()
+            children = psutil.Process(process.pid).children(recursive=True)
             os.close(write_end)
             assert await asyncio.to_thread(process.wait, 30) == 0
             _, alive = await asyncio.to_thread(psutil.wait_procs, children, 10)

@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.faults.lab import BELL
+from tests.support.children import children_below
 from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import ROOT, change_theme, loaded
 from tests.ui.labs import Demo, agent, demo_lab
@@ -232,7 +233,7 @@ def kill_executors(driver: str) -> None:
     """End the children of a driver; it starts new ones."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # some end all the time
-            for child in process.children() if driver in process.cmdline() else ():
+            for child in children_below(process.pid) if driver in process.cmdline() else ():
                 child.kill()
 
 

@@ -1,7 +1,8 @@
 """Drivers that the server starts itself: simulators, each a process of its own, defined in the database.
 
 A driver runs in its own session, so that Ctrl-C in the terminal reaches the server alone, and ends with the server: it
-is told to (SIGTERM), and if the server dies without a word, the pipe that only the server holds open ends.
+is told to (SIGTERM), and if the server dies without a word, the pipe that only the server holds open ends. What their
+executors need is loaded once, by the one process that all their children are forked from (`ForkServer`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,6 +60,52 @@ def environment(token: str, inherited: Mapping[str, str] | None = None) -> dict[
     return {**kept, "QPI_ACCESS_TOKEN": token, "PYTHONUNBUFFERED": "1"}
 
 
+class ForkServer:
+    """The process that the children of all embedded drivers are forked from (`qpi_agent.forkserver`).
+
+    It is started with the first driver, and again with the next one if it has ended; drivers that it was given to help
+    themselves then. It has no token.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._link: socket.socket | None = None
+        self._starting = asyncio.Lock()
+
+    async def join(self, executors: Iterable[str]) -> socket.socket:
+        """A socket for a driver, by which it has its children forked; what they need is loaded at the start."""
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None:
+                await self._start(executors)
+        assert self._link is not None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, suppress(OSError):  # it has just ended: so the driver finds out
+            socket.send_fds(self._link, [b"join"], [theirs.fileno()])
+        return ours
+
+    async def stop(self) -> None:
+        """End it, when the drivers have ended."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        if self._link is not None:
+            self._link.close()
+
+    async def _start(self, executors: Iterable[str]) -> None:
+        if self._link is not None:
+            self._link.close()
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._link.setblocking(False)
+        own = {name: value for name, value in environment("").items() if name != "QPI_ACCESS_TOKEN"}
+        with theirs, (self._folder / "forkserver.log").open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "qpi_agent.forkserver", str(theirs.fileno()), *executors,
+                env=own, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                pass_fds=(theirs.fileno(),), start_new_session=True, cwd=self._folder,
+            )  # fmt: skip
+
+
 class EmbeddedDrivers:
     """The processes of every embedded driver of a lab.
 
@@ -72,8 +120,10 @@ class EmbeddedDrivers:
     def __init__(self, lab: Lab, *, lab_dir: Path, address: str, trust: tuple[str, ...] = ()) -> None:
         self._lab, self._address, self._trust = lab, address, trust
         self._folder = lab_dir / "agents"
+        self._forks = ForkServer(self._folder)
         self._kept: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         """Who keeps each driver alive, and what tells them to end it."""
+        self._executors: set[str] = set()
         self._begun: dict[str, int] = {}
         """Where in each driver's log that of its present, or latest, process begins."""
 
@@ -82,13 +132,16 @@ class EmbeddedDrivers:
         self._folder.mkdir(exist_ok=True, mode=0o700)
         self._lab.embedded.run_by(self)
         before = None
-        for driver in await self._lab.embedded.definitions():
+        drivers = await self._lab.embedded.definitions()
+        self._executors = {driver.executor for driver in drivers}
+        for driver in drivers:
             self.add(driver, after=before)
             before = driver.qpu
 
     def add(self, driver: EmbeddedDriver, *, after: str | None = None) -> None:
         """Keep ``driver`` running from now on, or as soon as that QPU has its driver: side by side they would all be
         late. One of an instrument ends by itself: it must not end with a notebook server."""
+        self._executors.add(driver.executor)
         stopping = asyncio.Event()
         task = asyncio.create_task(self._keep(driver, stopping, after), name=f"embedded driver {driver.name}")
         self._kept[driver.name] = (task, stopping)
@@ -156,6 +209,7 @@ class EmbeddedDrivers:
         for _, stopping in kept:
             stopping.set()
         await self._ended(*(task for task, _ in kept))
+        await self._forks.stop()
 
     async def _ended(self, *tasks: asyncio.Task[None]) -> None:
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -185,14 +239,15 @@ class EmbeddedDrivers:
         token = await self._lab.embedded.token(driver.name)
         child_end, parent_end = os.pipe()  # a driver reads from its end, for the end of what the server holds open
         try:
-            with self._log_file(driver).open("ab") as output:
+            link = await self._forks.join(sorted(self._executors))
+            with link, self._log_file(driver).open("ab") as output:
                 self._begun[driver.name] = output.tell()
                 # asyncio spawns from the thread of the loop, which in a Jupyter server is the main one: the kernel
                 # takes the end of the spawning thread for the end of the parent.
                 process = await asyncio.create_subprocess_exec(
-                    *self._command(driver, child_end),
+                    *self._command(driver, child_end, link.fileno()),
                     env=environment(token), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-                    pass_fds=(child_end,), start_new_session=True, cwd=self._folder,
+                    pass_fds=(child_end, link.fileno()), start_new_session=True, cwd=self._folder,
                 )  # fmt: skip
             os.close(child_end)
             child_end = -1
@@ -215,12 +270,12 @@ class EmbeddedDrivers:
                 os.killpg(process.pid, signal.SIGKILL)
         return await ended
 
-    def _command(self, driver: EmbeddedDriver, parent_fd: int) -> list[str]:
+    def _command(self, driver: EmbeddedDriver, parent_fd: int, fork_fd: int) -> list[str]:
         return [
             sys.executable, "-m", "qpi_agent", "start",
             "--qpi-addr", self._address, "--name", driver.name, "--executor", driver.executor,
             "--places", str(driver.places), "--data-dir", str(self._folder / driver.name),
-            "--parent-fd", str(parent_fd), *self._trust, *option_flags(driver.options),
+            "--parent-fd", str(parent_fd), "--fork-fd", str(fork_fd), *self._trust, *option_flags(driver.options),
         ]  # fmt: skip
 
     def _log_file(self, driver: EmbeddedDriver) -> Path:

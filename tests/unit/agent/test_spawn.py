@@ -1,4 +1,4 @@
-"""Which failed starts of a child are tried again, which end the driver, and what a child loads."""
+"""Which failed starts of a child are tried again, and which end the driver."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import errno
 import os
 import subprocess
 from importlib.metadata import EntryPoint
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from qpi_agent import process
-from qpi_agent.messages import Open, Role
-from qpi_agent.process import Lifeline, spawn, spawn_in_the_end
+from qpi_agent.messages import Open
+from qpi_agent.process import ForkServer, spawn_in_the_end
 from qpi_executors import load
 from qpi_jupyter.core.errors import Faulted, QpiError, Rejected, Unavailable
 from qpi_jupyter.core.plugins import passing
@@ -42,13 +41,13 @@ def test_a_machine_that_is_out_of_something_is_asked_again(monkeypatch: pytest.M
     monkeypatch.setattr(process, "Backoff", NoWait)
 
     async def story() -> None:
-        lifeline = Lifeline()
+        forks = ForkServer("mock")
         opening = Open(role="check", executor="mock")
         try:
             with pytest.raises(Rejected):
-                await spawn_in_the_end(opening, lifeline, lambda problem, _: failures.append(problem), patient=False)
+                await spawn_in_the_end(opening, forks, lambda problem, _: failures.append(problem), patient=False)
         finally:
-            lifeline.close()
+            forks.close()
 
     asyncio.run(story())
     assert {type(problem) for problem in failures} == {Faulted}
@@ -112,20 +111,3 @@ def test_what_may_be_gone_the_next_time(monkeypatch: pytest.MonkeyPatch, error: 
     monkeypatch.setattr(EntryPoint, "load", load_point)
     with pytest.raises(Faulted if passes else Rejected, match="cannot be loaded"):
         load("x:Y")
-
-
-@pytest.mark.parametrize(("role", "loaded"), [("check", False), ("run", True)])
-def test_only_who_measures_loads_what_results_are_made_of(role: Role, loaded: bool) -> None:
-    async def story() -> str:
-        lifeline = Lifeline()
-        try:
-            child, _ = await spawn(Open(role=role, executor="qiskit_aer"), lifeline)
-            maps = Path(f"/proc/{child.pid}/maps").read_text()
-            await child.stop(0.5)
-            return maps
-        finally:
-            lifeline.close()
-
-    maps = asyncio.run(story())
-    assert "qiskit" in maps
-    assert [name in maps for name in ("pandas", "h5py")] == [loaded, loaded]
