@@ -42,6 +42,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
     """The quick start, as Binder starts it."""
     with tempfile.TemporaryDirectory(prefix="qpi-memory-") as folder, demo(Path(folder)) as (server, env):
         family = [server]
+        started_s = cpu_s(family)
         idle = sum(pss_mib(family).values())
         with sampled(family) as seen:
             reader = subprocess.Popen([sys.executable, "-c", RUN, str(QUICKSTART)], env=env, cwd=folder)
@@ -49,6 +50,7 @@ def run(*, quick: bool) -> Iterator[Figure]:
             if reader.wait() != 0:
                 raise SystemExit("the quick start failed")
         most = max(seen, key=lambda sample: sum(sample.values()))
+    yield Figure(name="demo until its simulators are online, CPU s in all", ratio=started_s, goal=None)
     yield Figure(name="demo before its first job, MiB in all", ratio=idle, goal=None)
     note = ", ".join(f"{name} {mib:.0f}" for name, mib in sorted(most.items(), key=lambda item: -item[1]))
     yield Figure(name="demo in the quick start, MiB in all", ratio=sum(most.values()), goal=LIMIT_MIB, note=note)
@@ -111,6 +113,16 @@ def sampled(roots: list[psutil.Process]) -> Iterator[list[dict[str, float]]]:
         thread.join()
 
 
+def cpu_s(roots: list[psutil.Process]) -> float:
+    """What the processes and all below them have used of processors (s), with those of theirs that have ended."""
+    used = 0.0
+    for root in roots:
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.Error):
+                used += sum(process.cpu_times()[:4])
+    return used
+
+
 def pss_mib(roots: list[psutil.Process]) -> dict[str, float]:
     """MiB by what a process is."""
     found: dict[str, float] = {}
@@ -130,7 +142,7 @@ def _name(words: list[str]) -> str | None:
     if RUN in line:
         return None
     for mark, name in (
-        ("qpi_agent.child", "children"), ("qpi_agent", "drivers"), ("ipykernel", "kernel"), ("jupyterlab", "server"),
+        ("qpi_agent.forkserver", "children"), ("qpi_agent", "drivers"), ("ipykernel", "kernel"), ("jupyterlab", "server"),
         ("jupyter-lab", "server"),
     ):  # fmt: skip
         if mark in line:
