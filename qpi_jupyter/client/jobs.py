@@ -41,7 +41,7 @@ class JobTable(Table[JobHandle]):
 
     caption = "Jobs"
     empty = "No jobs yet."
-    columns = ("id", "status", "qpu", "name", "runs", "shots", "submitted", "ran", "what")
+    columns = ("id", "status", "qpu", "name", "runs", "shots", "submitted", "ran", "details")
 
     def row(self, item: JobHandle) -> tuple[str, ...]:
         model = item.model
