@@ -1,4 +1,3 @@
-import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import type * as React from 'react';
@@ -47,11 +46,3 @@ export const IResultDrawings = new Token<IResultDrawings>('qpi-jupyter:IResultDr
 
 /** What others brought. */
 export const resultDrawings: IResultDrawings = new Map();
-
-export const drawingsPlugin: JupyterFrontEndPlugin<IResultDrawings> = {
-  id: 'qpi-jupyter:drawings',
-  description: 'Drawings of results.',
-  autoStart: true,
-  provides: IResultDrawings,
-  activate: () => resultDrawings
-};

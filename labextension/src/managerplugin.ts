@@ -1,16 +1,15 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-
 import { LabClock } from './clock';
+import { labPlugin } from './labplugin';
 import { LabManager } from './manager';
 import { labRequest } from './request';
 import { ILabManager } from './tokens';
 
-export const managerPlugin: JupyterFrontEndPlugin<ILabManager> = {
-  id: 'qpi-jupyter:manager',
-  description: 'Follows the lab of this server.',
-  autoStart: true,
-  provides: ILabManager,
-  activate: (app: JupyterFrontEnd) => {
+export const managerPlugin = labPlugin(
+  'manager',
+  'Follows the lab of this server.',
+  [],
+  [],
+  app => {
     const { connectionFailure, events, serverSettings } = app.serviceManager;
     const clock = new LabClock();
     const manager = new LabManager({
@@ -25,5 +24,6 @@ export const managerPlugin: JupyterFrontEndPlugin<ILabManager> = {
       }
     });
     return manager;
-  }
-};
+  },
+  ILabManager
+);

@@ -8,7 +8,7 @@ import { statusPlugin } from './around/statusplugin';
 import { submitPlugin } from './around/submitplugin';
 import { tabsPlugin } from './around/tabsplugin';
 import { calendarPlugin } from './calendar/plugin';
-import { drawingsPlugin } from './drawings';
+import { drawingsPlugin } from './drawingsplugin';
 import { managerPlugin } from './managerplugin';
 import { outputsPlugin } from './outputs/plugin';
 import { qpuPlugin } from './qpu/plugin';

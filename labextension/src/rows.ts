@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { condition, jobNote } from './prospects';
 import { qpuState, type Tone } from './states';
 import type { JobModel, QpuModel } from './wire';
-import { shotsOf } from './words';
+import { sizeOf } from './words';
 
 /** What a list row shows of one QPU or job. */
 export interface IRow {
@@ -60,7 +60,7 @@ export function jobRow(job: JobModel, now: number, trans: TranslationBundle): IJ
     tone,
     detail: joined([
       job.qpu ?? '',
-      job.status === 'completed' ? shotsOf(job.shots, trans) : '',
+      job.status === 'completed' ? sizeOf(job, trans) : '',
       jobNote(job, now, trans)
     ]),
     cancellable: isCancellable(job)

@@ -2,8 +2,9 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { IEditorServices } from '@jupyterlab/codeeditor';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { IStateDB } from '@jupyterlab/statedb';
-import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { labPlugin } from './labplugin';
 import { ILabManager, type ITab, ITabs } from './tokens';
 
 /** What the tabs of a plugin work with; null is what a page has not. */
@@ -18,29 +19,19 @@ export interface IPage {
 
 /** A plugin that is a tab, or several. */
 export function tabPlugin(
-  id: string,
+  name: string,
   description: string,
   tabs: (page: IPage) => readonly ITab[]
 ): JupyterFrontEndPlugin<void> {
-  return {
-    id,
+  return labPlugin(
+    name,
     description,
-    autoStart: true,
-    requires: [ITabs, ILabManager],
-    optional: [ITranslator, IStateDB, IEditorServices, IEditorLanguageRegistry],
-    activate: (
-      app: JupyterFrontEnd,
-      known: ITabs,
-      manager: ILabManager,
-      translator: ITranslator | null,
-      stateDB: IStateDB | null,
-      editors: IEditorServices | null,
-      languages: IEditorLanguageRegistry | null
-    ) => {
-      const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+    [ITabs, ILabManager],
+    [IStateDB, IEditorServices, IEditorLanguageRegistry],
+    (app, trans, known, manager, stateDB, editors, languages) => {
       for (const tab of tabs({ app, manager, trans, stateDB, editors, languages })) {
         known.add(tab);
       }
     }
-  };
+  );
 }

@@ -59,6 +59,14 @@ describe('jobRow', () => {
     expect(row).toMatchObject({ tone: 'bad', detail: 'sim-a · no such gate', cancellable: false });
   });
 
+  it('says of a completed job how much it measured: of a sweep, each point', () => {
+    const done = job({ status: 'completed', phase: 'completed', shots: 500, busy_s: 2 });
+    expect(jobRow(done, NOW, trans).detail).toBe('sim-a · 500 shots · ran 2 s');
+    expect(jobRow({ ...done, num_circuits: 41 }, NOW, trans).detail).toBe(
+      'sim-a · 41 runs of 500 shots · ran 2 s'
+    );
+  });
+
   it('offers no second cancel', () => {
     const row = jobRow(job({ status: 'running', phase: 'cancelling' }), NOW, trans);
     expect(row.cancellable).toBe(false);

@@ -34,7 +34,7 @@ _FIGURES = {"jobs": "1", "used_s": "s", "granted_s": "s", "refunded_s": "s"}
 
 
 class Balance:
-    """QPU time that is there, held for jobs that wait or run, and used in this month."""
+    """QPU time that is available, reserved for jobs that wait or run, and used in this month."""
 
     def __init__(self, model: AccountModel) -> None:
         self.model = model
@@ -59,7 +59,7 @@ class Balance:
     def __repr__(self) -> str:
         available = self.available() + ("" if self.available_s is None else " available")
         return (
-            f"<QPU time of {self.model.name}: {available}, {times.length(self.held_s)} held, "
+            f"<QPU time of {self.model.name}: {available}, {times.length(self.held_s)} reserved, "
             f"{times.length(self.used_s)} used this month>"
         )
 
@@ -71,7 +71,7 @@ class BalanceTable(Table[Balance]):
     """A balance, or several."""
 
     caption = "QPU time"
-    columns = ("account", "available", "held", "used this month")
+    columns = ("account", "available", "reserved", "used this month")
 
     def row(self, item: Balance) -> tuple[str, ...]:
         return item.model.name, item.available(), times.length(item.held_s), times.length(item.used_s)

@@ -18,7 +18,7 @@ from .tables import Table
 class Family(Table[FamilyJob]):
     """The family of one job, oldest first. An item has the job's ``id``, and the ids that it waits for in ``after``.
 
-    ``cost_s`` is what all of them used so far and what is held for those that have not ended (QPU-seconds); None
+    ``cost_s`` is what all of them used so far and what is reserved for those that have not ended (QPU-seconds); None
     where they are somebody else's.
     """
 

@@ -138,15 +138,15 @@ class JobHandle:
         word = job_word(model.phase)
         if model.phase == "lost":
             return f"{word} with its driver{where}; waiting for its result"
+        if model.status == "pending" and model.reason is not None:  # which names the QPU
+            outlook = "" if model.phase == "blocked" else ", ".join(prospect_of(model))
+            return f"{word}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
         word = word if model.phase == "blocked" else f"{word}{where}"
         if model.phase == "completed" and model.busy_s is not None:
             return f"{word} in {length(model.busy_s)}"
         if model.phase == "running" and model.progress:
             return f"{word}, {model.progress:.0%} done"
-        if model.status != "pending" or model.reason is None:
-            return word
-        outlook = "" if model.phase == "blocked" else ", ".join(prospect_of(model))
-        return f"{word}: {model.reason.message.rstrip('.')}" + (f" ({outlook})" if outlook else "")
+        return word
 
     def _take(self, model: JobModel) -> None:
         # Answers may overtake one another; a version only grows.

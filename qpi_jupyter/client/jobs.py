@@ -41,14 +41,14 @@ class JobTable(Table[JobHandle]):
 
     caption = "Jobs"
     empty = "No jobs yet."
-    columns = ("id", "status", "qpu", "name", "runs", "shots", "submitted", "took", "what")
+    columns = ("id", "status", "qpu", "name", "runs", "shots", "submitted", "ran", "details")
 
     def row(self, item: JobHandle) -> tuple[str, ...]:
         model = item.model
-        took = "" if model.ended_at is None else length((model.ended_at - model.submitted_at).total_seconds())
+        ran = length(model.busy_s) if model.busy_s else ""
         return (
             model.id, job_word(model.phase), model.qpu or "", model.name, f"{model.num_circuits:,}", f"{model.shots:,}",
-            _ago(model.submitted_at), took, "" if model.status == "completed" else item.explanation(),
+            _ago(model.submitted_at), ran, "" if model.status == "completed" else item.explanation(),
         )  # fmt: skip
 
     def record(self, item: JobHandle) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _costs(lines: Sequence[LedgerLine], held: float) -> tuple[list[str], float]:
         match line.kind:
             case "hold":
                 held = -amount
-                said.append(f"{length(held)} of QPU time held")
+                said.append(f"{length(held)} of QPU time reserved")
             case "settle":
                 said.append(f"{length(max(0.0, held - amount))} charged")
                 held = 0.0

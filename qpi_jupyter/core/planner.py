@@ -387,9 +387,10 @@ def _reaches_ahead(view: View, job: Job, now: datetime, wait_s: float) -> Reason
         if _foreign(ahead, job):
             maintenance = ahead.mode is BookingMode.MAINTENANCE
             whose = "the maintenance" if maintenance else f"{view.named(ahead.booked_by)}'s booking"
-            message = f"This job may take {length(job.upper_s)} and would reach into {whose}."
+            message = f"This job may take {length(job.upper_s)} and would reach into {whose} of {view.qpu}."
             return Reason(rule=Rule.BOOKING_AHEAD, message=message, until=ahead.end_at)
     if len(view.ahead) < AHEAD or end <= view.ahead[-1].end_at:
         return None
-    message = f"This job may take {length(job.upper_s)}, longer than the lab looks ahead among so many bookings."
+    reach = "longer than the lab looks ahead among so many bookings"
+    message = f"This job may take {length(job.upper_s)}, {reach} of {view.qpu}."
     return Reason(rule=Rule.BOOKING_AHEAD, message=message)

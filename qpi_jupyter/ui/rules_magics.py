@@ -87,7 +87,7 @@ class RulesMagics(LabMagics):
     @argument("--group", metavar="NAME", help="the QPU time of a group of yours")
     @line_magic
     def qpi_balance(self, line: str) -> Balance:
-        """Your QPU time: what is available, held and used."""
+        """Your QPU time: what is available, reserved and used."""
         args = parsed(self.qpi_balance, line)
         with mistakes_are_usage_errors():
             return self._lab().balance(unquoted(args.group))

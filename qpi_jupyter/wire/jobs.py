@@ -221,7 +221,7 @@ class FamilyJob(Answer):
 class FamilyModel(Answer):
     """The jobs that hang together because one waits for the other, oldest first, as far as one may see them.
 
-    ``cost_s`` is what all of them used so far and what is held for those that have not ended (QPU-seconds); null
+    ``cost_s`` is what all of them used so far and what is reserved for those that have not ended (QPU-seconds); null
     where it is somebody else's.
     """
 

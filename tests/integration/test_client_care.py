@@ -113,9 +113,9 @@ def test_a_story_counts_what_was_held_charged_and_given_back() -> None:
         event(86_400 * 3, "job.something_new"),
     ])  # fmt: skip
     assert [(moment.after_s, moment.text) for moment in story] == [
-        (0.0, "ann submitted it to q1; 2 s of QPU time held"),
+        (0.0, "ann submitted it to q1; 2 s of QPU time reserved"),
         (0.25, "assigned to d<1> (attempt 1)"),
-        (300.0, "attempt 1 ended without a result; queued again; 2 s given back; 2 s of QPU time held"),
+        (300.0, "attempt 1 ended without a result; queued again; 2 s given back; 2 s of QPU time reserved"),
         (259200.0, "completed; 17 min 50 s charged"),
     ]
     assert [story.row(moment)[0] for moment in story] == ["0.00 s", "0.25 s", "5.0 min", "3.0 d"]

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -173,10 +174,10 @@ def test_a_lab_that_is_gone_is_an_error_after_the_patience(server: ScriptedLab) 
 def test_a_timeout_says_what_the_job_waits_for(lab: Lab) -> None:
     job = lab.submit(BELL)
     with pytest.raises(
-        TimeoutError, match=r"job1 has not ended after 0.05 s. Waiting on sim-a: 1 job goes first on sim-a"
+        TimeoutError, match=r"job1 has not ended after 0.05 s. Waiting: 1 job goes first on sim-a"
     ):
         job.result(timeout=0.05)
-    assert job.why() == "Waiting on sim-a: 1 job goes first on sim-a (position 2)"
+    assert job.why() == "Waiting: 1 job goes first on sim-a (position 2)"
 
 
 def test_a_failed_job_raises_its_own_error(server: ScriptedLab, lab: Lab) -> None:
@@ -241,6 +242,17 @@ def test_jobs_are_a_table_over_several_pages(lab: Lab) -> None:
     assert "job3" in repr(table)
     assert "<table>" in table._repr_html_()
     assert list(table.to_pandas()["id"]) == ["job3", "job2", "job1"]
+
+
+def test_the_table_of_jobs_says_how_long_each_ran(server: ScriptedLab, lab: Lab) -> None:
+    """On the QPU, as everywhere else; not from submit to end."""
+    waits, done = lab.submit(BELL), lab.submit(BELL)
+    server.finish(done.id)
+    now = datetime.now(UTC)
+    server.change(done.id, busy_s=0.25, submitted_at=now - timedelta(hours=2), ended_at=now)
+    table = lab.jobs()
+    ran = table.columns.index("ran")
+    assert {job.id: table.row(job)[ran] for job in table} == {waits.id: "", done.id: "250 ms"}
 
 
 def test_a_version_that_overtook_is_not_taken_back(server: ScriptedLab, lab: Lab) -> None:

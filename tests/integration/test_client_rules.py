@@ -197,11 +197,11 @@ def test_it_all_works_from_an_event_loop(lab: Lab) -> None:
 
 
 def test_the_balance_says_what_is_there(server: RulesLab, lab: Lab) -> None:
-    assert repr(lab.balance()) == "<QPU time of ana: 15 min available, 2 min held, 3 min used this month>"
+    assert repr(lab.balance()) == "<QPU time of ana: 15 min available, 2 min reserved, 3 min used this month>"
     assert lab.balance("qed").model.name == "group:qed"
     assert "15 min" in lab.balance()._repr_html_()
     server.account = msgspec.structs.replace(server.account, limited=False, available_s=None)
-    assert "ana: unlimited, 2 min held" in repr(lab.balance())
+    assert "ana: unlimited, 2 min reserved" in repr(lab.balance())
 
 
 def test_a_statement_is_data(server: RulesLab, lab: Lab) -> None:
@@ -296,7 +296,7 @@ def test_why_tells_about_when_and_how_sure_that_is(server: RulesLab, lab: Lab) -
     job = lab.submit(BELL)
     reason = WaitReason(rule="behind", message="2 jobs go first on sim-a.", position=3)
     server.change(job.id, reason=reason, eta=Eta(of="start", known=False))
-    assert job.why() == "Waiting on sim-a: 2 jobs go first on sim-a (position 3, start not known yet)"
+    assert job.why() == "Waiting: 2 jobs go first on sim-a (position 3, start not known yet)"
     latest = MONDAY + timedelta(minutes=10)
     eta = Eta(of="start", known=True, earliest_at=MONDAY, likely_at=MONDAY, latest_at=latest, error_s=12.4)
     server.change(job.id, eta=eta)

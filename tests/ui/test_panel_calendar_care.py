@@ -264,3 +264,29 @@ def test_the_clock_of_the_lab_counts(page: Page, calendar_lab: Notebooks, ask: A
         opened.get_by_role("button", name="Book next free hour").click()
         expect(opened.get_by_role("alert").filter(has_text="Booked")).to_be_visible()
         assert times(booked(ask)[0])[0] - datetime.now(UTC) < timedelta(minutes=6)
+
+
+HOURS_IN_SIGHT = """([scroller, at]) => {
+  const frame = scroller.getBoundingClientRect();
+  const hour = [...scroller.querySelectorAll('.jp-QPI-Hours')].map(one => one.getBoundingClientRect())
+    .find(box => box.top > frame.top + 60);
+  const over = document.elementFromPoint(hour.left + hour.width / 2, hour.top + hour.height / 2);
+  return scroller.scrollLeft > at && Math.abs(hour.left - frame.left) < 3 && over.closest('.jp-QPI-Hours') !== null;
+}"""
+"""Whether the scroller was scrolled that far and has its hours at its left, over what was booked."""
+
+
+def test_the_hours_stay_in_sight_in_a_narrow_calendar(calendar: Page, ask: Ask) -> None:
+    for day in range(7):
+        book(ask, "sim-a", at(day, 0), at(day, 23))
+    calendar.set_viewport_size({"width": 620, "height": 900})
+    expect(entry(calendar, "sim-a")).to_have_count(7)
+    for view, scroller, far in (("Week", ".jp-QPI-Grid", 150), ("Day", ".jp-QPI-Lanes", 20)):
+        calendar.get_by_role("button", name=view, exact=True).click()
+        if view == "Day":
+            calendar.set_viewport_size({"width": 520, "height": 900})
+        board = calendar.locator(scroller)
+        expect(board.locator(".jp-QPI-Hours").first).to_be_visible()
+        board.evaluate("node => { node.scrollLeft = 9999 }")
+        node = board.element_handle()
+        calendar.wait_for_function(HOURS_IN_SIGHT, arg=[node, far])

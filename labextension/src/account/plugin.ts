@@ -3,7 +3,7 @@ import { labFile } from '../request';
 import { tabPlugin } from '../tabs';
 
 export const accountPlugin = tabPlugin(
-  'qpi-jupyter:account',
+  'account',
   'The tab of my account.',
   ({ app, manager, trans }) => {
     const settings = app.serviceManager.serverSettings;

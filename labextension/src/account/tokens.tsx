@@ -4,6 +4,7 @@ import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Copied, Named, when } from '../board/cells';
 import { whole } from '../board/listing';
+import { ShownOnce } from '../board/once';
 import { useRows } from '../board/rows';
 import { at, send } from '../send';
 import type { TokenCreated, TokenList, TokenModel } from '../wire';
@@ -158,11 +159,6 @@ function ends(token: TokenModel, now: number, trans: TranslationBundle): string 
   return Date.parse(token.expires_at ?? '') > now ? moment : trans.__('ended %1', moment);
 }
 
-/** Where to read on. */
-function focused(heading: HTMLElement | null): void {
-  heading?.focus();
-}
-
 /** A new token, which the lab shows only once, and how to use it. */
 function Made(props: {
   readonly made: TokenCreated;
@@ -172,16 +168,20 @@ function Made(props: {
 }): React.ReactElement {
   const { address, made, trans } = props;
   return (
-    <section className="jp-QPI-AdminIssued" aria-label={trans.__('The token %1', made.name)}>
-      <h3 ref={focused} tabIndex={-1}>
-        {trans.__('Token %1 created', made.name)}
-      </h3>
-      <p className="jp-QPI-AdminText">
-        {trans.__(
-          'It is shown only once. Anyone who has it can act as you: treat it like a password.'
-        )}{' '}
-        {made.expires_at !== null && trans.__('It expires %1.', when(made.expires_at))}
-      </p>
+    <ShownOnce
+      label={trans.__('The token %1', made.name)}
+      title={trans.__('Token %1 created', made.name)}
+      text={
+        <>
+          {trans.__(
+            'It is shown only once. Anyone who has it can act as you: treat it like a password.'
+          )}{' '}
+          {made.expires_at !== null && trans.__('It expires %1.', when(made.expires_at))}
+        </>
+      }
+      trans={trans}
+      onClose={props.onClose}
+    >
       <Copied trans={trans} label={trans.__('Token')} value={made.token} />
       <Copied
         trans={trans}
@@ -191,9 +191,6 @@ function Made(props: {
       <p className="jp-QPI-AdminText">
         {trans.__('Then %1 finds the lab by itself.', 'qpi_jupyter.connect()')}
       </p>
-      <button type="button" className="jp-mod-styled" onClick={props.onClose}>
-        {trans.__('Done')}
-      </button>
-    </section>
+    </ShownOnce>
   );
 }

@@ -105,8 +105,8 @@ export function Qpus(props: ISectionProps): React.ReactElement {
           label: trans.__('Kind'),
           kind: 'choice',
           choices: [
-            { value: 'device', label: trans.__('device: one job at a time') },
-            { value: 'pool', label: trans.__('pool: several jobs at once, such as a simulator') }
+            { value: 'device', label: trans.__('Device: one job at a time') },
+            { value: 'pool', label: trans.__('Pool: several jobs at once, such as a simulator') }
           ]
         },
         { name: 'description', label: trans.__('Description'), kind: 'area', longest: 1000 }
@@ -151,7 +151,7 @@ export function Qpus(props: ISectionProps): React.ReactElement {
 }
 
 function kindOf(qpu: QpuModel, trans: TranslationBundle): string {
-  const kind = qpu.kind === 'device' ? trans.__('device') : trans.__('pool');
+  const kind = qpu.kind === 'device' ? trans.__('Device') : trans.__('Pool');
   return qpu.simulator ? trans.__('%1, simulator', kind) : kind;
 }
 

@@ -4,6 +4,7 @@ import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Copied, Named, nameField, Word, when } from '../board/cells';
 import { whole } from '../board/listing';
+import { ShownOnce } from '../board/once';
 import { nameIn, text } from '../board/values';
 import { driverState } from '../driverstate';
 import { useLab } from '../hooks';
@@ -178,11 +179,6 @@ export function Drivers(props: ISectionProps): React.ReactElement {
   );
 }
 
-/** Where to read on. */
-function focused(heading: HTMLElement | null): void {
-  heading?.focus();
-}
-
 /** What a driver needs, which the lab shows only once. */
 function Issued(props: {
   readonly issued: DriverRegistered;
@@ -192,24 +188,23 @@ function Issued(props: {
 }): React.ReactElement {
   const { issued, trans } = props;
   return (
-    <section className="jp-QPI-AdminIssued" aria-label={trans.__('Token of %1', issued.name)}>
-      <h3 ref={focused} tabIndex={-1}>
-        {props.renewed
+    <ShownOnce
+      label={trans.__('Token of %1', issued.name)}
+      title={
+        props.renewed
           ? trans.__('New token for %1', issued.name)
-          : trans.__('Driver %1 registered', issued.name)}
-      </h3>
-      <p className="jp-QPI-AdminText">
-        {trans.__('The token is shown only once. Anyone who has it can drive %1.', issued.qpu)}
-      </p>
+          : trans.__('Driver %1 registered', issued.name)
+      }
+      text={trans.__('The token is shown only once. Anyone who has it can drive %1.', issued.qpu)}
+      trans={trans}
+      onClose={props.onClose}
+    >
       <Copied trans={trans} label={trans.__('Command line')} value={issued.command} />
       <Copied trans={trans} label={trans.__('systemd unit')} value={issued.unit} />
       <Copied trans={trans} label={trans.__('Token')} value={issued.token} />
       {issued.ca_fingerprint !== null && (
         <Copied trans={trans} label={trans.__('CA fingerprint')} value={issued.ca_fingerprint} />
       )}
-      <button type="button" className="jp-mod-styled" onClick={props.onClose}>
-        {trans.__('Done')}
-      </button>
-    </section>
+    </ShownOnce>
   );
 }

@@ -3,6 +3,7 @@ import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Copied, Named, when } from '../board/cells';
 import { whole } from '../board/listing';
+import { ShownOnce } from '../board/once';
 import { length } from '../board/values';
 import { at, send } from '../send';
 import type { JoinLinkList, JoinLinkModel } from '../wire';
@@ -19,7 +20,7 @@ export function JoinLinks(props: ISectionProps): React.ReactElement {
   const [made, setMade] = React.useState<JoinLinkModel | null>(null);
   const create: IAction = {
     id: 'make',
-    label: trans.__('New join link…'),
+    label: trans.__('Create a join link'),
     ask: {
       fields: [
         {
@@ -83,15 +84,16 @@ export function JoinLinks(props: ISectionProps): React.ReactElement {
       empty={trans.__('No join links.')}
     >
       {made !== null && (
-        <section className="jp-QPI-AdminIssued" aria-label={trans.__('The new join link')}>
-          <p className="jp-QPI-AdminText">
-            {trans.__('It is shown only once. Send it only to the people who should join.')}
-          </p>
+        <ShownOnce
+          key={made.id}
+          label={trans.__('The new join link')}
+          title={trans.__('Join link created')}
+          text={trans.__('It is shown only once. Send it only to the people who should join.')}
+          trans={trans}
+          onClose={() => setMade(null)}
+        >
           <Copied trans={trans} label={trans.__('Join link')} value={made.url ?? ''} />
-          <button type="button" className="jp-mod-styled" onClick={() => setMade(null)}>
-            {trans.__('Done')}
-          </button>
-        </section>
+        </ShownOnce>
       )}
     </Board>
   );

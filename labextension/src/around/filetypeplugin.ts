@@ -1,24 +1,18 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { labIcon } from '../icon';
+import { labPlugin } from '../labplugin';
 
 export const FILE_TYPE = 'openqasm';
 export const FILE_SUFFIX = '.qasm';
 const MIME = 'text/x-openqasm';
 
-export const fileTypePlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:openqasm',
-  description: 'OpenQASM files.',
-  autoStart: true,
-  optional: [IEditorLanguageRegistry, ITranslator],
-  activate: (
-    app: JupyterFrontEnd,
-    languages: IEditorLanguageRegistry | null,
-    translator: ITranslator | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+export const fileTypePlugin = labPlugin(
+  'openqasm',
+  'OpenQASM files.',
+  [],
+  [IEditorLanguageRegistry],
+  (app, trans, languages) => {
     app.docRegistry.addFileType({
       name: FILE_TYPE,
       displayName: trans.__('OpenQASM File'),
@@ -36,4 +30,4 @@ export const fileTypePlugin: JupyterFrontEndPlugin<void> = {
       load: async () => (await import('./openqasm')).openQasm()
     });
   }
-};
+);

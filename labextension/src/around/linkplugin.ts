@@ -1,14 +1,15 @@
-import { IRouter, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IRouter } from '@jupyterlab/application';
+import { labPlugin } from '../labplugin';
 import { takes } from '../takes';
 
 const ROUTE = 'qpi:follow-link';
 
-export const linkPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:links',
-  description: "Addresses open the lab's tabs.",
-  autoStart: true,
-  optional: [IRouter],
-  activate: (app: JupyterFrontEnd, router: IRouter | null) => {
+export const linkPlugin = labPlugin(
+  'links',
+  "Addresses open the lab's tabs.",
+  [],
+  [IRouter],
+  (app, _, router) => {
     const { commands } = app;
     commands.addCommand(ROUTE, {
       label: 'Follow a link to the quantum lab',
@@ -27,4 +28,4 @@ export const linkPlugin: JupyterFrontEndPlugin<void> = {
     });
     router?.register({ command: ROUTE, pattern: /[?&]qpi=/ });
   }
-};
+);

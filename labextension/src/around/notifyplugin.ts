@@ -1,23 +1,15 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { hasEnded } from '../jobs';
+import { labPlugin } from '../labplugin';
 import { ILabManager, type ILabState } from '../tokens';
 import type { JobModel } from '../wire';
 import { ILabSettings } from './settings';
 
-export const notifyPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:notify',
-  description: 'Notifications of jobs and bookings.',
-  autoStart: true,
-  requires: [ILabManager, ILabSettings],
-  optional: [ITranslator],
-  activate: (
-    { commands }: JupyterFrontEnd,
-    manager: ILabManager,
-    settings: ILabSettings,
-    translator: ITranslator | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+export const notifyPlugin = labPlugin(
+  'notify',
+  'Notifications of jobs and bookings.',
+  [ILabManager, ILabSettings],
+  [],
+  ({ commands }, trans, manager, settings) => {
     let asked = false;
     const ask = async () => {
       if (settings.values.notifyDesktop !== asked) {
@@ -45,4 +37,4 @@ export const notifyPlugin: JupyterFrontEndPlugin<void> = {
     manager.changed.connect(begin);
     void begin(manager, manager.state);
   }
-};
+);

@@ -1,24 +1,24 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 
+import { labPlugin } from '../labplugin';
 import { ILabSettings, type ISettingValues, LabSettings } from './settings';
 
 const ID = 'qpi-jupyter:settings';
 const ACCENT = '--jp-QPI-accent';
 
-export const settingsPlugin: JupyterFrontEndPlugin<ILabSettings> = {
-  id: ID,
-  description: 'The settings of the lab.',
-  autoStart: true,
-  provides: ILabSettings,
-  optional: [ISettingRegistry],
-  activate: (_: JupyterFrontEnd, registry: ISettingRegistry | null) => {
+export const settingsPlugin = labPlugin(
+  'settings',
+  'The settings of the lab.',
+  [],
+  [ISettingRegistry],
+  (_app, _trans, registry) => {
     const settings = new LabSettings();
     settings.changed.connect((_, values) => paint(values.accentColour));
     void follow(settings, registry);
     return settings;
-  }
-};
+  },
+  ILabSettings
+);
 
 async function follow(settings: LabSettings, registry: ISettingRegistry | null): Promise<void> {
   try {

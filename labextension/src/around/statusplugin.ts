@@ -1,36 +1,28 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { GroupItem, IStatusBar, TextItem } from '@jupyterlab/statusbar';
-import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import { createElement, type ReactElement } from 'react';
 
 import { labIcon } from '../icon';
+import { labPlugin } from '../labplugin';
 import { qpuState } from '../states';
 import { type Connection, ILabManager, type ILabState } from '../tokens';
 import { OPEN_PANEL } from './ids';
 import { ILabSettings } from './settings';
 import { watchClock } from './zone';
 
-export const statusPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:status',
-  description: 'The status bar of the lab.',
-  autoStart: true,
-  requires: [ILabManager, ILabSettings],
-  optional: [IStatusBar, ITranslator],
-  activate: (
-    app: JupyterFrontEnd,
-    manager: ILabManager,
-    settings: ILabSettings,
-    statusBar: IStatusBar | null,
-    translator: ITranslator | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+export const statusPlugin = labPlugin(
+  'status',
+  'The status bar of the lab.',
+  [ILabManager, ILabSettings],
+  [IStatusBar],
+  (app, trans, manager, settings, statusBar) => {
     watchClock(manager, settings);
     const open = () => void app.commands.execute(OPEN_PANEL);
     const item = new StatusItem(manager, settings, trans, open);
     statusBar?.registerStatusItem('qpi-jupyter:status', { item, align: 'left', rank: 90 });
   }
-};
+);
 
 /** Opens the side panel. Written without JSX, whose runtime nothing else needs at the start. */
 class StatusItem extends ReactWidget {

@@ -1,10 +1,9 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { labIcon } from '../icon';
+import { labPlugin } from '../labplugin';
 import { takes } from '../takes';
 import { ILabManager } from '../tokens';
 import { FILE_SUFFIX, FILE_TYPE } from './filetypeplugin';
@@ -24,22 +23,12 @@ function pathOf(args: { path?: unknown }, factory: IFileBrowserFactory | null): 
     : null;
 }
 
-export const submitPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:submit',
-  description: 'Submits from JupyterLab.',
-  autoStart: true,
-  requires: [ILabManager, ILabSettings],
-  optional: [IFileBrowserFactory, INotebookTracker, ICommandPalette, ITranslator],
-  activate: (
-    app: JupyterFrontEnd,
-    manager: ILabManager,
-    settings: ILabSettings,
-    browsers: IFileBrowserFactory | null,
-    notebooks: INotebookTracker | null,
-    palette: ICommandPalette | null,
-    translator: ITranslator | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+export const submitPlugin = labPlugin(
+  'submit',
+  'Submits from JupyterLab.',
+  [ILabManager, ILabSettings],
+  [IFileBrowserFactory, INotebookTracker, ICommandPalette],
+  (app, trans, manager, settings, browsers, notebooks, palette) => {
     const { commands, contextMenu, serviceManager } = app;
     commands.addCommand(SUBMIT_FILE, {
       label: trans.__('Submit to QPU…'),
@@ -85,4 +74,4 @@ export const submitPlugin: JupyterFrontEndPlugin<void> = {
       palette?.addItem({ command: INSERT_JOB, category });
     }
   }
-};
+);

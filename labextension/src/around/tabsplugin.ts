@@ -1,17 +1,12 @@
-import {
-  ILayoutRestorer,
-  type JupyterFrontEnd,
-  type JupyterFrontEndPlugin,
-  LabShell
-} from '@jupyterlab/application';
+import { ILayoutRestorer, type JupyterFrontEnd, LabShell } from '@jupyterlab/application';
 import { ICommandPalette, type MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { IMainMenu } from '@jupyterlab/mainmenu';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { RankedMenu } from '@jupyterlab/ui-components';
 
 import { PREFIX, tabAddress } from '../address';
 import { labIcon } from '../icon';
+import { labPlugin } from '../labplugin';
 import { takes } from '../takes';
 import { type ITab, ITabs } from '../tokens';
 import { addConnect } from './connect';
@@ -24,23 +19,12 @@ const MENU_RANK = 700;
 /** After the tabs. */
 const CONNECT_RANK = 1000;
 
-export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
-  id: 'qpi-jupyter:tabs',
-  description: 'The tabs of the lab.',
-  autoStart: true,
-  provides: ITabs,
-  requires: [ILabSettings],
-  optional: [ICommandPalette, IMainMenu, ILauncher, ILayoutRestorer, ITranslator],
-  activate: (
-    app: JupyterFrontEnd,
-    settings: ILabSettings,
-    palette: ICommandPalette | null,
-    mainMenu: IMainMenu | null,
-    launcher: ILauncher | null,
-    restorer: ILayoutRestorer | null,
-    translator: ITranslator | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+export const tabsPlugin = labPlugin(
+  'tabs',
+  'The tabs of the lab.',
+  [ILabSettings],
+  [ICommandPalette, IMainMenu, ILauncher, ILayoutRestorer],
+  (app, trans, settings, palette, mainMenu, launcher, restorer) => {
     const { commands } = app;
     const menu = new RankedMenu({ commands });
     const title = () => settings.values.labName || trans.__('Quantum');
@@ -74,8 +58,9 @@ export const tabsPlugin: JupyterFrontEndPlugin<ITabs> = {
         ways.add(PREFIX + tab.name, tab.rank);
       }
     };
-  }
-};
+  },
+  ITabs
+);
 
 /** Whether tabs can be opened here: Jupyter Notebook's pages hold one document each. */
 function hasTabs(app: JupyterFrontEnd): boolean {

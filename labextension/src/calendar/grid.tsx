@@ -11,7 +11,7 @@ import { clusterEntryOf, entryOf, type IContext } from './entries';
 import { cellInterval, type ICursor, inCursor, onKey } from './keys';
 import { Lanes } from './lanes';
 import type { IInterval } from './refusal';
-import { type ITimeGridProps, TimeGrid, WIDTHS, weekWidth } from './timegrid';
+import { type ITimeGridProps, keepHours, TimeGrid, WIDTHS, weekWidth } from './timegrid';
 import { bookingText, intervalText } from './words';
 import { wallTime } from './zones';
 
@@ -76,6 +76,7 @@ export function Grid(props: IGridProps): React.ReactElement {
       tabIndex={0}
       onKeyDown={onKeyDown}
       onMouseDown={letGoByEscape}
+      onScroll={keepHours}
     >
       {view === 'agenda' && <Agenda {...{ controller, context, bookings, page }} />}
       {view === 'day' && <Lanes {...common} qpus={shown} entries={byQpu} />}

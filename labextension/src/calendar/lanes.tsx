@@ -1,7 +1,7 @@
 import type { EventInput } from '@fullcalendar/react';
 import * as React from 'react';
 
-import { firstHour, type ITimeGridProps, TimeGrid } from './timegrid';
+import { firstHour, type ITimeGridProps, keepHours, TimeGrid } from './timegrid';
 
 interface ILanesProps extends Omit<ITimeGridProps, 'qpu' | 'lane' | 'entries'> {
   readonly qpus: readonly string[];
@@ -37,6 +37,7 @@ export const Lanes = React.memo(function Lanes(props: ILanesProps): React.ReactE
       aria-label={context.trans.__('The day, a column for each QPU')}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: so that the keyboard scrolls it
       tabIndex={0}
+      onScroll={keepHours}
     >
       {qpus.map((qpu, place) => (
         <section key={qpu} className="jp-QPI-Lane" data-qpu={qpu} aria-label={qpu}>

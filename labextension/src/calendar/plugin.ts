@@ -2,7 +2,7 @@ import { pathIcon } from '../icon';
 import { tabPlugin } from '../tabs';
 
 export const calendarPlugin = tabPlugin(
-  'qpi-jupyter:calendar',
+  'calendar',
   'The calendar tab.',
   ({ manager, trans, stateDB }) => {
     return [

@@ -86,7 +86,7 @@ export const TimeGrid = React.memo(function TimeGrid(props: ITimeGridProps): Rea
       dayHeaders={!lane}
       borderless={lane !== undefined}
       slotHeaderContent={lane === 'other' ? () => null : undefined}
-      slotHeaderClass={lane === 'other' ? 'jp-QPI-NoHours' : ''}
+      slotHeaderClass={lane === 'other' ? 'jp-QPI-NoHours' : 'jp-QPI-Hours'}
       slotHeaderInnerClass={lane === 'other' ? 'jp-QPI-NoHours' : ''}
       slotMinHeight={SLOT_HEIGHT}
       expandRows
@@ -171,6 +171,11 @@ function intervalOf({ start, end }: { start: Date; end: Date }): IInterval {
 /** How wide a week of so many QPUs has to be for each booking to have its name. */
 export function weekWidth(qpus: number): number {
   return WIDTHS.hours + 7 * Math.max(WIDTHS.day, WIDTHS.booking * Math.min(qpus, MOST_BESIDE));
+}
+
+/** The hours stay in sight while the days are scrolled: FullCalendar scrolls within, where nothing can be sticky. */
+export function keepHours({ currentTarget }: React.UIEvent<HTMLElement>): void {
+  currentTarget.style.setProperty('--jp-qpi-scrolled', `${currentTarget.scrollLeft}px`);
 }
 
 /** The hour that is uppermost when the tab opens: the morning, or the hour before now. */

@@ -4,7 +4,7 @@ import '../../style/outputs.css';
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
-import { type ITranslator, nullTranslator } from '@jupyterlab/translation';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { type Panel, Widget } from '@lumino/widgets';
 import type { IShown } from '../place';
@@ -18,8 +18,7 @@ import { type IPage, OutputView } from './view';
 
 /** The jobs and the widgets in the notebooks of this page. */
 export class Outputs {
-  constructor(commands: CommandRegistry, manager: ILabManager, translator: ITranslator | null) {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+  constructor(commands: CommandRegistry, manager: ILabManager, trans: TranslationBundle) {
     this._page = { commands, manager, trans };
     this._follower = new Follower(manager);
   }

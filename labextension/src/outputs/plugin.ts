@@ -1,30 +1,21 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker } from '@jupyterlab/notebook';
-import { ITranslator } from '@jupyterlab/translation';
 
+import { labPlugin } from '../labplugin';
 import { Place } from '../place';
 import { ILabManager } from '../tokens';
 import { WIDGET } from '../widgets/types';
 import { JOB_OUTPUT } from '../wire';
 import type { Outputs } from './outputs';
 
-export const outputsPlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:outputs',
-  description: 'Jobs and widgets in notebooks.',
-  autoStart: true,
-  requires: [INotebookTracker, ILabManager],
-  optional: [ITranslator],
-  activate: (
-    { commands }: JupyterFrontEnd,
-    notebooks: INotebookTracker,
-    manager: ILabManager,
-    translator: ITranslator | null
-  ) => {
+export const outputsPlugin = labPlugin(
+  'outputs',
+  'Jobs and widgets in notebooks.',
+  [INotebookTracker, ILabManager],
+  [],
+  ({ commands }, trans, notebooks, manager) => {
     let outputs: Promise<Outputs> | undefined;
     notebooks.widgetAdded.connect(async (_, panel) => {
-      outputs ??= import('./outputs').then(
-        ({ Outputs }) => new Outputs(commands, manager, translator)
-      );
+      outputs ??= import('./outputs').then(({ Outputs }) => new Outputs(commands, manager, trans));
       const loaded = outputs;
       panel.content.rendermime.addFactory(
         {
@@ -37,4 +28,4 @@ export const outputsPlugin: JupyterFrontEndPlugin<void> = {
       (await loaded).keep(panel);
     });
   }
-};
+);

@@ -2,7 +2,7 @@ import { pathIcon } from '../icon';
 import { tabPlugin } from '../tabs';
 import type { JobTabs } from './open';
 
-export const queuePlugin = tabPlugin('qpi-jupyter:queue', 'The queue and job tabs.', page => {
+export const queuePlugin = tabPlugin('queue', 'The queue and job tabs.', page => {
   const { trans } = page;
   let tabs: JobTabs | undefined;
   const loaded = async () => {

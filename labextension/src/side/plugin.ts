@@ -1,16 +1,12 @@
-import {
-  ILayoutRestorer,
-  type JupyterFrontEnd,
-  type JupyterFrontEndPlugin
-} from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
 import { IStateDB } from '@jupyterlab/statedb';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 
 import { PANEL_ID } from '../around/ids';
 import { ILabSettings } from '../around/settings';
 import { labIcon } from '../icon';
+import { labPlugin } from '../labplugin';
 import { ILabManager } from '../tokens';
 import type { ISideContext } from './view';
 
@@ -54,21 +50,12 @@ class SidePanel extends Panel {
   private _filled: Promise<void> | undefined;
 }
 
-export const sidePlugin: JupyterFrontEndPlugin<void> = {
-  id: 'qpi-jupyter:side',
-  description: 'The side panel of the lab.',
-  autoStart: true,
-  requires: [ILabManager, ILabSettings],
-  optional: [ITranslator, ILayoutRestorer, IStateDB],
-  activate: (
-    app: JupyterFrontEnd,
-    manager: ILabManager,
-    settings: ILabSettings,
-    translator: ITranslator | null,
-    restorer: ILayoutRestorer | null,
-    stateDB: IStateDB | null
-  ) => {
-    const trans = (translator ?? nullTranslator).load('qpi-jupyter');
+export const sidePlugin = labPlugin(
+  'side',
+  'The side panel of the lab.',
+  [ILabManager, ILabSettings],
+  [ILayoutRestorer, IStateDB],
+  (app, trans, manager, settings, restorer, stateDB) => {
     const panel = new SidePanel({
       commands: app.commands,
       manager,
@@ -80,4 +67,4 @@ export const sidePlugin: JupyterFrontEndPlugin<void> = {
     app.shell.add(panel, 'left', { rank: 900, type: 'QPI' });
     restorer?.add(panel, panel.id);
   }
-};
+);

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -279,7 +280,7 @@ def test_fair_share_comes_after_priority_and_before_age() -> None:
         ({"booking": booking(-9, 9, "zoe", mode=BookingMode.EXCLUSIVE)}, 0, Rule.BOOKED_EXCLUSIVE, "belongs to zoe."),
         ({"booking": booking(-4, 9, "zoe")}, 0, Rule.BOOKED_ACTIVE, "booked by zoe"),
         ({"booking": booking(-9, 9, "zoe")}, 0, Rule.BOOKED_TOO_LONG, "may take 1 min 40 s"),
-        ({"ahead": (booking(99, 200, "zoe"),)}, 0, Rule.BOOKING_AHEAD, "into zoe's booking."),
+        ({"ahead": (booking(99, 200, "zoe"),)}, 0, Rule.BOOKING_AHEAD, "into zoe's booking of q."),
         (
             {"session": Session(holder="bob", opened_at=NOW, expires_at=after(60))},
             0,
@@ -292,6 +293,7 @@ def test_a_waiting_job_says_why(changes: dict[str, Any], ahead: int, rule: Rule,
     reason = explain(View(qpu="q", jobs=QUEUE, **changes), QUEUE[3], NOW, ahead=ahead)
     assert reason.rule is rule
     assert words in reason.message
+    assert len(re.findall(r"\bq\b", reason.message)) == 1, "where it waits, once"
     assert reason.position == ahead + 1
 
 
@@ -299,7 +301,7 @@ def test_a_long_job_does_not_reach_over_its_owners_booking_into_the_next_one() -
     mine, theirs = booking(10, 20, "eve"), booking(20, 30, "zoe")
     view = View(qpu="q", jobs=(QUEUE[3],), ahead=(mine, theirs))
     assert next_job(view, NOW) is None
-    assert explain(view, QUEUE[3], NOW).message.endswith("zoe's booking.")
+    assert explain(view, QUEUE[3], NOW).message.endswith("zoe's booking of q.")
 
 
 def test_nothing_goes_beyond_what_the_lab_looks_ahead() -> None:
