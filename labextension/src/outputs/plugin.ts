@@ -15,16 +15,14 @@ export const outputsPlugin: JupyterFrontEndPlugin<void> = {
   requires: [INotebookTracker, ILabManager],
   optional: [ITranslator],
   activate: (
-    { commands }: JupyterFrontEnd,
+    app: JupyterFrontEnd,
     notebooks: INotebookTracker,
     manager: ILabManager,
     translator: ITranslator | null
   ) => {
     let outputs: Promise<Outputs> | undefined;
     notebooks.widgetAdded.connect(async (_, panel) => {
-      outputs ??= import('./outputs').then(
-        ({ Outputs }) => new Outputs(commands, manager, translator)
-      );
+      outputs ??= import('./outputs').then(({ Outputs }) => new Outputs(app, manager, translator));
       const loaded = outputs;
       panel.content.rendermime.addFactory(
         {

@@ -240,7 +240,7 @@ class QPIServer(LabTraits, ExtensionApp):
             stopping=self._disown,
         )
         if kept is not None:
-            self._labs = LabSwitch(self.ownership, kept, self._upstream)
+            self._labs = LabSwitch(self.ownership, kept, self._upstream, self.address())
         self._tell_kernels()
         await self.ownership.start()
         if "kernels" in serverapp.default_services:

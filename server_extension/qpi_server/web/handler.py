@@ -19,6 +19,7 @@ from tornado.web import stream_request_body
 from qpi_jupyter.core import NotFound, QpiError, Rejected, Unavailable, limited
 from qpi_jupyter.wire.connections import ConnectionLost
 from qpi_jupyter.wire.people import TIMEZONE_HEADER
+from qpi_server.host.connections import CONNECTING
 from qpi_server.host.forward import Relay, Upstream
 from qpi_server.service import Lab
 from qpi_server.service.base import network
@@ -69,6 +70,8 @@ class RestHandler(Signed):
             allowed = ", ".join(self._routes)
             raise Rejected(f"This address takes {allowed}, not {self.request.method}.", code="method_not_allowed")
         self._route = route
+        if (labs := self.site.labs()) is not None:
+            labs.require_elsewhere(self.request.headers.get(CONNECTING))
         await self.sign_in(route.permission)
         await self._find_target()
 
