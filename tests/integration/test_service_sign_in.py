@@ -15,8 +15,8 @@ from qpi_jupyter.core.errors import Forbidden, TooMany, Unauthorized
 from qpi_jupyter.wire.people import PasswordChange, SignedIn, SignIn, UserChange, UserIn
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
-from qpi_server.service.people.passwords import AT_ONCE, WAITING_IN_ALL
 from qpi_server.service.people import FREE_PER_ADDRESS, FREE_PER_NAME, LONGEST_S, SIGN_IN_S
+from qpi_server.service.people.passwords import AT_ONCE, WAITING_IN_ALL
 from tests.faults.lab import ADMIN, ANN, FrozenClock
 from tests.integration.test_service_people import MANAGER, PASSWORD, in_lab, refused
 from tests.support.waiting import until

@@ -92,7 +92,8 @@ def site(target: Any) -> Any:
         return None
 
     return SimpleNamespace(
-        ownership=target if isinstance(target, Ownership) else FixedOwnership(target), secret=SECRET, owner=lambda: {"pid": 1},
+        ownership=target if isinstance(target, Ownership) else FixedOwnership(target),
+        secret=SECRET, owner=lambda: {"pid": 1},
         public_address=lambda here="": here or "http://127.0.0.1/",
         ca_pem=lambda: None, ca_fingerprint=lambda: None, released=released, labs=lambda: None,
         settings_in_force=lambda: ConfigInForce(settings=[]),

@@ -14,7 +14,7 @@ from qpi_server.service.base import Clock, Context, Turns
 AT_ONCE = 2
 """Hashes worked out side by side: each takes 64 MiB."""
 WAITING_EACH, WAITING_IN_ALL = 50, 200
-"""How many of one address, and of all, may wait for that; with more than an address has, others still get their turn."""
+"""How many of one address, and of all, may wait for that: addresses take turns, and more is refused."""
 FREE_PER_NAME = 5
 FREE_PER_ADDRESS = 50
 """Attempts before the first wait; a class behind one address signs in at the same time."""
