@@ -157,5 +157,7 @@ def test_the_command_says_what_is_wrong(server: LabServer, tmp_path: Path) -> No
         refused_one = invite(server, *wrong)
         assert (refused_one.returncode, wrong[0] in refused_one.stderr) == (1, True), refused_one.stdout
     assert server.client().get("qpi/v1/join-links").json() == before  # and none was made
+    bytes_alone = invite(server, "--note", "\udcff")
+    assert (bytes_alone.returncode, "--note: this is not text" in bytes_alone.stderr) == (2, True), bytes_alone.stderr
     local = invite(server)
     assert "this machine only" in local.stdout
