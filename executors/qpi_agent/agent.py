@@ -18,7 +18,7 @@ from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Manifest, QpiError
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.bus import Credential
-from qpi_jupyter.wire.frames import Hello, LogLine, Prepare, Prepared, ProgramRef, Reading, Welcome
+from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, Hello, LogLine, Prepare, Prepared, ProgramRef, Reading, Welcome
 
 from .bench import Bench
 from .checker import Checker
@@ -167,6 +167,7 @@ class Agent:
             memory_cap_bytes=self._settings.memory_cap,
             job_timeout_s=self._settings.job_timeout,
             held=self.bench.held(),
+            max_frame_bytes=MAX_FRAME_BYTES,
         )
 
     def welcomed(self, welcome: Welcome) -> None:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import QpiError, Rejected
+from qpi_jupyter.wire.json_log import JsonLines
 
 from . import settings as settings_
 
 if TYPE_CHECKING:
     from qpi_jupyter.core import Program
 
+log = logging.getLogger(__name__)
 BROKEN, WRONG_USE, REFUSED = 1, 2, 3
 _EXITS = """exit status:
   0  ended as asked, with nothing left behind but what the lab could not take
@@ -88,6 +90,9 @@ def _start(arguments: argparse.Namespace) -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True
     )
+    if settings.log_json:
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonLines())
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
     from .agent import Agent
@@ -95,7 +100,13 @@ def _start(arguments: argparse.Namespace) -> int:
     async def run() -> None:
         await Agent(settings).run()
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except QpiError as error:
+        if not settings.log_json:
+            raise
+        log.error("%s", error.message)
+        return _status(error)
     return 0
 
 

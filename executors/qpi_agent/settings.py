@@ -42,6 +42,7 @@ class Settings:
     insecure: bool
     parent_fd: int | None
     fork_fd: int | None
+    log_json: bool
     log_level: str
 
 
@@ -179,6 +180,8 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="insecure", read=_switch, switch=True, help="allow plain http to another machine"),
     Setting(name="parent_fd", read=_descriptor, metavar="FD", help="end when this inherited pipe ends"),
     Setting(name="fork_fd", read=_descriptor, metavar="FD", help="have children forked over this inherited socket"),
+    Setting(name="log_json", env="QPI_LOG_JSON", read=_switch, switch=True,
+            help="write the log as JSON, one object a line"),
     Setting(name="log_level", default="INFO", read=_level, metavar="LEVEL", help="debug, info, warning or error"),
 )  # fmt: skip
 CONFIG_ENV = "QPI_CONFIG_FILE"
@@ -235,7 +238,8 @@ def _settings(values: dict[str, Any], options: dict[str, Any]) -> Settings:
     kind_of(values["bus"])
     values["data_dir"] = values["data_dir"] or _default_data_dir(values["name"])
     values["memory_cap"] = values["memory_cap"] or _default_memory_cap(values["places"])
-    values["insecure"], values["allow_simulator"] = bool(values["insecure"]), bool(values["allow_simulator"])
+    for switch in ("insecure", "allow_simulator", "log_json"):
+        values[switch] = bool(values[switch])
     return Settings(**values, options=options)
 
 

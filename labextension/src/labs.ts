@@ -128,3 +128,33 @@ export class Labs {
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private readonly _changed = new Signal<Labs, void>(this);
 }
+
+/** How one gets from this page to the lab at an address. */
+export type Way =
+  /** It is the lab that is shown, or this server has no other one. */
+  | { readonly kind: 'none' }
+  /** This server knows it by that name. */
+  | { readonly kind: 'show'; readonly name: string }
+  /** It is one of those that this server has shown: nobody knows which. */
+  | { readonly kind: 'switch' }
+  | { readonly kind: 'connect'; readonly url: string };
+
+/** The way to the lab at `address`, as a notebook has it, from a server that is connected to `labs`. */
+export function wayTo(address: string, labs: LabConnections | null): Way {
+  const url = bare(address);
+  if (labs === null || url === '') {
+    return { kind: 'none' };
+  }
+  const known = labs.labs.find(lab => bare(lab.url) === url);
+  if (known) {
+    return known.name === labs.current ? { kind: 'none' } : { kind: 'show', name: known.name };
+  }
+  if (url === bare(labs.here)) {
+    return { kind: labs.labs.length > 0 ? 'switch' : 'none' };
+  }
+  return { kind: 'connect', url };
+}
+
+function bare(address: string): string {
+  return address.trim().replace(/\/+$/, '');
+}

@@ -1203,6 +1203,7 @@ export interface JoinLinkModel {
 /** Those that still count, the newest first. */
 export interface JoinLinkList {
   readonly links: readonly JoinLinkModel[];
+  readonly local_accounts: boolean;
 }
 
 /** An API token, without the token itself. */
@@ -1563,6 +1564,7 @@ export interface CodeShown {
 /** `GET labs`. `current` is the lab that is shown; null: this server's own. */
 export interface LabConnections {
   readonly labs: readonly LabConnection[];
+  readonly here: string;
   readonly current: string | null;
   readonly waiting: CodeShown | null;
   readonly problem: string;

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
-import { Labs } from '../src/labs';
+import { Labs, wayTo } from '../src/labs';
 import { LabError, type LabRequest } from '../src/request';
 import type { LabConnections } from '../src/wire';
 
-const NOTHING: LabConnections = { labs: [], current: null, waiting: null, problem: '' };
+const HERE = 'http://127.0.0.1:8888/';
+const NOTHING: LabConnections = { labs: [], here: HERE, current: null, waiting: null, problem: '' };
 const FAR = { name: 'far', url: 'https://far', person: 'ann', expires_at: null };
 const CODE = { url: 'https://far', user_code: 'BCDF-GHJK', page: 'https://far/qpi/device' };
 
@@ -100,4 +101,19 @@ it('quotes names, and tells the page when another lab is shown', async () => {
   await labs.disconnect('a/b');
   expect(shown).toHaveBeenCalledTimes(3);
   expect(asked[3]?.[0]).toBe('DELETE labs/a%2Fb');
+});
+
+it.each([
+  ['https://far/', null, { kind: 'show', name: 'far' }],
+  ['https://far/', 'far', { kind: 'none' }],
+  ['https://new:8899', 'far', { kind: 'connect', url: 'https://new:8899' }],
+  ['http://127.0.0.1:8888', 'far', { kind: 'switch' }],
+  ['', 'far', { kind: 'none' }]
+])('from a notebook to the lab at %j, while %j is shown', (address, current, way) => {
+  expect(wayTo(address, { ...NOTHING, labs: [FAR], current })).toEqual(way);
+  expect(wayTo(address, null)).toEqual({ kind: 'none' });
+});
+
+it('a job of this server alone is nowhere else', () => {
+  expect(wayTo(HERE, NOTHING)).toEqual({ kind: 'none' });
 });

@@ -46,6 +46,10 @@ from .rest import OptionsIn, options_from
 from .validation import END, PRINTABLE
 
 MAX_FRAME_BYTES = 768 << 10
+OLD_FRAME_BYTES = 256 << 10
+"""What a driver takes that does not say: one from before frames could be larger."""
+_REST_BYTES = 16 << 10
+"""What else a job's frame has room for, beside its program and its options."""
 INLINE_PROGRAM_BYTES = 64 << 10
 """A program up to this size rides in its frame; a larger one is fetched from ``GET programs/{sha256}``, packed."""
 MAX_OPTIONS_BYTES = 640 << 10
@@ -95,9 +99,14 @@ class ProgramRef(Frame):
         return Program(format=self.format, sources=tuple(self.sources), options=options_from(self.options))
 
 
-def inline_limit(options: bytes) -> int:
-    """How many bytes of program still fit into a frame beside ``options``; the rest of a job takes 16 KiB at most."""
-    room = (MAX_FRAME_BYTES - (16 << 10) - len(options)) * 3 // 4  # base64
+def fits(options: bytes, limit: int) -> bool:
+    """Whether a job with these ``options`` can be sent to who takes frames of ``limit`` bytes."""
+    return len(options) + _REST_BYTES <= limit
+
+
+def inline_limit(options: bytes, limit: int = MAX_FRAME_BYTES) -> int:
+    """How many bytes of program still fit into such a frame beside ``options``."""
+    room = (limit - _REST_BYTES - len(options)) * 3 // 4  # base64
     return min(INLINE_PROGRAM_BYTES, room)
 
 
@@ -140,6 +149,8 @@ class Hello(Frame):
     memory_cap_bytes: Annotated[int, Meta(ge=1, le=MAX_ESTIMATE_BYTES)] | None = None
     job_timeout_s: Annotated[float, Meta(gt=0.0, le=MAX_SECONDS)] | None = None
     held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []
+    max_frame_bytes: Annotated[int, Meta(ge=64 << 10, le=1 << 30)] = OLD_FRAME_BYTES
+    """What is longer is not sent to it."""
 
 
 class Welcome(Frame):

@@ -70,9 +70,13 @@ class KeptLabs:
         return next((lab for lab in found.labs if lab.name == found.current), None)
 
     def find(self, *names: str) -> KeptLab | None:
-        """The lab of one of these names or addresses."""
-        wanted = {name.strip().rstrip("/") for name in names}
-        return next((lab for lab in self.all() if lab.name in wanted or lab.url in wanted), None)
+        """The lab of one of these names or addresses; else the only one on a host of that name."""
+        wanted, labs = {name.strip().rstrip("/") for name in names}, self.all()
+        for lab in labs:
+            if lab.name in wanted or lab.url in wanted:
+                return lab
+        on_host = [lab for lab in labs if urlsplit(lab.url).hostname in wanted]
+        return on_host[0] if len(on_host) == 1 else None
 
     def keep(self, url: str, token: str, *, name: str | None = None, person: str, ca_file: str | None,
              expires_at: datetime | None) -> KeptLab:  # fmt: skip
@@ -208,9 +212,9 @@ def read_ca(path: str) -> bytes:
 
 
 def _free(taken: set[str], url: str) -> str:
-    """A name that is still free: the lab's host, with its port where that is taken."""
-    parts = urlsplit(url)
-    names = iter([parts.hostname or url, parts.netloc, *(f"{parts.netloc}-{n}" for n in range(2, len(taken) + 3))])
+    """A name that is still free: the lab's host, with its port where the address has one."""
+    host = urlsplit(url).netloc or url
+    names = iter([host, *(f"{host}-{n}" for n in range(2, len(taken) + 3))])
     return next(name for name in names if name not in taken)
 
 

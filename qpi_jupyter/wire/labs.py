@@ -33,6 +33,8 @@ class LabConnections(Answer):
     """``GET labs``. ``current`` is the lab that is shown; null: this server's own."""
 
     labs: list[LabConnection]
+    here: str
+    """Where the server's own kernels reach it: the address in what they write into notebooks."""
     current: str | None = None
     waiting: CodeShown | None = None
     problem: str = ""

@@ -135,6 +135,8 @@ class JoinLinkList(Answer):
     """Those that still count, the newest first."""
 
     links: list[JoinLinkModel]
+    local_accounts: bool = True
+    """Whether the lab has local accounts; without them, nobody can join by a link."""
 
 
 class GroupModel(Answer):

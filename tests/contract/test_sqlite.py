@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -27,6 +29,21 @@ from qpi_server.store.schema import metadata
 from tests.contract.test_prepared import BY_NAME
 from tests.contract.test_store import NOW, add, kinds
 from tests.support.stores import in_a_unit, with_store
+
+
+def test_nobody_else_reads_the_database(tmp_path: Path) -> None:
+    async def dialogue(store: Store) -> list[int]:
+        await store.write(add("first"))
+        await store.read(kinds)
+        return [stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("lab.sqlite3*")]
+
+    before = os.umask(0o022)
+    try:
+        assert with_store(tmp_path, dialogue) == [0o600] * 3
+        (tmp_path / "lab.sqlite3").chmod(0o644)  # as earlier versions made it
+        assert with_store(tmp_path, dialogue) == [0o600] * 3
+    finally:
+        os.umask(before)
 
 
 def test_what_is_asked_in_one_turn_shares_a_commit_and_keeps_its_order(tmp_path: Path) -> None:

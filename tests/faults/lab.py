@@ -18,6 +18,7 @@ from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames, results
 from qpi_jupyter.wire.frames import (
+    MAX_FRAME_BYTES,
     Abort,
     Assignment,
     Claim,
@@ -128,7 +129,7 @@ class ScriptedDriver:
             manifest=self.manifest,
             held=held or [],
             wire=WIRE_VERSION,
-            **self.hello,
+            **{"max_frame_bytes": MAX_FRAME_BYTES, **self.hello},
         )
         welcome = await self.peer.request(frames.HELLO, hello, Welcome)
         self.epoch = welcome.epoch

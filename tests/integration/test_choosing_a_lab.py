@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from qpi_jupyter.core import Conflict
-from qpi_jupyter.wire.rest import Health
+from qpi_jupyter.wire.jobs import JobModel
+from qpi_jupyter.wire.rest import Health, QpuIn
 from qpi_server.host.forward import Upstream
 from qpi_server.host.owner import Ownership
 from qpi_server.host.owner_files import OwnerRecord
 from qpi_server.service import Lab
+from tests.faults.lab import ADMIN, BELL
 from tests.integration.test_web_streams import Bus, heard, online, open_lab, relayed
-from tests.support.storage import owning
+from tests.support.storage import opened, owning
+from tests.support.waiting import until
 from tests.support.web import SECRET, serving
 
 AHEAD = 300
+BELL_JOB = {"program": {"format": "openqasm2", "sources": [BELL]}, "qpu": "chip"}
+
+
+@contextlib.asynccontextmanager
+async def lab_with_chip(folder: Path) -> AsyncIterator[Lab]:
+    async with open_lab(folder) as lab:
+        await lab.qpus.create(ADMIN, QpuIn(name="chip"))
+        yield lab
+        lab.events.close()
+
+
+async def every_job(lab: Lab) -> list[JobModel]:
+    found, after = [], None
+    while True:
+        page = await lab.jobs.list(ADMIN, mine=False, limit=200, after=after)
+        found += page.jobs
+        if (after := page.next) is None:
+            return found
 
 
 def test_requests_and_events_follow_the_choice(tmp_path: Path) -> None:
@@ -70,6 +95,44 @@ def test_a_server_without_a_lab_of_its_own_only_forwards() -> None:
         await ownership.stop()
 
     asyncio.run(dialogue())
+
+
+def test_a_submit_under_way_is_answered_by_the_lab_that_it_began_with(tmp_path: Path) -> None:
+    async def dialogue(ownership: Ownership) -> None:
+        answered: dict[str, int] = {}
+        switching = True
+
+        async def submits(client: httpx.AsyncClient, who: int) -> None:
+            for turn in itertools.count():
+                if not switching:
+                    return
+                name = f"{who}-{turn}"
+                answer = await client.post("qpi/v1/jobs", json={**BELL_JOB, "name": name})
+                answered[name] = answer.status_code
+
+        async with contextlib.AsyncExitStack() as stack:
+            far = [await stack.enter_async_context(lab_with_chip(tmp_path / f"far-{n}")) for n in (1, 2)]
+            urls = [await stack.enter_async_context(serving(lab)) for lab in far]
+            own = await opened(ownership)
+            await own.qpus.create(ADMIN, QpuIn(name="chip"))
+            here = await stack.enter_async_context(serving(ownership))
+            headers = {"Authorization": f"Bearer {SECRET}"}
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=here, headers=headers, trust_env=False))
+            asking = asyncio.gather(*(submits(client, who) for who in range(6)))
+            for turn in range(15):
+                enough = len(answered) + 10
+                await until(lambda enough=enough: len(answered) >= enough)
+                url = (None, *urls)[(turn + 1) % 3]
+                await ownership.choose(Upstream.to(url, SECRET) if url is not None else None)
+            switching = False
+            await asking
+            await ownership.choose(None)
+            labs = [await opened(ownership), *far]
+            stored = [job.name for lab in labs for job in await every_job(lab)]
+            assert set(answered.values()) == {201}
+            assert sorted(stored) == sorted(answered)
+
+    owning(tmp_path / "own", dialogue)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -113,7 +114,7 @@ def test_a_code_that_is_confirmed_in_a_browser_connects_and_stays(
     assert ca_of(server) in question
     assert url in shown
     [kept] = KeptLabs().all()
-    assert (kept.name, kept.url, kept.person, kept.pinned) == ("127.0.0.1", url, "ann", ca_of(server))
+    assert (kept.name, kept.url, kept.person, kept.pinned) == (urlsplit(url).netloc, url, "ann", ca_of(server))
     assert stat.S_IMODE((data / "qpi-labs" / "labs.json").stat().st_mode) == 0o600
     assert kept.token not in shown
     assert "ann" in notebook.run("print(__import__('qpi_jupyter').connect().whoami())")[0]
@@ -241,6 +242,9 @@ def test_kept_labs_have_names_of_their_own_and_a_damaged_file_is_named(tmp_path:
     names = [kept.keep(url, "t", person="ann", ca_file=None, expires_at=None).name for url in urls]
     assert names == ["a.example", "a.example:8899", "a.example:8899-2"]
     assert kept.keep(f"{urls[0]}/", "u", person="ann", ca_file=None, expires_at=None).name == "a.example"
+    assert kept.find("a.example") == kept.find(urls[0])  # whole names first
+    alone = kept.keep("https://b.example:8899", "t", person="ann", ca_file=None, expires_at=None)
+    assert (alone.name, kept.find("b.example"), kept.find("c.example")) == ("b.example:8899", alone, None)
     kept.choose("a.example")
     assert kept.current() == kept.find(urls[0])
     with pytest.raises(NotFound):

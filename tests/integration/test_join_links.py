@@ -15,6 +15,7 @@ import pytest
 from qpi_jupyter.core.errors import Conflict, Forbidden, NotFound, Rejected
 from qpi_jupyter.wire.people import GroupIn, JoinLinkIn, UserChange, UserIn
 from qpi_server.service import Lab
+from qpi_server.settings.providers import OAuth2Provider
 from tests.faults.lab import ADMIN, ANN, FrozenClock
 from tests.integration.test_service_people import MANAGER, in_lab, refused
 from tests.support.qpi import PASSWORD
@@ -73,18 +74,23 @@ def test_a_taken_name_uses_nothing_up_and_nobody_is_taken_over(tmp_path: Path) -
         await refused(lab.join_links.join(code, ANN.name, PASSWORD, address=""), Conflict, "name_taken")
         for like in (ANN.name.upper(), "emil@example.org", "Emil@Example.org"):  # who signs in so is somebody else
             await refused(lab.join_links.join(code, like, PASSWORD, address=""), Conflict, "name_taken")
+        for reserved in ("github-583231", "GitLab-7", "campus-ann"):  # a provider's sign-in would get it
+            await refused(lab.join_links.join(code, reserved, PASSWORD, address=""), Conflict, "name_reserved")
         await lab.join_links.join(code, "dora", PASSWORD, address="")
         await refused(
             lab.join_links.create(MANAGER, JoinLinkIn(group="nowhere"), HERE), Rejected, "unknown_group"
         )  # fmt: skip
 
-    in_lab(tmp_path, dialogue, local_accounts=True)
+    campus = OAuth2Provider(name="Campus", client_id="lab")
+    in_lab(tmp_path, dialogue, local_accounts=True, oauth2_providers=(campus,))
 
 
 def test_a_lab_without_accounts_of_its_own_makes_none(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
         await refused(lab.join_links.create(MANAGER, JoinLinkIn(), HERE), Forbidden, "no_local_accounts")
-        await refused(lab.join_links.require("x"), Forbidden, "no_local_accounts")
+        with pytest.raises(Forbidden, match="Sign in as others here do"):
+            await lab.join_links.require("x")
+        assert not (await lab.join_links.list(MANAGER)).local_accounts
 
     in_lab(tmp_path, dialogue)
 
@@ -151,5 +157,7 @@ def test_the_command_says_what_is_wrong(server: LabServer, tmp_path: Path) -> No
         refused_one = invite(server, *wrong)
         assert (refused_one.returncode, wrong[0] in refused_one.stderr) == (1, True), refused_one.stdout
     assert server.client().get("qpi/v1/join-links").json() == before  # and none was made
+    bytes_alone = invite(server, "--note", "\udcff")
+    assert (bytes_alone.returncode, "--note: this is not text" in bytes_alone.stderr) == (2, True), bytes_alone.stderr
     local = invite(server)
     assert "this machine only" in local.stdout

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -95,15 +96,16 @@ def test_a_code_that_is_confirmed_in_a_browser_shows_the_lab_until_it_is_let_go(
     assert token not in own.log.read_text()
     assert me.put("qpi/labs/current", json={"name": None}).json()["current"] is None
     assert qpus(me) == []
-    assert me.put("qpi/labs/current", json={"name": "127.0.0.1"}).json()["current"] == "127.0.0.1"
+    name = urlsplit(far.url).netloc
+    assert me.put("qpi/labs/current", json={"name": name}).json()["current"] == name
     assert qpus(me) == ["far-chip"]
-    assert me.delete("qpi/labs/127.0.0.1").json()["labs"] == []
+    assert me.delete(f"qpi/labs/{name}").json()["labs"] == []
     assert qpus(me) == []
     assert far.client(token).get("qpi/v1/me").status_code == 401
 
 
 def test_a_password_or_a_token_connects_at_once_and_wrong_ones_change_nothing(me: httpx.Client, far: LabServer) -> None:
-    assert connect(me, far, user="ann", password=PASSWORD)["current"] == "127.0.0.1"
+    assert connect(me, far, user="ann", password=PASSWORD)["current"] == urlsplit(far.url).netloc
     token = far.client().post("qpi/v1/tokens", json={}).json()["token"]
     assert connect(me, far, token=token)["labs"][0]["person"] != "ann"
     me.delete("qpi/labs/127.0.0.1")
@@ -154,6 +156,13 @@ def test_no_other_token_is_sent_to_a_lab_elsewhere_and_none_chooses_it(
     forged = own.client(None)
     forged.get("lab", params={"token": "jupyter-token-of-the-tests"})
     assert forged.post("qpi/labs", json={"url": far.url}).status_code == 403  # a cookie without the page's own proof
+
+
+def test_a_server_is_not_connected_to_itself(me: httpx.Client, own: LabServer, far: LabServer) -> None:
+    for _ in range(2):  # also while it shows another lab
+        answer = me.post("qpi/labs", json={"url": f"{own.url}lab", "token": "qpi_x"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "own_address"), answer.text
+        connect(me, far, user="ann", password=PASSWORD)
 
 
 def test_a_lab_server_is_nobodys_own(far: LabServer) -> None:

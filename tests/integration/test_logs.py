@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qpi_server.host.logs import JsonLines
+from qpi_jupyter.wire.json_log import JsonLines
 from tests.circuits import BELL_QASM3
 from tests.support.servers import ROOT, TOKEN, LabServer, lab_server, python_env
 
@@ -21,10 +21,8 @@ BELL = {"program": {"format": "openqasm3", "sources": [BELL_QASM3.decode()]}, "q
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with lab_server(
-        # with accounts of its own it would print the link to the first one beside its log
-        tmp_path_factory.mktemp("logs"), "--log-json", "--demo", "--QPIServer.embedded_drivers=False",
-        "--QPIServer.local_accounts=False",
-    ) as server:  # fmt: skip
+        tmp_path_factory.mktemp("logs"), "--log-json", "--demo", "--QPIServer.embedded_drivers=False"
+    ) as server:
         yield server
 
 
@@ -37,6 +35,18 @@ def test_every_line_is_an_object_and_none_comes_twice(server: LabServer) -> None
     assert all({"at", "level", "logger", "message"} <= line.keys() for line in found)
     [owns] = [line for line in found if line["message"].startswith("This server owns the lab")]
     assert (owns["level"], owns["logger"]) == ("info", "qpi_server.host.owner")
+    [link] = [line["set_up_link"] for line in found if "set_up_link" in line]
+    assert link.startswith(f"{server.url}qpi/set-up?code=")
+
+
+def test_a_drivers_log_is_the_same(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "qpi_agent", "start", "--log-json", "--executor", "nowhere:Executor"]
+    command += ["--qpi-addr", "http://127.0.0.1:9", "--data-dir", str(tmp_path), "--token", f"qpi_{'x' * 40}"]
+    done = subprocess.run(command, env=python_env(), capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    found = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert all({"at", "level", "logger", "message"} <= line.keys() for line in found)
+    assert (found[-1]["level"], "nowhere" in found[-1]["message"]) == ("error", True)
 
 
 def test_a_job_is_told_under_the_request_that_it_came_with(server: LabServer) -> None:

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,24 @@ import qpi_server.service
 from qpi_jupyter.core import errors
 from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import QpiError, Rejected, TooLarge
-from qpi_jupyter.wire.frames import PREPARE, Prepare, Prepared
+from qpi_jupyter.wire.frames import OLD_FRAME_BYTES, PREPARE, Prepare, Prepared
 from qpi_jupyter.wire.peer import parse
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.service import Lab
 from qpi_server.service.submit import LAST_REST_S
-from tests.faults.lab import ANN, BOB, QUICK, FrozenClock, ScriptedDriver, bell, driver_of, open_lab, settled, small_lab
+from tests.faults.lab import (
+    ANN,
+    BOB,
+    QUICK,
+    SIMULATOR,
+    FrozenClock,
+    ScriptedDriver,
+    bell,
+    driver_of,
+    open_lab,
+    settled,
+    small_lab,
+)
 from tests.support.waiting import until
 
 FINE = Prepared(estimate=QUICK)
@@ -291,5 +304,51 @@ def test_while_a_slow_check_runs_another_persons_job_is_checked_and_runs_before_
             assert [held.asked.count(n) for n in (1, 2, 3)] == [2, 1, 1]
             states = [(await lab.jobs.get(ANN, job_id)).phase for job_id in slow]
             assert states == ["queued"] * 3
+
+    asyncio.run(dialogue())
+
+
+def large(lab: Lab) -> Any:
+    """A request that no frame of an older driver has room for."""
+    return lab.jobs.submit(ANN, bell(options=OptionsIn(shots=1, extra={"noise": "x" * OLD_FRAME_BYTES})))
+
+
+NOISY = replace(SIMULATOR, options=("noise",))
+
+
+def test_a_job_waits_for_a_driver_that_is_new_enough_and_says_so(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        clock = FrozenClock()
+        async with small_lab(tmp_path, clock=clock, driver={"manifest": NOISY}) as (lab, driver):
+            driver.hello = {"max_frame_bytes": OLD_FRAME_BYTES}
+            await driver.connect()
+            job, _ = await large(lab)
+            await settled(lab)
+            waits = (await lab.jobs.get(ANN, job.id)).reason
+            assert waits is not None
+            assert "too old for run options of" in waits.message
+            assert driver.prepared == []
+            small, _ = await lab.jobs.submit(BOB, bell())
+            given = await driver.claim()
+            assert given.job_id == small.id
+            await driver.deliver(given)
+            driver.unplug()
+            driver.hello = {}
+            await driver.connect()
+            assert (await driver.claim()).job_id == job.id
+
+    asyncio.run(dialogue())
+
+
+def test_in_a_pool_an_older_driver_gets_what_it_can_take(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path, driver={"manifest": NOISY}) as (lab, new):
+            await new.connect()
+            old = await driver_of(lab, "q1", "d2", manifest=NOISY, max_frame_bytes=OLD_FRAME_BYTES)
+            await old.connect()
+            job, _ = await large(lab)
+            small, _ = await lab.jobs.submit(BOB, bell())
+            assert (await old.claim()).job_id == small.id
+            assert (await new.claim()).job_id == job.id
 
     asyncio.run(dialogue())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from qpi_jupyter.wire.people import PasswordChange, SignedIn, SignIn, UserChange
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
 from qpi_server.service.people import FREE_PER_ADDRESS, FREE_PER_NAME, LONGEST_S, SIGN_IN_S
+from qpi_server.service.people.passwords import AT_ONCE, WAITING_IN_ALL
 from tests.faults.lab import ADMIN, ANN, FrozenClock
 from tests.integration.test_service_people import MANAGER, PASSWORD, in_lab, refused
+from tests.support.waiting import until
 
 
 async def sign_in(lab: Lab, name: str, password: str = PASSWORD, address: str = "10.0.0.1") -> SignedIn:
@@ -71,6 +75,39 @@ def test_what_does_not_belong_together_is_refused_alike(
             await sign_in(lab, name, password)
         assert caught.value.message == "Wrong name or password."
         assert len(verified) == 1  # as much work for a name that nobody has
+
+    with_dora(tmp_path, dialogue)
+
+
+def test_a_flood_of_sign_ins_is_bounded_and_others_still_get_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dialogue(lab: Lab, _clock: FrozenClock) -> None:
+        gate, checking, verify = threading.Event(), [0, 0], PasswordHasher.verify
+
+        def slow(hasher: PasswordHasher, kept: str, given: str) -> bool:
+            checking[0] += 1
+            checking[1] = max(checking)
+            gate.wait()
+            checking[0] -= 1
+            return given == PASSWORD and verify(hasher, kept, given)
+
+        await sign_in(lab, "dora")  # what is compared with for a name that nobody has is worked out
+        monkeypatch.setattr(PasswordHasher, "verify", slow)
+        flood = [
+            asyncio.ensure_future(sign_in(lab, f"nobody-{n}", "guess", address=f"10.{1 + n // 40}.0.1"))
+            for n in range(2 * WAITING_IN_ALL)
+        ]
+        waiting = WAITING_IN_ALL + AT_ONCE
+        await until(lambda: sum(one.done() for one in flood) == len(flood) - waiting)
+        error = next(one.exception() for one in flood if one.done())
+        assert isinstance(error, TooMany)
+        assert error.data["retry_after_s"] > 0
+        gate.set()
+        answered = await asyncio.gather(*flood, return_exceptions=True)
+        assert sum(isinstance(one, Unauthorized) for one in answered) == waiting
+        assert checking[1] <= AT_ONCE
+        assert (await sign_in(lab, "dora")).user.name == "dora"
 
     with_dora(tmp_path, dialogue)
 

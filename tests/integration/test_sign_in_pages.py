@@ -71,6 +71,8 @@ def test_the_set_up_link_makes_one_administrator_on_this_machine_once(tmp_path: 
         made = visitor.post("qpi/set-up", data=form)
         assert (made.status_code, made.headers["Location"]) == (303, "/qpi/")
         assert "ada" in visitor.get("qpi/").text
+        again = visitor.get(link)
+        assert (again.status_code, "spent" in again.text, "jupyter qpi invite" in again.text) == (403, True, True)
         assert visitor.post("qpi/set-up", data={**form, "name": "eve"}).status_code == 403
         admin = server.client(
             server.client(None).post("qpi/v1/sign-in", json={"name": "ada", "password": PASSWORD}).json()["token"]

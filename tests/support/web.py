@@ -19,6 +19,7 @@ from qpi_jupyter.core.access import Principal, Role
 from qpi_jupyter.core.errors import NotFound, Unauthorized
 from qpi_jupyter.wire.bench import ConfigInForce
 from qpi_jupyter.wire.rest import Health, Services
+from qpi_server.host.owner import Ownership
 from qpi_server.service.base import Clock, Rates, Turns
 from qpi_server.web import handlers
 
@@ -91,9 +92,10 @@ def site(target: Any) -> Any:
         return None
 
     return SimpleNamespace(
-        ownership=FixedOwnership(target), secret=SECRET, owner=lambda: {"pid": 1},
+        ownership=target if isinstance(target, Ownership) else FixedOwnership(target),
+        secret=SECRET, owner=lambda: {"pid": 1},
         public_address=lambda here="": here or "http://127.0.0.1/",
-        ca_pem=lambda: None, ca_fingerprint=lambda: None, released=released,
+        ca_pem=lambda: None, ca_fingerprint=lambda: None, released=released, labs=lambda: None,
         settings_in_force=lambda: ConfigInForce(settings=[]),
     )  # fmt: skip
 

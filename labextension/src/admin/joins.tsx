@@ -15,8 +15,13 @@ export function JoinLinks(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
   const listing = useSectionRows(manager, 'joins', () =>
-    whole(async () => (await request<JoinLinkList>('join-links')).links)
+    whole(async () => {
+      const { links, local_accounts } = await request<JoinLinkList>('join-links');
+      setHasAccounts(local_accounts);
+      return links;
+    })
   );
+  const [hasAccounts, setHasAccounts] = React.useState(true);
   const [made, setMade] = React.useState<JoinLinkModel | null>(null);
   const create: IAction = {
     id: 'make',
@@ -59,7 +64,13 @@ export function JoinLinks(props: ISectionProps): React.ReactElement {
   return (
     <Board
       title={trans.__('Join links')}
-      intro={trans.__('Whoever opens a join link creates an account of their own.')}
+      intro={
+        hasAccounts
+          ? trans.__('Whoever opens a join link creates an account of their own.')
+          : trans.__(
+              'This lab has no local accounts, so nobody can join it with a link: people sign in through Jupyter, a JupyterHub or a provider. To let them have accounts of the lab, set QPIServer.local_accounts and restart it.'
+            )
+      }
       trans={trans}
       listing={listing}
       rowKey={link => link.id}
@@ -80,7 +91,7 @@ export function JoinLinks(props: ISectionProps): React.ReactElement {
         { head: trans.__('Ends'), cell: link => when(link.expires_at) }
       ]}
       actions={link => [revoke(link)]}
-      create={create}
+      {...(hasAccounts ? { create } : {})}
       empty={trans.__('No join links.')}
     >
       {made !== null && (

@@ -10,10 +10,10 @@ export function addConnect(app: JupyterFrontEnd, trans: TranslationBundle): void
   app.commands.addCommand(CONNECT, {
     label: trans.__('Connect to a Lab…'),
     icon: labIcon,
-    describedBy: takes(),
-    execute: async () => {
+    describedBy: takes('url'),
+    execute: async ({ url }) => {
       const { showLabs } = await import('./labsdialog');
-      await showLabs(app.serviceManager.serverSettings, trans);
+      await showLabs(app.serviceManager.serverSettings, trans, String(url ?? ''));
     }
   });
 }

@@ -13,14 +13,15 @@ import type { CodeShown, LabIn } from '../wire';
 
 type Way = 'code' | 'password' | 'token';
 
-/** Connect to labs, switch between them, disconnect. */
+/** Connect to labs, that at `url` for one, switch between them, disconnect. */
 export async function showLabs(
   settings: ServerConnection.ISettings,
-  trans: TranslationBundle
+  trans: TranslationBundle,
+  url: string
 ): Promise<void> {
   const labs = new Labs(serverRequest(settings), () => window.location.reload());
   void labs.load();
-  await new LabsDialog(labs, trans).launch();
+  await new LabsDialog(labs, trans, url).launch();
   if (labs.state?.waiting) {
     await labs.cancel();
   }
@@ -32,10 +33,10 @@ const STOPS = '.jp-QPI-Labs :is(a[href], button, input, select)';
 
 /** Enter in its body is the body's own, and Tab after its last button leads to the first stop of what is shown now. */
 class LabsDialog extends Dialog<unknown> {
-  constructor(labs: Labs, trans: TranslationBundle) {
+  constructor(labs: Labs, trans: TranslationBundle, url: string) {
     super({
       title: trans.__('Connect to a lab'),
-      body: new LabsBody(labs, trans),
+      body: new LabsBody(labs, trans, url),
       buttons: [Dialog.cancelButton({ label: trans.__('Close') })],
       focusNodeSelector: 'input'
     });
@@ -64,7 +65,8 @@ class LabsDialog extends Dialog<unknown> {
 class LabsBody extends ReactWidget {
   constructor(
     private readonly _labs: Labs,
-    private readonly _trans: TranslationBundle
+    private readonly _trans: TranslationBundle,
+    private readonly _url: string
   ) {
     super();
     this.addClass('jp-QPI-Submit');
@@ -90,7 +92,7 @@ class LabsBody extends ReactWidget {
         ) : labs.distrust ? (
           <Trust distrust={labs.distrust} labs={labs} trans={trans} />
         ) : (
-          <Connect labs={labs} trans={trans} />
+          <Connect labs={labs} trans={trans} url={this._url} />
         )}
         <div className="jp-QPI-SubmitSaid">
           {labs.problem && <p role="alert">{labs.problem}</p>}
@@ -172,18 +174,18 @@ function Known({ labs, trans }: IPart): React.ReactElement | null {
   );
 }
 
-function Connect({ labs, trans }: IPart): React.ReactElement {
+function Connect({ labs, trans, url }: IPart & { url: string }): React.ReactElement {
   const [way, setWay] = React.useState<Way>('code');
   const submit = (event: React.FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
-    const { url = '', user, password, token } = given;
+    const { url: address = '', user, password, token } = given;
     const secrets = way === 'password' ? { user, password } : way === 'token' ? { token } : {};
     if (!labs.busy) {
-      void labs.connect({ url, ...secrets } as LabIn);
+      void labs.connect({ url: address, ...secrets } as LabIn);
     }
   };
-  const text = (name: string, label: string, type = 'text', hint = '') => (
+  const text = (name: string, label: string, type = 'text', hint = '', initial = '') => (
     <label>
       {label}
       <input
@@ -191,6 +193,7 @@ function Connect({ labs, trans }: IPart): React.ReactElement {
         name={name}
         type={type}
         required
+        defaultValue={initial}
         placeholder={hint}
         autoComplete="off"
         spellCheck={false}
@@ -199,7 +202,7 @@ function Connect({ labs, trans }: IPart): React.ReactElement {
   );
   return (
     <form onSubmit={submit}>
-      {text('url', trans.__('Address of the lab'), 'text', 'https://lab.example:8899')}
+      {text('url', trans.__('Address of the lab'), 'text', 'https://lab.example:8899', url)}
       <label>
         {trans.__('Sign in with')}
         <select

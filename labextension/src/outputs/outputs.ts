@@ -2,24 +2,28 @@ import '../../style/common.css';
 import '../../style/queue.css';
 import '../../style/outputs.css';
 
+import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { CommandRegistry } from '@lumino/commands';
 import { type Panel, Widget } from '@lumino/widgets';
 import type { IShown } from '../place';
+import { serverRequest } from '../serverrequest';
 import type { ILabManager } from '../tokens';
 import { WIDGET } from '../widgets/types';
 import { JOB_OUTPUT } from '../wire';
 import { Follower } from './follower';
 import { Keeper } from './keeper';
+import { Elsewhere } from './otherlab';
 import { readOutput } from './schema';
 import { type IPage, OutputView } from './view';
 
 /** The jobs and the widgets in the notebooks of this page. */
 export class Outputs {
-  constructor(commands: CommandRegistry, manager: ILabManager, trans: TranslationBundle) {
-    this._page = { commands, manager, trans };
+  constructor(app: JupyterFrontEnd, manager: ILabManager, trans: TranslationBundle) {
+    const { commands, serviceManager } = app;
+    const elsewhere = new Elsewhere(serverRequest(serviceManager.serverSettings));
+    this._page = { commands, elsewhere, manager, trans };
     this._follower = new Follower(manager);
   }
 

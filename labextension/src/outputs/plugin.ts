@@ -12,10 +12,10 @@ export const outputsPlugin = labPlugin(
   'Jobs and widgets in notebooks.',
   [INotebookTracker, ILabManager],
   [],
-  ({ commands }, trans, notebooks, manager) => {
+  (app, trans, notebooks, manager) => {
     let outputs: Promise<Outputs> | undefined;
     notebooks.widgetAdded.connect(async (_, panel) => {
-      outputs ??= import('./outputs').then(({ Outputs }) => new Outputs(commands, manager, trans));
+      outputs ??= import('./outputs').then(({ Outputs }) => new Outputs(app, manager, trans));
       const loaded = outputs;
       panel.content.rendermime.addFactory(
         {

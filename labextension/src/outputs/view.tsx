@@ -16,11 +16,13 @@ import type { JobOutput, OutputJob } from '../wire';
 import { moment, sizeOf } from '../words';
 import { asDrawing } from './drawn';
 import type { Follower, IFollowing, ILive } from './follower';
+import { type Elsewhere, OtherLab, useWayTo } from './otherlab';
 import { isOfThis, shownOf } from './shown';
 
 /** What outputs work with. */
 export interface IPage {
   readonly commands: CommandRegistry;
+  readonly elsewhere: Elsewhere;
   readonly manager: ILabManager;
   readonly trans: TranslationBundle;
 }
@@ -195,18 +197,6 @@ function Doubt(props: { shown: JobOutput; live: ILive; page: IPage }): React.Rea
     if (live.gone === 'deleted') {
       return trans.__('This job was deleted. Shown as of %1.', at);
     }
-    if (live.gone === 'unknown') {
-      return shown.lab
-        ? trans.__(
-            'This lab does not have the job, or you have no access to it. Shown as of %1, from the lab at %2.',
-            at,
-            shown.lab
-          )
-        : trans.__(
-            'This lab does not have the job, or you have no access to it. Shown as of %1.',
-            at
-          );
-    }
     if (ended || connection === 'connected' || connection === 'connecting') {
       return '';
     }
@@ -217,12 +207,37 @@ function Doubt(props: { shown: JobOutput; live: ILive; page: IPage }): React.Rea
           at
         );
   };
+  if (live.gone === 'unknown') {
+    return <NotHere lab={shown.lab} at={at} page={props.page} />;
+  }
   const said = words();
   return said ? (
     <p role="note" className="jp-QPI-Doubt">
       {said}
     </p>
   ) : null;
+}
+
+/** That the lab that is shown does not have the job, and how to get to the one that has. */
+function NotHere(props: { lab: string; at: string; page: IPage }): React.ReactElement {
+  const { at, lab, page } = props;
+  const { trans } = page;
+  const way = useWayTo(lab, page.elsewhere);
+  const said =
+    way.kind === 'none'
+      ? trans.__('This lab does not have the job, or you have no access to it. Shown as of %1.', at)
+      : way.kind === 'switch'
+        ? trans.__('This job is in another lab that this page has shown. Shown as of %1.', at)
+        : trans.__(
+            'This job is in the lab at %1; this page shows another one. Shown as of %2.',
+            lab,
+            at
+          );
+  return (
+    <p role="note" className="jp-QPI-Doubt">
+      {said} <OtherLab way={way} page={page} />
+    </p>
+  );
 }
 
 /** Why it waits, how far it is, or why it did not end well. */

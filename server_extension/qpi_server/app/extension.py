@@ -23,9 +23,9 @@ from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Policy, QpiError, Quotas
 from qpi_jupyter.wire.addresses import is_base
 from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
+from qpi_jupyter.wire.redact import redact_log
 from qpi_server.host.exposure import warn_of_exposure
 from qpi_server.host.forward import Upstream
-from qpi_server.host.redact import redact_log
 from qpi_server.settings.config import LabConfig
 from qpi_server.settings.shown import describe
 from qpi_server.settings.traits import LabTraits, traits_of
@@ -240,7 +240,7 @@ class QPIServer(LabTraits, ExtensionApp):
             stopping=self._disown,
         )
         if kept is not None:
-            self._labs = LabSwitch(self.ownership, kept, self._upstream)
+            self._labs = LabSwitch(self.ownership, kept, self._upstream, self.address())
         self._tell_kernels()
         await self.ownership.start()
         if "kernels" in serverapp.default_services:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -30,6 +31,8 @@ from .owner import Ownership
 
 log = logging.getLogger(__name__)
 TIMEOUT_S = 10.0
+CONNECTING = "X-QPI-Connecting"
+"""Comes with what a server asks before it connects: one that gets its own word back asks itself."""
 _CODE = re.compile(r"[A-Z0-9-]{4,20}")
 
 T = TypeVar("T")
@@ -49,10 +52,15 @@ class LabSwitch:
     ----------
     home
         makes the way to the lab that the server's settings name; it gives None for a lab of the server's own.
+    here
+        where its kernels reach the server.
     """
 
-    def __init__(self, ownership: Ownership, kept: KeptLabs, home: Callable[[], Upstream | None]) -> None:
-        self._ownership, self._kept, self._home = ownership, kept, home
+    def __init__(
+        self, ownership: Ownership, kept: KeptLabs, home: Callable[[], Upstream | None], here: str
+    ) -> None:  # fmt: skip
+        self._ownership, self._kept, self._home, self._here = ownership, kept, home, here
+        self._word = secrets.token_urlsafe(16)
         self._waiting: CodeShown | None = None
         self._problem = ""
         self._task: asyncio.Task[None] | None = None
@@ -64,6 +72,21 @@ class LabSwitch:
             await asyncio.gather(self._task, return_exceptions=True)
         self._task, self._waiting = None, None
 
+    def require_elsewhere(self, word: str | None) -> None:
+        """Refuse a request that this server has sent to itself, ``word`` being its `CONNECTING`.
+
+        Raises
+        ------
+        Conflict
+            it has.
+        """
+        if word == self._word:
+            raise Conflict(
+                "This is the address of your own Jupyter server, whose lab needs no connection. Give the address of a "
+                "lab elsewhere.",
+                code="own_address", field="url",
+            )  # fmt: skip
+
     def state(self) -> LabConnections:
         """Every lab, the one that is shown, and the code that waits."""
         labs = [
@@ -73,7 +96,7 @@ class LabSwitch:
         chosen = self._ownership.chosen
         found = self._kept.find(chosen.url) if chosen is not None and chosen.personal else None
         return LabConnections(
-            labs=labs, current=found.name if found is not None else None, waiting=self._waiting,
+            labs=labs, here=self._here, current=found.name if found is not None else None, waiting=self._waiting,
             problem=self._problem,
         )  # fmt: skip
 
@@ -87,6 +110,8 @@ class LabSwitch:
             secrets would travel over plain http.
         Unauthorized
             it does not let the person in.
+        Conflict
+            it is this server itself, or of another wire version.
         Unavailable
             no lab answers there.
         """
@@ -156,12 +181,28 @@ class LabSwitch:
         """The lab's own address among ``candidates``, and whom to trust there."""
         ca_file = known.ca_file if known is not None else None
         try:
-            return await _lab_at(candidates, ca_file), ca_file
+            return await self._lab_at(candidates, ca_file), ca_file
         except Rejected as error:
             if error.code != UNTRUSTED:
                 raise
             ca_file = await self._kept.trust(candidates, error, known, stated)
-            return await _lab_at(candidates, ca_file), ca_file
+            return await self._lab_at(candidates, ca_file), ca_file
+
+    async def _lab_at(self, candidates: list[str], ca_file: str | None) -> str:
+        for url in candidates:
+            async with _client(url, ca_file) as client:
+                try:
+                    health = await _ask(client, "GET", "health", Health, headers={CONNECTING: self._word})
+                except NotFound:
+                    continue
+                if health.wire != WIRE_VERSION:
+                    raise Conflict(
+                        f"The lab at {url} has version {health.version} (wire version {health.wire}): install the same "
+                        "version of qpi-jupyter on both sides.",
+                        code="wire_version",
+                    )
+                return url
+        raise Unavailable(f"{candidates[0]} is not a qpi lab. Is the address right?", code="not_a_lab", field="url")
 
     async def _confirmed(
         self, stack: AsyncExitStack, client: httpx.AsyncClient, url: str, ca_file: str | None,
@@ -209,23 +250,6 @@ def _client(url: str, ca_file: str | None) -> httpx.AsyncClient:
     return BoundedClient(
         base_url=f"{url}/qpi/", verify=verify, timeout=TIMEOUT_S, trust_env=not is_loopback(parts.hostname)
     )  # fmt: skip
-
-
-async def _lab_at(candidates: list[str], ca_file: str | None) -> str:
-    for url in candidates:
-        async with _client(url, ca_file) as client:
-            try:
-                health = await _ask(client, "GET", "health", Health)
-            except NotFound:
-                continue
-            if health.wire != WIRE_VERSION:
-                raise Conflict(
-                    f"The lab at {url} has version {health.version} (wire version {health.wire}): install the same "
-                    "version of qpi-jupyter on both sides.",
-                    code="wire_version",
-                )
-            return url
-    raise Unavailable(f"{candidates[0]} is not a qpi lab. Is the address right?", code="not_a_lab", field="url")
 
 
 async def _ask(client: httpx.AsyncClient, method: str, path: str, kind: type[T], **more: Any) -> T:

@@ -1,27 +1,24 @@
-"""The log as JSON, one object a line: for machines that gather logs. Not even Jupyter's own token is in it."""
+"""The server's log as JSON: the request behind a line, and a line for what happens in the lab."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from datetime import UTC, datetime
 
 from tornado.httputil import HTTPHeaders
 
 from qpi_jupyter.wire.events import DriverLogged, JobProgress
+from qpi_jupyter.wire.json_log import JsonLines
+from qpi_jupyter.wire.redact import Redact
 from qpi_server.service.base import Commits, Written
-
-from .redact import Redact, redact_all
 
 REQUEST_ID = "X-Request-ID"
 """Whoever asks may name their request; the answer repeats the name, and the log has it."""
 _SENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_JOB = re.compile(r"job-[0-9a-f]{16}")
 _request: ContextVar[str] = ContextVar("request")
 log = logging.getLogger(__name__)
 
@@ -35,25 +32,13 @@ def begin_request(headers: HTTPHeaders) -> str:
     return sent
 
 
-class JsonLines(logging.Formatter):
-    """``at``, ``level``, ``logger`` and ``message``; where they are known, also ``request``, ``job`` and more."""
+class ServerLines(JsonLines):
+    """With the id of the ``request`` that a line is about."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
-        message = redact_all(record.getMessage())
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(), "logger": record.name, "message": message,
-        }  # fmt: skip
-        if (request := _request.get(None)) is not None:
-            line["request"] = request
-        if (job := _JOB.search(message)) is not None:
-            line["job"] = job.group()
-        line |= getattr(record, "facts", {})
-        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
-        if trace:
-            line["trace"] = redact_all(trace)
-        return json.dumps(line)
+    def around(self) -> dict[str, object]:
+        """The request, in what it brings about."""
+        request = _request.get(None)
+        return {} if request is None else {"request": request}
 
 
 def write_json(*loggers: logging.Logger) -> None:
@@ -64,7 +49,7 @@ def write_json(*loggers: logging.Logger) -> None:
         rest.addFilter(lambda record: not any(_is_of(record.name, logger) for logger in loggers))
         root.addHandler(rest)
     for handler in {handler for logger in (*loggers, root) for handler in _handlers(logger)}:
-        handler.setFormatter(JsonLines())
+        handler.setFormatter(ServerLines())
         if not any(isinstance(known, Redact) for known in handler.filters):
             handler.addFilter(Redact())
 

@@ -26,6 +26,7 @@ from qpi_server.service.base import (
     Rates,
     Tasks,
     Turns,
+    Underway,
     Wake,
 )
 from qpi_server.service.bench import BenchService, EmbeddedService, ExecutorService, QpuService, Registration
@@ -76,6 +77,8 @@ WAITS_EACH, WAITS_IN_ALL = 500, 50_000
 """Long-polls that one person, and that everybody together, may hold open."""
 STRANGERS_PER_S, STRANGERS_AT_ONCE = 100.0, 1_000
 """Requests of one address that come without a sign-in."""
+ANSWER_S = 3.0
+"""How long a lab that closes goes on answering what it was asked before."""
 
 
 PAST_RUNS = 2_000
@@ -135,6 +138,7 @@ class Lab:
         self.embedded = EmbeddedService(context, links, self.registration, self.executors)
         self.bench = BenchService(context, links, self.registration, self.embedded, self.qpus)
         self.waits = Turns("waiting for news", places=WAITS_IN_ALL, each=WAITS_EACH, waiting=0)
+        self.underway = Underway()
         self.strangers = Rates(context.clock, per_s=STRANGERS_PER_S, burst=STRANGERS_AT_ONCE)
         self.replays = ReplayService(context)
         self.open_tasks = context.config.open_tasks
@@ -198,7 +202,8 @@ class Lab:
         return self.context.db.searches
 
     async def close(self) -> None:
-        """Close every link, finish what was begun and let go of the folder."""
+        """Answer what was asked, close every link, finish what was begun and let go of the folder."""
+        await self.underway.over(ANSWER_S)
         self.events.close()
         for link in self.links.all():
             await link.end("The lab is closing.")

@@ -100,6 +100,15 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def make_private(path: Path) -> None:
+    """Let only whoever runs the lab read a database; what SQLite makes beside it is as private as the file itself."""
+    with suppress(OSError):  # SQLite says what is wrong with the file
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for file in (path, log_of(path), path.with_name(f"{path.name}-shm")):
+            if file.exists() and (mode := file.stat().st_mode) & 0o077:
+                file.chmod(mode & 0o700)
+
+
 def identity(path: Path) -> FileIdentity | None:
     """Which file lies at ``path``."""
     try:

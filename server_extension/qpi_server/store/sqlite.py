@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from qpi_jupyter.core import QpiError, Unavailable
 
 from .database import TooCostly, Unit
-from .engine import FileIdentity, bring_up, driver_of, identity, log_of, make_engine
+from .engine import FileIdentity, bring_up, driver_of, identity, log_of, make_engine, make_private
 from .faults import DAMAGED, FAILED, FULL, GONE, fault, own_error, storage_error
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class SqliteStore:
         self.trouble: QpiError | None = None
         self.stored_at = -math.inf
         self.on_trouble: Callable[[QpiError], None] = lambda trouble: None
+        make_private(path)
         self._engine = make_engine(path)
         with self._engine.connect() as connection:
             bring_up(connection, path.parent)

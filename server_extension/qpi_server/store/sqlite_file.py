@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, create_engine
 from qpi_jupyter.core import NotFound, Rejected
 
 from .backend import Backend, OnCommit
+from .engine import make_private
 from .filesystem import require_local
 from .folder_lock import FolderLock
 from .presence import DATABASE, DATABASE_FILES, require_database, stamp
@@ -68,6 +69,7 @@ class SqliteFile(Backend):
 
     def copy(self, target: Path) -> None:
         """SQLite's own way: what others write meanwhile does not disturb it, nor it them."""
+        make_private(target)
         with closing(sqlite3.connect(self.path, timeout=LOCKED_S)) as live, closing(sqlite3.connect(target)) as copy:
             live.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")

@@ -19,12 +19,29 @@ from qpi_server.host.owner_files import OwnerFile
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What a link may say."""
-    parser.add_argument("--group", metavar="NAME", help="the group that people join")
+    parser.add_argument("--group", metavar="NAME", type=text, help="the group that people join")
     parser.add_argument("--allowance", metavar="SECONDS", type=float, help="QPU time for each of them")
     parser.add_argument("--uses", metavar="N", type=int, default=1, help="how many people may join (default: 1)")
     parser.add_argument("--days", metavar="N", type=float, default=7.0, help="how long the link is valid (default: 7)")
-    parser.add_argument("--note", metavar="TEXT", default="", help="what the link is for, in the lab's list")
-    parser.add_argument("--url", metavar="URL", help="the lab's address for those who get it (default: public_url)")
+    parser.add_argument("--note", metavar="TEXT", type=text, default="", help="what the link is for, in the lab's list")
+    parser.add_argument(
+        "--url", metavar="URL", type=text, help="the lab's address for those who get it (default: public_url)"
+    )
+
+
+def text(given: str) -> str:
+    """What stands on a command line, if it is text.
+
+    Raises
+    ------
+    ArgumentTypeError
+        its bytes are none in the terminal's encoding.
+    """
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError("this is not text in UTF-8: type it anew") from error
+    return given
 
 
 def invite(lab_dir: Path, options: argparse.Namespace) -> int:

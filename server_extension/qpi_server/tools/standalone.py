@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from traitlets import Bool, default
 from traitlets.config.loader import KVArgParseConfigLoader
 
 from qpi_jupyter._version import __version__
+from qpi_jupyter.wire.json_log import JsonLines
 from qpi_server.app.extension import QPIServer
 from qpi_server.host import hub
 from qpi_server.settings.values import ALIASES, INVERTED, UNUSED, own_traits, spellings
@@ -89,6 +91,7 @@ class LabServerApp(ServerApp):
     classes: ClassVar = [*ServerApp.classes, QPIServer]  # type: ignore[misc]
     aliases: ClassVar = {**_ALIASES, **aliases}  # type: ignore[misc]
     flags: ClassVar = {**_SWITCHES, **flags}  # type: ignore[misc]
+    _log_json = False
     default_services = ("api", "auth")  # type: ignore[assignment]
 
     @default("jpserver_extensions")
@@ -141,6 +144,7 @@ class LabServerApp(ServerApp):
             settings = describe(lab, lab.stated)
             print(as_json(settings) if self.show_config_json else as_table(settings))
             raise SystemExit(0)
+        self._log_json = lab.log_json
         told = self.cli_config.get("ServerApp", {})
         if lab.ip_addr and "ip" not in told:
             self.ip = lab.ip_addr
@@ -149,11 +153,13 @@ class LabServerApp(ServerApp):
 
     def tell_set_up(self, link: str) -> None:
         """Print where the first administrator's account is made: beside the log, which keeps no secrets."""
-        print(
-            f"\nThis lab has no accounts yet. Within an hour, create its first administrator on this machine:\n\n"
-            f"    {link}\n",
-            flush=True,
-        )
+        what = "This lab has no accounts yet. Within an hour, create its first administrator on this machine:"
+        if self._log_json:
+            facts = {"facts": {"set_up_link": link}}
+            record = self.log.makeRecord(self.log.name, logging.INFO, __file__, 0, what, (), None, extra=facts)
+            print(JsonLines().format(record), flush=True)
+        else:
+            print(f"\n{what}\n\n    {link}\n", flush=True)
 
     def init_signal(self) -> None:
         """As a Jupyter server, but an interrupt ends it properly without a terminal to ask at, too."""

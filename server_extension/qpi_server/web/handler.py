@@ -19,6 +19,7 @@ from tornado.web import stream_request_body
 from qpi_jupyter.core import NotFound, QpiError, Rejected, Unavailable, limited
 from qpi_jupyter.wire.connections import ConnectionLost
 from qpi_jupyter.wire.people import TIMEZONE_HEADER
+from qpi_server.host.connections import CONNECTING
 from qpi_server.host.forward import Relay, Upstream
 from qpi_server.service import Lab
 from qpi_server.service.base import network
@@ -34,6 +35,10 @@ INLINE_BODY_BYTES = 256 << 10
 STREAM_STEP_BYTES = 512 << 10
 MAX_ATTEMPTS = 5
 """How often a lab that breaks off is asked again."""
+BROKEN_OFF = (
+    "The lab went away before it answered, so that it is not known whether this was done. Look before you ask again; "
+    "with the same Idempotency-Key a job is submitted only once."
+)
 STREAM_LIMIT_BYTES = 1 << 50
 """Of the connection, for streamed bodies; the upload has a limit of its own."""
 
@@ -65,6 +70,8 @@ class RestHandler(Signed):
             allowed = ", ".join(self._routes)
             raise Rejected(f"This address takes {allowed}, not {self.request.method}.", code="method_not_allowed")
         self._route = route
+        if (labs := self.site.labs()) is not None:
+            labs.require_elsewhere(self.request.headers.get(CONNECTING))
         await self.sign_in(route.permission)
         await self._find_target()
 
@@ -87,6 +94,8 @@ class RestHandler(Signed):
     async def _prepare_for(self, target: Lab | Upstream) -> None:
         """Make ready to be answered by ``target``: sign in there, and open what takes the body."""
         self._target = target
+        if isinstance(target, Lab) and not self._route.waits and self._route.opens is None:
+            target.underway.begin(self)
         await self.admit(target, self._route.permission)
         if isinstance(target, Upstream):
             self._expect_stream()
@@ -138,7 +147,7 @@ class RestHandler(Signed):
                 return
             except ConnectionLost as lost:
                 if self.request.method != "GET" or attempt + 1 == MAX_ATTEMPTS:
-                    raise Unavailable("The lab's owner went away; ask again in a moment.", code="owner_lost") from lost
+                    raise Unavailable(BROKEN_OFF, code="owner_lost") from lost
                 await self._find_target()
 
     post = put = delete = patch = get
@@ -228,6 +237,8 @@ class RestHandler(Signed):
         self._abort()
 
     def _abort(self) -> None:
+        if isinstance(self._target, Lab):
+            self._target.underway.end(self)
         if (abort := getattr(self._sink, "abort", None)) is not None:
             abort()
 

@@ -12,12 +12,12 @@ from .joined import Joined
 from .metrics import Metrics
 from .pages import cursor
 from .qpus import Qpu, Qpus, tell_qpu, the_qpu
-from .tasks import Tasks
+from .tasks import Tasks, Underway
 from .turns import DRIVER_BURST, Rates, Turns, network
 from .units import MANAGERS, Commits, Database, Tx, Wake, Written
 
 __all__ = [
     "DRIVER_BURST", "MANAGERS", "Clock", "Commits", "Context", "Database", "Followers", "Found", "Joined",
-    "LabConfig", "Metrics", "Qpu", "Qpus", "Rates", "Tasks", "Timer", "Timers", "Turns", "Tx", "Wake", "Written",
-    "answer_of", "cursor", "end", "job", "network", "sees", "stream", "tell_qpu", "the_qpu",
+    "LabConfig", "Metrics", "Qpu", "Qpus", "Rates", "Tasks", "Timer", "Timers", "Turns", "Tx", "Underway", "Wake",
+    "Written", "answer_of", "cursor", "end", "job", "network", "sees", "stream", "tell_qpu", "the_qpu",
 ]  # fmt: skip

@@ -1,15 +1,42 @@
-"""Background work that ends with the lab."""
+"""Work that a lab's end has to do with: in the background, which ends with it, and requests, which it waits for."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from qpi_jupyter.core import QpiError
 
 log = logging.getLogger(__name__)
+
+
+class Underway:
+    """The requests that are being answered: a lab that closes lets them end first."""
+
+    def __init__(self) -> None:
+        self._requests: set[object] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def begin(self, request: object) -> None:
+        """It is one of them, until its `end`."""
+        self._requests.add(request)
+        self._none.clear()
+
+    def end(self, request: object) -> None:
+        """It has been answered, or its asker has gone; again, or without a beginning, that is nothing."""
+        self._requests.discard(request)
+        if not self._requests:
+            self._none.set()
+
+    async def over(self, within_s: float) -> None:
+        """Wait until all have ended, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._none.wait()
 
 
 class Tasks:

@@ -30,10 +30,14 @@ class Turns:
         how many of one person run at once.
     waiting
         how many of one person may wait beside those that run; one more is refused.
+    in_all
+        how many of everybody together may wait.
     """
 
-    def __init__(self, work: str, *, places: int, each: int = 1, waiting: int = 8) -> None:
-        self._work, self._places, self._each, self._waiting = work, places, each, waiting
+    def __init__(
+        self, work: str, *, places: int, each: int = 1, waiting: int = 8, in_all: float = math.inf
+    ) -> None:  # fmt: skip
+        self._work, self._places, self._each, self._waiting, self._in_all = work, places, each, waiting, in_all
         self._running: dict[str, int] = {}
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         """Whoever waits, in the order in which the lines are served."""
@@ -47,7 +51,7 @@ class Turns:
         Raises
         ------
         TooMany
-            they have too many waiting already.
+            they, or all together, have too many waiting already.
         """
         await self._enter(who, free=free)
         try:
@@ -64,6 +68,11 @@ class Turns:
                 "to be answered.",
                 code="too_many_at_once", retry_after_s=1.0,
             )  # fmt: skip
+        if not free and sum(map(len, self._lines.values())) >= self._in_all:
+            self._forget(who)
+            raise TooMany(
+                f"The lab is busy ({self._work}): try again in a moment.", code="too_many_at_once", retry_after_s=5.0
+            )
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.append(place)
         self._serve()

@@ -25,7 +25,7 @@ from qpi_jupyter.core import (
     unpack,
 )
 from qpi_jupyter.wire.faultpoint import reach
-from qpi_jupyter.wire.frames import Assignment, ProgramRef, inline_limit
+from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, Assignment, ProgramRef, fits, inline_limit
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.service.base import Context, Timers, Tx, Wake
 from qpi_server.service.bookings import came
@@ -50,6 +50,7 @@ class ParkedClaim:
     places: int
     """How many attempts the driver runs at once."""
     timeout_s: float
+    max_frame_bytes: int
     future: asyncio.Future[Assignment] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     serving: bool = False
     expired: bool = False
@@ -271,10 +272,15 @@ class _Pick:
         job = next_job(view, at)
         if job is not None:
             load = {driver: jobs.count_open(connection, driver) for driver in {claim.driver for claim in self._claims}}
-        waiting = list(self._claims)
+        waiting, skipped = list(self._claims), False
         while waiting and job is not None:
+            able = _able(connection, waiting, job.id)
+            if not able:
+                skipped, view = True, _without(view, job)
+                job = next_job(view, at)
+                continue
             # The driver with the most room first: an idle one before one that would only stage the job.
-            claim = min(waiting, key=lambda c: load[c.driver] - c.room)
+            claim = min(able, key=lambda c: load[c.driver] - c.room)
             if load[claim.driver] >= claim.room:
                 break
             if view.ahead and load[claim.driver]:
@@ -285,11 +291,23 @@ class _Pick:
             waiting.remove(claim)
             load[claim.driver] += 1
             _give(tx, claim, rows[job.id], view)
-            view = replace(view, jobs=tuple(other for other in view.jobs if other is not job))
+            view = _without(view, job)
             job = next_job(view, at)
         # A view brings only the head of a longer queue: then there may be more than it knows.
-        dry = job is None and len(rows) <= want and view.calm
+        dry = job is None and len(rows) <= want and view.calm and not skipped
         return _Picked(dry=dry, calm=view.calm, next_at=staging.next_look(view, at))
+
+
+def _able(connection: Connection, claims: Sequence[ParkedClaim], job_id: str) -> Sequence[ParkedClaim]:
+    """Those whose drivers can be sent the job."""
+    if all(claim.max_frame_bytes >= MAX_FRAME_BYTES for claim in claims):
+        return claims
+    options = jobs.options(connection, job_id)
+    return [claim for claim in claims if fits(options, claim.max_frame_bytes)]
+
+
+def _without(view: View, job: Job) -> View:
+    return replace(view, jobs=tuple(other for other in view.jobs if other is not job))
 
 
 def _give(tx: Tx, claim: ParkedClaim, record: JobRecord, view: View) -> None:
@@ -298,13 +316,13 @@ def _give(tx: Tx, claim: ParkedClaim, record: JobRecord, view: View) -> None:
     booking = view.booking
     if booking is not None and booking.admits(record.job.owner):
         came(tx, booking, tx.at)
-    tx.tell(_Given(claim=claim, assignment=_assignment(tx.connection, change.after, claim.timeout_s)))
+    tx.tell(_Given(claim=claim, assignment=_assignment(tx.connection, change.after, claim)))
 
 
-def _assignment(connection: Connection, record: JobRecord, timeout_s: float) -> Assignment:
+def _assignment(connection: Connection, record: JobRecord, claim: ParkedClaim) -> Assignment:
     job = record.job
     options = jobs.options(connection, job.id)
-    packed = jobs.small_program(connection, record.program_sha256, inline_limit(options))
+    packed = jobs.small_program(connection, record.program_sha256, inline_limit(options, claim.max_frame_bytes))
     program = ProgramRef(
         format=record.format,
         sha256=record.program_sha256,
@@ -317,5 +335,5 @@ def _assignment(connection: Connection, record: JobRecord, timeout_s: float) -> 
         program=program,
         estimate_s=job.estimate_s,
         upper_s=job.upper_s,
-        timeout_s=timeout_s,
+        timeout_s=claim.timeout_s,
     )

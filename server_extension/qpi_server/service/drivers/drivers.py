@@ -136,7 +136,12 @@ class DriverLink(Link):
         if self.monitor:
             raise Forbidden("A monitor claims no jobs.", code="monitor")
         parked = ParkedClaim(
-            qpu=self.qpu, driver=self.driver, epoch=self.epoch, places=self.places, timeout_s=self.timeout_s
+            qpu=self.qpu,
+            driver=self.driver,
+            epoch=self.epoch,
+            places=self.places,
+            timeout_s=self.timeout_s,
+            max_frame_bytes=self.max_frame_bytes,
         )
         self._parked.add(parked)
         try:

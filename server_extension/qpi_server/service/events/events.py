@@ -15,7 +15,7 @@ from qpi_jupyter.wire import sse
 from qpi_jupyter.wire.events import EventPage, LabEvent
 from qpi_jupyter.wire.jobs import JobData
 from qpi_server.service.base import Context, Found, stream
-from qpi_server.service.lifecycle import event_models, find, knows_all, relatives, told, visible
+from qpi_server.service.lifecycle import event_models, find, kin, knows_all, relatives, told, visible
 from qpi_server.store import attempts, facts
 
 from .streams import Out, StreamReader, Streams
@@ -136,6 +136,8 @@ class EventService:
                     data.driver_name = names.get((about.id, data.attempt), UNSET)
                 if not knows_all(principal, about):
                     data.ledger = UNSET
+                    if data.family is not UNSET:
+                        data.family = kin(connection, principal, about)[0] or UNSET
                 if data.error is not UNSET:
                     data.error = told(connection, principal, about, data.error) or UNSET
             return EventPage(events=events, cursor=rows[-1].seq if rows else 0)

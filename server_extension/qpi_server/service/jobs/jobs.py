@@ -46,7 +46,7 @@ from qpi_jupyter.wire.rest import OptionsIn
 from qpi_jupyter.wire.results import read_header
 from qpi_server.service.base import Context, Tx, end
 from qpi_server.service.base import job as any_news
-from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, knows_all, own, told, visible
+from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, kin, knows_all, own, told, visible
 from qpi_server.service.links import Links
 from qpi_server.service.submit import Prospects, Submitter, Tracks
 from qpi_server.store import JobRecord, ResultRow, Sort, facts, jobs
@@ -321,14 +321,15 @@ class JobService:
         return record, row
 
     def _model(self, principal: Principal, record: JobRecord, result: ResultRow | None = None) -> JobModel:
-        if record.job.state.final:
-            model = job_model(record, self._progress, NOTHING, result=result)
-            model.error = self._db.glance(lambda c: told(c, principal, record, model.error))
-            return model
-        prospect = NOTHING
-        if record.job.state is not JobState.BLOCKED or knows_all(principal, record):
-            prospect = self._db.glance(lambda c: self._prospects(c).of(record))
-        return job_model(record, self._progress, prospect)
+        state = record.job.state
+        waits = not state.final and (state is not JobState.BLOCKED or knows_all(principal, record))
+
+        def look(connection: Connection) -> JobModel:
+            prospect = self._prospects(connection).of(record) if waits else NOTHING
+            model = job_model(record, self._progress, prospect, result=result)
+            return _as_seen(connection, principal, record, model)
+
+        return self._db.glance(look)
 
     def _rows(
         self, connection: Connection, principal: Principal, found: Sequence[JobRecord], *, reasons: bool
@@ -339,12 +340,18 @@ class JobService:
         for record in found:
             prospect = prospects.of(record) if reasons and record.job.owner == principal.name else NOTHING
             model = job_model(record, self._progress, prospect, dataset=stored.get(record.id))
-            model.error = told(connection, principal, record, model.error)
-            models.append(model)
+            models.append(_as_seen(connection, principal, record, model))
         return models
 
     def _prospects(self, connection: Connection) -> Prospects:
         return Prospects(connection, self._context, self._links, self._tracks, self._unchecked)
+
+
+def _as_seen(connection: Connection, principal: Principal, record: JobRecord, model: JobModel) -> JobModel:
+    """The model without what it says of jobs that ``principal`` may not see."""
+    model.error = told(connection, principal, record, model.error)
+    model.family, model.parent = kin(connection, principal, record)
+    return model
 
 
 def _load(connection: Connection, job_id: str) -> tuple[JobRecord, ResultRow | None]:

@@ -57,6 +57,15 @@ def knows_all(principal: Principal, record: JobRecord) -> bool:
     return record.job.owner == principal.name or allows(principal, Permission.JOBS_READ_ANY)
 
 
+def kin(connection: Connection, principal: Principal, record: JobRecord) -> tuple[str | None, str | None]:
+    """The job's family and its parent, as far as ``principal`` sees others of it: their ids are jobs' own."""
+    if record.job.family is None or knows_all(principal, record):
+        return record.job.family, record.parent
+    seen = {one.id for one in relatives(connection, principal, record)}
+    family = record.job.family
+    return family if family in seen else None, record.parent if record.parent in seen else None
+
+
 def told(connection: Connection, principal: Principal, record: JobRecord, error: JobError | None) -> JobError | None:
     """Why the job ended, without what another job says that ``principal`` does not see."""
     cause = None if error is None else error.data.get("job_id")

@@ -12,7 +12,7 @@ from msgspec import Struct
 from qpi_jupyter.core import Estimate
 from qpi_jupyter.wire import bus
 from qpi_jupyter.wire.bus import Bus
-from qpi_jupyter.wire.frames import ABORT, DRAIN, QPU_BYE, RECALL, Abort, Bye, Frame, Hello
+from qpi_jupyter.wire.frames import ABORT, DRAIN, OLD_FRAME_BYTES, QPU_BYE, RECALL, Abort, Bye, Frame, Hello
 from qpi_server.service.base import Clock, Context, Timer, Wake
 from qpi_server.service.lifecycle import Change
 
@@ -59,6 +59,10 @@ class Link:
     @property
     def memory_cap_bytes(self) -> int | None:
         return self.hello.memory_cap_bytes if self.hello is not None else None
+
+    @property
+    def max_frame_bytes(self) -> int:
+        return self.hello.max_frame_bytes if self.hello is not None else OLD_FRAME_BYTES
 
     async def ask(self, subject: str, body: Struct, answer: type[T], *, timeout_s: float) -> T:
         """Its answer; raises as `Bus.request`."""

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 from qpi_jupyter.core import Conflict, Forbidden, NotFound, Permission, Principal, Role, allows, existing, permissions
 from qpi_jupyter.wire.people import JoinLinkIn, JoinLinkList, JoinLinkModel, SignedIn, SignIn, UserIn
 from qpi_server.service.accounts import give_allowance
-from qpi_server.service.base import Context, Tx
+from qpi_server.service.base import Context, Tx, network
 from qpi_server.store import JoinLinkRow, join_links, people
 
 from .authenticator import effective, sha256
+from .oauth2 import reserved_names
 from .passwords import Passwords
 from .shared import require_groups
 from .signing_in import SignIns
@@ -65,7 +66,7 @@ class JoinLinks:
         """Those that still count, the newest first, without their addresses."""
         now = self._context.now()
         rows = await self._context.db.read(lambda connection: join_links.current(connection, now))
-        return JoinLinkList(links=[_model(row) for row in rows])
+        return JoinLinkList(links=[_model(row) for row in rows], local_accounts=self._passwords.enabled)
 
     async def revoke(self, principal: Principal, link_id: str) -> JoinLinkModel:
         """End a link at once; who has joined stays."""
@@ -85,9 +86,15 @@ class JoinLinks:
         Raises
         ------
         Forbidden
-            there is none, or it has expired, was revoked or was used as often as it may be.
+            there is none, or it has expired, was revoked or was used as often as it may be; or the lab has no local
+            accounts.
         """
-        self._passwords.require_enabled()
+        if not self._passwords.enabled:
+            raise Forbidden(
+                "Nobody can join this lab with a link any more: it has no local accounts. Sign in as others here do "
+                "(through the Jupyter server, a JupyterHub or a provider), or ask whoever sent you the link.",
+                code="no_local_accounts",
+            )
         return await self._context.db.read(lambda connection: self._good(connection, code))
 
     async def join(self, code: str, name: str, password: str, *, address: str) -> SignedIn:
@@ -98,14 +105,14 @@ class JoinLinks:
         Forbidden
             as `require`.
         Conflict
-            the name is taken.
+            the name is taken, or is kept for somebody who signs in through a provider.
         """
         await self.require(code)
-        hashed = await self._passwords.hash(password)
+        hashed = await self._passwords.hash(password, network(address))
 
         def unit(tx: Tx) -> None:
             link = self._good(tx.connection, code)
-            _require_unlike(tx.connection, name)
+            _require_unlike(tx.connection, name, reserved_names(self._context.config.oauth2_providers))
             by = Principal(name=link.created_by, roles=frozenset())
             groups = [link.group] if link.group is not None else []
             add_person(tx, by, UserIn(name=name, groups=groups), hashed)
@@ -129,8 +136,13 @@ class JoinLinks:
         return row
 
 
-def _require_unlike(connection: Connection, name: str) -> None:
-    """Refuse a name that people, or the page of signing in, would take for somebody else."""
+def _require_unlike(connection: Connection, name: str, reserved: tuple[str, ...]) -> None:
+    """Refuse a name that people, or the page of signing in, would take for somebody else, today or some day."""
+    if (beginning := next((start for start in reserved if name.lower().startswith(start)), None)) is not None:
+        raise Conflict(
+            f"Names that begin with {beginning!r} are for people who sign in that way: choose another name.",
+            code="name_reserved", field="name",
+        )  # fmt: skip
     if people.with_email(connection, name) is not None or people.alike(connection, name):
         raise Conflict(f"There is somebody called {name} already.", code="name_taken", field="name")
 

@@ -73,6 +73,11 @@ class Provider:
         return f"{self.auth_url}{'&' if '?' in self.auth_url else '?'}{urlencode(query)}&redirect_uri="
 
 
+def reserved_names(providers: Sequence[OAuth2Provider]) -> tuple[str, ...]:
+    """How the names begin, in small letters, that providers give: of the lab's own, and of those it may have later."""
+    return tuple(sorted({f"{name.lower()}-" for name in (*_WELL_KNOWN, *(one.name for one in providers))}))
+
+
 def challenge_of(verifier: str) -> str:
     """The S256 challenge of a verifier (RFC 7636, 4.2)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")

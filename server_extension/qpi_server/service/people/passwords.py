@@ -9,10 +9,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from qpi_jupyter.core import Forbidden, TooMany
-from qpi_server.service.base import Clock, Context
+from qpi_server.service.base import Clock, Context, Turns
 
 AT_ONCE = 2
 """Hashes worked out side by side: each takes 64 MiB."""
+WAITING_EACH, WAITING_IN_ALL = 50, 200
+"""How many of one address, and of all, may wait for that: addresses take turns, and more is refused."""
 FREE_PER_NAME = 5
 FREE_PER_ADDRESS = 50
 """Attempts before the first wait; a class behind one address signs in at the same time."""
@@ -25,30 +27,39 @@ class Passwords:
     """Hashes and compares; as slowly for a name that nobody has as for one that somebody has."""
 
     def __init__(self, context: Context) -> None:
-        self._enabled = context.config.local_accounts
+        self.enabled = context.config.local_accounts
+        """Whether the lab has local accounts."""
         self._hasher = PasswordHasher()
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(
+            "checking passwords", places=AT_ONCE, each=AT_ONCE, waiting=WAITING_EACH, in_all=WAITING_IN_ALL
+        )
         self._nobodys: str | None = None
 
     def require_enabled(self) -> None:
         """Refuse where the lab has no local accounts."""
-        if not self._enabled:
+        if not self.enabled:
             raise Forbidden(
                 "This lab has no local accounts: sign in through Jupyter or the Hub, or with an API token. "
                 "Its administrator turns them on with QPIServer.local_accounts.",
                 code="no_local_accounts",
             )
 
-    async def hash(self, password: str) -> str:
-        """What is kept of a password."""
-        async with self._places:
+    async def hash(self, password: str, who: str) -> str:
+        """What is kept of a password, worked out for ``who``: a person, or the address of somebody unknown.
+
+        Raises
+        ------
+        TooMany
+            too many of theirs, or of everybody's, wait for that already.
+        """
+        async with self._turns.turn(who):
             return await asyncio.to_thread(self._hasher.hash, password)
 
-    async def matches(self, kept: str | None, password: str) -> bool:
-        """Whether ``password`` is the one that was kept; None: there is none."""
+    async def matches(self, kept: str | None, password: str, who: str) -> bool:
+        """Whether ``password`` is the one that was kept; None: there is none. Raises as `hash`."""
         if self._nobodys is None:
-            self._nobodys = await self.hash("nobody's password")
-        async with self._places:
+            self._nobodys = await self.hash("nobody's password", who)
+        async with self._turns.turn(who):
             same = await asyncio.to_thread(self._verify, kept or self._nobodys, password)
         return same and kept is not None
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core import Conflict, Forbidden, Principal, Unauthorized
 from qpi_jupyter.wire.people import PasswordChange, SignedIn, SignIn
-from qpi_server.service.base import Context, Tx
+from qpi_server.service.base import Context, Tx, network
 from qpi_server.store import UserRow, people, tokens
 
 from .authenticator import LOCAL
@@ -31,7 +31,7 @@ class SignIns:
         Unauthorized
             they do not belong together, whether or not there is such a person.
         TooMany
-            too many attempts for this name, or from this address.
+            too many attempts for this name, or from this address; or too many wait for theirs.
         Forbidden
             the person is suspended; or the lab has no local accounts.
         """
@@ -41,13 +41,14 @@ class SignIns:
         key = f"name:{row.name if row is not None else request.name.strip().lower()}"
         self._throttle.begin(key, FREE_PER_NAME)
         kept = row.password if row is not None and row.source == LOCAL else None
-        if not await self._passwords.matches(kept, request.password) or row is None or kept is None:
+        who = network(address)
+        if not await self._passwords.matches(kept, request.password, who) or row is None or kept is None:
             raise Unauthorized("Wrong name or password.", code="bad_sign_in")
         self._throttle.succeeded(key)
         self._throttle.take_back(f"address:{address}")
         if row.suspended_at is not None:
             raise Forbidden(f"{row.name} is suspended in this lab: ask its managers.", code="suspended")
-        renewed = await self._passwords.hash(request.password) if self._passwords.outdated(kept) else kept
+        renewed = await self._passwords.hash(request.password, who) if self._passwords.outdated(kept) else kept
 
         def guard(tx: Tx) -> None:
             _unchanged(tx.connection, row.name, kept)
@@ -72,7 +73,7 @@ class SignIns:
         if row.source != LOCAL or row.password is None:
             raise Forbidden("Your password is not the lab's: change it where you sign in.", code="not_local")
         self._throttle.begin(f"own:{name}", FREE_PER_NAME)
-        if not await self._passwords.matches(row.password, current):
+        if not await self._passwords.matches(row.password, current, name):
             raise Forbidden("This is not your current password.", code="bad_password", field="current")
         self._throttle.succeeded(f"own:{name}")
         return row.password
@@ -89,7 +90,7 @@ class SignIns:
         """
         name = principal.name
         kept = await self.require_password(principal, request.current)
-        hashed = await self._passwords.hash(request.new)
+        hashed = await self._passwords.hash(request.new, name)
 
         def unit(tx: Tx) -> None:
             _unchanged(tx.connection, name, kept)

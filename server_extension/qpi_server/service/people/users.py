@@ -88,7 +88,7 @@ class Users:
         password = None
         if request.password is not None:
             self._passwords.require_enabled()
-            password = await self._passwords.hash(request.password)
+            password = await self._passwords.hash(request.password, principal.name)
 
         def unit(tx: Tx) -> UserModel:
             add_person(tx, principal, request, password)
@@ -110,7 +110,7 @@ class Users:
         hashed = None
         if request.password is not UNSET and request.password is not None:
             self._passwords.require_enabled()
-            hashed = await self._passwords.hash(request.password)
+            hashed = await self._passwords.hash(request.password, principal.name)
 
         def unit(tx: Tx) -> UserModel:
             before = the_user(tx.connection, name)

@@ -19,7 +19,7 @@ from qpi_jupyter.core import (
     programs_fault,
     unpack,
 )
-from qpi_jupyter.wire.frames import PREPARE, Prepare, Prepared, ProgramRef, inline_limit
+from qpi_jupyter.wire.frames import PREPARE, Prepare, Prepared, ProgramRef, fits, inline_limit
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.service.base import Context, Qpu
 from qpi_server.service.links import Link, Links
@@ -43,8 +43,9 @@ class StoredProgram:
         """What the check depends on."""
         return hashlib.sha256(b"\0".join((self.sha256.encode(), self.format.encode(), self.options))).hexdigest()
 
-    def ref(self) -> ProgramRef:
-        inline = len(self.packed) <= inline_limit(self.options)
+    def ref(self, limit: int) -> ProgramRef:
+        """As a frame of at most ``limit`` bytes has it."""
+        inline = len(self.packed) <= inline_limit(self.options, limit)
         return ProgramRef(
             format=self.format,
             sha256=self.sha256,
@@ -86,9 +87,7 @@ class Checker:
         Unavailable
             nothing was found out: ask again later.
         """
-        link = min(self._links.of(qpu), key=lambda link: (link.evasions, link.asked), default=None)
-        if link is None:
-            raise Unavailable(f"{qpu} is offline.", code="qpu_offline")
+        link = self._link(qpu, program)
         key = program.key
         estimate = link.estimates.get(key)
         if estimate is None:
@@ -101,8 +100,22 @@ class Checker:
         _fits(link, estimate)
         return link, estimate
 
+    def _link(self, qpu: str, program: StoredProgram) -> Link:
+        """The driver to ask."""
+        links = list(self._links.of(qpu))
+        able = [link for link in links if fits(program.options, link.max_frame_bytes)]
+        if links and not able:
+            raise Unavailable(
+                f"The driver of {qpu} is too old for run options of {len(program.options):,} bytes. Ask the lab's "
+                "managers to update it, or send fewer parameter rows in one job.",
+                code="old_driver",
+            )
+        if not able:
+            raise Unavailable(f"{qpu} is offline.", code="qpu_offline")
+        return min(able, key=lambda link: (link.evasions, link.asked))
+
     async def _prepare(self, link: Link, program: StoredProgram, owner: str, timeout_s: float) -> Estimate:
-        frame = Prepare(key=program.key, program=program.ref(), person=_alias(owner))
+        frame = Prepare(key=program.key, program=program.ref(link.max_frame_bytes), person=_alias(owner))
         problem: QpiError
         try:
             with self._links.offering(program.sha256, program.packed):

@@ -257,8 +257,11 @@ def _own(check: Check, files: TlsFiles) -> Findings:
 def _valid(check: Check, path: Path, early: timedelta, remedy: str) -> Findings:
     try:
         ends = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    except (OSError, ValueError) as error:
-        yield check.problem(f"{path} cannot be read as a certificate ({error}).", remedy)
+    except OSError as error:
+        yield check.problem(f"{path} cannot be read ({error.strerror}).", remedy)
+        return
+    except ValueError:
+        yield check.problem(f"{path} does not hold a certificate (PEM).", remedy)
         return
     left = ends - datetime.now(UTC)
     found = f"{path} is valid until {ends:%Y-%m-%d}"

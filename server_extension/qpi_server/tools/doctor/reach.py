@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire import sse
 from qpi_jupyter.wire.addresses import is_base
 from qpi_server.host.hub import is_service
@@ -319,4 +320,5 @@ def _lacking(scopes: list[str], environ: Mapping[str, str]) -> tuple[str, str] |
 
 def shown(error: Exception) -> str:
     """An unforeseen error in a line."""
-    return json.dumps(f"{type(error).__name__}: {error}")[1:-1]
+    told = isinstance(error, (OSError, QpiError, ValueError))  # their words stand by themselves
+    return json.dumps(str(error) if told and str(error) else f"{type(error).__name__}: {error}")[1:-1]

@@ -1,4 +1,4 @@
-"""Keeps secrets out of the server's log: one function that every line goes through, whoever writes it."""
+"""Keeps secrets out of logs: one function that every line goes through, whoever writes it."""
 
 from __future__ import annotations
 
