@@ -65,12 +65,12 @@ _READOUT = {
 
 
 def _readout(part: Part, findings: Findings) -> Readout:
-    for key, value, instead in (
+    for key, shape, instead in (
         ("acq_weight_type", "Numerical", "the signal is integrated evenly here, for which the threshold differs"),
         ("pulse_type", "SoftSquarePulse", "readout pulses are square here"),
     ):
-        if part.get("measure", key) == value:
-            findings.fault(part.at("measure", key), f"is {value}: {instead}")
+        if part.get("measure", key) == shape:
+            findings.fault(part.at("measure", key), f"is {shape}: {instead}")
     given = {name: value for name, key in _READOUT.items() if (value := _maybe(part, "measure", key)) is not None}
     missing = [key for name, key in list(_READOUT.items())[:4] if name not in given]
     if missing:
@@ -80,8 +80,8 @@ def _readout(part: Part, findings: Findings) -> Readout:
     return Readout(
         amplitude=given.get("amplitude", usual.amplitude), duration_s=given.get("duration_s", usual.duration_s),
         acq_delay_s=given.get("acq_delay_s", usual.acq_delay_s),
-        integration_s=given.get("integration_s", usual.integration_s), rotation_deg=given.get("rotation_deg", 0.0) % 360,
-        threshold=given.get("threshold", 0.0), sigma=_maybe(part, "twin", "sigma"),
+        integration_s=given.get("integration_s", usual.integration_s), threshold=given.get("threshold", 0.0),
+        rotation_deg=given.get("rotation_deg", 0.0) % 360, sigma=_maybe(part, "twin", "sigma"),
         centres=(zero, one) if isinstance(zero, complex) and isinstance(one, complex) else None,
         p01=_float(part, "twin", "p01"), p10=_float(part, "twin", "p10"),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from .tree import Node
 
 @dataclass(slots=True)
 class Findings:
-    """Sentences that begin with a file and a key: what was ``assumed``, and ``faults``, which an instrument can't do."""
+    """Sentences that begin with a file and a key: what was ``assumed``, and ``faults``, beyond an instrument."""
 
     assumed: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)

@@ -117,8 +117,8 @@ def _chip(root: Node, findings: Findings) -> tuple[Node, Chip] | None:
     if qpi.is_device(root):
         return root, qpi.device(root, findings)
     raise root.refusal(
-        "is of no known kind: neither a hardware configuration (hardware_description, connectivity), nor a device file of "
-        "quantify-scheduler (deserialization_type), qblox-scheduler (elements), QPI (element_type) or Tergite "
+        "is of no known kind: neither a hardware configuration (hardware_description, connectivity), nor a device "
+        "file of quantify-scheduler (deserialization_type), qblox-scheduler (elements), QPI (element_type) or Tergite "
         "(calibration_config)",
     )  # fmt: skip
 

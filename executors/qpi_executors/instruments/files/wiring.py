@@ -39,7 +39,7 @@ class Channel:
 
 
 class Wiring:
-    """The connections of a configuration in the form of `hardware`; what is repaired for dummy mode is written there."""
+    """The connections of a configuration in the form of `hardware`; repairs for dummy mode go there."""
 
     def __init__(self, hardware: Mapping[str, Any], file: str, findings: Findings) -> None:
         self.findings = findings
