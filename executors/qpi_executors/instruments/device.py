@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+PORTS = {"microwave": "mw", "flux": "fl", "readout": "res"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drive:
@@ -55,8 +57,8 @@ class Readout:
 class Qubit:
     """One transmon. ``t1_s`` and ``t2_s`` are None (infinite) where the file does not say.
 
-    ``f01_hz``, ``f12_hz`` and ``readout_hz`` are the clocks ``NAME.01``, ``NAME.12`` and ``NAME.ro``; the ports are
-    those of the connectivity. ``gate_error`` is the average infidelity of one drive pulse (of ``sx`` and of ``x``)
+    ``f01_hz``, ``f12_hz`` and ``readout_hz`` are the clocks ``NAME.01``, ``NAME.12`` and ``NAME.ro``; the ports are those of
+    the connectivity, and where empty ``NAME:mw``, ``NAME:fl`` and ``NAME:res`` (`Device.port`). ``gate_error`` is the average infidelity of one drive pulse (of ``sx`` and of ``x``)
     beyond what T1 and T2 cause. ``reset_s`` is the wait that brings the qubit to 0.
     """
 
@@ -122,6 +124,10 @@ class Device:
     def names(self) -> tuple[str, ...]:
         """The qubits by their index in a circuit."""
         return tuple(self.qubits)
+
+    def port(self, kind: str, name: str) -> str:
+        """The port of one qubit; ``kind`` is ``microwave``, ``flux`` or ``readout``."""
+        return getattr(self.qubits[name], f"{kind}_port") or f"{name}:{PORTS[kind]}"
 
     def edge(self, one: str, other: str) -> tuple[str, str]:
         """The edge between two qubits as it is named, (parent, child)."""
