@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from qpi_executors.instruments.device import Device
+
 from .findings import Findings
 from .shape import Reader, choice, flag, number, whole
 from .tree import Node
@@ -71,13 +73,6 @@ def _port(node: Node) -> object:
     return node.value
 
 
-def _point(node: Node) -> object:
-    parts = node.list()
-    if len(parts) != 2:
-        raise node.refusal("must be a point [I, Q]")
-    return complex(parts[0].number(-1e6, 1e6), parts[1].number(-1e6, 1e6))
-
-
 ELEMENT: Mapping[str, Mapping[str, Reader]] = {
     "reset": {"duration": number(0, 1, SECONDS)},
     "rxy": {"amp180": number(-10, 10), "motzoi": number(-1, 1), "duration": number(_SHORTEST, 1e-3, SECONDS)},
@@ -98,19 +93,14 @@ ELEMENT: Mapping[str, Mapping[str, Reader]] = {
         "sampling_rate": number(0, 1e12, HERTZ),
     },
     "coherence": {"t1": number(0, 1, SECONDS), "t2": number(0, 1, SECONDS)},
-    "twin": {
-        "gate_error": number(0, 1), "p01": number(0, 1), "p10": number(0, 1), "sigma": number(0, 1e6),
-        "centre_0": _point, "centre_1": _point,
-    },
 }  # fmt: skip
-"""An element's parameters, in quantify's names and bounds. ``coherence`` and ``twin`` are for the twin alone."""
+"""An element's parameters, in quantify's names and bounds. ``coherence`` is for the twin alone."""
 EDGE: Mapping[str, Mapping[str, Reader]] = {
     "cz": {
         "square_amp": number(-10, 10), "square_duration": number(_SHORTEST, 1e-3, SECONDS),
         "parent_phase_correction": number(-1e6, 1e6, DEGREES), "child_phase_correction": number(-1e6, 1e6, DEGREES),
     },
-    "clock_freqs": {"cz": number(_LOWEST, 1e12, HERTZ)},
-    "twin": {"gate_error": number(0, 1)},
+    "clock_freqs": {"cz": number(-1e12, 1e12, HERTZ)},
 }  # fmt: skip
 LOOSE = frozenset({
     "spec", "resonator", "measure_2state", "measure_3state", "r12", "fine", "flux_params", "pi_half",
@@ -122,13 +112,17 @@ LOOSE = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """An element, or an edge with its ``parent`` and ``child``: values by section and parameter."""
+    """An element, or an edge with its ``parent`` and ``child``: values by section and parameter.
+
+    A ``modulated`` edge drives a coupler between the two at a frequency of its own.
+    """
 
     name: str
     node: Node
     values: Mapping[str, Mapping[str, object]]
     parent: str = ""
     child: str = ""
+    modulated: bool = False
 
     def get(self, section: str, key: str) -> object:
         """A value, None where it is not set."""
@@ -141,13 +135,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
-    """All of a device file; edges by ``(parent, child)``."""
+    """All of a device file; edges by ``(parent, child)``. ``made`` is the device, where the file has it itself."""
 
     name: str
     elements: Mapping[str, Part]
     edges: Mapping[tuple[str, str], Part] = field(default_factory=dict)
     repetitions: int = 1024
     calibration_id: str = ""
+    made: Device | None = None
 
 
 def class_of(node: Node, kind: str) -> str:
@@ -169,14 +164,19 @@ def element(name: str, node: Node, findings: Findings, *, beside: frozenset[str]
     return Part(name=name, node=node, values=values)
 
 
-def edge(parent: str, child: str, node: Node, findings: Findings, *, beside: frozenset[str] = frozenset()) -> Part:
-    """An edge by its sections; phase corrections are named after the two qubits or after their parts in the edge."""
+def edge(
+    parent: str, child: str, node: Node, findings: Findings, kind: str, *, beside: frozenset[str] = frozenset()
+) -> Part:
+    """An edge of a class by its sections; phase corrections are named after the qubits or after their parts in it."""
     values = _sections(
         node, EDGE, findings, {"name", "edge_type", "parent_element_name", "child_element_name"} | beside,
         {"cz": {f"{parent}_phase_correction": "parent_phase_correction",
         f"{child}_phase_correction": "child_phase_correction"}},
     )  # fmt: skip
-    return Part(name=f"{parent}_{child}", node=node, values=values, parent=parent, child=child)
+    return Part(
+        name=f"{parent}_{child}", node=node, values=values, parent=parent, child=child,
+        modulated=kind == "FluxTunableCoupler",
+    )  # fmt: skip
 
 
 def _motzoi(node: Node, values: dict[str, dict[str, object]]) -> None:

@@ -20,20 +20,21 @@ def device(chip: Chip, hardware: Mapping[str, Any] | None, findings: Findings, f
     Rejected
         a parameter that every pulse needs is missing, or no qubit is left; the message names the key.
     """
-    qubits = {name: qubit(part, findings) for name, part in chip.elements.items()}
+    qubits = dict(chip.made.qubits) if chip.made else {n: qubit(part, findings) for n, part in chip.elements.items()}
     wiring = None if hardware is None else Wiring(hardware, file, findings)
     if wiring is not None:
-        qubits = {name: one for name, one in qubits.items() if wiring.reaches(name, one)}
-        if not qubits:
-            ports = ", ".join(port for one in chip.elements.values() for port in (f"{one.name}:mw", f"{one.name}:res"))
+        reached = {name: one for name, one in qubits.items() if wiring.reaches(name, one)}
+        if not reached:
+            ports = ", ".join(port for one in qubits.values() for port in (one.microwave_port, one.readout_port))
             raise wiring.graph.refusal(f"reaches no qubit of the device, whose ports are {ports}")
+        qubits = reached
         wiring.check(qubits)
     edges = {}
     for pair, part in chip.edges.items():
         if not set(pair) <= qubits.keys():
             findings.fault(part.node, "is left out: a qubit of it is not connected")
         elif wiring is None or wiring.fluxes(part.node, qubits[part.parent]):
-            edges[pair] = _edge(part, findings)
+            edges[pair] = chip.made.edges[pair] if chip.made else _edge(part, findings)
     return Device(name=chip.name, qubits=qubits, edges=edges, calibration_id=chip.calibration_id)
 
 
@@ -51,7 +52,7 @@ def qubit(part: Part, findings: Findings) -> Qubit:
     return Qubit(
         f01_hz=_need(part, "clock_freqs", "f01"), f12_hz=_maybe(part, "clock_freqs", "f12"), drive=drive,
         readout_hz=_need(part, "clock_freqs", "readout"), readout=_readout(part, findings), t1_s=t1, t2_s=t2,
-        gate_error=_float(part, "twin", "gate_error", 0.0), reset_s=_float(part, "reset", "duration", 200e-6),
+        reset_s=_float(part, "reset", "duration", 200e-6),
         microwave_port=str(part.get("ports", "microwave") or f"{part.name}:mw"),
         flux_port=str(part.get("ports", "flux") or f"{part.name}:fl"),
         readout_port=str(part.get("ports", "readout") or f"{part.name}:res"),
@@ -76,19 +77,16 @@ def _readout(part: Part, findings: Findings) -> Readout:
     if missing:
         findings.assume(part.node.child("measure", None), f"does not say {', '.join(missing)}: the defaults hold")
     usual = Readout()
-    zero, one = (part.get("twin", f"centre_{state}") for state in (0, 1))
     return Readout(
         amplitude=given.get("amplitude", usual.amplitude), duration_s=given.get("duration_s", usual.duration_s),
         acq_delay_s=given.get("acq_delay_s", usual.acq_delay_s),
         integration_s=given.get("integration_s", usual.integration_s), threshold=given.get("threshold", 0.0),
-        rotation_deg=given.get("rotation_deg", 0.0) % 360, sigma=_maybe(part, "twin", "sigma"),
-        centres=(zero, one) if isinstance(zero, complex) and isinstance(one, complex) else None,
-        p01=_float(part, "twin", "p01"), p10=_float(part, "twin", "p10"),
+        rotation_deg=given.get("rotation_deg", 0.0) % 360,
     )  # fmt: skip
 
 
 def _edge(part: Part, findings: Findings) -> Edge:
-    if part.get("clock_freqs", "cz") is not None:
+    if part.modulated:
         findings.fault(
             part.at("clock_freqs", "cz"),
             f"modulates a coupler: a CZ is a square pulse on the flux port of {part.parent} here; take the "
@@ -98,7 +96,6 @@ def _edge(part: Part, findings: Findings) -> Edge:
         amplitude=_need(part, "cz", "square_amp"), duration_s=_need(part, "cz", "square_duration"),
         parent_phase_deg=_float(part, "cz", "parent_phase_correction", 0.0),
         child_phase_deg=_float(part, "cz", "child_phase_correction", 0.0),
-        gate_error=_float(part, "twin", "gate_error", 0.0),
     )  # fmt: skip
 
 

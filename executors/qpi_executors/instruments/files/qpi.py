@@ -33,9 +33,8 @@ def device(root: Node, findings: Findings) -> Chip:
             arguments = _arguments(kind)
             kind = kind.need("path")
         if "parent_element_name" in arguments:
-            class_of(kind, "edge")
             parent, child = (_argument(node, arguments, f"{which}_element_name") for which in ("parent", "child"))
-            edges.append(edge(parent, child, node, findings, beside=_OWN))
+            edges.append(edge(parent, child, node, findings, class_of(kind, "edge"), beside=_OWN))
         else:
             class_of(kind, "element")
             given = arguments.get("name")

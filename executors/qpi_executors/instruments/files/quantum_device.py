@@ -28,9 +28,12 @@ def serialized(root: Node, findings: Findings) -> Chip:
     data.only(_KEYS)
     elements = {}
     for name, node in _entries(data, "elements"):
-        content = _content(node, "element")
+        _, content = _content(node, "element")
         elements[name] = element(name, _named(content, name), findings)
-    edges = [_edge(_content(node, "edge"), findings) for _, node in _entries(data, "edges")]
+    edges = []
+    for _, node in _entries(data, "edges"):
+        kind, content = _content(node, "edge")
+        edges.append(_edge(content, findings, kind))
     return _chip(data, elements, edges)
 
 
@@ -43,8 +46,7 @@ def plain(root: Node, findings: Findings) -> Chip:
         elements[name] = element(name, _named(node, name), findings)
     edges = []
     for _, node in _entries(root, "edges"):
-        _class(node, "edge")
-        edges.append(_edge(node, findings))
+        edges.append(_edge(node, findings, _class(node, "edge")))
     return _chip(root, elements, edges)
 
 
@@ -68,19 +70,17 @@ def _entries(data: Node, key: str) -> list[tuple[str, Node]]:
     return list(found.mapping().items())
 
 
-def _content(node: Node, kind: str) -> Node:
+def _content(node: Node, kind: str) -> tuple[str, Node]:
+    """The class of an entry of quantify's JSON, and the values in it, which keep the entry's own path."""
     if isinstance(node.value, str):
         node = parse(node.value, node.file, path=node.path)
-    class_of(node.need("deserialization_type"), kind)
+    name = class_of(node.need("deserialization_type"), kind)
     node.only({"deserialization_type", "mode", "data"})
-    return Node(node.need("data").value, node.file, node.path)
+    return name, Node(node.need("data").value, node.file, node.path)
 
 
-def _class(node: Node, kind: str) -> None:
-    if node.tag:
-        class_of(Node(node.tag, node.file, node.path), kind)
-    else:
-        class_of(node.need(f"{kind}_type"), kind)
+def _class(node: Node, kind: str) -> str:
+    return class_of(Node(node.tag, node.file, node.path) if node.tag else node.need(f"{kind}_type"), kind)
 
 
 def _named(node: Node, name: str) -> Node:
@@ -90,9 +90,9 @@ def _named(node: Node, name: str) -> Node:
     return node
 
 
-def _edge(node: Node, findings: Findings) -> Part:
+def _edge(node: Node, findings: Findings, kind: str) -> Part:
     parent, child = (node.need(f"{which}_element_name").text() for which in ("parent", "child"))
-    return edge(parent, child, node, findings)
+    return edge(parent, child, node, findings, kind)
 
 
 def _chip(data: Node, elements: dict[str, Part], edges: list[Part]) -> Chip:

@@ -12,7 +12,7 @@ from qpi_executors.instruments.device import Device, Hardware
 from qpi_jupyter.core import Rejected
 
 from . import hardware as hardware_
-from . import old_hardware, qpi, quantum_device, tergite
+from . import old_hardware, own, qpi, quantum_device, tergite
 from .chip import Chip
 from .device import device
 from .findings import Findings
@@ -114,12 +114,14 @@ def _chip(root: Node, findings: Findings) -> tuple[Node, Chip] | None:
         return root, quantum_device.serialized(root, findings)
     if quantum_device.is_plain(root):
         return root, quantum_device.plain(root, findings)
+    if own.is_device(root):
+        return root, own.device(root)
     if qpi.is_device(root):
         return root, qpi.device(root, findings)
     raise root.refusal(
         "is of no known kind: neither a hardware configuration (hardware_description, connectivity), nor a device "
-        "file of quantify-scheduler (deserialization_type), qblox-scheduler (elements), QPI (element_type) or Tergite "
-        "(calibration_config)",
+        "file of quantify-scheduler (deserialization_type), qblox-scheduler (elements), QPI (element_type), Tergite "
+        "(calibration_config) or this project (qubits)",
     )  # fmt: skip
 
 

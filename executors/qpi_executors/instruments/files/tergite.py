@@ -200,4 +200,4 @@ def _coupler(parent: str, child: str, amplitude: float, node: Node) -> Part:
         if (angle := node.get(key)) is not None:
             cz[f"{which}_phase_correction"] = math.degrees(angle.number(-1e6, 1e6, "rad"))
     values: Values = {"cz": cz, "clock_freqs": {"cz": node.need("frequency").number(0, 1e12, "Hz")}}
-    return Part(name=f"{parent}_{child}", node=node, values=values, parent=parent, child=child)
+    return Part(name=f"{parent}_{child}", node=node, values=values, parent=parent, child=child, modulated=True)

@@ -20,7 +20,7 @@ from .hardware import for_library
 from .setup import read_all
 
 _WRITTEN = ("reset", "rxy", "measure", "pulse_compensation", "ports", "clock_freqs")
-_LEFT_OUT = {"coherence": "T1 and T2", "twin": "the figures of the twin"}
+_LOST = "T1, T2, errors and points of the readout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +58,12 @@ def convert(paths: Sequence[Path], library: str) -> Converted:
 def device_file(chip: Chip, library: str, findings: Findings) -> str:
     """The JSON that ``QuantumDevice.from_json_file`` of a library reads: basic transmons and square CZs."""
     element, edge = _QBLOX if library == "qblox" else _QUANTIFY
+    if chip.made:
+        findings.assume(next(iter(chip.elements.values())).node, f"and the others lose {_LOST}, which no scheduler has")
     for part in (*chip.elements.values(), *chip.edges.values()):
-        for section, what in _LEFT_OUT.items():
-            if part.values.get(section):
-                findings.assume(part.node.child(section, None), f"is left out: the schedulers have no place for {what}")
-        if part.parent and part.get("clock_freqs", "cz") is not None:
+        if part.values.get("coherence") and not chip.made:
+            findings.assume(part.node.child("coherence", None), "is left out: no scheduler has T1 and T2")
+        if part.modulated:
             findings.assume(part.at("clock_freqs", "cz"), "is left out: the edge is written as a CompositeSquareEdge")
     data: dict[str, Any] = {
         "name": chip.name,
