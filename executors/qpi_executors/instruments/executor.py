@@ -1,0 +1,371 @@
+"""What the pulse executors share: from circuits over compiled schedules to Datasets."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import secrets
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+from qiskit.exceptions import QiskitError
+
+from qpi_jupyter.core import MAX_ESTIMATE_S, Estimate, Faulted, Manifest, Program, ProgramError, QpiError, Rejected
+
+from ..base import CircuitExecutor, RunCancelled
+from ..options import ExecutorOptions
+from ..programs import Run
+from ..simulator import SEED_SHIFT
+from . import twin
+from .device import Device, Hardware
+from .files import load
+from .front import BASIS, DT_S, Front
+from .stack import ControlStack, Points
+from .timing import Timeline, timeline
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from qpi_jupyter.data.conventions import Slots
+
+EXAMPLE = ("five_transmons.json", "five_transmons_cluster.json")
+"""The device and the cluster that come with the package."""
+_EXAMPLES = Path(__file__).parent / "examples"
+_log = logging.getLogger(__name__)
+MAX_BINS = 131_072
+"""What one sequencer keeps: more shots are run in several goes."""
+MAX_SHOTS = 1_000_000
+_STREAM = 0x54
+"""Keeps the twin's random numbers apart from what else a seed is used for."""
+_COMPILE_S, _COMPILE_PER_SHOT_S = 0.3, 2e-4
+"""What a circuit costs beside its shots: compiling it, and bringing its points home."""
+_MARGIN_S, _MARGIN = 10.0, 1.5
+"""A run gets half as long again as its shots take, and this on top."""
+
+
+class PulseExecutor(CircuitExecutor):
+    """An executor that compiles circuits to pulses, for a `ControlStack` that a subclass names."""
+
+    name: ClassVar[str]
+    library: ClassVar[str]
+
+    class Options(ExecutorOptions, frozen=True, kw_only=True):
+        device: Annotated[str, Meta(description="path of the device file; unset: the example with five transmons")] | None = None
+        hardware: Annotated[str, Meta(description="path of the hardware configuration; unset: the example's")] | None = None
+        dummy: (
+            Annotated[bool, Meta(description="no instrument: a physical twin of the device answers; unset: for the example")]
+            | None
+        ) = None
+        seed: Annotated[int, Meta(ge=0, description="of the twin, for jobs that bring none; unset: a fresh one")] | None = None
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        settings = self.options
+        if (settings.device is None) != (settings.hardware is None):
+            missing = "device" if settings.device is None else "hardware"
+            raise Rejected(
+                f"A device file and a hardware configuration belong together: give the option {missing!r}, too.",
+                code="bad_option", field=missing,
+            )  # fmt: skip
+        example = settings.device is None
+        self.dummy: bool = example if settings.dummy is None else settings.dummy
+        if example and not self.dummy:
+            raise Rejected(
+                "The example describes no real instrument: give the options 'device' and 'hardware', or leave 'dummy' out.",
+                code="bad_option", field="dummy",
+            )  # fmt: skip
+        paths = [_EXAMPLES / name for name in EXAMPLE] if example else [Path(settings.device), Path(settings.hardware)]
+        setup = load(paths, library=self.name, dummy=self.dummy)
+        self.device: Device = setup.device
+        self.hardware: Hardware = setup.hardware
+        for said in () if example else setup.warnings:
+            _log.warning("%s", said)
+        self.front = Front(self.device)
+        self._config_sha256 = hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
+        self._stack: ControlStack | None = None
+        self._check_real()
+
+    @abstractmethod
+    def stack(self) -> ControlStack:
+        """A new, unopened stack of the device and hardware; this is where the library is imported."""
+
+    def open(self) -> None:
+        """Import the library and connect; see `Executor.open`."""
+        if self._stack is not None:
+            return
+        stack = self.stack()
+        try:
+            stack.open()
+        except Exception as error:
+            stack.close()
+            raise self._unopened(error) from error
+        self._stack = stack
+
+    def close(self) -> None:
+        """Let go of the instruments; see `Executor.close`."""
+        if self._stack is not None:
+            self._stack.close()
+            self._stack = None
+
+    def capabilities(self) -> Manifest:
+        """The device: its native gates, edges, durations, errors and coherence."""
+        return self._manifest
+
+    def runs(self, program: Program) -> list[Run]:
+        """As `CircuitExecutor.runs`; what the instrument cannot do is refused with the reason."""
+        if program.options.meas_level == 0 and program.options.meas_return != "avg":
+            raise Rejected(
+                "The instrument averages traces (meas_level=0) over the shots: ask for meas_return='avg'.",
+                code="bad_option", field="meas_return",
+            )  # fmt: skip
+        return super().runs(program)
+
+    def validate(self, program: Program) -> None:
+        """As `Executor.validate`: every circuit is compiled to timed native gates, of parameter rows the first."""
+        for run in self.runs(program):
+            if run.row_index in (None, 0):
+                self.timeline(run)
+
+    def estimate(self, program: Program) -> Estimate:
+        """The length of each shot is that of the compiled circuit."""
+        runs = self.runs(program)
+        shot_s = {run.circuit_index: self.timeline(run).shot_s for run in runs if run.row_index in (None, 0)}
+        wall_s = 0.0 if self.dummy else 1.0
+        likely_s = sum(
+            _COMPILE_S + run.shots * (_COMPILE_PER_SHOT_S + wall_s * shot_s[run.circuit_index]) for run in runs
+        )
+        return Estimate(
+            estimate_s=min(likely_s, MAX_ESTIMATE_S),
+            upper_s=min(_MARGIN_S + 5 * likely_s, MAX_ESTIMATE_S),
+            num_circuits=len(runs),
+        )
+
+    def provenance(self, program: Program) -> dict[str, Any]:
+        """Library versions, and where the blobs of each qubit lie, if the device file says."""
+        libraries = {name: _version(name) for name in (self.library, "qblox-instruments", "qiskit")}
+        readouts = [qubit.readout for qubit in self.device.qubits.values()]
+        centres = {
+            str(k): [[centre.real, centre.imag] for centre in readout.centres]
+            for k, readout in enumerate(readouts)
+            if readout.centres is not None
+        }
+        return {"libraries": libraries, "readout": {"model": "gaussian", "centres": centres} if centres else None}
+
+    def run(
+        self, program: Program, *, progress: Callable[[float], None], cancelled: Callable[[], bool]
+    ) -> list[xr.Dataset]:
+        """Compile and measure one circuit after the other; see `Executor.run`."""
+        runs, options = self.runs(program), program.options
+        seed = self.options.seed if options.seed_simulator is None else options.seed_simulator
+        seed = secrets.randbits(32) if seed is None else seed
+        datasets: list[xr.Dataset] = []
+        for run in runs:
+            if cancelled():
+                raise RunCancelled
+            dataset = self._measured(run, program, seed + SEED_SHIFT * len(datasets), cancelled)
+            self.partial(len(datasets), dataset)
+            datasets.append(dataset)
+            progress(len(datasets) / len(runs))
+        return datasets
+
+    def timeline(self, run: Run) -> Timeline:
+        """When the circuit's native operations happen on this device.
+
+        Raises
+        ------
+        ProgramError
+            it cannot be compiled for this device.
+        """
+        try:
+            return timeline(self.front.native(run.circuit), self.device)
+        except (QiskitError, ArithmeticError, ValueError) as error:
+            said = error.message if isinstance(error, QiskitError) else str(error)
+            raise ProgramError(
+                f"Circuit {run.circuit_index} ({run.circuit.name!r}) cannot be compiled for {self.device.name}: {said}",
+                code="not_compilable", circuit=run.circuit_index,
+            ) from error  # fmt: skip
+
+    def _unopened(self, error: Exception) -> QpiError:
+        """What keeps the stack from opening: a file of the user's, or an instrument that is away."""
+        if isinstance(error, QpiError):
+            return error
+        said = " ".join(str(error).split())
+        if isinstance(error, ValueError | KeyError | TypeError | AttributeError):
+            message = f"{self.library} cannot use the hardware or device file: {type(error).__name__}: {said}"
+            return Rejected(message, code="bad_option", field="hardware")
+        what = "make its dummy instruments" if self.dummy else "reach its instruments"
+        return Faulted(f"{self.name} cannot {what}: {type(error).__name__}: {said}", code="no_instrument")
+
+    def _measured(self, run: Run, program: Program, seed: int, cancelled: Callable[[], bool]) -> xr.Dataset:
+        from qpi_jupyter.data.build import iq_dataset, traces_dataset
+
+        options, plan = program.options, self.timeline(run)
+        info = run.info(options, seed=seed)
+        rng = np.random.default_rng([_STREAM, seed])
+        slots = self._slots(plan)
+        if options.meas_level == 0:
+            traces = np.stack([self._trace(plan, label, run.shots, rng) for label in plan.labels.values()])
+            return traces_dataset(info, traces, slots, 1e-9)
+        average = options.meas_level == 1 and options.meas_return == "avg"
+        points = self._points(plan, run.shots, average, rng, cancelled)
+        if average:
+            return iq_dataset(info, points.mean(axis=0), slots)
+        if options.meas_level == 1:
+            return iq_dataset(info, points, slots)
+        return self._bits(run, program, seed, points, slots)
+
+    def _bits(self, run: Run, program: Program, seed: int, points: NDArray[np.complex128], slots: Slots) -> xr.Dataset:
+        """Points as bits, by the rotation and threshold of each qubit; classical bits that nothing writes are 0."""
+        from qpi_jupyter.data.build import bits_dataset, counts_dataset
+        from qpi_jupyter.data.conventions import Slots
+
+        if not np.isfinite(points).all():
+            raise Faulted("The instrument delivered no data for some of the shots.", code="no_data")
+        info, names = run.info(program.options, seed=seed), self.device.names
+        bits = np.zeros((len(points), run.circuit.num_clbits), dtype=np.int8)
+        for column, (clbit, qubit) in enumerate(zip(slots.clbit, slots.qubit, strict=True)):
+            readout = self.device.qubits[names[qubit]].readout
+            turned = points[:, column] * np.exp(1j * math.radians(readout.rotation_deg))
+            bits[:, clbit] = turned.real > readout.threshold
+        if program.options.memory:
+            where = dict(zip(slots.clbit, zip(slots.qubit, slots.acq_index, strict=True), strict=True))
+            every = [where.get(clbit, (-1, -1)) for clbit in range(run.circuit.num_clbits)]
+            qubits, indices = zip(*every, strict=True)
+            return bits_dataset(info, bits, Slots(clbit=tuple(range(len(every))), qubit=qubits, acq_index=indices))
+        found, counts = np.unique(bits, axis=0, return_counts=True)
+        outcomes = (int("".join(map(str, row[::-1])), 2) for row in found.tolist())
+        return counts_dataset(info, dict(zip(outcomes, map(int, counts), strict=True)))
+
+    def _slots(self, plan: Timeline) -> Slots:
+        """What is measured: for each classical bit the device's qubit, and which of its measurements."""
+        from qpi_jupyter.data.conventions import Slots
+
+        index = {label: (k, name) for name, labels in plan.acquisitions.items() for k, label in enumerate(labels)}
+        read = [(clbit, *index[label]) for clbit, label in plan.labels.items()]
+        return Slots(
+            clbit=tuple(clbit for clbit, _, _ in read),
+            qubit=tuple(self.device.names.index(name) for _, _, name in read),
+            acq_index=tuple(k for _, k, _ in read),
+        )
+
+    def _points(
+        self, plan: Timeline, shots: int, average: bool, rng: np.random.Generator, cancelled: Callable[[], bool]
+    ) -> NDArray[np.complex128]:
+        """The points, shape ``(shots, slots)``; where the instrument averages, one row a go, all of equal weight."""
+        rows, compiled_for = [], 0
+        compiled: Any = None  # Any: the library's own
+        for chunk in [shots] if average else _chunks(shots, max(map(len, plan.acquisitions.values()))):
+            if cancelled():
+                raise RunCancelled
+            if chunk != compiled_for:
+                compiled, compiled_for = self._compiled(plan, chunk, average), chunk
+            found = self._go(compiled, plan, chunk, average, rng)
+            rows.append(np.stack([found[label] for label in plan.labels.values()], axis=-1))
+        return np.concatenate(rows)
+
+    def _go(self, compiled: Any, plan: Timeline, shots: int, average: bool, rng: np.random.Generator) -> Points:
+        if self.dummy:
+            points = self._twin_points(compiled, shots, rng)
+            averaged = {label: values.mean(keepdims=True) for label, values in points.items()}
+            self._opened.inject(compiled, averaged if average else points)
+        return self._run(compiled, plan, shots)
+
+    def _trace(self, plan: Timeline, label: str, shots: int, rng: np.random.Generator) -> NDArray[np.complex128]:
+        """The mean trace of one acquisition: a module keeps the signal of one at a time."""
+        compiled = self._compiled(plan, shots, average=True, trace=label)
+        if self.dummy:
+            points = self._twin_points(compiled, shots, rng)
+            injected = {name: values.mean(keepdims=True) for name, values in points.items()}
+            readout = self.device.qubits[self._qubit_of(plan, label)].readout
+            samples = round(readout.integration_s * 1e9)
+            injected[label] = twin.trace(points[label], samples, rng, twin.blobs(readout)[1])
+            self._opened.inject(compiled, injected)
+        return self._run(compiled, plan, shots)[label]
+
+    def _twin_points(self, compiled: Any, shots: int, rng: np.random.Generator) -> Points:
+        """What the twin of the device answers to the compiled pulses."""
+        return twin.answer(self._opened.events(compiled), self.device, shots, rng)
+
+    def _run(self, compiled: Any, plan: Timeline, shots: int) -> Points:
+        timeout_s = _MARGIN_S + _MARGIN * shots * plan.shot_s
+        try:
+            return self._opened.run(compiled, timeout_s)
+        except QpiError:
+            raise
+        except TimeoutError as error:
+            raise Faulted(
+                f"The instrument did not finish within {timeout_s:.0f} s; the shots take {shots * plan.shot_s:.3g} s.",
+                code="timeout",
+            ) from error
+
+    def _compiled(self, plan: Timeline, shots: int, average: bool, trace: str = "") -> Any:
+        try:
+            return self._opened.compile(plan, shots, average=average, trace=trace)
+        except QpiError:
+            raise
+        except Exception as error:  # the library's own, of many kinds
+            said = " ".join(str(error).split())
+            raise ProgramError(f"{self.library} cannot compile the circuit: {said}", code="not_compilable") from error
+
+    def _qubit_of(self, plan: Timeline, label: str) -> str:
+        return next(name for name, labels in plan.acquisitions.items() if label in labels)
+
+    @property
+    def _opened(self) -> ControlStack:
+        assert self._stack is not None, "open it first"
+        return self._stack
+
+    def _check_real(self) -> None:
+        """A cluster without an address would silently be a dummy one."""
+        if self.dummy:
+            return
+        for name, instrument in self.hardware.get("hardware_description", {}).items():
+            if instrument.get("instrument_type") == "Cluster" and not instrument.get("ip"):
+                raise Rejected(
+                    f"The hardware file has no hardware_description.{name}.ip, the address of the cluster; without an "
+                    "instrument, set the option 'dummy'.",
+                    code="bad_option", field="hardware",
+                )  # fmt: skip
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return Manifest(
+            executor=self.name,
+            executor_version=_version(self.library),
+            num_qubits=len(self.device.names),
+            basis_gates=BASIS,
+            coupling_map=self.front.edges,
+            meas_levels=(0, 1, 2),
+            max_shots=MAX_SHOTS,
+            simulator=self.dummy,
+            dt_s=DT_S,
+            gates=self.front.gates,
+            qubits=self.front.qubits,
+            calibration_id=self.device.calibration_id or self._config_sha256[:16],
+            config_sha256=self._config_sha256,
+            description=f"{self.device.name} through {self.library}{', a physical twin' if self.dummy else ''}.",
+        )
+
+
+def _chunks(shots: int, measurements: int) -> Iterator[int]:
+    """How many shots each go has: as many as fit into a sequencer's bins."""
+    most = max(MAX_BINS // max(measurements, 1), 1)
+    while shots > 0:
+        yield min(shots, most)
+        shots -= most
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"

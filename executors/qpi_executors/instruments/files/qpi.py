@@ -1,0 +1,75 @@
+"""QPI's device files, and this project's own: elements and edges by name, each with its class and parameters."""
+
+from __future__ import annotations
+
+from .chip import Chip, class_of, edge, element
+from .findings import Findings
+from .quantum_device import by_pair
+from .tree import Node
+
+_META = frozenset({"name", "calibration_id"})
+
+
+def is_device(root: Node) -> bool:
+    """Whether it has an entry with an ``element_type`` of its own."""
+    return any(isinstance(part.value, dict) and "element_type" in part.value for part in root.mapping().values())
+
+
+def device(root: Node, findings: Findings) -> Chip:
+    """The chip; an entry with two parts in the arguments of its class is an edge, every other one an element.
+
+    ``name`` and ``calibration_id`` may stand beside the entries.
+    """
+    elements, edges = {}, []
+    for name, node in root.mapping().items():
+        if name in _META:
+            continue
+        kind = node.need("element_type")
+        if isinstance(kind.value, str):
+            kind = kind.child("path", kind.value)
+            arguments: dict[str, Node] = {}
+        else:
+            kind.only({"path", "args", "kwargs"})
+            arguments = _arguments(kind)
+            kind = kind.need("path")
+        if "parent_element_name" in arguments:
+            parent, child = (_argument(node, arguments, f"{which}_element_name") for which in ("parent", "child"))
+            edges.append(edge(parent, child, node, findings, class_of(kind, "edge"), beside=_OWN))
+        else:
+            class_of(kind, "element")
+            given = arguments.get("name")
+            if given is not None and given.text() != name:
+                raise given.refusal(f"is {given.value!r}, but the element stands under {name!r}")
+            elements[name] = element(name, node, findings, beside=_OWN)
+    called, calibration = root.get("name"), root.get("calibration_id")
+    return Chip(
+        name=called.text() if called else "device", elements=elements, edges=by_pair(elements, edges),
+        calibration_id=calibration.text() if calibration else "",
+    )  # fmt: skip
+
+
+_OWN = frozenset({"element_type"})
+
+
+def _arguments(kind: Node) -> dict[str, Node]:
+    """The arguments of a class by their names: the parent and child of an edge, the name of an element."""
+    named = kind.get("kwargs")
+    found = named.mapping() if named else {}
+    if named:
+        named.only({"name", "parent_element_name", "child_element_name"})
+    places = kind.get("args")
+    given = places.list() if places else []
+    if len(given) > 2:
+        raise kind.child("args", None).refusal("has more than two arguments")
+    names = (
+        ("name",)
+        if len(given) == 1 and "child_element_name" not in found
+        else ("parent_element_name", "child_element_name")
+    )
+    return {**dict(zip(names, given, strict=False)), **found}
+
+
+def _argument(node: Node, arguments: dict[str, Node], key: str) -> str:
+    if key not in arguments:
+        raise node.need("element_type").child("kwargs", None).child(key, None).refusal("is missing")
+    return arguments[key].text()

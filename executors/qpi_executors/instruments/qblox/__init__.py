@@ -1,0 +1,21 @@
+"""``qblox``: a Qblox cluster through qblox-scheduler, or a physical twin of the device on a dummy cluster."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..executor import PulseExecutor
+from ..stack import ControlStack
+
+
+class QbloxExecutor(PulseExecutor):
+    """A Qblox cluster through qblox-scheduler; in dummy mode a physical twin of the device behind a dummy cluster."""
+
+    name: ClassVar[str] = "qblox"
+    library: ClassVar[str] = "qblox-scheduler"
+
+    def stack(self) -> ControlStack:
+        """As `PulseExecutor.stack`."""
+        from .stack import QbloxStack
+
+        return QbloxStack(self.device, self.hardware, dummy=self.dummy)

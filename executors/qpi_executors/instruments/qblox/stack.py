@@ -1,0 +1,145 @@
+"""qblox-scheduler's `HardwareAgent` on a cluster, or on a dummy of one."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from qblox_instruments import DummyBinnedAcquisitionData
+from qblox_scheduler import (
+    CZ,
+    HardwareAgent,
+    IdlePulse,
+    Measure,
+    Operation,
+    Reset,
+    Schedule,
+    ShiftClockPhase,
+    X,
+    X90,
+)
+
+from ..device import Device, Hardware
+from ..cluster import close_all, inject_trace, private_assembler
+from ..pulses import Event
+from ..scheduled import events, fill
+from ..stack import ControlStack, Points
+from ..timing import Timed, Timeline
+from .elements import quantum_device
+
+class QbloxStack(ControlStack):
+    """One cluster through qblox-scheduler."""
+
+    def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
+        super().__init__(device, hardware, dummy=dummy)
+        self._agent: HardwareAgent | None = None
+
+    def open(self) -> None:
+        """As `ControlStack.open`."""
+        if self._agent is not None:
+            return
+        if self.dummy:
+            private_assembler()
+        self._output = tempfile.TemporaryDirectory(prefix="qpi-qblox-")
+        agent = HardwareAgent(
+            dict(self.hardware), quantum_device(self.device),
+            create_dummy_connections=self.dummy, output_dir=self._output.name,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it makes a dummy
+            agent.connect_clusters()
+        self._agent = agent
+
+    def close(self) -> None:
+        """As `ControlStack.close`."""
+        if self._agent is None:
+            return
+        self._agent = None
+        close_all()
+        self._output.cleanup()
+
+    def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
+        """As `ControlStack.compile`."""
+        schedule = Schedule("circuit", repetitions=shots)
+        fill(schedule, timeline, lambda operation: _made(operation, average=average, trace=trace))
+        return self._connected.compile(schedule)
+
+    def events(self, compiled: Any) -> list[Event]:
+        """As `ControlStack.events`."""
+        return list(events(compiled))
+
+    def inject(self, compiled: Any, points: Points) -> None:
+        """As `ControlStack.inject`."""
+        for cluster, slot, module in self._modules(compiled):
+            for sequencer, mapping in module["acq_hardware_mapping"].items():
+                program = module["sequencers"][sequencer]
+                bins = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
+                for label in mapping.non_binned:
+                    inject_trace(cluster, slot, points[label])
+                for binned in mapping.binned:
+                    name, size = bins[binned.qblox_acq_index]
+                    values = np.zeros(size, dtype=np.complex128)
+                    labels = list(_labels(binned.tree))
+                    for place, label in enumerate(labels):
+                        values[binned.qblox_acq_bin_offset + place :: len(labels)][: points[label].size] = points[label]
+                    # The module adds up over the integration, and what reads it divides again.
+                    values *= program.integration_length_acq
+                    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in values.tolist()]
+                    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), name, data)
+
+    def run(self, compiled: Any, timeout_s: float) -> Points:
+        """As `ControlStack.run`."""
+        found = self._connected.run(
+            compiled, timeout=math.ceil(timeout_s), save_to_experiment=False, save_snapshot=False
+        )
+        return {str(label): np.ravel(found[label].values).astype(np.complex128) for label in found.data_vars}
+
+    @property
+    def _connected(self) -> HardwareAgent:
+        assert self._agent is not None, "open it first"
+        return self._agent
+
+    def _modules(self, compiled: Any) -> Iterator[tuple[Any, int, Mapping[str, Any]]]:
+        """The modules that acquire: their cluster, their slot, and what they run."""
+        clusters = self._connected.get_clusters()
+        for name, parts in compiled.compiled_instructions.items():
+            for part, module in parts.items() if isinstance(parts, Mapping) else ():
+                if isinstance(module, Mapping) and "acq_hardware_mapping" in module:
+                    yield clusters[name], int(part.removeprefix(f"{name}_module")), module
+
+
+def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
+    """The library's operation."""
+    match operation.name:
+        case "rz":
+            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz has had
+            # both signs in its history.
+            (qubit,) = operation.qubits
+            return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+        case "sx":
+            return X90(*operation.qubits)
+        case "x":
+            return X(*operation.qubits)
+        case "cz":
+            return CZ(*operation.qubits)
+        case "reset":
+            return Reset(*operation.qubits)
+        case "measure":
+            protocol = "Trace" if operation.label == trace else "IQIntegration"
+            own = {} if operation.label == trace else {"average_segment_repetitions": average or bool(trace)}
+            return Measure(*operation.qubits, acq_label=operation.label, acq_protocol=protocol, **own)
+        case _:
+            return IdlePulse(operation.duration_ns * 1e-9)
+
+
+def _labels(node: Any) -> Iterator[str]:
+    """The acquisitions of one pass, in the order of their bins."""
+    for child in node.children:
+        if hasattr(child, "children"):
+            yield from _labels(child)
+        else:
+            yield child.acq_label

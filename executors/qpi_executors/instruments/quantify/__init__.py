@@ -1,0 +1,24 @@
+"""``quantify``: a Qblox cluster through quantify-scheduler, which its makers no longer mend; labs still run it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import ClassVar
+
+from ..executor import PulseExecutor
+from ..stack import ControlStack
+
+
+class QuantifyExecutor(PulseExecutor):
+    """A Qblox cluster through quantify-scheduler; in dummy mode a physical twin of the device behind a dummy cluster."""
+
+    name: ClassVar[str] = "quantify"
+    library: ClassVar[str] = "quantify-scheduler"
+
+    def stack(self) -> ControlStack:
+        """As `PulseExecutor.stack`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # its end of life: whoever names it knows
+            from .stack import QuantifyStack
+
+        return QuantifyStack(self.device, self.hardware, dummy=self.dummy)
