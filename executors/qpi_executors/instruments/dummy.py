@@ -7,7 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qpi_jupyter.core import Faulted
+
+_TRACE_SAMPLES = 16384
+"""What a module's scope keeps, one a nanosecond."""
 
 
 def private_assembler() -> None:
@@ -48,3 +54,13 @@ def private_assembler() -> None:
             self._system_error.append("Assembly failed.")
 
     module_dummy_transport.ModuleDummyTransport._set_sequencer_program = assemble
+
+
+def inject_trace(cluster: Any, slot: int, points: NDArray[np.complex128]) -> None:
+    """Have the scope of a dummy module answer these samples, one a nanosecond."""
+    from qblox_instruments import DummyScopeAcquisitionData
+
+    samples = np.zeros(_TRACE_SAMPLES, dtype=np.complex128)
+    samples[: points.size] = points
+    data = DummyScopeAcquisitionData([(z.real, z.imag) for z in samples.tolist()], (False, False), (1, 1))
+    cluster.set_dummy_scope_acquisition_data(slot, None, data)

@@ -99,11 +99,9 @@ class PulseExecutor(CircuitExecutor):
         stack = self.stack()
         try:
             stack.open()
-        except QpiError:
-            raise
         except Exception as error:
-            what = "make its dummy instruments" if self.dummy else "connect to its instruments"
-            raise Faulted(f"{self.name} cannot {what}: {type(error).__name__}: {error}", code="no_instrument") from error
+            stack.close()
+            raise self._unopened(error) from error
         self._stack = stack
 
     def close(self) -> None:
@@ -189,6 +187,17 @@ class PulseExecutor(CircuitExecutor):
                 f"Circuit {run.circuit_index} ({run.circuit.name!r}) cannot be compiled for {self.device.name}: {said}",
                 code="not_compilable", circuit=run.circuit_index,
             ) from error  # fmt: skip
+
+    def _unopened(self, error: Exception) -> QpiError:
+        """What keeps the stack from opening: a file of the user's, or an instrument that is away."""
+        if isinstance(error, QpiError):
+            return error
+        said = " ".join(str(error).split())
+        if isinstance(error, ValueError | KeyError | TypeError | AttributeError):
+            message = f"{self.library} cannot use the hardware or device file: {type(error).__name__}: {said}"
+            return Rejected(message, code="bad_option", field="hardware")
+        what = "make its dummy instruments" if self.dummy else "reach its instruments"
+        return Faulted(f"{self.name} cannot {what}: {type(error).__name__}: {said}", code="no_instrument")
 
     def _measured(self, run: Run, program: Program, seed: int, cancelled: Callable[[], bool]) -> xr.Dataset:
         from qpi_jupyter.data.build import iq_dataset, traces_dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ Points = Mapping[str, NDArray[np.complex128]]
 
 class ControlStack(ABC):
     """A device behind a library, in one process; what it is made of is imported when it is made."""
-
-    libraries: ClassVar[tuple[str, ...]] = ()
-    """The distributions that results name with their versions, the library itself first."""
 
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         self.device, self.hardware, self.dummy = device, hardware, dummy

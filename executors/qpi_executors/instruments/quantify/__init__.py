@@ -1,0 +1,22 @@
+"""``quantify``: a Qblox cluster through quantify-scheduler, which its makers no longer mend; labs still run it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..executor import PulseExecutor
+from ..stack import ControlStack
+
+
+class QuantifyExecutor(PulseExecutor):
+    """A Qblox cluster through quantify-scheduler; in dummy mode a physical twin of the device behind a dummy cluster."""
+
+    name: ClassVar[str] = "quantify"
+    config_type: ClassVar[str] = "quantify_scheduler.backends.qblox_backend.QbloxHardwareCompilationConfig"
+    library: ClassVar[str] = "quantify-scheduler"
+
+    def stack(self) -> ControlStack:
+        """As `PulseExecutor.stack`."""
+        from .stack import QuantifyStack
+
+        return QuantifyStack(self.device, self.hardware, dummy=self.dummy)

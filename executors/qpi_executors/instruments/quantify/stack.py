@@ -1,0 +1,190 @@
+"""quantify-scheduler's compiler and `InstrumentCoordinator` on a cluster, or on a dummy of one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import numpy as np
+from qblox_instruments import Cluster, ClusterType, DummyBinnedAcquisitionData
+from quantify_core.data.handling import set_datadir
+from quantify_scheduler import (
+    BasicTransmonElement,
+    CompositeSquareEdge,
+    InstrumentCoordinator,
+    QuantumDevice,
+    Schedule,
+    SerialCompiler,
+)
+from quantify_scheduler.backends.qblox_backend import QbloxHardwareCompilationConfig
+from quantify_scheduler.enums import BinMode
+from quantify_scheduler.operations.gate_library import CZ, X90, Measure, Reset, X
+from quantify_scheduler.operations.operation import Operation
+from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase
+from quantify_scheduler.qblox import ClusterComponent
+
+from ..device import Device, Hardware
+from ..dummy import inject_trace, private_assembler
+from ..pulses import Event
+from ..scheduled import events, fill
+from ..stack import ControlStack, Points
+from ..timing import Timed, Timeline
+
+_numbers = itertools.count()
+"""The library knows its instruments by name, all over the process."""
+
+
+class QuantifyStack(ControlStack):
+    """One cluster through quantify-scheduler."""
+
+    def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
+        super().__init__(device, hardware, dummy=dummy)
+        self._clusters: dict[str, Cluster] = {}
+        self._instruments: list[Any] = []  # whatever has a close()
+
+    def open(self) -> None:
+        """As `ControlStack.open`."""
+        if self._instruments:
+            return
+        self._output = tempfile.TemporaryDirectory(prefix="qpi-quantify-")
+        set_datadir(self._output.name)
+        hardware = QbloxHardwareCompilationConfig.model_validate(dict(self.hardware))
+        number = next(_numbers)
+        made = QuantumDevice(f"device_{number}")
+        self._instruments.append(made)
+        self._add_elements(made)
+        made.hardware_config(hardware)
+        if self.dummy:
+            private_assembler()
+        self._coordinator = InstrumentCoordinator(f"coordinator_{number}", add_default_generic_icc=False)
+        self._instruments.append(self._coordinator)
+        for name, facts in hardware.hardware_description.items():
+            if facts.instrument_type == "Cluster":
+                self._clusters[name] = self._cluster(name, facts)
+                component = ClusterComponent(self._clusters[name])
+                self._instruments += [component, self._clusters[name]]
+                self._coordinator.add_component(component)
+        self._compiler = SerialCompiler(f"compiler_{number}", quantum_device=made)
+
+    def close(self) -> None:
+        """As `ControlStack.close`."""
+        for instrument in self._instruments:
+            with suppress(KeyError):
+                instrument.close()
+        if self._instruments:
+            self._output.cleanup()
+        self._instruments, self._clusters = [], {}
+
+    def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
+        """As `ControlStack.compile`."""
+        schedule = Schedule("circuit", repetitions=shots)
+        fill(schedule, timeline, lambda operation: _made(operation, average=average, trace=trace))
+        return self._compiler.compile(schedule)
+
+    def events(self, compiled: Any) -> list[Event]:
+        """As `ControlStack.events`."""
+        return list(events(compiled))
+
+    def inject(self, compiled: Any, points: Points) -> None:
+        """As `ControlStack.inject`."""
+        for cluster, slot, module in self._modules(compiled):
+            for sequencer, channels in module["acq_hardware_mapping"].items():
+                program = module["sequencers"][sequencer]
+                names = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
+                for label, kept in channels.items():
+                    if not isinstance(kept, Mapping):
+                        inject_trace(cluster, slot, points[label])
+                        continue
+                    (place,) = kept.values()  # each measurement has a channel of its own
+                    name, size = names[place.index]
+                    values = np.zeros(size, dtype=np.complex128)
+                    values[place.bin :: place.stride or 1][: points[label].size] = points[label]
+                    # The module adds up over the integration, and what reads it divides again.
+                    values *= program.integration_length_acq
+                    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in values.tolist()]
+                    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), name, data)
+
+    def run(self, compiled: Any, timeout_s: float) -> Points:
+        """As `ControlStack.run`."""
+        self._coordinator.prepare(compiled)
+        self._coordinator.start()
+        self._coordinator.wait_done(math.ceil(timeout_s))
+        found = self._coordinator.retrieve_acquisition()
+        return {str(label): np.ravel(found[label].values).astype(np.complex128) for label in found.data_vars}
+
+    def _cluster(self, name: str, facts: Any) -> Cluster:
+        if not self.dummy:
+            return Cluster(name, identifier=self.hardware["hardware_description"][name]["ip"])
+        modules = {int(slot): getattr(ClusterType, f"CLUSTER_{m.instrument_type}") for slot, m in facts.modules.items()}
+        return Cluster(name, dummy_cfg=modules)
+
+    def _add_elements(self, made: QuantumDevice) -> None:
+        for name, qubit in self.device.qubits.items():
+            element = BasicTransmonElement(name)
+            self._instruments.append(element)
+            drive, readout = qubit.drive, qubit.readout
+            element.reset.duration(qubit.reset_s)
+            element.rxy.amp180(drive.amp180)
+            element.rxy.motzoi(drive.motzoi)
+            element.rxy.duration(drive.duration_s)
+            element.clock_freqs.f01(qubit.f01_hz)
+            element.clock_freqs.f12(qubit.f12_hz or math.nan)
+            element.clock_freqs.readout(qubit.readout_hz)
+            element.ports.microwave(self.device.port("microwave", name))
+            element.ports.flux(self.device.port("flux", name))
+            element.ports.readout(self.device.port("readout", name))
+            element.measure.pulse_amp(readout.amplitude)
+            element.measure.pulse_duration(readout.duration_s)
+            element.measure.acq_delay(readout.acq_delay_s)
+            element.measure.integration_time(readout.integration_s)
+            element.measure.acq_channel(name)
+            element.measure.acq_rotation(readout.rotation_deg % 360)
+            element.measure.acq_threshold(readout.threshold)
+            made.add_element(element)
+        for (parent, child), pulse in self.device.edges.items():
+            edge = CompositeSquareEdge(parent_element_name=parent, child_element_name=child)
+            self._instruments.append(edge)
+            edge.cz.square_amp(pulse.amplitude)
+            edge.cz.square_duration(pulse.duration_s)
+            edge.cz.parameters[f"{parent}_phase_correction"](pulse.parent_phase_deg)
+            edge.cz.parameters[f"{child}_phase_correction"](pulse.child_phase_deg)
+            made.add_edge(edge)
+
+    def _modules(self, compiled: Any) -> Iterator[tuple[Cluster, int, Mapping[str, Any]]]:
+        """The modules that acquire: their cluster, their slot, and what they run."""
+        for name, cluster in self._clusters.items():
+            for part, module in compiled.compiled_instructions.get(name, {}).items():
+                if isinstance(module, Mapping) and "acq_hardware_mapping" in module:
+                    yield cluster, int(part.removeprefix(f"{name}_module")), module
+
+
+def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
+    """The library's operation."""
+    match operation.name:
+        case "rz":
+            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz turns
+            # the other way.
+            (qubit,) = operation.qubits
+            return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+        case "sx":
+            return X90(*operation.qubits)
+        case "x":
+            return X(*operation.qubits)
+        case "cz":
+            return CZ(*operation.qubits)
+        case "reset":
+            return Reset(*operation.qubits)
+        case "measure":
+            traced = operation.label == trace
+            return Measure(
+                *operation.qubits,
+                acq_channel=operation.label,
+                acq_protocol="Trace" if traced else "SSBIntegrationComplex",
+                bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
+            )
+        case _:
+            return IdlePulse(operation.duration_ns * 1e-9)

@@ -1,0 +1,104 @@
+"""Schedules of qblox-scheduler and quantify-scheduler, which are filled alike and, compiled, hold the same dictionaries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any  # the libraries' own schedules, read without importing them
+
+import numpy as np
+
+from qpi_jupyter.core import Rejected
+
+from .front import GRID_NS
+from .pulses import Acquire, Event, Play, ResetPhase, ShiftPhase, Wait
+from .timing import Timed, Timeline
+
+
+def fill(schedule: Any, timeline: Timeline, made: Callable[[Timed], Any]) -> None:
+    """Add what a timeline has to an empty schedule, at its times, and the initial reset before it.
+
+    ``made`` is the library's operation for one of ours; a delay is asked for once, at the end.
+    """
+    resets = [Timed(name="reset", qubits=(name,), start_ns=0, duration_ns=timeline.reset_ns) for name in timeline.qubits]
+    start = schedule.add(made(resets[0]))
+    for reset in resets[1:]:
+        schedule.add(made(reset), ref_op=start, ref_pt="start")
+    # Time ends with an operation that takes some: a change of phase at the very end would not compile.
+    end = Timed(name="delay", qubits=timeline.qubits, start_ns=timeline.duration_ns, duration_ns=GRID_NS)
+    for operation in (*timeline.operations, end):
+        if operation.name != "delay" or operation is end:
+            at_s = (timeline.reset_ns + operation.start_ns) * 1e-9
+            schedule.add(made(operation), ref_op=start, ref_pt="start", rel_time=at_s)
+
+
+def events(schedule: Any, start_s: float = 0.0) -> Iterator[Event]:
+    """What a schedule plays, by its absolute times; of its repetitions one.
+
+    Raises
+    ------
+    Rejected
+        a pulse of a shape that the twin knows nothing of.
+    """
+    offsets: dict[str, tuple[float, float, str]] = {}
+    for schedulable in schedule.schedulables.values():
+        operation, at_s = schedule.operations[schedulable["operation_id"]], start_s + schedulable["abs_time"]
+        if hasattr(operation, "schedulables"):
+            yield from events(operation, at_s)
+            continue
+        body = operation.data.get("control_flow_info", {}).get("body")
+        if body is not None:
+            yield from events(body, at_s)
+            continue
+        for acquisition in _listed(operation.data.get("acquisition_info")):
+            yield Acquire(
+                start_s=at_s + acquisition.get("t0", 0.0), duration_s=acquisition["duration"], port=acquisition["port"],
+                label=str(acquisition.get("acq_label", acquisition.get("acq_channel"))),
+            )  # fmt: skip
+        gate, pulses = operation.data.get("gate_info") or {}, _listed(operation.data.get("pulse_info"))
+        if gate.get("operation_type") == "reset":
+            qubits = tuple(gate.get("device_elements") or gate["qubits"])
+            yield Wait(start_s=at_s, duration_s=max(pulse["duration"] for pulse in pulses), qubits=qubits)
+        else:
+            for pulse in pulses:
+                yield from _played(pulse, at_s + pulse.get("t0", 0.0), offsets)
+
+
+def _played(pulse: Mapping[str, Any], at_s: float, offsets: dict[str, tuple[float, float, str]]) -> Iterator[Event]:
+    """One pulse. A long one is an offset that is set and taken back (``offsets``: start, height and clock by port)."""
+    if "phase_shift" in pulse:
+        yield ShiftPhase(start_s=at_s, clock=pulse["clock"], phase_deg=pulse["phase_shift"])
+    elif pulse.get("reset_clock_phase"):
+        yield ResetPhase(start_s=at_s, clock=pulse["clock"])
+    elif "offset_path_I" in pulse:
+        port, height = pulse["port"], math.hypot(pulse["offset_path_I"], pulse["offset_path_Q"])
+        if port in offsets:
+            begun_s, before, clock = offsets.pop(port)
+            yield Play(start_s=begun_s, duration_s=at_s - begun_s, port=port, clock=clock, amplitude=before)
+        if height:
+            offsets[port] = (at_s, height, pulse["clock"])
+    elif pulse.get("port"):
+        yield Play(
+            start_s=at_s, duration_s=pulse["duration"], port=pulse["port"], clock=pulse["clock"],
+            amplitude=_amplitude(pulse), phase_deg=pulse.get("phase", 0.0),
+            shape=_shape(pulse["wf_func"]),
+        )  # fmt: skip
+
+
+def _listed(found: Any) -> list[Mapping[str, Any]]:
+    """One library has a list here, the other one or none."""
+    if not found:
+        return []
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def _amplitude(pulse: Mapping[str, Any]) -> float:
+    """Of a DRAG pulse one library calls it ``G_amp``, of a square one ``amp``."""
+    return float(next(np.real(pulse[key]) for key in ("amplitude", "G_amp", "amp") if key in pulse))
+
+
+def _shape(function: str) -> str:
+    shape = {"square": "square", "drag": "gaussian"}.get(function.rpartition(".")[2])
+    if shape is None:
+        raise Rejected(f"The twin of a device knows no pulse of the shape {function!r}.", code="unknown_pulse")
+    return shape
