@@ -1,4 +1,4 @@
-"""The command line: ``qpi-agent start | executors | check | install-alias``."""
+"""The command line: ``qpi-agent start | executors | check | convert | install-alias``."""
 
 from __future__ import annotations
 
@@ -78,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--simulator", action="store_true", help="refuse an executor that drives an instrument")
     check.add_argument("--json", action="store_true", help="what is wrong as JSON on standard output")
     check.set_defaults(run=_check)
+    convert = commands.add_parser(
+        "convert", help="write a lab's device and hardware files for another scheduler, and list what was assumed"
+    )
+    convert.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a device file, a hardware file, or both")
+    convert.add_argument("--to", required=True, choices=("qblox", "quantify"), help="whose files to write")
+    convert.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write them into")
+    convert.set_defaults(run=_convert)
     alias = commands.add_parser("install-alias", help="make qpi-driver the same as qpi-agent, unless it is another's")
     alias.set_defaults(run=_install_alias)
     return parser
@@ -164,6 +171,29 @@ def _program(path: Path, form: str | None, taken: Sequence[str], shots: int) -> 
         form = (QPY if source.startswith(b"QISKIT") else text).name
         form = taken[0] if form not in taken and len(taken) == 1 else form
     return Program(format=form, sources=(source,), options=RunOptions(shots=shots))
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from qpi_executors.instruments.files import convert
+
+    found = convert(arguments.files, arguments.to)
+    written = {arguments.out / name: content for name, content in found.files.items()}
+    for path in written:
+        if path.exists():
+            raise Rejected(f"{path} is there already: choose another --out.", code="bad_setting", field="out")
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        for path, content in written.items():
+            path.write_text(content, encoding="utf-8")
+            print(path)
+    except OSError as error:
+        raise Rejected(
+            f"Cannot write to {arguments.out}: {error.strerror}.", code="bad_setting", field="out"
+        ) from error
+    for title, sentences in (("Assumed:", found.assumed), ("Would not work on an instrument:", found.warnings)):
+        if sentences:
+            print(title, *(f"  {sentence}" for sentence in sentences), sep="\n")
+    return 0
 
 
 def _install_alias(arguments: argparse.Namespace) -> int:

@@ -88,10 +88,10 @@ def _readout(part: Part, findings: Findings) -> Readout:
 def _edge(part: Part, findings: Findings) -> Edge:
     if part.modulated:
         findings.fault(
-            part.at("clock_freqs", "cz"),
-            f"modulates a coupler: a CZ is a square pulse on the flux port of {part.parent} here; take the "
-            "edge out to run without it",
-        )  # fmt: skip
+            part.node,
+            f"modulates a coupler: a CZ is a square pulse on the flux port of {part.parent} here; take the edge out to "
+            "run without it",
+        )
     return Edge(
         amplitude=_need(part, "cz", "square_amp"), duration_s=_need(part, "cz", "square_duration"),
         parent_phase_deg=_float(part, "cz", "parent_phase_correction", 0.0),

@@ -71,12 +71,12 @@ def _entries(data: Node, key: str) -> list[tuple[str, Node]]:
 
 
 def _content(node: Node, kind: str) -> tuple[str, Node]:
-    """The class of an entry of quantify's JSON, and the values in it, which keep the entry's own path."""
+    """The class of an entry of quantify's JSON, and the values in it."""
     if isinstance(node.value, str):
         node = parse(node.value, node.file, path=node.path)
     name = class_of(node.need("deserialization_type"), kind)
     node.only({"deserialization_type", "mode", "data"})
-    return name, Node(node.need("data").value, node.file, node.path)
+    return name, node.need("data")
 
 
 def _class(node: Node, kind: str) -> str:

@@ -18,6 +18,7 @@ from .device import device
 from .findings import Findings
 from .text import read
 from .tree import Node
+from .wiring import Wiring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ def load(paths: Sequence[Path], *, library: str, dummy: bool) -> Setup:
         raise Rejected(f"{names}: a hardware configuration is missing.", code="bad_config", field="hardware")
     findings = contents.findings
     found = device(contents.chip, contents.hardware, findings, contents.file)
+    if not dummy:
+        Wiring(contents.hardware, contents.file, findings).check_addresses()
     if findings.faults and not dummy:
         raise Rejected(
             f"This setup works only with simulated instruments (dummy mode). {'. '.join(findings.faults)}.",

@@ -21,8 +21,10 @@ from qpi_jupyter.core import Rejected
 from .tree import Node, Tagged
 
 MAX_BYTES = 4 * 2**20
+MAX_YAML = 2**20
+"""Of characters: YAML is slow to read."""
 MAX_DEPTH = 40
-MAX_VALUES = 300_000
+MAX_VALUES = 200_000
 MAX_MAGNITUDE = 1e18
 TAGS = frozenset({
     "QuantumDevice", "QbloxHardwareCompilationConfig", "BasicTransmonElement", "FluxTunableTransmonElement",
@@ -48,6 +50,8 @@ def read(path: Path) -> Node:
     kind = path.suffix.lower()
     if kind not in _PARSERS:
         kind = ".json" if source.lstrip().startswith("{") else ".yaml"
+    if kind != ".json" and len(source) > MAX_YAML:
+        raise Node(None, path.name).refusal(f"is larger than {MAX_YAML // 2**20} MiB: write it as JSON")
     return parse(source, path.name, kind)
 
 
@@ -117,6 +121,16 @@ class _Loader(yaml.SafeLoader):
     """Composes nodes; scalars are resolved by the core schema of YAML 1.2."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """As in the base class, but no deeper than all files may be."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise RecursionError
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 for _tag, _pattern, _first in (

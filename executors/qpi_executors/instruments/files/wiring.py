@@ -70,7 +70,6 @@ class Wiring:
 
     def check(self, qubits: Mapping[str, Qubit]) -> None:
         """Note as faults what a real cluster can't do with these qubits."""
-        self._check_addresses()
         self._check_overlaps()
         for qubit in qubits.values():
             self._check_input(qubit)
@@ -97,7 +96,8 @@ class Wiring:
         kind = self._instruments[cluster]["modules"][module.removeprefix("module")]["instrument_type"]
         return Channel(name=end, kind=kind, oscillator=oscillator)
 
-    def _check_addresses(self) -> None:
+    def check_addresses(self) -> None:
+        """Note as a fault each cluster whose address is not known: only simulated ones have none."""
         for name, described in self._instruments.items():
             if described["instrument_type"] == "Cluster" and "ip" not in described:
                 node = self.root.need("hardware_description", name).child("ip", None)

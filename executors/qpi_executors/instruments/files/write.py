@@ -64,7 +64,7 @@ def device_file(chip: Chip, library: str, findings: Findings) -> str:
         if part.values.get("coherence") and not chip.made:
             findings.assume(part.node.child("coherence", None), "is left out: no scheduler has T1 and T2")
         if part.modulated:
-            findings.assume(part.at("clock_freqs", "cz"), "is left out: the edge is written as a CompositeSquareEdge")
+            findings.assume(part.node, "is written as a CompositeSquareEdge: the frequency of its coupler is left out")
     data: dict[str, Any] = {
         "name": chip.name,
         "elements": {name: element(part, k, findings) for k, (name, part) in enumerate(chip.elements.items())},
