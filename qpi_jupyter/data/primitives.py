@@ -1,7 +1,7 @@
 """Jobs of IBM's primitives as they travel: pubs as a program of the lab, and results as IBM's client reads them.
 
-A source is JSON: ``{"backend": name, "params": {"pubs": [...], "options": {...}, ...}, "max_execution_time": s | null}``,
-with ``params`` as the client of IBM Quantum sends it to ``POST jobs``. Its values are written as by that client's
+A source is JSON, ``{"backend": name, "params": {...}, "max_execution_time": s | null}``, with the ``params`` that IBM's
+client sends to ``POST jobs``: pubs, options and the like. Its values are written as by that client's
 ``RuntimeEncoder``: ``{"__type__": ..., "__value__": ...}``.
 """
 
@@ -70,7 +70,12 @@ class PrimitiveProgram(ProgramFormat):
 
 SAMPLER, ESTIMATOR = (
     PrimitiveProgram(
-        name=f"runtime-{program}", noun="list of pubs", text=False, language="text/x-openqasm", suffix=".json", many=True
+        name=f"runtime-{program}",
+        noun="list of pubs",
+        text=False,
+        language="text/x-openqasm",
+        suffix=".json",
+        many=True,
     )
     for program in ("sampler", "estimator")
 )
@@ -295,9 +300,7 @@ def span(start: str, stop: str, shapes: Sequence[tuple[tuple[int, ...], int]]) -
 def _data_bin(data: Mapping[str, Any], shape: Sequence[int]) -> dict[str, Any]:
     types = ["BitArray" if hasattr(array, NUM_BITS) else "ndarray" for array in data.values()]
     fields = {name: to_json(array) for name, array in data.items()}
-    return _typed(
-        "DataBin", {"field_names": list(data), "field_types": types, "shape": list(shape), "fields": fields}
-    )
+    return _typed("DataBin", {"field_names": list(data), "field_types": types, "shape": list(shape), "fields": fields})
 
 
 def _packed(buffer: io.BytesIO) -> str:

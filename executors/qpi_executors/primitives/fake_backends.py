@@ -1,4 +1,4 @@
-"""``fake_backends``: the fake backends of the installed ``qiskit-ibm-runtime``, noisy (``@aer``) and ideal (``@ideal``)."""
+"""``fake_backends``: those of the installed ``qiskit-ibm-runtime``, noisy (``@aer``) and ideal (``@ideal``)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from qiskit_aer.primitives import EstimatorV2 as AerEstimatorV2
 from qiskit_ibm_runtime import __version__ as client_version
 from qiskit_ibm_runtime import fake_provider
 
+from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
 
-from ..base import Executor
 from .measuring import measured, on_backend
 from .pubs import Work, work_of
 
@@ -179,7 +179,9 @@ def _check_block(index: int, circuit: QuantumCircuit, target: Target, backend: s
         operation = one.operation
         qubits = tuple(places[circuit.find_bit(qubit).index] for qubit in one.qubits)
         flow = isinstance(operation, ControlFlowOp)
-        held = operation.name in target.operation_names if flow else target.instruction_supported(operation.name, qubits)
+        held = (
+            operation.name in target.operation_names if flow else target.instruction_supported(operation.name, qubits)
+        )
         if operation.name != "barrier" and not held:
             raise ProgramError(
                 f"The instruction {operation.name} on qubits {qubits} is not supported by the target system {backend} "
@@ -282,7 +284,9 @@ def _narrowed(pub: EstimatorPub) -> EstimatorPub:
             narrow.append(one.operation, [place[qubit] for qubit in qubits], clbits)
 
     def cut(observable: Any) -> dict[str, float]:
-        return {"".join(term[width - 1 - qubit] for qubit in reversed(kept)): factor for term, factor in observable.items()}
+        return {
+            "".join(term[width - 1 - qubit] for qubit in reversed(kept)): factor for term, factor in observable.items()
+        }
 
     cuts = np.empty(pub.observables.shape, dtype=object)
     for place_ in np.ndindex(cuts.shape):

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from qpi_executors.base import Executor
+from qpi_executors.runner import run_program
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramFormat, Rejected, RunOptions
 from qpi_jupyter.data.formats import QPY
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
-
-from ..base import Executor
-from ..runner import run_program
 
 if TYPE_CHECKING:
     import xarray as xr
