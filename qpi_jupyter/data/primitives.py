@@ -13,25 +13,21 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from qpi_jupyter.core import MAX_EXPANDED_BYTES, ProgramError, ProgramFormat, QpiError, TooLarge
 
 from . import conventions as c
-from .arrays import NUM_BITS, arrays, variable_of
-from .build import a_dataset
+from .arrays import NUM_BITS, arrays
 from .formats import QPY
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
     from qiskit import QuantumCircuit
 
 PRIMITIVE = "primitive"
 """The key in a circuit's metadata under which a pub's own facts are."""
-MAX_REGISTERS = 48
 _TYPE, _VALUE = "__type__", "__value__"
-_TAKEN = frozenset({c.SHOT, "circuit", "row_size"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +61,7 @@ class PrimitiveProgram(ProgramFormat):
         if self is SAMPLER:
             circuit.measure_all()
         pub = [to_json(circuit), *([] if self is SAMPLER else [{"Z": 1.0}]), None, None]
-        return json.dumps({"backend": "", "params": {"pubs": [pub]}}).encode()
+        return json.dumps({"backend": "fake_manila@ideal", "params": {"pubs": [pub]}}).encode()
 
 
 SAMPLER, ESTIMATOR = (
@@ -95,8 +91,10 @@ def read_asked(source: bytes) -> Asked:
         raw = json.loads(source, object_hook=_Reader().value)
     except (ValueError, RecursionError) as error:
         raise ProgramError(f"The pubs are not valid JSON: {error}", code="bad_pub") from error
-    params = raw.get("params") if isinstance(raw, dict) else None
-    pubs = params.get("pubs") if isinstance(params, dict) else None
+    raw = raw if isinstance(raw, dict) else {}
+    params = raw.get("params")
+    params = params if isinstance(params, dict) else {}
+    pubs = params.get("pubs")
     if not isinstance(pubs, list) or not pubs:
         raise ProgramError("There are no pubs: run([circuit]) has one for each circuit.", code="bad_pub")
     from qiskit import QuantumCircuit
@@ -124,7 +122,7 @@ class _Reader:
         self._left = MAX_EXPANDED_BYTES
 
     def value(self, found: dict[str, Any]) -> Any:
-        kind, value = found.get(_TYPE), found.get(_VALUE)
+        kind, value = found.get(_TYPE), cast(Any, found.get(_VALUE))
         try:
             if kind == "QuantumCircuit":
                 return self._circuit(value)
@@ -163,94 +161,6 @@ class _Reader:
             raise TooLarge(message, code="program_too_large", limit=MAX_EXPANDED_BYTES)
         self._left -= len(data)
         return data
-
-
-def pub_dataset(
-    index: int,
-    circuit: QuantumCircuit,
-    parameters: Mapping[str, np.ndarray],
-    data: Mapping[str, Any],
-    *,
-    shape: tuple[int, ...],
-    shots: int,
-    pub_metadata: Mapping[str, Any],
-    result_metadata: Mapping[str, Any],
-) -> xr.Dataset:
-    """The Dataset (kind ``arrays``) of one pub's result, along the axes of its parameters.
-
-    Parameters
-    ----------
-    parameters
-        the values of each parameter, of a shape that broadcasts to ``shape``. An axis along which one parameter alone
-        changes has its name; others are ``axis_0``, ``axis_1``, ...
-    data
-        the arrays by name, NumPy's or Qiskit's `BitArray`, whose shapes begin with ``shape``.
-    shots
-        of a `BitArray`; of expectation values those of each measurement.
-    """
-    taken = {*data, *(f"{name}_byte" for name in data), *_TAKEN}
-    dims, coords = _axes(shape, parameters, taken)
-    variables = {}
-    for name, array in data.items():
-        own, values, attrs = variable_of(name, array)
-        variables[name] = ((*dims, *own[len(shape) :]), values, attrs)
-    own = {"shape": list(shape), "pub": dict(pub_metadata), "result": dict(result_metadata)}
-    info = c.CircuitInfo(
-        name=circuit.name,
-        circuit=index,
-        shots=shots,
-        memory_slots=circuit.num_clbits,
-        n_qubits=circuit.num_qubits,
-        creg_sizes=tuple((register.name, register.size) for register in circuit.cregs),
-        metadata={PRIMITIVE: own},
-    )
-    return a_dataset(info, "arrays", variables, coords)
-
-
-def _axes(
-    shape: tuple[int, ...], parameters: Mapping[str, np.ndarray], taken: set[str]
-) -> tuple[list[str], dict[str, Any]]:
-    """The names of the axes, and the parameters as coordinates along those on which they change."""
-    import numpy as np
-
-    along: dict[str, tuple[int, ...]] = {}
-    for name, values in parameters.items():
-        whole = np.broadcast_to(values, shape)
-        along[name] = tuple(
-            axis for axis, length in enumerate(shape) if length > 1 and (whole != whole.take([0], axis=axis)).any()
-        )
-    dims = [f"axis_{axis}" for axis in range(len(shape))]
-    for axis in range(len(shape)):
-        alone = [name for name, axes in along.items() if axis in axes]
-        if len(alone) == 1 and along[alone[0]] == (axis,) and _usable(alone[0], {*taken, *dims}):
-            dims[axis] = alone[0]
-    coords = {}
-    for name, axes in along.items():
-        if name in dims or _usable(name, {*taken, *dims}):
-            whole = np.broadcast_to(parameters[name], shape)
-            values = whole[tuple(slice(None) if axis in axes else 0 for axis in range(len(shape)))]
-            coords[name] = (tuple(dims[axis] for axis in axes), values, {"long_name": f"Parameter {name}"})
-    return dims, coords
-
-
-def _usable(name: str, taken: set[str]) -> bool:
-    """Whether a file can hold a coordinate of that name."""
-    return name not in taken and "/" not in name and name.isprintable() and name == name.strip() and bool(name)
-
-
-def check_registers(index: int, circuit: QuantumCircuit) -> None:
-    """Refuse registers whose bits cannot be told apart by name in a result.
-
-    Raises
-    ------
-    ProgramError
-        a name that is taken or cannot be an array's, or too many of them.
-    """
-    names = [register.name for register in circuit.cregs]
-    wrong = next((name for name in names if not name.isidentifier() or name in _TAKEN or name.startswith("axis_")), "")
-    if wrong or len(names) > MAX_REGISTERS:
-        problem = f"a classical register called {wrong!r}: rename it" if wrong else "too many classical registers"
-        raise ProgramError(f"The circuit of pub {index} has {problem}.", code="bad_registers", circuit=index)
 
 
 # --- what IBM's client reads ------------------------------------------------------------------------------------------

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 _FILES = Path(fake_provider.__file__).parent / "backends"
 _KINDS: dict[str, type[BackendV2]] = {
-    kind.backend_name: kind
+    name: kind
     for kind in vars(fake_provider).values()
-    if isinstance(kind, type) and isinstance(getattr(kind, "backend_name", None), str)
+    if isinstance(kind, type) and isinstance(name := getattr(kind, "backend_name", None), str)
 }
 NOISY, IDEAL = "aer", "ideal"
 MAX_SHOTS = 1_000_000
@@ -265,7 +265,7 @@ def exact(work: Work) -> Sequence[Any]:
     wide = any(len(active_qubits(pub.circuit)) > WIDE for pub in work.pubs)
     options = {"method": "matrix_product_state"} if wide else {}
     estimator = AerEstimatorV2(options={"backend_options": options, "run_options": {"seed_simulator": work.seed}})
-    return estimator.run([_narrowed(pub) for pub in work.pubs]).result()
+    return list(estimator.run([_narrowed(pub) for pub in work.pubs]).result())
 
 
 def _narrowed(pub: EstimatorPub) -> EstimatorPub:

@@ -12,7 +12,8 @@ from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2
 from qiskit.providers import BackendV2
 
 from qpi_jupyter.core import Rejected, plain_json
-from qpi_jupyter.data.primitives import pub_dataset, span
+from qpi_jupyter.data.primitives import span
+from qpi_jupyter.data.pub_results import pub_dataset
 
 from .pubs import Work
 
@@ -71,9 +72,13 @@ def _dataset(work: Work, index: int, result: Any, result_metadata: dict[str, Any
 
 def on_backend(work: Work, backend: BackendV2) -> Sequence[Any]:
     """What Qiskit's own primitives find on a backend: parameter sets of the same shots in one run."""
+    options: dict[str, Any] = {"seed_simulator": work.seed}
     if not work.sampler:
-        options = {"seed_simulator": work.seed}
-        return BackendEstimatorV2(backend=backend, options=options).run(work.pubs).result()
-    run_options = {} if work.meas_level == 2 else {"meas_level": work.meas_level, "meas_return": work.meas_return}
-    options = {"seed_simulator": work.seed, "run_options": run_options or None}
-    return BackendSamplerV2(backend=backend, options=options).run(work.pubs).result()
+        return _results(BackendEstimatorV2(backend=backend, options=options).run(work.pubs))
+    if work.meas_level != 2:
+        options["run_options"] = {"meas_level": work.meas_level, "meas_return": work.meas_return}
+    return _results(BackendSamplerV2(backend=backend, options=options).run(work.pubs))
+
+
+def _results(job: Any) -> Sequence[Any]:
+    return list(job.result())

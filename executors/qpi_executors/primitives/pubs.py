@@ -13,7 +13,8 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooLarge
-from qpi_jupyter.data.primitives import SAMPLER, Asked, check_registers, read_asked
+from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
+from qpi_jupyter.data.pub_results import check_registers
 
 DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
 """IBM's own."""
@@ -27,7 +28,7 @@ _REFUSED = {
     "simulator.noise_model": "Noise models are not taken from the client: choose a backend that has the noise, such as "
     "fake_manila@aer, or a QPU of the lab whose simulator was started with it.",
 }
-_OFF = (None, False, "Unset", "unset", {}, [])
+_OFF: tuple[Any, ...] = (None, False, "Unset", "unset", {}, [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

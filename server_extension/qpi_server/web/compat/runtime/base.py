@@ -76,9 +76,10 @@ def sealed(key: str) -> tuple[str, int]:
     """An access token around an API key, and when it ends (seconds since 1970). The client reads the times in it; the
     key is what counts, so that it can be revoked at any moment."""
     begins = int(time.time())
-    claims = {"iss": "qpi", "iat": begins, "exp": begins + TOKEN_S, "key": key}
+    ends = begins + TOKEN_S
+    claims = {"iss": "qpi", "iat": begins, "exp": ends, "key": key}
     parts = (msgspec.json.encode({"alg": "none", "typ": "JWT"}), msgspec.json.encode(claims), b"-")
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), claims["exp"]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), ends
 
 
 def opened(authorization: str) -> str | None:

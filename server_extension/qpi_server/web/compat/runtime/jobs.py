@@ -194,12 +194,12 @@ def _most_shots(form: str, raw: Raw) -> int:
         raise Rejected(f"The params of the job are not those of a primitive: {error}", code="bad_pub") from error
     options = params.options
     if form == SAMPLER:
-        default = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS
-        return int(max((_number(pub[2]) if len(pub) > 2 else None) or default for pub in params.pubs or [[]]))
+        most = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS
+        return int(max((_number(pub[2]) if len(pub) > 2 else None) or most for pub in params.pubs or [[]]))
     shots = _number(options.get("default_shots"))
-    default = _number(params.precision) or (1 / math.sqrt(shots) if shots and shots > 0 else None)
-    default = default or _number(options.get("default_precision")) or DEFAULT_PRECISION
-    finest = min((_number(pub[3]) if len(pub) > 3 else None) or default for pub in params.pubs or [[]])
+    usual = _number(params.precision) or (1 / math.sqrt(shots) if shots and shots > 0 else None)
+    usual = usual or _number(options.get("default_precision")) or DEFAULT_PRECISION
+    finest = min((_number(pub[3]) if len(pub) > 3 else None) or usual for pub in params.pubs or [[]])
     # A default in shots is a rounded square root: that one shot more is no more than asked for.
     return 1 if finest <= 0 else max(1, math.ceil(min(1 / max(finest, 1e-9) ** 2, 1e18)))
 
