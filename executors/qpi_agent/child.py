@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from qpi_executors import Executor, load
+from qpi_executors.primitives import for_program, offered
 from qpi_executors.registry import is_ours
 from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
@@ -46,8 +47,9 @@ class Checks:
 
     def _check(self, program: Program) -> Checked:
         try:
-            self._executor.validate(program)
-            return Checked(estimate=self._executor.estimate(program))
+            executor = for_program(self._executor, program)
+            executor.validate(program)
+            return Checked(estimate=executor.estimate(program))
         except QpiError as error:
             return Checked(error=error.to_dict())
         except MemoryError:
@@ -164,7 +166,7 @@ def serve(sock: int, lifeline: int) -> None:
             # What is loaded now stays: no collection has to look at it again.
             gc.collect()
             gc.freeze()
-            channel.send(Ready(manifest=executor.manifest))
+            channel.send(Ready(manifest=offered(executor)))
             _worker(command.role, channel, executor).serve()
         except QpiError as error:
             channel.send(Failed.of(error, 0.0))

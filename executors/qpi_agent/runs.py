@@ -12,6 +12,7 @@ from typing import BinaryIO
 import xarray as xr
 
 from qpi_executors import Executor, RunCancelled, run_program
+from qpi_executors.primitives import for_program
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.data.build import bits_dataset, counts_dataset
 from qpi_jupyter.data.codec import encode, encode_to_file
@@ -108,7 +109,7 @@ class Runs:
             program = command.program.to_program()
             self._partials.begin(program)
             datasets = run_program(
-                self._executor,
+                for_program(self._executor, program),
                 program,
                 progress=self._progress,
                 cancelled=lambda: self._asked_to_stop(command.key),

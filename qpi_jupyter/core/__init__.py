@@ -123,7 +123,7 @@ if TYPE_CHECKING:
         overdrawn,
         this_month,
     )
-    from .archive import INDEX, check_archive
+    from .archive import INDEX, PRIMITIVE_RESULT, check_archive
     from .booking_rules import BookingLimits, Interval, ScopedRule, zone
     from .bookings import SEARCH_DAYS, Booking, BookingMode, BookingStatus, Calendar
     from .emails import joining_address
@@ -214,6 +214,7 @@ __all__ = [
     "OPENQASM3",
     "OPEN_TO_ALL",
     "PLAIN_QPY_BYTES",
+    "PRIMITIVE_RESULT",
     "PROGRAM_FAULTS",
     "SCOPES",
     "SEARCH_DAYS",

@@ -11,6 +11,8 @@ from .errors import Rejected
 from .formats import MAX_CIRCUITS
 
 INDEX = "index.json"
+PRIMITIVE_RESULT = "primitive_result.json"
+"""A primitive's result once more, as IBM's client decodes it: only that of a job which came as pubs has it."""
 MAX_INDEX_BYTES = 4 << 20
 _MAX_DIRECTORY_BYTES = 4 << 20
 _MEMBER = re.compile(r"(0|[1-9][0-9]{0,5})\.nc")
@@ -23,8 +25,8 @@ def check_archive(file: IO[bytes]) -> None:
     Raises
     ------
     Rejected
-        it is no zip, it is packed or encrypted, it has other members than ``index.json`` and ``N.nc``, or one of
-        them twice, or they claim more bytes than the file has.
+        it is no zip, it is packed or encrypted, it has other members than ``index.json``, ``primitive_result.json``
+        and ``N.nc``, or one of them twice, or they claim more bytes than the file has.
     """
     size = file.seek(0, 2)
     file.seek(0)
@@ -41,10 +43,10 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
     names = {member.filename for member in members}
     if INDEX not in names:
         raise _refusal(f"it has no {INDEX}")
-    if len(names) != len(members) or len(members) > MAX_CIRCUITS + 1:
+    if len(names) != len(members) or len(members) > MAX_CIRCUITS + 2:
         raise _refusal("a member is in it twice, or it has too many")
     for member in members:
-        if member.filename != INDEX and not _MEMBER.fullmatch(member.filename):
+        if member.filename not in (INDEX, PRIMITIVE_RESULT) and not _MEMBER.fullmatch(member.filename):
             raise _refusal(f"{member.filename[:100]!r} does not belong in it")
         packed = member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size
         if packed or member.flag_bits & _ENCRYPTED:

@@ -16,12 +16,13 @@ from typing import IO, Any
 import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core import INDEX, MAX_CIRCUITS, QpiError, Rejected, check_archive, counted
+from qpi_jupyter.core import INDEX, MAX_CIRCUITS, PRIMITIVE_RESULT, QpiError, Rejected, check_archive, counted
 
 from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
 from .kinds import CIRCUIT, ROW_SIZE, ResultKind, known, name_of
 from .limits import Room, check_decoded, check_hdf5
+from .primitives import rendered
 from .sweeps import from_rows, is_sweep, sweep_dims
 from .trees import as_tree, assembled, rows_by_circuit
 
@@ -165,6 +166,8 @@ def _write(archive: zipfile.ZipFile, datasets: Sequence[xr.Dataset], folder: Pat
         files.append({"name": name, "engine": engine, "circuits": list(positions)})
     conventions = c.SWEEP_CONVENTIONS if whole else c.CONVENTIONS
     archive.writestr(_entry(INDEX), json.dumps({"conventions": conventions, "files": files}))
+    if (primitive := rendered(datasets)) is not None:
+        archive.writestr(_entry(PRIMITIVE_RESULT), primitive)
 
 
 def _sweeps(datasets: Sequence[xr.Dataset]) -> dict[tuple[int, ...], xr.Dataset]:

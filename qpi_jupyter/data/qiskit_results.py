@@ -16,6 +16,7 @@ from qpi_jupyter.core import qiskit_result
 from . import conventions as c
 from .header import result_header
 from .kinds import kind_of
+from .primitives import PRIMITIVE
 
 
 def to_result(datasets: Sequence[xr.Dataset], *, job_id: str = "", backend_name: str = "") -> Result:
@@ -42,11 +43,14 @@ def to_primitive_result(datasets: Sequence[xr.Dataset]) -> PrimitiveResult[PubRe
         rows = list(members)
         info = rows[0][0]
         bins = [kind_of(dataset, about).data_bin(dataset, about) for about, dataset in rows]
+        own = info.metadata.get(PRIMITIVE)
         shape = (len(rows),) if info.row is not None else ()
         data = {name: _stacked([entry[name] for entry in bins]) for name in bins[0]} if shape else bins[0]
+        shape = tuple(own["shape"]) if own else shape
         sampled = any(isinstance(array, BitArray) for array in data.values())
         pub = SamplerPubResult if sampled else PubResult
-        metadata = {"shots": info.shots, "circuit_metadata": dict(info.metadata), "circuit": index}
+        about = own["pub"]["circuit_metadata"] if own else dict(info.metadata)
+        metadata = {"shots": info.shots, "circuit_metadata": about, "circuit": index}
         pubs.append(pub(DataBin(**data, shape=shape), metadata=metadata))
     return PrimitiveResult(pubs, metadata={"version": 2})
 

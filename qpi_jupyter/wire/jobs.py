@@ -76,14 +76,23 @@ class JobFilters(Struct, kw_only=True):
     submitted_before: datetime | None = None
 
 
+class RuntimeOrigin(Request):
+    """What a client of IBM Quantum asked for; ``cost`` is the longest that it may take (s)."""
+
+    backend: Label
+    session_id: Label | None = None
+    cost: Annotated[int, Meta(ge=1)] | None = None
+
+
 class OriginIn(Request):
-    """The notebook cell that a job came from."""
+    """The notebook cell that a job came from, or what a client of IBM Quantum asked for."""
 
     notebook: Annotated[str, Meta(max_length=4096)] | None = None
     cell_id: Label | None = None
     kernel_id: Label | None = None
     execution_count: Whole | None = None
     source_sha256: Label | None = None
+    runtime: RuntimeOrigin | None = None
 
 
 class SubmitRequest(JobLabels, Request):

@@ -11,6 +11,7 @@ from qpi_jupyter.core import Permission as P
 
 from .compat.qpi import QpiHandler, UnknownQpiHandler
 from .compat.qpi import api as qpi
+from .compat.runtime import IamHandler, RuntimeHandler, UnknownRuntimeHandler, iam, runtime
 from .compat.tasks import TaskHandler, UnknownTaskHandler, tasks
 from .events import EventHandler
 from .handler import RestHandler, UnknownHandler
@@ -35,7 +36,7 @@ def _openapi() -> bytes:
     return msgspec.json.encode(document(ROUTES))
 
 
-ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes, *oauth.routes]
+ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes, *runtime.routes, *iam.routes, *oauth.routes]
 PAGES = pages.routes
 """For people, in a browser: no part of the description."""
 OWN = labs.routes
@@ -51,6 +52,8 @@ def handlers() -> list[tuple[Any, ...]]:
             (public, RestHandler),
             (qpi, QpiHandler),
             (tasks, TaskHandler),
+            (runtime, RuntimeHandler),
+            (iam, IamHandler),
             (oauth, OAuthHandler),
             (pages, PageHandler),
             (labs, LabsHandler),
@@ -62,6 +65,7 @@ def handlers() -> list[tuple[Any, ...]]:
         *rest,
         (r"/qpi/api/.*", UnknownQpiHandler),
         (r"/qpi/tasks/.*", UnknownTaskHandler),
+        (r"/qpi/(experimental|iam|search|catalog)/.*", UnknownRuntimeHandler),
         (r"/qpi/.*", UnknownHandler),
         (r"/api/events", EventHandler),
     ]

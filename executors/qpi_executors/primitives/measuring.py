@@ -1,0 +1,84 @@
+"""A primitive's pubs, measured on a Qiskit backend, as Datasets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2
+from qiskit.providers import BackendV2
+
+from qpi_jupyter.core import Rejected, plain_json
+from qpi_jupyter.data.primitives import span
+from qpi_jupyter.data.pub_results import pub_dataset
+
+from .pubs import Work
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Measure = Callable[[Work], Sequence[Any]]
+"""The results of all pubs of some work; Any: Qiskit's PubResult has no types."""
+
+
+def measured(work: Work, measure: Measure) -> list[xr.Dataset]:
+    """The Datasets of the pubs, one each, as ``measure`` finds their results.
+
+    Raises
+    ------
+    Rejected
+        it took longer than the job allows.
+    """
+    started_at, start = datetime.now(UTC), time.perf_counter()
+    results = measure(work)
+    seconds, limit = time.perf_counter() - start, work.max_execution_time
+    if limit is not None and seconds > limit:
+        raise Rejected(
+            f"The job took {seconds:.1f} s; its max_execution_time is {limit:g} s. Allow more, or run fewer pubs in "
+            "one job.",
+            code="max_execution_time",
+        )  # fmt: skip
+    shapes = [(tuple(pub.shape), work.shots(index)) for index, pub in enumerate(work.pubs)]
+    result_metadata: dict[str, Any] = {"version": 2}
+    if work.sampler:
+        at = (started_at.isoformat(), datetime.now(UTC).isoformat())
+        result_metadata["execution"] = {"execution_spans": span(*at, shapes)}
+    if work.not_applied:
+        result_metadata["not_applied"] = list(work.not_applied)
+    return [_dataset(work, index, results[index], result_metadata) for index in range(len(work.pubs))]
+
+
+def _dataset(work: Work, index: int, result: Any, result_metadata: dict[str, Any]) -> xr.Dataset:
+    pub, shots = work.pubs[index], work.shots(index)
+    data = {name: value if hasattr(value, "num_bits") else np.asarray(value) for name, value in result.data.items()}
+    circuit, values = pub.circuit, pub.parameter_values
+    metadata: dict[str, Any] = {"circuit_metadata": plain_json(circuit.metadata)[0]}
+    if not work.sampler:
+        metadata |= {"shots": shots, "target_precision": pub.precision, "resilience": {}}
+    rows = values.as_array(circuit.parameters)
+    shape = tuple(pub.shape)
+    parameters = {
+        parameter.name: rows[..., k].reshape((1,) * (len(shape) - len(values.shape)) + values.shape)
+        for k, parameter in enumerate(circuit.parameters)
+    }
+    return pub_dataset(
+        index, circuit, parameters, data,
+        shape=shape, shots=shots, pub_metadata=metadata, result_metadata=result_metadata,
+    )  # fmt: skip
+
+
+def on_backend(work: Work, backend: BackendV2) -> Sequence[Any]:
+    """What Qiskit's own primitives find on a backend: parameter sets of the same shots in one run."""
+    options: dict[str, Any] = {"seed_simulator": work.seed}
+    if not work.sampler:
+        return _results(BackendEstimatorV2(backend=backend, options=options).run(work.pubs))
+    if work.meas_level != 2:
+        options["run_options"] = {"meas_level": work.meas_level, "meas_return": work.meas_return}
+    return _results(BackendSamplerV2(backend=backend, options=options).run(work.pubs))
+
+
+def _results(job: Any) -> Sequence[Any]:
+    return list(job.result())

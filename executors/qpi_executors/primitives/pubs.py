@@ -1,0 +1,178 @@
+"""The pubs of a program, checked, and what becomes of each option of IBM's client."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit.exceptions import QiskitError
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.sampler_pub import SamplerPub
+
+from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooLarge
+from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
+from qpi_jupyter.data.pub_results import check_registers
+
+DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
+"""IBM's own."""
+MEAS_TYPES = {"classified": (2, "single"), "kerneled": (1, "single"), "avg_kerneled": (1, "avg")}
+"""``options.execution.meas_type`` as measurement level and return."""
+_APPLIED = {
+    "default_shots", "default_precision", "shots", "precision", "seed_estimator", "simulator.seed_simulator",
+    "execution.meas_type", "execution.init_qubits",
+}  # fmt: skip
+_REFUSED = {
+    "simulator.noise_model": "Noise models are not taken from the client: choose a backend that has the noise, such as "
+    "fake_manila@aer, or a QPU of the lab whose simulator was started with it.",
+}
+_OFF: tuple[Any, ...] = (None, False, "Unset", "unset", {}, [])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a primitive has to do.
+
+    ``not_applied`` names the options that the client set and that change nothing here.
+    """
+
+    sampler: bool
+    backend: str
+    pubs: tuple[Any, ...]  # SamplerPub or EstimatorPub, which have no types
+    seed: int | None
+    meas_level: int
+    meas_return: str
+    not_applied: tuple[str, ...]
+    max_execution_time: float | None
+
+    @property
+    def points(self) -> int:
+        """Circuits with all parameters bound."""
+        return sum(pub.parameter_values.size for pub in self.pubs)
+
+    def shots(self, index: int) -> int:
+        """Of each measurement of a pub."""
+        pub = self.pubs[index]
+        return int(pub.shots) if self.sampler else math.ceil(1 / pub.precision**2)
+
+
+def work_of(program: Program, *, max_shots: int) -> Work:
+    """What a program asks for.
+
+    Raises
+    ------
+    ProgramError, TooLarge
+        a pub that cannot run, by its number.
+    Rejected
+        an option that cannot be applied, by its name.
+    """
+    if len(program.sources) != 1:
+        raise ProgramError("A job of a primitive has one list of pubs.", code="bad_pub")
+    asked, sampler = read_asked(program.sources[0]), program.format == SAMPLER.name
+    options = dict(_flat(asked.options))
+    for name, reason in _REFUSED.items():
+        if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if value not in _OFF):
+            raise Rejected(f"options.{name} cannot be used here. {reason}", code="bad_option", field=name)
+    meas_type = options.get("execution.meas_type") or "classified"
+    if meas_type not in MEAS_TYPES:
+        message = f"options.execution.meas_type is {', '.join(MEAS_TYPES)}, not {meas_type!r}."
+        raise Rejected(message, code="bad_option", field="execution.meas_type")
+    seed = options.get("simulator.seed_simulator")
+    seed = options.get("seed_estimator") if seed is None else seed
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
+        raise Rejected(f"A seed is a whole number from 0 to 2**63 - 1, not {seed!r}.", code="bad_option", field="seed")
+    pubs = tuple(_pub(index, pub, sampler, options, max_shots) for index, pub in enumerate(asked.pubs))
+    level, how = MEAS_TYPES[meas_type]
+    work = Work(
+        sampler=sampler, backend=asked.backend, pubs=pubs, seed=seed, meas_level=level, meas_return=how,
+        not_applied=tuple(_not_applied(options, asked)), max_execution_time=asked.max_execution_time,
+    )  # fmt: skip
+    if work.points > MAX_CIRCUITS:
+        message = f"The pubs have {work.points:,} parameter sets in one job; the limit is {MAX_CIRCUITS:,}."
+        raise TooLarge(message, code="too_many_circuits", limit=MAX_CIRCUITS)
+    return work
+
+
+def _not_applied(options: Mapping[str, Any], asked: Asked) -> Iterator[str]:
+    for name, value in options.items():
+        if name not in _APPLIED and value not in _OFF:
+            yield name
+    if options.get("execution.init_qubits") is False:
+        yield "execution.init_qubits"
+    if asked.resilience_level not in (None, 0):
+        yield "resilience_level"
+
+
+def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each option by its path, as ``dynamical_decoupling.enable``."""
+    for name, value in options.items():
+        if isinstance(value, dict) and value and "__type__" not in value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _pub(index: int, given: Any, sampler: bool, options: Mapping[str, Any], max_shots: int) -> Any:
+    """A SamplerPub or an EstimatorPub; Any: they come from JSON, and have no types."""
+    most = 3 if sampler else 4
+    if len(given) > most or (not sampler and len(given) < 2):
+        due = "(circuit, parameter values, shots)" if sampler else "(circuit, observables, parameter values, precision)"
+        raise ProgramError(f"Pub {index} has {len(given)} entries; due: {due}.", code="bad_pub", circuit=index)
+    parts = [*given, *[None] * (most - len(given))]
+    try:
+        if sampler:
+            parts[-1] = parts[-1] or options.get("shots") or options.get("default_shots") or DEFAULT_SHOTS
+            pub = SamplerPub.coerce(tuple(parts))
+        else:
+            parts[-1] = parts[-1] or _precision(options)
+            pub = EstimatorPub.coerce(tuple(parts))
+        values = pub.parameter_values.as_array(pub.circuit.parameters)
+    except (QiskitError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+        said = error.message if isinstance(error, QiskitError) else str(error)
+        raise ProgramError(f"Pub {index} is not valid: {said}", code="bad_pub", circuit=index) from error
+    if not np.isfinite(np.asarray(values, dtype=float)).all():
+        message = f"The parameter values of pub {index} are not all finite numbers."
+        raise ProgramError(message, code="bad_parameters", circuit=index)
+    (_check_sampler if sampler else _check_estimator)(index, pub, max_shots)
+    return pub
+
+
+def _precision(options: Mapping[str, Any]) -> float:
+    if (precision := options.get("precision")) is not None:
+        return float(precision)
+    if (shots := options.get("default_shots")) is not None:
+        precision = 1 / math.sqrt(shots)
+        while math.ceil(1 / precision**2) > shots:  # rounded, the square would ask for one more
+            precision = math.nextafter(precision, 1)
+        return precision
+    return float(options.get("default_precision") or DEFAULT_PRECISION)
+
+
+def _check_sampler(index: int, pub: Any, max_shots: int) -> None:
+    check_registers(index, pub.circuit)
+    if not pub.circuit.num_clbits:
+        message = f"The circuit of pub {index} measures nothing: add a measurement, for example measure_all()."
+        raise ProgramError(message, code="no_measurement", circuit=index)
+    if not 1 <= pub.shots <= max_shots:
+        raise Rejected(f"Pub {index} asks for {pub.shots:,} shots; allowed are 1 to {max_shots:,}.", code="bad_shots")
+
+
+def _check_estimator(index: int, pub: Any, max_shots: int) -> None:
+    if not (math.isfinite(pub.precision) and pub.precision > 0) or math.ceil(1 / pub.precision**2) > max_shots:
+        raise Rejected(
+            f"Pub {index} asks for the precision {pub.precision:g}; it must be more than 0, and at least "
+            f"{1 / math.sqrt(max_shots):.2g}, which takes {max_shots:,} shots.",
+            code="bad_precision",
+        )  # fmt: skip
+    if pub.circuit.num_clbits and any(one.operation.name == "measure" for one in pub.circuit.data):
+        message = f"The circuit of pub {index} has measurements: an estimator adds its own. Remove them."
+        raise ProgramError(message, code="measured", circuit=index)
+    for observable in np.ravel(pub.observables):
+        for term, factor in dict(observable).items():
+            if set(term) - set("IXYZ"):
+                message = f"The observable {term!r} of pub {index} is not a string of the Paulis I, X, Y and Z."
+                raise ProgramError(message, code="bad_observable", circuit=index)
+            if not math.isfinite(factor):
+                raise ProgramError(f"An observable of pub {index} is not finite.", code="bad_observable", circuit=index)

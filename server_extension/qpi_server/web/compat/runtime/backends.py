@@ -1,0 +1,301 @@
+"""Backends: the lab's QPUs under their own names, and IBM's fake backends where a QPU of the lab runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import UNSET, UnsetType, field
+
+from qpi_jupyter.core import Manifest, NotFound
+from qpi_jupyter.core import Permission as P
+from qpi_jupyter.wire.rest import Answer, QpuModel
+from qpi_server.web.table import JSON, Call
+
+from . import catalogue
+from .base import ROOT, SAMPLER, runtime, stamp
+
+FAKES = "fake_backends"
+"""The executor that runs IBM's fake backends."""
+_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+_CONTROL_FLOW = ("if_else", "while_loop", "for_loop", "switch_case")
+Facts = dict[str, Any]
+"""A document of IBM's; Any: JSON."""
+
+
+class DeviceStatus(Answer):
+    """Whether a backend is there."""
+
+    name: str
+    reason: str
+
+
+class Device(Answer):
+    """One backend in the list."""
+
+    name: str
+    status: DeviceStatus
+    qubits: int
+    physical_qubits: int
+    queue_length: int
+    is_simulator: bool = False
+    processor_type: dict[str, Any] | None = None
+    clops: dict[str, Any] | None = None
+    performance_metrics: dict[str, Any] = field(default_factory=dict)
+    wait_time_seconds: dict[str, Any] = field(default_factory=dict)
+
+
+class Devices(Answer):
+    """All backends."""
+
+    devices: list[Device]
+
+
+class BackendState(Answer):
+    """The status of one backend."""
+
+    state: bool
+    status: str
+    message: str
+    length_queue: int
+    backend_version: str
+
+
+class UsageOut(Answer):
+    """QPU time used in this month and left, in seconds."""
+
+    usage_consumed_seconds: float
+    usage_limit_reached: bool
+    instance_id: str
+    plan_id: str
+    usage_remaining_seconds: float | UnsetType = UNSET
+
+
+@runtime.route("GET", f"{ROOT}/backends", P.QPUS_READ, {200: Devices})
+async def runtime_backends(call: Call) -> Devices:
+    """Every backend that takes a primitive's job."""
+    own, host = [], None
+    for qpu in (await call.lab.qpus.list(call.person)).qpus:
+        manifest = call.lab.context.qpus.get(qpu.name).manifest
+        if manifest is None or SAMPLER not in manifest.formats:
+            continue
+        if manifest.executor == FAKES:
+            host = better(host, qpu)
+        else:
+            own.append(_device(qpu.name, qpu, qpu.num_qubits))
+    fakes = await asyncio.to_thread(catalogue.devices) if host is not None else []
+    return Devices(
+        devices=[
+            *own,
+            *(
+                _device(name, host, facts["n_qubits"], processor_type=facts["processor_type"])
+                for name, facts in fakes
+                if host is not None
+            ),
+        ]
+    )
+
+
+@runtime.route("GET", f"{ROOT}/backends/{{name}}/configuration", P.QPUS_READ, {200: JSON})
+async def runtime_configuration(call: Call) -> bytes | Facts:
+    """What a backend can do."""
+    name, qpu = await found(call, call.path["name"])
+    if name != qpu.name:
+        return await asyncio.to_thread(catalogue.configuration, name)
+    return configuration(qpu, manifest_of(call, name))
+
+
+@runtime.route("GET", f"{ROOT}/backends/{{name}}/properties", P.QPUS_READ, {200: JSON})
+async def runtime_properties(call: Call) -> bytes | Facts:
+    """How well it does it; nothing where that is not known."""
+    name, qpu = await found(call, call.path["name"])
+    if name != qpu.name:
+        return await asyncio.to_thread(catalogue.properties, name)
+    return properties(name, manifest_of(call, name), stamp(call.lab.context.now()))
+
+
+@runtime.route("GET", f"{ROOT}/backends/{{name}}/status", P.QPUS_READ, {200: BackendState})
+async def runtime_status(call: Call) -> BackendState:
+    """Whether a backend takes jobs, and how many wait."""
+    _, qpu = await found(call, call.path["name"])
+    return BackendState(
+        state=qpu.status == "online",
+        status="active" if qpu.status in ("online", "held") else qpu.status,
+        message=qpu.reason, length_queue=qpu.queued + qpu.running,
+        backend_version=manifest_of(call, qpu.name).executor_version,
+    )  # fmt: skip
+
+
+@runtime.route("GET", f"{ROOT}/instances/usage", P.TIME_READ, {200: UsageOut})
+async def runtime_usage(call: Call) -> UsageOut:
+    """The QPU time of who asks."""
+    account = await call.lab.accounts.get(call.person, call.person.name)
+    left = account.available_s
+    return UsageOut(
+        usage_consumed_seconds=account.used_s, usage_limit_reached=left is not None and left <= 0,
+        instance_id="lab", plan_id="lab", usage_remaining_seconds=UNSET if left is None else left,
+    )  # fmt: skip
+
+
+async def found(call: Call, name: str) -> tuple[str, QpuModel]:
+    """The name of a backend, and the QPU that runs its jobs.
+
+    Raises
+    ------
+    NotFound
+        there is none that takes a primitive's job.
+    """
+    name = name.replace("%40", "@")
+    if catalogue.known(name):
+        host = None
+        for qpu in (await call.lab.qpus.list(call.person)).qpus:
+            if qpu.executor == FAKES:
+                host = better(host, qpu)
+        if host is not None:
+            return name, host
+        raise NotFound(
+            f"No QPU of this lab runs IBM's fake backends, {name} among them. A manager can start a simulator with the "
+            f"executor {FAKES}.",
+            code="no_fake_backends",
+        )  # fmt: skip
+    if name in call.lab.context.qpus:
+        manifest = manifest_of(call, name)
+        if SAMPLER in manifest.formats and manifest.executor != FAKES:
+            return name, await call.lab.qpus.get(call.person, name)
+    raise NotFound(f"There is no backend {name!r} here: service.backends() lists them.", code="unknown_backend")
+
+
+def better(one: QpuModel | None, other: QpuModel) -> QpuModel:
+    """Which of two QPUs of the same executor takes a job: one that is online, then the less busy."""
+
+    def order(qpu: QpuModel) -> tuple[bool, float, str]:
+        return qpu.status != "online", (qpu.queued + qpu.running) / max(1, qpu.places), qpu.name
+
+    return other if one is None or order(other) < order(one) else one
+
+
+def manifest_of(call: Call, name: str) -> Manifest:
+    """What a QPU can do.
+
+    Raises
+    ------
+    NotFound
+        it has never been online.
+    """
+    manifest = call.lab.context.qpus.get(name).manifest
+    if manifest is None:
+        raise NotFound(f"{name} has never been online: what it can do is not known yet.", code="no_manifest")
+    return manifest
+
+
+def _device(name: str, qpu: QpuModel, qubits: int, **more: Any) -> Device:
+    online = qpu.status in ("online", "held")
+    return Device(
+        name=name, status=DeviceStatus(name="online" if online else "offline", reason=qpu.reason or qpu.status),
+        qubits=qubits, physical_qubits=qubits, queue_length=qpu.queued + qpu.running, **more,
+    )  # fmt: skip
+
+
+def configuration(qpu: QpuModel, manifest: Manifest) -> Facts:
+    """A QPU as IBM describes a backend; ``simulator`` is false, or IBM's client leaves out its checks and sessions."""
+    edges = None if manifest.coupling_map is None else [list(pair) for pair in manifest.coupling_map]
+    instructions = ["measure", "delay", *(["reset"] if manifest.mid_circuit_measurement else [])]
+    return {
+        "backend_name": qpu.name,
+        "backend_version": manifest.executor_version,
+        "n_qubits": manifest.num_qubits,
+        "basis_gates": list(manifest.basis_gates),
+        "gates": _gates(manifest, edges),
+        "coupling_map": edges,
+        "supported_instructions": [*instructions, *(_CONTROL_FLOW if manifest.control_flow else ())],
+        "local": False,
+        "simulator": False,
+        "conditional": False,
+        "open_pulse": False,
+        "memory": True,
+        "max_shots": manifest.max_shots,
+        "meas_levels": list(manifest.meas_levels),
+        "online_date": stamp(_SINCE),
+        "description": qpu.description,
+        **({"dt": manifest.dt_s * 1e9} if manifest.dt_s is not None else {}),
+    }
+
+
+def _gates(manifest: Manifest, edges: list[list[int]] | None) -> list[Facts]:
+    """Where the gates act, as far as that is said: a gate on all qubits and pairs has no entry."""
+    places: dict[str, list[list[int]]] = {}
+    for one in manifest.gates:
+        places.setdefault(one.gate, []).append(list(one.qubits))
+    for name in manifest.basis_gates:
+        if edges is not None and name not in places:
+            width = _WIDTHS.get(name, 1)
+            places[name] = edges if width == 2 else [[qubit] for qubit in range(manifest.num_qubits)]
+    return [
+        {"name": name, "parameters": [], "qasm_def": f"gate {name} {{}}", "coupling_map": where}
+        for name, where in places.items()
+        if name in manifest.basis_gates
+    ]
+
+
+_WIDTHS = dict.fromkeys(
+    (
+        "cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "csx", "cu", "cu1", "cu3", "cs", "csdg", "dcx", "ecr",
+        "iswap", "rxx", "ryy", "rzx", "rzz", "swap", "xx_minus_yy", "xx_plus_yy",
+    ),
+    2,
+)  # fmt: skip
+"""Standard gates of two qubits: on a QPU with edges they act on those."""
+
+
+def properties(name: str, manifest: Manifest, at: str | None) -> Facts:
+    """The calibration of a QPU as IBM writes it; nothing where it does not have all its qubits."""
+    if len(manifest.qubits) != manifest.num_qubits:
+        return {}
+
+    def entry(label: str, value: float | None, unit: str) -> list[Facts]:
+        return [] if value is None else [{"date": at, "name": label, "unit": unit, "value": value}]
+
+    def micro(seconds: float | None) -> float | None:
+        return None if seconds is None else seconds * 1e6
+
+    measured = {one.qubits: one for one in manifest.gates if one.gate == "measure"}
+    return {
+        "backend_name": name,
+        "backend_version": manifest.executor_version,
+        "last_update_date": at,
+        "general": [],
+        "qubits": [
+            [
+                *entry("T1", micro(qubit.t1_s), "us"),
+                *entry("T2", micro(qubit.t2_s), "us"),
+                *entry("frequency", None if qubit.frequency_hz is None else qubit.frequency_hz * 1e-9, "GHz"),
+                *entry("readout_error", _readout_error(measured, index, qubit.readout_error), ""),
+                *entry("readout_length", _readout_ns(measured, index), "ns"),
+            ]
+            for index, qubit in enumerate(manifest.qubits)
+        ],
+        "gates": [
+            {
+                "gate": one.gate,
+                "name": f"{one.gate}{'_'.join(map(str, one.qubits))}",
+                "qubits": list(one.qubits),
+                "parameters": [
+                    *entry("gate_error", one.error, ""),
+                    *entry("gate_length", None if one.duration_s is None else one.duration_s * 1e9, "ns"),
+                ],
+            }
+            for one in manifest.gates
+            if one.gate != "measure"
+        ],
+    }
+
+
+def _readout_error(measured: dict[tuple[int, ...], Any], index: int, given: float | None) -> float | None:
+    own = measured.get((index,))
+    return given if own is None or own.error is None else own.error
+
+
+def _readout_ns(measured: dict[tuple[int, ...], Any], index: int) -> float | None:
+    own = measured.get((index,))
+    return None if own is None or own.duration_s is None else own.duration_s * 1e9

@@ -1,0 +1,75 @@
+"""IBM's fake backends, read from the files of the installed ``qiskit-ibm-runtime`` without importing it."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+HOW = {"aer": "with the noise of its calibration", "ideal": "without noise"}
+"""What runs them: ``fake_manila@aer``."""
+_CONF = "conf_"
+Facts = dict[str, Any]
+"""A document of IBM's; Any: JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    configuration: Path
+    properties: Path | None
+
+
+@cache
+def _files() -> dict[str, _Files]:
+    spec = importlib.util.find_spec("qiskit_ibm_runtime")
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    found = {}
+    for path in sorted((Path(spec.submodule_search_locations[0]) / "fake_provider" / "backends").glob("*/conf_*.json")):
+        properties = next(path.parent.glob("props_*.json"), None)
+        found[f"fake_{path.stem.removeprefix(_CONF)}"] = _Files(configuration=path, properties=properties)
+    return found
+
+
+def known(name: str) -> bool:
+    """Whether there is such a fake backend: ``fake_manila@aer``."""
+    base, _, how = name.partition("@")
+    return how in HOW and base in _files()
+
+
+@cache
+def devices() -> list[tuple[str, Facts]]:
+    """Names and configurations of all of them: tens of milliseconds the first time."""
+    read = {base: msgspec.json.decode(files.configuration.read_bytes()) for base, files in _files().items()}
+    return [
+        (f"{base}@{how}", {"n_qubits": facts["n_qubits"], "processor_type": facts.get("processor_type")})
+        for base, facts in read.items()
+        for how in HOW
+    ]
+
+
+@lru_cache(maxsize=32)
+def configuration(name: str) -> bytes:
+    """The configuration of a known one, as JSON."""
+    base, _, how = name.partition("@")
+    facts: Facts = msgspec.json.decode(_files()[base].configuration.read_bytes())
+    # "simulator" stays false: IBM's client would leave out its checks and sessions.
+    facts |= {
+        "backend_name": name, "simulator": False, "local": False,
+        "description": f"IBM's fake backend {base}, simulated {HOW[how]}",
+    }  # fmt: skip
+    return msgspec.json.encode(facts)
+
+
+@lru_cache(maxsize=32)
+def properties(name: str) -> bytes:
+    """The calibration of a known one, as JSON; empty where it has none."""
+    path = _files()[name.partition("@")[0]].properties
+    if path is None:
+        return b"{}"
+    facts: Facts = msgspec.json.decode(path.read_bytes())
+    return msgspec.json.encode({**facts, "backend_name": name})

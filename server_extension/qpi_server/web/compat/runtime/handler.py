@@ -1,0 +1,71 @@
+"""The handler of IBM's surface: its credentials, what it overlooks, its refusals."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from qpi_jupyter.core import NotFound, Permission, QpiError
+from qpi_jupyter.wire.rest import Answer, decode
+from qpi_server.web.handler import RestHandler
+from qpi_server.web.signed import Signed
+from qpi_server.web.table import NoQuery, Route, parse_query
+
+from .base import opened, refusal
+
+_HEADER = "Authorization"
+
+
+class RuntimeHandler(RestHandler):
+    """Answers IBM's client: ``Authorization`` has the access token of the sign-in, or ``apikey`` and the key itself."""
+
+    async def sign_in(self, permission: Permission) -> None:
+        """Take the key out of its envelope; from here on, a lab elsewhere included, it is any API token."""
+        if (key := opened(str(self.request.headers.get(_HEADER, "")))) is not None:
+            self.request.headers[_HEADER] = f"Bearer {key}"
+        await super().sign_in(permission)
+
+    def read_query(self, route: Route) -> Struct | None:
+        """The query; names that this lab knows nothing of are overlooked, as IBM's service does."""
+        kind = route.query or NoQuery
+        known = {field.encode_name for field in msgspec.structs.fields(kind)}
+        sent = {name: values for name, values in self.request.query_arguments.items() if name in known}
+        found = parse_query(sent, kind)
+        return found if route.query is not None else None
+
+    def read_body(self, body: bytes, route: Route) -> Struct | None:
+        """The body, if the route takes one."""
+        if route.body is None:
+            return None
+        return super().read_body(body, route) if route.form else decode(body, route.body)
+
+    def error_body(self, error: QpiError, status: int) -> bytes:
+        """IBM's shape."""
+        return refusal(error, status)
+
+
+class IamRefusal(Answer):
+    """An error of the sign-in."""
+
+    errorCode: str
+    errorMessage: str
+
+
+class IamHandler(RuntimeHandler):
+    """Answers the sign-in."""
+
+    def error_body(self, error: QpiError, status: int) -> bytes:
+        """The shape of IBM's sign-in service."""
+        return msgspec.json.encode(IamRefusal(errorCode=error.code, errorMessage=error.message))
+
+
+class UnknownRuntimeHandler(Signed):
+    """Every address of IBM's surface that no route has."""
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Refuse."""
+        raise NotFound("This lab has nothing at this address of IBM's API.")
+
+    def error_body(self, error: QpiError, status: int) -> bytes:
+        """IBM's shape."""
+        return refusal(error, status)
