@@ -142,8 +142,8 @@ def _name(words: list[str]) -> str | None:
     if RUN in line:
         return None
     for mark, name in (
-        ("qpi_agent.forkserver", "children"), ("qpi_agent", "drivers"), ("ipykernel", "kernel"), ("jupyterlab", "server"),
-        ("jupyter-lab", "server"),
+        ("qpi_agent.forkserver", "children"), ("qpi_agent", "drivers"), ("ipykernel", "kernel"),
+        ("jupyterlab", "server"), ("jupyter-lab", "server"),
     ):  # fmt: skip
         if mark in line:
             return name

@@ -136,7 +136,6 @@ def main() -> None:
     from . import child
 
     child.load_ahead(executors)
-    gc.collect()
     gc.freeze()  # pages that no collection touches stay shared
     born = _Server(socket.socket(fileno=int(owner))).serve()
     if born is not None:

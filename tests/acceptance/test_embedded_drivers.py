@@ -101,6 +101,26 @@ def test_a_driver_that_dies_starts_again(steady: LabServer) -> None:
     assert not alive
 
 
+def test_the_end_of_the_fork_server_ends_no_driver_and_no_job(steady: LabServer) -> None:
+    def forked_by() -> set[str]:
+        parents = [psutil.Process(child.pid).parent() for child in children_below(steady.process.pid)]
+        return {parent.name() for parent in parents if parent is not None}
+
+    assert forked_by() == {"qpi-fork"}
+    before = {name: process.pid for name, process in drivers(steady).items()}
+    (server,) = (one for one in psutil.Process(steady.process.pid).children() if one.name() == "qpi-fork")
+    server.kill()
+    wait_until(lambda: not server.is_running(), PATIENCE_S, "the end of the fork server")
+    me = steady.client()
+    for name in before:
+        program = {"format": "openqasm3", "sources": ["OPENQASM 3.0;\nqubit q;\nbit c;\nc = measure q;\n"]}
+        job = me.post("qpi/v1/jobs", json={"program": program, "qpu": name}).json()
+        while job["ended_at"] is None:
+            job = me.get(f"qpi/v1/jobs/{job['id']}", params={"wait_s": 10}).json()
+        assert (job["status"], job["attempt"]) == ("completed", 1), job
+    assert {name: process.pid for name, process in drivers(steady).items()} == before
+
+
 def test_a_driver_is_out_of_reach_of_the_terminal(steady: LabServer) -> None:
     for process in drivers(steady).values():
         assert os.getsid(process.pid) != os.getsid(steady.process.pid)
