@@ -80,7 +80,7 @@ def opened(page: Page, address: str, kernel: str, **options: str) -> list[str]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{address}?{urlencode({'kernel': kernel, **options})}")
-    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector("body[data-ready]", state="attached")
     page.wait_for_function("() => channels.readyState === WebSocket.OPEN")
     return errors
 
@@ -117,8 +117,8 @@ def test_the_widgets_need_nothing_of_jupyterlab(page: Page, address: str, kernel
     cell = run(page, "calendar = lab.calendar('sim-a')\ncalendar")
     board = cell.locator(".jp-QPI-CalendarWidget")
     board.get_by_role("button", name="Book next free hour").click(timeout=SLOW)
-    page.get_by_role("dialog", name="Book a QPU").get_by_role("button", name="Book", exact=True).click()
-    expect(board.locator(".jp-QPI-Booking").first).to_be_visible(timeout=SLOW)
+    board.locator(".jp-QPI-Booking").first.dblclick(timeout=SLOW)
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     expect(run(page, "calendar.value.qpu")).to_have_text("'sim-a'")
     run(page, "for booking in lab.bookings('sim-a'): booking.delete()")
     expect(board.locator(".jp-QPI-Booking")).to_have_count(0, timeout=SLOW)
