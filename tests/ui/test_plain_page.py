@@ -87,8 +87,9 @@ def opened(page: Page, address: str, kernel: str, **options: str) -> list[str]:
 
 def run(page: Page, code: str) -> Locator:
     """A cell that has run."""
+    cells = page.locator("[data-cell]")
+    cell = cells.nth(cells.count())
     page.evaluate("code => window.run(code)", code)
-    cell = page.locator("[data-cell]").last
     expect(cell).to_have_attribute("data-status", "ok", timeout=SLOW)
     return cell
 
@@ -122,9 +123,17 @@ def test_the_widgets_need_nothing_of_jupyterlab(page: Page, address: str, kernel
     expect(run(page, "calendar.value.qpu")).to_have_text("'sim-a'")
     run(page, "for booking in lab.bookings('sim-a'): booking.delete()")
     expect(board.locator(".jp-QPI-Booking")).to_have_count(0, timeout=SLOW)
-    for widget in (".jp-QPI-JobWidget", ".jp-QPI-SubmitForm", ".jp-QPI-TelemetryWidget", ".jp-QPI-CalendarWidget"):
-        expect(page.locator(widget).first).to_have_css("background-color", "rgb(255, 255, 255)")
-    picture(page, "plain-page")
+    book_next = board.get_by_role("button", name="Book next free hour")
+    for theme, ground, brand in (
+        ("vscode-light", "rgb(255, 255, 255)", "rgb(25, 118, 210)"),
+        ("vscode-dark", "rgb(33, 33, 33)", "rgb(100, 181, 246)"),
+    ):
+        page.evaluate("theme => { document.body.className = theme }", theme)
+        for widget in (".jp-QPI-JobWidget", ".jp-QPI-SubmitForm", ".jp-QPI-TelemetryWidget", ".jp-QPI-CalendarWidget"):
+            expect(page.locator(widget).first).to_have_css("background-color", ground)
+        expect(book_next).to_have_css("background-color", brand)
+        page.set_viewport_size({"width": 1200, "height": 2400})
+        picture(page, f"plain-page-{theme}")
     assert not errors
 
 
