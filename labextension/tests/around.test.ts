@@ -52,7 +52,7 @@ describe('News', () => {
       await vi.advanceTimersByTimeAsync(20);
     }
     await vi.advanceTimersByTimeAsync(EVERY);
-    expect(messages()).toEqual(['success: 3,000 jobs have ended: 3,000 completed.']);
+    expect(messages()).toEqual(['success: Jobs: 3,000 completed.']);
     expect(told).toBeLessThanOrEqual(62); // a minute
   });
 
@@ -63,7 +63,7 @@ describe('News', () => {
     await end({ id: 'c', status: 'cancelled' });
     await vi.advanceTimersByTimeAsync(EVERY);
     expect(messages()).toEqual([
-      'error: 3 jobs have ended: 1 completed, 1 failed, 1 cancelled. Latest: rabi failed: The mixer is cold.'
+      'error: Jobs: 1 completed, 1 failed, 1 cancelled. Latest: rabi failed: The mixer is cold.'
     ]);
   });
 

@@ -173,9 +173,7 @@ def test_a_lab_that_is_gone_is_an_error_after_the_patience(server: ScriptedLab) 
 
 def test_a_timeout_says_what_the_job_waits_for(lab: Lab) -> None:
     job = lab.submit(BELL)
-    with pytest.raises(
-        TimeoutError, match=r"job1 has not ended after 0.05 s. Waiting: 1 job goes first on sim-a"
-    ):
+    with pytest.raises(TimeoutError, match=r"job1 has not ended after 0.05 s. Waiting: 1 job goes first on sim-a"):
         job.result(timeout=0.05)
     assert job.why() == "Waiting: 1 job goes first on sim-a (position 2)"
 

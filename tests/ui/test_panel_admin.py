@@ -411,6 +411,7 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
         expect(shown.get_by_role("alert")).to_have_count(0)
     expect(board_row(section(panel, "Configuration"), "upstream_token").first).to_be_visible()
     expect(board_row(section(panel, "QPUs"), "tantalum-5")).to_contain_text("In maintenancewarming up")
+    expect(board_row(section(panel, "QPUs"), "sim-a").get_by_role("cell", name="Pool, simulator")).to_be_visible()
     for theme in ("Dark", "Light"):
         change_theme(panel, f"JupyterLab {theme}")
         if os.environ.get("QPI_SCREENSHOTS"):
@@ -419,6 +420,24 @@ def test_every_section_shows_itself_in_both_themes_and_when_narrow(panel: Page, 
     for name in names:
         shown = section(panel, name)
         assert shown.evaluate("element => element.scrollWidth <= element.clientWidth"), name
+
+
+def test_a_join_link_is_shown_once_and_revoked(panel: Page) -> None:
+    links = section(panel, "Join links")
+    expect(links.get_by_text("No join links.")).to_be_visible()
+    links.get_by_role("button", name="Create a join link").click()
+    links.get_by_label("Name").fill("spring course")
+    links.get_by_label("Number of people").fill("12")
+    links.get_by_role("button", name="Create link").click()
+    expect(links.get_by_role("heading", name="Join link created")).to_be_focused()
+    assert "/qpi/join" in links.get_by_role("textbox", name="Join link").input_value()
+    expect(board_row(links, "spring course")).to_contain_text("0 of 12")
+    links.get_by_role("button", name="Done").click()
+    expect(links.get_by_role("textbox", name="Join link")).to_have_count(0)
+    assert panel.evaluate("() => document.activeElement.closest('#qpi-admin') !== null"), "the keyboard keeps its place"
+    links.get_by_role("button", name="Revoke: spring course").click()
+    links.get_by_role("button", name="Revoke this link").click()
+    expect(board_row(links, "spring course")).to_have_count(0)
 
 
 def test_a_plain_user_has_no_such_tab_and_no_such_right(page: Page, lab: Notebooks, pat: str, tmp_path: Path) -> None:

@@ -290,3 +290,17 @@ def test_the_hours_stay_in_sight_in_a_narrow_calendar(calendar: Page, ask: Ask) 
         board.evaluate("node => { node.scrollLeft = 9999 }")
         node = board.element_handle()
         calendar.wait_for_function(HOURS_IN_SIGHT, arg=[node, far])
+
+
+def test_the_next_free_hour_comes_into_view(calendar: Page, ask: Ask) -> None:
+    """Whatever of the day the page showed before."""
+    calendar.set_viewport_size({"width": 1280, "height": 560})
+    free = (datetime.now(UTC) + timedelta(days=1)).replace(hour=20, minute=0, second=0, microsecond=0)
+    now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    for qpu in ("sim-a", "sim-b"):
+        book(ask, qpu, now, free, title="taken")
+    calendar.get_by_role("button", name="Book next free hour").click()
+    expect(calendar.get_by_text("Undo", exact=True)).to_be_visible()
+    (mine,) = [booking for booking in booked(ask) if booking["title"] != "taken"]
+    assert times(mine)[0] == free
+    expect(calendar.locator(f'[data-booking="{mine["id"]}"]')).to_be_in_viewport()

@@ -92,7 +92,7 @@ def test_many_short_jobs_are_one_notification(lab_page: Page, demo: Demo) -> Non
     jobs = [demo.submit(f"short {number}") for number in range(8)]
     assert {demo.ended(job) for job in jobs} == {"completed"}
     toasts = lab_page.locator(".Toastify__toast")
-    expect(toasts).to_contain_text("8 jobs have ended: 8 completed.", timeout=30_000)
+    expect(toasts).to_contain_text("Jobs: 8 completed.", timeout=30_000)
     expect(toasts).to_have_count(1)
     picture(lab_page, "notification")
 

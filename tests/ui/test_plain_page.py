@@ -80,15 +80,16 @@ def opened(page: Page, address: str, kernel: str, **options: str) -> list[str]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{address}?{urlencode({'kernel': kernel, **options})}")
-    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector("body[data-ready]", state="attached")
     page.wait_for_function("() => channels.readyState === WebSocket.OPEN")
     return errors
 
 
 def run(page: Page, code: str) -> Locator:
     """A cell that has run."""
+    cells = page.locator("[data-cell]")
+    cell = cells.nth(cells.count())
     page.evaluate("code => window.run(code)", code)
-    cell = page.locator("[data-cell]").last
     expect(cell).to_have_attribute("data-status", "ok", timeout=SLOW)
     return cell
 
@@ -117,14 +118,22 @@ def test_the_widgets_need_nothing_of_jupyterlab(page: Page, address: str, kernel
     cell = run(page, "calendar = lab.calendar('sim-a')\ncalendar")
     board = cell.locator(".jp-QPI-CalendarWidget")
     board.get_by_role("button", name="Book next free hour").click(timeout=SLOW)
-    page.get_by_role("dialog", name="Book a QPU").get_by_role("button", name="Book", exact=True).click()
-    expect(board.locator(".jp-QPI-Booking").first).to_be_visible(timeout=SLOW)
+    board.locator(".jp-QPI-Booking").first.dblclick(timeout=SLOW)
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     expect(run(page, "calendar.value.qpu")).to_have_text("'sim-a'")
     run(page, "for booking in lab.bookings('sim-a'): booking.delete()")
     expect(board.locator(".jp-QPI-Booking")).to_have_count(0, timeout=SLOW)
-    for widget in (".jp-QPI-JobWidget", ".jp-QPI-SubmitForm", ".jp-QPI-TelemetryWidget", ".jp-QPI-CalendarWidget"):
-        expect(page.locator(widget).first).to_have_css("background-color", "rgb(255, 255, 255)")
-    picture(page, "plain-page")
+    book_next = board.get_by_role("button", name="Book next free hour")
+    for theme, ground, brand in (
+        ("vscode-light", "rgb(255, 255, 255)", "rgb(25, 118, 210)"),
+        ("vscode-dark", "rgb(33, 33, 33)", "rgb(100, 181, 246)"),
+    ):
+        page.evaluate("theme => { document.body.className = theme }", theme)
+        for widget in (".jp-QPI-JobWidget", ".jp-QPI-SubmitForm", ".jp-QPI-TelemetryWidget", ".jp-QPI-CalendarWidget"):
+            expect(page.locator(widget).first).to_have_css("background-color", ground)
+        expect(book_next).to_have_css("background-color", brand)
+        page.set_viewport_size({"width": 1200, "height": 2400})
+        picture(page, f"plain-page-{theme}")
     assert not errors
 
 

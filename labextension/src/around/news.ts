@@ -84,8 +84,7 @@ function counted(before: ICount, job: JobModel): ICount {
 function newsOf(count: ICount, trans: TranslationBundle): INews {
   const { completed, failed, cancelled, latest, latestFailed } = count;
   const type = failed > 0 ? 'error' : completed > 0 ? 'success' : 'info';
-  const jobs = completed + failed + cancelled;
-  if (jobs === 1 && latest !== null) {
+  if (completed + failed + cancelled === 1 && latest !== null) {
     return { job: latest, message: ofOne(latest, trans), type };
   }
   const parts = [
@@ -93,7 +92,7 @@ function newsOf(count: ICount, trans: TranslationBundle): INews {
     failed > 0 ? trans.__('%1 failed', failed.toLocaleString()) : '',
     cancelled > 0 ? trans.__('%1 cancelled', cancelled.toLocaleString()) : ''
   ].filter(Boolean);
-  const ended = trans.__('%1 jobs have ended: %2.', jobs.toLocaleString(), parts.join(', '));
+  const ended = trans.__('Jobs: %1.', parts.join(', '));
   const why = latestFailed === null ? '' : trans.__(' Latest: %1', ofOne(latestFailed, trans));
   return { job: null, message: ended + why, type };
 }

@@ -45,6 +45,8 @@ export interface IControllerState {
   readonly refusal: IOffer | null;
   readonly question: IQuestion | null;
   readonly busy: boolean;
+  /** The booking that is to come into view; null once it has. */
+  readonly sought: string | null;
 }
 
 /** Carries out what a person does in the calendar, and tells them what came of it. */
@@ -65,7 +67,8 @@ export class CalendarController extends StateModel<IControllerState> {
       draft: null,
       refusal: null,
       question: null,
-      busy: false
+      busy: false,
+      sought: null
     });
   }
 
@@ -84,6 +87,11 @@ export class CalendarController extends StateModel<IControllerState> {
     if (day !== this.state.day) {
       this._replace({ day });
     }
+  }
+
+  /** The booking that was sought is in view. */
+  found(): void {
+    this._replace({ sought: null });
   }
 
   goToday(): void {
@@ -196,6 +204,7 @@ export class CalendarController extends StateModel<IControllerState> {
       const { bookings } = await this.model.book({ qpu, start_at, end_at });
       const { zone } = this.state;
       this.goTo(dayAt(Date.parse(start_at), zone));
+      this._replace({ sought: bookings[0]?.id ?? null });
       const when = intervalText({ start_at, end_at }, zone);
       this._withUndo(this._trans.__('Booked %1: %2.', qpu, when), async () => {
         for (const { id } of bookings) {

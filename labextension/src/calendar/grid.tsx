@@ -38,6 +38,15 @@ export function Grid(props: IGridProps): React.ReactElement {
   const [cursor, setCursor] = React.useState<ICursor | null>(null);
   // Without dependencies: another page of the calendar has other lanes.
   React.useLayoutEffect(() => showCursor(root.current, cursor, state, trans));
+  // Without dependencies: it is drawn some time after it was booked.
+  React.useEffect(() => {
+    const entry =
+      state.sought && root.current?.querySelector(`[data-booking="${CSS.escape(state.sought)}"]`);
+    if (entry) {
+      entry.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+      controller.found();
+    }
+  });
   const onPick = React.useCallback<ITimeGridProps['onPick']>(
     (moment, qpu) => {
       const cell = cellAt(wallTime(moment, zone));

@@ -3,6 +3,7 @@ import { jobNote } from '../prospects';
 
 import { jobRow } from '../rows';
 import type { JobModel } from '../wire';
+import { sizeOf } from '../words';
 import type { QueueModel } from './model';
 import type { ITools } from './tools';
 import { moment, number, wholeMoment } from './words';
@@ -82,7 +83,8 @@ export const Row = React.memo(
         <span role="gridcell" data-column="owner" title={job.owner}>
           {job.owner}
         </span>
-        <span role="gridcell" data-column="shots">
+        <span role="gridcell" data-column="shots" title={sizeOf(job, tools.trans)}>
+          {job.num_circuits > 1 && `${number(job.num_circuits)} × `}
           {number(job.shots)}
         </span>
         <span role="gridcell" data-column="submitted" title={wholeMoment(job.submitted_at)}>

@@ -27,8 +27,8 @@ export function anywidget(name: string, tab: string, make: (place: IPlace) => IS
       const { element, dispose } = make({ model, kernel });
       el.classList.add('jp-QPI-Widget', `jp-QPI-${name}`, `jp-QPI-${tab}`);
       el.dataset.lmSuppressShortcuts = 'true'; // the notebook's own keys are for its cells
-      // The page is asked: in a box, the element itself is not in it yet
-      if (!getComputedStyle(document.body).getPropertyValue('--jp-layout-color1')) {
+      // JupyterLab says so on the body. Its variables tell nothing: ipywidgets brings them where it stands, the light ones
+      if (document.body.dataset.jpThemeLight === undefined) {
         el.classList.add('jp-mod-alone'); // no JupyterLab: its colours are ours to say
       }
       const root = createRoot(el);
