@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -106,7 +107,8 @@ def test_two_people_and_a_lab_elsewhere(page: Page, phones: Browser, far: LabSer
 
     url, pin = far.url.rstrip("/"), fingerprint(ssl.PEM_cert_to_DER_cert((far.lab_dir / "tls/ca.pem").read_text()))
     connect = f"%load_ext qpi_jupyter\n%qpi_connect {url} --fingerprint {pin}"
-    own.write("far.ipynb", connect, "import qpi_jupyter\nprint('I am', qpi_jupyter.connect().whoami().name)")
+    own.write("far.ipynb", connect, "import qpi_jupyter\nprint('I am', qpi_jupyter.connect().whoami().name)", BELL)
+    name = urlsplit(url).netloc
     for lab in loaded(page, own):
         open_notebook(lab, "far.ipynb")
         run_all(lab)
@@ -120,12 +122,24 @@ def test_two_people_and_a_lab_elsewhere(page: Page, phones: Browser, far: LabSer
         ann.keyboard.press("Enter")
         allow(ann, found[2])
         expect(lab.get_by_text("I am ann")).to_be_visible()
-        assert "qpi_" not in re.sub(r"qpi_(jupyter|connect)", "", str(own.read("far.ipynb")))
+        assert "qpi_" not in re.sub(r"qpi_(jupyter|connect|submit)", "", str(own.read("far.ipynb")))
+
+        # The kernel's job is in a lab that the panel does not show: its output says which, and leads there.
+        elsewhere = lab.get_by_role("note").filter(has_text=f"This job is in the lab at {url}; this page shows another")
+        with lab.expect_navigation():
+            elsewhere.get_by_role("button", name="Show that lab").click()
+        reloaded(lab)
+        expect(side_panel(lab).get_by_text(f"{name} as ann")).to_be_visible()
+        expect(lab.locator(".jp-QPI-Output [data-status=completed]")).to_be_visible()
+        execute(lab, "qpi:connect-lab")
+        with lab.expect_navigation():
+            lab.get_by_role("dialog").get_by_role("button", name="Show this server's own lab").click()
+        reloaded(lab)
 
         # The notebook's connection is the panel's, too; the panel makes its own anew.
         execute(lab, "qpi:connect-lab")
         dialog = lab.get_by_role("dialog")
-        dialog.get_by_role("button", name="Disconnect from 127.0.0.1").click()
+        dialog.get_by_role("button", name=f"Disconnect from {name}").click()
         expect(dialog.get_by_role("list", name="Your labs")).to_have_count(0)
         # With the keyboard alone: Enter connects, and the focus stays in the dialog whatever it shows.
         dialog.get_by_role("button", name="Close").focus()
@@ -143,7 +157,7 @@ def test_two_people_and_a_lab_elsewhere(page: Page, phones: Browser, far: LabSer
             allow(ann, code)
         reloaded(lab)
         panel = side_panel(lab)
-        expect(panel.get_by_text("127.0.0.1 as ann")).to_be_visible()
+        expect(panel.get_by_text(f"{name} as ann")).to_be_visible()
         expect(panel.locator(".jp-QPI-Card", has_text="sim-a")).to_be_visible()
 
         own.write("job.ipynb", "%load_ext qpi_jupyter", BELL)
@@ -156,7 +170,7 @@ def test_two_people_and_a_lab_elsewhere(page: Page, phones: Browser, far: LabSer
         expect(ada.locator("section", has_text="My jobs").get_by_text("No jobs yet.")).to_be_visible()
 
         with lab.expect_navigation():
-            panel.get_by_role("button", name="Disconnect from 127.0.0.1").click()
+            panel.get_by_role("button", name=f"Disconnect from {name}").click()
         reloaded(lab)
         execute(lab, "qpi:open-panel")
         expect(lab.locator("#qpi-lab-panel").get_by_text("No QPUs yet.")).to_be_visible()

@@ -8,6 +8,9 @@ import { send } from '../send';
 import type { LabConnections } from '../wire';
 import type { IPage } from './view';
 
+/** JupyterLab's own command. */
+const SAVE = 'docmanager:save-all';
+
 /** The labs of this server, asked for once a page; null where it shows its own lab alone. */
 export class Elsewhere {
   constructor(private readonly _server: LabRequest) {}
@@ -19,7 +22,6 @@ export class Elsewhere {
 
   async show(name: string): Promise<void> {
     await send(this._server, 'PUT', 'labs/current', { name });
-    window.location.reload();
   }
 
   private _labs: Promise<LabConnections | null> | undefined;
@@ -37,10 +39,10 @@ export function useWayTo(address: string, elsewhere: Elsewhere): Way {
 /** What leads there. */
 export function OtherLab(props: { way: Way; page: IPage }): React.ReactElement | null {
   const { way, page } = props;
-  const { commands, elsewhere, trans } = page;
+  const { commands, trans } = page;
   switch (way.kind) {
     case 'show':
-      return <Act label={trans.__('Show that lab')} act={() => elsewhere.show(way.name)} />;
+      return <Act label={trans.__('Show that lab')} act={() => show(way.name, page)} />;
     case 'switch':
       return <Act label={trans.__('Switch…')} act={() => commands.execute(CONNECT)} />;
     case 'connect':
@@ -53,4 +55,13 @@ export function OtherLab(props: { way: Way; page: IPage }): React.ReactElement |
     default:
       return null;
   }
+}
+
+/** Show another lab: the page starts anew, with what is in its notebooks saved. */
+async function show(name: string, { commands, elsewhere }: IPage): Promise<void> {
+  if (commands.hasCommand(SAVE)) {
+    await commands.execute(SAVE);
+  }
+  await elsewhere.show(name);
+  window.location.reload();
 }

@@ -216,7 +216,12 @@ class RestHandler(Signed):
     def _timezone(self) -> str | None:
         """The clock of the person who asks."""
         call = self._call
-        return None if call is None or call.principal is None else call.lab.users.timezone(call.principal)
+        if call is None or call.principal is None:
+            return None
+        try:
+            return call.lab.users.timezone(call.principal)
+        except QpiError:  # the lab has closed since: what it has done is told nevertheless
+            return None
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the error. Before the body came, tornado hangs up after it: say so."""

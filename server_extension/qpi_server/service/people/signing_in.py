@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Conflict, Forbidden, Principal, Unauthorized
+from qpi_jupyter.core import Conflict, Forbidden, Principal, TooMany, Unauthorized
 from qpi_jupyter.wire.people import PasswordChange, SignedIn, SignIn
 from qpi_server.service.base import Context, Tx, network
 from qpi_server.store import UserRow, people, tokens
@@ -42,7 +42,13 @@ class SignIns:
         self._throttle.begin(key, FREE_PER_NAME)
         kept = row.password if row is not None and row.source == LOCAL else None
         who = network(address)
-        if not await self._passwords.matches(kept, request.password, who) or row is None or kept is None:
+        try:
+            same = await self._passwords.matches(kept, request.password, who)
+        except TooMany:  # nothing was tried
+            self._throttle.take_back(key)
+            self._throttle.take_back(f"address:{address}")
+            raise
+        if not same or row is None or kept is None:
             raise Unauthorized("Wrong name or password.", code="bad_sign_in")
         self._throttle.succeeded(key)
         self._throttle.take_back(f"address:{address}")

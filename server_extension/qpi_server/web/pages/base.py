@@ -101,6 +101,8 @@ def _set_cookie(name: str, value: str, path: str, seconds: float, *, secure: boo
 
 
 SESSION = "session"
+HUB = "hub"
+"""The page on which the JupyterHub around the lab says who somebody is."""
 
 
 def signed_in(call: Call, token: str, onto: str) -> Reply:

@@ -9,13 +9,14 @@ from tornado.httputil import HTTPServerRequest
 
 from qpi_jupyter.core import OPEN_TO_ALL, Forbidden, Permission, QpiError, Unauthorized, Unavailable
 from qpi_server.host.forward import Upstream
+from qpi_server.host.hub import is_service
 from qpi_server.service import Lab
 from qpi_server.service.people import SIGN_IN_PREFIX
 from qpi_server.web.bodies import BodySink
 from qpi_server.web.errors import from_exception
 from qpi_server.web.handler import RestHandler
 
-from .base import HTML, SESSION, cookie_name, draw, forget, read_cookie
+from .base import HTML, HUB, SESSION, cookie_name, draw, forget, read_cookie
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
@@ -54,11 +55,17 @@ class PageHandler(RestHandler):
         token = read_cookie(self.request.headers, SESSION, self.request.host)
         if permission in OPEN_TO_ALL:
             self._no_jupyter_user()
+        elif self._asks_hub:
+            await super().sign_in(permission)
         elif token.startswith(SIGN_IN_PREFIX):
             self._no_jupyter_user()
             self.sent_token = token
         else:
             await super().sign_in(permission)
+
+    @property
+    def _asks_hub(self) -> bool:
+        return is_service() and self.request.path.endswith(f"/qpi/{HUB}")
 
     def check_xsrf_cookie(self) -> None:
         """`require_own_page` has looked."""
@@ -99,7 +106,8 @@ class PageHandler(RestHandler):
         if not self._body_came:
             self.set_header("Connection", "close")
         self.set_status(303)
-        self.set_header("Location", f"{base}qpi/sign-in?next={quote(self._onward())}")
+        to_sign_in = f"{base}qpi/sign-in?next={quote(self._onward())}"
+        self.set_header("Location", self.get_login_url() if self._asks_hub else to_sign_in)
         self.set_header("Set-Cookie", forget(cookie_name(SESSION, self.request.host), base))
         self.finish()
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from qpi_jupyter.core import BookingStatus, allows
 from qpi_jupyter.core import Permission as P
+from qpi_server.host.hub import is_service
 from qpi_server.web.table import Call, Reply
 
 from .base import HTML, page, pages
@@ -30,5 +31,5 @@ async def home(call: Call) -> Reply:
         call, "home.html", title="QPI lab", person=await lab.users.get(person, person.name), qpus=qpus, jobs=jobs,
         bookings=bookings, address=call.here, fingerprint=call.site.ca_fingerprint(),
         own_ca=urlsplit(call.here).scheme == "https" and call.site.ca_fingerprint() is not None,
-        session=person.token is not None,
+        session=person.token is not None, hub=is_service(),
     )  # fmt: skip

@@ -13,10 +13,11 @@ from qpi_jupyter.core import Forbidden, NotFound, QpiError, Unauthorized
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.people import NewPassword, PersonName, SignIn
+from qpi_server.host.hub import is_service
 from qpi_server.service.people import Provider, challenge_of
 from qpi_server.web.table import Call, Reply
 
-from .base import FOLDER, HTML, SESSION, Form, Line, Secret, cookie, go, keep, onward, page, pages, signed_in
+from .base import FOLDER, HTML, HUB, SESSION, Form, Line, Secret, cookie, go, keep, onward, page, pages, signed_in
 
 PROXIED = ("Forwarded", "X-Forwarded-", "X-Real-Ip", "X-Scheme", "Via")
 ROUND_TRIP_S = 600.0
@@ -114,6 +115,12 @@ async def back_from_provider(call: Call, back: Back) -> Reply:
     return signed_in(call, found.token, onto)
 
 
+@pages.route("GET", HUB, P.QPUS_READ, {303: HTML}, query=Onward)
+async def sign_in_with_hub(call: Call, query: Onward) -> Reply:
+    """The JupyterHub has said who one is; nobody else gets here."""
+    return go(call, onward(query.next))
+
+
 @pages.route("POST", "sign-out", P.PROFILE_EDIT, {303: HTML})
 async def sign_out(call: Call) -> Reply:
     """End this browser's sign-in."""
@@ -172,9 +179,11 @@ def _require_here(call: Call) -> None:
 
 async def _sign_in_page(call: Call, onto: str, *, error: QpiError | None = None, name: str = "") -> Reply:
     password, providers = await call.lab.oauth2.ways_in()
+    if is_service() and not password and not providers and error is None:
+        return go(call, f"{HUB}?{urlencode({'next': onto})}")  # the only way in
     names = [(one.config.name, one.config.display_name or one.config.name.capitalize()) for one in providers]
     return page(call, "sign_in.html", error=error, title="Sign in", password=password, providers=names, next=onto,
-                name=name)  # fmt: skip
+                name=name, hub=is_service())  # fmt: skip
 
 
 async def _provider(call: Call, name: str) -> Provider:
