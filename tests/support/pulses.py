@@ -7,7 +7,13 @@ from dataclasses import replace
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.circuit import Delay
 from qiskit.quantum_info import Statevector
+from qiskit.transpiler import InstructionDurations, PassManager
+from qiskit.transpiler.passes import ALAPScheduleAnalysis, PadDelay
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, RelaxationNoisePass, depolarizing_error, thermal_relaxation_error
+from scipy.stats import chi2_contingency
 
 from qpi_executors.instruments.device import Device
 from qpi_executors.instruments.timing import Timeline
@@ -73,15 +79,71 @@ def ideal(circuit: QuantumCircuit) -> dict[str, float]:
     return found
 
 
-def by_clbit(found: dict[tuple[int, ...], float], plan: Timeline, labels: list[str], clbits: int) -> dict[str, float]:
-    """A distribution over acquisitions (`labels`, in its order) as one of the classical bits at the end."""
-    place = {label: k for k, label in enumerate(labels)}
+def by_clbit(found: dict[frozenset[tuple[str, int]], float], plan: Timeline, clbits: int) -> dict[str, float]:
+    """A distribution over acquisitions as one of the classical bits at the end."""
     read: dict[str, float] = {}
     for outcome, p in found.items():
-        bits = [str(outcome[place[plan.labels[clbit]]]) if clbit in plan.labels else "0" for clbit in range(clbits)]
-        key = "".join(reversed(bits))
+        bits = dict(outcome)
+        key = "".join(str(bits[plan.labels[k]]) if k in plan.labels else "0" for k in reversed(range(clbits)))
         read[key] = read.get(key, 0.0) + p
     return read
+
+
+def _aer_noise(device: Device) -> NoiseModel:
+    """The device's errors as Aer has them: of gates, of readout; relaxation of gates, that of waits comes by a pass."""
+    model = NoiseModel(basis_gates=["rz", "sx", "x", "cz", "delay", "measure"])
+    for k, qubit in enumerate(device.qubits.values()):
+        relaxed = thermal_relaxation_error(qubit.t1_s, qubit.t2_s, qubit.drive.duration_s)
+        model.add_quantum_error(depolarizing_error(2 * qubit.gate_error, 1).compose(relaxed), ["sx", "x"], [k])
+        readout = qubit.readout
+        model.add_readout_error([[1 - readout.p01, readout.p01], [readout.p10, 1 - readout.p10]], [k])
+    for pair, edge in device.edges.items():
+        a, b = (device.qubits[name] for name in pair)
+        relaxed = thermal_relaxation_error(a.t1_s, a.t2_s, edge.duration_s).expand(
+            thermal_relaxation_error(b.t1_s, b.t2_s, edge.duration_s)
+        )
+        places = tuple(device.names.index(name) for name in pair)
+        # `expand` puts the second on the lower qubit, which is the first of the two.
+        swapped = thermal_relaxation_error(b.t1_s, b.t2_s, edge.duration_s).expand(
+            thermal_relaxation_error(a.t1_s, a.t2_s, edge.duration_s)
+        )
+        model.add_quantum_error(depolarizing_error(4 / 3 * edge.gate_error, 2).compose(relaxed), "cz", places[::-1])
+        model.add_quantum_error(depolarizing_error(4 / 3 * edge.gate_error, 2).compose(swapped), "cz", places)
+    return model
+
+
+def aer_counts(native: QuantumCircuit, device: Device, shots: int, seed: int) -> dict[str, int]:
+    """What Aer counts with the device's noise, timed by Qiskit's own scheduler: reads and resets wait as they do there."""
+    timed = native.copy_empty_like()
+    for instruction in native.data:
+        qubits = [native.find_bit(bit).index for bit in instruction.qubits]
+        if instruction.name == "reset":
+            timed.delay(round(device.qubits[device.names[qubits[0]]].reset_s * 1e9), qubits, "dt")
+            continue
+        timed.append(instruction)
+        if instruction.name == "measure":
+            readout = device.qubits[device.names[qubits[0]]].readout
+            timed.delay(round((readout.acq_delay_s + readout.integration_s) * 1e9), qubits, "dt")
+    lengths = [(name, None, 20) for name in ("sx", "x")] + [("cz", None, 40), ("rz", None, 0), ("measure", None, 0)]
+    durations = InstructionDurations(lengths, dt=1e-9)
+    qubits = list(device.qubits.values())
+    scheduled = PassManager([ALAPScheduleAnalysis(durations), PadDelay(durations=durations)]).run(timed)
+    waits = RelaxationNoisePass([q.t1_s for q in qubits], [q.t2_s for q in qubits], dt=1e-9, op_types=Delay)
+    scheduled = PassManager(waits).run(scheduled)
+    simulator = AerSimulator(noise_model=_aer_noise(device), seed_simulator=seed)
+    return simulator.run(scheduled, shots=shots).result().get_counts()
+
+
+def chi_squared(one: dict[str, int], other: dict[str, int]) -> float:
+    """The p-value of two samples being of one distribution; rare outcomes are counted together."""
+    keys = one.keys() | other.keys()
+    total, mine = sum(other.values()) + sum(one.values()), sum(one.values())
+    often = {key for key in keys if (one.get(key, 0) + other.get(key, 0)) * mine / total >= 8}
+    table = [[sample.get(key, 0) for key in sorted(often)] for sample in (one, other)]
+    for row, sample in zip(table, (one, other), strict=True):
+        row.append(sum(count for key, count in sample.items() if key not in often))
+    columns = [column for column in zip(*table, strict=True) if sum(column)]
+    return 1.0 if len(columns) < 2 else float(chi2_contingency(np.array(columns).T)[1])
 
 
 def distance(one: dict[str, float], other: dict[str, float]) -> float:
