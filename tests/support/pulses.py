@@ -12,10 +12,10 @@ from qiskit.quantum_info import Statevector
 from qiskit.transpiler import InstructionDurations, PassManager
 from qiskit.transpiler.passes import ALAPScheduleAnalysis, PadDelay
 from qiskit_aer import AerSimulator
-from qiskit_aer.noise import NoiseModel, RelaxationNoisePass, depolarizing_error, thermal_relaxation_error
+from qiskit_aer.noise import NoiseModel, QuantumError, RelaxationNoisePass, depolarizing_error, thermal_relaxation_error
 from scipy.stats import chi2_contingency
 
-from qpi_executors.instruments.device import Device
+from qpi_executors.instruments.device import Device, Qubit, Readout
 from qpi_executors.instruments.timing import Timeline
 
 _NO_GATES = frozenset({"measure", "reset", "delay", "barrier", "global_phase", "id"})
@@ -93,22 +93,15 @@ def _aer_noise(device: Device) -> NoiseModel:
     """The device's errors as Aer has them: of gates, of readout; relaxation of gates, that of waits comes by a pass."""
     model = NoiseModel(basis_gates=["rz", "sx", "x", "cz", "delay", "measure"])
     for k, qubit in enumerate(device.qubits.values()):
-        relaxed = thermal_relaxation_error(qubit.t1_s, qubit.t2_s, qubit.drive.duration_s)
+        relaxed = _relaxed(qubit, qubit.drive.duration_s)
         model.add_quantum_error(depolarizing_error(2 * qubit.gate_error, 1).compose(relaxed), ["sx", "x"], [k])
-        readout = qubit.readout
-        model.add_readout_error([[1 - readout.p01, readout.p01], [readout.p10, 1 - readout.p10]], [k])
+        model.add_readout_error(_confusion(qubit.readout), [k])
     for pair, edge in device.edges.items():
-        a, b = (device.qubits[name] for name in pair)
-        relaxed = thermal_relaxation_error(a.t1_s, a.t2_s, edge.duration_s).expand(
-            thermal_relaxation_error(b.t1_s, b.t2_s, edge.duration_s)
-        )
-        places = tuple(device.names.index(name) for name in pair)
-        # `expand` puts the second on the lower qubit, which is the first of the two.
-        swapped = thermal_relaxation_error(b.t1_s, b.t2_s, edge.duration_s).expand(
-            thermal_relaxation_error(a.t1_s, a.t2_s, edge.duration_s)
-        )
-        model.add_quantum_error(depolarizing_error(4 / 3 * edge.gate_error, 2).compose(relaxed), "cz", places[::-1])
-        model.add_quantum_error(depolarizing_error(4 / 3 * edge.gate_error, 2).compose(swapped), "cz", places)
+        a, b = (_relaxed(device.qubits[name], edge.duration_s) for name in pair)
+        depolarized = depolarizing_error(4 / 3 * edge.gate_error, 2)
+        places = [device.names.index(name) for name in pair]
+        model.add_quantum_error(depolarized.compose(a.expand(b)), "cz", places)  # the first belongs to the first place
+        model.add_quantum_error(depolarized.compose(b.expand(a)), "cz", places[::-1])
     return model
 
 
@@ -129,21 +122,61 @@ def aer_counts(native: QuantumCircuit, device: Device, shots: int, seed: int) ->
     qubits = list(device.qubits.values())
     scheduled = PassManager([ALAPScheduleAnalysis(durations), PadDelay(durations=durations)]).run(timed)
     waits = RelaxationNoisePass([q.t1_s for q in qubits], [q.t2_s for q in qubits], dt=1e-9, op_types=Delay)
-    scheduled = PassManager(waits).run(scheduled)
-    simulator = AerSimulator(noise_model=_aer_noise(device), seed_simulator=seed)
-    return simulator.run(scheduled, shots=shots).result().get_counts()
+    deferred, model = _deferred(PassManager(waits).run(scheduled), device)
+    simulator = AerSimulator(method="density_matrix", noise_model=model, seed_simulator=seed)
+    return simulator.run(deferred, shots=shots).result().get_counts()
+
+
+def _deferred(circuit: QuantumCircuit, device: Device) -> tuple[QuantumCircuit, NoiseModel]:
+    """The same with measurements midway copied to fresh qubits and read at the end, so that Aer evolves it once."""
+    model, late = _aer_noise(device), []
+    last = {
+        bit: k
+        for k, instruction in enumerate(circuit.data)
+        for bit in instruction.qubits
+        if instruction.name not in ("delay", "quantum_channel")
+    }
+    midway = [k for k, one in enumerate(circuit.data) if one.name == "measure" and last[one.qubits[0]] != k]
+    wide = QuantumCircuit(circuit.num_qubits + len(midway), circuit.num_clbits)
+    overwritten = {}
+    for k, instruction in enumerate(circuit.data):
+        qubits = [circuit.find_bit(bit).index for bit in instruction.qubits]
+        clbits = [circuit.find_bit(bit).index for bit in instruction.clbits]
+        if k > last.get(instruction.qubits[0], -1):
+            continue  # a wait after the end
+        if k in midway:
+            fresh = circuit.num_qubits + midway.index(k)
+            wide.cx(qubits[0], fresh)
+            model.add_readout_error(_confusion(device.qubits[device.names[qubits[0]]].readout), [fresh])
+            overwritten[clbits[0]] = fresh
+        elif instruction.name == "measure":
+            late.append((qubits[0], clbits[0]))
+            overwritten.pop(clbits[0], None)
+        else:
+            wide.append(instruction.operation, qubits, clbits)
+    for qubit, clbit in (*late, *((fresh, clbit) for clbit, fresh in overwritten.items())):
+        wide.measure(qubit, clbit)
+    return wide, model
+
+
+def _relaxed(qubit: Qubit, duration_s: float) -> QuantumError:
+    return thermal_relaxation_error(qubit.t1_s, qubit.t2_s, duration_s)
+
+
+def _confusion(readout: Readout) -> list[list[float]]:
+    return [[1 - readout.p01, readout.p01], [readout.p10, 1 - readout.p10]]
 
 
 def chi_squared(one: dict[str, int], other: dict[str, int]) -> float:
     """The p-value of two samples being of one distribution; rare outcomes are counted together."""
-    keys = one.keys() | other.keys()
-    total, mine = sum(other.values()) + sum(one.values()), sum(one.values())
-    often = {key for key in keys if (one.get(key, 0) + other.get(key, 0)) * mine / total >= 8}
-    table = [[sample.get(key, 0) for key in sorted(often)] for sample in (one, other)]
-    for row, sample in zip(table, (one, other), strict=True):
-        row.append(sum(count for key, count in sample.items() if key not in often))
-    columns = [column for column in zip(*table, strict=True) if sum(column)]
-    return 1.0 if len(columns) < 2 else float(chi2_contingency(np.array(columns).T)[1])
+    shots, others = sum(one.values()), sum(other.values())
+    table: list[list[int]] = [[0, 0]]
+    for key in sorted(one.keys() | other.keys(), key=lambda key: one.get(key, 0) + other.get(key, 0)):
+        if sum(table[-1]) * min(shots, others) / (shots + others) >= 8:  # else too few to stand alone
+            table.append([0, 0])
+        table[-1][0] += one.get(key, 0)
+        table[-1][1] += other.get(key, 0)
+    return 1.0 if len(table) < 2 else float(chi2_contingency(np.array(table))[1])
 
 
 def distance(one: dict[str, float], other: dict[str, float]) -> float:
