@@ -42,7 +42,7 @@ def private_assembler() -> None:
             code="no_assembler",
         )
 
-    def assemble(self: Any, cmd_params: Any, cmd_args: Any, bin_in: bytes) -> None:  # Any: the package's own
+    def assemble(self: Any, _params: Any, _args: Any, bin_in: bytes) -> None:  # Any: the package's own
         source = self._decode_bin(bin_in).decode()
         with tempfile.TemporaryDirectory(prefix="qpi-q1asm-") as folder:
             Path(folder, "tmp.q1asm").write_text(source)
@@ -54,6 +54,19 @@ def private_assembler() -> None:
             self._system_error.append("Assembly failed.")
 
     module_dummy_transport.ModuleDummyTransport._set_sequencer_program = assemble
+
+
+def forget(cluster: Any, slot: int, sequencer: str) -> None:
+    """Have a sequencer of a dummy module no longer answer what was injected for an earlier schedule."""
+    cluster.delete_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")))
+
+
+def inject_bins(cluster: Any, slot: int, sequencer: str, acquisition: str, bins: NDArray[np.complex128]) -> None:
+    """Have a sequencer of a dummy module answer these sums over the integration."""
+    from qblox_instruments import DummyBinnedAcquisitionData
+
+    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in bins.tolist()]
+    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), acquisition, data)
 
 
 def inject_trace(cluster: Any, slot: int, points: NDArray[np.complex128]) -> None:

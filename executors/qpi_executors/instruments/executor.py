@@ -13,18 +13,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 from qiskit.exceptions import QiskitError
 
+from qpi_executors.base import CircuitExecutor, RunCancelled
+from qpi_executors.options import ExecutorOptions
+from qpi_executors.programs import Run
+from qpi_executors.simulator import SEED_SHIFT
 from qpi_jupyter.core import MAX_ESTIMATE_S, Estimate, Faulted, Manifest, Program, ProgramError, QpiError, Rejected
 
-from ..base import CircuitExecutor, RunCancelled
-from ..options import ExecutorOptions
-from ..programs import Run
-from ..simulator import SEED_SHIFT
 from . import twin
 from .device import Device, Hardware
 from .files import load
@@ -37,9 +36,8 @@ if TYPE_CHECKING:
 
     from qpi_jupyter.data.conventions import Slots
 
-EXAMPLE = ("five_transmons.json", "five_transmons_cluster.json")
+EXAMPLE = tuple(Path(__file__).parent / "examples" / f"five_transmons{part}.json" for part in ("", "_cluster"))
 """The device and the cluster that come with the package."""
-_EXAMPLES = Path(__file__).parent / "examples"
 _log = logging.getLogger(__name__)
 MAX_BINS = 131_072
 """What one sequencer keeps: more shots are run in several goes."""
@@ -59,13 +57,21 @@ class PulseExecutor(CircuitExecutor):
     library: ClassVar[str]
 
     class Options(ExecutorOptions, frozen=True, kw_only=True):
-        device: Annotated[str, Meta(description="path of the device file; unset: the example with five transmons")] | None = None
-        hardware: Annotated[str, Meta(description="path of the hardware configuration; unset: the example's")] | None = None
+        device: (
+            Annotated[str, Meta(description="path of the device file; unset: the example with five transmons")] | None
+        ) = None
+        hardware: (
+            Annotated[str, Meta(description="path of the hardware configuration; unset: the example's")] | None
+        ) = None
         dummy: (
-            Annotated[bool, Meta(description="no instrument: a physical twin of the device answers; unset: for the example")]
+            Annotated[
+                bool, Meta(description="no instrument: a physical twin of the device answers; unset: for the example")
+            ]
             | None
         ) = None
-        seed: Annotated[int, Meta(ge=0, description="of the twin, for jobs that bring none; unset: a fresh one")] | None = None
+        seed: (
+            Annotated[int, Meta(ge=0, description="of the twin, for jobs that bring none; unset: a fresh one")] | None
+        ) = None
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -80,10 +86,11 @@ class PulseExecutor(CircuitExecutor):
         self.dummy: bool = example if settings.dummy is None else settings.dummy
         if example and not self.dummy:
             raise Rejected(
-                "The example describes no real instrument: give the options 'device' and 'hardware', or leave 'dummy' out.",
+                "The example describes no real instrument: give the options 'device' and 'hardware', or leave out "
+                "'dummy'.",
                 code="bad_option", field="dummy",
             )  # fmt: skip
-        paths = [_EXAMPLES / name for name in EXAMPLE] if example else [Path(settings.device), Path(settings.hardware)]
+        paths = EXAMPLE if example else (Path(settings.device), Path(settings.hardware))
         setup = load(paths, library=self.name, dummy=self.dummy)
         self.device: Device = setup.device
         self.hardware: Hardware = setup.hardware
@@ -276,7 +283,7 @@ class PulseExecutor(CircuitExecutor):
         if self.dummy:
             points = self._twin_points(compiled, shots, rng)
             averaged = {label: values.mean(keepdims=True) for label, values in points.items()}
-            self._opened.inject(compiled, averaged if average else points)
+            self.opened.inject(compiled, averaged if average else points)
         return self._run(compiled, plan, shots)
 
     def _trace(self, plan: Timeline, label: str, shots: int, rng: np.random.Generator) -> NDArray[np.complex128]:
@@ -288,17 +295,17 @@ class PulseExecutor(CircuitExecutor):
             readout = self.device.qubits[self._qubit_of(plan, label)].readout
             samples = round(readout.integration_s * 1e9)
             injected[label] = twin.trace(points[label], samples, rng, twin.blobs(readout)[1])
-            self._opened.inject(compiled, injected)
+            self.opened.inject(compiled, injected)
         return self._run(compiled, plan, shots)[label]
 
     def _twin_points(self, compiled: Any, shots: int, rng: np.random.Generator) -> Points:
         """What the twin of the device answers to the compiled pulses."""
-        return twin.answer(self._opened.events(compiled), self.device, shots, rng)
+        return twin.answer(self.opened.events(compiled), self.device, shots, rng)
 
     def _run(self, compiled: Any, plan: Timeline, shots: int) -> Points:
         timeout_s = _MARGIN_S + _MARGIN * shots * plan.shot_s
         try:
-            return self._opened.run(compiled, timeout_s)
+            return self.opened.run(compiled, timeout_s)
         except QpiError:
             raise
         except TimeoutError as error:
@@ -309,7 +316,7 @@ class PulseExecutor(CircuitExecutor):
 
     def _compiled(self, plan: Timeline, shots: int, average: bool, trace: str = "") -> Any:
         try:
-            return self._opened.compile(plan, shots, average=average, trace=trace)
+            return self.opened.compile(plan, shots, average=average, trace=trace)
         except QpiError:
             raise
         except Exception as error:  # the library's own, of many kinds
@@ -320,7 +327,7 @@ class PulseExecutor(CircuitExecutor):
         return next(name for name, labels in plan.acquisitions.items() if label in labels)
 
     @property
-    def _opened(self) -> ControlStack:
+    def opened(self) -> ControlStack:
         assert self._stack is not None, "open it first"
         return self._stack
 

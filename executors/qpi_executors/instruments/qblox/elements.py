@@ -22,7 +22,7 @@ from qblox_scheduler import OperationCompilationConfig as Operation
 from qblox_scheduler.operations.pulse_factories import composite_square_pulse, rxy_drag_pulse
 from qblox_scheduler.schedules.schedule import TimeableSchedule
 
-from ..device import Device
+from qpi_executors.instruments.device import Device
 
 
 class RxyDRAG(SchedulerSubmodule):

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from qblox_instruments import DummyBinnedAcquisitionData
 from qblox_scheduler import (
     CZ,
+    X90,
     HardwareAgent,
     IdlePulse,
     Measure,
@@ -20,16 +20,17 @@ from qblox_scheduler import (
     Schedule,
     ShiftClockPhase,
     X,
-    X90,
 )
 
-from ..device import Device, Hardware
-from ..cluster import close_all, inject_trace, private_assembler
-from ..pulses import Event
-from ..scheduled import events, fill
-from ..stack import ControlStack, Points
-from ..timing import Timed, Timeline
+from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.device import Device, Hardware
+from qpi_executors.instruments.pulses import Event
+from qpi_executors.instruments.scheduled import events, fill
+from qpi_executors.instruments.stack import ControlStack, Points
+from qpi_executors.instruments.timing import Timed, Timeline
+
 from .elements import quantum_device
+
 
 class QbloxStack(ControlStack):
     """One cluster through qblox-scheduler."""
@@ -76,8 +77,12 @@ class QbloxStack(ControlStack):
         """As `ControlStack.inject`."""
         for cluster, slot, module in self._modules(compiled):
             for sequencer, mapping in module["acq_hardware_mapping"].items():
+                forget(cluster, slot, sequencer)
                 program = module["sequencers"][sequencer]
-                bins = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
+                bins = {
+                    facts["index"]: (name, facts["num_bins"])
+                    for name, facts in program.sequence["acquisitions"].items()
+                }
                 for label in mapping.non_binned:
                     inject_trace(cluster, slot, points[label])
                 for binned in mapping.binned:
@@ -87,9 +92,7 @@ class QbloxStack(ControlStack):
                     for place, label in enumerate(labels):
                         values[binned.qblox_acq_bin_offset + place :: len(labels)][: points[label].size] = points[label]
                     # The module adds up over the integration, and what reads it divides again.
-                    values *= program.integration_length_acq
-                    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in values.tolist()]
-                    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), name, data)
+                    inject_bins(cluster, slot, sequencer, name, values * program.integration_length_acq)
 
     def run(self, compiled: Any, timeout_s: float) -> Points:
         """As `ControlStack.run`."""
@@ -116,8 +119,8 @@ def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
     """The library's operation."""
     match operation.name:
         case "rz":
-            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz has had
-            # both signs in its history.
+            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz has
+            # had both signs in its history.
             (qubit,) = operation.qubits
             return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
         case "sx":

@@ -6,10 +6,10 @@ import itertools
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from qblox_instruments import Cluster, ClusterType, DummyBinnedAcquisitionData
+from qblox_instruments import Cluster, ClusterType
 from quantify_core.data.handling import set_datadir
 from quantify_scheduler import (
     BasicTransmonElement,
@@ -26,12 +26,12 @@ from quantify_scheduler.operations.operation import Operation
 from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase
 from quantify_scheduler.qblox import ClusterComponent
 
-from ..device import Device, Hardware
-from ..cluster import close_all, inject_trace, private_assembler
-from ..pulses import Event
-from ..scheduled import events, fill
-from ..stack import ControlStack, Points
-from ..timing import Timed, Timeline
+from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.device import Device, Hardware
+from qpi_executors.instruments.pulses import Event
+from qpi_executors.instruments.scheduled import events, fill
+from qpi_executors.instruments.stack import ControlStack, Points
+from qpi_executors.instruments.timing import Timed, Timeline
 
 _numbers = itertools.count()
 """The library knows its instruments by name, all over the process."""
@@ -86,8 +86,12 @@ class QuantifyStack(ControlStack):
         """As `ControlStack.inject`."""
         for cluster, slot, module in self._modules(compiled):
             for sequencer, channels in module["acq_hardware_mapping"].items():
+                forget(cluster, slot, sequencer)
                 program = module["sequencers"][sequencer]
-                names = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
+                names = {
+                    facts["index"]: (name, facts["num_bins"])
+                    for name, facts in program.sequence["acquisitions"].items()
+                }
                 for label, kept in channels.items():
                     if not isinstance(kept, Mapping):
                         inject_trace(cluster, slot, points[label])
@@ -97,9 +101,7 @@ class QuantifyStack(ControlStack):
                     values = np.zeros(size, dtype=np.complex128)
                     values[place.bin :: place.stride or 1][: points[label].size] = points[label]
                     # The module adds up over the integration, and what reads it divides again.
-                    values *= program.integration_length_acq
-                    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in values.tolist()]
-                    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), name, data)
+                    inject_bins(cluster, slot, sequencer, name, values * program.integration_length_acq)
 
     def run(self, compiled: Any, timeout_s: float) -> Points:
         """As `ControlStack.run`."""
