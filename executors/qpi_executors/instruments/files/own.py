@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from qpi_executors.instruments.device import Device, Drive, Edge, Qubit, Readout
+from qpi_executors.instruments.device import PORTS, Device, Drive, Edge, Qubit, Readout
 
 from .chip import Chip, Part
 from .quantum_device import by_pair
@@ -60,9 +60,9 @@ def _made(node: Node, kind: type[T]) -> T:
 
 def _wired(name: str, qubit: Qubit) -> Qubit:
     """The qubit with its ports, which are named after it where the file does not say."""
+    ports = {kind: getattr(qubit, f"{kind}_port") or f"{name}:{short}" for kind, short in PORTS.items()}
     return replace(
-        qubit, microwave_port=qubit.microwave_port or f"{name}:mw", flux_port=qubit.flux_port or f"{name}:fl",
-        readout_port=qubit.readout_port or f"{name}:res",
+        qubit, microwave_port=ports["microwave"], flux_port=ports["flux"], readout_port=ports["readout"]
     )  # fmt: skip
 
 
