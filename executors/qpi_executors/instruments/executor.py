@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import secrets
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -23,8 +25,9 @@ from ..base import CircuitExecutor, RunCancelled
 from ..options import ExecutorOptions
 from ..programs import Run
 from ..simulator import SEED_SHIFT
-from . import load, twin
+from . import twin
 from .device import Device, Hardware
+from .files import load
 from .front import BASIS, DT_S, Front
 from .stack import ControlStack, Points
 from .timing import Timeline, timeline
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 
     from qpi_jupyter.data.conventions import Slots
 
+EXAMPLE = ("five_transmons.json", "five_transmons_cluster.json")
+"""The device and the cluster that come with the package."""
+_EXAMPLES = Path(__file__).parent / "examples"
+_log = logging.getLogger(__name__)
 MAX_BINS = 131_072
 """What one sequencer keeps: more shots are run in several goes."""
 MAX_SHOTS = 1_000_000
@@ -49,7 +56,6 @@ class PulseExecutor(CircuitExecutor):
     """An executor that compiles circuits to pulses, for a `ControlStack` that a subclass names."""
 
     name: ClassVar[str]
-    config_type: ClassVar[str]
     library: ClassVar[str]
 
     class Options(ExecutorOptions, frozen=True, kw_only=True):
@@ -77,14 +83,14 @@ class PulseExecutor(CircuitExecutor):
                 "The example describes no real instrument: give the options 'device' and 'hardware', or leave 'dummy' out.",
                 code="bad_option", field="dummy",
             )  # fmt: skip
-        sources = [
-            load.read(settings.device, load.EXAMPLE_DEVICE, "device"),
-            load.read(settings.hardware, load.EXAMPLE_HARDWARE, "hardware"),
-        ]
-        self.device: Device = load.device(sources[0])
-        self.hardware: Hardware = load.hardware(sources[1], self.config_type, example=example)
+        paths = [_EXAMPLES / name for name in EXAMPLE] if example else [Path(settings.device), Path(settings.hardware)]
+        setup = load(paths, library=self.name, dummy=self.dummy)
+        self.device: Device = setup.device
+        self.hardware: Hardware = setup.hardware
+        for said in () if example else setup.warnings:
+            _log.warning("%s", said)
         self.front = Front(self.device)
-        self._config_sha256 = hashlib.sha256(b"\0".join(sources)).hexdigest()
+        self._config_sha256 = hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
         self._stack: ControlStack | None = None
         self._check_real()
 

@@ -12,7 +12,6 @@ class QbloxExecutor(PulseExecutor):
     """A Qblox cluster through qblox-scheduler; in dummy mode a physical twin of the device behind a dummy cluster."""
 
     name: ClassVar[str] = "qblox"
-    config_type: ClassVar[str] = "QbloxHardwareCompilationConfig"
     library: ClassVar[str] = "qblox-scheduler"
 
     def stack(self) -> ControlStack:

@@ -6,7 +6,6 @@ import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from qblox_scheduler import (
 )
 
 from ..device import Device, Hardware
-from ..dummy import inject_trace, private_assembler
+from ..cluster import close_all, inject_trace, private_assembler
 from ..pulses import Event
 from ..scheduled import events, fill
 from ..stack import ControlStack, Points
@@ -59,11 +58,8 @@ class QbloxStack(ControlStack):
         """As `ControlStack.close`."""
         if self._agent is None:
             return
-        for cluster in self._agent.get_clusters().values():
-            with suppress(KeyError):
-                cluster.close()
-        self._agent.instrument_coordinator.close()
         self._agent = None
+        close_all()
         self._output.cleanup()
 
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar
 
 from ..executor import PulseExecutor
@@ -12,11 +13,12 @@ class QuantifyExecutor(PulseExecutor):
     """A Qblox cluster through quantify-scheduler; in dummy mode a physical twin of the device behind a dummy cluster."""
 
     name: ClassVar[str] = "quantify"
-    config_type: ClassVar[str] = "quantify_scheduler.backends.qblox_backend.QbloxHardwareCompilationConfig"
     library: ClassVar[str] = "quantify-scheduler"
 
     def stack(self) -> ControlStack:
         """As `PulseExecutor.stack`."""
-        from .stack import QuantifyStack
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # its end of life: whoever names it knows
+            from .stack import QuantifyStack
 
         return QuantifyStack(self.device, self.hardware, dummy=self.dummy)

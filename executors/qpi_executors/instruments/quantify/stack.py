@@ -6,7 +6,6 @@ import itertools
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +27,7 @@ from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPha
 from quantify_scheduler.qblox import ClusterComponent
 
 from ..device import Device, Hardware
-from ..dummy import inject_trace, private_assembler
+from ..cluster import close_all, inject_trace, private_assembler
 from ..pulses import Event
 from ..scheduled import events, fill
 from ..stack import ControlStack, Points
@@ -44,40 +43,34 @@ class QuantifyStack(ControlStack):
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
         self._clusters: dict[str, Cluster] = {}
-        self._instruments: list[Any] = []  # whatever has a close()
+        self._elements: list[Any] = []  # kept alive: the library knows them by weak references
 
     def open(self) -> None:
         """As `ControlStack.open`."""
-        if self._instruments:
+        if self._clusters:
             return
         self._output = tempfile.TemporaryDirectory(prefix="qpi-quantify-")
         set_datadir(self._output.name)
         hardware = QbloxHardwareCompilationConfig.model_validate(dict(self.hardware))
         number = next(_numbers)
         made = QuantumDevice(f"device_{number}")
-        self._instruments.append(made)
         self._add_elements(made)
         made.hardware_config(hardware)
         if self.dummy:
             private_assembler()
         self._coordinator = InstrumentCoordinator(f"coordinator_{number}", add_default_generic_icc=False)
-        self._instruments.append(self._coordinator)
         for name, facts in hardware.hardware_description.items():
             if facts.instrument_type == "Cluster":
                 self._clusters[name] = self._cluster(name, facts)
-                component = ClusterComponent(self._clusters[name])
-                self._instruments += [component, self._clusters[name]]
-                self._coordinator.add_component(component)
+                self._coordinator.add_component(ClusterComponent(self._clusters[name]))
         self._compiler = SerialCompiler(f"compiler_{number}", quantum_device=made)
 
     def close(self) -> None:
         """As `ControlStack.close`."""
-        for instrument in self._instruments:
-            with suppress(KeyError):
-                instrument.close()
-        if self._instruments:
+        close_all()
+        if self._elements:
             self._output.cleanup()
-        self._instruments, self._clusters = [], {}
+        self._elements, self._clusters = [], {}
 
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
         """As `ControlStack.compile`."""
@@ -125,7 +118,7 @@ class QuantifyStack(ControlStack):
     def _add_elements(self, made: QuantumDevice) -> None:
         for name, qubit in self.device.qubits.items():
             element = BasicTransmonElement(name)
-            self._instruments.append(element)
+            self._elements.append(element)
             drive, readout = qubit.drive, qubit.readout
             element.reset.duration(qubit.reset_s)
             element.rxy.amp180(drive.amp180)
@@ -147,7 +140,7 @@ class QuantifyStack(ControlStack):
             made.add_element(element)
         for (parent, child), pulse in self.device.edges.items():
             edge = CompositeSquareEdge(parent_element_name=parent, child_element_name=child)
-            self._instruments.append(edge)
+            self._elements.append(edge)
             edge.cz.square_amp(pulse.amplitude)
             edge.cz.square_duration(pulse.duration_s)
             edge.cz.parameters[f"{parent}_phase_correction"](pulse.parent_phase_deg)

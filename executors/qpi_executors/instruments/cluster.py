@@ -1,4 +1,4 @@
-"""What dummy instruments of Qblox need before they can be used by several processes."""
+"""What both libraries need of a Qblox cluster's own package: dummies that several processes can use, and an end."""
 
 from __future__ import annotations
 
@@ -64,3 +64,10 @@ def inject_trace(cluster: Any, slot: int, points: NDArray[np.complex128]) -> Non
     samples[: points.size] = points
     data = DummyScopeAcquisitionData([(z.real, z.imag) for z in samples.tolist()], (False, False), (1, 1))
     cluster.set_dummy_scope_acquisition_data(slot, None, data)
+
+
+def close_all() -> None:
+    """Close every instrument of this process: the libraries know theirs by name, and leave some of them open."""
+    from qcodes.instrument import Instrument
+
+    Instrument.close_all()
