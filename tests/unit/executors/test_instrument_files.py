@@ -42,7 +42,8 @@ def test_a_hardware_file_of_each_family_wires_the_same(tmp_path: Path, family: s
 
 
 def test_the_hardware_may_stand_in_the_device_file(tmp_path: Path) -> None:
-    setup = load([write(tmp_path, "device.json", given.qblox_json(given.hardware()))], library="qblox", dummy=False)
+    file = write(tmp_path, "device.json", given.qblox_json(given.hardware()))
+    setup = load([file, file], library="qblox", dummy=False)
     assert setup.hardware["connectivity"]["graph"] == given.hardware()["connectivity"]["graph"]
     same(setup.device, given.device())
 
