@@ -13,10 +13,14 @@ import pytest
 
 from qpi_executors.instruments.files import convert
 from tests.support import instrument_files as given
-from tests.support.instrument_files import write
+from tests.support.dummy_probe import SHOTS
+from tests.support.faulty_setups import CANNOT_WORK
+from tests.support.instrument_files import chip, cluster, write
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+RUN = ("no readout input", "no oscillator", "not driven")
+"""Of the setups that only dummy mode takes, those that are run: each takes seconds."""
 
 
 @pytest.mark.parametrize("library", ["qblox", "quantify"])
@@ -46,6 +50,23 @@ def test_every_converted_family_loads_and_compiles_a_bell_pair(tmp_path: Path, l
     for folder, (duration_s, modules) in compiled.items():
         assert duration_s == pytest.approx(expected, abs=5e-9), folder
         assert modules == 3, folder
+
+
+@pytest.mark.parametrize("library", ["qblox", "quantify"])
+def test_what_cannot_work_on_an_instrument_runs_in_dummy_mode(tmp_path: Path, library: str) -> None:
+    files = []
+    for name, change, _ in CANNOT_WORK:
+        if name in RUN:
+            folder = tmp_path / name
+            folder.mkdir()
+            files += [chip(folder), cluster(folder, change)]
+    files += [write(tmp_path, "device.yml", given.qpi_yaml(coupler=True)), cluster(tmp_path)]
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.support.dummy_probe", library, *map(str, files)],
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=300,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr[-3000:]
+    assert json.loads(said.stdout.splitlines()[-1]) == [SHOTS] * (len(RUN) + 1)
 
 
 def test_the_conversion_agrees_with_qblox_schedulers_own(tmp_path: Path) -> None:
