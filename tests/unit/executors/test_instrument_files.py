@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from qpi_executors.instruments.files import LIBRARIES, load
-from qpi_executors.instruments.files.text import MAX_BYTES
+from qpi_executors.instruments.files.text import MAX_BYTES, parse
 from qpi_jupyter.core import Rejected
 from tests.support import instrument_files as given
 from tests.support.instrument_files import Change, chip, cluster, element, same, write
@@ -293,15 +295,64 @@ def test_two_of_a_kind_or_none_are_refused(tmp_path: Path) -> None:
         load([second], library="qblox", dummy=True)
 
 
-def test_own_device_files_are_refused_by_their_keys(tmp_path: Path) -> None:
-    for change, key in (
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
         (lambda t: t["qubits"]["q3"]["drive"].update(amp180="x"), "qubits.q3.drive.amp180"),
         (lambda t: t["qubits"]["q3"]["drive"].update(beta=0), "qubits.q3.drive.beta"),
-        (lambda t: t["qubits"]["q3"].update(t1_s=1e-5, t2_s=3e-5), "qubits.q3"),
+        (lambda t: t["qubits"]["q3"].update(drive={}), "qubits.q3.drive.amp180"),
+        (lambda t: t["qubits"]["q3"].update(f01_hz=4.42), "qubits.q3.f01_hz"),
+        (lambda t: t["qubits"]["q3"].update(t1_s=1e-5, t2_s=3e-5), "qubits.q3.t2_s"),
+        (lambda t: t["qubits"]["q7"]["readout"].update(centres=[[0, 1]]), "qubits.q7.readout.centres"),
         (lambda t: t["edges"].update(q3_q9=t["edges"].pop("q3_q7")), "edges.q3_q9"),
-    ):
-        tree = deepcopy(given.own_json())
-        change(tree)
-        with pytest.raises(Rejected) as refused:
-            load([write(tmp_path, "own.json", tree), cluster(tmp_path)], library="qblox", dummy=True)
-        assert refused.value.data["field"] == key
+        (lambda t: t["edges"]["q3_q7"].pop("amplitude"), "edges.q3_q7.amplitude"),
+    ],
+)
+def test_own_device_files_are_refused_by_their_keys(tmp_path: Path, change: Change, key: str) -> None:
+    tree = deepcopy(given.own_json())
+    change(tree)
+    with pytest.raises(Rejected) as refused:
+        load([write(tmp_path, "own.json", tree), cluster(tmp_path)], library="qblox", dummy=True)
+    assert refused.value.data["field"] == key
+
+
+def _places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    keys = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    for key in keys:
+        yield (*path, key)
+        yield from _places(tree[key], (*path, key))
+
+
+ODD: tuple[Any, ...] = (
+    None, True, "", "x", "q3", 0, -1, 1e9, float("nan"), [], {}, [1], {"a": 1}, ".", ":", "Cluster", 10**30,
+    "cluster1.module5.real_output_0",
+)  # fmt: skip
+
+
+def test_whatever_is_changed_in_a_file_it_is_read_or_refused_by_name(tmp_path: Path) -> None:
+    random = Random(14)
+    seed = {**tomllib.loads(given.TERGITE_SEED), **tomllib.loads(given.TERGITE_BACKEND)}
+    qpi = parse(given.qpi_yaml(), "device.yml", ".yml").value
+    devices = (given.quantify_json(), given.qblox_json(), given.own_json(), qpi, seed)
+    clusters = (given.hardware(graph="lists"), given.hardware("quantify", graph="node-link"), given.old_hardware())
+    read, refused = 0, []
+    for _ in range(250):
+        pair = [deepcopy(random.choice(devices)), deepcopy(random.choice(clusters))]
+        changed = random.choice(pair)
+        *way, last = random.choice(list(_places(changed)))
+        place: Any = changed
+        for key in way:
+            place = place[key]
+        if random.random() < 0.3:
+            del place[last]
+        else:
+            place[last] = deepcopy(random.choice(ODD))
+        files = [write(tmp_path, name, tree) for name, tree in zip(("device.json", "cluster.json"), pair, strict=True)]
+        try:
+            load(files, library=random.choice(LIBRARIES), dummy=True)
+            read += 1
+        except Rejected as error:
+            refused.append(error.message)
+    assert read > 20
+    assert len(refused) > 80
+    assert [message for message in refused if not message.startswith(("device.json", "cluster.json"))] == []
