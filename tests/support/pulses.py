@@ -7,9 +7,15 @@ from dataclasses import replace
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.circuit import Delay
 from qiskit.quantum_info import Statevector
+from qiskit.transpiler import InstructionDurations, PassManager
+from qiskit.transpiler.passes import ALAPScheduleAnalysis, PadDelay
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, QuantumError, RelaxationNoisePass, depolarizing_error, thermal_relaxation_error
+from scipy.stats import chi2_contingency
 
-from qpi_executors.instruments.device import Device
+from qpi_executors.instruments.device import Device, Qubit, Readout
 from qpi_executors.instruments.timing import Timeline
 
 _NO_GATES = frozenset({"measure", "reset", "delay", "barrier", "global_phase", "id"})
@@ -73,15 +79,104 @@ def ideal(circuit: QuantumCircuit) -> dict[str, float]:
     return found
 
 
-def by_clbit(found: dict[tuple[int, ...], float], plan: Timeline, labels: list[str], clbits: int) -> dict[str, float]:
-    """A distribution over acquisitions (`labels`, in its order) as one of the classical bits at the end."""
-    place = {label: k for k, label in enumerate(labels)}
+def by_clbit(found: dict[frozenset[tuple[str, int]], float], plan: Timeline, clbits: int) -> dict[str, float]:
+    """A distribution over acquisitions as one of the classical bits at the end."""
     read: dict[str, float] = {}
     for outcome, p in found.items():
-        bits = [str(outcome[place[plan.labels[clbit]]]) if clbit in plan.labels else "0" for clbit in range(clbits)]
-        key = "".join(reversed(bits))
+        bits = dict(outcome)
+        key = "".join(str(bits[plan.labels[k]]) if k in plan.labels else "0" for k in reversed(range(clbits)))
         read[key] = read.get(key, 0.0) + p
     return read
+
+
+def _aer_noise(device: Device) -> NoiseModel:
+    """The device's errors as Aer has them: of gates, of readout; relaxation of gates, that of waits comes by a pass."""
+    model = NoiseModel(basis_gates=["rz", "sx", "x", "cz", "delay", "measure"])
+    for k, qubit in enumerate(device.qubits.values()):
+        relaxed = _relaxed(qubit, qubit.drive.duration_s)
+        model.add_quantum_error(depolarizing_error(2 * qubit.gate_error, 1).compose(relaxed), ["sx", "x"], [k])
+        model.add_readout_error(_confusion(qubit.readout), [k])
+    for pair, edge in device.edges.items():
+        a, b = (_relaxed(device.qubits[name], edge.duration_s) for name in pair)
+        depolarized = depolarizing_error(4 / 3 * edge.gate_error, 2)
+        places = [device.names.index(name) for name in pair]
+        model.add_quantum_error(depolarized.compose(a.expand(b)), "cz", places)  # the first belongs to the first place
+        model.add_quantum_error(depolarized.compose(b.expand(a)), "cz", places[::-1])
+    return model
+
+
+def aer_counts(native: QuantumCircuit, device: Device, shots: int, seed: int) -> dict[str, int]:
+    """What Aer counts with the device's noise, timed by Qiskit's own scheduler: reads and resets wait as they do there."""
+    timed = native.copy_empty_like()
+    for instruction in native.data:
+        qubits = [native.find_bit(bit).index for bit in instruction.qubits]
+        if instruction.name == "reset":
+            timed.delay(round(device.qubits[device.names[qubits[0]]].reset_s * 1e9), qubits, "dt")
+            continue
+        timed.append(instruction)
+        if instruction.name == "measure":
+            readout = device.qubits[device.names[qubits[0]]].readout
+            timed.delay(round((readout.acq_delay_s + readout.integration_s) * 1e9), qubits, "dt")
+    lengths = [(name, None, 20) for name in ("sx", "x")] + [("cz", None, 40), ("rz", None, 0), ("measure", None, 0)]
+    durations = InstructionDurations(lengths, dt=1e-9)
+    qubits = list(device.qubits.values())
+    scheduled = PassManager([ALAPScheduleAnalysis(durations), PadDelay(durations=durations)]).run(timed)
+    waits = RelaxationNoisePass([q.t1_s for q in qubits], [q.t2_s for q in qubits], dt=1e-9, op_types=Delay)
+    deferred, model = _deferred(PassManager(waits).run(scheduled), device)
+    simulator = AerSimulator(method="density_matrix", noise_model=model, seed_simulator=seed)
+    return simulator.run(deferred, shots=shots).result().get_counts()
+
+
+def _deferred(circuit: QuantumCircuit, device: Device) -> tuple[QuantumCircuit, NoiseModel]:
+    """The same with measurements midway copied to fresh qubits and read at the end, so that Aer evolves it once."""
+    model, late = _aer_noise(device), []
+    last = {
+        bit: k
+        for k, instruction in enumerate(circuit.data)
+        for bit in instruction.qubits
+        if instruction.name not in ("delay", "quantum_channel")
+    }
+    midway = [k for k, one in enumerate(circuit.data) if one.name == "measure" and last[one.qubits[0]] != k]
+    wide = QuantumCircuit(circuit.num_qubits + len(midway), circuit.num_clbits)
+    overwritten = {}
+    for k, instruction in enumerate(circuit.data):
+        qubits = [circuit.find_bit(bit).index for bit in instruction.qubits]
+        clbits = [circuit.find_bit(bit).index for bit in instruction.clbits]
+        if k > last.get(instruction.qubits[0], -1):
+            continue  # a wait after the end
+        if k in midway:
+            fresh = circuit.num_qubits + midway.index(k)
+            wide.cx(qubits[0], fresh)
+            model.add_readout_error(_confusion(device.qubits[device.names[qubits[0]]].readout), [fresh])
+            overwritten[clbits[0]] = fresh
+        elif instruction.name == "measure":
+            late.append((qubits[0], clbits[0]))
+            overwritten.pop(clbits[0], None)
+        else:
+            wide.append(instruction.operation, qubits, clbits)
+    for qubit, clbit in (*late, *((fresh, clbit) for clbit, fresh in overwritten.items())):
+        wide.measure(qubit, clbit)
+    return wide, model
+
+
+def _relaxed(qubit: Qubit, duration_s: float) -> QuantumError:
+    return thermal_relaxation_error(qubit.t1_s, qubit.t2_s, duration_s)
+
+
+def _confusion(readout: Readout) -> list[list[float]]:
+    return [[1 - readout.p01, readout.p01], [readout.p10, 1 - readout.p10]]
+
+
+def chi_squared(one: dict[str, int], other: dict[str, int]) -> float:
+    """The p-value of two samples being of one distribution; rare outcomes are counted together."""
+    shots, others = sum(one.values()), sum(other.values())
+    table: list[list[int]] = [[0, 0]]
+    for key in sorted(one.keys() | other.keys(), key=lambda key: one.get(key, 0) + other.get(key, 0)):
+        if sum(table[-1]) * min(shots, others) / (shots + others) >= 8:  # else too few to stand alone
+            table.append([0, 0])
+        table[-1][0] += one.get(key, 0)
+        table[-1][1] += other.get(key, 0)
+    return 1.0 if len(table) < 2 else float(chi2_contingency(np.array(table))[1])
 
 
 def distance(one: dict[str, float], other: dict[str, float]) -> float:

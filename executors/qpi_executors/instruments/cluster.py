@@ -56,6 +56,19 @@ def private_assembler() -> None:
     module_dummy_transport.ModuleDummyTransport._set_sequencer_program = assemble
 
 
+def forget(cluster: Any, slot: int, sequencer: str) -> None:
+    """Have a sequencer of a dummy module no longer answer what was injected for an earlier schedule."""
+    cluster.delete_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")))
+
+
+def inject_bins(cluster: Any, slot: int, sequencer: str, acquisition: str, bins: NDArray[np.complex128]) -> None:
+    """Have a sequencer of a dummy module answer these sums over the integration."""
+    from qblox_instruments import DummyBinnedAcquisitionData
+
+    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in bins.tolist()]
+    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), acquisition, data)
+
+
 def inject_trace(cluster: Any, slot: int, points: NDArray[np.complex128]) -> None:
     """Have the scope of a dummy module answer these samples, one a nanosecond."""
     from qblox_instruments import DummyScopeAcquisitionData

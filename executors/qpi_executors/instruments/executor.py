@@ -276,7 +276,7 @@ class PulseExecutor(CircuitExecutor):
         if self.dummy:
             points = self._twin_points(compiled, shots, rng)
             averaged = {label: values.mean(keepdims=True) for label, values in points.items()}
-            self._opened.inject(compiled, averaged if average else points)
+            self.opened.inject(compiled, averaged if average else points)
         return self._run(compiled, plan, shots)
 
     def _trace(self, plan: Timeline, label: str, shots: int, rng: np.random.Generator) -> NDArray[np.complex128]:
@@ -288,17 +288,17 @@ class PulseExecutor(CircuitExecutor):
             readout = self.device.qubits[self._qubit_of(plan, label)].readout
             samples = round(readout.integration_s * 1e9)
             injected[label] = twin.trace(points[label], samples, rng, twin.blobs(readout)[1])
-            self._opened.inject(compiled, injected)
+            self.opened.inject(compiled, injected)
         return self._run(compiled, plan, shots)[label]
 
     def _twin_points(self, compiled: Any, shots: int, rng: np.random.Generator) -> Points:
         """What the twin of the device answers to the compiled pulses."""
-        return twin.answer(self._opened.events(compiled), self.device, shots, rng)
+        return twin.answer(self.opened.events(compiled), self.device, shots, rng)
 
     def _run(self, compiled: Any, plan: Timeline, shots: int) -> Points:
         timeout_s = _MARGIN_S + _MARGIN * shots * plan.shot_s
         try:
-            return self._opened.run(compiled, timeout_s)
+            return self.opened.run(compiled, timeout_s)
         except QpiError:
             raise
         except TimeoutError as error:
@@ -309,7 +309,7 @@ class PulseExecutor(CircuitExecutor):
 
     def _compiled(self, plan: Timeline, shots: int, average: bool, trace: str = "") -> Any:
         try:
-            return self._opened.compile(plan, shots, average=average, trace=trace)
+            return self.opened.compile(plan, shots, average=average, trace=trace)
         except QpiError:
             raise
         except Exception as error:  # the library's own, of many kinds
@@ -320,7 +320,7 @@ class PulseExecutor(CircuitExecutor):
         return next(name for name, labels in plan.acquisitions.items() if label in labels)
 
     @property
-    def _opened(self) -> ControlStack:
+    def opened(self) -> ControlStack:
         assert self._stack is not None, "open it first"
         return self._stack
 

@@ -69,18 +69,17 @@ def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
     return Shots(qubits=walk.labels, bits=columns, strength=walk.strength)
 
 
-def distribution(events: Sequence[Event], device: Device) -> dict[tuple[int, ...], float]:
-    """The exact probability of each outcome, one bit an acquisition in order of time, before any readout error.
+def distribution(events: Sequence[Event], device: Device) -> dict[frozenset[tuple[str, int]], float]:
+    """The exact probability of each outcome, the pairs of acquisition and bit, before any readout error.
 
     Raises
     ------
     Rejected
         as `sample`.
     """
-    walk = _Walk(events, device)
-    found: dict[tuple[int, ...], float] = {}
-    for outcome, share in walk.run(1.0, lambda whole, p: whole * p if whole * p > _NEGLIGIBLE else 0.0):
-        key = tuple(outcome[label] for label in walk.labels)
+    found: dict[frozenset[tuple[str, int]], float] = {}
+    for outcome, share in _Walk(events, device).run(1.0, lambda whole, p: whole * p):
+        key = frozenset(outcome.items())
         found[key] = found.get(key, 0.0) + share
     return found
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from qblox_instruments import DummyBinnedAcquisitionData
 from qblox_scheduler import (
     CZ,
     HardwareAgent,
@@ -24,7 +23,7 @@ from qblox_scheduler import (
 )
 
 from ..device import Device, Hardware
-from ..cluster import close_all, inject_trace, private_assembler
+from ..cluster import close_all, forget, inject_bins, inject_trace, private_assembler
 from ..pulses import Event
 from ..scheduled import events, fill
 from ..stack import ControlStack, Points
@@ -76,6 +75,7 @@ class QbloxStack(ControlStack):
         """As `ControlStack.inject`."""
         for cluster, slot, module in self._modules(compiled):
             for sequencer, mapping in module["acq_hardware_mapping"].items():
+                forget(cluster, slot, sequencer)
                 program = module["sequencers"][sequencer]
                 bins = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
                 for label in mapping.non_binned:
@@ -87,9 +87,7 @@ class QbloxStack(ControlStack):
                     for place, label in enumerate(labels):
                         values[binned.qblox_acq_bin_offset + place :: len(labels)][: points[label].size] = points[label]
                     # The module adds up over the integration, and what reads it divides again.
-                    values *= program.integration_length_acq
-                    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in values.tolist()]
-                    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), name, data)
+                    inject_bins(cluster, slot, sequencer, name, values * program.integration_length_acq)
 
     def run(self, compiled: Any, timeout_s: float) -> Points:
         """As `ControlStack.run`."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from qblox_instruments import Cluster, ClusterType, DummyBinnedAcquisitionData
+from qblox_instruments import Cluster, ClusterType
 from quantify_core.data.handling import set_datadir
 from quantify_scheduler import (
     BasicTransmonElement,
@@ -27,7 +27,7 @@ from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPha
 from quantify_scheduler.qblox import ClusterComponent
 
 from ..device import Device, Hardware
-from ..cluster import close_all, inject_trace, private_assembler
+from ..cluster import close_all, forget, inject_bins, inject_trace, private_assembler
 from ..pulses import Event
 from ..scheduled import events, fill
 from ..stack import ControlStack, Points
@@ -86,6 +86,7 @@ class QuantifyStack(ControlStack):
         """As `ControlStack.inject`."""
         for cluster, slot, module in self._modules(compiled):
             for sequencer, channels in module["acq_hardware_mapping"].items():
+                forget(cluster, slot, sequencer)
                 program = module["sequencers"][sequencer]
                 names = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
                 for label, kept in channels.items():
@@ -97,9 +98,7 @@ class QuantifyStack(ControlStack):
                     values = np.zeros(size, dtype=np.complex128)
                     values[place.bin :: place.stride or 1][: points[label].size] = points[label]
                     # The module adds up over the integration, and what reads it divides again.
-                    values *= program.integration_length_acq
-                    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in values.tolist()]
-                    cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), name, data)
+                    inject_bins(cluster, slot, sequencer, name, values * program.integration_length_acq)
 
     def run(self, compiled: Any, timeout_s: float) -> Points:
         """As `ControlStack.run`."""
