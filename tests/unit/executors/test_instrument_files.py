@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import math
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -48,34 +49,6 @@ def test_the_hardware_may_stand_in_the_device_file(tmp_path: Path) -> None:
     setup = load([file, file], library="qblox", dummy=False)
     assert setup.hardware["connectivity"]["graph"] == given.hardware()["connectivity"]["graph"]
     same(setup.device, given.device())
-
-
-def test_tergite_has_its_calibration_couplers_and_addresses_in_three_files(tmp_path: Path) -> None:
-    files = [
-        write(tmp_path, "seed.toml", given.TERGITE_SEED), write(tmp_path, "backend.toml", given.TERGITE_BACKEND),
-        write(tmp_path, "metadata.yml", given.TERGITE_METADATA),
-        cluster(tmp_path, lambda tree: tree["hardware_description"]["cluster1"].pop("ip")),
-    ]  # fmt: skip
-    setup = load(files, library="quantify", dummy=True)
-    first, second = (setup.device.qubits[name] for name in ("q3", "q7"))
-    assert (first.f01_hz, first.f12_hz, first.readout_hz) == (4.42e9, 4.21e9, 6.93e9)
-    assert (first.t1_s, first.t2_s, second.t1_s) == (4.1e-5, 2.6e-5, None)
-    assert (first.drive.amp180, first.drive.duration_s) == (0.17, 24e-9)
-    assert setup.hardware["hardware_description"]["cluster1"]["ip"] == "192.0.2.7"
-    edge = setup.device.edges["q3", "q7"]
-    assert (edge.amplitude, edge.duration_s) == (0.31, pytest.approx(36e-9))
-    assert edge.parent_phase_deg == pytest.approx(28.6479, abs=1e-4)
-    assert any("seed.toml: calibration_config.coupler.0 modulates a coupler" in warning for warning in setup.warnings)
-    # 300 I - 400 Q > 2, as a rotation and a threshold: a point on either side of that line
-    readout = first.readout
-    for point, bit in ((0.02 + 0.0099j, True), (0.02 + 0.0101j, False), (0.0067, True), (0.0066, False)):
-        turned = point * complex(*_unit(readout.rotation_deg))
-        assert (turned.real > readout.threshold) is bit
-        assert (300 * complex(point).real - 400 * complex(point).imag > 2) is bit
-
-
-def _unit(degrees: float) -> tuple[float, float]:
-    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
 
 
 DEVICE_FAULTS: list[tuple[str, Change, str, str]] = [
@@ -356,3 +329,18 @@ def test_whatever_is_changed_in_a_file_it_is_read_or_refused_by_name(tmp_path: P
     assert read > 20
     assert len(refused) > 80
     assert [message for message in refused if not message.startswith(("device.json", "cluster.json"))] == []
+
+
+def test_files_are_read_without_any_scheduler(tmp_path: Path) -> None:
+    device, hardware = write(tmp_path, *given.DEVICES["quantify.yaml"]), cluster(tmp_path)
+    code = f"""
+import sys
+absent = ("qblox_scheduler", "quantify_scheduler", "quantify_core", "qblox_instruments", "qcodes")
+sys.modules.update(dict.fromkeys(absent))
+from pathlib import Path
+from qpi_executors.instruments.files import convert, load
+files = [Path({str(device)!r}), Path({str(hardware)!r})]
+print(*load(files, library="quantify", dummy=False).device.names, *convert(files, "qblox").files)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (said.stdout, said.returncode) == ("q3 q7 device.json hardware.json\n", 0), said.stderr
