@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from qpi_executors import CircuitExecutor, RunCancelled, load, names, run_program
+from qpi_executors.instruments.executor import PulseExecutor
 from qpi_executors.registry import EXECUTORS
 from qpi_jupyter.core.errors import ProgramError, Rejected
 from qpi_jupyter.core.programs import CircuitOptions, RunOptions, digest, pack
@@ -19,7 +21,7 @@ from qpi_jupyter.data.selection import as_list
 from tests.circuits import BELL_QASM2, BELL_QASM3, bell, qpy_program, text_program
 
 
-@pytest.fixture(params=[name for name in names() if issubclass(EXECUTORS.load(name), CircuitExecutor)])
+@pytest.fixture(scope="module", params=[name for name in names() if issubclass(EXECUTORS.load(name), CircuitExecutor)])
 def executor(request):
     executor = load(request.param)
     executor.open()
@@ -32,8 +34,15 @@ def counts(executor, program):
     return dataset.qpi.counts()
 
 
+def mostly(executor, found, *expected):
+    """All shots read what they ideally do; of a noisy device most."""
+    noisy = any(qubit.readout_error for qubit in executor.capabilities().qubits)
+    shots = sum(found.values())
+    return sum(found.get(key, 0) for key in expected) >= (0.75 if noisy else 1) * shots
+
+
 def test_the_built_in_ones_are_installed():
-    assert {"mock", "qiskit_aer"} <= set(names())
+    assert {"mock", "qblox", "qiskit_aer", "quantify"} <= set(names())
     assert [member.problem for member in EXECUTORS.checked() if member.name == "mock"] == [""]
 
 
@@ -41,6 +50,7 @@ def test_open_and_close_may_be_repeated(executor):
     executor.open()
     executor.close()
     executor.close()
+    executor.open()
 
 
 def test_capabilities_are_stable_and_answer_before_open(executor):
@@ -109,7 +119,7 @@ def test_parameter_rows_and_shots_of_a_batch_keep_their_index(executor):
     datasets = run_program(executor, program)
     places = [(d.qpi.info["circuit"], d.qpi.info["row"], d.qpi.info["shots"]) for d in datasets]
     assert places == [(0, None, 50), (1, 0, 20), (1, 1, 20)]
-    assert [d.qpi.counts() for d in datasets[1:]] == [{"0": 20}, {"1": 20}]
+    assert [mostly(executor, d.qpi.counts(), key) for d, key in zip(datasets[1:], "01", strict=True)] == [True, True]
 
 
 def test_registers_are_the_users_own(executor):
@@ -119,10 +129,12 @@ def test_registers_are_the_users_own(executor):
     circuit = QuantumCircuit(QuantumRegister(3, "q"), left, right)
     circuit.x(2)
     circuit.measure([0, 1, 2], [left[0], right[0], right[1]])
-    (dataset,) = run_program(executor, qpy_program(circuit, shots=10))
-    assert dataset.qpi.counts() == {"10 0": 10}
+    (dataset,) = run_program(executor, qpy_program(circuit, shots=100))
+    found = dataset.qpi.counts()
+    assert sum(found.values()) == 100
+    assert mostly(executor, found, "10 0")
     assert dataset.coords["qubit"].values.tolist() == [0, 1, 2]
-    assert dataset.qpi.bits()[0].tolist() == [0, 0, 1]
+    assert np.median(dataset.qpi.bits(), axis=0).tolist() == [0, 0, 1]
 
 
 def test_a_circuit_off_the_edges_is_compiled(executor):
@@ -132,7 +144,7 @@ def test_a_circuit_off_the_edges_is_compiled(executor):
     circuit.ccx(0, 1, far)
     circuit.cx(0, far)
     circuit.measure([0, far], [0, 1])
-    assert set(counts(executor, qpy_program(circuit, shots=200, seed_simulator=1))) == {"00", "11"}
+    assert mostly(executor, counts(executor, qpy_program(circuit, shots=200, seed_simulator=1)), "00", "11")
 
 
 def test_measuring_midway_and_resetting(executor):
@@ -144,8 +156,8 @@ def test_measuring_midway_and_resetting(executor):
     circuit.x(0)
     circuit.reset(0)
     circuit.measure(0, 2)
-    (dataset,) = run_program(executor, qpy_program(circuit, shots=20))
-    assert dataset.qpi.counts() == {"001": 20}
+    (dataset,) = run_program(executor, qpy_program(circuit, shots=200))
+    assert mostly(executor, dataset.qpi.counts(), "001")
     assert dataset.coords["acq_index"].values.tolist() == [0, 1, 2]
     assert dataset.coords["qubit"].values.tolist() == [0, 0, 0]
 
@@ -165,7 +177,7 @@ def test_iq_points_agree_with_the_bits_and_repeat_with_the_seed(executor):
     assert first.qpi.iq().shape == (1024, 2)
     assert (first.qpi.iq() == second.qpi.iq()).all()
     found = first.qpi.counts()
-    assert found["00"] + found["11"] > 0.95 * 1024
+    assert found["00"] + found["11"] > 0.9 * 1024
     (mean,) = run_program(executor, qpy_program(bell(), meas_level=1, meas_return="avg", seed_simulator=9))
     assert mean.qpi.iq().values == pytest.approx(first.qpi.iq().mean("shot").values)
 
@@ -176,6 +188,10 @@ def test_the_mean_of_a_trace_is_the_point_of_its_shot(executor):
             executor.validate(qpy_program(bell(), meas_level=0))
         return
     seeded = {"shots": 40, "seed_simulator": 9}
+    if isinstance(executor, PulseExecutor):  # the instrument adds up what comes; tests/integration/test_pulses.py
+        with pytest.raises(Rejected, match="meas_return='avg'"):
+            executor.validate(qpy_program(bell(), meas_level=0, **seeded))
+        return
     (points,) = run_program(executor, qpy_program(bell(), meas_level=1, **seeded))
     (traces,) = run_program(executor, qpy_program(bell(), meas_level=0, **seeded))
     assert traces.qpi.traces().shape == (40, 2, 100)

@@ -20,11 +20,12 @@ from qpi_executors.instruments import twin
 from qpi_executors.instruments.executor import EXAMPLE, PulseExecutor
 from qpi_executors.instruments.pulses import Acquire, Event, Play, ShiftPhase
 from qpi_executors.instruments.timing import Timeline, timeline
-from qpi_jupyter.core import Faulted, ProgramError, Rejected
+from qpi_jupyter.core import Faulted, Program, ProgramError, Rejected, RunOptions
+from qpi_jupyter.data.circuits import to_qpy
 from tests.circuits import BELL_QASM3, bell, qpy_program, text_program
 from tests.support.pulses import aer_counts, any_circuit, by_clbit, chi_squared, distance, ideal, noiseless
 
-QUICK, MANY = range(6), range(6, 200)
+QUICK, MANY = range(4), range(4, 200)
 
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])
@@ -53,18 +54,23 @@ def counted(executor: PulseExecutor, circuit: QuantumCircuit, shots: int, seed: 
 
 
 @cache
-def reference(executor: PulseExecutor, seed: int) -> dict[str, int]:
-    circuit = any_circuit(seed)
-    return aer_counts(executor.front.native(circuit), executor.device, 20_000, seed)
+def reference(seed: int) -> dict[str, int]:
+    """Of both executors, which have one device and one front."""
+    executor = load("qblox")
+    return aer_counts(executor.front.native(any_circuit(seed)), executor.device, 20_000, seed)
 
 
 def assert_pulses_are_circuits(executor, seeds):
-    far = {seed: d for seed in seeds if (d := distance(exact(executor, any_circuit(seed)), ideal(any_circuit(seed)))) > 1e-9}
+    far = {
+        seed: d
+        for seed in seeds
+        if (d := distance(exact(executor, any_circuit(seed)), ideal(any_circuit(seed)))) > 1e-9
+    }
     assert not far
 
 
 def assert_counts_are_those_of_aer(executor, seeds):
-    found = {seed: chi_squared(counted(executor, any_circuit(seed), 2000, seed), reference(executor, seed)) for seed in seeds}
+    found = {seed: chi_squared(counted(executor, any_circuit(seed), 2000, seed), reference(seed)) for seed in seeds}
     assert min(found.values()) > 0.01 / len(found), found
 
 
@@ -104,7 +110,9 @@ def test_spoiled_pulses_count_otherwise(executor):
             replace(event, phase_deg=-event.phase_deg) if isinstance(event, ShiftPhase) else event for event in events
         ],
         "half of amp180": [
-            replace(event, amplitude=event.amplitude / 2) if isinstance(event, Play) and event.port.endswith(":mw") else event
+            replace(event, amplitude=event.amplitude / 2)
+            if isinstance(event, Play) and event.port.endswith(":mw")
+            else event
             for event in events
         ],
         "a CZ is missing": [event for event in events if event is not flux[0]],
@@ -156,7 +164,9 @@ def test_a_longer_drive_turns_further(executor):
     _, events = compiled(executor, circuit)
     for scale in np.linspace(0, 2, 9):
         driven = [
-            replace(event, amplitude=event.amplitude * scale) if isinstance(event, Play) and event.port == "q0:mw" else event
+            replace(event, amplitude=event.amplitude * scale)
+            if isinstance(event, Play) and event.port == "q0:mw"
+            else event
             for event in events
         ]
         found = twin.distribution(driven, noiseless(executor.device))
@@ -195,7 +205,7 @@ def test_points_traces_and_means_are_of_the_same_shots(executor):
     (bits,) = run_program(executor, qpy_program(bell(), **facts))
     assert mean.qpi.iq().values == pytest.approx(points.qpi.iq().mean("shot").values)
     assert traces.qpi.traces().shape == (2, 1000)
-    assert traces.qpi.traces().mean(axis=-1)[0] == pytest.approx(mean.qpi.iq().values[0], abs=1e-6)
+    assert traces.qpi.traces().mean(axis=-1)[0] == pytest.approx(mean.qpi.iq().values[0], abs=1e-4)  # 12 bits
     assert points.qpi.counts() == bits.qpi.counts()
     readout = executor.device.qubits["q0"].readout
     ones = points.qpi.iq().values[:, 0][bits.qpi.bits()[:, 0] == 1]
@@ -224,15 +234,12 @@ def test_two_measurements_of_one_qubit_stay_apart(executor):
 
 
 def test_an_instrument_without_data_is_no_count(executor, monkeypatch):
-    """Nothing was injected: the cluster answers NaN, which must become no zeros."""
-    monkeypatch.setattr(executor, "dummy", False)
-    monkeypatch.setattr(executor.opened, "inject", lambda *given: None)
-    for cluster_run in (executor.opened.run,):
-        monkeypatch.setattr(
-            executor.opened,
-            "run",
-            lambda *given, run=cluster_run: {label: np.full_like(values, np.nan) for label, values in run(*given).items()},
-        )
+    """Where nothing came in, both libraries answer NaN, which must become no zeros."""
+    run = executor.opened.run
+    monkeypatch.setattr(
+        executor.opened, "run",
+        lambda *given: {label: np.full_like(values, np.nan) for label, values in run(*given).items()},
+    )  # fmt: skip
     with pytest.raises(Faulted, match="no data"):
         run_program(executor, qpy_program(bell(), shots=10))
 
@@ -252,9 +259,10 @@ def test_delays_of_any_unit_decay_alike(executor):
     for unit, length in (("ns", "21000"), ("us", "21"), ("s", "2.1e-05"), ("dt", "21000")):
         circuit = QuantumCircuit(4, 2)
         circuit.x([0, 3])
-        circuit.delay(float(length) if unit != "dt" else 21_000, [0, 3], unit)
+        circuit.delay(int(length) if unit == "dt" else float(length), [0, 3], unit)
         circuit.measure([0, 3], [0, 1])
-        found.add(json.dumps(counted(executor, circuit, 2000, 5)))
+        program = Program(format="qpy", sources=(to_qpy([circuit]),), options=RunOptions(shots=2000, seed_simulator=5))
+        found.add(json.dumps(run_program(executor, program)[0].qpi.counts()))
         if unit == "s":
             continue  # a text has no decimals of seconds
         text = (

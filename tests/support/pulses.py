@@ -123,7 +123,7 @@ def aer_counts(native: QuantumCircuit, device: Device, shots: int, seed: int) ->
     scheduled = PassManager([ALAPScheduleAnalysis(durations), PadDelay(durations=durations)]).run(timed)
     waits = RelaxationNoisePass([q.t1_s for q in qubits], [q.t2_s for q in qubits], dt=1e-9, op_types=Delay)
     deferred, model = _deferred(PassManager(waits).run(scheduled), device)
-    simulator = AerSimulator(method="density_matrix", noise_model=model, seed_simulator=seed)
+    simulator = AerSimulator(method="density_matrix", noise_model=model, seed_simulator=seed, max_parallel_threads=1)
     return simulator.run(deferred, shots=shots).result().get_counts()
 
 

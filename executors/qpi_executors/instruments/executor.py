@@ -59,13 +59,21 @@ class PulseExecutor(CircuitExecutor):
     library: ClassVar[str]
 
     class Options(ExecutorOptions, frozen=True, kw_only=True):
-        device: Annotated[str, Meta(description="path of the device file; unset: the example with five transmons")] | None = None
-        hardware: Annotated[str, Meta(description="path of the hardware configuration; unset: the example's")] | None = None
+        device: (
+            Annotated[str, Meta(description="path of the device file; unset: the example with five transmons")] | None
+        ) = None
+        hardware: (
+            Annotated[str, Meta(description="path of the hardware configuration; unset: the example's")] | None
+        ) = None
         dummy: (
-            Annotated[bool, Meta(description="no instrument: a physical twin of the device answers; unset: for the example")]
+            Annotated[
+                bool, Meta(description="no instrument: a physical twin of the device answers; unset: for the example")
+            ]
             | None
         ) = None
-        seed: Annotated[int, Meta(ge=0, description="of the twin, for jobs that bring none; unset: a fresh one")] | None = None
+        seed: (
+            Annotated[int, Meta(ge=0, description="of the twin, for jobs that bring none; unset: a fresh one")] | None
+        ) = None
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)

@@ -101,7 +101,14 @@ class Front:
             ],
         )  # fmt: skip
         theta = Parameter("theta")
-        kinds = {"rz": RZGate(theta), "sx": SXGate(), "x": XGate(), "cz": CZGate(), "measure": Measure(), "reset": Reset()}
+        kinds = {
+            "rz": RZGate(theta),
+            "sx": SXGate(),
+            "x": XGate(),
+            "cz": CZGate(),
+            "measure": Measure(),
+            "reset": Reset(),
+        }
         for name, kind in kinds.items():
             facts = {
                 gate.qubits: InstructionProperties(duration=gate.duration_s, error=gate.error)

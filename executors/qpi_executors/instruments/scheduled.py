@@ -20,7 +20,9 @@ def fill(schedule: Any, timeline: Timeline, made: Callable[[Timed], Any]) -> Non
 
     ``made`` is the library's operation for one of ours; a delay is asked for once, at the end.
     """
-    resets = [Timed(name="reset", qubits=(name,), start_ns=0, duration_ns=timeline.reset_ns) for name in timeline.qubits]
+    resets = [
+        Timed(name="reset", qubits=(name,), start_ns=0, duration_ns=timeline.reset_ns) for name in timeline.qubits
+    ]
     start = schedule.add(made(resets[0]))
     for reset in resets[1:]:
         schedule.add(made(reset), ref_op=start, ref_pt="start")

@@ -302,7 +302,9 @@ class _Way:
 
     def populations(self, axes: list[int]) -> NDArray[np.float64]:
         """The joint probabilities of these qubits, one axis of 2 each in this order."""
-        state = self.state[tuple(slice(None, None, 3) if axis in axes else slice(None) for axis in range(self.state.ndim))]
+        state = self.state[
+            tuple(slice(None, None, 3) if axis in axes else slice(None) for axis in range(self.state.ndim))
+        ]
         for axis in reversed([axis for axis in range(self.state.ndim) if axis not in axes]):
             state = np.tensordot(state, _TRACE, axes=(axis, 0))
         kept = sorted(axes)

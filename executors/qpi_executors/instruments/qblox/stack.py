@@ -30,6 +30,7 @@ from ..stack import ControlStack, Points
 from ..timing import Timed, Timeline
 from .elements import quantum_device
 
+
 class QbloxStack(ControlStack):
     """One cluster through qblox-scheduler."""
 
@@ -77,7 +78,10 @@ class QbloxStack(ControlStack):
             for sequencer, mapping in module["acq_hardware_mapping"].items():
                 forget(cluster, slot, sequencer)
                 program = module["sequencers"][sequencer]
-                bins = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
+                bins = {
+                    facts["index"]: (name, facts["num_bins"])
+                    for name, facts in program.sequence["acquisitions"].items()
+                }
                 for label in mapping.non_binned:
                     inject_trace(cluster, slot, points[label])
                 for binned in mapping.binned:

@@ -88,7 +88,10 @@ class QuantifyStack(ControlStack):
             for sequencer, channels in module["acq_hardware_mapping"].items():
                 forget(cluster, slot, sequencer)
                 program = module["sequencers"][sequencer]
-                names = {facts["index"]: (name, facts["num_bins"]) for name, facts in program.sequence["acquisitions"].items()}
+                names = {
+                    facts["index"]: (name, facts["num_bins"])
+                    for name, facts in program.sequence["acquisitions"].items()
+                }
                 for label, kept in channels.items():
                     if not isinstance(kept, Mapping):
                         inject_trace(cluster, slot, points[label])
