@@ -15,24 +15,24 @@ CLASSES: Mapping[str, str] = {
     "BasicTransmonElement": "element", "FluxTunableTransmonElement": "element", "CalibratedTransmon": "element",
     "CompositeSquareEdge": "edge", "FluxTunableCoupler": "edge", "QuantumDevice": "device",
 }  # fmt: skip
-_MODULES = {
-    "BasicTransmonElement": ("device_under_test.transmon_element", ""),
-    "CompositeSquareEdge": ("device_under_test.composite_square_edge", ""),
-    "QuantumDevice": ("device_under_test.quantum_device", ""),
-}
 _SCHEDULERS = ("quantify_scheduler", "qblox_scheduler")
+_MODULES = {
+    "BasicTransmonElement": "transmon_element", "CompositeSquareEdge": "composite_square_edge",
+    "QuantumDevice": "quantum_device",
+}  # fmt: skip
+_QPI = {"FluxTunableCoupler": "flux_tunable_coupler", "CalibratedTransmon": "calibrated_transmon"}
+_LIBRARIES = ("quantify", "qblox")
 PATHS: Mapping[str, str] = {
     **{name: name for name in CLASSES},
+    **{f"{scheduler}.{name}": name for scheduler in _SCHEDULERS for name in _MODULES},
     **{
-        ".".join(filter(None, (scheduler, module, name))): name
-        for scheduler in _SCHEDULERS for name, modules in _MODULES.items() for module in modules
+        f"{scheduler}.device_under_test.{module}.{name}": name
+        for scheduler in _SCHEDULERS for name, module in _MODULES.items()
     },
-    **{f"qpi_driver.compat.{library}.{name}": name for library in ("quantify", "qblox") for name in _MODULES},
+    **{f"qpi_driver.compat.{library}.{name}": name for library in _LIBRARIES for name in _MODULES},
     **{
         f"qpi_driver.executors.{library}.elements.{module}.{name}": name
-        for library in ("quantify", "qblox")
-        for module,
-        name in (("flux_tunable_coupler", "FluxTunableCoupler"), ("calibrated_transmon", "CalibratedTransmon"))
+        for library in _LIBRARIES for name, module in _QPI.items()
     },
 }  # fmt: skip
 """The class paths that device files name, and what they mean here. Nothing is ever imported by such a path."""
@@ -106,8 +106,7 @@ EDGE: Mapping[str, Mapping[str, Reader]] = {
 }  # fmt: skip
 LOOSE = frozenset({
     "spec", "resonator", "measure_2state", "measure_3state", "r12", "fine", "flux_params", "pi_half",
-    "reference_magnitude",
-    "depletion", "bias", "parking",
+    "reference_magnitude", "depletion", "bias", "parking",
 })  # fmt: skip
 """Sections of calibration routines: they are left out, and said to be where anything in them is set."""
 

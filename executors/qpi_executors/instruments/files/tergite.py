@@ -19,8 +19,8 @@ _UNITS: Mapping[str, Mapping[str, str]] = {
                           "pulse_duration": "s", "pulse_amplitude": "", "pulse_type": ""},
     "coupler": {"frequency": "Hz", "frequency_detuning": "Hz", "anharmonicity": "Hz", "coupling_strength_02": "Hz",
                 "coupling_strength_12": "Hz", "cz_pulse_amplitude": "", "cz_pulse_dc_bias": "",
-                "cz_pulse_phase_offset": "rad",
-                "cz_pulse_duration_before": "s", "cz_pulse_duration_rise": "s", "cz_pulse_duration_constant": "s",
+                "cz_pulse_phase_offset": "rad", "cz_pulse_duration_before": "s",
+                "cz_pulse_duration_rise": "s", "cz_pulse_duration_constant": "s",
                 "control_rz_lambda": "rad", "target_rz_lambda": "rad", "pulse_type": ""},
 }  # fmt: skip
 _ALSO = {"qubit": {"id", "x_position", "y_position", "xy_drive_line", "z_drive_line", "index"},
