@@ -160,7 +160,7 @@ def tagged_yaml(library: str) -> str:
 def qpi_yaml(coupler: bool = False) -> str:
     """QPI's device file, with a number that only YAML 1.2 takes for one; ``coupler`` makes the edge a coupler's."""
     path = "quantify_scheduler.device_under_test.transmon_element.BasicTransmonElement"
-    text = "# two transmons\nname: two-transmons\n"
+    text = "# two transmons\n"
     for name, one in QUBITS.items():
         given = f"args:\n      - {name}" if name == "q3" else f"kwargs:\n      name: {name}"
         sections = {key: values for key, values in _sections(name, one).items() if key != "ports"}

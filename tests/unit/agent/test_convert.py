@@ -21,8 +21,8 @@ def test_convert_writes_files_and_says_what_it_assumed(tmp_path: Path, capsys: p
         "Assumed:",
         "  device.yml: q3_q7 is written as a CompositeSquareEdge: the frequency of its coupler is left out",
         "Would not work on an instrument:",
-        "  device.yml: q3_q7 modulates a coupler: a CZ is a square pulse on the flux port of q3 here; take the edge out "
-        "to run without it",
+        "  device.yml: q3_q7 modulates a coupler: a CZ is a square pulse on the flux port of q3 here; take the edge "
+        "out to run without it",
     ]
     assert json.loads((out / "hardware.json").read_text())["config_type"] == QBLOX_TYPE
     assert set(json.loads((out / "device.json").read_text())["elements"]) == {"q3", "q7"}

@@ -48,6 +48,13 @@ def test_a_conversion_follows_the_libraries_names_and_units(tmp_path: Path) -> N
     ("change", "library", "key"),
     [
         (
+            lambda t: t["hardware_options"].update(
+                distortion_corrections={"q3:fl-cl0.baseband": {"exp0_coeffs": [9, 0.1]}}
+            ),
+            "qblox",
+            "hardware_options.distortion_corrections.q3:fl-cl0.baseband.exp0_coeffs",
+        ),
+        (
             lambda t: t["hardware_options"]["output_att"].update({"q3:mw-q3.01": 6.5}),
             "quantify",
             "hardware_options.output_att.q3:mw-q3.01",
@@ -60,7 +67,7 @@ def test_a_conversion_follows_the_libraries_names_and_units(tmp_path: Path) -> N
         (lambda t: t.update(allow_off_grid_nco_ops=True), "qblox", "allow_off_grid_nco_ops"),
         (lambda t: t.update(compiler_options={"auto_rf_switch": True}), "qblox", "compiler_options.auto_rf_switch"),
     ],
-    ids=["attenuation", "switch", "off the grid", "quantify's switch"],
+    ids=["filter", "attenuation", "switch", "off the grid", "quantify's switch"],
 )
 def test_what_the_other_library_lacks_is_refused_by_its_key(
     tmp_path: Path, change: Change, library: str, key: str

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from qpi_executors.instruments.files import LIBRARIES, load
-from qpi_executors.instruments.files.text import MAX_BYTES
+from qpi_executors.instruments.files.text import MAX_BYTES, parse
 from qpi_jupyter.core import Rejected
 from tests.support import instrument_files as given
 from tests.support.instrument_files import Change, chip, cluster, element, same, write
@@ -20,7 +23,7 @@ from tests.support.instrument_files import Change, chip, cluster, element, same,
 def test_a_device_file_of_each_family_says_the_same(tmp_path: Path, family: str, library: str) -> None:
     setup = load([write(tmp_path, *given.DEVICES[family]), cluster(tmp_path)], library=library, dummy=False)
     same(setup.device, given.device())
-    assert setup.device.name == "two-transmons"
+    assert setup.device.name == ("device" if family == "qpi.yml" else "two-transmons")
     assert setup.warnings == ()
 
 
@@ -42,37 +45,10 @@ def test_a_hardware_file_of_each_family_wires_the_same(tmp_path: Path, family: s
 
 
 def test_the_hardware_may_stand_in_the_device_file(tmp_path: Path) -> None:
-    setup = load([write(tmp_path, "device.json", given.qblox_json(given.hardware()))], library="qblox", dummy=False)
+    file = write(tmp_path, "device.json", given.qblox_json(given.hardware()))
+    setup = load([file, file], library="qblox", dummy=False)
     assert setup.hardware["connectivity"]["graph"] == given.hardware()["connectivity"]["graph"]
     same(setup.device, given.device())
-
-
-def test_tergite_has_its_calibration_couplers_and_addresses_in_three_files(tmp_path: Path) -> None:
-    files = [
-        write(tmp_path, "seed.toml", given.TERGITE_SEED), write(tmp_path, "backend.toml", given.TERGITE_BACKEND),
-        write(tmp_path, "metadata.yml", given.TERGITE_METADATA),
-        cluster(tmp_path, lambda tree: tree["hardware_description"]["cluster1"].pop("ip")),
-    ]  # fmt: skip
-    setup = load(files, library="quantify", dummy=True)
-    first, second = (setup.device.qubits[name] for name in ("q3", "q7"))
-    assert (first.f01_hz, first.f12_hz, first.readout_hz) == (4.42e9, 4.21e9, 6.93e9)
-    assert (first.t1_s, first.t2_s, second.t1_s) == (4.1e-5, 2.6e-5, None)
-    assert (first.drive.amp180, first.drive.duration_s) == (0.17, 24e-9)
-    assert setup.hardware["hardware_description"]["cluster1"]["ip"] == "192.0.2.7"
-    edge = setup.device.edges["q3", "q7"]
-    assert (edge.amplitude, edge.duration_s) == (0.31, pytest.approx(36e-9))
-    assert edge.parent_phase_deg == pytest.approx(28.6479, abs=1e-4)
-    assert any("seed.toml: calibration_config.coupler.0 modulates a coupler" in warning for warning in setup.warnings)
-    # 300 I - 400 Q > 2, as a rotation and a threshold: a point on either side of that line
-    readout = first.readout
-    for point, bit in ((0.02 + 0.0099j, True), (0.02 + 0.0101j, False), (0.0067, True), (0.0066, False)):
-        turned = point * complex(*_unit(readout.rotation_deg))
-        assert (turned.real > readout.threshold) is bit
-        assert (300 * complex(point).real - 400 * complex(point).imag > 2) is bit
-
-
-def _unit(degrees: float) -> tuple[float, float]:
-    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
 
 
 DEVICE_FAULTS: list[tuple[str, Change, str, str]] = [
@@ -292,15 +268,79 @@ def test_two_of_a_kind_or_none_are_refused(tmp_path: Path) -> None:
         load([second], library="qblox", dummy=True)
 
 
-def test_own_device_files_are_refused_by_their_keys(tmp_path: Path) -> None:
-    for change, key in (
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
         (lambda t: t["qubits"]["q3"]["drive"].update(amp180="x"), "qubits.q3.drive.amp180"),
         (lambda t: t["qubits"]["q3"]["drive"].update(beta=0), "qubits.q3.drive.beta"),
-        (lambda t: t["qubits"]["q3"].update(t1_s=1e-5, t2_s=3e-5), "qubits.q3"),
+        (lambda t: t["qubits"]["q3"].update(drive={}), "qubits.q3.drive.amp180"),
+        (lambda t: t["qubits"]["q3"].update(f01_hz=4.42), "qubits.q3.f01_hz"),
+        (lambda t: t["qubits"]["q3"].update(t1_s=1e-5, t2_s=3e-5), "qubits.q3.t2_s"),
+        (lambda t: t["qubits"]["q7"]["readout"].update(centres=[[0, 1]]), "qubits.q7.readout.centres"),
         (lambda t: t["edges"].update(q3_q9=t["edges"].pop("q3_q7")), "edges.q3_q9"),
-    ):
-        tree = deepcopy(given.own_json())
-        change(tree)
-        with pytest.raises(Rejected) as refused:
-            load([write(tmp_path, "own.json", tree), cluster(tmp_path)], library="qblox", dummy=True)
-        assert refused.value.data["field"] == key
+        (lambda t: t["edges"]["q3_q7"].pop("amplitude"), "edges.q3_q7.amplitude"),
+    ],
+)
+def test_own_device_files_are_refused_by_their_keys(tmp_path: Path, change: Change, key: str) -> None:
+    tree = deepcopy(given.own_json())
+    change(tree)
+    with pytest.raises(Rejected) as refused:
+        load([write(tmp_path, "own.json", tree), cluster(tmp_path)], library="qblox", dummy=True)
+    assert refused.value.data["field"] == key
+
+
+def _places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    keys = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    for key in keys:
+        yield (*path, key)
+        yield from _places(tree[key], (*path, key))
+
+
+ODD: tuple[Any, ...] = (
+    None, True, "", "x", "q3", 0, -1, 1e9, float("nan"), [], {}, [1], {"a": 1}, ".", ":", "Cluster", 10**30,
+    "cluster1.module5.real_output_0",
+)  # fmt: skip
+
+
+def test_whatever_is_changed_in_a_file_it_is_read_or_refused_by_name(tmp_path: Path) -> None:
+    random = Random(14)
+    seed = {**tomllib.loads(given.TERGITE_SEED), **tomllib.loads(given.TERGITE_BACKEND)}
+    qpi = parse(given.qpi_yaml(), "device.yml", ".yml").value
+    devices = (given.quantify_json(), given.qblox_json(), given.own_json(), qpi, seed)
+    clusters = (given.hardware(graph="lists"), given.hardware("quantify", graph="node-link"), given.old_hardware())
+    read, refused = 0, []
+    for _ in range(250):
+        pair = [deepcopy(random.choice(devices)), deepcopy(random.choice(clusters))]
+        changed = random.choice(pair)
+        *way, last = random.choice(list(_places(changed)))
+        place: Any = changed
+        for key in way:
+            place = place[key]
+        if random.random() < 0.3:
+            del place[last]
+        else:
+            place[last] = deepcopy(random.choice(ODD))
+        files = [write(tmp_path, name, tree) for name, tree in zip(("device.json", "cluster.json"), pair, strict=True)]
+        try:
+            load(files, library=random.choice(LIBRARIES), dummy=True)
+            read += 1
+        except Rejected as error:
+            refused.append(error.message)
+    assert read > 20
+    assert len(refused) > 80
+    assert [message for message in refused if not message.startswith(("device.json", "cluster.json"))] == []
+
+
+def test_files_are_read_without_any_scheduler(tmp_path: Path) -> None:
+    device, hardware = write(tmp_path, *given.DEVICES["quantify.yaml"]), cluster(tmp_path)
+    code = f"""
+import sys
+absent = ("qblox_scheduler", "quantify_scheduler", "quantify_core", "qblox_instruments", "qcodes")
+sys.modules.update(dict.fromkeys(absent))
+from pathlib import Path
+from qpi_executors.instruments.files import convert, load
+files = [Path({str(device)!r}), Path({str(hardware)!r})]
+print(*load(files, library="quantify", dummy=False).device.names, *convert(files, "qblox").files)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (said.stdout, said.returncode) == ("q3 q7 device.json hardware.json\n", 0), said.stderr

@@ -15,30 +15,31 @@ CLASSES: Mapping[str, str] = {
     "BasicTransmonElement": "element", "FluxTunableTransmonElement": "element", "CalibratedTransmon": "element",
     "CompositeSquareEdge": "edge", "FluxTunableCoupler": "edge", "QuantumDevice": "device",
 }  # fmt: skip
-_MODULES = {
-    "BasicTransmonElement": ("device_under_test.transmon_element", ""),
-    "CompositeSquareEdge": ("device_under_test.composite_square_edge", ""),
-    "QuantumDevice": ("device_under_test.quantum_device", ""),
-}
 _SCHEDULERS = ("quantify_scheduler", "qblox_scheduler")
+_MODULES = {
+    "BasicTransmonElement": "transmon_element", "CompositeSquareEdge": "composite_square_edge",
+    "QuantumDevice": "quantum_device",
+}  # fmt: skip
+_QPI = {"FluxTunableCoupler": "flux_tunable_coupler", "CalibratedTransmon": "calibrated_transmon"}
+_LIBRARIES = ("quantify", "qblox")
 PATHS: Mapping[str, str] = {
     **{name: name for name in CLASSES},
+    **{f"{scheduler}.{name}": name for scheduler in _SCHEDULERS for name in _MODULES},
     **{
-        ".".join(filter(None, (scheduler, module, name))): name
-        for scheduler in _SCHEDULERS for name, modules in _MODULES.items() for module in modules
+        f"{scheduler}.device_under_test.{module}.{name}": name
+        for scheduler in _SCHEDULERS for name, module in _MODULES.items()
     },
-    **{f"qpi_driver.compat.{library}.{name}": name for library in ("quantify", "qblox") for name in _MODULES},
+    **{f"qpi_driver.compat.{library}.{name}": name for library in _LIBRARIES for name in _MODULES},
     **{
         f"qpi_driver.executors.{library}.elements.{module}.{name}": name
-        for library in ("quantify", "qblox")
-        for module,
-        name in (("flux_tunable_coupler", "FluxTunableCoupler"), ("calibrated_transmon", "CalibratedTransmon"))
+        for library in _LIBRARIES for name, module in _QPI.items()
     },
 }  # fmt: skip
 """The class paths that device files name, and what they mean here. Nothing is ever imported by such a path."""
 
 SECONDS, HERTZ, DEGREES = "s", "Hz", "degrees"
-_SHORTEST, _LOWEST = 1e-9, 1e6
+SHORTEST, LOWEST = 1e-9, 1e6
+"""No pulse is shorter, in seconds, and no clock slower, in hertz: what is below is in another unit."""
 
 
 def _weights(node: Node) -> object:
@@ -67,7 +68,8 @@ def _label(node: Node) -> object:
     return node.whole(0, 10**6) if isinstance(node.value, int) else node.text()
 
 
-def _port(node: Node) -> object:
+def port(node: Node) -> object:
+    """The name of a port."""
     if ":" not in node.text():
         raise node.refusal(f"must be a port such as q0:mw, not {node.value!r}")
     return node.value
@@ -75,19 +77,19 @@ def _port(node: Node) -> object:
 
 ELEMENT: Mapping[str, Mapping[str, Reader]] = {
     "reset": {"duration": number(0, 1, SECONDS)},
-    "rxy": {"amp180": number(-10, 10), "motzoi": number(-1, 1), "duration": number(_SHORTEST, 1e-3, SECONDS)},
+    "rxy": {"amp180": number(-10, 10), "motzoi": number(-1, 1), "duration": number(SHORTEST, 1e-3, SECONDS)},
     "measure": {
         "pulse_type": choice("SquarePulse", "SoftSquarePulse"),
-        "pulse_amp": number(0, 1), "pulse_duration": number(_SHORTEST, 1e-3, SECONDS),
+        "pulse_amp": number(0, 1), "pulse_duration": number(SHORTEST, 1e-3, SECONDS),
         "acq_channel": _label, "acq_delay": number(0, 100e-6, SECONDS),
-        "integration_time": number(_SHORTEST, 100e-6, SECONDS), "reset_clock_phase": flag,
+        "integration_time": number(SHORTEST, 100e-6, SECONDS), "reset_clock_phase": flag,
         "acq_weights_a": _weights, "acq_weights_b": _weights, "acq_weights_sampling_rate": number(1, 10e9, HERTZ),
         "acq_weight_type": choice("SSB", "Numerical"),
         "acq_rotation": number(-1e6, 1e6, DEGREES), "acq_threshold": number(-1e12, 1e12),
         "num_points": whole(1, 10**9),
     },
-    "ports": {"microwave": _port, "flux": _port, "readout": _port},
-    "clock_freqs": {name: number(_LOWEST, 1e12, HERTZ) for name in ("f01", "f12", "readout")},
+    "ports": {"microwave": port, "flux": port, "readout": port},
+    "clock_freqs": {name: number(LOWEST, 1e12, HERTZ) for name in ("f01", "f12", "readout")},
     "pulse_compensation": {
         "max_compensation_amp": number(0, 10), "time_grid": number(0, 1, SECONDS),
         "sampling_rate": number(0, 1e12, HERTZ),
@@ -97,15 +99,14 @@ ELEMENT: Mapping[str, Mapping[str, Reader]] = {
 """An element's parameters, in quantify's names and bounds. ``coherence`` is for the twin alone."""
 EDGE: Mapping[str, Mapping[str, Reader]] = {
     "cz": {
-        "square_amp": number(-10, 10), "square_duration": number(_SHORTEST, 1e-3, SECONDS),
+        "square_amp": number(-10, 10), "square_duration": number(SHORTEST, 1e-3, SECONDS),
         "parent_phase_correction": number(-1e6, 1e6, DEGREES), "child_phase_correction": number(-1e6, 1e6, DEGREES),
     },
     "clock_freqs": {"cz": number(-1e12, 1e12, HERTZ)},
 }  # fmt: skip
 LOOSE = frozenset({
     "spec", "resonator", "measure_2state", "measure_3state", "r12", "fine", "flux_params", "pi_half",
-    "reference_magnitude",
-    "depletion", "bias", "parking",
+    "reference_magnitude", "depletion", "bias", "parking",
 })  # fmt: skip
 """Sections of calibration routines: they are left out, and said to be where anything in them is set."""
 

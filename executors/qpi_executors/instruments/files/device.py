@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qpi_executors.instruments.device import Device, Drive, Edge, Qubit, Readout
+from qpi_executors.instruments.device import PORTS, Device, Drive, Edge, Qubit, Readout
 
 from .chip import DURATION_S, Chip, Part
 from .findings import Findings
@@ -45,6 +45,9 @@ def qubit(part: Part, findings: Findings) -> Qubit:
         raise part.at("coherence", "t2").refusal(f"must be at most twice t1, not {t2:g} s")
     if part.get("coherence", "t1") == 0 or part.get("coherence", "t2") == 0:
         findings.assume(part.node, "has a coherence time of 0, taken as not known")
+    if part.values.get("pulse_compensation"):
+        findings.fault(part.node.child("pulse_compensation", None), "is set: pulses are not compensated here")
+    ports = {kind: str(part.get("ports", kind) or f"{part.name}:{short}") for kind, short in PORTS.items()}
     drive = Drive(
         amp180=_need(part, "rxy", "amp180"), duration_s=_float(part, "rxy", "duration", DURATION_S),
         motzoi=_float(part, "rxy", "motzoi", 0.0),
@@ -53,9 +56,7 @@ def qubit(part: Part, findings: Findings) -> Qubit:
         f01_hz=_need(part, "clock_freqs", "f01"), f12_hz=_maybe(part, "clock_freqs", "f12"), drive=drive,
         readout_hz=_need(part, "clock_freqs", "readout"), readout=_readout(part, findings), t1_s=t1, t2_s=t2,
         reset_s=_float(part, "reset", "duration", 200e-6),
-        microwave_port=str(part.get("ports", "microwave") or f"{part.name}:mw"),
-        flux_port=str(part.get("ports", "flux") or f"{part.name}:fl"),
-        readout_port=str(part.get("ports", "readout") or f"{part.name}:res"),
+        microwave_port=ports["microwave"], flux_port=ports["flux"], readout_port=ports["readout"],
     )  # fmt: skip
 
 

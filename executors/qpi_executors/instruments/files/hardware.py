@@ -39,14 +39,13 @@ CHANNELS: Mapping[str, frozenset[str]] = {
 """The channels of each kind of module."""
 RF = frozenset({"QCM_RF", "QRM_RF", "QRC"})
 """Modules with local oscillators of their own."""
-_CHANNEL = {
-    "marker_debug_mode_enable": flag, "mix_lo": flag, "downconverter_freq": number(0, 1e12, "Hz"),
-    "distortion_correction_latency_compensation": whole(0, 64),
-}  # fmt: skip
+_DIGITAL = {"distortion_correction_latency_compensation": whole(0, 64)}
+_REAL = {**_DIGITAL, "marker_debug_mode_enable": flag, "mix_lo": flag}
+_CHANNEL = {"digital": _DIGITAL, "real": _REAL, "complex": {**_REAL, "downconverter_freq": number(0, 1e12, "Hz")}}
 _EXTERNAL_TRIGGER = {
     "slot": whole(1, 20), "channel": whole(1, 8), "input_threshold": number(-10, 10, "V"),
     "trigger_timestamp": number(0, 1e9),
-    "timeout": number(0, 1e6, "s"), "format": text, "edge_polarity": text, "sync_to_ref_clock": flag,
+    "timeout": number(0, 1e6, "s"), "format": text, "edge_polarity": whole(0, 1), "sync_to_ref_clock": flag,
 }  # fmt: skip
 
 
@@ -64,7 +63,7 @@ def _module(node: Node) -> object:
     kind = node.need("instrument_type").choice(CHANNELS)
     shape: dict[str, Any] = {
         "instrument_type": text, "sequence_to_file": flag, "sequencer_isa_version": _isa,
-        **dict.fromkeys(CHANNELS[kind], _CHANNEL),
+        **{name: _CHANNEL[name.partition("_")[0]] for name in CHANNELS[kind]},
     }  # fmt: skip
     if kind in RF - {"QRC"}:
         shape["rf_output_on"] = lambda part: part.choice(("auto",)) if isinstance(part.value, str) else part.flag()
@@ -104,11 +103,17 @@ def _gain(node: Node) -> object:
     return node.whole(-6, 26)
 
 
+def _exponential(node: Node) -> object:
+    """A list of what the instrument takes in quantify-scheduler, seconds and an amplitude in qblox-scheduler."""
+    if isinstance(node.value, list):
+        return numbers(node)
+    return checked(node, {"time_constant": number(6e-9, 1, "s"), "amplitude": number(-1, 1)})
+
+
 def _distortion(node: Node) -> object:
     if "filter_func" not in node.mapping():
-        return checked(
-            node, dict.fromkeys([*(f"exp{k}_coeffs" for k in range(4)), "fir_coeffs", "ihp_coeffs"], numbers)
-        )
+        shape: dict[str, Any] = {"fir_coeffs": numbers, "ihp_coeffs": {"time_constant": number(10e-9, 7, "s")}}
+        return checked(node, {**shape, **{f"exp{k}_coeffs": _exponential for k in range(4)}})
     return checked(node, {
         "filter_func": choice(*_FILTERS), "input_var_name": text, "kwargs": Each(numbers),
         "sampling_rate": number(1, 1e12, "Hz"),
@@ -162,7 +167,7 @@ def hardware(root: Node, findings: Findings) -> dict[str, Any]:
         it is not for a Qblox cluster, lacks a part, has a key that is not known, or wires what is not described.
     """
     kind = root.get("config_type")
-    if kind is not None and kind.value not in _CONFIG_TYPES:
+    if kind is not None and kind.text() not in _CONFIG_TYPES:
         raise kind.refusal(
             f"is {kind.value!r}: only configurations for Qblox clusters are read ({CONFIG_TYPE['qblox']})"
         )
@@ -259,6 +264,11 @@ def _part(root: Node, *keys: str) -> list[tuple[str, Node]]:
     return list(found.items()) if found else []
 
 
+def _exponentials(root: Node) -> list[Node]:
+    parts = _part(root, "hardware_options", "distortion_corrections")
+    return [node for _, part in parts for key, node in part.items() if key.startswith("exp")]
+
+
 def _only_qblox(root: Node) -> None:
     options = root.get("compiler_options", "auto_rf_switch")
     for node, instead in (
@@ -267,6 +277,9 @@ def _only_qblox(root: Node) -> None:
     ):
         if node is not None and node.flag():
             raise node.refusal(f"is not an option of qblox-scheduler: {instead}")
+    for node in _exponentials(root):
+        if isinstance(node.value, list):
+            raise node.refusal("is a list, as in quantify-scheduler: qblox-scheduler takes time_constant and amplitude")
 
 
 def _only_quantify(root: Node) -> None:
@@ -290,5 +303,8 @@ def _only_quantify(root: Node) -> None:
     for _, part in _part(root, "hardware_options", "distortion_corrections"):
         if (node := part.get("ihp_coeffs")) is not None:
             raise node.refusal(lacks)
+    for node in _exponentials(root):
+        if isinstance(node.value, dict):
+            raise node.refusal("has a time_constant and an amplitude: quantify-scheduler takes a list of its own units")
     if (node := root.get("compiler_options", "retime_allowed")) is not None:
         raise node.refusal(lacks)

@@ -1,4 +1,4 @@
-"""QPI's device files, and this project's own: elements and edges by name, each with its class and parameters."""
+"""QPI's device files: elements and edges by name, each with its class and parameters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from .findings import Findings
 from .quantum_device import by_pair
 from .tree import Node
 
-_META = frozenset({"name", "calibration_id"})
-
 
 def is_device(root: Node) -> bool:
     """Whether it has an entry with an ``element_type`` of its own."""
@@ -16,14 +14,9 @@ def is_device(root: Node) -> bool:
 
 
 def device(root: Node, findings: Findings) -> Chip:
-    """The chip; an entry with two parts in the arguments of its class is an edge, every other one an element.
-
-    ``name`` and ``calibration_id`` may stand beside the entries.
-    """
+    """The chip; an entry with two parts in the arguments of its class is an edge, every other one an element."""
     elements, edges = {}, []
     for name, node in root.mapping().items():
-        if name in _META:
-            continue
         kind = node.need("element_type")
         if isinstance(kind.value, str):
             kind = kind.child("path", kind.value)
@@ -41,11 +34,7 @@ def device(root: Node, findings: Findings) -> Chip:
             if given is not None and given.text() != name:
                 raise given.refusal(f"is {given.value!r}, but the element stands under {name!r}")
             elements[name] = element(name, node, findings, beside=_OWN)
-    called, calibration = root.get("name"), root.get("calibration_id")
-    return Chip(
-        name=called.text() if called else "device", elements=elements, edges=by_pair(elements, edges),
-        calibration_id=calibration.text() if calibration else "",
-    )  # fmt: skip
+    return Chip(name="device", elements=elements, edges=by_pair(elements, edges))
 
 
 _OWN = frozenset({"element_type"})

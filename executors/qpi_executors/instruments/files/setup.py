@@ -84,7 +84,7 @@ def read_all(paths: Sequence[Path]) -> Contents:
         as `load`; also where two of them say the same, or one is of no known family.
     """
     findings = Findings()
-    roots = [read(path) for path in paths]
+    roots = [read(path) for path in dict.fromkeys(paths)]  # a device file may have its hardware in it: one for both
     for root in roots:
         root.mapping()
     hardware, file = _hardware(roots, findings)

@@ -19,8 +19,8 @@ _UNITS: Mapping[str, Mapping[str, str]] = {
                           "pulse_duration": "s", "pulse_amplitude": "", "pulse_type": ""},
     "coupler": {"frequency": "Hz", "frequency_detuning": "Hz", "anharmonicity": "Hz", "coupling_strength_02": "Hz",
                 "coupling_strength_12": "Hz", "cz_pulse_amplitude": "", "cz_pulse_dc_bias": "",
-                "cz_pulse_phase_offset": "rad",
-                "cz_pulse_duration_before": "s", "cz_pulse_duration_rise": "s", "cz_pulse_duration_constant": "s",
+                "cz_pulse_phase_offset": "rad", "cz_pulse_duration_before": "s",
+                "cz_pulse_duration_rise": "s", "cz_pulse_duration_constant": "s",
                 "control_rz_lambda": "rad", "target_rz_lambda": "rad", "pulse_type": ""},
 }  # fmt: skip
 _ALSO = {"qubit": {"id", "x_position", "y_position", "xy_drive_line", "z_drive_line", "index"},
@@ -60,7 +60,7 @@ def addresses(root: Node, findings: Findings) -> dict[str, str]:
 
 def device(roots: list[Node], findings: Findings) -> Chip:
     """The chip of a seed, of the backend's file, or of both: the seed's values, with the couplers of the other."""
-    calibration = _calibration(roots)
+    calibration = _calibration(roots, findings)
     _check_units(roots)
     elements = {}
     readouts = {node.need("id").text(): node for node in _list(calibration, "readout_resonator")}
@@ -78,21 +78,26 @@ def device(roots: list[Node], findings: Findings) -> Chip:
     return Chip(name=general.text() if general else "device", elements=elements, edges=edges)
 
 
-def _calibration(roots: list[Node]) -> Node:
-    for key in _CALIBRATIONS:  # measured values before those of a simulator
-        found = [part for root in roots if (part := root.get(key)) is not None]
-        if key == "calibration_config" and len(found) > 1:
-            seeds = [part for part in found if "general_config" not in _root_of(part, roots).mapping()]
-            found = seeds or found
-        if len(found) > 1:
-            raise found[1].refusal(f"stands in {found[0].file}, too: give one of the two files")
-        if found and _list(found[0], "qubit"):
-            return found[0]
-    raise roots[0].child("calibration_config", None).refusal("is missing: give the calibration seed, too")
+def _calibration(roots: list[Node], findings: Findings) -> Node:
+    """The measured values of the seed, before those that the backend's file may have, before those of its simulator."""
+    measured = [part for root in roots if (part := root.get("calibration_config")) is not None and _list(part, "qubit")]
+    seeds = [part for part in measured if not any(root.file == part.file and _is_backend(root) for root in roots)]
+    if len(seeds) > 1:
+        raise seeds[1].refusal(f"stands in {seeds[0].file}, too: give one of the two files")
+    for part in measured if seeds else ():
+        if part is not seeds[0]:
+            findings.assume(part, f"is left out: the values of {seeds[0].file} hold")
+    simulated = [part for root in roots if (part := root.get("simulator_config")) is not None and _list(part, "qubit")]
+    found = seeds or measured or simulated
+    if not found:
+        raise roots[0].child("calibration_config", None).refusal("is missing: give the calibration seed, too")
+    if found is simulated:
+        findings.assume(found[0], "has the values: no calibration_config does")
+    return found[0]
 
 
-def _root_of(part: Node, roots: list[Node]) -> Node:
-    return next(root for root in roots if root.file == part.file)
+def _is_backend(root: Node) -> bool:
+    return bool({"general_config", "device_config"} & root.mapping().keys())
 
 
 def _list(node: Node, key: str) -> list[Node]:

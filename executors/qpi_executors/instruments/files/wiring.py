@@ -15,9 +15,11 @@ from .tree import Node
 NCO_HZ = 500e6
 """The highest intermediate frequency of a sequencer."""
 DUMMY_IF_HZ = 100e6
-_OVERLAPS = {"complex_output_0": ("real_output_0", "real_output_1"),
-"complex_output_1": ("real_output_2", "real_output_3"),
-             "complex_input_0": ("real_input_0", "real_input_1")}  # fmt: skip
+_OVERLAPS = {
+    "complex_output_0": ("real_output_0", "real_output_1"),
+    "complex_output_1": ("real_output_2", "real_output_3"),
+    "complex_input_0": ("real_input_0", "real_input_1"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

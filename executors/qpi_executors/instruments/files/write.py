@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qpi_executors.instruments.device import PORTS
 from qpi_jupyter.core import Rejected
 
 from .chip import DURATION_S, Chip, Part
@@ -66,7 +68,7 @@ def device_file(chip: Chip, library: str, findings: Findings) -> str:
         if part.modulated:
             findings.assume(part.node, "is written as a CompositeSquareEdge: the frequency of its coupler is left out")
     data: dict[str, Any] = {
-        "name": chip.name,
+        "name": re.sub(r"^(?=\d)|\W", "_", chip.name),  # what both libraries take for a name
         "elements": {name: element(part, k, findings) for k, (name, part) in enumerate(chip.elements.items())},
         "edges": {part.name: edge(part) for part in chip.edges.values()}, "cfg_sched_repetitions": chip.repetitions,
     }  # fmt: skip
@@ -77,7 +79,9 @@ def device_file(chip: Chip, library: str, findings: Findings) -> str:
 
 
 def _sections(part: Part) -> dict[str, dict[str, Any]]:
-    return {section: dict(part.values[section]) for section in _WRITTEN if part.values.get(section)}
+    found = {section: dict(part.values[section]) for section in _WRITTEN if part.values.get(section)}
+    usual = {kind: f"{part.name}:{short}" for kind, short in PORTS.items()}
+    return {**found, "ports": {**usual, **found.get("ports", {})}}
 
 
 def _quantify_element(part: Part, index: int, findings: Findings) -> dict[str, Any]:

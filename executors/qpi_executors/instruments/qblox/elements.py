@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
+from pydantic import AfterValidator
 from qblox_scheduler import (
     BasebandClockResource,
     DeviceCompilationConfig,
@@ -21,6 +23,7 @@ from qblox_scheduler import (
 from qblox_scheduler import OperationCompilationConfig as Operation
 from qblox_scheduler.operations.pulse_factories import composite_square_pulse, rxy_drag_pulse
 from qblox_scheduler.schedules.schedule import TimeableSchedule
+from qblox_scheduler.structure.types import NDArray
 
 from qpi_executors.instruments.device import Device
 
@@ -42,12 +45,29 @@ class Ports(SchedulerSubmodule):
 
 
 class ClocksFrequencies(SchedulerSubmodule):
-    f01: float = Parameter(initial_value=float("nan"), unit="Hz")
-    f12: float = Parameter(initial_value=float("nan"), unit="Hz")
-    readout: float = Parameter(initial_value=float("nan"), unit="Hz")
+    f01: float = Parameter(initial_value=float("nan"), unit="Hz", vals={"allow_nan": True})
+    f12: float = Parameter(initial_value=float("nan"), unit="Hz", vals={"allow_nan": True})
+    readout: float = Parameter(initial_value=float("nan"), unit="Hz", vals={"allow_nan": True})
+
+
+def _no_weights(given: NDArray) -> NDArray:
+    if len(given):
+        raise ValueError("acquisition weights are not used here: the signal is integrated evenly")
+    return given
+
+
+NoWeights = Annotated[NDArray, AfterValidator(_no_weights)]
 
 
 class DispersiveMeasurement(SchedulerSubmodule):
+    """A square pulse and an even integration; the other choices that files of the library have are refused."""
+
+    pulse_type: Literal["SquarePulse"] = "SquarePulse"
+    acq_label: str | int = ""
+    reset_clock_phase: Literal[True] = True
+    acq_weight_type: Literal["SSB"] = "SSB"
+    acq_weights_a: NoWeights = Parameter(initial_value=lambda: np.array([]))
+    acq_weights_b: NoWeights = Parameter(initial_value=lambda: np.array([]))
     pulse_amp: float = Parameter(initial_value=0.25)
     pulse_duration: float = Parameter(initial_value=1e-6, unit="s")
     acq_delay: float = Parameter(initial_value=100e-9, unit="s")
@@ -64,7 +84,7 @@ class CZSquare(SchedulerSubmodule):
 
 
 def dispersive_measurement(
-    *, port: str, clock: str, acq_label: str, pulse_amp: float, pulse_duration: float, acq_delay: float,
+    *, port: str, clock: str, acq_label: str | int, pulse_amp: float, pulse_duration: float, acq_delay: float,
     acq_duration: float, acq_label_override: str | None = None, coords: dict[str, Any] | None = None,
     acq_protocol: str | None = None, average_segment_repetitions: bool = True,
     feedback_trigger_label: str | None = None,
@@ -131,7 +151,8 @@ class BasicTransmonElement(DeviceElement):
         return Operation(
             factory_func=dispersive_measurement,
             factory_kwargs={
-                "port": self.ports.readout, "clock": f"{self.name}.ro", "acq_label": self.name,
+                "port": self.ports.readout, "clock": f"{self.name}.ro",
+                "acq_label": self.name if measure.acq_label == "" else measure.acq_label,
                 "pulse_amp": measure.pulse_amp, "pulse_duration": measure.pulse_duration,
                 "acq_delay": measure.acq_delay, "acq_duration": measure.integration_time,
             },
