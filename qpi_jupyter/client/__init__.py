@@ -14,6 +14,7 @@
 `accounts`, `people`       QPU time; oneself, API tokens, notices
 `session`                  hold a QPU for a loop
 `backend`                  a QPU as a Qiskit backend
+`runtime_service`          IBM's own client, pointed at a lab
 `programs`, `origin`       from circuits and the running cell to a request
 `times`, `numpy_values`    ``"tomorrow 9:00"`` and ``"2h"``; NumPy's and pandas' things as plain ones
 `http`, `portal`           the connection, and the loop it lives on
@@ -33,6 +34,7 @@ from .jobs import JobTable
 from .lab import Lab
 from .people import NewToken
 from .qpus import QpuTable
+from .runtime_service import runtime_service
 from .session import Session
 from .signing_in import disconnect
 
@@ -51,4 +53,5 @@ __all__ = [
     "connect",
     "disconnect",
     "job",
+    "runtime_service",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -81,14 +81,15 @@ class Primitives(Executor):
         """As `Executor.run`: a Dataset of kind ``arrays`` for each pub."""
         from .measuring import measured, on_backend
 
-        def run(inner: Program) -> Result:
+        def measure(work: Work, stop: Callable[[], bool]) -> Sequence[Any]:
             from qpi_jupyter.data.qiskit_results import to_result
 
-            datasets = run_program(self._inner, inner, progress=progress, cancelled=cancelled)
-            return to_result(datasets)
+            def run(inner: Program) -> Result:
+                return to_result(run_program(self._inner, inner, progress=progress, cancelled=stop))
 
-        backend = _backend(self._inner.capabilities(), run)
-        return measured(self._work(program), lambda work: on_backend(work, backend))
+            return on_backend(work, _backend(self._inner.capabilities(), run))
+
+        return measured(self._work(program), measure, cancelled)
 
     def _work(self, program: Program) -> Work:
         from .pubs import work_of
