@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .client import BookingConflict, JobCancelled, JobHandle, Lab, compare, connect, job, runtime_service
 
 __all__ = [
-    "BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "compare", "connect", "job", "runtime_service",
+    "BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "compare", "connect", "job",
+    "runtime_service",
 ]  # fmt: skip
 
 

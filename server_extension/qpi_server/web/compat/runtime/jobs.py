@@ -153,7 +153,7 @@ class _Params(Body):
     precision: Raw | None = None
 
 
-@runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(507,))
+@runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(400, 507))
 async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
     """Submit pubs to a primitive."""
     form = FORMATS.get(wanted.program_id)
