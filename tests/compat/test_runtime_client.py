@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +29,7 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qpi_jupyter
 from tests.support.runtime import CRN, runtime_lab, service_of, token_of
-from tests.support.servers import LabServer
+from tests.support.servers import ROOT, TOKEN, LabServer, python_env
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The (SamplerV2|EstimatorV2) class is deprecated:DeprecationWarning"),
@@ -35,6 +37,7 @@ pytestmark = [
 ]
 NOISY, IDEAL = "fake_manila@aer", "fake_manila@ideal"
 OWN = ("sim-a", "sim-b")
+PAGE = ROOT / "docs" / "how-to" / "ibm-notebook.md"
 PASSWORD = "correct horse battery"
 
 
@@ -356,3 +359,23 @@ def test_in_a_kernel_one_call_is_enough(server: LabServer, token: str) -> None:
     assert dict(os.environ) == before
     assert SamplerV2(mode=service.backend("sim-a")).run([bell()]).result()[0].data.meas.num_shots == 4096
     qpi_jupyter.connect(server.url, token).close()
+
+
+def test_the_page_runs_as_it_is_written(server: LabServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QPI_LAB_URL", server.url)
+    monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
+    names: dict[str, Any] = {}
+    try:
+        for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+            exec(block, names)
+        assert sum(names["counts"].values()) == names["dataset"].sizes["shot"] == 1000
+    finally:
+        names["lab"].close()
+
+
+def test_the_pages_variables_are_enough(server: LabServer, token: str) -> None:
+    lines = PAGE.read_text().partition("```bash\n")[2].partition("```")[0].splitlines()[1:]
+    script = "\n".join(lines).replace("qpi_...", token).replace(".backends()", ".backend('sim-a').name")
+    env = python_env(LAB=server.url.rstrip("/"), HOME=str(server.lab_dir))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env, timeout=240)
+    assert done.stdout.strip() == "sim-a", done.stderr

@@ -26,7 +26,9 @@ Measure = Callable[[Work, Cancelled], Sequence[Any]]
 """The results of all pubs of some work, unless it is cancelled meanwhile; Any: Qiskit's PubResult has no types."""
 
 
-def measured(work: Work, measure: Measure, cancelled: Cancelled) -> list[xr.Dataset]:
+def measured(
+    work: Work, measure: Measure, *, progress: Callable[[float], None], cancelled: Cancelled
+) -> list[xr.Dataset]:
     """The Datasets of the pubs, one each, as ``measure`` finds their results.
 
     Raises
@@ -41,6 +43,8 @@ def measured(work: Work, measure: Measure, cancelled: Cancelled) -> list[xr.Data
     def late() -> bool:
         return limit is not None and time.perf_counter() - start > limit
 
+    if cancelled():
+        raise RunCancelled
     try:
         results = measure(work, lambda: cancelled() or late())
     except RunCancelled:
@@ -51,6 +55,7 @@ def measured(work: Work, measure: Measure, cancelled: Cancelled) -> list[xr.Data
             f"The job took longer than its max_execution_time, {limit:g} s. Allow more, or run fewer pubs in one job.",
             code="max_execution_time",
         )  # fmt: skip
+    progress(1.0)
     shapes = [(tuple(pub.shape), work.shots(index)) for index, pub in enumerate(work.pubs)]
     result_metadata: dict[str, Any] = {"version": 2}
     if work.sampler:

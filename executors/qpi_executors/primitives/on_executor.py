@@ -89,12 +89,15 @@ class Primitives(Executor):
         def measure(work: Work, stop: Callable[[], bool]) -> Sequence[Any]:
             from qpi_jupyter.data.qiskit_results import to_result
 
+            groups = len({*map(work.shots, range(len(work.pubs)))})
+
             def run(inner: Program) -> Result:
-                return to_result(run_program(self._inner, inner, progress=progress, cancelled=stop))
+                told = progress if groups == 1 else lambda share: None
+                return to_result(run_program(self._inner, inner, progress=told, cancelled=stop))
 
             return on_backend(work, _backend(self._inner.capabilities(), run))
 
-        return measured(self._work(program), measure, cancelled)
+        return measured(self._work(program), measure, progress=progress, cancelled=cancelled)
 
     def _work(self, program: Program) -> Work:
         from .pubs import work_of

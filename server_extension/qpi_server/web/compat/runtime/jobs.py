@@ -29,6 +29,7 @@ TEXT = "text/plain"
 TIMED_OUT = 1305
 """The reason code by which IBM's client tells that a job took longer than it may."""
 DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
+"""IBM's own."""
 _STATUS = {"pending": "Queued", "running": "Running", "completed": "Completed", "failed": "Failed"}
 _MAX_EXECUTION_TIME = "max_execution_time"
 
@@ -142,6 +143,7 @@ class _Source(Body):
     backend: str
     params: Raw
     max_execution_time: int | None = None
+    default_shots: int = DEFAULT_SHOTS
 
 
 class _Params(Body):
