@@ -1,8 +1,8 @@
 """Jobs of IBM's primitives as they travel: pubs as a program of the lab, and results as IBM's client reads them.
 
-A source is JSON, ``{"backend": name, "params": {...}, "max_execution_time": s, "default_shots": n}``, with the
-``params`` that IBM's client sends to ``POST jobs``: pubs, options and the like. Its values are written as by that client's
-``RuntimeEncoder``: ``{"__type__": ..., "__value__": ...}``. Only the params are needed; the shots of the job's own run
+A source is JSON, ``{"backend": name, "params": {}, "max_execution_time": s, "default_shots": n}``. Its ``params`` are
+those that IBM's client sends to ``POST jobs``, with pubs and options, whose values are written as by that client's
+``RuntimeEncoder``: ``{"__type__": ..., "__value__": ...}``. Only the params are needed. The shots of the job's own run
 options are those of pubs for which nothing else is said.
 """
 

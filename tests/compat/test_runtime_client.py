@@ -33,7 +33,6 @@ from tests.support.servers import ROOT, TOKEN, LabServer, python_env
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The (SamplerV2|EstimatorV2) class is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 NOISY, IDEAL = "fake_manila@aer", "fake_manila@ideal"
 OWN = ("sim-a", "sim-b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -42,7 +43,7 @@ class QpuService:
 
         return QpuList(qpus=await self._context.db.read(query))
 
-    async def taking(self, principal: Principal, form: str) -> list[QpuDetail]:
+    async def taking(self, principal: Principal, form: str) -> Sequence[QpuDetail]:
         """Every QPU that takes programs of that format, by name, with its manifest."""
         manifests = {qpu.name: qpu.manifest for qpu in self._context.qpus}
         return [

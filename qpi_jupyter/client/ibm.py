@@ -55,17 +55,19 @@ def addresses(url: str) -> dict[str, str]:
 
 def _client() -> type[QiskitRuntimeService]:
     try:
-        from qiskit_ibm_runtime import QiskitRuntimeService, __version__
+        import qiskit_ibm_runtime
     except ImportError as error:
         raise Unavailable(
             "IBM's client is not installed: pip install 'qpi-jupyter[runtime]'.", code="no_client"
         ) from error
-    if tuple(int(part) for part in __version__.split(".")[:2]) < (0, 49):
+    found: str = qiskit_ibm_runtime.__version__
+    if tuple(int(part) for part in found.split(".")[:2]) < (0, 49):
         raise Unavailable(
-            f"qiskit-ibm-runtime {__version__} cannot be pointed at a lab: pip install -U 'qiskit-ibm-runtime>=0.49'.",
+            f"qiskit-ibm-runtime {found} cannot be pointed at a lab: pip install -U 'qiskit-ibm-runtime>=0.49'.",
             code="old_client",
         )
-    return QiskitRuntimeService
+    service: type[QiskitRuntimeService] = qiskit_ibm_runtime.QiskitRuntimeService
+    return service
 
 
 @contextmanager
