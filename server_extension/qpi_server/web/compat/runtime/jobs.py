@@ -16,6 +16,7 @@ from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, Rejected, unp
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobChange, JobModel, OriginIn, RuntimeOrigin, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn, Tags
+from qpi_jupyter.wire.validation import refused
 from qpi_server.web.table import Call, Reply
 
 from .backends import found
@@ -193,7 +194,7 @@ def _most_shots(form: str, raw: Raw) -> int:
     try:
         params = msgspec.json.decode(raw, type=_Params)
     except msgspec.ValidationError as error:
-        raise Rejected(f"The params of the job are not those of a primitive: {error}", code="bad_pub") from error
+        raise refused(error, _Params, code="bad_pub", whole="The params") from error
     options = params.options
     if form == SAMPLER:
         most = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS
