@@ -21,9 +21,12 @@ from ._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .client import BookingConflict, JobCancelled, JobHandle, Lab, compare, connect, job
+    from .client import BookingConflict, JobCancelled, JobHandle, Lab, compare, connect, job, runtime_service
 
-__all__ = ["BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "compare", "connect", "job"]
+__all__ = [
+    "BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "compare", "connect", "job",
+    "runtime_service",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -659,13 +659,21 @@ export interface ProgramIn {
   readonly data?: readonly string[];
 }
 
-/** The notebook cell that a job came from. */
+/** What a client of IBM Quantum asked for; `cost` is the longest that it may take (s). */
+export interface RuntimeOrigin {
+  readonly backend: string;
+  readonly session_id?: string | null;
+  readonly cost?: number | null;
+}
+
+/** The notebook cell that a job came from, or what a client of IBM Quantum asked for. */
 export interface OriginIn {
   readonly notebook?: string | null;
   readonly cell_id?: string | null;
   readonly kernel_id?: string | null;
   readonly execution_count?: number | null;
   readonly source_sha256?: string | null;
+  readonly runtime?: RuntimeOrigin | null;
 }
 
 /**

@@ -14,6 +14,7 @@
 `accounts`, `people`       QPU time; oneself, API tokens, notices
 `session`                  hold a QPU for a loop
 `backend`                  a QPU as a Qiskit backend
+`ibm`                      IBM's own client, pointed at a lab
 `programs`, `origin`       from circuits and the running cell to a request
 `times`, `numpy_values`    ``"tomorrow 9:00"`` and ``"2h"``; NumPy's and pandas' things as plain ones
 `http`, `portal`           the connection, and the loop it lives on
@@ -28,6 +29,7 @@ from qpi_jupyter.core import BookingConflict
 from .booking import BookingHandle, BookingTable
 from .comparing import compare
 from .connecting import connect, job
+from .ibm import runtime_service
 from .job_handle import JobCancelled, JobHandle
 from .jobs import JobTable
 from .lab import Lab
@@ -51,4 +53,5 @@ __all__ = [
     "connect",
     "disconnect",
     "job",
+    "runtime_service",
 ]

@@ -1,8 +1,9 @@
 """Jobs of IBM's primitives as they travel: pubs as a program of the lab, and results as IBM's client reads them.
 
-A source is JSON, ``{"backend": name, "params": {...}, "max_execution_time": s | null}``, with the ``params`` that IBM's
-client sends to ``POST jobs``: pubs, options and the like. Its values are written as by that client's
-``RuntimeEncoder``: ``{"__type__": ..., "__value__": ...}``.
+A source is JSON, ``{"backend": name, "params": {}, "max_execution_time": s, "default_shots": n}``. Its ``params`` are
+those that IBM's client sends to ``POST jobs``, with pubs and options, whose values are written as by that client's
+``RuntimeEncoder``: ``{"__type__": ..., "__value__": ...}``. Only the params are needed. The shots of the job's own run
+options are those of pubs for which nothing else is said.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Asked:
     options: Mapping[str, Any] = field(default_factory=dict)
     resilience_level: Any = None
     max_execution_time: float | None = None
+    default_shots: int | None = None
 
 
 class PrimitiveProgram(ProgramFormat):
@@ -111,6 +113,7 @@ def read_asked(source: bytes) -> Asked:
         options={**options, **{name: params[name] for name in ("shots", "precision") if params.get(name) is not None}},
         resilience_level=params.get("resilience_level"),
         max_execution_time=raw.get("max_execution_time"),
+        default_shots=raw.get("default_shots"),
     )
 
 

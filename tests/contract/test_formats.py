@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+import xarray as xr
 
 from qpi_executors import Executor, RunCancelled, load, names, run_program
 from qpi_executors.transcript import transcribe
@@ -25,7 +26,7 @@ from qpi_jupyter.core import (
 )
 from qpi_jupyter.core.programs import digest
 from qpi_jupyter.data.codec import decode, encode
-from qpi_jupyter.data.conventions import provenance
+from qpi_jupyter.data.conventions import circuit_info, provenance
 from qpi_jupyter.data.formats import FORMATS
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.selection import as_list
@@ -64,7 +65,7 @@ def example(form: ProgramFormat, count: int = 1, **options: object) -> Program:
 
 def test_a_toy_is_among_them() -> None:
     assert ("toy_coins", "toy-coins") in PAIRS
-    assert {"openqasm2", "openqasm3", "qpy", "toy-coins"} == set(NAMES)
+    assert {"openqasm2", "openqasm3", "qpy", "runtime-estimator", "runtime-sampler", "toy-coins"} == set(NAMES)
 
 
 def test_it_is_registered_under_its_own_name_and_its_example_is_fine(form: ProgramFormat) -> None:
@@ -133,12 +134,18 @@ def test_it_is_checked_and_runs(pair: tuple[Executor, ProgramFormat]) -> None:
     assert estimate.num_circuits == 2
     shares: list[float] = []
     datasets = run_program(executor, program, progress=shares.append)
-    assert [sum(dataset.qpi.counts().values()) for dataset in datasets] == [20, 20]
+    assert [shots_of(dataset) for dataset in datasets] == [20, 20]
     assert (shares, shares[-1]) == (sorted(shares), 1.0)
     assert [circuit["shots"] for circuit in result_header(datasets)["circuits"]] == [20, 20]
     assert all(back.identical(sent) for back, sent in zip(as_list(decode(encode(datasets))), datasets, strict=True))
     for dataset in datasets:
         assert provenance(dataset.attrs).program_sha256 == digest(pack(program.sources))
+
+
+def shots_of(dataset: xr.Dataset) -> int:
+    """How many shots are in it; of expectation values, how many they say they took."""
+    info = circuit_info(dataset.attrs)
+    return info.shots if info.kind == "arrays" else sum(dataset.qpi.counts().values())
 
 
 def test_its_run_hears_a_cancel(pair: tuple[Executor, ProgramFormat]) -> None:

@@ -88,7 +88,7 @@ def said_by(answer: httpx.Response) -> str:
     if "error_description" in said:
         return str(said["error_description"])
     error = said.get("error", said)
-    return str(error["detail" if "detail" in error else "message"])
+    return str(next(error[name] for name in ("detail", "message", "errorMessage") if name in error))
 
 
 def sent(route: Route, body: Any) -> bytes:

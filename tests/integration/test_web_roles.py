@@ -15,6 +15,7 @@ from qpi_jupyter.wire.devices import GRANT
 from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.web import OWN, PAGES, ROUTES, handlers
 from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
+from qpi_server.web.compat.runtime import UnknownRuntimeHandler
 from qpi_server.web.compat.tasks import UnknownTaskHandler
 from qpi_server.web.events import EventHandler
 from qpi_server.web.handler import RestHandler, UnknownHandler
@@ -52,6 +53,13 @@ BODIES: dict[str, Any] = {
     "DeviceIn": {"client_id": "c"},
     "TokenAsked": {"grant_type": GRANT, "device_code": "x"},
     "TaskIn": {"quantum_circuit": "OPENQASM 3.0;"},
+    # IBM's
+    "ApiKeyIn": {"apikey": "qpi_user"},
+    "SearchIn": {},
+    "RuntimeJobIn": {"program_id": "sampler", "backend": "q", "params": {}},
+    "RuntimeTags": {"tags": []},
+    "RuntimeSessionIn": {"backend": "q"},
+    "RuntimeSessionChange": {},
     "UserRecordIn": {"username": "ann", "password": "0123456789"},
     "UserPatch": {"name": "Ann"},
     "Password": {"identity": "ann", "password": "x"},
@@ -111,7 +119,7 @@ def refused(answer: httpx.Response) -> tuple[str, str]:
         return "", "reached" if "reached" in body["error_description"] else ""
     if "error" in body:
         return body["error"]["kind"], body["error"]["code"]
-    said = body["detail"] if "detail" in body else body["message"]
+    said = next(body[name] for name in ("detail", "message", "errorMessage") if name in body)
     return {403: "Forbidden"}.get(answer.status_code, ""), "reached" if "reached" in said else "not_found"
 
 
@@ -213,8 +221,10 @@ def test_health_shows_strangers_the_status_alone() -> None:
 
 
 def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
-    # One signs drivers in, three refuse everything, and one is Jupyter's own, narrowed.
-    by_itself = (LinkHandler, UnknownHandler, UnknownQpiHandler, UnknownTaskHandler, EventHandler)
+    # One signs drivers in, four refuse everything, and one is Jupyter's own, narrowed.
+    by_itself = (
+        LinkHandler, UnknownHandler, UnknownQpiHandler, UnknownTaskHandler, UnknownRuntimeHandler, EventHandler,
+    )  # fmt: skip
     declared = {id(route) for route in [*ROUTES, *PAGES, *OWN]}
     registered = 0
     for _pattern, handler, *arguments in handlers():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 
 from .servers import LabServer, lab_server
 from .waiting import wait_until
@@ -25,7 +27,17 @@ def runtime_lab(folder: Path, *arguments: str) -> Iterator[LabServer]:
         answer = admin.post("qpi/v1/simulators", json=FAKES)
         assert answer.is_success, answer.text
         wait_until(lambda: len(admin.get("qpi/health").json()["drivers"]) == 3, what="the drivers' start")
-        yield server
+        try:
+            yield server
+        finally:
+            _hang_up()
+
+
+def _hang_up() -> None:
+    """Close the connections of IBM's client, which has no call for that."""
+    for thing in gc.get_objects():
+        if issubclass(type(thing), requests.Session):
+            thing.close()
 
 
 def token_of(client: httpx.Client) -> str:

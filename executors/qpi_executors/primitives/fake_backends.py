@@ -108,9 +108,9 @@ class FakeBackends(Executor):
         name, _, how = work.backend.partition("@")
         fake = self._backend(name)
         if how == IDEAL and not work.sampler:
-            return measured(work, exact)
+            return measured(work, lambda work, stop: exact(work), progress=progress, cancelled=cancelled)
         view = _Simulated(fake, lambda circuits: self._simulator(fake, how, circuits))
-        return measured(work, lambda work: on_backend(work, view))
+        return measured(work, lambda work, stop: on_backend(work, view), progress=progress, cancelled=cancelled)
 
     def _work(self, program: Program) -> Work:
         self.check(program)

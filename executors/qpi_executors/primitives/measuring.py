@@ -11,6 +11,7 @@ import numpy as np
 from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2
 from qiskit.providers import BackendV2
 
+from qpi_executors.base import RunCancelled
 from qpi_jupyter.core import Rejected, plain_json
 from qpi_jupyter.data.primitives import span
 from qpi_jupyter.data.pub_results import pub_dataset
@@ -20,27 +21,41 @@ from .pubs import Work
 if TYPE_CHECKING:
     import xarray as xr
 
-Measure = Callable[[Work], Sequence[Any]]
-"""The results of all pubs of some work; Any: Qiskit's PubResult has no types."""
+Cancelled = Callable[[], bool]
+Measure = Callable[[Work, Cancelled], Sequence[Any]]
+"""The results of all pubs of some work, unless it is cancelled meanwhile; Any: Qiskit's PubResult has no types."""
 
 
-def measured(work: Work, measure: Measure) -> list[xr.Dataset]:
+def measured(
+    work: Work, measure: Measure, *, progress: Callable[[float], None], cancelled: Cancelled
+) -> list[xr.Dataset]:
     """The Datasets of the pubs, one each, as ``measure`` finds their results.
 
     Raises
     ------
     Rejected
-        it took longer than the job allows.
+        it took longer than the job allows, as far as ``measure`` asks meanwhile whether to stop.
+    RunCancelled
+        ``cancelled()`` was true.
     """
-    started_at, start = datetime.now(UTC), time.perf_counter()
-    results = measure(work)
-    seconds, limit = time.perf_counter() - start, work.max_execution_time
-    if limit is not None and seconds > limit:
+    started_at, start, limit = datetime.now(UTC), time.perf_counter(), work.max_execution_time
+
+    def late() -> bool:
+        return limit is not None and time.perf_counter() - start > limit
+
+    if cancelled():
+        raise RunCancelled
+    try:
+        results = measure(work, lambda: cancelled() or late())
+    except RunCancelled:
+        if not late():
+            raise
+    if late():
         raise Rejected(
-            f"The job took {seconds:.1f} s; its max_execution_time is {limit:g} s. Allow more, or run fewer pubs in "
-            "one job.",
+            f"The job took longer than its max_execution_time, {limit:g} s. Allow more, or run fewer pubs in one job.",
             code="max_execution_time",
         )  # fmt: skip
+    progress(1.0)
     shapes = [(tuple(pub.shape), work.shots(index)) for index, pub in enumerate(work.pubs)]
     result_metadata: dict[str, Any] = {"version": 2}
     if work.sampler:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,6 @@ from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooL
 from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
 from qpi_jupyter.data.pub_results import check_registers
 
-DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
-"""IBM's own."""
 MEAS_TYPES = {"classified": (2, "single"), "kerneled": (1, "single"), "avg_kerneled": (1, "avg")}
 """``options.execution.meas_type`` as measurement level and return."""
 _APPLIED = {
@@ -68,9 +66,7 @@ def work_of(program: Program, *, max_shots: int) -> Work:
     Rejected
         an option that cannot be applied, by its name.
     """
-    if len(program.sources) != 1:
-        raise ProgramError("A job of a primitive has one list of pubs.", code="bad_pub")
-    asked, sampler = read_asked(program.sources[0]), program.format == SAMPLER.name
+    asked, sampler = _joined([read_asked(source) for source in program.sources]), program.format == SAMPLER.name
     options = dict(_flat(asked.options))
     for name, reason in _REFUSED.items():
         if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if value not in _OFF):
@@ -81,9 +77,12 @@ def work_of(program: Program, *, max_shots: int) -> Work:
         raise Rejected(message, code="bad_option", field="execution.meas_type")
     seed = options.get("simulator.seed_simulator")
     seed = options.get("seed_estimator") if seed is None else seed
+    seed = program.options.seed_simulator if seed is None else seed
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
         raise Rejected(f"A seed is a whole number from 0 to 2**63 - 1, not {seed!r}.", code="bad_option", field="seed")
-    pubs = tuple(_pub(index, pub, sampler, options, max_shots) for index, pub in enumerate(asked.pubs))
+    usual = asked.default_shots or program.options.shots
+    own = _shots(options, usual) if sampler else _precision(options, usual)
+    pubs = tuple(_pub(index, pub, sampler, own, max_shots) for index, pub in enumerate(asked.pubs))
     level, how = MEAS_TYPES[meas_type]
     work = Work(
         sampler=sampler, backend=asked.backend, pubs=pubs, seed=seed, meas_level=level, meas_return=how,
@@ -93,6 +92,14 @@ def work_of(program: Program, *, max_shots: int) -> Work:
         message = f"The pubs have {work.points:,} parameter sets in one job; the limit is {MAX_CIRCUITS:,}."
         raise TooLarge(message, code="too_many_circuits", limit=MAX_CIRCUITS)
     return work
+
+
+def _joined(several: Sequence[Asked]) -> Asked:
+    """All pubs of a job, which have their options in common."""
+    first = several[0]
+    if any(replace(asked, pubs=first.pubs) != first for asked in several[1:]):
+        raise ProgramError("The lists of pubs of one job must have the same backend and options.", code="bad_pub")
+    return replace(first, pubs=[pub for asked in several for pub in asked.pubs])
 
 
 def _not_applied(options: Mapping[str, Any], asked: Asked) -> Iterator[str]:
@@ -114,7 +121,7 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{name}", value
 
 
-def _pub(index: int, given: Any, sampler: bool, options: Mapping[str, Any], max_shots: int) -> Any:
+def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) -> Any:
     """A SamplerPub or an EstimatorPub; Any: they come from JSON, and have no types."""
     most = 3 if sampler else 4
     if len(given) > most or (not sampler and len(given) < 2):
@@ -122,12 +129,8 @@ def _pub(index: int, given: Any, sampler: bool, options: Mapping[str, Any], max_
         raise ProgramError(f"Pub {index} has {len(given)} entries; due: {due}.", code="bad_pub", circuit=index)
     parts = [*given, *[None] * (most - len(given))]
     try:
-        if sampler:
-            parts[-1] = parts[-1] or options.get("shots") or options.get("default_shots") or DEFAULT_SHOTS
-            pub = SamplerPub.coerce(tuple(parts))
-        else:
-            parts[-1] = parts[-1] or _precision(options)
-            pub = EstimatorPub.coerce(tuple(parts))
+        parts[-1] = parts[-1] or usual
+        pub = (SamplerPub if sampler else EstimatorPub).coerce(tuple(parts))
         values = pub.parameter_values.as_array(pub.circuit.parameters)
     except (QiskitError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         said = error.message if isinstance(error, QiskitError) else str(error)
@@ -139,15 +142,26 @@ def _pub(index: int, given: Any, sampler: bool, options: Mapping[str, Any], max_
     return pub
 
 
-def _precision(options: Mapping[str, Any]) -> float:
-    if (precision := options.get("precision")) is not None:
-        return float(precision)
-    if (shots := options.get("default_shots")) is not None:
-        precision = 1 / math.sqrt(shots)
-        while math.ceil(1 / precision**2) > shots:  # rounded, the square would ask for one more
-            precision = math.nextafter(precision, 1)
-        return precision
-    return float(options.get("default_precision") or DEFAULT_PRECISION)
+def _shots(options: Mapping[str, Any], usual: int) -> int:
+    """Those of pubs that have none of their own."""
+    shots = options.get("shots") or options.get("default_shots") or usual
+    if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
+        raise Rejected(f"The shots are a whole number from 1, not {shots!r}.", code="bad_shots")
+    return shots
+
+
+def _precision(options: Mapping[str, Any], usual: int) -> float:
+    """That of pubs that have none of their own: as many shots as are asked for, if that is how it is said."""
+    given = options.get("precision") or (options.get("default_shots") is None and options.get("default_precision"))
+    if given:
+        if isinstance(given, bool) or not isinstance(given, int | float):
+            raise Rejected(f"The precision is a number above 0, not {given!r}.", code="bad_precision")
+        return float(given)
+    shots = _shots({name: value for name, value in options.items() if name == "default_shots"}, usual)
+    precision = 1 / math.sqrt(shots)
+    while math.ceil(1 / precision**2) > shots:  # rounded, the square would ask for one more
+        precision = math.nextafter(precision, 1)
+    return precision
 
 
 def _check_sampler(index: int, pub: Any, max_shots: int) -> None:

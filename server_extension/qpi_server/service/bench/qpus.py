@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,15 @@ class QpuService:
             ]
 
         return QpuList(qpus=await self._context.db.read(query))
+
+    async def taking(self, principal: Principal, form: str) -> Sequence[QpuDetail]:
+        """Every QPU that takes programs of that format, by name, with its manifest."""
+        manifests = {qpu.name: qpu.manifest for qpu in self._context.qpus}
+        return [
+            QpuDetail(**msgspec.structs.asdict(qpu), manifest=manifest)
+            for qpu in (await self.list(principal)).qpus
+            if (manifest := manifests.get(qpu.name)) is not None and form in manifest.formats
+        ]
 
     async def get(self, principal: Principal, name: str) -> QpuDetail:
         """One QPU with its manifest.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec import UNSET, UnsetType, field
 
 from qpi_jupyter.core import Manifest, NotFound
 from qpi_jupyter.core import Permission as P
-from qpi_jupyter.wire.rest import Answer, QpuModel
+from qpi_jupyter.wire.rest import Answer, QpuDetail, QpuModel
 from qpi_server.web.table import JSON, Call
 
 from . import catalogue
@@ -75,19 +76,12 @@ class UsageOut(Answer):
 @runtime.route("GET", f"{ROOT}/backends", P.QPUS_READ, {200: Devices})
 async def runtime_backends(call: Call) -> Devices:
     """Every backend that takes a primitive's job."""
-    own, host = [], None
-    for qpu in (await call.lab.qpus.list(call.person)).qpus:
-        manifest = call.lab.context.qpus.get(qpu.name).manifest
-        if manifest is None or SAMPLER not in manifest.formats:
-            continue
-        if manifest.executor == FAKES:
-            host = better(host, qpu)
-        else:
-            own.append(_device(qpu.name, qpu, qpu.num_qubits))
+    qpus = await call.lab.qpus.taking(call.person, SAMPLER)
+    host = _host(qpus)
     fakes = await asyncio.to_thread(catalogue.devices) if host is not None else []
     return Devices(
         devices=[
-            *own,
+            *(_device(qpu.name, qpu, qpu.num_qubits) for qpu in qpus if qpu.executor != FAKES),
             *(
                 _device(name, host, facts["n_qubits"], processor_type=facts["processor_type"])
                 for name, facts in fakes
@@ -103,7 +97,7 @@ async def runtime_configuration(call: Call) -> bytes | Facts:
     name, qpu = await found(call, call.path["name"])
     if name != qpu.name:
         return await asyncio.to_thread(catalogue.configuration, name)
-    return configuration(qpu, manifest_of(call, name))
+    return configuration(qpu)
 
 
 @runtime.route("GET", f"{ROOT}/backends/{{name}}/properties", P.QPUS_READ, {200: JSON})
@@ -112,7 +106,7 @@ async def runtime_properties(call: Call) -> bytes | Facts:
     name, qpu = await found(call, call.path["name"])
     if name != qpu.name:
         return await asyncio.to_thread(catalogue.properties, name)
-    return properties(name, manifest_of(call, name), stamp(call.lab.context.now()))
+    return properties(qpu, stamp(call.lab.context.now()))
 
 
 @runtime.route("GET", f"{ROOT}/backends/{{name}}/status", P.QPUS_READ, {200: BackendState})
@@ -123,7 +117,7 @@ async def runtime_status(call: Call) -> BackendState:
         state=qpu.status == "online",
         status="active" if qpu.status in ("online", "held") else qpu.status,
         message=qpu.reason, length_queue=qpu.queued + qpu.running,
-        backend_version=manifest_of(call, qpu.name).executor_version,
+        backend_version="" if qpu.manifest is None else qpu.manifest.executor_version,
     )  # fmt: skip
 
 
@@ -138,7 +132,7 @@ async def runtime_usage(call: Call) -> UsageOut:
     )  # fmt: skip
 
 
-async def found(call: Call, name: str) -> tuple[str, QpuModel]:
+async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
     """The name of a backend, and the QPU that runs its jobs.
 
     Raises
@@ -147,46 +141,29 @@ async def found(call: Call, name: str) -> tuple[str, QpuModel]:
         there is none that takes a primitive's job.
     """
     name = name.replace("%40", "@")
+    qpus = await call.lab.qpus.taking(call.person, SAMPLER)
     if catalogue.known(name):
-        host = None
-        for qpu in (await call.lab.qpus.list(call.person)).qpus:
-            if qpu.executor == FAKES:
-                host = better(host, qpu)
-        if host is not None:
+        if (host := _host(qpus)) is not None:
             return name, host
         raise NotFound(
             f"No QPU of this lab runs IBM's fake backends, {name} among them. A manager can start a simulator with the "
             f"executor {FAKES}.",
             code="no_fake_backends",
         )  # fmt: skip
-    if name in call.lab.context.qpus:
-        manifest = manifest_of(call, name)
-        if SAMPLER in manifest.formats and manifest.executor != FAKES:
-            return name, await call.lab.qpus.get(call.person, name)
-    raise NotFound(f"There is no backend {name!r} here: service.backends() lists them.", code="unknown_backend")
+    qpu = next((qpu for qpu in qpus if qpu.name == name and qpu.executor != FAKES), None)
+    if qpu is None:
+        message = f"There is no backend {name[:200]!r} here: service.backends() lists them."
+        raise NotFound(message, code="unknown_backend")
+    return name, qpu
 
 
-def better(one: QpuModel | None, other: QpuModel) -> QpuModel:
-    """Which of two QPUs of the same executor takes a job: one that is online, then the less busy."""
+def _host(qpus: Iterable[QpuDetail]) -> QpuDetail | None:
+    """The QPU that runs jobs for fake backends: one that is online, then the least busy."""
 
-    def order(qpu: QpuModel) -> tuple[bool, float, str]:
-        return qpu.status != "online", (qpu.queued + qpu.running) / max(1, qpu.places), qpu.name
+    def order(qpu: QpuDetail) -> tuple[bool, float]:
+        return qpu.status != "online", (qpu.queued + qpu.running) / max(1, qpu.places)
 
-    return other if one is None or order(other) < order(one) else one
-
-
-def manifest_of(call: Call, name: str) -> Manifest:
-    """What a QPU can do.
-
-    Raises
-    ------
-    NotFound
-        it has never been online.
-    """
-    manifest = call.lab.context.qpus.get(name).manifest
-    if manifest is None:
-        raise NotFound(f"{name} has never been online: what it can do is not known yet.", code="no_manifest")
-    return manifest
+    return min((qpu for qpu in qpus if qpu.executor == FAKES), key=order, default=None)
 
 
 def _device(name: str, qpu: QpuModel, qubits: int, **more: Any) -> Device:
@@ -197,8 +174,10 @@ def _device(name: str, qpu: QpuModel, qubits: int, **more: Any) -> Device:
     )  # fmt: skip
 
 
-def configuration(qpu: QpuModel, manifest: Manifest) -> Facts:
+def configuration(qpu: QpuDetail) -> Facts:
     """A QPU as IBM describes a backend; ``simulator`` is false, or IBM's client leaves out its checks and sessions."""
+    manifest = qpu.manifest
+    assert manifest is not None, "a QPU without one takes no format"
     edges = None if manifest.coupling_map is None else [list(pair) for pair in manifest.coupling_map]
     instructions = ["measure", "delay", *(["reset"] if manifest.mid_circuit_measurement else [])]
     return {
@@ -248,9 +227,10 @@ _WIDTHS = dict.fromkeys(
 """Standard gates of two qubits: on a QPU with edges they act on those."""
 
 
-def properties(name: str, manifest: Manifest, at: str | None) -> Facts:
+def properties(qpu: QpuDetail, at: str | None) -> Facts:
     """The calibration of a QPU as IBM writes it; nothing where it does not have all its qubits."""
-    if len(manifest.qubits) != manifest.num_qubits:
+    manifest = qpu.manifest
+    if manifest is None or len(manifest.qubits) != manifest.num_qubits:
         return {}
 
     def entry(label: str, value: float | None, unit: str) -> list[Facts]:
@@ -261,7 +241,7 @@ def properties(name: str, manifest: Manifest, at: str | None) -> Facts:
 
     measured = {one.qubits: one for one in manifest.gates if one.gate == "measure"}
     return {
-        "backend_name": name,
+        "backend_name": qpu.name,
         "backend_version": manifest.executor_version,
         "last_update_date": at,
         "general": [],

@@ -27,7 +27,6 @@ SAMPLER, ESTIMATOR = "runtime-sampler", "runtime-estimator"
 FORMATS = {"sampler": SAMPLER, "estimator": ESTIMATOR}
 """The program format of each program id."""
 PROGRAMS = {form: program for program, form in FORMATS.items()}
-NO_JOB = "Job not found"
 
 
 class Problem(Answer):
@@ -61,7 +60,7 @@ def refusal(error: QpiError, status: int) -> bytes:
 
 def no_job() -> NotFound:
     """There is none of that id, or it is somebody else's: both sound alike."""
-    return NotFound(NO_JOB, code="unknown_job")
+    return NotFound("Job not found")
 
 
 def stamp(at: datetime | None) -> str | None:

@@ -16,6 +16,7 @@ from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, Rejected, unp
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobChange, JobModel, OriginIn, RuntimeOrigin, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn, Tags
+from qpi_jupyter.wire.validation import refused
 from qpi_server.web.table import Call, Reply
 
 from .backends import found
@@ -29,6 +30,7 @@ TEXT = "text/plain"
 TIMED_OUT = 1305
 """The reason code by which IBM's client tells that a job took longer than it may."""
 DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
+"""IBM's own."""
 _STATUS = {"pending": "Queued", "running": "Running", "completed": "Completed", "failed": "Failed"}
 _MAX_EXECUTION_TIME = "max_execution_time"
 
@@ -142,6 +144,7 @@ class _Source(Body):
     backend: str
     params: Raw
     max_execution_time: int | None = None
+    default_shots: int = DEFAULT_SHOTS
 
 
 class _Params(Body):
@@ -153,7 +156,7 @@ class _Params(Body):
     precision: Raw | None = None
 
 
-@runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(507,))
+@runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(400, 507))
 async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
     """Submit pubs to a primitive."""
     form = FORMATS.get(wanted.program_id)
@@ -191,7 +194,7 @@ def _most_shots(form: str, raw: Raw) -> int:
     try:
         params = msgspec.json.decode(raw, type=_Params)
     except msgspec.ValidationError as error:
-        raise Rejected(f"The params of the job are not those of a primitive: {error}", code="bad_pub") from error
+        raise refused(error, _Params, code="bad_pub", whole="The params") from error
     options = params.options
     if form == SAMPLER:
         most = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS

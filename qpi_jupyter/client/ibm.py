@@ -1,0 +1,85 @@
+"""IBM's own client, ``qiskit-ibm-runtime``, pointed at a lab."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from qpi_jupyter.core import Unavailable
+
+from .connecting import connect
+
+if TYPE_CHECKING:
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/lab:lab::"
+"""What a lab is called as an instance."""
+LASTS = "+1d"
+"""How long the token of a service lasts."""
+
+
+def runtime_service(url: str | None = None, token: str | None = None) -> QiskitRuntimeService:
+    """A ``QiskitRuntimeService`` of IBM's client whose backends are those of the lab, and whose jobs run in its queue.
+
+    It signs in with an API token of the lab: ``token``, or a new one, which lasts for a day and is listed by
+    ``lab.tokens``. No IBM account is read, used or changed, and no environment variable stays set.
+
+    Parameters
+    ----------
+    url, token
+        the lab, as of `connect`.
+
+    Raises
+    ------
+    Unavailable
+        the package ``qiskit-ibm-runtime`` is not installed, or is too old; or there is no lab.
+    """
+    service = _client()
+    lab = connect(url, token)
+    key = token or lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS).token
+    with _environment(addresses(lab.url)):
+        return service(
+            channel="ibm_quantum_platform", token=key, url=f"{lab.url}/qpi/experimental/v1", instance=CRN
+        )  # fmt: skip
+
+
+def addresses(url: str) -> dict[str, str]:
+    """The environment that points IBM's client at the lab at ``url``, but for its token."""
+    base = f"{url.rstrip('/')}/qpi"
+    return {
+        "IAM_URL": f"{base}/iam", "GLOBAL_SEARCH_URL": f"{base}/search", "GLOBAL_CATALOG_URL": f"{base}/catalog",
+    }  # fmt: skip
+
+
+def _client() -> type[QiskitRuntimeService]:
+    try:
+        import qiskit_ibm_runtime
+    except ImportError as error:
+        raise Unavailable(
+            "IBM's client is not installed: pip install 'qpi-jupyter[runtime]'.", code="no_client"
+        ) from error
+    found: str = qiskit_ibm_runtime.__version__
+    if tuple(int(part) for part in found.split(".")[:2]) < (0, 49):
+        raise Unavailable(
+            f"qiskit-ibm-runtime {found} cannot be pointed at a lab: pip install -U 'qiskit-ibm-runtime>=0.49'.",
+            code="old_client",
+        )
+    service: type[QiskitRuntimeService] = qiskit_ibm_runtime.QiskitRuntimeService
+    return service
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """These variables for a moment: with them, the next key of IBM's own would come to the lab."""
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
