@@ -32,6 +32,7 @@ export const submitPlugin = labPlugin(
     const { commands, contextMenu, serviceManager } = app;
     commands.addCommand(SUBMIT_FILE, {
       label: trans.__('Submit to QPU…'),
+      caption: trans.__('Run this OpenQASM file on a QPU'),
       icon: labIcon,
       describedBy: takes('path'),
       isEnabled: args => pathOf(args, browsers) !== null,
@@ -59,6 +60,7 @@ export const submitPlugin = labPlugin(
     });
     commands.addCommand(INSERT_JOB, {
       label: trans.__('Insert job'),
+      caption: trans.__('Insert a cell that submits a job'),
       icon: labIcon,
       describedBy: takes(),
       isEnabled: () => notebooks?.currentWidget != null,
