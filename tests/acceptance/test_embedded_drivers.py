@@ -126,10 +126,14 @@ def test_a_driver_is_out_of_reach_of_the_terminal(steady: LabServer) -> None:
         assert os.getsid(process.pid) != os.getsid(steady.process.pid)
 
 
-def test_a_driver_sees_nothing_of_the_servers_settings(steady: LabServer) -> None:
+def test_a_driver_sees_nothing_of_the_servers_settings_and_its_children_no_token(steady: LabServer) -> None:
+    def settings(process: psutil.Process) -> set[str]:
+        return {name for name in process.environ() if name.startswith(("QPI_", "JUPYTER_TOKEN"))}
+
     for process in drivers(steady).values():
-        names = {name for name in process.environ() if name.startswith(("QPI_", "JUPYTER_TOKEN"))}
-        assert names == {"QPI_ACCESS_TOKEN"}
+        assert settings(process) == {"QPI_ACCESS_TOKEN"}
+    for child in children_below(steady.process.pid):
+        assert settings(child) == set()
 
 
 @pytest.mark.parametrize(

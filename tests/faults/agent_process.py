@@ -51,11 +51,6 @@ class AgentProcess:
         """Its children now."""
         return children_below(self.process.pid, *roles)
 
-    def fork_server(self) -> psutil.Process:
-        """Where they are forked."""
-        (process,) = psutil.Process(self.process.pid).children()
-        return process
-
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
