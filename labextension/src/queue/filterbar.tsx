@@ -30,6 +30,7 @@ export function FilterBar(props: IProps): React.ReactElement {
     <section className="jp-QPI-Filters" aria-label={trans.__('Find jobs')}>
       <Typed
         label={trans.__('Search by name, id, tag, person or QPU')}
+        hint={trans.__('Search')}
         value={filters.text}
         onTyped={text => filter({ text })}
         wide
@@ -161,6 +162,8 @@ function Choice(props: {
 /** A field whose text counts once the typing pauses. */
 function Typed(props: {
   label: string;
+  /** What stands in the empty field, where the label is too long for it. */
+  hint?: string;
   value: string;
   onTyped: (text: string) => void;
   wide?: boolean;
@@ -179,7 +182,8 @@ function Typed(props: {
       className="jp-mod-styled"
       data-wide={props.wide}
       aria-label={props.label}
-      placeholder={props.label}
+      placeholder={props.hint ?? props.label}
+      title={props.label}
       value={text}
       maxLength={200}
       onChange={event => {
