@@ -23,7 +23,16 @@ from qpi_executors.instruments.timing import Timeline, timeline
 from qpi_jupyter.core import Faulted, Program, ProgramError, Rejected, RunOptions
 from qpi_jupyter.data.circuits import to_qpy
 from tests.circuits import BELL_QASM3, bell, qpy_program, text_program
-from tests.support.pulses import aer_counts, any_circuit, by_clbit, chi_squared, distance, ideal, noiseless
+from tests.support.pulses import (
+    aer_counts,
+    any_circuit,
+    by_clbit,
+    chi_squared,
+    distance,
+    distribution,
+    ideal,
+    noiseless,
+)
 
 QUICK, MANY = range(4), range(4, 200)
 
@@ -44,7 +53,7 @@ def compiled(executor: PulseExecutor, circuit: QuantumCircuit) -> tuple[Timeline
 
 def exact(executor: PulseExecutor, circuit: QuantumCircuit, events: list[Event] | None = None) -> dict[str, float]:
     plan, played = compiled(executor, circuit)
-    found = twin.distribution(played if events is None else events, noiseless(executor.device))
+    found = distribution(played if events is None else events, noiseless(executor.device))
     return by_clbit(found, plan, circuit.num_clbits)
 
 
@@ -134,7 +143,7 @@ def test_the_twin_knows_no_circuit(executor):
     """Another process gets the events and the device, has no Qiskit at all, and counts the same."""
     _, events = compiled(executor, bell())
     payload = [[type(event).__name__, msgspec.to_builtins(event)] for event in events]
-    paths = [str(pulse_executor._EXAMPLES / name) for name in EXAMPLE]
+    paths = [str(path) for path in EXAMPLE]
     script = """
 import json, sys
 from pathlib import Path
@@ -143,7 +152,7 @@ from qpi_executors.instruments import pulses, twin
 from qpi_executors.instruments.files import load
 kinds, paths = json.load(sys.stdin)
 device = load([Path(path) for path in paths], library="qblox", dummy=True).device
-events = [getattr(pulses, kind)(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}) for kind, facts in kinds]
+events = [getattr(pulses, kind)(**facts) for kind, facts in kinds]
 shots = twin.sample(events, device, 500, np.random.default_rng(3))
 assert "qiskit" not in sys.modules
 print(json.dumps({label: bits.tolist() for label, bits in shots.bits.items()}))
@@ -169,7 +178,7 @@ def test_a_longer_drive_turns_further(executor):
             else event
             for event in events
         ]
-        found = twin.distribution(driven, noiseless(executor.device))
+        found = distribution(driven, noiseless(executor.device))
         one = sum(p for outcome, p in found.items() if dict(outcome)["q0_m0"])
         assert one == pytest.approx(math.sin(math.pi * scale / 2) ** 2, abs=1e-12)
 
@@ -291,7 +300,7 @@ def test_traces_of_single_shots_and_control_flow_are_refused_with_the_reason(exe
 
 
 def test_a_cluster_without_an_address_is_refused_before_anything_starts(executor):
-    files = dict(zip(("device", "hardware"), (str(pulse_executor._EXAMPLES / name) for name in EXAMPLE), strict=True))
+    files = dict(zip(("device", "hardware"), map(str, EXAMPLE), strict=True))
     with pytest.raises(Rejected, match=r"hardware_description\.cluster0\.ip"):
         load(executor.name, dummy=False, **files)
     with pytest.raises(Rejected, match="belong together"):

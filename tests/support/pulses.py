@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.circuit import Delay
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Statevector
 from qiskit.transpiler import InstructionDurations, PassManager
 from qiskit.transpiler.passes import ALAPScheduleAnalysis, PadDelay
@@ -16,7 +17,9 @@ from qiskit_aer.noise import NoiseModel, QuantumError, RelaxationNoisePass, depo
 from scipy.stats import chi2_contingency
 
 from qpi_executors.instruments.device import Device, Qubit, Readout
+from qpi_executors.instruments.pulses import Event
 from qpi_executors.instruments.timing import Timeline
+from qpi_executors.instruments.twin import Walk
 
 _NO_GATES = frozenset({"measure", "reset", "delay", "barrier", "global_phase", "id"})
 GATES = {
@@ -52,7 +55,7 @@ def any_circuit(seed: int) -> QuantumCircuit:
 def ideal(circuit: QuantumCircuit) -> dict[str, float]:
     """The distribution of the classical bits (last bit first), from one state vector.
 
-    Each measurement copies its qubit to a fresh one, each reset swaps in a fresh one; nothing is measured before the end.
+    Each measurement copies its qubit to a fresh one, each reset swaps in a fresh one; all are measured at the end.
     """
     kept: dict[int, int] = {}
     fresh = circuit.num_qubits
@@ -76,6 +79,15 @@ def ideal(circuit: QuantumCircuit) -> dict[str, float]:
             bits[clbit] = bit
         outcome = "".join(reversed(bits))
         found[outcome] = found.get(outcome, 0.0) + float(p)
+    return found
+
+
+def distribution(events: Sequence[Event], device: Device) -> dict[frozenset[tuple[str, int]], float]:
+    """The exact probability of each outcome (pairs of acquisition and bit) by the twin, before any readout error."""
+    found: dict[frozenset[tuple[str, int]], float] = {}
+    for outcome, share in Walk(events, device).run(1.0, lambda whole, p: whole * p):
+        key = frozenset(outcome.items())
+        found[key] = found.get(key, 0.0) + share
     return found
 
 
@@ -106,7 +118,7 @@ def _aer_noise(device: Device) -> NoiseModel:
 
 
 def aer_counts(native: QuantumCircuit, device: Device, shots: int, seed: int) -> dict[str, int]:
-    """What Aer counts with the device's noise, timed by Qiskit's own scheduler: reads and resets wait as they do there."""
+    """What Aer counts with the device's noise, timed by Qiskit's own scheduler; reads and resets take as long."""
     timed = native.copy_empty_like()
     for instruction in native.data:
         qubits = [native.find_bit(bit).index for bit in instruction.qubits]

@@ -42,7 +42,7 @@ def private_assembler() -> None:
             code="no_assembler",
         )
 
-    def assemble(self: Any, cmd_params: Any, cmd_args: Any, bin_in: bytes) -> None:  # Any: the package's own
+    def assemble(self: Any, _params: Any, _args: Any, bin_in: bytes) -> None:  # Any: the package's own
         source = self._decode_bin(bin_in).decode()
         with tempfile.TemporaryDirectory(prefix="qpi-q1asm-") as folder:
             Path(folder, "tmp.q1asm").write_text(source)

@@ -57,9 +57,10 @@ class Readout:
 class Qubit:
     """One transmon. ``t1_s`` and ``t2_s`` are None (infinite) where the file does not say.
 
-    ``f01_hz``, ``f12_hz`` and ``readout_hz`` are the clocks ``NAME.01``, ``NAME.12`` and ``NAME.ro``; the ports are those of
-    the connectivity, and where empty ``NAME:mw``, ``NAME:fl`` and ``NAME:res`` (`Device.port`). ``gate_error`` is the average infidelity of one drive pulse (of ``sx`` and of ``x``)
-    beyond what T1 and T2 cause. ``reset_s`` is the wait that brings the qubit to 0.
+    ``f01_hz``, ``f12_hz`` and ``readout_hz`` are the clocks ``NAME.01``, ``NAME.12`` and ``NAME.ro``; the ports are
+    those of the connectivity, and where empty ``NAME:mw``, ``NAME:fl`` and ``NAME:res`` (`Device.port`). ``gate_error``
+    is the average infidelity of one drive pulse (of ``sx`` and of ``x``) beyond what T1 and T2 cause. ``reset_s`` is
+    the wait that brings the qubit to 0.
     """
 
     f01_hz: float

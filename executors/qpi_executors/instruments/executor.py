@@ -13,18 +13,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 from qiskit.exceptions import QiskitError
 
+from qpi_executors.base import CircuitExecutor, RunCancelled
+from qpi_executors.options import ExecutorOptions
+from qpi_executors.programs import Run
+from qpi_executors.simulator import SEED_SHIFT
 from qpi_jupyter.core import MAX_ESTIMATE_S, Estimate, Faulted, Manifest, Program, ProgramError, QpiError, Rejected
 
-from ..base import CircuitExecutor, RunCancelled
-from ..options import ExecutorOptions
-from ..programs import Run
-from ..simulator import SEED_SHIFT
 from . import twin
 from .device import Device, Hardware
 from .files import load
@@ -37,9 +36,8 @@ if TYPE_CHECKING:
 
     from qpi_jupyter.data.conventions import Slots
 
-EXAMPLE = ("five_transmons.json", "five_transmons_cluster.json")
+EXAMPLE = tuple(Path(__file__).parent / "examples" / f"five_transmons{part}.json" for part in ("", "_cluster"))
 """The device and the cluster that come with the package."""
-_EXAMPLES = Path(__file__).parent / "examples"
 _log = logging.getLogger(__name__)
 MAX_BINS = 131_072
 """What one sequencer keeps: more shots are run in several goes."""
@@ -88,10 +86,11 @@ class PulseExecutor(CircuitExecutor):
         self.dummy: bool = example if settings.dummy is None else settings.dummy
         if example and not self.dummy:
             raise Rejected(
-                "The example describes no real instrument: give the options 'device' and 'hardware', or leave 'dummy' out.",
+                "The example describes no real instrument: give the options 'device' and 'hardware', or leave out "
+                "'dummy'.",
                 code="bad_option", field="dummy",
             )  # fmt: skip
-        paths = [_EXAMPLES / name for name in EXAMPLE] if example else [Path(settings.device), Path(settings.hardware)]
+        paths = EXAMPLE if example else (Path(settings.device), Path(settings.hardware))
         setup = load(paths, library=self.name, dummy=self.dummy)
         self.device: Device = setup.device
         self.hardware: Hardware = setup.hardware

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Play:
-    """A pulse on a port. ``shape`` is ``square``, or ``gaussian`` of ``duration_s / 8``; ``phase_deg`` is the pulse's own,
-    to which the phase of its clock is added."""
+    """A pulse on a port. ``shape`` is ``square``, or ``gaussian`` of ``duration_s / 8``; the phase of its clock is
+    added to ``phase_deg``."""
 
     start_s: float
     duration_s: float

@@ -1,4 +1,4 @@
-"""Schedules of qblox-scheduler and quantify-scheduler, which are filled alike and, compiled, hold the same dictionaries."""
+"""Schedules of qblox-scheduler and quantify-scheduler: filled alike; compiled, they hold the same dictionaries."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ class ControlStack(ABC):
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
         """The library's compiled schedule (Any: its own type) of a timeline.
 
-        ``average`` has the instrument add up the shots; ``trace`` is the label of the one acquisition of which the signal
-        itself is kept, and then all are averaged.
+        ``average`` has the instrument add up the shots; ``trace`` is the label of the one acquisition of which the
+        signal itself is kept, and then all are averaged.
         """
 
     @abstractmethod

@@ -18,8 +18,8 @@ _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "dt": DT_S}
 class Timed:
     """One operation on the device's qubits; times in ns from the end of the initial reset.
 
-    ``name`` is ``rz``, ``sx``, ``x``, ``cz``, ``measure``, ``reset`` or ``delay``; ``angle`` is that of ``rz`` in radians;
-    ``label`` names the acquisition of ``measure``, each of a schedule another one.
+    ``name`` is ``rz``, ``sx``, ``x``, ``cz``, ``measure``, ``reset`` or ``delay``; ``angle`` is that of ``rz`` in
+    radians; ``label`` names the acquisition of ``measure``, each of a schedule another one.
     """
 
     name: str
@@ -34,8 +34,8 @@ class Timed:
 class Timeline:
     """A circuit in time: its operations by their start, and what its measurements are called.
 
-    ``labels`` are the acquisitions whose results stand in the classical bits at the end, by bit. ``acquisitions`` are the
-    labels of each qubit in order. ``reset_ns`` is the initial reset, before 0; ``duration_ns`` comes after it.
+    ``labels`` are the acquisitions whose results stand in the classical bits at the end, by bit. ``acquisitions`` are
+    the labels of each qubit in order. ``reset_ns`` is the initial reset, before 0; ``duration_ns`` comes after it.
     ``rounded`` are delays that were not on the grid: asked for and taken, in seconds.
     """
 
@@ -60,8 +60,8 @@ class Timeline:
 def timeline(circuit: QuantumCircuit, device: Device) -> Timeline:
     """When the operations of a native circuit happen (`Front.native`): as late as possible, nothing before it has to.
 
-    Operations wait for others on their qubits, a measurement also for earlier ones into its classical bit. All that end a
-    circuit end together: final measurements begin at the same time where they take equally long.
+    Operations wait for others on their qubits, a measurement also for earlier ones into its classical bit. All that end
+    a circuit end together: final measurements begin at the same time where they take equally long.
     """
     rounded: list[tuple[float, float]] = []
     pieces = [_piece(circuit, instruction, device, rounded) for instruction in circuit.data]

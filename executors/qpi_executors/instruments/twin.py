@@ -1,8 +1,8 @@
-"""The physical twin of a device: evolves its qubits under compiled pulses, with the noise that the device file tells of.
+"""The physical twin of a device: evolves its qubits under compiled pulses, with the noise of the device file.
 
-It sees the events of a compiled schedule and the `Device`, and never a circuit. The state of the touched qubits is a density
-matrix; relaxation and dephasing follow T1 and T2 exactly between events, each pulse acts at its start, and a depolarizing
-channel behind it adds the gate's own error.
+It sees the events of a compiled schedule and the `Device`, and never a circuit. The state of the touched qubits is a
+density matrix; relaxation and dephasing follow T1 and T2 exactly between events, each pulse acts at its start, and a
+depolarizing channel behind it adds the gate's own error.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ MAX_QUBITS = 9
 _AREA = {"square": 1.0, "gaussian": math.sqrt(2 * math.pi) / 8 * math.erf(4 / math.sqrt(2))}
 """The mean of each shape over its duration, at amplitude 1."""
 _NEGLIGIBLE = 1e-15
-"""Ways that a circuit's measurements go less often than so are dropped from an exact distribution."""
+"""A way that the measurements go less often than so is no way."""
 _HALF_DISTANCE, _WIDTH = 0.01, 1 / 6
 """Of blobs that the device file doesn't place: volts to the threshold, and the width as a share of it."""
 _RISE = 0.2
 """The time in which a trace comes to 63 % of its height, as a share of its length."""
 Matrix = NDArray[np.complex128]
 _TRACE = np.array([1, 0, 0, 1], dtype=np.complex128)
-_MIX = np.outer([0.5, 0, 0, 0.5], _TRACE)
-_RESET = np.outer([1, 0, 0, 0], _TRACE)
+_MIX: Matrix = np.outer(_TRACE / 2, _TRACE)
+_RESET: Matrix = np.outer(np.eye(1, 4), _TRACE).astype(np.complex128)
 Part = Callable[[float, float], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shots:
-    """What each acquisition reads: by label one bit a shot, the qubit, and how strong its readout pulse was (1 as in the
-    device file, 0 without one)."""
+    """What each acquisition reads: by label one bit a shot, the qubit, and how strong its readout pulse was (1 as in
+    the device file, 0 without one)."""
 
     qubits: Mapping[str, str]
     bits: Mapping[str, NDArray[np.int8]]
@@ -54,10 +54,10 @@ def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
     Rejected
         the schedule plays what the twin knows no physics for, or touches more than `MAX_QUBITS` qubits.
     """
-    walk = _Walk(events, device)
+    walk = Walk(events, device)
     columns = {label: np.zeros(shots, dtype=np.int8) for label in walk.labels}
     first = 0
-    for outcome, count in walk.run(shots, lambda n, p: int(rng.binomial(n, min(max(p, 0.0), 1.0)))):
+    for outcome, count in walk.run(shots, lambda count, p: int(rng.binomial(int(count), min(max(p, 0.0), 1.0)))):
         for label, bit in outcome.items():
             columns[label][first : first + int(count)] = bit
         first += int(count)
@@ -67,21 +67,6 @@ def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
         wrong = rng.random(shots) < np.where(bits == 1, readout.p10, readout.p01)
         columns[label] = np.where(wrong, 1 - bits, bits).astype(np.int8)
     return Shots(qubits=walk.labels, bits=columns, strength=walk.strength)
-
-
-def distribution(events: Sequence[Event], device: Device) -> dict[frozenset[tuple[str, int]], float]:
-    """The exact probability of each outcome, the pairs of acquisition and bit, before any readout error.
-
-    Raises
-    ------
-    Rejected
-        as `sample`.
-    """
-    found: dict[frozenset[tuple[str, int]], float] = {}
-    for outcome, share in _Walk(events, device).run(1.0, lambda whole, p: whole * p):
-        key = frozenset(outcome.items())
-        found[key] = found.get(key, 0.0) + share
-    return found
 
 
 def answer(events: Sequence[Event], device: Device, shots: int, rng: np.random.Generator) -> dict[str, Matrix]:
@@ -106,16 +91,13 @@ def trace(points: Matrix, samples: int, rng: np.random.Generator, sigma: float) 
 
 def blobs(readout: Readout) -> tuple[tuple[complex, complex], float]:
     """The points of 0 and 1 and the width around them; where the file has none, on both sides of the threshold."""
-    if readout.centres is not None:
-        centres = readout.centres
-    else:
-        axis = np.exp(-1j * math.radians(readout.rotation_deg))
-        centres = tuple(complex((readout.threshold + side) * axis) for side in (-_HALF_DISTANCE, _HALF_DISTANCE))
-    sigma = readout.sigma
+    axis = complex(np.exp(-1j * math.radians(readout.rotation_deg)))
+    near, far = (readout.threshold + side for side in (-_HALF_DISTANCE, _HALF_DISTANCE))
+    centres, sigma = readout.centres or (near * axis, far * axis), readout.sigma
     return centres, abs(centres[1] - centres[0]) / 2 * _WIDTH if sigma is None else sigma
 
 
-class _Walk:
+class Walk:
     """One pass over the events of a shot, along all ways that its measurements go."""
 
     def __init__(self, events: Sequence[Event], device: Device) -> None:
@@ -168,7 +150,7 @@ class _Walk:
             self._flux(ways, pulse, name)
         else:
             end_s = pulse.start_s + pulse.duration_s
-            begun, until = self._reading.get(name, (0.0, -math.inf))
+            _, until = self._reading.get(name, (0.0, -math.inf))
             strength = pulse.amplitude / self._device.qubits[name].readout.amplitude
             self._reading[name] = (strength, end_s)
             if pulse.start_s > until + 1e-10 and self._last[name] != last:  # no continuation, and not the qubit's end
@@ -234,7 +216,7 @@ class _Walk:
                 yield _Way(state=state, share=share, bits=dict(way.bits), held={**way.held, name: bit})
 
     def _outcomes(self, way: _Way, later: dict[str, str], part: Part) -> Iterator[tuple[dict[str, int], float]]:
-        """What the qubits read that were measured last, all at once: how they relax while that lasts changes nothing."""
+        """What the qubits read that were measured last, all at once: how they relax afterwards changes nothing."""
         names = sorted(set(later.values()))
         for found, share in _split(way.populations([self._axis[name] for name in names]), way.share, part):
             read = dict(zip(names, found, strict=True))
@@ -277,8 +259,8 @@ class _Walk:
 
 @dataclass(slots=True, kw_only=True)
 class _Way:
-    """One way that the measurements went so far: the normalised state, one axis of 4 (a row-major 2 x 2 density matrix) a
-    qubit; its share; what was acquired, by label; and what each qubit read last."""
+    """One way that the measurements went so far: the normalised state, one axis of 4 (a row-major 2 x 2 density matrix)
+    a qubit; its share; what was acquired, by label; and what each qubit read last."""
 
     state: Matrix
     share: float
@@ -302,10 +284,9 @@ class _Way:
 
     def populations(self, axes: list[int]) -> NDArray[np.float64]:
         """The joint probabilities of these qubits, one axis of 2 each in this order."""
-        state = self.state[
-            tuple(slice(None, None, 3) if axis in axes else slice(None) for axis in range(self.state.ndim))
-        ]
-        for axis in reversed([axis for axis in range(self.state.ndim) if axis not in axes]):
+        every = range(self.state.ndim)
+        state = self.state[tuple(slice(None, None, 3) if axis in axes else slice(None) for axis in every)]
+        for axis in reversed([axis for axis in every if axis not in axes]):
             state = np.tensordot(state, _TRACE, axes=(axis, 0))
         kept = sorted(axes)
         found: NDArray[np.float64] = np.transpose(state.real, [kept.index(axis) for axis in axes])
@@ -321,7 +302,8 @@ class _Way:
         keep = np.zeros((4, 4), dtype=np.complex128)
         keep[3 * bit, 3 * bit] = 1.0
         state = np.moveaxis(np.tensordot(keep, self.state, axes=(1, axis)), 0, axis)
-        return state / _Way(state=state, share=0, bits={}, held={}).populations([axis])[bit]
+        found: Matrix = state / self.populations([axis])[bit]
+        return found
 
 
 def _split(populations: NDArray[np.float64], share: float, part: Part) -> Iterator[tuple[tuple[int, ...], float]]:
@@ -347,5 +329,5 @@ def _relaxation(qubit: Qubit, elapsed_s: float) -> Matrix:
 
 
 def _depolarizing(p: float) -> Matrix:
-    change: Matrix = (1 - p) * np.eye(4) + p * _MIX
+    change: Matrix = (1 - p) * np.eye(4, dtype=np.complex128) + p * _MIX
     return change

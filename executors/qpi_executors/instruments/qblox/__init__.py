@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..executor import PulseExecutor
-from ..stack import ControlStack
+from qpi_executors.instruments.executor import PulseExecutor
+from qpi_executors.instruments.stack import ControlStack
 
 
 class QbloxExecutor(PulseExecutor):
-    """A Qblox cluster through qblox-scheduler; in dummy mode a physical twin of the device behind a dummy cluster."""
+    """A Qblox cluster through qblox-scheduler; in dummy mode a physical twin behind a dummy cluster."""
 
     name: ClassVar[str] = "qblox"
     library: ClassVar[str] = "qblox-scheduler"

@@ -25,7 +25,7 @@ from qblox_scheduler.operations.pulse_factories import composite_square_pulse, r
 from qblox_scheduler.schedules.schedule import TimeableSchedule
 from qblox_scheduler.structure.types import NDArray
 
-from ..device import Device
+from qpi_executors.instruments.device import Device
 
 
 class RxyDRAG(SchedulerSubmodule):

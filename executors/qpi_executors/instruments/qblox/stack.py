@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from qblox_scheduler import (
     CZ,
+    X90,
     HardwareAgent,
     IdlePulse,
     Measure,
@@ -19,15 +20,15 @@ from qblox_scheduler import (
     Schedule,
     ShiftClockPhase,
     X,
-    X90,
 )
 
-from ..device import Device, Hardware
-from ..cluster import close_all, forget, inject_bins, inject_trace, private_assembler
-from ..pulses import Event
-from ..scheduled import events, fill
-from ..stack import ControlStack, Points
-from ..timing import Timed, Timeline
+from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.device import Device, Hardware
+from qpi_executors.instruments.pulses import Event
+from qpi_executors.instruments.scheduled import events, fill
+from qpi_executors.instruments.stack import ControlStack, Points
+from qpi_executors.instruments.timing import Timed, Timeline
+
 from .elements import quantum_device
 
 
@@ -118,8 +119,8 @@ def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
     """The library's operation."""
     match operation.name:
         case "rz":
-            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz has had
-            # both signs in its history.
+            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz has
+            # had both signs in its history.
             (qubit,) = operation.qubits
             return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
         case "sx":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import ClassVar
 
-from ..executor import PulseExecutor
-from ..stack import ControlStack
+from qpi_executors.instruments.executor import PulseExecutor
+from qpi_executors.instruments.stack import ControlStack
 
 
 class QuantifyExecutor(PulseExecutor):
-    """A Qblox cluster through quantify-scheduler; in dummy mode a physical twin of the device behind a dummy cluster."""
+    """A Qblox cluster through quantify-scheduler; in dummy mode a physical twin behind a dummy cluster."""
 
     name: ClassVar[str] = "quantify"
     library: ClassVar[str] = "quantify-scheduler"

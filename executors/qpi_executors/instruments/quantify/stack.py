@@ -6,7 +6,7 @@ import itertools
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from qblox_instruments import Cluster, ClusterType
@@ -26,12 +26,12 @@ from quantify_scheduler.operations.operation import Operation
 from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase
 from quantify_scheduler.qblox import ClusterComponent
 
-from ..device import Device, Hardware
-from ..cluster import close_all, forget, inject_bins, inject_trace, private_assembler
-from ..pulses import Event
-from ..scheduled import events, fill
-from ..stack import ControlStack, Points
-from ..timing import Timed, Timeline
+from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.device import Device, Hardware
+from qpi_executors.instruments.pulses import Event
+from qpi_executors.instruments.scheduled import events, fill
+from qpi_executors.instruments.stack import ControlStack, Points
+from qpi_executors.instruments.timing import Timed, Timeline
 
 _numbers = itertools.count()
 """The library knows its instruments by name, all over the process."""
