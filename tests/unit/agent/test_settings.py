@@ -48,8 +48,8 @@ def test_the_seeds_start_script_still_works() -> None:
     assert (found.token, found.ca_fingerprint) == ("t", None)
     assert found.options == {
         "is_dummy": True,
-        "quantify_hardware_config": "hw.json",
-        "quantify_device_config": "device.json",
+        "hardware": "hw.json",
+        "device": "device.json",
     }
 
 
