@@ -37,6 +37,7 @@ from tests.support.pulses import (
 )
 
 QUICK, MANY = range(4), range(4, 200)
+COUNTED = range(4, 104)
 
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])
@@ -100,7 +101,7 @@ def test_the_compiled_pulses_of_many_circuits_are_the_circuits(executor):
 
 @pytest.mark.slow
 def test_the_twin_counts_many_circuits_as_aer_with_the_same_noise(executor):
-    assert_counts_are_those_of_aer(executor, MANY)
+    assert_counts_are_those_of_aer(executor, COUNTED)
 
 
 def test_spoiled_pulses_count_otherwise(executor):
