@@ -153,7 +153,7 @@ TABLE: tuple[Setting, ...] = (
             help="what runs the programs: an installed executor or module:Class"),
     Setting(name="data_dir", short="-d", env="QPI_DATA_DIR", read=_maybe_path, metavar="FOLDER",
             shown="~/.local/share/qpi-agent/NAME", help="where results wait until the lab has them"),
-    Setting(name="is_dummy", read=_switch, switch=True, option="dummy",
+    Setting(name="is_dummy", read=_switch, switch=True, option="is_dummy",
             help="no instruments: a physical twin of the device answers"),
     Setting(name="quantify_hardware_config", env="QPI_QUANTIFY_HARDWARE_CONFIG", read=_maybe_path, metavar="FILE",
             option="hardware", help="hardware configuration of the quantify and qblox executors, of any known family"),

@@ -89,6 +89,19 @@ def test_the_conversion_agrees_with_qblox_schedulers_own(tmp_path: Path) -> None
     )
 
 
+def test_old_hardware_files_are_read_as_quantify_scheduler_reads_them(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.support.scheduler_probe", "old", str(tmp_path)],
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=120,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr[-3000:]
+    read = json.loads(said.stdout.splitlines()[-1])
+    assert len(read) == 2
+    for ours, theirs in read:
+        assert ours == theirs
+        assert len(ours["connectivity"]["graph"]) > 5
+
+
 def _plain(value: Any) -> Any:
     """Without what is not set, and numbers to twelve digits."""
     if isinstance(value, dict):

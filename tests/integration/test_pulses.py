@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -35,6 +37,7 @@ from tests.support.pulses import (
 )
 
 QUICK, MANY = range(4), range(4, 200)
+COUNTED = range(4, 104)
 
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])
@@ -98,7 +101,7 @@ def test_the_compiled_pulses_of_many_circuits_are_the_circuits(executor):
 
 @pytest.mark.slow
 def test_the_twin_counts_many_circuits_as_aer_with_the_same_noise(executor):
-    assert_counts_are_those_of_aer(executor, MANY)
+    assert_counts_are_those_of_aer(executor, COUNTED)
 
 
 def test_spoiled_pulses_count_otherwise(executor):
@@ -302,12 +305,12 @@ def test_traces_of_single_shots_and_control_flow_are_refused_with_the_reason(exe
 def test_a_cluster_without_an_address_is_refused_before_anything_starts(executor):
     files = dict(zip(("device", "hardware"), map(str, EXAMPLE), strict=True))
     with pytest.raises(Rejected, match=r"hardware_description\.cluster0\.ip"):
-        load(executor.name, dummy=False, **files)
+        load(executor.name, is_dummy=False, **files)
     with pytest.raises(Rejected, match="belong together"):
         load(executor.name, device=files["device"])
     with pytest.raises(Rejected, match="no real instrument"):
-        load(executor.name, dummy=False)
-    assert load(executor.name, dummy=True, **files).capabilities().simulator
+        load(executor.name, is_dummy=False)
+    assert load(executor.name, is_dummy=True, **files).capabilities().simulator
 
 
 def test_results_name_the_calibration_and_the_libraries(executor):
@@ -318,3 +321,13 @@ def test_results_name_the_calibration_and_the_libraries(executor):
     assert origin["config_sha256"] == manifest.config_sha256
     assert {"qiskit", "qblox-instruments", f"{executor.name}-scheduler"} <= origin["libraries"].keys()
     assert origin["simulator"] is True
+
+
+def test_the_page_of_the_executor_runs_as_it_stands(capsys):
+    names: dict[str, object] = {}
+    page = Path(__file__).parents[2] / "docs/how-to/qblox.md"
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(block, names)
+    counts = names["counts"]
+    assert counts["00"] + counts["11"] > 900
+    assert "ns after the reset" in capsys.readouterr().out

@@ -23,7 +23,7 @@ def main(executor: str, *files: str) -> None:
 
 
 def _ones(name: str, device: str, hardware: str) -> int:
-    executor = load(name, device=device, hardware=hardware, dummy=True, seed=5)
+    executor = load(name, device=device, hardware=hardware, is_dummy=True, seed=5)
     executor.open()
     try:
         program = Program(format="openqasm3", sources=(FLIP,), options=RunOptions(shots=SHOTS))

@@ -63,7 +63,7 @@ class PulseExecutor(CircuitExecutor):
         hardware: (
             Annotated[str, Meta(description="path of the hardware configuration; unset: the example's")] | None
         ) = None
-        dummy: (
+        is_dummy: (
             Annotated[
                 bool, Meta(description="no instrument: a physical twin of the device answers; unset: for the example")
             ]
@@ -83,12 +83,12 @@ class PulseExecutor(CircuitExecutor):
                 code="bad_option", field=missing,
             )  # fmt: skip
         example = settings.device is None
-        self.dummy: bool = example if settings.dummy is None else settings.dummy
+        self.dummy: bool = example if settings.is_dummy is None else settings.is_dummy
         if example and not self.dummy:
             raise Rejected(
                 "The example describes no real instrument: give the options 'device' and 'hardware', or leave out "
-                "'dummy'.",
-                code="bad_option", field="dummy",
+                "'is_dummy'.",
+                code="bad_option", field="is_dummy",
             )  # fmt: skip
         paths = EXAMPLE if example else (Path(settings.device), Path(settings.hardware))
         setup = load(paths, library=self.name, dummy=self.dummy)
@@ -216,6 +216,13 @@ class PulseExecutor(CircuitExecutor):
         from qpi_jupyter.data.build import iq_dataset, traces_dataset
 
         options, plan = program.options, self.timeline(run)
+        for asked_s, taken_s in plan.rounded if run.row_index in (None, 0) else ():
+            _log.warning(
+                "Circuit %d: a delay of %.9g s is %.9g s here, on the grid of 4 ns.",
+                run.circuit_index,
+                asked_s,
+                taken_s,
+            )
         info = run.info(options, seed=seed)
         rng = np.random.default_rng([_STREAM, seed])
         slots = self._slots(plan)
@@ -339,7 +346,7 @@ class PulseExecutor(CircuitExecutor):
             if instrument.get("instrument_type") == "Cluster" and not instrument.get("ip"):
                 raise Rejected(
                     f"The hardware file has no hardware_description.{name}.ip, the address of the cluster; without an "
-                    "instrument, set the option 'dummy'.",
+                    "instrument, set the option 'is_dummy'.",
                     code="bad_option", field="hardware",
                 )  # fmt: skip
 

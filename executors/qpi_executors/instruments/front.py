@@ -8,7 +8,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Delay, Measure, Parameter, Reset
 from qiskit.circuit.library import CZGate, RZGate, SXGate, XGate
 from qiskit.transpiler import InstructionProperties, PassManager, QubitProperties, Target, generate_preset_pass_manager
-from qiskit.transpiler.passes import UnrollForLoops
 
 from qpi_jupyter.core import GateProperties
 from qpi_jupyter.core import QubitProperties as QubitFacts
@@ -122,11 +121,9 @@ class Front:
 
     @cached_property
     def _passes(self) -> PassManager:
-        passes = generate_preset_pass_manager(
+        return generate_preset_pass_manager(
             1, target=self.target, layout_method="trivial", routing_method="sabre", seed_transpiler=0
         )
-        passes.pre_init = PassManager([UnrollForLoops()])
-        return passes
 
     def _fits(self, circuit: QuantumCircuit) -> bool:
         """It is in the basis and on the edges already: a client transpiled it."""

@@ -46,7 +46,7 @@ def test_the_seeds_start_script_still_works() -> None:
         "--quantify-hardware-config", "hw.json", QPI_QUANTIFY_DEVICE_CONFIG="device.json",
     )  # fmt: skip
     assert (found.token, found.ca_fingerprint) == ("t", None)
-    assert found.options == {"dummy": True, "hardware": "hw.json", "device": "device.json"}
+    assert found.options == {"is_dummy": True, "hardware": "hw.json", "device": "device.json"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from qpi_executors.instruments.files import LIBRARIES, convert, load
 from qpi_jupyter.core import Rejected
 from tests.support import instrument_files as given
-from tests.support.instrument_files import Change, chip, cluster, same, write
+from tests.support.instrument_files import Change, chip, cluster, element, same, write
 
 
 def _described(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +77,12 @@ def test_what_the_other_library_lacks_is_refused_by_its_key(
     assert refused.value.data["field"] == key
     (other,) = set(LIBRARIES) - {library}
     assert convert([cluster(tmp_path, change)], other).files
+
+
+def test_a_derivative_without_a_duration_takes_the_libraries_own(tmp_path: Path) -> None:
+    found = convert([chip(tmp_path, lambda tree: element(tree)["rxy"].pop("duration"))], "qblox")
+    assert json.loads(found.files["device.json"])["elements"]["q3"]["rxy"]["beta"] == pytest.approx(0.08 * 20e-9 / 8)
+    assert any("data.elements.q3.data.rxy.duration is missing, and taken as 2e-08 s" in said for said in found.assumed)
 
 
 def test_a_conversion_lists_what_it_assumed_and_left_out(tmp_path: Path) -> None:

@@ -51,6 +51,21 @@ def test_the_hardware_may_stand_in_the_device_file(tmp_path: Path) -> None:
     same(setup.device, given.device())
 
 
+def test_a_calibrated_transmon_has_its_t1_and_loses_what_only_its_routines_use(tmp_path: Path) -> None:
+    text = given.qpi_yaml().replace(
+        "quantify_scheduler.device_under_test.transmon_element.BasicTransmonElement",
+        "qpi_driver.executors.qblox.elements.calibrated_transmon.CalibratedTransmon",
+    )
+    more = "  coherence:\n    t1: 51e-6\n  r12:\n    ef_amp180: 0.11\n  fine:\n    amp90: 0\n  rxy:"
+    setup = load(
+        [write(tmp_path, "device.yml", text.replace("  rxy:", more)), cluster(tmp_path)], library="qblox", dummy=True
+    )
+    assert {one.t1_s for one in setup.device.qubits.values()} == {51e-6}
+    assert [said for said in setup.assumed if "left out" in said] == [
+        f"device.yml: {name}.r12 is left out: nothing here uses it" for name in ("q3", "q7")
+    ]
+
+
 DEVICE_FAULTS: list[tuple[str, Change, str, str]] = [
     ("missing", lambda t: element(t)["rxy"].pop("amp180"), "data.elements.q3.data.rxy.amp180", "is missing"),
     (

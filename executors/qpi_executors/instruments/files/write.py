@@ -114,6 +114,8 @@ def _serialized(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
 def _qblox_element(part: Part, index: int, findings: Findings) -> dict[str, Any]:
     sections = _sections(part)
     rxy, measure = sections.setdefault("rxy", {}), sections.setdefault("measure", {})
+    if rxy.get("motzoi") and "duration" not in rxy:
+        findings.assume(part.at("rxy", "duration"), f"is missing, and taken as {DURATION_S:g} s to make beta of motzoi")
     if "motzoi" in rxy:
         rxy["beta"] = rxy.pop("motzoi") * rxy.get("duration", DURATION_S) / 8
     measure["acq_label"] = measure.pop("acq_channel", part.name)
