@@ -167,7 +167,10 @@ def test_what_its_checker_refuses_is_no_job(lab: Lab) -> None:
 def test_a_format_that_no_driver_takes_is_refused_with_those_that_are_taken(lab: Lab) -> None:
     from qpi_toy_lab import Coins
 
-    with pytest.raises(Rejected, match=r"sim-b does not run toy-coins; it runs openqasm2, openqasm3, qpy\."):
+    with pytest.raises(
+        Rejected,
+        match=r"sim-b does not run toy-coins; it runs openqasm2, openqasm3, qpy, runtime-sampler, runtime-estimator\.",
+    ):
         lab.submit(Coins((50,)), qpu="sim-b")
     with pytest.raises(Rejected, match=r"coins does not run openqasm3; it runs toy-coins\."):
         lab.submit("OPENQASM 3.0;", qpu="coins")

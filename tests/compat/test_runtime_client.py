@@ -372,6 +372,7 @@ def test_the_page_runs_as_it_is_written(server: LabServer, monkeypatch: pytest.M
         names["lab"].close()
 
 
+@pytest.mark.slow
 def test_the_pages_variables_are_enough(server: LabServer, token: str) -> None:
     lines = PAGE.read_text().partition("```bash\n")[2].partition("```")[0].splitlines()[1:]
     script = "\n".join(lines).replace("qpi_...", token).replace(".backends()", ".backend('sim-a').name")

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import requests
+from urllib3 import HTTPConnectionPool
 
 from .servers import LabServer, lab_server
 from .waiting import wait_until
@@ -35,8 +36,9 @@ def runtime_lab(folder: Path, *arguments: str) -> Iterator[LabServer]:
 
 def _hang_up() -> None:
     """Close the connections of IBM's client, which has no call for that."""
+    gc.collect()
     for thing in gc.get_objects():
-        if issubclass(type(thing), requests.Session):
+        if issubclass(type(thing), requests.Session | HTTPConnectionPool):
             thing.close()
 
 

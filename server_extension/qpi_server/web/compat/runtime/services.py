@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from qpi_jupyter.core import NotFound, Rejected, Unauthorized
 from qpi_jupyter.core import Permission as P
-from qpi_jupyter.core import Rejected, Unauthorized
 from qpi_jupyter.wire.rest import Answer
 from qpi_server.web.identity import is_lab_token
 from qpi_server.web.table import Call, Reply, Table
@@ -97,5 +97,7 @@ async def runtime_instances(call: Call, wanted: SearchIn) -> Instances:
 @runtime.route("GET", "catalog/{plan}", P.QPUS_READ, {200: Plan})
 async def runtime_plan(call: Call) -> Plan:
     """What its plan is called."""
+    if call.path["plan"] != PLAN:
+        raise NotFound("There is no such plan.")
     title = {"en": {"display_name": "Lab", "description": "QPI lab"}}
     return Plan(id=call.path["plan"], overview_ui=title, metadata={"pricing": {"type": "free"}})
