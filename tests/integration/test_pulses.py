@@ -313,6 +313,19 @@ def test_a_cluster_without_an_address_is_refused_before_anything_starts(executor
     assert load(executor.name, is_dummy=True, **files).capabilities().simulator
 
 
+def test_a_cluster_that_does_not_answer_is_a_fault(executor, tmp_path):
+    executor.close()  # a process has the instruments of one executor
+    device, hardware = EXAMPLE
+    wired = json.loads(hardware.read_text())
+    wired["hardware_description"]["cluster0"]["ip"] = "127.0.0.1"
+    (tmp_path / "cluster.json").write_text(json.dumps(wired))
+    real = load(executor.name, device=str(device), hardware=str(tmp_path / "cluster.json"))
+    assert not real.capabilities().simulator
+    with pytest.raises(Faulted, match="cannot reach its instruments"):
+        real.open()
+    executor.open()
+
+
 def test_results_name_the_calibration_and_the_libraries(executor):
     (dataset,) = run_program(executor, text_program(BELL_QASM3, shots=10))
     origin = dataset.qpi.info["provenance"]
