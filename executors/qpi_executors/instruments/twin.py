@@ -123,7 +123,7 @@ class Walk:
         self.labels = {event.label: self._at(event.port)[1] for event in acquires}
         """The acquisitions in order of time, and the qubit that each reads."""
         self.strength: dict[str, float] = {}
-        touched = {name for event in self._events for name in self._touches(event)}
+        touched = {name for event in self._events for name in self._touches(event)} | set(self.labels.values())
         self._qubits = [name for name in device.names if name in touched]
         check_size(self._qubits)
         self._axis = {name: axis for axis, name in enumerate(self._qubits)}
