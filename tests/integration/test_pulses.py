@@ -86,6 +86,17 @@ def assert_counts_are_those_of_aer(executor, seeds):
     assert min(found.values()) > 0.01 / len(found), found
 
 
+def test_the_page_of_the_executor_runs_as_it_stands(capsys):
+    """First of all: a process has the instruments of one executor."""
+    names: dict[str, object] = {}
+    page = Path(__file__).parents[2] / "docs/how-to/qblox.md"
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(block, names)
+    counts = names["counts"]
+    assert counts["00"] + counts["11"] > 900
+    assert "ns after the reset" in capsys.readouterr().out
+
+
 def test_the_compiled_pulses_are_the_circuit(executor):
     assert_pulses_are_circuits(executor, QUICK)
 
@@ -334,13 +345,3 @@ def test_results_name_the_calibration_and_the_libraries(executor):
     assert origin["config_sha256"] == manifest.config_sha256
     assert {"qiskit", "qblox-instruments", f"{executor.name}-scheduler"} <= origin["libraries"].keys()
     assert origin["simulator"] is True
-
-
-def test_the_page_of_the_executor_runs_as_it_stands(capsys):
-    names: dict[str, object] = {}
-    page = Path(__file__).parents[2] / "docs/how-to/qblox.md"
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-        exec(block, names)
-    counts = names["counts"]
-    assert counts["00"] + counts["11"] > 900
-    assert "ns after the reset" in capsys.readouterr().out
