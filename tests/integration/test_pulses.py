@@ -86,6 +86,17 @@ def assert_counts_are_those_of_aer(executor, seeds):
     assert min(found.values()) > 0.01 / len(found), found
 
 
+def test_the_page_of_the_executor_runs_as_it_stands(capsys):
+    """First of all: a process has the instruments of one executor."""
+    names: dict[str, object] = {}
+    page = Path(__file__).parents[2] / "docs/how-to/qblox.md"
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(block, names)
+    counts = names["counts"]
+    assert counts["00"] + counts["11"] > 900
+    assert "ns after the reset" in capsys.readouterr().out
+
+
 def test_the_compiled_pulses_are_the_circuit(executor):
     assert_pulses_are_circuits(executor, QUICK)
 
@@ -313,6 +324,19 @@ def test_a_cluster_without_an_address_is_refused_before_anything_starts(executor
     assert load(executor.name, is_dummy=True, **files).capabilities().simulator
 
 
+def test_a_cluster_that_does_not_answer_is_a_fault(executor, tmp_path):
+    executor.close()  # a process has the instruments of one executor
+    device, hardware = EXAMPLE
+    wired = json.loads(hardware.read_text())
+    wired["hardware_description"]["cluster0"]["ip"] = "127.0.0.1"
+    (tmp_path / "cluster.json").write_text(json.dumps(wired))
+    real = load(executor.name, device=str(device), hardware=str(tmp_path / "cluster.json"))
+    assert not real.capabilities().simulator
+    with pytest.raises(Faulted, match="cannot reach its instruments"):
+        real.open()
+    executor.open()
+
+
 def test_results_name_the_calibration_and_the_libraries(executor):
     (dataset,) = run_program(executor, text_program(BELL_QASM3, shots=10))
     origin = dataset.qpi.info["provenance"]
@@ -321,13 +345,3 @@ def test_results_name_the_calibration_and_the_libraries(executor):
     assert origin["config_sha256"] == manifest.config_sha256
     assert {"qiskit", "qblox-instruments", f"{executor.name}-scheduler"} <= origin["libraries"].keys()
     assert origin["simulator"] is True
-
-
-def test_the_page_of_the_executor_runs_as_it_stands(capsys):
-    names: dict[str, object] = {}
-    page = Path(__file__).parents[2] / "docs/how-to/qblox.md"
-    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-        exec(block, names)
-    counts = names["counts"]
-    assert counts["00"] + counts["11"] > 900
-    assert "ns after the reset" in capsys.readouterr().out

@@ -46,6 +46,8 @@ _STREAM = 0x54
 """Keeps the twin's random numbers apart from what else a seed is used for."""
 _COMPILE_S, _COMPILE_PER_SHOT_S = 0.3, 2e-4
 """What a circuit costs beside its shots: compiling it, and bringing its points home."""
+_BASE_BYTES, _BYTES_PER_POINT = 400 << 20, 500
+"""A process with a scheduler in it, and what a point takes on its way: it is text, for a while."""
 _MARGIN_S, _MARGIN = 10.0, 1.5
 """A run gets half as long again as its shots take, and this on top."""
 
@@ -140,7 +142,9 @@ class PulseExecutor(CircuitExecutor):
         """As `Executor.validate`: every circuit is compiled to timed native gates, of parameter rows the first."""
         for run in self.runs(program):
             if run.row_index in (None, 0):
-                self.timeline(run)
+                plan = self.timeline(run)
+                if self.dummy:
+                    twin.check_size(plan.qubits)
 
     def estimate(self, program: Program) -> Estimate:
         """The length of each shot is that of the compiled circuit."""
@@ -153,6 +157,7 @@ class PulseExecutor(CircuitExecutor):
         return Estimate(
             estimate_s=min(likely_s, MAX_ESTIMATE_S),
             upper_s=min(_MARGIN_S + 5 * likely_s, MAX_ESTIMATE_S),
+            memory_bytes=_BASE_BYTES + max(run.shots * len(run.slots) for run in runs) * _BYTES_PER_POINT,
             num_circuits=len(runs),
         )
 

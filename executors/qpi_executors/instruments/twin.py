@@ -69,6 +69,21 @@ def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
     return Shots(qubits=walk.labels, bits=columns, strength=walk.strength)
 
 
+def check_size(qubits: Sequence[str]) -> None:
+    """Refuse more touched qubits than the twin computes.
+
+    Raises
+    ------
+    Rejected
+        there are more than `MAX_QUBITS`.
+    """
+    if len(qubits) > MAX_QUBITS:
+        raise Rejected(
+            f"The circuit uses {len(qubits)} qubits; the twin of a device computes at most {MAX_QUBITS}.",
+            code="too_many_qubits", limit=MAX_QUBITS,
+        )  # fmt: skip
+
+
 def answer(events: Sequence[Event], device: Device, shots: int, rng: np.random.Generator) -> dict[str, Matrix]:
     """One point of the IQ plane (volts at the input) for each shot, by acquisition; raises as `sample`."""
     found = sample(events, device, shots, rng)
@@ -108,13 +123,9 @@ class Walk:
         self.labels = {event.label: self._at(event.port)[1] for event in acquires}
         """The acquisitions in order of time, and the qubit that each reads."""
         self.strength: dict[str, float] = {}
-        touched = {name for event in self._events for name in self._touches(event)}
+        touched = {name for event in self._events for name in self._touches(event)} | set(self.labels.values())
         self._qubits = [name for name in device.names if name in touched]
-        if len(self._qubits) > MAX_QUBITS:
-            raise Rejected(
-                f"The schedule uses {len(self._qubits)} qubits; the twin of a device computes at most {MAX_QUBITS}.",
-                code="too_many_qubits",
-            )
+        check_size(self._qubits)
         self._axis = {name: axis for axis, name in enumerate(self._qubits)}
         self._last = {name: k for k, event in enumerate(self._events) for name in self._touches(event)}
 

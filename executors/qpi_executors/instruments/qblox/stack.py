@@ -38,6 +38,7 @@ class QbloxStack(ControlStack):
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
         self._agent: HardwareAgent | None = None
+        self._output: tempfile.TemporaryDirectory[str] | None = None
 
     def open(self) -> None:
         """As `ControlStack.open`."""
@@ -57,11 +58,11 @@ class QbloxStack(ControlStack):
 
     def close(self) -> None:
         """As `ControlStack.close`."""
-        if self._agent is None:
+        if self._output is None:
             return
-        self._agent = None
         close_all()
         self._output.cleanup()
+        self._agent = self._output = None
 
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
         """As `ControlStack.compile`."""

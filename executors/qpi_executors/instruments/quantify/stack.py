@@ -43,6 +43,7 @@ class QuantifyStack(ControlStack):
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
         self._clusters: dict[str, Cluster] = {}
+        self._output: tempfile.TemporaryDirectory[str] | None = None
         self._elements: list[Any] = []  # kept alive: the library knows them by weak references
 
     def open(self) -> None:
@@ -67,10 +68,11 @@ class QuantifyStack(ControlStack):
 
     def close(self) -> None:
         """As `ControlStack.close`."""
+        if self._output is None:
+            return
         close_all()
-        if self._elements:
-            self._output.cleanup()
-        self._elements, self._clusters = [], {}
+        self._output.cleanup()
+        self._elements, self._clusters, self._output = [], {}, None
 
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
         """As `ControlStack.compile`."""
