@@ -186,16 +186,17 @@ def rendered(datasets: Sequence[xr.Dataset]) -> bytes | None:
 def to_json(thing: Any) -> Any:
     """A circuit, an array or a BitArray as IBM's client writes it."""
     import numpy as np
-    from qiskit import QuantumCircuit, qpy
+    from qiskit import QuantumCircuit
 
-    buffer = io.BytesIO()
+    from .circuits import to_qpy
+
     if (bits := getattr(thing, NUM_BITS, None)) is not None:
         return _typed("BitArray", {"array": to_json(thing.array), "num_bits": bits})
     if isinstance(thing, QuantumCircuit):
-        qpy.dump(thing, buffer)
-        return _typed("QuantumCircuit", _packed(buffer))
+        return _typed("QuantumCircuit", _packed(to_qpy([thing])))
+    buffer = io.BytesIO()
     np.save(buffer, np.asarray(thing), allow_pickle=False)
-    return _typed("ndarray", _packed(buffer))
+    return _typed("ndarray", _packed(buffer.getvalue()))
 
 
 def span(start: str, stop: str, shapes: Sequence[tuple[tuple[int, ...], int]]) -> dict[str, Any]:
@@ -216,8 +217,8 @@ def _data_bin(data: Mapping[str, Any], shape: Sequence[int]) -> dict[str, Any]:
     return _typed("DataBin", {"field_names": list(data), "field_types": types, "shape": list(shape), "fields": fields})
 
 
-def _packed(buffer: io.BytesIO) -> str:
-    return base64.standard_b64encode(zlib.compress(buffer.getvalue())).decode()
+def _packed(data: bytes) -> str:
+    return base64.standard_b64encode(zlib.compress(data)).decode()
 
 
 def _typed(kind: str, value: Any) -> dict[str, Any]:

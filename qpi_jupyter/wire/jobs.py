@@ -76,12 +76,15 @@ class JobFilters(Struct, kw_only=True):
     submitted_before: datetime | None = None
 
 
+RuntimeCost = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
 class RuntimeOrigin(Request):
     """What a client of IBM Quantum asked for; ``cost`` is the longest that it may take (s)."""
 
     backend: Label
     session_id: Label | None = None
-    cost: Annotated[int, Meta(ge=1)] | None = None
+    cost: RuntimeCost | None = None
 
 
 class OriginIn(Request):

@@ -170,7 +170,7 @@ def test_what_other_programs_read_from_the_environment_is_left_alone(tmp_path: P
 
 def test_the_drivers_own_variables_are_known() -> None:
     names = {row.env.removeprefix("QPI_").lower() for row in AGENT_SETTINGS if row.env and row.env.startswith("QPI_")}
-    shared = {"job_timeout"}  # means the same to both
+    shared = {"job_timeout", "log_json"}  # mean the same to both
     assert names - shared <= OTHERS
 
 

@@ -14,9 +14,9 @@ from msgspec import UNSET, Meta, Raw, UnsetType, field
 
 from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, Rejected, unpack
 from qpi_jupyter.core import Permission as P
-from qpi_jupyter.wire.jobs import JobChange, JobModel, OriginIn, RuntimeOrigin, SubmitRequest
+from qpi_jupyter.wire.jobs import JobChange, JobModel, OriginIn, RuntimeCost, RuntimeOrigin, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn, Tags
-from qpi_jupyter.wire.validation import refused
+from qpi_jupyter.wire.validation import Timed, refused
 from qpi_server.web.table import Call, Reply
 
 from .backends import found
@@ -43,7 +43,7 @@ class RuntimeJobIn(Body, kw_only=True):
     params: Raw
     session_id: str | None = None
     tags: Tags | None = None
-    cost: Annotated[int, Meta(ge=1)] | None = None
+    cost: RuntimeCost | None = None
     private: bool = False
 
 
@@ -105,7 +105,7 @@ class RuntimeJobQuery(Body):
     exclude_params: bool = False
 
 
-class RuntimeJobsQuery(Body):
+class RuntimeJobsQuery(Timed, Body):
     """``GET jobs``: all of ``tags``; ``pending`` are those that have not ended."""
 
     limit: Annotated[int, Meta(ge=1, le=PAGE)] = 200

@@ -66,7 +66,7 @@ class Plan(Answer):
 class SearchIn(Body):
     """``POST search/v3/resources/search``."""
 
-    query: str = ""
+    query: str
 
 
 @iam.route("POST", "iam/identity/token", P.SIGN_IN, {200: AccessToken}, body=ApiKeyIn, form=True)
