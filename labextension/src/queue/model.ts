@@ -19,7 +19,7 @@ const AHEAD = 400;
 /** Jobs that came in by themselves: beyond so many the table begins anew as soon as its top is in view. */
 export const MOST_NEW = 500;
 /** Changed jobs are asked for at most this often (ms)... */
-const EVERY = 250;
+const EVERY = 150;
 /** ...one by one; where they are more than this, with the top of the list... */
 const FEW = 8;
 /** ...and so many at once. */
