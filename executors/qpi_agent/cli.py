@@ -179,7 +179,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     found = convert(arguments.files, arguments.to)
     written = {arguments.out / name: content for name, content in found.files.items()}
     for path in written:
-        if path.exists():
+        if os.path.lexists(path):  # a link that leads nowhere, too
             raise Rejected(f"{path} is there already: choose another --out.", code="bad_setting", field="out")
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -41,6 +42,8 @@ _FROM_OUTSIDE = (
 )  # fmt: skip
 """Signals that a process gets from somebody else; what it does wrong by itself ends it by others."""
 _NEAR_CAP = 0.9
+NEWS_S, FORK_S = 15.0, 120.0
+"""How long a fork server may take to say how a child ended, and to answer: one that is halted does neither."""
 _RECORD_BYTES = 64
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -78,6 +81,9 @@ class Child:
         self._reader, self._writer = streams
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Died] = self._loop.create_future()
+        self._news_s = NEWS_S
+        self._unheard: asyncio.TimerHandle | None = None
+        self._loop.add_reader(pidfd, self._over)
 
     @property
     def alive(self) -> bool:
@@ -135,19 +141,26 @@ class Child:
         return ""
 
     def ended(self, died: Died) -> None:
-        """It has ended; called once, by who had it forked."""
+        """It has ended, as who had it forked says; what is said later changes nothing."""
+        if not self.alive:
+            return
+        if self._unheard is not None:
+            self._unheard.cancel()
+        self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._writer.close()
         self.exited.set_result(died)
 
     def orphaned(self) -> None:
-        """From now on nobody says how it ends: see to it that it is heard that it has."""
-
-        def over() -> None:
-            self._loop.remove_reader(self._pidfd)
+        """From now on nobody says how it ends."""
+        self._news_s = 0.0
+        if self._unheard is not None:
             self.ended(Died(None, 0))
 
-        self._loop.add_reader(self._pidfd, over)
+    def _over(self) -> None:
+        """It has ended: wait for who can say how."""
+        self._loop.remove_reader(self._pidfd)
+        self._unheard = self._loop.call_later(self._news_s, self.ended, Died(None, 0))
 
 
 class ForkServer:
@@ -188,7 +201,7 @@ class ForkServer:
         OSError
             the machine has no process to give.
         Faulted
-            the fork server has ended instead of answering.
+            the fork server has ended instead of answering, or does not answer: then it is given up.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -203,7 +216,18 @@ class ForkServer:
                 raise
         future: asyncio.Future[Child] = self._loop.create_future()
         self._asked.append((future, streams))
-        return await future
+        link = self._link
+        try:
+            async with asyncio.timeout(FORK_S):
+                return await future
+        except TimeoutError:
+            if self._link is link:
+                if self._process is not None:
+                    self._process.kill()
+                self._lost()
+            raise Faulted(
+                "The process that children are forked from does not answer.", code="executor_failed"
+            ) from None
 
     def close(self) -> None:
         """End it. Children that are still there end too."""
@@ -244,6 +268,11 @@ class ForkServer:
         match decode_news(record):
             case Forked(pid=pid):
                 future, streams = self._asked.popleft()
+                if not fds:  # no descriptor was left for it: it ends with its socket
+                    streams[1].close()
+                    if not future.cancelled():
+                        future.set_exception(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+                    return
                 child = self._children[pid] = Child(pid, fds[0], streams)
                 if future.cancelled():
                     child.signal(signal.SIGKILL)
@@ -252,7 +281,8 @@ class ForkServer:
             case Refused(errno=number):
                 self._fail(OSError(number, os.strerror(number)))
             case Ended(pid=pid, code=code, peak_bytes=peak_bytes):
-                self._children.pop(pid).ended(Died(code, peak_bytes))
+                if (ended := self._children.pop(pid, None)) is not None:
+                    ended.ended(Died(code, peak_bytes))
 
     def _fail(self, error: Exception) -> None:
         """The oldest question has no answer."""

@@ -12,7 +12,8 @@ _FEED = re.compile(
     r"(?P<kept>(?:/|%2F)feeds(?:/|%2F))(?!\[)[^/?%\s\"']+(?=(?:/|%2F)calendar|[?\s\"']|$)", re.IGNORECASE
 )
 _HEADER = re.compile(
-    r"(?P<kept>(?:authorization|x-api-token)[\"']?\s*[:=]\s*[\"']?(?:bearer |token |basic )?)[^\s\"',}]+", re.IGNORECASE
+    r"(?P<kept>(?:authorization|x-api-token)[\"']?\s*[:=]\s*[\"']?(?:bearer |token |basic |apikey )?)[^\s\"',}]+",
+    re.IGNORECASE,
 )
 _PARAMETER = re.compile(
     rf"(?P<kept>(?:[?&;]|%3F|%26)[\w.-]*(?:{_WORDS})[\w.-]*(?:=|%3D))(?!\[)(?:(?!%26)[^&\s\"'])+", re.IGNORECASE

@@ -143,6 +143,8 @@ def test_a_driver_sees_nothing_of_the_servers_settings_and_its_children_no_token
         ({"options": {"num_qubits": "many"}}, "num_qubits", "'num_qubits' must be a whole number from 1 to 18, not"),
         ({"options": {"num_qubits": "5"}}, "num_qubits", "'num_qubits' must be of type integer, not the text '5'"),
         ({"options": {"num_qubits": 99}}, "num_qubits", "1 to 18, not 99"),
+        ({"options": {"coupling": "a\0b"}}, "", "null character"),
+        ({"options": {"coupling": "x" * 200_000}}, "", "too long"),
         ({"options": {"fake_backend": "Nowhere"}, "executor": "qiskit_aer"}, "fake_backend", "Nowhere"),
     ],
 )

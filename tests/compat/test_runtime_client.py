@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -294,6 +295,9 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "precision": (
         {"program_id": "estimator", "params": params(QuantumCircuit(1), {"Z": 1.0}, None, 1e-9)}, 400, "bad_shots"
     ),
+    "coarse": ({"program_id": "estimator", "params": params(QuantumCircuit(1), {"Z": 1.0}, None, 1e300)}, 400,
+               "bad_precision"),
+    "zero shots": ({"params": params(bell(), None, 0)}, 400, "bad_pub"),
     "observable": (
         {"program_id": "estimator", "params": params(QuantumCircuit(1), {"ZZ": 1.0}, None, None)}, 400, "bad_pub"
     ),
@@ -336,6 +340,23 @@ def test_only_the_labs_own_keys_sign_in(server: LabServer, monkeypatch: pytest.M
     assert unknown.status_code == 400
     assert not [path for path in server.lab_dir.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
     assert server.client(None).get("qpi/experimental/v1/backends").status_code in (401, 403)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [b"[1]", b'{"key": 1}', b"[" * 20_000, b'{"key": "qpi_x\\r\\nX-Other: 1"}', b'{"key": "qpi_\\u00e9"}', b"\xff"],
+)
+def test_an_access_token_that_is_none_is_refused(claims: bytes, server: LabServer) -> None:
+    token = f"e30.{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.-"
+    answer = server.client(token).get("qpi/experimental/v1/backends")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_token")
+    assert "not valid" in answer.json()["error"]["message"]
+
+
+def test_an_option_may_be_an_array(service: QiskitRuntimeService, api: httpx.Client) -> None:
+    asked = {"program_id": "sampler", "backend": "sim-a", "params": params(bell(), odd=np.ones(3))}
+    job = service.job(api.post("qpi/experimental/v1/jobs", json=asked).json()["id"])
+    assert job.result().metadata["not_applied"] == ["odd"]
 
 
 def test_other_peoples_jobs_are_not_there(

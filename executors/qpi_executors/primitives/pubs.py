@@ -27,6 +27,8 @@ _REFUSED = {
     "fake_manila@aer, or a QPU of the lab whose simulator was started with it.",
 }
 _OFF: tuple[Any, ...] = (None, False, "Unset", "unset", {}, [])
+_COARSEST = 1e9
+"""A precision beyond it, or beyond its inverse, has no number of shots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def work_of(program: Program, *, max_shots: int) -> Work:
     asked, sampler = _joined([read_asked(source) for source in program.sources]), program.format == SAMPLER.name
     options = dict(_flat(asked.options))
     for name, reason in _REFUSED.items():
-        if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if value not in _OFF):
+        if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if _is_set(value)):
             raise Rejected(f"options.{name} cannot be used here. {reason}", code="bad_option", field=name)
     meas_type = options.get("execution.meas_type") or "classified"
     if meas_type not in MEAS_TYPES:
@@ -104,12 +106,16 @@ def _joined(several: Sequence[Asked]) -> Asked:
 
 def _not_applied(options: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     for name, value in options.items():
-        if name not in _APPLIED and value not in _OFF:
+        if name not in _APPLIED and _is_set(value):
             yield name
     if options.get("execution.init_qubits") is False:
         yield "execution.init_qubits"
     if asked.resilience_level not in (None, 0):
         yield "resilience_level"
+
+
+def _is_set(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or value not in _OFF
 
 
 def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -129,7 +135,7 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
         raise ProgramError(f"Pub {index} has {len(given)} entries; due: {due}.", code="bad_pub", circuit=index)
     parts = [*given, *[None] * (most - len(given))]
     try:
-        parts[-1] = parts[-1] or usual
+        parts[-1] = usual if parts[-1] is None else parts[-1]
         pub = (SamplerPub if sampler else EstimatorPub).coerce(tuple(parts))
         values = pub.parameter_values.as_array(pub.circuit.parameters)
     except (QiskitError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
@@ -174,9 +180,9 @@ def _check_sampler(index: int, pub: Any, max_shots: int) -> None:
 
 
 def _check_estimator(index: int, pub: Any, max_shots: int) -> None:
-    if not (math.isfinite(pub.precision) and pub.precision > 0) or math.ceil(1 / pub.precision**2) > max_shots:
+    if not 1 / _COARSEST <= pub.precision <= _COARSEST or math.ceil(1 / pub.precision**2) > max_shots:
         raise Rejected(
-            f"Pub {index} asks for the precision {pub.precision:g}; it must be more than 0, and at least "
+            f"Pub {index} asks for the precision {pub.precision:g}; it must be at most {_COARSEST:g}, and at least "
             f"{1 / math.sqrt(max_shots):.2g}, which takes {max_shots:,} shots.",
             code="bad_precision",
         )  # fmt: skip

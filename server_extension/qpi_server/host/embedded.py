@@ -8,6 +8,7 @@ executors need is loaded once, by the one process that all their children are fo
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -157,12 +158,20 @@ class EmbeddedDrivers:
         Unavailable
             it takes too long.
         """
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "qpi_agent", "check", "--json", "--simulator",
-            "--executor", driver.executor, *option_flags(driver.options),
-            env=environment(""), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, cwd=self._folder,
-        )  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "qpi_agent", "check", "--json", "--simulator",
+                "--executor", driver.executor, *option_flags(driver.options),
+                env=environment(""), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL, cwd=self._folder,
+            )  # fmt: skip
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.E2BIG:
+                raise
+            raise Rejected(
+                "The options do not fit on a command line: one has a null character, or they are too long.",
+                code="bad_executor_option", field="options", option="",
+            ) from error  # fmt: skip
         try:
             async with asyncio.timeout(CHECK_S):
                 said, _ = await process.communicate()

@@ -40,6 +40,17 @@ def test_convert_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert (tmp_path / "new.json").read_text() == "{}"
 
 
+def test_convert_writes_through_no_link(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "from").mkdir()
+    device, elsewhere = chip(tmp_path / "from"), tmp_path / "elsewhere"
+    (tmp_path / "device.json").symlink_to(elsewhere)
+    assert main(["convert", str(device), "--to", "quantify", "--out", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert not elsewhere.exists()
+    assert main(["convert", str(device), "--to", "quantify", "--out", str(tmp_path / ("x" * 5000))]) == 2
+    assert "Cannot write to" in capsys.readouterr().err
+
+
 def test_convert_refuses_by_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     device = chip(tmp_path, lambda tree: tree["data"]["elements"]["q3"]["data"]["rxy"].update(amp180="much"))
     assert main(["convert", str(device), "--to", "qblox", "--out", str(tmp_path / "out")]) == 2

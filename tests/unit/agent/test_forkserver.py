@@ -167,6 +167,27 @@ def test_a_fork_server_that_dies_while_it_is_asked_leaves_nothing_behind() -> No
     asyncio.run(story())
 
 
+def test_a_halted_fork_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with forking() as forks:
+            child, other = [await child_of(forks) for _ in range(2)]
+            server = parent_of(child)
+            server.suspend()
+            monkeypatch.setattr("qpi_agent.process.FORK_S", 0.1)
+            child.signal(signal.SIGKILL)
+            assert (await child.exited).code is None
+            with pytest.raises(Faulted, match="does not answer"):
+                await child_of(forks)
+            await gone(server.pid)
+            monkeypatch.setattr("qpi_agent.process.FORK_S", PATIENCE_S)
+            assert other.alive
+            await (await child_of(forks)).stop(0.5)
+            await other.stop(0.5)
+
+    monkeypatch.setattr("qpi_agent.process.NEWS_S", 0.1)
+    asyncio.run(story())
+
+
 def test_a_child_that_nobody_waits_for_any_more_ends() -> None:
     async def story() -> None:
         async with forking() as forks:

@@ -16,7 +16,7 @@ PLACES = (
     "404 GET /x (@) 1ms referer=http://lab/qpi/v1/feeds/{}/calendar.ics", "passing on GET /feeds/{}/calendar.ics?x=1",
     "404 GET /x?next=%2Fqpi%2Fv1%2Ffeeds%2F{}%2Fcalendar.ics (@) 1ms", "403 GET /x?a=1&access_token={}&b=2 (@) 1ms",
     "302 GET /login?next=%2Fx%3Ftoken%3D{} (@) 1ms", "Authorization: Bearer {}", "{{'X-API-Token': '{}'}}",
-    "200 GET /oauth2-redirect?code={} (@) 1ms",
+    "200 GET /oauth2-redirect?code={} (@) 1ms", "authorization: apikey {}",
 )  # fmt: skip
 
 

@@ -204,7 +204,7 @@ def _most_shots(form: str, raw: Raw) -> int:
     usual = usual or _number(options.get("default_precision")) or DEFAULT_PRECISION
     finest = min((_number(pub[3]) if len(pub) > 3 else None) or usual for pub in params.pubs or [[]])
     # A default in shots is a rounded square root: that one shot more is no more than asked for.
-    return 1 if finest <= 0 else max(1, math.ceil(min(1 / max(finest, 1e-9) ** 2, 1e18)))
+    return 1 if finest <= 0 else max(1, math.ceil(min((1 / max(finest, 1e-9)) ** 2, 1e18)))
 
 
 def _number(raw: Raw | None) -> float | None:
