@@ -30,6 +30,9 @@ from .messages import Channel, Check, Checked, Failed, Open, Ready, Role
 if TYPE_CHECKING:
     from .runs import Runs
 
+_IN_PARALLEL = "QISKIT_IN_PARALLEL"
+"""While it is TRUE, Qiskit starts no threads."""
+
 
 class Checks:
     """Validates and estimates, one program after the other."""
@@ -103,9 +106,19 @@ def load_ahead(executors: Sequence[str]) -> None:
         from .runs import warm_up
 
         warm_up()
-    for name in filter(is_ours, executors):
-        with contextlib.suppress(Exception):
-            _rehearse(load(name))
+    # An executor may transpile what it checks, and Qiskit would start a pool of threads for that: its children, which
+    # have none of these threads, would wait for them for ever.
+    before = os.environ.get(_IN_PARALLEL)
+    os.environ[_IN_PARALLEL] = "TRUE"
+    try:
+        for name in filter(is_ours, executors):
+            with contextlib.suppress(Exception):
+                _rehearse(load(name))
+    finally:
+        if before is None:
+            del os.environ[_IN_PARALLEL]
+        else:
+            os.environ[_IN_PARALLEL] = before
 
 
 def _worker(role: Role, channel: Channel, executor: Executor) -> Checks | Runs:

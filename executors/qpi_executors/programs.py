@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from .own_gates import with_own_names
 from .sources import locate, parse_openqasm2, parse_openqasm3, parse_qpy, reading
 
 _CACHED_PROGRAMS = 8
+_NUMBERED = re.compile(r"circuit-\d+")
+"""How Qiskit calls a circuit that nobody has named: by a number that says nothing to its author."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,9 +207,10 @@ def _analysed(form: str, source: bytes, circuit: QuantumCircuit, index: int) -> 
 
 def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
     circuit, analysis = parsed.circuit, parsed.analysis
+    called = "" if _NUMBERED.fullmatch(circuit.name) else f" ({circuit.name!r})"
 
     def refuse(message: str, code: str, **data: Any) -> ProgramError:
-        return ProgramError(f"Circuit {index} ({circuit.name!r}) {message}", code=code, circuit=index, **data)
+        return ProgramError(f"Circuit {index}{called} {message}", code=code, circuit=index, **data)
 
     if not circuit.num_qubits:
         raise refuse("has no qubits.", "no_qubits")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qpi_jupyter.core import Unavailable
+from qpi_jupyter.core import Rejected, Unavailable
 
 from .connecting import connect
 
@@ -29,14 +29,22 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
     Parameters
     ----------
     url, token
-        the lab, as of `connect`.
+        the lab, as of `connect`; the token is one of the lab's API tokens.
 
     Raises
     ------
+    Rejected
+        ``token`` is not an API token of a lab. It is sent nowhere: it may be a key of IBM's.
     Unavailable
         the package ``qiskit-ibm-runtime`` is not installed, or is too old; or there is no lab.
     """
     service = _client()
+    if token is not None and not token.startswith("qpi_"):
+        raise Rejected(
+            "This is no API token of a lab (qpi_...): make one under My account or with lab.tokens.create. "
+            "A key of IBM Cloud is not needed here, and was not sent.",
+            code="not_a_lab_token", field="token",
+        )  # fmt: skip
     lab = connect(url, token)
     key = token or lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS).token
     with _environment(addresses(lab.url)):

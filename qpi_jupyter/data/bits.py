@@ -29,7 +29,8 @@ def full_bits(dataset: xr.Dataset, memory_slots: int) -> NDArray[np.int8]:
     if c.BIT not in dataset.variables:
         if not {c.COUNT, c.IQ, c.TRACE}.intersection(map(str, dataset.variables)):
             kind = c.circuit_info(dataset.attrs).kind
-            raise Rejected(f"A result of kind {kind!r} has neither bits nor counts.", code="no_bits")
+            has = ", ".join(map(str, dataset.data_vars))
+            raise Rejected(f"A result of kind {kind!r} has neither bits nor counts; it has {has}.", code="no_bits")
         raise Rejected(
             "This dataset holds no bits of single shots: run with meas_level=2 and memory=True.", code="no_bits"
         )

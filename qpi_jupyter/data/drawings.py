@@ -158,10 +158,12 @@ def told_of_points(drawing: Drawing) -> str:
     """What the points in the IQ plane are, in words."""
     shown = len(drawing["bits"])
     parts = ["The mean of all shots" if drawing["averaged"] else counted(drawing["total"], "shot")]
+    of_these = ""
     if shown < drawing["total"]:
         parts[0] += f", {shown:,} of them drawn"
+        of_these = " of these"
     if threshold_in(drawing) is not None and not drawing["averaged"]:
-        parts.append(f"{sum(drawing['bits']):,} read as 1, beyond the dashed threshold")
+        parts.append(f"{sum(drawing['bits']):,}{of_these} read as 1, beyond the dashed threshold")
     if drawing["fidelity"] is not None:
         parts.append(f"assignment fidelity {drawing['fidelity']:.2%}")
     return f"{'; '.join(parts)}."

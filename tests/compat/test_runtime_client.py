@@ -29,6 +29,7 @@ from qiskit_ibm_runtime.exceptions import (
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qpi_jupyter
+from qpi_jupyter.core import Rejected
 from tests.support.runtime import CRN, runtime_lab, service_of, token_of
 from tests.support.servers import ROOT, TOKEN, LabServer, python_env
 
@@ -175,6 +176,16 @@ def test_a_sweep_has_its_axes_in_the_labs_own_client(
         assert (dataset.qpi.arrays()["meas"].array == bits.array).all()
     finally:
         lab.close()
+
+
+def test_a_job_is_named_after_its_primitive_and_its_fake_backend(
+    service: QiskitRuntimeService, api: httpx.Client
+) -> None:
+    for name, said in (("sim-a", "sampler"), (IDEAL, f"sampler on {IDEAL}")):
+        backend, circuit = ready(service, name, bell())
+        job = SamplerV2(mode=backend).run([circuit], shots=10)
+        assert api.get(f"qpi/v1/jobs/{job.job_id()}").json()["name"] == said
+        job.wait_for_final_state()
 
 
 def test_what_is_known_of_jobs_is_read_back(service: QiskitRuntimeService) -> None:
@@ -330,6 +341,8 @@ def test_a_damaged_circuit_is_refused_by_the_driver(damage: str, api: httpx.Clie
 
 def test_only_the_labs_own_keys_sign_in(server: LabServer, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "ibm-cloud-key-0123456789"
+    with pytest.raises(Rejected, match="no API token of a lab"):
+        qpi_jupyter.runtime_service("http://nowhere.invalid/", secret)
     with pytest.raises(InvalidAccountError):
         service_of(server, secret, monkeypatch)
     sent = server.client(None).post("qpi/iam/identity/token", data={"apikey": secret})

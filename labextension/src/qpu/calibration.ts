@@ -20,6 +20,11 @@ const FIELDS: Record<QubitKey, keyof QubitProperties> = {
   readout_error: 'readout_error'
 };
 
+/** Whether it says what its qubits do: a QPU whose programs name their own backends, say, does not. */
+export function hasMap({ basis_gates, coupling_map }: Manifest): boolean {
+  return basis_gates.length > 0 || coupling_map !== null;
+}
+
 /** What is known of some qubit. */
 export function qubitParameters(manifest: Manifest, trans: TranslationBundle): IParameter[] {
   const all: (IParameter & { readonly key: QubitKey })[] = [

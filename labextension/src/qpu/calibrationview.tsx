@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { Manifest, Series } from '../wire';
-import { edgeParameters, type IParameter, qubitParameters } from './calibration';
+import { edgeParameters, hasMap, type IParameter, qubitParameters } from './calibration';
 import { Chart, valued } from './chart';
 import type { IHistory } from './model';
 import { edgeTable, type ITableRow, qubitTable } from './rows';
@@ -25,6 +25,10 @@ export function CalibrationSection(props: IProps): React.ReactElement {
       <h2>{trans.__('Topology and calibration')}</h2>
       {manifest === null ? (
         <p className="jp-QPI-Empty">{trans.__('No data until the QPU’s first driver connects.')}</p>
+      ) : !hasMap(manifest) ? (
+        <p className="jp-QPI-Empty">
+          {trans.__('This QPU reports no gates, couplers or calibration of its own.')}
+        </p>
       ) : (
         <Known {...props} manifest={manifest} />
       )}

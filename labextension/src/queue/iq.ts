@@ -1,4 +1,7 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDrawing, IExperiment } from '../drawings';
+import { percent } from '../units';
+import { shotsOf } from '../words';
 
 type Point = readonly [number, number];
 
@@ -96,4 +99,25 @@ function list(value: unknown): readonly unknown[] {
 export function layers<T>(points: readonly T[], most = 16): readonly (readonly T[])[] {
   const count = Math.min(most, points.length);
   return Array.from({ length: count }, (_, layer) => points.filter((_, n) => n % count === layer));
+}
+
+/** Whose points they are. */
+export function saidOf(plane: IIqPlane, trans: TranslationBundle): string {
+  return plane.averaged ? trans.__('The mean of all shots') : shotsOf(plane.total, trans);
+}
+
+/** What the points are, in words: `told_of_points` of the notebook's picture. */
+export function toldOf(plane: IIqPlane, trans: TranslationBundle): string {
+  const [said, drawn] = [saidOf(plane, trans), plane.points.length];
+  const some = drawn < plane.total;
+  const ones = plane.bits.filter(bit => bit === 1).length.toLocaleString();
+  const read = some
+    ? trans.__('%1 of these read as 1, beyond the dashed threshold', ones)
+    : trans.__('%1 read as 1, beyond the dashed threshold', ones);
+  const words = [
+    some ? trans.__('%1, %2 of them drawn', said, drawn) : said,
+    plane.threshold && !plane.averaged && read,
+    plane.fidelity !== null && trans.__('assignment fidelity %1', percent(plane.fidelity))
+  ];
+  return `${words.filter(Boolean).join('; ')}.`;
 }

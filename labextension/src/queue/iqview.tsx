@@ -1,10 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 
-import { percent } from '../units';
-import { shotsOf } from '../words';
 import { Framed, Inside, lineLook, placesIn } from './axes';
-import { type IIqPlane, layers } from './iq';
+import { type IIqPlane, layers, saidOf, toldOf } from './iq';
 
 const SIDE = 320;
 const GREY = 'var(--jp-ui-font-color2, #888)';
@@ -16,7 +14,6 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
   const span = (middle: number) => [middle - reach, middle + reach] as const;
   const frame = { wide: SIDE, tall: SIDE, x: span(centre[0]), y: span(centre[1]) };
   const { x, y } = placesIn(frame);
-  const said = plane.averaged ? trans.__('The mean of all shots') : shotsOf(plane.total, trans);
   const few = points.length < 50;
   const dots = (layer: readonly number[]) =>
     layer.map(n => {
@@ -27,18 +24,11 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
   const ones = numbers.filter(n => plane.bits[n] === 1);
   const clouds = threshold ? [numbers.filter(n => plane.bits[n] !== 1), ones] : [numbers];
   const [from, to] = threshold?.line ?? [];
-  const words = [
-    points.length < plane.total ? trans.__('%1, %2 of them drawn', said, points.length) : said,
-    threshold &&
-      !plane.averaged &&
-      trans.__('%1 read as 1, beyond the dashed threshold', ones.length.toLocaleString()),
-    plane.fidelity !== null && trans.__('assignment fidelity %1', percent(plane.fidelity))
-  ];
   return (
     <figure className="jp-QPI-Iq" style={{ margin: 0 }}>
       <Framed
         frame={frame}
-        said={trans.__('IQ plane: %1', said)}
+        said={trans.__('IQ plane: %1', saidOf(plane, trans))}
         x_label={`I (${plane.units})`}
         y_label={`Q (${plane.units})`}
         alike={true}
@@ -81,7 +71,7 @@ export function Plane(props: { plane: IIqPlane; trans: TranslationBundle }): Rea
           />
         ))}
       </Framed>
-      <figcaption className="jp-QPI-Detail">{words.filter(Boolean).join('; ')}.</figcaption>
+      <figcaption className="jp-QPI-Detail">{toldOf(plane, trans)}</figcaption>
     </figure>
   );
 }

@@ -4,6 +4,7 @@ import {
   calibrated,
   edgeFigures,
   edgeParameters,
+  hasMap,
   qubitParameters
 } from '../../src/qpu/calibration';
 import { scaleOf } from '../../src/qpu/colours';
@@ -126,6 +127,12 @@ class FakeLab {
 }
 
 describe('calibration', () => {
+  it('has a map only where the QPU says what its qubits do', () => {
+    expect(hasMap(chip({ basis_gates: [], coupling_map: null }))).toBe(false);
+    expect(hasMap(chip({ coupling_map: null }))).toBe(true);
+    expect(hasMap(chip({ basis_gates: [] }))).toBe(true);
+  });
+
   it('offers what is known of some qubit or pair, and nothing else', () => {
     expect(qubitParameters(chip(), trans).map(({ key }) => key)).toEqual(['t1']);
     expect(edgeParameters(chip(), trans).map(({ key }) => key)).toEqual(['cx']);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { IExperiment } from '../../src/drawings';
 import { axisOf, ticks } from '../../src/queue/axes';
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
-import { layers, planeOf, pointDrawings } from '../../src/queue/iq';
+import { layers, planeOf, pointDrawings, toldOf } from '../../src/queue/iq';
 import { JobDetail, TOLD } from '../../src/queue/jobmodel';
 import { resubmission, suffixOf, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
@@ -112,6 +112,30 @@ describe('points of a level-1 result', () => {
     ]);
     expect([plane?.centre, plane?.averaged, plane?.total]).toEqual([[2, -1], false, 3]);
     expect(plane?.reach).toBeCloseTo(3.24);
+  });
+
+  it('are told with the number of those that are drawn', () => {
+    const iq = { draw: 'iq', label: 'q0', i: [0, 1], q: [0, 1], bits: [0, 1], fidelity: null };
+    const line = {
+      centres: [
+        [0, 0],
+        [1, 1]
+      ],
+      line: [
+        [0, 1],
+        [1, 0]
+      ],
+      averaged: false,
+      units: ''
+    };
+    const told = (total: number) => {
+      const plane = planeOf({ ...iq, ...line, total });
+      return plane && toldOf(plane, trans);
+    };
+    expect(told(2)).toBe('2 shots; 1 read as 1, beyond the dashed threshold.');
+    expect(told(4)).toBe(
+      '4 shots, 2 of them drawn; 1 of these read as 1, beyond the dashed threshold.'
+    );
   });
 
   it('are one point where the shots were averaged', () => {

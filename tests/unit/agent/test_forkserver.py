@@ -78,6 +78,20 @@ def program(qubits: int = 1, shots: int = 100) -> ProgramRef:
     return ProgramRef(format="openqasm3", sha256="0" * 64, options=options, sources=[text.encode()])
 
 
+def test_what_is_loaded_ahead_starts_no_threads() -> None:
+    """A child that is forked beside the threads of Qiskit's pool would wait for them for ever."""
+
+    async def story() -> None:
+        async with forking("qblox") as forks:
+            child = await child_of(forks, executor="mock")
+            tasks = Path(f"/proc/{parent_of(child).pid}/task")
+            names = [(tasks / task / "comm").read_text().strip() for task in os.listdir(tasks)]
+            assert sorted(name for name in names if name != "jemalloc_bg_thd") == ["qpi-fork"]
+            await child.stop(0.5)
+
+    asyncio.run(story())
+
+
 def test_a_child_has_only_what_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QPI_ACCESS_TOKEN", "a secret")
 

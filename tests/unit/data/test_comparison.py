@@ -94,7 +94,7 @@ def test_what_cannot_be_compared_is_said():
     arrays = arrays_dataset(CircuitInfo(name="e", shots=1, memory_slots=0, n_qubits=1), {"z": np.ones(2)})
     with pytest.raises(Rejected, match="'b' cannot be compared: its kind of result, 'arrays', has no curve"):
         qpi_jupyter.compare(one({0: 1}), arrays, names=["a", "b"])
-    with pytest.raises(Rejected, match="A result of kind 'arrays' has neither bits nor counts"):
+    with pytest.raises(Rejected, match="A result of kind 'arrays' has neither bits nor counts; it has z"):
         arrays.qpi.counts()
     info = CircuitInfo(name="iq", shots=2, memory_slots=1, n_qubits=1, meas_level=1)
     points = iq_dataset(info, np.ones((2, 1)), Slots(clbit=(0,), qubit=(0,), acq_index=(0,)))

@@ -127,6 +127,7 @@ def test_points_have_the_threshold_between_their_centres() -> None:
     assert min(x1, x2) < 64 + 160 < max(x1, x2)
     assert texts(drawing)[-2:] == ["I (arb. unit)", "Q (arb. unit)"]
     assert "10 shots; 4 read as 1, beyond the dashed threshold" in "".join(plane.itertext())
+    assert "11 shots, 10 of them drawn; 4 of these read as 1" in html_of(drawing | {"total": 11})
     apart = drawing | {"centres": [[0.0, 0.0]] * 2, "fidelity": None}
     assert not [line for line in parsed(apart).iter("line") if line.get("data-threshold")]
     lost = drawing | {"i": [None] * 10, "q": [None] * 10}

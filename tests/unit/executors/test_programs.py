@@ -144,6 +144,12 @@ def test_circuits_that_cannot_run(circuit, code, message):
     assert (caught.value.code, caught.value.circuit) == (code, 1)
 
 
+def test_a_refused_circuit_is_named_as_its_author_named_it():
+    for name, said in (("trial", r"Circuit 0 \('trial'\) measures nothing"), (None, "Circuit 0 measures nothing")):
+        with pytest.raises(ProgramError, match=said):
+            flatten(qpy_program(QuantumCircuit(2, name=name)), MANIFEST)
+
+
 def test_control_flow_and_midway_measurement_need_the_manifest():
     circuit = QuantumCircuit(1, 1)
     circuit.measure(0, 0)

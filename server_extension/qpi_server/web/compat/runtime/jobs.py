@@ -181,7 +181,8 @@ async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
             SubmitRequest(
                 program=ProgramIn(format=form, data=[msgspec.json.encode(source)]),
                 options=OptionsIn(shots=_most_shots(form, wanted.params)),
-                qpu=qpu.name, tags=wanted.tags or [], origin=OriginIn(runtime=origin),
+                qpu=qpu.name, name=wanted.program_id if backend == qpu.name else f"{wanted.program_id} on {backend}",
+                tags=wanted.tags or [], origin=OriginIn(runtime=origin),
             ),
         )  # fmt: skip
     except NotFound as error:
