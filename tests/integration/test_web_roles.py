@@ -55,7 +55,7 @@ BODIES: dict[str, Any] = {
     "TaskIn": {"quantum_circuit": "OPENQASM 3.0;"},
     # IBM's
     "ApiKeyIn": {"apikey": "qpi_user"},
-    "SearchIn": {},
+    "SearchIn": {"query": "name:lab"},
     "RuntimeJobIn": {"program_id": "sampler", "backend": "q", "params": {}},
     "RuntimeTags": {"tags": []},
     "RuntimeSessionIn": {"backend": "q"},

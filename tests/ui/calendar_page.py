@@ -10,6 +10,12 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 Ask = Callable[..., Any]
+TO_HOUR = """(lane, hour) => {
+  let node = lane;
+  const still = node => node.scrollHeight <= node.clientHeight || getComputedStyle(node).overflowY === "visible";
+  while (still(node)) node = node.parentElement;
+  node.scrollTop = lane.clientHeight * hour / 24;
+}"""
 
 
 def open_calendar(page: Page) -> None:
@@ -41,6 +47,15 @@ def drag(page: Page, start: datetime, end: datetime) -> None:
     page.mouse.up()
 
 
+def show(page: Page, moment: datetime) -> None:
+    """Scroll to that hour: where the grid opens depends on the time of day."""
+    cell(page, moment).evaluate(TO_HOUR, moment.hour)
+
+
+def cell(page: Page, moment: datetime) -> Locator:
+    return page.locator(f'.jp-QPI-Grid [role="cell"][data-date="{moment:%Y-%m-%d}"]')
+
+
 def double_click(page: Page, x: float, y: float) -> None:
     """As fast as a person: the first click is seen before the second."""
     page.mouse.click(x, y)
@@ -51,7 +66,7 @@ def double_click(page: Page, x: float, y: float) -> None:
 
 def place(page: Page, moment: datetime) -> tuple[float, float]:
     """Where a time is on the page; inside its half hour."""
-    lane = page.locator(f'.jp-QPI-Grid [role="cell"][data-date="{moment:%Y-%m-%d}"]').bounding_box()
+    lane = cell(page, moment).bounding_box()
     assert lane is not None
     share = (moment.hour + moment.minute / 60) / 24
     return lane["x"] + lane["width"] / 2, lane["y"] + lane["height"] * share + 10

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.calendar_page import at, drag, entry
+from tests.ui.calendar_page import at, drag, entry, show
 from tests.ui.jupyterlab import ROOT, Notebooks, change_theme, open_notebook, run_all, save
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
@@ -83,6 +83,7 @@ def test_one_books_in_the_calendar_and_sees_what_others_book(
 ) -> None:
     page, (notebooks, _) = page_of_demo, demo
     calendar = calendar_of(page, notebooks, "calendar.ipynb")
+    show(page, at(3, 9))
     drag(page, at(3, 10), at(3, 11))
     dialog = calendar.get_by_role("dialog")
     dialog.get_by_label("Title").fill("Rabi")

@@ -11,17 +11,23 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.waiting import wait_until
-from tests.ui.calendar_page import Ask, at, booked, double_click, drag, entry, fill_month, open_calendar, place, times
+from tests.ui.calendar_page import (
+    Ask,
+    at,
+    booked,
+    double_click,
+    drag,
+    entry,
+    fill_month,
+    open_calendar,
+    place,
+    show,
+    times,
+)
 from tests.ui.jupyterlab import Notebooks, loaded
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 BERLIN = "Europe/Berlin"
-TO_MIDNIGHT = """lane => {
-  let node = lane;
-  const still = node => node.scrollHeight <= node.clientHeight || getComputedStyle(node).overflowY === "visible";
-  while (still(node)) node = node.parentElement;
-  node.scrollTop = 0;
-}"""
 
 
 def reads_of(page: Page) -> list[str]:
@@ -245,7 +251,7 @@ def test_the_day_of_25_hours_is_drawn_and_booked_right(page: Page, calendar_lab:
         opened.locator(".jp-QPI-Grid").focus()
         for _ in range((sunday - at(0, 0)).days // 7):
             opened.keyboard.press("n")
-        opened.locator('.jp-QPI-Week [role="cell"][data-date]').first.evaluate(TO_MIDNIGHT)
+        show(opened, sunday)
         drag(opened, sunday + timedelta(hours=1), sunday + timedelta(hours=3, minutes=30))
         dialog = opened.get_by_role("dialog", name="Book a QPU")
         expect(dialog.get_by_text("4 h", exact=True)).to_be_visible()

@@ -38,13 +38,13 @@ def test_a_diamond_is_seen_as_one(lab: Page, demo: Demo) -> None:
     queue = queue_tab(lab)
     for job in (left, right, last):
         expect(row_of(queue, job)).to_contain_text("Waiting for other jobs")
-    expect(row_of(queue, right)).to_contain_text(f"Job {first} has to complete first.")
-    expect(row_of(queue, last)).to_contain_text(f"Job {left} and 1 other have to complete first.")
+    expect(row_of(queue, right)).to_contain_text(f"Job {first} has to complete first")
+    expect(row_of(queue, last)).to_contain_text(f"Job {left} and 1 other have to complete first")
     picture(lab, "queue-families")
 
     execute(lab, "qpi:open-job", id=right)
     tab = job_tab(lab, right)
-    expect(tab.get_by_role("region", name="Why it waits")).to_contain_text(f"Job {first} has to complete first.")
+    expect(tab.get_by_role("region", name="Why it waits")).to_contain_text(f"Job {first} has to complete first")
     family = tab.get_by_role("region", name="Family")
     expect(family).to_contain_text("4 jobs, ")
     expect(family).to_contain_text("of QPU time in total")
