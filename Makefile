@@ -1,6 +1,6 @@
 # Everything a person needs to run, test and change the lab. `make help` lists it.
 #   VENV=path     the environment to use (made if it is not there)
-#   EXTRAS=a,b    the project's extras to install (pyproject.toml)
+#   EXTRAS=a,b    the project's extras to install (pyproject.toml), beside those that are there
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -12,7 +12,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
 PY := $(VENV)/bin/python
 QUICKSTART := notebooks/01_quickstart.ipynb
-EXTRAS ?= lab,aer,qblox,quantify,hub,test,dev
+# To use the lab needs less than to test it.
+TO_USE := lab,aer
+TO_TEST := $(TO_USE),qblox,quantify,hub,test,dev
+EXTRAS ?= $(if $(filter-out lab demo,$(MAKECMDGOALS)),$(TO_TEST),$(TO_USE))
 PANEL := labextension
 export PATH := $(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,16 +34,19 @@ $(STAMPS)/venv:
 	  echo "$(PYTHON) cannot make an environment: on Debian, apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@mkdir -p $(STAMPS) && touch $@
 
-# Written anew only when it says something else.
+# The extras that were asked for so far, one a line: newer only when one comes to them.
 $(STAMPS)/extras: ALWAYS | $(STAMPS)/venv
-	@echo '$(EXTRAS)' | cmp -s - $@ || echo '$(EXTRAS)' > $@
+	@touch -a $@; extras='$(EXTRAS)'; for each in $${extras//,/ }; do grep -qx "$$each" $@ || echo "$$each" >> $@; done
 
-# The packages first, then the project itself: a changed panel reinstalls the second only.
-$(STAMPS)/packages: pyproject.toml constraints.txt hatch_build.py $(STAMPS)/extras | $(STAMPS)/venv
-	QPI_SKIP_LABEXTENSION=1 $(PY) -m pip install -q -e '.[$(EXTRAS)]' -c constraints.txt
+# What the project needs, without the project itself: more extras leave the panel as it is.
+$(STAMPS)/packages: pyproject.toml constraints.txt $(STAMPS)/extras | $(STAMPS)/venv
+	@$(PY) -c 'import sys, tomllib; it = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*it["dependencies"], *(line for extra in sys.argv[1:] for line in it["optional-dependencies"][extra]), sep="\n")' \
+	  $$(tr , ' ' < $(STAMPS)/extras) > $(STAMPS)/requirements
+	$(PY) -m pip install -q -c constraints.txt -r $(STAMPS)/requirements
 	@touch $@
 
-$(STAMPS)/project: $(STAMPS)/packages $(PANEL_SOURCES) $(wildcard server_extension/jupyter-config/*.json)
+$(STAMPS)/project: pyproject.toml hatch_build.py $(PANEL_SOURCES) $(wildcard server_extension/jupyter-config/*.json) | $(STAMPS)/packages
 	@[ ! -L $(INSTALLED) ] || rm $(INSTALLED)
 	$(PY) -m pip install -q --no-deps -e .
 	@$(VENV)/bin/qpi-agent install-alias
