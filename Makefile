@@ -38,10 +38,11 @@ $(STAMPS)/venv:
 $(STAMPS)/extras: ALWAYS | $(STAMPS)/venv
 	@touch -a $@; extras='$(EXTRAS)'; for each in $${extras//,/ }; do grep -qx "$$each" $@ || echo "$$each" >> $@; done
 
-# What the project needs, without the project itself: more extras leave the panel as it is.
+# What the project needs, and what an editable install starts by, without the project itself: more extras leave the panel
+# as it is.
 $(STAMPS)/packages: pyproject.toml constraints.txt $(STAMPS)/extras | $(STAMPS)/venv
 	@$(PY) -c 'import sys, tomllib; it = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	  print(*it["dependencies"], *(line for extra in sys.argv[1:] for line in it["optional-dependencies"][extra]), sep="\n")' \
+	  print("editables", *it["dependencies"], *(line for extra in sys.argv[1:] for line in it["optional-dependencies"][extra]), sep="\n")' \
 	  $$(tr , ' ' < $(STAMPS)/extras) > $(STAMPS)/requirements
 	$(PY) -m pip install -q -c constraints.txt -r $(STAMPS)/requirements
 	@touch $@

@@ -273,6 +273,21 @@ def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
         load([latin], library="qblox", dummy=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("passwords", "root:$6$SECRET:19000:0:99999:7:::\ndaemon:*:1:2\n"), ("key.pem", "-----BEGIN-----\nSECRET\n"),
+        ("token", "SECRET"), ("token.json", "SECRET"), ("words.json", '"SECRET"'), ("list.json", '["SECRET"]'),
+        ("settings", "A=SECRET\nB: SECRET\n"), ("short.yaml", "key: [SECRET, {"), ("settings.toml", "SECRET\n"),
+    ],
+)  # fmt: skip
+def test_nothing_of_a_file_that_is_none_of_a_lab_is_shown(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        load([write(tmp_path, name, text)], library="qblox", dummy=True)
+    assert "SECRET" not in str(refused.value)
+    assert name in str(refused.value)
+
+
 def test_two_of_a_kind_or_none_are_refused(tmp_path: Path) -> None:
     second = write(tmp_path, "other.yml", given.qpi_yaml())
     with pytest.raises(Rejected, match=r"other\.yml is a second device, beside device\.json"):

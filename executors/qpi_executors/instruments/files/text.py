@@ -63,10 +63,18 @@ def parse(source: str, file: str, kind: str = ".json", path: str = "") -> Node:
     except RecursionError:
         raise node.refusal(f"is nested more than {MAX_DEPTH} levels deep") from None
     except (ValueError, yaml.YAMLError) as error:
-        message = " ".join(str(error).split()).rstrip(".")
+        message = " ".join(_problem(error).split()).rstrip(".")
         raise node.refusal(f"cannot be read as {kind.removeprefix('.').upper()}: {message[:300]}") from None
     _bounded(node)
     return node
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong and where, without the line itself: the file may be none of a lab."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem or error.context} (line {mark.line + 1}, column {mark.column + 1})"
+    return str(error)
 
 
 def _source(path: Path) -> str:

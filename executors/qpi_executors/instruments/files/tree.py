@@ -142,5 +142,9 @@ class Node:
         return self.value
 
     def _not(self, what: str) -> Rejected:
+        if (
+            not self.path
+        ):  # of a file that is none of a lab, nothing is shown: it may be anything that the server can read
+            return self.refusal(f"is not a file of a device or its instruments: its content must be {what}")
         shown = "keys and values" if isinstance(self.value, dict) else repr(self.value)
         return self.refusal(f"must be {what}, not {shown[:_SHOWN]}{'...' if len(shown) > _SHOWN else ''}")

@@ -143,6 +143,8 @@ def _require_unlike(connection: Connection, name: str, reserved: tuple[str, ...]
             f"Names that begin with {beginning!r} are for people who sign in that way: choose another name.",
             code="name_reserved", field="name",
         )  # fmt: skip
+    if name.lower() in set(Role):
+        raise Conflict(f"{name!r} is a role in this lab: choose another name.", code="name_reserved", field="name")
     if people.with_email(connection, name) is not None or people.alike(connection, name):
         raise Conflict(f"There is somebody called {name} already.", code="name_taken", field="name")
 

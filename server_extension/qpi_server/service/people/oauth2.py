@@ -50,6 +50,8 @@ _WELL_KNOWN: Mapping[str, tuple[str, str, str]] = {
     ),
 }  # fmt: skip
 """Where to sign in, to exchange a code and to ask who it is."""
+_USUAL_NAMES = ("oidc", "oidc2", "oidc3", "oauth2")
+"""How labs call providers that are not well known; the first three are PocketBase's names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,8 @@ class Provider:
 
 def reserved_names(providers: Sequence[OAuth2Provider]) -> tuple[str, ...]:
     """How the names begin, in small letters, that providers give: of the lab's own, and of those it may have later."""
-    return tuple(sorted({f"{name.lower()}-" for name in (*_WELL_KNOWN, *(one.name for one in providers))}))
+    names = (*_WELL_KNOWN, *_USUAL_NAMES, *(one.name for one in providers))
+    return tuple(sorted({f"{name.lower()}-" for name in names}))
 
 
 def challenge_of(verifier: str) -> str:
