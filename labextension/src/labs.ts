@@ -1,3 +1,4 @@
+import type { CommandRegistry } from '@lumino/commands';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { LabError, type LabRequest, messageOf } from './request';
@@ -127,6 +128,17 @@ export class Labs {
   private _distrust: IDistrust | null = null;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private readonly _changed = new Signal<Labs, void>(this);
+}
+
+/** JupyterLab's own command. */
+const SAVE = 'docmanager:save-all';
+
+/** Start the page anew because another lab is shown, with what is in its notebooks saved. */
+export async function startAnew(commands: CommandRegistry): Promise<void> {
+  if (commands.hasCommand(SAVE)) {
+    await commands.execute(SAVE);
+  }
+  window.location.reload();
 }
 
 /** How one gets from this page to the lab at an address. */

@@ -13,7 +13,14 @@ import { keep, recall } from '../src/calendar/memory';
 import { CalendarModel } from '../src/calendar/model';
 import { refusalOf } from '../src/calendar/refusal';
 import { tonesOf } from '../src/calendar/words';
-import { momentOf, roundedUp, timesShown, wallTime, zoneChoices } from '../src/calendar/zones';
+import {
+  firstHour,
+  momentOf,
+  roundedUp,
+  timesShown,
+  wallTime,
+  zoneChoices
+} from '../src/calendar/zones';
 import { LabError, type LabRequest } from '../src/request';
 import type { ILabManager, ILabState } from '../src/tokens';
 import type { BookingModel } from '../src/wire';
@@ -550,4 +557,9 @@ describe('refusals', () => {
 
 it('gives a QPU the same colour in whatever order they come', () => {
   expect(tonesOf(['b', 'a'])).toEqual(tonesOf(['a', 'b']));
+});
+
+it('opens in the morning, or where now is if that is out of sight', () => {
+  const opens = (hour: number) => firstHour(Date.UTC(2030, 0, 7, hour, 50), 'UTC');
+  expect([0, 1, 5, 9, 16, 17, 23].map(opens)).toEqual([0, 0, 4, 8, 8, 16, 22]);
 });

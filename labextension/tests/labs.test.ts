@@ -1,6 +1,7 @@
+import type { CommandRegistry } from '@lumino/commands';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
-import { Labs, wayTo } from '../src/labs';
+import { Labs, startAnew, wayTo } from '../src/labs';
 import { LabError, type LabRequest } from '../src/request';
 import type { LabConnections } from '../src/wire';
 
@@ -35,6 +36,16 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.useRealTimers();
+});
+
+it('starts the page anew once what is in its notebooks is saved', async () => {
+  const done: string[] = [];
+  vi.stubGlobal('window', { location: { reload: () => done.push('reload') } });
+  const execute = async (id: string) => done.push(id);
+  await startAnew({ hasCommand: () => true, execute } as unknown as CommandRegistry);
+  await startAnew({ hasCommand: () => false, execute } as unknown as CommandRegistry);
+  expect(done).toEqual(['docmanager:save-all', 'reload', 'reload']);
+  vi.unstubAllGlobals();
 });
 
 it('waits for a code, and shows the lab once it was confirmed', async () => {

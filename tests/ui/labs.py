@@ -20,6 +20,8 @@ from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import SOURCES, Notebooks, restart_jupyterlab, start_jupyterlab
 
 ENABLED = "--ServerApp.jpserver_extensions={'qpi_server': True}"
+SLOW = 60_000
+"""How long a browser waits for what may take long on a busy machine (ms)."""
 PASSWORD = "correct horse battery"
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 GHZ = """OPENQASM 3.0;
@@ -30,6 +32,14 @@ bit[3] c;
 h q[0];
 cx q[0], q[1];
 cx q[1], q[2];
+c = measure q;
+"""
+RABI = """OPENQASM 3.0;
+include "stdgates.inc";
+input angle theta;
+qubit[1] q;
+bit[1] c;
+rx(theta) q[0];
 c = measure q;
 """
 HEAVY = (

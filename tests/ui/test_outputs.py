@@ -21,20 +21,11 @@ from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.outputs import JOB_OUTPUT
 from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import Notebooks, loaded, open_notebook, run_all, save
-from tests.ui.labs import BELL, HEAVY, Demo, demo_lab, picture
+from tests.ui.labs import BELL, HEAVY, RABI, SLOW, Demo, demo_lab, picture
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
-SLOW = 60_000
 SUBMIT = "%%qpi_submit --qpu sim-a --shots 100 --name"
 QUEUED = "%%qpi_submit --qpu sim-b --shots 100 --name"
-RABI = """OPENQASM 3.0;
-include "stdgates.inc";
-input angle theta;
-qubit[1] q;
-bit[1] c;
-rx(theta) q[0];
-c = measure q;
-"""
 KINDS = [
     "%load_ext qpi_jupyter\nimport numpy as np", f"{QUEUED} pair --job pair\n{BELL}",
     f"{QUEUED} rabi --job rabi --parameters np.linspace(0,3.1416,11)\n{RABI}",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 from urllib.request import urlopen
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -245,11 +246,13 @@ def test_the_day_of_25_hours_is_drawn_and_booked_right(page: Page, calendar_lab:
     today = datetime.now(UTC)
     year = today.year if today.month < 10 else today.year + 1
     sunday = max(day for day in (datetime(year, 10, n, tzinfo=UTC) for n in range(25, 32)) if day.weekday() == 6)
+    here = datetime.now(ZoneInfo(BERLIN)).date()
+    monday = here + timedelta(days=7 - here.weekday())  # of the week that is shown
     page.set_viewport_size({"width": 1280, "height": 1400})
     for opened in loaded(page, calendar_lab):
         open_calendar(opened)
         opened.locator(".jp-QPI-Grid").focus()
-        for _ in range((sunday - at(0, 0)).days // 7):
+        for _ in range((sunday.date() - monday).days // 7):
             opened.keyboard.press("n")
         show(opened, sunday)
         drag(opened, sunday + timedelta(hours=1), sunday + timedelta(hours=3, minutes=30))

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.ui.jupyterlab import ROOT, Notebooks
-from tests.ui.labs import BELL, client_of, ok, picture
+from tests.ui.labs import BELL, RABI, SLOW, client_of, ok, picture
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 HERE = Path(__file__).parent / "plain"
@@ -32,16 +32,7 @@ FILES = {
     "anywidget.js": SHARED / "anywidget" / "index.js",
 }
 """What such a page loads."""
-SLOW = 60_000
 CONNECT = "import qpi_jupyter; lab = qpi_jupyter.connect()"
-RABI = """OPENQASM 3.0;
-include "stdgates.inc";
-input angle theta;
-qubit[1] q;
-bit[1] c;
-rx(theta) q[0];
-c = measure q;
-"""
 
 
 class _Quiet(SimpleHTTPRequestHandler):

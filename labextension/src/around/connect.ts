@@ -13,7 +13,7 @@ export function addConnect(app: JupyterFrontEnd, trans: TranslationBundle): void
     describedBy: takes('url'),
     execute: async ({ url }) => {
       const { showLabs } = await import('./labsdialog');
-      await showLabs(app.serviceManager.serverSettings, trans, String(url ?? ''));
+      await showLabs(app.commands, app.serviceManager.serverSettings, trans, String(url ?? ''));
     }
   });
 }

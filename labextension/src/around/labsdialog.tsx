@@ -4,10 +4,11 @@ import { Dialog } from '@jupyterlab/apputils';
 import type { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 
 import { keepFocus } from '../focus';
-import { type IDistrust, Labs } from '../labs';
+import { type IDistrust, Labs, startAnew } from '../labs';
 import { serverRequest } from '../serverrequest';
 import type { CodeShown, LabIn } from '../wire';
 
@@ -15,11 +16,12 @@ type Way = 'code' | 'password' | 'token';
 
 /** Connect to labs, that at `url` for one, switch between them, disconnect. */
 export async function showLabs(
+  commands: CommandRegistry,
   settings: ServerConnection.ISettings,
   trans: TranslationBundle,
   url: string
 ): Promise<void> {
-  const labs = new Labs(serverRequest(settings), () => window.location.reload());
+  const labs = new Labs(serverRequest(settings), () => void startAnew(commands));
   void labs.load();
   await new LabsDialog(labs, trans, url).launch();
   if (labs.state?.waiting) {

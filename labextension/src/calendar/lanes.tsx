@@ -1,7 +1,8 @@
 import type { EventInput } from '@fullcalendar/react';
 import * as React from 'react';
 
-import { firstHour, type ITimeGridProps, keepHours, TimeGrid } from './timegrid';
+import { type ITimeGridProps, keepHours, TimeGrid } from './timegrid';
+import { firstHour } from './zones';
 
 interface ILanesProps extends Omit<ITimeGridProps, 'qpu' | 'lane' | 'entries'> {
   readonly qpus: readonly string[];

@@ -20,7 +20,7 @@ import type { CalendarController } from './controller';
 import type { Day } from './days';
 import { bookingOf, clusterOf, EntryText, type IContext } from './entries';
 import type { IInterval } from './refusal';
-import { wallTime } from './zones';
+import { firstHour, wallTime } from './zones';
 
 const PLUGINS = [timeGridPlugin, interactionPlugin, classicTheme];
 /** More bookings than this beside each other become "+n more". */
@@ -33,8 +33,6 @@ const DRAG_FROM = 5;
 const HOUR = 3_600_000;
 /** The least height of a row (px). */
 const SLOT_HEIGHT = 26;
-/** Where a page begins that has room for half a day. */
-const MORNING = 8;
 /** Times as short as they are clear: "9:30am – 1pm", or "09:30 – 13:00". */
 const SHORT_TIME = {
   hour: 'numeric',
@@ -176,12 +174,6 @@ export function weekWidth(qpus: number): number {
 /** The hours stay in sight while the days are scrolled: FullCalendar scrolls within, where nothing can be sticky. */
 export function keepHours({ currentTarget }: React.UIEvent<HTMLElement>): void {
   currentTarget.style.setProperty('--jp-qpi-scrolled', `${currentTarget.scrollLeft}px`);
-}
-
-/** The hour that is uppermost when the tab opens: the morning, or the hour before now. */
-export function firstHour(now: number, zone: string): number {
-  const hour = Number(wallTime(new Date(now).toISOString(), zone).slice(11, 13));
-  return Math.min(MORNING, Math.max(0, hour - 1));
 }
 
 function scrollTime(now: number, zone: string): string {

@@ -2,6 +2,11 @@ import { Temporal } from 'temporal-polyfill';
 import type { BookingRuleList } from '../wire';
 import { clockZone } from '../words';
 
+/** Where a page begins that has room for half a day. */
+const MORNING = 8;
+/** From this hour on, now is out of sight on such a page. */
+const EVENING = 17;
+
 /** A clock that the calendar can be read by. */
 export interface IZone {
   /** The IANA name. */
@@ -82,4 +87,11 @@ export function timesShown(wall: WallTime, zone: string): 0 | 1 | 2 {
 export function roundedUp(moment: Date, minutes: number): string {
   const step = minutes * 60_000;
   return new Date(Math.ceil(moment.getTime() / step) * step).toISOString();
+}
+
+/** The hour that is uppermost when the tab opens: the morning, or the hour before now. */
+export function firstHour(now: number, zone: string): number {
+  const hour = Number(wallTime(new Date(now).toISOString(), zone).slice(11, 13));
+  const before = Math.max(0, hour - 1);
+  return hour < EVENING ? Math.min(MORNING, before) : before;
 }

@@ -2,14 +2,11 @@ import * as React from 'react';
 
 import { Act } from '../act';
 import { CONNECT } from '../around/ids';
-import { type Way, wayTo } from '../labs';
+import { startAnew, type Way, wayTo } from '../labs';
 import type { LabRequest } from '../request';
 import { send } from '../send';
 import type { LabConnections } from '../wire';
 import type { IPage } from './view';
-
-/** JupyterLab's own command. */
-const SAVE = 'docmanager:save-all';
 
 /** The labs of this server, asked for once a page; null where it shows its own lab alone. */
 export class Elsewhere {
@@ -57,11 +54,8 @@ export function OtherLab(props: { way: Way; page: IPage }): React.ReactElement |
   }
 }
 
-/** Show another lab: the page starts anew, with what is in its notebooks saved. */
+/** Show another lab. */
 async function show(name: string, { commands, elsewhere }: IPage): Promise<void> {
-  if (commands.hasCommand(SAVE)) {
-    await commands.execute(SAVE);
-  }
   await elsewhere.show(name);
-  window.location.reload();
+  await startAnew(commands);
 }

@@ -49,7 +49,7 @@ export function ProgramView(props: {
             sources?.map((source, n) => (
               <Download
                 key={String(n)}
-                label={`${job.format.toUpperCase()}${sources.length > 1 ? ` ${n + 1}` : ''}`}
+                label={`${program.suffix.slice(1).toUpperCase()}${sources.length > 1 ? ` ${n + 1}` : ''}`}
                 parts={[source.slice()]}
                 name={`${job.id}-${n}${suffixOf(program, source)}`}
               />

@@ -2,6 +2,7 @@ import * as React from 'react';
 
 import { Act } from '../act';
 import { CONNECT } from '../around/ids';
+import { startAnew } from '../labs';
 import { at, send } from '../send';
 import { serverRequest } from '../serverrequest';
 import type { LabConnections } from '../wire';
@@ -22,7 +23,7 @@ export function Elsewhere({ context }: { context: ISideContext }): React.ReactEl
   }
   const disconnect = async () => {
     await send(server, 'DELETE', at('labs', lab.name));
-    window.location.reload();
+    await startAnew(commands);
   };
   return (
     <div className="jp-QPI-Elsewhere">
