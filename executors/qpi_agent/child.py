@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from qpi_executors import Executor, load
 from qpi_executors.primitives import for_program, offered
-from qpi_executors.registry import is_ours
+from qpi_executors.registry import is_ours, require
 from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
 
@@ -78,6 +78,7 @@ def _open(command: Open) -> Executor:
     if command.role == "run":
         from .runs import warm_up
 
+        require(command.executor)
         executor.open()
         warm_up()
     if command.memory_cap_bytes is not None:

@@ -60,6 +60,9 @@ class Executor(ABC):
     formats: ClassVar[tuple[ProgramFormat, ...]] = ()
     """The program formats that it reads; `capabilities` may name fewer."""
 
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Modules that `open` imports: where one is not installed, programs are checked but no driver starts."""
+
     def __init__(self, **options: object) -> None:
         # Of the nested class, which the type checker cannot see: hence Any.
         self.options: Any = self.Options.read(options, type(self).__name__)
