@@ -153,7 +153,8 @@ def _package(point: EntryPoint) -> str:
 
 
 def remedy(point: EntryPoint) -> str:
-    """What to do about a member that cannot be used, after a space: install the extra behind its entry point, or see to its package."""
+    """What to do about a member that cannot be used, after a space: install the extra behind its entry point, or see
+    to its package."""
     if point.extras:
         return f" Install it with: pip install '{_package(point)}[{','.join(point.extras)}]'."
     return f" Update or uninstall its package, {_package(point)}." if _package(point) else ""
