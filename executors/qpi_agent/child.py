@@ -26,6 +26,7 @@ from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected,
 from qpi_jupyter.core.plugins import passing
 
 from .messages import Channel, Check, Checked, Failed, Open, Ready, Role
+from .readings import Readings, reads
 
 if TYPE_CHECKING:
     from .runs import Runs
@@ -74,7 +75,8 @@ def _open(command: Open) -> Executor:
             "and a driver of its own beside it that no server starts."
         )
         raise Rejected(message, code="instrument")
-    _rehearse(executor)
+    if command.role != "read":
+        _rehearse(executor)
     if command.role == "run":
         from .runs import warm_up
 
@@ -122,9 +124,11 @@ def load_ahead(executors: Sequence[str]) -> None:
             os.environ[_IN_PARALLEL] = before
 
 
-def _worker(role: Role, channel: Channel, executor: Executor) -> Checks | Runs:
+def _worker(role: Role, channel: Channel, executor: Executor) -> Checks | Readings | Runs:
     if role == "check":
         return Checks(channel, executor)
+    if role == "read":
+        return Readings(channel, executor)
     from .runs import Runs
 
     return Runs(channel, executor)
@@ -180,7 +184,7 @@ def serve(sock: int, lifeline: int) -> None:
             # What is loaded now stays: no collection has to look at it again.
             gc.collect()
             gc.freeze()
-            channel.send(Ready(manifest=offered(executor)))
+            channel.send(Ready(manifest=offered(executor), reads=reads(executor)))
             _worker(command.role, channel, executor).serve()
         except QpiError as error:
             channel.send(Failed.of(error, 0.0))
