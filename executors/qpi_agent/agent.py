@@ -10,7 +10,6 @@ import signal
 import socket
 import ssl
 import uuid
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -23,7 +22,8 @@ from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, Hello, LogLine, Prepare, Pr
 from .bench import Bench
 from .checker import Checker
 from .link import Link
-from .messages import Key, Open
+from .messages import Key, Open, Role
+from .meter import Meter
 from .place import Outcome, Place
 from .process import ForkServer
 from .settings import Settings
@@ -56,6 +56,7 @@ class Agent:
             for _ in range(settings.places)
         ]
         self._checker = Checker(self._opening("check"), self._forks, timeout_s=settings.check_timeout)
+        self._meter = Meter(self._opening("read"), self._forks)
         self._gauges = Gauges(self._forks.pids)
         self._tail = LogTail(secrets_of(settings.token, settings.options.items()))
         self._changed = asyncio.Event()
@@ -95,7 +96,7 @@ class Agent:
 
     async def _check(self) -> None:
         self._manifest.set_result(await self._checker.start())
-        await self._checker.live()
+        await asyncio.gather(self._checker.live(), *([self._meter.live()] if self._checker.reads else []))
 
     async def _dial(self) -> None:
         await self._manifest
@@ -127,7 +128,9 @@ class Agent:
         await self._link.close()
         await self.bench.close()
         await self._transfer.close()
-        await asyncio.gather(self._checker.close(), *(place.close() for place in self.bench.places))
+        await asyncio.gather(
+            self._checker.close(), self._meter.close(), *(place.close() for place in self.bench.places)
+        )
         self._forks.close()
         self._spool.close()
 
@@ -176,7 +179,8 @@ class Agent:
         self._transfer.retry()
 
     def readings(self) -> list[Reading]:
-        return self._gauges.read(staged=self.bench.staged, running=len(self.bench.running()), run_s=self.bench.run_s)
+        own = self._gauges.read(staged=self.bench.staged, running=len(self.bench.running()), run_s=self.bench.run_s)
+        return own + self._meter.take()
 
     def logged(self) -> list[LogLine]:
         return self._tail.take()
@@ -216,7 +220,7 @@ class Agent:
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
-    def _opening(self, role: Literal["run", "check"]) -> Open:
+    def _opening(self, role: Role) -> Open:
         settings = self._settings
         return Open(
             role=role,

@@ -72,6 +72,11 @@ class Checker:
         self._first, manifest = await spawn_in_the_end(self._opening, self._forks, self._failed, patient=False)
         return manifest
 
+    @property
+    def reads(self) -> bool:
+        """Whether the executor has readings of its own."""
+        return self._first is not None and self._first.reads
+
     async def live(self) -> None:
         """Start each child again whenever it ends."""
         assert self._first is not None

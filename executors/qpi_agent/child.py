@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 from qpi_executors import Executor, load
 from qpi_executors.primitives import for_program, offered
-from qpi_executors.registry import is_ours
+from qpi_executors.registry import is_ours, require
 from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
 
 from .messages import Channel, Check, Checked, Failed, Open, Ready, Role
+from .readings import Readings, reads
 
 if TYPE_CHECKING:
     from .runs import Runs
@@ -74,10 +75,12 @@ def _open(command: Open) -> Executor:
             "and a driver of its own beside it that no server starts."
         )
         raise Rejected(message, code="instrument")
-    _rehearse(executor)
+    if command.role != "read":
+        _rehearse(executor)
     if command.role == "run":
         from .runs import warm_up
 
+        require(command.executor)
         executor.open()
         warm_up()
     if command.memory_cap_bytes is not None:
@@ -121,9 +124,11 @@ def load_ahead(executors: Sequence[str]) -> None:
             os.environ[_IN_PARALLEL] = before
 
 
-def _worker(role: Role, channel: Channel, executor: Executor) -> Checks | Runs:
+def _worker(role: Role, channel: Channel, executor: Executor) -> Checks | Readings | Runs:
     if role == "check":
         return Checks(channel, executor)
+    if role == "read":
+        return Readings(channel, executor)
     from .runs import Runs
 
     return Runs(channel, executor)
@@ -179,7 +184,7 @@ def serve(sock: int, lifeline: int) -> None:
             # What is loaded now stays: no collection has to look at it again.
             gc.collect()
             gc.freeze()
-            channel.send(Ready(manifest=offered(executor)))
+            channel.send(Ready(manifest=offered(executor), reads=reads(executor)))
             _worker(command.role, channel, executor).serve()
         except QpiError as error:
             channel.send(Failed.of(error, 0.0))

@@ -136,6 +136,7 @@ def _executors(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     sys.path.insert(0, os.getcwd())  # as in the children: an executor under development lies here
     from qpi_executors import load
+    from qpi_executors.registry import require
 
     with redirect_stdout(sys.stderr):  # what is said here is the answer, whatever a guest prints
         executor = load(arguments.executor, **settings_.read_options(arguments.option))
@@ -144,6 +145,8 @@ def _check(arguments: argparse.Namespace) -> int:
             f"{arguments.executor} drives an instrument: start it with `qpi-agent start` on the instrument's machine.",
             code="instrument", field="executor",
         )  # fmt: skip
+    if arguments.simulator:
+        require(arguments.executor)
     if arguments.file is None:
         print(f"{arguments.executor} takes these options")
         return 0

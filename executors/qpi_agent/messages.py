@@ -13,12 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from qpi_jupyter.core import Estimate, Faulted, Manifest, QpiError, TooLarge, programs_fault
-from qpi_jupyter.wire.frames import ProgramRef, RowChunk
+from qpi_jupyter.wire.frames import ProgramRef, Reading, RowChunk
 
 LENGTH_BYTES = 4
 _TRACEBACK_CHARS = 8_000
 """So much of the end of a traceback."""
-Role = Literal["run", "check"]
+Role = Literal["run", "check", "read"]
 
 
 class Key(NamedTuple):
@@ -52,6 +52,10 @@ class Check(Struct, kw_only=True, tag="check"):
     program: ProgramRef
 
 
+class Read(Struct, kw_only=True, tag="read"):
+    """Read what the executor reads of its surroundings."""
+
+
 class Cancel(Struct, kw_only=True, tag="cancel"):
     """Stop this attempt when you can; another one is not meant."""
 
@@ -59,9 +63,10 @@ class Cancel(Struct, kw_only=True, tag="cancel"):
 
 
 class Ready(Struct, kw_only=True, tag="ready"):
-    """The answer to `Open`."""
+    """The answer to `Open`. ``reads``: the executor has readings of its own."""
 
     manifest: Manifest
+    reads: bool = False
 
 
 class Progress(Struct, kw_only=True, tag="progress"):
@@ -117,6 +122,13 @@ class Checked(Struct, kw_only=True, tag="checked"):
     error: dict[str, Any] | None = None
 
 
+class Said(Struct, kw_only=True, tag="said"):
+    """What the executor read, and what was wrong with it."""
+
+    readings: list[Reading] = []
+    problem: str = ""
+
+
 class Forked(Struct, kw_only=True, tag="forked"):
     """The fork server has a new child; with this comes its pidfd."""
 
@@ -137,8 +149,8 @@ class Ended(Struct, kw_only=True, tag="ended"):
     peak_bytes: int
 
 
-Command = Open | Run | Check | Cancel
-Answer = Ready | Progress | Rows | Measured | Spooled | Failed | Checked
+Command = Open | Run | Check | Read | Cancel
+Answer = Ready | Progress | Rows | Measured | Spooled | Failed | Checked | Said
 News = Forked | Refused | Ended
 """What a fork server says."""
 

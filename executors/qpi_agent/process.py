@@ -79,6 +79,8 @@ class Child:
     def __init__(self, pid: int, pidfd: int, streams: Streams) -> None:
         self.pid, self._pidfd = pid, pidfd
         self._reader, self._writer = streams
+        self.reads = False
+        """Whether its executor has readings of its own: known once it is warm."""
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Died] = self._loop.create_future()
         self._news_s = NEWS_S
@@ -331,6 +333,7 @@ async def spawn(opening: Open, forks: ForkServer) -> tuple[Child, Manifest]:
         await asyncio.shield(child.exited)
         raise
     if isinstance(answer, Ready):
+        child.reads = answer.reads
         return child, answer.manifest
     assert isinstance(answer, Failed)
     assert answer.error is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,6 +44,7 @@ class Executor(ABC):
     ``estimate``                           they touch no instrument; a repeat gives the same answer
     ``open``                               once before the first `run`; a repeat does nothing
     ``run``                                after `open`, one at a time; a repeat measures again
+    ``readings``                           any time, in a process of its own that opens nothing; see there
     ``close``                              last, also after a failed `open`; a repeat does nothing
     ====================================== =========================================================================
 
@@ -59,6 +60,9 @@ class Executor(ABC):
     """What the constructor takes; a class of one's own is nested here."""
     formats: ClassVar[tuple[ProgramFormat, ...]] = ()
     """The program formats that it reads; `capabilities` may name fewer."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Modules that `open` imports: where one is not installed, programs are checked but no driver starts."""
 
     def __init__(self, **options: object) -> None:
         # Of the nested class, which the type checker cannot see: hence Any.
@@ -120,6 +124,15 @@ class Executor(ABC):
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """What its results add to the manifest: ``libraries`` (name to version), ``readout`` (how bits came about)."""
+        return {}
+
+    def readings(self) -> Mapping[str, tuple[float | None, str]]:
+        """What is worth watching around the processor, by name with its unit: ``{"mxc/temperature": (0.011, "K")}``.
+
+        A driver asks every few seconds, also during a run, in a process of its own in which `open` is not called: take
+        what it needs from the options and leave the instrument that `run` uses alone. Up to 200 channels. None, NaN
+        or an error is a gap in the chart; a call that takes longer than 10 s is ended.
+        """
         return {}
 
     def open(self) -> None:  # noqa: B027 - nothing to open is a good answer

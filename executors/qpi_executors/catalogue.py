@@ -14,7 +14,7 @@ from qpi_jupyter.core.plugins import Member
 
 from .answers import own_output
 from .base import Executor
-from .registry import EXECUTORS
+from .registry import EXECUTORS, missing
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -24,15 +24,16 @@ def catalogue() -> list[dict[str, Any]]:
 
 def _entry(member: Member) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "name": member.name, "package": member.package, "description": "", "options": {}, "formats": [],
+        "name": member.name, "package": member.package, "description": "", "summary": "", "options": {}, "formats": [],
         "simulator": None, "problem": member.problem,
     }  # fmt: skip
     if member.problem:
         return entry
     try:
-        facts = _facts(EXECUTORS.imported(member.point))
+        kind = EXECUTORS.imported(member.point)
+        facts = _facts(kind)
         json.dumps(facts, allow_nan=False)
-        entry |= facts
+        entry |= facts | {"problem": missing(member.name, kind)}
     except QpiError as error:
         entry["problem"] = error.message
     except (Exception, SystemExit) as error:  # whatever a guest's declarations raise, or JSON does not have
@@ -43,11 +44,13 @@ def _entry(member: Member) -> dict[str, Any]:
 def _facts(kind: type[Executor]) -> dict[str, Any]:
     facts = {
         "description": (inspect.getdoc(kind) or "").partition("\n")[0].replace("`", ""),
+        "summary": "",
         "options": kind.Options.schema(),
         "formats": [form.name for form in kind.formats],
     }
     try:
-        return {**facts, "simulator": kind().capabilities().simulator}
+        manifest = kind().capabilities()
+        return {**facts, "simulator": manifest.simulator, "summary": manifest.description}
     except (Exception, SystemExit):  # only its options tell
         return {**facts, "simulator": None}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from typing import TypeGuard
 
-from qpi_jupyter.core.plugins import Plugins
+from qpi_jupyter.core import Rejected
+from qpi_jupyter.core.plugins import Plugins, remedy
 
 from .base import Executor
 
@@ -52,3 +54,24 @@ def find(name: str) -> type[Executor]:
     if ":" in name:
         return EXECUTORS.imported(EntryPoint(name=name, value=name, group=GROUP))
     return EXECUTORS.load(name)
+
+
+def require(name: str) -> None:
+    """Refuse an executor whose `Executor.needs` are not installed; otherwise raises as `load`.
+
+    Raises
+    ------
+    Rejected
+        what is missing, with the command that installs it.
+    """
+    if problem := missing(name, find(name)):
+        raise Rejected(problem, code="missing_package", field="executor")
+
+
+def missing(name: str, kind: type[Executor]) -> str:
+    """What that executor needs and has not, with the command that installs it; empty where it has all of it."""
+    absent = [module for module in kind.needs if find_spec(module) is None]
+    if not absent:
+        return ""
+    hints = (remedy(member.point) for member in EXECUTORS.members() if member.name == name)
+    return f"The executor {name!r} needs {', '.join(absent)}, not installed here.{next(hints, '')}"

@@ -1383,6 +1383,7 @@ export interface ExecutorModel {
   readonly name: string;
   readonly package: string;
   readonly description: string;
+  readonly summary: string;
   readonly formats: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
   readonly simulator: boolean | null;

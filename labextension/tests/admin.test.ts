@@ -57,6 +57,7 @@ describe('what a driver is started with', () => {
     name: 'mock',
     package: 'qpi-jupyter',
     description: 'A small chip.',
+    summary: '',
     formats: [],
     simulator: true,
     problem: '',

@@ -116,10 +116,10 @@ class Plugins(Generic[T]):
             message = f"The {self._word} {point.name!r} ({point.value}) cannot be loaded: {said}."
             if passing(error):
                 raise Faulted(message, code=f"broken_{self._field}", field=self._field) from error
-            raise self._refusal(f"{message}{_mend(point)}", "broken") from error
+            raise self._refusal(f"{message}{remedy(point)}", "broken") from error
         if not self._fits(loaded):
             message = f"The {self._word} {point.name!r} ({point.value}) is not {self._wanted}."
-            raise self._refusal(f"{message}{_mend(point)}", "broken")
+            raise self._refusal(f"{message}{remedy(point)}", "broken")
         return loaded
 
     def _problem(self, member: Member) -> str:
@@ -152,8 +152,9 @@ def _package(point: EntryPoint) -> str:
     return "" if point.dist is None else point.dist.name
 
 
-def _mend(point: EntryPoint) -> str:
-    """What to do about a broken member: install the extra behind its entry point, or see to its package."""
+def remedy(point: EntryPoint) -> str:
+    """What to do about a member that cannot be used, after a space: install the extra behind its entry point, or see
+    to its package."""
     if point.extras:
         return f" Install it with: pip install '{_package(point)}[{','.join(point.extras)}]'."
     return f" Update or uninstall its package, {_package(point)}." if _package(point) else ""

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from qpi_jupyter.core import QpiError
 
 from . import conventions as c
-from .attributes import JOB_ID, QPU, bare
+from .attributes import JOB_ID, QPU, bare, flat
 from .bits import complex_iq, full_bits
 from .discrimination import counts_of, discriminate
 from .fits import fit
 from .kinds import kind_of, known, name_of
 from .probabilities import expectation, probabilities, probability
 from .selection import as_list, circuits_of, whole
-from .sweeps import rows_of, sweep_dims
+from .sweeps import along, rows_of, sweep_dims
 from .views import last_slot
 
 if TYPE_CHECKING:
@@ -189,6 +189,12 @@ class DataTreeAccessor:
     def iq(self) -> list[xr.DataArray]:
         """Each circuit's readout signal."""
         return [dataset.qpi.iq() for dataset in self._datasets()]
+
+    def along(self, **values: Any) -> xr.Dataset:
+        """The circuits as one Dataset along a number of each, to be plotted and fitted as a sweep:
+        ``tree.qpi.along(length=[1, 10, 100]).qpi.fit("rb", "0")``; see `sweeps.along`."""
+        found, about = along(self._datasets(), values), self[0].attrs
+        return flat(found, job_id=about.get(JOB_ID, ""), qpu=about.get(QPU, ""))
 
     def plot(self, *, qubit: int | None = None) -> list[Axes]:
         """Each circuit's plot in one figure (the first `plots.MAX_PANELS` of them)."""

@@ -149,6 +149,32 @@ def from_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset | None:
         return None
 
 
+def along(circuits: Sequence[xr.Dataset], values: Mapping[str, Any]) -> xr.Dataset:
+    """Circuits that differ in more than a parameter as one Dataset: the sequences of a randomized benchmarking, say.
+
+    Parameters
+    ----------
+    circuits
+        their Datasets, of one shape.
+    values
+        by name a number for each circuit, not necessarily different ones; the ``units`` of an xarray coordinate go
+        with it. Several names change together.
+
+    Raises
+    ------
+    Rejected
+        there are other numbers of values than circuits, or the Datasets are of unlike shapes.
+    """
+    rows = np.array([np.asarray(column, dtype=np.float64) for column in values.values()]).T
+    if rows.ndim != 2 or len(rows) != len(circuits):
+        raise Rejected(f"Give a list of {counted(len(circuits), 'number')}, one for each circuit.", code="unlike_rows")
+    units = {name: str(getattr(column, "attrs", {}).get("units", "")) for name, column in values.items()}
+    axis = SweepAxis(
+        parameters=tuple(values), length=len(circuits), units={name: unit for name, unit in units.items() if unit}
+    )
+    return sweep_dataset(sweep_of(tuple(values), rows.tolist(), (axis,)), dict(enumerate(circuits)))
+
+
 def rows_of(dataset: xr.Dataset) -> Iterator[xr.Dataset]:
     """The rows of a sweep as Datasets of their own, in the order of the sweep; of any other Dataset only itself."""
     dims = sweep_dims(dataset)

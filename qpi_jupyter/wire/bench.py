@@ -41,12 +41,13 @@ class ExecutorModel(Answer):
     """An executor that is installed beside the server.
 
     ``options`` is the JSON Schema of what it takes; ``simulator``: whether the server may start it, null where that
-    depends on the options; ``problem``: why it cannot be used.
+    depends on the options; ``summary``: what it is without options; ``problem``: why it cannot be used.
     """
 
     name: str
     package: str
     description: str
+    summary: str
     formats: list[str]
     options: dict[str, Any]
     simulator: bool | None

@@ -28,6 +28,7 @@ PAGES = {
     "how-to/administer.md": CONNECTED,
     "how-to/bookings.md": CONNECTED + CIRCUIT + HELD,
     "tutorial/share-a-qpu.md": "",
+    "tutorial/rabi-on-a-twin.md": "",
 }
 """With what a page takes for granted. Other pages have tests of their own."""
 CALENDAR = (
@@ -43,8 +44,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         admin.post("qpi/v1/users", json={"name": "ann"}).raise_for_status()
         me = admin.get("qpi/v1/me").json()["user"]["name"]
         admin.post("qpi/v1/groups", json={"name": "qed", "members": [me, "ann"]}).raise_for_status()
-        for name in ("q1", "q2"):
-            admin.post("qpi/v1/simulators", json={"name": name, "executor": "mock"}).raise_for_status()
+        for name, executor in (("q1", "mock"), ("q2", "mock"), ("twin", "qblox")):
+            admin.post("qpi/v1/simulators", json={"name": name, "executor": executor}).raise_for_status()
         with Lab(server.url, TOKEN) as lab:
             wait_until(lambda: all(qpu.status == "online" for qpu in lab.qpus()), 60, "the QPUs")
         yield server
@@ -90,4 +91,5 @@ def test_the_page_of_sweeps_gives_what_it_says(run: Callable[[str], dict[str, An
         {"theta": 41, "shot": 500}, {"theta": 4, "phi": 5, "shot": 100}, {"point": 3, "shot": 100},
         {"theta": 3, "shot": 100},
     )]  # fmt: skip
+    assert dict(names["curve"].sizes) == {"length": 3, "shot": 200, "slot": 1}
     assert (tmp_path / "rabi.nc").exists()

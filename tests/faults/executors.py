@@ -114,6 +114,27 @@ class RecordingExecutor(CircuitExecutor):
             os.close(fd)
 
 
+class ThermometerExecutor(RecordingExecutor):
+    """Reads the file of the option ``fridge``: a temperature, or what is to go wrong (raise, exit, hang, odd)."""
+
+    class Options(RecordingExecutor.Options, frozen=True, kw_only=True):
+        fridge: str = ""
+        """The file."""
+
+    def readings(self) -> dict[str, tuple[float | None, str]]:
+        word = Path(self.options.fridge).read_text()
+        match word:
+            case "raise":
+                raise OSError("the fridge does not answer")
+            case "exit":
+                os._exit(3)
+            case "hang":
+                signal.pause()
+            case "odd":
+                return {"mxc/temperature": (0.02, "K"), "driver/cpu": (1.0, "%"), "still": 0.9, "p1": ("low", "mbar")}  # type: ignore[dict-item]
+        return {"mxc/temperature": (float(word), "K"), "compressor": (None, "bar")}
+
+
 class SlowExecutor(RecordingExecutor):
     """Runs for an hour unless told otherwise, and stops when asked."""
 
@@ -204,3 +225,11 @@ class HeldExecutor(RecordingExecutor):
             if cancelled():
                 raise RunCancelled
             time.sleep(0.01)
+
+
+class ColdExecutor(HeldExecutor, ThermometerExecutor):
+    """A run goes on until a file is there, and another file is the fridge."""
+
+    class Options(HeldExecutor.Options, frozen=True, kw_only=True):
+        fridge: str = ""
+        """The file of the temperature."""

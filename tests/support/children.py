@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import psutil
 
-ROLES = ("run", "check")
+ROLES = ("run", "check", "read")
 
 
 def role_of(process: psutil.Process) -> str:

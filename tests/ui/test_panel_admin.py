@@ -473,6 +473,9 @@ def test_what_cannot_be_started_is_said_in_the_form(panel: Page) -> None:
         choice = executor.locator(f"option[value={name}]").first
         expect(choice).to_contain_text(why, timeout=40_000)
         expect(choice).to_be_disabled()
+    twin = executor.locator("option[value=qblox]")
+    expect(twin).to_have_text("qblox: five-transmons through qblox-scheduler, a physical twin.")
+    expect(twin).to_be_enabled()
     executor.select_option("toy_coins")
     simulators.get_by_label("coins", exact=True).fill("99")
     simulators.get_by_role("button", name="Start", exact=True).click()

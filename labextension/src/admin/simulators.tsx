@@ -17,7 +17,8 @@ function choiceOf(one: ExecutorModel, trans: TranslationBundle): IChoice {
   const why =
     one.problem ||
     (one.simulator === false ? trans.__('drives an instrument: register a driver for it') : '');
-  return { value: one.name, label: why ? `${one.name}: ${why}` : one.name, disabled: why !== '' };
+  const what = why || one.summary;
+  return { value: one.name, label: what ? `${one.name}: ${what}` : one.name, disabled: why !== '' };
 }
 
 /** The tone and the word of a simulator's state. */

@@ -17,6 +17,8 @@ import { Telemetry } from './telemetry';
 
 const QUEUE_CHANNELS = ['lab/queued', 'lab/running', 'lab/utilisation'] as const;
 const FIRST_CHOICE = ['driver/cpu', 'driver/memory'];
+/** Channels that every QPU has; all others are of its instruments. */
+const EVERYBODYS = /^(driver|lab)\//;
 const REASK = 5_000;
 /** While events come the lab is asked at most this often (ms). */
 const EVERY = 500;
@@ -158,7 +160,10 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
     const measured = channels.filter(channel => !channel.calibration).map(({ name }) => name);
     if (!this._chosen && measured.length) {
       this._chosen = true;
-      const likely = FIRST_CHOICE.filter(name => measured.includes(name));
+      const own = measured.filter(name => !EVERYBODYS.test(name));
+      const likely = own.length
+        ? own.slice(0, 1)
+        : FIRST_CHOICE.filter(name => measured.includes(name));
       this.readings.choose(likely.length ? likely : measured.slice(0, 1));
     }
   }

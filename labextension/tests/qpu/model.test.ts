@@ -83,6 +83,7 @@ class FakeLab {
   readonly asked: string[] = [];
   readonly events = new FakeEvents();
   refusal: string | null = null;
+  channels = ['driver/cpu'];
 
   readonly request: LabRequest = async <T>(path: string) => {
     this.asked.push(path);
@@ -92,11 +93,11 @@ class FakeLab {
     }
     const [place = '', query] = path.split('?');
     const name = new URLSearchParams(query).get('channel') ?? '';
-    const channel = { name: 'driver/cpu', unit: '%', calibration: false, value: 1, at: '' };
+    const channel = (name: string) => ({ name, unit: '%', calibration: false, value: 1, at: '' });
     const answers: Readonly<Record<string, unknown>> = {
       readings: series([START / 1000], { name }),
       drivers: { drivers: [] },
-      channels: { channels: [channel] },
+      channels: { channels: this.channels.map(channel) },
       bookings: { bookings: [], next: null, cut_at: null }
     };
     return (answers[place.split('/').pop() ?? ''] ?? { name: 'a/b' }) as T;
@@ -290,6 +291,16 @@ describe('QpuTabModel', () => {
   it('shows its QPU and begins with a channel that there is', () => {
     expect(model.state).toMatchObject({ detail: { name: 'a/b' }, problem: null });
     expect(model.readings.state.chosen).toEqual(['driver/cpu']);
+  });
+
+  it('begins with what its instruments read, where they do', async () => {
+    const cold = new FakeLab();
+    cold.channels = ['driver/cpu', 'lab/queued', 'mxc/temperature', 'still/temperature'];
+    const other = new QpuTabModel(cold.manager(), 'cold', 'never');
+    other.setVisible(true);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(other.readings.state.chosen).toEqual(['mxc/temperature']);
+    other.dispose();
   });
 
   it('asks at once when its own QPU changed, and not for others', async () => {

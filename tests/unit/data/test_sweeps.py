@@ -16,7 +16,7 @@ from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.curves import drawing_of
 from qpi_jupyter.data.selection import as_list
-from qpi_jupyter.data.sweeps import from_rows, rows_of, sweep_dataset, sweep_dims, sweep_of
+from qpi_jupyter.data.sweeps import along, from_rows, rows_of, sweep_dataset, sweep_dims, sweep_of
 
 SLOTS = Slots(clbit=(0, 1), qubit=(3, 1), acq_index=(0, 0))
 KINDS = ["bits", "counts", "iq", "avg", "expectation"]
@@ -208,3 +208,28 @@ def test_a_picked_point_answers_as_a_row_does():
     assert [experiment.data.counts for experiment in sweep.qpi.to_qiskit().results] == [
         experiment.data.counts for row in rows for experiment in row.qpi.to_qiskit().results
     ]
+
+
+def test_circuits_of_one_job_lie_along_numbers_of_theirs():
+    rows = [a_row("bits", k, {}, name=f"rb-{k}", circuit=k) for k in range(4)]
+    tree = decode(
+        encode(
+            [row.assign_attrs(qpi=row.attrs["qpi"].replace(f'"row": {k}', '"row": null')) for k, row in enumerate(rows)]
+        )
+    )
+    lengths = xr.DataArray([1, 5, 5, 20], attrs={"units": "gates"})
+    found = tree.qpi.along(length=lengths)
+    assert found.sizes == {"length": 4, "shot": 20, "slot": 2}
+    assert found.length.values.tolist() == [1, 5, 5, 20]
+    assert found.length.attrs["units"] == "gates"
+    for place, row in enumerate(rows):
+        np.testing.assert_array_equal(found.bit[place], row.bit)
+    assert found.qpi.probability("11").dims == ("length",)
+    zipped = tree.qpi.along(length=[1, 2, 3, 4], seed=[5, 6, 5, 6])
+    assert zipped.sizes["point"] == 4
+    assert zipped.seed.values.tolist() == [5, 6, 5, 6]
+    for wrong in ([1, 2], 3):
+        with pytest.raises(Rejected, match="4 numbers, one for each circuit"):
+            tree.qpi.along(length=wrong)
+    with pytest.raises(Rejected, match="unlike shapes"):
+        along([rows[0], a_row("iq", 1, {})], {"length": [1, 2]})

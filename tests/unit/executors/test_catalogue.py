@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from qpi_agent.cli import main
+from qpi_executors.catalogue import catalogue
 from tests.support.packages import a_package, installed
 
 GUEST = """
@@ -43,6 +44,25 @@ def test_a_guest_that_prints_or_that_json_cannot_say_spoils_nobody_elses_entry(g
     assert found["mock"]["problem"] == found["loud"]["problem"] == ""
     assert "not JSON compliant" in found["nan"]["problem"]
     assert b"a banner from below Python" in said.stderr
+
+
+@pytest.mark.parametrize(("name", "module"), [("qblox", "qblox_scheduler"), ("quantify", "quantify_scheduler")])
+def test_a_twin_is_offered_by_name_or_with_the_command_that_installs_it(
+    name: str, module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered = next(entry for entry in catalogue() if entry["name"] == name)
+    assert (offered["simulator"], offered["problem"]) == (True, "")
+    assert offered["summary"] == f"five-transmons through {name}-scheduler, a physical twin."
+
+    monkeypatch.setattr("qpi_executors.registry.find_spec", lambda asked: None if asked == module else object())
+    greyed = next(entry for entry in catalogue() if entry["name"] == name)
+    why = (
+        f"The executor '{name}' needs {module}, not installed here. Install it with: pip install 'qpi-jupyter[{name}]'."
+    )
+    assert greyed == {**offered, "problem": why}
+    assert main(["check", "--json", "--simulator", "--executor", name]) == 2
+    assert json.loads(capsys.readouterr().out)["message"] == why
+    assert main(["check", "--executor", name]) == 0, "its programs are checked without the library"
 
 
 def test_what_a_check_finds_wrong_is_said_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+import threading
 import types
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from qpi_agent.messages import Said
+from qpi_agent.readings import reads, said
 from qpi_executors import CircuitExecutor, RunCancelled, load, run_program
 from qpi_executors.registry import find
 from qpi_jupyter.core.errors import Faulted, Rejected
 from qpi_jupyter.core.manifest import Manifest
+from qpi_jupyter.wire.frames import Reading
 from tests.circuits import bell, qpy_program
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "custom-executor.md"
@@ -57,6 +64,38 @@ def test_the_how_to_tells_its_progress_and_hears_a_cancel(how_to):
     assert (shares, shares[-1]) == (sorted(shares), 1.0)
     with pytest.raises(RunCancelled):
         run_program(coins, qpy_program(bell()), cancelled=lambda: True)
+
+
+def test_the_how_to_reads_a_thermometer_in_ten_lines(how_to):
+    with answering(json.dumps({"kelvin": 0.011}).encode()) as url:
+        cold = load("mylab_coins:ColdCoins", fridge=f"{url}/mxc")
+        assert said(cold) == Said(readings=[Reading(channel="mxc/temperature", value=0.011, unit="K")])
+    assert "URLError" in said(cold).problem
+    assert not reads(load("mylab_coins:CoinExecutor"))
+    text = HOW_TO.read_text(encoding="utf-8")
+    body = text[text.index("class ColdCoins") : text.index("```\n\nThe driver asks every five seconds")]
+    assert len([line for line in body.splitlines() if line.strip()]) <= 10
+
+
+@contextmanager
+def answering(body):
+    """A server that answers everything with this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def test_an_unknown_name_lists_what_is_there_and_what_to_install():

@@ -13,6 +13,7 @@ class QbloxExecutor(PulseExecutor):
 
     name: ClassVar[str] = "qblox"
     library: ClassVar[str] = "qblox-scheduler"
+    needs: ClassVar[tuple[str, ...]] = ("qblox_scheduler",)
 
     def stack(self) -> ControlStack:
         """As `PulseExecutor.stack`."""

@@ -14,6 +14,7 @@ class QuantifyExecutor(PulseExecutor):
 
     name: ClassVar[str] = "quantify"
     library: ClassVar[str] = "quantify-scheduler"
+    needs: ClassVar[tuple[str, ...]] = ("quantify_scheduler",)
 
     def stack(self) -> ControlStack:
         """As `PulseExecutor.stack`."""
