@@ -38,7 +38,7 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
     Unavailable
         the package ``qiskit-ibm-runtime`` is not installed, or is too old; or there is no lab.
     """
-    service = _client()
+    service = client_class()
     if token is not None and not token.startswith("qpi_"):
         raise Rejected(
             "This is no API token of a lab (qpi_...): make one under My account or with lab.tokens.create. "
@@ -61,7 +61,14 @@ def addresses(url: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _client() -> type[QiskitRuntimeService]:
+def client_class() -> type[QiskitRuntimeService]:
+    """IBM's own class.
+
+    Raises
+    ------
+    Unavailable
+        it is not installed, or cannot be pointed at a lab.
+    """
     try:
         import qiskit_ibm_runtime
     except ImportError as error:
