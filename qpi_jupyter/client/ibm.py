@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpi_jupyter.core import Rejected, Unavailable
@@ -13,6 +14,8 @@ from .connecting import connect
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
+
+    from .lab import Lab
 
 CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/lab:lab::"
 """What a lab is called as an instance."""
@@ -59,6 +62,21 @@ def addresses(url: str) -> dict[str, str]:
     return {
         "IAM_URL": f"{base}/iam", "GLOBAL_SEARCH_URL": f"{base}/search", "GLOBAL_CATALOG_URL": f"{base}/catalog",
     }  # fmt: skip
+
+
+def environment(lab: Lab, token: str) -> dict[str, str]:
+    """The environment in which ``QiskitRuntimeService()`` without arguments is the lab, for whom the API token is."""
+    trusted = {"REQUESTS_CA_BUNDLE": str(file)} if (file := authority(lab)) is not None else {}
+    return {
+        **addresses(lab.url), "QISKIT_IBM_TOKEN": token, "QISKIT_IBM_INSTANCE": CRN,
+        "QISKIT_IBM_URL": f"{lab.url}/qpi/experimental/v1", **trusted,
+    }  # fmt: skip
+
+
+def authority(lab: Lab) -> Path | None:
+    """The file of certificates by which a lab is trusted, where the system's are not what it takes."""
+    file = lab.http.ca_file or os.environ.get("SSL_CERT_FILE")
+    return Path(file) if lab.url.startswith("https:") and file else None
 
 
 def client_class() -> type[QiskitRuntimeService]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from qpi_jupyter.core import Conflict, NotFound, QpiError
 
 from .connecting import connect
-from .ibm import CRN, addresses, client_class
+from .ibm import addresses, client_class, environment
 from .lab import Lab
 
 KEY = "QiskitRuntimeService() in a notebook"
@@ -75,17 +75,12 @@ def enable() -> RuntimeSwitch:
     _refuse_accounts(service.saved_accounts())
     lab = connect()
     key = lab.tokens.create(KEY, scopes=["submit"], expires=LASTS)
-    environment = {
-        **addresses(lab.url), "QISKIT_IBM_TOKEN": key.token, "QISKIT_IBM_INSTANCE": CRN,
-        "QISKIT_IBM_URL": f"{lab.url}/qpi/experimental/v1",
-    }  # fmt: skip
-    before = os.environ.get(_BUNDLE)
-    authority = lab.http.ca_file or os.environ.get("SSL_CERT_FILE")
-    if lab.url.startswith("https:") and authority:
-        environment[_BUNDLE] = _bundle(Path(authority), before)
+    wanted, before = environment(lab, key.token), os.environ.get(_BUNDLE)
+    if _BUNDLE in wanted:
+        wanted[_BUNDLE] = _bundle(Path(wanted[_BUNDLE]), before)
     switch = RuntimeSwitch(lab=lab.url, expires_at=key.expires_at)
-    _given = _Given(lab=lab, key=key.id, switch=switch, environment=environment, before=before)
-    os.environ.update(environment)
+    _given = _Given(lab=lab, key=key.id, switch=switch, environment=wanted, before=before)
+    os.environ.update(wanted)
     return switch
 
 
@@ -125,11 +120,10 @@ def state() -> RuntimeSwitch:
 
 
 def _refuse_accounts(saved: Mapping[str, object]) -> None:
-    meant = ("IAM_URL", "GLOBAL_SEARCH_URL", "GLOBAL_CATALOG_URL")
     found = [
         name
         for name in sorted(os.environ)
-        if name in meant or (name.startswith("QISKIT_IBM_") and not name.startswith(_HARMLESS))
+        if name in addresses("") or (name.startswith("QISKIT_IBM_") and not name.startswith(_HARMLESS))
     ]
     if not found and not saved:
         return
@@ -144,9 +138,9 @@ def _refuse_accounts(saved: Mapping[str, object]) -> None:
 
 def _bundle(authority: Path, before: str | None) -> str:
     """A file of the authority's certificate and all that is trusted besides: other requests go on as they were."""
-    import requests
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    usual = Path(before or requests.certs.where())
+    usual = Path(before or DEFAULT_CA_BUNDLE_PATH)
     trusted = usual.read_bytes() if usual.is_file() else b""
     with tempfile.NamedTemporaryFile(prefix="qpi-trusted-", suffix=".pem", delete=False) as file:
         file.write(authority.read_bytes() + b"\n" + trusted)

@@ -61,8 +61,7 @@ def notebook(server: LabServer, home: Path) -> Iterator[Kernel]:
 
 def refusal(notebook: Kernel, line: str) -> str:
     """What a magic's mistake shows."""
-    [output] = notebook.run(line)
-    return str(output["text"])
+    return "".join(str(output["text"]) for output in notebook.run(line))
 
 
 def keys(server: LabServer) -> list[str]:
