@@ -62,7 +62,6 @@ class AerExecutor(SimulatorExecutor):
     class Options(SimulatorExecutor.Options, frozen=True, kw_only=True):
         num_qubits: Annotated[int, Meta(ge=1, description="the largest circuit (a fake backend brings its own)")] = 24
         method: Annotated[str, Meta(description="Aer's simulation method")] = "automatic"
-        device: Annotated[Literal["CPU", "GPU"], Meta(description="'GPU' needs the extra gpu")] = "CPU"
         precision: Annotated[Literal["double", "single"], Meta(description="of the amplitudes")] = "double"
         max_parallel_threads: Annotated[int, Meta(ge=1, description="threads; unset: all cores")] | None = None
         coupling_map: (
@@ -80,16 +79,22 @@ class AerExecutor(SimulatorExecutor):
             | None
         ) = None
 
+    no_device: ClassVar[str] = "Aer does not run here: {problem}"
+    """What is said where the trial run fails."""
     libraries: ClassVar[tuple[str, ...]] = (*SimulatorExecutor.libraries, "qiskit-aer", "qiskit-aer-gpu")
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self._check_edges()
         self.simulator = self._make_simulator()
+        self.place(self.simulator)
         # A narrow circuit has no work for a second thread, which would only spin and steal another place's core.
         self._lone_thread = self.options.max_parallel_threads is None and not self._noisy
         self._warm = False
         self._widths: dict[int, int] = {}
+
+    def place(self, simulator: AerSimulator) -> None:
+        """Have it run where this executor runs: here, on the CPU."""
 
     def capabilities(self) -> Manifest:
         """The simulator as a QPU; with a fake backend, that device's gates, durations and errors."""
@@ -227,12 +232,16 @@ class AerExecutor(SimulatorExecutor):
         circuit.measure(0, 0)
         try:
             result = self.simulator.run(circuit, shots=1).result()
-            problem = None if result.success else result.status
+            problem = self.tried(result.results[0].metadata) if result.success else str(result.status)
         except (AerError, RuntimeError) as error:
             problem = str(error)
         if problem:
-            raise Faulted(f"Aer cannot use the device {self.options.device}: {problem}", code="no_device")
+            raise Faulted(self.no_device.format(problem=problem.removeprefix("ERROR: ")), code="no_device")
         self._warm = True
+
+    def tried(self, metadata: dict[str, Any]) -> str:
+        """What is wrong with the trial run, by what Aer says of it; nothing where all is well."""
+        return ""
 
     def _check_edges(self) -> None:
         edges, qubits = self.options.coupling_map, self.options.num_qubits
@@ -249,7 +258,7 @@ class AerExecutor(SimulatorExecutor):
     def _make_simulator(self) -> AerSimulator:
         settings = self.options
         options: dict[str, Any] = {
-            "method": settings.method, "device": settings.device, "precision": settings.precision,
+            "method": settings.method, "precision": settings.precision,
             "max_parallel_threads": settings.max_parallel_threads or len(os.sched_getaffinity(0)),
         }  # fmt: skip
         if settings.noise_model is not None:

@@ -14,7 +14,7 @@
 `accounts`, `people`       QPU time; oneself, API tokens, notices
 `session`                  hold a QPU for a loop
 `backend`                  a QPU as a Qiskit backend
-`ibm`                      IBM's own client, pointed at a lab
+`ibm`, `ibm_kernel`        IBM's own client, pointed at a lab; with no arguments, in a whole process
 `programs`, `origin`       from circuits and the running cell to a request
 `times`, `numpy_values`    ``"tomorrow 9:00"`` and ``"2h"``; NumPy's and pandas' things as plain ones
 `http`, `portal`           the connection, and the loop it lives on

@@ -62,7 +62,7 @@ class Http:
     ) -> None:
         base = httpx.URL(url.strip().rstrip("/"))
         self.url = str(base.copy_with(userinfo=b"")).rstrip("/")
-        self._retry_s, self._ca_file = retry_s, ca_file
+        self._retry_s, self.ca_file = retry_s, ca_file
         token = clean_token(token)
         settings: dict[str, Any] = {  # of parameters that two signatures type anew
             "base_url": f"{str(base).rstrip('/')}/qpi/",
@@ -157,7 +157,7 @@ class Http:
         raise AssertionError("delays() never ends")
 
     def _silent(self, error: httpx.TransportError, besides: str = "") -> QpiError:
-        return silence(self.url, error, self._ca_file, besides)
+        return silence(self.url, error, self.ca_file, besides)
 
     async def download(self, path: str, into: IO[bytes]) -> str:
         """Stream a blob into a file, going on where a broken connection left it; the SHA-256 of what came.

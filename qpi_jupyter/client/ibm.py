@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpi_jupyter.core import Rejected, Unavailable
@@ -13,6 +14,8 @@ from .connecting import connect
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
+
+    from .lab import Lab
 
 CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/lab:lab::"
 """What a lab is called as an instance."""
@@ -38,7 +41,7 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
     Unavailable
         the package ``qiskit-ibm-runtime`` is not installed, or is too old; or there is no lab.
     """
-    service = _client()
+    service = client_class()
     if token is not None and not token.startswith("qpi_"):
         raise Rejected(
             "This is no API token of a lab (qpi_...): make one under My account or with lab.tokens.create. "
@@ -61,7 +64,29 @@ def addresses(url: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _client() -> type[QiskitRuntimeService]:
+def environment(lab: Lab, token: str) -> dict[str, str]:
+    """The environment in which ``QiskitRuntimeService()`` without arguments is the lab, for whom the API token is."""
+    trusted = {"REQUESTS_CA_BUNDLE": str(file)} if (file := authority(lab)) is not None else {}
+    return {
+        **addresses(lab.url), "QISKIT_IBM_TOKEN": token, "QISKIT_IBM_INSTANCE": CRN,
+        "QISKIT_IBM_URL": f"{lab.url}/qpi/experimental/v1", **trusted,
+    }  # fmt: skip
+
+
+def authority(lab: Lab) -> Path | None:
+    """The file of certificates by which a lab is trusted, where the system's are not what it takes."""
+    file = lab.http.ca_file or os.environ.get("SSL_CERT_FILE")
+    return Path(file) if lab.url.startswith("https:") and file else None
+
+
+def client_class() -> type[QiskitRuntimeService]:
+    """IBM's own class.
+
+    Raises
+    ------
+    Unavailable
+        it is not installed, or cannot be pointed at a lab.
+    """
     try:
         import qiskit_ibm_runtime
     except ImportError as error:

@@ -159,7 +159,8 @@ class CircuitInfo:
 class Provenance:
     """Where a result comes from; times are RFC 3339 in UTC, ``busy_s`` is the time the QPU was held.
 
-    ``readout`` says how IQ became bits, or bits became IQ (centres by qubit, sigma).
+    ``readout`` says how IQ became bits, or bits became IQ (centres by qubit, sigma); ``device`` what computed it, where
+    that was no CPU.
     """
 
     executor: str
@@ -174,6 +175,7 @@ class Provenance:
     finished_at: str
     busy_s: float
     readout: Mapping[str, Any] | None = None
+    device: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -48,9 +48,10 @@ _WORDS = {
     "qpi_bookings": ("qpus",),
     "qpi_calendar": ("qpus",),
     "qpi_notices": ("dismiss",),
+    "qpi_runtime": ("switches",),
 }
 """What a magic's words are, in their order; `qpi_submit` takes an expression of Python."""
-_FIXED: Mapping[str, Sequence[str]] = {"times": _TIMES, "dismiss": ("dismiss",)}
+_FIXED: Mapping[str, Sequence[str]] = {"times": _TIMES, "dismiss": ("dismiss",), "switches": ("on", "off", "status")}
 _BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _PACKAGE = "qpi_jupyter"
 _PLAIN = (str, int, float, datetime)

@@ -29,6 +29,7 @@ from .cells import circuits_of_cell, circuits_of_expression
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle, JobTable, Lab, QpuTable
+    from qpi_jupyter.client.ibm_kernel import RuntimeSwitch
 
 
 @magics_class
@@ -290,6 +291,22 @@ class QpiMagics(LabMagics):
                 unquoted(args.url), unquoted(args.token), user=unquoted(args.user),
                 fingerprint=unquoted(args.fingerprint), ca_file=unquoted(args.ca_file), insecure=args.insecure,
             )  # fmt: skip
+
+    @magic_arguments()
+    @argument("switch", nargs="?", choices=("on", "off", "status"), default="status", help="status is the default")
+    @line_magic
+    def qpi_runtime(self, line: str) -> RuntimeSwitch:
+        """Let ``QiskitRuntimeService()`` of IBM's client, with no arguments, be this lab: ``%qpi_runtime on``.
+
+        For this kernel and what it starts, until ``%qpi_runtime off`` or the kernel's end. It makes an API token, which
+        My account lists and revokes. Refused where there is an account of IBM's.
+        """
+        args = parsed(self.qpi_runtime, line)
+        from qpi_jupyter.client import ibm_kernel
+
+        switches = {"on": ibm_kernel.enable, "off": ibm_kernel.disable, "status": ibm_kernel.state}
+        with mistakes_are_usage_errors():
+            return switches[args.switch]()
 
 
 def _texts(circuits: Any) -> tuple[str, ...]:

@@ -20,8 +20,11 @@ from qpi_jupyter.data.conventions import CONVENTIONS, provenance
 from qpi_jupyter.data.selection import as_list
 from tests.circuits import BELL_QASM2, BELL_QASM3, bell, qpy_program, text_program
 
+HERE = [name for name in names() if name not in ("gpu", "custatevec")]
+"""Those that need no hardware: what the others promise, `tests/unit/executors/test_gpu.py` looks at."""
 
-@pytest.fixture(scope="module", params=[name for name in names() if issubclass(EXECUTORS.load(name), CircuitExecutor)])
+
+@pytest.fixture(scope="module", params=[name for name in HERE if issubclass(EXECUTORS.load(name), CircuitExecutor)])
 def executor(request):
     executor = load(request.param)
     executor.open()
@@ -42,7 +45,7 @@ def mostly(executor, found, *expected):
 
 
 def test_the_built_in_ones_are_installed():
-    assert {"mock", "qblox", "qiskit_aer", "quantify"} <= set(names())
+    assert {"custatevec", "gpu", "mock", "qblox", "qiskit_aer", "quantify"} <= set(names())
     assert [member.problem for member in EXECUTORS.checked() if member.name == "mock"] == [""]
 
 

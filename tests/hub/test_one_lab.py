@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from qpi_jupyter.client.ibm_kernel import KEY
 from tests.hub.bench import BELL, Bench, code, ended, ok, submit, wait_running
 from tests.support.hub import ADMIN, ANA, DANA, JUERGEN, HubHost
 from tests.support.waiting import wait_until
@@ -115,13 +116,17 @@ def test_one_queue_lives_in_everybodys_panel(host: HubHost, bench: Bench, browse
         expect(card).to_contain_text("0 running")
     # Ana's kernel finds the lab by itself, as Ana.
     submits = f"import qpi_jupyter\nlab = qpi_jupyter.connect()\nlab.submit({BELL!r}, qpu='fridge', name='by Ana').id"
-    host.write(ANA, "bell.ipynb", submits)
+    ibm = "%qpi_runtime on\nfrom qiskit_ibm_runtime import QiskitRuntimeService\nQiskitRuntimeService().instances()[0]"
+    host.write(ANA, "bell.ipynb", submits, ibm)
     open_notebook(pages[ANA], "bell.ipynb")
     run_all(pages[ANA])
     output = pages[ANA].locator(".jp-OutputArea-output", has_text="job-")
     expect(output).to_be_visible()
     job = output.inner_text().strip("' ")
     assert ok(host.at_home(DANA).get(f"jobs/{job}"))["owner"] == ANA
+    # IBM's own client without arguments is the lab, with a key of hers.
+    expect(pages[ANA].locator(".jp-OutputArea-output", has_text="'name': 'lab'")).to_be_visible(timeout=60_000)
+    assert KEY in [one["name"] for one in ok(host.at_home(ANA).get("tokens"))["tokens"]]
     for card in cards.values():
         expect(card).to_contain_text("1 running")
     bench.open()

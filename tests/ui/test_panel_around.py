@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.support.packages import TOY_TABS
 from tests.support.waiting import wait_until
-from tests.ui.jupyterlab import loaded, open_notebook
+from tests.ui.jupyterlab import loaded, open_notebook, run_all
 from tests.ui.labs import Demo, demo_lab, execute, picture, queue_tab, side_panel
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
@@ -183,6 +183,21 @@ def test_a_job_is_inserted_into_a_notebook_and_runs(lab: Page, demo: Demo) -> No
     expect(cells.nth(2).locator(".jp-QPI-Output [data-status=completed]")).to_be_visible(timeout=60_000)
     execute(lab, "qpi:insert-job")
     expect(cells).to_have_count(4)  # the extension is loaded already
+
+
+def test_ibms_client_is_switched_to_the_lab_in_a_kernel(lab: Page, demo: Demo) -> None:
+    code = "import os; [name for name in os.environ if name.startswith('QISKIT_IBM')]"
+    open_notebook(lab, demo.notebooks.write("ibm.ipynb", code))
+    dialog = lab.get_by_role("dialog")
+    for says, press in (("Off: QiskitRuntimeService() is IBM's", "Switch on"), ("On until", "Switch off")):
+        execute(lab, "qpi:switch-runtime")
+        expect(dialog).to_contain_text(says, timeout=60_000)
+        dialog.get_by_role("button", name=press).click()
+        expect(dialog).to_contain_text("On until" if press == "Switch on" else "Off:", timeout=60_000)
+        dialog.get_by_role("button", name="Ok").click()
+        run_all(lab)
+        there = "QISKIT_IBM_TOKEN" if press == "Switch on" else "[]"
+        expect(lab.locator(".jp-NotebookPanel:visible .jp-OutputArea-output").last).to_contain_text(there)
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"numpy", "qiskit", "qiskit_aer", "xarray", "matplotlib", "scipy", "pandas", "h5py"}
-ENTRANCES = ["qpi_jupyter", "qpi_jupyter.core.planner", "qpi_jupyter.wire.peer"]
+ENTRANCES = ["qpi_jupyter", "qpi_jupyter.core.planner", "qpi_jupyter.wire.peer", "qpi_jupyter.testing.fixtures"]
 ENTRANCES += ["qpi_jupyter.client"] if (ROOT / "qpi_jupyter" / "client").exists() else []
 
 

@@ -54,6 +54,8 @@ class FakeBackends(Executor):
     """IBM's fake backends by name, with their noise (fake_manila@aer) or without (fake_manila@ideal)."""
 
     formats: ClassVar[tuple[ProgramFormat, ...]] = (SAMPLER, ESTIMATOR)
+    ways: ClassVar[tuple[str, ...]] = (NOISY, IDEAL)
+    """What stands behind the ``@`` of the names that it runs."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -116,10 +118,10 @@ class FakeBackends(Executor):
         self.check(program)
         work = work_of(program, max_shots=MAX_SHOTS)
         name, _, how = work.backend.partition("@")
-        if name not in _KINDS or how not in (NOISY, IDEAL):
+        if name not in _KINDS or how not in self.ways:
             raise Rejected(
                 f"There is no backend {work.backend!r} here (qiskit-ibm-runtime {client_version}): service.backends() "
-                f"lists them, for example fake_manila@{NOISY} and fake_manila@{IDEAL}.",
+                f"lists them, for example {' and '.join(f'fake_manila@{way}' for way in self.ways)}.",
                 code="unknown_backend", field="backend",
             )  # fmt: skip
         if work.meas_level != 2:
@@ -138,14 +140,18 @@ class FakeBackends(Executor):
         wide = max((len(active_qubits(circuit)) for circuit in circuits), default=0) > WIDE
         method = "matrix_product_state" if wide else "automatic"
         if how == IDEAL:
-            return AerSimulator(method=method, n_qubits=fake.num_qubits)
+            return self.simulator(method=method, n_qubits=fake.num_qubits)
         key = (fake.name, active)
         if key not in self._noise:
             self._noise[key] = NoiseModel.from_backend(_Part(fake, active))
             while len(self._noise) > _KEPT:
                 self._noise.popitem(last=False)
         self._noise.move_to_end(key)
-        return AerSimulator(noise_model=self._noise[key], method=method, n_qubits=fake.num_qubits)
+        return self.simulator(noise_model=self._noise[key], method=method, n_qubits=fake.num_qubits)
+
+    def simulator(self, **options: Any) -> AerSimulator:
+        """Aer with these options."""
+        return AerSimulator(**options)
 
 
 def active_qubits(circuit: QuantumCircuit) -> set[int]:

@@ -1,5 +1,6 @@
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { IMainMenu } from '@jupyterlab/mainmenu';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
 import { labIcon } from '../icon';
@@ -11,6 +12,7 @@ import { ILabSettings } from './settings';
 
 const SUBMIT_FILE = 'qpi:submit-file';
 const INSERT_JOB = 'qpi:insert-job';
+const RUNTIME = 'qpi:switch-runtime';
 
 /** The path that a command was given, or of the OpenQASM file that is selected in the file browser. */
 function pathOf(args: { path?: unknown }, factory: IFileBrowserFactory | null): string | null {
@@ -27,8 +29,8 @@ export const submitPlugin = labPlugin(
   'submit',
   'Submits from JupyterLab.',
   [ILabManager, ILabSettings],
-  [IFileBrowserFactory, INotebookTracker, ICommandPalette],
-  (app, trans, manager, settings, browsers, notebooks, palette) => {
+  [IFileBrowserFactory, INotebookTracker, ICommandPalette, IMainMenu],
+  (app, trans, manager, settings, browsers, notebooks, palette, mainMenu) => {
     const { commands, contextMenu, serviceManager } = app;
     commands.addCommand(SUBMIT_FILE, {
       label: trans.__('Submit to QPU…'),
@@ -72,8 +74,25 @@ export const submitPlugin = labPlugin(
         }
       }
     });
+    const kernel = () => notebooks?.currentWidget?.sessionContext.session?.kernel;
+    commands.addCommand(RUNTIME, {
+      label: trans.__('IBM Quantum Client…'),
+      caption: trans.__('Let QiskitRuntimeService() in this kernel be the lab'),
+      icon: labIcon,
+      describedBy: takes(),
+      isEnabled: () => Boolean(kernel()),
+      execute: async () => {
+        const found = kernel();
+        if (found) {
+          const { switchRuntime } = await import('./runtimeswitch');
+          await switchRuntime(found, trans);
+        }
+      }
+    });
     if (notebooks) {
       palette?.addItem({ command: INSERT_JOB, category });
+      palette?.addItem({ command: RUNTIME, category });
+      mainMenu?.kernelMenu.addGroup([{ command: RUNTIME }], 100);
     }
   }
 );

@@ -155,7 +155,7 @@ def test_a_coupling_map_routes():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"method": "magic"}, "magic"), ({"device": "TPU"}, "TPU"), ({"precision": "half"}, "half")],
+    [({"method": "magic"}, "magic"), ({"precision": "half"}, "half")],
 )
 def test_aer_refuses_bad_options_by_name(options, message):
     def start():

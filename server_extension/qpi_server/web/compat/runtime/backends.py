@@ -18,7 +18,7 @@ from . import catalogue
 from .base import ROOT, SAMPLER, runtime, stamp
 
 FAKES = "fake_backends"
-"""The executor that runs IBM's fake backends."""
+"""The executor that runs nothing but IBM's fake backends."""
 _SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 _CONTROL_FLOW = ("if_else", "while_loop", "for_loop", "switch_case")
 Facts = dict[str, Any]
@@ -77,15 +77,15 @@ class UsageOut(Answer):
 async def runtime_backends(call: Call) -> Devices:
     """Every backend that takes a primitive's job."""
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
-    host = _host(qpus)
-    fakes = await asyncio.to_thread(catalogue.devices) if host is not None else []
+    hosts = [(how, host) for how in catalogue.HOW if (host := _host(qpus, how)) is not None]
+    fakes = await asyncio.to_thread(catalogue.devices) if hosts else []
     return Devices(
         devices=[
             *(_device(qpu.name, qpu, qpu.num_qubits) for qpu in qpus if qpu.executor != FAKES),
             *(
-                _device(name, host, facts["n_qubits"], processor_type=facts["processor_type"])
-                for name, facts in fakes
-                if host is not None
+                _device(f"{base}@{how}", host, facts["n_qubits"], processor_type=facts["processor_type"])
+                for base, facts in fakes
+                for how, host in hosts
             ),
         ]
     )
@@ -140,14 +140,15 @@ async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
     NotFound
         there is none that takes a primitive's job.
     """
-    name = name.replace("%40", "@")
+    name = catalogue.named(name.replace("%40", "@"))
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
     if catalogue.known(name):
-        if (host := _host(qpus)) is not None:
+        how = name.partition("@")[2]
+        if (host := _host(qpus, how)) is not None:
             return name, host
         raise NotFound(
-            f"No QPU of this lab runs IBM's fake backends, {name} among them. A manager can start a simulator with the "
-            f"executor {FAKES}.",
+            f"No QPU of this lab runs {name}. A manager can start a simulator with the executor "
+            f"{catalogue.HOSTS[how]}.",
             code="no_fake_backends",
         )  # fmt: skip
     qpu = next((qpu for qpu in qpus if qpu.name == name and qpu.executor != FAKES), None)
@@ -157,13 +158,13 @@ async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
     return name, qpu
 
 
-def _host(qpus: Iterable[QpuDetail]) -> QpuDetail | None:
-    """The QPU that runs jobs for fake backends: one that is online, then the least busy."""
+def _host(qpus: Iterable[QpuDetail], how: str) -> QpuDetail | None:
+    """The QPU that runs jobs for fake backends so: one that is online, then the least busy."""
 
     def order(qpu: QpuDetail) -> tuple[bool, float]:
         return qpu.status != "online", (qpu.queued + qpu.running) / max(1, qpu.places)
 
-    return min((qpu for qpu in qpus if qpu.executor == FAKES), key=order, default=None)
+    return min((qpu for qpu in qpus if qpu.executor == catalogue.HOSTS[how]), key=order, default=None)
 
 
 def _device(name: str, qpu: QpuModel, qubits: int, **more: Any) -> Device:

@@ -10,8 +10,14 @@ from typing import Any
 
 import msgspec
 
-HOW = {"aer": "with the noise of its calibration", "ideal": "without noise"}
-"""What runs them: ``fake_manila@aer``."""
+HOW = {
+    "aer": "with the noise of its calibration", "ideal": "without noise",
+    "gpu": "on a GPU, with the noise of its calibration",
+}  # fmt: skip
+"""How they run: ``fake_manila@aer``."""
+HOSTS = {"aer": "fake_backends", "ideal": "fake_backends", "gpu": "gpu"}
+"""The executor of the QPUs that run them so."""
+ALIASES = {"custatevec": "gpu"}
 _CONF = "conf_"
 Facts = dict[str, Any]
 """A document of IBM's; Any: JSON."""
@@ -41,14 +47,19 @@ def known(name: str) -> bool:
     return how in HOW and base in _files()
 
 
+def named(name: str) -> str:
+    """The name as it is listed: ``fake_manila@custatevec`` is ``fake_manila@gpu``."""
+    base, at, how = name.partition("@")
+    return f"{base}{at}{ALIASES.get(how, how)}"
+
+
 @cache
 def devices() -> list[tuple[str, Facts]]:
-    """Names and configurations of all of them: tens of milliseconds the first time."""
+    """Names without the ``@`` and configurations of all of them: tens of milliseconds the first time."""
     read = {base: msgspec.json.decode(files.configuration.read_bytes()) for base, files in _files().items()}
     return [
-        (f"{base}@{how}", {"n_qubits": facts["n_qubits"], "processor_type": facts.get("processor_type")})
+        (base, {"n_qubits": facts["n_qubits"], "processor_type": facts.get("processor_type")})
         for base, facts in read.items()
-        for how in HOW
     ]
 
 
