@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, to_builtins
 
 from qpi_jupyter.core import NotFound, counted
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuList, QpuModel
+from qpi_jupyter.wire.telemetry import CalibrationModel, CalibrationPage
 
 from . import times
 from .calling import did_you_mean
@@ -17,6 +18,11 @@ from .http import Http, path
 from .portal import both
 from .status import qpu_word
 from .tables import Table
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_PAGE = 200
 
 
 class QpuTable(Table[QpuModel]):
@@ -111,6 +117,59 @@ class Qpu(QpuDetail, kw_only=True, dict=True):
         """
         change = QpuChange(enabled=enabled, maintenance=maintenance, hold=hold, description=description)
         return await self._ask("PATCH", change)
+
+    @property
+    def calibration_id(self) -> str:
+        """The id of the calibration that the QPU had when this was read; empty: none."""
+        return "" if self.manifest is None else self.manifest.calibration_id
+
+    @property
+    def calibration(self) -> xr.Dataset:
+        """All calibrations that the lab has of it over time, as `calibrations` gives them."""
+        return self.calibrations()
+
+    @both
+    async def calibrations(
+        self,
+        start: times.When | None = None,
+        end: times.When | None = None,
+        *,
+        qubit: int | None = None,
+        quantity: str | None = None,
+    ) -> xr.Dataset:
+        """The calibrations that the lab has of it in ``[start, end)``, oldest first: a Dataset over ``time``.
+
+        ``t1`` and ``t2`` (s), ``frequency`` (Hz) and ``readout_error`` have the dimensions ``time`` and ``qubit``,
+        ``gate_error`` and ``gate_duration`` (s) ``time`` and ``gate``; ``calibration_id`` is a coordinate. A new row
+        comes only with a new id.
+
+        Parameters
+        ----------
+        start, end
+            times; one without a time zone is local.
+        qubit
+            the figures of this one and of its gates alone.
+        quantity
+            t1, t2, frequency, readout_error, error or duration alone.
+        """
+        from .calibrations import dataset_of
+
+        now = datetime.now(UTC)
+        given = {
+            name: times.moment(when, times.zone_of(), now)
+            for name, when in (("start", start), ("end", end))
+            if when is not None
+        }
+        wanted = {"qubit": qubit, "quantity": quantity, **{n: to_builtins(at) for n, at in given.items()}}
+        params = [(name, str(value)) for name, value in wanted.items() if value is not None]
+        found, after = list[CalibrationModel](), list[tuple[str, str]]()
+        while True:
+            query = [*params, ("limit", str(_PAGE)), *after]
+            page = await self.http.call("GET", f"v1/qpus/{path(self.name)}/calibrations", CalibrationPage, params=query)
+            found += page.calibrations
+            if page.next is None:
+                return dataset_of(self.name, found)
+            after = [("after", page.next)]
 
     async def _ask(self, method: str, body: QpuChange | None = None) -> Qpu:
         answer = await self.http.call(method, f"v1/qpus/{path(self.name)}", QpuDetail, body=body)

@@ -57,8 +57,8 @@ class JobChange(Request):
 class JobFilters(Struct, kw_only=True):
     """Which jobs a list has: ``name`` is a part of it, in any case; all of ``tag``; ``group`` is whom they are shared
     with, ``cell`` the notebook cell that submitted them. Each word of ``text`` is in the id, the name, a tag, the
-    project, the owner or the QPU, in any case; a whole id finds that job alone. Without ``mine``, ``owner``,
-    ``group`` and ``id``: one's own."""
+    project, the owner, the QPU or the calibration, in any case; a whole id finds that job alone. Without ``mine``,
+    ``owner``, ``group`` and ``id``: one's own."""
 
     mine: bool | None = None
     id: Annotated[list[Label], Meta(max_length=100)] = []

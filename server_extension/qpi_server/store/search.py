@@ -31,6 +31,7 @@ _SAID = (
     "id",
     "owner",
     "qpu",
+    "calibration_id",
     *(label.name for label in LABELS if isinstance(label.type, String) and not label.nullable),
 )
 """The columns that a word is looked for in: of the labels those that are plain text. (Tags have rows of their own.)"""
@@ -57,7 +58,8 @@ class Search:
     name: str = ""
     """A part of it, in any case."""
     words: tuple[str, ...] = ()
-    """Each is a part of the id, a label that is text, a tag, the owner or the QPU, in any case; or a whole id."""
+    """Each is a part of the id, a label that is text, a tag, the owner, the QPU or the calibration, in any case; or a
+    whole id."""
     tags: tuple[str, ...] = ()
     """All of them."""
     calibration: str | None = None
