@@ -167,6 +167,7 @@ if TYPE_CHECKING:
     from .quotas import Quotas, limited, require_quota
     from .settings import setting
     from .times import moment
+    from .twins import pack_twin, unpack_twin
 else:
 
     def __getattr__(name: str) -> Any:
@@ -180,6 +181,7 @@ else:
 _LATER = (
     "archive", "access", "accounting", "booking_rules", "bookings", "calibrations", "emails", "estimates", "jobs",
     "lifecycle", "outlook", "planner", "qpu_states", "quotas", "settings", "times",
+    "twins",
 )  # fmt: skip
 """Modules, those that notebooks need first."""
 
@@ -315,6 +317,7 @@ __all__ = [
     "ordinal",
     "overdrawn",
     "pack",
+    "pack_twin",
     "parse_outcome",
     "permissions",
     "plain_json",
@@ -334,6 +337,7 @@ __all__ = [
     "this_month",
     "unknown_format",
     "unpack",
+    "unpack_twin",
     "within",
     "zone",
 ]  # fmt: skip
