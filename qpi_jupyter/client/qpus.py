@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from msgspec import UNSET, UnsetType, to_builtins
 
 from qpi_jupyter.core import NotFound, counted
+from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuList, QpuModel
 from qpi_jupyter.wire.telemetry import CalibrationModel, CalibrationPage
 
@@ -170,6 +171,31 @@ class Qpu(QpuDetail, kw_only=True, dict=True):
             if page.next is None:
                 return dataset_of(self.name, found)
             after = [("after", page.next)]
+
+    @both
+    async def twin(self, /, name: str | None = None, **options: Any) -> Qpu:
+        """Start a simulator with this QPU's gates and the noise of its present calibration. For managers.
+
+        It is a QPU of its own, stays when this one is calibrated again or goes away, and starts again with the lab; its
+        results are stamped with the calibration that it was made of. It takes jobs when it is online.
+
+        Parameters
+        ----------
+        name
+            default: this QPU's name and ``-twin``.
+        **options
+            of the executor ``qiskit_aer``, as ``method`` or ``seed``.
+
+        Raises
+        ------
+        Rejected
+            this QPU has no calibration, or an option is wrong.
+        Conflict
+            the name is taken: stop the earlier twin, or give another name.
+        """
+        wanted = SimulatorIn(name=name or f"{self.name}-twin", twin_of=self.name, options=options)
+        await self.http.call("POST", "v1/simulators", SimulatorList, body=wanted)
+        return await Qpus(self.http).qpu.aio(wanted.name)
 
     async def _ask(self, method: str, body: QpuChange | None = None) -> Qpu:
         answer = await self.http.call(method, f"v1/qpus/{path(self.name)}", QpuDetail, body=body)
