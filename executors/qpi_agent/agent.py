@@ -14,7 +14,7 @@ import uuid
 from msgspec.structs import replace
 
 from qpi_jupyter._version import __version__
-from qpi_jupyter.core import Manifest, QpiError
+from qpi_jupyter.core import Calibration, Manifest, QpiError, calibration_of
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.bus import Credential
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, Hello, LogLine, Prepare, Prepared, ProgramRef, Reading, Welcome
@@ -43,6 +43,8 @@ class Agent:
         self._settings = settings
         self._instance = uuid.uuid4().hex
         self._manifest: asyncio.Future[Manifest] = asyncio.get_running_loop().create_future()
+        self._calibration: Calibration | None = None
+        """What runs are measured with, where a run child has said so; before: what the manifest says."""
         self._context: ssl.SSLContext | None = None
         self._trusted = False
         self._forks = ForkServer(settings.executor, settings.fork_fd)
@@ -157,13 +159,14 @@ class Agent:
     # --- whom the link asks --------------------------------------------------------------------------------------
 
     def hello(self) -> Hello:
+        manifest = self._manifest.result()
         return Hello(
             name=self._settings.name,
             version=__version__,
             instance=self._instance,
             wire=WIRE_VERSION,
             places=self._settings.places,
-            manifest=self._manifest.result(),
+            manifest=manifest if self._calibration is None else self._calibration.into(manifest),
             host=socket.gethostname(),
             draining=self.bench.draining,
             allow_simulator=self._settings.allow_simulator,
@@ -172,6 +175,12 @@ class Agent:
             held=self.bench.held(),
             max_frame_bytes=MAX_FRAME_BYTES,
         )
+
+    def recalibrated(self, calibration: Calibration) -> bool:
+        known, self._calibration = self._calibration, calibration
+        if known is None:
+            known = calibration_of(self._manifest.result()) if self._manifest.done() else calibration
+        return known.id != calibration.id
 
     def welcomed(self, welcome: Welcome) -> None:
         for held in welcome.drop:

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from typing import Protocol
 
-from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable, length
+from qpi_jupyter.core import Calibration, Faulted, QpiError, Rejected, Unavailable, length
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import Assignment, Held, Report
 
@@ -43,6 +43,9 @@ class Lab(Protocol):
 
     def report(self, report: Report) -> None:
         """Tell what became of an attempt until the lab has heard; then somebody calls `Bench.forget`."""
+
+    def calibrated(self, calibration: Calibration) -> None:
+        """Tell the lab which values the next run is measured with, if these are others than it knows."""
 
     def has_room(self) -> None:
         """There may be room for an attempt now."""
@@ -103,7 +106,9 @@ class Bench:
             log.error("job %s, attempt %d: it is in hand already, or has no program: ignored", *key)
             return
         timeout_s = assignment.timeout_s or self._timeout_s
-        ticket = Ticket(key=key, program=assignment.program, timeout_s=timeout_s)
+        ticket = Ticket(
+            key=key, program=assignment.program, timeout_s=timeout_s, calibration=assignment.calibration
+        )  # fmt: skip
         self._tickets[key] = ticket
         reach("assigned_received")
         try:
@@ -230,6 +235,9 @@ class Bench:
 
     def measured(self, ticket: Ticket, rows: Rows) -> None:
         self._lab.measured(ticket.key, rows)
+
+    def calibrated(self, calibration: Calibration) -> None:
+        self._lab.calibrated(calibration)
 
     def ended(self, ticket: Ticket, outcome: Outcome) -> None:
         """An attempt is over: its result is in the spool, or there is none."""

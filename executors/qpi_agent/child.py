@@ -184,7 +184,7 @@ def serve(sock: int, lifeline: int) -> None:
             # What is loaded now stays: no collection has to look at it again.
             gc.collect()
             gc.freeze()
-            channel.send(Ready(manifest=offered(executor), reads=reads(executor)))
+            channel.send(Ready(manifest=executor.calibration().into(offered(executor)), reads=reads(executor)))
             _worker(command.role, channel, executor).serve()
         except QpiError as error:
             channel.send(Failed.of(error, 0.0))

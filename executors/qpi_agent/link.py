@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
-from qpi_jupyter.core import Forbidden, QpiError, Rejected, Unauthorized, Unavailable
+from qpi_jupyter.core import Calibration, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bus import ME, QPU, Bus, Credential, Message, ask, kind_of, tell, to
 from qpi_jupyter.wire.frames import (
@@ -52,6 +52,9 @@ class Driver(Protocol):
     bench: Bench
 
     def hello(self) -> Hello: ...
+
+    def recalibrated(self, calibration: Calibration) -> bool:
+        """Say `hello` with these values from now on; whether they are others than before."""
 
     def readings(self) -> list[Reading]: ...
 
@@ -148,6 +151,11 @@ class Link:
 
     def unseen(self, key: Key) -> None:
         self._rows.drop(key)
+
+    def calibrated(self, calibration: Calibration) -> None:
+        """Tell which values the next run is measured with; a hello that comes later says it, too."""
+        if self._driver.recalibrated(calibration) and self._bus is not None:
+            self._spawn(self._send_calibration(self._bus, calibration))
 
     def report(self, report: frames.Report) -> None:
         """Tell what became of an attempt; kept until the lab has answered."""
@@ -284,7 +292,7 @@ class Link:
         report = self._reports[key]
         report.epoch = self._epoch
         try:
-            await self._say(bus, report)
+            await self._say(bus, frames.REPORT, report)
         except Unavailable:
             return  # said again after the next hello
         except QpiError as error:
@@ -296,11 +304,20 @@ class Link:
         del self._reports[key]
         self._driver.reported(key)
 
-    async def _say(self, bus: Bus, report: frames.Report) -> None:
+    async def _send_calibration(self, bus: Bus, calibration: Calibration) -> None:
+        try:
+            await self._say(bus, frames.CALIBRATED, frames.Calibrated(epoch=self._epoch, calibration=calibration))
+        except Unavailable:
+            return  # said by the next hello
+        except QpiError as error:
+            if not self._outdated(error):
+                log.error("the lab refuses the calibration %s: %s", calibration.id, error)
+
+    async def _say(self, bus: Bus, subject: str, body: frames.Frame) -> None:
         """Say it until there is an answer, for as long as this link lasts; raises as `Bus.request`."""
         while True:
             try:
-                await ask(bus, frames.REPORT, report, frames.Reported, _REPORT_S)
+                await ask(bus, subject, body, frames.Reported, _REPORT_S)
                 return
             except Unavailable as error:
                 if error.code != "no_answer" or bus is not self._bus:

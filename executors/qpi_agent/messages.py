@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import Estimate, Faulted, Manifest, QpiError, TooLarge, programs_fault
+from qpi_jupyter.core import Calibration, Estimate, Faulted, Manifest, QpiError, TooLarge, programs_fault
 from qpi_jupyter.wire.frames import ProgramRef, Reading, RowChunk
 
 LENGTH_BYTES = 4
@@ -44,6 +44,8 @@ class Run(Struct, kw_only=True, tag="run"):
     key: Key
     program: ProgramRef
     path: str
+    calibration: str = ""
+    """The id of the only calibration that it may run on; empty: any."""
 
 
 class Check(Struct, kw_only=True, tag="check"):
@@ -79,6 +81,12 @@ class Rows(Struct, kw_only=True, tag="rows"):
     chunks: list[RowChunk]
     measured: int
     drawings: list[dict[str, Any]] = []
+
+
+class Calibrated(Struct, kw_only=True, tag="calibrated"):
+    """The next run is measured with these values."""
+
+    calibration: Calibration
 
 
 class Measured(Struct, kw_only=True, tag="measured"):
@@ -150,7 +158,7 @@ class Ended(Struct, kw_only=True, tag="ended"):
 
 
 Command = Open | Run | Check | Read | Cancel
-Answer = Ready | Progress | Rows | Measured | Spooled | Failed | Checked | Said
+Answer = Ready | Progress | Rows | Calibrated | Measured | Spooled | Failed | Checked | Said
 News = Forked | Refused | Ended
 """What a fork server says."""
 

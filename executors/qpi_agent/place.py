@@ -9,11 +9,11 @@ import time
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from qpi_jupyter.core import Faulted, QpiError, Rejected, TooLarge
+from qpi_jupyter.core import Calibration, Faulted, QpiError, Rejected, TooLarge, calibration_of
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import ProgramRef
 
-from .messages import Cancel, Failed, Key, Measured, Open, Progress, Rows, Run, Spooled
+from .messages import Calibrated, Cancel, Failed, Key, Measured, Open, Progress, Rows, Run, Spooled
 from .process import Child, Died, ForkServer, spawn_in_the_end
 from .spool import Spool
 
@@ -30,6 +30,8 @@ class Ticket:
     key: Key
     program: ProgramRef
     timeout_s: float
+    calibration: str = ""
+    """The id of the only one that it may run on; empty: any."""
     phase: Literal["staged", "running", "measured", "ended"] = "staged"
     cancelled: bool = False
     announced: bool = False
@@ -62,6 +64,9 @@ class PlaceListener(Protocol):
 
     def measured(self, ticket: Ticket, rows: Rows) -> None:
         """There is something to be seen of it."""
+
+    def calibrated(self, calibration: Calibration) -> None:
+        """The next run is measured with these values."""
 
     def ended(self, ticket: Ticket, outcome: Outcome) -> None: ...
 
@@ -106,6 +111,7 @@ class Place:
             self.instrument = not manifest.simulator
             if self._grace_s is None:
                 self._grace_s = 0.5 if manifest.simulator else 5.0
+            self._listener.calibrated(calibration_of(manifest))
             self._listener.available()
             died = await asyncio.shield(self._child.exited)
             log.info("%s; a new one starts", died)
@@ -120,7 +126,8 @@ class Place:
         ticket.phase = "running"
         self.ticket = ticket
         self._stop = Stop(self._child, ticket, self._grace_s)
-        self._child.send(Run(key=ticket.key, program=ticket.program, path=str(self._spool.path(ticket.key))))
+        path = str(self._spool.path(ticket.key))
+        self._child.send(Run(key=ticket.key, program=ticket.program, path=path, calibration=ticket.calibration))
         if not self.instrument:
             self._telling = asyncio.get_running_loop().call_later(SHORT_S, self._tell_started, ticket)
         work = self._run(self._child, ticket, self._stop)
@@ -176,6 +183,8 @@ class Place:
                 elif isinstance(answer, Rows):
                     self._tell_started(ticket)
                     self._listener.measured(ticket, answer)
+                elif isinstance(answer, Calibrated):
+                    self._listener.calibrated(answer.calibration)
                 elif isinstance(answer, Measured):
                     stop.over()
                     ticket.phase = "measured"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -20,7 +21,7 @@ from qpi_jupyter.data.conventions import CircuitInfo
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.wire.results import encode_header, prefix
 
-from .messages import Cancel, Channel, Failed, Key, Measured, Progress, Run, Spooled
+from .messages import Calibrated, Cancel, Channel, Failed, Key, Measured, Progress, Run, Spooled
 from .partial import Partials
 from .spool import PART, sync_folder
 
@@ -91,6 +92,8 @@ class Runs:
         self._cancelled = False
         self._progress_at = 0.0
         self._partials = Partials(channel.send)
+        self._calibration = executor.calibration().id
+        """The one that the agent knows of."""
 
     def serve(self) -> None:
         """Until the agent hangs up."""
@@ -114,9 +117,11 @@ class Runs:
                 progress=self._progress,
                 cancelled=lambda: self._asked_to_stop(command.key),
                 partial=self._partials.heard,
+                calibration=command.calibration,
             )
             busy_s = time.perf_counter() - start
             self._channel.send(Measured(busy_s=busy_s))
+            self._tell_calibration()
             write_result(command.path, datasets)
         except RunCancelled:
             self._channel.send(Failed(outcome="aborted", busy_s=time.perf_counter() - start))
@@ -124,6 +129,13 @@ class Runs:
             self._channel.send(Failed.of(error, time.perf_counter() - start))
         else:
             self._channel.send(Spooled(busy_s=busy_s))
+
+    def _tell_calibration(self) -> None:
+        with contextlib.suppress(Exception):  # a guest's; the result is there, and the next run asks again
+            calibration = self._executor.calibration()
+            if calibration.id != self._calibration:
+                self._channel.send(Calibrated(calibration=calibration))
+                self._calibration = calibration.id
 
     def _progress(self, fraction: float) -> None:
         self._partials.offer()

@@ -21,7 +21,7 @@ from qiskit_aer.aererror import AerError
 from qpi_jupyter.core import Faulted, Manifest, Program, ProgramError, Rejected
 
 from .aer_classical import unsupported
-from .aer_models import load_backend, noise_facts, noise_model, target_facts
+from .aer_models import TwinBackend, load_backend, noise_facts, noise_model, read_twin, target_facts, twin_facts
 from .analysis import Opaque, active_qubits
 from .costs import CLIFFORD, dense_bytes, simulation_cost, usable_bytes
 from .programs import Run
@@ -71,6 +71,10 @@ class AerExecutor(SimulatorExecutor):
             Annotated[str, Meta(description="a class of qiskit_ibm_runtime.fake_provider, or 'generic-5' for 5 qubits")]
             | None
         ) = None
+        twin: (
+            Annotated[str, Meta(description="a QPU's twin, as the lab makes it", extra_json_schema={"readOnly": True})]
+            | None
+        ) = None
         noise_model: (
             Annotated[
                 dict[str, Annotated[float, Meta(ge=0, le=1)]],
@@ -97,7 +101,7 @@ class AerExecutor(SimulatorExecutor):
         """Have it run where this executor runs: here, on the CPU."""
 
     def capabilities(self) -> Manifest:
-        """The simulator as a QPU; with a fake backend, that device's gates, durations and errors."""
+        """The simulator as a QPU; with a fake backend or as a twin, that device's gates, durations and errors."""
         return self._manifest
 
     def compile(self, run: Run) -> QuantumCircuit:
@@ -166,6 +170,16 @@ class AerExecutor(SimulatorExecutor):
             noisy=self._noisy,
             single_precision=self._single,
         )
+
+    @cached_property
+    def _twin(self) -> Manifest | None:
+        """What it is the twin of."""
+        return None if self.options.twin is None else read_twin(self.options.twin)
+
+    @property
+    def _device(self) -> bool:
+        """Whether it stands for a device, which has qubits and edges of its own."""
+        return self.options.fake_backend is not None or self.options.twin is not None
 
     @cached_property
     def _noisy(self) -> bool:
@@ -245,8 +259,11 @@ class AerExecutor(SimulatorExecutor):
 
     def _check_edges(self) -> None:
         edges, qubits = self.options.coupling_map, self.options.num_qubits
-        if edges is not None and self.options.fake_backend is not None:
+        if edges is not None and self._device:
             raise Rejected("A fake backend has its own coupling_map.", code="bad_option", field="coupling_map")
+        if self.options.twin is not None and (self.options.fake_backend or self.options.noise_model):
+            message = "A twin has its own noise: leave out noise_model and fake_backend."
+            raise Rejected(message, code="bad_option", field="twin")
         for edge in edges or ():
             if not all(0 <= qubit < qubits for qubit in edge):
                 raise Rejected(
@@ -271,6 +288,8 @@ class AerExecutor(SimulatorExecutor):
                 field="method",
             )
         try:
+            if self._twin is not None:
+                return AerSimulator.from_backend(TwinBackend(self._twin), **options)
             if settings.fake_backend is not None:
                 return AerSimulator.from_backend(load_backend(settings.fake_backend), **options)
             simulator = AerSimulator(**options)
@@ -306,7 +325,7 @@ class AerExecutor(SimulatorExecutor):
         target = deepcopy(self.simulator.target)
         for rule in _ALIGNMENTS:
             setattr(target, rule, 1)
-        if self.options.fake_backend is None:
+        if not self._device:
             # Aer's own target knows no edges, and its wide gates would not fit on any.
             target = Target.from_configuration(
                 basis_gates=[*self._basis, "measure", "reset", "delay", *_BRANCHES],
@@ -330,19 +349,20 @@ class AerExecutor(SimulatorExecutor):
     @cached_property
     def _manifest(self) -> Manifest:
         settings = self.options
-        fake = settings.fake_backend
-        facts = target_facts(self.simulator.target) if fake else {}
+        fake, twin = settings.fake_backend, self._twin
+        facts = twin_facts(twin) if twin else target_facts(self.simulator.target) if fake else {}
         noisy = self.simulator.options.noise_model is not None
+        what = twin.description if twin else fake or ("noisy" if noisy else "ideal")
         manifest = Manifest(
             executor="qiskit_aer",
             executor_version=__version__,
-            num_qubits=self.simulator.num_qubits if fake else settings.num_qubits,
+            num_qubits=self.simulator.num_qubits if self._device else settings.num_qubits,
             basis_gates=self._basis,
             coupling_map=self._routed,
             meas_levels=(0, 1, 2),
-            control_flow=not fake or "if_else" in self.simulator.target.operation_names,
+            control_flow=not self._device or "if_else" in self.simulator.target.operation_names,
             config_sha256=hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest(),
-            description=f"Qiskit Aer, {settings.method}, {fake or ('noisy' if noisy else 'ideal')}.",
+            description=f"Qiskit Aer, {settings.method}, {what}.",
             **facts,
         )
         if settings.noise_model is None:

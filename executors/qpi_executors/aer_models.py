@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from typing import Any
 
-from qiskit.providers import BackendV2
+import msgspec
+from qiskit.providers import BackendV2, Options
 from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
-from qpi_jupyter.core import MAX_SECONDS, GateProperties, Manifest, QubitProperties, Rejected
+from qpi_jupyter.core import MAX_SECONDS, GateProperties, Manifest, QubitProperties, Rejected, unpack_twin
+from qpi_jupyter.data.targets import target_of
 
 _RATES = ("gate_1q", "gate_2q", "readout")
 _NOISY_1Q = ["x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "r", "u", "u1", "u2", "u3"]
@@ -103,6 +106,54 @@ def load_backend(name: str) -> BackendV2:
             field="fake_backend",
         )
     return known[name]()
+
+
+def read_twin(packed: str) -> Manifest:
+    """The manifest that a twin was made of, its ``description`` saying of which QPU and calibration.
+
+    Raises
+    ------
+    Rejected
+        it is none.
+    """
+    of, facts = unpack_twin(packed)
+    try:
+        manifest = msgspec.convert(facts, Manifest)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise Rejected(f"This twin cannot be read: {error}.", code="bad_option", field="twin") from error
+    edges = manifest.coupling_map or tuple(itertools.permutations(range(manifest.num_qubits), 2))
+    said = f"twin of {of}, calibration {manifest.calibration_id}"
+    return replace(manifest, coupling_map=edges, description=said)
+
+
+class TwinBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
+    """What Aer takes the gates and the noise of a twin from: the Target of a manifest."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        super().__init__(name="twin", description=manifest.description, backend_version=manifest.executor_version)
+        self._target = target_of(manifest, description=manifest.description)
+
+    @property
+    def target(self) -> Target:
+        return self._target
+
+    @property
+    def max_circuits(self) -> None:
+        return None
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options()
+
+    def run(self, run_input: object, **options: object) -> None:
+        """It only describes."""
+        raise NotImplementedError
+
+
+def twin_facts(manifest: Manifest) -> dict[str, Any]:
+    """What a twin's manifest has of the QPU's own: its calibration, with id and time, and ``dt_s``."""
+    names = ("dt_s", "gates", "qubits", "calibration_id", "calibrated_at")
+    return {name: getattr(manifest, name) for name in names}
 
 
 def target_facts(target: Target) -> dict[str, Any]:

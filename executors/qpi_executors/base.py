@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from qpi_jupyter.core import (
     OPENQASM2,
     OPENQASM3,
+    Calibration,
     Estimate,
     Manifest,
     Program,
     ProgramFormat,
+    calibration_of,
     check_fit,
     check_program,
     unknown_format,
@@ -45,6 +47,8 @@ class Executor(ABC):
     ``open``                               once before the first `run`; a repeat does nothing
     ``run``                                after `open`, one at a time; a repeat measures again
     ``readings``                           any time, in a process of its own that opens nothing; see there
+    ``calibration``                        any time but during `run`: before `open` what its files say, then what it
+                                           runs on; it may be another one after a run
     ``close``                              last, also after a failed `open`; a repeat does nothing
     ====================================== =========================================================================
 
@@ -122,6 +126,19 @@ class Executor(ABC):
         own = (program.circuit_options(index).shots for index in range(len(program.sources)))
         return _by_shots([program.options.shots if shots is None else shots for shots in own])
 
+    def calibration(self) -> Calibration:
+        """The values that the next run is measured with; by default those in `capabilities`.
+
+        An executor that calibrates returns what it found, with when (``at``) and, if it has one, its own ``id``. It is
+        asked when it was opened, before each run, whose results are stamped with the id, and after it: a new id goes
+        to the lab, which keeps the values.
+        """
+        return self._said_calibration
+
+    @cached_property
+    def _said_calibration(self) -> Calibration:
+        return calibration_of(self.capabilities())
+
     def provenance(self, program: Program) -> dict[str, Any]:
         """What its results add to the manifest: ``libraries`` (name to version), ``readout`` (how bits came about)."""
         return {}
@@ -144,7 +161,7 @@ class Executor(ABC):
     @cached_property
     def manifest(self) -> Manifest:
         """The capabilities, with what the lab has to know of the formats."""
-        manifest = self.capabilities()
+        manifest = self.calibration().into(self.capabilities())
         known = {form.name: form.facts() for form in self.formats}
         names = manifest.formats or tuple(known)
         return replace(manifest, formats=names, format_facts=tuple(known[name] for name in names if name in known))

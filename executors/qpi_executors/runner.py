@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from qpi_jupyter.core import Faulted, Program, QpiError, Rejected
+from qpi_jupyter.core import Faulted, Program, QpiError, Rejected, require_calibration
 from qpi_jupyter.data.conventions import Provenance
 
 from .base import Executor, RunCancelled
@@ -23,21 +23,27 @@ def run_program(
     progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
     partial: Callable[[int, xr.Dataset], None] | None = None,
+    calibration: str = "",
 ) -> list[xr.Dataset]:
     """The Datasets of an open executor, checked and with provenance: what a driver calls.
 
-    ``partial`` hears what `Executor.partial` hands over.
+    ``partial`` hears what `Executor.partial` hands over. ``calibration`` is the id of the only one that the program
+    may run on; empty: any.
 
     Raises
     ------
     RunCancelled
         ``cancelled()`` was true.
     QpiError
-        the program is at fault (`Rejected`), or the bench (`Faulted`): everything unforeseen is the bench's.
+        the program is at fault (`Rejected`), or the bench (`Faulted`): everything unforeseen is the bench's. Where the
+        calibration is another one, `Rejected` with the code ``other_calibration``.
     """
     started_at, start = datetime.now(UTC), time.perf_counter()
     executor.heard = partial
     try:
+        current = executor.calibration().id
+        if calibration:
+            require_calibration(executor.capabilities().executor, calibration, current)
         datasets = executor.run(program, progress=progress, cancelled=cancelled)
     except (QpiError, RunCancelled):
         raise
@@ -57,7 +63,7 @@ def run_program(
             executor_version=manifest.executor_version,
             program_sha256=program.sha256,
             simulator=manifest.simulator,
-            calibration_id=manifest.calibration_id,
+            calibration_id=current,
             config_sha256=manifest.config_sha256,
             seed=program.options.seed_simulator,
             started_at=_rfc3339(started_at),

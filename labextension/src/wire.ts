@@ -178,6 +178,26 @@ export interface QpuChanged {
   readonly data: QpuData;
 }
 
+/** `measured_at` is when, as far as its driver knows. */
+export interface CalibrationData {
+  readonly calibration_id: string;
+  readonly measured_at: string;
+}
+
+/**
+ * A QPU has another calibration: what is measured from now on is measured with it. Seen by
+ * everybody.
+ */
+export interface QpuCalibrated {
+  readonly kind: 'qpu.calibrated';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string | null;
+  readonly qpu: string;
+  readonly data: CalibrationData;
+}
+
 /**
  * `started` and `stopped` are of simulators that the lab's server runs; `by` is empty for the lab
  * itself.
@@ -522,6 +542,8 @@ export interface JobModel {
   readonly account: string;
   readonly family: string | null;
   readonly parent: string | null;
+  readonly calibration: string | null;
+  readonly calibration_id: string | null;
   readonly counts: readonly Readonly<Record<string, number>>[] | null;
   readonly name: string;
   readonly tags: readonly string[];
@@ -688,6 +710,7 @@ export interface SubmitRequest {
   readonly retry_safe?: boolean;
   readonly group?: string | null;
   readonly origin?: OriginIn;
+  readonly calibration?: string | null;
   readonly after?: readonly string[];
   readonly children?: readonly string[];
   readonly name?: string;
@@ -781,6 +804,7 @@ export interface Manifest {
   readonly options: readonly string[];
   readonly option_schemas: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly calibration_id: string;
+  readonly calibrated_at: string | null;
   readonly config_sha256: string;
   readonly description: string;
 }
@@ -1283,6 +1307,35 @@ export interface AuditPage {
   readonly next: string | null;
 }
 
+/**
+ * One value of a qubit, or of a gate on its qubits: `t1`, `t2`, `duration` (s), `frequency` (Hz),
+ * `readout_error`, `error` (probabilities).
+ */
+export interface CalibrationFigure {
+  readonly quantity: string;
+  readonly gate: string;
+  readonly qubits: readonly number[];
+  readonly value: number;
+  readonly unit: string;
+}
+
+/**
+ * What a QPU was calibrated to; `at` is when, and `config_sha256` the hash of the driver's
+ * configuration.
+ */
+export interface CalibrationModel {
+  readonly id: string;
+  readonly at: string;
+  readonly config_sha256: string;
+  readonly figures: readonly CalibrationFigure[];
+}
+
+/** Newest first; `next` goes into `?after=` for the page that follows. */
+export interface CalibrationPage {
+  readonly calibrations: readonly CalibrationModel[];
+  readonly next: string | null;
+}
+
 /** One channel of a QPU with its newest reading; `calibration` marks what the QPU's manifest says. */
 export interface ChannelModel {
   readonly name: string;
@@ -1374,6 +1427,7 @@ export interface SimulatorIn {
   readonly executor?: string;
   readonly qpu?: string | null;
   readonly options?: Readonly<Record<string, unknown>>;
+  readonly twin_of?: string | null;
   readonly places?: number;
   readonly description?: string;
 }
@@ -1405,6 +1459,7 @@ export interface SimulatorModel {
   readonly running: boolean;
   readonly linked: boolean;
   readonly problem: string;
+  readonly twin_of: string | null;
 }
 
 export interface SimulatorList {
@@ -1604,6 +1659,7 @@ export type LabEvent =
   | JobEdited
   | JobDeleted
   | QpuChanged
+  | QpuCalibrated
   | DriverChanged
   | DriverLogged
   | BookingChanged

@@ -133,6 +133,8 @@ export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   id: 'j1',
   version: 1,
   owner: 'ada',
+  calibration: null,
+  calibration_id: null,
   status: 'pending',
   phase: 'queued',
   family: null,

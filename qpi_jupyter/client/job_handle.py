@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
+import uuid
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -12,10 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
 
-from qpi_jupyter.core import Faulted, QpiError, Unavailable, length
+from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable, length, unpack
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
-from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel
+from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, JobProvenance, OriginIn, SubmitRequest
+from qpi_jupyter.wire.rest import ProgramIn
 
+from . import origin as origins
 from .family import Family
 from .growing import Growing
 from .http import Http, delays, path
@@ -433,6 +437,58 @@ class JobHandle:
             it has not ended: cancel it first.
         """
         await self.http.call("DELETE", f"v1/jobs/{path(self.id)}", type(None))
+
+    @both
+    async def rerun(
+        self,
+        *,
+        qpu: str | None = None,
+        calibration: str | None = None,
+        name: str | None = None,
+        tags: str | Sequence[str] | None = None,
+    ) -> JobHandle:
+        """Submit the same program with the same options again: another job.
+
+        Parameters
+        ----------
+        qpu
+            another QPU than this job ran on.
+        calibration
+            ``"same"``: only on the calibration that this job's result was measured with; or the id of one. The job is
+            refused where the QPU has another one now.
+        name, tags
+            other ones than this job has.
+
+        Raises
+        ------
+        Rejected
+            the QPU has another calibration now, or this job has no result whose calibration is known.
+        QpiError
+            what else the lab has against it.
+        """
+        if calibration == "same":
+            calibration = (await self.refresh.aio()).model.calibration_id
+            if calibration is None:
+                message = f"Job {self.id} has no result with a calibration: leave out calibration='same'."
+                raise Rejected(message, code="unknown_calibration")
+        with tempfile.TemporaryFile() as file:
+            await self.http.download(f"v1/jobs/{path(self.id)}/program", file)
+            file.seek(0)
+            sources = unpack(file.read())
+        asked = await self.http.call("GET", f"v1/jobs/{path(self.id)}/provenance", JobProvenance)
+        request = SubmitRequest(
+            program=ProgramIn(format=self.model.format, data=list(sources)),
+            options=asked.options,
+            qpu=qpu or self.qpu,
+            name=self.name if name is None else name,
+            tags=self.model.tags if tags is None else [tags] if isinstance(tags, str) else list(tags),
+            project=self.model.project,
+            retry_safe=self.model.retry_safe,
+            calibration=calibration,
+            origin=origins.here() or OriginIn(),
+        )
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        return JobHandle(self.http, await self.http.call("POST", "v1/jobs", JobModel, body=request, headers=headers))
 
     # -- inside --------------------------------------------------------------------------------------------------
 

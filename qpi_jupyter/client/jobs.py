@@ -102,6 +102,7 @@ class Jobs:
         after: OneOrMoreJobs | None = None,
         children: OneOrMoreJobs | None = None,
         retry_safe: bool | None = None,
+        calibration: str | None = None,
         origin: OriginIn | None = None,
         **options: Any,
     ) -> JobHandle:
@@ -140,6 +141,9 @@ class Jobs:
             jobs, or their ids, that have to complete first; children are a part of this job, and cancelled with it.
         retry_safe
             an instrument may repeat this job when it is not known whether it ran.
+        calibration
+            the id of the only calibration of ``qpu`` that the job may run on (``lab.qpu(name).calibration_id``): it is
+            refused where that is not the present one, and fails where the QPU has another one before its turn.
         origin
             the notebook cell it comes from; found by itself in a kernel.
         **options
@@ -174,6 +178,7 @@ class Jobs:
             retry_safe=bool(retry_safe),
             after=_ids(after),
             children=_ids(children),
+            calibration=calibration,
             origin=origin or origins.here() or OriginIn(),
         )  # fmt: skip
         return await self._sent(request, uuid.uuid4().hex)
@@ -325,6 +330,7 @@ class Jobs:
         owner: str | None = None,
         qpu: str | QpuModel | None = None,
         status: str | None = None,
+        calibration: str | None = None,
         cell: str | None = None,
         submitted_after: When | None = None,
         submitted_before: When | None = None,
@@ -335,13 +341,15 @@ class Jobs:
         Parameters
         ----------
         text
-            words, each of which is in the job's id, name, tags, project, owner or QPU, in any case.
+            words, each of which is in the job's id, name, tags, project, owner, QPU or calibration, in any case.
         name
             a part of the name, in any case.
         tags
             one tag, or several that a job must have all of.
         project, qpu, status
             that a job has; ``status`` is pending, running, completed, failed or cancelled.
+        calibration
+            the id of the calibration that they were measured with.
         cell
             the id of the notebook cell that submitted them.
         group
@@ -356,7 +364,8 @@ class Jobs:
         found: list[JobModel] = []
         params = filter_params(
             tags=tags, text=text, name=name, project=project, group=group, owner=owner, qpu=_name(qpu), status=status,
-            cell=cell, submitted_after=submitted_after, submitted_before=submitted_before, mine=mine,
+            calibration=calibration, cell=cell, submitted_after=submitted_after, submitted_before=submitted_before,
+            mine=mine,
         )  # fmt: skip
         below = list[tuple[str, str]]()
         while len(found) < limit:

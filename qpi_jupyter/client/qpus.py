@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, to_builtins
 
 from qpi_jupyter.core import NotFound, counted
+from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuList, QpuModel
+from qpi_jupyter.wire.telemetry import CalibrationModel, CalibrationPage
 
 from . import times
 from .calling import did_you_mean
@@ -17,6 +19,11 @@ from .http import Http, path
 from .portal import both
 from .status import qpu_word
 from .tables import Table
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_PAGE = 200
 
 
 class QpuTable(Table[QpuModel]):
@@ -111,6 +118,84 @@ class Qpu(QpuDetail, kw_only=True, dict=True):
         """
         change = QpuChange(enabled=enabled, maintenance=maintenance, hold=hold, description=description)
         return await self._ask("PATCH", change)
+
+    @property
+    def calibration_id(self) -> str:
+        """The id of the calibration that the QPU had when this was read; empty: none."""
+        return "" if self.manifest is None else self.manifest.calibration_id
+
+    @property
+    def calibration(self) -> xr.Dataset:
+        """All calibrations that the lab has of it over time, as `calibrations` gives them."""
+        return self.calibrations()
+
+    @both
+    async def calibrations(
+        self,
+        start: times.When | None = None,
+        end: times.When | None = None,
+        *,
+        qubit: int | None = None,
+        quantity: str | None = None,
+    ) -> xr.Dataset:
+        """The calibrations that the lab has of it in ``[start, end)``, oldest first: a Dataset over ``time``.
+
+        ``t1`` and ``t2`` (s), ``frequency`` (Hz) and ``readout_error`` have the dimensions ``time`` and ``qubit``,
+        ``gate_error`` and ``gate_duration`` (s) ``time`` and ``gate``; ``calibration_id`` is a coordinate. A new row
+        comes only with a new id.
+
+        Parameters
+        ----------
+        start, end
+            times; one without a time zone is local.
+        qubit
+            the figures of this one and of its gates alone.
+        quantity
+            t1, t2, frequency, readout_error, error or duration alone.
+        """
+        from .calibrations import dataset_of
+
+        now = datetime.now(UTC)
+        given = {
+            name: times.moment(when, times.zone_of(), now)
+            for name, when in (("start", start), ("end", end))
+            if when is not None
+        }
+        wanted = {"qubit": qubit, "quantity": quantity, **{n: to_builtins(at) for n, at in given.items()}}
+        params = [(name, str(value)) for name, value in wanted.items() if value is not None]
+        found, after = list[CalibrationModel](), list[tuple[str, str]]()
+        while True:
+            query = [*params, ("limit", str(_PAGE)), *after]
+            page = await self.http.call("GET", f"v1/qpus/{path(self.name)}/calibrations", CalibrationPage, params=query)
+            found += page.calibrations
+            if page.next is None:
+                return dataset_of(self.name, found)
+            after = [("after", page.next)]
+
+    @both
+    async def twin(self, /, name: str | None = None, **options: Any) -> Qpu:
+        """Start a simulator with this QPU's gates and the noise of its present calibration. For managers.
+
+        It is a QPU of its own, stays when this one is calibrated again or goes away, and starts again with the lab; its
+        results are stamped with the calibration that it was made of. It takes jobs when it is online.
+
+        Parameters
+        ----------
+        name
+            default: this QPU's name and ``-twin``.
+        **options
+            of the executor ``qiskit_aer``, as ``method`` or ``seed``.
+
+        Raises
+        ------
+        Rejected
+            this QPU has no calibration, or an option is wrong.
+        Conflict
+            the name is taken: stop the earlier twin, or give another name.
+        """
+        wanted = SimulatorIn(name=name or f"{self.name}-twin", twin_of=self.name, options=options)
+        await self.http.call("POST", "v1/simulators", SimulatorList, body=wanted)
+        return await Qpus(self.http).qpu.aio(wanted.name)
 
     async def _ask(self, method: str, body: QpuChange | None = None) -> Qpu:
         answer = await self.http.call(method, f"v1/qpus/{path(self.name)}", QpuDetail, body=body)

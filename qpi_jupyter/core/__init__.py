@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from .archive import INDEX, PRIMITIVE_RESULT, check_archive
     from .booking_rules import BookingLimits, Interval, ScopedRule, zone
     from .bookings import SEARCH_DAYS, Booking, BookingMode, BookingStatus, Calendar
+    from .calibrations import Calibration, Figure, calibration_of, require_calibration
     from .emails import joining_address
     from .estimates import fold_correction, fold_error
     from .jobs import FINAL, Job, JobState, RetryPolicy
@@ -166,6 +167,7 @@ if TYPE_CHECKING:
     from .quotas import Quotas, limited, require_quota
     from .settings import setting
     from .times import moment
+    from .twins import pack_twin, unpack_twin
 else:
 
     def __getattr__(name: str) -> Any:
@@ -177,8 +179,9 @@ else:
 
 
 _LATER = (
-    "archive", "access", "accounting", "booking_rules", "bookings", "emails", "estimates", "jobs",
+    "archive", "access", "accounting", "booking_rules", "bookings", "calibrations", "emails", "estimates", "jobs",
     "lifecycle", "outlook", "planner", "qpu_states", "quotas", "settings", "times",
+    "twins",
 )  # fmt: skip
 """Modules, those that notebooks need first."""
 
@@ -226,6 +229,7 @@ __all__ = [
     "BookingMode",
     "BookingStatus",
     "Calendar",
+    "Calibration",
     "CircuitOptions",
     "Conflict",
     "Effect",
@@ -236,6 +240,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Faulted",
+    "Figure",
     "Forbidden",
     "GateProperties",
     "IllegalTransition",
@@ -277,6 +282,7 @@ __all__ = [
     "advance",
     "allows",
     "begins_in",
+    "calibration_of",
     "check_archive",
     "check_fit",
     "check_program",
@@ -311,6 +317,7 @@ __all__ = [
     "ordinal",
     "overdrawn",
     "pack",
+    "pack_twin",
     "parse_outcome",
     "permissions",
     "plain_json",
@@ -318,6 +325,7 @@ __all__ = [
     "qiskit_result",
     "qpu_state",
     "recalled",
+    "require_calibration",
     "require_quota",
     "result_kind",
     "salvage_over",
@@ -329,6 +337,7 @@ __all__ = [
     "this_month",
     "unknown_format",
     "unpack",
+    "unpack_twin",
     "within",
     "zone",
 ]  # fmt: skip

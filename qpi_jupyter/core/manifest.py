@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from .bounds import MAX_MESSAGE, MAX_SECONDS, figure, text, whole
@@ -89,6 +90,9 @@ class Manifest:
     option_schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
     """JSON Schemas of these options, by name, from which forms are made; of one without it a form has a text field."""
     calibration_id: str = ""
+    """Of ``gates`` and ``qubits`` (`Calibration`)."""
+    calibrated_at: datetime | None = None
+    """When they were measured, where that is known."""
     config_sha256: str = ""
     description: str = ""
 

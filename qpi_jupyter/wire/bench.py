@@ -63,12 +63,16 @@ class SimulatorIn(Request):
 
     ``executor`` is one that ``GET executors`` lists, and ``options`` are its own; what it does not take is refused
     (422), with what would be right.
+
+    With ``twin_of`` it is a twin of that QPU: an executor with its gates and the noise of its present calibration, by
+    which ``executor`` is chosen. It stays as it is when the QPU is calibrated again or goes away.
     """
 
     name: Name
     executor: Name = "mock"
     qpu: Name | None = None
     options: dict[OptionName, Any] = {}
+    twin_of: Name | None = None
     places: Annotated[int, Meta(ge=1, le=64)] = 1
     description: Annotated[str, Meta(max_length=1000)] = ""
 
@@ -86,6 +90,8 @@ class SimulatorModel(Answer):
     linked: bool
     problem: str = ""
     """Why it does not take jobs, as far as its driver has said."""
+    twin_of: str | None = None
+    """The QPU that it is a twin of."""
 
 
 class SimulatorList(Answer):

@@ -98,6 +98,19 @@ class QpuChanged(_QpuEvent, kw_only=True, tag="qpu.changed"):
     data: QpuData
 
 
+class CalibrationData(Answer):
+    """``measured_at`` is when, as far as its driver knows."""
+
+    calibration_id: str
+    measured_at: datetime
+
+
+class QpuCalibrated(_QpuEvent, kw_only=True, tag="qpu.calibrated"):
+    """A QPU has another calibration: what is measured from now on is measured with it. Seen by everybody."""
+
+    data: CalibrationData
+
+
 DriverAction: TypeAlias = Literal[
     "registered", "renewed", "revoked", "enabled", "disabled", "drained", "started", "stopped", "linked", "unlinked"
 ]
@@ -325,6 +338,7 @@ _KnownEvent: TypeAlias = (
     | JobEdited
     | JobDeleted
     | QpuChanged
+    | QpuCalibrated
     | DriverChanged
     | DriverLogged
     | BookingChanged

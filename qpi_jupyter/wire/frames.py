@@ -10,6 +10,7 @@ header (`peer` has its frames)::
                                                                   with progress: a shorter one only ends
                    request  lab.started    Started -> Reported    an instrument asks, and begins once it is on disk
                    publish  lab.progress   Progress
+                   request  lab.calibrated Calibrated -> Reported  the next run is measured with other values
                    request  lab.rows       Rows    -> RowsTaken    what a running attempt has measured so far
                    publish  lab.heartbeat  Heartbeat
                    publish  lab.log        Log                     after a heartbeat, if there is something to say
@@ -37,6 +38,7 @@ from qpi_jupyter.core import (
     MAX_ESTIMATE_BYTES,
     MAX_SECONDS,
     MAX_TEXT,
+    Calibration,
     Estimate,
     Manifest,
     Program,
@@ -65,7 +67,7 @@ LogLevel = Literal["info", "warning", "error", "critical"]
 
 HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
-ROWS, LOG = "lab.rows", "lab.log"
+ROWS, LOG, CALIBRATED = "lab.rows", "lab.log", "lab.calibrated"
 PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
 LAB_BYE, QPU_BYE = "lab.bye", "qpu.bye"
 """Of a WebSocket its own end is the bye, with this reason."""
@@ -180,6 +182,8 @@ class Assignment(Frame):
     estimate_s: float | None = None
     upper_s: float | None = None
     timeout_s: float | None = None
+    calibration: str = ""
+    """The id of the only calibration that it may run on; empty: any."""
 
 
 class Started(Subject):
@@ -249,6 +253,13 @@ class Log(Frame):
 
     epoch: Epoch
     lines: Annotated[list[LogLine], Meta(max_length=MAX_LOG_LINES)]
+
+
+class Calibrated(Frame):
+    """The driver's next run is measured with these values: they replace those of its `Hello`."""
+
+    epoch: Epoch
+    calibration: Calibration
 
 
 class Report(Subject):

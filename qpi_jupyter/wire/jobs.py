@@ -57,8 +57,8 @@ class JobChange(Request):
 class JobFilters(Struct, kw_only=True):
     """Which jobs a list has: ``name`` is a part of it, in any case; all of ``tag``; ``group`` is whom they are shared
     with, ``cell`` the notebook cell that submitted them. Each word of ``text`` is in the id, the name, a tag, the
-    project, the owner or the QPU, in any case; a whole id finds that job alone. Without ``mine``, ``owner``,
-    ``group`` and ``id``: one's own."""
+    project, the owner, the QPU or the calibration, in any case; a whole id finds that job alone. Without ``mine``,
+    ``owner``, ``group`` and ``id``: one's own."""
 
     mine: bool | None = None
     id: Annotated[list[Label], Meta(max_length=100)] = []
@@ -71,6 +71,8 @@ class JobFilters(Struct, kw_only=True):
     owner: Label | None = None
     qpu: Label | None = None
     status: Status | None = None
+    calibration: Label | None = None
+    """The id of the one that they were measured with."""
     cell: Label | None = None
     submitted_after: datetime | None = None
     submitted_before: datetime | None = None
@@ -109,6 +111,8 @@ class SubmitRequest(JobLabels, Request):
     group: Label | None = None
     """The group whose account pays; None: one's own."""
     origin: OriginIn = msgspec.field(default_factory=OriginIn)
+    calibration: Label | None = None
+    """The id of the only calibration of ``qpu`` that it may run on; it is refused where that is not the present one."""
     after: Annotated[list[Label], Meta(max_length=100)] = []
     """Jobs of one's own that have to complete first: it waits for them, and fails or is cancelled with them."""
     children: Annotated[list[Label], Meta(max_length=1_000)] = []
@@ -196,6 +200,10 @@ class JobModel(JobLabels, Answer):
     """What it shares with the jobs that it waits for and those that wait for it (``GET jobs/{id}/family``)."""
     parent: str | None = None
     """The job whose child it is."""
+    calibration: str | None = None
+    """The id of the only calibration that it may run on."""
+    calibration_id: str | None = None
+    """The id of the one that its result was measured with."""
     counts: list[dict[str, int]] | None = None
     """Sparse counts per circuit of a completed job, keyed as Qiskit keys them, where they are few enough."""
 

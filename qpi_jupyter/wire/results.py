@@ -193,6 +193,7 @@ class Origin(msgspec.Struct, kw_only=True):
     executor_version: Named = ""
     program_sha256: Named = ""
     finished_at: Named | None = None
+    calibration_id: Named = ""
     busy_s: Seconds = 0.0
 
 

@@ -43,6 +43,33 @@ class Series(Answer):
     points: list[SeriesPoint]
 
 
+class CalibrationFigure(Answer):
+    """One value of a qubit, or of a gate on its qubits: ``t1``, ``t2``, ``duration`` (s), ``frequency`` (Hz),
+    ``readout_error``, ``error`` (probabilities)."""
+
+    quantity: str
+    gate: str
+    qubits: list[int]
+    value: float
+    unit: str
+
+
+class CalibrationModel(Answer):
+    """What a QPU was calibrated to; ``at`` is when, and ``config_sha256`` the hash of the driver's configuration."""
+
+    id: str
+    at: datetime
+    config_sha256: str
+    figures: list[CalibrationFigure]
+
+
+class CalibrationPage(Answer):
+    """Newest first; ``next`` goes into ``?after=`` for the page that follows."""
+
+    calibrations: list[CalibrationModel]
+    next: str | None = None
+
+
 class QpuDriver(DriverFacts, kw_only=True):
     """A driver of a QPU. ``seen_at`` is its last sign of life, as far as this server has heard one.
 

@@ -27,7 +27,7 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     people.Me, people.UserIn, people.UserChange, people.UserList, people.GroupIn, people.GroupChange, people.GroupList,
     people.JoinLinkIn, people.JoinLinkList,
     people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
-    telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
+    telemetry.CalibrationPage, telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.ExecutorList, bench.SimulatorList, bench.ConfigInForce,
     replays.ReplayIn, replays.ReplayState, outputs.JobOutput,
     labs.LabConnections, labs.LabIn, labs.LabChoice,

@@ -22,8 +22,9 @@ from typing import Any
 import xarray as xr
 
 from qpi_executors import CircuitExecutor, ExecutorOptions, RunCancelled
+from qpi_jupyter.core.calibrations import Calibration
 from qpi_jupyter.core.errors import Faulted, ProgramError
-from qpi_jupyter.core.manifest import Estimate, Manifest
+from qpi_jupyter.core.manifest import Estimate, GateProperties, Manifest, QubitProperties
 from qpi_jupyter.core.programs import Program
 from qpi_jupyter.data.build import counts_dataset
 from qpi_jupyter.data.conventions import CircuitInfo
@@ -211,6 +212,24 @@ class GatedExecutor(RecordingExecutor):
                 print(os.getpid(), file=asked)
             while not gate.exists():
                 time.sleep(0.01)
+
+
+class DriftingExecutor(RecordingExecutor):
+    """Has another calibration after each run: ``drift-0``, ``drift-1``, ..., and T1 in microseconds grows with it.
+
+    One in ten bits is read wrong; a cx gate errs once in a hundred times.
+    """
+
+    runs = 0
+
+    def calibration(self) -> Calibration:
+        qubit = QubitProperties(t1_s=1e-6 * (1 + self.runs), readout_error=0.1)
+        cx = GateProperties(gate="cx", qubits=(0, 1), error=0.01, duration_s=1e-9)
+        return Calibration(id=f"drift-{self.runs}", qubits=(qubit, qubit), gates=(cx,))
+
+    def work(self, progress: Progress, cancelled: Cancelled) -> None:
+        super().work(progress, cancelled)
+        self.runs += 1
 
 
 class HeldExecutor(RecordingExecutor):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qpi_jupyter.core.access import Principal, Role
+from qpi_jupyter.core.calibrations import Calibration
 from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import Estimate, Manifest
 from qpi_jupyter.wire import WIRE_VERSION, frames, results
@@ -174,6 +175,10 @@ class ScriptedDriver:
         finally:
             upload.abort()
 
+    async def recalibrate(self, calibration: Calibration) -> bool:
+        body = frames.Calibrated(epoch=self.epoch, calibration=calibration)
+        return (await self.peer.request(frames.CALIBRATED, body, Reported)).accepted
+
     async def run(self) -> Assignment:
         """One whole trip: claim, start, deliver."""
         job = await self.claim()
@@ -207,7 +212,12 @@ class ScriptedDriver:
 
 
 def encode(
-    counts: dict[str, int] | None = None, blob: bytes = DATA, busy_s: float = 0.25, bits: int = 2, shots: int = 100
+    counts: dict[str, int] | None = None,
+    blob: bytes = DATA,
+    busy_s: float = 0.25,
+    bits: int = 2,
+    shots: int = 100,
+    calibration_id: str = "",
 ) -> tuple[bytes, bytes]:
     """A result's header and data."""
     circuit = {
@@ -227,7 +237,12 @@ def encode(
         "truncated": False,
         "memory": None,
     }
-    header = {"v": 1, "success": True, "circuits": [circuit], "provenance": {"busy_s": busy_s}}
+    header = {
+        "v": 1,
+        "success": True,
+        "circuits": [circuit],
+        "provenance": {"busy_s": busy_s, "calibration_id": calibration_id},
+    }
     return results.encode_header(header, sha256=hashlib.sha256(blob).hexdigest(), nbytes=len(blob)), blob
 
 

@@ -168,3 +168,33 @@ async def _prepare(driver: ScriptedDriver, source: bytes) -> Prepared:
     answer: Any = await driver.request(frames.PREPARE, Prepare(key=source.decode(), program=program))
     assert answer.error is None, answer.error
     return msgspec.json.decode(answer.data, type=Prepared)
+
+
+def test_an_executor_that_recalibrates_tells_the_lab_and_runs_on_no_other_calibration(tmp_path: Path) -> None:
+    async def story() -> None:
+        drifting = "tests.faults.executors:DriftingExecutor"
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, executor=drifting) as running:
+            driver, hello = await lab.driver()
+            assert hello.body["manifest"]["calibration_id"] == "drift-0"
+            driver.answer(hello, welcome())
+
+            await driver.assign(assignment("j1"))
+            told = await driver.expect(frames.CALIBRATED)
+            driver.answer(told, frames.Reported(accepted=True))
+            assert (told.body["epoch"], told.body["calibration"]["id"]) == (7, "drift-1")
+            assert told.body["calibration"]["qubits"][0]["t1_s"] == 2e-6
+            assert (await lab.upload()).header["provenance"]["calibration_id"] == "drift-0"
+
+            await driver.assign(assignment("j2", calibration="drift-0"))
+            refused = await driver.report("errored", "j2")
+            assert refused["error"]["code"] == "other_calibration"
+            await driver.assign(assignment("j3", calibration="drift-1"))
+            assert (await lab.upload()).header["provenance"]["calibration_id"] == "drift-1"
+            assert [line["job_id"] for line in read_diary(running.diary)] == ["j1", "j3"]
+
+            driver.hang_up()
+            _, hello = await lab.driver()
+            assert hello.body["manifest"]["calibration_id"] == "drift-2"
+            assert hello.body["manifest"]["qubits"][0]["t1_s"] == 3e-6
+
+    asyncio.run(story())

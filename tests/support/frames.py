@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from qpi_jupyter.core.calibrations import Calibration
 from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import Estimate, GateProperties, Manifest, QubitProperties
 from qpi_jupyter.wire import WIRE_VERSION, frames
@@ -30,6 +31,9 @@ FRAMES: dict[str, frames.Frame] = {
         epoch=1, job_id="job-0", attempt=1, after=0, chunks=[frames.RowChunk(rows=[0], data=b"0")], measured=1,
         drawings=[{"draw": "note"}],
     ),
+    frames.CALIBRATED: frames.Calibrated(
+        epoch=1, calibration=Calibration(gates=FULL_MANIFEST.gates, qubits=FULL_MANIFEST.qubits, id="cal-1", at=NOW)
+    ),
     frames.HEARTBEAT: frames.Heartbeat(
         epoch=1, held=[HELD], readings=[frames.Reading(channel="mxc", value=0.01, unit="K")]
     ),
@@ -54,7 +58,10 @@ HEADER = ResultHeader(
             counts={"0x0": 4, "0x3": 6}, memory=None,
         )
     ],
-    provenance=Origin(executor_version="1", program_sha256="0" * 64, finished_at="2030-01-01T00:00:00Z", busy_s=0.1),
+    provenance=Origin(
+        executor_version="1", program_sha256="0" * 64, finished_at="2030-01-01T00:00:00Z", calibration_id="cal-1",
+        busy_s=0.1,
+    ),
 )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from qpi_jupyter.core.access import Principal, Role
+from qpi_jupyter.core.calibrations import Calibration
+from qpi_jupyter.core.manifest import QubitProperties
 from qpi_jupyter.wire.accounts import GrantIn, TimeRequestIn
 from qpi_jupyter.wire.bookings import BookingIn, BookingRule, BookingRuleIn, FeedIn, SessionIn
 from qpi_jupyter.wire.frames import Log, LogLine, Reading
@@ -26,6 +28,7 @@ async def furnish(lab: Lab, driver: ScriptedDriver) -> dict[str, str]:
         await lab.authenticator.admit(person)
     now = lab.context.now()
     await driver.connect()
+    await driver.recalibrate(Calibration(qubits=(QubitProperties(t1_s=1e-4),)))
     await lab.qpus.create(ADMIN, QpuIn(name="q2"))
     await (await driver_of(lab, "q2", "d2")).connect()
     await lab.groups.create(MANAGER, GroupIn(name="qed", members=["ann"]))

@@ -6,7 +6,7 @@ import pytest
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit.controlflow import IfElseOp
 
-from qpi_jupyter.client.backend import target_of
+from qpi_jupyter.data.targets import target_of
 from tests.faults.scripted_rest import SIM_A, SIM_B
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from qpi_executors.base import Executor
 from qpi_executors.runner import run_program
-from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramFormat, Rejected, RunOptions
+from qpi_jupyter.core import Calibration, Estimate, Faulted, Manifest, Program, ProgramFormat, Rejected, RunOptions
 from qpi_jupyter.data.formats import QPY
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
 
@@ -56,6 +56,10 @@ class Primitives(Executor):
     def capabilities(self) -> Manifest:
         """Those of the executor."""
         return replace(self._inner.capabilities(), formats=tuple(_NAMES))
+
+    def calibration(self) -> Calibration:
+        """That of the executor."""
+        return self._inner.calibration()
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """That of the executor."""

@@ -32,6 +32,11 @@ function stateOf(one: SimulatorModel, trans: TranslationBundle): [string, string
   return one.running ? ['starting', trans.__('Starting')] : ['offline', trans.__('Not running')];
 }
 
+/** Without what makes a twin one, which nobody can read. */
+function shownOptions({ options }: SimulatorModel): SimulatorModel['options'] {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => name !== 'twin'));
+}
+
 export function Simulators(props: ISectionProps): React.ReactElement {
   const { manager, trans } = props;
   const { request } = manager;
@@ -113,12 +118,20 @@ export function Simulators(props: ISectionProps): React.ReactElement {
             );
           }
         },
-        { head: trans.__('Executor'), cell: one => one.executor },
+        {
+          head: trans.__('Executor'),
+          cell: one => (
+            <Named
+              name={one.executor}
+              detail={one.twin_of === null ? '' : trans.__('Twin of %1', one.twin_of)}
+            />
+          )
+        },
         {
           head: trans.__('Options'),
           cell: one => (
-            <code title={optionLines(one.options)}>
-              {Object.entries(one.options)
+            <code title={optionLines(shownOptions(one))}>
+              {Object.entries(shownOptions(one))
                 .map(([name, value]) => `${name}=${shown(value)}`)
                 .join(', ') || '–'}
             </code>

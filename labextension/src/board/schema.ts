@@ -11,6 +11,8 @@ interface IProperty {
   readonly description?: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  /** Nobody writes it by hand. */
+  readonly readOnly?: boolean;
 }
 
 /** An object's JSON Schema, as executors declare their options. */
@@ -30,7 +32,8 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** A field for each property; left empty, it stays as its default. */
 export function fieldsOf(schema: ISchema, trans: TranslationBundle): readonly IField[] {
-  return Object.entries(schema.properties ?? {}).map(([name, property]) => {
+  const asked = Object.entries(schema.properties ?? {}).filter(([, { readOnly }]) => !readOnly);
+  return asked.map(([name, property]) => {
     const usual = property.default === undefined ? '' : shown(property.default);
     const values = property.type === 'boolean' ? [true, false] : property.enum;
     return {

@@ -1,8 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import type { LabRequest } from '../request';
+import { messageOf } from '../request';
 import type { Manifest, Series } from '../wire';
 import { edgeParameters, hasMap, type IParameter, qubitParameters } from './calibration';
 import { Chart, valued } from './chart';
+import { type IQuantity, MOST, startTwin } from './histories';
 import type { IHistory } from './model';
 import { edgeTable, type ITableRow, qubitTable } from './rows';
 import { CalibrationTable, Figure, moment } from './tables';
@@ -12,8 +15,11 @@ import { Topology } from './topology';
 interface IProps {
   readonly manifest: Manifest | null;
   readonly history: IHistory | null;
-  /** Show a channel's history; null puts it away. */
-  readonly onHistory: (channel: string | null, label?: string) => void;
+  /** Show the history of a channel, or of a quantity; null puts it away. */
+  readonly onHistory: (what: string | IQuantity | null, label?: string) => void;
+  readonly qpu: string;
+  /** For those who may start simulators: how to ask the lab. */
+  readonly request: LabRequest | null;
   readonly trans: TranslationBundle;
 }
 
@@ -52,8 +58,13 @@ function Known(props: IProps & { readonly manifest: Manifest }): React.ReactElem
   );
   const chosen = [...qubitRows.rows, ...(edgeRows?.rows ?? [])].find(({ key }) => key === selected);
   const tables = { selected, onSelect: setSelected, onHistory: props.onHistory, trans };
+  const quantities: readonly (readonly [IParameter | null, string, string])[] = [
+    [qubitBy, qubitBy?.key ?? '', ''],
+    [edgeBy, 'error', edgeBy?.key ?? '']
+  ];
   return (
     <>
+      <Calibrated {...props} />
       <div className="jp-QPI-Toolbar">
         <Choice
           label={trans.__('Qubits by')}
@@ -62,6 +73,19 @@ function Known(props: IProps & { readonly manifest: Manifest }): React.ReactElem
           onChange={setQubitKey}
         />
         <Choice label={trans.__('Couplers by')} from={gates} value={edgeBy} onChange={setEdgeKey} />
+        {quantities.map(
+          ([by, quantity, gate]) =>
+            by !== null && (
+              <button
+                key={gate}
+                type="button"
+                className="jp-QPI-Button"
+                onClick={() => props.onHistory({ quantity, gate }, by.label)}
+              >
+                {trans.__('History of %1', by.label)}
+              </button>
+            )
+        )}
       </div>
       {qubits.length === 0 && gates.length === 0 && (
         <p className="jp-QPI-Empty">
@@ -106,6 +130,41 @@ function Known(props: IProps & { readonly manifest: Manifest }): React.ReactElem
         )}
       </div>
     </>
+  );
+}
+
+/** Which calibration it is, and a simulator that has its noise. */
+function Calibrated(props: IProps & { readonly manifest: Manifest }): React.ReactElement | null {
+  const { manifest, qpu, request, trans } = props;
+  const [said, setSaid] = React.useState('');
+  const start = async (ask: LabRequest): Promise<void> => {
+    setSaid(trans.__('Starting…'));
+    try {
+      setSaid(trans.__('Twin %1 is starting.', await startTwin(ask, qpu)));
+    } catch (error) {
+      setSaid(messageOf(error));
+    }
+  };
+  return manifest.calibration_id === '' ? null : (
+    <div className="jp-QPI-Toolbar">
+      <span>
+        {trans.__('Calibration')} <code>{manifest.calibration_id}</code>
+        {manifest.calibrated_at !== null && `, ${moment(manifest.calibrated_at)}`}
+      </span>
+      {request !== null && (
+        <button
+          type="button"
+          className="jp-QPI-Button"
+          title={trans.__('A simulator with these gates and the noise of this calibration')}
+          onClick={() => void start(request)}
+        >
+          {trans.__('Start a twin')}
+        </button>
+      )}
+      <span role="status" className="jp-QPI-Detail">
+        {said}
+      </span>
+    </div>
   );
 }
 
@@ -178,15 +237,18 @@ function held(series: Series, now: number): Series {
 }
 
 /** From a little before the first calibration until now. */
-function spanOf(series: Series, now: number): Span {
-  const first = Math.min(now, ...series.points.map(point => Date.parse(point.at)));
+function spanOf(series: readonly Series[], now: number): Span {
+  const times = series.flatMap(({ points }) => points.map(point => Date.parse(point.at)));
+  const first = Math.min(now, ...times);
   return [first - Math.max(0.05 * (now - first), 600_000), now];
 }
 
 function History(props: IProps & { readonly history: IHistory }): React.ReactElement {
   const { history, trans } = props;
-  const { series } = history;
-  const [only] = series?.points ?? [];
+  const all = history.series;
+  const series = all?.slice(0, MOST) ?? null;
+  const [first] = series?.length === 1 ? series : [];
+  const [only] = first?.points ?? [];
   return (
     <section className="jp-QPI-History" aria-label={trans.__('History of %1', history.label)}>
       <div className="jp-QPI-HistoryHead">
@@ -196,16 +258,19 @@ function History(props: IProps & { readonly history: IHistory }): React.ReactEle
         </button>
       </div>
       {series === null && <p className="jp-QPI-Empty">{trans.__('Loading…')}</p>}
-      {series && only && (
+      {first && only && (
         <p className="jp-QPI-Detail">
-          {series.points.length === 1
-            ? trans.__('The same since %1: %2.', moment(only.at), valued(series, only.mean))
-            : trans.__('%1 calibrations since %2.', series.points.length, moment(only.at))}
+          {first.points.length === 1
+            ? trans.__('The same since %1: %2.', moment(only.at), valued(first, only.mean))
+            : trans.__('%1 calibrations since %2.', first.points.length, moment(only.at))}
         </p>
+      )}
+      {all && all.length > MOST && (
+        <p className="jp-QPI-Detail">{trans.__('The first %1 of %2.', MOST, all.length)}</p>
       )}
       {series && (
         <Chart
-          series={[held(series, history.now)]}
+          series={series.map(one => held(one, history.now))}
           span={spanOf(series, history.now)}
           label={trans.__('History of %1', history.label)}
           onZoom={null}

@@ -8,11 +8,13 @@ import type {
   BookingModel,
   ChannelList,
   ChannelModel,
+  LabEvent,
   QpuDetail,
   QpuDriver,
   QpuDriverList,
   Series
 } from '../wire';
+import { historyOf, type IQuantity } from './histories';
 import { Telemetry } from './telemetry';
 
 const QUEUE_CHANNELS = ['lab/queued', 'lab/running', 'lab/utilisation'] as const;
@@ -24,14 +26,14 @@ const REASK = 5_000;
 const EVERY = 500;
 const YEAR = 365 * 86_400_000;
 
-/** A calibrated figure and how it changed over the last year. */
+/** How a calibrated figure changed over the last year, or one quantity of everything that has it. */
 export interface IHistory {
-  readonly channel: string;
+  readonly what: string | IQuantity;
   /** When it was asked for (the lab's ms since 1970). */
   readonly now: number;
   readonly label: string;
   /** Null until the lab has answered. */
-  readonly series: Series | null;
+  readonly series: readonly Series[] | null;
 }
 
 /** Everything the tab shows of its QPU, apart from the charts. Never changed, only replaced. */
@@ -75,7 +77,7 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
       standby
     });
     this._leave = _manager.follow({
-      heard: event => event.qpu === qpu && this._again(),
+      heard: event => event.qpu === qpu && this._heard(event),
       missed: () => this._again()
     });
   }
@@ -131,24 +133,39 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
     }
   }
 
-  /** Show how a calibrated figure changed; null puts the history away. */
-  async showHistory(channel: string | null, label = ''): Promise<void> {
+  /** Show how a channel, or a quantity of all that have it, changed; null puts the history away. */
+  async showHistory(what: string | IQuantity | null, label = ''): Promise<void> {
     const now = this._manager.now();
-    this._replace({ history: channel === null ? null : { channel, label, now, series: null } });
-    if (channel === null) {
+    this._replace({ history: what === null ? null : { what, label, now, series: null } });
+    if (what === null) {
       return;
     }
-    const start = new Date(now - YEAR).toISOString();
-    const query = new URLSearchParams({ channel, start, points: '1000' });
     try {
-      const series = await this._ask<Series>(`/readings?${query}`);
-      if (this.state.history?.channel === channel) {
-        this._replace({ history: { channel, label, now, series } });
+      const series = await this._history(what, now);
+      if (this.state.history?.what === what) {
+        this._replace({ history: { what, label, now, series } });
       }
     } catch (error) {
-      if (this.state.history?.channel === channel) {
+      if (this.state.history?.what === what) {
         this._replace({ history: null, problem: messageOf(error) });
       }
+    }
+  }
+
+  private async _history(what: string | IQuantity, now: number): Promise<readonly Series[]> {
+    if (typeof what !== 'string') {
+      return historyOf(this._manager.request, this.qpu, what);
+    }
+    const start = new Date(now - YEAR).toISOString();
+    const query = new URLSearchParams({ channel: what, start, points: '1000' });
+    return [await this._ask<Series>(`/readings?${query}`)];
+  }
+
+  private _heard(event: LabEvent): void {
+    this._again();
+    const { history } = this.state;
+    if (this._visible && history !== null && event.kind === 'qpu.calibrated') {
+      void this.showHistory(history.what, history.label);
     }
   }
 

@@ -72,6 +72,7 @@ function Tab(props: {
 }): React.ReactElement {
   const { manager, model, trans } = props;
   const state = useModel(model);
+  const manages = useLab(manager, () => mayStart(manager));
   const { detail, problem } = state;
   return (
     <div className="jp-QPI-QpuPage">
@@ -92,7 +93,9 @@ function Tab(props: {
           <CalibrationSection
             manifest={detail.manifest}
             history={state.history}
-            onHistory={(channel, label) => void model.showHistory(channel, label)}
+            onHistory={(what, label) => void model.showHistory(what, label)}
+            qpu={model.qpu}
+            request={manages ? manager.request : null}
             trans={trans}
           />
           <QueueSection telemetry={model.queue} trans={trans} />
@@ -102,6 +105,11 @@ function Tab(props: {
       )}
     </div>
   );
+}
+
+/** Whether whoever uses this page may start simulators. */
+function mayStart({ state }: ILabManager): boolean {
+  return state.me?.permissions.includes('qpus:manage') ?? false;
 }
 
 /** The drivers, and the log of one of them. */

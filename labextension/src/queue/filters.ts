@@ -13,7 +13,8 @@ export interface IFilters extends TextLabels {
   readonly group: string | null;
   /** All of them. */
   readonly tags: readonly string[];
-  /** Each of its words is in the id, the name, a tag, the project, the owner or the QPU, in any case. */
+  /** Each of its words is in the id, the name, a tag, the project, the owner, the QPU or the calibration, in any
+   * case. */
   readonly text: string;
 }
 
@@ -91,7 +92,8 @@ export function belongs(job: JobModel, filters: IFilters, me: string | undefined
 function mentions(job: JobModel, text: string): boolean {
   const words = text.split(/\s+/).filter(Boolean);
   const labels = TEXT_LABELS.map(name => job[name]);
-  const said = [job.id, job.name, ...labels, job.owner, job.qpu ?? '', ...job.tags];
+  const placed = [job.qpu ?? '', job.calibration_id ?? ''];
+  const said = [job.id, job.name, ...labels, job.owner, ...placed, ...job.tags];
   return words.every(word =>
     ID.test(word)
       ? job.id === word

@@ -58,6 +58,7 @@ const chip = (changes: Partial<Manifest> = {}): Manifest => ({
   options: [],
   option_schemas: {},
   calibration_id: '',
+  calibrated_at: null,
   config_sha256: '',
   description: '',
   ...changes
@@ -333,7 +334,16 @@ describe('QpuTabModel', () => {
     answer();
     await vi.advanceTimersByTimeAsync(10);
     await Promise.all([first, second]);
-    expect(model.state.history).toMatchObject({ label: 'T1, qubit 1', series: { name: 'q1/t1' } });
+    expect(model.state.history).toMatchObject({
+      label: 'T1, qubit 1',
+      series: [{ name: 'q1/t1' }]
+    });
+    const before = lab.asked.length;
+    model.setVisible(true);
+    lab.events.say({ kind: 'qpu.calibrated', qpu: 'a/b' });
+    await vi.advanceTimersByTimeAsync(10);
+    const again = lab.asked.slice(before).filter(path => path.includes('channel=q1%2Ft1'));
+    expect(again).toHaveLength(1);
     await model.showHistory(null);
     expect(model.state.history).toBeNull();
   });

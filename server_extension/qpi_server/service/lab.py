@@ -54,7 +54,7 @@ from qpi_server.service.people import (
 from qpi_server.service.sessions import QpuSessionService
 from qpi_server.service.storage import Storage
 from qpi_server.service.submit import Checker, Submitter, Tracks, Unchecked
-from qpi_server.service.telemetry import DriverLogs, TelemetryService
+from qpi_server.service.telemetry import CalibrationService, DriverLogs, TelemetryService
 from qpi_server.store import (
     BLOBS,
     Blobs,
@@ -98,9 +98,17 @@ class Lab:
         self.links = links = Links(context)
         self._dispatcher = Dispatcher(context, links, lifecycle)
         self.telemetry, self.driver_logs = TelemetryService(context, links), DriverLogs(context)
+        self.calibrations = CalibrationService(context)
         self._reconciler = Reconciler(context, links, lifecycle)
         self.drivers = DriverService(
-            context, links, lifecycle, self._reconciler, self._dispatcher, self.telemetry, self.driver_logs
+            context,
+            links,
+            lifecycle,
+            self._reconciler,
+            self._dispatcher,
+            self.telemetry,
+            self.calibrations,
+            self.driver_logs,
         )
         checker = Checker(context, links)
         self._unchecked = Unchecked(context, links, lifecycle, checker)

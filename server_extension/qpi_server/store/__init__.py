@@ -11,6 +11,7 @@ from .backend import STORES, USUAL, Backend, OnCommit, OwnerLock, backend_of, op
 from .bench import DriverRow, EmbeddedDriver, QpuRow
 from .blobs import Blobs, BlobWriter
 from .bookings import BookingFilter, BookingRow, RuleRow, SeriesRow
+from .calibrations import CalibrationRow
 from .database import Store, TooCostly, Unit
 from .driver_log import LogRow
 from .facts import EVERYBODY, EventRow, ResultRow
@@ -34,7 +35,8 @@ from .view import load_rules, load_view
 __all__ = [
     "APPROVED", "BLOBS", "DAMAGED", "DATABASE", "EVERYBODY", "FULL", "GONE", "HOUR", "JSON_COLUMNS", "LAB", "MINUTE",
     "PENDING", "RAW", "SCHEMA_VERSION", "STORES", "UNREACHABLE", "USUAL", "WITHDRAWN", "AccountRow", "AuditRow",
-    "Backend", "BlobWriter", "Blobs", "BookingFilter", "BookingRow", "ChannelRow", "DriverRow", "EmbeddedDriver",
+    "Backend", "BlobWriter", "Blobs", "BookingFilter", "BookingRow", "CalibrationRow", "ChannelRow", "DriverRow",
+    "EmbeddedDriver",
     "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "JoinLinkRow", "LogRow", "NoticeRow", "OnCommit",
     "Order", "OwnerLock", "Point", "QpuRow", "ResultRow", "RuleRow", "Sample", "Search", "SeriesRow", "SessionRow",
     "Sort", "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow", "backend_of", "can_begin_anew", "fault",

@@ -52,6 +52,10 @@ class JobRecord:
     """When it was expected to start, said at submit."""
     parent: str | None = None
     """Whose child it is."""
+    calibration: str | None = None
+    """The only one that it may run on."""
+    calibration_id: str | None = None
+    """The one that its result was measured with."""
 
     @property
     def id(self) -> str:
@@ -121,6 +125,8 @@ def record(row: Row[Any]) -> JobRecord:
         raw_estimate_s=row.raw_estimate_s,
         eta_at=row.eta_at,
         parent=row.parent_id,
+        calibration=row.calibration,
+        calibration_id=row.calibration_id,
     )
 
 
@@ -245,6 +251,7 @@ def add(connection: Connection, new: JobRecord, options: bytes) -> int:
             family_id=job.family,
             raw_estimate_s=new.raw_estimate_s,
             eta_at=new.eta_at,
+            calibration=new.calibration,
         )
     )
     _count(connection, job.qpu, None, job)
@@ -266,6 +273,7 @@ def save(connection: Connection, before: JobRecord, after: JobRecord) -> None:
         progress=after.progress,
         num_circuits=after.num_circuits,
         raw_estimate_s=after.raw_estimate_s,
+        calibration_id=after.calibration_id,
     )
     _count(connection, after.job.qpu, before.job, after.job)
 

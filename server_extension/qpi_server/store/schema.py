@@ -28,7 +28,7 @@ from sqlalchemy import (
 from qpi_jupyter.core import times
 
 log = logging.getLogger(__name__)
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 metadata = MetaData(
     naming_convention={
@@ -205,6 +205,8 @@ jobs = Table(
     Column("parent_id", String),  # whose child it is
     Column("family_id", String),  # of the jobs that hang together by `dependencies`; null: it is alone
     Column("waits_for", Integer, nullable=False, default=0, server_default="0"),  # jobs that have not completed
+    Column("calibration", String),  # the only one that it may run on
+    Column("calibration_id", String),  # the one that its result was measured with
     Index(None, "driver", "state"),
     Index(None, "family_id"),
     Index(None, "program_sha256"),
@@ -213,7 +215,7 @@ jobs = Table(
 # What lists and searches walk along; a deleted job is in none of them.
 for _columns in (
     ("owner", "seq"), ("owner", "state", "seq"), ("state", "seq"), ("qpu", "seq"), ("project", "seq"),
-    ("shared_with", "seq"), ("cell_id", "seq"), ("submitted_at",), ("ended_at",),
+    ("shared_with", "seq"), ("cell_id", "seq"), ("calibration_id", "seq"), ("submitted_at",), ("ended_at",),
 ):  # fmt: skip
     Index(
         f"ix_jobs_alive_{'_'.join(_columns)}",
@@ -581,6 +583,20 @@ readings = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_readings_age", readings.c.width_s, readings.c.at)
+
+calibrations = Table(  # a row whenever a QPU has another one
+    "calibrations",
+    metadata,
+    Column("seq", Long, primary_key=True, autoincrement=True),
+    Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
+    Column("calibration_id", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("config_sha256", String, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Index(None, "qpu", "seq"),
+    Index(None, "qpu", "calibration_id"),
+    sqlite_autoincrement=True,
+)
 
 driver_log = Table(
     "driver_log",

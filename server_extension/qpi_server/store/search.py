@@ -31,6 +31,7 @@ _SAID = (
     "id",
     "owner",
     "qpu",
+    "calibration_id",
     *(label.name for label in LABELS if isinstance(label.type, String) and not label.nullable),
 )
 """The columns that a word is looked for in: of the labels those that are plain text. (Tags have rows of their own.)"""
@@ -57,9 +58,12 @@ class Search:
     name: str = ""
     """A part of it, in any case."""
     words: tuple[str, ...] = ()
-    """Each is a part of the id, a label that is text, a tag, the owner or the QPU, in any case; or a whole id."""
+    """Each is a part of the id, a label that is text, a tag, the owner, the QPU or the calibration, in any case; or a
+    whole id."""
     tags: tuple[str, ...] = ()
     """All of them."""
+    calibration: str | None = None
+    """The id of the one that they were measured with."""
     cell: str | None = None
     """The notebook cell that submitted it."""
     submitted_after: datetime | None = None
@@ -145,6 +149,9 @@ def _plan(search: Search) -> tuple[list[Select[tuple[int]]], Conditions]:
     if search.cell is not None:
         covers("cell_id")
         return [_along(jobs.c.cell_id == search.cell)], rest
+    if search.calibration is not None:
+        covers("calibration_id")
+        return [_along(jobs.c.calibration_id == search.calibration)], rest
     if search.labels:
         (name, value), *_ = search.labels
         covers(name)
@@ -176,7 +183,10 @@ def conditions(search: Search) -> Conditions:
     for number, tag in enumerate(search.tags):
         has = select(job_tags.c.seq).where(job_tags.c.tag == tag, job_tags.c.seq == jobs.c.seq)
         found[f"tag {number}"] = has.exists()
-    for name, value in (("owner", search.owner), ("qpu", search.qpu), ("cell_id", search.cell), *search.labels):
+    for name, value in (
+        ("owner", search.owner), ("qpu", search.qpu), ("cell_id", search.cell),
+        ("calibration_id", search.calibration), *search.labels,
+    ):  # fmt: skip
         if value is not None:
             found[name] = jobs.c[name] == value
     if search.ids:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec import Raw, inspect
 
-from qpi_jupyter.core import MAX_CIRCUITS
+from qpi_jupyter.core import MAX_CIRCUITS, calibration_of
 from qpi_jupyter.core.errors import QpiError, Rejected
 from qpi_jupyter.core.results import qiskit_result
 from qpi_jupyter.wire import frames
@@ -18,7 +18,6 @@ from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
 from qpi_jupyter.wire.peer import parse
 from qpi_jupyter.wire.results import ResultHeader, check_circuit, read_header
 from qpi_server.service.lifecycle import is_small, keyed_counts
-from qpi_server.service.telemetry import calibration
 from qpi_server.web.compat.qpi.results import qpi_results
 from tests.support.frames import FRAMES, HEADER, PREPARED, whole
 from tests.support.hostile import walk
@@ -39,7 +38,10 @@ def test_a_frame_is_within_its_bounds_or_bad(kind: type[frames.Frame]) -> None:
         assert _largest(frame) <= 1e30, (path, value)
         for name in ("error", "manifest"):
             if (found := getattr(frame, name, None)) is not None:
-                use = {"error": lambda f: QpiError.from_bench(f).to_dict(), "manifest": lambda f: list(calibration(f))}
+                use = {
+                    "error": lambda f: QpiError.from_bench(f).to_dict(),
+                    "manifest": lambda f: list(calibration_of(f).figures()),
+                }
                 assert len(json.dumps(use[name](found), allow_nan=False)) < MAX_FRAME_BYTES, (path, value)
     assert taken
     assert refused > taken

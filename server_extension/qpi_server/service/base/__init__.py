@@ -11,7 +11,7 @@ from .followers import Followers, Found, end, job, sees, stream
 from .joined import Joined
 from .metrics import Metrics
 from .pages import cursor
-from .qpus import Qpu, Qpus, tell_qpu, the_qpu
+from .qpus import Qpu, Qpus, require_present, tell_qpu, the_qpu
 from .tasks import Tasks, Underway
 from .turns import DRIVER_BURST, Rates, Turns, network
 from .units import MANAGERS, Commits, Database, Tx, Wake, Written
@@ -19,5 +19,6 @@ from .units import MANAGERS, Commits, Database, Tx, Wake, Written
 __all__ = [
     "DRIVER_BURST", "MANAGERS", "Clock", "Commits", "Context", "Database", "Followers", "Found", "Joined",
     "LabConfig", "Metrics", "Qpu", "Qpus", "Rates", "Tasks", "Timer", "Timers", "Turns", "Tx", "Underway", "Wake",
-    "Written", "answer_of", "cursor", "end", "job", "network", "sees", "stream", "tell_qpu", "the_qpu",
+    "Written", "answer_of", "cursor", "end", "job", "network", "require_present", "sees", "stream", "tell_qpu",
+    "the_qpu",
 ]  # fmt: skip

@@ -10,8 +10,17 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import BUILT_IN, Manifest, NotFound, ProgramFormat, existing, unknown_format
-from qpi_server.store import QpuRow, Store, bench
+from qpi_jupyter.core import (
+    BUILT_IN,
+    Manifest,
+    NotFound,
+    ProgramFormat,
+    Rejected,
+    existing,
+    require_calibration,
+    unknown_format,
+)
+from qpi_server.store import QpuRow, Store, bench, calibrations
 
 from .units import Commits, Tx
 
@@ -114,6 +123,22 @@ def _manifest(row: QpuRow) -> Manifest | None:
     except msgspec.ValidationError as error:
         log.error("the stored manifest of %s cannot be read: its driver's next hello replaces it: %s", row.name, error)
         return None
+
+
+def require_present(connection: Connection, qpu: Qpu, calibration: str) -> None:
+    """Refuse what is for a calibration that the QPU does not have now.
+
+    Raises
+    ------
+    Rejected
+        it has another one, or never had this one.
+    """
+    current = "" if qpu.manifest is None else qpu.manifest.calibration_id
+    if calibration != current and not calibrations.known(connection, qpu.name, calibration):
+        has = f"the present one is {current}" if current else "it has none"
+        message = f"{qpu.name} has had no calibration {calibration!r}; {has}."
+        raise Rejected(message, code="unknown_calibration", field="calibration", current=current)
+    require_calibration(qpu.name, calibration, current)
 
 
 def the_qpu(connection: Connection, name: str) -> QpuRow:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
 
-from qpi_jupyter.core import Conflict, NotFound, Principal, Rejected
+from qpi_jupyter.core import Conflict, NotFound, Principal, Rejected, pack_twin, unpack_twin
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList, SimulatorModel
 from qpi_server.service.base import Context, Tx, tell_qpu
 from qpi_server.service.links import Linked, Links, tell_state
@@ -16,6 +17,9 @@ from qpi_server.store import DriverRow, EmbeddedDriver, QpuRow, bench
 
 from .executors import ExecutorService
 from .registration import Registration, end, tell
+
+TWIN_EXECUTOR = "qiskit_aer"
+"""What twins run on."""
 
 
 class DriverRunner(Protocol):
@@ -73,7 +77,7 @@ class EmbeddedService:
         return SimulatorModel(
             name=one.name, qpu=one.qpu, executor=one.executor, options=dict(one.options), places=one.places,
             description=one.description, running=runner is not None and runner.keeps(one.name), linked=linked,
-            problem="" if linked or runner is None else await runner.problem(one.name),
+            problem="" if linked or runner is None else await runner.problem(one.name), twin_of=_twin_of(one),
         )  # fmt: skip
 
     async def start(self, principal: Principal, request: SimulatorIn) -> SimulatorList:
@@ -84,18 +88,35 @@ class EmbeddedService:
         Conflict
             the name is taken, or this lab's server starts no drivers.
         Rejected
-            the executor does not take its options.
+            the executor does not take its options; the QPU of a twin has no calibration.
+        NotFound
+            there is no QPU to be the twin of.
         """
         driver = EmbeddedDriver(
             name=request.name, qpu=request.qpu or request.name, executor=request.executor, options=request.options,
             places=request.places, description=request.description,
         )  # fmt: skip
+        if request.twin_of is not None:
+            driver = self._twin(driver, request.twin_of)
         runner = self._running()
         await self._require_types(principal, driver)
         await runner.check(driver)
         await self.define(driver, by=principal)
         runner.add(driver)
         return await self.simulators(principal)
+
+    def _twin(self, driver: EmbeddedDriver, of: str) -> EmbeddedDriver:
+        """The driver as a twin of that QPU as it is calibrated now."""
+        manifest = self._context.qpus.get(of).manifest
+        if manifest is None or not manifest.calibration_id:
+            message = f"{of} has no calibration: its twin would be ideal. Start a simulator without twin_of."
+            raise Rejected(message, code="no_calibration", field="twin_of")
+        bare = replace(manifest, formats=(), format_facts=(), options=(), option_schemas={}, description="")
+        twin = pack_twin(of, msgspec.to_builtins(bare))
+        return replace(
+            driver, executor=TWIN_EXECUTOR, options={**driver.options, "twin": twin},
+            description=driver.description or f"Twin of {of}, calibration {manifest.calibration_id}.",
+        )  # fmt: skip
 
     async def _require_types(self, principal: Principal, driver: EmbeddedDriver) -> None:
         """Refuse a number that is sent as a text: on its command line the executor would read it all the same."""
@@ -190,6 +211,14 @@ class EmbeddedService:
                 code="no_embedded_drivers",
             )
         return self._runner
+
+
+def _twin_of(driver: EmbeddedDriver) -> str | None:
+    packed = driver.options.get("twin")
+    try:
+        return unpack_twin(packed)[0] if isinstance(packed, str) else None
+    except Rejected:  # its driver says so, too
+        return None
 
 
 def _is_json(text: str) -> bool:

@@ -18,16 +18,18 @@ from qpi_jupyter.core import (
     Job,
     JobState,
     Policy,
+    QpiError,
     Unavailable,
     View,
     advance,
     next_job,
+    require_calibration,
     unpack,
 )
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, Assignment, ProgramRef, fits, inline_limit
 from qpi_jupyter.wire.rest import OptionsIn
-from qpi_server.service.base import Context, Timers, Tx, Wake
+from qpi_server.service.base import Context, Timers, Tx, Wake, the_qpu
 from qpi_server.service.bookings import came
 from qpi_server.service.lifecycle import Change, Lifecycle, Queued, carry_out
 from qpi_server.service.links import Links
@@ -274,6 +276,12 @@ class _Pick:
             load = {driver: jobs.count_open(connection, driver) for driver in {claim.driver for claim in self._claims}}
         waiting, skipped = list(self._claims), False
         while waiting and job is not None:
+            if (changed := _other_calibration(connection, rows[job.id])) is not None:
+                event = Event(kind=EventKind.ERRORED, at=at, error=changed.to_dict())
+                carry_out(tx, rows[job.id], advance(job, event))
+                skipped, view = True, _without(view, job)
+                job = next_job(view, at)
+                continue
             able = _able(connection, waiting, job.id)
             if not able:
                 skipped, view = True, _without(view, job)
@@ -296,6 +304,18 @@ class _Pick:
         # A view brings only the head of a longer queue: then there may be more than it knows.
         dry = job is None and len(rows) <= want and view.calm and not skipped
         return _Picked(dry=dry, calm=view.calm, next_at=staging.next_look(view, at))
+
+
+def _other_calibration(connection: Connection, record: JobRecord) -> QpiError | None:
+    """Why a job that is for one calibration cannot run any more."""
+    if record.calibration is None:
+        return None
+    manifest = the_qpu(connection, record.job.qpu).manifest or {}
+    try:
+        require_calibration(record.job.qpu, record.calibration, str(manifest.get("calibration_id", "")))
+    except QpiError as error:
+        return error
+    return None
 
 
 def _able(connection: Connection, claims: Sequence[ParkedClaim], job_id: str) -> Sequence[ParkedClaim]:
@@ -336,4 +356,5 @@ def _assignment(connection: Connection, record: JobRecord, claim: ParkedClaim) -
         estimate_s=job.estimate_s,
         upper_s=job.upper_s,
         timeout_s=claim.timeout_s,
+        calibration=record.calibration or "",
     )

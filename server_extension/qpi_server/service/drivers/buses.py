@@ -19,7 +19,7 @@ from .drivers import HELLO_FIRST, DriverLink, DriverService
 
 log = logging.getLogger(__name__)
 RETRY_S = 5.0
-_ASKED = (frames.HELLO, frames.CLAIM, frames.REPORT, frames.STARTED, frames.ROWS)
+_ASKED = (frames.HELLO, frames.CLAIM, frames.REPORT, frames.STARTED, frames.ROWS, frames.CALIBRATED)
 
 
 class Reception:

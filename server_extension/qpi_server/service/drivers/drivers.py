@@ -31,6 +31,7 @@ from qpi_jupyter.wire.bus import Bus
 from qpi_jupyter.wire.events import DriverAction, DriverChanged, DriverData
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import (
+    Calibrated,
     Claim,
     Heartbeat,
     Hello,
@@ -50,7 +51,7 @@ from qpi_server.service.base import DRIVER_BURST, MANAGERS, Context, Rates, Tx
 from qpi_server.service.dispatch import Dispatcher, ParkedClaim
 from qpi_server.service.lifecycle import Change, Lifecycle, find
 from qpi_server.service.links import Drained, Link, Links, SentAway
-from qpi_server.service.telemetry import DriverLogs, TelemetryService
+from qpi_server.service.telemetry import CalibrationService, DriverLogs, TelemetryService
 from qpi_server.store import DriverRow, JobRecord, bench, jobs
 
 from .reconcile import Reconciler
@@ -81,12 +82,14 @@ class DriverLink(Link):
         self._parked: set[ParkedClaim] = set()
         self._forget = forget
         self._pace = Rates(clock, per_s=2 / config.heartbeat_s, burst=DRIVER_BURST)
+        self._recalibrations = Rates(clock, per_s=1 / config.heartbeat_s, burst=DRIVER_BURST)
         self.handlers: dict[str, Handler] = {
             frames.HELLO: self._on_hello,
             frames.CLAIM: self._on_claim,
             frames.REPORT: self._on_report,
             frames.STARTED: self._begins,
             frames.ROWS: self._on_rows,
+            frames.CALIBRATED: self._on_calibrated,
         }
         self.listeners: dict[str, Handler] = {
             frames.STARTED: self._on_started,
@@ -200,6 +203,14 @@ class DriverLink(Link):
             await lifecycle.progress.note(self.driver, said.job_id, said.attempt, share)
         return taken
 
+    async def _on_calibrated(self, data: Raw) -> Struct:
+        said = parse(data, Calibrated)
+        self._current(said.epoch)
+        if self.monitor or not self._recalibrations.admit(self.driver):
+            return Reported(accepted=False)
+        await self._service.calibrations.heard(self.qpu, said.calibration)
+        return Reported(accepted=True)
+
     async def _on_heartbeat(self, data: Raw) -> None:
         beat = parse(data, Heartbeat)
         if beat.epoch != self.epoch:
@@ -249,10 +260,11 @@ class DriverService:
 
     def __init__(
         self, context: Context, links: Links, lifecycle: Lifecycle, reconciler: Reconciler, dispatcher: Dispatcher,
-        telemetry: TelemetryService, logs: DriverLogs,
+        telemetry: TelemetryService, calibrations: CalibrationService, logs: DriverLogs,
     ) -> None:  # fmt: skip
         self.context, self.links, self.lifecycle, self.reconciler = context, links, lifecycle, reconciler
         self.dispatcher, self.telemetry, self.logs = dispatcher, telemetry, logs
+        self.calibrations = calibrations
 
     async def switch(self, principal: Principal, driver_id: str, *, enabled: bool) -> DriverModel:
         """Let a driver in, or send it away: what it runs then ends as if its link were lost.

@@ -19,6 +19,7 @@ from qpi_jupyter.core import (
     TooMany,
     Unavailable,
     advance,
+    calibration_of,
     lease_expired,
     left_out,
     on_hello,
@@ -224,7 +225,8 @@ class _Greeting:
             at=tx.at,
         )
         if not hello.monitor:
-            bench.change_qpu(connection, self._qpu, manifest=msgspec.to_builtins(hello.manifest))
+            manifest = calibration_of(hello.manifest).into(hello.manifest)  # with an id
+            bench.change_qpu(connection, self._qpu, manifest=msgspec.to_builtins(manifest))
             tell_qpu(tx, self._qpu)
         tx.tell(_Greeted(self._link, hello, epoch))
         linked = DriverData(driver=row.name, action="linked")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -160,10 +161,11 @@ class Upload:
             stored_at=at,
         )
         busy_s = header.provenance.busy_s if header.provenance is not None else 0.0
+        calibration_id = header.provenance.calibration_id if header.provenance is not None else ""
         event = Event(kind=EventKind.RESULT_STORED, at=at, attempt=self._attempt, busy_s=busy_s)
 
         def unit(tx: Tx) -> Change:
-            record = find(tx.connection, job_id)
+            record = replace(find(tx.connection, job_id), calibration_id=calibration_id or None)
             change = carry_out(tx, record, advance(record.job, event), seen=self._lifecycle.progress.version)
             if change.changed:
                 facts.add_result(tx.connection, row)

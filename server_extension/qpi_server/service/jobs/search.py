@@ -43,6 +43,7 @@ def search_for(principal: Principal, wanted: JobFilters) -> Search:
         states=_states(wanted.status),
         name=wanted.name,
         words=_words(wanted.text),
+        calibration=wanted.calibration,
         cell=wanted.cell,
         tags=tuple(dict.fromkeys(wanted.tag)),
         submitted_after=wanted.submitted_after,

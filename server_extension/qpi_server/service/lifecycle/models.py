@@ -80,6 +80,8 @@ def job_model(
         retry_safe=job.retry_safe,
         family=job.family,
         parent=record.parent,
+        calibration=record.calibration,
+        calibration_id=record.calibration_id,
         counts=None if result is None else _small_counts(result),
     )
 

@@ -44,7 +44,7 @@ from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import MAX_OPTIONS_BYTES
 from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_server.service.accounts import set_aside
-from qpi_server.service.base import Context, Qpu, Tx
+from qpi_server.service.base import Context, Qpu, Tx, require_present
 from qpi_server.service.lifecycle import Change, Queued, hold_for, labelled, write_event
 from qpi_server.service.links import Links, states
 from qpi_server.service.storage import Disk
@@ -161,6 +161,7 @@ class Submitter:
         check_program(program, self._context.qpus.format(program.format), max_shots=self._config.max_shots)
         account = "" if request.group is None else _account(principal, request.group)
         stored = await _stored_program(program, request)
+        await self._require_calibration(request)
         qpu, estimate = await self._target(request.qpu, program, stored, principal.name)
         # What an unchecked job is planned with.
         bound = min(self._config.job_timeout_s, self._config.unchecked_upper_s)
@@ -187,6 +188,7 @@ class Submitter:
             num_circuits=len(program.sources) if estimate is None else estimate.num_circuits,
             shots=program.options.shots,
             submitted_at=at,
+            calibration=request.calibration,
         )
         forecast = Forecast(
             config=self._config,
@@ -196,6 +198,15 @@ class Submitter:
             track=self._tracks[qpu.name],
         )
         return _Draft(record, stored, forecast, fingerprint, key, Needs(principal, request.after, request.children))
+
+    async def _require_calibration(self, request: SubmitRequest) -> None:
+        if (wanted := request.calibration) is None:
+            return
+        if request.qpu is None:
+            message = "Name the QPU whose calibration this is (qpu)."
+            raise Rejected(message, code="no_target", field="qpu")
+        qpu = self._context.qpus.get(request.qpu)
+        await self._db.read(lambda connection: require_present(connection, qpu, wanted))
 
     def _timeout_s(self, qpu: str) -> float:
         link = next(self._links.of(qpu), None)

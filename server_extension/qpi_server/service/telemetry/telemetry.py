@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Manifest, NotFound, Principal, Rejected, existing
+from qpi_jupyter.core import NotFound, Principal, Rejected, existing
 from qpi_jupyter.wire.frames import Reading
 from qpi_jupyter.wire.telemetry import ChannelList, ChannelModel, Series, SeriesPoint
 from qpi_server.service.base import Context, Timers, Tx
-from qpi_server.service.links import Linked, Links
+from qpi_server.service.links import Links
 from qpi_server.store import HOUR, MINUTE, RAW, ChannelRow, Point, Sample, telemetry
 from qpi_server.store.load import loads
 
@@ -24,7 +24,6 @@ MAX_POINTS = 5_000
 LOAD = "lab/"
 """Channels of the lab's own: how many jobs wait and run, and the share of the places that is taken."""
 WRITE = "write telemetry"
-_NAME = 128
 
 
 class TelemetryService:
@@ -35,7 +34,6 @@ class TelemetryService:
         self._buffer: list[Sample] = []
         self._timers = Timers(context.clock)
         self._counted_s = -math.inf
-        context.commits.on(Linked, self._linked)
 
     def heard(self, qpu: str, readings: Sequence[Reading]) -> None:
         """Take what came with a heartbeat; its frame has bounds for all of it."""
@@ -45,27 +43,6 @@ class TelemetryService:
             self._buffer.append(sample)
         if self._buffer and WRITE not in self._timers:
             self._timers.after(FLUSH_S, WRITE, lambda: self._context.tasks.start(self.flush(), WRITE))
-
-    def _linked(self, linked: Linked) -> None:
-        self._context.tasks.start(self._calibrated(linked.qpu), f"calibration of {linked.qpu}")
-
-    async def _calibrated(self, qpu: str) -> None:
-        """Keep what changed in a QPU's calibration since its last driver said hello."""
-        manifest = self._context.qpus.get(qpu).manifest
-        said = [] if manifest is None else list(calibration(manifest))
-        if not said:
-            return
-
-        def unit(tx: Tx) -> None:
-            known = {row.name: row.value for row in telemetry.all_channels(tx.connection, qpu)}
-            fresh = (
-                Sample(qpu=qpu, name=name, value=value, unit=unit_, at=tx.at, calibration=True)
-                for name, value, unit_ in said
-                if known.get(name) != value
-            )
-            telemetry.add(tx.connection, fresh)
-
-        await self._context.db.write(unit)
 
     async def channels(self, principal: Principal, qpu: str) -> ChannelList:
         """Every channel with its newest reading.
@@ -155,27 +132,6 @@ def _load(connection: Connection, places: Mapping[str, int], at: datetime) -> It
             ("utilisation", taken, "%"),
         ):
             yield Sample(qpu=qpu, name=f"{LOAD}{name}", value=value, unit=unit, at=at)
-
-
-def calibration(manifest: Manifest) -> Iterator[tuple[str, float, str]]:
-    """Name, value and unit of every calibrated figure whose name is not too long: ``q0/t1``, ``cx/0-1/error``."""
-    for index, qubit in enumerate(manifest.qubits):
-        for name, value, unit in (
-            ("t1", qubit.t1_s, "s"),
-            ("t2", qubit.t2_s, "s"),
-            ("frequency", qubit.frequency_hz, "Hz"),
-            ("readout_error", qubit.readout_error, ""),
-        ):
-            if value is not None:
-                yield f"q{index}/{name}", value, unit
-    for gate in manifest.gates:
-        where = "-".join(map(str, gate.qubits))
-        if len(f"{gate.gate}/{where}/duration") > _NAME:
-            continue
-        if gate.error is not None:
-            yield f"{gate.gate}/{where}/error", gate.error, ""
-        if gate.duration_s is not None:
-            yield f"{gate.gate}/{where}/duration", gate.duration_s, "s"
 
 
 def _width(start: datetime, end: datetime, now: datetime, points: int) -> int:

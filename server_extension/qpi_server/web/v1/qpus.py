@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from qpi_jupyter.core import MAX_QUBITS
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire import bench, rest, telemetry
 from qpi_server.service.telemetry import MAX_POINTS
 from qpi_server.web.table import Route
 
-from .base import Cursor, Query, Text, v1
+from .base import Cursor, PageQuery, Query, Text, v1
 
 
 class LogQuery(Query):
@@ -80,7 +81,21 @@ class ReadingsQuery(Query):
     points: Annotated[int, Meta(ge=1, le=MAX_POINTS)] = 500
 
 
+class CalibrationsQuery(PageQuery):
+    """``GET qpus/{name}/calibrations``: those in ``[start, end)``, with the figures of one qubit or quantity, or
+    all."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    qubit: Annotated[int, Meta(ge=0, lt=MAX_QUBITS)] | None = None
+    quantity: Literal["t1", "t2", "frequency", "readout_error", "error", "duration"] | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 100
+
+
 v1.serve(
+    Route("list_calibrations", "GET", "qpus/{name}/calibrations", P.QPUS_READ, {200: telemetry.CalibrationPage},
+          "What a QPU was calibrated to over time.",
+          lambda c: c.lab.calibrations.page(c.person, c.path["name"], **c.given), query=CalibrationsQuery),
     Route("list_channels", "GET", "qpus/{name}/channels", P.QPUS_READ, {200: telemetry.ChannelList},
           "What a QPU has readings of, with the newest of each.",
           lambda c: c.lab.telemetry.channels(c.person, c.path["name"])),
