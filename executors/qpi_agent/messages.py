@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import Estimate, Faulted, Manifest, QpiError, TooLarge, programs_fault
+from qpi_jupyter.core import Estimate, Faulted, Manifest, Preview, QpiError, TooLarge, programs_fault
 from qpi_jupyter.wire.frames import ProgramRef, RowChunk
 
 LENGTH_BYTES = 4
@@ -48,6 +48,12 @@ class Run(Struct, kw_only=True, tag="run"):
 
 class Check(Struct, kw_only=True, tag="check"):
     """Validate and estimate."""
+
+    program: ProgramRef
+
+
+class Look(Struct, kw_only=True, tag="look"):
+    """Say what the program becomes, of a check child."""
 
     program: ProgramRef
 
@@ -117,6 +123,11 @@ class Checked(Struct, kw_only=True, tag="checked"):
     error: dict[str, Any] | None = None
 
 
+class Looked(Struct, kw_only=True, tag="looked"):
+    preview: Preview | None = None
+    error: dict[str, Any] | None = None
+
+
 class Forked(Struct, kw_only=True, tag="forked"):
     """The fork server has a new child; with this comes its pidfd."""
 
@@ -137,8 +148,8 @@ class Ended(Struct, kw_only=True, tag="ended"):
     peak_bytes: int
 
 
-Command = Open | Run | Check | Cancel
-Answer = Ready | Progress | Rows | Measured | Spooled | Failed | Checked
+Command = Open | Run | Check | Look | Cancel
+Answer = Ready | Progress | Rows | Measured | Spooled | Failed | Checked | Looked
 News = Forked | Refused | Ended
 """What a fork server says."""
 

@@ -13,8 +13,10 @@ from qpi_jupyter.core import (
     OPENQASM3,
     Estimate,
     Manifest,
+    Preview,
     Program,
     ProgramFormat,
+    Rejected,
     check_fit,
     check_program,
     unknown_format,
@@ -41,7 +43,7 @@ class Executor(ABC):
     ====================================== =========================================================================
     ``Executor(**options)``                any time, any number of times; it touches no instrument
     ``capabilities``, ``validate``,        any time, before `open` and beside a running `run` of another instance:
-    ``estimate``                           they touch no instrument; a repeat gives the same answer
+    ``estimate``, ``preview``              they touch no instrument; a repeat gives the same answer
     ``open``                               once before the first `run`; a repeat does nothing
     ``run``                                after `open`, one at a time; a repeat measures again
     ``close``                              last, also after a failed `open`; a repeat does nothing
@@ -117,6 +119,22 @@ class Executor(ABC):
         self.check(program)
         own = (program.circuit_options(index).shots for index in range(len(program.sources)))
         return _by_shots([program.options.shots if shots is None else shots for shots in own])
+
+    def preview(self, program: Program) -> Preview:
+        """What the program becomes here, and when its pulses play; by default there is none.
+
+        Called on an instance that is never opened, in a process of its own with limits of time and memory: it may
+        import what it needs, and touches no instrument. `qpi_jupyter.core.preview_of` cuts what is too large.
+
+        Raises
+        ------
+        Rejected, ProgramError, TooLarge
+            as `validate`; or there is no preview of such a program.
+        """
+        raise Rejected(
+            f"{self.manifest.executor} has no preview of {program.format} programs. Submit the job to run it.",
+            code="no_preview",
+        )
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """What its results add to the manifest: ``libraries`` (name to version), ``readout`` (how bits came about)."""

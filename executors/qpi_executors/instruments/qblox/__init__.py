@@ -14,8 +14,8 @@ class QbloxExecutor(PulseExecutor):
     name: ClassVar[str] = "qblox"
     library: ClassVar[str] = "qblox-scheduler"
 
-    def stack(self) -> ControlStack:
+    def stack(self, *, dummy: bool) -> ControlStack:
         """As `PulseExecutor.stack`."""
         from .stack import QbloxStack
 
-        return QbloxStack(self.device, self.hardware, dummy=self.dummy)
+        return QbloxStack(self.device, self.hardware, dummy=dummy)
