@@ -17,7 +17,17 @@ from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Calibration, Manifest, QpiError, calibration_of
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.bus import Credential
-from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, Hello, LogLine, Prepare, Prepared, ProgramRef, Reading, Welcome
+from qpi_jupyter.wire.frames import (
+    MAX_FRAME_BYTES,
+    Hello,
+    LogLine,
+    Prepare,
+    Prepared,
+    Previewed,
+    ProgramRef,
+    Reading,
+    Welcome,
+)
 
 from .bench import Bench
 from .checker import Checker
@@ -25,6 +35,7 @@ from .link import Link
 from .messages import Key, Open, Role
 from .meter import Meter
 from .place import Outcome, Place
+from .previewer import Previewer
 from .process import ForkServer
 from .settings import Settings
 from .spool import Spool
@@ -59,6 +70,7 @@ class Agent:
         ]
         self._checker = Checker(self._opening("check"), self._forks, timeout_s=settings.check_timeout)
         self._meter = Meter(self._opening("read"), self._forks)
+        self._previewer = Previewer(self._opening("check"), self._forks)
         self._gauges = Gauges(self._forks.pids)
         self._tail = LogTail(secrets_of(settings.token, settings.options.items()))
         self._changed = asyncio.Event()
@@ -131,7 +143,10 @@ class Agent:
         await self.bench.close()
         await self._transfer.close()
         await asyncio.gather(
-            self._checker.close(), self._meter.close(), *(place.close() for place in self.bench.places)
+            self._checker.close(),
+            self._previewer.close(),
+            self._meter.close(),
+            *(place.close() for place in self.bench.places),
         )
         self._forks.close()
         self._spool.close()
@@ -203,12 +218,13 @@ class Agent:
         self._changed.set()
 
     async def prepare(self, request: Prepare) -> Prepared:
-        program = request.program
+        return await self._checker.prepare(request.key, request.person, lambda: self._loaded(request.program))
 
-        async def load() -> ProgramRef:
-            return replace(program, sources=program.sources or await self._transfer.fetch(program.sha256))
+    async def preview(self, request: Prepare) -> Previewed:
+        return await self._previewer.preview(await self._loaded(request.program))
 
-        return await self._checker.prepare(request.key, request.person, load)
+    async def _loaded(self, program: ProgramRef) -> ProgramRef:
+        return replace(program, sources=program.sources or await self._transfer.fetch(program.sha256))
 
     async def _trust(self) -> ssl.SSLContext | None:
         settings = self._settings

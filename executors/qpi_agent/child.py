@@ -25,7 +25,7 @@ from qpi_executors.registry import is_ours, require
 from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
 
-from .messages import Channel, Check, Checked, Failed, Open, Ready, Role
+from .messages import Channel, Check, Checked, Failed, Look, Looked, Open, Ready, Role
 from .readings import Readings, reads
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _IN_PARALLEL = "QISKIT_IN_PARALLEL"
 
 
 class Checks:
-    """Validates and estimates, one program after the other."""
+    """Validates and estimates, or previews, one program after the other."""
 
     def __init__(self, channel: Channel, executor: Executor) -> None:
         self._channel = channel
@@ -46,24 +46,32 @@ class Checks:
         """Until the agent hangs up."""
         while True:
             command = self._channel.receive()
-            if isinstance(command, Check):
-                self._channel.send(self._check(command.program.to_program()))
+            if isinstance(command, Check | Look):
+                self._channel.send(self._said(command))
 
-    def _check(self, program: Program) -> Checked:
+    def _said(self, command: Check | Look) -> Checked | Looked:
+        program = command.program.to_program()
+        answer, work = (Checked, self._check) if isinstance(command, Check) else (Looked, self._look)
         try:
-            executor = for_program(self._executor, program)
-            executor.validate(program)
-            return Checked(estimate=executor.estimate(program))
+            return work(program)
         except QpiError as error:
-            return Checked(error=error.to_dict())
+            return answer(error=error.to_dict())
         except MemoryError:
             message = "Checking the program needs more memory than its place has."
-            return Checked(error=TooLarge(message, code="out_of_memory").to_dict())
+            return answer(error=TooLarge(message, code="out_of_memory").to_dict())
         except Exception as error:
             message = f"The executor failed while it checked the program: {type(error).__name__}: {error}"
             if passing(error):
-                return Checked(error=Faulted(message, code="check_failed").to_dict())
-            return Checked(error=ProgramError(message, code="check_failed").to_dict())
+                return answer(error=Faulted(message, code="check_failed").to_dict())
+            return answer(error=ProgramError(message, code="check_failed").to_dict())
+
+    def _check(self, program: Program) -> Checked:
+        executor = for_program(self._executor, program)
+        executor.validate(program)
+        return Checked(estimate=executor.estimate(program))
+
+    def _look(self, program: Program) -> Looked:
+        return Looked(preview=for_program(self._executor, program).preview(program))
 
 
 def _open(command: Open) -> Executor:

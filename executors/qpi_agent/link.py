@@ -22,6 +22,7 @@ from qpi_jupyter.wire.frames import (
     LogLine,
     Prepare,
     Prepared,
+    Previewed,
     Reading,
     Welcome,
 )
@@ -67,6 +68,8 @@ class Driver(Protocol):
     def reported(self, key: Key) -> None: ...
 
     async def prepare(self, request: Prepare) -> Prepared: ...
+
+    async def preview(self, request: Prepare) -> Previewed: ...
 
 
 class Link:
@@ -186,7 +189,7 @@ class Link:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_end(self._over), name="link's end")
                     await bus.subscribe(f"{QPU}.{ME}.*", self._told)
-                    await bus.serve(QPU, ME, {"prepare": self._prepare}, {})
+                    await bus.serve(QPU, ME, {"prepare": self._prepare, "preview": self._preview}, {})
                     welcome = await ask(bus, frames.HELLO, self._driver.hello(), Welcome, _HELLO_S)
                     self._epoch, self._bus, self._greeted = welcome.epoch, bus, True
                     backoff.reset()
@@ -276,6 +279,9 @@ class Link:
 
     async def _prepare(self, message: Message) -> Prepared:
         return await self._driver.prepare(parse(message.data, Prepare))
+
+    async def _preview(self, message: Message) -> Previewed:
+        return await self._driver.preview(parse(message.data, Prepare))
 
     # --- sending -------------------------------------------------------------------------------------------------
 

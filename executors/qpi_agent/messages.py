@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import Calibration, Estimate, Faulted, Manifest, QpiError, TooLarge, programs_fault
+from qpi_jupyter.core import Calibration, Estimate, Faulted, Manifest, Preview, QpiError, TooLarge, programs_fault
 from qpi_jupyter.wire.frames import ProgramRef, Reading, RowChunk
 
 LENGTH_BYTES = 4
@@ -56,6 +56,12 @@ class Check(Struct, kw_only=True, tag="check"):
 
 class Read(Struct, kw_only=True, tag="read"):
     """Read what the executor reads of its surroundings."""
+
+
+class Look(Struct, kw_only=True, tag="look"):
+    """Say what the program becomes, of a check child."""
+
+    program: ProgramRef
 
 
 class Cancel(Struct, kw_only=True, tag="cancel"):
@@ -137,6 +143,11 @@ class Said(Struct, kw_only=True, tag="said"):
     problem: str = ""
 
 
+class Looked(Struct, kw_only=True, tag="looked"):
+    preview: Preview | None = None
+    error: dict[str, Any] | None = None
+
+
 class Forked(Struct, kw_only=True, tag="forked"):
     """The fork server has a new child; with this comes its pidfd."""
 
@@ -157,8 +168,8 @@ class Ended(Struct, kw_only=True, tag="ended"):
     peak_bytes: int
 
 
-Command = Open | Run | Check | Read | Cancel
-Answer = Ready | Progress | Rows | Calibrated | Measured | Spooled | Failed | Checked | Said
+Command = Open | Run | Check | Look | Read | Cancel
+Answer = Ready | Progress | Rows | Calibrated | Measured | Spooled | Failed | Checked | Looked | Said
 News = Forked | Refused | Ended
 """What a fork server says."""
 

@@ -14,8 +14,10 @@ from qpi_jupyter.core import (
     Calibration,
     Estimate,
     Manifest,
+    Preview,
     Program,
     ProgramFormat,
+    Rejected,
     calibration_of,
     check_fit,
     check_program,
@@ -43,7 +45,7 @@ class Executor(ABC):
     ====================================== =========================================================================
     ``Executor(**options)``                any time, any number of times; it touches no instrument
     ``capabilities``, ``validate``,        any time, before `open` and beside a running `run` of another instance:
-    ``estimate``                           they touch no instrument; a repeat gives the same answer
+    ``estimate``, ``preview``              they touch no instrument; a repeat gives the same answer
     ``open``                               once before the first `run`; a repeat does nothing
     ``run``                                after `open`, one at a time; a repeat measures again
     ``readings``                           any time, in a process of its own that opens nothing; see there
@@ -138,6 +140,22 @@ class Executor(ABC):
     @cached_property
     def _said_calibration(self) -> Calibration:
         return calibration_of(self.capabilities())
+
+    def preview(self, program: Program) -> Preview:
+        """What the program becomes here, and when its pulses play; by default there is none.
+
+        Called on an instance that is never opened, in a process of its own with limits of time and memory: it may
+        import what it needs, and touches no instrument. `qpi_jupyter.core.preview_of` cuts what is too large.
+
+        Raises
+        ------
+        Rejected, ProgramError, TooLarge
+            as `validate`; or there is no preview of such a program.
+        """
+        raise Rejected(
+            f"{self.manifest.executor} has no preview of {program.format} programs. Submit the job to run it.",
+            code="no_preview",
+        )
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """What its results add to the manifest: ``libraries`` (name to version), ``readout`` (how bits came about)."""

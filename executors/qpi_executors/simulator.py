@@ -20,12 +20,14 @@ from qpi_jupyter.core import (
     MAX_ESTIMATE_BYTES,
     MAX_ESTIMATE_S,
     Estimate,
+    Preview,
     Program,
     ProgramError,
     RunOptions,
 )
 from qpi_jupyter.data.formats import QPY
 
+from . import previews
 from .analysis import Opaque
 from .base import CircuitExecutor, RunCancelled
 from .options import ExecutorOptions
@@ -222,6 +224,10 @@ class SimulatorExecutor(CircuitExecutor):
             memory_bytes=min(memory_bytes, MAX_ESTIMATE_BYTES),
             num_circuits=len(runs),
         )
+
+    def preview(self, program: Program) -> Preview:
+        """As `Executor.preview`: the circuits as they are simulated, which knows no time."""
+        return previews.of_circuits(self.runs(program), lambda run: previews.of_native(run, self._compiled(run)))
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """Library versions, and the readout model where it was used."""

@@ -6,6 +6,9 @@ export const LAB_EVENTS = 'https://schema.qpi-jupyter.org/lab/v1';
 /** The media type of a job's output in a notebook. */
 export const JOB_OUTPUT = 'application/vnd.qpi.job+json';
 
+/** That of a preview. */
+export const PREVIEW_OUTPUT = 'application/vnd.qpi.preview+json';
+
 /** Why a job failed; `line` and `column` (from 1) are in `data` for a bad circuit. */
 export interface JobError {
   readonly kind: string;
@@ -1608,6 +1611,87 @@ export interface JobOutput {
   readonly drawings: readonly Readonly<Record<string, unknown>>[];
   readonly total: number;
   readonly source: string | null;
+}
+
+/** `POST qpus/{name}/preview`: a program, and who would pay, as in `POST jobs`. */
+export interface PreviewIn {
+  readonly program: ProgramIn;
+  readonly options?: OptionsIn;
+  readonly group?: string | null;
+}
+
+/** A row of a timeline: a port of the device, whose it is, and what it is for. */
+export interface PulseRow {
+  readonly port: string;
+  readonly qubit: string;
+  readonly kind: 'acquisition' | 'drive' | 'flux' | 'other' | 'phase' | 'readout';
+}
+
+/** What one row plays, from `start_s` for `duration_s`; 0 is the end of the initial reset. */
+export interface PreviewedPulse {
+  readonly row: number;
+  readonly label: string;
+  readonly kind: 'acquisition' | 'drive' | 'flux' | 'other' | 'phase' | 'readout';
+  readonly start_s: number;
+  readonly duration_s: number;
+  readonly clock: string;
+  readonly amplitude: number | null;
+  readonly phase_deg: number;
+}
+
+/** One circuit as the QPU runs it. */
+export interface CircuitPreview {
+  readonly name: string;
+  readonly native: string;
+  readonly problem: string;
+  readonly shots: number;
+  readonly duration_s: number | null;
+  readonly reset_s: number;
+  readonly rows: readonly PulseRow[];
+  readonly pulses: readonly PreviewedPulse[];
+  readonly total_pulses: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * What a job is expected to cost: QPU-seconds of `account`, which has `available_s` (None: without
+ * limit).
+ */
+export interface ChargeModel {
+  readonly account: string;
+  readonly seconds: number;
+  readonly available_s: number | null;
+  readonly covered: boolean;
+}
+
+/**
+ * The booking that the QPU is in now: whether it is the asker's, and whether the job ends before
+ * it does.
+ */
+export interface BookingFit {
+  readonly mine: boolean;
+  readonly end_at: string;
+  readonly left_s: number;
+  readonly fits: 'likely' | 'no' | 'yes';
+}
+
+/** A program as a QPU would run it; of `total` circuits the first ones. */
+export interface PreviewModel {
+  readonly qpu: string;
+  readonly at: string;
+  readonly circuits: readonly CircuitPreview[];
+  readonly total: number;
+  readonly estimate_s: number;
+  readonly upper_s: number;
+  readonly charge: ChargeModel;
+  readonly booking: BookingFit | null;
+  readonly calibration_id: string;
+}
+
+/** A preview in a notebook. */
+export interface PreviewOutput {
+  readonly v: 1;
+  readonly preview: PreviewModel;
 }
 
 /** A lab elsewhere, and who one is there. */

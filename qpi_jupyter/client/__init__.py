@@ -34,6 +34,7 @@ from .job_handle import JobCancelled, JobHandle
 from .jobs import JobTable
 from .lab import Lab
 from .people import NewToken
+from .preview import Preview
 from .qpus import QpuTable
 from .session import Session
 from .signing_in import disconnect
@@ -47,6 +48,7 @@ __all__ = [
     "JobTable",
     "Lab",
     "NewToken",
+    "Preview",
     "QpuTable",
     "Session",
     "compare",

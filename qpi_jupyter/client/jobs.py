@@ -13,15 +13,17 @@ import msgspec
 
 from qpi_jupyter.core import Conflict, NotFound, length
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
+from qpi_jupyter.wire.previews import PreviewIn, PreviewModel
 from qpi_jupyter.wire.rest import QpuModel
 
 from . import origin as origins
 from . import programs, sweeps
 from .calling import no_option
-from .http import Http
+from .http import Http, path
 from .job_handle import JobHandle, read_job
 from .numpy_values import to_python
 from .portal import both
+from .preview import Preview
 from .progress import ProgressBar
 from .qpus import Qpus
 from .status import job_word
@@ -182,6 +184,56 @@ class Jobs:
             origin=origin or origins.here() or OriginIn(),
         )  # fmt: skip
         return await self._sent(request, uuid.uuid4().hex)
+
+    @both
+    async def preview(
+        self,
+        /,
+        circuits: object,
+        *,
+        qpu: str | QpuModel,
+        shots: int | Sequence[int] | None = None,
+        parameter_values: object = None,
+        meas_level: int = 2,
+        meas_return: str = "single",
+        format: str | None = None,
+        group: str | None = None,
+        **options: Any,
+    ) -> Preview:
+        """See what circuits become on a QPU before they run: native gates, pulses, time, cost. It costs no QPU time.
+
+        Parameters
+        ----------
+        circuits, shots, parameter_values, meas_level, meas_return, format, group
+            as in `submit`; of parameter rows the first is shown, and all of them are in the estimate.
+        qpu
+            the QPU's name.
+        **options
+            as in `submit`.
+
+        Raises
+        ------
+        ProgramError
+            the circuit is wrong; ``line`` and ``column`` say where.
+        Rejected
+            the QPU has no preview of such a program.
+        QpiError
+            what else the lab has against it.
+        """
+        target = _name(qpu)
+        if options:
+            await self._check_extra(options, target)
+        circuits = programs.once(circuits)
+        request = PreviewIn(
+            program=programs.program_of(circuits, format),
+            options=programs.options_of(
+                circuits, shots=shots, meas_level=meas_level, meas_return=meas_return,
+                parameter_values=parameter_values, extra=options,
+            ),
+            group=group,
+        )  # fmt: skip
+        address = f"v1/qpus/{path(str(target))}/preview"
+        return Preview(await self.http.call("POST", address, PreviewModel, body=request))
 
     @both
     async def sweep(

@@ -68,6 +68,7 @@ class Lab:
     """What makes widgets; the ui room is put in here, so that the client needs none."""
 
     submit = Jobs.submit.of("_jobs")
+    preview = Jobs.preview.of("_jobs")
     sweep = Jobs.sweep.of("_jobs")
     job = Jobs.job.of("_jobs")
     jobs = Jobs.jobs.of("_jobs")

@@ -4,6 +4,7 @@
 `errors`                  who must act
 `programs`, `formats`     what to run, and how it is written
 `manifest`                what a QPU can do
+`previews`                what a program becomes there
 `jobs`, `lifecycle`       the life of a job: one table
 `families`                what jobs that wait for one another do to one another
 `planner`, `bookings`     who goes next, and why not
@@ -68,6 +69,15 @@ from .manifest import (
     check_fit,
 )
 from .plain_json import plain_json
+from .previews import (
+    MAX_PREVIEWED,
+    CircuitPreview,
+    Preview,
+    PreviewedPulse,
+    PulseKind,
+    PulseRow,
+    preview_of,
+)
 from .programs import (
     DEFAULT_SHOTS,
     MAX_AXES,
@@ -93,7 +103,7 @@ from .results import (
     result_kind,
     share_common,
 )
-from .words import counted, length, ordinal
+from .words import counted, length, ordinal, short
 
 if TYPE_CHECKING:
     from .access import (
@@ -205,6 +215,7 @@ __all__ = [
     "MAX_EXPANDED_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_NAME",
+    "MAX_PREVIEWED",
     "MAX_PROGRAM_BYTES",
     "MAX_QUBITS",
     "MAX_SECONDS",
@@ -231,6 +242,7 @@ __all__ = [
     "Calendar",
     "Calibration",
     "CircuitOptions",
+    "CircuitPreview",
     "Conflict",
     "Effect",
     "EffectKind",
@@ -252,11 +264,15 @@ __all__ = [
     "Outlook",
     "Permission",
     "Policy",
+    "Preview",
+    "PreviewedPulse",
     "Principal",
     "Program",
     "ProgramError",
     "ProgramFormat",
     "Prospect",
+    "PulseKind",
+    "PulseRow",
     "QpiError",
     "QpuState",
     "QpuStatus",
@@ -321,6 +337,7 @@ __all__ = [
     "parse_outcome",
     "permissions",
     "plain_json",
+    "preview_of",
     "programs_fault",
     "qiskit_result",
     "qpu_state",
@@ -332,6 +349,7 @@ __all__ = [
     "scope_for",
     "setting",
     "share_common",
+    "short",
     "staged",
     "text_format",
     "this_month",

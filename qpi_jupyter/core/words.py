@@ -26,3 +26,10 @@ def length(value_s: float) -> str:
     units = (("d", whole // 86_400), ("h", whole // 3_600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
     shown = [f"{count} {unit}" for unit, count in units if count]
     return " ".join(shown[:2])
+
+
+def short(value_s: float) -> str:
+    """A duration with four digits and the unit that suits it: ``1.16 µs``, ``20 ns``."""
+    units = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+    factor, unit = next((pair for pair in units if abs(value_s) >= pair[0]), units[-1])
+    return f"{value_s / factor:.4g} {unit}"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from qpi_jupyter.core import counted, ordinal
+from qpi_jupyter.core import CircuitPreview, counted, ordinal, short
 
 from .views import MAX_BARS, IqView, counts_text, histogram, rest_of
 
@@ -18,7 +19,7 @@ Drawing = dict[str, Any]
 """As JSON."""
 
 COUNTS, IQ, LINES, ERROR_BARS, TABLE, NOTE = "counts", "iq", "lines", "error_bars", "table", "note"
-HEAT_MAP = "heat_map"
+HEAT_MAP, CIRCUIT, TIMELINE = "heat_map", "circuit", "timeline"
 MAX_X = 2_000
 """Places of a line that are drawn; of more an even selection."""
 MAX_CELLS = 128
@@ -28,7 +29,7 @@ MAX_ROWS = 100
 MAX_CELL = 200
 """Characters of a cell."""
 _DIGITS = 4
-_WIDTH = 40
+_WIDTH, _LONG = 40, 80
 
 
 def counts(found: Mapping[str, int], label: str = "") -> Drawing:
@@ -131,6 +132,39 @@ def note(text: str, label: str = "") -> Drawing:
     return {"draw": NOTE, "label": label, "text": text}
 
 
+def circuit(text: str, label: str = "") -> Drawing:
+    """A circuit, as OpenQASM."""
+    return {"draw": CIRCUIT, "label": label, "text": text}
+
+
+def timeline(preview: CircuitPreview, label: str = "") -> Drawing:
+    """What the ports of a QPU play during one shot; times in seconds from the end of its reset."""
+    left_out = preview.total_pulses - len(preview.pulses)
+    note = f"The first {len(preview.pulses):,} of {preview.total_pulses:,} pulses are shown." if left_out else ""
+    return {
+        "draw": TIMELINE, "label": label, "rows": [asdict(row) for row in preview.rows],
+        "pulses": [asdict(pulse) for pulse in preview.pulses], "duration_s": preview.duration_s, "note": note,
+    }  # fmt: skip
+
+
+def span_of(drawing: Drawing) -> tuple[float, float]:
+    """From when to when a timeline goes."""
+    ends = [pulse["start_s"] + pulse["duration_s"] for pulse in drawing["pulses"]]
+    return min([0.0, *(pulse["start_s"] for pulse in drawing["pulses"])]), max([drawing["duration_s"] or 0.0, *ends])
+
+
+def told_of_pulse(pulse: Mapping[str, Any], port: str) -> str:
+    """One pulse in a line."""
+    at = short(pulse["start_s"]) if pulse["start_s"] else "0 s"
+    parts = [f"{pulse['label']} on {port}", f"at {at}"]
+    if pulse["kind"] == "phase":
+        return f"{', '.join(parts)}: phase {pulse['phase_deg']:+.4g}°"
+    parts.append(f"for {short(pulse['duration_s'])}")
+    if pulse["amplitude"] is not None:
+        parts.append(f"amplitude {pulse['amplitude']:.4g}")
+    return ", ".join(parts)
+
+
 def text_of(drawing: Drawing) -> str:
     """The drawing in characters; empty where that says nothing."""
     form = _TEXTS.get(drawing["draw"])
@@ -226,6 +260,30 @@ def _heat_map_text(drawing: Drawing) -> str:
     return "\n".join(filter(None, [*rows, said, drawing["note"]]))
 
 
+_TIMES = {"phase": "|", "acquisition": "░", "flux": "▒", "readout": "▓"}
+"""Characters of a timeline, later ones over earlier ones; what drives a qubit is solid."""
+
+
+def _timeline_text(drawing: Drawing) -> str:
+    """A row of characters for each port."""
+    if not drawing["rows"]:
+        return str(drawing["note"])
+    first, last = span_of(drawing)
+    widest = max(len(row["port"]) for row in drawing["rows"])
+    rows = [[" "] * _LONG for _ in drawing["rows"]]
+    order = ["acquisition", "phase", "readout", "flux"]
+    pulses = sorted(drawing["pulses"], key=lambda p: order.index(p["kind"]) if p["kind"] in order else len(order))
+    for pulse in pulses:
+        begin = int(_LONG * (pulse["start_s"] - first) / ((last - first) or 1))
+        end = math.ceil(_LONG * (pulse["start_s"] + pulse["duration_s"] - first) / ((last - first) or 1))
+        sign = _TIMES.get(pulse["kind"], "█")
+        for place in range(min(begin, _LONG - 1), min(max(end, begin + 1), _LONG)):
+            rows[pulse["row"]][place] = sign
+    written = [f"{row['port']:>{widest}} {''.join(cells)}" for row, cells in zip(drawing["rows"], rows, strict=True)]
+    axis = f"{' ' * widest} 0 to {short(last)}; █ drive, ▒ flux, ▓ readout, ░ acquisition, | phase"
+    return "\n".join(filter(None, [*(row.rstrip() for row in written), axis, drawing["note"]]))
+
+
 def _number(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
@@ -251,6 +309,8 @@ _TEXTS: dict[str, Callable[[Drawing], str]] = {
     ERROR_BARS: lambda drawing: _table_text(as_table(drawing)),
     TABLE: _table_text,
     NOTE: lambda drawing: str(drawing["text"]),
+    CIRCUIT: lambda drawing: str(drawing["text"]).rstrip(),
+    TIMELINE: _timeline_text,
 }
 
 

@@ -13,6 +13,7 @@ from html import escape
 from itertools import pairwise
 
 from .drawings import (
+    CIRCUIT,
     COUNTS,
     ERROR_BARS,
     HEAT_MAP,
@@ -20,13 +21,16 @@ from .drawings import (
     LINES,
     NOTE,
     TABLE,
+    TIMELINE,
     Drawing,
     as_table,
     counts_in,
     extent,
     rest_in,
+    span_of,
     threshold_in,
     told_of_points,
+    told_of_pulse,
 )
 from .views import FIRST_COLOUR, counts_html
 
@@ -48,6 +52,17 @@ _PREFIXED = frozenset({"s", "Hz", "K", "V", "A", "W", "Pa", "B", "bar", "m", "T"
 """Units that take a prefix; as labextension/src/units.ts."""
 _LINE_KEY = "<line x2='14' y1='4' y2='4' stroke-width='2' {}/>"
 _DOT_KEY = "<path d='M7 4h0' stroke-width='6' stroke-linecap='round' {}/>"
+_LONG, _ROW = 640, 24
+"""How wide a timeline is, and how high each of its rows."""
+_PULSES = {
+    "drive": (f"fill='{FIRST_COLOUR}'", 16),
+    "flux": ("fill='var(--jp-warn-color1, #f57c00)'", 16),
+    "readout": ("fill='var(--jp-success-color1, #388e3c)'", 10),
+    "acquisition": (f"fill='none' stroke='{_GREY}' stroke-dasharray='3 2'", 18),
+    "phase": (f"fill='{_GREY}'", 18),
+    "other": (f"fill='{_GREY}' fill-opacity='0.6'", 14),
+}
+"""How a pulse of each kind looks, and how high it is."""
 _SHORT, _NO_BREAK = 40, ";white-space:nowrap"
 """What is no longer, such as a job's id, stays on one line of a table."""
 _MARKED = 101
@@ -287,6 +302,49 @@ def _iq(drawing: Drawing) -> str:
     return f"{picture}<p>{escape(said)}</p>"
 
 
+def _timeline(drawing: Drawing) -> str:
+    """A row for each port, its name before it, and a box for each pulse, with what it is as its title."""
+    if not drawing["rows"]:
+        return f"<p>{escape(drawing['note'])}</p>" if drawing["note"] else ""
+    frame = _Frame(wide=_LONG, tall=_ROW * len(drawing["rows"]), x=span_of(drawing), y=(0, 1))
+    drawn = ""
+    for number, row in enumerate(drawing["rows"]):
+        y = _ROW * (number + 0.5)
+        drawn += (
+            f"<text x='{_LEFT - 5}' y='{y + 4}' text-anchor='end' fill='{_TEXT}'>{escape(row['port'])}</text>"
+            f"<line x1='{_LEFT}' x2='{_LEFT + _LONG}' y1='{y}' y2='{y}' stroke='{_GRID}'/>"
+        )
+    for pulse in drawing["pulses"]:
+        look, height = _PULSES.get(pulse["kind"], _PULSES["other"])
+        left, right = frame.at_x(pulse["start_s"]), frame.at_x(pulse["start_s"] + pulse["duration_s"])
+        top = _ROW * (pulse["row"] + 0.5) - height / 2
+        said = told_of_pulse(pulse, drawing["rows"][pulse["row"]]["port"])
+        drawn += (
+            f"<rect x='{left}' y='{top:g}' width='{max(1.0, right - left):g}' height='{height}' {look}>"
+            f"<title>{escape(said)}</title></rect>"
+        )
+    across = axis_of("Time (s)", frame.x)
+    for tick, number_ in across.ticks:
+        x = frame.at_x(tick)
+        drawn += f"<line x1='{x}' x2='{x}' y2='{frame.tall}' stroke='{_GRID}'/>"
+        drawn += f"<text x='{x}' y='{frame.tall + 14}' text-anchor='middle' fill='{_TEXT}'>{number_}</text>"
+    width = _LEFT + _LONG + _RIGHT
+    said = ": ".join(filter(None, [drawing["label"], f"Pulses on {len(drawing['rows'])} ports"]))
+    picture = (
+        f"<svg viewBox='0 {-_ABOVE} {width} {_ABOVE + frame.tall + _BELOW}' width='{width}' font-size='11' "
+        f"style='max-width:100%' role='img' aria-label='{escape(said)}'>{drawn}"
+        f"<text x='{_LEFT + _LONG / 2}' y='{frame.tall + 31}' text-anchor='middle' fill='{_TEXT}'>"
+        f"{escape(across.label)}</text></svg>"
+    )
+    keys = "".join(
+        f"<span style='margin-right:12px'><svg width='16' height='10' style='height:10px' aria-hidden='true'>"
+        f"<rect x='1' y='1' width='12' height='8' {look}/></svg> {name}</span>"
+        for name, (look, _) in _PULSES.items()
+        if any(pulse["kind"] == name for pulse in drawing["pulses"])
+    )
+    return f"{picture}<p>{keys}{escape(drawing['note'])}</p>"
+
+
 def _counts(drawing: Drawing) -> str:
     rest = rest_in(drawing)
     return counts_html(counts_in(drawing)) + (f"<p>{escape(rest)}</p>" if rest else "")
@@ -313,4 +371,6 @@ _FORMS: dict[str, Callable[[Drawing], str]] = {
     ERROR_BARS: lambda drawing: _table(as_table(drawing)),
     TABLE: _table,
     NOTE: lambda drawing: f"<p>{escape(str(drawing['text']))}</p>",
+    CIRCUIT: lambda drawing: f"<pre>{escape(str(drawing['text']))}</pre>",
+    TIMELINE: _timeline,
 }

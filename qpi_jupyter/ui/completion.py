@@ -50,7 +50,7 @@ _WORDS = {
     "qpi_notices": ("dismiss",),
     "qpi_runtime": ("switches",),
 }
-"""What a magic's words are, in their order; `qpi_submit` takes an expression of Python."""
+"""What a magic's words are, in their order; `qpi_submit` and `qpi_preview` take an expression of Python."""
 _FIXED: Mapping[str, Sequence[str]] = {"times": _TIMES, "dismiss": ("dismiss",), "switches": ("on", "off", "status")}
 _BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _PACKAGE = "qpi_jupyter"
@@ -112,7 +112,7 @@ class Completer:
             kind = _KINDS.get(before[-1], "")
             return Offer(option.values or _VALUES.get(before[-1]) or self._names(kind), word, True)
         left = [text for text, option in options.items() if text not in before or option.repeats]
-        if name == "qpi_submit" and magic["mark"] == "%":
+        if name in ("qpi_submit", "qpi_preview") and magic["mark"] == "%":
             return Offer([*(() if word.startswith("-") else self._variables()), *left], word, True)
         words = _WORDS.get(name, ())
         place = len(list(_words(before, options)))

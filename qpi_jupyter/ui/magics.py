@@ -28,7 +28,7 @@ from .arguments import (
 from .cells import circuits_of_cell, circuits_of_expression
 
 if TYPE_CHECKING:
-    from qpi_jupyter.client import JobHandle, JobTable, Lab, QpuTable
+    from qpi_jupyter.client import JobHandle, JobTable, Lab, Preview, QpuTable
     from qpi_jupyter.client.ibm_kernel import RuntimeSwitch
 
 
@@ -89,17 +89,44 @@ class QpiMagics(LabMagics):
             job = self._lab().submit(circuits, **self._options(args))
         return self._deliver(job, args, shown=cell is not None)
 
-    def _circuits(self, args: Any, cell: str | None) -> Any:
+    @magic_arguments()
+    @argument("expression", nargs="*", metavar="CIRCUIT", help="an expression that gives the circuits")
+    @argument("--qpu", metavar="NAME", help="the QPU to preview on (%%qpi_qpus lists them)")
+    @argument("--shots", metavar="N", help="repetitions of each circuit, for the estimate (default 1024)")
+    @argument("--parameter-values", "--parameters", metavar="EXPR", help="as in %%qpi_submit")
+    @argument("--option", metavar="KEY=VALUE", action="append", default=[], help="an option of the QPU's own")
+    @argument("--circuit", metavar="EXPR", help="in a Python cell: what to preview, instead of its last expression")
+    @argument("--format", metavar="NAME", help="the cell is a program in this format, as it stands")
+    @argument("--group", metavar="NAME", help="a group of yours whose account would pay")
+    @line_cell_magic
+    def qpi_preview(self, line: str, cell: str | None = None) -> Preview:
+        """Show what a circuit becomes on a QPU before it runs: native gates, pulses, time and cost.
+
+        It takes what %%qpi_submit takes, and costs no QPU time: ``%qpi_preview bell --qpu q1``.
+        """
+        args = parsed(self.qpi_preview, line)
+        if not (qpu := unquoted(args.qpu)):
+            raise UsageError("Which QPU? Add --qpu NAME; %qpi_qpus lists them.")
+        circuits = self._circuits(args, cell, "%qpi_preview")
+        given = {
+            "shots": number("--shots", args.shots), "format": unquoted(args.format), "group": unquoted(args.group),
+            "parameter_values": self._value("--parameter-values", unquoted(args.parameter_values)),
+        }  # fmt: skip
+        own = dict(pair(item) for item in args.option)
+        with mistakes_are_usage_errors(_texts(circuits)):
+            return self._lab().preview(circuits, qpu=qpu, **{k: v for k, v in given.items() if v is not None}, **own)
+
+    def _circuits(self, args: Any, cell: str | None, magic: str = "%qpi_submit") -> Any:
         expression = " ".join(args.expression)
         if cell is not None:
             if expression:
-                raise UsageError(f"What is {expression!r}? Options begin with --; %qpi_submit? lists them.")
+                raise UsageError(f"What is {expression!r}? Options begin with --; {magic}? lists them.")
             if args.format is not None:
                 return cell
             return circuits_of_cell(self.shell, cell, unquoted(args.circuit))
         expression = expression or unquoted(args.circuit) or ""
         if not expression:
-            raise UsageError("Which circuit? Write %qpi_submit CIRCUIT, or %%qpi_submit above a cell.")
+            raise UsageError(f"Which circuit? Write {magic} CIRCUIT, or %{magic} above a cell.")
         return circuits_of_expression(self.shell, expression)
 
     def _options(self, args: Any) -> dict[str, Any]:

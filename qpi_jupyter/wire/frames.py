@@ -15,6 +15,7 @@ header (`peer` has its frames)::
                    publish  lab.heartbeat  Heartbeat
                    publish  lab.log        Log                     after a heartbeat, if there is something to say
     lab -> driver  request  qpu.prepare    Prepare -> Prepared     check a program, estimate it
+                   request  qpu.preview    Prepare -> Previewed    show what a program becomes, and its pulses
                    publish  qpu.abort      Abort                   stop an attempt, or drop it if it has not begun
                    publish  qpu.recall     Abort                   give an attempt back if it has not begun
                    publish  qpu.drain      {}                      take no more jobs
@@ -41,6 +42,7 @@ from qpi_jupyter.core import (
     Calibration,
     Estimate,
     Manifest,
+    Preview,
     Program,
 )
 
@@ -68,6 +70,7 @@ LogLevel = Literal["info", "warning", "error", "critical"]
 HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
 ROWS, LOG, CALIBRATED = "lab.rows", "lab.log", "lab.calibrated"
+PREVIEW = "qpu.preview"
 PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
 LAB_BYE, QPU_BYE = "lab.bye", "qpu.bye"
 """Of a WebSocket its own end is the bye, with this reason."""
@@ -293,6 +296,13 @@ class Prepared(Frame):
     found out."""
 
     estimate: Estimate | None = None
+    error: dict[str, Any] | None = None
+
+
+class Previewed(Frame):
+    """What the program becomes, or the error, as in `Prepared`."""
+
+    preview: Preview | None = None
     error: dict[str, Any] | None = None
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from qpi_jupyter.core import BUILT_IN, Program, Rejected
+from qpi_jupyter.core import Program
 
 from .accounts import LedgerLine
 from .frames import RowChunk
@@ -26,7 +26,7 @@ from .rest import (
     Status,
     Tags,
     Whole,
-    options_from,
+    program_from,
 )
 
 
@@ -119,16 +119,8 @@ class SubmitRequest(JobLabels, Request):
     """The same of jobs that are a part of this one: they are cancelled with it."""
 
     def to_program(self) -> Program:
-        """The core's noun; ``data`` beside ``sources``, or ``sources`` of a format that is no text, are refused."""
-        name, texts, data = self.program.format, self.program.sources, self.program.data
-        known = BUILT_IN.get(name)
-        if texts and known is not None and not known.text:
-            raise Rejected(f"{name} programs come as data (base64).", code="bad_program", field="program")
-        if texts and data:
-            message = "A program has sources (text) or data (base64), not both."
-            raise Rejected(message, code="bad_program", field="program")
-        sources = tuple(data) if data else tuple(text.encode() for text in texts)
-        return Program(format=name, sources=sources, options=options_from(self.options))
+        """The core's noun; as `program_from`."""
+        return program_from(self.program, self.options)
 
 
 class WaitReason(Answer):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from qpi_jupyter.core import MAX_AXES, MAX_CIRCUITS, Manifest, RunOptions, TooLarge
+from qpi_jupyter.core import BUILT_IN, MAX_AXES, MAX_CIRCUITS, Manifest, Program, Rejected, RunOptions, TooLarge
 from qpi_jupyter.core.bounds import MAX_TEXT
 
 from .validation import END, EXECUTOR, FORMAT, LINE, NAME, PRINTABLE, Timed, not_json, refused
@@ -243,6 +243,25 @@ class TokenCreated(Answer):
 def options_from(options: OptionsIn) -> RunOptions:
     """The core's noun of the run options."""
     return msgspec.convert(options, RunOptions, from_attributes=True)
+
+
+def program_from(given: ProgramIn, options: OptionsIn) -> Program:
+    """The core's noun of a program.
+
+    Raises
+    ------
+    Rejected
+        ``data`` beside ``sources``, or ``sources`` of a format that is no text.
+    """
+    name, texts, data = given.format, given.sources, given.data
+    known = BUILT_IN.get(name)
+    if texts and known is not None and not known.text:
+        raise Rejected(f"{name} programs come as data (base64).", code="bad_program", field="program")
+    if texts and data:
+        message = "A program has sources (text) or data (base64), not both."
+        raise Rejected(message, code="bad_program", field="program")
+    sources = tuple(data) if data else tuple(text.encode() for text in texts)
+    return Program(format=name, sources=sources, options=options_from(options))
 
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import inspect
 
-from . import accounts, bench, bookings, events, jobs, labs, outputs, people, replays, rest, telemetry
+from . import accounts, bench, bookings, events, jobs, labs, outputs, people, previews, replays, rest, telemetry
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
     rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.FamilyModel, jobs.JobChange, jobs.JobProvenance,
@@ -29,7 +29,7 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     people.TokenList, people.NoticeIn, people.NoticeChange, people.NoticeList, people.AuditPage,
     telemetry.CalibrationPage, telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.ExecutorList, bench.SimulatorList, bench.ConfigInForce,
-    replays.ReplayIn, replays.ReplayState, outputs.JobOutput,
+    replays.ReplayIn, replays.ReplayState, outputs.JobOutput, previews.PreviewIn, previews.PreviewOutput,
     labs.LabConnections, labs.LabIn, labs.LabChoice,
 )  # fmt: skip
 """What the panel reads and sends; the structs inside them come along."""
@@ -56,6 +56,7 @@ def module(roots: Iterable[type[msgspec.Struct]] = ROOTS) -> str:
         "/** The schema of the lab's events on Jupyter's event bus. */\n"
         f"export const LAB_EVENTS = '{events.JUPYTER_SCHEMA_ID}';",
         f"/** The media type of a job's output in a notebook. */\nexport const JOB_OUTPUT = '{outputs.JOB_OUTPUT}';",
+        f"/** That of a preview. */\nexport const PREVIEW_OUTPUT = '{previews.PREVIEW_OUTPUT}';",
     ]
     parts += [_interface(struct) for struct in _reachable(roots)]
     if events.EventPage in roots:

@@ -19,6 +19,8 @@ from tests.support.waiting import survivors
 from .scripted_lab import PATIENCE_S, TOKEN
 
 ROOT = Path(__file__).parents[2]
+OURS = ("mock", "qblox", "quantify", "qiskit_aer")
+"""The product's own executors, which keep no diary."""
 
 
 class AgentProcess:
@@ -31,8 +33,12 @@ class AgentProcess:
         self.diary = folder / "diary.jsonl"
         self.log_path = folder / "agent.log"
         command = [sys.executable, "-m", "qpi_agent", "start", "--qpi-addr", url, "--name", "test"]
-        command += ["--executor", executor if ":" in executor else f"tests.faults.executors:{executor}"]
-        command += ["--data-dir", str(self.data_dir), "-o", f"diary={self.diary}", *arguments]
+        command += [
+            "--executor",
+            executor if ":" in executor or executor in OURS else f"tests.faults.executors:{executor}",
+        ]
+        kept = [] if executor in OURS else ["-o", f"diary={self.diary}"]
+        command += ["--data-dir", str(self.data_dir), *kept, *arguments]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command,

@@ -18,16 +18,29 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from qiskit.exceptions import QiskitError
 
+from qpi_executors import previews
 from qpi_executors.base import CircuitExecutor, RunCancelled
 from qpi_executors.options import ExecutorOptions
 from qpi_executors.programs import Run
 from qpi_executors.simulator import SEED_SHIFT
-from qpi_jupyter.core import MAX_ESTIMATE_S, Estimate, Faulted, Manifest, Program, ProgramError, QpiError, Rejected
+from qpi_jupyter.core import (
+    MAX_ESTIMATE_S,
+    CircuitPreview,
+    Estimate,
+    Faulted,
+    Manifest,
+    Preview,
+    Program,
+    ProgramError,
+    QpiError,
+    Rejected,
+)
 
 from . import twin
 from .device import Device, Hardware
 from .files import load
 from .front import BASIS, DT_S, Front
+from .previews import in_time
 from .stack import ControlStack, Points
 from .timing import Timeline, timeline
 
@@ -104,14 +117,17 @@ class PulseExecutor(CircuitExecutor):
         self._check_real()
 
     @abstractmethod
-    def stack(self) -> ControlStack:
+    def stack(self, *, dummy: bool) -> ControlStack:
         """A new, unopened stack of the device and hardware; this is where the library is imported."""
 
     def open(self) -> None:
         """Import the library and connect; see `Executor.open`."""
+        self._open(dummy=self.dummy)
+
+    def _open(self, *, dummy: bool) -> None:
         if self._stack is not None:
             return
-        stack = self.stack()
+        stack = self.stack(dummy=dummy)
         try:
             stack.open()
         except Exception as error:
@@ -160,6 +176,21 @@ class PulseExecutor(CircuitExecutor):
             memory_bytes=_BASE_BYTES + max(run.shots * len(run.slots) for run in runs) * _BYTES_PER_POINT,
             num_circuits=len(runs),
         )
+
+    def preview(self, program: Program) -> Preview:
+        """As `Executor.preview`: compiled as for a run, on dummies of the instruments."""
+        runs, unopened = self.runs(program), self._stack is None
+        self._open(dummy=True)
+        try:
+            return previews.of_circuits(runs, self._preview)
+        finally:
+            if unopened:
+                self.close()
+
+    def _preview(self, run: Run) -> CircuitPreview:
+        plan = self.timeline(run)
+        events = self.opened.events(self._compiled(plan, 1, average=False))
+        return in_time(previews.of_native(run, self.front.native(run.circuit)), plan, self.device, events)
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """Library versions, and where the blobs of each qubit lie, if the device file says."""

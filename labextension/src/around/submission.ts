@@ -1,4 +1,4 @@
-import type { ProgramIn, SubmitRequest } from '../wire';
+import type { PreviewIn, ProgramIn, SubmitRequest } from '../wire';
 
 /** What was chosen in the dialog. */
 export interface IChoice {
@@ -13,12 +13,19 @@ export function formatOf(source: string): ProgramIn['format'] {
   return /^\s*OPENQASM\s+2\b/.test(code) ? 'openqasm2' : 'openqasm3';
 }
 
+/** The body of `POST qpus/NAME/preview` for a file. */
+export function previewed(source: string, choice: IChoice): PreviewIn {
+  return {
+    program: { format: formatOf(source), sources: [source] },
+    options: { shots: choice.shots }
+  };
+}
+
 /** The body of `POST jobs` for a file. */
 export function submission(path: string, source: string, choice: IChoice): SubmitRequest {
   const file = path.split('/').pop() ?? path;
   return {
-    program: { format: formatOf(source), sources: [source] },
-    options: { shots: choice.shots },
+    ...previewed(source, choice),
     qpu: choice.qpu || null,
     name: file.replace(/\.qasm$/i, '').slice(0, 200)
   };

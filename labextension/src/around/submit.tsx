@@ -1,4 +1,6 @@
 import '../../style/common.css';
+import '../../style/queue.css';
+import '../../style/outputs.css';
 
 import { Dialog, Notification } from '@jupyterlab/apputils';
 import type { Contents } from '@jupyterlab/services';
@@ -10,7 +12,7 @@ import { messageOf } from '../request';
 import type { ILabManager } from '../tokens';
 import type { JobModel } from '../wire';
 import type { ILabSettings } from './settings';
-import { type IChoice, submission } from './submission';
+import { type IChoice, previewed, submission } from './submission';
 import { SubmitForm } from './submitform';
 
 const SUBMIT = 1;
@@ -29,8 +31,10 @@ export async function submitFile(options: ISubmitOptions): Promise<void> {
   const { commands, contents, manager, path, settings, trans } = options;
   try {
     const file = await contents.get(path, { content: true, format: 'text', type: 'file' });
-    const form = new SubmitForm(manager.state.qpus, settings.values.defaultQpu, trans);
-    const send = sender(manager, path, String(file.content));
+    const source = String(file.content);
+    const { defaultQpu } = settings.values;
+    const form = new SubmitForm(manager.state.qpus, defaultQpu, previewer(manager, source), trans);
+    const send = sender(manager, path, source);
     const dialog = new SubmitDialog(trans.__('Submit %1', file.name), form, send, trans);
     await dialog.launch();
     if (dialog.job) {
@@ -40,6 +44,16 @@ export async function submitFile(options: ISubmitOptions): Promise<void> {
   } catch (error) {
     Notification.error(messageOf(error), { autoClose: false });
   }
+}
+
+/** Asks what the file would become on the QPU that is chosen. */
+function previewer(manager: ILabManager, source: string): (choice: IChoice) => Promise<unknown> {
+  return choice => {
+    const headers = { 'Content-Type': 'application/json' };
+    const body = JSON.stringify(previewed(source, choice));
+    const path = `qpus/${encodeURIComponent(choice.qpu)}/preview`;
+    return manager.request<unknown>(path, { method: 'POST', headers, body });
+  };
 }
 
 /** Submits the file; the same choice twice is one job, should the first answer have got lost. */

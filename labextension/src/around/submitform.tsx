@@ -4,6 +4,8 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type * as React from 'react';
 
 import { messageAt } from '../messageat';
+import { type IPreview, readPreview } from '../outputs/preview';
+import { PreviewView } from '../outputs/previewview';
 import { qpuRow } from '../rows';
 import type { QpuModel } from '../wire';
 import type { IChoice } from './submission';
@@ -15,6 +17,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
   constructor(
     private readonly _qpus: readonly QpuModel[],
     qpu: string,
+    private readonly _preview: (choice: IChoice) => Promise<unknown>,
     private readonly _trans: TranslationBundle
   ) {
     super();
@@ -30,6 +33,7 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
 
   set busy(busy: boolean) {
     this._busy = busy;
+    this._doing = this._trans.__('The lab checks the program…');
     this._problem = '';
     this.update();
   }
@@ -78,21 +82,61 @@ export class SubmitForm extends ReactWidget implements Dialog.IBodyWidget<IChoic
             onChange={event => this._take({ shots: event.target.valueAsNumber || SHOTS })}
           />
         </label>
+        <button
+          type="button"
+          className="jp-QPI-Action jp-mod-styled"
+          aria-disabled={this._busy || this._choice.qpu === ''}
+          title={
+            this._choice.qpu === ''
+              ? trans.__('Choose a QPU to preview the program on it')
+              : trans.__('See the native circuit, its pulses and its cost; nothing runs')
+          }
+          onClick={() => void this._look()}
+        >
+          {trans.__('Preview')}
+        </button>
         <div className="jp-QPI-SubmitSaid">
-          <div role="status">{this._busy && trans.__('The lab checks the program…')}</div>
+          <div role="status">{this._busy && this._doing}</div>
           <div role="alert">{this._problem}</div>
         </div>
+        {this._shown && <PreviewView preview={this._shown} trans={trans} />}
       </>
     );
   }
 
+  /** Another choice makes another job: what was previewed is not it. */
   private _take(changes: Partial<IChoice>): void {
     this._choice = { ...this._choice, ...changes };
+    this._shown = null;
+    this.update();
+  }
+
+  private async _look(): Promise<void> {
+    if (this._busy || this._choice.qpu === '') {
+      return;
+    }
+    this.busy = true;
+    this._doing = this._trans.__('The QPU’s driver compiles the program…');
+    this._shown = null;
+    const choice = this._choice;
+    try {
+      const shown = readPreview(await this._preview(choice));
+      this.busy = false;
+      if (choice === this._choice) {
+        this._shown = shown;
+        this.toggleClass('jp-mod-previewed', shown !== null);
+      }
+      this.update();
+    } catch (error) {
+      this.refuse(error);
+    }
   }
 
   private _busy = false;
   private _choice: IChoice;
+  private _doing = '';
   private _problem = '';
+  private _shown: IPreview | null = null;
 }
 
 /** What the fields are called, by their names in the lab's answers. */

@@ -11,10 +11,12 @@ import type { IShown } from '../place';
 import { serverRequest } from '../serverrequest';
 import type { ILabManager } from '../tokens';
 import { WIDGET } from '../widgets/types';
-import { JOB_OUTPUT } from '../wire';
+import { JOB_OUTPUT, PREVIEW_OUTPUT } from '../wire';
 import { Follower } from './follower';
 import { Keeper } from './keeper';
 import { Elsewhere } from './otherlab';
+import { readPreviewOutput } from './preview';
+import { previewWidget } from './previewview';
 import { readOutput } from './schema';
 import { type IPage, OutputView } from './view';
 
@@ -36,7 +38,9 @@ export class Outputs {
     };
     return {
       show: async model => {
-        if (model.data[WIDGET] === undefined) {
+        if (model.data[PREVIEW_OUTPUT] !== undefined) {
+          this._preview(place, model);
+        } else if (model.data[WIDGET] === undefined) {
           this._show(place, model);
         } else {
           display ??= widget();
@@ -62,6 +66,12 @@ export class Outputs {
     place.addWidget(
       output ? new OutputView(output, this._page, this._follower) : this._unread(model)
     );
+  }
+
+  private _preview(place: Panel, model: IRenderMime.IMimeModel): void {
+    const preview = readPreviewOutput(model.data[PREVIEW_OUTPUT]);
+    place.widgets[0]?.dispose();
+    place.addWidget(preview ? previewWidget(preview, this._page.trans) : this._unread(model));
   }
 
   private _unread(model: IRenderMime.IMimeModel): Widget {

@@ -4,7 +4,7 @@ import { labPlugin } from '../labplugin';
 import { Place } from '../place';
 import { ILabManager } from '../tokens';
 import { WIDGET } from '../widgets/types';
-import { JOB_OUTPUT } from '../wire';
+import { JOB_OUTPUT, PREVIEW_OUTPUT } from '../wire';
 import type { Outputs } from './outputs';
 
 export const outputsPlugin = labPlugin(
@@ -20,7 +20,7 @@ export const outputsPlugin = labPlugin(
       panel.content.rendermime.addFactory(
         {
           safe: true,
-          mimeTypes: [WIDGET, JOB_OUTPUT],
+          mimeTypes: [WIDGET, JOB_OUTPUT, PREVIEW_OUTPUT],
           createRenderer: () => new Place(async place => (await loaded).into(place, panel))
         },
         -20 // before everything that is beside it in an output

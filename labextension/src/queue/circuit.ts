@@ -33,6 +33,7 @@ export function drawing(source: string): IDrawing | null {
   const wires: string[] = [];
   const registers: Registers = new Map();
   const steps: Omit<IStep, 'column'>[] = [];
+  physical(text, wires, registers);
   for (const statement of text.split(';').map(part => part.trim().replace(/\s+/g, ' '))) {
     const found = declared(statement, wires, registers) ? [] : operations(statement, registers);
     if (found === null || steps.length + found.length > MOST_STEPS || wires.length > MOST_WIRES) {
@@ -41,6 +42,15 @@ export function drawing(source: string): IDrawing | null {
     steps.push(...found);
   }
   return wires.length === 0 ? null : { wires, ...placed(steps, wires.length) };
+}
+
+/** The qubits of a device, `$0`, which nobody declares: by their numbers. */
+function physical(text: string, wires: string[], registers: Registers): void {
+  const numbers = [...new Set(Array.from(text.matchAll(/\$(\d+)/g), found => Number(found[1])))];
+  for (const number of numbers.sort((a, b) => a - b)) {
+    registers.set(`$${number}`, [wires.length]);
+    wires.push(`$${number}`);
+  }
 }
 
 /** Whether a statement declares something; its qubits are added. */
@@ -71,8 +81,15 @@ function operations(statement: string, registers: Registers): Omit<IStep, 'colum
     /^((?:(?:inv|ctrl) @ )*)(\w+) ?(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))? ([\w$[\], ]+)$/.exec(
       statement
     );
-  const [modifiers, name] = measured ? ['', 'M'] : [gate?.[1] ?? '', gate?.[2] ?? ''];
-  const operands = (measured?.[1] ?? gate?.[4] ?? '').split(',').map(part => part.trim());
+  const delay = /^delay ?\[[^\]]+\] (.+)$/.exec(statement);
+  const [modifiers, name] = measured
+    ? ['', 'M']
+    : delay
+      ? ['', 'delay']
+      : [gate?.[1] ?? '', gate?.[2] ?? ''];
+  const operands = (measured?.[1] ?? delay?.[1] ?? gate?.[4] ?? '')
+    .split(',')
+    .map(part => part.trim());
   const targets = operands.map(operand => wiresOf(operand, registers));
   if (!name || targets.some(target => target.length === 0)) {
     return null;
@@ -95,7 +112,7 @@ function operations(statement: string, registers: Registers): Omit<IStep, 'colum
 }
 
 function wiresOf(operand: string, registers: Registers): readonly number[] {
-  const match = /^(\w+)(?:\[(\d+)\])?$/.exec(operand);
+  const match = /^(\$?\w+)(?:\[(\d+)\])?$/.exec(operand);
   const all = registers.get(match?.[1] ?? '') ?? [];
   return match?.[2] === undefined ? all : all.slice(Number(match[2]), Number(match[2]) + 1);
 }

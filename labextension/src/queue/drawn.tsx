@@ -25,6 +25,8 @@ import {
 } from './forms';
 import { planeOf, pointDrawings } from './iq';
 import { Plane } from './iqview';
+import { timelineOf } from './timeline';
+import { Timeline } from './timelineview';
 
 /** Pictures with axes, in their own units. */
 const [WIDE, TALL] = [480, 220];
@@ -128,6 +130,13 @@ export function formOf(drawing: IDrawing, trans: TranslationBundle): React.React
   if (drawing.draw === 'table') {
     const table = tableOf(drawing);
     return table && <Table drawing={table} />;
+  }
+  if (drawing.draw === 'timeline') {
+    const timeline = timelineOf(drawing);
+    return timeline && <Timeline timeline={timeline} trans={trans} />;
+  }
+  if (drawing.draw === 'circuit' && typeof drawing.text === 'string') {
+    return <pre className="jp-QPI-Code">{drawing.text}</pre>;
   }
   return drawing.draw === 'note' && typeof drawing.text === 'string' ? (
     <p className="jp-QPI-Detail">{drawing.text}</p>

@@ -53,7 +53,7 @@ from qpi_server.service.people import (
 )
 from qpi_server.service.sessions import QpuSessionService
 from qpi_server.service.storage import Storage
-from qpi_server.service.submit import Checker, Submitter, Tracks, Unchecked
+from qpi_server.service.submit import Checker, PreviewService, Submitter, Tracks, Unchecked
 from qpi_server.service.telemetry import CalibrationService, DriverLogs, TelemetryService
 from qpi_server.store import (
     BLOBS,
@@ -122,6 +122,7 @@ class Lab:
         self.qpus = QpuService(context, links)
         self.qpu_sessions = QpuSessionService(context, links)
         self.accounts = AccountService(context)
+        self.previews = PreviewService(context, links, checker, self.accounts)
         self.time_requests = TimeRequestService(context)
         self.authenticator, passwords = Authenticator(context), Passwords(context)
         self.buses = Buses(context, self.drivers, self.authenticator.driver)

@@ -15,8 +15,8 @@ class QbloxExecutor(PulseExecutor):
     library: ClassVar[str] = "qblox-scheduler"
     needs: ClassVar[tuple[str, ...]] = ("qblox_scheduler",)
 
-    def stack(self) -> ControlStack:
+    def stack(self, *, dummy: bool) -> ControlStack:
         """As `PulseExecutor.stack`."""
         from .stack import QbloxStack
 
-        return QbloxStack(self.device, self.hardware, dummy=self.dummy)
+        return QbloxStack(self.device, self.hardware, dummy=dummy)

@@ -16,10 +16,10 @@ class QuantifyExecutor(PulseExecutor):
     library: ClassVar[str] = "quantify-scheduler"
     needs: ClassVar[tuple[str, ...]] = ("quantify_scheduler",)
 
-    def stack(self) -> ControlStack:
+    def stack(self, *, dummy: bool) -> ControlStack:
         """As `PulseExecutor.stack`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # its end of life: whoever names it knows
             from .stack import QuantifyStack
 
-        return QuantifyStack(self.device, self.hardware, dummy=self.dummy)
+        return QuantifyStack(self.device, self.hardware, dummy=dummy)

@@ -53,6 +53,10 @@ class StoredProgram:
             sources=list(unpack(self.packed)) if inline else [],
         )
 
+    def question(self, link: Link, owner: str) -> Prepare:
+        """What a driver is asked about it, for whoever wants to know."""
+        return Prepare(key=self.key, program=self.ref(link.max_frame_bytes), person=_alias(owner))
+
 
 class Checker:
     """Asks drivers whether a program can run, and remembers their estimates."""
@@ -115,7 +119,7 @@ class Checker:
         return min(able, key=lambda link: (link.evasions, link.asked))
 
     async def _prepare(self, link: Link, program: StoredProgram, owner: str, timeout_s: float) -> Estimate:
-        frame = Prepare(key=program.key, program=program.ref(link.max_frame_bytes), person=_alias(owner))
+        frame = program.question(link, owner)
         problem: QpiError
         try:
             with self._links.offering(program.sha256, program.packed):

@@ -43,6 +43,7 @@ from qpi_jupyter.wire.events import JobSubmitted
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import MAX_OPTIONS_BYTES
 from qpi_jupyter.wire.jobs import SubmitRequest
+from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.service.accounts import set_aside
 from qpi_server.service.base import Context, Qpu, Tx, require_present
 from qpi_server.service.lifecycle import Change, Queued, hold_for, labelled, write_event
@@ -159,8 +160,8 @@ class Submitter:
             raise Forbidden("A priority above 0 is for managers; leave it out.", code="priority", field="priority")
         program = request.to_program()
         check_program(program, self._context.qpus.format(program.format), max_shots=self._config.max_shots)
-        account = "" if request.group is None else _account(principal, request.group)
-        stored = await _stored_program(program, request)
+        account = account_of(principal, request.group)
+        stored = await stored_program(program, request.options)
         await self._require_calibration(request)
         qpu, estimate = await self._target(request.qpu, program, stored, principal.name)
         # What an unchecked job is planned with.
@@ -237,13 +238,7 @@ class Submitter:
         )
 
     async def _try(self, qpu: Qpu, program: Program, stored: StoredProgram, owner: str) -> tuple[Qpu, Estimate | None]:
-        if qpu.manifest is not None:
-            check_fit(qpu.name, qpu.manifest, program)
-        elif program.format not in BUILT_IN:
-            raise Rejected(
-                f"{qpu.name} has had no driver yet that runs {program.format}: start one, or name another QPU.",
-                code="bad_format", field="format",
-            )  # fmt: skip
+        require_fit(qpu, program)
         return qpu, await self._checker.check(qpu, stored, owner)
 
     async def _choices(self) -> Sequence[Qpu]:
@@ -264,8 +259,33 @@ class Submitter:
         return sorted((q for q in simulators if q.name in how and how[q.name].status in there), key=order)
 
 
-def _account(principal: Principal, group: str) -> str:
-    """The account of a group that one belongs to."""
+def require_fit(qpu: Qpu, program: Program) -> None:
+    """Refuse what a QPU is known not to run.
+
+    Raises
+    ------
+    Rejected
+        by its manifest, or before it has one.
+    """
+    if qpu.manifest is not None:
+        check_fit(qpu.name, qpu.manifest, program)
+    elif program.format not in BUILT_IN:
+        raise Rejected(
+            f"{qpu.name} has had no driver yet that runs {program.format}: start one, or name another QPU.",
+            code="bad_format", field="format",
+        )  # fmt: skip
+
+
+def account_of(principal: Principal, group: str | None) -> str:
+    """The account of a group that one belongs to; empty for one's own.
+
+    Raises
+    ------
+    Forbidden
+        somebody else's group.
+    """
+    if group is None:
+        return ""
     if group in principal.groups:
         return group_account(group)
     yours = ", ".join(sorted(principal.groups)) or "none"
@@ -277,8 +297,15 @@ def _account(principal: Principal, group: str) -> str:
     )
 
 
-async def _stored_program(program: Program, request: SubmitRequest) -> StoredProgram:
-    options = msgspec.json.encode(request.options)
+async def stored_program(program: Program, given: OptionsIn) -> StoredProgram:
+    """The program as it is stored.
+
+    Raises
+    ------
+    TooLarge
+        its run options.
+    """
+    options = msgspec.json.encode(given)
     if len(options) > MAX_OPTIONS_BYTES:
         raise TooLarge(
             f"The run options have {len(options):,} bytes; the limit is {MAX_OPTIONS_BYTES:,}. Send fewer "

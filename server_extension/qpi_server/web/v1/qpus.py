@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from qpi_jupyter.core import MAX_QUBITS
 from qpi_jupyter.core import Permission as P
-from qpi_jupyter.wire import bench, rest, telemetry
+from qpi_jupyter.wire import bench, previews, rest, telemetry
 from qpi_server.service.telemetry import MAX_POINTS
 from qpi_server.web.table import Route
 
@@ -42,6 +42,9 @@ v1.serve(
     Route("delete_qpu", "DELETE", "qpus/{name}", P.QPUS_MANAGE, {200: rest.QpuList},
           "Take a QPU out of the lab with its drivers, once nothing waits for it; its history stays.",
           lambda c: c.lab.bench.delete_qpu(c.person, c.path["name"])),
+    Route("preview_job", "POST", "qpus/{name}/preview", P.JOBS_SUBMIT, {200: previews.PreviewModel},
+          "What a program becomes on a QPU, what it would cost and whether it fits into the current booking.",
+          lambda c: c.lab.previews.preview(c.person, c.path["name"], c.body), body=previews.PreviewIn),
     Route("list_drivers", "GET", "drivers", P.DRIVERS_MANAGE, {200: bench.DriverList},
           "Every driver and whether it is linked.", lambda c: c.lab.bench.drivers(c.person)),
     Route("register_driver", "POST", "drivers", P.DRIVERS_MANAGE, {201: rest.DriverRegistered},
