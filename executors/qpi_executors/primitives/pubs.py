@@ -35,7 +35,8 @@ _COARSEST = 1e9
 class Work:
     """What a primitive has to do.
 
-    ``not_applied`` names the options that the client set and that change nothing here.
+    ``not_applied`` names the options that the client set and that change nothing here. Of a quantum program,
+    ``schema_version`` is the one it came in, and ``drawn`` has the arrays of each item's samplex beside the values.
     """
 
     sampler: bool
@@ -46,6 +47,8 @@ class Work:
     meas_return: str
     not_applied: tuple[str, ...]
     max_execution_time: float | None
+    schema_version: str = ""
+    drawn: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def points(self) -> int:
@@ -58,7 +61,7 @@ class Work:
         return int(pub.shots) if self.sampler else math.ceil(1 / pub.precision**2)
 
 
-def work_of(program: Program, *, max_shots: int) -> Work:
+def primitive_work(program: Program, *, max_shots: int) -> Work:
     """What a program asks for.
 
     Raises
@@ -71,17 +74,15 @@ def work_of(program: Program, *, max_shots: int) -> Work:
     asked, sampler = _joined([read_asked(source) for source in program.sources]), program.format == SAMPLER.name
     options = dict(_flat(asked.options))
     for name, reason in _REFUSED.items():
-        if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if _is_set(value)):
+        if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if is_set(value)):
             raise Rejected(f"options.{name} cannot be used here. {reason}", code="bad_option", field=name)
     meas_type = options.get("execution.meas_type") or "classified"
     if meas_type not in MEAS_TYPES:
         message = f"options.execution.meas_type is {', '.join(MEAS_TYPES)}, not {meas_type!r}."
         raise Rejected(message, code="bad_option", field="execution.meas_type")
-    seed = options.get("simulator.seed_simulator")
-    seed = options.get("seed_estimator") if seed is None else seed
-    seed = program.options.seed_simulator if seed is None else seed
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
-        raise Rejected(f"A seed is a whole number from 0 to 2**63 - 1, not {seed!r}.", code="bad_option", field="seed")
+    seed = checked_seed(
+        options.get("simulator.seed_simulator"), options.get("seed_estimator"), program.options.seed_simulator
+    )
     usual = asked.default_shots or program.options.shots
     own = _shots(options, usual) if sampler else _precision(options, usual)
     pubs = tuple(_pub(index, pub, sampler, own, max_shots) for index, pub in enumerate(asked.pubs))
@@ -96,6 +97,14 @@ def work_of(program: Program, *, max_shots: int) -> Work:
     return work
 
 
+def checked_seed(*given: Any) -> int | None:
+    """The first of some seeds that is one; Any: they come from JSON."""
+    seed = next((one for one in given if one is not None), None)
+    if seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63):
+        return seed
+    raise Rejected(f"A seed is a whole number from 0 to 2**63 - 1, not {seed!r}.", code="bad_option", field="seed")
+
+
 def _joined(several: Sequence[Asked]) -> Asked:
     """All pubs of a job, which have their options in common."""
     first = several[0]
@@ -106,7 +115,7 @@ def _joined(several: Sequence[Asked]) -> Asked:
 
 def _not_applied(options: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     for name, value in options.items():
-        if name not in _APPLIED and _is_set(value):
+        if name not in _APPLIED and is_set(value):
             yield name
     if options.get("execution.init_qubits") is False:
         yield "execution.init_qubits"
@@ -114,7 +123,8 @@ def _not_applied(options: Mapping[str, Any], asked: Asked) -> Iterator[str]:
         yield "resilience_level"
 
 
-def _is_set(value: Any) -> bool:
+def is_set(value: Any) -> bool:
+    """Whether the client said something else than that an option is off."""
     return isinstance(value, np.ndarray) or value not in _OFF
 
 
@@ -144,7 +154,7 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
     if not np.isfinite(np.asarray(values, dtype=float)).all():
         message = f"The parameter values of pub {index} are not all finite numbers."
         raise ProgramError(message, code="bad_parameters", circuit=index)
-    (_check_sampler if sampler else _check_estimator)(index, pub, max_shots)
+    (check_sampler if sampler else _check_estimator)(index, pub, max_shots)
     return pub
 
 
@@ -170,7 +180,8 @@ def _precision(options: Mapping[str, Any], usual: int) -> float:
     return precision
 
 
-def _check_sampler(index: int, pub: Any, max_shots: int) -> None:
+def check_sampler(index: int, pub: Any, max_shots: int) -> None:
+    """Refuse a pub that measures nothing, or takes too many shots."""
     check_registers(index, pub.circuit)
     if not pub.circuit.num_clbits:
         message = f"The circuit of pub {index} measures nothing: add a measurement, for example measure_all()."

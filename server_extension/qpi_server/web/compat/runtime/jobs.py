@@ -20,7 +20,7 @@ from qpi_jupyter.wire.validation import Timed, refused
 from qpi_server.web.table import Call, Reply
 
 from .backends import found
-from .base import FORMATS, PROGRAMS, ROOT, SAMPLER, Body, runtime, stamp
+from .base import EXECUTOR, FORMATS, PROGRAMS, ROOT, SAMPLER, Body, runtime, stamp
 from .own import PAGE, asked_for, own_job, own_jobs
 from .sessions import enter
 
@@ -147,6 +147,14 @@ class _Source(Body):
     default_shots: int = DEFAULT_SHOTS
 
 
+class _QuantumProgram(Body):
+    """What of a quantum program has to be known here; what it passes through comes back with its result."""
+
+    shots: Raw
+    passthrough_data: Raw = Raw(b"null")
+    semantic_role: Raw = Raw(b"null")
+
+
 class _Params(Body):
     """What of the params has to be known here: the shots; everything else is for the QPU to read."""
 
@@ -154,6 +162,7 @@ class _Params(Body):
     options: dict[str, Raw] = field(default_factory=dict)
     shots: Raw | None = None
     precision: Raw | None = None
+    quantum_program: _QuantumProgram | None = None
 
 
 @runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(400, 507))
@@ -196,6 +205,8 @@ def _most_shots(form: str, raw: Raw) -> int:
         params = msgspec.json.decode(raw, type=_Params)
     except msgspec.ValidationError as error:
         raise refused(error, _Params, code="bad_pub", whole="The params") from error
+    if form == EXECUTOR:
+        return int(_number(None if params.quantum_program is None else params.quantum_program.shots) or 1)
     options = params.options
     if form == SAMPLER:
         most = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS
@@ -271,15 +282,25 @@ async def runtime_results(call: Call) -> Reply:
     job = await own_job(call)
     if job.status == "completed":
         path, _ = await call.lab.jobs.dataset(call.person, job.id)
-        return Reply(body=await asyncio.to_thread(_primitive_result, path), media_type=TEXT)
+        source = None
+        if job.format == EXECUTOR:
+            (source,) = unpack(await call.lab.jobs.program(call.person, job.id))
+        return Reply(body=await asyncio.to_thread(_primitive_result, path, source), media_type=TEXT)
     if job.ended_at is None:
         return Reply(status=204)
     return Reply(body=_reason(job).encode(), media_type=TEXT)
 
 
-def _primitive_result(path: Path) -> bytes:
+def _primitive_result(path: Path, source: bytes | None) -> bytes:
+    """The result in its archive; of a quantum program, with what its ``source`` passes through."""
     with zipfile.ZipFile(path) as archive:
-        return archive.read(PRIMITIVE_RESULT)
+        result = archive.read(PRIMITIVE_RESULT)
+    if source is None:
+        return result
+    params = msgspec.json.decode(msgspec.json.decode(source, type=_Source).params, type=_Params)
+    assert params.quantum_program is not None, "it ran"
+    passed = {name: getattr(params.quantum_program, name) for name in ("passthrough_data", "semantic_role")}
+    return msgspec.json.encode(msgspec.json.decode(result, type=dict[str, Raw]) | passed)
 
 
 @runtime.route("GET", f"{ROOT}/jobs/{{id}}/metrics", P.JOBS_READ, {200: RuntimeMetrics})
