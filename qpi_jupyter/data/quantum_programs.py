@@ -3,7 +3,7 @@ program ``runtime-executor`` of the lab, and results as that client reads them.
 
 A source is the JSON of `qpi_jupyter.data.primitives`; its ``params`` have ``schema_version``, ``quantum_program`` and
 ``options``, as the package ``ibm-quantum-schemas`` describes them (``executor``, v0.1 to v2.0). Nothing of that
-package is needed to read them.
+package is needed to read them. A program that says no shots has those of the job's own run options.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class AskedProgram:
 
     backend: str
     schema_version: str
-    shots: int
+    shots: int | None
     items: Sequence[Item]
     meas_level: str
     options: Mapping[str, Any]
@@ -93,7 +93,7 @@ class QuantumProgramFormat(ProgramFormat):
         circuit.measure_all()
         data = base64.standard_b64encode(zlib.compress(to_qpy([circuit]))).decode()
         program = {
-            "shots": 100, "circuits": {"b64_data": data},
+            "circuits": {"b64_data": data},
             "items": [{"item_type": "circuit", "circuit_arguments": tensor(_nothing(), _COMPRESSED), "shape": []}],
         }  # fmt: skip
         params = {SCHEMA: _COMPRESSED, "quantum_program": program, "options": {}}
@@ -131,7 +131,7 @@ def read_program(source: bytes) -> AskedProgram:
         params = raw["params"]
         version = params[SCHEMA]
         program, options = params["quantum_program"], params.get("options") or {}
-        shots, level = program["shots"], program.get("meas_level", "classified")
+        shots, level = program.get("shots"), program.get("meas_level", "classified")
         items = list(_items(program, version)) if version in VERSIONS else []
         simulator = _simulator(program.get("passthrough_data"))
     except (QpiError, KeyboardInterrupt, SystemExit, MemoryError):
@@ -144,7 +144,7 @@ def read_program(source: bytes) -> AskedProgram:
         raise ProgramError(message[:500], code="bad_program")
     if not items:
         raise ProgramError("The quantum program has no items: add one with append_circuit_item.", code="bad_program")
-    if not isinstance(options, dict) or isinstance(shots, bool) or not isinstance(shots, int):
+    if not isinstance(options, dict) or isinstance(shots, bool) or not isinstance(shots, int | None):
         raise ProgramError("The shots are a whole number, and the options an object.", code="bad_program")
     return AskedProgram(
         backend=str(raw.get("backend", "")), schema_version=version, shots=shots, items=items, meas_level=str(level),
@@ -178,9 +178,7 @@ def _items(program: Mapping[str, Any], version: str) -> Iterator[Item]:
             yield Item(circuit=circuit, values=None, samplex=samplex, arguments=arguments, shape=shape)
 
 
-def _circuits(
-    program: Mapping[str, Any], items: Sequence[Any], version: str, reader: primitives.Reader
-) -> list[Any]:
+def _circuits(program: Mapping[str, Any], items: Sequence[Any], version: str, reader: primitives.Reader) -> list[Any]:
     """Those of all items in one file, or each with its item, as the first versions have it."""
     if version in _EACH_ITS_OWN:
         files = [item["circuit"]["circuit_b64"] for item in items]

@@ -17,7 +17,15 @@ from qiskit import QuantumCircuit, generate_preset_pass_manager
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer import AerSimulator
-from qiskit_ibm_runtime import Batch, EstimatorV2, QiskitRuntimeService, SamplerV2, Session
+from qiskit_ibm_runtime import (
+    Batch,
+    EstimatorV2,
+    Executor,
+    QiskitRuntimeService,
+    QuantumProgram,
+    SamplerV2,
+    Session,
+)
 from qiskit_ibm_runtime.accounts.exceptions import InvalidAccountError
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import (
@@ -26,6 +34,8 @@ from qiskit_ibm_runtime.exceptions import (
     RuntimeJobMaxTimeoutError,
     RuntimeJobNotFound,
 )
+from qiskit_ibm_runtime.executor_estimator import Estimator as ClientEstimator
+from qiskit_ibm_runtime.executor_sampler import Sampler as ClientSampler
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qpi_jupyter
@@ -150,6 +160,42 @@ def test_counts_of_a_fake_backend_are_those_of_aer(service: QiskitRuntimeService
     counts = sampler.run([circuit]).result()[0].data.meas.get_counts()
     local = AerSimulator.from_backend(FakeManilaV2()).run(circuit, shots=2000, seed_simulator=11).result()
     assert counts == local.get_counts()
+
+
+@pytest.mark.parametrize("name", ["sim-a", NOISY])
+def test_a_quantum_program_runs_on_it(service: QiskitRuntimeService, admin: httpx.Client, name: str) -> None:
+    theta = Parameter("theta")
+    circuit = QuantumCircuit(2)
+    circuit.rx(theta, 0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    backend, compiled = ready(service, name, circuit)
+    program = QuantumProgram(shots=200, passthrough_data={"mine": [np.arange(3.0), "kept"]})
+    program.append_circuit_item(compiled, circuit_arguments=np.array([[[0.0], [np.pi]]] * 3))
+    job = Executor(backend).run(program)
+    result = job.result()
+    assert result[0]["meas"].shape == (3, 2, 200, 2)
+    assert result[0]["meas"][:, 0].mean() < 0.1 < 0.8 < result[0]["meas"][:, 1].mean()
+    assert result.passthrough_data["mine"][0].tolist() == [0, 1, 2]
+    assert result.metadata.chunk_timing[0].parts[0].size == 6
+    own = admin.get(f"qpi/v1/jobs/{job.job_id()}").json()
+    assert (own["status"], own["format"], job.usage()) == ("completed", "runtime-executor", own["busy_s"])
+    assert job.inputs["quantum_program"].items[0].circuit.num_clbits == 2
+
+
+def test_the_clients_own_primitives_twirl_here(service: QiskitRuntimeService) -> None:
+    backend, circuit = ready(service, NOISY, bell())
+    options = {"twirling": {"enable_gates": True, "enable_measure": True}, "default_shots": 640}
+    bits = ClientSampler(mode=backend, options=options).run([circuit]).result()[0].data.meas
+    assert bits.num_shots >= 640
+    assert sum(bits.get_counts().get(key, 0) for key in ("00", "11")) > 0.8 * bits.num_shots
+    pair = QuantumCircuit(2)
+    pair.h(0)
+    pair.cx(0, 1)
+    _, compiled = ready(service, NOISY, pair)
+    asked = (compiled, SparsePauliOp(["ZZ", "XX"]).apply_layout(compiled.layout))
+    job = ClientEstimator(mode=backend, options={"resilience_level": 1, "default_precision": 0.03}).run([asked])
+    assert abs(float(job.result()[0].data.evs) - 2) < 0.4
 
 
 def test_a_sweep_has_its_axes_in_the_labs_own_client(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooLarge
+from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM, AskedProgram, Item, read_program
 
 from .pubs import MEAS_TYPES, Work, check_sampler, checked_seed, is_set, primitive_work
@@ -24,10 +25,13 @@ def work_of(program: Program, *, max_shots: int) -> Work:
     """What a program asks for, whichever of IBM's it is; raises as `primitive_work`."""
     if program.format != QUANTUM_PROGRAM.name:
         return primitive_work(program, max_shots=max_shots)
-    several = [read_program(source) for source in program.sources]
-    if len(several) != 1:
-        raise ProgramError("A job is one quantum program: put all items into it.", code="bad_program")
-    return _work(several[0], program, max_shots)
+    first, *others = (read_program(source) for source in program.sources)
+    if any(replace(asked, items=first.items) != first for asked in others):
+        raise ProgramError(
+            "The quantum programs of one job must have all but their items in common.", code="bad_program"
+        )
+    items = [*first.items, *(item for asked in others for item in asked.items)]
+    return _work(replace(first, items=items), program, max_shots)
 
 
 def _work(asked: AskedProgram, program: Program, max_shots: int) -> Work:
@@ -39,6 +43,7 @@ def _work(asked: AskedProgram, program: Program, max_shots: int) -> Work:
     if (points := sum(map(math.prod, shapes))) > MAX_CIRCUITS:
         message = f"The items have {points:,} parameter sets in one job; the limit is {MAX_CIRCUITS:,}."
         raise TooLarge(message, code="too_many_circuits", limit=MAX_CIRCUITS)
+    shots = program.options.shots if asked.shots is None else asked.shots
     drawn = np.random.default_rng(seed)
     pubs, extras = [], []
     for index, (item, shape) in enumerate(zip(asked.items, shapes, strict=True)):
@@ -46,8 +51,10 @@ def _work(asked: AskedProgram, program: Program, max_shots: int) -> Work:
             found = _sampled(item, shape, drawn) if item.samplex is not None else {_VALUES: item.values}
             values = found.pop(_VALUES, np.zeros(0))
             values = np.broadcast_to(values, (*shape, item.circuit.num_parameters))
-            pub = SamplerPub.coerce((item.circuit, values, asked.shots))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            pub = SamplerPub.coerce((item.circuit, values, shots))
+        except (QpiError, KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # a samplex may be anything, and what reads it panics with a BaseException
             message = f"Item {index} of the quantum program is not valid: {error}"
             raise ProgramError(message[:1000], code="bad_program", circuit=index) from error
         if not np.isfinite(values).all():
@@ -78,7 +85,9 @@ def _shape(index: int, item: Item) -> tuple[int, ...]:
     try:
         shape = tuple(np.broadcast_shapes(item.shape, own))
     except ValueError as error:
-        raise ProgramError(f"Item {index} of the quantum program: {error}", code="bad_program", circuit=index) from error
+        raise ProgramError(
+            f"Item {index} of the quantum program: {error}", code="bad_program", circuit=index
+        ) from error
     if not math.prod(shape):
         message = f"Item {index} of the quantum program has the shape {shape}: there is nothing to run."
         raise ProgramError(message, code="bad_program", circuit=index)

@@ -150,7 +150,7 @@ class _Source(Body):
 class _QuantumProgram(Body):
     """What of a quantum program has to be known here; what it passes through comes back with its result."""
 
-    shots: Raw
+    shots: Raw | None = None
     passthrough_data: Raw = Raw(b"null")
     semantic_role: Raw = Raw(b"null")
 
@@ -256,7 +256,7 @@ async def runtime_job(call: Call, query: RuntimeJobQuery) -> RuntimeJob:
     job = await own_job(call, wait_s=HOLD_S if query.exclude_params else 0.0)
     shown = _shown(job)
     if not query.exclude_params:
-        (source,) = unpack(await call.lab.jobs.program(call.person, job.id))
+        source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
         shown.params = msgspec.json.decode(source, type=_Source).params
     return shown
 
@@ -284,7 +284,7 @@ async def runtime_results(call: Call) -> Reply:
         path, _ = await call.lab.jobs.dataset(call.person, job.id)
         source = None
         if job.format == EXECUTOR:
-            (source,) = unpack(await call.lab.jobs.program(call.person, job.id))
+            source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
         return Reply(body=await asyncio.to_thread(_primitive_result, path, source), media_type=TEXT)
     if job.ended_at is None:
         return Reply(status=204)
@@ -298,8 +298,9 @@ def _primitive_result(path: Path, source: bytes | None) -> bytes:
     if source is None:
         return result
     params = msgspec.json.decode(msgspec.json.decode(source, type=_Source).params, type=_Params)
-    assert params.quantum_program is not None, "it ran"
-    passed = {name: getattr(params.quantum_program, name) for name in ("passthrough_data", "semantic_role")}
+    program = params.quantum_program
+    assert program is not None, "it ran"
+    passed = {"passthrough_data": program.passthrough_data, "semantic_role": program.semantic_role}
     return msgspec.json.encode(msgspec.json.decode(result, type=dict[str, Raw]) | passed)
 
 
