@@ -32,6 +32,7 @@ TIMED_OUT = 1305
 DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
 """IBM's own."""
 _STATUS = {"pending": "Queued", "running": "Running", "completed": "Completed", "failed": "Failed"}
+_NULL = Raw(b"null")
 _MAX_EXECUTION_TIME = "max_execution_time"
 
 
@@ -150,9 +151,9 @@ class _Source(Body):
 class _QuantumProgram(Body):
     """What of a quantum program has to be known here; what it passes through comes back with its result."""
 
-    shots: Raw | None = None
-    passthrough_data: Raw = Raw(b"null")
-    semantic_role: Raw = Raw(b"null")
+    shots: Raw = _NULL
+    passthrough_data: Raw = _NULL
+    semantic_role: Raw = _NULL
 
 
 class _Params(Body):
@@ -160,8 +161,8 @@ class _Params(Body):
 
     pubs: list[list[Raw]] = field(default_factory=list)
     options: dict[str, Raw] = field(default_factory=dict)
-    shots: Raw | None = None
-    precision: Raw | None = None
+    shots: Raw = _NULL
+    precision: Raw = _NULL
     quantum_program: _QuantumProgram | None = None
 
 
@@ -206,7 +207,7 @@ def _most_shots(form: str, raw: Raw) -> int:
     except msgspec.ValidationError as error:
         raise refused(error, _Params, code="bad_pub", whole="The params") from error
     if form == EXECUTOR:
-        return int(_number(None if params.quantum_program is None else params.quantum_program.shots) or 1)
+        return int((params.quantum_program and _number(params.quantum_program.shots)) or 1)
     options = params.options
     if form == SAMPLER:
         most = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS
