@@ -360,7 +360,6 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "gates": ({"backend": NOISY, "params": params(bell())}, 400, "not_isa"),
     "seed": ({"params": params(bell(), simulator={"seed_simulator": -1})}, 400, "bad_option"),
-    "private": ({"private": True}, 400, "bad_option"),
     "rows": ({"params": params(QuantumCircuit(1, 1), np.ones((20_000, 0)))}, 400, "too_many_circuits"),
 }  # fmt: skip
 
@@ -410,6 +409,20 @@ def test_an_access_token_that_is_none_is_refused(claims: bytes, server: LabServe
     answer = server.client(token).get("qpi/experimental/v1/backends")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_token")
     assert "not valid" in answer.json()["error"]["message"]
+
+
+def test_a_private_job_is_read_once(service: QiskitRuntimeService, admin: httpx.Client) -> None:
+    backend, circuit = ready(service, "sim-a", bell())
+    options = {"environment": {"private": True, "log_level": "DEBUG"}}
+    job = SamplerV2(mode=backend, options=options).run([circuit], shots=10)
+    job.wait_for_final_state()
+    assert job.private
+    assert job.inputs == {}
+    assert "options.environment.log_level was not applied" in job.logs()
+    assert job.result()[0].data.meas.num_shots == 10
+    assert admin.get(f"qpi/v1/jobs/{job.job_id()}").status_code == 404
+    with pytest.raises(RuntimeJobNotFound):
+        service.job(job.job_id())
 
 
 def test_an_option_may_be_an_array(service: QiskitRuntimeService, api: httpx.Client) -> None:

@@ -1,9 +1,9 @@
-"""The pubs of a program, checked, and what becomes of each option of IBM's client."""
+"""The pubs of a program, checked."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,17 +16,10 @@ from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooL
 from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
 from qpi_jupyter.data.pub_results import check_registers
 
+from .ibm_options import REFUSED, flat, is_set, not_applied
+
 MEAS_TYPES = {"classified": (2, "single"), "kerneled": (1, "single"), "avg_kerneled": (1, "avg")}
 """``options.execution.meas_type`` as measurement level and return."""
-_APPLIED = {
-    "default_shots", "default_precision", "shots", "precision", "seed_estimator", "simulator.seed_simulator",
-    "execution.meas_type", "execution.init_qubits",
-}  # fmt: skip
-_REFUSED = {
-    "simulator.noise_model": "Noise models are not taken from the client: choose a backend that has the noise, such as "
-    "fake_manila@aer, or a QPU of the lab whose simulator was started with it.",
-}
-_OFF: tuple[Any, ...] = (None, False, "Unset", "unset", {}, [])
 _COARSEST = 1e9
 """A precision beyond it, or beyond its inverse, has no number of shots."""
 
@@ -72,8 +65,8 @@ def primitive_work(program: Program, *, max_shots: int) -> Work:
         an option that cannot be applied, by its name.
     """
     asked, sampler = _joined([read_asked(source) for source in program.sources]), program.format == SAMPLER.name
-    options = dict(_flat(asked.options))
-    for name, reason in _REFUSED.items():
+    options = dict(flat(asked.options))
+    for name, reason in REFUSED.items():
         if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if is_set(value)):
             raise Rejected(f"options.{name} cannot be used here. {reason}", code="bad_option", field=name)
     meas_type = options.get("execution.meas_type") or "classified"
@@ -83,13 +76,15 @@ def primitive_work(program: Program, *, max_shots: int) -> Work:
     seed = checked_seed(
         options.get("simulator.seed_simulator"), options.get("seed_estimator"), program.options.seed_simulator
     )
+    if asked.resilience_level is not None:
+        options["resilience_level"] = asked.resilience_level or None
     usual = asked.default_shots or program.options.shots
     own = _shots(options, usual) if sampler else _precision(options, usual)
     pubs = tuple(_pub(index, pub, sampler, own, max_shots) for index, pub in enumerate(asked.pubs))
     level, how = MEAS_TYPES[meas_type]
     work = Work(
         sampler=sampler, backend=asked.backend, pubs=pubs, seed=seed, meas_level=level, meas_return=how,
-        not_applied=tuple(_not_applied(options, asked)), max_execution_time=asked.max_execution_time,
+        not_applied=tuple(not_applied(options)), max_execution_time=asked.max_execution_time,
     )  # fmt: skip
     if work.points > MAX_CIRCUITS:
         message = f"The pubs have {work.points:,} parameter sets in one job; the limit is {MAX_CIRCUITS:,}."
@@ -111,30 +106,6 @@ def _joined(several: Sequence[Asked]) -> Asked:
     if any(replace(asked, pubs=first.pubs) != first for asked in several[1:]):
         raise ProgramError("The lists of pubs of one job must have the same backend and options.", code="bad_pub")
     return replace(first, pubs=[pub for asked in several for pub in asked.pubs])
-
-
-def _not_applied(options: Mapping[str, Any], asked: Asked) -> Iterator[str]:
-    for name, value in options.items():
-        if name not in _APPLIED and is_set(value):
-            yield name
-    if options.get("execution.init_qubits") is False:
-        yield "execution.init_qubits"
-    if asked.resilience_level not in (None, 0):
-        yield "resilience_level"
-
-
-def is_set(value: Any) -> bool:
-    """Whether the client said something else than that an option is off."""
-    return isinstance(value, np.ndarray) or value not in _OFF
-
-
-def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each option by its path, as ``dynamical_decoupling.enable``."""
-    for name, value in options.items():
-        if isinstance(value, dict) and value and "__type__" not in value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,9 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM, AskedProgram, Item, read_program
 
-from .pubs import MEAS_TYPES, Work, check_sampler, checked_seed, is_set, primitive_work
+from .ibm_options import not_applied_of_program
+from .pubs import MEAS_TYPES, Work, check_sampler, checked_seed, primitive_work
 
-_APPLIED = {"init_qubits"}
 _VALUES = "parameter_values"
 """What a samplex calls the values that it draws for the parameters of its circuit."""
 
@@ -64,19 +64,12 @@ def _work(asked: AskedProgram, program: Program, max_shots: int) -> Work:
         pubs.append(pub)
         extras.append(found)
     level, how = MEAS_TYPES[asked.meas_level]
+    named = tuple(not_applied_of_program(asked.options, asked.simulator))
     return Work(
         sampler=True, backend=asked.backend, pubs=tuple(pubs), seed=seed, meas_level=level, meas_return=how,
-        not_applied=tuple(_not_applied(asked)), max_execution_time=asked.max_execution_time,
+        not_applied=named, max_execution_time=asked.max_execution_time,
         schema_version=asked.schema_version, drawn=tuple(extras),
     )  # fmt: skip
-
-
-def _not_applied(asked: AskedProgram) -> Iterator[str]:
-    yield from (name for name, value in asked.options.items() if name not in _APPLIED and is_set(value))
-    if asked.options.get("init_qubits") is False:
-        yield "init_qubits"
-    if is_set(asked.simulator.get("layer_noise_model")):
-        yield "simulator.layer_noise_model"
 
 
 def _shape(index: int, item: Item) -> tuple[int, ...]:

@@ -109,7 +109,7 @@ def test_options_that_change_nothing_are_named() -> None:
     asked = params(of_both(), execution={"rep_delay": 1e-4, "init_qubits": False}, experimental={"odd": 1})
     [dataset, _] = run_program(load("fake_backends"), job(asked))
     named = circuit_info(dataset.attrs).metadata["primitive"]["result"]["not_applied"]
-    assert named == ["rep_delay", "experimental", "init_qubits"]
+    assert named == ["execution.init_qubits", "execution.rep_delay", "experimental"]
 
 
 def old_qpy(asked: Any) -> None:

@@ -33,6 +33,8 @@ DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
 """IBM's own."""
 _STATUS = {"pending": "Queued", "running": "Running", "completed": "Completed", "failed": "Failed"}
 _NULL = Raw(b"null")
+_LEVEL = "WARNING"
+"""The log level of who says nothing."""
 _MAX_EXECUTION_TIME = "max_execution_time"
 
 
@@ -46,6 +48,14 @@ class RuntimeJobIn(Body, kw_only=True):
     tags: Tags | None = None
     cost: RuntimeCost | None = None
     private: bool = False
+    runtime: Annotated[str, Meta(max_length=500)] = ""
+    log_level: Annotated[str, Meta(max_length=50)] = ""
+
+    @property
+    def not_applied(self) -> list[str]:
+        """Runtime options that are set and change nothing: the lab has one image, and a log that is short and whole."""
+        named = {"environment.image": bool(self.runtime), "environment.log_level": self.log_level not in ("", _LEVEL)}
+        return [name for name, is_set in named.items() if is_set]
 
 
 class RuntimeAccepted(Answer):
@@ -174,18 +184,15 @@ async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
         raise NotFound(
             f"This lab has no program {wanted.program_id!r}: it runs {' and '.join(FORMATS)}.", code="unknown_program"
         )
-    if wanted.private:
-        raise Rejected(
-            "This lab keeps a job until you delete it: leave out private, and use service.delete_job(job.job_id()) "
-            "when you have its result. Nobody else sees your jobs unless you share them.",
-            code="bad_option", field="private",
-        )  # fmt: skip
     try:
         backend, qpu = await found(call, wanted.backend)
         if wanted.session_id is not None:
             await enter(call, wanted.session_id, backend)
         source = _Source(backend=backend, params=wanted.params, max_execution_time=wanted.cost)
-        origin = RuntimeOrigin(backend=backend, session_id=wanted.session_id, cost=wanted.cost)
+        origin = RuntimeOrigin(
+            backend=backend, session_id=wanted.session_id, cost=wanted.cost, private=wanted.private,
+            not_applied=wanted.not_applied,
+        )  # fmt: skip
         job, _ = await call.lab.jobs.submit(
             call.person,
             SubmitRequest(
@@ -197,7 +204,7 @@ async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
         )  # fmt: skip
     except NotFound as error:
         raise Rejected(error.message, code=error.code) from error
-    return RuntimeAccepted(id=job.id, backend=backend, session_id=wanted.session_id)
+    return RuntimeAccepted(id=job.id, backend=backend, session_id=wanted.session_id, private=wanted.private)
 
 
 def _most_shots(form: str, raw: Raw) -> int:
@@ -256,7 +263,7 @@ async def runtime_job(call: Call, query: RuntimeJobQuery) -> RuntimeJob:
     """One job; while it has not ended, the answer waits a moment for that."""
     job = await own_job(call, wait_s=HOLD_S if query.exclude_params else 0.0)
     shown = _shown(job)
-    if not query.exclude_params:
+    if not query.exclude_params and not shown.private:
         source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
         shown.params = msgspec.json.decode(source, type=_Source).params
     return shown
@@ -279,14 +286,17 @@ async def runtime_cancel(call: Call) -> None:
 
 @runtime.route("GET", f"{ROOT}/jobs/{{id}}/results", P.JOBS_READ, {200: TEXT, 204: ""})
 async def runtime_results(call: Call) -> Reply:
-    """The result in IBM's encoding; of a failed job, why; nothing while it runs."""
+    """The result in IBM's encoding; of a failed job, why; nothing while it runs. With its result a private job goes."""
     job = await own_job(call)
     if job.status == "completed":
         path, _ = await call.lab.jobs.dataset(call.person, job.id)
         source = None
         if job.format == EXECUTOR:
             source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
-        return Reply(body=await asyncio.to_thread(_primitive_result, path, source), media_type=TEXT)
+        body = await asyncio.to_thread(_primitive_result, path, source)
+        if asked_for(job).private:
+            await call.lab.jobs.delete(call.person, job.id)
+        return Reply(body=body, media_type=TEXT)
     if job.ended_at is None:
         return Reply(status=204)
     return Reply(body=_reason(job).encode(), media_type=TEXT)
@@ -332,6 +342,7 @@ async def runtime_logs(call: Call) -> Reply:
     """What happened to a job, and which of its options were not applied."""
     job = await own_job(call)
     lines = [f"{stamp(job.submitted_at)} submitted to {job.qpu}"]
+    lines += [f"options.{name} was not applied" for name in asked_for(job).not_applied]
     lines += [f"{stamp(job.started_at)} started"] if job.started_at is not None else []
     if job.status == "completed":
         header = await call.lab.jobs.result(call.person, job.id)
@@ -354,7 +365,8 @@ def _shown(job: JobModel) -> RuntimeJob:
     return RuntimeJob(
         id=job.id, backend=asked.backend, program=ProgramOut(id=PROGRAMS[job.format]), state=state, status=state.status,
         created=stamp(job.submitted_at), ended=stamp(job.ended_at), cost=asked.cost or 0, user_id=job.owner,
-        session_id=asked.session_id, tags=job.tags, estimated_running_time_seconds=job.estimate_s,
+        session_id=asked.session_id, tags=job.tags, private=asked.private,
+        estimated_running_time_seconds=job.estimate_s,
     )  # fmt: skip
 
 
