@@ -281,6 +281,38 @@ def test_sessions_and_batches_hold_the_qpu(mode: Any, service: QiskitRuntimeServ
     ))  # fmt: skip
 
 
+def test_a_session_on_a_fake_backend_holds_it_for_nobody(
+    service: QiskitRuntimeService, admin: httpx.Client, api: httpx.Client
+) -> None:
+    backend, circuit = ready(service, NOISY, bell())
+    with Session(backend=backend, max_time=120) as session, Batch(backend=backend) as batch:
+        assert not [one for one in admin.get("qpi/v1/sessions").json()["sessions"] if one["closed_at"] is None]
+        job = SamplerV2(mode=session).run([circuit])
+        other = SamplerV2(mode=batch).run([circuit])
+        assert job.result()[0].data.meas.num_shots == other.result()[0].data.meas.num_shots == 4096
+        assert session.status() == "In progress, accepting new jobs"
+        assert session.details()["max_time"] == 120
+        assert session.usage() == pytest.approx(job.usage())
+        assert [one.job_id() for one in service.jobs(session_id=batch.session_id)] == [other.job_id()]
+    assert session.status() == "Closed"
+    asked = {"program_id": "sampler", "backend": NOISY, "params": params(circuit), "session_id": session.session_id}
+    refused = api.post("qpi/experimental/v1/jobs", json=asked)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "session_over")
+
+
+@pytest.mark.parametrize(
+    "session_id",
+    [
+        f"free-{number}-600-0123456789abcdef-0123456789abcdef.batch.{NOISY}"
+        for number in ("1", "99999999999", "9" * 40)
+    ] + ["free-", "free-1-1-x", "ses-1", "." * 2000],
+)  # fmt: skip
+def test_a_session_that_nobody_opened_is_not_there(session_id: str, api: httpx.Client) -> None:
+    asked = {"program_id": "sampler", "backend": NOISY, "params": params(bell()), "session_id": session_id}
+    answer = api.post("qpi/experimental/v1/jobs", json=asked)
+    assert (answer.status_code, answer.json()["error"]["code"]) in [(400, "unknown_session"), (400, "bad_request")]
+
+
 def test_a_closed_session_takes_no_job(service: QiskitRuntimeService, api: httpx.Client) -> None:
     session = api.post("qpi/experimental/v1/sessions", json={"backend": "sim-b", "mode": "dedicated"}).json()["id"]
     job = {"program_id": "sampler", "backend": "sim-b", "params": params(bell()), "session_id": session}

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType, field
 
-from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, Rejected, unpack
+from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, ProgramError, Rejected, Unavailable, unpack
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobChange, JobModel, OriginIn, RuntimeCost, RuntimeOrigin, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn, Tags
@@ -32,6 +32,8 @@ TIMED_OUT = 1305
 DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
 """IBM's own."""
 _STATUS = {"pending": "Queued", "running": "Running", "completed": "Completed", "failed": "Failed"}
+_LATE = "check_timeout"
+"""What an agent says of a check that took too long. It may be the machine's fault: at 503, IBM's client asks again."""
 _NULL = Raw(b"null")
 _LEVEL = "WARNING"
 """The log level of who says nothing."""
@@ -204,6 +206,13 @@ async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
         )  # fmt: skip
     except NotFound as error:
         raise Rejected(error.message, code=error.code) from error
+    except ProgramError as error:
+        if error.code != _LATE:
+            raise
+        message = (
+            f"{qpu.name} was too slow to check the job. Try again; if that does not help, send fewer pubs in one job."
+        )
+        raise Unavailable(message, code=_LATE) from error
     return RuntimeAccepted(id=job.id, backend=backend, session_id=wanted.session_id, private=wanted.private)
 
 
