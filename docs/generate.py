@@ -14,8 +14,11 @@ from typing import Any
 import msgspec
 from dashboard import dashboard
 from msgspec.inspect import StructType, Type, type_info
+from qiskit_ibm_runtime import options_models
+from qiskit_ibm_runtime.options import EstimatorOptions, SamplerOptions
 from traitlets import TraitType
 
+from qpi_executors.primitives.ibm_options import RUNTIME_OPTIONS, fate
 from qpi_jupyter.client import BookingHandle, JobHandle, Lab, Session
 from qpi_jupyter.client.accounts import TimeRequest
 from qpi_jupyter.client.backend import QpiBackend
@@ -292,8 +295,58 @@ def openqasm() -> str:
     ])  # fmt: skip
 
 
+def ibm_options() -> str:
+    """Every option of IBM's client, as its classes have it, and what becomes of it."""
+    columns = {
+        "SamplerV2": (SamplerOptions, False), "EstimatorV2": (EstimatorOptions, False),
+        "Sampler": (options_models.SamplerOptions, True), "Estimator": (options_models.EstimatorOptions, True),
+        "Executor": (options_models.ExecutorOptions, True),
+    }  # fmt: skip
+    known = {head: set(_option_names(options())) for head, (options, _) in columns.items()}
+    rows = [
+        [
+            f"`{name}`",
+            *(
+                _fate(name, program, head == "Executor") if name in known[head] else ""
+                for head, (_, program) in columns.items()
+            ),
+        ]
+        for name in sorted(set().union(*known.values()))
+    ]
+    return "\n".join([
+        "<!-- Written by `make generate` from the classes of qiskit-ibm-runtime and the fates of their options. -->",
+        "", "# Options of IBM's client", "",
+        "`SamplerV2` and `EstimatorV2` leave their options to the lab. `Sampler` of `executor_sampler`, `Estimator` of",
+        "`executor_estimator` and `Executor` build what they can into the quantum program that they send: what is",
+        "*by the client* happens. Each option that you set and that is *not applied* is named by `job.logs()`, in the",
+        "job's tab, and for `SamplerV2` and `EstimatorV2` in `result.metadata[\"not_applied\"]`.",
+        "`execution.init_qubits=False` is not applied, and named. `execution.meas_type` other than `classified` is",
+        "refused where a QPU returns no IQ points.",
+        "", *_table(["Option", *columns], rows), "",
+    ])  # fmt: skip
+
+
+def _fate(name: str, program: bool, executor: bool) -> str:
+    if executor and name.startswith("simulator."):
+        return "not sent"
+    return (RUNTIME_OPTIONS.get(name) or fate(name, program=program)).value
+
+
+def _option_names(options: Any, prefix: str = "") -> Iterator[str]:
+    """The paths of all options of one of the client's classes, dataclasses or models, groups written out."""
+    for name in _fields(options):
+        value = getattr(options, name)
+        yield from _option_names(value, f"{prefix}{name}.") if _fields(value) else [f"{prefix}{name}"]
+
+
+def _fields(thing: Any) -> list[str]:
+    found = getattr(type(thing), "model_fields", None) or getattr(type(thing), "__dataclass_fields__", {})
+    return [name for name in found if not name.startswith("_")]
+
+
 PAGES = {
     "api.md": api,
+    "ibm-options.md": ibm_options,
     "job-states.md": job_states,
     "permissions.md": permissions,
     "configuration.md": configuration,

@@ -31,6 +31,7 @@ _PATIENCE_S = 0.5
 """How long somebody waits behind other people's checks before a second child starts."""
 _NEWS_S = 5.0
 """How soon one who waits for a check is told that no child starts."""
+_LATE = "check_timeout"
 _MOMENT_S = 0.01
 _QUICK_S = 0.1
 """Most checks are over by then, and are not measured."""
@@ -162,7 +163,7 @@ class Checker:
             self._count[person] -= 1
             if not self._count[person]:
                 del self._count[person]
-            if not task.cancelled() and task.exception() is None:
+            if not task.cancelled() and task.exception() is None and not _late(task.result()):
                 self._answers[key] = task.result()
                 while len(self._answers) > _REMEMBERED:
                     self._answers.popitem(last=False)
@@ -221,7 +222,7 @@ class Checker:
                     raise Died(-signal.SIGSTOP, 0)
                 return _refused(ProgramError(
                     f"Checking the program took longer than {self._timeout_s:g} s: it is refused.",
-                    code="check_timeout", timeout_s=self._timeout_s,
+                    code=_LATE, timeout_s=self._timeout_s,
                 ))  # fmt: skip
             answer = answering.result()
         except Died as died:
@@ -270,6 +271,11 @@ def _blamed(died: Died, times: int, *, greedy: bool) -> Prepared:
         return _refused(TooLarge(message, code="out_of_memory", peak_bytes=died.peak_bytes))
     message = f"The executor crashed each of the {times} times that it checked this program: {died}."
     return _refused(ProgramError(message, code="check_crashed", times=times))
+
+
+def _late(answer: Prepared) -> bool:
+    """Whether it says how slow this machine was then: that is asked anew."""
+    return answer.error is not None and answer.error.get("code") == _LATE
 
 
 def _refused(error: QpiError) -> Prepared:

@@ -684,11 +684,17 @@ export interface ProgramIn {
   readonly data?: readonly string[];
 }
 
-/** What a client of IBM Quantum asked for; `cost` is the longest that it may take (s). */
+/**
+ * What a client of IBM Quantum asked for; `cost` is the longest that it may take (s). Of a
+ * `private` job the     inputs do not come back, and its result does once. `not_applied` are its
+ * runtime options that change nothing.
+ */
 export interface RuntimeOrigin {
   readonly backend: string;
   readonly session_id?: string | null;
   readonly cost?: number | null;
+  readonly private?: boolean;
+  readonly not_applied?: readonly string[];
 }
 
 /** The notebook cell that a job came from, or what a client of IBM Quantum asked for. */

@@ -22,7 +22,7 @@ from . import accessor as accessor  # registers ds.qpi
 from . import conventions as c
 from .kinds import CIRCUIT, ROW_SIZE, ResultKind, known, name_of
 from .limits import Room, check_decoded, check_hdf5
-from .primitives import rendered
+from .quantum_programs import rendered
 from .sweeps import from_rows, is_sweep, sweep_dims
 from .trees import as_tree, assembled, rows_by_circuit
 

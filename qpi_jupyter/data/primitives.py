@@ -90,7 +90,7 @@ def read_asked(source: bytes) -> Asked:
         its circuits and arrays are too large without their compression.
     """
     try:
-        raw = json.loads(source, object_hook=_Reader().value)
+        raw = json.loads(source, object_hook=Reader().value)
     except (ValueError, RecursionError) as error:
         raise ProgramError(f"The pubs are not valid JSON: {error}", code="bad_pub") from error
     raw = raw if isinstance(raw, dict) else {}
@@ -117,7 +117,7 @@ def read_asked(source: bytes) -> Asked:
     )
 
 
-class _Reader:
+class Reader:
     """Reads typed values, all of which together keep to one limit. Strangers sent them: nothing is unpickled or
     imported, and a value of a type that no pub has stays what it is, for whoever meets it to refuse."""
 
@@ -128,7 +128,8 @@ class _Reader:
         kind, value = found.get(_TYPE), cast(Any, found.get(_VALUE))
         try:
             if kind == "QuantumCircuit":
-                return self._circuit(value)
+                (circuit,) = self.circuits(value)
+                return circuit
             if kind == "ndarray":
                 return self._array(value)
             if kind == "complex":
@@ -141,22 +142,29 @@ class _Reader:
             raise ProgramError(f"A {kind} of the pubs cannot be read: {error}", code="bad_pub") from error
         return found
 
-    def _circuit(self, value: str) -> QuantumCircuit:
+    def circuits(self, value: str, *, compressed: bool = True) -> list[QuantumCircuit]:
+        """The circuits of a QPY file in base64."""
         from .circuits import from_qpy
 
-        data = self._expanded(value)
+        data = self.expanded(value) if compressed else base64.b64decode(value)
         QPY.check(data, 0)
-        (circuit,) = from_qpy(data)
-        return circuit
+        return from_qpy(data)
 
     def _array(self, value: Any) -> Any:
         import numpy as np
 
         if not isinstance(value, str):
             return np.array(value)
-        return np.load(io.BytesIO(self._expanded(value)), allow_pickle=False)
+        return np.load(io.BytesIO(self.expanded(value)), allow_pickle=False)
 
-    def _expanded(self, value: str) -> bytes:
+    def expanded(self, value: str) -> bytes:
+        """Bytes in base64 without their compression (zlib).
+
+        Raises
+        ------
+        TooLarge
+            with all that this reader expanded before, they are more than a job may have.
+        """
         expander = zlib.decompressobj()
         data = expander.decompress(base64.b64decode(value), self._left)
         if expander.unconsumed_tail or not expander.eof:

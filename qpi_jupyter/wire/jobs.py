@@ -82,11 +82,14 @@ RuntimeCost = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class RuntimeOrigin(Request):
-    """What a client of IBM Quantum asked for; ``cost`` is the longest that it may take (s)."""
+    """What a client of IBM Quantum asked for; ``cost`` is the longest that it may take (s). Of a ``private`` job the
+    inputs do not come back, and its result does once. ``not_applied`` are its runtime options that change nothing."""
 
     backend: Label
     session_id: Label | None = None
     cost: RuntimeCost | None = None
+    private: bool = False
+    not_applied: Annotated[list[Label], Meta(max_length=8)] = []
 
 
 class OriginIn(Request):

@@ -17,7 +17,15 @@ from qiskit import QuantumCircuit, generate_preset_pass_manager
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer import AerSimulator
-from qiskit_ibm_runtime import Batch, EstimatorV2, QiskitRuntimeService, SamplerV2, Session
+from qiskit_ibm_runtime import (
+    Batch,
+    EstimatorV2,
+    Executor,
+    QiskitRuntimeService,
+    QuantumProgram,
+    SamplerV2,
+    Session,
+)
 from qiskit_ibm_runtime.accounts.exceptions import InvalidAccountError
 from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import (
@@ -26,6 +34,8 @@ from qiskit_ibm_runtime.exceptions import (
     RuntimeJobMaxTimeoutError,
     RuntimeJobNotFound,
 )
+from qiskit_ibm_runtime.executor_estimator import Estimator as ClientEstimator
+from qiskit_ibm_runtime.executor_sampler import Sampler as ClientSampler
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qpi_jupyter
@@ -152,6 +162,42 @@ def test_counts_of_a_fake_backend_are_those_of_aer(service: QiskitRuntimeService
     assert counts == local.get_counts()
 
 
+@pytest.mark.parametrize("name", ["sim-a", NOISY])
+def test_a_quantum_program_runs_on_it(service: QiskitRuntimeService, admin: httpx.Client, name: str) -> None:
+    theta = Parameter("theta")
+    circuit = QuantumCircuit(2)
+    circuit.rx(theta, 0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    backend, compiled = ready(service, name, circuit)
+    program = QuantumProgram(shots=200, passthrough_data={"mine": [np.arange(3.0), "kept"]})
+    program.append_circuit_item(compiled, circuit_arguments=np.array([[[0.0], [np.pi]]] * 3))
+    job = Executor(backend).run(program)
+    result = job.result()
+    assert result[0]["meas"].shape == (3, 2, 200, 2)
+    assert result[0]["meas"][:, 0].mean() < 0.1 < 0.8 < result[0]["meas"][:, 1].mean()
+    assert result.passthrough_data["mine"][0].tolist() == [0, 1, 2]
+    assert result.metadata.chunk_timing[0].parts[0].size == 6
+    own = admin.get(f"qpi/v1/jobs/{job.job_id()}").json()
+    assert (own["status"], own["format"], job.usage()) == ("completed", "runtime-executor", own["busy_s"])
+    assert job.inputs["quantum_program"].items[0].circuit.num_clbits == 2
+
+
+def test_the_clients_own_primitives_twirl_here(service: QiskitRuntimeService) -> None:
+    backend, circuit = ready(service, NOISY, bell())
+    options = {"twirling": {"enable_gates": True, "enable_measure": True}, "default_shots": 640}
+    bits = ClientSampler(mode=backend, options=options).run([circuit]).result()[0].data.meas
+    assert bits.num_shots >= 640
+    assert sum(bits.get_counts().get(key, 0) for key in ("00", "11")) > 0.8 * bits.num_shots
+    pair = QuantumCircuit(2)
+    pair.h(0)
+    pair.cx(0, 1)
+    _, compiled = ready(service, NOISY, pair)
+    asked = (compiled, SparsePauliOp(["ZZ", "XX"]).apply_layout(compiled.layout))
+    job = ClientEstimator(mode=backend, options={"resilience_level": 1, "default_precision": 0.03}).run([asked])
+    assert abs(float(job.result()[0].data.evs) - 2) < 0.4
+
+
 def test_a_sweep_has_its_axes_in_the_labs_own_client(
     service: QiskitRuntimeService, server: LabServer, token: str
 ) -> None:
@@ -235,6 +281,38 @@ def test_sessions_and_batches_hold_the_qpu(mode: Any, service: QiskitRuntimeServ
     ))  # fmt: skip
 
 
+def test_a_session_on_a_fake_backend_holds_it_for_nobody(
+    service: QiskitRuntimeService, admin: httpx.Client, api: httpx.Client
+) -> None:
+    backend, circuit = ready(service, NOISY, bell())
+    with Session(backend=backend, max_time=120) as session, Batch(backend=backend) as batch:
+        assert not [one for one in admin.get("qpi/v1/sessions").json()["sessions"] if one["closed_at"] is None]
+        job = SamplerV2(mode=session).run([circuit])
+        other = SamplerV2(mode=batch).run([circuit])
+        assert job.result()[0].data.meas.num_shots == other.result()[0].data.meas.num_shots == 4096
+        assert session.status() == "In progress, accepting new jobs"
+        assert session.details()["max_time"] == 120
+        assert session.usage() == pytest.approx(job.usage())
+        assert [one.job_id() for one in service.jobs(session_id=batch.session_id)] == [other.job_id()]
+    assert session.status() == "Closed"
+    asked = {"program_id": "sampler", "backend": NOISY, "params": params(circuit), "session_id": session.session_id}
+    refused = api.post("qpi/experimental/v1/jobs", json=asked)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "session_over")
+
+
+@pytest.mark.parametrize(
+    "session_id",
+    [
+        f"free-{number}-600-0123456789abcdef-0123456789abcdef.batch.{NOISY}"
+        for number in ("1", "99999999999", "9" * 40)
+    ] + ["free-", "free-1-1-x", "ses-1", "." * 2000],
+)  # fmt: skip
+def test_a_session_that_nobody_opened_is_not_there(session_id: str, api: httpx.Client) -> None:
+    asked = {"program_id": "sampler", "backend": NOISY, "params": params(bell()), "session_id": session_id}
+    answer = api.post("qpi/experimental/v1/jobs", json=asked)
+    assert (answer.status_code, answer.json()["error"]["code"]) in [(400, "unknown_session"), (400, "bad_request")]
+
+
 def test_a_closed_session_takes_no_job(service: QiskitRuntimeService, api: httpx.Client) -> None:
     session = api.post("qpi/experimental/v1/sessions", json={"backend": "sim-b", "mode": "dedicated"}).json()["id"]
     job = {"program_id": "sampler", "backend": "sim-b", "params": params(bell()), "session_id": session}
@@ -314,7 +392,6 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "gates": ({"backend": NOISY, "params": params(bell())}, 400, "not_isa"),
     "seed": ({"params": params(bell(), simulator={"seed_simulator": -1})}, 400, "bad_option"),
-    "private": ({"private": True}, 400, "bad_option"),
     "rows": ({"params": params(QuantumCircuit(1, 1), np.ones((20_000, 0)))}, 400, "too_many_circuits"),
 }  # fmt: skip
 
@@ -364,6 +441,20 @@ def test_an_access_token_that_is_none_is_refused(claims: bytes, server: LabServe
     answer = server.client(token).get("qpi/experimental/v1/backends")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_token")
     assert "not valid" in answer.json()["error"]["message"]
+
+
+def test_a_private_job_is_read_once(service: QiskitRuntimeService, admin: httpx.Client) -> None:
+    backend, circuit = ready(service, "sim-a", bell())
+    options = {"environment": {"private": True, "log_level": "DEBUG"}}
+    job = SamplerV2(mode=backend, options=options).run([circuit], shots=10)
+    job.wait_for_final_state()
+    assert job.private
+    assert job.inputs == {}
+    assert "options.environment.log_level was not applied" in job.logs()
+    assert job.result()[0].data.meas.num_shots == 10
+    assert admin.get(f"qpi/v1/jobs/{job.job_id()}").status_code == 404
+    with pytest.raises(RuntimeJobNotFound):
+        service.job(job.job_id())
 
 
 def test_an_option_may_be_an_array(service: QiskitRuntimeService, api: httpx.Client) -> None:

@@ -27,9 +27,11 @@ from qiskit_ibm_runtime import fake_provider
 from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
+from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM
 
 from .measuring import measured, on_backend
-from .pubs import Work, work_of
+from .pubs import Work
+from .quantum_programs import work_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +55,7 @@ _CIRCUIT_S, _SHOT_S, _PRODUCT_S = 0.02, 2e-5, 5e-3
 class FakeBackends(Executor):
     """IBM's fake backends by name, with their noise (fake_manila@aer) or without (fake_manila@ideal)."""
 
-    formats: ClassVar[tuple[ProgramFormat, ...]] = (SAMPLER, ESTIMATOR)
+    formats: ClassVar[tuple[ProgramFormat, ...]] = (SAMPLER, ESTIMATOR, QUANTUM_PROGRAM)
     ways: ClassVar[tuple[str, ...]] = (NOISY, IDEAL)
     """What stands behind the ``@`` of the names that it runs."""
 

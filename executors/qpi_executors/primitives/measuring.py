@@ -15,8 +15,10 @@ from qpi_executors.base import RunCancelled
 from qpi_jupyter.core import Rejected, plain_json
 from qpi_jupyter.data.primitives import span
 from qpi_jupyter.data.pub_results import pub_dataset
+from qpi_jupyter.data.quantum_programs import SCHEMA
 
 from .pubs import Work
+from .quantum_programs import array_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,8 +60,10 @@ def measured(
     progress(1.0)
     shapes = [(tuple(pub.shape), work.shots(index)) for index, pub in enumerate(work.pubs)]
     result_metadata: dict[str, Any] = {"version": 2}
-    if work.sampler:
-        at = (started_at.isoformat(), datetime.now(UTC).isoformat())
+    at = (started_at.isoformat(), datetime.now(UTC).isoformat())
+    if work.schema_version:
+        result_metadata = {SCHEMA: work.schema_version, "timing": {"start": at[0], "stop": at[1]}}
+    elif work.sampler:
         result_metadata["execution"] = {"execution_spans": span(*at, shapes)}
     if work.not_applied:
         result_metadata["not_applied"] = list(work.not_applied)
@@ -71,13 +75,17 @@ def _dataset(work: Work, index: int, result: Any, result_metadata: dict[str, Any
     data = {name: value if hasattr(value, "num_bits") else np.asarray(value) for name, value in result.data.items()}
     circuit, values = pub.circuit, pub.parameter_values
     metadata: dict[str, Any] = {"circuit_metadata": plain_json(circuit.metadata)[0]}
+    names = array_names(work, index)
+    if names or work.schema_version:
+        data |= {plain: work.drawn[index][name] for name, plain in names.items()}
+        metadata = {"names": {plain: name for name, plain in names.items()}}
     if not work.sampler:
         metadata |= {"shots": shots, "target_precision": pub.precision, "resilience": {}}
     rows = values.as_array(circuit.parameters)
     shape = tuple(pub.shape)
     parameters = {
         parameter.name: rows[..., k].reshape((1,) * (len(shape) - len(values.shape)) + values.shape)
-        for k, parameter in enumerate(circuit.parameters)
+        for k, parameter in enumerate(circuit.parameters if not names else ())
     }
     return pub_dataset(
         index, circuit, parameters, data,

@@ -11,6 +11,7 @@ from qpi_executors.runner import run_program
 from qpi_jupyter.core import Calibration, Estimate, Faulted, Manifest, Program, ProgramFormat, Rejected, RunOptions
 from qpi_jupyter.data.formats import QPY
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
+from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from .pubs import Work
 
-_OURS = (SAMPLER, ESTIMATOR)
+_OURS = (SAMPLER, ESTIMATOR, QUANTUM_PROGRAM)
 _NAMES = frozenset(form.name for form in _OURS)
 
 
@@ -104,7 +105,7 @@ class Primitives(Executor):
         return measured(self._work(program), measure, progress=progress, cancelled=cancelled)
 
     def _work(self, program: Program) -> Work:
-        from .pubs import work_of
+        from .quantum_programs import work_of
 
         self.check(program)
         manifest = self._inner.capabilities()

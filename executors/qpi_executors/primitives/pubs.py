@@ -1,9 +1,9 @@
-"""The pubs of a program, checked, and what becomes of each option of IBM's client."""
+"""The pubs of a program, checked."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,17 +16,10 @@ from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooL
 from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
 from qpi_jupyter.data.pub_results import check_registers
 
+from .ibm_options import REFUSED, flat, is_set, not_applied
+
 MEAS_TYPES = {"classified": (2, "single"), "kerneled": (1, "single"), "avg_kerneled": (1, "avg")}
 """``options.execution.meas_type`` as measurement level and return."""
-_APPLIED = {
-    "default_shots", "default_precision", "shots", "precision", "seed_estimator", "simulator.seed_simulator",
-    "execution.meas_type", "execution.init_qubits",
-}  # fmt: skip
-_REFUSED = {
-    "simulator.noise_model": "Noise models are not taken from the client: choose a backend that has the noise, such as "
-    "fake_manila@aer, or a QPU of the lab whose simulator was started with it.",
-}
-_OFF: tuple[Any, ...] = (None, False, "Unset", "unset", {}, [])
 _COARSEST = 1e9
 """A precision beyond it, or beyond its inverse, has no number of shots."""
 
@@ -35,7 +28,8 @@ _COARSEST = 1e9
 class Work:
     """What a primitive has to do.
 
-    ``not_applied`` names the options that the client set and that change nothing here.
+    ``not_applied`` names the options that the client set and that change nothing here. Of a quantum program,
+    ``schema_version`` is the one it came in, and ``drawn`` has the arrays of each item's samplex beside the values.
     """
 
     sampler: bool
@@ -46,6 +40,8 @@ class Work:
     meas_return: str
     not_applied: tuple[str, ...]
     max_execution_time: float | None
+    schema_version: str = ""
+    drawn: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def points(self) -> int:
@@ -58,7 +54,7 @@ class Work:
         return int(pub.shots) if self.sampler else math.ceil(1 / pub.precision**2)
 
 
-def work_of(program: Program, *, max_shots: int) -> Work:
+def primitive_work(program: Program, *, max_shots: int) -> Work:
     """What a program asks for.
 
     Raises
@@ -69,31 +65,39 @@ def work_of(program: Program, *, max_shots: int) -> Work:
         an option that cannot be applied, by its name.
     """
     asked, sampler = _joined([read_asked(source) for source in program.sources]), program.format == SAMPLER.name
-    options = dict(_flat(asked.options))
-    for name, reason in _REFUSED.items():
-        if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if _is_set(value)):
+    options = dict(flat(asked.options))
+    for name, reason in REFUSED.items():
+        if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if is_set(value)):
             raise Rejected(f"options.{name} cannot be used here. {reason}", code="bad_option", field=name)
     meas_type = options.get("execution.meas_type") or "classified"
     if meas_type not in MEAS_TYPES:
         message = f"options.execution.meas_type is {', '.join(MEAS_TYPES)}, not {meas_type!r}."
         raise Rejected(message, code="bad_option", field="execution.meas_type")
-    seed = options.get("simulator.seed_simulator")
-    seed = options.get("seed_estimator") if seed is None else seed
-    seed = program.options.seed_simulator if seed is None else seed
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
-        raise Rejected(f"A seed is a whole number from 0 to 2**63 - 1, not {seed!r}.", code="bad_option", field="seed")
+    seed = checked_seed(
+        options.get("simulator.seed_simulator"), options.get("seed_estimator"), program.options.seed_simulator
+    )
+    if asked.resilience_level is not None:
+        options["resilience_level"] = asked.resilience_level or None
     usual = asked.default_shots or program.options.shots
     own = _shots(options, usual) if sampler else _precision(options, usual)
     pubs = tuple(_pub(index, pub, sampler, own, max_shots) for index, pub in enumerate(asked.pubs))
     level, how = MEAS_TYPES[meas_type]
     work = Work(
         sampler=sampler, backend=asked.backend, pubs=pubs, seed=seed, meas_level=level, meas_return=how,
-        not_applied=tuple(_not_applied(options, asked)), max_execution_time=asked.max_execution_time,
+        not_applied=tuple(not_applied(options)), max_execution_time=asked.max_execution_time,
     )  # fmt: skip
     if work.points > MAX_CIRCUITS:
         message = f"The pubs have {work.points:,} parameter sets in one job; the limit is {MAX_CIRCUITS:,}."
         raise TooLarge(message, code="too_many_circuits", limit=MAX_CIRCUITS)
     return work
+
+
+def checked_seed(*given: Any) -> int | None:
+    """The first of some seeds that is one; Any: they come from JSON."""
+    seed = next((one for one in given if one is not None), None)
+    if seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63):
+        return seed
+    raise Rejected(f"A seed is a whole number from 0 to 2**63 - 1, not {seed!r}.", code="bad_option", field="seed")
 
 
 def _joined(several: Sequence[Asked]) -> Asked:
@@ -102,29 +106,6 @@ def _joined(several: Sequence[Asked]) -> Asked:
     if any(replace(asked, pubs=first.pubs) != first for asked in several[1:]):
         raise ProgramError("The lists of pubs of one job must have the same backend and options.", code="bad_pub")
     return replace(first, pubs=[pub for asked in several for pub in asked.pubs])
-
-
-def _not_applied(options: Mapping[str, Any], asked: Asked) -> Iterator[str]:
-    for name, value in options.items():
-        if name not in _APPLIED and _is_set(value):
-            yield name
-    if options.get("execution.init_qubits") is False:
-        yield "execution.init_qubits"
-    if asked.resilience_level not in (None, 0):
-        yield "resilience_level"
-
-
-def _is_set(value: Any) -> bool:
-    return isinstance(value, np.ndarray) or value not in _OFF
-
-
-def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each option by its path, as ``dynamical_decoupling.enable``."""
-    for name, value in options.items():
-        if isinstance(value, dict) and value and "__type__" not in value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) -> Any:
@@ -144,7 +125,7 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
     if not np.isfinite(np.asarray(values, dtype=float)).all():
         message = f"The parameter values of pub {index} are not all finite numbers."
         raise ProgramError(message, code="bad_parameters", circuit=index)
-    (_check_sampler if sampler else _check_estimator)(index, pub, max_shots)
+    (check_sampler if sampler else _check_estimator)(index, pub, max_shots)
     return pub
 
 
@@ -170,7 +151,8 @@ def _precision(options: Mapping[str, Any], usual: int) -> float:
     return precision
 
 
-def _check_sampler(index: int, pub: Any, max_shots: int) -> None:
+def check_sampler(index: int, pub: Any, max_shots: int) -> None:
+    """Refuse a pub that measures nothing, or takes too many shots."""
     check_registers(index, pub.circuit)
     if not pub.circuit.num_clbits:
         message = f"The circuit of pub {index} measures nothing: add a measurement, for example measure_all()."

@@ -92,7 +92,7 @@ def test_a_child_that_fails_as_a_whole_has_crashed() -> None:
     play(story)
 
 
-def test_a_check_over_its_time_is_refused_and_the_next_child_goes_on() -> None:
+def test_a_check_over_its_time_is_refused_until_it_is_asked_again_and_the_next_child_goes_on() -> None:
     async def story(bench: Bench) -> None:
         slow, next_ = bench.ask("slow"), bench.ask("next")
         first = await bench.asked("slow")
@@ -100,7 +100,9 @@ def test_a_check_over_its_time_is_refused_and_the_next_child_goes_on() -> None:
         assert not first.alive
         (await bench.asked("next")).say(FINE)
         assert (await next_).estimate is not None
-        assert (await bench.ask("slow")).error is not None, "it is known"
+        again = bench.ask("slow")  # the machine may have been slow, not the program
+        (await bench.asked("slow")).say(FINE)
+        assert (await again).estimate is not None
 
     play(story, limit_s=LIMIT_S)
 

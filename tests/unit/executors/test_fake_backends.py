@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit, generate_preset_pass_manager
+from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime import RuntimeDecoder, RuntimeEncoder
@@ -68,6 +71,22 @@ def test_what_ibms_client_decodes_is_what_was_measured(device: Any) -> None:
     assert result[0].data.evs == datasets[0].evs.values
     assert abs(float(result[0].data.evs) - 1 - 0.5 * 0.955336) < 5 / 2000**0.5
     assert result.metadata["not_applied"] == ["resilience_level"]
+
+
+@pytest.mark.parametrize("primitive", ["sampler", "estimator"])
+def test_results_keep_to_ibms_schemas(primitive: str) -> None:
+    model = import_module(f"ibm_quantum_schemas.{primitive}.version_0_1.primitive_result").PrimitiveResultWrapperModel
+    circuit = QuantumCircuit(2)
+    circuit.rz(Parameter("phi"), 0)
+    values = np.linspace(0, 1, 6).reshape(3, 2, 1)
+    pub: list[Any] = [circuit, {"ZZ": 1.0, "XI": 0.5}, values]
+    if primitive == "sampler":
+        circuit.measure_all()
+        pub = [circuit, values]
+    asked = program(primitive, "fake_manila@ideal", pub, pub, twirling={"enable_gates": True})
+    result = model.model_validate_json(rendered(run_program(load("fake_backends"), asked)) or b"")
+    assert [one.value_.data.value_.shape for one in result.value_.pub_results] == [(3, 2), (3, 2)]
+    assert result.value_.metadata.version == 2
 
 
 def test_a_circuit_that_is_not_the_devices_says_what_to_do() -> None:

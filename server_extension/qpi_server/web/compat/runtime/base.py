@@ -23,8 +23,8 @@ CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/lab:lab::"
 PLAN = "lab"
 TOKEN_S = 3600
 """How long an access token says that it lasts; whether it does, its key decides."""
-SAMPLER, ESTIMATOR = "runtime-sampler", "runtime-estimator"
-FORMATS = {"sampler": SAMPLER, "estimator": ESTIMATOR}
+SAMPLER, ESTIMATOR, EXECUTOR = "runtime-sampler", "runtime-estimator", "runtime-executor"
+FORMATS = {"sampler": SAMPLER, "estimator": ESTIMATOR, "executor": EXECUTOR}
 """The program format of each program id."""
 PROGRAMS = {form: program for program, form in FORMATS.items()}
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType, field
 
-from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, Rejected, unpack
+from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, ProgramError, Rejected, Unavailable, unpack
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobChange, JobModel, OriginIn, RuntimeCost, RuntimeOrigin, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn, Tags
@@ -20,7 +20,7 @@ from qpi_jupyter.wire.validation import Timed, refused
 from qpi_server.web.table import Call, Reply
 
 from .backends import found
-from .base import FORMATS, PROGRAMS, ROOT, SAMPLER, Body, runtime, stamp
+from .base import EXECUTOR, FORMATS, PROGRAMS, ROOT, SAMPLER, Body, runtime, stamp
 from .own import PAGE, asked_for, own_job, own_jobs
 from .sessions import enter
 
@@ -32,6 +32,11 @@ TIMED_OUT = 1305
 DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
 """IBM's own."""
 _STATUS = {"pending": "Queued", "running": "Running", "completed": "Completed", "failed": "Failed"}
+_LATE = "check_timeout"
+"""What an agent says of a check that took too long. It may be the machine's fault: at 503, IBM's client asks again."""
+_NULL = Raw(b"null")
+_LEVEL = "WARNING"
+"""The log level of who says nothing."""
 _MAX_EXECUTION_TIME = "max_execution_time"
 
 
@@ -45,6 +50,14 @@ class RuntimeJobIn(Body, kw_only=True):
     tags: Tags | None = None
     cost: RuntimeCost | None = None
     private: bool = False
+    runtime: Annotated[str, Meta(max_length=500)] = ""
+    log_level: Annotated[str, Meta(max_length=50)] = ""
+
+    @property
+    def not_applied(self) -> list[str]:
+        """Runtime options that are set and change nothing: the lab has one image, and a log that is short and whole."""
+        named = {"environment.image": bool(self.runtime), "environment.log_level": self.log_level not in ("", _LEVEL)}
+        return [name for name, is_set in named.items() if is_set]
 
 
 class RuntimeAccepted(Answer):
@@ -147,13 +160,22 @@ class _Source(Body):
     default_shots: int = DEFAULT_SHOTS
 
 
+class _QuantumProgram(Body):
+    """What of a quantum program has to be known here; what it passes through comes back with its result."""
+
+    shots: Raw = _NULL
+    passthrough_data: Raw = _NULL
+    semantic_role: Raw = _NULL
+
+
 class _Params(Body):
     """What of the params has to be known here: the shots; everything else is for the QPU to read."""
 
     pubs: list[list[Raw]] = field(default_factory=list)
     options: dict[str, Raw] = field(default_factory=dict)
-    shots: Raw | None = None
-    precision: Raw | None = None
+    shots: Raw = _NULL
+    precision: Raw = _NULL
+    quantum_program: _QuantumProgram | None = None
 
 
 @runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(400, 507))
@@ -164,18 +186,15 @@ async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
         raise NotFound(
             f"This lab has no program {wanted.program_id!r}: it runs {' and '.join(FORMATS)}.", code="unknown_program"
         )
-    if wanted.private:
-        raise Rejected(
-            "This lab keeps a job until you delete it: leave out private, and use service.delete_job(job.job_id()) "
-            "when you have its result. Nobody else sees your jobs unless you share them.",
-            code="bad_option", field="private",
-        )  # fmt: skip
     try:
         backend, qpu = await found(call, wanted.backend)
         if wanted.session_id is not None:
             await enter(call, wanted.session_id, backend)
         source = _Source(backend=backend, params=wanted.params, max_execution_time=wanted.cost)
-        origin = RuntimeOrigin(backend=backend, session_id=wanted.session_id, cost=wanted.cost)
+        origin = RuntimeOrigin(
+            backend=backend, session_id=wanted.session_id, cost=wanted.cost, private=wanted.private,
+            not_applied=wanted.not_applied,
+        )  # fmt: skip
         job, _ = await call.lab.jobs.submit(
             call.person,
             SubmitRequest(
@@ -187,7 +206,14 @@ async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
         )  # fmt: skip
     except NotFound as error:
         raise Rejected(error.message, code=error.code) from error
-    return RuntimeAccepted(id=job.id, backend=backend, session_id=wanted.session_id)
+    except ProgramError as error:
+        if error.code != _LATE:
+            raise
+        message = (
+            f"{qpu.name} was too slow to check the job. Try again; if that does not help, send fewer pubs in one job."
+        )
+        raise Unavailable(message, code=_LATE) from error
+    return RuntimeAccepted(id=job.id, backend=backend, session_id=wanted.session_id, private=wanted.private)
 
 
 def _most_shots(form: str, raw: Raw) -> int:
@@ -196,6 +222,8 @@ def _most_shots(form: str, raw: Raw) -> int:
         params = msgspec.json.decode(raw, type=_Params)
     except msgspec.ValidationError as error:
         raise refused(error, _Params, code="bad_pub", whole="The params") from error
+    if form == EXECUTOR:
+        return int((params.quantum_program and _number(params.quantum_program.shots)) or 1)
     options = params.options
     if form == SAMPLER:
         most = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS
@@ -244,8 +272,8 @@ async def runtime_job(call: Call, query: RuntimeJobQuery) -> RuntimeJob:
     """One job; while it has not ended, the answer waits a moment for that."""
     job = await own_job(call, wait_s=HOLD_S if query.exclude_params else 0.0)
     shown = _shown(job)
-    if not query.exclude_params:
-        (source,) = unpack(await call.lab.jobs.program(call.person, job.id))
+    if not query.exclude_params and not shown.private:
+        source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
         shown.params = msgspec.json.decode(source, type=_Source).params
     return shown
 
@@ -267,19 +295,33 @@ async def runtime_cancel(call: Call) -> None:
 
 @runtime.route("GET", f"{ROOT}/jobs/{{id}}/results", P.JOBS_READ, {200: TEXT, 204: ""})
 async def runtime_results(call: Call) -> Reply:
-    """The result in IBM's encoding; of a failed job, why; nothing while it runs."""
+    """The result in IBM's encoding; of a failed job, why; nothing while it runs. With its result a private job goes."""
     job = await own_job(call)
     if job.status == "completed":
         path, _ = await call.lab.jobs.dataset(call.person, job.id)
-        return Reply(body=await asyncio.to_thread(_primitive_result, path), media_type=TEXT)
+        source = None
+        if job.format == EXECUTOR:
+            source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
+        body = await asyncio.to_thread(_primitive_result, path, source)
+        if asked_for(job).private:
+            await call.lab.jobs.delete(call.person, job.id)
+        return Reply(body=body, media_type=TEXT)
     if job.ended_at is None:
         return Reply(status=204)
     return Reply(body=_reason(job).encode(), media_type=TEXT)
 
 
-def _primitive_result(path: Path) -> bytes:
+def _primitive_result(path: Path, source: bytes | None) -> bytes:
+    """The result in its archive; of a quantum program, with what its ``source`` passes through."""
     with zipfile.ZipFile(path) as archive:
-        return archive.read(PRIMITIVE_RESULT)
+        result = archive.read(PRIMITIVE_RESULT)
+    if source is None:
+        return result
+    params = msgspec.json.decode(msgspec.json.decode(source, type=_Source).params, type=_Params)
+    program = params.quantum_program
+    assert program is not None, "it ran"
+    passed = {"passthrough_data": program.passthrough_data, "semantic_role": program.semantic_role}
+    return msgspec.json.encode(msgspec.json.decode(result, type=dict[str, Raw]) | passed)
 
 
 @runtime.route("GET", f"{ROOT}/jobs/{{id}}/metrics", P.JOBS_READ, {200: RuntimeMetrics})
@@ -309,6 +351,7 @@ async def runtime_logs(call: Call) -> Reply:
     """What happened to a job, and which of its options were not applied."""
     job = await own_job(call)
     lines = [f"{stamp(job.submitted_at)} submitted to {job.qpu}"]
+    lines += [f"options.{name} was not applied" for name in asked_for(job).not_applied]
     lines += [f"{stamp(job.started_at)} started"] if job.started_at is not None else []
     if job.status == "completed":
         header = await call.lab.jobs.result(call.person, job.id)
@@ -331,7 +374,8 @@ def _shown(job: JobModel) -> RuntimeJob:
     return RuntimeJob(
         id=job.id, backend=asked.backend, program=ProgramOut(id=PROGRAMS[job.format]), state=state, status=state.status,
         created=stamp(job.submitted_at), ended=stamp(job.ended_at), cost=asked.cost or 0, user_id=job.owner,
-        session_id=asked.session_id, tags=job.tags, estimated_running_time_seconds=job.estimate_s,
+        session_id=asked.session_id, tags=job.tags, private=asked.private,
+        estimated_running_time_seconds=job.estimate_s,
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Sessions and batches: the lab's own session on the QPU. Its id here also says the mode and the backend asked for."""
+"""Sessions and batches: the lab's own session on the QPU, or on a fake backend one that holds nothing. Its id here also
+says the mode and the backend asked for."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.rest import Answer
 from qpi_server.web.table import Call
 
+from . import free
 from .backends import found
 from .base import ROOT, Body, runtime, stamp
 from .own import asked_for, own_jobs
@@ -82,10 +84,13 @@ class _Asked(NamedTuple):
 
 @runtime.route("POST", f"{ROOT}/sessions", P.SESSIONS_OPEN, {201: RuntimeSession}, body=RuntimeSessionIn)
 async def runtime_open_session(call: Call, wanted: RuntimeSessionIn) -> RuntimeSession:
-    """Hold the QPU of a backend."""
+    """Hold the QPU of a backend; fake backends, which have room for everybody, are held for nobody."""
     backend, qpu = await found(call, wanted.backend)
-    request = SessionIn(qpu=qpu.name, budget_s=wanted.max_ttl or DEFAULT_TTL_S, idle_s=IDLE_S)
-    session = await call.lab.qpu_sessions.open(call.person, request)
+    if backend != qpu.name:
+        session = free.opened(call, wanted.max_ttl)
+    else:
+        request = SessionIn(qpu=qpu.name, budget_s=wanted.max_ttl or DEFAULT_TTL_S, idle_s=IDLE_S)
+        session = await call.lab.qpu_sessions.open(call.person, request)
     return await _shown(call, _Asked(session, wanted.mode, backend))
 
 
@@ -102,7 +107,7 @@ async def runtime_change_session(call: Call, wanted: RuntimeSessionChange) -> Ru
     if wanted.accepting_jobs and asked.session.closed_at is not None:
         raise Rejected("The session is closed: open a new one.", code="session_over")
     if not wanted.accepting_jobs:
-        asked = asked._replace(session=await call.lab.qpu_sessions.close(call.person, asked.session.id))
+        asked = asked._replace(session=await _closed(call, asked))
     return await _shown(call, asked)
 
 
@@ -113,7 +118,7 @@ async def runtime_cancel_session(call: Call) -> None:
     for job in await _jobs(call, asked):
         if job.ended_at is None:
             await call.lab.jobs.cancel(call.person, job.id)
-    await call.lab.qpu_sessions.close(call.person, asked.session.id)
+    await _closed(call, asked)
 
 
 async def enter(call: Call, session_id: str, backend: str) -> None:
@@ -132,18 +137,28 @@ async def enter(call: Call, session_id: str, backend: str) -> None:
     if asked.backend != backend:
         message = f"The session is on {asked.backend}, and the job is for {backend}."
         raise Rejected(message, code="other_backend")
-    if (asked.session.expires_at - call.lab.context.now()).total_seconds() < IDLE_S - _RENEW_S:
+    left_s = (asked.session.expires_at - call.lab.context.now()).total_seconds()
+    if not free.is_free(asked.session.id) and left_s < IDLE_S - _RENEW_S:
         await call.lab.qpu_sessions.renew(call.person, asked.session.id)
 
 
 async def _find(call: Call, session_id: str) -> _Asked:
     own, _, rest = session_id.replace("%40", "@").partition(".")
     mode, _, backend = rest.partition(".")
-    sessions = (await call.lab.qpu_sessions.list(call.person)).sessions
-    session = next((one for one in sessions if one.id == own and one.mine), None)
+    if free.is_free(own):
+        session = free.found(call, own)
+    else:
+        sessions = (await call.lab.qpu_sessions.list(call.person)).sessions
+        session = next((one for one in sessions if one.id == own and one.mine), None)
     if session is None or mode not in MODES or not backend:
         raise NotFound("Session not found: it is not one of yours, or it was a while ago.", code="unknown_session")
     return _Asked(session, mode, backend)
+
+
+async def _closed(call: Call, asked: _Asked) -> SessionModel:
+    if free.is_free(asked.session.id):
+        return free.closed(call, asked.session)
+    return await call.lab.qpu_sessions.close(call.person, asked.session.id)
 
 
 async def _jobs(call: Call, asked: _Asked) -> list[JobModel]:
@@ -151,7 +166,7 @@ async def _jobs(call: Call, asked: _Asked) -> list[JobModel]:
         call,
         lambda job: asked_for(job).session_id == asked.id,
         submitted_after=asked.session.opened_at,
-        qpu=asked.session.qpu,
+        qpu=asked.session.qpu or None,
     )
 
 
@@ -160,6 +175,8 @@ async def _shown(call: Call, asked: _Asked) -> RuntimeSession:
     over = session.closed_at is not None
     ends = session.closed_at or call.lab.context.now()
     held_s = session.held_s if session.held_s is not None else (ends - session.opened_at).total_seconds()
+    if free.is_free(session.id):
+        held_s = sum(job.busy_s or 0.0 for job in jobs)
     states = [("open", session.opened_at), ("active", session.opened_at), ("closed", session.closed_at)]
     return RuntimeSession(
         id=asked.id, backend_name=asked.backend, mode=asked.mode, state="closed" if over else "active",
