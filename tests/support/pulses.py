@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -55,31 +55,58 @@ def any_circuit(seed: int) -> QuantumCircuit:
 def ideal(circuit: QuantumCircuit) -> dict[str, float]:
     """The distribution of the classical bits (last bit first), from one state vector.
 
-    Each measurement copies its qubit to a fresh one, each reset swaps in a fresh one; all are measured at the end.
+    Each measurement copies its qubit to a fresh one, each reset swaps in a fresh one; all are measured at the end. What
+    a branch plays is controlled by the copy; loops have a fixed number of turns.
     """
+    flat = list(_flat(circuit, circuit.qubits, circuit.clbits))
     kept: dict[int, int] = {}
     fresh = circuit.num_qubits
-    wide = QuantumCircuit(fresh + sum(1 for instruction in circuit.data if instruction.name in ("measure", "reset")))
-    for instruction in circuit.data:
-        qubits = [circuit.find_bit(bit).index for bit in instruction.qubits]
-        if instruction.name == "measure":
+    wide = QuantumCircuit(fresh + sum(1 for operation, *_ in flat if operation.name in ("measure", "reset")))
+    for operation, bits, clbits, conditions in flat:
+        qubits = [circuit.find_bit(bit).index for bit in bits]
+        read = [(kept.get(circuit.find_bit(bit).index), value) for bit, value in conditions]
+        if any(place is None and value for place, value in read):
+            continue  # a bit that nothing wrote is 0
+        if operation.name == "measure":
             wide.cx(qubits[0], fresh)
-            kept[circuit.find_bit(instruction.clbits[0]).index] = fresh
+            kept[circuit.find_bit(clbits[0]).index] = fresh
             fresh += 1
-        elif instruction.name == "reset":
+        elif operation.name == "reset":
             wide.swap(qubits[0], fresh)
             fresh += 1
-        elif instruction.name not in ("delay", "barrier"):
-            wide.append(instruction.operation, qubits)
+        elif operation.name not in ("delay", "barrier"):
+            for place, value in read:
+                if place is not None:
+                    operation, qubits = operation.control(1, ctrl_state=value), [place, *qubits]
+            wide.append(operation, qubits)
     clbits = sorted(kept)
     found: dict[str, float] = {}
     for key, p in Statevector(wide).probabilities_dict([kept[clbit] for clbit in clbits]).items():
-        bits = ["0"] * circuit.num_clbits
+        read_bits = ["0"] * circuit.num_clbits
         for clbit, bit in zip(clbits, reversed(key), strict=True):
-            bits[clbit] = bit
-        outcome = "".join(reversed(bits))
+            read_bits[clbit] = bit
+        outcome = "".join(reversed(read_bits))
         found[outcome] = found.get(outcome, 0.0) + float(p)
     return found
+
+
+def _flat(circuit: QuantumCircuit, qubits: list, clbits: list, conditions: tuple = ()) -> Iterator[tuple]:
+    """Every operation with its bits, and the bits that have to have a value for it to be played."""
+    outer = dict(zip((*circuit.qubits, *circuit.clbits), (*qubits, *clbits), strict=True))
+    for instruction in circuit.data:
+        operation = instruction.operation
+        own = [outer[bit] for bit in instruction.qubits], [outer[bit] for bit in instruction.clbits]
+        if operation.name == "for_loop":
+            indices, parameter, body = operation.params
+            for index in indices:
+                turn = body.assign_parameters({parameter: index}) if parameter else body
+                yield from _flat(turn, *own, conditions)
+        elif operation.name == "if_else":
+            bit, wanted = operation.condition
+            for block, value in zip(operation.blocks, (int(wanted), 1 - int(wanted)), strict=False):
+                yield from _flat(block, *own, (*conditions, (outer.get(bit, bit), value)))
+        else:
+            yield operation, *own, conditions
 
 
 def distribution(events: Sequence[Event], device: Device) -> dict[frozenset[tuple[str, int]], float]:

@@ -61,11 +61,17 @@ def forget(cluster: Any, slot: int, sequencer: str) -> None:
     cluster.delete_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")))
 
 
-def inject_bins(cluster: Any, slot: int, sequencer: str, acquisition: str, bins: NDArray[np.complex128]) -> None:
-    """Have a sequencer of a dummy module answer these sums over the integration."""
+def inject_bins(
+    cluster: Any, slot: int, sequencer: str, acquisition: str, means: NDArray[np.complex128], samples: int
+) -> None:
+    """Have a sequencer of a dummy module answer these means over an integration of so many samples; a bit of theirs
+    is 1 from a half on."""
     from qblox_instruments import DummyBinnedAcquisitionData
 
-    data = [DummyBinnedAcquisitionData((z.real, z.imag), 0, 1) for z in bins.tolist()]
+    # The module adds up over the integration, and what reads it divides again.
+    data = [
+        DummyBinnedAcquisitionData((samples * z.real, samples * z.imag), int(z.real > 0.5), 1) for z in means.tolist()
+    ]
     cluster.set_dummy_binned_acquisition_data(slot, int(sequencer.removeprefix("seq")), acquisition, data)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -47,7 +47,7 @@ from .timing import Timeline, timeline
 if TYPE_CHECKING:
     import xarray as xr
 
-    from qpi_jupyter.data.conventions import Slots
+    from qpi_jupyter.data.conventions import CircuitInfo, Slots
 
 EXAMPLE = tuple(Path(__file__).parent / "examples" / f"five_transmons{part}.json" for part in ("", "_cluster"))
 """The device and the cluster that come with the package."""
@@ -84,6 +84,10 @@ class PulseExecutor(CircuitExecutor):
             ]
             | None
         ) = None
+        reset: Annotated[
+            Literal["passive", "active"],
+            Meta(description="how qubits begin: passive waits, active measures and turns those that read 1"),
+        ] = "passive"
         seed: (
             Annotated[int, Meta(ge=0, description="of the twin, for jobs that bring none; unset: a fresh one")] | None
         ) = None
@@ -159,21 +163,22 @@ class PulseExecutor(CircuitExecutor):
         for run in self.runs(program):
             if run.row_index in (None, 0):
                 plan = self.timeline(run)
+                _check_points(plan, program, run)
                 if self.dummy:
                     twin.check_size(plan.qubits)
 
     def estimate(self, program: Program) -> Estimate:
         """The length of each shot is that of the compiled circuit."""
         runs = self.runs(program)
-        shot_s = {run.circuit_index: self.timeline(run).shot_s for run in runs if run.row_index in (None, 0)}
-        wall_s = 0.0 if self.dummy else 1.0
+        plans = {run.circuit_index: self.timeline(run) for run in runs if run.row_index in (None, 0)}
         likely_s = sum(
-            _COMPILE_S + run.shots * (_COMPILE_PER_SHOT_S + wall_s * shot_s[run.circuit_index]) for run in runs
+            _COMPILE_S + run.shots * _COMPILE_PER_SHOT_S + self._shots_s(plans[run.circuit_index], run.shots)
+            for run in runs
         )
         return Estimate(
             estimate_s=min(likely_s, MAX_ESTIMATE_S),
             upper_s=min(_MARGIN_S + 5 * likely_s, MAX_ESTIMATE_S),
-            memory_bytes=_BASE_BYTES + max(run.shots * len(run.slots) for run in runs) * _BYTES_PER_POINT,
+            memory_bytes=_BASE_BYTES + max(self._shots_bytes(plans[run.circuit_index], run) for run in runs),
             num_circuits=len(runs),
         )
 
@@ -191,6 +196,16 @@ class PulseExecutor(CircuitExecutor):
         plan = self.timeline(run)
         events = self.opened.events(self._compiled(plan, 1, average=False))
         return in_time(previews.of_native(run, self.front.native(run.circuit)), plan, self.device, events)
+
+    def _shots_s(self, plan: Timeline, shots: int) -> float:
+        """How long the instrument takes, or the twin."""
+        if not self.dummy:
+            return shots * plan.shot_s
+        return twin.duration_s(len(plan.operations), len(plan.qubits), plan.splits, shots)
+
+    def _shots_bytes(self, plan: Timeline, run: Run) -> int:
+        states = twin.cost(len(plan.qubits), plan.splits, run.shots).memory_bytes if self.dummy else 0
+        return run.shots * len(run.slots) * _BYTES_PER_POINT + states
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """Library versions, and where the blobs of each qubit lie, if the device file says."""
@@ -214,7 +229,11 @@ class PulseExecutor(CircuitExecutor):
         for run in runs:
             if cancelled():
                 raise RunCancelled
-            dataset = self._measured(run, program, seed + SEED_SHIFT * len(datasets), cancelled)
+
+            def measured(share: float, before: int = len(datasets)) -> None:
+                progress((before + share) / len(runs))
+
+            dataset = self._measured(run, program, seed + SEED_SHIFT * len(datasets), measured, cancelled)
             self.partial(len(datasets), dataset)
             datasets.append(dataset)
             progress(len(datasets) / len(runs))
@@ -229,7 +248,8 @@ class PulseExecutor(CircuitExecutor):
             it cannot be compiled for this device.
         """
         try:
-            return timeline(self.front.native(run.circuit), self.device)
+            active = self.options.reset == "active"
+            return timeline(self.front.native(run.circuit), self.device, active_reset=active)
         except (QiskitError, ArithmeticError, ValueError) as error:
             said = error.message if isinstance(error, QiskitError) else str(error)
             raise ProgramError(
@@ -248,7 +268,9 @@ class PulseExecutor(CircuitExecutor):
         what = "make its dummy instruments" if self.dummy else "reach its instruments"
         return Faulted(f"{self.name} cannot {what}: {type(error).__name__}: {said}", code="no_instrument")
 
-    def _measured(self, run: Run, program: Program, seed: int, cancelled: Callable[[], bool]) -> xr.Dataset:
+    def _measured(
+        self, run: Run, program: Program, seed: int, progress: Callable[[float], None], cancelled: Callable[[], bool]
+    ) -> xr.Dataset:
         from qpi_jupyter.data.build import iq_dataset, traces_dataset
 
         options, plan = program.options, self.timeline(run)
@@ -266,23 +288,27 @@ class PulseExecutor(CircuitExecutor):
             traces = np.stack([self._trace(plan, label, run.shots, rng) for label in plan.labels.values()])
             return traces_dataset(info, traces, slots, 1e-9)
         average = options.meas_level == 1 and options.meas_return == "avg"
-        points = self._points(plan, run.shots, average, rng, cancelled)
+        points = self._points(plan, run.shots, average, rng, progress, cancelled)
         if average:
             return iq_dataset(info, points.mean(axis=0), slots)
         if options.meas_level == 1:
             return iq_dataset(info, points, slots)
-        return self._bits(run, program, seed, points, slots)
+        return self._bits(run, program, info, points, slots, plan)
 
-    def _bits(self, run: Run, program: Program, seed: int, points: NDArray[np.complex128], slots: Slots) -> xr.Dataset:
+    def _bits(
+        self, run: Run, program: Program, info: CircuitInfo, points: NDArray[np.complex128], slots: Slots,
+        plan: Timeline,
+    ) -> xr.Dataset:  # fmt: skip
         """Points as bits, by the rotation and threshold of each qubit; classical bits that nothing writes are 0."""
         from qpi_jupyter.data.build import bits_dataset, counts_dataset
         from qpi_jupyter.data.conventions import Slots
 
-        if not np.isfinite(points).all():
-            raise Faulted("The instrument delivered no data for some of the shots.", code="no_data")
-        info, names = run.info(program.options, seed=seed), self.device.names
+        names = self.device.names
         bits = np.zeros((len(points), run.circuit.num_clbits), dtype=np.int8)
         for column, (clbit, qubit) in enumerate(zip(slots.clbit, slots.qubit, strict=True)):
+            if plan.labels[clbit] in plan.decides:
+                bits[:, clbit] = points[:, column].real > 0.5
+                continue
             readout = self.device.qubits[names[qubit]].readout
             turned = points[:, column] * np.exp(1j * math.radians(readout.rotation_deg))
             bits[:, clbit] = turned.real > readout.threshold
@@ -308,18 +334,26 @@ class PulseExecutor(CircuitExecutor):
         )
 
     def _points(
-        self, plan: Timeline, shots: int, average: bool, rng: np.random.Generator, cancelled: Callable[[], bool]
+        self,
+        plan: Timeline,
+        shots: int,
+        average: bool,
+        rng: np.random.Generator,
+        progress: Callable[[float], None],
+        cancelled: Callable[[], bool],
     ) -> NDArray[np.complex128]:
         """The points, shape ``(shots, slots)``; where the instrument averages, one row a go, all of equal weight."""
-        rows, compiled_for = [], 0
+        rows, compiled_for, done = [], 0, 0
         compiled: Any = None  # Any: the library's own
-        for chunk in [shots] if average else _chunks(shots, max(map(len, plan.acquisitions.values()))):
+        for chunk in [shots] if average else _chunks(shots, plan.bins):
             if cancelled():
                 raise RunCancelled
             if chunk != compiled_for:
                 compiled, compiled_for = self._compiled(plan, chunk, average), chunk
             found = self._go(compiled, plan, chunk, average, rng)
-            rows.append(np.stack([found[label] for label in plan.labels.values()], axis=-1))
+            rows.append(_complete(found, plan, 1 if average else chunk))
+            done += chunk
+            progress(done / shots)
         return np.concatenate(rows)
 
     def _go(self, compiled: Any, plan: Timeline, shots: int, average: bool, rng: np.random.Generator) -> Points:
@@ -339,7 +373,10 @@ class PulseExecutor(CircuitExecutor):
             samples = round(readout.integration_s * 1e9)
             injected[label] = twin.trace(points[label], samples, rng, twin.blobs(readout)[1])
             self.opened.inject(compiled, injected)
-        return self._run(compiled, plan, shots)[label]
+        found = self._run(compiled, plan, shots).get(label, np.empty(0))
+        if not found.size or not np.isfinite(found).all():
+            raise _no_data(self._qubit_of(plan, label), "no trace")
+        return found
 
     def _twin_points(self, compiled: Any, shots: int, rng: np.random.Generator) -> Points:
         """What the twin of the device answers to the compiled pulses."""
@@ -394,6 +431,7 @@ class PulseExecutor(CircuitExecutor):
             num_qubits=len(self.device.names),
             basis_gates=BASIS,
             coupling_map=self.front.edges,
+            control_flow=True,
             meas_levels=(0, 1, 2),
             max_shots=MAX_SHOTS,
             simulator=self.dummy,
@@ -404,6 +442,48 @@ class PulseExecutor(CircuitExecutor):
             config_sha256=self._config_sha256,
             description=f"{self.device.name} through {self.library}{', a physical twin' if self.dummy else ''}.",
         )
+
+
+def _complete(found: Points, plan: Timeline, count: int) -> NDArray[np.complex128]:
+    """All points that were asked for, shape ``(count, slots)``.
+
+    Raises
+    ------
+    Faulted
+        some are missing, or are no numbers: what an instrument does not deliver is not made up.
+    """
+    columns = []
+    for label in plan.labels.values():
+        points = found.get(label, np.empty(0, dtype=np.complex128))
+        missing = count - points.size + np.count_nonzero(~np.isfinite(points))
+        if label in plan.decides:
+            missing += np.count_nonzero(points.real < 0)
+        if points.size != count or missing:
+            name = next(name for name, labels in plan.acquisitions.items() if label in labels)
+            raise _no_data(name, f"data for {count - max(missing, 0)} of {count} shots")
+        columns.append(points)
+    return np.stack(columns, axis=-1)
+
+
+def _no_data(name: str, what: str) -> Faulted:
+    return Faulted(
+        f"The instrument delivered {what} of {name}: check that its readout line is connected and its input is wired "
+        "in the hardware file; the job is tried again.",
+        code="no_data", qubit=name,
+    )  # fmt: skip
+
+
+def _check_points(plan: Timeline, program: Program, run: Run) -> None:
+    """Of a measurement that decides a branch the instrument has a bit, and no point."""
+    if program.options.meas_level == 2:
+        return
+    for clbit, label in plan.labels.items():
+        if label in plan.decides:
+            raise Rejected(
+                f"Circuit {run.circuit_index}: the measurement of {plan.decides[label]} into classical bit {clbit} "
+                "decides a branch, so the instrument makes a bit of it: ask for meas_level=2.",
+                code="bad_option", field="meas_level",
+            )  # fmt: skip
 
 
 def _chunks(shots: int, measurements: int) -> Iterator[int]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import Delay, Measure, Parameter, Reset
+from qiskit.circuit import Delay, IfElseOp, Measure, Parameter, Reset
 from qiskit.circuit.library import CZGate, RZGate, SXGate, XGate
 from qiskit.transpiler import InstructionProperties, PassManager, QubitProperties, Target, generate_preset_pass_manager
 
 from qpi_jupyter.core import GateProperties
 from qpi_jupyter.core import QubitProperties as QubitFacts
 
+from .branches import written_out
 from .device import Device, Qubit
 
 BASIS = ("rz", "sx", "x", "cz")
@@ -40,10 +41,17 @@ class Front:
         self.device = device
 
     def native(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """The circuit in `BASIS` with measure, reset, delay and barrier, on the device's edges.
+        """The circuit in `BASIS` with measure, reset, delay and barrier, on the device's edges, and with branches that
+        play where one measured bit is 1.
 
         One that is so already stays as it is.
+
+        Raises
+        ------
+        ValueError
+            control flow that the instruments do not have (`written_out`).
         """
+        circuit = written_out(circuit)
         if self._fits(circuit):
             return circuit
         compiled: QuantumCircuit = self._passes.run(circuit)
@@ -117,6 +125,7 @@ class Front:
             if facts:
                 target.add_instruction(kind, facts)
         target.add_instruction(Delay(theta), {(k,): None for k in range(len(self.device.names))})
+        target.add_instruction(IfElseOp, name="if_else")
         return target
 
     @cached_property

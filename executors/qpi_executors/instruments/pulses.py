@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Play:
     """A pulse on a port. ``shape`` is ``square``, or ``gaussian`` of ``duration_s / 8``; the phase of its clock is
-    added to ``phase_deg``."""
+    added to ``phase_deg``. With a ``trigger`` it plays only where the last acquisition that sends this one read 1."""
 
     start_s: float
     duration_s: float
@@ -17,6 +17,7 @@ class Play:
     amplitude: float
     phase_deg: float = 0.0
     shape: str = "square"
+    trigger: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,13 @@ class ResetPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acquire:
-    """The signal at a port is integrated and kept under a label."""
+    """The signal at a port is integrated and kept under a label; the instrument sends ``trigger`` where it reads 1."""
 
     start_s: float
     duration_s: float
     port: str
     label: str
+    trigger: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

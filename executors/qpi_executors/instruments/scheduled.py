@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any  # the libraries' own schedules, read without importing them
-
-import numpy as np
 
 from qpi_jupyter.core import Rejected
 
@@ -15,23 +15,53 @@ from .pulses import Acquire, Event, Play, ResetPhase, ShiftPhase, Wait
 from .timing import Timed, Timeline
 
 
-def fill(schedule: Any, timeline: Timeline, made: Callable[[Timed], Any]) -> None:
+def fill(schedule: Any, timeline: Timeline, made: Callable[[Timed], Any], branch: Callable[[Any, str], Any]) -> None:
     """Add what a timeline has to an empty schedule, at its times, and the initial reset before it.
 
-    ``made`` is the library's operation for one of ours; a delay is asked for once, at the end.
+    ``made`` is the library's operation for one of ours; a delay is asked for once, at the end. ``branch`` is that which
+    plays a schedule where a trigger (its name is that of the qubit that sends it) came.
     """
+    start = _begin(schedule, timeline, made)
+    # Time ends with an operation that takes some: a change of phase at the very end would not compile.
+    end = Timed(name="delay", qubits=timeline.qubits, start_ns=timeline.duration_ns, duration_ns=GRID_NS)
+    bodies: dict[str, list[Timed]] = {}
+    for operation in timeline.operations:
+        if operation.condition:
+            bodies.setdefault(operation.condition, []).append(operation)
+    for operation in (*timeline.operations, end):
+        at_s = (timeline.reset_ns + operation.start_ns) * 1e-9
+        if operation.condition in bodies:
+            body = _body(type(schedule)("branch"), bodies.pop(operation.condition), made)
+            conditional = branch(body, timeline.decides[operation.condition])
+            schedule.add(conditional, ref_op=start, ref_pt="start", rel_time=at_s)
+        elif not operation.condition and (operation.name != "delay" or operation is end):
+            schedule.add(made(operation), ref_op=start, ref_pt="start", rel_time=at_s)
+
+
+def _begin(schedule: Any, timeline: Timeline, made: Callable[[Timed], Any]) -> Any:
+    """Add the passive reset, or where there is none a step that takes no effect; times count from its start."""
+    if not timeline.reset_ns:
+        return schedule.add(made(Timed(name="delay", qubits=timeline.qubits, start_ns=0, duration_ns=GRID_NS)))
     resets = [
         Timed(name="reset", qubits=(name,), start_ns=0, duration_ns=timeline.reset_ns) for name in timeline.qubits
     ]
     start = schedule.add(made(resets[0]))
     for reset in resets[1:]:
         schedule.add(made(reset), ref_op=start, ref_pt="start")
-    # Time ends with an operation that takes some: a change of phase at the very end would not compile.
-    end = Timed(name="delay", qubits=timeline.qubits, start_ns=timeline.duration_ns, duration_ns=GRID_NS)
-    for operation in (*timeline.operations, end):
-        if operation.name != "delay" or operation is end:
-            at_s = (timeline.reset_ns + operation.start_ns) * 1e-9
-            schedule.add(made(operation), ref_op=start, ref_pt="start", rel_time=at_s)
+    return start
+
+
+def _body(body: Any, operations: list[Timed], made: Callable[[Timed], Any]) -> Any:
+    """A schedule of these operations, the first of which begins with it."""
+    begin_ns = operations[0].start_ns
+    end_ns = max(operation.start_ns + operation.duration_ns for operation in operations)
+    whole = Timed(name="delay", qubits=(), start_ns=begin_ns, duration_ns=end_ns - begin_ns)
+    start = body.add(made(whole))
+    for operation in operations:
+        if operation.name != "delay":
+            at_s = (operation.start_ns - begin_ns) * 1e-9
+            body.add(made(operation), ref_op=start, ref_pt="start", rel_time=at_s)
+    return body
 
 
 def events(schedule: Any, start_s: float = 0.0) -> Iterator[Event]:
@@ -40,7 +70,7 @@ def events(schedule: Any, start_s: float = 0.0) -> Iterator[Event]:
     Raises
     ------
     Rejected
-        a pulse of a shape that the twin knows nothing of.
+        a pulse of a shape that the twin knows nothing of; in a branch anything but pulses.
     """
     offsets: dict[str, tuple[float, float, str]] = {}
     for schedulable in schedule.schedulables.values():
@@ -48,14 +78,18 @@ def events(schedule: Any, start_s: float = 0.0) -> Iterator[Event]:
         if hasattr(operation, "schedulables"):
             yield from events(operation, at_s)
             continue
-        body = operation.data.get("control_flow_info", {}).get("body")
-        if body is not None:
-            yield from events(body, at_s)
+        control = operation.data.get("control_flow_info", {})
+        if "feedback_trigger_label" in control:
+            yield from _conditional(control["body"], at_s, str(control["feedback_trigger_label"]))
+            continue
+        if "body" in control:
+            yield from events(control["body"], at_s)
             continue
         for acquisition in _listed(operation.data.get("acquisition_info")):
             yield Acquire(
                 start_s=at_s + acquisition.get("t0", 0.0), duration_s=acquisition["duration"], port=acquisition["port"],
                 label=str(acquisition.get("acq_label", acquisition.get("acq_channel"))),
+                trigger=str(acquisition.get("feedback_trigger_label") or ""),
             )  # fmt: skip
         gate, pulses = operation.data.get("gate_info") or {}, _listed(operation.data.get("pulse_info"))
         if gate.get("operation_type") == "reset":
@@ -64,6 +98,15 @@ def events(schedule: Any, start_s: float = 0.0) -> Iterator[Event]:
         else:
             for pulse in pulses:
                 yield from _played(pulse, at_s + pulse.get("t0", 0.0), offsets)
+
+
+def _conditional(body: Any, at_s: float, trigger: str) -> Iterator[Event]:
+    """What a branch plays where its trigger came."""
+    for event in events(body, at_s):
+        if not isinstance(event, Play):
+            what = type(event).__name__
+            raise Rejected(f"The twin of a device knows only pulses in a branch, no {what}.", code="unknown_pulse")
+        yield replace(event, trigger=trigger)
 
 
 def _played(pulse: Mapping[str, Any], at_s: float, offsets: dict[str, tuple[float, float, str]]) -> Iterator[Event]:
@@ -79,10 +122,11 @@ def _played(pulse: Mapping[str, Any], at_s: float, offsets: dict[str, tuple[floa
             yield Play(start_s=begun_s, duration_s=at_s - begun_s, port=port, clock=clock, amplitude=before)
         if height:
             offsets[port] = (at_s, height, pulse["clock"])
-    elif pulse.get("port"):
+    elif pulse.get("port") and pulse.get("wf_func"):  # others are of the sequencer's own business
+        amplitude, turned = _amplitude(pulse)
         yield Play(
             start_s=at_s, duration_s=pulse["duration"], port=pulse["port"], clock=pulse["clock"],
-            amplitude=_amplitude(pulse), phase_deg=pulse.get("phase", 0.0),
+            amplitude=amplitude, phase_deg=pulse.get("phase", 0.0) + turned,
             shape=_shape(pulse["wf_func"]),
         )  # fmt: skip
 
@@ -94,9 +138,10 @@ def _listed(found: Any) -> list[Mapping[str, Any]]:
     return list(found) if isinstance(found, list | tuple) else [found]
 
 
-def _amplitude(pulse: Mapping[str, Any]) -> float:
-    """Of a DRAG pulse one library calls it ``G_amp``, of a square one ``amp``."""
-    return float(next(np.real(pulse[key]) for key in ("amplitude", "G_amp", "amp") if key in pulse))
+def _amplitude(pulse: Mapping[str, Any]) -> tuple[float, float]:
+    """Of a DRAG pulse one library calls it ``G_amp``, of a square one ``amp``; and what it has of a phase, in degrees."""
+    found = complex(next(pulse[key] for key in ("amplitude", "G_amp", "amp") if key in pulse))
+    return (abs(found), math.degrees(cmath.phase(found))) if found.imag else (found.real, 0.0)
 
 
 def _shape(function: str) -> str:

@@ -14,7 +14,8 @@ from .pulses import Event
 from .timing import Timeline
 
 Points = Mapping[str, NDArray[np.complex128]]
-"""By acquisition label one point a shot, or one in all where the instrument averages; of a trace one a nanosecond."""
+"""By acquisition label one point a shot, or one in all where the instrument averages; of a trace one a nanosecond.
+Of an acquisition that decides a branch it is the instrument's bit, 0 or 1, and less than 0 where it has none."""
 
 
 class ControlStack(ABC):

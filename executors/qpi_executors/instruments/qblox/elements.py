@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from qblox_scheduler import (
     BasebandClockResource,
     DeviceCompilationConfig,
     DeviceElement,
+    DRAGPulse,
     Edge,
     IdlePulse,
     IQIntegration,
@@ -18,6 +20,7 @@ from qblox_scheduler import (
     ResetClockPhase,
     SchedulerSubmodule,
     SquarePulse,
+    ThresholdedIQIntegration,
     Trace,
 )
 from qblox_scheduler import OperationCompilationConfig as Operation
@@ -85,11 +88,12 @@ class CZSquare(SchedulerSubmodule):
 
 def dispersive_measurement(
     *, port: str, clock: str, acq_label: str | int, pulse_amp: float, pulse_duration: float, acq_delay: float,
-    acq_duration: float, acq_label_override: str | None = None, coords: dict[str, Any] | None = None,
-    acq_protocol: str | None = None, average_segment_repetitions: bool = True,
+    acq_duration: float, acq_rotation: float, acq_threshold: float, acq_label_override: str | None = None,
+    coords: dict[str, Any] | None = None, acq_protocol: str | None = None, average_segment_repetitions: bool = True,
     feedback_trigger_label: str | None = None,
 ) -> TimeableSchedule:  # fmt: skip
-    """A readout pulse, and behind a delay the integration (``IQIntegration``) or the record (``Trace``) of the signal.
+    """A readout pulse, and behind a delay the integration (``IQIntegration``), the bit that the instrument makes of it
+    (``ThresholdedIQIntegration``) or the record (``Trace``) of the signal.
 
     The names are those that the library's ``Measure`` hands over.
     """
@@ -102,10 +106,33 @@ def dispersive_measurement(
     }  # fmt: skip
     if acq_protocol == "Trace":
         acquisition = Trace(**kept)
+    elif acq_protocol == "ThresholdedIQIntegration":
+        acquisition = ThresholdedIQIntegration(
+            average_segment_repetitions=average_segment_repetitions, feedback_trigger_label=feedback_trigger_label,
+            acq_rotation=acq_rotation, acq_threshold=acq_threshold, **kept,
+        )  # fmt: skip
     else:
         acquisition = IQIntegration(average_segment_repetitions=average_segment_repetitions, **kept)
     schedule.add(acquisition, rel_time=acq_delay, ref_pt="start")
     return schedule
+
+
+def drag_pulse(
+    *, amp180: float, beta: float, theta: float, phi: float, port: str, duration: float, clock: str
+) -> DRAGPulse:
+    """The library's own pulse of a turn, with its phase in the amplitude.
+
+    Around a pulse that names its phase the library takes back whatever the clock's phase was shifted by before
+    (1.0.1), so that no virtual Z would have an effect on an instrument.
+    """
+    pulse = rxy_drag_pulse(
+        amp180=amp180, beta=beta, theta=theta, phi=0.0, port=port, duration=duration, clock=clock
+    )  # fmt: skip
+    played = pulse.data["pulse_info"]
+    del played["phase"]
+    if phi:
+        played["amplitude"] *= np.exp(1j * math.radians(phi))
+    return pulse
 
 
 class BasicTransmonElement(DeviceElement):
@@ -127,11 +154,9 @@ class BasicTransmonElement(DeviceElement):
         }  # fmt: skip
         operations = {
             "reset": Operation(factory_func=IdlePulse, factory_kwargs={"duration": self.reset.duration}),
-            "Rxy": Operation(
-                factory_func=rxy_drag_pulse, factory_kwargs=drag, gate_info_factory_kwargs=["theta", "phi"]
-            ),
-            "X": Operation(factory_func=rxy_drag_pulse, factory_kwargs={**drag, "theta": 180, "phi": 0}),
-            "X90": Operation(factory_func=rxy_drag_pulse, factory_kwargs={**drag, "theta": 90, "phi": 0}),
+            "Rxy": Operation(factory_func=drag_pulse, factory_kwargs=drag, gate_info_factory_kwargs=["theta", "phi"]),
+            "X": Operation(factory_func=drag_pulse, factory_kwargs={**drag, "theta": 180, "phi": 0}),
+            "X90": Operation(factory_func=drag_pulse, factory_kwargs={**drag, "theta": 90, "phi": 0}),
             "measure": self._measurement(),
         }
         return DeviceCompilationConfig.model_validate(
@@ -155,6 +180,7 @@ class BasicTransmonElement(DeviceElement):
                 "acq_label": self.name if measure.acq_label == "" else measure.acq_label,
                 "pulse_amp": measure.pulse_amp, "pulse_duration": measure.pulse_duration,
                 "acq_delay": measure.acq_delay, "acq_duration": measure.integration_time,
+                "acq_rotation": measure.acq_rotation, "acq_threshold": measure.acq_threshold,
             },
             gate_info_factory_kwargs=[
                 "acq_label_override", "coords", "acq_protocol", "average_segment_repetitions", "feedback_trigger_label",

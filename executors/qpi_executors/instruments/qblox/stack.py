@@ -12,13 +12,16 @@ import numpy as np
 from qblox_scheduler import (
     CZ,
     X90,
+    ConditionalOperation,
     HardwareAgent,
     IdlePulse,
     Measure,
     Operation,
     Reset,
+    Rxy,
     Schedule,
     ShiftClockPhase,
+    SquarePulse,
     X,
 )
 
@@ -67,7 +70,10 @@ class QbloxStack(ControlStack):
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
         """As `ControlStack.compile`."""
         schedule = Schedule("circuit", repetitions=shots)
-        fill(schedule, timeline, lambda operation: _made(operation, average=average, trace=trace))
+        fill(
+            schedule, timeline, lambda operation: self._made(operation, timeline, average=average, trace=trace),
+            lambda body, trigger: ConditionalOperation(body=body, feedback_trigger_label=trigger),
+        )  # fmt: skip
         return self._connected.compile(schedule)
 
     def events(self, compiled: Any) -> list[Event]:
@@ -92,8 +98,7 @@ class QbloxStack(ControlStack):
                     labels = list(_labels(binned.tree))
                     for place, label in enumerate(labels):
                         values[binned.qblox_acq_bin_offset + place :: len(labels)][: points[label].size] = points[label]
-                    # The module adds up over the integration, and what reads it divides again.
-                    inject_bins(cluster, slot, sequencer, name, values * program.integration_length_acq)
+                    inject_bins(cluster, slot, sequencer, name, values, program.integration_length_acq)
 
     def run(self, compiled: Any, timeout_s: float) -> Points:
         """As `ControlStack.run`."""
@@ -101,6 +106,42 @@ class QbloxStack(ControlStack):
             compiled, timeout=math.ceil(timeout_s), save_to_experiment=False, save_snapshot=False
         )
         return {str(label): np.ravel(found[label].values).astype(np.complex128) for label in found.data_vars}
+
+    def _made(self, operation: Timed, timeline: Timeline, *, average: bool, trace: str) -> Operation:
+        """The library's operation."""
+        match operation.name:
+            case "rz":
+                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
+                # has had both signs in its history.
+                (qubit,) = operation.qubits
+                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+            case "sx":
+                return X90(*operation.qubits)
+            case "x":
+                return X(*operation.qubits)
+            case "turn":
+                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
+            case "cz":
+                return CZ(*operation.qubits)
+            case "flux":
+                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
+                port = self.device.port("flux", operation.qubits[0])
+                return SquarePulse(
+                    amplitude=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband"
+                )  # fmt: skip
+            case "reset":
+                return Reset(*operation.qubits)
+            case "measure" if operation.label == trace:
+                return Measure(*operation.qubits, acq_label=operation.label, acq_protocol="Trace")
+            case "measure":
+                trigger = timeline.decides.get(operation.label)
+                return Measure(
+                    *operation.qubits, acq_label=operation.label, feedback_trigger_label=trigger,
+                    acq_protocol="ThresholdedIQIntegration" if trigger else "IQIntegration",
+                    average_segment_repetitions=average or bool(trace),
+                )  # fmt: skip
+            case _:
+                return IdlePulse(operation.duration_ns * 1e-9)
 
     @property
     def _connected(self) -> HardwareAgent:
@@ -114,30 +155,6 @@ class QbloxStack(ControlStack):
             for part, module in parts.items() if isinstance(parts, Mapping) else ():
                 if isinstance(module, Mapping) and "acq_hardware_mapping" in module:
                     yield clusters[name], int(part.removeprefix(f"{name}_module")), module
-
-
-def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
-    """The library's operation."""
-    match operation.name:
-        case "rz":
-            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz has
-            # had both signs in its history.
-            (qubit,) = operation.qubits
-            return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-        case "sx":
-            return X90(*operation.qubits)
-        case "x":
-            return X(*operation.qubits)
-        case "cz":
-            return CZ(*operation.qubits)
-        case "reset":
-            return Reset(*operation.qubits)
-        case "measure":
-            protocol = "Trace" if operation.label == trace else "IQIntegration"
-            own = {} if operation.label == trace else {"average_segment_repetitions": average or bool(trace)}
-            return Measure(*operation.qubits, acq_label=operation.label, acq_protocol=protocol, **own)
-        case _:
-            return IdlePulse(operation.duration_ns * 1e-9)
 
 
 def _labels(node: Any) -> Iterator[str]:

@@ -21,13 +21,15 @@ from quantify_scheduler import (
 )
 from quantify_scheduler.backends.qblox_backend import QbloxHardwareCompilationConfig
 from quantify_scheduler.enums import BinMode
-from quantify_scheduler.operations.gate_library import CZ, X90, Measure, Reset, X
+from quantify_scheduler.operations.control_flow_library import ConditionalOperation
+from quantify_scheduler.operations.gate_library import CZ, X90, Measure, Reset, Rxy, X
 from quantify_scheduler.operations.operation import Operation
-from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase
+from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase, SquarePulse
 from quantify_scheduler.qblox import ClusterComponent
 
 from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
 from qpi_executors.instruments.device import Device, Hardware
+from qpi_executors.instruments.front import GRID_NS
 from qpi_executors.instruments.pulses import Event
 from qpi_executors.instruments.scheduled import events, fill
 from qpi_executors.instruments.stack import ControlStack, Points
@@ -77,7 +79,12 @@ class QuantifyStack(ControlStack):
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
         """As `ControlStack.compile`."""
         schedule = Schedule("circuit", repetitions=shots)
-        fill(schedule, timeline, lambda operation: _made(operation, average=average, trace=trace))
+        fill(
+            schedule, timeline, lambda operation: self._made(operation, timeline, average=average, trace=trace),
+            lambda body, trigger: ConditionalOperation(
+                body=body, qubit_name=trigger, hardware_buffer_time=GRID_NS * 1e-9
+            ),
+        )  # fmt: skip
         return self._compiler.compile(schedule)
 
     def events(self, compiled: Any) -> list[Event]:
@@ -102,8 +109,7 @@ class QuantifyStack(ControlStack):
                     name, size = names[place.index]
                     values = np.zeros(size, dtype=np.complex128)
                     values[place.bin :: place.stride or 1][: points[label].size] = points[label]
-                    # The module adds up over the integration, and what reads it divides again.
-                    inject_bins(cluster, slot, sequencer, name, values * program.integration_length_acq)
+                    inject_bins(cluster, slot, sequencer, name, values, program.integration_length_acq)
 
     def run(self, compiled: Any, timeout_s: float) -> Points:
         """As `ControlStack.run`."""
@@ -112,6 +118,41 @@ class QuantifyStack(ControlStack):
         self._coordinator.wait_done(math.ceil(timeout_s))
         found = self._coordinator.retrieve_acquisition()
         return {str(label): np.ravel(found[label].values).astype(np.complex128) for label in found.data_vars}
+
+    def _made(self, operation: Timed, timeline: Timeline, *, average: bool, trace: str) -> Operation:
+        """The library's operation."""
+        match operation.name:
+            case "rz":
+                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
+                # turns the other way.
+                (qubit,) = operation.qubits
+                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+            case "sx":
+                return X90(*operation.qubits)
+            case "x":
+                return X(*operation.qubits)
+            case "turn":
+                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
+            case "cz":
+                return CZ(*operation.qubits)
+            case "flux":
+                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
+                port = self.device.port("flux", operation.qubits[0])
+                return SquarePulse(amp=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband")
+            case "reset":
+                return Reset(*operation.qubits)
+            case "measure":
+                trigger = timeline.decides.get(operation.label)
+                protocol = "ThresholdedAcquisition" if trigger else "SSBIntegrationComplex"
+                return Measure(
+                    *operation.qubits,
+                    acq_channel=operation.label,
+                    acq_protocol="Trace" if operation.label == trace else protocol,
+                    bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
+                    feedback_trigger_label=None if operation.label == trace else trigger,
+                )
+            case _:
+                return IdlePulse(operation.duration_ns * 1e-9)
 
     def _cluster(self, name: str, facts: Any) -> Cluster:
         if not self.dummy:
@@ -157,31 +198,3 @@ class QuantifyStack(ControlStack):
             for part, module in compiled.compiled_instructions.get(name, {}).items():
                 if isinstance(module, Mapping) and "acq_hardware_mapping" in module:
                     yield cluster, int(part.removeprefix(f"{name}_module")), module
-
-
-def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
-    """The library's operation."""
-    match operation.name:
-        case "rz":
-            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz turns
-            # the other way.
-            (qubit,) = operation.qubits
-            return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-        case "sx":
-            return X90(*operation.qubits)
-        case "x":
-            return X(*operation.qubits)
-        case "cz":
-            return CZ(*operation.qubits)
-        case "reset":
-            return Reset(*operation.qubits)
-        case "measure":
-            traced = operation.label == trace
-            return Measure(
-                *operation.qubits,
-                acq_channel=operation.label,
-                acq_protocol="Trace" if traced else "SSBIntegrationComplex",
-                bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
-            )
-        case _:
-            return IdlePulse(operation.duration_ns * 1e-9)
