@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Qubit
 
-from qpi_jupyter.core.programs import CircuitOptions, Program, RunOptions
+from qpi_executors.conformance.programs import BELL_QASM2, BELL_QASM3, bell, qpy_program, text_program
 
-BELL_QASM2 = b'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\nmeasure q -> c;\n'
-BELL_QASM3 = (
-    b'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
-)
-
-
-def bell() -> QuantumCircuit:
-    circuit = QuantumCircuit(2, 2, name="bell")
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure([0, 1], [0, 1])
-    return circuit
-
-
-def qpy_program(*circuits: QuantumCircuit, entries: tuple[CircuitOptions, ...] = (), **options: object) -> Program:
-    buffer = io.BytesIO()
-    qpy.dump(list(circuits), buffer)
-    return Program(
-        format="qpy",
-        sources=(buffer.getvalue(),),
-        options=RunOptions(circuits=entries, **options),
-    )
-
-
-def text_program(text: str | bytes, form: str = "openqasm3", **options: object) -> Program:
-    source = text.encode() if isinstance(text, str) else text
-    return Program(format=form, sources=(source,), options=RunOptions(**options))
+__all__ = [
+    "BELL_QASM2", "BELL_QASM3", "bell", "interleaved_circuit", "qpy_program", "random_circuit", "text_program",
+]  # fmt: skip
 
 
 def random_circuit(seed: int, *, control_flow: bool = True) -> QuantumCircuit:

@@ -1,4 +1,4 @@
-"""What every program format promises, and every executor of each: the built-in ones, and another package's."""
+"""What every program format promises, and every executor: the built-in ones, and another package's."""
 
 from __future__ import annotations
 
@@ -7,29 +7,22 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-import xarray as xr
 
-from qpi_executors import Executor, RunCancelled, load, names, run_program
+from qpi_executors import load, names
+from qpi_executors.conformance import test_contract
+from qpi_executors.conformance.test_contract import *  # noqa: F403
+from qpi_executors.conformance.test_contract import example
 from qpi_executors.transcript import transcribe
 from qpi_jupyter.client.programs import program_of
 from qpi_jupyter.core import (
     MAX_PROGRAM_BYTES,
     Manifest,
-    Program,
     ProgramError,
     ProgramFormat,
-    Rejected,
-    RunOptions,
     TooLarge,
     check_program,
-    pack,
 )
-from qpi_jupyter.core.programs import digest
-from qpi_jupyter.data.codec import decode, encode
-from qpi_jupyter.data.conventions import circuit_info, provenance
 from qpi_jupyter.data.formats import FORMATS
-from qpi_jupyter.data.header import result_header
-from qpi_jupyter.data.selection import as_list
 from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_jupyter.wire.rest import decode as decode_body
 from tests.support.packages import TOY_LAB, installed
@@ -37,6 +30,11 @@ from tests.support.packages import TOY_LAB, installed
 with installed(TOY_LAB):
     PAIRS = [(name, form.name) for name in names() for form in (load(name).formats)]
     NAMES = FORMATS.names()
+
+
+test_it_leaves_its_process_alive_and_nothing_behind = pytest.mark.slow(
+    test_contract.test_it_leaves_its_process_alive_and_nothing_behind
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -50,17 +48,9 @@ def form(request: pytest.FixtureRequest) -> ProgramFormat:
     return FORMATS.load(request.param)
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
-def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Executor, ProgramFormat]]:
-    name, form = request.param
-    executor = load(name)
-    executor.open()
-    yield executor, FORMATS.load(form)
-    executor.close()
-
-
-def example(form: ProgramFormat, count: int = 1, **options: object) -> Program:
-    return Program(format=form.name, sources=(form.example(),) * count, options=RunOptions(**options))
+@pytest.fixture(scope="module", params=dict.fromkeys(name for name, _ in PAIRS))
+def qpi_executor_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def test_a_toy_is_among_them() -> None:
@@ -124,47 +114,3 @@ def test_what_cannot_be_read_says_so(form: ProgramFormat) -> None:
     if not form.text:
         with pytest.raises(ProgramError):
             transcribe(form, [b"\xff\x00" * 40])
-
-
-def test_its_executor_lists_it_with_its_facts(pair: tuple[Executor, ProgramFormat]) -> None:
-    executor, form = pair
-    manifest = executor.manifest
-    assert form.name in manifest.formats
-    assert form.facts() in manifest.format_facts
-
-
-def test_it_is_checked_and_runs(pair: tuple[Executor, ProgramFormat]) -> None:
-    executor, form = pair
-    program = example(form, 2, shots=20, seed_simulator=3)
-    executor.validate(program)
-    estimate = executor.estimate(program)
-    assert 0 < estimate.estimate_s <= estimate.upper_s
-    assert estimate.num_circuits == 2
-    shares: list[float] = []
-    datasets = run_program(executor, program, progress=shares.append)
-    assert [shots_of(dataset) for dataset in datasets] == [20, 20]
-    assert (shares, shares[-1]) == (sorted(shares), 1.0)
-    assert [circuit["shots"] for circuit in result_header(datasets)["circuits"]] == [20, 20]
-    assert all(back.identical(sent) for back, sent in zip(as_list(decode(encode(datasets))), datasets, strict=True))
-    for dataset in datasets:
-        assert provenance(dataset.attrs).program_sha256 == digest(pack(program.sources))
-
-
-def shots_of(dataset: xr.Dataset) -> int:
-    """How many shots are in it; of expectation values, how many they say they took."""
-    info = circuit_info(dataset.attrs)
-    return info.shots if info.kind == "arrays" else sum(dataset.qpi.counts().values())
-
-
-def test_its_run_hears_a_cancel(pair: tuple[Executor, ProgramFormat]) -> None:
-    executor, form = pair
-    with pytest.raises(RunCancelled):
-        run_program(executor, example(form), cancelled=lambda: True)
-
-
-def test_another_format_is_refused_with_those_it_takes(pair: tuple[Executor, ProgramFormat]) -> None:
-    executor, form = pair
-    with pytest.raises(Rejected) as caught:
-        executor.validate(replace(example(form), format="no-such-format"))
-    takes = ", ".join(executor.manifest.formats)
-    assert caught.value.message.endswith(f"does not run no-such-format; it runs {takes}.")
