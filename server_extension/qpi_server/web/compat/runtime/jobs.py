@@ -32,6 +32,7 @@ TIMED_OUT = 1305
 DEFAULT_SHOTS, DEFAULT_PRECISION = 4096, 0.015625
 """IBM's own."""
 _STATUS = {"pending": "Queued", "running": "Running", "completed": "Completed", "failed": "Failed"}
+_NULL = Raw(b"null")
 _MAX_EXECUTION_TIME = "max_execution_time"
 
 
@@ -152,8 +153,8 @@ class _Params(Body):
 
     pubs: list[list[Raw]] = field(default_factory=list)
     options: dict[str, Raw] = field(default_factory=dict)
-    shots: Raw | None = None
-    precision: Raw | None = None
+    shots: Raw = _NULL
+    precision: Raw = _NULL
 
 
 @runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(400, 507))
