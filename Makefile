@@ -75,6 +75,14 @@ $(STAMPS)/old-hub: $(STAMPS)/packages
 	$(PY) -m pip --python $(VENV)/hubs/5.5/bin/python install -q --no-deps --ignore-installed jupyterhub==$(OLD_HUB)
 	@touch $@
 
+# QRMI, by which Slurm's jobs reach a QPU, with what it needs and nothing of ours: $(VENV)/clients/qrmi/bin/python.
+QRMI := 0.26.4
+$(STAMPS)/qrmi: $(STAMPS)/packages
+	rm -rf $(VENV)/clients/qrmi
+	$(PY) -m venv $(VENV)/clients/qrmi
+	$(VENV)/clients/qrmi/bin/python -m pip install -q 'qrmi[ibm]==$(QRMI)'
+	@touch $@
+
 .PHONY: ALWAYS help setup lab demo watch system test test-slow test-deployments test-all panel-test check generate format bench clean
 .PHONY: check-types check-code check-panel
 
@@ -128,7 +136,7 @@ test: setup system panel-test $(STAMPS)/panel-packages ## all tests but the slow
 	$(call timed,$@ without browsers,$(call pytest,$(QUICK) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(QUICK) $(BROWSERS)))
 
-test-slow: setup system $(STAMPS)/panel-packages $(STAMPS)/old-hub ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
+test-slow: setup system $(STAMPS)/panel-packages $(STAMPS)/old-hub $(STAMPS)/qrmi ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
 	$(call timed,$@ without browsers,$(call pytest,$(THOROUGH) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(THOROUGH) $(BROWSERS)))
 

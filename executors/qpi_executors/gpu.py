@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta
+import msgspec
+from msgspec import Meta, Struct
 from qiskit_aer import AerSimulator
 
 from qpi_jupyter.core import MAX_SHOTS, Estimate, Manifest, Program, ProgramFormat
-from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER, read_asked
 
 from .aer import AerExecutor
 from .base import Executor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WAYS = ("gpu", "custatevec")
 """What IBM's fake backends are called that run here: ``fake_manila@gpu``."""
 _MAX_SHOTS = 1_000_000
-_PUBS = (SAMPLER, ESTIMATOR)
+_PUBS = Primitives.formats
 _HOST_BYTES = 1 << 30
 """What a run takes beside the GPU's own memory, of which Aer itself says when it does not do."""
 
@@ -111,11 +111,25 @@ class GpuExecutor(AerExecutor):
         """What runs a program of pubs; None for circuits."""
         if program.format not in {form.name for form in _PUBS}:
             return None
-        if read_asked(program.sources[0]).backend.partition("@")[2] not in WAYS:
+        if _backend(program.sources[0]).partition("@")[2] not in WAYS:
             return Primitives(self)
         if self._fakes is None:
             self._fakes = _fakes(self.place)
         return self._fakes
+
+
+class _Asked(Struct):
+    """What of a source has to be known here; the rest is for whoever runs it to read."""
+
+    backend: str = ""
+
+
+def _backend(source: bytes) -> str:
+    """The backend that pubs are for; nothing where that cannot be read, which others refuse."""
+    try:
+        return msgspec.json.decode(source, type=_Asked).backend
+    except msgspec.MsgspecError:
+        return ""
 
 
 def _fakes(place: Callable[[AerSimulator], None]) -> Executor:

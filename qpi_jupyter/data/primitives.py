@@ -47,12 +47,12 @@ class PrimitiveProgram(ProgramFormat):
     """A list of pubs for one of IBM's primitives."""
 
     def read(self, source: bytes) -> Sequence[object]:
-        """The circuits of the pubs."""
+        """The circuits of the pubs; one in OpenQASM 3 stays a text."""
         return [pub[0] for pub in read_asked(source).pubs]
 
     def to_text(self, program: object) -> str:
         """The circuit in OpenQASM 3."""
-        return QPY.to_text(program)
+        return program if isinstance(program, str) else QPY.to_text(program)
 
     def example(self) -> bytes:
         """One qubit, turned and measured, or its Z."""
@@ -102,8 +102,9 @@ def read_asked(source: bytes) -> Asked:
     from qiskit import QuantumCircuit
 
     for index, pub in enumerate(pubs):
-        if not isinstance(pub, list) or not pub or not isinstance(pub[0], QuantumCircuit):
-            raise ProgramError(f"Pub {index} does not begin with a QuantumCircuit.", code="bad_pub", circuit=index)
+        if not isinstance(pub, list) or not pub or not isinstance(pub[0], QuantumCircuit | str):
+            message = f"Pub {index} does not begin with a QuantumCircuit, or with one in OpenQASM 3."
+            raise ProgramError(message, code="bad_pub", circuit=index)
     options = params.get("options") or {}
     if not isinstance(options, dict):
         raise ProgramError("The options are not an object of names and values.", code="bad_option")

@@ -17,6 +17,7 @@ from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
 from qpi_jupyter.data.pub_results import check_registers
 
 from .ibm_options import REFUSED, flat, is_set, not_applied
+from .texts import circuit_of
 
 MEAS_TYPES = {"classified": (2, "single"), "kerneled": (1, "single"), "avg_kerneled": (1, "avg")}
 """``options.execution.meas_type`` as measurement level and return."""
@@ -115,6 +116,8 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
         due = "(circuit, parameter values, shots)" if sampler else "(circuit, observables, parameter values, precision)"
         raise ProgramError(f"Pub {index} has {len(given)} entries; due: {due}.", code="bad_pub", circuit=index)
     parts = [*given, *[None] * (most - len(given))]
+    if isinstance(parts[0], str):
+        parts[0] = circuit_of(parts[0], index, None if sampler else parts[1])
     try:
         parts[-1] = usual if parts[-1] is None else parts[-1]
         pub = (SamplerPub if sampler else EstimatorPub).coerce(tuple(parts))

@@ -229,10 +229,16 @@ _WIDTHS = dict.fromkeys(
 
 
 def properties(qpu: QpuDetail, at: str | None) -> Facts:
-    """The calibration of a QPU as IBM writes it; nothing where it does not have all its qubits."""
+    """The calibration of a QPU as IBM writes it; where it does not have all its qubits, that these work: QRMI reads no
+    empty one."""
     manifest = qpu.manifest
-    if manifest is None or len(manifest.qubits) != manifest.num_qubits:
-        return {}
+    assert manifest is not None, "a QPU without one takes no format"
+    if len(manifest.qubits) != manifest.num_qubits:
+        working = {"date": at, "name": "operational", "unit": "", "value": 1}
+        return {
+            "backend_name": qpu.name, "backend_version": manifest.executor_version, "last_update_date": at,
+            "general": [], "qubits": [[working]] * manifest.num_qubits, "gates": [],
+        }  # fmt: skip
 
     def entry(label: str, value: float | None, unit: str) -> list[Facts]:
         return [] if value is None else [{"date": at, "name": label, "unit": unit, "value": value}]

@@ -58,9 +58,14 @@ def devices() -> list[tuple[str, Facts]]:
     """Names without the ``@`` and configurations of all of them: tens of milliseconds the first time."""
     read = {base: msgspec.json.decode(files.configuration.read_bytes()) for base, files in _files().items()}
     return [
-        (base, {"n_qubits": facts["n_qubits"], "processor_type": facts.get("processor_type")})
+        (base, {"n_qubits": facts["n_qubits"], "processor_type": _processor(facts.get("processor_type"))})
         for base, facts in read.items()
     ]
+
+
+def _processor(facts: Facts | None) -> Facts | None:
+    """As IBM's service lists it: all texts, while the files have numbers, too."""
+    return None if facts is None else {name: str(value) for name, value in facts.items()}
 
 
 @lru_cache(maxsize=32)

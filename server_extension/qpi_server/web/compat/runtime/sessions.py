@@ -3,6 +3,7 @@ says the mode and the backend asked for."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
@@ -57,9 +58,9 @@ class RuntimeSession(Answer):
     mode: str
     state: str
     accepting_jobs: bool
-    max_ttl: float
-    interactive_ttl: float
-    active_ttl: float
+    max_ttl: int
+    interactive_ttl: int
+    active_ttl: int
     started_at: str | None
     activated_at: str | None
     closed_at: str | None
@@ -180,7 +181,8 @@ async def _shown(call: Call, asked: _Asked) -> RuntimeSession:
     states = [("open", session.opened_at), ("active", session.opened_at), ("closed", session.closed_at)]
     return RuntimeSession(
         id=asked.id, backend_name=asked.backend, mode=asked.mode, state="closed" if over else "active",
-        accepting_jobs=not over, max_ttl=session.budget_s, interactive_ttl=session.idle_s, active_ttl=session.budget_s,
+        accepting_jobs=not over, max_ttl=math.ceil(session.budget_s), interactive_ttl=math.ceil(session.idle_s),
+        active_ttl=math.ceil(session.budget_s),
         started_at=stamp(session.opened_at), activated_at=stamp(session.opened_at), closed_at=stamp(session.closed_at),
         last_job_started=_last(job.started_at for job in jobs), last_job_completed=_last(job.ended_at for job in jobs),
         elapsed_time=held_s, usage_time=held_s,
