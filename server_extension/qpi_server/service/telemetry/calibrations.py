@@ -111,8 +111,7 @@ def _note(tx: Tx, qpu: str, calibration: Calibration, config_sha256: str) -> Non
         qpu=qpu, calibration_id=calibration.id, at=at, config_sha256=config_sha256, figures=[list(f) for f in figures]
     )
     calibrations.add(tx.connection, row, keep=MOST, since=tx.at - KEPT)
-    data = CalibrationData(calibration_id=calibration.id, measured_at=at)
-    tx.event(QpuCalibrated(at=tx.at, qpu=qpu, data=data))
+    tx.event(QpuCalibrated(at=tx.at, qpu=qpu, data=CalibrationData(calibration_id=calibration.id)))
 
 
 def _measured_at(said: datetime | None, now: datetime, before: datetime | None) -> datetime:
