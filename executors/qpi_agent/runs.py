@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from .messages import Calibrated, Cancel, Channel, Failed, Key, Measured, Progre
 from .partial import Partials
 from .spool import PART, sync_folder
 
+log = logging.getLogger(__name__)
 _PROGRESS_EVERY_S = 0.1
 _IN_MEMORY_BYTES = 16 << 20
 """Up to here the blob is made in memory; above it passes through a file."""
@@ -131,11 +132,17 @@ class Runs:
             self._channel.send(Spooled(busy_s=busy_s))
 
     def _tell_calibration(self) -> None:
-        with contextlib.suppress(Exception):  # a guest's; the result is there, and the next run asks again
+        """Say it if it is another one; whatever is wrong with that, the result is there."""
+        try:
             calibration = self._executor.calibration()
-            if calibration.id != self._calibration:
-                self._channel.send(Calibrated(calibration=calibration))
-                self._calibration = calibration.id
+            if calibration.id == self._calibration:
+                return
+            calibration.into(self._executor.manifest)  # it has these qubits
+        except Exception:  # whatever a guest's raises
+            log.exception("the lab is not told of the executor's calibration")
+            return
+        self._channel.send(Calibrated(calibration=calibration))
+        self._calibration = calibration.id
 
     def _progress(self, fraction: float) -> None:
         self._partials.offer()

@@ -181,10 +181,9 @@ export interface QpuChanged {
   readonly data: QpuData;
 }
 
-/** `measured_at` is when, as far as its driver knows. */
+/** The id of the calibration that it has now. */
 export interface CalibrationData {
   readonly calibration_id: string;
-  readonly measured_at: string;
 }
 
 /**

@@ -21,14 +21,13 @@ _CONTROL_FLOW = {
 
 def target_of(manifest: Manifest, *, description: str = "") -> Target:
     """The manifest as Qiskit's Target."""
+    known_qubits = [QubitProperties(t1=one.t1_s, t2=one.t2_s, frequency=one.frequency_hz) for one in manifest.qubits]
+    unknown = [QubitProperties()] * (manifest.num_qubits - len(known_qubits))
     target = Target(
         description=description,
         num_qubits=manifest.num_qubits,
         dt=manifest.dt_s,
-        qubit_properties=[
-            QubitProperties(t1=qubit.t1_s, t2=qubit.t2_s, frequency=qubit.frequency_hz) for qubit in manifest.qubits
-        ]
-        or None,
+        qubit_properties=[*known_qubits, *unknown] if known_qubits else None,
     )
     standard = get_standard_gate_name_mapping()
     known = {name: standard[name] for name in manifest.basis_gates if name in standard}

@@ -99,10 +99,9 @@ class QpuChanged(_QpuEvent, kw_only=True, tag="qpu.changed"):
 
 
 class CalibrationData(Answer):
-    """``measured_at`` is when, as far as its driver knows."""
+    """The id of the calibration that it has now."""
 
     calibration_id: str
-    measured_at: datetime
 
 
 class QpuCalibrated(_QpuEvent, kw_only=True, tag="qpu.calibrated"):

@@ -220,9 +220,15 @@ class DriftingExecutor(RecordingExecutor):
     One in ten bits is read wrong; a cx gate errs once in a hundred times.
     """
 
+    class Options(RecordingExecutor.Options, frozen=True, kw_only=True):
+        breaks_after: int = -1
+        """After so many runs it calibrates a qubit that it does not have."""
+
     runs = 0
 
     def calibration(self) -> Calibration:
+        if self.runs == self.options.breaks_after:
+            return Calibration(id="broken", qubits=(QubitProperties(),) * 3)
         qubit = QubitProperties(t1_s=1e-6 * (1 + self.runs), readout_error=0.1)
         cx = GateProperties(gate="cx", qubits=(0, 1), error=0.01, duration_s=1e-9)
         return Calibration(id=f"drift-{self.runs}", qubits=(qubit, qubit), gates=(cx,))

@@ -198,3 +198,18 @@ def test_an_executor_that_recalibrates_tells_the_lab_and_runs_on_no_other_calibr
             assert hello.body["manifest"]["qubits"][0]["t1_s"] == 3e-6
 
     asyncio.run(story())
+
+
+def test_a_calibration_that_cannot_be_is_logged_and_costs_no_result(tmp_path: Path) -> None:
+    async def story() -> None:
+        broken = ("-o", "breaks_after=1")
+        drifting = "tests.faults.executors:DriftingExecutor"
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, *broken, executor=drifting) as running:
+            driver = await lab.greet()
+            await driver.assign(assignment("j1"))
+            assert (await lab.upload()).header["provenance"]["calibration_id"] == "drift-0"
+            await driver.holds()
+            assert driver.silent(frames.CALIBRATED)
+            assert "the lab is not told of the executor's calibration" in running.log
+
+    asyncio.run(story())

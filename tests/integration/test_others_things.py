@@ -33,6 +33,7 @@ WITH_IDS = [route for route in ROUTES if "{" in route.path]
 FOR_ALL = {
     "GET /qpi/v1/bookings/{id}", "GET /qpi/v1/bookings/{id}/history", "GET /qpi/v1/qpus/{name}",
     "GET /qpi/v1/qpus/{name}/drivers", "GET /qpi/v1/qpus/{name}/channels", "GET /qpi/v1/qpus/{name}/readings",
+    "GET /qpi/v1/qpus/{name}/calibrations",
     "GET /qpi/v1/users/{name}", "GET /qpi/v1/feeds/{secret}/calendar.ics",
     "GET /qpi/api/collections/time_slots/records/{id}",
     "GET /qpi/api/qpus/{name}", "GET /qpi/api/collections/qpus/records/{id}",

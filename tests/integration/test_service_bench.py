@@ -11,7 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from qpi_jupyter.core.calibrations import Calibration
 from qpi_jupyter.core.errors import Conflict, NotFound, Rejected, Unauthorized
+from qpi_jupyter.core.manifest import QubitProperties
+from qpi_jupyter.core.twins import unpack_twin
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bench import SimulatorIn
 from qpi_jupyter.wire.bookings import BookingIn, SessionIn
@@ -329,6 +332,34 @@ def test_simulators_start_and_stop(tmp_path: Path) -> None:
                 await lab.embedded.stop(ADMIN, "sim")
             assert len((await lab.embedded.start(ADMIN, request)).simulators) == 1
             assert await deeds(lab) == ["simulator.started", "simulator.stopped", "simulator.started"]
+
+    asyncio.run(dialogue())
+
+
+def test_a_twin_is_a_simulator_made_of_a_calibration(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            keeper = Keeper(lab)
+            request = SimulatorIn(name="q1-twin", twin_of="q1", options={"seed": 7})
+            with pytest.raises(Rejected, match="q1 has no calibration"):
+                await lab.embedded.start(ADMIN, request)
+            await driver.connect()
+            cold = Calibration(id="cold", qubits=(QubitProperties(t1_s=1e-4),))
+            await driver.recalibrate(cold)
+            with pytest.raises(NotFound, match="no QPU called 'q9'"):
+                await lab.embedded.start(ADMIN, SimulatorIn(name="x", twin_of="q9"))
+            [one] = (await lab.embedded.start(ADMIN, request)).simulators
+            assert (one.twin_of, one.executor, one.options["seed"]) == ("q1", "qiskit_aer", 7)
+            assert one.description == "Twin of q1, calibration cold."
+            of, manifest = unpack_twin(str(keeper.kept["q1-twin"].options["twin"]))
+            assert (of, manifest["calibration_id"], manifest["qubits"][0]["t1_s"]) == ("q1", "cold", 1e-4)
+            with pytest.raises(Conflict, match="already"):
+                await lab.embedded.start(ADMIN, request)
+            # It is a definition like others: what was stopped by mistake starts as it was.
+            await lab.embedded.stop(ADMIN, "q1-twin")
+            await driver.recalibrate(Calibration(id="warm", qubits=cold.qubits))
+            again = SimulatorIn(name="q1-twin", executor=one.executor, options=one.options)
+            assert (await lab.embedded.start(ADMIN, again)).simulators[0].options == one.options
 
     asyncio.run(dialogue())
 

@@ -117,6 +117,17 @@ def test_a_driver_that_recalibrates_without_end_is_not_heard_without_end(tmp_pat
     asyncio.run(main())
 
 
+def test_a_calibration_of_more_qubits_than_there_are_is_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with small_lab(tmp_path, clock=FrozenClock()) as (lab, driver):
+            await driver.connect()
+            with pytest.raises(Rejected, match="no calibration of q1: the number of qubits must be"):
+                await driver.recalibrate(Calibration(qubits=(QubitProperties(t1_s=1e-4),) * 6))
+            assert await ids(lab) == []
+
+    asyncio.run(main())
+
+
 async def calibrated(lab: Lab, driver: ScriptedDriver, name: str) -> None:
     await driver.connect()
     await driver.recalibrate(made(name))

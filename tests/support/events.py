@@ -59,7 +59,7 @@ EXAMPLES: tuple[e.LabEvent, ...] = (
     ),
     e.JobDeleted(**_JOB, data=e.JobDeletionData(**_ENDED, by="ann")),
     e.QpuChanged(**_ON_Q1, data=e.QpuData(status="maintenance", hold="The cryostat is warm.", by="mia")),
-    e.QpuCalibrated(**_ON_Q1, data=e.CalibrationData(calibration_id="b1946ac92492d234", measured_at=AT)),
+    e.QpuCalibrated(**_ON_Q1, data=e.CalibrationData(calibration_id="b1946ac92492d234")),
     e.DriverChanged(**_ON_Q1, data=e.DriverData(driver="bench-1", action="disabled", by="mia")),
     e.DriverLogged(**_ON_Q1, data=e.DriverLogData(driver="bench-1")),
     e.BookingChanged(

@@ -103,6 +103,26 @@ def test_a_chip_is_seen_as_a_map_as_tables_and_over_time(page_of_lab: Page, lab:
     expect(tab.get_by_role("region", name="Drivers")).to_contain_text("Connected")
 
 
+def test_a_quantity_is_seen_over_time_and_a_twin_starts(page_of_lab: Page, lab: Demo) -> None:
+    tab = open_tab(page_of_lab, CHIP)
+    calibration = tab.get_by_role("region", name="Calibration")
+    known = lab.ask("GET", f"qpus/{CHIP}")["manifest"]["calibration_id"]
+    expect(calibration.locator("code").first).to_have_text(known)
+    calibration.get_by_role("button", name="History of T1", exact=True).click()
+    history = tab.get_by_role("region", name="History of T1", exact=True)
+    expect(history.locator("canvas")).to_be_visible()
+    expect(history).to_contain_text("The first 12 of 27.")
+    expect(history).to_contain_text("q11")
+
+    calibration.get_by_role("button", name="Start a twin").click()
+    twin = f"{CHIP}-twin"
+    expect(calibration.get_by_role("status")).to_have_text(f"Twin {twin} is starting.", timeout=60_000)
+    wait_until(lambda: lab.ask("GET", f"qpus/{twin}")["status"] == "online", 60, f"{twin} online")
+    [made] = [one for one in lab.ask("GET", "simulators")["simulators"] if one["name"] == twin]
+    assert made["twin_of"] == CHIP
+    assert lab.ask("GET", f"qpus/{twin}")["manifest"]["calibration_id"] == known
+
+
 def test_the_picture_is_walked_and_picked_by_keyboard(page_of_lab: Page) -> None:
     page = page_of_lab
     tab = open_tab(page, "sim-b")

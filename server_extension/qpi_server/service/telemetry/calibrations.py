@@ -35,13 +35,22 @@ class CalibrationService:
         context.commits.on(Linked, self._linked)
 
     async def heard(self, qpu: str, calibration: Calibration) -> None:
-        """From now on the QPU runs on these values."""
+        """From now on the QPU runs on these values.
+
+        Raises
+        ------
+        Rejected
+            they are not of this QPU: it has fewer qubits.
+        """
 
         def unit(tx: Tx) -> None:
             known = self._context.qpus.get(qpu).manifest
             if known is None:
                 raise NotFound(f"{qpu} has no manifest yet.", code="no_manifest")
-            manifest = calibration.into(known)
+            try:
+                manifest = calibration.into(known)
+            except ValueError as error:
+                raise Rejected(f"This is no calibration of {qpu}: {error}.", code="bad_frame") from error
             bench.change_qpu(tx.connection, qpu, manifest=msgspec.to_builtins(manifest))
             tell_qpu(tx, qpu)
             _note(tx, qpu, calibration, manifest.config_sha256)
@@ -111,8 +120,7 @@ def _note(tx: Tx, qpu: str, calibration: Calibration, config_sha256: str) -> Non
         qpu=qpu, calibration_id=calibration.id, at=at, config_sha256=config_sha256, figures=[list(f) for f in figures]
     )
     calibrations.add(tx.connection, row, keep=MOST, since=tx.at - KEPT)
-    data = CalibrationData(calibration_id=calibration.id, measured_at=at)
-    tx.event(QpuCalibrated(at=tx.at, qpu=qpu, data=data))
+    tx.event(QpuCalibrated(at=tx.at, qpu=qpu, data=CalibrationData(calibration_id=calibration.id)))
 
 
 def _measured_at(said: datetime | None, now: datetime, before: datetime | None) -> datetime:
