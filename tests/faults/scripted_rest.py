@@ -24,10 +24,12 @@ from qpi_jupyter.core.errors import NotFound, QpiError, Unauthorized
 from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
 from qpi_jupyter.core.planner import Rule
+from qpi_jupyter.core.previews import CircuitPreview, PreviewedPulse, PulseRow
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire import rest as w
 from qpi_jupyter.wire.events import EventPage, JobSubmitted
 from qpi_jupyter.wire.jobs import LABELS, DatasetInfo, JobChange, JobData, JobModel, JobPage, SubmitRequest, WaitReason
+from qpi_jupyter.wire.previews import BookingFit, ChargeModel, PreviewIn, PreviewModel
 
 TOKEN = "secret"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -71,6 +73,7 @@ class ScriptedLab:
         self.jobs: dict[str, JobModel] = {}
         self.requests: list[tuple[str, str]] = []
         self.submits: list[SubmitRequest] = []
+        self.previews: list[tuple[str, PreviewIn]] = []
         self.keys: dict[str, str] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.blobs: dict[str, bytes] = {}
@@ -351,6 +354,15 @@ class _Qpu(Handler):
             )
 
 
+class _Preview(Handler):
+    def post(self, name: str) -> None:
+        self.lab.previews.append((name, w.decode(self.request.body, PreviewIn)))
+        if self.lab.refuse is not None:
+            self.give_error(self.lab.refuse)
+        else:
+            self.give(PREVIEW)
+
+
 class _Nowhere(tornado.web.RequestHandler):
     def prepare(self) -> None:
         self.set_status(404)
@@ -358,9 +370,32 @@ class _Nowhere(tornado.web.RequestHandler):
 
 
 ID = r"([A-Za-z0-9-]+)"
+PREVIEW = PreviewModel(
+    qpu="chip", at=datetime(2030, 1, 1, tzinfo=UTC), total=2, estimate_s=2.0, upper_s=20.0, calibration_id="c1",
+    charge=ChargeModel(account="ann", seconds=2.0, available_s=1.0, covered=False),
+    booking=BookingFit(mine=True, end_at=datetime(2030, 1, 1, 1, tzinfo=UTC), left_s=3600.0, fits="likely"),
+    circuits=[
+        CircuitPreview(
+            name="<b>", native="OPENQASM 3.0;\nx $0;\n", duration_s=1.2e-6, reset_s=2.5e-4,
+            rows=(
+                PulseRow(port="q0:mw", qubit="q0", kind="drive"),
+                PulseRow(port="q0:res", qubit="q0", kind="readout"),
+            ),
+            pulses=(
+                PreviewedPulse(row=0, label="rz", kind="phase", start_s=0.0, phase_deg=-90.0, clock="q0.01"),
+                PreviewedPulse(row=0, label="x", kind="drive", start_s=0.0, duration_s=2e-8, amplitude=0.2),
+                PreviewedPulse(row=1, label="measure", kind="readout", start_s=2e-8, duration_s=1e-6, amplitude=0.1),
+                PreviewedPulse(row=1, label="q0_m0", kind="acquisition", start_s=1.2e-7, duration_s=1.08e-6),
+            ),
+            total_pulses=9, warnings=("q0 decays.",),
+        ),
+    ],
+)  # fmt: skip
+"""What it answers of whatever it is asked to preview."""
 ROUTES: list[Any] = [
     (r"/qpi/health", _Health),
     (r"/qpi/v1/jobs", _Jobs),
+    (rf"/qpi/v1/qpus/{ID}/preview", _Preview),
     (rf"/qpi/v1/jobs/{ID}", _Job),
     (rf"/qpi/v1/jobs/{ID}/cancel", _Cancel),
     (rf"/qpi/v1/jobs/{ID}/result", _Result),
