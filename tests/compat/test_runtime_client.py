@@ -31,6 +31,7 @@ from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import (
     IBMRuntimeError,
     RuntimeInvalidStateError,
+    RuntimeJobFailureError,
     RuntimeJobMaxTimeoutError,
     RuntimeJobNotFound,
 )
@@ -372,6 +373,13 @@ def test_a_job_that_takes_longer_than_it_may_is_told_so(service: QiskitRuntimeSe
         job.result()
 
 
+def turned() -> QuantumCircuit:
+    circuit = QuantumCircuit(1)
+    circuit.rx(Parameter("theta"), 0)
+    circuit.measure_all()
+    return circuit
+
+
 BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "program": ({"program_id": "noise-learner"}, 404, "unknown_program"),
     "backend": ({"backend": "ibm_fez"}, 400, "unknown_backend"),
@@ -392,6 +400,13 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "gates": ({"backend": NOISY, "params": params(bell())}, 400, "not_isa"),
     "seed": ({"params": params(bell(), simulator={"seed_simulator": -1})}, 400, "bad_option"),
+    "NaN": ({"params": params(turned(), np.array([[np.nan]]))}, 400, "bad_parameters"),
+    "NaN precision": (
+        {"program_id": "estimator", "params": params(QuantumCircuit(1), {"Z": 1.0}, None, float("nan"))}, 400, "bad_json"
+    ),
+    "executor": ({"program_id": "executor", "params": {"schema_version": "v2.0"}}, 400, "bad_program"),
+    "cost": ({"cost": 0}, 400, "bad_request"),
+    "tags": ({"tags": ["x" * 10_000]}, 400, "bad_request"),
     "rows": ({"params": params(QuantumCircuit(1, 1), np.ones((20_000, 0)))}, 400, "too_many_circuits"),
 }  # fmt: skip
 
@@ -400,12 +415,24 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
 def test_bad_input_is_told_what_is_wrong_with_it(what: str, api: httpx.Client) -> None:
     changed, status, code = BAD[what]
     asked = {"program_id": "sampler", "backend": "sim-a", "params": params(bell()), **changed}
-    answer = api.post("qpi/experimental/v1/jobs", json=asked, headers={"IBM-API-Version": "1999-01-01"})
+    answer = api.post("qpi/experimental/v1/jobs", content=json.dumps(asked), headers={"IBM-API-Version": "1999-01-01"})
+    assert "errors" in answer.json(), (answer.status_code, answer.text)
     assert (answer.status_code, answer.json()["error"]["code"]) == (
         status if code != "too_many_circuits" else 413,
         code,
     )
     assert answer.json()["errors"][0]["message"] == answer.json()["error"]["message"]
+
+
+def test_many_rows_and_many_pubs_are_one_job(api: httpx.Client, service: QiskitRuntimeService) -> None:
+    many = params(bell(), None, 5)
+    rows = params(turned(), np.linspace(0, 1, 5000).reshape(5000, 1), 2)
+    for sent, pubs, sets in ((many | {"pubs": many["pubs"] * 300}, 300, 300), (rows, 1, 5000)):
+        asked = {"program_id": "sampler", "backend": "sim-a", "params": sent}
+        answer = api.post("qpi/experimental/v1/jobs", json=asked)
+        assert answer.status_code == 200, answer.text
+        result = service.job(answer.json()["id"]).result()
+        assert (len(result), sum(pub.data.meas.size for pub in result)) == (pubs, sets)
 
 
 @pytest.mark.parametrize("damage", ["not base64", "AAAA", "eJwDAAAAAAE="])
@@ -414,6 +441,17 @@ def test_a_damaged_circuit_is_refused_by_the_driver(damage: str, api: httpx.Clie
     asked = {"program_id": "sampler", "backend": "sim-a", "params": {"pubs": [pub]}}
     answer = api.post("qpi/experimental/v1/jobs", json=asked)
     assert answer.status_code == 400, answer.text
+
+
+def test_what_is_too_large_to_be_checked_at_once_fails_as_a_job(
+    service: QiskitRuntimeService, api: httpx.Client
+) -> None:
+    pub = [{"__type__": "QuantumCircuit", "__value__": "A" * 10_000_000}, None, None]
+    asked = {"program_id": "sampler", "backend": "sim-a", "params": {"pubs": [pub]}}
+    job = service.job(api.post("qpi/experimental/v1/jobs", json=asked).json()["id"])
+    with pytest.raises(RuntimeJobFailureError, match="A QuantumCircuit of the pubs cannot be read"):
+        job.result()
+    assert job.status() == "ERROR"
 
 
 def test_only_the_labs_own_keys_sign_in(server: LabServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,6 +479,22 @@ def test_an_access_token_that_is_none_is_refused(claims: bytes, server: LabServe
     answer = server.client(token).get("qpi/experimental/v1/backends")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_token")
     assert "not valid" in answer.json()["error"]["message"]
+
+
+def test_a_dry_run_checks_and_invents(service: QiskitRuntimeService, admin: httpx.Client, api: httpx.Client) -> None:
+    backend, circuit = ready(service, NOISY, bell())
+    program = QuantumProgram(shots=50)
+    program.append_circuit_item(circuit)
+    job = Executor(backend).run(program, dry_run=True)
+    assert job.result()[0]["meas"].shape == (50, 2)
+    assert admin.get(f"qpi/v1/jobs/{job.job_id()}").json()["name"] == "executor on mock_manila@aer"
+    listed = api.get("qpi/experimental/v1/backends", params={"include_mocks": "True"}).json()["devices"]
+    assert {one["name"] for one in listed if one.get("class") == "mock"} >= {"mock_manila@aer", "mock_fez@ideal"}
+    assert not [one["name"] for one in listed if one["name"] == "mock"], "sim-a and sim-b would both be called so"
+    far = QuantumProgram(shots=50)
+    far.append_circuit_item(bell())
+    with pytest.raises(IBMRuntimeError, match="not supported by the target system mock_manila@aer"):
+        Executor(backend).run(far, dry_run=True)
 
 
 def test_a_private_job_is_read_once(service: QiskitRuntimeService, admin: httpx.Client) -> None:

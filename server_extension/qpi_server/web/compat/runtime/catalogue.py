@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -13,6 +15,10 @@ import msgspec
 HOW = {"aer": "with the noise of its calibration", "ideal": "without noise"}
 """What runs them: ``fake_manila@aer``."""
 _CONF = "conf_"
+MOCK = "mock"
+"""How the name of a dry run begins."""
+_MOCKED = re.compile(r"^[^_]+")
+"""What stands there in the name of the backend that is not run."""
 Facts = dict[str, Any]
 """A document of IBM's; Any: JSON."""
 
@@ -52,24 +58,32 @@ def devices() -> list[tuple[str, Facts]]:
     ]
 
 
+def mocks(names: Iterable[str]) -> dict[str, str]:
+    """What IBM's client calls the dry run of each backend; where two would be called the same, there is none."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_MOCKED.sub(MOCK, name), []).append(name)
+    return {mock: real[0] for mock, real in found.items() if len(real) == 1}
+
+
 @lru_cache(maxsize=32)
-def configuration(name: str) -> bytes:
-    """The configuration of a known one, as JSON."""
+def configuration(name: str, called: str) -> bytes:
+    """The configuration of a known one, as JSON, under another name."""
     base, _, how = name.partition("@")
     facts: Facts = msgspec.json.decode(_files()[base].configuration.read_bytes())
     # "simulator" stays false: IBM's client would leave out its checks and sessions.
     facts |= {
-        "backend_name": name, "simulator": False, "local": False,
+        "backend_name": called, "simulator": False, "local": False,
         "description": f"IBM's fake backend {base}, simulated {HOW[how]}",
     }  # fmt: skip
     return msgspec.json.encode(facts)
 
 
 @lru_cache(maxsize=32)
-def properties(name: str) -> bytes:
-    """The calibration of a known one, as JSON; empty where it has none."""
+def properties(name: str, called: str) -> bytes:
+    """The calibration of a known one, as JSON, under another name; empty where it has none."""
     path = _files()[name.partition("@")[0]].properties
     if path is None:
         return b"{}"
     facts: Facts = msgspec.json.decode(path.read_bytes())
-    return msgspec.json.encode({**facts, "backend_name": name})
+    return msgspec.json.encode({**facts, "backend_name": called})
