@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import re
 import subprocess
@@ -402,7 +403,7 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "seed": ({"params": params(bell(), simulator={"seed_simulator": -1})}, 400, "bad_option"),
     "NaN": ({"params": params(turned(), np.array([[np.nan]]))}, 400, "bad_parameters"),
     "NaN precision": (
-        {"program_id": "estimator", "params": params(QuantumCircuit(1), {"Z": 1.0}, None, float("nan"))}, 400, "bad_json"
+        {"program_id": "estimator", "params": params(QuantumCircuit(1), {"Z": 1.0}, None, math.nan)}, 400, "bad_json"
     ),
     "executor": ({"program_id": "executor", "params": {"schema_version": "v2.0"}}, 400, "bad_program"),
     "cost": ({"cost": 0}, 400, "bad_request"),
@@ -495,6 +496,67 @@ def test_a_dry_run_checks_and_invents(service: QiskitRuntimeService, admin: http
     far.append_circuit_item(bell())
     with pytest.raises(IBMRuntimeError, match="not supported by the target system mock_manila@aer"):
         Executor(backend).run(far, dry_run=True)
+
+
+def test_a_state_vector_takes_circuits_as_they_are(service: QiskitRuntimeService) -> None:
+    backend = service.backend("lab_statevector")
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    circuit.ccx(0, 1, 2)
+    circuit.rzz(0.3, 0, 2)
+    estimator = EstimatorV2(mode=backend, options={"default_precision": 0.01})
+    assert abs(float(estimator.run([(circuit, SparsePauliOp("XII"))]).result()[0].data.evs)) < 0.06
+    circuit.measure_all()
+    with Session(backend=backend) as session:
+        counts = SamplerV2(mode=session).run([circuit], shots=500).result()[0].data.meas.get_counts()
+    assert set(counts) == {"000", "001"}
+    wide = QuantumCircuit(27)
+    wide.measure_all()
+    with pytest.raises(IBMRuntimeError, match="has 26 qubits"):
+        SamplerV2(mode=backend).run([wide])
+
+
+def test_the_first_servers_addresses_answer_with_its_meanings(
+    service: QiskitRuntimeService, api: httpx.Client, admin: httpx.Client
+) -> None:
+    _, circuit = ready(service, "sim-b", bell())
+    old = "qpi/runtime/v1"
+    assert {"sim-b", NOISY} <= {one["name"] for one in api.get(f"{old}/backends").json()["devices"]}
+    assert api.get(f"{old}/backends/{NOISY}/configuration").json()["n_qubits"] == 5
+    assert (api.get(f"{old}/backends/{NOISY}/defaults").json(), api.get(f"{old}/backends/x/defaults").status_code) == (
+        {}, 404,
+    )  # fmt: skip
+    session = api.post(f"{old}/sessions", json={"backend": "sim-b"}).json()["id"]
+    assert admin.patch("qpi/v1/qpus/sim-b", json={"hold": "until the test lets go"}).is_success
+    try:
+        asked = {"program_id": "sampler", "backend": "sim-b", "params": params(circuit), "session_id": session}
+        first, second = (api.post(f"{old}/jobs", json=asked).json()["id"] for _ in range(2))
+        assert api.delete(f"{old}/jobs/{first}").status_code == 204
+        assert api.get(f"{old}/jobs/{first}").json()["status"] == "Cancelled"
+        assert api.delete(f"{old}/sessions/{session}/close").status_code == 204
+        assert api.get(f"{old}/jobs/{second}").json()["status"] == "Queued"
+        assert api.delete(f"{old}/sessions/{session}/cancel").status_code == 204
+        assert api.get(f"{old}/jobs/{second}").json()["status"] == "Cancelled"
+    finally:
+        assert admin.patch("qpi/v1/qpus/sim-b", json={"hold": None}).is_success
+
+
+def test_a_service_in_a_with_leaves_no_token(server: LabServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in = server.client()
+    monkeypatch.setenv("QPI_LAB_URL", server.url)
+    monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
+
+    def names() -> list[str]:
+        tokens = signed_in.get("qpi/v1/tokens").json()["tokens"]
+        return [one["name"] for one in tokens if one["name"] == "qiskit-ibm-runtime"]
+
+    before = names()
+    with qpi_jupyter.runtime_service() as service:
+        assert isinstance(service, QiskitRuntimeService)
+        assert service.backend("sim-a").name == "sim-a"
+        assert len(names()) == len(before) + 1
+    assert names() == before
+    qpi_jupyter.connect(server.url, TOKEN).close()
 
 
 def test_a_private_job_is_read_once(service: QiskitRuntimeService, admin: httpx.Client) -> None:

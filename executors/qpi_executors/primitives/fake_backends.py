@@ -45,6 +45,8 @@ _KINDS: dict[str, type[BackendV2]] = {
     if isinstance(kind, type) and isinstance(name := getattr(kind, "backend_name", None), str)
 }
 NOISY, IDEAL = "aer", "ideal"
+STATEVECTOR = "lab_statevector"
+"""An ideal simulator for circuits as they are, without a device's gates and edges."""
 MOCK = "mock"
 """What the name of a dry run begins with, as IBM's client makes it: mock_manila@aer."""
 MAX_SHOTS = 1_000_000
@@ -113,6 +115,8 @@ class FakeBackends(Executor):
         work = self._work(program)
         if _is_mock(work.backend):
             return measured(work, lambda work, stop: invented(work), progress=progress, cancelled=cancelled)
+        if work.backend == STATEVECTOR:
+            return measured(work, lambda work, stop: _by_state_vector(work), progress=progress, cancelled=cancelled)
         name, _, how = work.backend.partition("@")
         fake = self._backend(name)
         if how == IDEAL and not work.sampler:
@@ -124,14 +128,18 @@ class FakeBackends(Executor):
         self.check(program)
         work = work_of(program, max_shots=MAX_SHOTS)
         name, _, how = work.backend.partition("@")
-        dry = _is_mock(work.backend)
-        name = name.replace(MOCK, "fake", 1) if dry else name
-        if not dry and (name not in _KINDS or how not in (NOISY, IDEAL)):
+        free = work.backend == STATEVECTOR or _is_mock(work.backend)
+        name = name.replace(MOCK, "fake", 1) if free else name
+        if not free and (name not in _KINDS or how not in (NOISY, IDEAL)):
             raise Rejected(
                 f"There is no backend {work.backend!r} here (qiskit-ibm-runtime {client_version}): service.backends() "
                 f"lists them, for example fake_manila@{NOISY} and fake_manila@{IDEAL}.",
                 code="unknown_backend", field="backend",
             )  # fmt: skip
+        wide = max(pub.circuit.num_qubits for pub in work.pubs)
+        if work.backend == STATEVECTOR and wide > WIDE:
+            message = f"{STATEVECTOR} has {WIDE} qubits, and a circuit has {wide}."
+            raise ProgramError(message, code="too_many_qubits")
         if work.meas_level != 2:
             raise Rejected(
                 f"{work.backend} simulates bits, not IQ points: use options.execution.meas_type = 'classified'.",
@@ -160,6 +168,14 @@ class FakeBackends(Executor):
 
 def _is_mock(backend: str) -> bool:
     return backend == MOCK or backend.startswith(f"{MOCK}_")
+
+
+def _by_state_vector(work: Work) -> Sequence[Any]:
+    """Ideal, of circuits with whatever gates Aer has."""
+    if not work.sampler:
+        return exact(work)
+    ideal = AerSimulator()
+    return on_backend(work, _Simulated(ideal, lambda circuits: ideal))
 
 
 def invented(work: Work) -> Sequence[Any]:

@@ -16,6 +16,7 @@ from qpi_server.web.table import JSON, Call
 
 from . import catalogue
 from .base import ROOT, SAMPLER, Body, runtime, stamp
+from .catalogue import STATEVECTOR, STATEVECTOR_QUBITS
 
 FAKES = "fake_backends"
 """The executor that runs IBM's fake backends."""
@@ -85,16 +86,20 @@ async def runtime_backends(call: Call, query: RuntimeBackendsQuery) -> Devices:
     """Every backend that takes a primitive's job."""
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
     host = _host(qpus)
+    everything = query.include_mocks.lower() == "true"  # IBM's client looks a name up in these
+    listed = () if everything else call.lab.context.config.ibm_backends
     fakes = await asyncio.to_thread(catalogue.devices) if host is not None else []
     devices = [
         *(_device(qpu.name, qpu, qpu.num_qubits) for qpu in qpus if qpu.executor != FAKES),
         *(
             _device(name, host, facts["n_qubits"], processor_type=facts["processor_type"])
             for name, facts in fakes
-            if host is not None
+            if host is not None and (not listed or name in listed or name.partition("@")[0] in listed)
         ),
     ]
-    if query.include_mocks.lower() == "true" and host is not None:
+    if host is not None and (not listed or STATEVECTOR in listed):
+        devices.append(_device(STATEVECTOR, host, STATEVECTOR_QUBITS, is_simulator=True))
+    if everything and host is not None:
         real = {device.name: device for device in devices}
         devices += [
             _device(mock, host, real[name].qubits, class_="mock") for mock, name in catalogue.mocks(real).items()
@@ -107,6 +112,8 @@ async def runtime_configuration(call: Call) -> bytes | Facts:
     """What a backend can do."""
     name, qpu = await found(call, call.path["name"])
     real, qpu = await _real(call, name, qpu)
+    if real == STATEVECTOR:
+        return catalogue.statevector(name)
     if real != qpu.name:
         return await asyncio.to_thread(catalogue.configuration, real, name)
     return configuration(qpu) | {"backend_name": name}
@@ -117,6 +124,8 @@ async def runtime_properties(call: Call) -> bytes | Facts:
     """How well it does it; nothing where that is not known."""
     name, qpu = await found(call, call.path["name"])
     real, qpu = await _real(call, name, qpu)
+    if real == STATEVECTOR:
+        return {}
     if real != qpu.name:
         return await asyncio.to_thread(catalogue.properties, real, name)
     facts = properties(qpu, stamp(call.lab.context.now()))
@@ -174,7 +183,7 @@ async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
 def _mocks(qpus: Iterable[QpuDetail]) -> dict[str, str]:
     """For the name of each dry run, the backend that it is one of."""
     own = [qpu.name for qpu in qpus if qpu.executor != FAKES]
-    return catalogue.mocks([*own, *(name for name, _ in catalogue.devices())])
+    return catalogue.mocks([*own, STATEVECTOR, *(name for name, _ in catalogue.devices())])
 
 
 async def _real(call: Call, name: str, host: QpuDetail) -> tuple[str, QpuDetail]:

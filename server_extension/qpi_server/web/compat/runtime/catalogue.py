@@ -15,6 +15,8 @@ import msgspec
 HOW = {"aer": "with the noise of its calibration", "ideal": "without noise"}
 """What runs them: ``fake_manila@aer``."""
 _CONF = "conf_"
+STATEVECTOR, STATEVECTOR_QUBITS = "lab_statevector", 26
+"""An ideal simulator for circuits as they are, without a device's gates and edges."""
 MOCK = "mock"
 """How the name of a dry run begins."""
 _MOCKED = re.compile(r"^[^_]+")
@@ -44,7 +46,7 @@ def _files() -> dict[str, _Files]:
 def known(name: str) -> bool:
     """Whether there is such a fake backend: ``fake_manila@aer``."""
     base, _, how = name.partition("@")
-    return how in HOW and base in _files()
+    return (how in HOW and base in _files()) or (name == STATEVECTOR and bool(_files()))
 
 
 @cache
@@ -77,6 +79,23 @@ def configuration(name: str, called: str) -> bytes:
         "description": f"IBM's fake backend {base}, simulated {HOW[how]}",
     }  # fmt: skip
     return msgspec.json.encode(facts)
+
+
+def statevector(called: str) -> Facts:
+    """The configuration of the state vector simulator. As a ``simulator``, IBM's client leaves out its checks and
+    sessions."""
+    return {
+        "backend_name": called, "backend_version": "1", "n_qubits": STATEVECTOR_QUBITS, "coupling_map": None,
+        "basis_gates": [
+            "ccx", "cp", "cswap", "cx", "cy", "cz", "ecr", "h", "id", "p", "rx", "rxx", "ry", "ryy", "rz", "rzx", "rzz",
+            "s", "sdg", "swap", "sx", "sxdg", "t", "tdg", "u", "x", "y", "z",
+        ],
+        "supported_instructions": [
+            "measure", "reset", "delay", "if_else", "for_loop", "while_loop", "switch_case",
+        ],
+        "gates": [], "local": False, "simulator": True, "conditional": True, "open_pulse": False, "memory": True,
+        "max_shots": 1_000_000, "online_date": "2026-01-01T00:00:00.000000Z", "description": "Ideal state vector",
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=32)
