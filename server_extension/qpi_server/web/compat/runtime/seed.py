@@ -1,5 +1,5 @@
-"""The addresses of qiskit-runtime-server, an earlier server for IBM's client: ``<base_url>qpi/runtime/v1``. They are those
-of IBM's surface, but for what deleting means: there it cancels a job, and ends a session gracefully."""
+"""The addresses of qiskit-runtime-server, an earlier server for IBM's client: ``<base_url>qpi/runtime/v1``. They are
+those of IBM's surface, but for what deleting means: there it cancels a job, and ends a session gracefully."""
 
 from __future__ import annotations
 
