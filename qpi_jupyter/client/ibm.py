@@ -27,7 +27,8 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
     """A ``QiskitRuntimeService`` of IBM's client whose backends are those of the lab, and whose jobs run in its queue.
 
     It signs in with an API token of the lab: ``token``, or a new one, which lasts for a day and is listed by
-    ``lab.tokens``. No IBM account is read, used or changed, and no environment variable stays set.
+    ``lab.tokens``, or in a ``with`` until its end. No IBM account is read, used or changed, and no environment variable
+    stays set.
 
     Parameters
     ----------
@@ -49,10 +50,22 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
             code="not_a_lab_token", field="token",
         )  # fmt: skip
     lab = connect(url, token)
-    key = token or lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS).token
+    made = None if token else lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS)
+
+    class LabService(service):  # type: ignore[valid-type, misc]  # imported only now
+        """IBM's service, which ends with a ``with``."""
+
+        def __enter__(self) -> LabService:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            if made is not None:
+                lab.tokens.revoke(made.id)
+
     with _environment(addresses(lab.url)):
-        return service(
-            channel="ibm_quantum_platform", token=key, url=f"{lab.url}/qpi/experimental/v1", instance=CRN
+        return LabService(
+            channel="ibm_quantum_platform", token=token or made.token, url=f"{lab.url}/qpi/experimental/v1",
+            instance=CRN,
         )  # fmt: skip
 
 

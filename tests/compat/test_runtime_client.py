@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import re
 import subprocess
@@ -31,6 +32,7 @@ from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import (
     IBMRuntimeError,
     RuntimeInvalidStateError,
+    RuntimeJobFailureError,
     RuntimeJobMaxTimeoutError,
     RuntimeJobNotFound,
 )
@@ -372,6 +374,13 @@ def test_a_job_that_takes_longer_than_it_may_is_told_so(service: QiskitRuntimeSe
         job.result()
 
 
+def turned() -> QuantumCircuit:
+    circuit = QuantumCircuit(1)
+    circuit.rx(Parameter("theta"), 0)
+    circuit.measure_all()
+    return circuit
+
+
 BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "program": ({"program_id": "noise-learner"}, 404, "unknown_program"),
     "backend": ({"backend": "ibm_fez"}, 400, "unknown_backend"),
@@ -393,6 +402,13 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     ),
     "gates": ({"backend": NOISY, "params": params(bell())}, 400, "not_isa"),
     "seed": ({"params": params(bell(), simulator={"seed_simulator": -1})}, 400, "bad_option"),
+    "NaN": ({"params": params(turned(), np.array([[np.nan]]))}, 400, "bad_parameters"),
+    "NaN precision": (
+        {"program_id": "estimator", "params": params(QuantumCircuit(1), {"Z": 1.0}, None, math.nan)}, 400, "bad_json"
+    ),
+    "executor": ({"program_id": "executor", "params": {"schema_version": "v2.0"}}, 400, "bad_program"),
+    "cost": ({"cost": 0}, 400, "bad_request"),
+    "tags": ({"tags": ["x" * 10_000]}, 400, "bad_request"),
     "rows": ({"params": params(QuantumCircuit(1, 1), np.ones((20_000, 0)))}, 400, "too_many_circuits"),
 }  # fmt: skip
 
@@ -401,12 +417,24 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
 def test_bad_input_is_told_what_is_wrong_with_it(what: str, api: httpx.Client) -> None:
     changed, status, code = BAD[what]
     asked = {"program_id": "sampler", "backend": "sim-a", "params": params(bell()), **changed}
-    answer = api.post("qpi/experimental/v1/jobs", json=asked, headers={"IBM-API-Version": "1999-01-01"})
+    answer = api.post("qpi/experimental/v1/jobs", content=json.dumps(asked), headers={"IBM-API-Version": "1999-01-01"})
+    assert "errors" in answer.json(), (answer.status_code, answer.text)
     assert (answer.status_code, answer.json()["error"]["code"]) == (
         status if code != "too_many_circuits" else 413,
         code,
     )
     assert answer.json()["errors"][0]["message"] == answer.json()["error"]["message"]
+
+
+def test_many_rows_and_many_pubs_are_one_job(api: httpx.Client, service: QiskitRuntimeService) -> None:
+    many = params(bell(), None, 5)
+    rows = params(turned(), np.linspace(0, 1, 5000).reshape(5000, 1), 2)
+    for sent, pubs, sets in ((many | {"pubs": many["pubs"] * 300}, 300, 300), (rows, 1, 5000)):
+        asked = {"program_id": "sampler", "backend": "sim-a", "params": sent}
+        answer = api.post("qpi/experimental/v1/jobs", json=asked)
+        assert answer.status_code == 200, answer.text
+        result = service.job(answer.json()["id"]).result()
+        assert (len(result), sum(pub.data.meas.size for pub in result)) == (pubs, sets)
 
 
 @pytest.mark.parametrize("damage", ["not base64", "AAAA", "eJwDAAAAAAE="])
@@ -415,6 +443,17 @@ def test_a_damaged_circuit_is_refused_by_the_driver(damage: str, api: httpx.Clie
     asked = {"program_id": "sampler", "backend": "sim-a", "params": {"pubs": [pub]}}
     answer = api.post("qpi/experimental/v1/jobs", json=asked)
     assert answer.status_code == 400, answer.text
+
+
+def test_what_is_too_large_to_be_checked_at_once_fails_as_a_job(
+    service: QiskitRuntimeService, api: httpx.Client
+) -> None:
+    pub = [{"__type__": "QuantumCircuit", "__value__": "A" * 10_000_000}, None, None]
+    asked = {"program_id": "sampler", "backend": "sim-a", "params": {"pubs": [pub]}}
+    job = service.job(api.post("qpi/experimental/v1/jobs", json=asked).json()["id"])
+    with pytest.raises(RuntimeJobFailureError, match="A QuantumCircuit of the pubs cannot be read"):
+        job.result()
+    assert job.status() == "ERROR"
 
 
 def test_only_the_labs_own_keys_sign_in(server: LabServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,6 +481,83 @@ def test_an_access_token_that_is_none_is_refused(claims: bytes, server: LabServe
     answer = server.client(token).get("qpi/experimental/v1/backends")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_token")
     assert "not valid" in answer.json()["error"]["message"]
+
+
+def test_a_dry_run_checks_and_invents(service: QiskitRuntimeService, admin: httpx.Client, api: httpx.Client) -> None:
+    backend, circuit = ready(service, NOISY, bell())
+    program = QuantumProgram(shots=50)
+    program.append_circuit_item(circuit)
+    job = Executor(backend).run(program, dry_run=True)
+    assert job.result()[0]["meas"].shape == (50, 2)
+    assert admin.get(f"qpi/v1/jobs/{job.job_id()}").json()["name"] == "executor on mock_manila@aer"
+    listed = api.get("qpi/experimental/v1/backends", params={"include_mocks": "True"}).json()["devices"]
+    assert {one["name"] for one in listed if one.get("class") == "mock"} >= {"mock_manila@aer", "mock_fez@ideal"}
+    assert not [one["name"] for one in listed if one["name"] == "mock"], "sim-a and sim-b would both be called so"
+    far = QuantumProgram(shots=50)
+    far.append_circuit_item(bell())
+    with pytest.raises(IBMRuntimeError, match="not supported by the target system mock_manila@aer"):
+        Executor(backend).run(far, dry_run=True)
+
+
+def test_a_state_vector_takes_circuits_as_they_are(service: QiskitRuntimeService) -> None:
+    backend = service.backend("lab_statevector")
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    circuit.ccx(0, 1, 2)
+    circuit.rzz(0.3, 0, 2)
+    estimator = EstimatorV2(mode=backend, options={"default_precision": 0.01})
+    assert abs(float(estimator.run([(circuit, SparsePauliOp("XII"))]).result()[0].data.evs)) < 0.06
+    circuit.measure_all()
+    with Session(backend=backend) as session:
+        counts = SamplerV2(mode=session).run([circuit], shots=500).result()[0].data.meas.get_counts()
+    assert set(counts) == {"000", "001"}
+    wide = QuantumCircuit(27)
+    wide.measure_all()
+    with pytest.raises(IBMRuntimeError, match="has 26 qubits"):
+        SamplerV2(mode=backend).run([wide])
+
+
+def test_the_first_servers_addresses_answer_with_its_meanings(
+    service: QiskitRuntimeService, api: httpx.Client, admin: httpx.Client
+) -> None:
+    _, circuit = ready(service, "sim-b", bell())
+    old = "qpi/runtime/v1"
+    assert {"sim-b", NOISY} <= {one["name"] for one in api.get(f"{old}/backends").json()["devices"]}
+    assert api.get(f"{old}/backends/{NOISY}/configuration").json()["n_qubits"] == 5
+    assert (api.get(f"{old}/backends/{NOISY}/defaults").json(), api.get(f"{old}/backends/x/defaults").status_code) == (
+        {}, 404,
+    )  # fmt: skip
+    session = api.post(f"{old}/sessions", json={"backend": "sim-b"}).json()["id"]
+    assert admin.patch("qpi/v1/qpus/sim-b", json={"hold": "until the test lets go"}).is_success
+    try:
+        asked = {"program_id": "sampler", "backend": "sim-b", "params": params(circuit), "session_id": session}
+        first, second = (api.post(f"{old}/jobs", json=asked).json()["id"] for _ in range(2))
+        assert api.delete(f"{old}/jobs/{first}").status_code == 204
+        assert api.get(f"{old}/jobs/{first}").json()["status"] == "Cancelled"
+        assert api.delete(f"{old}/sessions/{session}/close").status_code == 204
+        assert api.get(f"{old}/jobs/{second}").json()["status"] == "Queued"
+        assert api.delete(f"{old}/sessions/{session}/cancel").status_code == 204
+        assert api.get(f"{old}/jobs/{second}").json()["status"] == "Cancelled"
+    finally:
+        assert admin.patch("qpi/v1/qpus/sim-b", json={"hold": None}).is_success
+
+
+def test_a_service_in_a_with_leaves_no_token(server: LabServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in = server.client()
+    monkeypatch.setenv("QPI_LAB_URL", server.url)
+    monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
+
+    def names() -> list[str]:
+        tokens = signed_in.get("qpi/v1/tokens").json()["tokens"]
+        return [one["name"] for one in tokens if one["name"] == "qiskit-ibm-runtime"]
+
+    before = names()
+    with qpi_jupyter.runtime_service() as service:
+        assert isinstance(service, QiskitRuntimeService)
+        assert service.backend("sim-a").name == "sim-a"
+        assert len(names()) == len(before) + 1
+    assert names() == before
+    qpi_jupyter.connect(server.url, TOKEN).close()
 
 
 def test_a_private_job_is_read_once(service: QiskitRuntimeService, admin: httpx.Client) -> None:

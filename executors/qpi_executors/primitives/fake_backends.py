@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ import qiskit_aer
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp
 from qiskit.exceptions import QiskitError
+from qiskit.primitives import BitArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.providers import BackendV2, Options
 from qiskit.transpiler import Target
@@ -43,6 +45,10 @@ _KINDS: dict[str, type[BackendV2]] = {
     if isinstance(kind, type) and isinstance(name := getattr(kind, "backend_name", None), str)
 }
 NOISY, IDEAL = "aer", "ideal"
+STATEVECTOR = "lab_statevector"
+"""An ideal simulator for circuits as they are, without a device's gates and edges."""
+MOCK = "mock"
+"""What the name of a dry run begins with, as IBM's client makes it: mock_manila@aer."""
 MAX_SHOTS = 1_000_000
 WIDE = 26
 """From here on a state vector would not fit: Aer's matrix product states take over."""
@@ -109,6 +115,10 @@ class FakeBackends(Executor):
     ) -> list[xr.Dataset]:
         """As `Executor.run`: a Dataset of kind ``arrays`` for each pub."""
         work = self._work(program)
+        if _is_mock(work.backend):
+            return measured(work, lambda work, stop: invented(work), progress=progress, cancelled=cancelled)
+        if work.backend == STATEVECTOR:
+            return measured(work, lambda work, stop: _by_state_vector(work), progress=progress, cancelled=cancelled)
         name, _, how = work.backend.partition("@")
         fake = self._backend(name)
         if how == IDEAL and not work.sampler:
@@ -120,18 +130,24 @@ class FakeBackends(Executor):
         self.check(program)
         work = work_of(program, max_shots=MAX_SHOTS)
         name, _, how = work.backend.partition("@")
-        if name not in _KINDS or how not in self.ways:
+        free = work.backend == STATEVECTOR or _is_mock(work.backend)
+        name = name.replace(MOCK, "fake", 1) if free else name
+        if not free and (name not in _KINDS or how not in self.ways):
             raise Rejected(
                 f"There is no backend {work.backend!r} here (qiskit-ibm-runtime {client_version}): service.backends() "
                 f"lists them, for example {' and '.join(f'fake_manila@{way}' for way in self.ways)}.",
                 code="unknown_backend", field="backend",
             )  # fmt: skip
+        wide = max(pub.circuit.num_qubits for pub in work.pubs)
+        if work.backend == STATEVECTOR and wide > WIDE:
+            message = f"{STATEVECTOR} has {WIDE} qubits, and a circuit has {wide}."
+            raise ProgramError(message, code="too_many_qubits")
         if work.meas_level != 2:
             raise Rejected(
                 f"{work.backend} simulates bits, not IQ points: use options.execution.meas_type = 'classified'.",
                 code="bad_option", field="execution.meas_type",
             )  # fmt: skip
-        for index, pub in enumerate(work.pubs):
+        for index, pub in enumerate(work.pubs if name in _KINDS else ()):  # of a QPU's dry run, its gates are not known
             check_target(index, pub.circuit, self._backend(name).target, work.backend)
         return work
 
@@ -154,6 +170,36 @@ class FakeBackends(Executor):
     def simulator(self, **options: Any) -> AerSimulator:
         """Aer with these options."""
         return AerSimulator(**options)
+
+
+def _is_mock(backend: str) -> bool:
+    return backend == MOCK or backend.startswith(f"{MOCK}_")
+
+
+def _by_state_vector(work: Work) -> Sequence[Any]:
+    """Ideal, of circuits with whatever gates Aer has."""
+    if not work.sampler:
+        return exact(work)
+    ideal = AerSimulator()
+    return on_backend(work, _Simulated(ideal, lambda circuits: ideal))
+
+
+def invented(work: Work) -> Sequence[Any]:
+    """Random data of the shapes that the results would have: what IBM calls a dry run."""
+    random = np.random.default_rng(work.seed)
+
+    def bits(pub: Any, size: int) -> BitArray:
+        packed = random.integers(0, 256, (*pub.shape, pub.shots, -(-size // 8)), dtype=np.uint8)
+        packed[..., 0] &= 0xFF >> (-size % 8)
+        return BitArray(packed, size)
+
+    found: list[dict[str, Any]] = []
+    for pub in work.pubs:
+        if work.sampler:
+            found.append({register.name: bits(pub, register.size) for register in pub.circuit.cregs})
+        else:
+            found.append({"evs": random.uniform(-1, 1, pub.shape), "stds": np.full(pub.shape, pub.precision)})
+    return [SimpleNamespace(data=data) for data in found]
 
 
 def active_qubits(circuit: QuantumCircuit) -> set[int]:

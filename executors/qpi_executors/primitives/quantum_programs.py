@@ -45,10 +45,11 @@ def _work(asked: AskedProgram, program: Program, max_shots: int) -> Work:
         raise TooLarge(message, code="too_many_circuits", limit=MAX_CIRCUITS)
     shots = program.options.shots if asked.shots is None else asked.shots
     drawn = np.random.default_rng(seed)
-    pubs, extras = [], []
+    pubs: list[Any] = []
+    extras: list[dict[str, Any]] = []
     for index, (item, shape) in enumerate(zip(asked.items, shapes, strict=True)):
         try:
-            found = _sampled(item, shape, drawn) if item.samplex is not None else {_VALUES: item.values}
+            found: dict[str, Any] = _sampled(item, shape, drawn) if item.values is None else {_VALUES: item.values}
             values = found.pop(_VALUES, np.zeros(0))
             values = np.broadcast_to(values, (*shape, item.circuit.num_parameters))
             pub = SamplerPub.coerce((item.circuit, values, shots))

@@ -70,6 +70,11 @@ class LabConfig:
         "Let people sign in with a password that this lab keeps. Default: only in a lab that `jupyter qpi` serves, "
         "if neither a Hub nor oauth2_providers say who people are.",
     )
+    ibm_backends: tuple[str, ...] = setting(
+        (),
+        "Fake backends that IBM's client lists, as fake_manila (noisy and ideal) or fake_manila@aer; it finds every "
+        "other one by its name. Default: all.",
+    )
     open_tasks: bool = setting(False, "Take tasks (POST qpi/tasks) from programs on this machine without a token.")
     public_bookings: bool = setting(
         True, "Show everybody who holds a booking or a session, and the titles of bookings."

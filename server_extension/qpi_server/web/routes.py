@@ -65,7 +65,7 @@ def handlers() -> list[tuple[Any, ...]]:
         *rest,
         (r"/qpi/api/.*", UnknownQpiHandler),
         (r"/qpi/tasks/.*", UnknownTaskHandler),
-        (r"/qpi/(experimental|iam|search|catalog)/.*", UnknownRuntimeHandler),
+        (r"/qpi/(experimental|runtime|iam|search|catalog)/.*", UnknownRuntimeHandler),
         (r"/qpi/.*", UnknownHandler),
         (r"/api/events", EventHandler),
     ]

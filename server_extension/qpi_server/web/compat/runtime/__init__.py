@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from . import backends, jobs, sessions
+from . import backends, jobs, seed, sessions
 from .base import runtime
 from .handler import IamHandler, RuntimeHandler, UnknownRuntimeHandler
 from .services import iam
 
 __all__ = [
-    "IamHandler", "RuntimeHandler", "UnknownRuntimeHandler", "backends", "iam", "jobs", "runtime", "sessions",
+    "IamHandler", "RuntimeHandler", "UnknownRuntimeHandler", "backends", "iam", "jobs", "runtime", "seed", "sessions",
 ]  # fmt: skip

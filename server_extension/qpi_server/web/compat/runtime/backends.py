@@ -15,7 +15,8 @@ from qpi_jupyter.wire.rest import Answer, QpuDetail, QpuModel
 from qpi_server.web.table import JSON, Call
 
 from . import catalogue
-from .base import ROOT, SAMPLER, runtime, stamp
+from .base import ROOT, SAMPLER, Body, runtime, stamp
+from .catalogue import STATEVECTOR, STATEVECTOR_QUBITS
 
 FAKES = "fake_backends"
 """The executor that runs nothing but IBM's fake backends."""
@@ -45,6 +46,13 @@ class Device(Answer):
     clops: dict[str, Any] | None = None
     performance_metrics: dict[str, Any] = field(default_factory=dict)
     wait_time_seconds: dict[str, Any] = field(default_factory=dict)
+    class_: str | UnsetType = field(default=UNSET, name="class")
+
+
+class RuntimeBackendsQuery(Body):
+    """``GET backends``; ``include_mocks``: those for a dry run, too."""
+
+    include_mocks: str = ""
 
 
 class Devices(Answer):
@@ -73,40 +81,57 @@ class UsageOut(Answer):
     usage_remaining_seconds: float | UnsetType = UNSET
 
 
-@runtime.route("GET", f"{ROOT}/backends", P.QPUS_READ, {200: Devices})
-async def runtime_backends(call: Call) -> Devices:
+@runtime.route("GET", f"{ROOT}/backends", P.QPUS_READ, {200: Devices}, query=RuntimeBackendsQuery)
+async def runtime_backends(call: Call, query: RuntimeBackendsQuery) -> Devices:
     """Every backend that takes a primitive's job."""
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
-    hosts = [(how, host) for how in catalogue.HOW if (host := _host(qpus, how)) is not None]
+    hosts = {how: host for how in catalogue.HOW if (host := _host(qpus, how)) is not None}
+    everything = query.include_mocks.lower() == "true"  # IBM's client looks a name up in these
+    listed = () if everything else call.lab.context.config.ibm_backends
     fakes = await asyncio.to_thread(catalogue.devices) if hosts else []
-    return Devices(
-        devices=[
-            *(_device(qpu.name, qpu, qpu.num_qubits) for qpu in qpus if qpu.executor != FAKES),
-            *(
-                _device(f"{base}@{how}", host, facts["n_qubits"], processor_type=facts["processor_type"])
-                for base, facts in fakes
-                for how, host in hosts
-            ),
+    devices = [
+        *(_device(qpu.name, qpu, qpu.num_qubits) for qpu in qpus if qpu.executor != FAKES),
+        *(
+            _device(f"{base}@{how}", host, facts["n_qubits"], processor_type=facts["processor_type"])
+            for base, facts in fakes
+            for how, host in hosts.items()
+            if not listed or base in listed or f"{base}@{how}" in listed
+        ),
+    ]
+    host = hosts.get(catalogue.NOISY)
+    if host is not None and (not listed or STATEVECTOR in listed):
+        devices.append(_device(STATEVECTOR, host, STATEVECTOR_QUBITS, is_simulator=True))
+    if everything and host is not None:
+        real = {device.name: device for device in devices}
+        devices += [
+            _device(mock, host, real[name].qubits, class_="mock") for mock, name in catalogue.mocks(real).items()
         ]
-    )
+    return Devices(devices=devices)
 
 
 @runtime.route("GET", f"{ROOT}/backends/{{name}}/configuration", P.QPUS_READ, {200: JSON})
 async def runtime_configuration(call: Call) -> bytes | Facts:
     """What a backend can do."""
     name, qpu = await found(call, call.path["name"])
-    if name != qpu.name:
-        return await asyncio.to_thread(catalogue.configuration, name)
-    return configuration(qpu)
+    real, qpu = await _real(call, name, qpu)
+    if real == STATEVECTOR:
+        return catalogue.statevector(name)
+    if real != qpu.name:
+        return await asyncio.to_thread(catalogue.configuration, real, name)
+    return configuration(qpu) | {"backend_name": name}
 
 
 @runtime.route("GET", f"{ROOT}/backends/{{name}}/properties", P.QPUS_READ, {200: JSON})
 async def runtime_properties(call: Call) -> bytes | Facts:
     """How well it does it; nothing where that is not known."""
     name, qpu = await found(call, call.path["name"])
-    if name != qpu.name:
-        return await asyncio.to_thread(catalogue.properties, name)
-    return properties(qpu, stamp(call.lab.context.now()))
+    real, qpu = await _real(call, name, qpu)
+    if real == STATEVECTOR:
+        return {}
+    if real != qpu.name:
+        return await asyncio.to_thread(catalogue.properties, real, name)
+    facts = properties(qpu, stamp(call.lab.context.now()))
+    return facts | {"backend_name": name} if facts else facts
 
 
 @runtime.route("GET", f"{ROOT}/backends/{{name}}/status", P.QPUS_READ, {200: BackendState})
@@ -142,8 +167,8 @@ async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
     """
     name = catalogue.named(name.replace("%40", "@"))
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
-    if catalogue.known(name):
-        how = name.partition("@")[2]
+    if catalogue.known(name) or (name.startswith(catalogue.MOCK) and name in _mocks(qpus)):
+        how = catalogue.way(name)
         if (host := _host(qpus, how)) is not None:
             return name, host
         raise NotFound(
@@ -156,6 +181,22 @@ async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
         message = f"There is no backend {name[:200]!r} here: service.backends() lists them."
         raise NotFound(message, code="unknown_backend")
     return name, qpu
+
+
+def _mocks(qpus: Iterable[QpuDetail]) -> dict[str, str]:
+    """For the name of each dry run, the backend that it is one of."""
+    own = [qpu.name for qpu in qpus if qpu.executor != FAKES]
+    fakes = (f"{base}@{how}" for base, _ in catalogue.devices() for how in catalogue.HOW)
+    return catalogue.mocks([*own, STATEVECTOR, *fakes])
+
+
+async def _real(call: Call, name: str, host: QpuDetail) -> tuple[str, QpuDetail]:
+    """The backend that a dry run is one of, and its QPU; any other backend is itself."""
+    if not name.startswith(catalogue.MOCK) or name == host.name:
+        return name, host
+    qpus = await call.lab.qpus.taking(call.person, SAMPLER)
+    real = _mocks(qpus)[name]
+    return real, next((qpu for qpu in qpus if qpu.name == real), host)
 
 
 def _host(qpus: Iterable[QpuDetail], how: str) -> QpuDetail | None:

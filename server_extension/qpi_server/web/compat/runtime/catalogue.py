@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,10 +17,17 @@ HOW = {
     "gpu": "on a GPU, with the noise of its calibration",
 }  # fmt: skip
 """How they run: ``fake_manila@aer``."""
+NOISY = "aer"
 HOSTS = {"aer": "fake_backends", "ideal": "fake_backends", "gpu": "gpu"}
 """The executor of the QPUs that run them so."""
 ALIASES = {"custatevec": "gpu"}
 _CONF = "conf_"
+STATEVECTOR, STATEVECTOR_QUBITS = "lab_statevector", 26
+"""An ideal simulator for circuits as they are, without a device's gates and edges."""
+MOCK = "mock"
+"""How the name of a dry run begins."""
+_MOCKED = re.compile(r"^[^_]+")
+"""What stands there in the name of the backend that is not run."""
 Facts = dict[str, Any]
 """A document of IBM's; Any: JSON."""
 
@@ -44,13 +53,19 @@ def _files() -> dict[str, _Files]:
 def known(name: str) -> bool:
     """Whether there is such a fake backend: ``fake_manila@aer``."""
     base, _, how = name.partition("@")
-    return how in HOW and base in _files()
+    return (how in HOW and base in _files()) or (name == STATEVECTOR and bool(_files()))
 
 
 def named(name: str) -> str:
     """The name as it is listed: ``fake_manila@custatevec`` is ``fake_manila@gpu``."""
     base, at, how = name.partition("@")
     return f"{base}{at}{ALIASES.get(how, how)}"
+
+
+def way(name: str) -> str:
+    """How a backend runs; those whose names don't say: on Aer."""
+    how = name.partition("@")[2]
+    return how if how in HOSTS else NOISY
 
 
 @cache
@@ -68,24 +83,49 @@ def _processor(facts: Facts | None) -> Facts | None:
     return None if facts is None else {name: str(value) for name, value in facts.items()}
 
 
+def mocks(names: Iterable[str]) -> dict[str, str]:
+    """What IBM's client calls the dry run of each backend; where two would be called the same, there is none."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_MOCKED.sub(MOCK, name), []).append(name)
+    return {mock: real[0] for mock, real in found.items() if len(real) == 1}
+
+
 @lru_cache(maxsize=32)
-def configuration(name: str) -> bytes:
-    """The configuration of a known one, as JSON."""
+def configuration(name: str, called: str) -> bytes:
+    """The configuration of a known one, as JSON, under another name."""
     base, _, how = name.partition("@")
     facts: Facts = msgspec.json.decode(_files()[base].configuration.read_bytes())
     # "simulator" stays false: IBM's client would leave out its checks and sessions.
     facts |= {
-        "backend_name": name, "simulator": False, "local": False,
+        "backend_name": called, "simulator": False, "local": False,
         "description": f"IBM's fake backend {base}, simulated {HOW[how]}",
     }  # fmt: skip
     return msgspec.json.encode(facts)
 
 
+def statevector(called: str) -> Facts:
+    """The configuration of the state vector simulator. As a ``simulator``, IBM's client leaves out its checks and
+    sessions."""
+    return {
+        "backend_name": called, "backend_version": "1", "n_qubits": STATEVECTOR_QUBITS, "coupling_map": None,
+        "basis_gates": [
+            "ccx", "cp", "cswap", "cx", "cy", "cz", "ecr", "h", "id", "p", "rx", "rxx", "ry", "ryy", "rz", "rzx", "rzz",
+            "s", "sdg", "swap", "sx", "sxdg", "t", "tdg", "u", "x", "y", "z",
+        ],
+        "supported_instructions": [
+            "measure", "reset", "delay", "if_else", "for_loop", "while_loop", "switch_case",
+        ],
+        "gates": [], "local": False, "simulator": True, "conditional": True, "open_pulse": False, "memory": True,
+        "max_shots": 1_000_000, "online_date": "2026-01-01T00:00:00.000000Z", "description": "Ideal state vector",
+    }  # fmt: skip
+
+
 @lru_cache(maxsize=32)
-def properties(name: str) -> bytes:
-    """The calibration of a known one, as JSON; empty where it has none."""
+def properties(name: str, called: str) -> bytes:
+    """The calibration of a known one, as JSON, under another name; empty where it has none."""
     path = _files()[name.partition("@")[0]].properties
     if path is None:
         return b"{}"
     facts: Facts = msgspec.json.decode(path.read_bytes())
-    return msgspec.json.encode({**facts, "backend_name": name})
+    return msgspec.json.encode({**facts, "backend_name": called})
