@@ -265,9 +265,9 @@ def test_control_flow_runs_or_is_refused_clearly(executor):
     with circuit.if_test((0, 1)):
         circuit.x(1)
     circuit.measure(1, 1)
-    program = qpy_program(circuit, shots=10)
+    program = qpy_program(circuit, shots=100)
     if executor.capabilities().control_flow:
-        assert counts(executor, program) == {"11": 10}
+        assert mostly(executor, counts(executor, program), "11")
     else:
         with pytest.raises(ProgramError, match="control flow"):
             executor.validate(program)
