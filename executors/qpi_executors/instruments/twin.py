@@ -80,8 +80,11 @@ def duration_s(operations: int, qubits: int, splits: int, shots: int) -> float:
     return _CHANGES * operations * cost(qubits, splits, shots).change_s
 
 
-def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.Generator) -> Shots:
-    """One bit for each shot and acquisition, with the readout errors of the device.
+def sample(
+    events: Sequence[Event], device: Device, shots: int, rng: np.random.Generator, *, blurred: bool = False
+) -> Shots:
+    """One bit for each shot and acquisition, with the readout errors of the device; where they are to be ``blurred``,
+    only with those that no blob has yet.
 
     Raises
     ------
@@ -94,8 +97,9 @@ def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
     for label, qubit in walk.labels.items():
         if label in walk.decided:
             continue  # read where it decided
-        bits, readout = columns[label], device.qubits[qubit].readout
-        wrong = rng.random(shots) < np.where(bits == 1, readout.p10, readout.p01)
+        p01, p10 = flips(device.qubits[qubit].readout) if blurred else errors(device.qubits[qubit].readout)
+        bits = columns[label]
+        wrong = rng.random(shots) < np.where(bits == 1, p10, p01)
         columns[label] = np.where(wrong, 1 - bits, bits).astype(np.int8)
     return Shots(qubits=walk.labels, bits=columns, strength=walk.strength, decided=walk.decided)
 
@@ -120,7 +124,7 @@ def answer(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
 
     Of an acquisition that decides a branch it is the instrument's bit, 0 or 1.
     """
-    found = sample(events, device, shots, rng)
+    found = sample(events, device, shots, rng, blurred=True)
     points = {}
     for label, bits in found.bits.items():
         if label in found.decided:
@@ -147,6 +151,28 @@ def blobs(readout: Readout) -> tuple[tuple[complex, complex], float]:
     near, far = (readout.threshold + side for side in (-_HALF_DISTANCE, _HALF_DISTANCE))
     centres, sigma = readout.centres or (near * axis, far * axis), readout.sigma
     return centres, abs(centres[1] - centres[0]) / 2 * _WIDTH if sigma is None else sigma
+
+
+def overlaps(readout: Readout) -> tuple[float, float]:
+    """The share of each blob, of 0 and of 1, that lies on the other side of the threshold."""
+    (zero, one), sigma = blobs(readout)
+    if sigma <= 0:
+        return 0.0, 0.0
+    turn = complex(np.exp(1j * math.radians(readout.rotation_deg)))
+    far = [((centre * turn).real - readout.threshold) / (math.sqrt(2) * sigma) for centre in (zero, one)]
+    return math.erfc(-far[0]) / 2, math.erfc(far[1]) / 2
+
+
+def errors(readout: Readout) -> tuple[float, float]:
+    """How often 0 and 1 are read wrongly: as the device file says, and no less than its blobs overlap."""
+    return max(readout.p01, overlaps(readout)[0]), max(readout.p10, overlaps(readout)[1])
+
+
+def flips(readout: Readout) -> tuple[float, float]:
+    """How often a qubit answers from the other blob, so that with the overlap its errors are those of the device."""
+    (zero, one), (p01, p10) = overlaps(readout), errors(readout)
+    apart = 1 - zero - one
+    return ((p01 - zero) / apart, (p10 - one) / apart) if apart > 0 else (0.0, 0.0)
 
 
 class Walk:
@@ -283,9 +309,8 @@ class Walk:
         if not states.holds(self._axis[name]):
             later[event.label] = self._axis[name]
             return
-        readout = self._device.qubits[name].readout
-        errors = (readout.p01, readout.p10) if event.trigger else (0.0, 0.0)
-        states.keep(event.label, self._axis[name], errors, event.trigger)
+        wrong = errors(self._device.qubits[name].readout) if event.trigger else (0.0, 0.0)
+        states.keep(event.label, self._axis[name], wrong, event.trigger)
 
     def _relax(self, states: Ensemble, name: str, now_s: float) -> None:
         qubit, elapsed_s = self._device.qubits[name], now_s - self._since[name]
