@@ -34,7 +34,7 @@ _BATCH_NUMBERS = 1 << 21
 _MOST_NUMBERS = 1 << 24
 """Numbers of all density matrices together: 256 MiB."""
 _PER_WAY_S, _PER_NUMBER_S = 15e-6, 10e-9
-_PER_BATCH_S, _PER_AMPLITUDE_S = 100e-6, 40e-9
+_PER_BATCH_S, _PER_AMPLITUDE_S = 100e-6, 20e-9
 """What one change of a state costs, fitted on one core of 2.5 GHz."""
 _CHANGES = 2.5
 """Of the state, by one operation: of itself, and the decay of its qubits before it."""
@@ -194,7 +194,13 @@ class Walk:
         """Those that it plays on or reads."""
         check_size(self.qubits)
         self._axis = {name: axis for axis, name in enumerate(self.qubits)}
-        self._last = {name: k for k, event in enumerate(self._events) for name in self._touches(event)}
+        self._begins = self._readouts()
+        self._last = {
+            name: k
+            for k, event in enumerate(self._events)
+            if k in self._begins or self._reads(event) is None
+            for name in self._touches(event)
+        }
         self.splits = len(self.decided) + sum(map(self._midway, range(len(self._events))))
         """How many measurements midway there are, those that decide counted twice."""
 
@@ -255,24 +261,39 @@ class Walk:
             self._readout(states, pulse, name, index)
 
     def _readout(self, states: Ensemble, pulse: Play, name: str, index: int) -> None:
-        _, until = self._reading.get(name, (0.0, -math.inf))
         strength = pulse.amplitude / self._device.qubits[name].readout.amplitude
         self._reading[name] = (strength, pulse.start_s + pulse.duration_s)
-        if pulse.start_s <= until + 1e-10:
-            return  # it goes on
+        if index not in self._begins:
+            return
         self._relax(states, name, pulse.start_s)
         if self._midway(index):
             states.measure(self._axis[name])
         else:
             states.forget(self._axis[name])
 
+    def _readouts(self) -> set[int]:
+        """The events that begin a readout; others go on with one."""
+        until: dict[str, float] = {}
+        found = set()
+        for index, event in enumerate(self._events):
+            name = self._reads(event)
+            if name is not None and isinstance(event, Play):
+                if event.start_s > until.get(name, -math.inf) + 1e-10:
+                    found.add(index)
+                until[name] = event.start_s + event.duration_s
+        return found
+
+    def _reads(self, event: Event) -> str | None:
+        """The qubit that a pulse reads out."""
+        if not isinstance(event, Play):
+            return None
+        kind, name = self._at(event.port)
+        return name if kind == "readout" else None
+
     def _midway(self, index: int) -> bool:
         """Whether an event is a readout that changes what comes after it, so that it cannot wait for the end."""
-        event = self._events[index]
-        if not isinstance(event, Play):
-            return False
-        kind, name = self._at(event.port)
-        return kind == "readout" and (self._last[name] != index or name in self._deciding)
+        name = self._reads(self._events[index])
+        return index in self._begins and name is not None and (self._last[name] != index or name in self._deciding)
 
     def _drive(self, states: Ensemble, pulse: Play, name: str) -> None:
         """A turn about an axis in the equator: by pi where the pulse has the area of the device file's."""
