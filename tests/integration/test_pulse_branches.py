@@ -15,11 +15,12 @@ from qiskit_aer.noise import NoiseModel, ReadoutError
 from qpi_executors import load, run_program
 from qpi_executors.instruments import twin
 from qpi_executors.instruments.executor import PulseExecutor
-from qpi_executors.instruments.pulses import Acquire, Play
+from qpi_executors.instruments.pulses import Acquire, Play, ShiftPhase
 from qpi_executors.instruments.timing import TRIGGER_NS, timeline
 from qpi_jupyter.core import ProgramError, Rejected
 from tests.circuits import qpy_program, text_program
-from tests.support.pulses import by_clbit, chi_squared, distance, distribution, ideal, noiseless
+from tests.support.pulses import any_circuit, by_clbit, chi_squared, distance, distribution, ideal, noiseless
+from tests.support.q1asm import drives
 
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])
@@ -118,7 +119,7 @@ def test_the_compiled_pulses_branch_as_the_circuit_does(executor, name):
     assert distance(found, ideal(circuit)) < 1e-9
 
 
-def test_branches_are_decided_by_what_the_instrument_reads(executor, monkeypatch):
+def test_branches_are_decided_by_what_the_instrument_reads(executor):
     """Readout errors send a branch the wrong way as Aer has them, by density matrices and shot by shot."""
     circuit = CIRCUITS["teleported"]
     device = replace(
@@ -143,3 +144,110 @@ def test_branches_are_decided_by_what_the_instrument_reads(executor, monkeypatch
         keys, numbers = np.unique(np.stack(bits, axis=1), axis=0, return_counts=True)
         found = {"".join(map(str, key)): int(n) for key, n in zip(keys, numbers, strict=True)}
         assert chi_squared(found, right) > 0.01, way
+
+
+@pytest.mark.parametrize("circuit", [*CIRCUITS.values(), *map(any_circuit, range(4))], ids=lambda circuit: circuit.name)
+def test_the_assembled_programs_play_what_the_twin_evolves(executor, circuit):
+    """Each drive pulse at its time and at the phase that its qubit's frame has then."""
+    stack = executor.opened
+    schedule = stack.compile(timeline(executor.front.native(circuit), executor.device), 1, average=False)
+    programs = drives(schedule, [tuple(pair) for pair in executor.hardware["connectivity"]["graph"]])
+    phases: dict[str, float] = {}
+    expected: dict[str, list[Play]] = {}
+    at: dict[str, list[float]] = {}
+    for event in sorted(stack.events(schedule), key=lambda event: round(event.start_s * 1e9)):
+        if isinstance(event, ShiftPhase):
+            phases[event.clock] = phases.get(event.clock, 0.0) + event.phase_deg
+        elif isinstance(event, Play) and event.port.endswith(":mw"):
+            expected.setdefault(event.port, []).append(event)
+            at.setdefault(event.port, []).append(phases.get(event.clock, 0.0))
+    offsets = set()
+    assert {port for port, played in programs.items() if played} == expected.keys()
+    for port, events in expected.items():
+        assert [played.conditional for played in programs[port]] == [bool(event.trigger) for event in events]
+        offsets |= {
+            played.at_ns - round(event.start_s * 1e9) for played, event in zip(programs[port], events, strict=True)
+        }
+        for played, phase in zip(programs[port], at[port], strict=True):
+            assert abs(math.remainder(played.phase_deg - phase, 360)) < 1e-4, port
+    assert len(offsets) <= 1  # all sequencers begin together
+
+
+def test_an_active_reset_measures_and_turns_what_reads_1(executor):
+    circuit = QuantumCircuit(2, 2)
+    circuit.x([0, 1])
+    circuit.reset(0)
+    circuit.measure([0, 1], [0, 1])
+    plan, events = compiled(executor, circuit, active_reset=True)
+    assert plan.reset_ns == 0
+    assert plan.shot_s < 10e-6
+    assert plan.labels == {0: "q0_m0", 1: "q1_m0"}
+    found = by_clbit(distribution(events, noiseless(executor.device)), plan, 2)
+    assert found == pytest.approx({"10": 1.0})
+    once = [event for event in events if isinstance(event, Acquire) and event.trigger]
+    turns = [event for event in events if isinstance(event, Play) and event.trigger]
+    assert len(once) == len(turns) == 3
+    for acquire, turn in zip(once, turns, strict=True):  # one pair after the other, each with the time of its trigger
+        assert turn.start_s >= acquire.start_s + acquire.duration_s + TRIGGER_NS * 1e-9 - 1e-12
+    assert [a.start_s > t.start_s for a, t in zip(once[1:], turns, strict=False)] == [True, True]
+
+
+def test_counts_come_through_the_instruments_own_bits(executor, monkeypatch):
+    """From a whole run, with the device's noise; a text and a circuit, and both kinds of reset."""
+    text = (
+        'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nx q[0];\nc[0] = measure q[0];\n'
+        "if (c[0]) { x q[1]; }\nc[1] = measure q[1];\n"
+    )
+    (dataset,) = run_program(executor, text_program(text, shots=300, seed_simulator=1))
+    assert dataset.qpi.counts()["11"] > 240
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    active = load(executor.name, reset="active")
+    monkeypatch.setattr(active, "_stack", executor.opened)  # a process has the instruments of one executor
+    (points,) = run_program(active, qpy_program(circuit, shots=300, seed_simulator=1, meas_level=1))
+    assert points.qpi.iq().values.shape == (300, 1)
+    (dataset,) = run_program(active, qpy_program(circuit, shots=300, seed_simulator=1))
+    assert dataset.qpi.counts()["0"] > 270
+
+
+def unlike_instruments() -> dict[str, tuple[QuantumCircuit, str]]:
+    """What the instruments cannot do, and what is said of it."""
+    q, c = QuantumRegister(2, "q"), ClassicalRegister(2, "c")
+    found = {name: QuantumCircuit(q, c) for name in ("register", "while", "twice", "measured", "nested", "both")}
+    for circuit in found.values():
+        circuit.measure(q, c)
+    with found["register"].if_test((c, 3)):
+        found["register"].x(0)
+    with found["while"].while_loop((c[0], 1)):
+        found["while"].x(0)
+        found["while"].measure(0, 0)
+    for qubit in (0, 1):
+        with found["twice"].if_test((c[0], 1)):
+            found["twice"].x(qubit)
+        found["twice"].h(0)
+    with found["measured"].if_test((c[0], 1)):
+        found["measured"].measure(1, 1)
+    with found["nested"].if_test((c[0], 1)), found["nested"].if_test((c[1], 1)):
+        found["nested"].x(0)
+    with found["both"].if_test(expr.bit_and(c[0], c[1])):
+        found["both"].x(0)
+    return {
+        "register": (found["register"], r"branch on 2 bits \(c\[0\], c\[1\]\)"),
+        "while": (found["while"], "has 'while'"),
+        "twice": (found["twice"], r"two branches on one measurement of c\[0\].*measure again"),
+        "measured": (found["measured"], r"measure of q\[1\] inside of a branch"),
+        "nested": (found["nested"], "branch inside of a branch"),
+        "both": (found["both"], r"branch on 2 bits \(c\[0\], c\[1\]\)"),
+    }
+
+
+@pytest.mark.parametrize("name", unlike_instruments())
+def test_what_the_instruments_cannot_decide_is_refused_with_the_reason(executor, name):
+    circuit, said = unlike_instruments()[name]
+    with pytest.raises(ProgramError, match=said):
+        executor.validate(qpy_program(circuit))
+
+
+def test_points_of_a_measurement_that_decides_are_refused(executor):
+    with pytest.raises(Rejected, match=r"q0 into classical bit 0 decides a branch.*meas_level=2"):
+        executor.validate(qpy_program(CIRCUITS["teleported"], meas_level=1))

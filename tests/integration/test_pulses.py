@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -19,10 +20,11 @@ from qiskit import QuantumCircuit
 from qpi_executors import load, run_program
 from qpi_executors.instruments import executor as pulse_executor
 from qpi_executors.instruments import twin
+from qpi_executors.instruments.cluster import Claim
 from qpi_executors.instruments.executor import EXAMPLE, PulseExecutor
 from qpi_executors.instruments.pulses import Acquire, Event, Play, ShiftPhase
 from qpi_executors.instruments.timing import Timeline, timeline
-from qpi_jupyter.core import Faulted, Program, ProgramError, Rejected, RunOptions
+from qpi_jupyter.core import Faulted, Program, Rejected, RunOptions
 from qpi_jupyter.data.circuits import to_qpy
 from tests.circuits import BELL_QASM3, bell, qpy_program, text_program
 from tests.support.pulses import (
@@ -256,24 +258,78 @@ def test_two_measurements_of_one_qubit_stay_apart(executor):
     assert dataset.coords["acq_index"].values.tolist() == [0, 1]
 
 
-def test_an_instrument_without_data_is_no_count(executor, monkeypatch):
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda values: np.full_like(values, np.nan), "data for 0 of 10 shots of q0"),
+        (lambda values: values[:7], "data for 7 of 10 shots of q0"),
+        (lambda values: np.where(np.arange(10) == 3, np.nan, values), "data for 9 of 10 shots of q0"),
+    ],
+    ids=["nothing", "too few", "one missing"],
+)
+@pytest.mark.parametrize("level", [1, 2])
+def test_missing_data_is_no_count(executor, monkeypatch, spoil, said, level):
     """Where nothing came in, both libraries answer NaN, which must become no zeros."""
     run = executor.opened.run
     monkeypatch.setattr(
-        executor.opened, "run",
-        lambda *given: {label: np.full_like(values, np.nan) for label, values in run(*given).items()},
-    )  # fmt: skip
-    with pytest.raises(Faulted, match="no data"):
+        executor.opened, "run", lambda *given: {label: spoil(values) for label, values in run(*given).items()}
+    )
+    with pytest.raises(Faulted, match=said):
+        run_program(executor, qpy_program(bell(), shots=10, meas_level=level))
+
+
+def test_missing_bits_of_a_branch_are_no_count(executor, monkeypatch):
+    circuit = bell()
+    with circuit.if_test((0, 1)):
+        circuit.x(0)
+    run = executor.opened.run
+    monkeypatch.setattr(
+        executor.opened, "run", lambda *given: {label: np.full_like(z, -1) for label, z in run(*given).items()}
+    )
+    with pytest.raises(Faulted, match="data for 0 of 10 shots of q0"):
+        run_program(executor, qpy_program(circuit, shots=10))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TimeoutError(), "did not finish within 10 s.*restart it"),
+        (ConnectionResetError("gone"), "lost its instrument.*ConnectionResetError: gone.*power and network"),
+    ],
+    ids=["hangs", "dies"],
+)
+def test_an_instrument_that_hangs_or_dies_is_a_fault(executor, monkeypatch, error, said):
+    def fail(compiled, timeout_s):
+        raise error
+
+    monkeypatch.setattr(executor.opened, "run", fail)
+    with pytest.raises(Faulted, match=said):
         run_program(executor, qpy_program(bell(), shots=10))
 
 
-def test_an_instrument_that_hangs_is_a_fault(executor, monkeypatch):
-    def hang(compiled, timeout_s):
-        raise TimeoutError
+def test_more_shots_than_memory_are_refused_with_figures(executor, monkeypatch):
+    monkeypatch.setattr(pulse_executor, "usable_bytes", lambda: 1 << 30)
+    executor.validate(qpy_program(bell(), shots=1000))
+    with pytest.raises(Rejected, match=r"1,000,000 shots of 2 measurements take 1\.\d GiB.*here are 1\.0 GiB"):
+        executor.validate(qpy_program(bell(), shots=1_000_000))
 
-    monkeypatch.setattr(executor.opened, "run", hang)
-    with pytest.raises(Faulted, match="did not finish within"):
-        run_program(executor, qpy_program(bell(), shots=10))
+
+def test_a_delay_off_the_grid_is_told_of_in_the_result(executor):
+    circuit = QuantumCircuit(1, 1, metadata={"run": 7})
+    circuit.x(0)
+    circuit.delay(10, 0, "ns")
+    circuit.measure(0, 0)
+    (dataset,) = run_program(executor, qpy_program(circuit, shots=10))
+    metadata = dataset.qpi.info["metadata"]
+    assert metadata["run"] == 7
+    assert metadata["rounded_delays_s"] == [[pytest.approx(1e-8), pytest.approx(8e-9)]]
+
+
+def test_progress_comes_by_shots(executor, monkeypatch):
+    monkeypatch.setattr(pulse_executor, "MAX_BINS", 100)
+    shares: list[float] = []
+    run_program(executor, qpy_program(bell(), bell(), shots=200, seed_simulator=1), progress=shares.append)
+    assert sorted(set(shares)) == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
 def test_delays_of_any_unit_decay_alike(executor):
@@ -303,14 +359,9 @@ def test_delays_of_any_unit_decay_alike(executor):
         assert ones[k] == pytest.approx(expected, abs=5 * 0.5 / math.sqrt(2000))
 
 
-def test_traces_of_single_shots_and_control_flow_are_refused_with_the_reason(executor):
+def test_traces_of_single_shots_are_refused_with_the_reason(executor):
     with pytest.raises(Rejected, match="meas_return='avg'"):
         executor.validate(qpy_program(bell(), meas_level=0))
-    circuit = bell()
-    with circuit.if_test((0, 1)):
-        circuit.x(0)
-    with pytest.raises(ProgramError, match="control flow"):
-        executor.validate(qpy_program(circuit))
 
 
 def test_a_cluster_without_an_address_is_refused_before_anything_starts(executor):
@@ -332,9 +383,31 @@ def test_a_cluster_that_does_not_answer_is_a_fault(executor, tmp_path):
     (tmp_path / "cluster.json").write_text(json.dumps(wired))
     real = load(executor.name, device=str(device), hardware=str(tmp_path / "cluster.json"))
     assert not real.capabilities().simulator
-    with pytest.raises(Faulted, match="cannot reach its instruments"):
-        real.open()
+    for _ in range(2):  # it lets go of the address, too
+        with pytest.raises(Faulted, match="cannot reach its instruments"):
+            real.open()
     executor.open()
+
+
+def test_a_cluster_is_one_drivers_alone(executor, tmp_path):
+    """Another process has it; when that ends, however it does, it is free."""
+    device, hardware = EXAMPLE
+    wired = json.loads(hardware.read_text())
+    address = wired["hardware_description"]["cluster0"]["ip"] = f"127.0.0.1:{os.getpid()}"
+    (tmp_path / "cluster.json").write_text(json.dumps(wired))
+    real = load(executor.name, device=str(device), hardware=str(tmp_path / "cluster.json"))
+    script = (
+        "import sys\nfrom qpi_executors.instruments.cluster import Claim\n"
+        f"claim = Claim({address!r})\nprint('claimed', flush=True)\nsys.stdin.read()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", script], **pipes) as other:
+        assert other.stdout.readline() == "claimed\n"
+        with pytest.raises(Faulted, match=f"in use by process {other.pid} of .*stop that driver"):
+            real.open()
+        other.kill()
+        other.wait()
+    Claim(address).release()
 
 
 def test_results_name_the_calibration_and_the_libraries(executor):

@@ -227,7 +227,7 @@ def noiseless(device: Device) -> Device:
     """The device without decay and errors; its pulses are the same."""
     qubits = {
         name: replace(
-            qubit, t1_s=None, t2_s=None, gate_error=0.0, readout=replace(qubit.readout, p01=0.0, p10=0.0)
+            qubit, t1_s=None, t2_s=None, gate_error=0.0, readout=replace(qubit.readout, p01=0.0, p10=0.0, sigma=0.0)
         )
         for name, qubit in device.qubits.items()
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from qiskit import QuantumCircuit
@@ -158,7 +158,7 @@ class _Writer:
         return bits.get(read[0], read[0]), holds
 
 
-_BINARY = {
+_BINARY: Mapping[expr.Binary.Op, Callable[[int, int], int]] = {
     expr.Binary.Op.BIT_AND: lambda a, b: a & b, expr.Binary.Op.BIT_OR: lambda a, b: a | b,
     expr.Binary.Op.BIT_XOR: lambda a, b: a ^ b, expr.Binary.Op.LOGIC_AND: lambda a, b: bool(a and b),
     expr.Binary.Op.LOGIC_OR: lambda a, b: bool(a or b), expr.Binary.Op.EQUAL: lambda a, b: a == b,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pwd
+import socket
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +17,54 @@ from qpi_jupyter.core import Faulted
 
 _TRACE_SAMPLES = 16384
 """What a module's scope keeps, one a nanosecond."""
+
+
+class Claim:
+    """A cluster that is this process's alone on this machine, until `release` or the end of the process.
+
+    Raises
+    ------
+    Faulted
+        another process has it; the message says which.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        # A name without a file: the system frees it with the process, however that ends.
+        name = f"\0qpi-cluster:{address}"
+        try:
+            self._socket.bind(name)
+            self._socket.listen()
+        except OSError as error:
+            self._socket.close()
+            raise Faulted(
+                f"The cluster at {address} is in use by {_holder(name)}: stop that driver, or wait until it has "
+                "finished.",
+                code="instrument_in_use",
+            ) from error
+
+    def release(self) -> None:
+        """Let others have it."""
+        self._socket.close()
+
+
+def _holder(name: str) -> str:
+    """The process behind a socket's name."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(name)
+            who = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except OSError:
+        return "another process"
+    pid, uid, _ = struct.unpack("3i", who)
+    return f"process {pid} of {_user(uid)}"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def private_assembler() -> None:

@@ -8,6 +8,7 @@ import math
 import secrets
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +21,7 @@ from qiskit.exceptions import QiskitError
 
 from qpi_executors import previews
 from qpi_executors.base import CircuitExecutor, RunCancelled
+from qpi_executors.costs import usable_bytes
 from qpi_executors.options import ExecutorOptions
 from qpi_executors.programs import Run
 from qpi_executors.simulator import SEED_SHIFT
@@ -34,9 +36,11 @@ from qpi_jupyter.core import (
     ProgramError,
     QpiError,
     Rejected,
+    counted,
 )
 
 from . import twin
+from .cluster import Claim
 from .device import Device, Hardware
 from .files import load
 from .front import BASIS, DT_S, Front
@@ -118,6 +122,7 @@ class PulseExecutor(CircuitExecutor):
         self.front = Front(self.device)
         self._config_sha256 = hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
         self._stack: ControlStack | None = None
+        self._claims: list[Claim] = []
         self._check_real()
 
     @abstractmethod
@@ -131,11 +136,15 @@ class PulseExecutor(CircuitExecutor):
     def _open(self, *, dummy: bool) -> None:
         if self._stack is not None:
             return
-        stack = self.stack(dummy=dummy)
+        self._claims = [] if dummy else [Claim(str(address)) for address in self._addresses()]
+        stack: ControlStack | None = None
         try:
+            stack = self.stack(dummy=dummy)
             stack.open()
         except Exception as error:
-            stack.close()
+            if stack is not None:
+                stack.close()
+            self._release()
             raise self._unopened(error) from error
         self._stack = stack
 
@@ -144,6 +153,7 @@ class PulseExecutor(CircuitExecutor):
         if self._stack is not None:
             self._stack.close()
             self._stack = None
+            self._release()
 
     def capabilities(self) -> Manifest:
         """The device: its native gates, edges, durations, errors and coherence."""
@@ -164,6 +174,7 @@ class PulseExecutor(CircuitExecutor):
             if run.row_index in (None, 0):
                 plan = self.timeline(run)
                 _check_points(plan, program, run)
+                self._check_memory(plan, run)
                 if self.dummy:
                     twin.check_size(plan.qubits)
 
@@ -206,6 +217,15 @@ class PulseExecutor(CircuitExecutor):
     def _shots_bytes(self, plan: Timeline, run: Run) -> int:
         states = twin.cost(len(plan.qubits), plan.splits, run.shots).memory_bytes if self.dummy else 0
         return run.shots * len(run.slots) * _BYTES_PER_POINT + states
+
+    def _check_memory(self, plan: Timeline, run: Run) -> None:
+        needed, usable = _BASE_BYTES + self._shots_bytes(plan, run), usable_bytes()
+        if needed > usable:
+            raise Rejected(
+                f"Circuit {run.circuit_index}: {run.shots:,} shots of {counted(len(plan.labels), 'measurement')} take "
+                f"{needed / 2**30:.1f} GiB of memory; here are {usable / 2**30:.1f} GiB: ask for fewer shots.",
+                code="too_large", field="shots",
+            )  # fmt: skip
 
     def provenance(self, program: Program) -> dict[str, Any]:
         """Library versions, and where the blobs of each qubit lie, if the device file says."""
@@ -282,6 +302,8 @@ class PulseExecutor(CircuitExecutor):
                 taken_s,
             )
         info = run.info(options, seed=seed)
+        if plan.rounded:
+            info = replace(info, metadata={**info.metadata, "rounded_delays_s": [list(pair) for pair in plan.rounded]})
         rng = np.random.default_rng([_STREAM, seed])
         slots = self._slots(plan)
         if options.meas_level == 0:
@@ -373,7 +395,7 @@ class PulseExecutor(CircuitExecutor):
             samples = round(readout.integration_s * 1e9)
             injected[label] = twin.trace(points[label], samples, rng, twin.blobs(readout)[1])
             self.opened.inject(compiled, injected)
-        found = self._run(compiled, plan, shots).get(label, np.empty(0))
+        found = self._run(compiled, plan, shots).get(label, np.empty(0, dtype=np.complex128))
         if not found.size or not np.isfinite(found).all():
             raise _no_data(self._qubit_of(plan, label), "no trace")
         return found
@@ -390,8 +412,16 @@ class PulseExecutor(CircuitExecutor):
             raise
         except TimeoutError as error:
             raise Faulted(
-                f"The instrument did not finish within {timeout_s:.0f} s; the shots take {shots * plan.shot_s:.3g} s.",
+                f"The instrument did not finish within {timeout_s:.0f} s; the shots take {shots * plan.shot_s:.3g} s. "
+                "Check the cluster, and restart it if it hangs; the job is tried again.",
                 code="timeout",
+            ) from error
+        except Exception as error:  # the library's own, of many kinds, or the connection's
+            said = " ".join(str(error).split())
+            raise Faulted(
+                f"{self.name} lost its instrument while the shots ran: {type(error).__name__}: {said} Check the "
+                "cluster's power and network; the job is tried again.",
+                code="instrument_lost",
             ) from error
 
     def _compiled(self, plan: Timeline, shots: int, average: bool, trace: str = "") -> Any:
@@ -410,6 +440,15 @@ class PulseExecutor(CircuitExecutor):
     def opened(self) -> ControlStack:
         assert self._stack is not None, "open it first"
         return self._stack
+
+    def _addresses(self) -> Iterator[str]:
+        """Of the instruments that it drives."""
+        described = {} if self.dummy else self.hardware.get("hardware_description", {})
+        yield from (facts["ip"] for facts in described.values() if facts.get("instrument_type") == "Cluster")
+
+    def _release(self) -> None:
+        while self._claims:
+            self._claims.pop().release()
 
     def _check_real(self) -> None:
         """A cluster without an address would silently be a dummy one."""
@@ -455,9 +494,9 @@ def _complete(found: Points, plan: Timeline, count: int) -> NDArray[np.complex12
     columns = []
     for label in plan.labels.values():
         points = found.get(label, np.empty(0, dtype=np.complex128))
-        missing = count - points.size + np.count_nonzero(~np.isfinite(points))
+        missing = count - points.size + int(np.count_nonzero(~np.isfinite(points)))
         if label in plan.decides:
-            missing += np.count_nonzero(points.real < 0)
+            missing += int(np.count_nonzero(points.real < 0))
         if points.size != count or missing:
             name = next(name for name, labels in plan.acquisitions.items() if label in labels)
             raise _no_data(name, f"data for {count - max(missing, 0)} of {count} shots")

@@ -139,7 +139,7 @@ def _listed(found: Any) -> list[Mapping[str, Any]]:
 
 
 def _amplitude(pulse: Mapping[str, Any]) -> tuple[float, float]:
-    """Of a DRAG pulse one library calls it ``G_amp``, of a square one ``amp``; and what it has of a phase, in degrees."""
+    """Of a DRAG pulse one library calls it ``G_amp``, of a square one ``amp``; and its own phase, in degrees."""
     found = complex(next(pulse[key] for key in ("amplitude", "G_amp", "amp") if key in pulse))
     return (abs(found), math.degrees(cmath.phase(found))) if found.imag else (found.real, 0.0)
 

@@ -342,7 +342,8 @@ class _Plan:
         return {name: tuple(waiting) for name, waiting in found.items()}
 
     def _name(self, bit: Bit) -> str:
-        return self._device.names[self._circuit.find_bit(bit).index]
+        name: str = self._device.names[self._circuit.find_bit(bit).index]
+        return name
 
 
 def _paired(pieces: list[_Piece]) -> Iterator[_Piece]:

@@ -34,7 +34,7 @@ _BATCH_NUMBERS = 1 << 21
 _MOST_NUMBERS = 1 << 24
 """Numbers of all density matrices together: 256 MiB."""
 _PER_WAY_S, _PER_NUMBER_S = 15e-6, 10e-9
-_PER_BATCH_S, _PER_AMPLITUDE_S = 100e-6, 40e-9
+_PER_BATCH_S, _PER_AMPLITUDE_S = 100e-6, 20e-9
 """What one change of a state costs, fitted on one core of 2.5 GHz."""
 _CHANGES = 2.5
 """Of the state, by one operation: of itself, and the decay of its qubits before it."""
@@ -80,8 +80,11 @@ def duration_s(operations: int, qubits: int, splits: int, shots: int) -> float:
     return _CHANGES * operations * cost(qubits, splits, shots).change_s
 
 
-def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.Generator) -> Shots:
-    """One bit for each shot and acquisition, with the readout errors of the device.
+def sample(
+    events: Sequence[Event], device: Device, shots: int, rng: np.random.Generator, *, blurred: bool = False
+) -> Shots:
+    """One bit for each shot and acquisition, with the readout errors of the device; where they are to be ``blurred``,
+    only with those that no blob has yet.
 
     Raises
     ------
@@ -94,8 +97,9 @@ def sample(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
     for label, qubit in walk.labels.items():
         if label in walk.decided:
             continue  # read where it decided
-        bits, readout = columns[label], device.qubits[qubit].readout
-        wrong = rng.random(shots) < np.where(bits == 1, readout.p10, readout.p01)
+        p01, p10 = flips(device.qubits[qubit].readout) if blurred else errors(device.qubits[qubit].readout)
+        bits = columns[label]
+        wrong = rng.random(shots) < np.where(bits == 1, p10, p01)
         columns[label] = np.where(wrong, 1 - bits, bits).astype(np.int8)
     return Shots(qubits=walk.labels, bits=columns, strength=walk.strength, decided=walk.decided)
 
@@ -120,7 +124,7 @@ def answer(events: Sequence[Event], device: Device, shots: int, rng: np.random.G
 
     Of an acquisition that decides a branch it is the instrument's bit, 0 or 1.
     """
-    found = sample(events, device, shots, rng)
+    found = sample(events, device, shots, rng, blurred=True)
     points = {}
     for label, bits in found.bits.items():
         if label in found.decided:
@@ -149,6 +153,28 @@ def blobs(readout: Readout) -> tuple[tuple[complex, complex], float]:
     return centres, abs(centres[1] - centres[0]) / 2 * _WIDTH if sigma is None else sigma
 
 
+def overlaps(readout: Readout) -> tuple[float, float]:
+    """The share of each blob, of 0 and of 1, that lies on the other side of the threshold."""
+    (zero, one), sigma = blobs(readout)
+    if sigma <= 0:
+        return 0.0, 0.0
+    turn = complex(np.exp(1j * math.radians(readout.rotation_deg)))
+    far = [((centre * turn).real - readout.threshold) / (math.sqrt(2) * sigma) for centre in (zero, one)]
+    return math.erfc(-far[0]) / 2, math.erfc(far[1]) / 2
+
+
+def errors(readout: Readout) -> tuple[float, float]:
+    """How often 0 and 1 are read wrongly: as the device file says, and no less than its blobs overlap."""
+    return max(readout.p01, overlaps(readout)[0]), max(readout.p10, overlaps(readout)[1])
+
+
+def flips(readout: Readout) -> tuple[float, float]:
+    """How often a qubit answers from the other blob, so that with the overlap its errors are those of the device."""
+    (zero, one), (p01, p10) = overlaps(readout), errors(readout)
+    apart = 1 - zero - one
+    return ((p01 - zero) / apart, (p10 - one) / apart) if apart > 0 else (0.0, 0.0)
+
+
 class Walk:
     """One pass over the events of a shot, along all ways that its measurements go."""
 
@@ -168,7 +194,13 @@ class Walk:
         """Those that it plays on or reads."""
         check_size(self.qubits)
         self._axis = {name: axis for axis, name in enumerate(self.qubits)}
-        self._last = {name: k for k, event in enumerate(self._events) for name in self._touches(event)}
+        self._begins = self._readouts()
+        self._last = {
+            name: k
+            for k, event in enumerate(self._events)
+            if k in self._begins or self._reads(event) is None
+            for name in self._touches(event)
+        }
         self.splits = len(self.decided) + sum(map(self._midway, range(len(self._events))))
         """How many measurements midway there are, those that decide counted twice."""
 
@@ -229,24 +261,39 @@ class Walk:
             self._readout(states, pulse, name, index)
 
     def _readout(self, states: Ensemble, pulse: Play, name: str, index: int) -> None:
-        _, until = self._reading.get(name, (0.0, -math.inf))
         strength = pulse.amplitude / self._device.qubits[name].readout.amplitude
         self._reading[name] = (strength, pulse.start_s + pulse.duration_s)
-        if pulse.start_s <= until + 1e-10:
-            return  # it goes on
+        if index not in self._begins:
+            return
         self._relax(states, name, pulse.start_s)
         if self._midway(index):
             states.measure(self._axis[name])
         else:
             states.forget(self._axis[name])
 
+    def _readouts(self) -> set[int]:
+        """The events that begin a readout; others go on with one."""
+        until: dict[str, float] = {}
+        found = set()
+        for index, event in enumerate(self._events):
+            name = self._reads(event)
+            if name is not None and isinstance(event, Play):
+                if event.start_s > until.get(name, -math.inf) + 1e-10:
+                    found.add(index)
+                until[name] = event.start_s + event.duration_s
+        return found
+
+    def _reads(self, event: Event) -> str | None:
+        """The qubit that a pulse reads out."""
+        if not isinstance(event, Play):
+            return None
+        kind, name = self._at(event.port)
+        return name if kind == "readout" else None
+
     def _midway(self, index: int) -> bool:
         """Whether an event is a readout that changes what comes after it, so that it cannot wait for the end."""
-        event = self._events[index]
-        if not isinstance(event, Play):
-            return False
-        kind, name = self._at(event.port)
-        return kind == "readout" and (self._last[name] != index or name in self._deciding)
+        name = self._reads(self._events[index])
+        return index in self._begins and name is not None and (self._last[name] != index or name in self._deciding)
 
     def _drive(self, states: Ensemble, pulse: Play, name: str) -> None:
         """A turn about an axis in the equator: by pi where the pulse has the area of the device file's."""
@@ -283,9 +330,8 @@ class Walk:
         if not states.holds(self._axis[name]):
             later[event.label] = self._axis[name]
             return
-        readout = self._device.qubits[name].readout
-        errors = (readout.p01, readout.p10) if event.trigger else (0.0, 0.0)
-        states.keep(event.label, self._axis[name], errors, event.trigger)
+        wrong = errors(self._device.qubits[name].readout) if event.trigger else (0.0, 0.0)
+        states.keep(event.label, self._axis[name], wrong, event.trigger)
 
     def _relax(self, states: Ensemble, name: str, now_s: float) -> None:
         qubit, elapsed_s = self._device.qubits[name], now_s - self._since[name]

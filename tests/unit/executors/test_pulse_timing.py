@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from qiskit import QuantumCircuit
 from qpi_executors.instruments.executor import EXAMPLE
 from qpi_executors.instruments.files import load
 from qpi_executors.instruments.front import Front
-from qpi_executors.instruments.timing import timeline
+from qpi_executors.instruments.timing import TRIGGER_NS, timeline
 
 DEVICE = load([Path(path) for path in EXAMPLE], library="qblox", dummy=True).device
 
@@ -73,3 +74,80 @@ def test_a_native_circuit_stays_as_it_is():
     assert Front(DEVICE).native(circuit) is circuit
     far = native(("x", 3), ("cz", 0, 4), ("measure", 3, 0))
     assert Front(DEVICE).native(far) is not far
+
+
+def branching():
+    circuit = QuantumCircuit(4, 4)
+    circuit.measure(0, 0)
+    circuit.measure(1, 1)
+    with circuit.if_test((1, 1)):
+        circuit.x(2)
+    with circuit.if_test((0, 1)):
+        circuit.x(2)
+    circuit.measure(2, 2)
+    return circuit
+
+
+def test_each_branch_comes_before_the_next_measurement_that_decides():
+    found = plan(branching())
+    kinds = [(operation.name, operation.label or operation.condition) for operation in found.operations]
+    assert kinds == [
+        ("measure", "q1_m0"), ("turn", "q1_m0"), ("measure", "q0_m0"), ("turn", "q0_m0"), ("measure", "q2_m0"),
+    ]  # fmt: skip
+    assert found.decides == {"q0_m0": "q0", "q1_m0": "q1"}
+    assert found.splits == 4
+    assert found.bins == 1
+
+
+def test_a_branch_waits_for_its_trigger_and_holds_its_qubits():
+    measured, turned, *_ = plan(branching()).operations
+    assert turned.start_ns == measured.start_ns + measured.duration_ns + TRIGGER_NS
+
+
+def test_with_branches_it_is_as_soon_as_possible_and_else_as_late():
+    circuit = branching()
+    circuit.x(3)
+    circuit.measure(3, 3)
+    assert starts(plan(circuit))["x", "q3"] == 0
+    late = native(("x", 3), ("measure", 0, 0), ("measure", 0, 1), ("measure", 3, 2))
+    assert starts(plan(late))["x", "q3"] == 1080
+
+
+def test_a_branch_changes_no_frame():
+    """Phases become axes of its pulses, and what is left of them two half turns."""
+    circuit = QuantumCircuit(2, 1)
+    circuit.measure(0, 0)
+    with circuit.if_test((0, 1)):
+        circuit.rz(0.5, 1)
+        circuit.sx(1)
+        circuit.rz(0.7, 1)
+    circuit.measure(1, 0)
+    turns = [operation for operation in plan(circuit).operations if operation.condition]
+    assert {operation.name for operation in turns} == {"turn"}
+    assert turns[0].axis == pytest.approx(-0.5, abs=1e-9)
+    assert sum(1 for operation in turns if operation.angle == math.pi) == 2
+    assert turns[-1].axis - turns[-2].axis == pytest.approx(0.6, abs=1e-9)
+
+
+def test_active_resets_come_one_by_one_before_anything_else():
+    found = timeline(Front(DEVICE).native(native(("x", 0), ("measure", [0, 1], [0, 1]))), DEVICE, active_reset=True)
+    begin = starts(found)["x", "q0"]
+    resets = [operation for operation in found.operations if operation.start_ns < begin]
+    assert [operation.name for operation in resets] == ["measure", "turn"] * 2
+    assert found.reset_ns == 0
+    assert found.bins == 2
+    assert found.acquisitions == {"q0": ("q0_m0",), "q1": ("q1_m0",)}
+
+
+def test_branches_that_need_two_measurements_at_once_are_refused():
+    circuit = QuantumCircuit(3, 2)
+    circuit.measure(0, 0)
+    circuit.x(0)
+    circuit.measure(1, 1)
+    circuit.cx(0, 1)
+    with circuit.if_test((0, 1)):
+        circuit.cx(1, 2)
+    with circuit.if_test((1, 1)):
+        circuit.x(2)
+    with pytest.raises(ValueError, match=r"several measurements at once \(q0_m0, q1_m0\)"):
+        plan(circuit)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,3 +82,76 @@ def test_more_qubits_than_it_computes_are_refused():
     twin.check_size(["q"] * twin.MAX_QUBITS)
     with pytest.raises(Rejected, match="at most 9"):
         twin.check_size(["q"] * (twin.MAX_QUBITS + 1))
+
+
+@pytest.mark.parametrize("p", ["p01", "p10"])
+@pytest.mark.parametrize("placed", [True, False], ids=["blobs of the file", "blobs of our own"])
+def test_points_are_read_as_wrongly_as_the_device_file_says(p, placed):
+    """The overlap of the blobs is part of the readout error, and the rest are points in the other blob."""
+    readout = QUBIT.readout if placed else replace(QUBIT.readout, centres=None, sigma=None)
+    qubit = replace(QUBIT, readout=readout, t1_s=None, t2_s=None, gate_error=0.0)
+    device = replace(DEVICE, qubits={**DEVICE.qubits, "q0": qubit})
+    events = read(0.0) if p == "p01" else [drive(0.0), *read(20e-9)]
+    points = twin.answer(events, device, 100_000, np.random.default_rng(6))["m"]
+    ones = (points * np.exp(1j * math.radians(readout.rotation_deg))).real > readout.threshold
+    wrong = ones.mean() if p == "p01" else 1 - ones.mean()
+    said = getattr(readout, p)
+    assert wrong == pytest.approx(said, abs=5 * math.sqrt(said / 100_000))
+
+
+def test_blobs_that_overlap_more_than_the_file_says_are_believed():
+    readout = replace(QUBIT.readout, sigma=0.012, p01=0.001, p10=0.001)
+    assert twin.errors(readout) == pytest.approx(twin.overlaps(readout))
+    assert twin.flips(readout) == pytest.approx((0.0, 0.0))
+    assert min(twin.overlaps(readout)) > 0.1
+
+
+def busy(rounds):
+    """Two coupled qubits, the first of which is read again and again while it goes on."""
+    edge = DEVICE.edges["q0", "q1"]
+    events, at_s = [], 0.0
+    for turn in range(rounds):
+        for port, clock, qubit in (("q0:mw", "q0.01", QUBIT), ("q1:mw", "q1.01", DEVICE.qubits["q1"])):
+            events.append(
+                Play(
+                    start_s=at_s, duration_s=20e-9, port=port, clock=clock, amplitude=0.6 * qubit.drive.amp180,
+                    phase_deg=50.0 * turn, shape="gaussian",
+                )
+            )  # fmt: skip
+        flux = {"port": "q0:fl", "clock": "cl0.baseband", "amplitude": edge.amplitude, "duration_s": edge.duration_s}
+        events.append(Play(start_s=at_s + 20e-9, **flux))
+        pulse, acquire = read(at_s + 3e-6)
+        events += [pulse, replace(acquire, label=f"m{turn}", trigger="q0" if turn == 0 else "")]
+        events.append(replace(drive(at_s + 5e-6), trigger="q0"))
+        at_s += 6e-6
+    return events
+
+
+def test_shot_by_shot_reads_as_density_matrices_do():
+    """With decay, dephasing, gate errors, readouts midway and what they decide."""
+    walk = twin.Walk(busy(3), DEVICE)
+    exact = distribution(busy(3), DEVICE)
+    shots = 40_000
+    columns = walk.by_shot(shots, np.random.default_rng(9))
+    counted: dict[frozenset[tuple[str, int]], int] = {}
+    for bits in zip(*(columns[label].tolist() for label in walk.labels), strict=True):
+        key = frozenset(zip(walk.labels, bits, strict=True))
+        counted[key] = counted.get(key, 0) + 1
+    assert len(exact) == 8
+    statistic = sum((counted.get(key, 0) - shots * p) ** 2 / (shots * p) for key, p in exact.items())
+    assert statistic < 24.3  # of 7 degrees of freedom, at 0.1 %
+
+
+def test_many_readouts_midway_cost_what_is_said_of_them():
+    """Their ways double with each: a state for each shot is cheaper, and small."""
+    assert not twin.cost(2, 1, 1000).by_shot
+    assert twin.cost(2, 30, 1000).by_shot
+    assert twin.cost(9, 40, 1_000_000).memory_bytes < 1 << 28
+    events = busy(30)
+    walk = twin.Walk(events, DEVICE)
+    assert walk.splits == 31
+    said_s = twin.duration_s(len(events), len(walk.qubits), walk.splits, 1000)
+    begun = time.process_time()
+    twin.sample(events, DEVICE, 1000, np.random.default_rng(1))
+    assert time.process_time() - begun < 1 + 10 * said_s
+    assert said_s < 1
