@@ -22,12 +22,10 @@ from qblox_scheduler import (
     X,
 )
 
-from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.cluster import forget, inject_bins, inject_trace, private_assembler
 from qpi_executors.instruments.device import Device, Hardware
-from qpi_executors.instruments.pulses import Event
-from qpi_executors.instruments.scheduled import events, fill
 from qpi_executors.instruments.stack import ControlStack, Points
-from qpi_executors.instruments.timing import Timed, Timeline
+from qpi_executors.instruments.timing import Timed
 
 from .elements import quantum_device
 
@@ -38,7 +36,6 @@ class QbloxStack(ControlStack):
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
         self._agent: HardwareAgent | None = None
-        self._output: tempfile.TemporaryDirectory[str] | None = None
 
     def open(self) -> None:
         """As `ControlStack.open`."""
@@ -58,21 +55,39 @@ class QbloxStack(ControlStack):
 
     def close(self) -> None:
         """As `ControlStack.close`."""
-        if self._output is None:
-            return
-        close_all()
-        self._output.cleanup()
-        self._agent = self._output = None
+        super().close()
+        self._agent = None
 
-    def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
-        """As `ControlStack.compile`."""
-        schedule = Schedule("circuit", repetitions=shots)
-        fill(schedule, timeline, lambda operation: _made(operation, average=average, trace=trace))
+    def schedule(self, shots: int) -> Schedule:
+        """As `ControlStack.schedule`."""
+        return Schedule("circuit", repetitions=shots)
+
+    def operation(self, operation: Timed, *, average: bool, trace: str) -> Operation:
+        """As `ControlStack.operation`."""
+        match operation.name:
+            case "rz":
+                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
+                # has had both signs in its history.
+                (qubit,) = operation.qubits
+                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+            case "sx":
+                return X90(*operation.qubits)
+            case "x":
+                return X(*operation.qubits)
+            case "cz":
+                return CZ(*operation.qubits)
+            case "reset":
+                return Reset(*operation.qubits)
+            case "measure":
+                protocol = "Trace" if operation.label == trace else "IQIntegration"
+                own = {} if operation.label == trace else {"average_segment_repetitions": average or bool(trace)}
+                return Measure(*operation.qubits, acq_label=operation.label, acq_protocol=protocol, **own)
+            case _:
+                return IdlePulse(operation.duration_ns * 1e-9)
+
+    def compiled(self, schedule: Schedule) -> Any:
+        """As `ControlStack.compiled`."""
         return self._connected.compile(schedule)
-
-    def events(self, compiled: Any) -> list[Event]:
-        """As `ControlStack.events`."""
-        return list(events(compiled))
 
     def inject(self, compiled: Any, points: Points) -> None:
         """As `ControlStack.inject`."""
@@ -114,30 +129,6 @@ class QbloxStack(ControlStack):
             for part, module in parts.items() if isinstance(parts, Mapping) else ():
                 if isinstance(module, Mapping) and "acq_hardware_mapping" in module:
                     yield clusters[name], int(part.removeprefix(f"{name}_module")), module
-
-
-def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
-    """The library's operation."""
-    match operation.name:
-        case "rz":
-            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz has
-            # had both signs in its history.
-            (qubit,) = operation.qubits
-            return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-        case "sx":
-            return X90(*operation.qubits)
-        case "x":
-            return X(*operation.qubits)
-        case "cz":
-            return CZ(*operation.qubits)
-        case "reset":
-            return Reset(*operation.qubits)
-        case "measure":
-            protocol = "Trace" if operation.label == trace else "IQIntegration"
-            own = {} if operation.label == trace else {"average_segment_repetitions": average or bool(trace)}
-            return Measure(*operation.qubits, acq_label=operation.label, acq_protocol=protocol, **own)
-        case _:
-            return IdlePulse(operation.duration_ns * 1e-9)
 
 
 def _labels(node: Any) -> Iterator[str]:

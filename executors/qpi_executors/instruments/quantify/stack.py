@@ -26,12 +26,10 @@ from quantify_scheduler.operations.operation import Operation
 from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase
 from quantify_scheduler.qblox import ClusterComponent
 
-from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.cluster import forget, inject_bins, inject_trace, private_assembler
 from qpi_executors.instruments.device import Device, Hardware
-from qpi_executors.instruments.pulses import Event
-from qpi_executors.instruments.scheduled import events, fill
 from qpi_executors.instruments.stack import ControlStack, Points
-from qpi_executors.instruments.timing import Timed, Timeline
+from qpi_executors.instruments.timing import Timed
 
 _numbers = itertools.count()
 """The library knows its instruments by name, all over the process."""
@@ -43,7 +41,6 @@ class QuantifyStack(ControlStack):
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
         self._clusters: dict[str, Cluster] = {}
-        self._output: tempfile.TemporaryDirectory[str] | None = None
         self._elements: list[Any] = []  # kept alive: the library knows them by weak references
 
     def open(self) -> None:
@@ -68,21 +65,43 @@ class QuantifyStack(ControlStack):
 
     def close(self) -> None:
         """As `ControlStack.close`."""
-        if self._output is None:
-            return
-        close_all()
-        self._output.cleanup()
-        self._elements, self._clusters, self._output = [], {}, None
+        super().close()
+        self._elements, self._clusters = [], {}
 
-    def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
-        """As `ControlStack.compile`."""
-        schedule = Schedule("circuit", repetitions=shots)
-        fill(schedule, timeline, lambda operation: _made(operation, average=average, trace=trace))
+    def schedule(self, shots: int) -> Schedule:
+        """As `ControlStack.schedule`."""
+        return Schedule("circuit", repetitions=shots)
+
+    def operation(self, operation: Timed, *, average: bool, trace: str) -> Operation:
+        """As `ControlStack.operation`."""
+        match operation.name:
+            case "rz":
+                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
+                # turns the other way.
+                (qubit,) = operation.qubits
+                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+            case "sx":
+                return X90(*operation.qubits)
+            case "x":
+                return X(*operation.qubits)
+            case "cz":
+                return CZ(*operation.qubits)
+            case "reset":
+                return Reset(*operation.qubits)
+            case "measure":
+                traced = operation.label == trace
+                return Measure(
+                    *operation.qubits,
+                    acq_channel=operation.label,
+                    acq_protocol="Trace" if traced else "SSBIntegrationComplex",
+                    bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
+                )
+            case _:
+                return IdlePulse(operation.duration_ns * 1e-9)
+
+    def compiled(self, schedule: Schedule) -> Any:
+        """As `ControlStack.compiled`."""
         return self._compiler.compile(schedule)
-
-    def events(self, compiled: Any) -> list[Event]:
-        """As `ControlStack.events`."""
-        return list(events(compiled))
 
     def inject(self, compiled: Any, points: Points) -> None:
         """As `ControlStack.inject`."""
@@ -157,31 +176,3 @@ class QuantifyStack(ControlStack):
             for part, module in compiled.compiled_instructions.get(name, {}).items():
                 if isinstance(module, Mapping) and "acq_hardware_mapping" in module:
                     yield cluster, int(part.removeprefix(f"{name}_module")), module
-
-
-def _made(operation: Timed, *, average: bool, trace: str) -> Operation:
-    """The library's operation."""
-    match operation.name:
-        case "rz":
-            # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz turns
-            # the other way.
-            (qubit,) = operation.qubits
-            return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-        case "sx":
-            return X90(*operation.qubits)
-        case "x":
-            return X(*operation.qubits)
-        case "cz":
-            return CZ(*operation.qubits)
-        case "reset":
-            return Reset(*operation.qubits)
-        case "measure":
-            traced = operation.label == trace
-            return Measure(
-                *operation.qubits,
-                acq_channel=operation.label,
-                acq_protocol="Trace" if traced else "SSBIntegrationComplex",
-                bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
-            )
-        case _:
-            return IdlePulse(operation.duration_ns * 1e-9)
