@@ -7,15 +7,17 @@ import logging
 import math
 import secrets
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
+from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from qpi_executors.base import CircuitExecutor, RunCancelled
@@ -28,8 +30,10 @@ from . import twin
 from .device import Device, Hardware
 from .files import load
 from .front import BASIS, DT_S, Front
+from .scheduled import Frames
 from .stack import ControlStack, Points
-from .timing import Timeline, timeline
+from .sweeps import Sweep, turned
+from .timing import Timeline
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,6 +52,9 @@ _COMPILE_S, _COMPILE_PER_SHOT_S = 0.3, 2e-4
 """What a circuit costs beside its shots: compiling it, and bringing its points home."""
 _BASE_BYTES, _BYTES_PER_POINT = 400 << 20, 500
 """A process with a scheduler in it, and what a point takes on its way: it is text, for a while."""
+_CACHED_CIRCUITS = 256
+"""Of a job that is checked, estimated and run, each circuit is transpiled once, if there are not more."""
+Timed = TypeVar("Timed")
 _MARGIN_S, _MARGIN = 10.0, 1.5
 """A run gets half as long again as its shots take, and this on top."""
 
@@ -101,6 +108,8 @@ class PulseExecutor(CircuitExecutor):
         self.front = Front(self.device)
         self._config_sha256 = hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
         self._stack: ControlStack | None = None
+        self._sweeps: OrderedDict[int, tuple[QuantumCircuit, Sweep]] = OrderedDict()
+        self._kept: tuple[Timeline, dict[tuple[int, bool, str], tuple[Any, Frames]]] | None = None
         self._check_real()
 
     @abstractmethod
@@ -123,7 +132,7 @@ class PulseExecutor(CircuitExecutor):
         """Let go of the instruments; see `Executor.close`."""
         if self._stack is not None:
             self._stack.close()
-            self._stack = None
+            self._stack = self._kept = None
 
     def capabilities(self) -> Manifest:
         """The device: its native gates, edges, durations, errors and coherence."""
@@ -197,14 +206,25 @@ class PulseExecutor(CircuitExecutor):
         ProgramError
             it cannot be compiled for this device.
         """
+        return self._timed(run, Sweep.timeline)
+
+    def _timed(self, run: Run, what: Callable[[Sweep, Mapping[str, float]], Timed]) -> Timed:
         try:
-            return timeline(self.front.native(run.circuit), self.device)
+            return what(self._sweep(run.unbound), run.parameters)
         except (QiskitError, ArithmeticError, ValueError) as error:
             said = error.message if isinstance(error, QiskitError) else str(error)
             raise ProgramError(
                 f"Circuit {run.circuit_index} ({run.circuit.name!r}) cannot be compiled for {self.device.name}: {said}",
                 code="not_compilable", circuit=run.circuit_index,
             ) from error  # fmt: skip
+
+    def _sweep(self, circuit: QuantumCircuit) -> Sweep:
+        """A circuit's, made once; the circuit is kept with it, for its id is another one's when it is gone."""
+        if id(circuit) not in self._sweeps:
+            self._sweeps[id(circuit)] = circuit, Sweep(self.front.native(circuit), self.device)
+            if len(self._sweeps) > _CACHED_CIRCUITS:
+                self._sweeps.popitem(last=False)
+        return self._sweeps[id(circuit)][1]
 
     def _unopened(self, error: Exception) -> QpiError:
         """What keeps the stack from opening: a file of the user's, or an instrument that is away."""
@@ -220,7 +240,8 @@ class PulseExecutor(CircuitExecutor):
     def _measured(self, run: Run, program: Program, seed: int, cancelled: Callable[[], bool]) -> xr.Dataset:
         from qpi_jupyter.data.build import iq_dataset, traces_dataset
 
-        options, plan = program.options, self.timeline(run)
+        options, plan = program.options, self._timed(run, Sweep.pattern)
+        angles = self._timed(run, Sweep.angles)
         for asked_s, taken_s in plan.rounded if run.row_index in (None, 0) else ():
             _log.warning(
                 "Circuit %d: a delay of %.9g s is %.9g s here, on the grid of 4 ns.",
@@ -232,10 +253,10 @@ class PulseExecutor(CircuitExecutor):
         rng = np.random.default_rng([_STREAM, seed])
         slots = self._slots(plan)
         if options.meas_level == 0:
-            traces = np.stack([self._trace(plan, label, run.shots, rng) for label in plan.labels.values()])
+            traces = np.stack([self._trace(plan, angles, label, run.shots, rng) for label in plan.labels.values()])
             return traces_dataset(info, traces, slots, 1e-9)
         average = options.meas_level == 1 and options.meas_return == "avg"
-        points = self._points(plan, run.shots, average, rng, cancelled)
+        points = self._points(plan, angles, run.shots, average, rng, cancelled)
         if average:
             return iq_dataset(info, points.mean(axis=0), slots)
         if options.meas_level == 1:
@@ -277,16 +298,15 @@ class PulseExecutor(CircuitExecutor):
         )
 
     def _points(
-        self, plan: Timeline, shots: int, average: bool, rng: np.random.Generator, cancelled: Callable[[], bool]
-    ) -> NDArray[np.complex128]:
+        self, plan: Timeline, angles: Mapping[float, float], shots: int, average: bool, rng: np.random.Generator,
+        cancelled: Callable[[], bool],
+    ) -> NDArray[np.complex128]:  # fmt: skip
         """The points, shape ``(shots, slots)``; where the instrument averages, one row a go, all of equal weight."""
-        rows, compiled_for = [], 0
-        compiled: Any = None  # Any: the library's own
+        rows = []
         for chunk in [shots] if average else _chunks(shots, max(map(len, plan.acquisitions.values()))):
             if cancelled():
                 raise RunCancelled
-            if chunk != compiled_for:
-                compiled, compiled_for = self._compiled(plan, chunk, average), chunk
+            compiled = self._compiled(plan, angles, chunk, average)
             found = self._go(compiled, plan, chunk, average, rng)
             rows.append(np.stack([found[label] for label in plan.labels.values()], axis=-1))
         return np.concatenate(rows)
@@ -298,9 +318,11 @@ class PulseExecutor(CircuitExecutor):
             self.opened.inject(compiled, averaged if average else points)
         return self._run(compiled, plan, shots)
 
-    def _trace(self, plan: Timeline, label: str, shots: int, rng: np.random.Generator) -> NDArray[np.complex128]:
+    def _trace(
+        self, plan: Timeline, angles: Mapping[float, float], label: str, shots: int, rng: np.random.Generator
+    ) -> NDArray[np.complex128]:
         """The mean trace of one acquisition: a module keeps the signal of one at a time."""
-        compiled = self._compiled(plan, shots, average=True, trace=label)
+        compiled = self._compiled(plan, angles, shots, average=True, trace=label)
         if self.dummy:
             points = self._twin_points(compiled, shots, rng)
             injected = {name: values.mean(keepdims=True) for name, values in points.items()}
@@ -326,7 +348,24 @@ class PulseExecutor(CircuitExecutor):
                 code="timeout",
             ) from error
 
-    def _compiled(self, plan: Timeline, shots: int, average: bool, trace: str = "") -> Any:
+    def _compiled(
+        self, plan: Timeline, angles: Mapping[float, float], shots: int, average: bool, trace: str = ""
+    ) -> Any:  # the library's own
+        """The compiled schedule with these angles; it is compiled once while the plan stays the same."""
+        if self._kept is None or self._kept[0] is not plan:
+            self._kept = plan, {}
+        compiled = self._kept[1]
+        key = (shots, average, trace)
+        if key not in compiled:
+            made = self._made(plan, shots, average, trace)
+            compiled[key] = made, Frames(made, angles)
+        found, frames = compiled[key]
+        if not frames.whole:
+            return self._made(turned(plan, angles), shots, average, trace)
+        frames.turn(angles)
+        return found
+
+    def _made(self, plan: Timeline, shots: int, average: bool, trace: str) -> Any:
         try:
             return self.opened.compile(plan, shots, average=average, trace=trace)
         except QpiError:

@@ -28,6 +28,7 @@ from qpi_executors.instruments.stack import ControlStack, Points
 from qpi_executors.instruments.timing import Timed
 
 from .elements import quantum_device
+from .frames import keep_frames
 
 
 class QbloxStack(ControlStack):
@@ -41,6 +42,7 @@ class QbloxStack(ControlStack):
         """As `ControlStack.open`."""
         if self._agent is not None:
             return
+        keep_frames()
         if self.dummy:
             private_assembler()
         self._output = tempfile.TemporaryDirectory(prefix="qpi-qblox-")
