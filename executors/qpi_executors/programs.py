@@ -71,6 +71,11 @@ class Run:
         """One slot per classical bit."""
         return self.analysis.slots
 
+    @property
+    def num_clbits(self) -> int:
+        """The classical bits of the circuit."""
+        return int(self.circuit.num_clbits)
+
     def info(self, options: RunOptions, *, seed: int | None = None) -> CircuitInfo:
         """What the result says about this circuit; ``seed`` is the one it ran with."""
         circuit = self.circuit

@@ -32,6 +32,7 @@ from .files import load
 from .front import BASIS, DT_S, Front
 from .scheduled import Frames
 from .stack import ControlStack, Points
+from .submitted import ScheduleRun, Submitted, read
 from .sweeps import Sweep, turned
 from .timing import Timeline
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from qpi_jupyter.data.conventions import Slots
+    from qpi_jupyter.data.schedules import ScheduleFormat
 
 EXAMPLE = tuple(Path(__file__).parent / "examples" / f"five_transmons{part}.json" for part in ("", "_cluster"))
 """The device and the cluster that come with the package."""
@@ -54,7 +56,7 @@ _BASE_BYTES, _BYTES_PER_POINT = 400 << 20, 500
 """A process with a scheduler in it, and what a point takes on its way: it is text, for a while."""
 _CACHED_CIRCUITS = 256
 """Of a job that is checked, estimated and run, each circuit is transpiled once, if there are not more."""
-Timed = TypeVar("Timed")
+Found = TypeVar("Found")
 _MARGIN_S, _MARGIN = 10.0, 1.5
 """A run gets half as long again as its shots take, and this on top."""
 
@@ -64,6 +66,7 @@ class PulseExecutor(CircuitExecutor):
 
     name: ClassVar[str]
     library: ClassVar[str]
+    schedules: ClassVar[ScheduleFormat]
 
     class Options(ExecutorOptions, frozen=True, kw_only=True):
         device: (
@@ -138,14 +141,17 @@ class PulseExecutor(CircuitExecutor):
         """The device: its native gates, edges, durations, errors and coherence."""
         return self._manifest
 
-    def runs(self, program: Program) -> list[Run]:
+    def runs(self, program: Program) -> list[Run | ScheduleRun]:  # type: ignore[override]
         """As `CircuitExecutor.runs`; what the instrument cannot do is refused with the reason."""
         if program.options.meas_level == 0 and program.options.meas_return != "avg":
             raise Rejected(
                 "The instrument averages traces (meas_level=0) over the shots: ask for meas_return='avg'.",
                 code="bad_option", field="meas_return",
             )  # fmt: skip
-        return super().runs(program)
+        if program.format == self.schedules.name:
+            self.check(program)
+            return read(program, self.schedules, self.device)
+        return list(super().runs(program))
 
     def validate(self, program: Program) -> None:
         """As `Executor.validate`: every circuit is compiled to timed native gates, of parameter rows the first."""
@@ -166,7 +172,7 @@ class PulseExecutor(CircuitExecutor):
         return Estimate(
             estimate_s=min(likely_s, MAX_ESTIMATE_S),
             upper_s=min(_MARGIN_S + 5 * likely_s, MAX_ESTIMATE_S),
-            memory_bytes=_BASE_BYTES + max(run.shots * len(run.slots) for run in runs) * _BYTES_PER_POINT,
+            memory_bytes=_BASE_BYTES + max(run.shots * run.num_clbits for run in runs) * _BYTES_PER_POINT,
             num_circuits=len(runs),
         )
 
@@ -198,7 +204,7 @@ class PulseExecutor(CircuitExecutor):
             progress(len(datasets) / len(runs))
         return datasets
 
-    def timeline(self, run: Run) -> Timeline:
+    def timeline(self, run: Run | ScheduleRun) -> Timeline:
         """When the circuit's native operations happen on this device.
 
         Raises
@@ -206,9 +212,15 @@ class PulseExecutor(CircuitExecutor):
         ProgramError
             it cannot be compiled for this device.
         """
-        return self._timed(run, Sweep.timeline)
+        return run.plan if isinstance(run, ScheduleRun) else self._of_sweep(run, Sweep.timeline)
 
-    def _timed(self, run: Run, what: Callable[[Sweep, Mapping[str, float]], Timed]) -> Timed:
+    def _plan(self, run: Run | ScheduleRun) -> tuple[Timeline, dict[float, float]]:
+        """What is compiled for it, and the angles that it has in the place of marks."""
+        if isinstance(run, ScheduleRun):
+            return run.plan, {}
+        return self._of_sweep(run, Sweep.pattern), self._of_sweep(run, Sweep.angles)
+
+    def _of_sweep(self, run: Run, what: Callable[[Sweep, Mapping[str, float]], Found]) -> Found:
         try:
             return what(self._sweep(run.unbound), run.parameters)
         except (QiskitError, ArithmeticError, ValueError) as error:
@@ -237,11 +249,12 @@ class PulseExecutor(CircuitExecutor):
         what = "make its dummy instruments" if self.dummy else "reach its instruments"
         return Faulted(f"{self.name} cannot {what}: {type(error).__name__}: {said}", code="no_instrument")
 
-    def _measured(self, run: Run, program: Program, seed: int, cancelled: Callable[[], bool]) -> xr.Dataset:
+    def _measured(
+        self, run: Run | ScheduleRun, program: Program, seed: int, cancelled: Callable[[], bool]
+    ) -> xr.Dataset:
         from qpi_jupyter.data.build import iq_dataset, traces_dataset
 
-        options, plan = program.options, self._timed(run, Sweep.pattern)
-        angles = self._timed(run, Sweep.angles)
+        options, (plan, angles) = program.options, self._plan(run)
         for asked_s, taken_s in plan.rounded if run.row_index in (None, 0) else ():
             _log.warning(
                 "Circuit %d: a delay of %.9g s is %.9g s here, on the grid of 4 ns.",
@@ -263,7 +276,9 @@ class PulseExecutor(CircuitExecutor):
             return iq_dataset(info, points, slots)
         return self._bits(run, program, seed, points, slots)
 
-    def _bits(self, run: Run, program: Program, seed: int, points: NDArray[np.complex128], slots: Slots) -> xr.Dataset:
+    def _bits(
+        self, run: Run | ScheduleRun, program: Program, seed: int, points: NDArray[np.complex128], slots: Slots
+    ) -> xr.Dataset:
         """Points as bits, by the rotation and threshold of each qubit; classical bits that nothing writes are 0."""
         from qpi_jupyter.data.build import bits_dataset, counts_dataset
         from qpi_jupyter.data.conventions import Slots
@@ -271,14 +286,14 @@ class PulseExecutor(CircuitExecutor):
         if not np.isfinite(points).all():
             raise Faulted("The instrument delivered no data for some of the shots.", code="no_data")
         info, names = run.info(program.options, seed=seed), self.device.names
-        bits = np.zeros((len(points), run.circuit.num_clbits), dtype=np.int8)
+        bits = np.zeros((len(points), run.num_clbits), dtype=np.int8)
         for column, (clbit, qubit) in enumerate(zip(slots.clbit, slots.qubit, strict=True)):
             readout = self.device.qubits[names[qubit]].readout
             turned = points[:, column] * np.exp(1j * math.radians(readout.rotation_deg))
             bits[:, clbit] = turned.real > readout.threshold
         if program.options.memory:
             where = dict(zip(slots.clbit, zip(slots.qubit, slots.acq_index, strict=True), strict=True))
-            every = [where.get(clbit, (-1, -1)) for clbit in range(run.circuit.num_clbits)]
+            every = [where.get(clbit, (-1, -1)) for clbit in range(run.num_clbits)]
             qubits, indices = zip(*every, strict=True)
             return bits_dataset(info, bits, Slots(clbit=tuple(range(len(every))), qubit=qubits, acq_index=indices))
         found, counts = np.unique(bits, axis=0, return_counts=True)
@@ -367,12 +382,14 @@ class PulseExecutor(CircuitExecutor):
 
     def _made(self, plan: Timeline, shots: int, average: bool, trace: str) -> Any:
         try:
+            if isinstance(plan, Submitted):
+                return self.opened.compile_submitted(plan, shots, average=average, trace=trace)
             return self.opened.compile(plan, shots, average=average, trace=trace)
         except QpiError:
             raise
         except Exception as error:  # the library's own, of many kinds
             said = " ".join(str(error).split())
-            raise ProgramError(f"{self.library} cannot compile the circuit: {said}", code="not_compilable") from error
+            raise ProgramError(f"{self.library} cannot compile it: {said}", code="not_compilable") from error
 
     def _qubit_of(self, plan: Timeline, label: str) -> str:
         return next(name for name, labels in plan.acquisitions.items() if label in labels)

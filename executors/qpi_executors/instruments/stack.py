@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from .cluster import close_all
 from .device import Device, Hardware
 from .pulses import Event
 from .scheduled import events, fill
+from .submitted import Submitted
 from .timing import Timed, Timeline
 
 Points = Mapping[str, NDArray[np.complex128]]
@@ -57,6 +59,33 @@ class ControlStack(ABC):
         schedule = self.schedule(shots)
         fill(schedule, timeline, lambda operation: self.operation(operation, average=average, trace=trace))
         return self.compiled(schedule)
+
+    def compile_submitted(self, plan: Submitted, shots: int, *, average: bool, trace: str = "") -> Any:
+        """As `compile`, of a schedule that somebody wrote; its measurements get the labels of the plan."""
+        schedule = self.read(plan.source)
+        schedule.data["repetitions"] = shots
+        labels, operations, replaced = iter(plan.labels.values()), schedule.operations, set()
+        for key, placed in list(schedule.schedulables.items()):
+            gate = operations[placed["operation_id"]].data.get("gate_info") or {}
+            if gate.get("operation_type") != "measure":
+                continue
+            replaced.add(placed["operation_id"])
+            for index, name in enumerate(gate["device_elements"]):
+                measure = Timed(name="measure", qubits=(name,), start_ns=0, duration_ns=0, label=next(labels))
+                made = self.operation(measure, average=average, trace=trace)
+                operations[made.hash] = made
+                one = placed if index == 0 else copy.deepcopy(placed)
+                one["operation_id"] = made.hash
+                if index:
+                    one["name"] = one["label"] = f"{key} {index}"
+                    schedule.schedulables[one["name"]] = one
+        for key in replaced:
+            del operations[key]
+        return self.compiled(schedule)
+
+    @abstractmethod
+    def read(self, source: str) -> Any:
+        """A schedule of the library's, from its own JSON, which has been checked."""
 
     @abstractmethod
     def schedule(self, shots: int) -> Any:

@@ -21,6 +21,7 @@ from qblox_scheduler import (
     ShiftClockPhase,
     X,
 )
+from qblox_scheduler.schedules.schedule import TimeableSchedule
 
 from qpi_executors.instruments.cluster import forget, inject_bins, inject_trace, private_assembler
 from qpi_executors.instruments.device import Device, Hardware
@@ -59,6 +60,10 @@ class QbloxStack(ControlStack):
         """As `ControlStack.close`."""
         super().close()
         self._agent = None
+
+    def read(self, source: str) -> Any:
+        """As `ControlStack.read`."""
+        return TimeableSchedule.from_json(source)
 
     def schedule(self, shots: int) -> Schedule:
         """As `ControlStack.schedule`."""

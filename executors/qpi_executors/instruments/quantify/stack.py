@@ -68,6 +68,10 @@ class QuantifyStack(ControlStack):
         super().close()
         self._elements, self._clusters = [], {}
 
+    def read(self, source: str) -> Any:
+        """As `ControlStack.read`."""
+        return Schedule.from_json(source)
+
     def schedule(self, shots: int) -> Schedule:
         """As `ControlStack.schedule`."""
         return Schedule("circuit", repetitions=shots)
