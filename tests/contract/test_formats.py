@@ -65,7 +65,16 @@ def example(form: ProgramFormat, count: int = 1, **options: object) -> Program:
 
 def test_a_toy_is_among_them() -> None:
     assert ("toy_coins", "toy-coins") in PAIRS
-    assert {"openqasm2", "openqasm3", "qpy", "runtime-estimator", "runtime-sampler", "toy-coins"} == set(NAMES)
+    assert {
+        "openqasm2",
+        "openqasm3",
+        "qblox-schedule",
+        "qpy",
+        "quantify-schedule",
+        "runtime-estimator",
+        "runtime-sampler",
+        "toy-coins",
+    } == set(NAMES)
 
 
 def test_it_is_registered_under_its_own_name_and_its_example_is_fine(form: ProgramFormat) -> None:

@@ -109,11 +109,16 @@ class _Reader:
 
     def plan(self, source: bytes) -> tuple[Submitted, str]:
         """What it acquires, and what it is called."""
-        tree = self._tree(source)
         try:
-            self._check(tree)
+            return self._read(source)
         except RecursionError:
             self._refuse("is nested too deeply.", "bad_program")
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            self._refuse(f"cannot be read: {error}.", "bad_program")
+
+    def _read(self, source: bytes) -> tuple[Submitted, str]:
+        tree = self._tree(source)
+        self._check(tree)
         schedule = self._data(tree, {"Schedule", "TimeableSchedule"}, "schedules.schedule")
         operations = {key: self._operation(one) for key, one in _mapping(schedule.get("operation_dict")).items()}
         for resource in _mapping(schedule.get("resource_dict")).values():
@@ -175,6 +180,8 @@ class _Reader:
             self._refuse(f"has a {kind} with an acquisition of its own: use Measure.", "unknown_class")
         pulses = data.get("pulse_info") or []
         pulses = pulses if isinstance(pulses, list) else [pulses]
+        if (kind == "Measure") != (gate.get("operation_type") == "measure") or (gate and kind in _PULSES):
+            self._refuse(f"has a {kind} that says it is {gate.get('operation_type')!r}.", "unknown_class")
         if kind in _GATES:
             if pulses or gate.get("feedback_trigger_label"):
                 self._refuse(f"has a {kind} with pulses or feedback of its own.", "unknown_class")
