@@ -11,10 +11,12 @@ import pytest
 from qiskit import QuantumCircuit
 
 from qpi_executors import load, run_program
+from qpi_executors.instruments.front import readout_ns
+from qpi_executors.instruments.pulses import Acquire
 from qpi_jupyter.client.programs import program_of
 from qpi_jupyter.core import Program, ProgramError, RunOptions
 from qpi_jupyter.data.formats import recognised
-from tests.support.pulses import aer_counts, chi_squared
+from tests.support.pulses import by_clbit, chi_squared, distance, distribution, ideal, noiseless
 
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])
@@ -94,10 +96,30 @@ def test_a_schedule_counts_as_its_circuit(executor, library):
         circuit.cz(0, 1)
         circuit.ry(math.pi / 2, 1)
     circuit.measure([0, 1], [0, 1])
-    found = counted(executor, entangled(library))
-    right = aer_counts(executor.front.native(circuit), executor.device, 20_000, 1)
-    # A turn of any angle is one pulse here and two in the circuit: their errors differ by less than is seen.
-    assert chi_squared(found.qpi.counts(), right) > 1e-4
+    plan, events = compiled(executor, entangled(library))
+    found = by_clbit(distribution(events, noiseless(executor.device)), plan, 2)
+    assert distance(found, ideal(circuit)) < 1e-9
+
+
+def test_qubits_of_one_measurement_are_read_together_and_what_follows_waits_for_all(executor, library):
+    schedule = measured(library, qubits=("q0", "q1", "q2"))
+    schedule.add(library["Measure"]("q3", "q4"))
+    _, events = compiled(executor, schedule)
+    read = {event.label: event for event in events if isinstance(event, Acquire)}
+    early = [read[f"{name}_m0"].start_s for name in ("q0", "q1", "q2")]
+    late = [read[f"{name}_m0"].start_s for name in ("q3", "q4")]
+    delays = {name: executor.device.qubits[name].readout.acq_delay_s for name in executor.device.names}
+    assert len({round((start - delays[f"q{k}"]) * 1e9) for k, start in enumerate(early)}) == 1
+    longest = max(readout_ns(executor.device.qubits[name]) for name in ("q0", "q1", "q2"))
+    gap_ns = (late[0] - delays["q3"] - early[0] + delays["q0"]) * 1e9
+    assert gap_ns == pytest.approx(longest + 4, abs=0.1)
+
+
+def compiled(executor, schedule):
+    form = recognised(schedule)
+    (run,) = executor.runs(Program(format=form.name, sources=tuple(form.encode([schedule]))))
+    stack = executor.opened
+    return run.plan, stack.events(stack.compile_submitted(run.plan, 1, average=False))
 
 
 def pulses_of(schedule):

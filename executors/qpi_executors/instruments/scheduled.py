@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any  # the libraries' own schedules, read without importing them
 
 import numpy as np
@@ -39,6 +40,43 @@ def fill(schedule: Any, timeline: Timeline, made: Callable[[Timed], Any]) -> Non
         if operation.name != "delay" or operation is end:
             at_s = (timeline.reset_ns + operation.start_ns) * 1e-9
             schedule.add(made(operation), ref_op=start, ref_pt="start", rel_time=at_s)
+
+
+def give_labels(
+    schedule: Any, labels: Iterator[str], length_ns: Callable[[str], int], made: Callable[[Timed], Any]
+) -> None:
+    """Replace each measurement by one for each of its qubits, of which ``made`` is the library's operation.
+
+    They begin together; what comes behind them by itself begins when the longest has ended.
+    """
+    placed, operations = schedule.schedulables, schedule.operations
+    replaced: set[str] = set()
+    before = None
+    for key, one in [(key, placed.pop(key)) for key in list(placed)]:
+        if before is not None:
+            one["timing_constraints"] = [
+                replace(given, ref_schedulable=before) if given.ref_schedulable is None else given
+                for given in one["timing_constraints"]
+            ]
+        placed[key], before = one, None
+        gate = operations[one["operation_id"]].data.get("gate_info") or {}
+        if gate.get("operation_type") != "measure":
+            continue
+        replaced.add(one["operation_id"])
+        named = [(name, next(labels)) for name in gate["device_elements"]]
+        for index, (name, label) in enumerate(sorted(named, key=lambda pair: length_ns(pair[0]), reverse=True)):
+            operation = made(Timed(name="measure", qubits=(name,), start_ns=0, duration_ns=0, label=label))
+            operations[operation.hash] = operation
+            if index:
+                one = copy.deepcopy(placed[key])
+                one["name"] = one["label"] = f"{key} {index}"
+                (first, *_) = one["timing_constraints"]
+                together = replace(first, ref_schedulable=key, ref_pt="start", ref_pt_new="start", rel_time=0.0)
+                one["timing_constraints"] = [together]
+                placed[one["name"]], before = one, key
+            one["operation_id"] = operation.hash
+    for key in replaced:
+        del operations[key]
 
 
 def events(schedule: Any, start_s: float = 0.0) -> Iterator[Event]:

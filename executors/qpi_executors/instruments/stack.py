@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from .cluster import close_all
 from .device import Device, Hardware
+from .front import readout_ns
 from .pulses import Event
-from .scheduled import events, fill
+from .scheduled import events, fill, give_labels
 from .submitted import Submitted
 from .timing import Timed, Timeline
 
@@ -64,23 +64,10 @@ class ControlStack(ABC):
         """As `compile`, of a schedule that somebody wrote; its measurements get the labels of the plan."""
         schedule = self.read(plan.source)
         schedule.data["repetitions"] = shots
-        labels, operations, replaced = iter(plan.labels.values()), schedule.operations, set()
-        for key, placed in list(schedule.schedulables.items()):
-            gate = operations[placed["operation_id"]].data.get("gate_info") or {}
-            if gate.get("operation_type") != "measure":
-                continue
-            replaced.add(placed["operation_id"])
-            for index, name in enumerate(gate["device_elements"]):
-                measure = Timed(name="measure", qubits=(name,), start_ns=0, duration_ns=0, label=next(labels))
-                made = self.operation(measure, average=average, trace=trace)
-                operations[made.hash] = made
-                one = placed if index == 0 else copy.deepcopy(placed)
-                one["operation_id"] = made.hash
-                if index:
-                    one["name"] = one["label"] = f"{key} {index}"
-                    schedule.schedulables[one["name"]] = one
-        for key in replaced:
-            del operations[key]
+        give_labels(
+            schedule, iter(plan.labels.values()), lambda name: readout_ns(self.device.qubits[name]),
+            lambda measure: self.operation(measure, average=average, trace=trace),
+        )  # fmt: skip
         return self.compiled(schedule)
 
     @abstractmethod
