@@ -50,7 +50,8 @@ class Settings:
 class Setting:
     """One row: where a value may come from and how it is read. ``read`` raises ValueError with what is expected.
 
-    ``option`` names the executor option that the value becomes, where it is one.
+    ``option`` names the executor option that the value becomes, where it is one; `-o` and the file's options take
+    either name.
     """
 
     name: str
@@ -221,7 +222,8 @@ def resolve(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
         if row.option and (given := values.pop(row.name)) not in (None, False):
             options[row.option] = str(given) if isinstance(given, Path) else given
     options.update(read_options(flags.option))
-    return _settings(values, options)
+    names = {row.name: row.option for row in TABLE if row.option}
+    return _settings(values, {names.get(name, name): value for name, value in options.items()})
 
 
 def _settings(values: dict[str, Any], options: dict[str, Any]) -> Settings:

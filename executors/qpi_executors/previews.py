@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from qiskit import QuantumCircuit
 
@@ -14,7 +15,17 @@ from qpi_jupyter.data.formats import QPY, has_name
 from .programs import Run
 
 
-def of_circuits(runs: Sequence[Run], look: Callable[[Run], CircuitPreview]) -> Preview:
+class _Row(Protocol):
+    """What is measured in one go: of parameter rows one."""
+
+    @property
+    def row_index(self) -> int | None: ...
+
+
+Row = TypeVar("Row", bound=_Row)
+
+
+def of_circuits(runs: Sequence[Row], look: Callable[[Row], CircuitPreview]) -> Preview:
     """The preview of a program: ``look`` at the first circuits, each with the first row of its parameters."""
     first = [run for run in runs if run.row_index in (None, 0)]
     return preview_of([look(run) for run in first[:MAX_PREVIEWED]], total=len(first))

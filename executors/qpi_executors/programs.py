@@ -53,7 +53,8 @@ class Parsed:
 class Run:
     """One circuit with all parameters bound: what is measured ``shots`` times.
 
-    ``row_index`` is None where the circuit has no parameter rows; ``parameters`` are the values in that row.
+    ``row_index`` is None where the circuit has no parameter rows; ``parameters`` are the values in that row, and
+    ``unbound`` is the circuit without them: one object for all its rows.
     """
 
     circuit_index: int
@@ -61,6 +62,7 @@ class Run:
     parameters: Mapping[str, float]
     axes: tuple[SweepAxis, ...]
     circuit: QuantumCircuit
+    unbound: QuantumCircuit
     shots: int
     analysis: Analysis
 
@@ -68,6 +70,11 @@ class Run:
     def slots(self) -> Slots:
         """One slot per classical bit."""
         return self.analysis.slots
+
+    @property
+    def num_clbits(self) -> int:
+        """The classical bits of the circuit."""
+        return int(self.circuit.num_clbits)
 
     def info(self, options: RunOptions, *, seed: int | None = None) -> CircuitInfo:
         """What the result says about this circuit; ``seed`` is the one it ran with."""
@@ -150,6 +157,7 @@ def flatten(program: Program, manifest: Manifest) -> list[Run]:
                     parameters=dict(zip(names, row, strict=True)) if row else {},
                     axes=own.axes,
                     circuit=circuit,
+                    unbound=parsed.circuit,
                     shots=shots,
                     analysis=parsed.analysis,
                 )

@@ -58,7 +58,9 @@ def test_a_toy_is_among_them() -> None:
     assert {
         "openqasm2",
         "openqasm3",
+        "qblox-schedule",
         "qpy",
+        "quantify-schedule",
         "runtime-estimator",
         "runtime-executor",
         "runtime-sampler",

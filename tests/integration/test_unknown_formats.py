@@ -48,7 +48,7 @@ def test_anything_else_says_what_is_missing_and_can_be_downloaded(tmp_path: Path
     text = shown(tmp_path, "gone-format", b"\x00\x01")
     assert text.circuits == []
     assert text.problem.startswith(
-        "There is no format 'gone-format'. Installed: openqasm2, openqasm3, qpy, runtime-estimator, runtime-executor, "
-        "runtime-sampler."
+        "There is no format 'gone-format'. Installed: openqasm2, openqasm3, qblox-schedule, qpy, quantify-schedule, "
+        "runtime-estimator, runtime-executor, runtime-sampler."
     )
     assert text.problem.endswith("The program can be downloaded as it was sent.")

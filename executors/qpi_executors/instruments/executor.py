@@ -7,16 +7,18 @@ import logging
 import math
 import secrets
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
+from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from qpi_executors import previews
@@ -38,6 +40,7 @@ from qpi_jupyter.core import (
     Rejected,
     counted,
 )
+from qpi_jupyter.core.bounds import MAX_TEXT, readable
 
 from . import twin
 from .cluster import Claim
@@ -45,13 +48,17 @@ from .device import Device, Hardware
 from .files import load
 from .front import BASIS, DT_S, Front
 from .previews import in_time
+from .scheduled import Frames
 from .stack import ControlStack, Points
-from .timing import Timeline, timeline
+from .submitted import ScheduleRun, Submitted, read
+from .sweeps import Sweep, turned
+from .timing import Timeline
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from qpi_jupyter.data.conventions import CircuitInfo, Slots
+    from qpi_jupyter.data.schedules import ScheduleFormat
 
 EXAMPLE = tuple(Path(__file__).parent / "examples" / f"five_transmons{part}.json" for part in ("", "_cluster"))
 """The device and the cluster that come with the package."""
@@ -65,6 +72,9 @@ _COMPILE_S, _COMPILE_PER_SHOT_S = 0.3, 2e-4
 """What a circuit costs beside its shots: compiling it, and bringing its points home."""
 _BASE_BYTES, _BYTES_PER_POINT = 400 << 20, 500
 """A process with a scheduler in it, and what a point takes on its way: it is text, for a while."""
+_CACHED_CIRCUITS = 256
+"""Of a job that is checked, estimated and run, each circuit is transpiled once, if there are not more."""
+Found = TypeVar("Found")
 _MARGIN_S, _MARGIN = 10.0, 1.5
 """A run gets half as long again as its shots take, and this on top."""
 
@@ -74,6 +84,7 @@ class PulseExecutor(CircuitExecutor):
 
     name: ClassVar[str]
     library: ClassVar[str]
+    schedules: ClassVar[ScheduleFormat]
 
     class Options(ExecutorOptions, frozen=True, kw_only=True):
         device: (
@@ -123,6 +134,8 @@ class PulseExecutor(CircuitExecutor):
         self._config_sha256 = hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
         self._stack: ControlStack | None = None
         self._claims: list[Claim] = []
+        self._sweeps: OrderedDict[int, tuple[QuantumCircuit, Sweep]] = OrderedDict()
+        self._kept: tuple[Timeline, dict[tuple[int, bool, str], tuple[Any, Frames]]] | None = None
         self._check_real()
 
     @abstractmethod
@@ -152,20 +165,23 @@ class PulseExecutor(CircuitExecutor):
         """Let go of the instruments; see `Executor.close`."""
         if self._stack is not None:
             self._stack.close()
-            self._stack = None
+            self._stack = self._kept = None
             self._release()
 
     def capabilities(self) -> Manifest:
         """The device: its native gates, edges, durations, errors and coherence."""
         return self._manifest
 
-    def runs(self, program: Program) -> list[Run]:
+    def runs(self, program: Program) -> Sequence[Run | ScheduleRun]:  # type: ignore[override]
         """As `CircuitExecutor.runs`; what the instrument cannot do is refused with the reason."""
         if program.options.meas_level == 0 and program.options.meas_return != "avg":
             raise Rejected(
                 "The instrument averages traces (meas_level=0) over the shots: ask for meas_return='avg'.",
                 code="bad_option", field="meas_return",
             )  # fmt: skip
+        if program.format == self.schedules.name:
+            self.check(program)
+            return read(program, self.schedules, self.device)
         return super().runs(program)
 
     def validate(self, program: Program) -> None:
@@ -189,7 +205,7 @@ class PulseExecutor(CircuitExecutor):
         return Estimate(
             estimate_s=min(likely_s, MAX_ESTIMATE_S),
             upper_s=min(_MARGIN_S + 5 * likely_s, MAX_ESTIMATE_S),
-            memory_bytes=_BASE_BYTES + max(self._shots_bytes(plans[run.circuit_index], run) for run in runs),
+            memory_bytes=_BASE_BYTES + max(self._shots_bytes(plans[run.circuit_index], run.shots) for run in runs),
             num_circuits=len(runs),
         )
 
@@ -203,10 +219,14 @@ class PulseExecutor(CircuitExecutor):
             if unopened:
                 self.close()
 
-    def _preview(self, run: Run) -> CircuitPreview:
+    def _preview(self, run: Run | ScheduleRun) -> CircuitPreview:
         plan = self.timeline(run)
-        events = self.opened.events(self._compiled(plan, 1, average=False))
-        return in_time(previews.of_native(run, self.front.native(run.circuit)), plan, self.device, events)
+        events = self.opened.events(self._compiled(plan, {}, 1, average=False))
+        if isinstance(run, ScheduleRun):
+            written = CircuitPreview(name=readable(run.name, MAX_TEXT), shots=run.shots)
+        else:
+            written = previews.of_native(run, self.front.native(run.circuit))
+        return in_time(written, plan, self.device, events)
 
     def _shots_s(self, plan: Timeline, shots: int) -> float:
         """How long the instrument takes, or the twin."""
@@ -214,12 +234,12 @@ class PulseExecutor(CircuitExecutor):
             return shots * plan.shot_s
         return twin.duration_s(len(plan.operations), len(plan.qubits), plan.splits, shots)
 
-    def _shots_bytes(self, plan: Timeline, run: Run) -> int:
-        states = twin.cost(len(plan.qubits), plan.splits, run.shots).memory_bytes if self.dummy else 0
-        return run.shots * len(run.slots) * _BYTES_PER_POINT + states
+    def _shots_bytes(self, plan: Timeline, shots: int) -> int:
+        states = twin.cost(len(plan.qubits), plan.splits, shots).memory_bytes if self.dummy else 0
+        return shots * len(plan.labels) * _BYTES_PER_POINT + states
 
-    def _check_memory(self, plan: Timeline, run: Run) -> None:
-        needed, usable = _BASE_BYTES + self._shots_bytes(plan, run), usable_bytes()
+    def _check_memory(self, plan: Timeline, run: Run | ScheduleRun) -> None:
+        needed, usable = _BASE_BYTES + self._shots_bytes(plan, run.shots), usable_bytes()
         if needed > usable:
             raise Rejected(
                 f"Circuit {run.circuit_index}: {run.shots:,} shots of {counted(len(plan.labels), 'measurement')} take "
@@ -259,7 +279,7 @@ class PulseExecutor(CircuitExecutor):
             progress(len(datasets) / len(runs))
         return datasets
 
-    def timeline(self, run: Run) -> Timeline:
+    def timeline(self, run: Run | ScheduleRun) -> Timeline:
         """When the circuit's native operations happen on this device.
 
         Raises
@@ -267,15 +287,34 @@ class PulseExecutor(CircuitExecutor):
         ProgramError
             it cannot be compiled for this device.
         """
+        return run.plan if isinstance(run, ScheduleRun) else self._of_sweep(run, Sweep.timeline)
+
+    def _plan(self, run: Run | ScheduleRun) -> tuple[Timeline, dict[float, float]]:
+        """What is compiled for it, and the angles that it has in the place of marks."""
+        if isinstance(run, ScheduleRun):
+            return run.plan, {}
+        return self._of_sweep(run, Sweep.pattern), self._of_sweep(run, Sweep.angles)
+
+    def _of_sweep(self, run: Run, what: Callable[[Sweep, Mapping[str, float]], Found]) -> Found:
         try:
-            active = self.options.reset == "active"
-            return timeline(self.front.native(run.circuit), self.device, active_reset=active)
+            return what(self._sweep(run.unbound), run.parameters)
         except (QiskitError, ArithmeticError, ValueError) as error:
             said = error.message if isinstance(error, QiskitError) else str(error)
             raise ProgramError(
                 f"Circuit {run.circuit_index} ({run.circuit.name!r}) cannot be compiled for {self.device.name}: {said}",
                 code="not_compilable", circuit=run.circuit_index,
             ) from error  # fmt: skip
+
+    def _sweep(self, circuit: QuantumCircuit) -> Sweep:
+        """A circuit's, made once; the circuit is kept with it, for its id is another one's when it is gone."""
+        if id(circuit) not in self._sweeps:
+            self._sweeps[id(circuit)] = (
+                circuit,
+                Sweep(self.front.native(circuit), self.device, active_reset=self.options.reset == "active"),
+            )
+            if len(self._sweeps) > _CACHED_CIRCUITS:
+                self._sweeps.popitem(last=False)
+        return self._sweeps[id(circuit)][1]
 
     def _unopened(self, error: Exception) -> QpiError:
         """What keeps the stack from opening: a file of the user's, or an instrument that is away."""
@@ -289,11 +328,16 @@ class PulseExecutor(CircuitExecutor):
         return Faulted(f"{self.name} cannot {what}: {type(error).__name__}: {said}", code="no_instrument")
 
     def _measured(
-        self, run: Run, program: Program, seed: int, progress: Callable[[float], None], cancelled: Callable[[], bool]
+        self,
+        run: Run | ScheduleRun,
+        program: Program,
+        seed: int,
+        progress: Callable[[float], None],
+        cancelled: Callable[[], bool],
     ) -> xr.Dataset:
         from qpi_jupyter.data.build import iq_dataset, traces_dataset
 
-        options, plan = program.options, self.timeline(run)
+        options, (plan, angles) = program.options, self._plan(run)
         for asked_s, taken_s in plan.rounded if run.row_index in (None, 0) else ():
             _log.warning(
                 "Circuit %d: a delay of %.9g s is %.9g s here, on the grid of 4 ns.",
@@ -307,10 +351,10 @@ class PulseExecutor(CircuitExecutor):
         rng = np.random.default_rng([_STREAM, seed])
         slots = self._slots(plan)
         if options.meas_level == 0:
-            traces = np.stack([self._trace(plan, label, run.shots, rng) for label in plan.labels.values()])
+            traces = np.stack([self._trace(plan, angles, label, run.shots, rng) for label in plan.labels.values()])
             return traces_dataset(info, traces, slots, 1e-9)
         average = options.meas_level == 1 and options.meas_return == "avg"
-        points = self._points(plan, run.shots, average, rng, progress, cancelled)
+        points = self._points(plan, angles, run.shots, average, rng, progress, cancelled)
         if average:
             return iq_dataset(info, points.mean(axis=0), slots)
         if options.meas_level == 1:
@@ -318,7 +362,7 @@ class PulseExecutor(CircuitExecutor):
         return self._bits(run, program, info, points, slots, plan)
 
     def _bits(
-        self, run: Run, program: Program, info: CircuitInfo, points: NDArray[np.complex128], slots: Slots,
+        self, run: Run | ScheduleRun, program: Program, info: CircuitInfo, points: NDArray[np.complex128], slots: Slots,
         plan: Timeline,
     ) -> xr.Dataset:  # fmt: skip
         """Points as bits, by the rotation and threshold of each qubit; classical bits that nothing writes are 0."""
@@ -326,7 +370,7 @@ class PulseExecutor(CircuitExecutor):
         from qpi_jupyter.data.conventions import Slots
 
         names = self.device.names
-        bits = np.zeros((len(points), run.circuit.num_clbits), dtype=np.int8)
+        bits = np.zeros((len(points), run.num_clbits), dtype=np.int8)
         for column, (clbit, qubit) in enumerate(zip(slots.clbit, slots.qubit, strict=True)):
             if plan.labels[clbit] in plan.decides:
                 bits[:, clbit] = points[:, column].real > 0.5
@@ -336,7 +380,7 @@ class PulseExecutor(CircuitExecutor):
             bits[:, clbit] = turned.real > readout.threshold
         if program.options.memory:
             where = dict(zip(slots.clbit, zip(slots.qubit, slots.acq_index, strict=True), strict=True))
-            every = [where.get(clbit, (-1, -1)) for clbit in range(run.circuit.num_clbits)]
+            every = [where.get(clbit, (-1, -1)) for clbit in range(run.num_clbits)]
             qubits, indices = zip(*every, strict=True)
             return bits_dataset(info, bits, Slots(clbit=tuple(range(len(every))), qubit=qubits, acq_index=indices))
         found, counts = np.unique(bits, axis=0, return_counts=True)
@@ -356,22 +400,15 @@ class PulseExecutor(CircuitExecutor):
         )
 
     def _points(
-        self,
-        plan: Timeline,
-        shots: int,
-        average: bool,
-        rng: np.random.Generator,
-        progress: Callable[[float], None],
-        cancelled: Callable[[], bool],
-    ) -> NDArray[np.complex128]:
+        self, plan: Timeline, angles: Mapping[float, float], shots: int, average: bool, rng: np.random.Generator,
+        progress: Callable[[float], None], cancelled: Callable[[], bool],
+    ) -> NDArray[np.complex128]:  # fmt: skip
         """The points, shape ``(shots, slots)``; where the instrument averages, one row a go, all of equal weight."""
-        rows, compiled_for, done = [], 0, 0
-        compiled: Any = None  # Any: the library's own
+        rows, done = [], 0
         for chunk in [shots] if average else _chunks(shots, plan.bins):
             if cancelled():
                 raise RunCancelled
-            if chunk != compiled_for:
-                compiled, compiled_for = self._compiled(plan, chunk, average), chunk
+            compiled = self._compiled(plan, angles, chunk, average)
             found = self._go(compiled, plan, chunk, average, rng)
             rows.append(_complete(found, plan, 1 if average else chunk))
             done += chunk
@@ -385,9 +422,11 @@ class PulseExecutor(CircuitExecutor):
             self.opened.inject(compiled, averaged if average else points)
         return self._run(compiled, plan, shots)
 
-    def _trace(self, plan: Timeline, label: str, shots: int, rng: np.random.Generator) -> NDArray[np.complex128]:
+    def _trace(
+        self, plan: Timeline, angles: Mapping[float, float], label: str, shots: int, rng: np.random.Generator
+    ) -> NDArray[np.complex128]:
         """The mean trace of one acquisition: a module keeps the signal of one at a time."""
-        compiled = self._compiled(plan, shots, average=True, trace=label)
+        compiled = self._compiled(plan, angles, shots, average=True, trace=label)
         if self.dummy:
             points = self._twin_points(compiled, shots, rng)
             injected = {name: values.mean(keepdims=True) for name, values in points.items()}
@@ -424,14 +463,33 @@ class PulseExecutor(CircuitExecutor):
                 code="instrument_lost",
             ) from error
 
-    def _compiled(self, plan: Timeline, shots: int, average: bool, trace: str = "") -> Any:
+    def _compiled(
+        self, plan: Timeline, angles: Mapping[float, float], shots: int, average: bool, trace: str = ""
+    ) -> Any:  # the library's own
+        """The compiled schedule with these angles; it is compiled once while the plan stays the same."""
+        if self._kept is None or self._kept[0] is not plan:
+            self._kept = plan, {}
+        compiled = self._kept[1]
+        key = (shots, average, trace)
+        if key not in compiled:
+            made = self._made(plan, shots, average, trace)
+            compiled[key] = made, Frames(made, angles)
+        found, frames = compiled[key]
+        if not frames.whole:
+            return self._made(turned(plan, angles), shots, average, trace)
+        frames.turn(angles)
+        return found
+
+    def _made(self, plan: Timeline, shots: int, average: bool, trace: str) -> Any:
         try:
+            if isinstance(plan, Submitted):
+                return self.opened.compile_submitted(plan, shots, average=average, trace=trace)
             return self.opened.compile(plan, shots, average=average, trace=trace)
         except QpiError:
             raise
         except Exception as error:  # the library's own, of many kinds
             said = " ".join(str(error).split())
-            raise ProgramError(f"{self.library} cannot compile the circuit: {said}", code="not_compilable") from error
+            raise ProgramError(f"{self.library} cannot compile it: {said}", code="not_compilable") from error
 
     def _qubit_of(self, plan: Timeline, label: str) -> str:
         return next(name for name, labels in plan.acquisitions.items() if label in labels)
@@ -512,7 +570,7 @@ def _no_data(name: str, what: str) -> Faulted:
     )  # fmt: skip
 
 
-def _check_points(plan: Timeline, program: Program, run: Run) -> None:
+def _check_points(plan: Timeline, program: Program, run: Run | ScheduleRun) -> None:
     """Of a measurement that decides a branch the instrument has a bit, and no point."""
     if program.options.meas_level == 2:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .cluster import close_all
 from .device import Device, Hardware
+from .front import readout_ns
 from .pulses import Event
-from .timing import Timeline
+from .scheduled import events, fill, give_labels
+from .submitted import Submitted
+from .timing import Timed, Timeline
 
 Points = Mapping[str, NDArray[np.complex128]]
 """By acquisition label one point a shot, or one in all where the instrument averages; of a trace one a nanosecond.
@@ -23,6 +28,8 @@ class ControlStack(ABC):
 
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         self.device, self.hardware, self.dummy = device, hardware, dummy
+        self._output: tempfile.TemporaryDirectory[str] | None = None
+        """Where the library writes, while it is open."""
 
     @abstractmethod
     def open(self) -> None:
@@ -36,21 +43,63 @@ class ControlStack(ABC):
             the hardware configuration does not suit it.
         """
 
-    @abstractmethod
     def close(self) -> None:
         """Let go of the instruments."""
+        if self._output is None:
+            return
+        close_all()
+        self._output.cleanup()
+        self._output = None
 
-    @abstractmethod
     def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
         """The library's compiled schedule (Any: its own type) of a timeline.
 
         ``average`` has the instrument add up the shots; ``trace`` is the label of the one acquisition of which the
         signal itself is kept, and then all are averaged.
         """
+        schedule = self.schedule(shots)
+
+        def made(operation: Timed) -> Any:
+            trigger = timeline.decides.get(operation.label)
+            return self.operation(operation, average=average, trace=trace, trigger=trigger)
+
+        fill(schedule, timeline, made, self.branch)
+        return self.compiled(schedule)
+
+    def compile_submitted(self, plan: Submitted, shots: int, *, average: bool, trace: str = "") -> Any:
+        """As `compile`, of a schedule that somebody wrote; its measurements get the labels of the plan."""
+        schedule = self.read(plan.source)
+        schedule.data["repetitions"] = shots
+        give_labels(
+            schedule, iter(plan.labels.values()), lambda name: readout_ns(self.device.qubits[name]),
+            lambda measure: self.operation(measure, average=average, trace=trace, trigger=None),
+        )  # fmt: skip
+        return self.compiled(schedule)
 
     @abstractmethod
+    def read(self, source: str) -> Any:
+        """A schedule of the library's, from its own JSON, which has been checked."""
+
+    @abstractmethod
+    def schedule(self, shots: int) -> Any:
+        """An empty schedule of the library's (Any: its own type), repeated ``shots`` times."""
+
+    @abstractmethod
+    def operation(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Any:
+        """The library's operation for one of ours; a measurement that decides a branch sends its ``trigger``, the rest
+        as in `compile`."""
+
+    @abstractmethod
+    def branch(self, body: Any, trigger: str) -> Any:
+        """The library's operation that plays a schedule where a trigger came."""
+
+    @abstractmethod
+    def compiled(self, schedule: Any) -> Any:
+        """The library's compiled schedule of one of its schedules."""
+
     def events(self, compiled: Any) -> list[Event]:
         """What one shot of a compiled schedule plays."""
+        return list(events(compiled))
 
     @abstractmethod
     def inject(self, compiled: Any, points: Points) -> None:

@@ -47,6 +47,8 @@ def test_the_seeds_start_script_still_works() -> None:
     )  # fmt: skip
     assert (found.token, found.ca_fingerprint) == ("t", None)
     assert found.options == {"is_dummy": True, "hardware": "hw.json", "device": "device.json"}
+    named = settings("-o", "quantify_hardware_config=hw.json", "-o", "quantify_device_config=device.json")
+    assert named.options == {"hardware": "hw.json", "device": "device.json"}
 
 
 @pytest.mark.parametrize(

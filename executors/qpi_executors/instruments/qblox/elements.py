@@ -24,7 +24,7 @@ from qblox_scheduler import (
     Trace,
 )
 from qblox_scheduler import OperationCompilationConfig as Operation
-from qblox_scheduler.operations.pulse_factories import composite_square_pulse, rxy_drag_pulse
+from qblox_scheduler.operations.pulse_factories import composite_square_pulse, phase_shift, rxy_drag_pulse
 from qblox_scheduler.schedules.schedule import TimeableSchedule
 from qblox_scheduler.structure.types import NDArray
 
@@ -157,6 +157,11 @@ class BasicTransmonElement(DeviceElement):
             "Rxy": Operation(factory_func=drag_pulse, factory_kwargs=drag, gate_info_factory_kwargs=["theta", "phi"]),
             "X": Operation(factory_func=drag_pulse, factory_kwargs={**drag, "theta": 180, "phi": 0}),
             "X90": Operation(factory_func=drag_pulse, factory_kwargs={**drag, "theta": 90, "phi": 0}),
+            "Y": Operation(factory_func=drag_pulse, factory_kwargs={**drag, "theta": 180, "phi": 90}),
+            "Y90": Operation(factory_func=drag_pulse, factory_kwargs={**drag, "theta": 90, "phi": 90}),
+            "Rz": Operation(
+                factory_func=phase_shift, factory_kwargs={"clock": f"{name}.01"}, gate_info_factory_kwargs=["theta"]
+            ),
             "measure": self._measurement(),
         }
         return DeviceCompilationConfig.model_validate(

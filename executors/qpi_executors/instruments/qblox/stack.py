@@ -24,15 +24,15 @@ from qblox_scheduler import (
     SquarePulse,
     X,
 )
+from qblox_scheduler.schedules.schedule import TimeableSchedule
 
-from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.cluster import forget, inject_bins, inject_trace, private_assembler
 from qpi_executors.instruments.device import Device, Hardware
-from qpi_executors.instruments.pulses import Event
-from qpi_executors.instruments.scheduled import events, fill
 from qpi_executors.instruments.stack import ControlStack, Points
-from qpi_executors.instruments.timing import Timed, Timeline
+from qpi_executors.instruments.timing import Timed
 
 from .elements import quantum_device
+from .frames import keep_frames
 
 
 class QbloxStack(ControlStack):
@@ -41,12 +41,12 @@ class QbloxStack(ControlStack):
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
         self._agent: HardwareAgent | None = None
-        self._output: tempfile.TemporaryDirectory[str] | None = None
 
     def open(self) -> None:
         """As `ControlStack.open`."""
         if self._agent is not None:
             return
+        keep_frames()
         if self.dummy:
             private_assembler()
         self._output = tempfile.TemporaryDirectory(prefix="qpi-qblox-")
@@ -61,24 +61,59 @@ class QbloxStack(ControlStack):
 
     def close(self) -> None:
         """As `ControlStack.close`."""
-        if self._output is None:
-            return
-        close_all()
-        self._output.cleanup()
-        self._agent = self._output = None
+        super().close()
+        self._agent = None
 
-    def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
-        """As `ControlStack.compile`."""
-        schedule = Schedule("circuit", repetitions=shots)
-        fill(
-            schedule, timeline, lambda operation: self._made(operation, timeline, average=average, trace=trace),
-            lambda body, trigger: ConditionalOperation(body=body, feedback_trigger_label=trigger),
-        )  # fmt: skip
+    def read(self, source: str) -> Any:
+        """As `ControlStack.read`."""
+        return TimeableSchedule.from_json(source)
+
+    def schedule(self, shots: int) -> Schedule:
+        """As `ControlStack.schedule`."""
+        return Schedule("circuit", repetitions=shots)
+
+    def operation(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Operation:
+        """As `ControlStack.operation`."""
+        match operation.name:
+            case "rz":
+                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
+                # has had both signs in its history.
+                (qubit,) = operation.qubits
+                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+            case "sx":
+                return X90(*operation.qubits)
+            case "x":
+                return X(*operation.qubits)
+            case "turn":
+                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
+            case "cz":
+                return CZ(*operation.qubits)
+            case "flux":
+                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
+                port = self.device.port("flux", operation.qubits[0])
+                return SquarePulse(
+                    amplitude=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband"
+                )  # fmt: skip
+            case "reset":
+                return Reset(*operation.qubits)
+            case "measure" if operation.label == trace:
+                return Measure(*operation.qubits, acq_label=operation.label, acq_protocol="Trace")
+            case "measure":
+                return Measure(
+                    *operation.qubits, acq_label=operation.label, feedback_trigger_label=trigger,
+                    acq_protocol="ThresholdedIQIntegration" if trigger else "IQIntegration",
+                    average_segment_repetitions=average or bool(trace),
+                )  # fmt: skip
+            case _:
+                return IdlePulse(operation.duration_ns * 1e-9)
+
+    def branch(self, body: Any, trigger: str) -> Any:
+        """As `ControlStack.branch`."""
+        return ConditionalOperation(body=body, feedback_trigger_label=trigger)
+
+    def compiled(self, schedule: Schedule) -> Any:
+        """As `ControlStack.compiled`."""
         return self._connected.compile(schedule)
-
-    def events(self, compiled: Any) -> list[Event]:
-        """As `ControlStack.events`."""
-        return list(events(compiled))
 
     def inject(self, compiled: Any, points: Points) -> None:
         """As `ControlStack.inject`."""
@@ -106,42 +141,6 @@ class QbloxStack(ControlStack):
             compiled, timeout=math.ceil(timeout_s), save_to_experiment=False, save_snapshot=False
         )
         return {str(label): np.ravel(found[label].values).astype(np.complex128) for label in found.data_vars}
-
-    def _made(self, operation: Timed, timeline: Timeline, *, average: bool, trace: str) -> Operation:
-        """The library's operation."""
-        match operation.name:
-            case "rz":
-                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
-                # has had both signs in its history.
-                (qubit,) = operation.qubits
-                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-            case "sx":
-                return X90(*operation.qubits)
-            case "x":
-                return X(*operation.qubits)
-            case "turn":
-                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
-            case "cz":
-                return CZ(*operation.qubits)
-            case "flux":
-                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
-                port = self.device.port("flux", operation.qubits[0])
-                return SquarePulse(
-                    amplitude=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband"
-                )  # fmt: skip
-            case "reset":
-                return Reset(*operation.qubits)
-            case "measure" if operation.label == trace:
-                return Measure(*operation.qubits, acq_label=operation.label, acq_protocol="Trace")
-            case "measure":
-                trigger = timeline.decides.get(operation.label)
-                return Measure(
-                    *operation.qubits, acq_label=operation.label, feedback_trigger_label=trigger,
-                    acq_protocol="ThresholdedIQIntegration" if trigger else "IQIntegration",
-                    average_segment_repetitions=average or bool(trace),
-                )  # fmt: skip
-            case _:
-                return IdlePulse(operation.duration_ns * 1e-9)
 
     @property
     def _connected(self) -> HardwareAgent:

@@ -7,12 +7,16 @@ from typing import ClassVar
 
 from qpi_executors.instruments.executor import PulseExecutor
 from qpi_executors.instruments.stack import ControlStack
+from qpi_jupyter.core import ProgramFormat
+from qpi_jupyter.data.schedules import QUANTIFY_SCHEDULE, ScheduleFormat
 
 
 class QuantifyExecutor(PulseExecutor):
     """A Qblox cluster through quantify-scheduler; in dummy mode a physical twin behind a dummy cluster."""
 
     name: ClassVar[str] = "quantify"
+    schedules: ClassVar[ScheduleFormat] = QUANTIFY_SCHEDULE
+    formats: ClassVar[tuple[ProgramFormat, ...]] = (*PulseExecutor.formats, QUANTIFY_SCHEDULE)
     library: ClassVar[str] = "quantify-scheduler"
     needs: ClassVar[tuple[str, ...]] = ("quantify_scheduler",)
 

@@ -27,13 +27,11 @@ from quantify_scheduler.operations.operation import Operation
 from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase, SquarePulse
 from quantify_scheduler.qblox import ClusterComponent
 
-from qpi_executors.instruments.cluster import close_all, forget, inject_bins, inject_trace, private_assembler
+from qpi_executors.instruments.cluster import forget, inject_bins, inject_trace, private_assembler
 from qpi_executors.instruments.device import Device, Hardware
 from qpi_executors.instruments.front import GRID_NS
-from qpi_executors.instruments.pulses import Event
-from qpi_executors.instruments.scheduled import events, fill
 from qpi_executors.instruments.stack import ControlStack, Points
-from qpi_executors.instruments.timing import Timed, Timeline
+from qpi_executors.instruments.timing import Timed
 
 _numbers = itertools.count()
 """The library knows its instruments by name, all over the process."""
@@ -45,7 +43,6 @@ class QuantifyStack(ControlStack):
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
         self._clusters: dict[str, Cluster] = {}
-        self._output: tempfile.TemporaryDirectory[str] | None = None
         self._elements: list[Any] = []  # kept alive: the library knows them by weak references
 
     def open(self) -> None:
@@ -70,26 +67,58 @@ class QuantifyStack(ControlStack):
 
     def close(self) -> None:
         """As `ControlStack.close`."""
-        if self._output is None:
-            return
-        close_all()
-        self._output.cleanup()
-        self._elements, self._clusters, self._output = [], {}, None
+        super().close()
+        self._elements, self._clusters = [], {}
 
-    def compile(self, timeline: Timeline, shots: int, *, average: bool, trace: str = "") -> Any:
-        """As `ControlStack.compile`."""
-        schedule = Schedule("circuit", repetitions=shots)
-        fill(
-            schedule, timeline, lambda operation: self._made(operation, timeline, average=average, trace=trace),
-            lambda body, trigger: ConditionalOperation(
-                body=body, qubit_name=trigger, hardware_buffer_time=GRID_NS * 1e-9
-            ),
-        )  # fmt: skip
+    def read(self, source: str) -> Any:
+        """As `ControlStack.read`."""
+        return Schedule.from_json(source)
+
+    def schedule(self, shots: int) -> Schedule:
+        """As `ControlStack.schedule`."""
+        return Schedule("circuit", repetitions=shots)
+
+    def operation(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Operation:
+        """As `ControlStack.operation`."""
+        match operation.name:
+            case "rz":
+                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
+                # turns the other way.
+                (qubit,) = operation.qubits
+                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
+            case "sx":
+                return X90(*operation.qubits)
+            case "x":
+                return X(*operation.qubits)
+            case "turn":
+                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
+            case "cz":
+                return CZ(*operation.qubits)
+            case "flux":
+                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
+                port = self.device.port("flux", operation.qubits[0])
+                return SquarePulse(amp=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband")
+            case "reset":
+                return Reset(*operation.qubits)
+            case "measure":
+                traced, protocol = operation.label == trace, "SSBIntegrationComplex"
+                return Measure(
+                    *operation.qubits,
+                    acq_channel=operation.label,
+                    acq_protocol="Trace" if traced else "ThresholdedAcquisition" if trigger else protocol,
+                    bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
+                    feedback_trigger_label=None if traced else trigger,
+                )
+            case _:
+                return IdlePulse(operation.duration_ns * 1e-9)
+
+    def branch(self, body: Any, trigger: str) -> Any:
+        """As `ControlStack.branch`."""
+        return ConditionalOperation(body=body, qubit_name=trigger, hardware_buffer_time=GRID_NS * 1e-9)
+
+    def compiled(self, schedule: Schedule) -> Any:
+        """As `ControlStack.compiled`."""
         return self._compiler.compile(schedule)
-
-    def events(self, compiled: Any) -> list[Event]:
-        """As `ControlStack.events`."""
-        return list(events(compiled))
 
     def inject(self, compiled: Any, points: Points) -> None:
         """As `ControlStack.inject`."""
@@ -118,41 +147,6 @@ class QuantifyStack(ControlStack):
         self._coordinator.wait_done(math.ceil(timeout_s))
         found = self._coordinator.retrieve_acquisition()
         return {str(label): np.ravel(found[label].values).astype(np.complex128) for label in found.data_vars}
-
-    def _made(self, operation: Timed, timeline: Timeline, *, average: bool, trace: str) -> Operation:
-        """The library's operation."""
-        match operation.name:
-            case "rz":
-                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
-                # turns the other way.
-                (qubit,) = operation.qubits
-                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-            case "sx":
-                return X90(*operation.qubits)
-            case "x":
-                return X(*operation.qubits)
-            case "turn":
-                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
-            case "cz":
-                return CZ(*operation.qubits)
-            case "flux":
-                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
-                port = self.device.port("flux", operation.qubits[0])
-                return SquarePulse(amp=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband")
-            case "reset":
-                return Reset(*operation.qubits)
-            case "measure":
-                trigger = timeline.decides.get(operation.label)
-                protocol = "ThresholdedAcquisition" if trigger else "SSBIntegrationComplex"
-                return Measure(
-                    *operation.qubits,
-                    acq_channel=operation.label,
-                    acq_protocol="Trace" if operation.label == trace else protocol,
-                    bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
-                    feedback_trigger_label=None if operation.label == trace else trigger,
-                )
-            case _:
-                return IdlePulse(operation.duration_ns * 1e-9)
 
     def _cluster(self, name: str, facts: Any) -> Cluster:
         if not self.dummy:
