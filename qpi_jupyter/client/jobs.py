@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from qiskit.circuit import Parameter
 
 _PAGE = 100
+_PREVIEW_S = 200.0
+"""How long a preview may take: a driver may have to load its scheduler, and others may ask for theirs before."""
 OneOrMoreJobs: TypeAlias = JobHandle | str | Sequence[JobHandle | str]
 """A job or several, by handles or ids."""
 
@@ -233,7 +235,7 @@ class Jobs:
             group=group,
         )  # fmt: skip
         address = f"v1/qpus/{path(str(target))}/preview"
-        return Preview(await self.http.call("POST", address, PreviewModel, body=request))
+        return Preview(await self.http.call("POST", address, PreviewModel, body=request, answer_s=_PREVIEW_S))
 
     @both
     async def sweep(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import msgspec
 import traitlets
 from traitlets import default
 
@@ -49,23 +52,29 @@ class SubmitForm(LabWidget):
     async def asked(self, content: dict[str, Any]) -> Any:
         if content.get("do") == "submit":
             return await self._submit(dict(content["body"]))
+        if content.get("do") == "preview":
+            return await self._preview(dict(content["body"]))
         return await super().asked(content)
 
-    async def _submit(self, body: dict[str, Any]) -> dict[str, str]:
+    async def _preview(self, body: dict[str, Any]) -> Any:
+        """What a submit would become, as the lab says it."""
+        if not body.get("qpu"):
+            raise Rejected("Choose a QPU to preview the program on it.", code="no_qpu", field="qpu")
+        with _mistakes():
+            preview = await self._jobs.preview.aio(self._program(body), qpu=body["qpu"], **_options(body))
+        return msgspec.to_builtins(preview.model)
+
+    def _program(self, body: dict[str, Any]) -> Any:
         program = body.get("program", "") if self._circuits is None else self._circuits
         if isinstance(program, str) and not program.strip():
             raise Rejected("Enter an OpenQASM program.", code="no_program")
-        try:
+        return program
+
+    async def _submit(self, body: dict[str, Any]) -> dict[str, str]:
+        with _mistakes():
             job = await self._jobs.submit.aio(
-                program,
-                qpu=body.get("qpu") or None,
-                shots=_shots(body.get("shots")),
-                name=body.get("name") or None,
-                parameter_values=_values(str(body.get("parameter_values", ""))),
-                **dict(body.get("options", {})),
+                self._program(body), qpu=body.get("qpu") or None, name=body.get("name") or None, **_options(body)
             )
-        except TypeError as error:
-            raise Rejected(str(error), code="bad_option") from error
         self.set_trait("job", job)
         await shown.refresh(self)
         return {"id": job.id, "name": job.model.name}
@@ -78,6 +87,21 @@ class SubmitForm(LabWidget):
             rows["job"] = self.job.id
         drawing = drawings.table(("field", "value"), list(rows.items()), label="Submit a job")
         return {"text/plain": drawings.text_of(drawing), "text/html": html_of(drawing)}
+
+
+def _options(body: dict[str, Any]) -> dict[str, Any]:
+    """How to run it, as the client's calls take it."""
+    values = _values(str(body.get("parameter_values", "")))
+    return {"shots": _shots(body.get("shots")), "parameter_values": values, **dict(body.get("options", {}))}
+
+
+@contextlib.contextmanager
+def _mistakes() -> Iterator[None]:
+    """What the client calls a wrong call is somebody's mistake in the form."""
+    try:
+        yield
+    except TypeError as error:
+        raise Rejected(str(error), code="bad_option") from error
 
 
 def _shots(text: Any) -> int | None:

@@ -21,7 +21,7 @@ from qpi_jupyter.ui.submit_form import SubmitForm
 from qpi_jupyter.ui.telemetry_widget import TelemetryWidget
 from qpi_jupyter.ui.widget import LabWidget
 from qpi_jupyter.wire.telemetry import ChannelList, ChannelModel, Series, SeriesPoint
-from tests.faults.scripted_rest import TOKEN
+from tests.faults.scripted_rest import PREVIEW, TOKEN
 from tests.faults.scripted_rules import RulesLab
 from tests.integration.test_client_data import simulate
 
@@ -217,6 +217,21 @@ def test_a_form_submits_what_stands_in_it(server: RulesLab, lab: Lab, monkeypatc
             ({"program": program, "parameter_values": "a b"}, "Cannot read 'a b' as parameter values"),
         ):
             assert said in (await submit(page, **fields))["error"]["message"]
+
+    live(body())
+
+
+def test_a_form_previews_what_stands_in_it(server: RulesLab, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        page = Page(SubmitForm(lab.http), monkeypatch)
+        fields = {"program": 'OPENQASM 3.0; include "stdgates.inc"; qubit q; x q;', "shots": "7"}
+        nowhere = await page.ask(do="preview", body=fields)
+        assert "Choose a QPU" in nowhere["error"]["message"]
+        answer = await page.ask(do="preview", body={**fields, "qpu": "sim-a"})
+        assert answer["body"]["circuits"][0]["native"] == PREVIEW.circuits[0].native
+        ((name, asked),) = server.previews
+        assert (name, asked.program.sources, asked.options.shots) == ("sim-a", [fields["program"]], 7)
+        assert server.submits == []
 
     live(body())
 

@@ -81,3 +81,16 @@ def test_a_preview_in_a_notebook_is_drawn_by_the_panel(lab: Page, demo: Demo) ->
     for theme in ("Dark", "Light"):
         change_theme(lab, f"JupyterLab {theme}")
         picture(lab, f"preview-cell-{theme.lower()}")
+
+
+def test_the_form_in_a_notebook_previews_what_stands_in_it(lab: Page, demo: Demo) -> None:
+    cells = [f"import qpi_jupyter\nqpi_jupyter.connect().submit_form({BELL!r}, qpu='sim-a', shots=10)"]
+    open_notebook(lab, demo.notebooks.write("form.ipynb", *cells))
+    run_all(lab)
+    form = lab.locator(".jp-QPI-SubmitForm")
+    form.get_by_role("button", name="Preview").click(timeout=60_000)
+    preview = form.get_by_label("Preview on sim-a")
+    expect(preview.get_by_label("Circuit drawing")).to_be_visible(timeout=60_000)
+    picture(lab, "preview-widget")
+    form.get_by_label("Shots").fill("20")
+    expect(preview).to_have_count(0)

@@ -6,7 +6,9 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget } from '@jupyterlab/ui-components';
 import { type Panel, Widget } from '@lumino/widgets';
+import * as React from 'react';
 import type { IShown } from '../place';
 import { serverRequest } from '../serverrequest';
 import type { ILabManager } from '../tokens';
@@ -15,8 +17,8 @@ import { JOB_OUTPUT, PREVIEW_OUTPUT } from '../wire';
 import { Follower } from './follower';
 import { Keeper } from './keeper';
 import { Elsewhere } from './otherlab';
-import { readPreviewOutput } from './preview';
-import { previewWidget } from './previewview';
+import { type IPreview, readPreviewOutput } from './preview';
+import { PreviewView } from './previewview';
 import { readOutput } from './schema';
 import { type IPage, OutputView } from './view';
 
@@ -71,7 +73,14 @@ export class Outputs {
   private _preview(place: Panel, model: IRenderMime.IMimeModel): void {
     const preview = readPreviewOutput(model.data[PREVIEW_OUTPUT]);
     place.widgets[0]?.dispose();
-    place.addWidget(preview ? previewWidget(preview, this._page.trans) : this._unread(model));
+    place.addWidget(preview ? this._drawn(preview) : this._unread(model));
+  }
+
+  private _drawn(preview: IPreview): Widget {
+    const { trans } = this._page;
+    const widget = ReactWidget.create(React.createElement(PreviewView, { preview, trans }));
+    widget.addClass('jp-QPI-Output');
+    return widget;
   }
 
   private _unread(model: IRenderMime.IMimeModel): Widget {

@@ -1,5 +1,4 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { span } from '../prospects';
@@ -10,13 +9,6 @@ import { time } from '../queue/timeline';
 import { Timeline } from '../queue/timelineview';
 import type { BookingFit } from '../wire';
 import type { IPreview, IPreviewedCircuit } from './preview';
-
-/** A preview in a notebook. */
-export function previewWidget(preview: IPreview, trans: TranslationBundle): ReactWidget {
-  const widget = ReactWidget.create(<PreviewView preview={preview} trans={trans} />);
-  widget.addClass('jp-QPI-Output');
-  return widget;
-}
 
 /** What a job would be on a QPU: its cost, what to think of, and each circuit with its pulses. */
 export function PreviewView(props: {

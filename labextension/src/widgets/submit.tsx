@@ -1,5 +1,6 @@
 import '../../style/admin.css';
 import '../../style/queue.css';
+import '../../style/outputs.css';
 
 import * as React from 'react';
 
@@ -8,6 +9,8 @@ import { fieldsOf, type ISchema, valuesOf } from '../board/schema';
 import type { Values } from '../board/values';
 import { useModel } from '../hooks';
 import { messageAt } from '../messageat';
+import { type IPreview, readPreview } from '../outputs/preview';
+import { PreviewView } from '../outputs/previewview';
 import { drawing } from '../queue/circuit';
 import { CircuitView } from '../queue/circuitview';
 import { qpuRow } from '../rows';
@@ -63,11 +66,13 @@ function Form({ model, kernel, lab }: IProps): React.ReactElement {
   const [busy, setBusy] = React.useState(false);
   const [problem, setProblem] = React.useState('');
   const [done, setDone] = React.useState('');
+  const [shown, setShown] = React.useState<IPreview | null>(null);
   const given = String(model.get('source'));
   const schema = useOptions(lab, String(values.qpu ?? ''));
   const set = (name: string, value: string | boolean) => {
     const next = { ...values, [name]: value };
     setValues(next);
+    setShown(null); // another job than the one that was previewed
     model.set('value', next);
     model.save_changes();
   };
@@ -102,6 +107,23 @@ function Form({ model, kernel, lab }: IProps): React.ReactElement {
       const job = await kernel.call<{ id: string; name: string }>('submit', body);
       setDone(trans.__('Submitted: %1', job.name ? `${job.name} (${job.id})` : job.id));
     } catch (error) {
+      setProblem(messageAt(error, LABELS));
+    } finally {
+      setBusy(false);
+    }
+  };
+  const look = async () => {
+    setBusy(true);
+    setProblem('');
+    setDone('');
+    try {
+      setShown(
+        readPreview(
+          await kernel.call<unknown>('preview', { ...values, options: valuesOf(schema, values) })
+        )
+      );
+    } catch (error) {
+      setShown(null);
       setProblem(messageAt(error, LABELS));
     } finally {
       setBusy(false);
@@ -163,10 +185,20 @@ function Form({ model, kernel, lab }: IProps): React.ReactElement {
         >
           {trans.__('Submit')}
         </button>
+        <button
+          type="button"
+          className="jp-mod-styled"
+          disabled={busy || !values.qpu}
+          title={trans.__('See the native circuit, its pulses and its cost; nothing runs')}
+          onClick={() => void look()}
+        >
+          {trans.__('Preview')}
+        </button>
         <span role="status" className="jp-QPI-Detail">
           {busy ? trans.__('Checking the program…') : done}
         </span>
       </div>
+      {shown && <PreviewView preview={shown} trans={trans} />}
     </form>
   );
 }
