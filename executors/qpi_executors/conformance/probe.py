@@ -19,8 +19,8 @@ from qpi_executors.registry import load
 from qpi_executors.runner import run_program
 from qpi_jupyter.core import Program, RunOptions
 
-CYCLES = 3
-"""What the first one opens may be a library's own for good; what each further one adds is a leak."""
+CYCLES = 2
+"""What the first one opens may be a library's own for good; what the second adds is a leak."""
 
 
 def lives(executor: Executor) -> list[dict[str, int]]:

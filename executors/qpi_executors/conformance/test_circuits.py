@@ -26,8 +26,9 @@ def mostly(executor: Executor, dataset: xr.Dataset, *expected: str) -> bool:
     """Whether all shots read what they ideally do; of a noisy device three quarters of them."""
     manifest, found = executor.capabilities(), dataset.qpi.counts()
     noisy = not manifest.simulator or any(qubit.readout_error for qubit in manifest.qubits)
-    right = sum(found.get(key, 0) for key in expected)
-    return right >= (0.75 if noisy or any(gate.error for gate in manifest.gates) else 1) * sum(found.values())
+    noisy = noisy or any(gate.error for gate in manifest.gates)
+    right: int = sum(found.get(key, 0) for key in expected)
+    return bool(right >= (0.75 if noisy else 1) * sum(found.values()))
 
 
 @pytest.mark.parametrize(

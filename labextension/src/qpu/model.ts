@@ -177,7 +177,9 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
     const measured = channels.filter(channel => !channel.calibration).map(({ name }) => name);
     if (!this._chosen && measured.length) {
       this._chosen = true;
-      const own = measured.filter(name => !EVERYBODYS.test(name));
+      const own = channels
+        .filter(one => !one.calibration && one.value !== null && !EVERYBODYS.test(one.name))
+        .map(({ name }) => name);
       const likely = own.length
         ? own.slice(0, 1)
         : FIRST_CHOICE.filter(name => measured.includes(name));

@@ -94,7 +94,13 @@ class FakeLab {
     }
     const [place = '', query] = path.split('?');
     const name = new URLSearchParams(query).get('channel') ?? '';
-    const channel = (name: string) => ({ name, unit: '%', calibration: false, value: 1, at: '' });
+    const channel = (name: string) => ({
+      name,
+      unit: '%',
+      calibration: false,
+      value: name === 'broken' ? null : 1,
+      at: ''
+    });
     const answers: Readonly<Record<string, unknown>> = {
       readings: series([START / 1000], { name }),
       drivers: { drivers: [] },
@@ -296,7 +302,7 @@ describe('QpuTabModel', () => {
 
   it('begins with what its instruments read, where they do', async () => {
     const cold = new FakeLab();
-    cold.channels = ['driver/cpu', 'lab/queued', 'mxc/temperature', 'still/temperature'];
+    cold.channels = ['broken', 'driver/cpu', 'lab/queued', 'mxc/temperature', 'still/temperature'];
     const other = new QpuTabModel(cold.manager(), 'cold', 'never');
     other.setVisible(true);
     await vi.advanceTimersByTimeAsync(10);

@@ -152,10 +152,9 @@ def test_named_tests_run_alone_and_without_the_option_nothing_is_added(folder: P
     assert "passed" in found.stdout
 
 
-@pytest.mark.parametrize("name", ["mock", "toy_coins"])
-def test_an_installed_one_passes_as_its_author_would_check_it(name: str, tmp_path: Path) -> None:
-    """That all built-in ones do is in tests/contract."""
+def test_an_installed_one_passes_as_its_author_would_check_it(tmp_path: Path) -> None:
+    """That all built-in ones do is in tests/contract; this one takes no circuits."""
     with installed(TOY_LAB):
-        found = checked(tmp_path, f"--qpi-executor={name}", "-v")
+        found = checked(tmp_path, "--qpi-executor=toy_coins", "-v")
     assert found.returncode == 0, found.stdout
-    assert ("test_a_bell_pair_in_every_format" in found.stdout) is (name == "mock")
+    assert "test_a_bell_pair_in_every_format" not in found.stdout
