@@ -47,7 +47,10 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
             code="not_a_lab_token", field="token",
         )  # fmt: skip
     lab = connect(url, token)
-    made = None if token else lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS)
+    made = None
+    if token is None:
+        made = lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS)
+        token = made.token
 
     class LabService(service):  # type: ignore[valid-type, misc]  # imported only now
         """IBM's service, which ends with a ``with``."""
@@ -61,7 +64,7 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
 
     with _environment(addresses(lab.url)), _old_addresses():
         return LabService(
-            channel="ibm_quantum_platform", token=token or made.token, url=f"{lab.url}/qpi/experimental/v1",
+            channel="ibm_quantum_platform", token=token, url=f"{lab.url}/qpi/experimental/v1",
             instance=CRN,
         )  # fmt: skip
 

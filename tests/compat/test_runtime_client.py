@@ -360,6 +360,20 @@ def test_options_are_applied_refused_or_named(service: QiskitRuntimeService) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_circuits_are_transpiled_for_every_fake_backend(service: QiskitRuntimeService, api: httpx.Client) -> None:
+    devices = api.get("qpi/experimental/v1/backends").json()["devices"]
+    names = [one["name"] for one in devices if one["name"].endswith("@ideal") and one["qubits"] > 1]
+    assert len(names) > 60
+    levels = int(os.environ.get("QPI_TEST_LEVELS", 1))  # 4: each of them at every level
+    for index, name in enumerate(names):
+        backend = service.backend(name)
+        for level in [(index + more) % 4 for more in range(levels)]:
+            compiled = generate_preset_pass_manager(level, backend=backend, seed_transpiler=1).run(bell())
+            assert compiled.num_qubits == backend.num_qubits, (name, level)
+
+
+@pytest.mark.slow
 def test_a_job_that_takes_longer_than_it_may_is_told_so(service: QiskitRuntimeService) -> None:
     circuit = QuantumCircuit(20)
     for layer in range(6):
