@@ -40,7 +40,7 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
     Rejected
         ``token`` is not an API token of a lab. It is sent nowhere: it may be a key of IBM's.
     Unavailable
-        the package ``qiskit-ibm-runtime`` is not installed, or is too old; or there is no lab.
+        the package ``qiskit-ibm-runtime`` is not installed; or there is no lab.
     """
     service = client_class()
     if token is not None and not token.startswith("qpi_"):
@@ -50,7 +50,10 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
             code="not_a_lab_token", field="token",
         )  # fmt: skip
     lab = connect(url, token)
-    made = None if token else lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS)
+    made = None
+    if token is None:
+        made = lab.tokens.create("qiskit-ibm-runtime", scopes=["submit"], expires=LASTS)
+        token = made.token
 
     class LabService(service):  # type: ignore[valid-type, misc]  # imported only now
         """IBM's service, which ends with a ``with``."""
@@ -62,9 +65,9 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
             if made is not None:
                 lab.tokens.revoke(made.id)
 
-    with _environment(addresses(lab.url)):
+    with _environment(addresses(lab.url)), _old_addresses():
         return LabService(
-            channel="ibm_quantum_platform", token=token or made.token, url=f"{lab.url}/qpi/experimental/v1",
+            channel="ibm_quantum_platform", token=token, url=f"{lab.url}/qpi/experimental/v1",
             instance=CRN,
         )  # fmt: skip
 
@@ -106,12 +109,6 @@ def client_class() -> type[QiskitRuntimeService]:
         raise Unavailable(
             "IBM's client is not installed: pip install 'qpi-jupyter[runtime]'.", code="no_client"
         ) from error
-    found: str = qiskit_ibm_runtime.__version__
-    if tuple(int(part) for part in found.split(".")[:2]) < (0, 49):
-        raise Unavailable(
-            f"qiskit-ibm-runtime {found} cannot be pointed at a lab: pip install -U 'qiskit-ibm-runtime>=0.49'.",
-            code="old_client",
-        )
     service: type[QiskitRuntimeService] = qiskit_ibm_runtime.QiskitRuntimeService
     return service
 
@@ -129,3 +126,27 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _old_addresses() -> Iterator[None]:
+    """Versions up to 0.48 know IBM's addresses by heart: while their service is made, they get those of the environment
+    in their place, and nothing else of them is touched."""
+    import qiskit_ibm_runtime
+
+    if tuple(int(part) for part in qiskit_ibm_runtime.__version__.split(".")[:2]) >= (0, 49):
+        yield
+        return
+    from unittest.mock import patch
+
+    from qiskit_ibm_runtime.accounts import account
+    from qiskit_ibm_runtime.api import auth
+
+    iam, manager = os.environ["IAM_URL"], auth.IAMTokenManager
+    with (
+        patch.object(account, "get_iam_api_url", lambda url: iam),
+        patch.object(account, "get_global_search_api_url", lambda url: os.environ["GLOBAL_SEARCH_URL"]),
+        patch.object(account, "get_global_catalog_api_url", lambda url: os.environ["GLOBAL_CATALOG_URL"]),
+        patch.object(auth, "IAMTokenManager", lambda key, **more: manager(key, **{**more, "url": iam})),
+    ):
+        yield

@@ -360,6 +360,22 @@ def test_options_are_applied_refused_or_named(service: QiskitRuntimeService) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_circuits_are_transpiled_for_every_fake_backend(service: QiskitRuntimeService, api: httpx.Client) -> None:
+    devices = api.get("qpi/experimental/v1/backends").json()["devices"]
+    names = [one["name"] for one in devices if one["name"].endswith("@ideal") and one["qubits"] > 1]
+    assert len(names) > 60
+    for index, name in enumerate(names):
+        # With False, the client leaves u2 and u3 out, without which ten of the oldest have no universal gates.
+        backend = service.backend(name, use_fractional_gates=None)
+        level = index % 4
+        # At level 0 a circuit stays on the first qubits, which not every device has connected.
+        layout = list(backend.coupling_map.get_edges()[0]) if level == 0 else None
+        passes = generate_preset_pass_manager(level, backend=backend, seed_transpiler=1, initial_layout=layout)
+        assert passes.run(bell()).num_qubits == backend.num_qubits, (name, level)
+
+
+@pytest.mark.slow
 def test_a_job_that_takes_longer_than_it_may_is_told_so(service: QiskitRuntimeService) -> None:
     circuit = QuantumCircuit(20)
     for layer in range(6):

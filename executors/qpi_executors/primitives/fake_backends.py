@@ -31,6 +31,7 @@ from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError,
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM
 
+from .components import active_qubits, joined, parts_of
 from .measuring import measured, on_backend
 from .pubs import Work
 from .quantum_programs import work_of
@@ -51,7 +52,8 @@ MOCK = "mock"
 """What the name of a dry run begins with, as IBM's client makes it: mock_manila@aer."""
 MAX_SHOTS = 1_000_000
 WIDE = 26
-"""From here on a state vector would not fit: Aer's matrix product states take over."""
+"""From here on a state vector would not fit: what is wider runs in parts, and Aer's matrix product states take what is
+still wider then."""
 _KEPT = 32
 """Noise models that are remembered."""
 _CIRCUIT_S, _SHOT_S, _PRODUCT_S = 0.02, 2e-5, 5e-3
@@ -105,8 +107,9 @@ class FakeBackends(Executor):
         """By shots and circuits."""
         work, seconds = self._work(program), 0.0
         for index, pub in enumerate(work.pubs):
-            wide = len(active_qubits(pub.circuit)) > WIDE
-            each = work.shots(index) * (_PRODUCT_S if wide else _SHOT_S)
+            parts = _narrow(pub.circuit)
+            wide = any(len(active_qubits(part)) > WIDE for part in parts)
+            each = work.shots(index) * (_PRODUCT_S if wide else _SHOT_S * len(parts))
             seconds += pub.parameter_values.size * (_CIRCUIT_S + each)
         return Estimate(estimate_s=seconds, upper_s=30 + 20 * seconds, num_circuits=len(work.pubs))
 
@@ -172,6 +175,11 @@ class FakeBackends(Executor):
         return AerSimulator(**options)
 
 
+def _narrow(circuit: QuantumCircuit) -> list[QuantumCircuit]:
+    """A circuit, or its parts where it is wider than a state vector can be."""
+    return parts_of(circuit) if len(active_qubits(circuit)) > WIDE else [circuit]
+
+
 def _is_mock(backend: str) -> bool:
     return backend == MOCK or backend.startswith(f"{MOCK}_")
 
@@ -200,15 +208,6 @@ def invented(work: Work) -> Sequence[Any]:
         else:
             found.append({"evs": random.uniform(-1, 1, pub.shape), "stds": np.full(pub.shape, pub.precision)})
     return [SimpleNamespace(data=data) for data in found]
-
-
-def active_qubits(circuit: QuantumCircuit) -> set[int]:
-    """The qubits that anything but a barrier touches."""
-    found: set[int] = set()
-    for one in circuit.data:
-        if one.operation.name != "barrier":
-            found.update(circuit.find_bit(qubit).index for qubit in one.qubits)
-    return found
 
 
 def check_target(index: int, circuit: QuantumCircuit, target: Target, backend: str) -> None:
@@ -291,14 +290,18 @@ class _Simulated(_Part):
         self._target, self._simulator = fake.target, simulator
 
     def run(self, run_input: Sequence[QuantumCircuit], **options: Any) -> Any:
-        return _Checked(self._simulator(run_input).run(run_input, **options))
+        parts = [_narrow(circuit) for circuit in run_input]
+        flat = [part for several in parts for part in several]
+        if len(flat) > len(parts):
+            options["memory"] = True
+        return _Checked(self._simulator(flat).run(flat, **options), [len(several) for several in parts])
 
 
 class _Checked:
     """Aer's job, of which a failure is an error."""
 
-    def __init__(self, job: Any) -> None:
-        self._job = job
+    def __init__(self, job: Any, counts: Sequence[int]) -> None:
+        self._job, self._counts = job, counts
 
     def result(self) -> Any:
         try:
@@ -308,10 +311,10 @@ class _Checked:
         for experiment in result.results:
             if not experiment.success:
                 said = experiment.status.removeprefix("ERROR: ")
-                raise Rejected(f"Aer cannot run circuit {experiment.header.name!r}: {said}", code="aer")
+                raise Rejected(f"Aer cannot run circuit {experiment.header['name']!r}: {said}", code="aer")
         if not result.success:
             raise Faulted(f"Aer failed: {result.status}", code="aer")
-        return result
+        return joined(result, self._counts)
 
 
 def exact(work: Work) -> Sequence[Any]:

@@ -16,6 +16,7 @@ from qiskit_ibm_runtime import RuntimeDecoder, RuntimeEncoder
 from qiskit_ibm_runtime.fake_provider import FakeKolkataV2, FakeManilaV2, FakeSherbrooke
 
 from qpi_executors import load, run_program
+from qpi_executors.primitives.components import active_qubits, parts_of
 from qpi_jupyter.core import Program, ProgramError, Rejected, RunOptions
 from qpi_jupyter.data.primitives import rendered
 
@@ -96,3 +97,56 @@ def test_a_circuit_that_is_not_the_devices_says_what_to_do() -> None:
         load("fake_backends").validate(program("sampler", "fake_manila@aer", [far]))
     with pytest.raises(Rejected, match="There is no backend 'fake_nowhere@aer'"):
         load("fake_backends").validate(program("sampler", "fake_nowhere@aer", [far]))
+
+
+def pairs(width: int) -> QuantumCircuit:
+    """Bell pairs of neighbours, all measured, and one conditional flip that joins two of them."""
+    circuit = QuantumCircuit(width, width)
+    for qubit in range(0, width - 1, 2):
+        circuit.h(qubit)
+        circuit.cx(qubit, qubit + 1)
+    circuit.barrier()
+    circuit.measure(range(width), range(width))
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(2)
+    circuit.measure(2, 2)
+    return circuit
+
+
+def test_a_wide_circuit_runs_in_parts_that_nothing_connects() -> None:
+    parts = parts_of(pairs(40))
+    assert sorted(len(active_qubits(part)) for part in parts) == [2] * 18 + [4]
+    assert [len(parts_of(ghz())), len(parts_of(QuantumCircuit(3)))] == [1, 1]
+
+
+def test_the_parts_of_a_wide_circuit_have_their_shots_in_common() -> None:
+    circuit = generate_preset_pass_manager(0, backend=FakeSherbrooke(), initial_layout=range(40)).run(pairs_in_a_line())
+    [dataset] = run_program(load("fake_backends"), program("sampler", "fake_sherbrooke@ideal", [circuit]))
+    bits = dataset.qpi.arrays()["meas"].to_bool_array(order="little")
+    assert bits.shape == (2000, 40)
+    assert (bits[:, 0:38:2] == bits[:, 1:39:2]).all()
+    assert abs(bits[:, ::2].mean() - 0.5) < 0.03
+    assert abs(np.corrcoef(bits[:, 0], bits[:, 2])[0, 1]) < 0.15
+
+
+def pairs_in_a_line() -> QuantumCircuit:
+    circuit = QuantumCircuit(40)
+    for qubit in range(0, 38, 2):
+        circuit.h(qubit)
+        circuit.cx(qubit, qubit + 1)
+    circuit.measure_all()
+    return circuit
+
+
+@pytest.mark.slow
+def test_the_clients_estimator_measures_every_qubit_of_a_large_device() -> None:
+    """127 measurements of which two are connected."""
+    fake = FakeSherbrooke()
+    circuit = QuantumCircuit(127, 127)
+    compiled = generate_preset_pass_manager(1, backend=fake, seed_transpiler=1).run(circuit)
+    compiled.sx(0)
+    compiled.measure(range(127), range(127))
+    [dataset] = run_program(load("fake_backends"), program("sampler", "fake_sherbrooke@aer", [compiled]))
+    ones = dataset.qpi.arrays()["c"].to_bool_array(order="little").mean(axis=0)
+    assert abs(ones[0] - 0.5) < 0.1
+    assert 0 < ones[1:].mean() < 0.1
