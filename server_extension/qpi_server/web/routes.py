@@ -31,6 +31,12 @@ async def get_openapi(call: Call) -> bytes:
     return _openapi()
 
 
+@pages.route("GET", "docs.json", P.SPEC_READ, {200: "application/json"})
+async def get_openapi_in_a_browser(call: Call) -> bytes:
+    """The same for its page: the sign-in of a browser counts for pages alone."""
+    return _openapi()
+
+
 @cache
 def _openapi() -> bytes:
     return msgspec.json.encode(document(ROUTES))
