@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from qpi_server.web import ROUTES
 from qpi_server.web.openapi import document
 from tests.support.servers import TOKEN, LabServer, lab_server
+from tests.support.waiting import PATIENCE_S
 
 HANGS = "/qpi/owner"
 """Answers when the server ends."""
@@ -50,4 +51,4 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 def test_no_request_gets_an_answer_that_is_not_described(case: Case, server: LabServer) -> None:
     case.query.pop("wait_s", None)  # a long-poll would only take its time
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    case.call_and_validate(base_url=server.url.rstrip("/"), headers=headers, checks=CHECKS)
+    case.call_and_validate(base_url=server.url.rstrip("/"), headers=headers, checks=CHECKS, timeout=PATIENCE_S)
