@@ -50,6 +50,15 @@ pytest_plugins = ["tests.support.leaks"]
 BROWSERS = tuple(Path(__file__).parent / name for name in ("ui", "hub"))
 
 
+LEAN = Path(__file__).parent / "support" / "lean"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests run, and not where they are handed out: what they start is lean (`tests/support/lean`)."""
+    if config.getoption("dist", "no") == "no":
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LEAN), os.environ.get("PYTHONPATH")]))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests come last: Playwright keeps its event loop until the session ends."""
     items.sort(key=lambda item: any(item.path.is_relative_to(folder) for folder in BROWSERS))

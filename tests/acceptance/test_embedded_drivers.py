@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.children import children_below
 from tests.support.servers import LabServer, lab_server
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import PATIENCE_S, lives, survivors, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,7 @@ def test_a_killed_server_leaves_no_process(server: LabServer) -> None:
     everybody = family(server)
     assert len(everybody) > 3
     server.kill()
-    _, alive = psutil.wait_procs(everybody, timeout=20)
-    assert not alive
+    assert not survivors(everybody, 20)
 
 
 @pytest.mark.slow
@@ -79,8 +78,7 @@ def test_a_stopped_server_leaves_no_process_and_no_owner_file(server: LabServer)
     everybody = family(server)
     server.process.terminate()
     server.process.wait(30)
-    _, alive = psutil.wait_procs(everybody, timeout=5)
-    assert not alive
+    assert not survivors(everybody, 5)
     assert not (server.lab_dir / "owner.json").exists()
 
 
@@ -97,8 +95,7 @@ def test_a_driver_that_dies_starts_again(steady: LabServer) -> None:
     os.kill(before.pid, signal.SIGKILL)
     wait_until(lambda: drivers(steady).get("sim-b", before).pid != before.pid, PATIENCE_S, "the driver's second start")
     wait_online(steady)
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not alive
+    assert not survivors(children, 10)
 
 
 def test_the_end_of_the_fork_server_ends_no_driver_and_no_job(steady: LabServer) -> None:
@@ -110,7 +107,7 @@ def test_the_end_of_the_fork_server_ends_no_driver_and_no_job(steady: LabServer)
     before = {name: process.pid for name, process in drivers(steady).items()}
     (server,) = (one for one in psutil.Process(steady.process.pid).children() if one.name() == "qpi-fork")
     server.kill()
-    wait_until(lambda: not server.is_running(), PATIENCE_S, "the end of the fork server")
+    wait_until(lambda: not lives(server), PATIENCE_S, "the end of the fork server")
     me = steady.client()
     for name in before:
         program = {"format": "openqasm3", "sources": ["OPENQASM 3.0;\nqubit q;\nbit c;\nc = measure q;\n"]}

@@ -16,6 +16,7 @@ from qpi_jupyter.core.errors import Conflict
 from qpi_jupyter.wire import frames
 from tests.faults.agent_process import ROOT, agent
 from tests.faults.scripted_lab import TOKEN, ScriptedLab, assignment, soon, welcome
+from tests.support.waiting import survivors
 
 
 @pytest.mark.parametrize("executor", ["SlowExecutor", "BlockedExecutor"])
@@ -28,8 +29,7 @@ def test_no_child_survives_an_agent_that_is_killed_in_a_run(tmp_path: Path, exec
             children = running.children()
             assert len(children) == 2
             running.send(signal.SIGKILL)
-            _, alive = await asyncio.to_thread(psutil.wait_procs, children, 10)
-            assert not alive
+            assert not await asyncio.to_thread(survivors, children, 10)
 
     asyncio.run(story())
 
@@ -81,8 +81,7 @@ def test_an_agent_ends_with_the_server_that_started_it(tmp_path: Path) -> None:
             children = psutil.Process(process.pid).children(recursive=True)
             os.close(write_end)
             assert await asyncio.to_thread(process.wait, 30) == 0
-            _, alive = await asyncio.to_thread(psutil.wait_procs, children, 10)
-            assert not alive
+            assert not await asyncio.to_thread(survivors, children, 10)
 
     asyncio.run(story())
 

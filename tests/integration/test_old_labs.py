@@ -120,6 +120,8 @@ async def asking(lab: Lab, token: str) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         serving(lab) as url,
-        httpx.AsyncClient(base_url=f"{url}qpi/v1/", headers=headers, trust_env=False, timeout=60) as client,
+        httpx.AsyncClient(
+            base_url=f"{url}qpi/v1/", headers=headers, trust_env=False, verify=False, timeout=60
+        ) as client,
     ):
         yield client

@@ -41,7 +41,10 @@ def test_10_a_user_cannot_raise_their_own_balance_nor_insert_a_finished_job(tmp_
         async with small_lab(tmp_path, default_allowance_s=5.0) as (lab, driver):
             await driver.connect()
             lab.authenticator = Authenticator()  # type: ignore[assignment]  # tokens of every role
-            async with serving(lab) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
+            async with (
+                serving(lab) as url,
+                httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False, verify=False) as client,
+            ):
                 client.headers["Authorization"] = "Bearer qpi_user"
                 raised = [
                     await client.post("accounts/user/grants", json={"seconds": 100}),

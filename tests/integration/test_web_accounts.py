@@ -32,7 +32,10 @@ def talk(folder: Path, dialogue: Callable[[Ask, Any, ScriptedDriver], Awaitable[
             target = SimpleNamespace(
                 accounts=lab.accounts, time_requests=lab.time_requests, users=lab.users, authenticator=Authenticator()
             )
-            async with serving(target) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
+            async with (
+                serving(target) as url,
+                httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False, verify=False) as client,
+            ):
 
                 async def ask(role: str, method: str, path: str, **options: Any) -> httpx.Response:
                     return await client.request(

@@ -22,7 +22,7 @@ def with_lab(folder: Path, dialogue: Callable[[httpx.AsyncClient, ScriptedDriver
         async with (
             small_lab(folder) as (lab, driver),
             serving(lab) as url,
-            httpx.AsyncClient(base_url=f"{url}qpi/v1/", headers=headers, trust_env=False) as client,
+            httpx.AsyncClient(base_url=f"{url}qpi/v1/", headers=headers, trust_env=False, verify=False) as client,
         ):
             await driver.connect()
             await dialogue(client, driver)

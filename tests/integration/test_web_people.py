@@ -34,7 +34,10 @@ def with_lab(folder: Path, dialogue: Callable[[Lab, ASKER, dict[str, str]], Awai
             for person in (ADMIN, MANAGER, ANN, BOB):
                 await lab.authenticator.admit(person)
                 tokens[person.name] = (await lab.tokens.create(person, TokenIn())).token
-            async with serving(lab) as url, httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client:
+            async with (
+                serving(lab) as url,
+                httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False, verify=False) as client,
+            ):
                 return await dialogue(lab, client, tokens)
 
     return asyncio.run(run())
@@ -168,7 +171,7 @@ def test_people_of_a_hub_bring_their_groups_and_are_known_by_name(
         async with (
             open_lab(tmp_path, clock=FrozenClock()) as lab,
             serving(lab, Hub()) as url,
-            httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False) as client,
+            httpx.AsyncClient(base_url=f"{url}qpi/v1/", trust_env=False, verify=False) as client,
         ):
             headers = {"X-Name": "dora", "X-Groups": "course qed"}
             me = (await client.get("me", headers=headers)).json()["user"]

@@ -213,7 +213,7 @@ def test_one_person_holds_so_many_streams_open(tmp_path: Path) -> None:
             monkey: Any = lab.authenticator
             monkey.authenticate = lambda token: asyncio.sleep(0, TOKENS[token])
             url = await stack.enter_async_context(serving(lab))
-            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False, verify=False))
             headers = {**ACCEPT, "Authorization": "Bearer qpi_user"}
             chunks = []
             for _ in range(2):

@@ -44,13 +44,19 @@ async def until(probe: Callable[[], T | Awaitable[T | None] | None], timeout_s: 
 
 
 def survivors(processes: Iterable[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Those that have not ended by then. A zombie has: only that whoever inherited it has not heard of it yet."""
-    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
-    return [process for process in alive if _lives(process)]
+    """Those that have not ended by then."""
+    since, alive = time.monotonic(), list(processes)
+    while alive := [process for process in alive if lives(process)]:
+        waited_s = time.monotonic() - since
+        if waited_s > timeout_s:
+            break
+        time.sleep(pause_s(waited_s))
+    return alive
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Whether it has not ended. A zombie has: whoever inherited it may take seconds to hear of it."""
     try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +25,7 @@ from qpi_jupyter.wire.frames import ProgramRef
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_jupyter.wire.results import MAGIC, PREFIX_BYTES, read_header
 from tests.support.children import role_of
-from tests.support.waiting import PATIENCE_S, until
+from tests.support.waiting import PATIENCE_S, lives, until
 
 LOADED_BY = os.getpid()
 DRAWN = int(np.random.randint(1 << 30))
@@ -68,7 +68,12 @@ def parent_of(child: Child) -> psutil.Process:
 
 
 async def gone(*pids: int) -> None:
-    await until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+    def left(pid: int) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return lives(psutil.Process(pid))
+        return False
+
+    await until(lambda: not any(map(left, pids)))
 
 
 def program(qubits: int = 1, shots: int = 100) -> ProgramRef:
