@@ -224,7 +224,7 @@ def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
         raise refuse("has no qubits.", "no_qubits")
     if circuit.num_qubits > manifest.num_qubits:
         raise refuse(
-            f"needs {counted(circuit.num_qubits, 'qubit')}; {manifest.executor} has {manifest.num_qubits}.",
+            f"needs {counted(circuit.num_qubits, 'qubit')}; this QPU has {manifest.num_qubits}.",
             "too_many_qubits",
             qubits=circuit.num_qubits,
             limit=manifest.num_qubits,
@@ -237,11 +237,9 @@ def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
     if not analysis.has_measurement:
         raise refuse("measures nothing: add a measurement, for example measure_all().", "no_measurement")
     if analysis.control_flow and not manifest.control_flow:
-        raise refuse(
-            f"has control flow (if, for, while, switch), which {manifest.executor} cannot run.", "no_control_flow"
-        )
+        raise refuse("has control flow (if, for, while, switch), which this QPU cannot run.", "no_control_flow")
     if analysis.mid_circuit and not manifest.mid_circuit_measurement:
-        raise refuse(f"uses a qubit after its measurement, which {manifest.executor} cannot do.", "no_mid_circuit")
+        raise refuse("uses a qubit after its measurement, which this QPU cannot do.", "no_mid_circuit")
     if circuit.num_input_vars:
         names = ", ".join(var.name for var in circuit.iter_input_vars())
         raise refuse(f"has input variables ({names}): make them parameters (float or angle inputs).", "bad_parameters")

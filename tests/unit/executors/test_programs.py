@@ -135,7 +135,7 @@ def test_deep_nesting_is_an_error_and_not_a_crash():
         (QuantumCircuit(0, 1), "no_qubits", "no qubits"),
         (QuantumCircuit(2), "no_measurement", "measures nothing"),
         (QuantumCircuit(2, 2), "no_measurement", "measures nothing"),
-        (QuantumCircuit(6, 1), "too_many_qubits", "needs 6 qubits; chip has 5"),
+        (QuantumCircuit(6, 1), "too_many_qubits", "needs 6 qubits; this QPU has 5"),
     ],
 )
 def test_circuits_that_cannot_run(circuit, code, message):
