@@ -222,7 +222,7 @@ def resolve(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
         if row.option and (given := values.pop(row.name)) not in (None, False):
             options[row.option] = str(given) if isinstance(given, Path) else given
     options.update(read_options(flags.option))
-    names = {row.name: row.option for row in TABLE if row.option}
+    names = {row.name: row.option or row.name for row in TABLE}
     return _settings(values, {names.get(name, name): value for name, value in options.items()})
 
 

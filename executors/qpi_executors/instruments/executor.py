@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import secrets
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,8 +28,9 @@ from qpi_jupyter.core import MAX_ESTIMATE_S, Estimate, Faulted, Manifest, Progra
 from . import twin
 from .device import Device, Hardware
 from .files import load
+from .frames import Frames
 from .front import BASIS, DT_S, Front
-from .scheduled import Frames
+from .readouts import bits, chunks, slots_of
 from .stack import ControlStack, Points
 from .submitted import ScheduleRun, Submitted, read
 from .sweeps import Sweep, turned
@@ -39,7 +39,6 @@ from .timing import Timeline
 if TYPE_CHECKING:
     import xarray as xr
 
-    from qpi_jupyter.data.conventions import Slots
     from qpi_jupyter.data.schedules import ScheduleFormat
 
 EXAMPLE = tuple(Path(__file__).parent / "examples" / f"five_transmons{part}.json" for part in ("", "_cluster"))
@@ -150,7 +149,7 @@ class PulseExecutor(CircuitExecutor):
             )  # fmt: skip
         if program.format == self.schedules.name:
             self.check(program)
-            return read(program, self.schedules, self.device)
+            return list(read(program, self.schedules, self.device))
         return list(super().runs(program))
 
     def validate(self, program: Program) -> None:
@@ -264,7 +263,7 @@ class PulseExecutor(CircuitExecutor):
             )
         info = run.info(options, seed=seed)
         rng = np.random.default_rng([_STREAM, seed])
-        slots = self._slots(plan)
+        slots = slots_of(plan, self.device)
         if options.meas_level == 0:
             traces = np.stack([self._trace(plan, angles, label, run.shots, rng) for label in plan.labels.values()])
             return traces_dataset(info, traces, slots, 1e-9)
@@ -274,43 +273,7 @@ class PulseExecutor(CircuitExecutor):
             return iq_dataset(info, points.mean(axis=0), slots)
         if options.meas_level == 1:
             return iq_dataset(info, points, slots)
-        return self._bits(run, program, seed, points, slots)
-
-    def _bits(
-        self, run: Run | ScheduleRun, program: Program, seed: int, points: NDArray[np.complex128], slots: Slots
-    ) -> xr.Dataset:
-        """Points as bits, by the rotation and threshold of each qubit; classical bits that nothing writes are 0."""
-        from qpi_jupyter.data.build import bits_dataset, counts_dataset
-        from qpi_jupyter.data.conventions import Slots
-
-        if not np.isfinite(points).all():
-            raise Faulted("The instrument delivered no data for some of the shots.", code="no_data")
-        info, names = run.info(program.options, seed=seed), self.device.names
-        bits = np.zeros((len(points), run.num_clbits), dtype=np.int8)
-        for column, (clbit, qubit) in enumerate(zip(slots.clbit, slots.qubit, strict=True)):
-            readout = self.device.qubits[names[qubit]].readout
-            turned = points[:, column] * np.exp(1j * math.radians(readout.rotation_deg))
-            bits[:, clbit] = turned.real > readout.threshold
-        if program.options.memory:
-            where = dict(zip(slots.clbit, zip(slots.qubit, slots.acq_index, strict=True), strict=True))
-            every = [where.get(clbit, (-1, -1)) for clbit in range(run.num_clbits)]
-            qubits, indices = zip(*every, strict=True)
-            return bits_dataset(info, bits, Slots(clbit=tuple(range(len(every))), qubit=qubits, acq_index=indices))
-        found, counts = np.unique(bits, axis=0, return_counts=True)
-        outcomes = (int("".join(map(str, row[::-1])), 2) for row in found.tolist())
-        return counts_dataset(info, dict(zip(outcomes, map(int, counts), strict=True)))
-
-    def _slots(self, plan: Timeline) -> Slots:
-        """What is measured: for each classical bit the device's qubit, and which of its measurements."""
-        from qpi_jupyter.data.conventions import Slots
-
-        index = {label: (k, name) for name, labels in plan.acquisitions.items() for k, label in enumerate(labels)}
-        read = [(clbit, *index[label]) for clbit, label in plan.labels.items()]
-        return Slots(
-            clbit=tuple(clbit for clbit, _, _ in read),
-            qubit=tuple(self.device.names.index(name) for _, _, name in read),
-            acq_index=tuple(k for _, k, _ in read),
-        )
+        return bits(run.info(options, seed=seed), points, slots, self.device, memory=options.memory)
 
     def _points(
         self, plan: Timeline, angles: Mapping[float, float], shots: int, average: bool, rng: np.random.Generator,
@@ -318,7 +281,7 @@ class PulseExecutor(CircuitExecutor):
     ) -> NDArray[np.complex128]:  # fmt: skip
         """The points, shape ``(shots, slots)``; where the instrument averages, one row a go, all of equal weight."""
         rows = []
-        for chunk in [shots] if average else _chunks(shots, max(map(len, plan.acquisitions.values()))):
+        for chunk in [shots] if average else chunks(shots, max(map(len, plan.acquisitions.values())), MAX_BINS):
             if cancelled():
                 raise RunCancelled
             compiled = self._compiled(plan, angles, chunk, average)
@@ -429,14 +392,6 @@ class PulseExecutor(CircuitExecutor):
             config_sha256=self._config_sha256,
             description=f"{self.device.name} through {self.library}{', a physical twin' if self.dummy else ''}.",
         )
-
-
-def _chunks(shots: int, measurements: int) -> Iterator[int]:
-    """How many shots each go has: as many as fit into a sequencer's bins."""
-    most = max(MAX_BINS // max(measurements, 1), 1)
-    while shots > 0:
-        yield min(shots, most)
-        shots -= most
 
 
 def _version(name: str) -> str:

@@ -1,0 +1,71 @@
+"""From points to bits, and what the columns of a result are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qpi_jupyter.core import Faulted
+
+from .device import Device
+from .timing import Timeline
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from qpi_jupyter.data.conventions import CircuitInfo, Slots
+
+
+def bits(
+    info: CircuitInfo, points: NDArray[np.complex128], slots: Slots, device: Device, *, memory: bool
+) -> xr.Dataset:
+    """Points of shape ``(shots, slots)`` as bits, by the rotation and threshold of each qubit; bits unwritten are 0.
+
+    Raises
+    ------
+    Faulted
+        a point is missing.
+    """
+    from qpi_jupyter.data.build import bits_dataset, counts_dataset
+    from qpi_jupyter.data.conventions import Slots
+
+    if not np.isfinite(points).all():
+        raise Faulted("The instrument delivered no data for some of the shots.", code="no_data")
+    found = np.zeros((len(points), info.memory_slots), dtype=np.int8)
+    for column, (clbit, qubit) in enumerate(zip(slots.clbit, slots.qubit, strict=True)):
+        readout = device.qubits[device.names[qubit]].readout
+        turned = points[:, column] * np.exp(1j * math.radians(readout.rotation_deg))
+        found[:, clbit] = turned.real > readout.threshold
+    if memory:
+        where = dict(zip(slots.clbit, zip(slots.qubit, slots.acq_index, strict=True), strict=True))
+        every = [where.get(clbit, (-1, -1)) for clbit in range(info.memory_slots)]
+        qubits, indices = zip(*every, strict=True)
+        return bits_dataset(info, found, Slots(clbit=tuple(range(len(every))), qubit=qubits, acq_index=indices))
+    rows, counts = np.unique(found, axis=0, return_counts=True)
+    outcomes = (int("".join(map(str, row[::-1])), 2) for row in rows.tolist())
+    return counts_dataset(info, dict(zip(outcomes, map(int, counts), strict=True)))
+
+
+def slots_of(plan: Timeline, device: Device) -> Slots:
+    """What is measured: for each classical bit the device's qubit, and which of its measurements."""
+    from qpi_jupyter.data.conventions import Slots
+
+    index = {label: (k, name) for name, labels in plan.acquisitions.items() for k, label in enumerate(labels)}
+    read = [(clbit, *index[label]) for clbit, label in plan.labels.items()]
+    return Slots(
+        clbit=tuple(clbit for clbit, _, _ in read),
+        qubit=tuple(device.names.index(name) for _, _, name in read),
+        acq_index=tuple(k for _, k, _ in read),
+    )
+
+
+def chunks(shots: int, measurements: int, bins: int) -> Iterator[int]:
+    """How many shots each go has: as many as fit into a sequencer's bins."""
+    most = max(bins // max(measurements, 1), 1)
+    while shots > 0:
+        yield min(shots, most)
+        shots -= most
