@@ -13,8 +13,8 @@ from qiskit.circuit import Parameter
 from qpi_executors import load, run_program
 from qpi_executors.instruments import cluster
 from qpi_executors.instruments import executor as pulse_executor
+from qpi_executors.instruments.frames import Frames
 from qpi_executors.instruments.pulses import Play, ShiftPhase
-from qpi_executors.instruments.scheduled import Frames
 from qpi_jupyter.core import CircuitOptions, Program, RunOptions
 from qpi_jupyter.data.circuits import to_qpy
 
