@@ -214,7 +214,7 @@ def resolve(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """
     file_name = flags.config_file or environ.get(CONFIG_ENV)
     from_file = _read_file(Path(file_name)) if file_name else {}
-    options = dict(from_file.pop("options", None) or {})
+    options: dict[str, Any] = dict(from_file.pop("options", None) or {})
     values: dict[str, Any] = {}
     for row in TABLE:
         value, source = _pick(row, flags, environ, from_file, file_name)
@@ -222,7 +222,7 @@ def resolve(flags: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
         if row.option and (given := values.pop(row.name)) not in (None, False):
             options[row.option] = str(given) if isinstance(given, Path) else given
     options.update(read_options(flags.option))
-    names = {row.name: row.option for row in TABLE if row.option}
+    names: dict[str, str] = {row.name: row.option for row in TABLE if row.option}
     return _settings(values, {names.get(name, name): value for name, value in options.items()})
 
 

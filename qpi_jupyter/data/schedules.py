@@ -56,10 +56,9 @@ class ScheduleFormat(ProgramFormat):
         return _object(f"{module}.Schedulable", **facts)
 
     def _kinds(self) -> list[type]:
-        names = [(f"{self.library}.schedules.schedule", ("Schedule", "TimeableSchedule"))]
-        names.append((f"{self.library}.schedule", ("Schedule",)))
-        modules = [(sys.modules.get(module), kinds) for module, kinds in names]
-        return [getattr(module, kind) for module, kinds in modules for kind in kinds if hasattr(module, kind)]
+        modules = [sys.modules.get(f"{self.library}.{name}") for name in ("schedule", "schedules.schedule")]
+        kinds = ("Schedule", "TimeableSchedule")
+        return [getattr(module, kind) for module in modules for kind in kinds if hasattr(module, kind)]
 
     def _text(self, schedule: Any) -> str:
         if hasattr(schedule, "to_json"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from qpi_executors import load, run_program
+from qpi_executors.instruments import cluster
 from qpi_executors.instruments import executor as pulse_executor
+from qpi_executors.instruments.frames import Frames
 from qpi_executors.instruments.pulses import Play, ShiftPhase
-from qpi_executors.instruments.scheduled import Frames
 from qpi_jupyter.core import CircuitOptions, Program, RunOptions
 from qpi_jupyter.data.circuits import to_qpy
 
@@ -65,6 +67,33 @@ def texts(compiled):
         if isinstance(module, dict)
         for sequencer in module.get("sequencers", {}).values()
     ]
+
+
+@pytest.fixture
+def assembled(monkeypatch):
+    """The frame changes of the programs that came to the dummy modules."""
+    found, run = [], cluster.subprocess.run
+
+    def recorded(command, **given):
+        if command[-1] == "tmp.q1asm":
+            found.append(turns(Path(given["cwd"], "tmp.q1asm").read_text()))
+        return run(command, **given)
+
+    monkeypatch.setattr(cluster.subprocess, "run", recorded)
+    return found
+
+
+def test_the_program_of_each_row_comes_to_the_instrument(executor, compiled, assembled):
+    """The libraries upload nothing that equals what they uploaded last."""
+    _, programs = compiled
+    run_program(executor, sweep(turned(), (0.1, 0.2, 0.3), shots=20))
+    turning = {found for row in programs for text in row if (found := turns(text))}
+    assert len(turning) == 6
+    assert turning <= set(assembled)
+
+
+def turns(program):
+    return tuple(re.findall(r"set_ph_delta (\d+)", program))
 
 
 def test_the_rows_of_a_sweep_are_compiled_once_and_as_each_by_itself(executor, compiled, monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import secrets
 from abc import abstractmethod
 from collections import OrderedDict
@@ -46,9 +45,10 @@ from . import twin
 from .cluster import Claim
 from .device import Device, Hardware
 from .files import load
+from .frames import Frames
 from .front import BASIS, DT_S, Front
 from .previews import in_time
-from .scheduled import Frames
+from .readouts import bits, chunks, complete, no_data, require_bits, slots_of
 from .stack import ControlStack, Points
 from .submitted import ScheduleRun, Submitted, read
 from .sweeps import Sweep, turned
@@ -57,7 +57,6 @@ from .timing import Timeline
 if TYPE_CHECKING:
     import xarray as xr
 
-    from qpi_jupyter.data.conventions import CircuitInfo, Slots
     from qpi_jupyter.data.schedules import ScheduleFormat
 
 EXAMPLE = tuple(Path(__file__).parent / "examples" / f"five_transmons{part}.json" for part in ("", "_cluster"))
@@ -189,7 +188,7 @@ class PulseExecutor(CircuitExecutor):
         for run in self.runs(program):
             if run.row_index in (None, 0):
                 plan = self.timeline(run)
-                _check_points(plan, program, run)
+                require_bits(plan, program, run.circuit_index)
                 self._check_memory(plan, run)
                 if self.dummy:
                     twin.check_size(plan.qubits)
@@ -349,7 +348,7 @@ class PulseExecutor(CircuitExecutor):
         if plan.rounded:
             info = replace(info, metadata={**info.metadata, "rounded_delays_s": [list(pair) for pair in plan.rounded]})
         rng = np.random.default_rng([_STREAM, seed])
-        slots = self._slots(plan)
+        slots = slots_of(plan, self.device)
         if options.meas_level == 0:
             traces = np.stack([self._trace(plan, angles, label, run.shots, rng) for label in plan.labels.values()])
             return traces_dataset(info, traces, slots, 1e-9)
@@ -359,45 +358,7 @@ class PulseExecutor(CircuitExecutor):
             return iq_dataset(info, points.mean(axis=0), slots)
         if options.meas_level == 1:
             return iq_dataset(info, points, slots)
-        return self._bits(run, program, info, points, slots, plan)
-
-    def _bits(
-        self, run: Run | ScheduleRun, program: Program, info: CircuitInfo, points: NDArray[np.complex128], slots: Slots,
-        plan: Timeline,
-    ) -> xr.Dataset:  # fmt: skip
-        """Points as bits, by the rotation and threshold of each qubit; classical bits that nothing writes are 0."""
-        from qpi_jupyter.data.build import bits_dataset, counts_dataset
-        from qpi_jupyter.data.conventions import Slots
-
-        names = self.device.names
-        bits = np.zeros((len(points), run.num_clbits), dtype=np.int8)
-        for column, (clbit, qubit) in enumerate(zip(slots.clbit, slots.qubit, strict=True)):
-            if plan.labels[clbit] in plan.decides:
-                bits[:, clbit] = points[:, column].real > 0.5
-                continue
-            readout = self.device.qubits[names[qubit]].readout
-            turned = points[:, column] * np.exp(1j * math.radians(readout.rotation_deg))
-            bits[:, clbit] = turned.real > readout.threshold
-        if program.options.memory:
-            where = dict(zip(slots.clbit, zip(slots.qubit, slots.acq_index, strict=True), strict=True))
-            every = [where.get(clbit, (-1, -1)) for clbit in range(run.num_clbits)]
-            qubits, indices = zip(*every, strict=True)
-            return bits_dataset(info, bits, Slots(clbit=tuple(range(len(every))), qubit=qubits, acq_index=indices))
-        found, counts = np.unique(bits, axis=0, return_counts=True)
-        outcomes = (int("".join(map(str, row[::-1])), 2) for row in found.tolist())
-        return counts_dataset(info, dict(zip(outcomes, map(int, counts), strict=True)))
-
-    def _slots(self, plan: Timeline) -> Slots:
-        """What is measured: for each classical bit the device's qubit, and which of its measurements."""
-        from qpi_jupyter.data.conventions import Slots
-
-        index = {label: (k, name) for name, labels in plan.acquisitions.items() for k, label in enumerate(labels)}
-        read = [(clbit, *index[label]) for clbit, label in plan.labels.items()]
-        return Slots(
-            clbit=tuple(clbit for clbit, _, _ in read),
-            qubit=tuple(self.device.names.index(name) for _, _, name in read),
-            acq_index=tuple(k for _, k, _ in read),
-        )
+        return bits(info, points, slots, plan, self.device, memory=options.memory)
 
     def _points(
         self, plan: Timeline, angles: Mapping[float, float], shots: int, average: bool, rng: np.random.Generator,
@@ -405,12 +366,12 @@ class PulseExecutor(CircuitExecutor):
     ) -> NDArray[np.complex128]:  # fmt: skip
         """The points, shape ``(shots, slots)``; where the instrument averages, one row a go, all of equal weight."""
         rows, done = [], 0
-        for chunk in [shots] if average else _chunks(shots, plan.bins):
+        for chunk in [shots] if average else chunks(shots, plan.bins, MAX_BINS):
             if cancelled():
                 raise RunCancelled
             compiled = self._compiled(plan, angles, chunk, average)
             found = self._go(compiled, plan, chunk, average, rng)
-            rows.append(_complete(found, plan, 1 if average else chunk))
+            rows.append(complete(found, plan, 1 if average else chunk))
             done += chunk
             progress(done / shots)
         return np.concatenate(rows)
@@ -436,7 +397,7 @@ class PulseExecutor(CircuitExecutor):
             self.opened.inject(compiled, injected)
         found = self._run(compiled, plan, shots).get(label, np.empty(0, dtype=np.complex128))
         if not found.size or not np.isfinite(found).all():
-            raise _no_data(self._qubit_of(plan, label), "no trace")
+            raise no_data(self._qubit_of(plan, label), "no trace")
         return found
 
     def _twin_points(self, compiled: Any, shots: int, rng: np.random.Generator) -> Points:
@@ -539,56 +500,6 @@ class PulseExecutor(CircuitExecutor):
             config_sha256=self._config_sha256,
             description=f"{self.device.name} through {self.library}{', a physical twin' if self.dummy else ''}.",
         )
-
-
-def _complete(found: Points, plan: Timeline, count: int) -> NDArray[np.complex128]:
-    """All points that were asked for, shape ``(count, slots)``.
-
-    Raises
-    ------
-    Faulted
-        some are missing, or are no numbers: what an instrument does not deliver is not made up.
-    """
-    columns = []
-    for label in plan.labels.values():
-        points = found.get(label, np.empty(0, dtype=np.complex128))
-        missing = count - points.size + int(np.count_nonzero(~np.isfinite(points)))
-        if label in plan.decides:
-            missing += int(np.count_nonzero(points.real < 0))
-        if points.size != count or missing:
-            name = next(name for name, labels in plan.acquisitions.items() if label in labels)
-            raise _no_data(name, f"data for {count - max(missing, 0)} of {count} shots")
-        columns.append(points)
-    return np.stack(columns, axis=-1)
-
-
-def _no_data(name: str, what: str) -> Faulted:
-    return Faulted(
-        f"The instrument delivered {what} of {name}: check that its readout line is connected and its input is wired "
-        "in the hardware file; the job is tried again.",
-        code="no_data", qubit=name,
-    )  # fmt: skip
-
-
-def _check_points(plan: Timeline, program: Program, run: Run | ScheduleRun) -> None:
-    """Of a measurement that decides a branch the instrument has a bit, and no point."""
-    if program.options.meas_level == 2:
-        return
-    for clbit, label in plan.labels.items():
-        if label in plan.decides:
-            raise Rejected(
-                f"Circuit {run.circuit_index}: the measurement of {plan.decides[label]} into classical bit {clbit} "
-                "decides a branch, so the instrument makes a bit of it: ask for meas_level=2.",
-                code="bad_option", field="meas_level",
-            )  # fmt: skip
-
-
-def _chunks(shots: int, measurements: int) -> Iterator[int]:
-    """How many shots each go has: as many as fit into a sequencer's bins."""
-    most = max(MAX_BINS // max(measurements, 1), 1)
-    while shots > 0:
-        yield min(shots, most)
-        shots -= most
 
 
 def _version(name: str) -> str:

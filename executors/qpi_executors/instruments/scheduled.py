@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import cmath
 import copy
-import itertools
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any  # the libraries' own schedules, read without importing them
 
 from qpi_jupyter.core import Rejected
@@ -16,10 +14,6 @@ from qpi_jupyter.core import Rejected
 from .front import GRID_NS
 from .pulses import Acquire, Event, Play, ResetPhase, ShiftPhase, Wait
 from .timing import Timed, Timeline
-
-_PHASE_STEPS = 1_000_000_000
-"""Of a full turn: what a sequencer counts phases in."""
-_SHIFT = re.compile(r"set_ph_delta (\d+)")
 
 
 def fill(schedule: Any, timeline: Timeline, made: Callable[[Timed], Any], branch: Callable[[Any, str], Any]) -> None:
@@ -129,13 +123,13 @@ def events(schedule: Any, start_s: float = 0.0) -> Iterator[Event]:
         if "body" in control:
             yield from events(control["body"], at_s)
             continue
-        for acquisition in _listed(operation.data.get("acquisition_info")):
+        for acquisition in listed(operation.data.get("acquisition_info")):
             yield Acquire(
                 start_s=at_s + acquisition.get("t0", 0.0), duration_s=acquisition["duration"], port=acquisition["port"],
                 label=str(acquisition.get("acq_label", acquisition.get("acq_channel"))),
                 trigger=str(acquisition.get("feedback_trigger_label") or ""),
             )  # fmt: skip
-        gate, pulses = operation.data.get("gate_info") or {}, _listed(operation.data.get("pulse_info"))
+        gate, pulses = operation.data.get("gate_info") or {}, listed(operation.data.get("pulse_info"))
         if gate.get("operation_type") == "reset":
             qubits = tuple(gate.get("device_elements") or gate["qubits"])
             yield Wait(start_s=at_s, duration_s=max(pulse["duration"] for pulse in pulses), qubits=qubits)
@@ -151,95 +145,6 @@ def _conditional(body: Any, at_s: float, trigger: str) -> Iterator[Event]:
             what = type(event).__name__
             raise Rejected(f"The twin of a device knows only pulses in a branch, no {what}.", code="unknown_pulse")
         yield replace(event, trigger=trigger)
-
-
-def phase_steps(angle: float) -> int:
-    """How a sequencer counts the frame change of ``rz(angle)``, in radians."""
-    return _steps(-math.degrees(angle))
-
-
-def _steps(degrees: float) -> int:
-    return round(degrees % 360 * (_PHASE_STEPS / 360))
-
-
-class Frames:
-    """The frame changes of a compiled schedule that has marks for angles: each row puts its own angles there.
-
-    They stand twice in it: among its operations, and in the programs of the sequencers, where those of one clock at one
-    time are one. ``whole`` is whether all of them were found in the programs.
-    """
-
-    def __init__(self, compiled: Any, marks: Iterable[float]) -> None:
-        shifts = {-math.degrees(mark): mark for mark in marks}
-        self._pulses = [(pulse, shifts[shift]) for pulse, shift in _shifts(compiled) if shift in shifts]
-        self._programs: list[tuple[dict[str, Any], list[str], list[_Turn]]] = []
-        played = list(events(compiled))
-        turns = _turns(played, shifts)
-        missing = {clock for clock, turned in turns.items() if any(turn.marks for turn in turned)}
-        missing &= {event.clock for event in played if isinstance(event, Play)}
-        for sequence in _sequences(compiled):
-            texts = _SHIFT.split(sequence["program"])
-            steps = [int(text) for text in texts[1::2]]
-            clock = next((one for one in missing if [turn.steps({}) for turn in turns[one]] == steps), None)
-            if clock is not None:
-                missing.discard(clock)
-                self._programs.append((sequence, texts[::2], turns[clock]))
-        self.whole = not missing
-
-    def turn(self, angles: Mapping[float, float]) -> None:
-        """Change the schedule in its place: by mark the angle (radians)."""
-        for pulse, mark in self._pulses:
-            pulse["phase_shift"] = -math.degrees(angles[mark])
-        for sequence, texts, turns in self._programs:
-            steps = (f"set_ph_delta {turn.steps(angles)}" for turn in turns)
-            sequence["program"] = "".join(itertools.chain(*zip(texts, steps, strict=False), texts[-1:]))
-
-
-@dataclass(slots=True, kw_only=True)
-class _Turn:
-    """What a clock is turned by at one time: in degrees, and by marks beside."""
-
-    at_s: float
-    fixed_deg: float = 0.0
-    marks: list[float] = field(default_factory=list)
-
-    def steps(self, angles: Mapping[float, float]) -> int:
-        return _steps(self.fixed_deg + sum(-math.degrees(angles.get(mark, mark)) for mark in self.marks))
-
-
-def _turns(played: Iterable[Event], shifts: Mapping[float, float]) -> dict[str, list[_Turn]]:
-    """By clock its turns; a turn by nothing is none."""
-    found: dict[str, list[_Turn]] = {}
-    for event in sorted(played, key=lambda event: round(event.start_s * 1e9, 3)):
-        if isinstance(event, ShiftPhase):
-            turns = found.setdefault(event.clock, [])
-            if not turns or not math.isclose(turns[-1].at_s, event.start_s):
-                turns.append(_Turn(at_s=event.start_s))
-            if event.phase_deg in shifts:
-                turns[-1].marks.append(shifts[event.phase_deg])
-            else:
-                turns[-1].fixed_deg += event.phase_deg
-    return {clock: [turn for turn in turns if turn.marks or turn.fixed_deg] for clock, turns in found.items()}
-
-
-def _shifts(schedule: Any) -> Iterator[tuple[Any, float]]:
-    """The frame changes of a schedule and of those within it, with their degrees."""
-    for operation in schedule.operations.values():
-        body = operation.data.get("control_flow_info", {}).get("body")
-        for inner in (operation, body):
-            if hasattr(inner, "schedulables"):
-                yield from _shifts(inner)
-        for pulse in _listed(operation.data.get("pulse_info")):
-            if "phase_shift" in pulse:
-                yield pulse, pulse["phase_shift"]
-
-
-def _sequences(compiled: Any) -> Iterator[dict[str, Any]]:
-    """What the sequencers run."""
-    for parts in compiled.compiled_instructions.values():
-        for module in parts.values() if isinstance(parts, Mapping) else ():
-            if isinstance(module, Mapping) and "sequencers" in module:
-                yield from (sequencer.sequence for sequencer in module["sequencers"].values())
 
 
 def _played(pulse: Mapping[str, Any], at_s: float, offsets: dict[str, tuple[float, float, str]]) -> Iterator[Event]:
@@ -264,7 +169,7 @@ def _played(pulse: Mapping[str, Any], at_s: float, offsets: dict[str, tuple[floa
         )  # fmt: skip
 
 
-def _listed(found: Any) -> list[Mapping[str, Any]]:
+def listed(found: Any) -> list[dict[str, Any]]:
     """One library has a list here, the other one or none."""
     if not found:
         return []

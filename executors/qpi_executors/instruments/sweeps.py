@@ -1,7 +1,7 @@
 """Circuits with parameters: native once for all their rows, and the same schedule where only angles differ.
 
 The angles of `rz` that depend on a parameter are *marks* in the schedule that is compiled: numbers found nowhere else
-in it. A row puts its own angles in their places (`scheduled.Frames`); the pulses and all times stay as they are.
+in it. A row puts its own angles in their places (`frames.Frames`); the pulses and all times stay as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from qiskit.circuit import CircuitInstruction, Delay, ParameterExpression
 from qiskit.circuit.library import RZGate
 
 from .device import Device
-from .scheduled import phase_steps
+from .frames import phase_steps
 from .timing import Timeline, timeline
 
 _FIRST, _STEP = 0.1234567, 1e-6
@@ -84,6 +84,8 @@ def turned(pattern: Timeline, angles: Mapping[float, float]) -> Timeline:
 
 def _marked(native: QuantumCircuit) -> tuple[QuantumCircuit, dict[float, ParameterExpression]]:
     """The circuit with marks, and what each stands for."""
+    if not native.parameters:
+        return native, {}
     fixed = {phase_steps(float(one.params[0])) for one in native.data if one.name == "rz" and not _is_open(one, "rz")}
     free = (mark for k in itertools.count() if phase_steps(mark := _FIRST + k * _STEP) not in fixed)
     found: dict[float, ParameterExpression] = {}

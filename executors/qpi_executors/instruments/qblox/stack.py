@@ -32,7 +32,7 @@ from qpi_executors.instruments.stack import ControlStack, Points
 from qpi_executors.instruments.timing import Timed
 
 from .elements import quantum_device
-from .frames import keep_frames
+from .mends import keep_frames
 
 
 class QbloxStack(ControlStack):

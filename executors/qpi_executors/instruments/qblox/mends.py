@@ -19,7 +19,7 @@ def keep_frames() -> None:
 
     def wrapped(self: Any, **given: Any) -> None:  # Any: the library's own
         if given["parameter_name"] == "phase":
-            given["extract_current_pulse_parameter_fun"] = lambda strategy: None
+            given["extract_current_pulse_parameter_fun"] = lambda _: None
         wrap(self, **given)
 
     wrapped.keeps_frames = True  # type: ignore[attr-defined]
