@@ -11,7 +11,7 @@ def keep_frames() -> None:
     """Have the phase of a pulse add to that of its clock, as `ShiftClockPhase` left it.
 
     The library turns the clock before such a pulse by the pulse's phase *less what the clock was turned by before*, and
-    afterwards back: every gate would be about the same axis, and `rz` would do nothing on an instrument.
+    afterwards back. Gates have no such pulses (`elements.drag_pulse`), but schedules that people submit may.
     """
     wrap = AnalogSequencerCompiler._wrap_pulses_with_pulse_parameter_updates_single  # noqa: SLF001
     if getattr(wrap, "keeps_frames", False):
