@@ -51,6 +51,7 @@ pytestmark = [
 NOISY, IDEAL = "fake_manila@aer", "fake_manila@ideal"
 OWN = ("sim-a", "sim-b")
 PAGE = ROOT / "docs" / "how-to" / "ibm-notebook.md"
+TUTORIAL = ROOT / "docs" / "tutorial" / "ibm-notebook.md"
 PASSWORD = "correct horse battery"
 
 
@@ -626,6 +627,23 @@ def test_the_page_runs_as_it_is_written(server: LabServer, monkeypatch: pytest.M
         for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
             exec(block, names)
         assert sum(names["counts"].values()) == names["dataset"].sizes["shot"] == 1000
+    finally:
+        names["lab"].close()
+
+
+def test_the_tutorial_runs_as_it_is_written(server: LabServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QPI_LAB_URL", server.url)
+    monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
+    names: dict[str, Any] = {}
+    try:
+        for block in re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
+            exec(block, names)
+        assert names["shares"]["ideal"] == 1.0
+        assert 0.8 < names["shares"]["aer"] < 0.97, "about a tenth less"
+        assert set(names["seconds"]) == {"sampler on fake_manila@aer", "sampler on fake_manila@ideal"}
+        assert min(names["seconds"].values()) > 0
+        assert names["dataset"].sizes["shot"] == 2000
+        assert names["device"].operational
     finally:
         names["lab"].close()
 
