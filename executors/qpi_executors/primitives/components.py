@@ -34,14 +34,14 @@ def parts_of(circuit: QuantumCircuit) -> list[QuantumCircuit]:
             parent[bit] = bit = parent[above]
         return bit
 
-    told = [one for one in circuit.data if one.operation.name != "barrier"]
+    told = [one for one in circuit.data if one.operation.name != "barrier" and (one.qubits or one.clbits)]
     for one in told:
-        first, *others = (*one.qubits, *one.clbits)
-        for bit in others:
-            parent[root(bit)] = root(first)
+        bits: list[Any] = [*one.qubits, *one.clbits]
+        for bit in bits[1:]:
+            parent[root(bit)] = root(bits[0])
     parts: dict[Any, QuantumCircuit] = {}
     for one in told:
-        group = root((*one.qubits, *one.clbits)[0])
+        group = root(one.qubits[0] if one.qubits else one.clbits[0])
         if group not in parts:
             parts[group] = circuit.copy_empty_like()
             parts[group].global_phase = 0
