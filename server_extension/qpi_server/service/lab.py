@@ -122,7 +122,7 @@ class Lab:
         self.qpus = QpuService(context, links)
         self.qpu_sessions = QpuSessionService(context, links)
         self.accounts = AccountService(context)
-        self.previews = PreviewService(context, links, checker, self.accounts)
+        self.previews = PreviewService(context, checker, self.accounts)
         self.time_requests = TimeRequestService(context)
         self.authenticator, passwords = Authenticator(context), Passwords(context)
         self.buses = Buses(context, self.drivers, self.authenticator.driver)

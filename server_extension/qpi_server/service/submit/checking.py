@@ -13,13 +13,14 @@ from qpi_jupyter.core import (
     Estimate,
     Faulted,
     Job,
+    Preview,
     QpiError,
     Rejected,
     Unavailable,
     programs_fault,
     unpack,
 )
-from qpi_jupyter.wire.frames import PREPARE, Prepare, Prepared, ProgramRef, fits, inline_limit
+from qpi_jupyter.wire.frames import PREPARE, PREVIEW, Prepare, Prepared, Previewed, ProgramRef, fits, inline_limit
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.service.base import Context, Qpu
 from qpi_server.service.links import Link, Links
@@ -103,6 +104,33 @@ class Checker:
             link.remember(key, estimate)
         _fits(link, estimate)
         return link, estimate
+
+    async def preview(self, link: Link, program: StoredProgram, owner: str, timeout_s: float) -> Preview:
+        """What a driver shows of a program.
+
+        Raises
+        ------
+        Rejected, TooLarge
+            the program is at fault, or the driver has no preview of it.
+        Unavailable
+            nothing was found out: ask again later.
+        """
+        try:
+            with self._links.offering(program.sha256, program.packed):
+                answer = await link.ask(PREVIEW, program.question(link, owner), Previewed, timeout_s=timeout_s)
+        except QpiError as error:
+            if error.code in ("no_such_subject", "no_responder"):
+                raise Rejected(
+                    f"The driver of {link.qpu} is too old for previews. Ask the lab's managers to update it.",
+                    code="no_preview",
+                ) from error
+            raise Unavailable(f"The driver of {link.qpu} sent no preview: {error.message}", code=error.code) from error
+        if answer.preview is not None:
+            return answer.preview
+        problem = QpiError.from_bench(answer.error or {"message": "The driver sent neither a preview nor an error."})
+        if programs_fault(problem):
+            raise problem
+        raise Unavailable(problem.message, code=problem.code)
 
     def _link(self, qpu: str, program: StoredProgram) -> Link:
         """The driver to ask."""

@@ -14,22 +14,17 @@ from qpi_jupyter.core import (
     Permission,
     Preview,
     Principal,
-    QpiError,
-    Rejected,
-    Unavailable,
     allows,
     check_program,
     limited,
-    programs_fault,
 )
-from qpi_jupyter.wire.frames import PREVIEW, Previewed
 from qpi_jupyter.wire.previews import BookingFit, ChargeModel, PreviewIn, PreviewModel
 from qpi_server.service.accounts import AccountService
 from qpi_server.service.base import Context, Qpu, Turns
-from qpi_server.service.links import Link, Links
+from qpi_server.service.links import Link
 from qpi_server.store import bench, load_rules
 
-from .checking import Checker, StoredProgram, checked
+from .checking import Checker, checked
 from .submit import account_of, require_fit, stored_program
 
 TIMEOUT_S = 90.0
@@ -41,8 +36,8 @@ PLACES = 4
 class PreviewService:
     """Previews."""
 
-    def __init__(self, context: Context, links: Links, checker: Checker, accounts: AccountService) -> None:
-        self._context, self._links, self._checker, self._accounts = context, links, checker, accounts
+    def __init__(self, context: Context, checker: Checker, accounts: AccountService) -> None:
+        self._context, self._checker, self._accounts = context, checker, accounts
         self._turns = Turns("previewing", places=PLACES)
 
     async def preview(self, principal: Principal, name: str, request: PreviewIn) -> PreviewModel:
@@ -64,26 +59,8 @@ class PreviewService:
         packed = await stored_program(program, request.options)
         async with self._turns.turn(principal.name, free=not limited(principal)):
             link, estimate = await self._checker.ask(name, packed, principal.name, TIMEOUT_S)
-            preview = await self._asked(link, packed, principal.name)
+            preview = await self._checker.preview(link, packed, principal.name, TIMEOUT_S)
         return await self._model(principal, qpu, account, link, estimate, preview)
-
-    async def _asked(self, link: Link, program: StoredProgram, owner: str) -> Preview:
-        try:
-            with self._links.offering(program.sha256, program.packed):
-                answer = await link.ask(PREVIEW, program.question(link, owner), Previewed, timeout_s=TIMEOUT_S)
-        except QpiError as error:
-            if error.code in ("no_such_subject", "no_responder"):
-                raise Rejected(
-                    f"The driver of {link.qpu} is too old for previews. Ask the lab's managers to update it.",
-                    code="no_preview",
-                ) from error
-            raise Unavailable(f"The driver of {link.qpu} sent no preview: {error.message}", code=error.code) from error
-        if answer.preview is not None:
-            return answer.preview
-        problem = QpiError.from_bench(answer.error or {"message": "The driver sent neither a preview nor an error."})
-        if programs_fault(problem):
-            raise problem
-        raise Unavailable(problem.message, code=problem.code)
 
     async def _model(
         self, principal: Principal, qpu: Qpu, account: str, link: Link, estimate: Estimate, preview: Preview
