@@ -10,7 +10,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
@@ -176,25 +175,6 @@ def test_readings_come_by_themselves_and_are_looked_at_closely(page_of_lab: Page
     tab.locator(".jp-QPI-Selected").get_by_title("History of T2, qubit 12").click()
     expect(tab.locator(".jp-QPI-History canvas")).to_be_visible()
     pictures(page, tab)
-
-
-def test_what_an_executor_reads_is_the_first_chart(page_of_lab: Page, lab: Demo, tmp_path: Path) -> None:
-    fridge = tmp_path / "fridge"
-    fridge.write_text("0.011")
-    lab.ask("POST", "qpus", {"name": "cold"})
-    token = lab.ask("POST", "drivers", {"name": "thermometer", "qpu": "cold"})["token"]
-    start = ["qpi-agent", "start", "--qpi-addr", lab.notebooks.url, "--token", token, "--name", "thermometer"]
-    run = ["--executor", "tests.faults.executors:ThermometerExecutor", "-o", f"fridge={fridge}"]
-    with agent(shlex.join([*start, *run, "--data-dir", str(tmp_path / "agent")]), tmp_path):
-        channels = lambda: {one["name"]: one["value"] for one in lab.ask("GET", "qpus/cold/channels")["channels"]}  # noqa: E731
-        wait_until(lambda: channels().get("mxc/temperature") == 0.011, what="the temperature")
-        tab = open_tab(page_of_lab, "cold")
-        telemetry = tab.get_by_role("region", name="Telemetry")
-        expect(telemetry.get_by_role("checkbox", name="mxc/temperature")).to_be_checked()
-        expect(telemetry.get_by_role("img")).to_have_attribute(
-            "aria-label", re.compile(r"mxc/temperature (0\.011 K|11 mK)"), timeout=30_000
-        )
-    lab.ask("DELETE", "drivers/thermometer")
 
 
 def test_a_session_shows_as_it_begins_and_ends(page_of_lab: Page, lab: Demo) -> None:

@@ -174,16 +174,17 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
   }
 
   private _chooseFirst(channels: readonly ChannelModel[]): void {
-    const measured = channels.filter(channel => !channel.calibration).map(({ name }) => name);
-    if (!this._chosen && measured.length) {
+    if (this._chosen) {
+      return;
+    }
+    const measured = channels.filter(one => !one.calibration && one.value !== null);
+    const own = measured.find(({ name }) => !EVERYBODYS.test(name));
+    const likely = own
+      ? [own.name]
+      : FIRST_CHOICE.filter(known => measured.some(({ name }) => name === known));
+    if (likely.length) {
       this._chosen = true;
-      const own = channels
-        .filter(one => !one.calibration && one.value !== null && !EVERYBODYS.test(one.name))
-        .map(({ name }) => name);
-      const likely = own.length
-        ? own.slice(0, 1)
-        : FIRST_CHOICE.filter(name => measured.includes(name));
-      this.readings.choose(likely.length ? likely : measured.slice(0, 1));
+      this.readings.choose(likely);
     }
   }
 
