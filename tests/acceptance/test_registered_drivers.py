@@ -128,7 +128,7 @@ def test_a_driver_without_an_executor_says_which_there_are(admin: httpx.Client, 
     assert made["command"].startswith(f"{sys.executable} -m qpi_agent start ")
     with typed(made["command"], tmp_path) as process:
         assert process.wait(PATIENCE_S) == 2
-    assert "There is no executor 'EXECUTOR'. Installed: fake_backends, mock, " in said(tmp_path)
+    assert "There is no executor 'EXECUTOR'. Installed: custatevec, fake_backends, gpu, mock, " in said(tmp_path)
 
 
 def test_a_simulator_whose_package_is_gone_says_so(tmp_path: Path) -> None:
@@ -143,5 +143,5 @@ def test_a_simulator_whose_package_is_gone_says_so(tmp_path: Path) -> None:
     with lab_server(tmp_path) as server:
         admin = server.client()
         wait_until(lambda: simulator(admin)["problem"], PATIENCE_S, "the simulator's end")
-        assert "There is no executor 'toy_coins'. Installed: fake_backends, mock, " in simulator(admin)["problem"]
+        assert "There is no executor 'toy_coins'. Installed: custatevec, fake_backends, gpu, mock, " in simulator(admin)["problem"]
         assert simulator(admin)["linked"] is False

@@ -169,7 +169,8 @@ def test_a_format_that_no_driver_takes_is_refused_with_those_that_are_taken(lab:
 
     with pytest.raises(
         Rejected,
-        match=r"sim-b does not run toy-coins; it runs openqasm2, openqasm3, qpy, runtime-sampler, runtime-estimator\.",
+        match=r"sim-b does not run toy-coins; it runs openqasm2, openqasm3, qpy, runtime-sampler, runtime-estimator, "
+        r"runtime-executor\.",
     ):
         lab.submit(Coins((50,)), qpu="sim-b")
     with pytest.raises(Rejected, match=r"coins does not run openqasm3; it runs toy-coins\."):

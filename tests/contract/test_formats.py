@@ -30,6 +30,8 @@ from tests.support.packages import TOY_LAB, installed
 with installed(TOY_LAB):
     PAIRS = [(name, form.name) for name in names() for form in (load(name).formats)]
     NAMES = FORMATS.names()
+ON_GPUS = ("gpu", "custatevec")
+"""What these promise without one, `tests/unit/executors/test_gpu.py` looks at."""
 
 
 test_it_leaves_its_process_alive_and_nothing_behind = pytest.mark.slow(
@@ -48,7 +50,7 @@ def form(request: pytest.FixtureRequest) -> ProgramFormat:
     return FORMATS.load(request.param)
 
 
-@pytest.fixture(scope="module", params=dict.fromkeys(name for name, _ in PAIRS))
+@pytest.fixture(scope="module", params=dict.fromkeys(name for name, _ in PAIRS if name not in ON_GPUS))
 def qpi_executor_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

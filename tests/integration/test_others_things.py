@@ -120,7 +120,8 @@ def walked(folder: Path, token: Callable[[Lab], Awaitable[str]], routes: list[Ro
 def test_nobody_reaches_what_is_somebody_elses(tmp_path: Path, asker: str) -> None:
     found = []
     for route, answer in walked(tmp_path, ASKERS[asker], WITH_IDS):
-        refused = (401, 403, 404, 410)
+        # The driver of a lab of tests is too old for previews, and everybody may ask for one.
+        refused = (401, 403, 404, 410, *((400,) if name_of(route) == "POST /qpi/v1/qpus/{name}/preview" else ()))
         if answer.status_code not in ((200, *refused) if name_of(route) in FOR_ALL else refused):
             found.append(f"{name_of(route)}: {answer.status_code} {answer.text[:200]}")
         elif answer.status_code != 200:

@@ -50,7 +50,8 @@ class CalibrationService:
             try:
                 manifest = calibration.into(known)
             except ValueError as error:
-                raise Rejected(f"This is no calibration of {qpu}: {error}.", code="bad_frame") from error
+                message = f"{qpu} cannot have this calibration: its gates or qubits are not those of its manifest."
+                raise Rejected(message, code="bad_frame") from error
             bench.change_qpu(tx.connection, qpu, manifest=msgspec.to_builtins(manifest))
             tell_qpu(tx, qpu)
             _note(tx, qpu, calibration, manifest.config_sha256)
