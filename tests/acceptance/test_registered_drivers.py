@@ -143,5 +143,8 @@ def test_a_simulator_whose_package_is_gone_says_so(tmp_path: Path) -> None:
     with lab_server(tmp_path) as server:
         admin = server.client()
         wait_until(lambda: simulator(admin)["problem"], PATIENCE_S, "the simulator's end")
-        assert "There is no executor 'toy_coins'. Installed: custatevec, fake_backends, gpu, mock, " in simulator(admin)["problem"]
+        assert (
+            "There is no executor 'toy_coins'. Installed: custatevec, fake_backends, gpu, mock, "
+            in simulator(admin)["problem"]
+        )
         assert simulator(admin)["linked"] is False

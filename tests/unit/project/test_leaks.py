@@ -53,7 +53,15 @@ def test_what_a_fixture_of_the_module_keeps(shared):
 def test_what_is_left_behind_fails(tmp_path: Path) -> None:
     for name, tests in {"test_one.py": TESTS, "test_two.py": MODULE}.items():
         (tmp_path / name).write_text(tests)
-    plain = ["-c", os.devnull, f"--rootdir={tmp_path}", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    plain = [
+        "-c",
+        os.devnull,
+        f"--rootdir={tmp_path}",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
     command = [sys.executable, "-m", "pytest", "-q", *plain, "-p", "tests.support.leaks", "-o", "leak_grace_s=0.2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(
