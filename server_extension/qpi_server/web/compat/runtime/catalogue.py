@@ -12,20 +12,9 @@ from typing import Any
 
 import msgspec
 
-HOW = {
-    "aer": "with the noise of its calibration", "ideal": "without noise",
-    "gpu": "on a GPU, with the noise of its calibration",
-}  # fmt: skip
-"""How they run: ``fake_manila@aer``."""
-NOISY = "aer"
-HOSTS = {"aer": "fake_backends", "ideal": "fake_backends", "gpu": "gpu"}
-"""The executor of the QPUs that run them so."""
-ALIASES = {"custatevec": "gpu"}
+from qpi_jupyter.core.fakes import ALIASES, MOCK, NOISY, STATEVECTOR, STATEVECTOR_QUBITS, WAYS
+
 _CONF = "conf_"
-STATEVECTOR, STATEVECTOR_QUBITS = "lab_statevector", 26
-"""An ideal simulator for circuits as they are, without a device's gates and edges."""
-MOCK = "mock"
-"""How the name of a dry run begins."""
 _MOCKED = re.compile(r"^[^_]+")
 """What stands there in the name of the backend that is not run."""
 Facts = dict[str, Any]
@@ -53,7 +42,7 @@ def _files() -> dict[str, _Files]:
 def known(name: str) -> bool:
     """Whether there is such a fake backend: ``fake_manila@aer``."""
     base, _, how = name.partition("@")
-    return (how in HOW and base in _files()) or (name == STATEVECTOR and bool(_files()))
+    return (how in WAYS and base in _files()) or (name == STATEVECTOR and bool(_files()))
 
 
 def named(name: str) -> str:
@@ -65,7 +54,7 @@ def named(name: str) -> str:
 def way(name: str) -> str:
     """How a backend runs; those whose names don't say: on Aer."""
     how = name.partition("@")[2]
-    return how if how in HOSTS else NOISY
+    return how if how in WAYS else NOISY
 
 
 @cache
@@ -84,11 +73,12 @@ def _processor(facts: Facts | None) -> Facts | None:
 
 
 def mocks(names: Iterable[str]) -> dict[str, str]:
-    """What IBM's client calls the dry run of each backend; where two would be called the same, there is none."""
-    found: dict[str, list[str]] = {}
+    """What IBM's client calls the dry run of each backend; none where a backend has that name, or two would."""
+    real: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_MOCKED.sub(MOCK, name), []).append(name)
-    return {mock: real[0] for mock, real in found.items() if len(real) == 1}
+        real.setdefault(_MOCKED.sub(MOCK, name), []).append(name)
+    taken = {name for several in real.values() for name in several}
+    return {mock: several[0] for mock, several in real.items() if len(several) == 1 and mock not in taken}
 
 
 @lru_cache(maxsize=32)
@@ -99,7 +89,7 @@ def configuration(name: str, called: str) -> bytes:
     # "simulator" stays false: IBM's client would leave out its checks and sessions.
     facts |= {
         "backend_name": called, "simulator": False, "local": False,
-        "description": f"IBM's fake backend {base}, simulated {HOW[how]}",
+        "description": f"IBM's fake backend {base}, simulated {WAYS[how].told}",
     }  # fmt: skip
     return msgspec.json.encode(facts)
 
