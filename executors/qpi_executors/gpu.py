@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from qiskit_aer import AerSimulator
 
-from qpi_jupyter.core import MAX_SHOTS, Estimate, Manifest, Program, ProgramFormat, fakes
+from qpi_jupyter.core import MAX_SHOTS, Estimate, Manifest, Preview, Program, ProgramFormat, fakes
 
 from .aer import AerExecutor
 from .base import Executor
@@ -95,6 +95,11 @@ class GpuExecutor(AerExecutor):
         """As `Executor.estimate`; pubs, too."""
         inner = self._inner(program)
         return super().estimate(program) if inner is None else inner.estimate(program)
+
+    def preview(self, program: Program) -> Preview:
+        """As `Executor.preview`; of pubs there is none."""
+        inner = self._inner(program)
+        return super().preview(program) if inner is None else inner.preview(program)
 
     def run(
         self, program: Program, *, progress: Callable[[float], None], cancelled: Callable[[], bool]
