@@ -25,6 +25,8 @@ ALIASES = {"custatevec": GPU}
 """Other words there."""
 STATEVECTOR, STATEVECTOR_QUBITS = "lab_statevector", 26
 """An ideal simulator for circuits as they are, without a device's gates and edges; it runs beside `NOISY`."""
+MAX_SHOTS = 1_000_000
+"""Of a circuit on any of them."""
 MOCK = "mock"
 """What the name of a dry run begins with, as IBM's client makes it: ``mock_manila@aer``."""
 

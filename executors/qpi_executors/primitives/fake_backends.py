@@ -28,7 +28,7 @@ from qiskit_ibm_runtime import fake_provider
 
 from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
-from qpi_jupyter.core.fakes import HOST, IDEAL, MOCK, STATEVECTOR, STATEVECTOR_QUBITS, ways_of
+from qpi_jupyter.core.fakes import HOST, IDEAL, MAX_SHOTS, MOCK, STATEVECTOR, STATEVECTOR_QUBITS, ways_of
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM
 
@@ -46,7 +46,6 @@ _KINDS: dict[str, type[BackendV2]] = {
     for kind in vars(fake_provider).values()
     if isinstance(kind, type) and isinstance(name := getattr(kind, "backend_name", None), str)
 }
-MAX_SHOTS = 1_000_000
 WIDE = STATEVECTOR_QUBITS
 """The most qubits of a state vector: what is wider runs in parts, and Aer's matrix product states take what is still
 wider then."""

@@ -17,11 +17,9 @@ from qpi_server.web.table import JSON, Call
 
 from . import catalogue
 from .base import ROOT, SAMPLER, Body, runtime, stamp
+from .catalogue import CONTROL_FLOW, Facts
 
 _SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-_CONTROL_FLOW = ("if_else", "while_loop", "for_loop", "switch_case")
-Facts = dict[str, Any]
-"""A document of IBM's; Any: JSON."""
 
 
 class DeviceStatus(Answer):
@@ -227,7 +225,7 @@ def configuration(qpu: QpuDetail) -> Facts:
         "basis_gates": list(manifest.basis_gates),
         "gates": _gates(manifest, edges),
         "coupling_map": edges,
-        "supported_instructions": [*instructions, *(_CONTROL_FLOW if manifest.control_flow else ())],
+        "supported_instructions": [*instructions, *(CONTROL_FLOW if manifest.control_flow else ())],
         "local": False,
         "simulator": False,
         "conditional": False,

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from qpi_jupyter.core.fakes import ALIASES, MOCK, NOISY, STATEVECTOR, STATEVECTOR_QUBITS, WAYS
+from qpi_jupyter.core.fakes import ALIASES, MAX_SHOTS, MOCK, NOISY, STATEVECTOR, STATEVECTOR_QUBITS, WAYS
 
 _CONF = "conf_"
+CONTROL_FLOW = ("if_else", "while_loop", "for_loop", "switch_case")
 _MOCKED = re.compile(r"^[^_]+")
 """What stands there in the name of the backend that is not run."""
 Facts = dict[str, Any]
@@ -103,11 +104,9 @@ def statevector(called: str) -> Facts:
             "ccx", "cp", "cswap", "cx", "cy", "cz", "ecr", "h", "id", "p", "rx", "rxx", "ry", "ryy", "rz", "rzx", "rzz",
             "s", "sdg", "swap", "sx", "sxdg", "t", "tdg", "u", "x", "y", "z",
         ],
-        "supported_instructions": [
-            "measure", "reset", "delay", "if_else", "for_loop", "while_loop", "switch_case",
-        ],
+        "supported_instructions": ["measure", "reset", "delay", *CONTROL_FLOW],
         "gates": [], "local": False, "simulator": True, "conditional": True, "open_pulse": False, "memory": True,
-        "max_shots": 1_000_000, "online_date": "2026-01-01T00:00:00.000000Z", "description": "Ideal state vector",
+        "max_shots": MAX_SHOTS, "online_date": "2026-01-01T00:00:00.000000Z", "description": "Ideal state vector",
     }  # fmt: skip
 
 
