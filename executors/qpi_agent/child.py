@@ -57,10 +57,12 @@ class Checks:
         except QpiError as error:
             return answer(error=error.to_dict())
         except MemoryError:
-            message = "Checking the program needs more memory than its place has."
+            what = "Checking" if isinstance(command, Check) else "Previewing"
+            message = f"{what} the program needs more memory than its place has."
             return answer(error=TooLarge(message, code="out_of_memory").to_dict())
         except Exception as error:
-            message = f"The executor failed while it checked the program: {type(error).__name__}: {error}"
+            did = "checked" if isinstance(command, Check) else "previewed"
+            message = f"The executor failed while it {did} the program: {type(error).__name__}: {error}"
             if passing(error):
                 return answer(error=Faulted(message, code="check_failed").to_dict())
             return answer(error=ProgramError(message, code="check_failed").to_dict())

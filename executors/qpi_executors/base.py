@@ -54,9 +54,9 @@ class Executor(ABC):
     ``close``                              last, also after a failed `open`; a repeat does nothing
     ====================================== =========================================================================
 
-    Only `formats`, `capabilities` and `run` have to be written; for Qiskit circuits begin with `CircuitExecutor`.  Each
-    instance lives in a process of its own, which the driver
-    may kill at any moment: leave no state that a kill would spoil.
+    Only `formats`, `capabilities` and `run` have to be written; for Qiskit circuits begin with `CircuitExecutor`. Each
+    instance lives in a process of its own, which the driver may kill at any moment: leave no state that a kill would
+    spoil.
 
     Raise `Rejected` or `ProgramError` where the program is at fault (the job fails, finally) and `Faulted` where the
     bench is (the job may be tried again); anything else counts as `Faulted`.

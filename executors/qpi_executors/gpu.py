@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from qiskit_aer import AerSimulator
 
-from qpi_jupyter.core import MAX_SHOTS, Estimate, Manifest, Program, ProgramFormat
+from qpi_jupyter.core import MAX_SHOTS, Estimate, Manifest, Preview, Program, ProgramFormat, fakes
 
 from .aer import AerExecutor
 from .base import Executor
@@ -21,7 +21,8 @@ from .simulator import Cost
 if TYPE_CHECKING:
     import xarray as xr
 
-WAYS = ("gpu", "custatevec")
+_NAME = "gpu"
+_WAYS = fakes.ways_of(_NAME)
 """What IBM's fake backends are called that run here: ``fake_manila@gpu``."""
 _MAX_SHOTS = 1_000_000
 _PUBS = Primitives.formats
@@ -62,7 +63,7 @@ class GpuExecutor(AerExecutor):
     def capabilities(self) -> Manifest:
         """As `AerExecutor.capabilities`."""
         return replace(
-            super().capabilities(), executor="gpu", max_shots=self.options.shots,
+            super().capabilities(), executor=_NAME, max_shots=self.options.shots,
             description=f"Qiskit Aer on a GPU, {self.options.method}.",
         )  # fmt: skip
 
@@ -95,6 +96,11 @@ class GpuExecutor(AerExecutor):
         inner = self._inner(program)
         return super().estimate(program) if inner is None else inner.estimate(program)
 
+    def preview(self, program: Program) -> Preview:
+        """As `Executor.preview`; of pubs there is none."""
+        inner = self._inner(program)
+        return super().preview(program) if inner is None else inner.preview(program)
+
     def run(
         self, program: Program, *, progress: Callable[[float], None], cancelled: Callable[[], bool]
     ) -> list[xr.Dataset]:
@@ -111,7 +117,7 @@ class GpuExecutor(AerExecutor):
         """What runs a program of pubs; None for circuits."""
         if program.format not in {form.name for form in _PUBS}:
             return None
-        if _backend(program.sources[0]).partition("@")[2] not in WAYS:
+        if _backend(program.sources[0]).partition("@")[2] not in _WAYS:
             return Primitives(self)
         if self._fakes is None:
             self._fakes = _fakes(self.place)
@@ -151,7 +157,7 @@ def _fakes(place: Callable[[AerSimulator], None]) -> Executor:
         ) from error
 
     class OnGpu(FakeBackends):
-        ways = WAYS
+        ways = _WAYS
 
         def simulator(self, **options: Any) -> AerSimulator:
             made = super().simulator(**{**options, "method": "statevector"})

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from qpi_jupyter.core import quantity_label
 from qpi_jupyter.wire.telemetry import CalibrationFigure, CalibrationModel
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
-
-_NAMES = {
-    "t1": "T1", "t2": "T2", "frequency": "frequency", "readout_error": "readout error", "error": "gate error",
-    "duration": "gate duration",
-}  # fmt: skip
 
 
 def place(figure: CalibrationFigure) -> int | str:
@@ -45,7 +41,7 @@ def dataset_of(qpu: str, newest_first: Sequence[CalibrationModel]) -> xr.Dataset
         wanted = [[f for f in model.figures if (f.quantity, bool(f.gate)) == (quantity, gate)] for model in models]
         values = _values(wanted, index[dim])
         unit = next(f.unit for row in wanted for f in row)
-        attrs = {"units": unit or "1", "long_name": _NAMES.get(quantity, quantity)}
+        attrs = {"units": unit or "1", "long_name": quantity_label(quantity)}
         variables[f"gate_{quantity}" if gate else quantity] = (("time", dim), values, attrs)
     times = np.array([model.at.replace(tzinfo=None) for model in models], dtype="datetime64[ns]")
     coords = {

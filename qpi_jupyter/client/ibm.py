@@ -66,10 +66,7 @@ def runtime_service(url: str | None = None, token: str | None = None) -> QiskitR
                 lab.tokens.revoke(made.id)
 
     with _environment(addresses(lab.url)), _old_addresses():
-        return LabService(
-            channel="ibm_quantum_platform", token=token, url=f"{lab.url}/qpi/experimental/v1",
-            instance=CRN,
-        )  # fmt: skip
+        return LabService(channel="ibm_quantum_platform", token=token, url=_endpoint(lab), instance=CRN)
 
 
 def addresses(url: str) -> dict[str, str]:
@@ -85,8 +82,13 @@ def environment(lab: Lab, token: str) -> dict[str, str]:
     trusted = {"REQUESTS_CA_BUNDLE": str(file)} if (file := authority(lab)) is not None else {}
     return {
         **addresses(lab.url), "QISKIT_IBM_TOKEN": token, "QISKIT_IBM_INSTANCE": CRN,
-        "QISKIT_IBM_URL": f"{lab.url}/qpi/experimental/v1", **trusted,
+        "QISKIT_IBM_URL": _endpoint(lab), **trusted,
     }  # fmt: skip
+
+
+def _endpoint(lab: Lab) -> str:
+    """Where its jobs go; IBM's client shortens an address without the word ``experimental``."""
+    return f"{lab.url}/qpi/experimental/v1"
 
 
 def authority(lab: Lab) -> Path | None:

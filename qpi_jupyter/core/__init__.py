@@ -14,9 +14,9 @@
 `plugins`                 members of open lists, found by entry point
 ========================  ===========================================================
 
-Others import from here: nouns and their rules by name; `bounds`, `families`, `openqasm`, `recurrence`, `times` and the
-verbs of `accounting`, `booking_rules`, `bookings` as modules. What only the server asks for is loaded when it does:
-notebooks start without it.
+Others import from here: nouns and their rules by name; `bounds`, `fakes`, `families`, `openqasm`, `recurrence`, `times`
+and the verbs of `accounting`, `booking_rules`, `bookings` as modules. What only the server asks for is loaded when it
+does: notebooks start without it.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ if TYPE_CHECKING:
     from .archive import INDEX, PRIMITIVE_RESULT, check_archive
     from .booking_rules import BookingLimits, Interval, ScopedRule, zone
     from .bookings import SEARCH_DAYS, Booking, BookingMode, BookingStatus, Calendar
-    from .calibrations import Calibration, Figure, calibration_of, require_calibration
+    from .calibrations import Calibration, Figure, Quantity, calibration_of, quantity_label, require_calibration
     from .emails import joining_address
     from .estimates import fold_correction, fold_error
     from .jobs import FINAL, Job, JobState, RetryPolicy
@@ -277,6 +277,7 @@ __all__ = [
     "QpuState",
     "QpuStatus",
     "QpyFile",
+    "Quantity",
     "QubitProperties",
     "Quotas",
     "Reason",
@@ -341,6 +342,7 @@ __all__ = [
     "programs_fault",
     "qiskit_result",
     "qpu_state",
+    "quantity_label",
     "recalled",
     "require_calibration",
     "require_quota",

@@ -7,28 +7,48 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .bounds import text
 from .errors import Rejected
 from .manifest import GateProperties, Manifest, QubitProperties
 
 _ID_CHARS = 16
-UNITS = {"t1": "s", "t2": "s", "frequency": "Hz", "readout_error": "", "error": "", "duration": "s"}
-"""Every quantity with its unit; those without are probabilities."""
+Quantity = Literal["t1", "t2", "frequency", "readout_error", "error", "duration"]
+
+
+class _Meant(NamedTuple):
+    """What a quantity is: its field in the manifest, its unit (probabilities have none), what people call it."""
+
+    field: str
+    unit: str
+    label: str
+
+
+_OF_QUBITS: dict[Quantity, _Meant] = {
+    "t1": _Meant("t1_s", "s", "T1"),
+    "t2": _Meant("t2_s", "s", "T2"),
+    "frequency": _Meant("frequency_hz", "Hz", "frequency"),
+    "readout_error": _Meant("readout_error", "", "readout error"),
+}
+_OF_GATES: dict[Quantity, _Meant] = {
+    "error": _Meant("error", "", "gate error"),
+    "duration": _Meant("duration_s", "s", "gate duration"),
+}
+_QUANTITIES = _OF_QUBITS | _OF_GATES
 
 
 class Figure(NamedTuple):
     """One calibrated value: of a gate on its qubits, or, without a gate, of a qubit."""
 
-    quantity: str
+    quantity: Quantity
     qubits: tuple[int, ...]
     value: float
     gate: str = ""
 
     @property
     def unit(self) -> str:
-        return UNITS[self.quantity]
+        return _QUANTITIES[self.quantity].unit
 
     @property
     def channel(self) -> str:
@@ -58,7 +78,9 @@ class Calibration:
     def __post_init__(self) -> None:
         text("calibration_id", self.id)
         if not self.id and (self.gates or self.qubits):
-            values = json.dumps([[asdict(one) for one in part] for part in (self.gates, self.qubits)])
+            # Of what is known: a quantity that is new here changes no id of those who don't have it.
+            known = [[_known(one) for one in part] for part in (self.gates, self.qubits)]
+            values = json.dumps(known)
             object.__setattr__(self, "id", hashlib.sha256(values.encode()).hexdigest()[:_ID_CHARS])
 
     def into(self, manifest: Manifest) -> Manifest:
@@ -70,18 +92,22 @@ class Calibration:
     def figures(self) -> Iterator[Figure]:
         """Every value that is known: qubit by qubit, then gate by gate."""
         for index, qubit in enumerate(self.qubits):
-            for quantity, value in (
-                ("t1", qubit.t1_s),
-                ("t2", qubit.t2_s),
-                ("frequency", qubit.frequency_hz),
-                ("readout_error", qubit.readout_error),
-            ):
-                if value is not None:
+            for quantity, meant in _OF_QUBITS.items():
+                if (value := getattr(qubit, meant.field)) is not None:
                     yield Figure(quantity, (index,), value)
         for gate in self.gates:
-            for quantity, value in (("error", gate.error), ("duration", gate.duration_s)):
-                if value is not None:
+            for quantity, meant in _OF_GATES.items():
+                if (value := getattr(gate, meant.field)) is not None:
                     yield Figure(quantity, gate.qubits, value, gate.gate)
+
+
+def _known(one: GateProperties | QubitProperties) -> dict[str, object]:
+    return {name: value for name, value in asdict(one).items() if value is not None}
+
+
+def quantity_label(quantity: str) -> str:
+    """What people call a quantity; one that a newer lab has keeps its name."""
+    return next((meant.label for name, meant in _QUANTITIES.items() if name == quantity), quantity)
 
 
 def calibration_of(manifest: Manifest) -> Calibration:

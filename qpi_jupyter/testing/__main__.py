@@ -6,6 +6,7 @@ Without a command: IBM's variables for the lab that `connect` finds, as lines ``
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,13 @@ from .local_lab import local_lab
 
 
 def main(arguments: list[str]) -> int:
-    """The status of the command, or 1 where there is no lab."""
+    """The status of the command; 1 where there is no lab, and 127 where there is no such command."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
+    if arguments and shutil.which(arguments[0]) is None:
+        print(f"There is no command {arguments[0]!r} here.", file=sys.stderr)
+        return 127
     try:
         if not arguments:
             with connect() as lab:

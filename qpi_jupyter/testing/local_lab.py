@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from qpi_jupyter.client import Lab, connect
-from qpi_jupyter.core import Faulted
+from qpi_jupyter.core import Faulted, fakes
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList
 
 START_S = 120.0
 """How long a lab may take to start, on a machine that has other things to do."""
 _PAUSE_S = 0.05
 _STOP_S = 20.0
-_FAKES = SimulatorIn(name="fakes", executor="fake_backends")
+_FAKES = SimulatorIn(name="fakes", executor=fakes.HOST)
 T = TypeVar("T")
 
 

@@ -13,14 +13,12 @@ from traitlets import default
 
 from qpi_jupyter.client.http import Http
 from qpi_jupyter.client.jobs import Jobs
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import DEFAULT_SHOTS, Rejected
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.pictures import html_of
 
 from . import shown
 from .widget import LabWidget
-
-_SHOTS = 1024
 
 
 class SubmitForm(LabWidget):
@@ -43,7 +41,7 @@ class SubmitForm(LabWidget):
         self._jobs = Jobs(http)
         program = {"program": circuits} if isinstance(circuits, str) else {}
         given = {name: str(value) for name, value in filled.items() if value is not None}
-        super().__init__(http, value={"shots": str(_SHOTS), **program, **given})
+        super().__init__(http, value={"shots": str(DEFAULT_SHOTS), **program, **given})
 
     @default("source")
     def _source(self) -> str:

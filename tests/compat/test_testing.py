@@ -58,3 +58,8 @@ def test_where_there_is_no_lab_it_says_so(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "127.0.0.1:9" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_command_that_is_not_there_is_told_before_a_lab_starts(tmp_path: Path) -> None:
+    ran = run(tmp_path, *MODULE, "no-such-command")
+    assert (ran.returncode, ran.stderr) == (127, "There is no command 'no-such-command' here.\n")

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.lab import SIMULATOR, small_lab
+from qpi_jupyter.wire.rest import QpuIn
+from tests.faults.lab import ADMIN, SIMULATOR, driver_of, small_lab
 from tests.support.web import JUPYTER_TOKEN, serving
 
 PUBS = ("openqasm3", "qpy", "runtime-sampler", "runtime-estimator")
@@ -50,5 +51,28 @@ def test_they_are_there_where_an_executor_runs_them(
             if executor == "gpu":
                 assert alias.json()["backend_name"] == "fake_manila@gpu"
                 assert "on a GPU" in alias.json()["description"]
+
+    asyncio.run(run())
+
+
+def test_a_qpu_that_is_called_like_a_dry_run_is_itself(tmp_path: Path) -> None:
+    async def run() -> None:
+        manifest = replace(SIMULATOR, executor="fake_backends", formats=PUBS)
+        async with small_lab(tmp_path, driver={"manifest": manifest}) as (lab, driver), serving(lab) as url:
+            await driver.connect()
+            await lab.qpus.create(ADMIN, QpuIn(name="mock_chip", kind="pool"))
+            chip = await driver_of(lab, "mock_chip", "d2", manifest=replace(SIMULATOR, formats=PUBS))
+            await chip.connect()
+            async with httpx.AsyncClient(
+                base_url=f"{url}qpi/experimental/v1/",
+                headers={"Authorization": f"token {JUPYTER_TOKEN}"},
+                trust_env=False,
+            ) as client:
+                every = (await client.get("backends", params={"include_mocks": "true"})).json()["devices"]
+                assert [one.get("class") for one in every if one["name"] == "mock_chip"] == [None]
+                body = {"program_id": "sampler", "backend": "mock_chip", "params": {"pubs": []}}
+                made = await client.post("jobs", json=body)
+                assert made.status_code == 200, made.text
+                assert (len(chip.prepared), len(driver.prepared)) == (1, 0), "it is not the fake backends' to invent"
 
     asyncio.run(run())

@@ -46,7 +46,7 @@ from .cluster import Claim
 from .device import Device, Hardware
 from .files import load
 from .frames import Frames
-from .front import BASIS, DT_S, Front
+from .front import BASIS, DT_S, GRID_NS, Front
 from .previews import in_time
 from .readouts import bits, chunks, complete, no_data, require_bits, slots_of
 from .stack import ControlStack, Points
@@ -339,10 +339,11 @@ class PulseExecutor(CircuitExecutor):
         options, (plan, angles) = program.options, self._plan(run)
         for asked_s, taken_s in plan.rounded if run.row_index in (None, 0) else ():
             _log.warning(
-                "Circuit %d: a delay of %.9g s is %.9g s here, on the grid of 4 ns.",
+                "Circuit %d: a delay of %.9g s is %.9g s here, on the grid of %d ns.",
                 run.circuit_index,
                 asked_s,
                 taken_s,
+                GRID_NS,
             )
         info = run.info(options, seed=seed)
         if plan.rounded:

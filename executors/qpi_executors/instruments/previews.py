@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,9 @@ from qpi_jupyter.core import CircuitPreview, PreviewedPulse, PulseKind, PulseRow
 from qpi_jupyter.core.previews import MAX_PULSES, MAX_WARNINGS
 
 from .device import Device
+from .front import GRID_NS
 from .pulses import Acquire, Event, Play, ShiftPhase, Wait
+from .submitted import Submitted
 from .timing import Timed, Timeline
 
 DECAY = 0.1
@@ -38,8 +41,9 @@ def in_time(preview: CircuitPreview, plan: Timeline, device: Device, events: Ite
         _pulse(places[port], rows[places[port]], event, zero_s, operations) for port, event in played[:MAX_PULSES]
     ]
     warnings = [*_rounded(plan), *decays(plan, device)]
+    duration_s, reset_s = _lengths(plan, found, zero_s)
     return replace(
-        preview, duration_s=plan.duration_ns * 1e-9, reset_s=plan.reset_ns * 1e-9, rows=tuple(rows),
+        preview, duration_s=duration_s, reset_s=reset_s, rows=tuple(rows),
         pulses=tuple(pulses), total_pulses=len(played), warnings=tuple(warnings[:MAX_WARNINGS]),
     )  # fmt: skip
 
@@ -67,10 +71,20 @@ def _by_qubit(plan: Timeline) -> dict[str, list[Timed]]:
 
 
 def _end_of_reset(events: Sequence[Event]) -> float:
-    """When the wait that begins the shot is over."""
-    waits = [event for event in events if isinstance(event, Wait)]
+    """When the wait that begins the shot, before anything plays, is over."""
+    begun_s = min((event.start_s for event in events if isinstance(event, Play | Acquire)), default=math.inf)
+    waits = [event for event in events if isinstance(event, Wait) and event.start_s < begun_s]
     first = min((wait.start_s for wait in waits), default=0.0)
     return max((wait.start_s + wait.duration_s for wait in waits if wait.start_s == first), default=0.0)
+
+
+def _lengths(plan: Timeline, events: Sequence[Event], zero_s: float) -> tuple[float, float]:
+    """Of one shot and of the reset before it: a circuit's as they are planned, and of a submitted schedule, whose plan
+    is only a bound, as it plays."""
+    if not isinstance(plan, Submitted):
+        return plan.duration_ns * 1e-9, plan.reset_ns * 1e-9
+    ends = (event.start_s + event.duration_s for event in events if isinstance(event, Play | Acquire | Wait))
+    return round(max(ends, default=zero_s) - zero_s, 12), round(zero_s, 12)
 
 
 def _played(
@@ -144,7 +158,7 @@ def _end_ns(operation: Timed) -> int:
 
 def _rounded(plan: Timeline) -> Iterator[str]:
     for asked_s, taken_s in dict.fromkeys(plan.rounded):
-        yield f"A delay of {short(asked_s)} is rounded to {short(taken_s)}, on the instrument's grid of 4 ns."
+        yield f"A delay of {short(asked_s)} is rounded to {short(taken_s)}, on the instrument's grid of {GRID_NS} ns."
 
 
 def decays(plan: Timeline, device: Device) -> list[str]:

@@ -28,6 +28,7 @@ from qiskit_ibm_runtime import fake_provider
 
 from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
+from qpi_jupyter.core.fakes import HOST, IDEAL, MAX_SHOTS, MOCK, STATEVECTOR, STATEVECTOR_QUBITS, ways_of
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM
 
@@ -45,15 +46,9 @@ _KINDS: dict[str, type[BackendV2]] = {
     for kind in vars(fake_provider).values()
     if isinstance(kind, type) and isinstance(name := getattr(kind, "backend_name", None), str)
 }
-NOISY, IDEAL = "aer", "ideal"
-STATEVECTOR = "lab_statevector"
-"""An ideal simulator for circuits as they are, without a device's gates and edges."""
-MOCK = "mock"
-"""What the name of a dry run begins with, as IBM's client makes it: mock_manila@aer."""
-MAX_SHOTS = 1_000_000
-WIDE = 26
-"""From here on a state vector would not fit: what is wider runs in parts, and Aer's matrix product states take what is
-still wider then."""
+WIDE = STATEVECTOR_QUBITS
+"""The most qubits of a state vector: what is wider runs in parts, and Aer's matrix product states take what is still
+wider then."""
 _KEPT = 32
 """Noise models that are remembered."""
 _CIRCUIT_S, _SHOT_S, _PRODUCT_S = 0.02, 2e-5, 5e-3
@@ -64,7 +59,7 @@ class FakeBackends(Executor):
     """IBM's fake backends by name, with their noise (fake_manila@aer) or without (fake_manila@ideal)."""
 
     formats: ClassVar[tuple[ProgramFormat, ...]] = (SAMPLER, ESTIMATOR, QUANTUM_PROGRAM)
-    ways: ClassVar[tuple[str, ...]] = (NOISY, IDEAL)
+    ways: ClassVar[tuple[str, ...]] = ways_of(HOST)
     """What stands behind the ``@`` of the names that it runs."""
 
     def __init__(self, **options: object) -> None:
@@ -79,7 +74,7 @@ class FakeBackends(Executor):
     @cached_property
     def _manifest(self) -> Manifest:
         return Manifest(
-            executor="fake_backends",
+            executor=HOST,
             executor_version=client_version,
             num_qubits=max(json.loads(path.read_text())["n_qubits"] for path in _FILES.glob("*/conf_*.json")),
             basis_gates=(),
@@ -133,9 +128,9 @@ class FakeBackends(Executor):
         self.check(program)
         work = work_of(program, max_shots=MAX_SHOTS)
         name, _, how = work.backend.partition("@")
-        free = work.backend == STATEVECTOR or _is_mock(work.backend)
-        name = name.replace(MOCK, "fake", 1) if free else name
-        if not free and (name not in _KINDS or how not in self.ways):
+        named = work.backend == STATEVECTOR or _is_mock(work.backend)
+        name = name.replace(MOCK, "fake", 1) if named else name
+        if not named and (name not in _KINDS or how not in self.ways):
             raise Rejected(
                 f"There is no backend {work.backend!r} here (qiskit-ibm-runtime {client_version}): service.backends() "
                 f"lists them, for example {' and '.join(f'fake_manila@{way}' for way in self.ways)}.",

@@ -24,6 +24,11 @@ def test_the_id_is_the_executors_or_one_of_the_values() -> None:
     assert calibration_of(replace(MANIFEST, qubits=(), gates=())).id == ""
 
 
+def test_an_id_is_made_of_what_is_known_alone() -> None:
+    # The same, whatever quantities are added: else a lab that is updated would take each QPU for calibrated anew.
+    assert Calibration(qubits=(QubitProperties(t1_s=1e-4),)).id == "2c65fb672947968c"
+
+
 def test_a_calibration_goes_into_a_manifest_and_comes_out_of_it() -> None:
     at = datetime(2030, 1, 1, tzinfo=UTC)
     fresh = Calibration(qubits=QUBITS[:1], id="tuesday", at=at)

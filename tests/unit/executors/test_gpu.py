@@ -119,3 +119,11 @@ def test_its_own_name_takes_pubs_as_every_qpu_does() -> None:
 
 def test_both_names_are_one_executor() -> None:
     assert find("gpu") is find("custatevec") is GpuExecutor
+
+
+def test_it_previews_circuits_and_says_that_it_has_none_of_pubs() -> None:
+    executor = Pretended()
+    assert "measure" in executor.preview(qpy_program(bell())).circuits[0].native
+    for backend in ("fake_manila@gpu", "gpu-1"):
+        with pytest.raises(Rejected, match="has no preview of runtime-sampler programs"):
+            executor.preview(pubs(backend, bell()))

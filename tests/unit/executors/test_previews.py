@@ -12,6 +12,7 @@ from qpi_executors.instruments.device import Device, Drive, Edge, Qubit
 from qpi_executors.instruments.front import Front
 from qpi_executors.instruments.previews import decays, in_time
 from qpi_executors.instruments.pulses import Acquire, Event, Play, ResetPhase, ShiftPhase, Wait
+from qpi_executors.instruments.submitted import Submitted
 from qpi_executors.instruments.timing import Timeline, timeline
 from qpi_jupyter.core import CircuitPreview, PreviewedPulse, PulseRow, Rejected, preview_of
 from qpi_jupyter.core.previews import MAX_NATIVE_BYTES, MAX_PREVIEWED, MAX_PULSES
@@ -70,6 +71,21 @@ def test_pulses_have_their_rows_operations_and_times_from_the_end_of_the_reset()
         (1, "a_m0", "acquisition", 120e-9, 1e-6),
     ]  # fmt: skip
     assert (preview.duration_s, preview.reset_s) == (pytest.approx(1.12e-6), pytest.approx(200e-6))
+
+
+def test_a_submitted_schedule_lasts_as_long_as_it_plays_and_a_reset_midway_cuts_nothing_off() -> None:
+    plan = Submitted(
+        operations=(), duration_ns=999_000, reset_ns=0, labels={0: "a_m0"}, acquisitions={"a": ("a_m0",)}, source=""
+    )
+    begun = Wait(start_s=4e-9, duration_s=200e-6, qubits=("a",))
+    read = Acquire(start_s=SHOT_S + 120e-9, duration_s=1e-6, port="a:res", label="a_m0")
+    preview = in_time(CircuitPreview(name="x"), plan, PAIR, [begun, play("a:mw", 0.0, 20e-9), read])
+    assert (preview.duration_s, preview.reset_s) == (pytest.approx(1.12e-6), pytest.approx(SHOT_S))
+    midway = Wait(start_s=1e-6, duration_s=200e-6, qubits=("a",))
+    first = Play(start_s=0.0, duration_s=20e-9, port="a:mw", clock="a.01", amplitude=0.2)
+    preview = in_time(CircuitPreview(name="x"), plan, PAIR, [first, midway, play("a:mw", 2e-6, 20e-9), read])
+    assert [pulse.start_s for pulse in preview.pulses if pulse.kind == "drive"] == [0.0, pytest.approx(SHOT_S + 2e-6)]
+    assert preview.reset_s == 0.0
 
 
 def test_pieces_of_a_pulse_are_one_and_so_are_turns_of_a_clock_at_one_time() -> None:

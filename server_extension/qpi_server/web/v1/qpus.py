@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
-from qpi_jupyter.core import MAX_QUBITS
+from qpi_jupyter.core import MAX_QUBITS, Quantity
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire import bench, previews, rest, telemetry
 from qpi_server.service.telemetry import MAX_POINTS
@@ -91,7 +91,7 @@ class CalibrationsQuery(PageQuery):
     start: datetime | None = None
     end: datetime | None = None
     qubit: Annotated[int, Meta(ge=0, lt=MAX_QUBITS)] | None = None
-    quantity: Literal["t1", "t2", "frequency", "readout_error", "error", "duration"] | None = None
+    quantity: Quantity | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 100
 
 

@@ -11,19 +11,15 @@ from msgspec import UNSET, UnsetType, field
 
 from qpi_jupyter.core import Manifest, NotFound
 from qpi_jupyter.core import Permission as P
+from qpi_jupyter.core.fakes import HOST, MOCK, NOISY, STATEVECTOR, STATEVECTOR_QUBITS, WAYS
 from qpi_jupyter.wire.rest import Answer, QpuDetail, QpuModel
 from qpi_server.web.table import JSON, Call
 
 from . import catalogue
 from .base import ROOT, SAMPLER, Body, runtime, stamp
-from .catalogue import STATEVECTOR, STATEVECTOR_QUBITS
+from .catalogue import CONTROL_FLOW, Facts
 
-FAKES = "fake_backends"
-"""The executor that runs nothing but IBM's fake backends."""
 _SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-_CONTROL_FLOW = ("if_else", "while_loop", "for_loop", "switch_case")
-Facts = dict[str, Any]
-"""A document of IBM's; Any: JSON."""
 
 
 class DeviceStatus(Answer):
@@ -85,12 +81,12 @@ class UsageOut(Answer):
 async def runtime_backends(call: Call, query: RuntimeBackendsQuery) -> Devices:
     """Every backend that takes a primitive's job."""
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
-    hosts = {how: host for how in catalogue.HOW if (host := _host(qpus, how)) is not None}
+    hosts = {how: host for how in WAYS if (host := _host(qpus, how)) is not None}
     everything = query.include_mocks.lower() == "true"  # IBM's client looks a name up in these
     listed = () if everything else call.lab.context.config.ibm_backends
     fakes = await asyncio.to_thread(catalogue.devices) if hosts else []
     devices = [
-        *(_device(qpu.name, qpu, qpu.num_qubits) for qpu in qpus if qpu.executor != FAKES),
+        *(_device(qpu.name, qpu, qpu.num_qubits) for qpu in qpus if qpu.executor != HOST),
         *(
             _device(f"{base}@{how}", host, facts["n_qubits"], processor_type=facts["processor_type"])
             for base, facts in fakes
@@ -98,7 +94,7 @@ async def runtime_backends(call: Call, query: RuntimeBackendsQuery) -> Devices:
             if not listed or base in listed or f"{base}@{how}" in listed
         ),
     ]
-    host = hosts.get(catalogue.NOISY)
+    host = hosts.get(NOISY)
     if host is not None and (not listed or STATEVECTOR in listed):
         devices.append(_device(STATEVECTOR, host, STATEVECTOR_QUBITS, is_simulator=True))
     if everything and host is not None:
@@ -167,16 +163,16 @@ async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
     """
     name = catalogue.named(name.replace("%40", "@"))
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
-    if catalogue.known(name) or (name.startswith(catalogue.MOCK) and name in _mocks(qpus)):
+    if catalogue.known(name) or (name.startswith(MOCK) and name in _mocks(qpus)):
         how = catalogue.way(name)
         if (host := _host(qpus, how)) is not None:
             return name, host
         raise NotFound(
             f"No QPU of this lab runs {name}. A manager can start a simulator with the executor "
-            f"{catalogue.HOSTS[how]}.",
+            f"{WAYS[how].executor}.",
             code="no_fake_backends",
         )  # fmt: skip
-    qpu = next((qpu for qpu in qpus if qpu.name == name and qpu.executor != FAKES), None)
+    qpu = next((qpu for qpu in qpus if qpu.name == name and qpu.executor != HOST), None)
     if qpu is None:
         message = f"There is no backend {name[:200]!r} here: service.backends() lists them."
         raise NotFound(message, code="unknown_backend")
@@ -185,14 +181,14 @@ async def found(call: Call, name: str) -> tuple[str, QpuDetail]:
 
 def _mocks(qpus: Iterable[QpuDetail]) -> dict[str, str]:
     """For the name of each dry run, the backend that it is one of."""
-    own = [qpu.name for qpu in qpus if qpu.executor != FAKES]
-    fakes = (f"{base}@{how}" for base, _ in catalogue.devices() for how in catalogue.HOW)
+    own = [qpu.name for qpu in qpus if qpu.executor != HOST]
+    fakes = (f"{base}@{how}" for base, _ in catalogue.devices() for how in WAYS)
     return catalogue.mocks([*own, STATEVECTOR, *fakes])
 
 
 async def _real(call: Call, name: str, host: QpuDetail) -> tuple[str, QpuDetail]:
     """The backend that a dry run is one of, and its QPU; any other backend is itself."""
-    if not name.startswith(catalogue.MOCK) or name == host.name:
+    if not name.startswith(MOCK) or name == host.name:
         return name, host
     qpus = await call.lab.qpus.taking(call.person, SAMPLER)
     real = _mocks(qpus)[name]
@@ -205,7 +201,7 @@ def _host(qpus: Iterable[QpuDetail], how: str) -> QpuDetail | None:
     def order(qpu: QpuDetail) -> tuple[bool, float]:
         return qpu.status != "online", (qpu.queued + qpu.running) / max(1, qpu.places)
 
-    return min((qpu for qpu in qpus if qpu.executor == catalogue.HOSTS[how]), key=order, default=None)
+    return min((qpu for qpu in qpus if qpu.executor == WAYS[how].executor), key=order, default=None)
 
 
 def _device(name: str, qpu: QpuModel, qubits: int, **more: Any) -> Device:
@@ -229,7 +225,7 @@ def configuration(qpu: QpuDetail) -> Facts:
         "basis_gates": list(manifest.basis_gates),
         "gates": _gates(manifest, edges),
         "coupling_map": edges,
-        "supported_instructions": [*instructions, *(_CONTROL_FLOW if manifest.control_flow else ())],
+        "supported_instructions": [*instructions, *(CONTROL_FLOW if manifest.control_flow else ())],
         "local": False,
         "simulator": False,
         "conditional": False,

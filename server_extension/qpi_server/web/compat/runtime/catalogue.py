@@ -12,20 +12,10 @@ from typing import Any
 
 import msgspec
 
-HOW = {
-    "aer": "with the noise of its calibration", "ideal": "without noise",
-    "gpu": "on a GPU, with the noise of its calibration",
-}  # fmt: skip
-"""How they run: ``fake_manila@aer``."""
-NOISY = "aer"
-HOSTS = {"aer": "fake_backends", "ideal": "fake_backends", "gpu": "gpu"}
-"""The executor of the QPUs that run them so."""
-ALIASES = {"custatevec": "gpu"}
+from qpi_jupyter.core.fakes import ALIASES, MAX_SHOTS, MOCK, NOISY, STATEVECTOR, STATEVECTOR_QUBITS, WAYS
+
 _CONF = "conf_"
-STATEVECTOR, STATEVECTOR_QUBITS = "lab_statevector", 26
-"""An ideal simulator for circuits as they are, without a device's gates and edges."""
-MOCK = "mock"
-"""How the name of a dry run begins."""
+CONTROL_FLOW = ("if_else", "while_loop", "for_loop", "switch_case")
 _MOCKED = re.compile(r"^[^_]+")
 """What stands there in the name of the backend that is not run."""
 Facts = dict[str, Any]
@@ -53,7 +43,7 @@ def _files() -> dict[str, _Files]:
 def known(name: str) -> bool:
     """Whether there is such a fake backend: ``fake_manila@aer``."""
     base, _, how = name.partition("@")
-    return (how in HOW and base in _files()) or (name == STATEVECTOR and bool(_files()))
+    return (how in WAYS and base in _files()) or (name == STATEVECTOR and bool(_files()))
 
 
 def named(name: str) -> str:
@@ -65,7 +55,7 @@ def named(name: str) -> str:
 def way(name: str) -> str:
     """How a backend runs; those whose names don't say: on Aer."""
     how = name.partition("@")[2]
-    return how if how in HOSTS else NOISY
+    return how if how in WAYS else NOISY
 
 
 @cache
@@ -84,11 +74,12 @@ def _processor(facts: Facts | None) -> Facts | None:
 
 
 def mocks(names: Iterable[str]) -> dict[str, str]:
-    """What IBM's client calls the dry run of each backend; where two would be called the same, there is none."""
-    found: dict[str, list[str]] = {}
+    """What IBM's client calls the dry run of each backend; none where a backend has that name, or two would."""
+    real: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_MOCKED.sub(MOCK, name), []).append(name)
-    return {mock: real[0] for mock, real in found.items() if len(real) == 1}
+        real.setdefault(_MOCKED.sub(MOCK, name), []).append(name)
+    taken = {name for several in real.values() for name in several}
+    return {mock: several[0] for mock, several in real.items() if len(several) == 1 and mock not in taken}
 
 
 @lru_cache(maxsize=32)
@@ -99,7 +90,7 @@ def configuration(name: str, called: str) -> bytes:
     # "simulator" stays false: IBM's client would leave out its checks and sessions.
     facts |= {
         "backend_name": called, "simulator": False, "local": False,
-        "description": f"IBM's fake backend {base}, simulated {HOW[how]}",
+        "description": f"IBM's fake backend {base}, simulated {WAYS[how].told}",
     }  # fmt: skip
     return msgspec.json.encode(facts)
 
@@ -113,11 +104,9 @@ def statevector(called: str) -> Facts:
             "ccx", "cp", "cswap", "cx", "cy", "cz", "ecr", "h", "id", "p", "rx", "rxx", "ry", "ryy", "rz", "rzx", "rzz",
             "s", "sdg", "swap", "sx", "sxdg", "t", "tdg", "u", "x", "y", "z",
         ],
-        "supported_instructions": [
-            "measure", "reset", "delay", "if_else", "for_loop", "while_loop", "switch_case",
-        ],
+        "supported_instructions": ["measure", "reset", "delay", *CONTROL_FLOW],
         "gates": [], "local": False, "simulator": True, "conditional": True, "open_pulse": False, "memory": True,
-        "max_shots": 1_000_000, "online_date": "2026-01-01T00:00:00.000000Z", "description": "Ideal state vector",
+        "max_shots": MAX_SHOTS, "online_date": "2026-01-01T00:00:00.000000Z", "description": "Ideal state vector",
     }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from qpi_jupyter.core import Permission as P
 from qpi_server.web.table import JSON, Call
 
-from .backends import Facts, found
+from .backends import found
 from .base import PREFIX, ROOT, runtime
+from .catalogue import Facts
 from .jobs import runtime_cancel
 from .sessions import RuntimeSessionChange, runtime_cancel_session, runtime_change_session
 
