@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.lab import SIMULATOR, small_lab
+from qpi_jupyter.wire.rest import QpuIn
+from tests.faults.lab import ADMIN, SIMULATOR, driver_of, small_lab
 from tests.support.web import JUPYTER_TOKEN, serving
 
 PUBS = ("openqasm3", "qpy", "runtime-sampler", "runtime-estimator")
@@ -50,5 +51,25 @@ def test_they_are_there_where_an_executor_runs_them(
             if executor == "gpu":
                 assert alias.json()["backend_name"] == "fake_manila@gpu"
                 assert "on a GPU" in alias.json()["description"]
+
+    asyncio.run(run())
+
+
+def test_a_qpu_that_is_called_like_a_dry_run_is_itself(tmp_path: Path) -> None:
+    async def run() -> None:
+        manifest = replace(SIMULATOR, executor="qiskit_aer", formats=PUBS)
+        fakes = replace(SIMULATOR, executor="fake_backends", formats=PUBS)
+        async with small_lab(tmp_path, driver={"manifest": fakes}) as (lab, driver), serving(lab) as url:
+            await lab.qpus.create(ADMIN, QpuIn(name="mock_1"))
+            await driver.connect()
+            await (await driver_of(lab, "mock_1", "d2", manifest=manifest)).connect()
+            headers = {"Authorization": f"token {JUPYTER_TOKEN}"}
+            async with httpx.AsyncClient(
+                base_url=f"{url}qpi/experimental/v1/", headers=headers, trust_env=False
+            ) as client:
+                known = (await client.get("backends/mock_1/configuration")).json()
+                assert (known["backend_name"], known["basis_gates"]) == ("mock_1", list(manifest.basis_gates))
+                listed = (await client.get("backends?include_mocks=true")).json()["devices"]
+                assert [device.get("class") for device in listed if device["name"] == "mock_1"] == [None]
 
     asyncio.run(run())

@@ -84,11 +84,12 @@ def _processor(facts: Facts | None) -> Facts | None:
 
 
 def mocks(names: Iterable[str]) -> dict[str, str]:
-    """What IBM's client calls the dry run of each backend; where two would be called the same, there is none."""
+    """What IBM's client calls the dry run of each backend; where two would be called the same, or one is called so
+    itself, there is none."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(_MOCKED.sub(MOCK, name), []).append(name)
-    return {mock: real[0] for mock, real in found.items() if len(real) == 1}
+    return {mock: real[0] for mock, real in found.items() if len(real) == 1 and real != [mock]}
 
 
 @lru_cache(maxsize=32)
