@@ -25,7 +25,7 @@ from qpi_executors.registry import is_ours, require
 from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
 
-from .messages import Channel, Check, Checked, Failed, Look, Looked, Open, Ready, Role
+from .messages import Channel, Check, Checked, Failed, Look, Looked, Open, Ready, Role, told
 from .readings import Readings, reads
 
 if TYPE_CHECKING:
@@ -55,17 +55,17 @@ class Checks:
         try:
             return work(program)
         except QpiError as error:
-            return answer(error=error.to_dict())
+            return answer(error=told(error))
         except MemoryError:
             what = "Checking" if isinstance(command, Check) else "Previewing"
             message = f"{what} the program needs more memory than its place has."
-            return answer(error=TooLarge(message, code="out_of_memory").to_dict())
+            return answer(error=told(TooLarge(message, code="out_of_memory")))
         except Exception as error:
             did = "checked" if isinstance(command, Check) else "previewed"
             message = f"The executor failed while it {did} the program: {type(error).__name__}: {error}"
             if passing(error):
-                return answer(error=Faulted(message, code="check_failed").to_dict())
-            return answer(error=ProgramError(message, code="check_failed").to_dict())
+                return answer(error=told(Faulted(message, code="check_failed")))
+            return answer(error=told(ProgramError(message, code="check_failed")))
 
     def _check(self, program: Program) -> Checked:
         executor = for_program(self._executor, program)

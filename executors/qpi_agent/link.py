@@ -84,7 +84,8 @@ class Link:
         self._kind = kind_of(bus)
         self._bus: Bus | None = None
         self._over: asyncio.Future[str] | None = None
-        self._epoch = 0
+        self._epoch, self._pause_s = 0, 0.0
+        self._newest: Calibration | None = None
         self._greeted = False
         self._reports: dict[Key, frames.Report] = {}
         self._reporting: set[Key] = set()
@@ -158,6 +159,7 @@ class Link:
     def calibrated(self, calibration: Calibration) -> None:
         """Tell which values the next run is measured with; a hello that comes later says it, too."""
         if self._driver.recalibrated(calibration) and self._bus is not None:
+            self._newest = calibration
             self._spawn(self._send_calibration(self._bus, calibration))
 
     def report(self, report: frames.Report) -> None:
@@ -192,6 +194,7 @@ class Link:
                     await bus.serve(QPU, ME, {"prepare": self._prepare, "preview": self._preview}, {})
                     welcome = await ask(bus, frames.HELLO, self._driver.hello(), Welcome, _HELLO_S)
                     self._epoch, self._bus, self._greeted = welcome.epoch, bus, True
+                    self._pause_s = welcome.heartbeat_s
                     backoff.reset()
                     self._resume(welcome)
                     group.create_task(self._heartbeats(bus, welcome), name="heartbeats")
@@ -311,20 +314,25 @@ class Link:
         self._driver.reported(key)
 
     async def _send_calibration(self, bus: Bus, calibration: Calibration) -> None:
+        """Say it, and again while it is the newest and the lab has heard too many of late."""
+        body = frames.Calibrated(epoch=self._epoch, calibration=calibration)
         try:
-            await self._say(bus, frames.CALIBRATED, frames.Calibrated(epoch=self._epoch, calibration=calibration))
+            while not await self._say(bus, frames.CALIBRATED, body):
+                await asyncio.sleep(self._pause_s)
+                if bus is not self._bus or calibration is not self._newest:
+                    return
         except Unavailable:
             return  # said by the next hello
         except QpiError as error:
             if not self._outdated(error):
                 log.error("the lab refuses the calibration %s: %s", calibration.id, error)
 
-    async def _say(self, bus: Bus, subject: str, body: frames.Frame) -> None:
-        """Say it until there is an answer, for as long as this link lasts; raises as `Bus.request`."""
+    async def _say(self, bus: Bus, subject: str, body: frames.Frame) -> bool:
+        """Say it until there is an answer, for as long as this link lasts; whether it is accepted. Raises as
+        `Bus.request`."""
         while True:
             try:
-                await ask(bus, subject, body, frames.Reported, _REPORT_S)
-                return
+                return (await ask(bus, subject, body, frames.Reported, _REPORT_S)).accepted
             except Unavailable as error:
                 if error.code != "no_answer" or bus is not self._bus:
                     raise

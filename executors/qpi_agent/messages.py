@@ -18,7 +18,14 @@ from qpi_jupyter.wire.frames import ProgramRef, Reading, RowChunk
 LENGTH_BYTES = 4
 _TRACEBACK_CHARS = 8_000
 """So much of the end of a traceback."""
+MAX_CHANNELS = 200
+"""Readings of one executor: a heartbeat has room for the driver's own, too."""
 Role = Literal["run", "check", "read"]
+
+
+def told(error: QpiError) -> dict[str, Any]:
+    """An error as a child tells it: what an executor says may be of any length, and have half characters in it."""
+    return QpiError.from_dict(error.to_dict()).to_dict()
 
 
 class Key(NamedTuple):
@@ -126,7 +133,7 @@ class Failed(Struct, kw_only=True, tag="failed"):
             error = Faulted(f"The driver cannot keep the result: {error}", code="spool_failed")
         assert isinstance(error, QpiError)
         return cls(
-            outcome="errored" if programs_fault(error) else "interrupted", error=error.to_dict(), busy_s=busy_s,
+            outcome="errored" if programs_fault(error) else "interrupted", error=told(error), busy_s=busy_s,
             traceback="".join(traceback.format_exception(cause)).rstrip()[-_TRACEBACK_CHARS:],
         )  # fmt: skip
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import islice
 
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire.frames import Reading
 
 from .backoff import Backoff
-from .messages import Open, Read, Said
+from .messages import MAX_CHANNELS, Open, Read, Said
 from .process import Child, Died, ForkServer, spawn_in_the_end
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,10 @@ class Meter:
         elif self._problem and not problem:
             log.info("readings of %s are back", self._opening.executor)
         self._problem = problem
-        self._units |= {reading.channel: reading.unit for reading in found}
+        units = {reading.channel: reading.unit for reading in found}
+        units |= {name: unit for name, unit in self._units.items() if name not in units}
+        self._units = dict(
+            islice(units.items(), MAX_CHANNELS)
+        )  # a heartbeat has no room for more, whatever they are called
         lost = {name: Reading(channel=name, value=None, unit=unit) for name, unit in self._units.items()}
         self._fresh = {**lost, **{reading.channel: reading for reading in found}}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 60.0
 """Of one preview: a scheduler is imported first."""
 _IDLE_S = 300.0
+_WAIT_S = 90.0
+"""How long a preview waits for others: whoever asked has gone by then."""
 _MEMORY_BYTES = 4 << 30
 
 
@@ -25,11 +29,12 @@ class Previewer:
     """Answers ``qpu.preview``, one program after the other; checks and runs go on meanwhile."""
 
     def __init__(
-        self, opening: Open, forks: ForkServer, *, timeout_s: float = TIMEOUT_S, idle_s: float = _IDLE_S
-    ) -> None:
+        self, opening: Open, forks: ForkServer, *, timeout_s: float = TIMEOUT_S, idle_s: float = _IDLE_S,
+        wait_s: float = _WAIT_S,
+    ) -> None:  # fmt: skip
         cap = min(opening.memory_cap_bytes or _MEMORY_BYTES, _MEMORY_BYTES)
         self._opening, self._forks = msgspec.structs.replace(opening, memory_cap_bytes=cap), forks
-        self._timeout_s, self._idle_s = timeout_s, idle_s
+        self._timeout_s, self._idle_s, self._wait_s = timeout_s, idle_s, wait_s
         self._lock = asyncio.Lock()
         self._child: Child | None = None
         self._end: asyncio.TimerHandle | None = None
@@ -40,9 +45,9 @@ class Previewer:
         Raises
         ------
         QpiError
-            no child starts.
+            no child starts, or others take too long.
         """
-        async with self._lock:
+        async with self._turn():
             if self._end is not None:
                 self._end.cancel()
             if self._child is None or not self._child.alive:
@@ -58,6 +63,18 @@ class Previewer:
             self._end.cancel()
         if self._child is not None:
             await self._child.stop(0.5)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise Faulted("Other previews of this QPU take too long. Try again later.", code="preview_busy") from None
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     async def _ask(self, child: Child, program: ProgramRef) -> Previewed:
         kills = oom_kills()

@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 
 from qpi_executors import Executor
+from qpi_jupyter.core.bounds import readable
 from qpi_jupyter.wire.frames import Reading
 
-from .messages import Channel, Read, Said
+from .messages import MAX_CHANNELS, Channel, Read, Said
 
-MAX_CHANNELS = 200
-"""Of one executor: a heartbeat has room for the driver's own, too."""
 _OURS = ("driver/", "lab/")
 """Channels that others may not speak for."""
 
@@ -41,16 +40,16 @@ def said(executor: Executor) -> Said:
     try:
         found = list(executor.readings().items())
     except Exception as error:
-        return Said(problem=f"{type(error).__name__}: {error}")
+        return Said(problem=readable(f"{type(error).__name__}: {error}"))
     good, problems = [], []
     for name, measured in found[:MAX_CHANNELS]:
         try:
             good.append(_reading(name, measured))
-        except (TypeError, ValueError) as error:  # msgspec's own is a ValueError
-            problems.append(f"{name!r}: {error}")
+        except Exception as error:  # a value may be anything of a guest's
+            problems.append(f"{name!r:.60}: {error}")
     if len(found) > MAX_CHANNELS:
         problems.append(f"{len(found)} channels; {MAX_CHANNELS} are kept")
-    return Said(readings=good, problem="; ".join(problems[:3]))
+    return Said(readings=good, problem=readable("; ".join(problems[:3])))
 
 
 def _reading(name: object, measured: Any) -> Reading:

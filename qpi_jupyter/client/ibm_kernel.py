@@ -10,12 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qpi_jupyter.core import Conflict, NotFound, QpiError
 
 from .connecting import connect
 from .ibm import addresses, client_class, environment
 from .lab import Lab
+
+if TYPE_CHECKING:
+    from qiskit_ibm_runtime import QiskitRuntimeService
 
 KEY = "QiskitRuntimeService() in a notebook"
 """What the key of a process is called in the list of one's API tokens."""
@@ -72,7 +76,7 @@ def enable() -> RuntimeSwitch:
     service = client_class()
     with suppress(QpiError):  # the lab of before is away, or revokes nothing: its key ends by itself
         disable()
-    _refuse_accounts(service.saved_accounts())
+    _refuse_accounts(_saved(service))
     lab = connect()
     key = lab.tokens.create(KEY, scopes=["submit"], expires=LASTS)
     wanted, before = environment(lab, key.token), os.environ.get(_BUNDLE)
@@ -117,6 +121,18 @@ def state() -> RuntimeSwitch:
         if not alive:
             disable()
     return RuntimeSwitch() if _given is None else _given.switch
+
+
+def _saved(service: type[QiskitRuntimeService]) -> Mapping[str, object]:
+    try:
+        accounts: Mapping[str, object] = service.saved_accounts()
+    except Exception as error:  # the client's own, of many kinds: its file may hold anything
+        raise Conflict(
+            f"Not switched on: IBM's client cannot read its saved accounts ({type(error).__name__}: {error}). Mend or "
+            "remove the file ~/.qiskit/qiskit-ibm.json, and try again.",
+            code="ibm_account",
+        ) from error
+    return accounts
 
 
 def _refuse_accounts(saved: Mapping[str, object]) -> None:

@@ -185,7 +185,7 @@ def rendered(datasets: Sequence[xr.Dataset]) -> bytes | None:
         own = c.circuit_info(dataset.attrs).metadata.get(PRIMITIVE)
         if own is None:
             return None
-        data, metadata = arrays(dataset), own["result"]
+        data, metadata = arrays(dataset), metadata or own["result"]
         sampled = any(hasattr(array, NUM_BITS) for array in data.values())
         value = {"data": _data_bin(data, own["shape"]), "metadata": own["pub"]}
         pubs.append(_typed("SamplerPubResult" if sampled else "PubResult", value))

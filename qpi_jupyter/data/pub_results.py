@@ -41,6 +41,8 @@ def pub_dataset(
         changes has its name; others are ``axis_0``, ``axis_1``, ...
     data
         the arrays by name, NumPy's or Qiskit's `BitArray`, whose shapes begin with ``shape``.
+    result_metadata
+        what is said of the result of all pubs: of the first pub alone.
     shots
         of a `BitArray`; of expectation values those of each measurement.
     """

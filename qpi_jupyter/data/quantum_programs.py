@@ -205,7 +205,7 @@ def _read_tensor(raw: Mapping[str, Any], version: str, reader: primitives.Reader
     kind, shape = raw["dtype"], [int(length) for length in raw["shape"]]
     size = math.prod(shape)
     data = reader.expanded(raw["data"]) if version == _COMPRESSED else base64.b64decode(raw["data"])
-    if kind == "bool":
+    if kind == "bool" and size <= 8 * len(data):  # what is missing would be filled up, however much it is
         flat = np.unpackbits(np.frombuffer(data, np.uint8), count=size, bitorder="little").astype(bool)
     else:
         flat = np.frombuffer(data, _TYPES[kind])

@@ -64,7 +64,8 @@ class CalibrationModel(Answer):
 
 
 class CalibrationPage(Answer):
-    """Newest first; ``next`` goes into ``?after=`` for the page that follows."""
+    """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked for:
+    only without ``next`` it is the last."""
 
     calibrations: list[CalibrationModel]
     next: str | None = None

@@ -125,6 +125,19 @@ def test_a_saved_account_stays_what_it_is(server: LabServer, notebook: Kernel, h
         file.unlink()
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"mine": {}}'])
+def test_saved_accounts_that_cannot_be_read_are_told(notebook: Kernel, home: Path, content: str) -> None:
+    (home / ".qiskit").mkdir(exist_ok=True)
+    file = home / ".qiskit" / "qiskit-ibm.json"
+    file.write_text(content)
+    try:
+        said = refusal(notebook, "%qpi_runtime on")
+        assert said.startswith("UsageError: Not switched on: IBM's client cannot read its saved accounts")
+        assert file.read_text() == content
+    finally:
+        file.unlink()
+
+
 def test_what_was_trusted_before_is_trusted_again(notebook: Kernel) -> None:
     notebook.run("import certifi; os.environ['REQUESTS_CA_BUNDLE'] = certifi.where()")
     notebook.run("%qpi_runtime on")

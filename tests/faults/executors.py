@@ -116,11 +116,13 @@ class RecordingExecutor(CircuitExecutor):
 
 
 class ThermometerExecutor(RecordingExecutor):
-    """Reads the file of the option ``fridge``: a temperature, or what is to go wrong (raise, exit, hang, odd)."""
+    """Reads the file of the option ``fridge``: a temperature, or what is to go wrong (raise, exit, hang, odd, new)."""
 
     class Options(RecordingExecutor.Options, frozen=True, kw_only=True):
         fridge: str = ""
         """The file."""
+
+    calls = 0
 
     def readings(self) -> dict[str, tuple[float | None, str]]:
         word = Path(self.options.fridge).read_text()
@@ -131,6 +133,9 @@ class ThermometerExecutor(RecordingExecutor):
                 os._exit(3)
             case "hang":
                 signal.pause()
+            case "new":  # names that never were before
+                self.calls += 1
+                return {f"{self.calls}/{n}": (1.0, "") for n in range(150)}
             case "odd":
                 return {"mxc/temperature": (0.02, "K"), "driver/cpu": (1.0, "%"), "still": 0.9, "p1": ("low", "mbar")}  # type: ignore[dict-item]
         return {"mxc/temperature": (float(word), "K"), "compressor": (None, "bar")}

@@ -200,6 +200,29 @@ def test_an_executor_that_recalibrates_tells_the_lab_and_runs_on_no_other_calibr
     asyncio.run(story())
 
 
+def test_a_calibration_that_comes_too_soon_for_the_lab_is_said_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        drifting = "tests.faults.executors:DriftingExecutor"
+        async with ScriptedLab() as lab, agent(tmp_path, lab.url, executor=drifting):
+            driver = await lab.greet(heartbeat_s=0.05)
+            for job in ("j1", "j2"):
+                await driver.assign(assignment(job))
+                await lab.upload()
+            refused = 0
+            while refused < 2:
+                told = await driver.expect(frames.CALIBRATED)
+                driver.answer(told, frames.Reported(accepted=False))
+                refused += told.body["calibration"]["id"] == "drift-2"
+            told = await driver.expect(frames.CALIBRATED)
+            assert told.body["calibration"]["id"] == "drift-2"
+            driver.answer(told, frames.Reported(accepted=True))
+            await driver.holds()
+            await driver.holds()
+            assert driver.silent(frames.CALIBRATED)
+
+    asyncio.run(story())
+
+
 def test_a_calibration_that_cannot_be_is_logged_and_costs_no_result(tmp_path: Path) -> None:
     async def story() -> None:
         broken = ("-o", "breaks_after=1")

@@ -84,6 +84,30 @@ def test_the_history_is_paged_and_filtered(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_page_has_only_so_many_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpi_server.service.telemetry.calibrations.MAX_FIGURES", 7)
+
+    async def main() -> None:
+        clock = FrozenClock()
+        async with small_lab(tmp_path, clock=clock, lease_s=1e9) as (lab, driver):
+            await driver.connect()
+            for name in "abcde":
+                clock.advance(60.0)
+                assert await driver.recalibrate(made(name))
+            found, after = [], None
+            while True:
+                page = await lab.calibrations.page(ANN, "q1", after=after)
+                found.append([one.id for one in page.calibrations])
+                if (after := page.next) is None:
+                    break
+            assert found == [["e", "d"], ["c", "b"], ["a"]], "of three figures each"
+            assert len((await lab.calibrations.page(ANN, "q1", quantity="t1")).calibrations) == 5
+            monkeypatch.setattr("qpi_server.service.telemetry.calibrations.MAX_FIGURES", 1)
+            assert [one.id for one in (await lab.calibrations.page(ANN, "q1")).calibrations] == ["e"]
+
+    asyncio.run(main())
+
+
 def test_only_so_many_are_kept_and_none_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qpi_server.service.telemetry.calibrations.MOST", 3)
 

@@ -67,7 +67,8 @@ def measured(
         result_metadata["execution"] = {"execution_spans": span(*at, shapes)}
     if work.not_applied:
         result_metadata["not_applied"] = list(work.not_applied)
-    return [_dataset(work, index, results[index], result_metadata) for index in range(len(work.pubs))]
+    # Said once: it grows with the pubs, and in each of thousands it would be gigabytes.
+    return [_dataset(work, index, results[index], {} if index else result_metadata) for index in range(len(work.pubs))]
 
 
 def _dataset(work: Work, index: int, result: Any, result_metadata: dict[str, Any]) -> xr.Dataset:

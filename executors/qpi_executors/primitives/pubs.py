@@ -85,7 +85,7 @@ def primitive_work(program: Program, *, max_shots: int) -> Work:
     level, how = MEAS_TYPES[meas_type]
     work = Work(
         sampler=sampler, backend=asked.backend, pubs=pubs, seed=seed, meas_level=level, meas_return=how,
-        not_applied=tuple(not_applied(options)), max_execution_time=asked.max_execution_time,
+        not_applied=tuple(not_applied(options)), max_execution_time=checked_time(asked.max_execution_time),
     )  # fmt: skip
     if work.points > MAX_CIRCUITS:
         message = f"The pubs have {work.points:,} parameter sets in one job; the limit is {MAX_CIRCUITS:,}."
@@ -99,6 +99,14 @@ def checked_seed(*given: Any) -> int | None:
     if seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63):
         return seed
     raise Rejected(f"A seed is a whole number from 0 to 2**63 - 1, not {seed!r}.", code="bad_option", field="seed")
+
+
+def checked_time(given: Any) -> float | None:
+    """The ``max_execution_time``; Any: it comes from JSON."""
+    if given is None or (isinstance(given, int | float) and not isinstance(given, bool)):
+        return given
+    message = f"max_execution_time is a number of seconds, not {given!r:.50}."
+    raise Rejected(message, code="bad_option", field="max_execution_time")
 
 
 def _joined(several: Sequence[Asked]) -> Asked:

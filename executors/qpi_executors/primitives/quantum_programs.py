@@ -15,7 +15,7 @@ from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, QpiError, Reje
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM, AskedProgram, Item, read_program
 
 from .ibm_options import not_applied_of_program
-from .pubs import MEAS_TYPES, Work, check_sampler, checked_seed, primitive_work
+from .pubs import MEAS_TYPES, Work, check_sampler, checked_seed, checked_time, primitive_work
 
 _VALUES = "parameter_values"
 """What a samplex calls the values that it draws for the parameters of its circuit."""
@@ -68,7 +68,7 @@ def _work(asked: AskedProgram, program: Program, max_shots: int) -> Work:
     named = tuple(not_applied_of_program(asked.options, asked.simulator))
     return Work(
         sampler=True, backend=asked.backend, pubs=tuple(pubs), seed=seed, meas_level=level, meas_return=how,
-        not_applied=named, max_execution_time=asked.max_execution_time,
+        not_applied=named, max_execution_time=checked_time(asked.max_execution_time),
         schema_version=asked.schema_version, drawn=tuple(extras),
     )  # fmt: skip
 

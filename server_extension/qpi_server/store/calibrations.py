@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -60,7 +60,7 @@ def add(connection: Connection, row: CalibrationRow, *, keep: int, since: dateti
 
 def page(
     connection: Connection, qpu: str, *, start: datetime | None, end: datetime | None, before: int | None, limit: int
-) -> list[CalibrationRow]:
+) -> Iterator[CalibrationRow]:
     """Up to ``limit`` calibrations in ``[start, end)`` below the ``seq`` of ``before``, newest first."""
     query = select(calibrations).where(calibrations.c.qpu == qpu)
     if start is not None:
@@ -69,4 +69,4 @@ def page(
         query = query.where(calibrations.c.at < end)
     if before is not None:
         query = query.where(calibrations.c.seq < before)
-    return list(each(connection.execute(query.order_by(calibrations.c.seq.desc()).limit(limit)), whole(CalibrationRow)))
+    return each(connection.execute(query.order_by(calibrations.c.seq.desc()).limit(limit)), whole(CalibrationRow))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from qpi_agent.messages import Open
+from qpi_agent.messages import MAX_CHANNELS, Open
 from qpi_agent.meter import Meter
 from qpi_agent.process import ForkServer
-from qpi_agent.readings import MAX_CHANNELS, reads, said
+from qpi_agent.readings import reads, said
 from qpi_executors import load
 from qpi_jupyter.wire.frames import Reading
 from tests.support.waiting import PATIENCE_S
@@ -120,6 +120,7 @@ def test_what_is_no_reading_spoils_no_other(tmp_path: Path) -> None:
         ),
         ({f"c{n}": (float(n), "") for n in range(300)}, [float(n) for n in range(MAX_CHANNELS)], "300 channels"),
         (None, [], "AttributeError"),
+        ({"a": (10**400, "K"), "b": (1.0, "K"), "c" * 9_000: 0}, [1.0], "'a': int too large"),
     ],
 )
 def test_readings_are_bounded(found: object, kept: list[float | None], problem: str) -> None:
@@ -128,6 +129,21 @@ def test_readings_are_bounded(found: object, kept: list[float | None], problem: 
     answer = said(executor)
     assert [reading.value for reading in answer.readings] == kept
     assert problem in answer.problem
+
+
+def test_channels_that_are_always_new_ones_do_not_grow_beyond_a_heartbeat(tmp_path: Path) -> None:
+    fridge = tmp_path / "fridge"
+    fridge.write_text("new")
+
+    async def story(meter: Meter, forks: ForkServer) -> None:
+        for call in (1, 3):
+            found = []
+            while f"{call}/149" not in [reading.channel for reading in found]:
+                await asyncio.sleep(0)
+                found = meter.take() or found
+                assert len(found) <= MAX_CHANNELS
+
+    metered(fridge, story)
 
 
 def test_only_an_executor_with_readings_of_its_own_costs_a_process(tmp_path: Path) -> None:

@@ -84,6 +84,21 @@ def test_a_slow_preview_is_refused_and_its_child_ended(monkeypatch: pytest.Monke
     play(monkeypatch, story, timeout_s=0.01)
 
 
+def test_a_preview_that_waits_too_long_for_others_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(previewer: Previewer, children: list[FakeChild]) -> None:
+        slow = asyncio.ensure_future(previewer.preview(PROGRAM))
+        child = await asked(children, 1)
+        with pytest.raises(Faulted, match="take too long"):
+            await previewer.preview(PROGRAM)
+        child.say(Looked(preview=SHOWN))
+        assert (await slow).preview == SHOWN
+        again = asyncio.ensure_future(previewer.preview(PROGRAM))
+        (await asked(children, 1)).say(Looked(preview=SHOWN))
+        assert (await again).preview == SHOWN
+
+    play(monkeypatch, story, wait_s=0.01)
+
+
 @pytest.mark.parametrize(
     ("code", "peak_bytes", "kind"),
     [(-signal.SIGSEGV, 0, "ProgramError"), (-signal.SIGABRT, CAP, "TooLarge"), (-signal.SIGKILL, 0, Faulted.__name__)],

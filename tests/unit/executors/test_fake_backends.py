@@ -150,3 +150,16 @@ def test_the_clients_estimator_measures_every_qubit_of_a_large_device() -> None:
     ones = dataset.qpi.arrays()["c"].to_bool_array(order="little").mean(axis=0)
     assert abs(ones[0] - 0.5) < 0.1
     assert 0 < ones[1:].mean() < 0.1
+
+
+def test_what_is_said_of_all_pubs_is_said_once() -> None:
+    """In each of them it would take memory as their number squared."""
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+    first, *others = run_program(
+        load("fake_backends"), program("sampler", "lab_statevector", *[[circuit, None, 1]] * 200)
+    )
+    assert max(len(str(dataset.attrs)) for dataset in others) < 2_000
+    result = json.loads(rendered([first, *others]) or b"", cls=RuntimeDecoder)
+    [span] = result.metadata["execution"]["execution_spans"]
+    assert span.size == 200

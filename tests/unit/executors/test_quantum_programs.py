@@ -21,9 +21,10 @@ from samplomatic import InjectNoise, Twirl, build
 
 from qpi_executors import load, run_program
 from qpi_executors.primitives import for_program
-from qpi_jupyter.core import Program, QpiError, RunOptions
+from qpi_jupyter.core import Program, ProgramFormat, QpiError, RunOptions
 from qpi_jupyter.data.conventions import circuit_info
-from qpi_jupyter.data.quantum_programs import VERSIONS, rendered
+from qpi_jupyter.data.primitives import SAMPLER
+from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM, VERSIONS, rendered
 
 BACKEND = "fake_manila@ideal"
 
@@ -154,6 +155,9 @@ BAD: dict[str, tuple[Callable[[Any], object], str]] = {
     "a wrong tensor": (in_item(0, circuit_arguments=tensor(b"\x00" * 8, [2, 1])), "has 1 elements"),
     "a negative tensor": (in_item(0, circuit_arguments=tensor(b"\x00" * 8, [-1, -1])), "has 1 elements"),
     "NaN": (in_item(0, circuit_arguments=tensor(np.array([np.nan]).tobytes(), [1])), "finite"),
+    "more booleans than are there": (
+        in_item(0, circuit_arguments=tensor(b"\x00", [2**45], "bool")), r"has \d elements",
+    ),
     "a kind of tensor": (in_item(0, circuit_arguments=tensor(b"\x00" * 8, [1], "q8")), "cannot be read"),
     "shapes that do not fit": (in_item(0, shape=[7]), "Item 0"),
     "nothing to run": (in_item(0, shape=[0, 3, 2]), "nothing to run|Item 0"),
@@ -186,3 +190,10 @@ def test_it_is_for_the_gates_of_its_backend() -> None:
     program.append_circuit_item(far)
     with pytest.raises(QpiError, match=r"cx on qubits \(0, 3\)"):
         load("fake_backends").validate(job(params(program)))
+
+
+@pytest.mark.parametrize("form", [SAMPLER, QUANTUM_PROGRAM])
+def test_a_time_limit_is_a_number(form: ProgramFormat) -> None:
+    source = json.dumps(json.loads(form.example()) | {"max_execution_time": "soon"}).encode()
+    with pytest.raises(QpiError, match="max_execution_time is a number of seconds, not 'soon'"):
+        load("fake_backends").validate(Program(format=form.name, sources=(source,)))

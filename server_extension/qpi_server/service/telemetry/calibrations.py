@@ -24,6 +24,8 @@ from qpi_server.store import CalibrationRow, Sample, bench, calibrations, teleme
 MOST = 2_000
 """Calibrations of one QPU."""
 KEPT = timedelta(days=3 * 366)
+MAX_FIGURES = 100_000
+"""Of one page; a calibration that has more is one by itself."""
 _NAME = 128
 
 
@@ -93,12 +95,22 @@ class CalibrationService:
             raise Rejected("start must be before end.", code="bad_query", field="start")
         before = cursor(after)
 
-        def query(connection: Connection) -> list[CalibrationRow]:
-            return calibrations.page(connection, qpu, start=start, end=end, before=before, limit=limit)
+        def query(connection: Connection) -> CalibrationPage:
+            found = CalibrationPage(calibrations=[])
+            room, last = MAX_FIGURES, 0
+            for row in calibrations.page(connection, qpu, start=start, end=end, before=before, limit=limit):
+                model = _model(row, qubit, quantity)
+                room -= len(model.figures)
+                if room < 0 and found.calibrations:
+                    found.next = str(last)
+                    return found
+                found.calibrations.append(model)
+                last = row.seq
+            if len(found.calibrations) == limit:
+                found.next = str(last)
+            return found
 
-        rows = await self._context.db.search(principal, query, narrow="Choose a shorter time, or a smaller limit.")
-        models = [_model(row, qubit, quantity) for row in rows]
-        return CalibrationPage(calibrations=models, next=str(rows[-1].seq) if len(rows) == limit else None)
+        return await self._context.db.search(principal, query, narrow="Choose a shorter time, or a smaller limit.")
 
 
 def _note(tx: Tx, qpu: str, calibration: Calibration, config_sha256: str) -> None:

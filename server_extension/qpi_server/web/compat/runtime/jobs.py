@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import zipfile
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -168,6 +169,12 @@ class _QuantumProgram(Body):
     semantic_role: Raw = _NULL
 
 
+class _Sent(Body):
+    """What of a program is shown again; only its params are needed, however the job came."""
+
+    params: Raw
+
+
 class _Params(Body):
     """What of the params has to be known here: the shots; everything else is for the QPU to read."""
 
@@ -274,7 +281,8 @@ async def runtime_job(call: Call, query: RuntimeJobQuery) -> RuntimeJob:
     shown = _shown(job)
     if not query.exclude_params and not shown.private:
         source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
-        shown.params = msgspec.json.decode(source, type=_Source).params
+        with suppress(msgspec.MsgspecError):  # by the lab's own surface it may have come in words that no JSON has: NaN
+            shown.params = msgspec.json.decode(source, type=_Sent).params
     return shown
 
 
@@ -317,9 +325,10 @@ def _primitive_result(path: Path, source: bytes | None) -> bytes:
         result = archive.read(PRIMITIVE_RESULT)
     if source is None:
         return result
-    params = msgspec.json.decode(msgspec.json.decode(source, type=_Source).params, type=_Params)
-    program = params.quantum_program
-    assert program is not None, "it ran"
+    program = None
+    with suppress(msgspec.MsgspecError):  # as above
+        program = msgspec.json.decode(msgspec.json.decode(source, type=_Sent).params, type=_Params).quantum_program
+    program = program or _QuantumProgram()
     passed = {"passthrough_data": program.passthrough_data, "semantic_role": program.semantic_role}
     return msgspec.json.encode(msgspec.json.decode(result, type=dict[str, Raw]) | passed)
 
