@@ -143,11 +143,13 @@ def test_a_sweep_of_ibms_client_is_a_curve_and_names_what_was_not_applied(lab: P
     curve = view.get_by_role("region", name="Result").get_by_role("img", name="0, 1 over theta")
     expect(curve).to_be_visible()
     expect(curve.locator("[data-line]")).to_have_count(2)
+    expect(view.get_by_role("region", name="Program").locator(".cm-content")).to_contain_text("rx(theta)")
     facts = view.get_by_role("region", name="Provenance")
     expect(facts).to_contain_text("environment.log_level, dynamical_decoupling.enable")
     expect(facts).to_contain_text("Options not applied")
     for theme in ("Dark", "Light"):
         change_theme(lab, f"JupyterLab {theme}")
+        facts.scroll_into_view_if_needed()
         picture(lab, f"sampler-sweep-{theme.lower()}")
 
 
