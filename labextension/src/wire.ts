@@ -624,12 +624,14 @@ export interface OptionsIn {
 
 /**
  * What is needed to run a job again: its options, the digest of its program and, once it has a
- * result, what the     driver says of how that came about.
+ * result, what the     driver says of how that came about. `not_applied` are options of IBM's
+ * client that were set and change nothing:     those of its primitives are known with the result.
  */
 export interface JobProvenance {
   readonly program_sha256: string;
   readonly options: OptionsIn;
   readonly result: Readonly<Record<string, unknown>> | null;
+  readonly not_applied: readonly string[];
 }
 
 /**

@@ -23,6 +23,8 @@ from typing import Any
 HEADER_VERSION = 1
 MAX_HEADER_BYTES = 3 << 20
 """Room for what has to be said of each of the most circuits that a job may have."""
+PRIMITIVE = "primitive"
+"""The key in a circuit's metadata under which a pub's own facts are."""
 MAX_NAME = 10_000
 """A circuit's or register's name (characters)."""
 MAX_DRAWINGS = 25
@@ -58,6 +60,14 @@ def format_outcome(value: int, creg_sizes: Iterable[Sequence[Any]], memory_slots
         parts.append(text[end - size : end])
         end -= size
     return " ".join(reversed(parts))
+
+
+def not_applied(header: Mapping[str, Any]) -> list[str]:
+    """Options of IBM's client that were set and changed nothing, where the result is that of a primitive."""
+    found: Any = {**(header.get("common") or {}), **header["circuits"][0]}
+    for key in ("metadata", PRIMITIVE, "result", "not_applied"):  # of another result, the circuit's own: anything
+        found = found.get(key) if isinstance(found, dict) else None
+    return [str(name) for name in found] if isinstance(found, list) else []
 
 
 def parse_outcome(key: str) -> int:

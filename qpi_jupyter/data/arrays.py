@@ -1,11 +1,14 @@
-"""The arrays of a primitive: what its `DataBin` has by name, numbers of any shape and `BitArray` s."""
+"""The arrays of a primitive: what its `DataBin` has by name, numbers of any shape and `BitArray` s.
+
+Where the parameters of a pub change along one axis or two, its first axes, that is a sweep and drawn as one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core import counted
+from qpi_jupyter.core import TooLarge, counted
 
 from . import conventions as c
 from . import drawings
@@ -13,6 +16,7 @@ from .kinds import Quantity, ResultKind
 
 if TYPE_CHECKING:
     import xarray as xr
+    from numpy.typing import NDArray
 
 NUM_BITS, NUMPY_TYPE = "num_bits", "numpy_type"
 """Attributes of a variable: of how many bits a `BitArray` is, and NumPy's name of the type."""
@@ -22,6 +26,9 @@ _TYPES = {
     "complex128",
 }  # fmt: skip
 _SHOWN = 6
+_SWEPT_BYTES = 64 << 20
+"""Of the counts of a sweep that is drawn."""
+_EVS = "evs"
 
 
 class Arrays(ResultKind):
@@ -49,7 +56,12 @@ class Arrays(ResultKind):
         super().check(dataset, info)
 
     def drawing(self, dataset: xr.Dataset, qubit: int | None = None) -> drawings.Drawing:
-        """A table of the arrays: shape, type and first values."""
+        """Of a sweep its curve or heat map; else a table of the arrays: shape, type and first values."""
+        from .curves import drawing_of_curve
+
+        if (found := _curve(dataset)) is not None:
+            curve, dims = found
+            return drawing_of_curve(curve, dims)
         rows = [_row(name, array) for name, array in arrays(dataset).items()]
         return drawings.table(["Array", "Shape", "Type", "Values"], rows)
 
@@ -103,13 +115,70 @@ def _row(name: str, array: Any) -> list[object]:
     import numpy as np
 
     if (bits := getattr(array, NUM_BITS, None)) is not None:
-        counts = sorted(array.get_counts().items(), key=lambda item: (-item[1], item[0]))
-        shown = ", ".join(f"{key}: {count:,}" for key, count in counts[:_SHOWN])
+        from .bits import counts_of_packed
+
+        counts = sorted(counts_of_packed(array.array).items(), key=lambda item: (-item[1], item[0]))
+        shown = ", ".join(f"{value:0{bits}b}: {count:,}" for value, count in counts[:_SHOWN])
         rest = ", ..." if len(counts) > _SHOWN else ""
         return [name, f"{array.shape} × {counted(array.num_shots, 'shot')}", f"{counted(bits, 'bit')}", shown + rest]
     values = np.ravel(array)
     shown = ", ".join(f"{value:.4g}" for value in values[:_SHOWN])
     return [name, np.shape(array), array.dtype, shown + (", ..." if values.size > _SHOWN else "")]
+
+
+# --- sweeps -----------------------------------------------------------------------------------------------------------
+
+
+def _curve(dataset: xr.Dataset) -> tuple[xr.DataArray, list[str]] | None:
+    """What is drawn of a sweep, and the axes of its parameters: the shares of the outcomes in each register, or else
+    the first array of real numbers, with a line for each entry along an axis without parameters; None: no sweep."""
+    sampled = {name: array for name, array in dataset.data_vars.items() if NUM_BITS in array.attrs}
+    numbers = [name for name, array in dataset.data_vars.items() if array.attrs.get(NUMPY_TYPE) == "float64"]
+    if not sampled and not numbers:
+        return None
+    found = next(iter(sampled.values())).dims[:-2] if sampled else dataset[numbers[0]].dims
+    outer = [str(dim) for dim in found if dataset.sizes[dim] != 1]
+    dims = [dim for dim in outer if any(dim in coord.dims for coord in dataset.coords.values())]
+    lines = [dim for dim in outer if dim not in dims]
+    if not 0 < len(dims) <= 2 or len(lines) > (0 if sampled else 1):
+        return None
+    if not sampled:
+        return _values(dataset[numbers[0]], str(numbers[0]), lines), dims
+    try:
+        return _shares(sampled, dims), dims
+    except TooLarge:
+        return None
+
+
+def _values(array: xr.DataArray, name: str, lines: list[str]) -> xr.DataArray:
+    import numpy as np
+
+    told = c.VARIABLE_ATTRS[c.EXPECTATION_VALUE]["long_name"] if name == _EVS else name
+    array = array.squeeze().assign_attrs(long_name=told)
+    labels = {dim: np.array([f"{name}[{k}]" for k in range(array.sizes[dim])]) for dim in lines}
+    return array.assign_coords(labels)
+
+
+def _shares(sampled: Mapping[Hashable, xr.DataArray], dims: list[str]) -> xr.DataArray:
+    """The shares of the outcomes, those of several registers one after the other."""
+    import numpy as np
+    import xarray as xr
+
+    from .bits import tally_packed
+
+    shares, labels = [], []
+    for name, array in sampled.items():
+        packed: NDArray[np.uint8] = array.values.reshape(*(array.sizes[dim] for dim in dims), *array.shape[-2:])
+        bits = int(array.attrs[NUM_BITS])
+        values, counts = tally_packed(packed, bits, _SWEPT_BYTES)
+        shares.append(counts / packed.shape[-2])
+        labels += [f"{name} {value:0{bits}b}" if len(sampled) > 1 else f"{value:0{bits}b}" for value in values]
+    first = next(iter(sampled.values()))
+    coords = {name: coord for name, coord in first.coords.items() if set(coord.dims) <= {*dims}}
+    return xr.DataArray(
+        np.concatenate(shares, axis=-1), dims=(*dims, c.OUTCOME), coords={**coords, c.OUTCOME: labels},
+        attrs={"long_name": "Probability"},
+    )  # fmt: skip
 
 
 Arrays.offers = {"arrays": arrays}

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from qpi_jupyter.core import MAX_EXPANDED_BYTES, ProgramError, ProgramFormat, QpiError, TooLarge
+from qpi_jupyter.core import MAX_EXPANDED_BYTES, PRIMITIVE, ProgramError, ProgramFormat, QpiError, TooLarge
 
 from . import conventions as c
 from .arrays import NUM_BITS, arrays
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from qiskit import QuantumCircuit
 
-PRIMITIVE = "primitive"
-"""The key in a circuit's metadata under which a pub's own facts are."""
 _TYPE, _VALUE = "__type__", "__value__"
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from qpi_jupyter.core import ProgramError
+from qpi_jupyter.core import PRIMITIVE, ProgramError
 
 from . import conventions as c
 from .arrays import MAX_ARRAYS, variable_of
 from .build import a_dataset
-from .primitives import PRIMITIVE
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

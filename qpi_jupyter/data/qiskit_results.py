@@ -11,12 +11,11 @@ import xarray as xr
 from qiskit.primitives import BitArray, DataBin, PrimitiveResult, PubResult, SamplerPubResult
 from qiskit.result import Result
 
-from qpi_jupyter.core import qiskit_result
+from qpi_jupyter.core import PRIMITIVE, qiskit_result
 
 from . import conventions as c
 from .header import result_header
 from .kinds import kind_of
-from .primitives import PRIMITIVE
 
 
 def to_result(datasets: Sequence[xr.Dataset], *, job_id: str = "", backend_name: str = "") -> Result:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qpi_jupyter.core import ProgramError, ProgramFormat, QpiError
+from qpi_jupyter.core import PRIMITIVE, ProgramError, ProgramFormat, QpiError
 
 from . import conventions as c
 from . import primitives
@@ -235,7 +235,7 @@ def rendered(datasets: Sequence[xr.Dataset]) -> bytes | None:
 
     A quantum program's ``passthrough_data`` and ``semantic_role`` are not in it: whoever has the program adds them.
     """
-    facts: list[Any] = [c.circuit_info(dataset.attrs).metadata.get(primitives.PRIMITIVE) for dataset in datasets]
+    facts: list[Any] = [c.circuit_info(dataset.attrs).metadata.get(PRIMITIVE) for dataset in datasets]
     if any(own is None for own in facts) or SCHEMA not in facts[0]["result"]:
         return primitives.rendered(datasets)
     version, timing = facts[0]["result"][SCHEMA], facts[0]["result"]["timing"]

@@ -246,11 +246,13 @@ class FamilyModel(Answer):
 
 class JobProvenance(Answer):
     """What is needed to run a job again: its options, the digest of its program and, once it has a result, what the
-    driver says of how that came about."""
+    driver says of how that came about. ``not_applied`` are options of IBM's client that were set and change nothing:
+    those of its primitives are known with the result."""
 
     program_sha256: str
     options: OptionsIn
     result: dict[str, Any] | None = None
+    not_applied: list[str] = []
 
 
 class CircuitText(Answer):

@@ -44,6 +44,7 @@ import qpi_jupyter
 from qpi_jupyter.core import Rejected
 from tests.support.runtime import CRN, runtime_lab, service_of, token_of
 from tests.support.servers import ROOT, TOKEN, LabServer, python_env
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The (SamplerV2|EstimatorV2) class is deprecated:DeprecationWarning"),
@@ -593,7 +594,7 @@ def test_a_private_job_is_read_once(service: QiskitRuntimeService, admin: httpx.
     assert job.inputs == {}
     assert "options.environment.log_level was not applied" in job.logs()
     assert job.result()[0].data.meas.num_shots == 10
-    assert admin.get(f"qpi/v1/jobs/{job.job_id()}").status_code == 404
+    wait_until(lambda: admin.get(f"qpi/v1/jobs/{job.job_id()}").status_code == 404, what="the end of a private job")
     with pytest.raises(RuntimeJobNotFound):
         service.job(job.job_id())
 

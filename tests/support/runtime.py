@@ -31,10 +31,10 @@ def runtime_lab(folder: Path, *arguments: str) -> Iterator[LabServer]:
         try:
             yield server
         finally:
-            _hang_up()
+            hang_up()
 
 
-def _hang_up() -> None:
+def hang_up() -> None:
     """Close the connections of IBM's client, which has no call for that."""
     gc.collect()
     for thing in gc.get_objects():

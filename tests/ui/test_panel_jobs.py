@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import change_theme, loaded
-from tests.ui.labs import HEAVY, Demo, client_of, demo_lab, execute, picture, queue_tab, row_of, signed_up
+from tests.ui.labs import HEAVY, RABI, Demo, client_of, demo_lab, execute, ok, picture, queue_tab, row_of, signed_up
 
 pytestmark = [pytest.mark.ui, pytest.mark.slow]
 KEPT = """async () => {
@@ -127,6 +127,30 @@ def test_filters_and_order_stay_over_a_reload(lab: Page, demo: Demo) -> None:
     for theme in ("Dark", "Light"):
         change_theme(lab, f"JupyterLab {theme}")
         picture(lab, f"queue-{theme.lower()}")
+
+
+def test_a_sweep_of_ibms_client_is_a_curve_and_names_what_was_not_applied(lab: Page, demo: Demo) -> None:
+    values = [[0.3 * step] for step in range(22)]
+    options = {"dynamical_decoupling": {"enable": True}}
+    sent = {
+        "program_id": "sampler", "backend": "sim-a", "log_level": "DEBUG",
+        "params": {"pubs": [[RABI, values, 500]], "options": options, "version": 2},
+    }  # fmt: skip
+    job = ok(demo.client.post(f"{demo.notebooks.url}/qpi/experimental/v1/jobs", json=sent))["id"]
+    assert demo.ended(job) == "completed"
+    execute(lab, "qpi:open-job", id=job)
+    view = lab.locator(f"#qpi-job-{job}")
+    curve = view.get_by_role("region", name="Result").get_by_role("img", name="0, 1 over theta")
+    expect(curve).to_be_visible()
+    expect(curve.locator("[data-line]")).to_have_count(2)
+    expect(view.get_by_role("region", name="Program").locator(".cm-content")).to_contain_text("rx(theta)")
+    facts = view.get_by_role("region", name="Provenance")
+    expect(facts).to_contain_text("environment.log_level, dynamical_decoupling.enable")
+    expect(facts).to_contain_text("Options not applied")
+    for theme in ("Dark", "Light"):
+        change_theme(lab, f"JupyterLab {theme}")
+        facts.scroll_into_view_if_needed()
+        picture(lab, f"sampler-sweep-{theme.lower()}")
 
 
 def test_others_jobs_are_seen_as_far_as_they_may_be(lab: Page, demo: Demo) -> None:

@@ -136,6 +136,7 @@ export function Provenance(props: {
         : value
     ]),
     [trans.__('Dataset (SHA-256)'), job.dataset?.sha256],
+    [trans.__('Options not applied'), provenance?.not_applied?.join(', ')],
     [trans.__('Only on calibration'), job.calibration],
     [trans.__('Estimate'), job.estimate_s === null ? null : span(job.estimate_s, trans)]
   ];

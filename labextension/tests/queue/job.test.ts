@@ -1,12 +1,16 @@
 import { nullTranslator } from '@jupyterlab/translation';
+import { createElement } from 'react';
+import { renderToStaticMarkup } from 'react-dom/server';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { IExperiment } from '../../src/drawings';
 import { axisOf, ticks } from '../../src/queue/axes';
 import { BARS, bars, countsCsv } from '../../src/queue/counts';
+import { Provenance } from '../../src/queue/facts';
 import { layers, planeOf, pointDrawings, toldOf } from '../../src/queue/iq';
 import { JobDetail, TOLD } from '../../src/queue/jobmodel';
 import { resubmission, suffixOf, unpack } from '../../src/queue/program';
 import { attempts, ledger, story } from '../../src/queue/story';
+import type { ITools } from '../../src/queue/tools';
 import type { ILabManager } from '../../src/tokens';
 import type { LabEvent } from '../../src/wire';
 import { job, me, event as said } from '../faults';
@@ -49,12 +53,34 @@ describe('a program', () => {
   });
 
   it('is submitted again as it was sent, in base64', () => {
-    const provenance = { program_sha256: '', options: { shots: 7 }, result: null };
+    const provenance = {
+      program_sha256: '',
+      options: { shots: 7 },
+      result: null,
+      not_applied: []
+    };
     const text = resubmission(job({ account: 'group:qed' }), provenance, unpack(packed('x')));
     expect(text.program).toEqual({ format: 'openqasm3', data: ['eA=='] });
     expect([text.options, text.group]).toEqual([{ shots: 7 }, 'qed']);
     const qpy = resubmission(job({ format: 'qpy' }), provenance, [new Uint8Array([0, 255])]);
     expect(qpy.program).toEqual({ format: 'qpy', data: ['AP8='] });
+  });
+});
+
+describe('the provenance of a job', () => {
+  const shown = (not_applied: string[]) => {
+    const provenance = { program_sha256: 'abc', options: {}, result: null, not_applied };
+    const tools = { trans, manager: { now: () => 0 } } as unknown as ITools;
+    return renderToStaticMarkup(createElement(Provenance, { job: job(), provenance, tools }));
+  };
+
+  it('names the options of IBM’s client that were not applied, if there are any', () => {
+    const [named, plain] = [shown(['twirling.enable_gates', 'experimental']), shown([])];
+    expect(named).toContain(
+      '<dt>Options not applied</dt><dd>twirling.enable_gates, experimental</dd>'
+    );
+    expect(plain).toContain('<dd>abc</dd>');
+    expect(plain).not.toContain('not applied');
   });
 });
 

@@ -211,7 +211,27 @@ class RestHandler(Signed):
         if reply.status == HTTPStatus.NOT_MODIFIED:
             await self.finish()
             return
-        await self.finish(reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body))
+        body = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
+        if reply.sent is None:
+            await self.finish(body)
+        elif await self._taken(body):
+            try:
+                await reply.sent()
+            except QpiError:  # the answer is out: nobody is there to be told
+                log.warning("what follows an answer failed", exc_info=True)
+
+    async def _taken(self, body: bytes) -> bool:
+        """Whether the asker's connection has taken the whole body."""
+        connection: Any = self.request.connection
+        self.set_header("Content-Length", str(len(body)))
+        self.write(body)
+        try:
+            await self.flush()
+            gone = connection.stream.closed()  # asked now: some close theirs after a whole answer
+            await self.finish()
+        except StreamClosedError:
+            return False
+        return not gone
 
     def _timezone(self) -> str | None:
         """The clock of the person who asks."""

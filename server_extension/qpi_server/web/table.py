@@ -111,12 +111,14 @@ Body = Struct | dict[str, Any] | list[Any] | bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a route answers, where the body does not say it all."""
+    """What a route answers, where the body does not say it all; ``sent`` is called once the asker's connection has
+    taken the whole body, and never where it broke off before."""
 
     body: Body | Download | Stream = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
+    sent: Callable[[], Awaitable[object]] | None = None
 
 
 Answer = Awaitable[Body | Reply | None]

@@ -27,6 +27,7 @@ from qpi_jupyter.core import (
     Rejected,
     advance,
     allows,
+    not_applied,
     qiskit_result,
 )
 from qpi_jupyter.wire.faultpoint import reach
@@ -290,10 +291,13 @@ class JobService:
             record, row = _load(connection, job_id)
             visible(principal, record)
             options = msgspec.json.decode(jobs.options(connection, job_id), type=OptionsIn)
+            header = None if row is None else msgspec.json.decode(row.header)
+            at_submit = (record.origin.get("runtime") or {}).get("not_applied", [])
             return JobProvenance(
                 program_sha256=record.program_sha256,
                 options=options,
-                result=None if row is None else msgspec.json.decode(row.header).get("provenance"),
+                result=None if header is None else header.get("provenance"),
+                not_applied=[*at_submit, *([] if header is None else not_applied(header))],
             )
 
         return await self._db.read(query)

@@ -6,11 +6,12 @@ import importlib.util
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from qpi_jupyter.core.fakes import ALIASES, MAX_SHOTS, MOCK, NOISY, STATEVECTOR, STATEVECTOR_QUBITS, WAYS
 
@@ -82,17 +83,14 @@ def mocks(names: Iterable[str]) -> dict[str, str]:
     return {mock: several[0] for mock, several in real.items() if len(several) == 1 and mock not in taken}
 
 
-@lru_cache(maxsize=32)
 def configuration(name: str, called: str) -> bytes:
     """The configuration of a known one, as JSON, under another name."""
     base, _, how = name.partition("@")
-    facts: Facts = msgspec.json.decode(_files()[base].configuration.read_bytes())
     # "simulator" stays false: IBM's client would leave out its checks and sessions.
-    facts |= {
-        "backend_name": called, "simulator": False, "local": False,
-        "description": f"IBM's fake backend {base}, simulated {WAYS[how].told}",
-    }  # fmt: skip
-    return msgspec.json.encode(facts)
+    return _changed(
+        _files()[base].configuration, backend_name=called, simulator=False, local=False,
+        description=f"IBM's fake backend {base}, simulated {WAYS[how].told}",
+    )  # fmt: skip
 
 
 def statevector(called: str) -> Facts:
@@ -110,11 +108,15 @@ def statevector(called: str) -> Facts:
     }  # fmt: skip
 
 
-@lru_cache(maxsize=32)
 def properties(name: str, called: str) -> bytes:
     """The calibration of a known one, as JSON, under another name; empty where it has none."""
     path = _files()[name.partition("@")[0]].properties
     if path is None:
         return b"{}"
-    facts: Facts = msgspec.json.decode(path.read_bytes())
-    return msgspec.json.encode({**facts, "backend_name": called})
+    return _changed(path, backend_name=called)
+
+
+def _changed(path: Path, **changes: Any) -> bytes:
+    """A file's JSON with other values of some of its names; the rest, up to a megabyte, is not read."""
+    facts = msgspec.json.decode(path.read_bytes(), type=dict[str, Raw])
+    return msgspec.json.encode(facts | {name: Raw(msgspec.json.encode(value)) for name, value in changes.items()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import msgspec
 from msgspec import Struct
 
@@ -28,7 +30,7 @@ class RuntimeHandler(RestHandler):
     def read_query(self, route: Route) -> Struct | None:
         """The query; names that this lab knows nothing of are overlooked, as IBM's service does."""
         kind = route.query or NoQuery
-        known = {field.encode_name for field in msgspec.structs.fields(kind)}
+        known = _names(kind)
         sent = {name: values for name, values in self.request.query_arguments.items() if name in known}
         found = parse_query(sent, kind)
         return found if route.query is not None else None
@@ -42,6 +44,11 @@ class RuntimeHandler(RestHandler):
     def error_body(self, error: QpiError, status: int) -> bytes:
         """IBM's shape."""
         return refusal(error, status)
+
+
+@cache
+def _names(kind: type[Struct]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
 
 
 class IamRefusal(Answer):

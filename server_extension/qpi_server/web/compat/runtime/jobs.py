@@ -7,6 +7,7 @@ import math
 import zipfile
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -303,7 +304,8 @@ async def runtime_cancel(call: Call) -> None:
 
 @runtime.route("GET", f"{ROOT}/jobs/{{id}}/results", P.JOBS_READ, {200: TEXT, 204: ""})
 async def runtime_results(call: Call) -> Reply:
-    """The result in IBM's encoding; of a failed job, why; nothing while it runs. With its result a private job goes."""
+    """The result in IBM's encoding; of a failed job, why; nothing while it runs. A private job is deleted once its
+    result was sent: what broke off on the way can be asked for again."""
     job = await own_job(call)
     if job.status == "completed":
         path, _ = await call.lab.jobs.dataset(call.person, job.id)
@@ -311,9 +313,8 @@ async def runtime_results(call: Call) -> Reply:
         if job.format == EXECUTOR:
             source, *_ = unpack(await call.lab.jobs.program(call.person, job.id))
         body = await asyncio.to_thread(_primitive_result, path, source)
-        if asked_for(job).private:
-            await call.lab.jobs.delete(call.person, job.id)
-        return Reply(body=body, media_type=TEXT)
+        sent = partial(call.lab.jobs.delete, call.person, job.id) if asked_for(job).private else None
+        return Reply(body=body, media_type=TEXT, sent=sent)
     if job.ended_at is None:
         return Reply(status=204)
     return Reply(body=_reason(job).encode(), media_type=TEXT)
@@ -359,13 +360,10 @@ async def runtime_metrics(call: Call) -> RuntimeMetrics:
 async def runtime_logs(call: Call) -> Reply:
     """What happened to a job, and which of its options were not applied."""
     job = await own_job(call)
+    found = await call.lab.jobs.provenance(call.person, job.id)
     lines = [f"{stamp(job.submitted_at)} submitted to {job.qpu}"]
-    lines += [f"options.{name} was not applied" for name in asked_for(job).not_applied]
+    lines += [f"options.{name} was not applied" for name in found.not_applied]
     lines += [f"{stamp(job.started_at)} started"] if job.started_at is not None else []
-    if job.status == "completed":
-        header = await call.lab.jobs.result(call.person, job.id)
-        own = (header["results"][0]["header"].get("metadata") or {}).get("primitive") or {}
-        lines += [f"options.{name} was not applied" for name in own.get("result", {}).get("not_applied", [])]
     if job.ended_at is not None:
         why = f": {_reason(job)}" if job.error is not None else ""
         lines.append(f"{stamp(job.ended_at)} {job.status}{why}")
