@@ -105,7 +105,7 @@ class FakeBackends(Executor):
             parts = _narrow(pub.circuit)
             wide = any(len(active_qubits(part)) > WIDE for part in parts)
             each = work.shots(index) * (_PRODUCT_S if wide else _SHOT_S * len(parts))
-            seconds += pub.parameter_values.size * (_CIRCUIT_S + each)
+            seconds += pub.parameter_values.size * (work.randomizations(index) * _CIRCUIT_S + each)
         return Estimate(estimate_s=seconds, upper_s=30 + 20 * seconds, num_circuits=len(work.pubs))
 
     def run(
@@ -147,7 +147,7 @@ class FakeBackends(Executor):
             )  # fmt: skip
         for index, pub in enumerate(work.pubs if name in _KINDS else ()):  # of a QPU's dry run, its gates are not known
             check_target(index, pub.circuit, self._backend(name).target, work.backend)
-        return work
+        return work.decoupled_by(self._backend(name).target if name in _KINDS else None, work.backend)
 
     def _simulator(self, fake: BackendV2, how: str, circuits: Sequence[QuantumCircuit]) -> AerSimulator:
         """A simulator of the qubits that the circuits touch: the same errors, and the same counts at a seed, as

@@ -29,6 +29,12 @@ RUNTIME_OPTIONS = {
 _APPLIED = {
     "default_shots", "default_precision", "shots", "precision", "seed_estimator", "simulator.seed_simulator",
     "execution.meas_type", "execution.init_qubits",
+    *(f"dynamical_decoupling.{name}" for name in (
+        "enable", "sequence_type", "extra_slack_distribution", "scheduling_method", "skip_reset_qubits",
+    )),
+    *(f"twirling.{name}" for name in (
+        "enable_gates", "enable_measure", "num_randomizations", "shots_per_randomization", "strategy",
+    )),
 }  # fmt: skip
 REFUSED = {
     "simulator.noise_model": "Noise models are not taken from the client: choose a backend that has the noise, such as "

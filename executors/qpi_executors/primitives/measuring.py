@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.providers import BackendV2
+from qiskit.transpiler import Target
 
 from qpi_executors.base import RunCancelled
 from qpi_jupyter.core import Rejected, plain_json
@@ -17,8 +20,11 @@ from qpi_jupyter.data.primitives import span
 from qpi_jupyter.data.pub_results import pub_dataset
 from qpi_jupyter.data.quantum_programs import SCHEMA
 
+from .components import active_qubits
+from .decoupling import decoupled
 from .pubs import Work
 from .quantum_programs import array_names
+from .twirling import Frame, frames, observed_qubits, together
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -94,15 +100,45 @@ def _dataset(work: Work, index: int, result: Any, result_metadata: dict[str, Any
     )  # fmt: skip
 
 
-def on_backend(work: Work, backend: BackendV2) -> Sequence[Any]:
-    """What Qiskit's own primitives find on a backend: parameter sets of the same shots in one run."""
+def on_backend(work: Work, backend: BackendV2, timed: Target | None = None) -> Sequence[Any]:
+    """What Qiskit's own primitives find on a backend: parameter sets of the same shots in one run. Dynamical decoupling
+    takes the gate times of ``timed``, or else of the backend."""
+    randomized = _randomized(work, backend)
+    pubs = [frame.pub for several in randomized for frame in several]
+    if work.decoupling is not None:
+        owners = [index for index, several in enumerate(randomized) for _ in several]
+        times = backend.target if timed is None else timed
+        pubs = [_decoupled(work, index, pub, times) for index, pub in zip(owners, pubs, strict=True)]
     options: dict[str, Any] = {"seed_simulator": work.seed}
     if not work.sampler:
-        return _results(BackendEstimatorV2(backend=backend, options=options).run(work.pubs))
-    if work.meas_level != 2:
-        options["run_options"] = {"meas_level": work.meas_level, "meas_return": work.meas_return}
-    return _results(BackendSamplerV2(backend=backend, options=options).run(work.pubs))
+        found = list(BackendEstimatorV2(backend=backend, options=options).run(pubs).result())
+    else:
+        if work.meas_level != 2:
+            options["run_options"] = {"meas_level": work.meas_level, "meas_return": work.meas_return}
+        found = list(BackendSamplerV2(backend=backend, options=options).run(pubs).result())
+    if work.twirling is None:
+        return found
+    left = iter(found)
+    return [
+        together(several, [next(left) for _ in several], work.shots(index)) for index, several in enumerate(randomized)
+    ]
 
 
-def _results(job: Any) -> Sequence[Any]:
-    return list(job.result())
+def _randomized(work: Work, backend: BackendV2) -> list[list[Frame]]:
+    if work.twirling is None:
+        return [[Frame(pub=pub)] for pub in work.pubs]
+    random = np.random.default_rng(work.seed)
+    return [
+        frames(pub, work.shots(index), work.twirling, backend.target, random) for index, pub in enumerate(work.pubs)
+    ]
+
+
+def _decoupled(work: Work, index: int, pub: Any, timed: Target) -> Any:
+    """The same pub; Any: Qiskit's have no types."""
+    assert work.decoupling is not None
+    if work.sampler:
+        circuit = decoupled(index, pub.circuit, work.decoupling, timed, None)
+        return SamplerPub(circuit, pub.parameter_values, pub.shots)
+    used = active_qubits(pub.circuit) | observed_qubits(pub.observables)
+    circuit = decoupled(index, pub.circuit, work.decoupling, timed, used)
+    return EstimatorPub(circuit, pub.observables, pub.parameter_values, pub.precision)

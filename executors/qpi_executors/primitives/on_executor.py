@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit.providers import BackendV2
     from qiskit.result import Result
+    from qiskit.transpiler import Target
 
     from .pubs import Work
 
@@ -100,7 +101,7 @@ class Primitives(Executor):
                 told = progress if groups == 1 else lambda share: None
                 return to_result(run_program(self._inner, inner, progress=told, cancelled=stop))
 
-            return on_backend(work, _backend(self._inner.capabilities(), run))
+            return on_backend(work, _backend(self._inner.capabilities(), run), self._times(work))
 
         return measured(self._work(program), measure, progress=progress, cancelled=cancelled)
 
@@ -115,7 +116,16 @@ class Primitives(Executor):
                 f"{manifest.executor} does not return IQ points: use options.execution.meas_type = 'classified'.",
                 code="bad_option", field="execution.meas_type",
             )  # fmt: skip
-        return work
+        return work.decoupled_by(self._times(work), manifest.executor)
+
+    def _times(self, work: Work) -> Target | None:
+        """The executor's gates with their times, in steps of a nanosecond where it names none; None: nobody asks."""
+        if work.decoupling is None:
+            return None
+        from qpi_jupyter.data.targets import target_of
+
+        manifest = self._inner.manifest
+        return target_of(replace(manifest, dt_s=manifest.dt_s or 1e-9))
 
     def _estimated(self, work: Work, shots: int) -> Estimate:
         """The executor's own word on the circuits that have these shots."""
@@ -127,7 +137,7 @@ class Primitives(Executor):
 
         some = replace(work, pubs=tuple(pub for k, pub in enumerate(work.pubs) if work.shots(k) == shots))
         try:
-            on_backend(some, _backend(self._inner.capabilities(), look))
+            on_backend(some, _backend(self._inner.capabilities(), look), self._times(work))
         except _Known as known:
             return known.estimate
         raise AssertionError("a primitive ran nothing")

@@ -11,13 +11,16 @@ import numpy as np
 from qiskit.exceptions import QiskitError
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
+from qiskit.transpiler import Target
 
 from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooLarge
 from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
 from qpi_jupyter.data.pub_results import check_registers
 
+from .decoupling import Decoupling, decoupling_of, missing
 from .ibm_options import REFUSED, flat, is_set, not_applied
 from .texts import circuit_of
+from .twirling import Twirling, precision_of, twirling_of
 
 MEAS_TYPES = {"classified": (2, "single"), "kerneled": (1, "single"), "avg_kerneled": (1, "avg")}
 """``options.execution.meas_type`` as measurement level and return."""
@@ -41,18 +44,34 @@ class Work:
     meas_return: str
     not_applied: tuple[str, ...]
     max_execution_time: float | None
+    twirling: Twirling | None = None
+    decoupling: Decoupling | None = None
     schema_version: str = ""
     drawn: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def points(self) -> int:
-        """Circuits with all parameters bound."""
-        return sum(pub.parameter_values.size for pub in self.pubs)
+        """Circuits with all parameters bound, each as often as it is randomized."""
+        return sum(pub.parameter_values.size * self.randomizations(k) for k, pub in enumerate(self.pubs))
 
     def shots(self, index: int) -> int:
         """Of each measurement of a pub."""
         pub = self.pubs[index]
         return int(pub.shots) if self.sampler else math.ceil(1 / pub.precision**2)
+
+    def randomizations(self, index: int) -> int:
+        """Of a pub: how many circuits it becomes by twirling."""
+        return 1 if self.twirling is None else self.twirling.split(self.shots(index))[0]
+
+    def decoupled_by(self, target: Target | None, backend: str) -> Work:
+        """The same, without dynamical decoupling, which then is named, where a target has no times for it."""
+        if self.decoupling is None:
+            return self
+        lacking = "no gate durations" if target is None else missing(self.decoupling, target)
+        if not lacking:
+            return self
+        named = f"dynamical_decoupling.enable ({backend} has {lacking})"
+        return replace(self, decoupling=None, not_applied=(*self.not_applied, named))
 
 
 def primitive_work(program: Program, *, max_shots: int) -> Work:
@@ -79,16 +98,28 @@ def primitive_work(program: Program, *, max_shots: int) -> Work:
     )
     if asked.resilience_level is not None:
         options["resilience_level"] = asked.resilience_level or None
+    twirling = twirling_of(options)
+    if twirling is not None and twirling.measure and meas_type != "classified":
+        raise Rejected(
+            "options.twirling.enable_measure flips bits, and options.execution.meas_type = "
+            f"{meas_type!r} returns none: switch one of them off.",
+            code="bad_option", field="twirling.enable_measure",
+        )  # fmt: skip
     usual = asked.default_shots or program.options.shots
+    if twirling is not None and twirling.usual_shots is not None:  # they go before the client's defaults
+        usual = twirling.usual_shots
+        options = {name: value for name, value in options.items() if not name.startswith("default_")}
     own = _shots(options, usual) if sampler else _precision(options, usual)
     pubs = tuple(_pub(index, pub, sampler, own, max_shots) for index, pub in enumerate(asked.pubs))
     level, how = MEAS_TYPES[meas_type]
     work = Work(
         sampler=sampler, backend=asked.backend, pubs=pubs, seed=seed, meas_level=level, meas_return=how,
         not_applied=tuple(not_applied(options)), max_execution_time=checked_time(asked.max_execution_time),
+        twirling=twirling, decoupling=decoupling_of(options),
     )  # fmt: skip
     if work.points > MAX_CIRCUITS:
-        message = f"The pubs have {work.points:,} parameter sets in one job; the limit is {MAX_CIRCUITS:,}."
+        twirled = "" if twirling is None else ", each counted once for each of its randomizations"
+        message = f"The pubs have {work.points:,} parameter sets in one job{twirled}; the limit is {MAX_CIRCUITS:,}."
         raise TooLarge(message, code="too_many_circuits", limit=MAX_CIRCUITS)
     return work
 
@@ -156,10 +187,7 @@ def _precision(options: Mapping[str, Any], usual: int) -> float:
             raise Rejected(f"The precision is a number above 0, not {given!r}.", code="bad_precision")
         return float(given)
     shots = _shots({name: value for name, value in options.items() if name == "default_shots"}, usual)
-    precision = 1 / math.sqrt(shots)
-    while math.ceil(1 / precision**2) > shots:  # rounded, the square would ask for one more
-        precision = math.nextafter(precision, 1)
-    return precision
+    return precision_of(shots)
 
 
 def check_sampler(index: int, pub: Any, max_shots: int) -> None:
