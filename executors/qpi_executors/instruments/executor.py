@@ -231,7 +231,7 @@ class PulseExecutor(CircuitExecutor):
         """How long the instrument takes, or the twin."""
         if not self.dummy:
             return shots * plan.shot_s
-        return twin.duration_s(len(plan.operations), len(plan.qubits), plan.splits, shots)
+        return twin.duration_s(plan.steps, len(plan.qubits), plan.splits, shots)
 
     def _shots_bytes(self, plan: Timeline, shots: int) -> int:
         states = twin.cost(len(plan.qubits), plan.splits, shots).memory_bytes if self.dummy else 0

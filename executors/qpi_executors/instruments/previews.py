@@ -178,12 +178,19 @@ def decays(plan: Timeline, device: Device) -> list[str]:
 
 
 def _kept_s(name: str, plan: Timeline) -> float:
-    """From the first pulse on a qubit until its last measurement begins, or its last pulse ends."""
-    mine = [one for one in plan.operations if name in one.qubits and one.name not in ("rz", "delay")]
-    if not mine:
-        return 0.0
-    last = max(mine, key=_end_ns)
-    return (_ended_ns(last) - min(one.start_ns for one in mine)) * 1e-9
+    """From the first pulse on a qubit until its last measurement begins, or its last pulse ends; of the times between
+    resets, the longest."""
+    resets = set(plan.decides).difference(*plan.acquisitions.values())  # active ones, by the labels of their readings
+    begun_ns, longest_ns = None, 0
+    for one in plan.operations:
+        if name not in one.qubits or one.name in ("rz", "delay"):
+            continue
+        if one.name == "reset" or not resets.isdisjoint((one.label, one.condition)):
+            begun_ns = None
+            continue
+        begun_ns = one.start_ns if begun_ns is None else begun_ns
+        longest_ns = max(longest_ns, _ended_ns(one) - begun_ns)
+    return longest_ns * 1e-9
 
 
 def _ended_ns(operation: Timed) -> int:

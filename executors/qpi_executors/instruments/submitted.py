@@ -39,10 +39,23 @@ _MODULES = {
 class Submitted(Timeline):
     """A submitted schedule as the executors' paths take it: what it acquires and how long it may take, no operations.
 
-    ``source`` is its JSON, all of it known.
+    ``source`` is its JSON, all of it known; ``placed`` is how many operations it has, and ``midway`` how many of its
+    acquisitions something on their qubit follows.
     """
 
     source: str
+    placed: int = 0
+    midway: int = 0
+
+    @property
+    def steps(self) -> int:
+        """As of `Timeline`."""
+        return self.placed
+
+    @property
+    def splits(self) -> int:
+        """As of `Timeline`."""
+        return self.midway
 
     @property
     def bins(self) -> int:
@@ -128,11 +141,11 @@ class _Reader:
         operations = {key: self._operation(one) for key, one in _mapping(schedule.get("operation_dict")).items()}
         for resource in _mapping(schedule.get("resource_dict")).values():
             self._resource(self._data(resource, _RESOURCES, "resources"))
-        touched: set[str] = set()
         labels: dict[str, list[str]] = {name: [] for name in self._device.names}
-        order, length_ns = [], 0
-        for operation in self._placed(schedule, operations):
-            touched |= operation.qubits
+        order, length_ns, placed = [], 0, list(self._placed(schedule, operations))
+        ends: dict[str, bool] = {}  # of each qubit that is touched: whether its last operation measures it
+        for operation in placed:
+            ends.update({name: name in operation.measured for name in operation.qubits})
             length_ns += operation.length_ns
             for name in operation.measured:
                 labels[name].append(f"{name}_m{len(labels[name])}")
@@ -141,8 +154,8 @@ class _Reader:
             self._refuse("measures nothing: add a Measure.", "no_measurement")
         plan = Submitted(
             operations=(), duration_ns=length_ns, reset_ns=0, labels=dict(enumerate(order)),
-            acquisitions={name: tuple(labels[name]) for name in self._device.names if name in touched},
-            source=json.dumps(tree),
+            acquisitions={name: tuple(labels[name]) for name in self._device.names if name in ends},
+            source=json.dumps(tree), placed=len(placed), midway=len(order) - sum(ends.values()),
         )  # fmt: skip
         return plan, str(schedule.get("name", "schedule"))[:256]
 

@@ -71,6 +71,11 @@ class Timeline:
         return (self.reset_ns + self.duration_ns) * 1e-9
 
     @property
+    def steps(self) -> int:
+        """How many operations it has."""
+        return len(self.operations)
+
+    @property
     def splits(self) -> int:
         """The measurements that something on their qubit follows, those that decide branches counted twice."""
         last: dict[str, int] = {}

@@ -126,6 +126,18 @@ def test_a_qubit_that_waits_for_longer_than_a_share_of_its_coherence_is_named_th
     assert decays(plan_of(both), replace(PAIR, qubits={"a": unknown, "b": unknown})) == []
 
 
+@pytest.mark.parametrize("active", [False, True])
+def test_a_reset_ends_what_a_qubit_has_to_keep(active: bool) -> None:
+    made = QuantumCircuit(2, 4)
+    for clbit in (0, 2):
+        made.x([0, 1])
+        made.measure([0, 1], [clbit, clbit + 1])
+        made.reset([0, 1])
+    plan = timeline(Front(PAIR).native(made), PAIR, active_reset=active)
+    assert plan.duration_ns * 1e-9 > 4e-6
+    assert decays(plan, PAIR) == []
+
+
 def test_a_delay_off_the_grid_is_told() -> None:
     preview = in_time(CircuitPreview(name="x"), plan_of(circuit(delay_s=13e-9)), PAIR, [])
     assert preview.warnings == ("A delay of 13 ns is rounded to 12 ns, on the instrument's grid of 4 ns.",)

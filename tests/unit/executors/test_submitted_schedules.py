@@ -169,3 +169,13 @@ assert not {"qblox_scheduler", "quantify_scheduler"} & sys.modules.keys()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_estimate_counts_operations_and_measurements_midway(tree, executor):
+    short = executor.estimate(program(executor, tree, shots=1000))
+    for _ in range(300):
+        gate(tree, executor, "X", "q0")
+    gate(tree, executor, "Measure", "q0")
+    (run,) = executor.runs(program(executor, tree))
+    assert (run.plan.steps, run.plan.splits) == (302, 1), "the first of two measurements is midway"
+    assert executor.estimate(program(executor, tree, shots=1000)).estimate_s > short.estimate_s + 0.01
