@@ -21,6 +21,8 @@ from .front import on_grid, readout_ns
 from .timing import Timeline
 
 MAX_OPERATIONS = 10_000
+MAX_SHAPED_S = 16_384e-9
+"""What a sequencer can keep of pulses that are not square: the library would compute a longer one whole, in vain."""
 _BASEBAND = frozenset({"cl0.baseband", "digital"})
 _GATES = frozenset({"Rxy", "X", "X90", "Y", "Y90", "Rz", "CZ", "Reset", "Measure"})
 _PULSES = frozenset({"IdlePulse", "SquarePulse", "DRAGPulse", "GaussPulse", "ShiftClockPhase", "ResetClockPhase"})
@@ -250,8 +252,21 @@ class _Reader:
                 self._refuse(f"has a pulse of the shape {str(shape)[:80]!r}; known are: drag, square.", "unknown_pulse")
             if port is not None:
                 qubits.add(self._ports[port])
-            length_ns = max(length_ns, on_grid(float(pulse.get("duration") or 0) + float(pulse.get("t0") or 0)))
+            if odd := [name for name, value in pulse.items() if self._is_odd(name, value)]:
+                self._refuse(f"has a pulse whose {odd[0][:80]!r} is not a number.", "bad_program")
+            duration_s = pulse.get("duration") or 0
+            if shape is not None and not shape.endswith(".square") and duration_s > MAX_SHAPED_S:
+                self._refuse(
+                    f"has a shaped pulse of {duration_s:g} s; a sequencer has room for {MAX_SHAPED_S:g} s.", "too_long"
+                )
+            length_ns = max(length_ns, on_grid(duration_s + (pulse.get("t0") or 0)))
         return _Operation(qubits=frozenset(qubits), measured=(), length_ns=length_ns)
+
+    def _is_odd(self, name: str, value: Any) -> bool:
+        """Whether no pulse has such a value there: the library would compile some of them, and fail when they play."""
+        if name in ("duration", "t0"):
+            return value is not None and (isinstance(value, bool) or not isinstance(value, int | float))
+        return isinstance(value, list) or (isinstance(value, dict) and not self._kind(value))
 
     def _resource(self, data: Mapping[str, Any]) -> None:
         """A clock must be one of the device's, at the device's frequency."""

@@ -196,6 +196,9 @@ def check_sampler(index: int, pub: Any, max_shots: int) -> None:
     if not pub.circuit.num_clbits:
         message = f"The circuit of pub {index} measures nothing: add a measurement, for example measure_all()."
         raise ProgramError(message, code="no_measurement", circuit=index)
+    if not pub.circuit.cregs:
+        message = f"The circuit of pub {index} measures into no register: declare its bits as one, such as bit[1] c."
+        raise ProgramError(message, code="bad_registers", circuit=index)
     if not 1 <= pub.shots <= max_shots:
         raise Rejected(f"Pub {index} asks for {pub.shots:,} shots; allowed are 1 to {max_shots:,}.", code="bad_shots")
 

@@ -106,7 +106,14 @@ SPOILED = {
         lambda tree, executor: gate(tree, executor, "X", "q0", operation_type="measure"), "says it is 'measure'",
     ),
     "another kind of thing": (lambda tree, executor: pulse(tree, executor, port=["q0:mw"]), "cannot be read"),
-    "a text for a number": (lambda tree, executor: pulse(tree, executor, duration="long"), "cannot be read"),
+    "a text for a number": (lambda tree, executor: pulse(tree, executor, duration="1e-8"), "'duration' is not"),
+    "a list for a number": (lambda tree, executor: pulse(tree, executor, amplitude=[0.1]), "'amplitude' is not"),
+    "a shape of seconds": (
+        lambda tree, executor: pulse(
+            tree, executor, wf_func=f"{FORMS[executor.name].library}.waveforms.drag", duration=1.0
+        ),
+        "shaped pulse of 1 s",
+    ),
     "feedback": (
         lambda tree, executor: gate(tree, executor, "Measure", "q0", feedback_trigger_label="q0"), "feedback",
     ),

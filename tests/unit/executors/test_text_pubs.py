@@ -87,3 +87,9 @@ def test_the_panel_shows_the_text_as_it_was_sent() -> None:
     sent = text(laid(bell()))
     [found] = SAMPLER.read(program("sampler", "fake_manila@aer", [sent]).sources[0])
     assert SAMPLER.to_text(found) == sent
+
+
+def test_a_sampler_s_bits_are_in_a_register() -> None:
+    asked = program("sampler", "lab_statevector", ["OPENQASM 3.0; qubit q; bit c; c = measure q;", None, 10])
+    with pytest.raises(ProgramError, match="measures into no register"):
+        load("fake_backends").validate(asked)
