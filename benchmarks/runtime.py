@@ -29,7 +29,7 @@ from tornado.web import Application, RequestHandler
 
 from qpi_jupyter.client.ibm import CRN, addresses
 from qpi_server.tools.demo import DemoLab
-from tests.support.servers import wait_until
+from tests.support.waiting import wait_until
 
 from .bare import SHOTS, bell
 from .harness import Figure, interleaved, median_ratio, server
