@@ -321,7 +321,8 @@ def ibm_options() -> str:
         "*by the client* happens. Each option that you set and that is *not applied* is named by `job.logs()`, in the",
         "job's tab, and for `SamplerV2` and `EstimatorV2` in `result.metadata[\"not_applied\"]`.",
         "`execution.init_qubits=False` is not applied, and named. `execution.meas_type` other than `classified` is",
-        "refused where a QPU returns no IQ points.",
+        "refused where a QPU returns no IQ points. `dynamical_decoupling` is named, with the reason, where a backend",
+        "has no times of its gates; see [how it is done](../how-to/ibm-notebook.md#twirling-and-dynamical-decoupling).",
         "", *_table(["Option", *columns], rows), "",
     ])  # fmt: skip
 

@@ -347,11 +347,21 @@ def test_a_job_that_waits_can_be_cancelled(service: QiskitRuntimeService, admin:
 
 def test_options_are_applied_refused_or_named(service: QiskitRuntimeService) -> None:
     backend, circuit = ready(service, NOISY, bell())
-    options = {"dynamical_decoupling": {"enable": True}, "twirling": {"enable_gates": True}, "default_shots": 10}
+    both = {"enable_gates": True, "enable_measure": True, "num_randomizations": 5, "shots_per_randomization": 6}
+    options: dict[str, Any] = {"dynamical_decoupling": {"enable": True}, "twirling": both, "default_shots": 10}
     job = SamplerV2(mode=backend, options=options).run([circuit])
-    assert job.result().metadata["not_applied"] == ["dynamical_decoupling.enable", "twirling.enable_gates"]
+    assert "not_applied" not in job.result().metadata
+    assert job.result()[0].data.meas.num_shots == 30
+    value = EstimatorV2(mode=backend, options={"twirling": both, "resilience_level": 1}).run([
+        (circuit.remove_final_measurements(inplace=False), SparsePauliOp("ZZ").apply_layout(circuit.layout))
+    ]).result()  # fmt: skip
+    assert value[0].data.evs > 0.5
+    assert value.metadata["not_applied"] == ["resilience_level"]
+    job = SamplerV2(mode=service.backend("lab_statevector"), options=options).run([circuit], shots=10)
+    reason = "dynamical_decoupling.enable (lab_statevector has no gate durations)"
+    assert job.result().metadata["not_applied"] == [reason]
     assert job.result()[0].data.meas.num_shots == 10
-    assert "options.dynamical_decoupling.enable was not applied" in job.logs()
+    assert f"options.{reason} was not applied" in job.logs()
     kerneled = {"execution": {"meas_type": "kerneled"}}
     with pytest.raises(IBMRuntimeError, match="simulates bits, not IQ points"):
         SamplerV2(mode=backend, options=kerneled).run([circuit])

@@ -45,7 +45,8 @@ _SENT = {"experimental", "execution", "simulator"}
 """Groups of options that come with a quantum program; what the others say, the client has built into it."""
 _LOCAL = {"angle_decimals": 5, "warn_absent": True}
 """Options of the client's own simulation with their defaults, which come with every quantum program."""
-_OFF: tuple[Any, ...] = (None, False, "Unset", "unset", {}, [])
+_UNSET = ("Unset", "unset")
+_OFF: tuple[Any, ...] = (None, False, *_UNSET, {}, [])
 
 
 def fate(name: str, *, program: bool = False) -> Fate:
@@ -82,6 +83,11 @@ def not_applied_of_program(options: Mapping[str, Any], simulator: Mapping[str, A
 def is_set(value: Any) -> bool:
     """Whether the client said something else than that an option is off."""
     return isinstance(value, np.ndarray) or value not in _OFF
+
+
+def is_told(value: Any) -> bool:
+    """Whether the client sent more than its word for an option that nobody set."""
+    return not isinstance(value, str) or value not in _UNSET
 
 
 def flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

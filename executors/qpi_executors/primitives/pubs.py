@@ -18,7 +18,7 @@ from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
 from qpi_jupyter.data.pub_results import check_registers
 
 from .decoupling import Decoupling, decoupling_of, missing
-from .ibm_options import REFUSED, flat, is_set, not_applied
+from .ibm_options import REFUSED, flat, is_set, is_told, not_applied
 from .texts import circuit_of
 from .twirling import Twirling, precision_of, twirling_of
 
@@ -85,7 +85,7 @@ def primitive_work(program: Program, *, max_shots: int) -> Work:
         an option that cannot be applied, by its name.
     """
     asked, sampler = _joined([read_asked(source) for source in program.sources]), program.format == SAMPLER.name
-    options = dict(flat(asked.options))
+    options = {name: value for name, value in flat(asked.options) if is_told(value)}
     for name, reason in REFUSED.items():
         if any(key == name or key.startswith(f"{name}.") for key, value in options.items() if is_set(value)):
             raise Rejected(f"options.{name} cannot be used here. {reason}", code="bad_option", field=name)

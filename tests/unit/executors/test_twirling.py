@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from qiskit.circuit.library import CXGate, RXGate
 from qiskit.quantum_info import Operator
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, coherent_unitary_error
-from qiskit_ibm_runtime import RuntimeEncoder
 from qiskit_ibm_runtime.executor.calculate_twirling_shots import calculate_twirling_shots
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
@@ -22,21 +20,11 @@ from qpi_executors.primitives.measuring import on_backend
 from qpi_executors.primitives.on_executor import Primitives
 from qpi_executors.primitives.quantum_programs import work_of
 from qpi_executors.primitives.twirling import STRATEGIES, Twirling, frames
-from qpi_jupyter.core import Program, Rejected, RunOptions, TooLarge
+from qpi_jupyter.core import Program, Rejected, TooLarge
+from tests.support.pubs import pubs_program as program
 
 MANILA = FakeManilaV2()
 BOTH = {"enable_gates": True, "enable_measure": True}
-SEED = {"seed_simulator": 5}
-
-
-def program(
-    primitive: str, *pubs: Any, backend: str = "fake_manila@ideal", shots: Any = None, **options: Any
-) -> Program:
-    params = {"pubs": pubs, "options": {"simulator": SEED, **options}, "version": 2}
-    if shots is not None:
-        params["shots"] = shots
-    source = json.dumps({"backend": backend, "params": params}, cls=RuntimeEncoder).encode()
-    return Program(format=f"runtime-{primitive}", sources=(source,), options=RunOptions(shots=2000))
 
 
 def native(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -235,3 +223,13 @@ def test_more_randomized_circuits_than_a_job_may_have_are_refused() -> None:
     asked = program("sampler", [circuit, np.zeros((1000, 1))], shots=2000, twirling=BOTH)
     with pytest.raises(TooLarge, match=r"32,000 parameter sets .* randomizations"):
         work_of(asked, max_shots=2000)
+
+
+def test_what_the_client_leaves_unset_is_off() -> None:
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+    unset = {"enable_gates": "Unset", "num_randomizations": "auto", "strategy": "unset"}
+    work = work_of(
+        program("sampler", [circuit], twirling=unset, dynamical_decoupling={"enable": "Unset"}), max_shots=4000
+    )
+    assert (work.twirling, work.decoupling, work.not_applied) == (None, None, ())

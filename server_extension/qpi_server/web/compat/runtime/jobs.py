@@ -233,15 +233,26 @@ def _most_shots(form: str, raw: Raw) -> int:
     if form == EXECUTOR:
         return int((params.quantum_program and _number(params.quantum_program.shots)) or 1)
     options = params.options
+    default_shots = _twirled_shots(options.get("twirling", _NULL)) or _number(options.get("default_shots"))
     if form == SAMPLER:
-        most = _number(params.shots) or _number(options.get("default_shots")) or DEFAULT_SHOTS
+        most = _number(params.shots) or default_shots or DEFAULT_SHOTS
         return int(max((_number(pub[2]) if len(pub) > 2 else None) or most for pub in params.pubs or [[]]))
-    shots = _number(options.get("default_shots"))
-    usual = _number(params.precision) or (1 / math.sqrt(shots) if shots and shots > 0 else None)
+    usual = _number(params.precision) or (1 / math.sqrt(default_shots) if default_shots and default_shots > 0 else None)
     usual = usual or _number(options.get("default_precision")) or DEFAULT_PRECISION
     finest = min((_number(pub[3]) if len(pub) > 3 else None) or usual for pub in params.pubs or [[]])
     # A default in shots is a rounded square root: that one shot more is no more than asked for.
     return 1 if finest <= 0 else max(1, math.ceil(min((1 / max(finest, 1e-9)) ** 2, 1e18)))
+
+
+def _twirled_shots(raw: Raw) -> float | None:
+    """Those of both numbers of the twirling options, which go before the defaults where something is twirled."""
+    try:
+        told = msgspec.json.decode(raw, type=dict[str, Raw])
+    except msgspec.MsgspecError:
+        return None
+    on = any(bytes(told.get(name, _NULL)) == b"true" for name in ("enable_gates", "enable_measure"))
+    numbers = [_number(told.get(name)) for name in ("num_randomizations", "shots_per_randomization")]
+    return math.prod(max(0, min(number or 0, 1e9)) for number in numbers) if on else None
 
 
 def _number(raw: Raw | None) -> float | None:
