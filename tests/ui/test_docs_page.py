@@ -64,6 +64,18 @@ def test_a_request_is_tried(docs: tuple[Page, list[str]], server: LabServer) -> 
     expect(job.locator("output")).to_contain_text("404")
 
 
+def test_the_filter_leaves_no_empty_headings(docs: tuple[Page, list[str]]) -> None:
+    page, _ = docs
+    page.get_by_label("Filter").fill("/qpi/tasks/")
+    expect(page.locator("#operations h2:visible")).to_have_text(["Circuit tasks"])
+    page.get_by_label("Filter").fill("xyzzy")
+    expect(page.locator("#operations h2:visible")).to_have_count(0)
+    expect(page.get_by_text("No matching addresses.")).to_be_visible()
+    page.get_by_label("Filter").fill("")
+    expect(page.locator("#operations h2:visible")).to_have_count(4)
+    expect(page.get_by_text("No matching addresses.")).to_be_hidden()
+
+
 def test_what_is_open_to_everybody_is_said(docs: tuple[Page, list[str]]) -> None:
     page, _ = docs
     page.get_by_label("Filter").fill("POST /qpi/iam/identity/token")

@@ -133,12 +133,18 @@ async function draw() {
       section.append(drawn(path, method, operations[method], components.schemas));
     }
   }
-  place.replaceChildren(...sections.filter(section => section.children.length > 1));
+  const filled = sections.filter(section => section.children.length > 1);
+  const none = el('p', { hidden: true }, 'No matching addresses.');
+  place.replaceChildren(...filled, none);
   document.getElementById('filter').addEventListener('input', event => {
     const wanted = event.target.value.trim().toLowerCase();
     for (const operation of document.querySelectorAll('.operation')) {
       operation.hidden = !operation.firstChild.textContent.toLowerCase().includes(wanted);
     }
+    for (const section of filled) {
+      section.hidden = section.querySelector('.operation:not([hidden])') === null;
+    }
+    none.hidden = filled.some(section => !section.hidden);
   });
 }
 
