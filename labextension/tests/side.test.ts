@@ -117,7 +117,9 @@ describe('headline', () => {
       channel('q2/t1', null),
       channel('q0/readout_error', 0.02, ''),
       channel('cx/0-1/error', 0.0071, ''),
-      channel('mxc', 0.0123, 'K')
+      channel('4k', 3.9, 'K'),
+      channel('mxc', 0.0123, 'K'),
+      channel('still', null, 'K')
     ];
     expect(headline(channels, trans).map(({ label, value }) => `${label} ${value}`)).toEqual([
       'T1 100 µs',

@@ -275,6 +275,7 @@ function History(props: IProps & { readonly history: IHistory }): React.ReactEle
           label={trans.__('History of %1', history.label)}
           onZoom={null}
           stepped
+          held
           trans={trans}
         />
       )}

@@ -22,6 +22,8 @@ interface IChartProps {
   readonly onZoom: ((span: Span | null) => void) | null;
   /** Values stay until the next one, as a calibration does. */
   readonly stepped?: boolean;
+  /** The last point of each series is no value of its own: the one before counts until then. */
+  readonly held?: boolean;
   readonly trans: TranslationBundle;
 }
 
@@ -157,7 +159,7 @@ function optionsOf(
   newest: React.RefObject<IChartProps>,
   setAt: (at: number | null) => void
 ): uPlot.Options {
-  const { series, stepped, onZoom } = newest.current as IChartProps;
+  const { held, series, stepped, onZoom } = newest.current as IChartProps;
   const units = unitsOf(series).slice(0, 2);
   const drawn = stepped && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {};
   return {
@@ -179,7 +181,7 @@ function optionsOf(
         stroke: ink(node, n),
         width: 1.5,
         dash: [...(DASHES[n % COLOURS] ?? [])],
-        points: stepped ? { show: true, size: 6 } : {},
+        points: stepped ? { show: true, size: 6, ...(held ? { filter: allButLast } : {}) } : {},
         ...drawn
       }))
     ],
@@ -193,6 +195,12 @@ function optionsOf(
       ]
     }
   };
+}
+
+/** The places of a series' values that have a dot. */
+function allButLast({ data }: uPlot, n: number): number[] {
+  const known = Array.from(data[n] ?? []).flatMap((value, place) => (value == null ? [] : [place]));
+  return known.slice(0, -1);
 }
 
 function zoomed(chart: uPlot, onZoom: ((span: Span) => void) | null): void {

@@ -21,7 +21,21 @@ export async function historyOf(
 ): Promise<readonly Series[]> {
   const query = new URLSearchParams({ quantity, limit: '200' });
   const page = await request<CalibrationPage>(`${at('qpus', qpu, 'calibrations')}?${query}`);
-  return seriesOf(qpu, page, gate);
+  return seriesOf(qpu, page, gate).map(series => inPercent(quantity, series));
+}
+
+/** Errors in percent, as the map and the tables have them. */
+export function inPercent(quantity: string, series: Series): Series {
+  if (series.unit !== '' || !/(^|\/)(readout_)?error$/.test(quantity)) {
+    return series;
+  }
+  const points = series.points.map(point => ({
+    ...point,
+    mean: 100 * point.mean,
+    lowest: 100 * point.lowest,
+    highest: 100 * point.highest
+  }));
+  return { ...series, unit: '%', points };
 }
 
 export function seriesOf(qpu: string, page: CalibrationPage, gate: string): readonly Series[] {
@@ -30,9 +44,9 @@ export function seriesOf(qpu: string, page: CalibrationPage, gate: string): read
     for (const figure of figures) {
       if (figure.gate === gate && figure.qubits.length === (gate === '' ? 1 : 2)) {
         const name = gate === '' ? `q${figure.qubits[0]}` : figure.qubits.join('–');
-        const { value } = figure;
+        const { unit, value } = figure;
         const point = { at: time, mean: value, lowest: value, highest: value, n: 1 };
-        const known = found.get(name) ?? { qpu, name, unit: figure.unit, width_s: 0, points: [] };
+        const known = found.get(name) ?? { qpu, name, unit, width_s: 0, points: [] };
         found.set(name, { ...known, points: [...known.points, point] });
       }
     }

@@ -14,7 +14,7 @@ import type {
   QpuDriverList,
   Series
 } from '../wire';
-import { historyOf, type IQuantity } from './histories';
+import { historyOf, type IQuantity, inPercent } from './histories';
 import { Telemetry } from './telemetry';
 
 const QUEUE_CHANNELS = ['lab/queued', 'lab/running', 'lab/utilisation'] as const;
@@ -158,7 +158,7 @@ export class QpuTabModel extends StateModel<IQpuTabState> {
     }
     const start = new Date(now - YEAR).toISOString();
     const query = new URLSearchParams({ channel: what, start, points: '1000' });
-    return [await this._ask<Series>(`/readings?${query}`)];
+    return [inPercent(what, await this._ask<Series>(`/readings?${query}`))];
   }
 
   private _heard(event: LabEvent): void {

@@ -183,12 +183,16 @@ function Pulse(props: {
   );
 }
 
+function degrees({ phase_deg }: PreviewedPulse): string {
+  return `${Number(phase_deg.toPrecision(4))}°`.replace('-', '−');
+}
+
 /** One pulse in a line. */
 function said(pulse: PreviewedPulse, timeline: ITimeline, trans: TranslationBundle): string {
   const port = timeline.rows[pulse.row]?.port ?? '';
   const parts = [trans.__('%1 on %2, at %3', pulse.label, port, time(pulse.start_s))];
   if (pulse.kind === 'phase') {
-    parts.push(trans.__('phase %1°', Number(pulse.phase_deg.toPrecision(4))));
+    parts.push(trans.__('phase %1', degrees(pulse)));
   } else {
     parts.push(trans.__('for %1', time(pulse.duration_s)));
   }
@@ -237,7 +241,7 @@ function Listed(props: {
         <thead>
           <tr>
             <th scope="col">{trans.__('Start')}</th>
-            <th scope="col">{trans.__('Length')}</th>
+            <th scope="col">{trans.__('Length or phase')}</th>
             <th scope="col">{trans.__('Port')}</th>
             <th scope="col">{trans.__('Operation')}</th>
             <th scope="col">{trans.__('Amplitude')}</th>
@@ -247,7 +251,7 @@ function Listed(props: {
           {pulses.slice(0, LISTED).map((pulse, n) => (
             <tr key={String(n)}>
               <td>{time(pulse.start_s)}</td>
-              <td>{pulse.kind === 'phase' ? `${pulse.phase_deg}°` : time(pulse.duration_s)}</td>
+              <td>{pulse.kind === 'phase' ? degrees(pulse) : time(pulse.duration_s)}</td>
               <td>{timeline.rows[pulse.row]?.port}</td>
               <td>{pulse.label}</td>
               <td>{pulse.amplitude ?? ''}</td>

@@ -81,9 +81,16 @@ export function headline(
   add('T2', median(channels, /^q\d+\/t2$/), seconds);
   add(trans.__('Readout error'), median(channels, /^q\d+\/readout_error$/), share);
   add(trans.__('Two-qubit error'), median(channels, /^\w+\/\d+-\d+\/error$/), share);
-  const fridge = channels.find(channel => channel.unit === 'K' && channel.value !== null);
-  add(trans.__('Fridge'), fridge?.value ?? null, value => quantity(value, 'K', DIGITS));
+  add(trans.__('Fridge'), coldest(channels), value => quantity(value, 'K', DIGITS));
   return found;
+}
+
+/** Of a fridge's stages, the one that the chip is on. */
+function coldest(channels: readonly ChannelModel[]): number | null {
+  const temperatures = channels.flatMap(({ unit, value }) =>
+    unit === 'K' && value !== null ? [value] : []
+  );
+  return temperatures.length > 0 ? Math.min(...temperatures) : null;
 }
 
 function median(channels: readonly ChannelModel[], name: RegExp): number | null {

@@ -57,6 +57,12 @@ describe('histories', () => {
     expect(found.map(({ name }) => name)).toEqual(['0–1']);
   });
 
+  it('has errors in percent, as the tables do', async () => {
+    const request: LabRequest = async <T>() => ERRORS as T;
+    const [found] = await historyOf(request, 'q', { quantity: 'error', gate: 'cx' });
+    expect([found?.unit, found?.points.map(({ mean }) => mean)]).toEqual(['%', [1]]);
+  });
+
   it('asks for one quantity at once, and for a twin by name', async () => {
     const asked: [string, unknown][] = [];
     const request: LabRequest = async <T>(path: string, init?: RequestInit) => {
