@@ -30,6 +30,10 @@ def is_circuit(thing: object) -> TypeGuard[QuantumCircuit]:
     return module is not None and isinstance(thing, module.QuantumCircuit)
 
 
+_DELAY = re.compile(r"\bdelay\[(?![\d.]+(?:e[+-]?\d+)?[a-z]+\])([^\]\n]+?)(ns|us|ms|s|dt)\]")
+"""A delay by a parameter: Qiskit writes the unit right behind the expression, as if that were a number."""
+
+
 class QiskitCircuits(QpyFile):
     """QPY, Qiskit's own files: all circuits of a job are one."""
 
@@ -68,7 +72,7 @@ class QiskitCircuits(QpyFile):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return str(qasm3.dumps(program))
+                return _DELAY.sub(r"delay[(\1) * 1\2]", str(qasm3.dumps(program)))
             except Exception as error:  # whatever of a circuit OpenQASM 3 has no words for
                 raise ValueError(f"OpenQASM 3 cannot say this circuit: {error}") from error
 
