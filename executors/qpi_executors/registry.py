@@ -52,7 +52,10 @@ def load(name: str, **options: object) -> Executor:
 def find(name: str) -> type[Executor]:
     """The class behind a name; raises as `load`."""
     if ":" in name:
-        return EXECUTORS.imported(EntryPoint(name=name, value=name, group=GROUP))
+        point = EntryPoint(name=name, value=name, group=GROUP)
+        if point.pattern.match(name) is None:
+            raise Rejected(f"Cannot read {name[:100]!r} as module:Class.", code="unknown_executor", field="executor")
+        return EXECUTORS.imported(point)
     return EXECUTORS.load(name)
 
 

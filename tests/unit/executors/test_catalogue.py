@@ -11,6 +11,8 @@ import pytest
 
 from qpi_agent.cli import main
 from qpi_executors.catalogue import catalogue
+from qpi_executors.registry import find
+from qpi_jupyter.core import Rejected
 from tests.support.packages import a_package, installed
 
 GUEST = """
@@ -72,3 +74,9 @@ def test_what_a_check_finds_wrong_is_said_alone(tmp_path: Path, capsys: pytest.C
     with installed(tmp_path):
         assert main(["check", "--json", "--executor", "banner_guest:Loud", "--option", "nope=1"]) == 2
     assert "nope" in json.loads(capsys.readouterr().out)["message"]
+
+
+@pytest.mark.parametrize("name", [":", ":::", "a b:C", "mylab:", ":Class"])
+def test_a_name_that_is_no_place_in_a_module_is_refused(name: str) -> None:
+    with pytest.raises(Rejected, match="module:Class"):
+        find(name)
