@@ -26,9 +26,11 @@ from qpi_jupyter.core import Rejected
 
 STRATEGIES = ("active-accum", "active", "active-circuit", "all")
 """Which qubits a layer of twirled gates takes with it, the usual one first."""
-_AUTO = (None, "auto")
+_AUTO = "auto"
 _LEAST, _MOST = 64, 32
 """At least so many shots in a randomization, and at most so many randomizations, where neither is given."""
+_LIMIT = 10**9
+"""No backend takes as many randomizations, or as many shots."""
 _TWIRLED = frozenset({"cx", "cz", "ecr", "iswap"})
 _PAULIS: dict[str, Gate] = {"X": XGate(), "Y": YGate(), "Z": ZGate()}
 
@@ -78,8 +80,9 @@ def twirling_of(options: Mapping[str, Any]) -> Twirling | None:
     """
     gates, measure = (_switch(options, f"twirling.enable_{name}") for name in ("gates", "measure"))
     numbers = [_number(options, f"twirling.{name}") for name in ("num_randomizations", "shots_per_randomization")]
-    strategy = options.get("twirling.strategy") or STRATEGIES[0]
-    if strategy not in STRATEGIES:
+    told = options.get("twirling.strategy")
+    strategy = STRATEGIES[0] if told is None else told
+    if not isinstance(strategy, str) or strategy not in STRATEGIES:
         raise _bad("twirling.strategy", f"one of {', '.join(STRATEGIES)}", strategy)
     if not gates and not measure:
         return None
@@ -91,17 +94,17 @@ def twirling_of(options: Mapping[str, Any]) -> Twirling | None:
 
 def _switch(options: Mapping[str, Any], name: str) -> bool:
     value = options.get(name)
-    if value not in (None, True, False):
+    if value is not None and not isinstance(value, bool):
         raise _bad(name, "True or False", value)
     return bool(value)
 
 
 def _number(options: Mapping[str, Any], name: str) -> int | None:
     value = options.get(name)
-    if value in _AUTO:
+    if value is None or (isinstance(value, str) and value == _AUTO):
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _bad(name, "a whole number from 1, or 'auto'", value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LIMIT:
+        raise _bad(name, f"a whole number from 1 to {_LIMIT:,}, or 'auto'", value)
     return value
 
 
