@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 from qpi_executors import Executor, load
 from qpi_executors.primitives import for_program, offered
 from qpi_executors.registry import is_ours, require
-from qpi_jupyter.core import Faulted, Program, ProgramError, QpiError, Rejected, TooLarge
+from qpi_jupyter.core import Faulted, Preview, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
 
 from .messages import Channel, Check, Checked, Failed, Look, Looked, Open, Ready, Role, told
@@ -73,7 +73,10 @@ class Checks:
         return Checked(estimate=executor.estimate(program))
 
     def _look(self, program: Program) -> Looked:
-        return Looked(preview=for_program(self._executor, program).preview(program))
+        preview = for_program(self._executor, program).preview(program)
+        if not isinstance(preview, Preview):
+            raise TypeError(f"preview() returned {type(preview).__name__}, and no Preview.")
+        return Looked(preview=preview)
 
 
 def _open(command: Open) -> Executor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -160,6 +160,7 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
     try:
         parts[-1] = usual if parts[-1] is None else parts[-1]
         pub = (SamplerPub if sampler else EstimatorPub).coerce(tuple(parts))
+        _require_real(pub.parameter_values.data.values())
         values = pub.parameter_values.as_array(pub.circuit.parameters)
     except (QiskitError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         said = error.message if isinstance(error, QiskitError) else str(error)
@@ -169,6 +170,12 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
         raise ProgramError(message, code="bad_parameters", circuit=index)
     (check_sampler if sampler else _check_estimator)(index, pub, max_shots)
     return pub
+
+
+def _require_real(values: Iterable[Any]) -> None:
+    """Angles are real numbers; an imaginary part would be dropped on the way to the circuit."""
+    if any(np.iscomplexobj(array) and np.imag(array).any() for array in values):
+        raise ValueError("its parameter values have imaginary parts.")
 
 
 def _shots(options: Mapping[str, Any], usual: int) -> int:

@@ -49,6 +49,16 @@ def test_an_executors_error_fits_into_a_frame(question: Check | Look, kind: type
     assert len(answer.error["message"]) == MAX_MESSAGE
 
 
+def test_what_is_no_preview_is_the_executors_failure() -> None:
+    executor = load("mock")
+    executor.preview = lambda _program: None  # type: ignore[method-assign, assignment, return-value]
+    channel = OneQuestion(Look(program=PROGRAM))
+    with pytest.raises(EOFError):
+        Checks(channel, executor).serve()
+    [answer] = channel.answers
+    assert "preview() returned NoneType, and no Preview" in answer.error["message"]
+
+
 def test_a_runs_error_fits_into_a_frame() -> None:
     failed = Failed.of(ProgramError("x" * (2 * MAX_FRAME_BYTES), figures=[0.5] * MAX_FRAME_BYTES), 0.0)
     assert failed.outcome == "errored"

@@ -93,3 +93,19 @@ def test_a_sampler_s_bits_are_in_a_register() -> None:
     asked = program("sampler", "lab_statevector", ["OPENQASM 3.0; qubit q; bit c; c = measure q;", None, 10])
     with pytest.raises(ProgramError, match="measures into no register"):
         load("fake_backends").validate(asked)
+
+
+@pytest.mark.parametrize("values", [[[0.5, 0.1]], [[0.5, 0.0]]], ids=["imaginary", "real"])
+def test_angles_are_real(values: list[list[float]]) -> None:
+    theta = Parameter("theta")
+    circuit = QuantumCircuit(1)
+    circuit.ry(theta, 0)
+    circuit.measure_all()
+    compiled = generate_preset_pass_manager(1, backend=FakeManilaV2(), initial_layout=[4]).run(circuit)
+    numbers = [{"__type__": "complex", "__value__": value} for value in values]
+    asked = program("sampler", "fake_manila@ideal", [text(compiled), numbers, 50])
+    if values[0][1]:
+        with pytest.raises(ProgramError, match="Pub 0 is not valid: its parameter values have imaginary parts"):
+            load("fake_backends").validate(asked)
+    else:
+        load("fake_backends").validate(asked)
