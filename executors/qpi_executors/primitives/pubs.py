@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import ComplexWarning
 from qiskit.exceptions import QiskitError
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
@@ -159,9 +161,13 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
         parts[0] = circuit_of(parts[0], index, None if sampler else parts[1])
     try:
         parts[-1] = usual if parts[-1] is None else parts[-1]
-        pub = (SamplerPub if sampler else EstimatorPub).coerce(tuple(parts))
-        _require_real(pub.parameter_values.data.values())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ComplexWarning)
+            pub = (SamplerPub if sampler else EstimatorPub).coerce(tuple(parts))
         values = pub.parameter_values.as_array(pub.circuit.parameters)
+    except ComplexWarning as error:
+        message = f"The parameter values of pub {index} are complex: send real numbers."
+        raise ProgramError(message, code="bad_parameters", circuit=index) from error
     except (QiskitError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         said = error.message if isinstance(error, QiskitError) else str(error)
         raise ProgramError(f"Pub {index} is not valid: {said}", code="bad_pub", circuit=index) from error
@@ -170,12 +176,6 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
         raise ProgramError(message, code="bad_parameters", circuit=index)
     (check_sampler if sampler else _check_estimator)(index, pub, max_shots)
     return pub
-
-
-def _require_real(values: Iterable[Any]) -> None:
-    """Angles are real numbers; an imaginary part would be dropped on the way to the circuit."""
-    if any(np.iscomplexobj(array) and np.imag(array).any() for array in values):
-        raise ValueError("its parameter values have imaginary parts.")
 
 
 def _shots(options: Mapping[str, Any], usual: int) -> int:
