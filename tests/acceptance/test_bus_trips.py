@@ -16,6 +16,8 @@ from tests.support.realworld import PATIENCE_S
 from tests.support.trips import Trip, going
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def trip(tmp_path: Path) -> Iterator[Trip]:

@@ -17,6 +17,8 @@ from qpi_jupyter.core.errors import Conflict, Rejected, Unauthorized
 from tests.support.servers import TOKEN, LabServer, lab_server, python_env
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 BELL = "OPENQASM 3.0;\nqubit q;\nbit c;\nc = measure q;\n"
 HOLD = "import sys\nfrom qpi_jupyter import Lab\ns = Lab({url!r}, {token!r}).session('sim-a', idle=5).start()\n"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)

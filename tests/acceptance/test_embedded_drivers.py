@@ -17,6 +17,8 @@ from tests.support.children import children_below
 from tests.support.servers import LabServer, lab_server
 from tests.support.waiting import PATIENCE_S, lives, survivors, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:

@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.realworld import Customer, assert_whole, free_port
 from tests.support.servers import TOKEN, LabServer, lab_server
+
+pytestmark = pytest.mark.slow
 
 PARALLEL, ROUNDS, KILLS = 64, 8, 3
 SEED = 1

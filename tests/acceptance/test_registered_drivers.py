@@ -20,6 +20,8 @@ from tests.support.realworld import PATIENCE_S, Customer
 from tests.support.servers import LabServer, lab_server, python_env
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 EXECUTOR = "tests.faults.executors:RecordingExecutor"
 
 

@@ -18,6 +18,8 @@ from tests.support.packages import TOY_LAB, broken_packages, installed
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import PATIENCE_S, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:

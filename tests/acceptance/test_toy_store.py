@@ -12,6 +12,8 @@ from tests.support.packages import TOY_STORE, installed
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import PATIENCE_S, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LabServer]:

@@ -47,6 +47,7 @@ from tests.support.servers import ROOT, TOKEN, LabServer, python_env
 from tests.support.waiting import wait_until
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:The (SamplerV2|EstimatorV2) class is deprecated:DeprecationWarning"),
 ]
 NOISY, IDEAL = "fake_manila@aer", "fake_manila@ideal"

@@ -12,6 +12,8 @@ from tests.support.notebooks import Kernel, kernel
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 SERVICE = "from qiskit_ibm_runtime import QiskitRuntimeService; service = QiskitRuntimeService()"
 JOB = """
 import warnings

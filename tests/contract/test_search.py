@@ -105,6 +105,7 @@ def searches() -> list[Search]:
     return list(found)
 
 
+@pytest.mark.slow
 def test_every_search_finds_what_is_there_over_all_its_pages(tmp_path: Path) -> None:
     rows: list[JobRecord] = []
 

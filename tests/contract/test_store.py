@@ -167,6 +167,7 @@ def many_short_ones(connection: Connection) -> Any:
         connection.execute(text("SELECT 1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", [endless, many_short_ones])
 def test_a_search_stops_when_its_time_is_over_and_reads_do_not_wait_for_it(tmp_path: Path, query: Any) -> None:
     async def dialogue(store: Store) -> None:

@@ -105,6 +105,7 @@ def signed_in(browser: Browser, host: HubHost, name: str) -> Page:
     return page
 
 
+@pytest.mark.slow
 def test_one_queue_lives_in_everybodys_panel(host: HubHost, bench: Bench, browser: Browser) -> None:
     bench.hold()
     pages = {name: signed_in(browser, host, name) for name in ROLES}

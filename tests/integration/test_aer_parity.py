@@ -17,6 +17,8 @@ from qpi_jupyter.data.codec import decode, encode
 from qpi_jupyter.data.selection import as_list
 from tests.circuits import bell, interleaved_circuit, qpy_program, random_circuit
 
+pytestmark = pytest.mark.slow
+
 SHOTS = 500
 SEED = 20_261
 CIRCUITS = [random_circuit(seed) for seed in range(30)]

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.frames import Prepare, Prepared, ProgramRef
@@ -17,6 +18,8 @@ from tests.faults.lab import ADMIN, ANN, BOB, bell, open_lab
 from tests.faults.scripted_lab import ScriptedDriver, ScriptedLab
 from tests.support.waiting import until
 from tests.support.web import serving
+
+pytestmark = pytest.mark.slow
 
 
 async def check(driver: ScriptedDriver, source: str, person: str) -> Prepared:

@@ -18,6 +18,8 @@ from tests.faults.agent_process import ROOT, agent
 from tests.faults.scripted_lab import TOKEN, ScriptedLab, assignment, soon, welcome
 from tests.support.waiting import survivors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("executor", ["SlowExecutor", "BlockedExecutor"])
 def test_no_child_survives_an_agent_that_is_killed_in_a_run(tmp_path: Path, executor: str) -> None:

@@ -9,12 +9,15 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import trustme
 
 from qpi_jupyter.wire import frames
 from tests.faults.agent_process import agent
 from tests.faults.scripted_lab import TOKEN, ScriptedLab
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.slow
 
 
 class RecordingProxy:

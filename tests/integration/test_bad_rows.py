@@ -23,6 +23,8 @@ from tests.support.full_lab import furnish
 from tests.support.walk import address_of
 from tests.support.web import SECRET, serving
 
+pytestmark = pytest.mark.slow
+
 Lab = tuple[Path, dict[str, str]]
 BAD_TIMES: list[Any] = [
     datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() + 86_340, -62_135_683_140.0, 1e300, math.inf, "soon",

@@ -13,6 +13,8 @@ from tests.integration.test_settings_process import run
 from tests.support.packages import TOY_BUS, a_package, installed
 from tests.support.servers import python_env
 
+pytestmark = pytest.mark.slow
+
 SAID = {
     "nosuch://ann:hush@host": "There is no bus 'nosuch'. Installed: fallen, inproc, toymail, twin, ws, wss. To get it: "
     "install its package.",

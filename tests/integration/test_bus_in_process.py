@@ -27,6 +27,8 @@ from tests.support import lossy_kind
 from tests.support.packages import a_package, installed
 from tests.support.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.slow
+
 
 class Result(tornado.web.RequestHandler):
     """Where results are delivered, beside the bus."""

@@ -16,6 +16,8 @@ from qpi_jupyter.wire.outputs import JOB_OUTPUT
 from tests.faults.scripted_rest import TOKEN, ScriptedLab
 from tests.support.notebooks import execute
 
+pytestmark = pytest.mark.slow
+
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
 COUNTS = [{"00": 3, "11": 7}]
 

@@ -24,6 +24,8 @@ from tests.support.notebooks import Kernel, kernel
 from tests.support.qpi import PASSWORD
 from tests.support.servers import LabServer, lab_server
 
+pytestmark = pytest.mark.slow
+
 CODE = re.compile(r"open (?P<page>\S+)\s+and allow the code (?P<code>[A-Z]{4}-[A-Z]{4})")
 
 

@@ -18,6 +18,8 @@ from qpi_executors.aer_models import load_backend
 from qpi_jupyter.client.programs import options_of, program_of
 from qpi_jupyter.wire.jobs import SubmitRequest
 
+pytestmark = pytest.mark.slow
+
 DEVICE = "FakeVigoV2"
 RUN: dict[str, Any] = {"shots": 500, "seed_simulator": 3}
 SAME = [(100_000, "ns"), (100, "us"), (0.1, "ms"), (1e-4, "s"), (1e8, "ps"), (450_000, "dt")]

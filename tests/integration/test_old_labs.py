@@ -26,6 +26,8 @@ from tests.archives.make import make
 from tests.faults.lab import ADMIN, ANN, settled
 from tests.support.web import serving
 
+pytestmark = pytest.mark.slow
+
 ARCHIVES = sorted(FOLDER.glob("*.tar.xz"))
 Check = Callable[[Lab, Known], Awaitable[Any]]
 

@@ -18,6 +18,8 @@ from qpi_executors.instruments.pulses import Play, ShiftPhase
 from qpi_jupyter.core import CircuitOptions, Program, RunOptions
 from qpi_jupyter.data.circuits import to_qpy
 
+pytestmark = pytest.mark.slow
+
 THETA, TAU = Parameter("theta"), Parameter("tau")
 
 

@@ -38,6 +38,8 @@ from tests.support.pulses import (
     noiseless,
 )
 
+pytestmark = pytest.mark.slow
+
 QUICK, MANY = range(4), range(4, 200)
 COUNTED = range(4, 104)
 

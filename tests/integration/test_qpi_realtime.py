@@ -21,6 +21,8 @@ from tests.faults.lab import ADMIN, ANN, BOB, bell, small_lab
 from tests.support.qpi import FLIP, RECORDS, person, qpi_lab, refusal
 from tests.support.servers import LabServer, lab_server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:

@@ -16,6 +16,8 @@ from tests.support.qpi import FLIP, PASSWORD, RECORDS, person, qpi_lab, refusal
 from tests.support.servers import LabServer
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:

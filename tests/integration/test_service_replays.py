@@ -30,6 +30,8 @@ from qpi_server.service import Lab
 from qpi_server.store import USUAL, backend_of, schema
 from tests.faults.lab import ADMIN, ANN, bell, open_lab, small_lab
 
+pytestmark = pytest.mark.slow
+
 MIA = Principal(name="mia", roles=frozenset({Role.MANAGER}))
 AS_NOW = PolicyIn(name="as now")
 SHARED = PolicyIn(name="fair share", fair_share=True)

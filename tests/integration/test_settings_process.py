@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.servers import ROOT, lab_server, python_env
 
+pytestmark = pytest.mark.slow
+
 STANDALONE = "qpi_server.tools.standalone"
 
 

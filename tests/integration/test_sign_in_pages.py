@@ -22,6 +22,8 @@ from tests.support.qpi import PASSWORD
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 LINK = re.compile(r"http://\S+/qpi/set-up\?code=\S+")
 XSS = "<script>alert(1)</script>"
 

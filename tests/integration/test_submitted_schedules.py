@@ -18,6 +18,8 @@ from qpi_jupyter.core import Program, ProgramError, RunOptions
 from qpi_jupyter.data.formats import recognised
 from tests.support.pulses import by_clbit, chi_squared, distance, distribution, ideal, noiseless
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])
 def executor(request):

@@ -59,6 +59,7 @@ class Scoped(Authenticator):
         return replace(TOKENS[role], scopes=SCOPES[Scope(scope)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", list(Scope))
 @pytest.mark.parametrize("role", list(Role))
 def test_a_token_opens_what_both_its_role_and_its_scope_open(role: Role, scope: Scope) -> None:

@@ -22,6 +22,8 @@ from tests.support.blobs import zip_blocks, zipped
 from tests.support.driver import ScriptedDriver, link, register, result, result_head
 from tests.support.servers import LabServer, lab_server
 
+pytestmark = pytest.mark.slow
+
 HANDSHAKE = {
     "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",

@@ -28,6 +28,8 @@ from tests.support.proxy import Proxy
 from tests.support.servers import TOKEN, lab_server
 from tests.support.web import SECRET, TOKENS, EmptyLab, serving, talk
 
+pytestmark = pytest.mark.slow
+
 DEMO = ("--demo", "--QPIServer.embedded_drivers=False", "--QPIServer.local_accounts=True")
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "follow-events.md"
 ACCEPT = {"Accept": sse.MEDIA_TYPE}

@@ -130,6 +130,7 @@ def test_a_qasm_file_is_highlighted(lab_page: Page, demo: Demo) -> None:
     expect(line.locator("span").first).to_have_text("OPENQASM", timeout=20_000)
 
 
+@pytest.mark.slow
 def test_a_dead_server_is_told_and_found_again(page: Page, demo: Demo) -> None:
     # Without a server JupyterLab itself throws: only here its errors are none of the test's.
     next(loaded(page, demo.notebooks))

@@ -31,6 +31,7 @@ def saved(page: Page, notebooks: Notebooks, name: str) -> dict[str, str] | None:
     return data if "Completed" in text and "driver/cpu:" in text and "64" in text else None
 
 
+@pytest.mark.slow
 def test_a_box_of_widgets_is_live_and_leaves_pictures(page_of_demo: Page, demo: tuple[Notebooks, int]) -> None:
     page, (notebooks, _) = page_of_demo, demo
     name = notebooks.write("widgets.ipynb", *re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL))

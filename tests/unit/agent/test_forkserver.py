@@ -27,6 +27,8 @@ from qpi_jupyter.wire.results import MAGIC, PREFIX_BYTES, read_header
 from tests.support.children import role_of
 from tests.support.waiting import PATIENCE_S, lives, until
 
+pytestmark = pytest.mark.slow
+
 LOADED_BY = os.getpid()
 DRAWN = int(np.random.randint(1 << 30))
 GUEST = f"{__name__}:Guest"

@@ -66,6 +66,7 @@ def test_what_is_read_is_handed_over_once(tmp_path: Path) -> None:
     metered(fridge, story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "why"),
     [
