@@ -1340,7 +1340,10 @@ export interface CalibrationModel {
   readonly figures: readonly CalibrationFigure[];
 }
 
-/** Newest first; `next` goes into `?after=` for the page that follows. */
+/**
+ * Newest first; `next` goes into `?after=` for the page that follows, which a short page may have,
+ * too.
+ */
 export interface CalibrationPage {
   readonly calibrations: readonly CalibrationModel[];
   readonly next: string | null;

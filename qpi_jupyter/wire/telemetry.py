@@ -64,8 +64,7 @@ class CalibrationModel(Answer):
 
 
 class CalibrationPage(Answer):
-    """Newest first; ``next`` goes into ``?after=`` for the page that follows. A page may be shorter than was asked for:
-    only without ``next`` it is the last."""
+    """Newest first; ``next`` goes into ``?after=`` for the page that follows, which a short page may have, too."""
 
     calibrations: list[CalibrationModel]
     next: str | None = None
