@@ -508,5 +508,5 @@ def test_another_packages_executor_is_started_and_its_program_shown(panel: Page,
     execute(panel, "qpi:open-job", id=job["id"])
     shown = panel.locator(".jp-QPI-Code").filter(has_text="coin 1: 1 in 50 %")
     expect(shown).to_be_visible(timeout=40_000)
-    expect(panel.get_by_role("button", name="TOY-COINS", exact=True)).to_be_visible()
+    expect(panel.get_by_role("button", name="COINS", exact=True)).to_be_visible()
     expect(panel.get_by_role("button", name="Text", exact=True)).to_be_visible()
