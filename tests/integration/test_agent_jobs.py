@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from qpi_jupyter.wire import WIRE_VERSION, frames
 from qpi_jupyter.wire.frames import Prepare, Prepared, ProgramRef
@@ -17,6 +18,8 @@ from tests.faults.agent_process import agent
 from tests.faults.executors import read_diary
 from tests.faults.scripted_lab import ScriptedDriver, ScriptedLab, assignment, welcome
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_job_from_claim_to_upload_and_a_batch_that_is_fetched(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.data.codec import decode
 from qpi_jupyter.data.selection import as_list
@@ -17,6 +19,8 @@ from qpi_jupyter.wire.rest import CircuitIn, OptionsIn
 from tests.faults.agent_process import agent
 from tests.faults.growing import let
 from tests.faults.scripted_lab import ScriptedLab
+
+pytestmark = pytest.mark.slow
 
 RABI = b"""OPENQASM 3.0; include "stdgates.inc"; input float theta; qubit[1] q; bit[1] c;
 rx(theta) q[0]; c[0] = measure q[0];"""

@@ -25,6 +25,8 @@ from tests.support.storage import opened, owning
 from tests.support.waiting import until
 from tests.support.web import SECRET, serving
 
+pytestmark = pytest.mark.slow
+
 AHEAD = 300
 BELL_JOB = {"program": {"format": "openqasm2", "sources": [BELL]}, "qpu": "chip"}
 

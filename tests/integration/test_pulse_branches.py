@@ -22,6 +22,8 @@ from tests.circuits import qpy_program, text_program
 from tests.support.pulses import any_circuit, by_clbit, chi_squared, distance, distribution, ideal, noiseless
 from tests.support.q1asm import drives
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])
 def executor(request):

@@ -104,6 +104,7 @@ def test_the_quickstart_runs_from_top_to_bottom(page_of_demo: Page, demo: tuple[
     assert not [o for o in outputs(saved, "stream") if "Error" in "".join(o["text"])]  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_a_long_job_shows_its_progress_and_can_be_cancelled(page_of_demo: Page, demo: tuple[Notebooks, int]) -> None:
     page, (notebooks, _) = page_of_demo, demo
     open_notebook(page, notebooks.write("long.ipynb", "%load_ext qpi_jupyter", LONG))
