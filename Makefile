@@ -14,7 +14,7 @@ PY := $(VENV)/bin/python
 QUICKSTART := notebooks/01_quickstart.ipynb
 # To use the lab needs less than to test it.
 TO_USE := lab,aer
-TO_TEST := $(TO_USE),qblox,quantify,hub,test,dev
+TO_TEST := $(TO_USE),cutting,nats,qblox,quantify,hub,test,dev
 EXTRAS ?= $(if $(filter-out lab demo,$(MAKECMDGOALS)),$(TO_TEST),$(TO_USE))
 PANEL := labextension
 export PATH := $(VENV)/bin:$(PATH)
