@@ -26,6 +26,8 @@ from qiskit_aer.primitives import EstimatorV2 as AerEstimatorV2
 from qiskit_ibm_runtime import __version__ as client_version
 from qiskit_ibm_runtime import fake_provider
 
+from qpi_executors.aer import PARALLEL_FROM
+from qpi_executors.analysis import analyse
 from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
 from qpi_jupyter.core.fakes import HOST, IDEAL, MAX_SHOTS, MOCK, STATEVECTOR, STATEVECTOR_QUBITS, ways_of
@@ -155,8 +157,11 @@ class FakeBackends(Executor):
         noise model with every run, so that those of gates that are not there would cost more than the shots."""
         wide = max((len(active_qubits(circuit)) for circuit in circuits), default=0) > WIDE
         method = "matrix_product_state" if wide else "automatic"
+        options = {"method": method, "n_qubits": fake.num_qubits}
+        if all(_drawn(circuit, PARALLEL_FROM if how == IDEAL else PARALLEL_FROM // 2) for circuit in circuits):
+            options["max_parallel_threads"] = 1
         if how == IDEAL:
-            return self.simulator(method=method, n_qubits=fake.num_qubits)
+            return self.simulator(**options)
         used = frozenset(one for circuit in circuits for one in operations_of(circuit))
         key = (fake.name, used)
         if key not in self._noise:
@@ -164,7 +169,7 @@ class FakeBackends(Executor):
             while len(self._noise) > _KEPT:
                 self._noise.popitem(last=False)
         self._noise.move_to_end(key)
-        return self.simulator(noise_model=self._noise[key], method=method, n_qubits=fake.num_qubits)
+        return self.simulator(noise_model=self._noise[key], **options)
 
     def simulator(self, **options: Any) -> AerSimulator:
         """Aer with these options."""
@@ -174,6 +179,13 @@ class FakeBackends(Executor):
 def _narrow(circuit: QuantumCircuit) -> list[QuantumCircuit]:
     """A circuit, or its parts where it is wider than a state vector can be."""
     return parts_of(circuit) if len(active_qubits(circuit)) > WIDE else [circuit]
+
+
+def _drawn(circuit: QuantumCircuit, width: int) -> bool:
+    """Whether all shots are drawn from one state of fewer qubits, which has no work for a second thread: that would
+    only spin. A density matrix has twice the qubits."""
+    found = analyse(circuit, index=0, unique_names=False)
+    return found.active < width and not found.mid_circuit and not found.control_flow
 
 
 def _is_mock(backend: str) -> bool:
