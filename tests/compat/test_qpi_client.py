@@ -37,7 +37,8 @@ def python_of(version: str) -> Path:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("version", [pytest.param(OLDEST, marks=pytest.mark.slow), NEWEST])
+@pytest.mark.slow  # the first run installs them
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_method_of_the_published_client(version: str, tmp_path: Path) -> None:
     python = python_of(version)
     with lab_server(tmp_path, "--demo", "--QPIServer.local_accounts=True") as server:

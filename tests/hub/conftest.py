@@ -30,7 +30,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": chromium(), "args": CHROMIUM_FLAGS}
 
 
-@pytest.fixture(scope="module", params=["6", pytest.param("5.5", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["6", "5.5"])
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubHost]:
     with hub_host(tmp_path_factory.mktemp("hub"), request.param) as host:
         host.operator.post(f"users/{ADMIN}")

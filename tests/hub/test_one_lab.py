@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 from tests.ui.jupyterlab import open_notebook, run_all
 from tests.ui.labs import queue_tab, row_of, side_panel
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.slow, pytest.mark.ui]
 ROLES = {ANA: ["user"], JUERGEN: ["user"], DANA: ["manager"]}
 GROUPS = {ANA: ["qed"], JUERGEN: [], DANA: ["lab-managers", "qed"]}
 LAB = "access:services!service=qpi"
@@ -105,7 +105,6 @@ def signed_in(browser: Browser, host: HubHost, name: str) -> Page:
     return page
 
 
-@pytest.mark.slow
 def test_one_queue_lives_in_everybodys_panel(host: HubHost, bench: Bench, browser: Browser) -> None:
     bench.hold()
     pages = {name: signed_in(browser, host, name) for name in ROLES}

@@ -66,7 +66,7 @@ def test_single_job(executor, circuit):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("count", [3, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(40, marks=pytest.mark.slow)])
 def test_interleaved_measurements(options: dict[str, Any], count: int):
     """However a circuit is simulated (all samples from one state, or shot by shot), one by one and as one batch."""
     executor = AerExecutor(**options)

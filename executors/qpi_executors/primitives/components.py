@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp
 from qiskit.result import Result
 from qiskit.result.models import ExperimentResultData
+
+Operation = tuple[str, tuple[int, ...]]
+"""An instruction by its name, and the qubits that it acts on."""
 
 
 def active_qubits(circuit: QuantumCircuit) -> set[int]:
@@ -19,6 +23,18 @@ def active_qubits(circuit: QuantumCircuit) -> set[int]:
     for one in circuit.data:
         if one.operation.name != "barrier":
             found.update(circuit.find_bit(qubit).index for qubit in one.qubits)
+    return found
+
+
+def operations_of(circuit: QuantumCircuit, places: Sequence[int] | None = None) -> set[Operation]:
+    """What the circuit does where, in the blocks of its control flow too, whose qubits lie at ``places``."""
+    found: set[Operation] = set()
+    for one in circuit.data:
+        at = (circuit.find_bit(qubit).index for qubit in one.qubits)
+        qubits = tuple(at if places is None else (places[index] for index in at))
+        found.add((one.operation.name, qubits))
+        for block in one.operation.blocks if isinstance(one.operation, ControlFlowOp) else ():
+            found |= operations_of(block, qubits)
     return found
 
 

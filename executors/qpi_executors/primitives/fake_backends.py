@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,13 +26,15 @@ from qiskit_aer.primitives import EstimatorV2 as AerEstimatorV2
 from qiskit_ibm_runtime import __version__ as client_version
 from qiskit_ibm_runtime import fake_provider
 
+from qpi_executors.aer import PARALLEL_FROM
+from qpi_executors.analysis import analyse
 from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
 from qpi_jupyter.core.fakes import HOST, IDEAL, MAX_SHOTS, MOCK, STATEVECTOR, STATEVECTOR_QUBITS, ways_of
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM
 
-from .components import active_qubits, joined, parts_of
+from .components import Operation, active_qubits, joined, operations_of, parts_of
 from .measuring import measured, on_backend
 from .pubs import Work
 from .quantum_programs import work_of
@@ -65,7 +67,7 @@ class FakeBackends(Executor):
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self._made: dict[str, BackendV2] = {}
-        self._noise: OrderedDict[tuple[str, frozenset[int]], NoiseModel] = OrderedDict()
+        self._noise: OrderedDict[tuple[str, frozenset[Operation]], NoiseModel] = OrderedDict()
 
     def capabilities(self) -> Manifest:
         """As wide as the widest of them; a program says on which one it runs."""
@@ -150,20 +152,24 @@ class FakeBackends(Executor):
         return work.decoupled_by(self._backend(name).target if name in _KINDS else None, work.backend)
 
     def _simulator(self, fake: BackendV2, how: str, circuits: Sequence[QuantumCircuit]) -> AerSimulator:
-        """A simulator of the qubits that the circuits touch: the same errors, and the same counts at a seed, as
-        ``AerSimulator.from_backend`` has of the whole device, which takes seconds each time."""
-        active = frozenset(qubit for circuit in circuits for qubit in active_qubits(circuit))
+        """A simulator of what the circuits do: the same errors, and the same counts at a seed, as
+        ``AerSimulator.from_backend`` has of the whole device, which takes seconds each time. Aer reads all errors of a
+        noise model with every run, so that those of gates that are not there would cost more than the shots."""
         wide = max((len(active_qubits(circuit)) for circuit in circuits), default=0) > WIDE
         method = "matrix_product_state" if wide else "automatic"
+        options = {"method": method, "n_qubits": fake.num_qubits}
+        if all(_drawn(circuit, PARALLEL_FROM if how == IDEAL else PARALLEL_FROM // 2) for circuit in circuits):
+            options["max_parallel_threads"] = 1
         if how == IDEAL:
-            return self.simulator(method=method, n_qubits=fake.num_qubits)
-        key = (fake.name, active)
+            return self.simulator(**options)
+        used = frozenset(one for circuit in circuits for one in operations_of(circuit))
+        key = (fake.name, used)
         if key not in self._noise:
-            self._noise[key] = NoiseModel.from_backend(_Part(fake, active))
+            self._noise[key] = NoiseModel.from_backend(_Part(fake, used))
             while len(self._noise) > _KEPT:
                 self._noise.popitem(last=False)
         self._noise.move_to_end(key)
-        return self.simulator(noise_model=self._noise[key], method=method, n_qubits=fake.num_qubits)
+        return self.simulator(noise_model=self._noise[key], **options)
 
     def simulator(self, **options: Any) -> AerSimulator:
         """Aer with these options."""
@@ -173,6 +179,13 @@ class FakeBackends(Executor):
 def _narrow(circuit: QuantumCircuit) -> list[QuantumCircuit]:
     """A circuit, or its parts where it is wider than a state vector can be."""
     return parts_of(circuit) if len(active_qubits(circuit)) > WIDE else [circuit]
+
+
+def _drawn(circuit: QuantumCircuit, width: int) -> bool:
+    """Whether all shots are drawn from one state of fewer qubits, which has no work for a second thread: that would
+    only spin. A density matrix has twice the qubits."""
+    found = analyse(circuit, index=0, unique_names=False)
+    return found.active < width and not found.mid_circuit and not found.control_flow
 
 
 def _is_mock(backend: str) -> bool:
@@ -242,11 +255,11 @@ def _check_block(index: int, circuit: QuantumCircuit, target: Target, backend: s
 
 
 class _Part(BackendV2):  # type: ignore[misc]  # qiskit has no types
-    """A device of whose instructions only those on some qubits are left."""
+    """A device of whose instructions only some are left."""
 
-    def __init__(self, whole: BackendV2, active: frozenset[int]) -> None:
+    def __init__(self, whole: BackendV2, used: Set[Operation]) -> None:
         super().__init__(name=whole.name)
-        self._target = _restricted(whole.target, active)
+        self._target = _restricted(whole.target, used)
 
     @property
     def target(self) -> Target:
@@ -264,7 +277,7 @@ class _Part(BackendV2):  # type: ignore[misc]  # qiskit has no types
         raise NotImplementedError("only its noise is read")
 
 
-def _restricted(target: Target, active: frozenset[int]) -> Target:
+def _restricted(target: Target, used: Set[Operation]) -> Target:
     part = Target(num_qubits=target.num_qubits, dt=target.dt, qubit_properties=target.qubit_properties)
     for name in target.operation_names:
         operation, properties = target.operation_from_name(name), target[name]
@@ -272,7 +285,7 @@ def _restricted(target: Target, active: frozenset[int]) -> Target:
             part.add_instruction(operation, name=name)
         elif properties is None or None in properties:
             part.add_instruction(operation, properties, name=name)
-        elif kept := {qubits: facts for qubits, facts in properties.items() if active.issuperset(qubits)}:
+        elif kept := {qubits: facts for qubits, facts in properties.items() if (name, qubits) in used}:
             part.add_instruction(operation, kept, name=name)
     return part
 

@@ -77,10 +77,18 @@ def _qpu(row: Row[Any]) -> QpuRow:
     return QpuRow(**{**row._mapping, "manifest": manifest})
 
 
+_ALL = select(qpus).where(qpus.c.deleted_at.is_(None)).order_by(qpus.c.name)
+_CARDS = _ALL.with_only_columns(*(column for column in qpus.c if column is not qpus.c.manifest))
+
+
 def all_qpus(connection: Connection) -> list[QpuRow]:
     """Every QPU, by name."""
-    query = select(qpus).where(qpus.c.deleted_at.is_(None)).order_by(qpus.c.name)
-    return list(each(connection.execute(query), _qpu))
+    return list(each(connection.execute(_ALL), _qpu))
+
+
+def qpu_cards(connection: Connection) -> list[QpuRow]:
+    """Every QPU, by name, without its manifest, which is long and which the lab has in memory."""
+    return list(each(connection.execute(_CARDS), whole(QpuRow)))
 
 
 def qpu(connection: Connection, name: str) -> QpuRow | None:

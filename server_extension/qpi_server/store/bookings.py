@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -105,16 +106,19 @@ def settled(connection: Connection, most: int) -> list[tuple[str, bool]]:
     return [(qpu, bool(used)) for qpu, used in connection.execute(query)][::-1]
 
 
+_MAINTENANCE = select(bookings).where(
+    bookings.c.status == _BOOKED,
+    bookings.c.end_at > bindparam("now"),
+    bookings.c.start_at <= bindparam("now"),
+    bookings.c.mode == BookingMode.MAINTENANCE.value,
+)
+_MAINTENANCE_OF = _MAINTENANCE.where(bookings.c.qpu == bindparam("on"))
+
+
 def maintenance(connection: Connection, now: datetime, *, qpu: str | None = None) -> dict[str, Booking]:
     """The maintenance that is on, by QPU; everywhere, or on one."""
-    query = select(bookings).where(
-        bookings.c.status == _BOOKED,
-        bookings.c.end_at > now,
-        bookings.c.start_at <= now,
-        bookings.c.mode == BookingMode.MAINTENANCE.value,
-        *equal({bookings.c.qpu: qpu}),
-    )
-    return {booking.qpu: booking for booking in each(connection.execute(query), booking_of)}
+    query, values = (_MAINTENANCE, {"now": now}) if qpu is None else (_MAINTENANCE_OF, {"now": now, "on": qpu})
+    return {booking.qpu: booking for booking in each(connection.execute(query, values), booking_of)}
 
 
 def _row(found: Any) -> BookingRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, func, select
 
 from qpi_jupyter.core import JobState
 
@@ -27,6 +27,7 @@ _STAGED: ColumnElement[int] = _in_state(JobState.ASSIGNED)
 _LOADS = select(
     qpus.c.name, qpus.c.queued + _STAGED + _in_state(JobState.BLOCKED), qpus.c.running - _STAGED
 )  # fmt: skip
+_LOAD = _LOADS.where(qpus.c.name == bindparam("of"))
 
 
 def loads(connection: Connection) -> dict[str, Load]:
@@ -36,5 +37,5 @@ def loads(connection: Connection) -> dict[str, Load]:
 
 def load(connection: Connection, qpu: str) -> Load:
     """Of one QPU."""
-    _, waiting, running = connection.execute(_LOADS.where(qpus.c.name == qpu)).one()
+    _, waiting, running = connection.execute(_LOAD, {"of": qpu}).one()
     return Load(waiting, running)

@@ -68,15 +68,17 @@ def open_on(connection: Connection, qpu: str) -> SessionRow | None:
     return first(connection, query, whole(SessionRow))
 
 
+_OPEN_NOW = (
+    select(qpu_sessions, bookings.c.end_at)
+    .outerjoin(bookings, bookings.c.id == qpu_sessions.c.booking_id)
+    .where(qpu_sessions.c.qpu.in_(select(qpus.c.name)), qpu_sessions.c.closed_at.is_(None))
+)
+
+
 def open_now(connection: Connection) -> dict[str, tuple[SessionRow, datetime]]:
     """The open session of each QPU that has one, and until when at the latest it may go on."""
-    query = (
-        select(qpu_sessions, bookings.c.end_at)
-        .outerjoin(bookings, bookings.c.id == qpu_sessions.c.booking_id)
-        .where(qpu_sessions.c.qpu.in_(select(qpus.c.name)), qpu_sessions.c.closed_at.is_(None))
-    )
     found = {}
-    for row, end_at in each(connection.execute(query), _until):
+    for row, end_at in each(connection.execute(_OPEN_NOW), _until):
         found[row.qpu] = row, end_at or times.after(row.opened_at, row.budget_s)
     return found
 

@@ -60,6 +60,26 @@ def test_seeded_counts_are_those_of_the_whole_device(device: Any) -> None:
         assert dataset.qpi.arrays()["meas"].get_counts() == whole.get_counts(index)
 
 
+def test_branches_and_resets_have_the_whole_devices_errors() -> None:
+    fake = FakeSherbrooke()
+    circuit = QuantumCircuit(3, 3)
+    circuit.h(0)
+    circuit.measure(0, 0)
+    with circuit.if_test((circuit.clbits[0], 1)) as otherwise:
+        circuit.cx(0, 1)
+        with circuit.if_test((circuit.clbits[0], 1)):
+            circuit.sx(2)
+    with otherwise:
+        circuit.x(1)
+    circuit.reset(0)
+    circuit.measure([0, 1, 2], [0, 1, 2])
+    compiled = generate_preset_pass_manager(1, backend=fake, seed_transpiler=1).run(circuit)
+    asked = program("sampler", f"{fake.name}@aer", [compiled], simulator={"seed_simulator": 5})
+    (dataset,) = run_program(load("fake_backends"), asked)
+    whole = AerSimulator.from_backend(fake).run(compiled, shots=2000, seed_simulator=5).result()
+    assert dataset.qpi.arrays()["c"].get_counts() == whole.get_counts()
+
+
 @pytest.mark.parametrize("device", [FakeManilaV2, pytest.param(FakeSherbrooke, marks=pytest.mark.slow)])
 def test_what_ibms_client_decodes_is_what_was_measured(device: Any) -> None:
     fake = device()

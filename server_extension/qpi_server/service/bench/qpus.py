@@ -31,13 +31,14 @@ class QpuService:
         now = self._context.now()
 
         def query(connection: Connection) -> list[QpuModel]:
-            held, how, many = qpu_sessions.open_now(connection), states(connection, self._links, now), loads(connection)
+            rows, held, many = bench.qpu_cards(connection), qpu_sessions.open_now(connection), loads(connection)
+            how = states(connection, self._links, now, rows)
             return [
                 QpuModel(
                     **self._fields(row, how[row.name], many[row.name]),
                     session=self._session(principal, held.get(row.name)),
                 )
-                for row in bench.all_qpus(connection)
+                for row in rows
                 if row.name in self._context.qpus
             ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import UNSET, UnsetType
@@ -10,20 +11,20 @@ from sqlalchemy import Connection
 from qpi_jupyter.core import QpuState, qpu_state
 from qpi_jupyter.wire.events import QpuChanged, QpuData
 from qpi_server.service.base import Tx, the_qpu
-from qpi_server.store import QpuRow, bench, bookings
+from qpi_server.store import QpuRow, bookings
 
 from .links import Links
 
 
-def states(connection: Connection, links: Links, now: datetime) -> dict[str, QpuState]:
-    """Of every QPU, by its name."""
+def states(connection: Connection, links: Links, now: datetime, rows: Iterable[QpuRow]) -> dict[str, QpuState]:
+    """Of each of these QPUs, by its name."""
     maintained = bookings.maintenance(connection, now)
     return {
         row.name: qpu_state(
             enabled=row.enabled, maintenance=row.maintenance, hold=row.hold, online=links.online(row.name),
             booking=maintained.get(row.name),
         )
-        for row in bench.all_qpus(connection)
+        for row in rows
     }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ from qpi_server.service.base import Context, Qpu, Tx, require_present
 from qpi_server.service.lifecycle import Change, Queued, hold_for, labelled, write_event
 from qpi_server.service.links import Links, states
 from qpi_server.service.storage import Disk
-from qpi_server.store import JobRecord, families, jobs
+from qpi_server.store import JobRecord, bench, families, jobs
 from qpi_server.store.load import loads
 
 from .batches import Batches
@@ -248,7 +248,7 @@ class Submitter:
             return everything
         simulators = [qpu for qpu in everything if qpu.simulator]
         now = self._context.now()
-        how, many = await self._db.read(lambda c: (states(c, self._links, now), loads(c)))
+        how, many = await self._db.read(lambda c: (states(c, self._links, now, bench.qpu_cards(c)), loads(c)))
 
         def order(qpu: Qpu) -> tuple[bool, float, int, str]:
             busy = sum(many[qpu.name]) / max(1, self._links.places(qpu.name))
