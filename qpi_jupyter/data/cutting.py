@@ -218,9 +218,7 @@ def _recipe(
     for pauli in paulis:
         group, place = grouped.lookup[pauli][0]
         active = grouped.groups[group].commuting_observables[place]
-        bits = sum(1 << index for index, qubit in enumerate(measured[group]) if active.x[qubit] or active.z[qubit])
-        masks.append((group, bits))
-    bits = tuple(read_into.get(held[qubit], IGNORED) for qubit in measured[0])
-    return PartRecipe(
-        num_bits=tuple(map(len, measured)), bits=bits if read_into else (), masks=tuple(masks)
-    )  # fmt: skip
+        mask = sum(1 << index for index, qubit in enumerate(measured[group]) if active.x[qubit] or active.z[qubit])
+        masks.append((group, mask))
+    bits = tuple(read_into.get(held[qubit], IGNORED) for qubit in measured[0]) if read_into else ()
+    return PartRecipe(num_bits=tuple(map(len, measured)), bits=bits, masks=tuple(masks))
