@@ -25,9 +25,10 @@ from .services import SERVICES, Service
 
 MISSED_HEARTBEATS = 3
 """After so many an advertisement is stale."""
-_TWO_QUBIT = frozenset(
-    "cx cy cz ch cp cu cu1 cu3 crx cry crz csx ecr swap iswap dcx rxx ryy rzz rzx xx_plus_yy xx_minus_yy".split()
-)
+_TWO_QUBIT = frozenset((
+    "cx", "cy", "cz", "ch", "cp", "cu", "cu1", "cu3", "crx", "cry", "crz", "csx", "ecr", "swap", "iswap", "dcx", "rxx",
+    "ryy", "rzz", "rzx", "xx_plus_yy", "xx_minus_yy",
+))  # fmt: skip
 _NO_GATES = frozenset(("measure", "reset", "delay", "id", "barrier"))
 
 

@@ -17,8 +17,14 @@ class TrustTier(StrEnum):
     QUARANTINED = "quarantined"
     """A manager distrusts it: no new jobs; those that run end."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> TrustTier:
+        """A tier that nobody here knows gets no trust."""
+        return cls.QUARANTINED
+
     @property
     def takes_jobs(self) -> bool:
+        """Whether it gets new jobs."""
         return self in (TrustTier.PLATFORM_MANAGED, TrustTier.USER_CONTRIBUTED)
 
 
