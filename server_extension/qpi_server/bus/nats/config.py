@@ -26,7 +26,7 @@ accounts {{
   }}
 }}
 authorization {{
-  timeout: 3
+  timeout: 2
   auth_callout {{ issuer: {issuer}, account: {account}, auth_users: [ {lab} ] }}
 }}
 """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,7 @@ import nats.errors
 from msgspec import Raw, Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from qpi_jupyter.core import QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.addresses import is_loopback
@@ -100,6 +102,9 @@ async def connect(place: Place, context: ssl.SSLContext | None, **options: Any) 
     except (OSError, nats.errors.Error, TimeoutError, asyncio.IncompleteReadError) as error:
         await client.close()
         raise _unreachable(place, failed[0] if failed else error) from error
+    if not client.is_connected:  # the broker hung up without a word, which nats-py takes for success
+        await client.close()
+        raise _unreachable(place, nats.errors.AuthorizationError())
     if client.max_payload < MAX_FRAME_BYTES + _ENVELOPE_BYTES:
         await client.close()
         raise Rejected(
@@ -132,11 +137,29 @@ class End:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._heard: list[Subscription] = []
         self._asking: set[asyncio.Task[Msg]] = set()
 
     @property
     def connected(self) -> bool:
         return bool(self._client.is_connected)
+
+    async def hear(self, heard: Mapping[str, Callable[[Msg], Awaitable[None]]]) -> None:
+        """Subscribe; returns when the broker knows."""
+        try:
+            for subject, hear in heard.items():
+                self._heard.append(await self._client.subscribe(subject, cb=hear))
+            await self._client.flush()
+        except (nats.errors.Error, OSError) as error:
+            raise Unavailable(f"The connection to the broker is lost: {error}", code="link_closed") from error
+
+    async def close(self) -> None:
+        """Hang up."""
+        self.lost()
+        with contextlib.suppress(OSError, nats.errors.Error):
+            await self._client.close()
+        for subscription in self._heard:  # where the connection broke, nats-py forgets them
+            subscription._stop_processing()  # noqa: SLF001
 
     def lost(self) -> None:
         """The connection is gone: nothing that was asked on it will be answered."""

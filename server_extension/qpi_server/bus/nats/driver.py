@@ -26,7 +26,7 @@ class DriverEnd:
     """A driver's `Bus`."""
 
     def __init__(self, client: Client, suffix: str) -> None:
-        self._client, self._suffix = client, suffix
+        self._suffix = suffix
         self._end = End(client)
         self._turns = Turns(10_000, self._take)
         self._listeners = Listeners()
@@ -38,13 +38,14 @@ class DriverEnd:
     async def open(self, address: str) -> None:
         """Be found under this address, and hear what comes for it."""
         self._address = address
-        heard = (
-            (subjects.down(address, "*", "*"), self._down), (subjects.WHO, self._who), (subjects.BYE, self._bye),
-            (f"{subjects.inbox(self._suffix)}.{subjects.LOST}", self._unheard),
-        )  # fmt: skip
-        for subject, hear in heard:
-            await self._client.subscribe(subject, cb=hear)
-        await self._client.flush()
+        await self._end.hear(
+            {
+                subjects.down(address, "*", "*"): self._down,
+                subjects.WHO: self._who,
+                subjects.BYE: self._bye,
+                f"{subjects.inbox(self._suffix)}.{subjects.LOST}": self._unheard,
+            }
+        )
 
     def lost(self) -> None:
         """The connection is gone: the driver hears so, and dials again."""
@@ -54,7 +55,7 @@ class DriverEnd:
     async def close(self) -> None:
         """It goes."""
         self._over = True
-        self._end.lost()
+        await self._end.close()
         await self._turns.close()
 
     # --- the bus, as the driver has it -------------------------------------------------------------------------------

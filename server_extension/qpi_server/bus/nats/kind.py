@@ -58,7 +58,6 @@ class Nats:
             yield end
         finally:
             await end.close()
-            await client.close()
 
     @asynccontextmanager
     async def dial(self, address: str, credential: Credential) -> AsyncIterator[Bus]:
@@ -74,17 +73,14 @@ class Nats:
             place, context, token=credential.token, name=suffix, inbox_prefix=subjects.inbox(suffix),
             allow_reconnect=False, closed_cb=lost,
         )  # fmt: skip
+        end = DriverEnd(client, suffix)
         try:
-            end = DriverEnd(client, suffix)
             await end.open(await _introduce(client, suffix))
             ends.append(end)
-            try:
-                yield end
-            finally:
-                ends.clear()
-                await end.close()
+            yield end
         finally:
-            await client.close()
+            ends.clear()
+            await end.close()
 
 
 NATS = Nats()

@@ -41,7 +41,7 @@ class LabEnd(Hub):
 
     def __init__(self, client: Client, keys: Keys, sign_in: SignIn) -> None:
         super().__init__()
-        self._client, self._keys, self._sign_in = client, keys, sign_in
+        self._keys, self._sign_in = keys, sign_in
         self._end = End(client)
         self._turns = Turns(WAITING, self._take)
         self._numbers = itertools.count(1)
@@ -56,11 +56,9 @@ class LabEnd(Hub):
 
     async def open(self) -> None:
         """Hear drivers, and the broker that asks who they are."""
-        for subject, hear in (
-            (CALLOUT, self._callout), (subjects.WHO_AM_I, self._who), (subjects.UP, self._up), (GONE, self._gone),
-        ):  # fmt: skip
-            await self._client.subscribe(subject, cb=hear)
-        await self._client.flush()
+        await self._end.hear({
+            CALLOUT: self._callout, subjects.WHO_AM_I: self._who, subjects.UP: self._up, GONE: self._gone
+        })  # fmt: skip
 
     def lost(self) -> None:
         """The connection is gone, and what was asked over it."""
@@ -69,7 +67,7 @@ class LabEnd(Hub):
     async def close(self) -> None:
         """The lab goes, and every driver hears so."""
         await self._end.say(subjects.BYE, bus.encode(Bye(reason="the lab has gone")))
-        self._end.lost()
+        await self._end.close()
         await self._turns.close()
 
     # --- the bus, as the lab has it ----------------------------------------------------------------------------------
