@@ -24,11 +24,14 @@ from qpi_jupyter.wire.bus import LAB, ME, QPU, Bus, Credential, Message, SignIn,
 from qpi_jupyter.wire.peer import parse
 from qpi_server.bus.hub import Hub
 from qpi_server.bus.socket import HubSocket
+from tests.support.broker import Broker
 from tests.support.packages import TOY_BUS
 from tests.support.servers import ROOT, python_env
 
 PATIENCE_S = 30.0
 KNOWN = "token-of-"
+BROKERS = ("nats", "tls")
+"""Buses that are a process."""
 
 
 class Word(Struct):
@@ -70,6 +73,7 @@ async def sign_in(token: str) -> str:
 async def stand(name: str) -> AsyncIterator[Stand]:
     """A lab on the bus ``name``, at a place of its own."""
     place = Path(tempfile.mkdtemp(prefix="bus", dir="/tmp"))  # the path of a socket is short
+    broker = Broker(place, tls=name == "tls") if name in BROKERS else None
     try:
         authority = trustme.CA() if name == "wss" else None
         context = None
@@ -78,6 +82,8 @@ async def stand(name: str) -> AsyncIterator[Stand]:
             authority.configure_trust(context)
         sockets = name in ("ws", "wss")
         address = f"{name}://{place}"
+        if broker is not None:
+            address, context = broker.start().lab_url, broker.context
         hosting = _web(authority, sign_in) if sockets else kind_of(address).host(address, sign_in)
         lab = await hosting.__aenter__()
         if sockets:
@@ -89,6 +95,8 @@ async def stand(name: str) -> AsyncIterator[Stand]:
             if getattr(hosting, "gen", None) is None or hosting.gen.ag_frame is not None:  # type: ignore[attr-defined]
                 await standing.stop()
     finally:
+        if broker is not None:
+            broker.kill()
         shutil.rmtree(place)
 
 
