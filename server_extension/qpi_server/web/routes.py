@@ -9,6 +9,7 @@ import msgspec
 
 from qpi_jupyter.core import Permission as P
 
+from .compat.coordinator import CoordinatorHandler, UnknownCoordinatorHandler, coordinator
 from .compat.qpi import QpiHandler, UnknownQpiHandler
 from .compat.qpi import api as qpi
 from .compat.runtime import IamHandler, RuntimeHandler, UnknownRuntimeHandler, iam, runtime
@@ -42,7 +43,10 @@ def _openapi() -> bytes:
     return msgspec.json.encode(document(ROUTES))
 
 
-ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes, *runtime.routes, *iam.routes, *oauth.routes]
+ROUTES = [
+    *v1.routes, *public.routes, *qpi.routes, *tasks.routes, *runtime.routes, *iam.routes, *coordinator.routes,
+    *oauth.routes,
+]  # fmt: skip
 PAGES = pages.routes
 """For people, in a browser: no part of the description."""
 OWN = labs.routes
@@ -60,6 +64,7 @@ def handlers() -> list[tuple[Any, ...]]:
             (tasks, TaskHandler),
             (runtime, RuntimeHandler),
             (iam, IamHandler),
+            (coordinator, CoordinatorHandler),
             (oauth, OAuthHandler),
             (pages, PageHandler),
             (labs, LabsHandler),
@@ -72,6 +77,7 @@ def handlers() -> list[tuple[Any, ...]]:
         (r"/qpi/api/.*", UnknownQpiHandler),
         (r"/qpi/tasks/.*", UnknownTaskHandler),
         (r"/qpi/(experimental|runtime|iam|search|catalog)/.*", UnknownRuntimeHandler),
+        (r"/qpi/coordinator/.*", UnknownCoordinatorHandler),
         (r"/qpi/.*", UnknownHandler),
         (r"/api/events", EventHandler),
     ]

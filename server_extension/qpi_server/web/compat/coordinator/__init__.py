@@ -1,0 +1,10 @@
+"""The coordinator of distributed quantum services: ``<base_url>qpi/coordinator/api/v1``. A job of it is a job of the
+lab, a node is a QPU, a fragment is a child of its job; nothing else is kept of them."""
+
+from __future__ import annotations
+
+from . import about, jobs
+from .base import coordinator
+from .handler import CoordinatorHandler, UnknownCoordinatorHandler
+
+__all__ = ["CoordinatorHandler", "UnknownCoordinatorHandler", "about", "coordinator", "jobs"]
