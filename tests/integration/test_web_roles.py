@@ -14,7 +14,7 @@ from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, Role
 from qpi_jupyter.wire.devices import GRANT
 from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.web import OWN, PAGES, ROUTES, handlers
-from qpi_server.web.compat.coordinator import UnknownCoordinatorHandler
+from qpi_server.web.compat.coordinator import JobSocket, UnknownCoordinatorHandler
 from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
 from qpi_server.web.compat.runtime import UnknownRuntimeHandler
 from qpi_server.web.compat.tasks import UnknownTaskHandler
@@ -226,10 +226,10 @@ def test_health_shows_strangers_the_status_alone() -> None:
 
 
 def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
-    # One signs drivers in, five refuse everything, and one is Jupyter's own, narrowed.
+    # One signs drivers in, one tells of a job, five refuse everything, and one is Jupyter's own, narrowed.
     by_itself = (
         LinkHandler, UnknownHandler, UnknownQpiHandler, UnknownTaskHandler, UnknownRuntimeHandler,
-        UnknownCoordinatorHandler, EventHandler,
+        UnknownCoordinatorHandler, JobSocket, EventHandler,
     )  # fmt: skip
     declared = {id(route) for route in [*ROUTES, *PAGES, *OWN]}
     registered = 0

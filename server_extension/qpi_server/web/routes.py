@@ -9,7 +9,13 @@ import msgspec
 
 from qpi_jupyter.core import Permission as P
 
-from .compat.coordinator import CoordinatorHandler, UnknownCoordinatorHandler, coordinator
+from .compat.coordinator import (
+    JOB_SOCKET,
+    CoordinatorHandler,
+    JobSocket,
+    UnknownCoordinatorHandler,
+    coordinator,
+)
 from .compat.qpi import QpiHandler, UnknownQpiHandler
 from .compat.qpi import api as qpi
 from .compat.runtime import IamHandler, RuntimeHandler, UnknownRuntimeHandler, iam, runtime
@@ -73,6 +79,7 @@ def handlers() -> list[tuple[Any, ...]]:
     ]
     return [
         (LINK, LinkHandler),
+        (JOB_SOCKET, JobSocket),
         *rest,
         (r"/qpi/api/.*", UnknownQpiHandler),
         (r"/qpi/tasks/.*", UnknownTaskHandler),

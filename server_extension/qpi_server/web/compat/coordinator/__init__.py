@@ -6,5 +6,9 @@ from __future__ import annotations
 from . import about, jobs
 from .base import coordinator
 from .handler import CoordinatorHandler, UnknownCoordinatorHandler
+from .watch import PATH as JOB_SOCKET
+from .watch import JobSocket
 
-__all__ = ["CoordinatorHandler", "UnknownCoordinatorHandler", "about", "coordinator", "jobs"]
+__all__ = [
+    "JOB_SOCKET", "CoordinatorHandler", "JobSocket", "UnknownCoordinatorHandler", "about", "coordinator", "jobs",
+]  # fmt: skip

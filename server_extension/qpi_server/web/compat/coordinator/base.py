@@ -33,7 +33,7 @@ class Detail(Answer):
     field: str | None
     message: str
     code: str | None
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class CoordinatorRefusal(Answer):

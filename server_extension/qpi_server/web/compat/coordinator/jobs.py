@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from qpi_jupyter.core import DEFAULT_SHOTS, NotFound, TooLarge, text_format, unpack
+from qpi_jupyter.core import DEFAULT_SHOTS, NotFound, Principal, TooLarge, text_format, unpack
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.core.plans import MAX_OVERHEAD
 from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn
+from qpi_server.service import Lab
 from qpi_server.web.table import Call
 
 from .base import API, Body, Query, coordinator
@@ -21,6 +22,7 @@ MAX_CIRCUIT_BYTES = 1 << 20
 MAX_LOOKED_AT = 2_000
 """Jobs that a list looks at before it is shorter than was asked for."""
 PREVIEW_CHARS = 96
+Detail = Literal["full", "summary"]
 _DECLARATIONS = ("OPENQASM", "INCLUDE", "QREG", "CREG", "QUBIT", "BIT", "//")
 
 
@@ -29,7 +31,9 @@ class CoordinatorCircuit(Body):
 
     circuit: Annotated[str, Meta(min_length=1)]
     shots: Annotated[int, Meta(ge=1)] = DEFAULT_SHOTS
-    observables: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta(max_length=1_000)] = []
+    observables: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta(max_length=1_000)] = field(
+        default_factory=list
+    )
     min_fidelity: Annotated[float, Meta(ge=0, le=1)] = 0.0
     max_overhead: Annotated[float, Meta(ge=1)] = MAX_OVERHEAD
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
@@ -114,13 +118,13 @@ class CoordinatorJobsQuery(Query):
     """``GET jobs``: one's own, newest first; ``status`` may come several times."""
 
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    status: Annotated[list[State], Meta(max_length=16)] = []
+    status: Annotated[list[State], Meta(max_length=16)] = field(default_factory=list)
 
 
 class CoordinatorJobQuery(Query):
     """``GET jobs/{id}``: ``summary`` leaves out what grows with the state: probabilities, amplitudes, matrices."""
 
-    result_detail: Literal["full", "summary"] = "full"
+    result_detail: Detail = "full"
 
 
 @coordinator.route("POST", f"{API}circuits/submit", P.JOBS_SUBMIT, {201: CircuitAccepted}, body=CoordinatorCircuit,
@@ -165,13 +169,13 @@ def is_circuit(job: JobModel) -> bool:
 async def _line(call: Call, job: JobModel) -> JobLine:
     return JobLine(
         job_id=job.id, status=state_of(job), plan_id=None, error=error_of(job), progress=progress_of(job),
-        circuit_preview=preview(await _text(call, job)), result_available=job.status == "completed",
+        circuit_preview=preview(await _text(call.lab, call.person, job)), result_available=job.status == "completed",
         created_at=job.submitted_at, updated_at=latest(job),
     )  # fmt: skip
 
 
-async def _text(call: Call, job: JobModel) -> str:
-    (source,) = unpack(await call.lab.jobs.program(call.person, job.id))
+async def _text(lab: Lab, person: Principal, job: JobModel) -> str:
+    (source,) = unpack(await lab.jobs.program(person, job.id))
     return source.decode()
 
 
@@ -204,7 +208,18 @@ def progress_of(job: JobModel) -> Progress:
 @coordinator.route("GET", f"{API}jobs/{{id}}", P.JOBS_READ, {200: CoordinatorJob}, query=CoordinatorJobQuery)
 async def coordinator_job(call: Call, q: CoordinatorJobQuery) -> CoordinatorJob:
     """A job with its fragments and its result."""
-    job = await call.lab.jobs.get(call.person, call.path["id"])
+    return await look(call.lab, call.person, call.path["id"], q.result_detail)
+
+
+async def look(lab: Lab, person: Principal, job_id: str, detail: Detail) -> CoordinatorJob:
+    """A job as it is now.
+
+    Raises
+    ------
+    NotFound
+        there is none that ``person`` may see, or it is no circuit's.
+    """
+    job = await lab.jobs.get(person, job_id)
     if not is_circuit(job):
         raise NotFound(f"There is no job {job.id} of one circuit.", code="unknown_job")
     quantum = {"shots": job.shots, "counts": (job.counts or [{}])[0]} if job.status == "completed" else None
@@ -216,6 +231,6 @@ async def coordinator_job(call: Call, q: CoordinatorJobQuery) -> CoordinatorJob:
     return CoordinatorJob(
         job_id=job.id, status=state_of(job), plan_id=None, error=error_of(job),
         result=CoordinatorResult(job_id=job.id, fragment_results=[fragment], quantum_result=quantum),
-        progress=progress_of(job), circuit_text=await _text(call, job), created_at=job.submitted_at,
+        progress=progress_of(job), circuit_text=await _text(lab, person, job), created_at=job.submitted_at,
         updated_at=latest(job),
     )  # fmt: skip
