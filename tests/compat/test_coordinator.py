@@ -130,7 +130,9 @@ def watched(server: LabServer, job_id: str, token: str | None = TOKEN) -> tuple[
         async with asyncio.timeout(PATIENCE_S):
             while (message := await socket.read_message()) is not None:
                 told.append(json.loads(message))
-        return told, socket.close_code
+        code = socket.close_code
+        socket.close()
+        return told, code
 
     return asyncio.run(follow())
 

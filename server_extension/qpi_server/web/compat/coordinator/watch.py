@@ -79,6 +79,8 @@ class JobSocket(WebSocketHandler, Signed):  # type: ignore[misc]  # of the two `
             except QpiError as error:
                 self._refused = error
         await super().get(*args, **kwargs)
+        if self._far is not None and self.ws_connection is None:  # the handshake came to nothing
+            self._far.close()
 
     def open(self, *_args: str, **kwargs: str) -> None:
         """Begin to tell, or say why not."""
@@ -112,7 +114,7 @@ class JobSocket(WebSocketHandler, Signed):  # type: ignore[misc]  # of the two `
             self.close(AWAY, "Sign in again.")
         except (WebSocketClosedError, StreamClosedError):
             return
-        except Exception as error:  # noqa: BLE001  # nobody waits for this task: the client hears of it
+        except Exception as error:  # nobody waits for this task: the client hears of it
             self._end(from_exception(error))
 
     async def _dial(self, upstream: Upstream, job_id: str) -> WebSocketClientConnection:
