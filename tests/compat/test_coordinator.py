@@ -159,5 +159,84 @@ def test_a_page_of_another_server_opens_no_socket(server: LabServer) -> None:
         "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "https://evil.example",
     }  # fmt: skip
-    answer = server.client(None).get(f"{API}jobs/nothing/ws", params={"token": TOKEN}, headers=handshake)
-    assert answer.status_code == 403
+    browser = server.client(None)
+    assert browser.get("qpi/v1/openapi.json", params={"token": TOKEN}).status_code == 200  # now it has a cookie
+    assert browser.get(f"{API}jobs/nothing/ws", headers=handshake).status_code == 403
+
+
+PRICES = """date,oak,elm,ash,fir
+2026-01-01,100,50,20,80
+2026-01-02,102,49,21,80.5
+2026-01-03,101,51,22,81
+2026-01-04,104,50,21.5,82
+2026-01-05,106,52,23,82.2
+"""
+
+
+def test_a_portfolio_is_chosen_by_real_jobs_and_compared_with_the_exact_answer(server: LabServer) -> None:
+    client = server.client()
+    answer = client.post(f"{API}finance/submit", json={"filename": "wood.csv", "csv": PRICES, "seed": 7})
+    assert answer.status_code == 201, answer.text
+    job_id = answer.json()["job_id"]
+    client.get(f"qpi/v1/jobs/{job_id}", params={"wait_s": 60}).raise_for_status()
+    job = client.get(f"{API}finance/{job_id}").json()
+    assert (job["status"], job["filename"], job["row_count"], job["col_count"]) == ("completed", "wood.csv", 5, 4)
+    found = client.get(f"{API}finance/{job_id}/comparison").json()
+    quantum, classical = found["quantum"], found["classical"]
+    assert (quantum["circuits"], quantum["budget"], classical["evaluated"]) == (36, 2, 6)
+    assert found["random_guess_probability"] == pytest.approx(1 / 6)
+    assert found["gap"] >= 0
+    assert 0 < quantum["optimum_probability"] <= quantum["feasible_probability"] <= 1
+    assert len(quantum["selection"]["assets"]) == len(classical["selection"]["assets"]) == 2
+    counts = client.get(f"qpi/v1/jobs/{job_id}/result").json()["results"]
+    assert len(counts) == 36, "what is told was measured"
+    assert [one["job_id"] for one in client.get(f"{API}finance").json()] == [job_id]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"csv": "a,b\n1,2\n"},
+        {"csv": "a,b\n1,2\n2,x\n3,4\n"},
+        {"csv": "a,b\n1,2\n0,3\n3,4\n"},
+        {"assets": ["a", "b"], "expected_returns": [1.0], "covariance": [[1, 0], [0, 1]]},
+        {"assets": ["a", "b"], "expected_returns": [1, 2], "covariance": [[1, 0.5], [0, 1]]},
+        {"assets": ["a", "b"], "expected_returns": [1, 2], "covariance": [[1, 0], [0, 1]], "budget": 2},
+        {},
+    ],
+)
+def test_a_bad_portfolio_is_refused(server: LabServer, body: object) -> None:
+    assert refused(server.client().post(f"{API}finance/submit", json=body))[:2] == (400, "validation_error")
+
+
+def test_a_run_is_a_job_and_is_benchmarked_against_one_qpu(server: LabServer) -> None:
+    client = server.client()
+    body = {"workflow_definition_id": "circuit", "project_id": "forest", "input_snapshot": {"circuit": BELL}}
+    answer = client.post(f"{API}workflows/runs", json=body)
+    assert answer.status_code == 201, answer.text
+    run_id = answer.json()["run_id"]
+    over(client, run_id)
+    run = client.get(f"{API}workflows/runs/{run_id}").json()
+    assert (run["status"], run["project_id"], run["completed_fragments"]) == ("completed", "forest", 1)
+    answer = client.post(f"{API}workflows/benchmarks", json={"workflow_run_id": run_id})
+    assert answer.status_code == 201, answer.text
+    benchmark_id = answer.json()["benchmark_id"]
+    over(client, benchmark_id)
+    found = client.get(f"{API}workflows/benchmarks/{benchmark_id}").json()
+    assert (found["status"], found["workflow_run_id"]) == ("completed", run_id)
+    assert found["quantum_metrics"]["success_rate"] == found["centralized_metrics"]["success_rate"] == 1.0
+    assert found["comparison_summary"]["latency_ratio"] > 0
+    assert refused(client.get(f"{API}workflows/benchmarks/{run_id}"))[:2] == (404, "not_found")
+
+
+def test_a_portfolio_is_a_run_and_is_benchmarked_against_the_exact_answer(server: LabServer) -> None:
+    client = server.client()
+    body = {"workflow_definition_id": "portfolio", "input_snapshot": {"csv": PRICES}}
+    run_id = client.post(f"{API}workflows/runs", json=body).json()["run_id"]
+    client.get(f"qpi/v1/jobs/{run_id}", params={"wait_s": 60}).raise_for_status()
+    assert client.get(f"{API}workflows/runs/{run_id}").json()["workflow_definition_id"] == "portfolio"
+    found = client.post(f"{API}workflows/benchmarks", json={"workflow_run_id": run_id}).json()
+    assert found["classical_metrics"]["evaluated"] == 6
+    assert found["comparison_summary"]["gap"] >= 0
+    bad = {"workflow_definition_id": "circuit", "input_snapshot": {"circuits": BELL}}
+    assert refused(client.post(f"{API}workflows/runs", json=bad))[:2] == (400, "validation_error")

@@ -55,6 +55,9 @@ BODIES: dict[str, Any] = {
     "DeviceIn": {"client_id": "c"},
     "TokenAsked": {"grant_type": GRANT, "device_code": "x"},
     "TaskIn": {"quantum_circuit": "OPENQASM 3.0;"},
+    "PortfolioIn": {"assets": ["a", "b"], "expected_returns": [0, 1], "covariance": [[1, 0], [0, 1]]},
+    "RunIn": {"workflow_definition_id": "circuit", "input_snapshot": {"circuit": "OPENQASM 3.0;"}},
+    "BenchmarkIn": {"workflow_run_id": "some"},
     "CoordinatorCircuit": {"circuit": "OPENQASM 3.0;"},
     # IBM's
     "ApiKeyIn": {"apikey": "qpi_user"},

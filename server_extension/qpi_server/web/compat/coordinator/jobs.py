@@ -16,7 +16,7 @@ from qpi_server.service import Lab
 from qpi_server.web.table import Call
 
 from .base import API, Body, Query, coordinator
-from .states import State, state_of
+from .views import State, error_of, latest, state_of
 
 MAX_CIRCUIT_BYTES = 1 << 20
 MAX_LOOKED_AT = 2_000
@@ -93,7 +93,7 @@ class CoordinatorJob(Answer):
     status: State
     plan_id: str | None
     error: str | None
-    result: CoordinatorResult | None
+    result: CoordinatorResult
     progress: Progress
     circuit_text: str
     created_at: datetime
@@ -131,6 +131,20 @@ class CoordinatorJobQuery(Query):
                    refuses=(507,))  # fmt: skip
 async def coordinator_submit(call: Call, wanted: CoordinatorCircuit) -> CircuitAccepted:
     """Submit one circuit; where it runs is planned for it."""
+    job = await submit(call, wanted)
+    return CircuitAccepted(job_id=job.id, status="QUEUED")
+
+
+async def submit(call: Call, wanted: CoordinatorCircuit, *, project: str = "") -> JobModel:
+    """The job of a circuit.
+
+    Raises
+    ------
+    TooLarge
+        its text is longer than `MAX_CIRCUIT_BYTES`.
+    Rejected
+        it cannot run; the error has its line and column.
+    """
     if len(wanted.circuit.encode()) > MAX_CIRCUIT_BYTES:
         raise TooLarge(
             f"The circuit is longer than {MAX_CIRCUIT_BYTES >> 20} MiB of text.", code="too_large", field="circuit"
@@ -139,10 +153,10 @@ async def coordinator_submit(call: Call, wanted: CoordinatorCircuit) -> CircuitA
         call.person,
         SubmitRequest(
             program=ProgramIn(format=text_format(wanted.circuit).name, sources=[wanted.circuit]),
-            options=OptionsIn(shots=wanted.shots),
+            options=OptionsIn(shots=wanted.shots), project=project,
         ),
-    )
-    return CircuitAccepted(job_id=job.id, status="QUEUED")
+    )  # fmt: skip
+    return job
 
 
 @coordinator.route("GET", f"{API}jobs", P.JOBS_READ, {200: "application/json"}, query=CoordinatorJobsQuery)
@@ -184,16 +198,6 @@ def preview(text: str) -> str:
     lines = (" ".join(line.split()) for line in text.splitlines())
     first = next((line for line in lines if line and not line.upper().startswith(_DECLARATIONS)), "")
     return first if len(first) <= PREVIEW_CHARS else f"{first[: PREVIEW_CHARS - 3]}..."
-
-
-def latest(job: JobModel) -> datetime:
-    """When the job changed last, as far as it says."""
-    return job.ended_at or job.started_at or job.submitted_at
-
-
-def error_of(job: JobModel) -> str | None:
-    """Why it failed; a cancelled job has failed, too."""
-    return job.error.message if job.error is not None else "Cancelled" if job.status == "cancelled" else None
 
 
 def progress_of(job: JobModel) -> Progress:
