@@ -240,3 +240,19 @@ def test_a_portfolio_is_a_run_and_is_benchmarked_against_the_exact_answer(server
     assert found["comparison_summary"]["gap"] >= 0
     bad = {"workflow_definition_id": "circuit", "input_snapshot": {"circuits": BELL}}
     assert refused(client.post(f"{API}workflows/runs", json=bad))[:2] == (400, "validation_error")
+
+
+def test_a_plan_is_shown_with_every_node_that_can_run_it(server: LabServer) -> None:
+    client = server.client()
+    body = {"program": {"format": "openqasm3", "sources": [BELL]}}
+    planned = client.post("qpi/v1/plans", json=body)
+    assert planned.status_code == 200, planned.text
+    found = client.get(f"{API}plans/{planned.json()['plan_id']}").json()
+    [name] = found["fragment_order"]
+    assert (found["fragments"][name]["qubits"], found["fragments"][name]["dependencies"]) == ([0, 1], [])
+    assigned = found["assignments"][name]
+    assert assigned["primary_node_id"] == assigned["candidates"][0]["node_id"]
+    for node in assigned["candidates"]:
+        terms = ("latency_cost", "failure_risk_cost", "entanglement_cost", "load_cost")
+        assert sum(node[term] for term in terms) == pytest.approx(node["total_cost"])
+    assert refused(client.get(f"{API}plans/plan-nothing"))[:2] == (404, "not_found")

@@ -3,7 +3,7 @@ lab, a node is a QPU, a fragment is a child of its job; nothing else is kept of 
 
 from __future__ import annotations
 
-from . import about, finance, jobs, workflows
+from . import about, finance, jobs, plans, workflows
 from .base import coordinator
 from .handler import CoordinatorHandler, UnknownCoordinatorHandler
 from .watch import PATH as JOB_SOCKET
@@ -11,5 +11,5 @@ from .watch import JobSocket
 
 __all__ = [
     "JOB_SOCKET", "CoordinatorHandler", "JobSocket", "UnknownCoordinatorHandler", "about", "coordinator", "finance",
-    "jobs", "workflows",
+    "jobs", "plans", "workflows",
 ]  # fmt: skip

@@ -186,7 +186,8 @@ async def _of_circuit(call: Call, job: JobModel) -> Benchmark:
     if of is None:
         raise NotFound(f"There is no benchmark {job.id}.", code="unknown_job")
     run = await call.lab.jobs.get(call.person, of)
-    there, here = (await look(call.lab, call.person, one.id, "summary") for one in (run, job))
+    there = await look(call.lab, call.person, run.id, "summary")
+    here = await look(call.lab, call.person, job.id, "summary")
     ends = {_STATUS[one.status] for one in (run, job)}
     both = ends == {"completed"}
     one, other = _metrics(run, there), _metrics(job, here)
