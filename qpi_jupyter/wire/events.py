@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from qpi_jupyter.core.trust import TrustTier
+
 from .accounts import LedgerLine as LedgerLine
 from .accounts import RequestStatus
 from .bookings import BookingFacts
@@ -83,13 +85,14 @@ class JobDeleted(_JobEvent, kw_only=True, tag="job.deleted"):
 
 
 class QpuData(Answer):
-    """``by`` is there where somebody switched it."""
+    """``by`` is there where somebody switched it, ``trust`` where somebody asked for it or decided about it."""
 
     status: Literal[QpuStatusWord, "deleted"]
     reason: str | UnsetType = UNSET
     until_at: datetime | UnsetType | None = UNSET
     hold: str | UnsetType | None = UNSET
     by: str | UnsetType = UNSET
+    trust: TrustTier | UnsetType = UNSET
 
 
 class QpuChanged(_QpuEvent, kw_only=True, tag="qpu.changed"):
@@ -111,7 +114,17 @@ class QpuCalibrated(_QpuEvent, kw_only=True, tag="qpu.calibrated"):
 
 
 DriverAction: TypeAlias = Literal[
-    "registered", "renewed", "revoked", "enabled", "disabled", "drained", "started", "stopped", "linked", "unlinked"
+    "registered",
+    "renewed",
+    "revoked",
+    "enabled",
+    "disabled",
+    "drained",
+    "started",
+    "stopped",
+    "linked",
+    "unlinked",
+    "refused",
 ]
 
 
@@ -124,7 +137,7 @@ class DriverData(Answer):
 
 
 class DriverChanged(_QpuEvent, kw_only=True, tag="driver.changed"):
-    """A driver was registered, switched, drained, revoked, came or went. Seen by managers."""
+    """A driver was registered, switched, drained, revoked, came, went or was refused. Seen by managers."""
 
     data: DriverData
 
