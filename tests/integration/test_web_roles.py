@@ -59,6 +59,10 @@ BODIES: dict[str, Any] = {
     "PortfolioIn": {"assets": ["a", "b"], "expected_returns": [0, 1], "covariance": [[1, 0], [0, 1]]},
     "RunIn": {"workflow_definition_id": "circuit", "input_snapshot": {"circuit": "OPENQASM 3.0;"}},
     "BenchmarkIn": {"workflow_run_id": "some"},
+    "EnrollmentIn": {"name": "q"},
+    "EnrollmentAnswer": {"action": "approve"},
+    "PeerIn": {"peer_id": "p"},
+    "PeerAction": {"action": "approve"},
     "CoordinatorCircuit": {"circuit": "OPENQASM 3.0;"},
     # IBM's
     "ApiKeyIn": {"apikey": "qpi_user"},

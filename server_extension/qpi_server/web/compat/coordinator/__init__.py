@@ -3,13 +3,13 @@ lab, a node is a QPU, a fragment is a child of its job; nothing else is kept of 
 
 from __future__ import annotations
 
-from . import about, finance, jobs, plans, workflows
+from . import about, bootstrap, enrollment, finance, jobs, network, plans, workflows
 from .base import coordinator
 from .handler import CoordinatorHandler, UnknownCoordinatorHandler
 from .watch import PATH as JOB_SOCKET
 from .watch import JobSocket
 
 __all__ = [
-    "JOB_SOCKET", "CoordinatorHandler", "JobSocket", "UnknownCoordinatorHandler", "about", "coordinator", "finance",
-    "jobs", "plans", "workflows",
+    "JOB_SOCKET", "CoordinatorHandler", "JobSocket", "UnknownCoordinatorHandler", "about", "bootstrap", "coordinator",
+    "enrollment", "finance", "jobs", "network", "plans", "workflows",
 ]  # fmt: skip
