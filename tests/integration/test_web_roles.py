@@ -14,6 +14,7 @@ from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, Role
 from qpi_jupyter.wire.devices import GRANT
 from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.web import OWN, PAGES, ROUTES, handlers
+from qpi_server.web.compat.coordinator import JobSocket, UnknownCoordinatorHandler
 from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
 from qpi_server.web.compat.runtime import UnknownRuntimeHandler
 from qpi_server.web.compat.tasks import UnknownTaskHandler
@@ -55,6 +56,14 @@ BODIES: dict[str, Any] = {
     "DeviceIn": {"client_id": "c"},
     "TokenAsked": {"grant_type": GRANT, "device_code": "x"},
     "TaskIn": {"quantum_circuit": "OPENQASM 3.0;"},
+    "PortfolioIn": {"assets": ["a", "b"], "expected_returns": [0, 1], "covariance": [[1, 0], [0, 1]]},
+    "RunIn": {"workflow_definition_id": "circuit", "input_snapshot": {"circuit": "OPENQASM 3.0;"}},
+    "BenchmarkIn": {"workflow_run_id": "some"},
+    "EnrollmentIn": {"name": "q"},
+    "EnrollmentAnswer": {"action": "approve"},
+    "PeerIn": {"peer_id": "p"},
+    "PeerAction": {"action": "approve"},
+    "CoordinatorCircuit": {"circuit": "OPENQASM 3.0;"},
     # IBM's
     "ApiKeyIn": {"apikey": "qpi_user"},
     "SearchIn": {"query": "name:lab"},
@@ -117,6 +126,8 @@ async def ask(client: httpx.AsyncClient, route: Route, token: str | None) -> htt
 def refused(answer: httpx.Response) -> tuple[str, str]:
     """Kind and code of the error, on the surfaces of others as far as their bodies have them."""
     body = answer.json()
+    if isinstance(body.get("error"), str) and "details" in body:  # the coordinator's
+        return {403: "Forbidden"}.get(answer.status_code, ""), body["details"][0]["code"]
     if isinstance(body.get("error"), str):  # OAuth's
         return "", "reached" if "reached" in body["error_description"] else ""
     if "error" in body:
@@ -223,9 +234,10 @@ def test_health_shows_strangers_the_status_alone() -> None:
 
 
 def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
-    # One signs drivers in, four refuse everything, and one is Jupyter's own, narrowed.
+    # One signs drivers in, one tells of a job, five refuse everything, and one is Jupyter's own, narrowed.
     by_itself = (
-        LinkHandler, UnknownHandler, UnknownQpiHandler, UnknownTaskHandler, UnknownRuntimeHandler, EventHandler,
+        LinkHandler, UnknownHandler, UnknownQpiHandler, UnknownTaskHandler, UnknownRuntimeHandler,
+        UnknownCoordinatorHandler, JobSocket, EventHandler,
     )  # fmt: skip
     declared = {id(route) for route in [*ROUTES, *PAGES, *OWN]}
     registered = 0

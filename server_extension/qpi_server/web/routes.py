@@ -9,6 +9,13 @@ import msgspec
 
 from qpi_jupyter.core import Permission as P
 
+from .compat.coordinator import (
+    JOB_SOCKET,
+    CoordinatorHandler,
+    JobSocket,
+    UnknownCoordinatorHandler,
+    coordinator,
+)
 from .compat.qpi import QpiHandler, UnknownQpiHandler
 from .compat.qpi import api as qpi
 from .compat.runtime import IamHandler, RuntimeHandler, UnknownRuntimeHandler, iam, runtime
@@ -42,7 +49,10 @@ def _openapi() -> bytes:
     return msgspec.json.encode(document(ROUTES))
 
 
-ROUTES = [*v1.routes, *public.routes, *qpi.routes, *tasks.routes, *runtime.routes, *iam.routes, *oauth.routes]
+ROUTES = [
+    *v1.routes, *public.routes, *qpi.routes, *tasks.routes, *runtime.routes, *iam.routes, *coordinator.routes,
+    *oauth.routes,
+]  # fmt: skip
 PAGES = pages.routes
 """For people, in a browser: no part of the description."""
 OWN = labs.routes
@@ -60,6 +70,7 @@ def handlers() -> list[tuple[Any, ...]]:
             (tasks, TaskHandler),
             (runtime, RuntimeHandler),
             (iam, IamHandler),
+            (coordinator, CoordinatorHandler),
             (oauth, OAuthHandler),
             (pages, PageHandler),
             (labs, LabsHandler),
@@ -68,10 +79,12 @@ def handlers() -> list[tuple[Any, ...]]:
     ]
     return [
         (LINK, LinkHandler),
+        (JOB_SOCKET, JobSocket),
         *rest,
         (r"/qpi/api/.*", UnknownQpiHandler),
         (r"/qpi/tasks/.*", UnknownTaskHandler),
         (r"/qpi/(experimental|runtime|iam|search|catalog)/.*", UnknownRuntimeHandler),
+        (r"/qpi/coordinator/.*", UnknownCoordinatorHandler),
         (r"/qpi/.*", UnknownHandler),
         (r"/api/events", EventHandler),
     ]

@@ -1,0 +1,63 @@
+"""Over what the nodes are reached, in the words of a coordinator whose nodes are libp2p peers."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+from qpi_jupyter.core import Permission as P
+from qpi_jupyter.wire.rest import Answer
+from qpi_server.settings.values import without_password
+from qpi_server.web.table import Call
+
+from .base import API, coordinator
+
+LIBP2P = "p2p"
+"""How the address of a libp2p bus begins."""
+
+
+class Bootstrap(Answer):
+    """``GET bootstrap/libp2p``: where a node dials in. Without libp2p in the lab's ``buses`` it is not enabled, and
+    nodes dial the lab's WebSocket."""
+
+    enabled: bool
+    addresses: list[str]
+
+
+class BusAddress(Answer):
+    kind: str
+    address: str
+
+
+class BootstrapRuntime(Answer):
+    """``GET bootstrap/libp2p/runtime``: every bus of the lab, and whether the lab is found on all of them."""
+
+    enabled: bool
+    state: Literal["running", "stopped"]
+    buses: list[BusAddress]
+    linked_peers: int
+    """Drivers that are linked now, over whichever bus."""
+
+
+def _buses(call: Call) -> list[BusAddress]:
+    own = BusAddress(kind="websocket", address=f"{call.site.public_address(call.here)}qpi/v1/link")
+    others = call.lab.context.config.buses
+    return [own, *(BusAddress(kind=urlsplit(one).scheme, address=without_password(one)) for one in others)]
+
+
+@coordinator.route("GET", f"{API}bootstrap/libp2p", P.QPUS_READ, {200: Bootstrap})
+async def coordinator_bootstrap(call: Call) -> Bootstrap:
+    """Where a libp2p node dials in."""
+    found = [one.address for one in _buses(call) if one.kind.startswith(LIBP2P)]
+    return Bootstrap(enabled=bool(found), addresses=found)
+
+
+@coordinator.route("GET", f"{API}bootstrap/libp2p/runtime", P.QPUS_READ, {200: BootstrapRuntime})
+async def coordinator_bootstrap_runtime(call: Call) -> BootstrapRuntime:
+    """The buses of the lab."""
+    buses = _buses(call)
+    return BootstrapRuntime(
+        enabled=any(one.kind.startswith(LIBP2P) for one in buses), buses=buses,
+        state="running" if await call.lab.buses.up() else "stopped",
+        linked_peers=sum(one.stale is False for one in (await call.lab.services.services(call.person)).qpus),
+    )  # fmt: skip

@@ -1,0 +1,240 @@
+"""Circuits and their jobs: submit, list, look. A coordinator's job is a job of the lab, with the same id."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from qpi_jupyter.core import DEFAULT_SHOTS, NotFound, Principal, TooLarge, text_format, unpack
+from qpi_jupyter.core import Permission as P
+from qpi_jupyter.core.plans import MAX_OVERHEAD
+from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
+from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn
+from qpi_server.service import Lab
+from qpi_server.web.table import Call
+
+from .base import API, Body, Query, coordinator
+from .views import State, error_of, latest, state_of
+
+MAX_CIRCUIT_BYTES = 1 << 20
+MAX_LOOKED_AT = 2_000
+"""Jobs that a list looks at before it is shorter than was asked for."""
+PREVIEW_CHARS = 96
+Detail = Literal["full", "summary"]
+_DECLARATIONS = ("OPENQASM", "INCLUDE", "QREG", "CREG", "QUBIT", "BIT", "//")
+
+
+class CoordinatorCircuit(Body):
+    """``POST circuits/submit``: the text of one circuit, OpenQASM 2 or 3. All but that is our own."""
+
+    circuit: Annotated[str, Meta(min_length=1)]
+    shots: Annotated[int, Meta(ge=1)] = DEFAULT_SHOTS
+    observables: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta(max_length=1_000)] = field(
+        default_factory=list
+    )
+    min_fidelity: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    max_overhead: Annotated[float, Meta(ge=1)] = MAX_OVERHEAD
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+
+
+class CircuitAccepted(Answer):
+    """What is answered at once."""
+
+    job_id: str
+    status: State
+
+
+class Progress(Answer):
+    """How far the fragments are; ``finalizing``: all have their results, which are being put together."""
+
+    total_fragments: int
+    completed_fragments: int
+    active_fragments: int
+    completion_ratio: float
+    latest_event_at: datetime
+    finalizing: bool
+
+
+class FragmentResult(Answer):
+    """What became of one fragment: it is the job ``execution_id``.
+
+    Fragments do not depend on one another, so all are of stage 0, and no quantum state travels between them.
+    """
+
+    fragment_id: str
+    node_id: str | None
+    status: State
+    attempts: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    observed_fidelity: float | None
+    error: str | None
+    reservation_id: str | None
+    execution_id: str
+    block: int
+    stage: int = 0
+    state_transfer_bytes: int = 0
+
+
+class CoordinatorResult(Answer):
+    """``fragment_results`` say how it was run, ``quantum_result`` what came out; without one there is none yet."""
+
+    job_id: str
+    fragment_results: list[FragmentResult]
+    quantum_result: dict[str, Any] | None
+
+
+class CoordinatorJob(Answer):
+    """``GET jobs/{id}``."""
+
+    job_id: str
+    status: State
+    plan_id: str | None
+    error: str | None
+    result: CoordinatorResult
+    progress: Progress
+    circuit_text: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class JobLine(Answer):
+    """A job in the list."""
+
+    job_id: str
+    status: State
+    plan_id: str | None
+    error: str | None
+    progress: Progress
+    circuit_preview: str
+    result_available: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class CoordinatorJobsQuery(Query):
+    """``GET jobs``: one's own, newest first; ``status`` may come several times."""
+
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    status: Annotated[list[State], Meta(max_length=16)] = field(default_factory=list)
+
+
+class CoordinatorJobQuery(Query):
+    """``GET jobs/{id}``: ``summary`` leaves out what grows with the state: probabilities, amplitudes, matrices."""
+
+    result_detail: Detail = "full"
+
+
+@coordinator.route("POST", f"{API}circuits/submit", P.JOBS_SUBMIT, {201: CircuitAccepted}, body=CoordinatorCircuit,
+                   refuses=(507,))  # fmt: skip
+async def coordinator_submit(call: Call, wanted: CoordinatorCircuit) -> CircuitAccepted:
+    """Submit one circuit; where it runs is planned for it."""
+    job = await submit(call, wanted)
+    return CircuitAccepted(job_id=job.id, status="QUEUED")
+
+
+async def submit(call: Call, wanted: CoordinatorCircuit, *, project: str = "") -> JobModel:
+    """The job of a circuit.
+
+    Raises
+    ------
+    TooLarge
+        its text is longer than `MAX_CIRCUIT_BYTES`.
+    Rejected
+        it cannot run; the error has its line and column.
+    """
+    if len(wanted.circuit.encode()) > MAX_CIRCUIT_BYTES:
+        raise TooLarge(
+            f"The circuit is longer than {MAX_CIRCUIT_BYTES >> 20} MiB of text.", code="too_large", field="circuit"
+        )
+    job, _ = await call.lab.jobs.submit(
+        call.person,
+        SubmitRequest(
+            program=ProgramIn(format=text_format(wanted.circuit).name, sources=[wanted.circuit]),
+            options=OptionsIn(shots=wanted.shots), project=project,
+        ),
+    )  # fmt: skip
+    return job
+
+
+@coordinator.route("GET", f"{API}jobs", P.JOBS_READ, {200: "application/json"}, query=CoordinatorJobsQuery)
+async def coordinator_jobs(call: Call, q: CoordinatorJobsQuery) -> list[JobLine]:
+    """One's own jobs of circuits, newest first."""
+    found: list[JobLine] = []
+    after, looked = None, 0
+    while looked < MAX_LOOKED_AT and len(found) < q.limit:
+        page = await call.lab.jobs.list(call.person, limit=200, after=after)
+        looked, after = looked + len(page.jobs), page.next
+        for job in page.jobs:
+            if is_circuit(job) and (not q.status or state_of(job) in q.status) and len(found) < q.limit:
+                found.append(await _line(call, job))
+        if after is None:
+            break
+    return found
+
+
+def is_circuit(job: JobModel) -> bool:
+    """Whether a job is one circuit as text, and no part of another job."""
+    return job.parent is None and job.num_circuits == 1 and job.format.startswith("openqasm")
+
+
+async def _line(call: Call, job: JobModel) -> JobLine:
+    return JobLine(
+        job_id=job.id, status=state_of(job), plan_id=None, error=error_of(job), progress=progress_of(job),
+        circuit_preview=preview(await _text(call.lab, call.person, job)), result_available=job.status == "completed",
+        created_at=job.submitted_at, updated_at=latest(job),
+    )  # fmt: skip
+
+
+async def _text(lab: Lab, person: Principal, job: JobModel) -> str:
+    (source,) = unpack(await lab.jobs.program(person, job.id))
+    return source.decode()
+
+
+def preview(text: str) -> str:
+    """The first line of a circuit that does something."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    first = next((line for line in lines if line and not line.upper().startswith(_DECLARATIONS)), "")
+    return first if len(first) <= PREVIEW_CHARS else f"{first[: PREVIEW_CHARS - 3]}..."
+
+
+def progress_of(job: JobModel) -> Progress:
+    """Of a job that is its own only fragment."""
+    done = int(job.status == "completed")
+    return Progress(
+        total_fragments=1, completed_fragments=done, active_fragments=int(job.status == "running"),
+        completion_ratio=float(done), latest_event_at=latest(job), finalizing=False,
+    )  # fmt: skip
+
+
+@coordinator.route("GET", f"{API}jobs/{{id}}", P.JOBS_READ, {200: CoordinatorJob}, query=CoordinatorJobQuery)
+async def coordinator_job(call: Call, q: CoordinatorJobQuery) -> CoordinatorJob:
+    """A job with its fragments and its result."""
+    return await look(call.lab, call.person, call.path["id"], q.result_detail)
+
+
+async def look(lab: Lab, person: Principal, job_id: str, detail: Detail) -> CoordinatorJob:
+    """A job as it is now.
+
+    Raises
+    ------
+    NotFound
+        there is none that ``person`` may see, or it is no circuit's.
+    """
+    job = await lab.jobs.get(person, job_id)
+    if not is_circuit(job):
+        raise NotFound(f"There is no job {job.id} of one circuit.", code="unknown_job")
+    quantum = {"shots": job.shots, "counts": (job.counts or [{}])[0]} if job.status == "completed" else None
+    fragment = FragmentResult(
+        fragment_id="0", node_id=job.qpu, status=state_of(job), attempts=job.attempt, started_at=job.started_at,
+        finished_at=job.ended_at, observed_fidelity=None, error=error_of(job), reservation_id=None,
+        execution_id=job.id, block=0,
+    )  # fmt: skip
+    return CoordinatorJob(
+        job_id=job.id, status=state_of(job), plan_id=None, error=error_of(job),
+        result=CoordinatorResult(job_id=job.id, fragment_results=[fragment], quantum_result=quantum),
+        progress=progress_of(job), circuit_text=await _text(lab, person, job), created_at=job.submitted_at,
+        updated_at=latest(job),
+    )  # fmt: skip

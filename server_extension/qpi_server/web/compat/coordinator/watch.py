@@ -1,0 +1,183 @@
+"""``jobs/{id}/ws``: a job, told whenever it changes, until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import msgspec
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.httpclient import HTTPClientError
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketHandler
+
+from qpi_jupyter.core import (
+    Forbidden,
+    NotFound,
+    Permission,
+    Principal,
+    QpiError,
+    TooMany,
+    Unauthorized,
+    Unavailable,
+)
+from qpi_server.host.forward import Upstream
+from qpi_server.service import Lab
+from qpi_server.web.errors import from_exception
+from qpi_server.web.signed import Signed
+
+from .base import API, PREFIX
+from .jobs import CoordinatorJob, look
+
+PATH = rf"{PREFIX}{API}jobs/(?P<id>[^/]+)/ws"
+PERMISSION = Permission.JOBS_READ
+OVER, AWAY = 1000, 1012
+CLOSES: dict[type[QpiError], int] = {Unauthorized: 4401, Forbidden: 4401, NotFound: 4404, TooMany: 4429}
+"""With which code a socket is closed at once, by what is wrong."""
+PING_S = 20.0
+MAX_MESSAGE_BYTES = 4 << 20
+
+
+class JobSocket(WebSocketHandler, Signed):  # type: ignore[misc]  # of the two `check_origin`, its own
+    """One client that watches one job; what it sends is read and forgotten."""
+
+    _refused: QpiError | None = None
+    _task: asyncio.Task[None] | None = None
+    _far: WebSocketClientConnection | None = None
+
+    @property
+    def ping_interval(self) -> float:
+        """Seconds between pings."""
+        return PING_S
+
+    @property
+    def ping_timeout(self) -> float:
+        """How long a pong may take."""
+        return PING_S
+
+    def check_origin(self, origin: str = "") -> bool:
+        """Whether a page may open it: Jupyter's rule, for which a credential in a header is no page's."""
+        return bool(JupyterHandler.check_origin(self, origin))
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Find out who asks; a refusal is told by the code with which the socket is closed."""
+        try:
+            await self.sign_in(PERMISSION)
+            self._target = await self.ownership.target()
+            await self.admit(self._target, PERMISSION)
+        except QpiError as error:
+            self._refused = error
+
+    @allow_unauthenticated
+    async def get(self, *args: str, **kwargs: str) -> None:
+        """Shake hands, with the lab's owner first where that is somebody else."""
+        if self._refused is None and isinstance(self._target, Upstream):
+            try:
+                self._far = await self._dial(self._target, kwargs["id"])
+            except QpiError as error:
+                self._refused = error
+        await super().get(*args, **kwargs)
+        if self._far is not None and self.ws_connection is None:  # the handshake came to nothing
+            self._far.close()
+
+    def open(self, *_args: str, **kwargs: str) -> None:
+        """Begin to tell, or say why not."""
+        if self._refused is not None:
+            self._end(self._refused)
+        elif self._far is not None:
+            self._task = asyncio.create_task(self._pass_on(self._far), name="a job's socket from the owner")
+        else:
+            assert not isinstance(self._target, Upstream)
+            assert self.principal is not None
+            tell = self._tell(self._target, self.principal, kwargs["id"])
+            self._task = asyncio.create_task(tell, name=f"a socket of {kwargs['id']}")
+
+    def on_message(self, _message: str | bytes) -> None:
+        """Nothing is asked for in words."""
+
+    def on_close(self) -> None:
+        """The client has gone."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._far is not None:
+            self._far.close()
+
+    async def _tell(self, lab: Lab, person: Principal, job_id: str) -> None:
+        try:
+            async with lab.waits.turn(person.name), asyncio.timeout(person.recheck_s):
+                async for job in changes(lab, person, job_id):
+                    await self.write_message(msgspec.json.encode(job))
+            self.close(OVER, "The job is over.")
+        except TimeoutError:  # whoever comes again is asked for the credential again
+            self.close(AWAY, "Sign in again.")
+        except (WebSocketClosedError, StreamClosedError):
+            return
+        except Exception as error:  # nobody waits for this task: the client hears of it
+            self._end(from_exception(error))
+
+    async def _dial(self, upstream: Upstream, job_id: str) -> WebSocketClientConnection:
+        token = upstream.token if self.visitor is not None else self.sent_token
+        assert token is not None
+        path = f"{PREFIX}{API}jobs/{job_id}/ws".lstrip("/")
+        try:
+            return await upstream.websocket(path, token, max_bytes=MAX_MESSAGE_BYTES)
+        except (HTTPClientError, OSError, TimeoutError) as error:
+            raise Unavailable("The lab's owner does not answer.") from error
+
+    async def _pass_on(self, far: WebSocketClientConnection) -> None:
+        with suppress(WebSocketClosedError):
+            while (message := await far.read_message()) is not None:
+                await self.write_message(message)
+        self.close(far.close_code or AWAY, far.close_reason)
+
+    def _end(self, error: QpiError) -> None:
+        code = next((CLOSES[kind] for kind in type(error).__mro__ if kind in CLOSES), AWAY)
+        self.close(code, error.message.encode()[:120].decode(errors="ignore"))
+
+
+async def changes(lab: Lab, person: Principal, job_id: str) -> AsyncIterator[CoordinatorJob]:
+    """The job now and after every change, its result left out, until it is over.
+
+    Raises
+    ------
+    NotFound
+        there is no such job.
+    """
+    shown: CoordinatorJob | None = None
+    while True:
+        cursor = (await lab.events.newest()).cursor
+        job = await lab.jobs.get(person, job_id)
+        found = await look(lab, person, job_id, "summary")
+        if found != shown:
+            shown = found
+            yield found
+        if found.status in ("COMPLETED", "FAILED"):
+            return
+        await _news(lab, person, job_id, job.version, cursor)
+
+
+async def _news(lab: Lab, person: Principal, job_id: str, version: int, cursor: int) -> None:
+    """Return once there is something new of the job, or of a part of it."""
+    waits = [
+        asyncio.ensure_future(lab.jobs.get(person, job_id, wait_s=60.0, version=version)),
+        asyncio.ensure_future(_of_parts(lab, person, job_id, cursor)),
+    ]
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()
+    finally:
+        for one in waits:
+            one.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _of_parts(lab: Lab, person: Principal, job_id: str, cursor: int) -> None:
+    parts: set[str | None] = set()
+    async for event in lab.events.subscribe(person, after=cursor):
+        if event.job_id is not None and event.job_id not in parts:
+            parts = {one.id for one in (await lab.jobs.family(person, job_id)).jobs if one.parent == job_id}
+        if event.job_id in parts:
+            return

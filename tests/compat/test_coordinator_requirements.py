@@ -1,0 +1,213 @@
+"""What the distributed services coordinator's own project required of it, FR-001 to FR-014, on a lab of real
+processes: three small simulators behind the coordinator's surface."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.servers import TOKEN, LabServer, lab_server, python_env
+from tests.support.waiting import wait_until
+
+API = "qpi/coordinator/api/v1/"
+BELL = """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[2] q;
+bit[2] c;
+h q[0];
+cx q[0], q[1];
+c = measure q;
+"""
+NODES = {"node-a": 5, "node-b": 5, "node-c": 7}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    with lab_server(tmp_path_factory.mktemp("requirements"), "--log-json") as server:
+        admin = server.client()
+        for name, qubits in NODES.items():
+            body = {"name": name, "options": {"num_qubits": qubits}}
+            admin.post("qpi/v1/simulators", json=body).raise_for_status()
+        wait_until(lambda: len(admin.get("qpi/health").json()["drivers"]) == len(NODES), what="the nodes' start")
+        yield server
+
+
+def submitted(client: httpx.Client, circuit: str = BELL, **more: Any) -> str:
+    """The id of a new job."""
+    answer = client.post(f"{API}circuits/submit", json={"circuit": circuit, **more})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["job_id"])
+
+
+def over(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """The job, once it is over."""
+    client.get(f"qpi/v1/jobs/{job_id}", params={"wait_s": 60}).raise_for_status()
+    found: dict[str, Any] = client.get(f"{API}jobs/{job_id}").json()
+    return found
+
+
+def counts_of(client: httpx.Client, circuit: str) -> dict[str, int]:
+    """What a circuit gives."""
+    job = over(client, submitted(client, circuit, shots=64))
+    assert job["status"] == "COMPLETED", job["error"]
+    counts: dict[str, int] = job["result"]["quantum_result"]["counts"]
+    return counts
+
+
+def detail(answer: httpx.Response) -> dict[str, Any]:
+    """The one reason of a refusal."""
+    [found] = answer.json()["details"]
+    return dict(found)
+
+
+def test_fr_001_nodes_advertise_what_they_offer_and_bad_ones_are_refused(server: LabServer) -> None:
+    client = server.client()
+    found = client.get(f"{API}services").json()
+    assert {one["node_id"] for one in found} == set(NODES)
+    assert {one["service_type"] for one in found} >= {"hadamard", "cnot", "cz", "qft", "bell_pair"}
+    for one in found:
+        assert one["qubit_min"] <= one["qubit_max"] <= NODES[one["node_id"]]
+        assert one["fidelity"] is None or 0 <= one["fidelity"] <= 1
+        assert (one["availability"], one["trust_tier"]) == (True, "platform_managed")
+        assert one["updated_at"]
+    answer = client.post(f"{API}enrollment/peers", json={"peer_id": "bad", "capability_summary": {"qubit_max": 0}})
+    assert (answer.status_code, detail(answer)["field"]) == (400, "capability_summary.qubit_max")
+
+
+def test_fr_002_nodes_are_found_by_what_is_asked_for(server: LabServer) -> None:
+    client = server.client()
+    peers = client.get(f"{API}discovery/peers").json()
+    assert (peers["total"], peers["include_stale"]) == (len(NODES), False)
+    peer = client.get(f"{API}discovery/peers/node-c").json()
+    assert (peer["num_qubits"], peer["health_status"], peer["is_stale"]) == (7, "healthy", False)
+    narrow = client.get("qpi/v1/services", params={"service": "qft", "min_fidelity": 0.5}).json()["qpus"]
+    assert {offer["service"] for one in narrow for offer in one["services"]} == {"qft"}
+    client.patch("qpi/v1/qpus/node-b", json={"hold": "a test"}).raise_for_status()
+    held = [one["availability"] for one in client.get(f"{API}services").json() if one["node_id"] == "node-b"]
+    client.patch("qpi/v1/qpus/node-b", json={"hold": None}).raise_for_status()
+    assert held
+    assert not any(held)
+    topology = client.get(f"{API}discovery/topology").json()
+    assert (topology["total_peers"], topology["active_peers"]) == (len(NODES), len(NODES))
+    network = client.get(f"{API}discovery/network/topology").json()
+    assert network["fabric_running"] is True
+    assert {one["peer_id"] for one in network["registry_snapshot"]} == set(NODES)
+    stats = client.get(f"{API}discovery/stats").json()
+    assert stats["by_trust_tier"] == {"platform_managed": len(NODES)}
+    bootstrap = client.get(f"{API}bootstrap/libp2p").json()
+    assert bootstrap == {"enabled": False, "addresses": []}
+    runtime = client.get(f"{API}bootstrap/libp2p/runtime").json()
+    assert (runtime["state"], runtime["linked_peers"]) == ("running", len(NODES))
+    assert client.get(f"{API}discovery/peers/nothing").status_code == 404
+
+
+def test_fr_003_openqasm_2_and_3_are_read_and_bad_syntax_says_where(server: LabServer) -> None:
+    client = server.client()
+    three = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[2] c; x q[2]; swap q[2], q[1]; c[1] = measure q[1];'
+    two = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[3]; creg c[2]; x q[2]; swap q[2],q[1]; measure q[1] -> c[1];'
+    assert counts_of(client, three) == counts_of(client, two) == {"10": 64}
+    answer = client.post(f"{API}circuits/submit", json={"circuit": "OPENQASM 3.0;\nqubit[2] q;\nh q[0]\nx q[1];\n"})
+    assert answer.status_code == 400
+    found = detail(answer)
+    assert found["data"]["line"] in (3, 4)
+    assert found["data"]["column"] >= 1
+    answer = client.post(f"{API}circuits/submit", json={"circuit": "OPENQASM 3.0;\nqubit[2] q;\nnothing q[0];\n"})
+    assert (answer.status_code, detail(answer)["data"]["line"]) == (400, 3)
+
+
+def test_fr_008_quality_is_kept_and_shown_by_node(server: LabServer) -> None:
+    client = server.client()
+    found = client.get(f"{API}metrics/fidelity/node-a").json()
+    assert found["sample_count"] == len(found["samples"]) > 0
+    known = [sample["fidelity"] for sample in found["samples"]]
+    assert found["min_fidelity"] == min(known) <= found["average_fidelity"] <= max(known) == found["max_fidelity"]
+    assert found["below_min_fidelity"] is False
+    assert client.get(f"{API}metrics/fidelity/nothing").status_code == 404
+
+
+def test_fr_009_a_job_id_comes_at_once_and_leads_to_its_states(server: LabServer) -> None:
+    client = server.client()
+    job_id = submitted(client)
+    assert client.get(f"{API}jobs/{job_id}").json()["status"] in (
+        "QUEUED", "COMPILING", "RESERVING", "EXECUTING", "COMPLETED",
+    )  # fmt: skip
+    assert over(client, job_id)["status"] == "COMPLETED"
+
+
+def test_fr_011_a_bad_setting_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "qpi_server.tools.standalone",
+        "--allow-root",
+        "--show-config",
+        "--heartbeat-s",
+        "no",
+    ]
+    env = python_env(HOME=str(tmp_path), QPI_LAB_DIR=str(tmp_path / "lab"))
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "heartbeat" in done.stderr
+
+
+def test_fr_012_the_log_is_json_with_the_ids_and_the_figures_count(server: LabServer) -> None:
+    client = server.client()
+    answer = client.post(f"{API}circuits/submit", json={"circuit": BELL}, headers={"X-Request-ID": "fr-012"})
+    job_id = answer.json()["job_id"]
+    over(client, job_id)
+    told = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert any(line.get("request") == "fr-012" and line.get("job") == job_id for line in told)
+    figures = client.get("qpi/metrics").text
+    for name in ("qpi_jobs_queued", "qpi_job_wait_seconds_count", "qpi_attempts_total", "qpi_jobs_ended_total"):
+        assert name in figures
+    health = server.client(None).get(f"{API}ready").json()
+    assert health["persistence"].keys() == {"database", "bus"}
+
+
+def test_fr_013_a_circuit_is_compared_distributed_and_centralised(server: LabServer) -> None:
+    client = server.client()
+    run = {"workflow_definition_id": "circuit", "input_snapshot": {"circuit": BELL}}
+    run_id = client.post(f"{API}workflows/runs", json=run).json()["run_id"]
+    over(client, run_id)
+    benchmark_id = client.post(f"{API}workflows/benchmarks", json={"workflow_run_id": run_id}).json()["benchmark_id"]
+    over(client, benchmark_id)
+    found = client.get(f"{API}workflows/benchmarks/{benchmark_id}").json()
+    for way in ("quantum_metrics", "centralized_metrics"):
+        assert found[way].keys() >= {"latency_s", "success_rate", "estimated_fidelity", "attempts"}
+
+
+def test_fr_014_keys_rates_sizes_and_fields_are_checked(server: LabServer) -> None:
+    client, anybody = server.client(), server.client(None)
+    assert anybody.get(f"{API}jobs").status_code == 401
+    assert server.client(f"{TOKEN}x").get(f"{API}jobs").status_code in (401, 403)
+    too_long = client.post(f"{API}circuits/submit", json={"circuit": BELL + "//" + "x" * (1 << 20)})
+    assert (too_long.status_code, too_long.json()["error"]) == (413, "resource_exhausted")
+    unknown = client.post(f"{API}circuits/submit", json={"circuit": BELL, "shotz": 1})
+    assert (unknown.status_code, detail(unknown)["field"]) == (400, "shotz")
+    answers = (anybody.get(f"{API}health") for _ in range(2_000))
+    limited = next(answer for answer in answers if answer.status_code == 429)
+    assert (limited.json()["error"], int(limited.headers["Retry-After"]) >= 1) == ("rate_limited", True)
+
+
+def test_a_contributed_node_is_trusted_once_a_manager_approves_it(server: LabServer) -> None:
+    admin = server.client()
+    made = admin.post(f"{API}enrollment/peers", json={"peer_id": "garage", "capability_summary": {"qubit_max": 3}})
+    assert made.status_code == 201, made.text
+    enrolled = made.json()
+    assert (enrolled["enrollment_status"], enrolled["trust_tier"]) == ("pending", "public_untrusted")
+    assert enrolled["driver"]["token"].startswith("qpi_")
+    shown = admin.get(f"{API}enrollment/peers/garage").json()
+    assert "driver" not in shown
+    for action, status in (("quarantine", "quarantined"), ("reject", "rejected")):
+        answer = admin.post(f"{API}enrollment/peers/garage/action", json={"action": action, "reason": "a test"})
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["enrollment_status"], answer.json()["reason"]) == (status, "a test")
+    listed = admin.get(f"{API}enrollment/peers", params={"status": "rejected"}).json()
+    assert ([one["peer_id"] for one in listed["enrollments"]], listed["total"]) == (["garage"], 1)
