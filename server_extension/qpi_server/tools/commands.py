@@ -1,4 +1,5 @@
-"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo``."""
+"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo``, and
+``events``, which a client of the lab does."""
 
 from __future__ import annotations
 
@@ -66,6 +67,16 @@ def demo(arguments: list[str]) -> int:
     from . import quickstart
 
     return quickstart.demo(arguments)
+
+
+def events(arguments: list[str]) -> int:
+    """Become a client that writes the lab's events."""
+    return _become("qpi_jupyter.client.event_file", arguments)
+
+
+def _become(module: str, arguments: list[str]) -> int:
+    """Go on as a program of the kernel side, with this process's id."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 
 
 def invite(arguments: list[str]) -> int:
