@@ -27,6 +27,7 @@ from tests.support.web import JUPYTER_TOKEN, SECRET, EmptyLab, talk
 
 BODIES: dict[str, Any] = {
     "SubmitRequest": {"program": {"format": "openqasm3", "sources": ["x"]}},
+    "PlanIn": {"program": {"format": "openqasm3", "sources": ["x"]}},
     "PreviewIn": {"program": {"format": "openqasm3", "sources": ["x"]}},
     "QpuIn": {"name": "q"},
     "DriverIn": {"name": "d", "qpu": "q"},

@@ -51,6 +51,7 @@ from qpi_server.service.people import (
     TokenService,
     Users,
 )
+from qpi_server.service.plans import PlanService
 from qpi_server.service.sessions import QpuSessionService
 from qpi_server.service.storage import Storage
 from qpi_server.service.submit import Checker, PreviewService, Submitter, Tracks, Unchecked
@@ -150,6 +151,7 @@ class Lab:
         self.underway = Underway()
         self.strangers = Rates(context.clock, per_s=STRANGERS_PER_S, burst=STRANGERS_AT_ONCE)
         self.replays = ReplayService(context)
+        self.plans = PlanService(context, links)
         self.open_tasks = context.config.open_tasks
 
     @classmethod
@@ -222,6 +224,7 @@ class Lab:
         self._unchecked.close()
         self.qpu_sessions.close_all()
         await self.replays.close()
+        await self.plans.close()
         self.notices.close()
         await self.context.tasks.close()
         self._retention.close()
