@@ -1,4 +1,4 @@
-"""``jupyter qpi evaluate``: the same circuits whole, in parts and exactly, on a lab of its own, with troubles on purpose.
+"""``jupyter qpi evaluate``: the same circuits whole, in parts and exactly, on a lab of its own, with troubles made.
 
 `scenarios`   what one file asks for
 `circuits`    circuits by their names, and their exact expectation values

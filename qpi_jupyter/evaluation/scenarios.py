@@ -109,6 +109,22 @@ def read(path: Path) -> Matrix:
     return matrix
 
 
+def only(matrix: Matrix, names: list[str], path: Path) -> Matrix:
+    """The matrix with these scenarios alone; with all of them where none is named.
+
+    Raises
+    ------
+    Rejected
+        there is no scenario of that name.
+    """
+    known = [scenario.name for scenario in matrix.scenarios]
+    for name in names:
+        if name not in known:
+            raise Rejected(f"{path} has no scenario {name!r}. There are: {', '.join(known)}.")
+    chosen = [scenario for scenario in matrix.scenarios if not names or scenario.name in names]
+    return msgspec.structs.replace(matrix, scenarios=chosen)
+
+
 def _check(matrix: Matrix, path: Path) -> None:
     for what, names in (
         ("nodes", [node.name for node in matrix.nodes]),

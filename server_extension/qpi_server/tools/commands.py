@@ -1,5 +1,5 @@
 """What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo``, and
-``events``, which a client of the lab does."""
+``events`` and ``evaluate``, which clients of a lab do."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ def demo(arguments: list[str]) -> int:
 def events(arguments: list[str]) -> int:
     """Become a client that writes the lab's events."""
     return _become("qpi_jupyter.client.event_file", arguments)
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Become a client that evaluates circuits on labs of its own."""
+    return _become("qpi_jupyter.evaluation", arguments)
 
 
 def _become(module: str, arguments: list[str]) -> int:
