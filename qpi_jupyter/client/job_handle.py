@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -489,6 +491,35 @@ class JobHandle:
         )
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         return JobHandle(self.http, await self.http.call("POST", "v1/jobs", JobModel, body=request, headers=headers))
+
+    @both
+    async def bundle(
+        self, path: str | os.PathLike[str] | None = None, *, family: bool = False, timeout: float | None = None
+    ) -> Path:
+        """Wait, then write one zip of the job, for an archive, a paper or a colleague without this lab; where it is.
+
+        Program, options, plan, calibration, events, result (NetCDF), versions and provenance are in it, each in a
+        format that other programs read; its ``README.txt`` says how. A job that failed has one, too.
+
+        Parameters
+        ----------
+        path
+            the file, which is replaced (default: the job's id with ``.zip``, here).
+        family
+            with all jobs that hang together with this one.
+        timeout
+            seconds to wait at most (None: as long as it takes).
+
+        Raises
+        ------
+        TimeoutError
+            it has not ended.
+        """
+        from . import bundle
+
+        await self._ended(timeout)
+        jobs = await bundle.family_of(self.http, self.model) if family else [self.model]
+        return await bundle.bundle(self.http, jobs, self.model, Path(path or f"{self.id}.zip"))
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,9 @@ START_S = 120.0
 _PAUSE_S = 0.05
 _STOP_S = 20.0
 _FAKES = SimulatorIn(name="fakes", executor=fakes.HOST)
+_COMMAND = (
+    sys.executable, "-m", "qpi_server.tools.standalone", "--port=0", "--ServerApp.ip=127.0.0.1", "--allow-root"
+)  # fmt: skip
 T = TypeVar("T")
 
 
@@ -36,20 +40,54 @@ def local_lab(folder: Path) -> Iterator[Lab]:
     Faulted
         it did not start; the message ends with what its log says.
     """
+    with served(folder, "--demo") as served_lab:
+        lab = served_lab.lab
+        made = lab.http.call("POST", "v1/simulators", SimulatorList, body=_FAKES, once=True)
+        served_lab.wait_online({one.qpu for one in lab.http.portal.run(made).simulators})
+        yield lab
+
+
+@dataclass(frozen=True)
+class ServedLab:
+    """A lab, and the process that serves it."""
+
+    lab: Lab
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_online(self, qpus: Collection[str | None]) -> None:
+        """Wait until these take jobs.
+
+        Raises
+        ------
+        Faulted
+            they do not, or the lab has ended.
+        """
+        names = set(qpus)
+        _wait(lambda: names <= {qpu.name for qpu in self.lab.qpus() if qpu.status == "online"}, self.process, self.log)
+
+
+@contextmanager
+def served(folder: Path, *arguments: str) -> Iterator[ServedLab]:
+    """A lab in a process of its own, with the arguments of ``jupyter qpi``, which `connect` finds.
+
+    Raises
+    ------
+    Faulted
+        as `local_lab`.
+    """
     token, log = secrets.token_hex(16), folder / "lab.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(), env=_environment(folder, token), cwd=folder, stdout=output, stderr=subprocess.STDOUT
+            [*_COMMAND, *arguments], env=_environment(folder, token), cwd=folder, stdout=output,
+            stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
         file = folder / "runtime" / f"jpserver-{process.pid}.json"
         url: str = _wait(lambda: _written(file), process, log)["url"]
         lab = connect(url, token, retry_s=START_S)
         try:
-            made = lab.http.call("POST", "v1/simulators", SimulatorList, body=_FAKES, once=True)
-            names = {one.qpu for one in lab.http.portal.run(made).simulators}
-            _wait(lambda: names <= {qpu.name for qpu in lab.qpus() if qpu.status == "online"}, process, log)
-            yield lab
+            yield ServedLab(lab, process, log)
         finally:
             lab.close()
     finally:
@@ -59,13 +97,6 @@ def local_lab(folder: Path) -> Iterator[Lab]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _command() -> list[str]:
-    return [
-        sys.executable, "-m", "qpi_server.tools.standalone", "--demo", "--port=0", "--ServerApp.ip=127.0.0.1",
-        "--allow-root",
-    ]  # fmt: skip
 
 
 def _environment(folder: Path, token: str) -> dict[str, str]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
+import json
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit
+import xarray as xr
+from qiskit import QuantumCircuit, qasm3, qpy
+from qiskit.result import Result
 
 from qpi_jupyter.client import Lab
 from qpi_jupyter.ui.bundle import finished
@@ -54,3 +61,46 @@ def test_traces_come_with_their_kind_and_are_drawn(lab: Lab, qpu: str) -> None:
     shown = asyncio.run(finished(each))
     assert "Signal (arb. unit) over Time (ns) from 0 to 990" in shown["text/plain"]
     assert "<svg" in shown["text/html"]
+
+
+def test_a_bundle_of_a_family_is_read_without_us(lab: Lab, tmp_path: Path) -> None:
+    circuit = QuantumCircuit(2, name="bell")
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    first = lab.submit([circuit, turning(2)], qpu="sim-a", shots=100, seed_simulator=1)
+    last = lab.submit(qasm3.dumps(circuit), qpu="sim-a", shots=50, after=first)
+    written = last.bundle(tmp_path / "both.zip", family=True, timeout=60)
+    assert written.read_bytes() == last.bundle(tmp_path / "again.zip", family=True).read_bytes()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["again.zip", "both.zip"]
+    with zipfile.ZipFile(written) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    index = json.loads(files.pop("bundle.json"))
+    assert index["files"] == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    assert (index["jobs"], index["left_out"]) == ([first.id, last.id], {})
+    here = f"jobs/{first.id}"
+    assert qpy.load(io.BytesIO(files[f"{here}/program/0.qpy"]))[0] == circuit
+    assert "cx q[0], q[1];" in files[f"{here}/program/text/0.qasm"].decode()
+    assert files[f"jobs/{last.id}/program/0.qasm"].decode() == qasm3.dumps(circuit)
+    result = Result.from_dict(json.loads(files[f"{here}/result.json"]))
+    assert result.get_counts(0) == first.counts()[0]
+    for job, shape in ((first, {"circuit": 2, "shot": 100, "slot": 2}), (last, {"shot": 50, "slot": 2})):
+        (tmp_path / "one.nc").write_bytes(files[f"jobs/{job.id}/result/0.nc"])
+        with xr.open_dataset(tmp_path / "one.nc") as dataset:
+            assert {name: dataset.sizes[name] for name in shape} == shape
+    provenance = json.loads(files[f"{here}/provenance.json"])
+    assert provenance["options"]["seed_simulator"] == 1
+    assert provenance["result"]["executor_version"]
+    told = [json.loads(line) for line in files["events.jsonl"].splitlines()]
+    assert {event["job_id"] for event in told} == {first.id, last.id}
+    assert [event["seq"] for event in told] == sorted(event["seq"] for event in told)
+    assert json.loads(files[f"jobs/{last.id}/job.json"])["status"] == "completed"
+
+
+def test_a_bundle_of_a_job_that_failed_says_why_and_nothing_lies_about(lab: Lab, tmp_path: Path) -> None:
+    job = lab.submit(turning(20), qpu="sim-a").cancel()
+    with zipfile.ZipFile(job.bundle(tmp_path / "job.zip")) as archive:
+        assert json.loads(archive.read(f"jobs/{job.id}/job.json"))["status"] == job.status
+    with pytest.raises(OSError, match="nowhere"):
+        job.bundle(tmp_path / "nowhere" / "job.zip")
+    assert [file.name for file in tmp_path.iterdir()] == ["job.zip"]

@@ -24,6 +24,7 @@ SWEEPS = "how-to/sweeps.md"
 PAGES = {
     SWEEPS: "",
     "how-to/find-and-share-jobs.md": "",
+    "how-to/bundle-a-job.md": "",
     "how-to/qpu-time.md": CONNECTED,
     "how-to/administer.md": CONNECTED,
     "how-to/bookings.md": CONNECTED + CIRCUIT + HELD,

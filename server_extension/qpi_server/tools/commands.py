@@ -1,4 +1,5 @@
-"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo``."""
+"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo``, and
+``events`` and ``evaluate``, which clients of a lab do."""
 
 from __future__ import annotations
 
@@ -66,6 +67,21 @@ def demo(arguments: list[str]) -> int:
     from . import quickstart
 
     return quickstart.demo(arguments)
+
+
+def events(arguments: list[str]) -> int:
+    """Become a client that writes the lab's events."""
+    return _become("qpi_jupyter.client.event_file", arguments)
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Become a client that evaluates circuits on labs of its own."""
+    return _become("qpi_jupyter.evaluation", arguments)
+
+
+def _become(module: str, arguments: list[str]) -> int:
+    """Go on as a program of the kernel side, with this process's id."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 
 
 def invite(arguments: list[str]) -> int:

@@ -27,6 +27,8 @@ COMMANDS = {
     "restore": "make a lab of such a file",
     "invite": "make a link with which people make their own accounts",
     "replay": "try a policy on past or invented jobs",
+    "evaluate": "compare circuits whole and in parts, on simulators and with troubles made",
+    "events": "write what happens in a lab as JSON lines",
     "doctor": "say what is wrong with the lab, and what to do",
 }
 
