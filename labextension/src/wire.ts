@@ -161,13 +161,43 @@ export interface JobDeleted {
   readonly data: JobDeletionData;
 }
 
-/** `by` is there where somebody switched it. */
+/**
+ * `fragment` of the plan has the job `child_id`; `reason` says why a place was refused, expired or
+ * is not     needed any more.
+ */
+export interface ReservationData {
+  readonly id: string;
+  readonly state: 'requested' | 'prepared' | 'committed' | 'executed' | 'rejected' | 'expired' | 'canceled';
+  readonly fragment: number;
+  readonly child_id: string;
+  readonly reason: string;
+}
+
+/**
+ * A plan's fragment was given a place on a QPU, or lost it; `job_id` is the plan's job. Seen by
+ * its owner.
+ */
+export interface ReservationChanged {
+  readonly kind: 'reservation.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string;
+  readonly qpu: string;
+  readonly data: ReservationData;
+}
+
+/**
+ * `by` is there where somebody switched it, `trust` where somebody asked for it or decided about
+ * it.
+ */
 export interface QpuData {
   readonly status: 'deleted' | 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
   readonly reason?: string;
   readonly until_at?: string | null;
   readonly hold?: string | null;
   readonly by?: string;
+  readonly trust?: 'platform_managed' | 'user_contributed' | 'public_untrusted' | 'quarantined';
 }
 
 /** A QPU is new, came, went, was switched or deleted. Seen by everybody. */
@@ -206,11 +236,14 @@ export interface QpuCalibrated {
  */
 export interface DriverData {
   readonly driver: string;
-  readonly action: 'disabled' | 'drained' | 'enabled' | 'linked' | 'registered' | 'renewed' | 'revoked' | 'started' | 'stopped' | 'unlinked';
+  readonly action: 'disabled' | 'drained' | 'enabled' | 'linked' | 'refused' | 'registered' | 'renewed' | 'revoked' | 'started' | 'stopped' | 'unlinked';
   readonly by: string;
 }
 
-/** A driver was registered, switched, drained, revoked, came or went. Seen by managers. */
+/**
+ * A driver was registered, switched, drained, revoked, came, went or was refused. Seen by
+ * managers.
+ */
 export interface DriverChanged {
   readonly kind: 'driver.changed';
   readonly seq: number;
@@ -1428,6 +1461,7 @@ export interface DriverDetail {
   readonly host: string;
   readonly embedded: boolean;
   readonly created_at: string;
+  readonly problem: string;
 }
 
 export interface DriverList {
@@ -1752,6 +1786,7 @@ export type LabEvent =
   | JobProgress
   | JobEdited
   | JobDeleted
+  | ReservationChanged
   | QpuChanged
   | QpuCalibrated
   | DriverChanged

@@ -59,10 +59,11 @@ class ServiceCatalogue:
         now = self._context.now()
 
         def query(connection: Connection) -> list[Advertisement]:
-            how, many = states(connection, self._links, now), loads(connection)
+            rows, many = bench.qpu_cards(connection), loads(connection)
+            how = states(connection, self._links, now, rows)
             return [
                 self._advertisement(principal, row, how[row.name], many[row.name], now)
-                for row in bench.all_qpus(connection)
+                for row in rows
                 if row.name in self._context.qpus
             ]
 

@@ -193,8 +193,8 @@ class PlanService:
         now = self._context.now()
 
         def query(connection: Connection) -> list[tuple[Qpu, Candidate | str]]:
-            how, many = states(connection, self._links, now), loads(connection)
-            rows = {row.name: row for row in bench.all_qpus(connection)}
+            rows = {row.name: row for row in bench.qpu_cards(connection)}
+            how, many = states(connection, self._links, now, rows.values()), loads(connection)
             found: list[tuple[Qpu, Candidate | str]] = []
             for qpu in (qpu for qpu in wanted if qpu.name in rows):
                 state = how[qpu.name]
