@@ -21,7 +21,7 @@ from qiskit_aer.aererror import AerError
 from qpi_jupyter.core import Faulted, Manifest, Program, ProgramError, Rejected
 
 from .aer_classical import unsupported
-from .aer_models import TwinBackend, load_backend, noise_facts, noise_model, read_twin, target_facts, twin_facts
+from .aer_models import load_backend, noise_facts, noise_model, read_twin, target_facts, twin_backend, twin_facts
 from .analysis import Opaque, active_qubits
 from .costs import CLIFFORD, dense_bytes, simulation_cost, usable_bytes
 from .programs import Run
@@ -289,7 +289,7 @@ class AerExecutor(SimulatorExecutor):
             )
         try:
             if self._twin is not None:
-                return AerSimulator.from_backend(TwinBackend(self._twin), **options)
+                return AerSimulator.from_backend(twin_backend(self._twin), **options)
             if settings.fake_backend is not None:
                 return AerSimulator.from_backend(load_backend(settings.fake_backend), **options)
             simulator = AerSimulator(**options)

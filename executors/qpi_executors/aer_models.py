@@ -126,12 +126,12 @@ def read_twin(packed: str) -> Manifest:
     return replace(manifest, coupling_map=edges, description=said)
 
 
-class TwinBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
-    """What Aer takes the gates and the noise of a twin from: the Target of a manifest."""
+class Described(BackendV2):  # type: ignore[misc]  # qiskit has no types
+    """What Aer takes gates and noise from: a Target. It runs nothing."""
 
-    def __init__(self, manifest: Manifest) -> None:
-        super().__init__(name="twin", description=manifest.description, backend_version=manifest.executor_version)
-        self._target = target_of(manifest, description=manifest.description)
+    def __init__(self, name: str, target: Target) -> None:
+        super().__init__(name=name)
+        self._target = target
 
     @property
     def target(self) -> Target:
@@ -145,9 +145,14 @@ class TwinBackend(BackendV2):  # type: ignore[misc]  # qiskit has no types
     def _default_options(cls) -> Options:
         return Options()
 
-    def run(self, run_input: object, **options: object) -> None:
+    def run(self, run_input: Any, **options: Any) -> Any:
         """It only describes."""
         raise NotImplementedError
+
+
+def twin_backend(manifest: Manifest) -> Described:
+    """What a twin simulates."""
+    return Described("twin", target_of(manifest, description=manifest.description))
 
 
 def twin_facts(manifest: Manifest) -> dict[str, Any]:

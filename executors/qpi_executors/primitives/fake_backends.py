@@ -18,7 +18,7 @@ from qiskit.circuit import ControlFlowOp
 from qiskit.exceptions import QiskitError
 from qiskit.primitives import BitArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
-from qiskit.providers import BackendV2, Options
+from qiskit.providers import BackendV2
 from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
@@ -27,6 +27,7 @@ from qiskit_ibm_runtime import __version__ as client_version
 from qiskit_ibm_runtime import fake_provider
 
 from qpi_executors.aer import PARALLEL_FROM
+from qpi_executors.aer_models import Described
 from qpi_executors.analysis import analyse
 from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
@@ -165,7 +166,7 @@ class FakeBackends(Executor):
         used = frozenset(one for circuit in circuits for one in operations_of(circuit))
         key = (fake.name, used)
         if key not in self._noise:
-            self._noise[key] = NoiseModel.from_backend(_Part(fake, used))
+            self._noise[key] = NoiseModel.from_backend(Described(fake.name, _restricted(fake.target, used)))
             while len(self._noise) > _KEPT:
                 self._noise.popitem(last=False)
         self._noise.move_to_end(key)
@@ -254,30 +255,8 @@ def _check_block(index: int, circuit: QuantumCircuit, target: Target, backend: s
             _check_block(index, block, target, backend, qubits)
 
 
-class _Part(BackendV2):  # type: ignore[misc]  # qiskit has no types
-    """A device of whose instructions only some are left."""
-
-    def __init__(self, whole: BackendV2, used: Set[Operation]) -> None:
-        super().__init__(name=whole.name)
-        self._target = _restricted(whole.target, used)
-
-    @property
-    def target(self) -> Target:
-        return self._target
-
-    @property
-    def max_circuits(self) -> None:
-        return None
-
-    @classmethod
-    def _default_options(cls) -> Options:
-        return Options()
-
-    def run(self, run_input: Any, **options: Any) -> Any:
-        raise NotImplementedError("only its noise is read")
-
-
 def _restricted(target: Target, used: Set[Operation]) -> Target:
+    """The target, of whose instructions only these are left."""
     part = Target(num_qubits=target.num_qubits, dt=target.dt, qubit_properties=target.qubit_properties)
     for name in target.operation_names:
         operation, properties = target.operation_from_name(name), target[name]
@@ -290,12 +269,12 @@ def _restricted(target: Target, used: Set[Operation]) -> Target:
     return part
 
 
-class _Simulated(_Part):
+class _Simulated(Described):
     """A fake backend whose circuits run on a simulator that is made for them."""
 
     def __init__(self, fake: BackendV2, simulator: Callable[[Sequence[QuantumCircuit]], AerSimulator]) -> None:
-        BackendV2.__init__(self, name=fake.name)
-        self._target, self._simulator = fake.target, simulator
+        super().__init__(fake.name, fake.target)
+        self._simulator = simulator
 
     def run(self, run_input: Sequence[QuantumCircuit], **options: Any) -> Any:
         parts = [_narrow(circuit) for circuit in run_input]
