@@ -65,7 +65,7 @@ def test_a_cut_circuit_has_its_values_within_five_sigma() -> None:
 @pytest.mark.slow
 def test_fifty_random_circuits_over_qpus_of_5_5_and_7_have_their_values_within_five_sigma() -> None:
     for seed in range(50):
-        compare(seed, 200)
+        compare(seed, 100)
 
 
 def test_counts_of_a_cut_circuit_are_a_quasi_distribution_near_the_exact_one() -> None:
