@@ -278,7 +278,7 @@ def _cut_for(
     """The circuit in parts of at most so many qubits; None where nothing has to be cut for that."""
     try:
         with limit(max(left_s, 0.01)):
-            cuts = cutter.find(bare, width, seed=subject.request.seed)
+            cuts = cutter.find(bare, width, max_overhead=subject.request.max_overhead, seed=subject.request.seed)
     except TimeoutError:
         return Way(kind=PlanKind.CUT, width=width, problem=f"No cuts were found within {SEARCH_S:g} s.")
     except Rejected as error:
