@@ -102,7 +102,7 @@ class Services(Classical):
             if step.bit is not None:
                 circuit.append(Measure(), on, [bits[step.bit]], copy=False)
             elif step.when is not None:
-                with circuit.if_test((bits[step.when], 1)):
+                with circuit.if_test((bits[step.when], 1), label=service.word):
                     circuit.append(_gate(step, given), on, [], copy=False)
             else:
                 circuit.append(_gate(step, given), on, [], copy=False)
