@@ -161,13 +161,17 @@ export interface JobDeleted {
   readonly data: JobDeletionData;
 }
 
-/** `by` is there where somebody switched it. */
+/**
+ * `by` is there where somebody switched it, `trust` where somebody asked for it or decided about
+ * it.
+ */
 export interface QpuData {
   readonly status: 'deleted' | 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
   readonly reason?: string;
   readonly until_at?: string | null;
   readonly hold?: string | null;
   readonly by?: string;
+  readonly trust?: 'platform_managed' | 'user_contributed' | 'public_untrusted' | 'quarantined';
 }
 
 /** A QPU is new, came, went, was switched or deleted. Seen by everybody. */
@@ -206,11 +210,14 @@ export interface QpuCalibrated {
  */
 export interface DriverData {
   readonly driver: string;
-  readonly action: 'disabled' | 'drained' | 'enabled' | 'linked' | 'registered' | 'renewed' | 'revoked' | 'started' | 'stopped' | 'unlinked';
+  readonly action: 'disabled' | 'drained' | 'enabled' | 'linked' | 'refused' | 'registered' | 'renewed' | 'revoked' | 'started' | 'stopped' | 'unlinked';
   readonly by: string;
 }
 
-/** A driver was registered, switched, drained, revoked, came or went. Seen by managers. */
+/**
+ * A driver was registered, switched, drained, revoked, came, went or was refused. Seen by
+ * managers.
+ */
 export interface DriverChanged {
   readonly kind: 'driver.changed';
   readonly seq: number;
@@ -1428,6 +1435,7 @@ export interface DriverDetail {
   readonly host: string;
   readonly embedded: boolean;
   readonly created_at: string;
+  readonly problem: string;
 }
 
 export interface DriverList {

@@ -36,6 +36,7 @@ from .lab import Lab
 from .people import NewToken
 from .preview import Preview
 from .qpus import QpuTable
+from .services import EnrollmentTable, ServiceTable
 from .session import Session
 from .signing_in import disconnect
 
@@ -43,6 +44,7 @@ __all__ = [
     "BookingConflict",
     "BookingHandle",
     "BookingTable",
+    "EnrollmentTable",
     "JobCancelled",
     "JobHandle",
     "JobTable",
@@ -50,6 +52,7 @@ __all__ = [
     "NewToken",
     "Preview",
     "QpuTable",
+    "ServiceTable",
     "Session",
     "compare",
     "connect",
