@@ -170,7 +170,6 @@ function Chip(props: {
       })}
       {layout.points.map((_, n) => {
         const { x, y } = on(n);
-        // biome-ignore lint/suspicious/noArrayIndexKey: a qubit is its number
         return <circle key={n} cx={x} cy={y} r={radius} />;
       })}
     </g>
