@@ -42,7 +42,7 @@ def toy_bus() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] if name == "tls" else []) for name in NAMES])
 def play(request: pytest.FixtureRequest) -> Callable[[Scene], None]:
     """Plays a scene with a lab that is on one of the buses."""
 

@@ -29,6 +29,8 @@ PORT = 4222
 CONNECT_S = 5
 PING_S, PINGS = 10, 2
 """Seconds between pings, and how many may be without an answer: a broker that has silently gone is noticed."""
+ONCE = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0}
+"""Options of a connection that ends when it is lost; without all three nats-py looks for its broker for two minutes."""
 _ENVELOPE_BYTES = 4096
 _LOST = "the connection is lost"
 

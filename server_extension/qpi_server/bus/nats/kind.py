@@ -16,7 +16,7 @@ from qpi_jupyter.core import Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire.bus import Bus, Credential, SignIn
 
 from . import subjects
-from .connection import CONNECT_S, End, Place, connect
+from .connection import CONNECT_S, ONCE, End, Place, connect
 from .driver import DriverEnd
 from .keys import Keys
 from .lab import LabEnd
@@ -46,7 +46,7 @@ class Nats:
                 end.lost()
 
         # The first try fails at once; from then on the client comes back by itself, for ever.
-        await (await _sign_in(place, context, keys, allow_reconnect=False)).close()
+        await (await _sign_in(place, context, keys, **ONCE)).close()
         client = await _sign_in(
             place, context, keys, inbox_prefix=subjects.LAB_INBOX, disconnected_cb=lost, max_reconnect_attempts=-1,
             reconnect_time_wait=AGAIN_S,
@@ -71,7 +71,7 @@ class Nats:
 
         client = await connect(
             place, context, token=credential.token, name=suffix, inbox_prefix=subjects.inbox(suffix),
-            allow_reconnect=False, closed_cb=lost,
+            closed_cb=lost, **ONCE,
         )  # fmt: skip
         end = DriverEnd(client, suffix)
         try:
