@@ -89,10 +89,14 @@ class Process:
         """
         program = Path(__file__).with_name("program.py")
         # Of its own session: what a terminal interrupts is us, and it ends when we do.
-        started = await asyncio.create_subprocess_exec(
-            interpreter(), str(program), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )  # fmt: skip
+        python = interpreter()
+        try:
+            started = await asyncio.create_subprocess_exec(
+                python, str(program), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise Rejected(f"{PYTHON}: {python} cannot be started: {error.strerror}.", code="no_libp2p") from error
         self = cls(started)
         try:
             await self.send(Kind.SETTINGS, 0, msgspec.json.encode(settings))

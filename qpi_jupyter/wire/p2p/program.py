@@ -132,11 +132,10 @@ class Link:
         return self._reason
 
     async def _close(self) -> None:
-        for end in (self._stream.close, self._stream.reset):
-            try:
-                await end()
-            except Exception as error:
-                log.debug("closing link %d: %r", self.number, error)
+        try:
+            await self._stream.close()  # not reset, which would overtake what it was told last
+        except Exception as error:
+            log.debug("closing link %d: %r", self.number, error)
 
     def _end(self, reason: bytes) -> None:
         self._reason = self._reason or reason
@@ -308,6 +307,8 @@ class Listening(Peer):
             finally:
                 self.peers.discard(peer_id)
                 self.signed_in.pop(peer_id, None)
+                with trio.move_on_after(CLOSING_S):  # it hears why, and hangs up
+                    await connection.event_closed.wait()
                 with trio.move_on_after(CLOSING_S, shield=True):
                     await self.host.disconnect(connection.peer_id)
         except Exception as error:

@@ -57,6 +57,8 @@ class PeerHub(Hub):
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._process is not None:
+            await self._process.close()
 
     async def discover(self, service: str, wait_s: float = 0.2) -> list[Ad]:
         if service == LAB and self._process is None:
@@ -72,11 +74,9 @@ class PeerHub(Hub):
 
     async def _keep(self, process: Process) -> None:
         while True:
-            try:
-                await self._serve(process)
-            finally:
-                self._process = None
-                await process.close()
+            await self._serve(process)
+            self._process = None
+            await process.close()
             log.warning("the libp2p peer has ended, and is started again")
             process = await self._again()
 
