@@ -15,9 +15,9 @@ import pytest
 from qpi_jupyter.core import Conflict, Rejected, Unavailable
 from qpi_jupyter.wire.bus import LAB, ME, Bus, Message, kind_of, tell, to
 from qpi_jupyter.wire.frames import LAB_BYE, MAX_FRAME_BYTES, QPU_BYE, Bye
-from qpi_jupyter.wire.p2p.process import PYTHON, Settings
 from qpi_jupyter.wire.peer import parse
-from qpi_server.bus.p2p import PeerHub
+from qpi_server.bus.p2p.lab import PeerHub
+from qpi_server.bus.p2p.process import PYTHON, Settings
 from tests.support.buses import KNOWN, P2P, P2P_PYTHON, PATIENCE_S, Word, credential, echo, say, sign_in
 from tests.support.servers import ROOT
 

@@ -22,9 +22,9 @@ from tornado.testing import bind_unused_port
 
 from qpi_jupyter.core.errors import QpiError, Unauthorized
 from qpi_jupyter.wire.bus import LAB, ME, QPU, Bus, Credential, Message, SignIn, ask, kind_of
-from qpi_jupyter.wire.p2p.process import PYTHON
 from qpi_jupyter.wire.peer import parse
 from qpi_server.bus.hub import Hub
+from qpi_server.bus.p2p.process import PYTHON
 from qpi_server.bus.socket import HubSocket
 from tests.support.packages import TOY_BUS
 from tests.support.servers import ROOT, python_env

@@ -20,7 +20,7 @@ from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTr
 from libp2p.security.noise.transport import PROTOCOL_ID, Transport
 from multiaddr import Multiaddr
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "qpi_jupyter/wire/p2p"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "server_extension/qpi_server/bus/p2p"))
 from pipe import ON_STREAM, Kind  # type: ignore[import-not-found]
 
 ADDRESS, PROTOCOL, TOKEN = sys.argv[1:]

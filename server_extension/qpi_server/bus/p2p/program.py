@@ -31,7 +31,7 @@ from libp2p.security.noise.transport import Transport as Noise
 from multiaddr import Multiaddr
 
 if TYPE_CHECKING:
-    from qpi_jupyter.wire.p2p.pipe import ON_PIPE, ON_STREAM, Kind
+    from qpi_server.bus.p2p.pipe import ON_PIPE, ON_STREAM, Kind
 else:
     from pipe import ON_PIPE, ON_STREAM, Kind
 

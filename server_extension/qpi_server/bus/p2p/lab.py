@@ -1,4 +1,4 @@
-"""``p2p://multiaddr``: libp2p, in a process beside the lab's and beside each driver's."""
+"""The lab's end of a p2p bus, and the bus as a member of ``qpi.buses``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import msgspec
 
 from qpi_jupyter.core import QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.bus import LAB, Ad, Bus, Credential, SignIn
-from qpi_jupyter.wire.p2p import driver
-from qpi_jupyter.wire.p2p.pipe import Kind
-from qpi_jupyter.wire.p2p.process import WINDOW, Process, Settings
+from qpi_server.bus.hub import Connection, Hub
 from qpi_server.settings.values import default_lab_dir
 
-from .hub import Connection, Hub
+from . import driver
+from .pipe import Kind
+from .process import WINDOW, Process, Settings
 
 log = logging.getLogger(__name__)
 AGAIN_S = 1.0
