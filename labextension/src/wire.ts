@@ -1779,6 +1779,89 @@ export interface LabChoice {
   readonly name?: string | null;
 }
 
+/**
+ * A service on so many qubits. `fidelity` is its estimated success probability; null: nothing is
+ * known of it.
+ */
+export interface ServiceOffer {
+  readonly service: string;
+  readonly min_qubits: number;
+  readonly max_qubits: number;
+  readonly fidelity: number | null;
+}
+
+/** What one QPU offers, how well, and whether it is there. */
+export interface Advertisement {
+  readonly qpu: string;
+  readonly kind: 'device' | 'pool';
+  readonly description: string;
+  readonly simulator: boolean;
+  readonly status: 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
+  readonly reason: string;
+  readonly availability: 'available' | 'busy' | 'unavailable';
+  readonly stale: boolean;
+  readonly seen_at: string | null;
+  readonly trust: 'platform_managed' | 'user_contributed' | 'public_untrusted' | 'quarantined';
+  readonly num_qubits: number;
+  readonly fidelity: number | null;
+  readonly below_min_fidelity: boolean;
+  readonly calibration_id: string;
+  readonly latency_s: number | null;
+  readonly places: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly services: readonly ServiceOffer[];
+  readonly coupling_map: readonly (readonly [number, number])[] | null;
+  readonly contributed_by: string | null;
+  readonly pending: boolean;
+  readonly problem: string;
+}
+
+/**
+ * The QPUs that match, by name. `min_fidelity` is the lab's: those below it are marked.
+ * `may_enroll`: whoever     asks may add a QPU.
+ */
+export interface ServiceList {
+  readonly min_fidelity: number;
+  readonly may_enroll: boolean;
+  readonly qpus: readonly Advertisement[];
+}
+
+/** `POST enrollment`: ask that a QPU of one's own becomes one of the lab's. */
+export interface EnrollmentIn {
+  readonly name: string;
+  readonly kind?: 'device' | 'pool';
+  readonly description?: string;
+  readonly num_qubits?: number | null;
+}
+
+/** `POST enrollment/{qpu}`: what a manager decides, and why. */
+export interface EnrollmentAnswer {
+  readonly action: 'approve' | 'quarantine' | 'reject';
+  readonly reason?: string;
+}
+
+/**
+ * How far a QPU is trusted. `pending`: nobody has decided yet. `at`: when it was asked for, or
+ * decided.
+ */
+export interface Enrollment {
+  readonly qpu: string;
+  readonly trust: 'platform_managed' | 'user_contributed' | 'public_untrusted' | 'quarantined';
+  readonly pending: boolean;
+  readonly contributed_by: string | null;
+  readonly description: string;
+  readonly reason: string;
+  readonly decided_by: string | null;
+  readonly at: string | null;
+}
+
+/** The QPU, and its driver with a token that only this answer shows. */
+export interface Enrolled {
+  readonly enrollment: Enrollment;
+  readonly driver: DriverRegistered;
+}
+
 export type LabEvent =
   | JobSubmitted
   | JobChecked
