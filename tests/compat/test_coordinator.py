@@ -77,15 +77,20 @@ def test_a_circuit_is_submitted_and_looked_at(server: LabServer) -> None:
     job_id = submitted(client, shots=256)
     job = over(client, job_id)
     assert job.keys() == {
-        "job_id", "status", "plan_id", "error", "result", "progress", "circuit_text", "created_at", "updated_at",
+        "job_id", "status", "plan_id", "error", "error_detail", "result", "progress", "circuit_text", "created_at",
+        "updated_at",
     }  # fmt: skip
     assert (job["status"], job["error"], job["circuit_text"]) == ("COMPLETED", None, BELL)
+    assert client.get(f"{API}plans/{job['plan_id']}").json()["plan_id"] == job["plan_id"]
     assert job["progress"] == {
         "total_fragments": 1, "completed_fragments": 1, "active_fragments": 0, "completion_ratio": 1.0,
         "latest_event_at": job["updated_at"], "finalizing": False,
     }  # fmt: skip
     [fragment] = job["result"]["fragment_results"]
     assert (fragment["status"], fragment["attempts"], fragment["state_transfer_bytes"]) == ("COMPLETED", 1, 0)
+    assert (fragment["fragment_id"], fragment["execution_id"] != job_id) == ("fragment-0", True)
+    assert 0 < fragment["observed_fidelity"] <= 1
+    assert job["created_at"] < fragment["started_at"] < fragment["finished_at"] <= job["updated_at"]
     counts = job["result"]["quantum_result"]["counts"]
     assert counts.keys() <= {"00", "11"}
     assert sum(counts.values()) == 256
@@ -98,7 +103,7 @@ def test_a_circuit_is_submitted_and_looked_at(server: LabServer) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        ({"circuit": "OPENQASM 3.0;\nqubit[2] q;\nh"}, 400, "validation_error"),
+        ({"circuit": "OPENQASM 4.0;\nqubit[2] q;"}, 400, "validation_error"),
         ({"circuit": ""}, 400, "validation_error"),
         ({"circuit": BELL, "shots": 0}, 400, "validation_error"),
         ({"circuit": BELL, "min_fidelity": 1.5}, 400, "validation_error"),

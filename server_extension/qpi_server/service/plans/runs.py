@@ -94,13 +94,19 @@ class PlanRuns:
         self._timers = Timers(context.clock)
         self._busy: set[str] = set()
         self._again: set[str] = set()
+        self._recovered: frozenset[str] = frozenset()
+        """Jobs of an earlier server: their QPUs come back one by one."""
+        self._back_at = context.now()
+        """When all that are still there have come back."""
         context.commits.on(PlaceWanted, lambda wanted: self._wake(wanted.job_id))
         context.commits.on(Change, self._changed)
         context.commits.on(Unlinked, self._unlinked)
 
     async def recover(self) -> None:
         """Take up what an earlier server left."""
-        for job_id in await self._db.read(reservations.unfinished):
+        self._recovered = frozenset(await self._db.read(reservations.unfinished))
+        self._back_at = times.after(self._context.now(), 2 * self._config.lease_s)
+        for job_id in self._recovered:
             self._wake(job_id)
 
     def close(self) -> None:
@@ -340,6 +346,8 @@ class PlanRuns:
         except (Unavailable, TooMany):
             raise
         except QpiError as error:
+            if error.code == "infeasible" and job.id in self._recovered and self._context.now() < self._back_at:
+                raise Unavailable(f"The QPUs are not back yet: {error.message}") from error
             await self._end(job.id, error)
 
     async def _end(self, job_id: str, error: QpiError) -> None:

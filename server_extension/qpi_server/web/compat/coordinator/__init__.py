@@ -3,7 +3,7 @@ lab, a node is a QPU, a fragment is a child of its job; nothing else is kept of 
 
 from __future__ import annotations
 
-from . import about, bootstrap, enrollment, finance, jobs, network, plans, workflows
+from . import about, bootstrap, enrollment, finance, jobs, network, plans, reservations, workflows
 from .base import coordinator
 from .handler import CoordinatorHandler, UnknownCoordinatorHandler
 from .watch import PATH as JOB_SOCKET
@@ -11,5 +11,5 @@ from .watch import JobSocket
 
 __all__ = [
     "JOB_SOCKET", "CoordinatorHandler", "JobSocket", "UnknownCoordinatorHandler", "about", "bootstrap", "coordinator",
-    "enrollment", "finance", "jobs", "network", "plans", "workflows",
+    "enrollment", "finance", "jobs", "network", "plans", "reservations", "workflows",
 ]  # fmt: skip

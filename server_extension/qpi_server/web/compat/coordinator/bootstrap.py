@@ -12,8 +12,9 @@ from qpi_server.web.table import Call
 
 from .base import API, coordinator
 
+BusState = Literal["running", "stopped"]
 LIBP2P = "p2p"
-"""How the address of a libp2p bus begins."""
+"""The scheme of a libp2p bus."""
 
 
 class Bootstrap(Answer):
@@ -21,6 +22,7 @@ class Bootstrap(Answer):
     nodes dial the lab's WebSocket."""
 
     enabled: bool
+    state: BusState
     addresses: list[str]
 
 
@@ -33,7 +35,7 @@ class BootstrapRuntime(Answer):
     """``GET bootstrap/libp2p/runtime``: every bus of the lab, and whether the lab is found on all of them."""
 
     enabled: bool
-    state: Literal["running", "stopped"]
+    state: BusState
     buses: list[BusAddress]
     linked_peers: int
     """Drivers that are linked now, over whichever bus."""
@@ -48,16 +50,21 @@ def _buses(call: Call) -> list[BusAddress]:
 @coordinator.route("GET", f"{API}bootstrap/libp2p", P.QPUS_READ, {200: Bootstrap})
 async def coordinator_bootstrap(call: Call) -> Bootstrap:
     """Where a libp2p node dials in."""
-    found = [one.address for one in _buses(call) if one.kind.startswith(LIBP2P)]
-    return Bootstrap(enabled=bool(found), addresses=found)
+    state = await _state(call)
+    found = [one.address for one in _buses(call) if one.kind == LIBP2P]
+    return Bootstrap(enabled=bool(found), state=state, addresses=found)
+
+
+async def _state(call: Call) -> BusState:
+    return "running" if await call.lab.buses.up() else "stopped"
 
 
 @coordinator.route("GET", f"{API}bootstrap/libp2p/runtime", P.QPUS_READ, {200: BootstrapRuntime})
 async def coordinator_bootstrap_runtime(call: Call) -> BootstrapRuntime:
     """The buses of the lab."""
+    state = await _state(call)
     buses = _buses(call)
     return BootstrapRuntime(
-        enabled=any(one.kind.startswith(LIBP2P) for one in buses), buses=buses,
-        state="running" if await call.lab.buses.up() else "stopped",
+        enabled=any(one.kind == LIBP2P for one in buses), buses=buses, state=state,
         linked_peers=sum(one.stale is False for one in (await call.lab.services.services(call.person)).qpus),
     )  # fmt: skip

@@ -7,16 +7,18 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from qpi_jupyter.core import DEFAULT_SHOTS, NotFound, Principal, TooLarge, text_format, unpack
+from qpi_jupyter.core import DEFAULT_SHOTS, MAX_SHOTS, Forbidden, NotFound, Principal, TooLarge, text_format, unpack
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.core.plans import MAX_OVERHEAD
-from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
-from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn
+from qpi_jupyter.wire.jobs import JobModel
+from qpi_jupyter.wire.plans import MAX_BUDGET, MAX_OBSERVABLES, FragmentRun, Pauli, PlanAndRunIn, PlanIn, PlanRun
+from qpi_jupyter.wire.rest import Answer, JobError, ProgramIn
 from qpi_server.service import Lab
 from qpi_server.web.table import Call
 
 from .base import API, Body, Query, coordinator
-from .views import State, error_of, latest, state_of
+from .plans import fragment_id
+from .views import ENDS, State, error_of, fragment_state, latest, state_of
 
 MAX_CIRCUIT_BYTES = 1 << 20
 MAX_LOOKED_AT = 2_000
@@ -30,13 +32,11 @@ class CoordinatorCircuit(Body):
     """``POST circuits/submit``: the text of one circuit, OpenQASM 2 or 3. All but that is our own."""
 
     circuit: Annotated[str, Meta(min_length=1)]
-    shots: Annotated[int, Meta(ge=1)] = DEFAULT_SHOTS
-    observables: Annotated[list[Annotated[str, Meta(min_length=1, max_length=4096)]], Meta(max_length=1_000)] = field(
-        default_factory=list
-    )
+    shots: Annotated[int, Meta(ge=1, le=MAX_SHOTS)] = DEFAULT_SHOTS
+    observables: Annotated[list[Pauli], Meta(max_length=MAX_OBSERVABLES)] = field(default_factory=list)
     min_fidelity: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    max_overhead: Annotated[float, Meta(ge=1)] = MAX_OVERHEAD
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    max_overhead: Annotated[float, Meta(ge=1, le=MAX_BUDGET)] = MAX_OVERHEAD
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
 
 
 class CircuitAccepted(Answer):
@@ -93,6 +93,9 @@ class CoordinatorJob(Answer):
     status: State
     plan_id: str | None
     error: str | None
+    error_detail: JobError | None
+    """The same as the lab has it: with the line and column of a circuit that cannot be read, the capability that no
+    node has, the figures of a budget."""
     result: CoordinatorResult
     progress: Progress
     circuit_text: str
@@ -143,20 +146,24 @@ async def submit(call: Call, wanted: CoordinatorCircuit, *, project: str = "") -
     TooLarge
         its text is longer than `MAX_CIRCUIT_BYTES`.
     Rejected
-        it cannot run; the error has its line and column.
+        it says of itself that it is another version of OpenQASM; what else is wrong, its planning finds.
     """
     if len(wanted.circuit.encode()) > MAX_CIRCUIT_BYTES:
         raise TooLarge(
             f"The circuit is longer than {MAX_CIRCUIT_BYTES >> 20} MiB of text.", code="too_large", field="circuit"
         )
-    job, _ = await call.lab.jobs.submit(
+    job_id, _ = await call.lab.plan_runs.plan_and_run(
         call.person,
-        SubmitRequest(
-            program=ProgramIn(format=text_format(wanted.circuit).name, sources=[wanted.circuit]),
-            options=OptionsIn(shots=wanted.shots), project=project,
+        PlanAndRunIn(
+            plan=PlanIn(
+                program=ProgramIn(format=text_format(wanted.circuit).name, sources=[wanted.circuit]),
+                observables=wanted.observables, shots=wanted.shots, min_fidelity=wanted.min_fidelity,
+                max_overhead=wanted.max_overhead, seed=wanted.seed,
+            ),
+            project=project,
         ),
     )  # fmt: skip
-    return job
+    return await call.lab.jobs.get(call.person, job_id)
 
 
 @coordinator.route("GET", f"{API}jobs", P.JOBS_READ, {200: "application/json"}, query=CoordinatorJobsQuery)
@@ -164,12 +171,15 @@ async def coordinator_jobs(call: Call, q: CoordinatorJobsQuery) -> list[JobLine]
     """One's own jobs of circuits, newest first."""
     found: list[JobLine] = []
     after, looked = None, 0
-    while looked < MAX_LOOKED_AT and len(found) < q.limit:
+    while looked < MAX_LOOKED_AT:
         page = await call.lab.jobs.list(call.person, limit=200, after=after)
         looked, after = looked + len(page.jobs), page.next
-        for job in page.jobs:
-            if is_circuit(job) and (not q.status or state_of(job) in q.status) and len(found) < q.limit:
-                found.append(await _line(call, job))
+        for job in filter(is_circuit, page.jobs):
+            run = await run_of(call.lab, call.person, job)
+            if not q.status or state_of(job, run) in q.status:
+                found.append(await _line(call, job, run))
+            if len(found) == q.limit:
+                return found
         if after is None:
             break
     return found
@@ -180,12 +190,25 @@ def is_circuit(job: JobModel) -> bool:
     return job.parent is None and job.num_circuits == 1 and job.format.startswith("openqasm")
 
 
-async def _line(call: Call, job: JobModel) -> JobLine:
+async def run_of(lab: Lab, person: Principal, job: JobModel) -> PlanRun | None:
+    """How the plan of a job does; None where it runs without one."""
+    try:
+        return await lab.plan_runs.run(person, job.id)
+    except (NotFound, Forbidden):  # the plan of somebody else's job is not shown with it
+        return None
+
+
+async def _line(call: Call, job: JobModel, run: PlanRun | None) -> JobLine:
+    progress = progress_of(job, run)
     return JobLine(
-        job_id=job.id, status=state_of(job), plan_id=None, error=error_of(job), progress=progress_of(job),
+        job_id=job.id, status=state_of(job, run), plan_id=_plan_id(run), error=error_of(job), progress=progress,
         circuit_preview=preview(await _text(call.lab, call.person, job)), result_available=job.status == "completed",
-        created_at=job.submitted_at, updated_at=latest(job),
+        created_at=job.submitted_at, updated_at=progress.latest_event_at,
     )  # fmt: skip
+
+
+def _plan_id(run: PlanRun | None) -> str | None:
+    return None if run is None or run.plan is None else run.plan.plan_id
 
 
 async def _text(lab: Lab, person: Principal, job: JobModel) -> str:
@@ -200,13 +223,24 @@ def preview(text: str) -> str:
     return first if len(first) <= PREVIEW_CHARS else f"{first[: PREVIEW_CHARS - 3]}..."
 
 
-def progress_of(job: JobModel) -> Progress:
-    """Of a job that is its own only fragment."""
-    done = int(job.status == "completed")
+def progress_of(job: JobModel, run: PlanRun | None) -> Progress:
+    """How far the fragments are; a job without a plan is its own only one."""
+    if run is None:
+        states, times = [job.status], []
+    else:
+        states, times = [one.status for one in run.fragments], [at for one in run.fragments for at in _times(one)]
+    total, done = len(states), states.count("completed")
     return Progress(
-        total_fragments=1, completed_fragments=done, active_fragments=int(job.status == "running"),
-        completion_ratio=float(done), latest_event_at=latest(job), finalizing=False,
+        total_fragments=total, completed_fragments=done, active_fragments=states.count("running"),
+        completion_ratio=done / total if total else 0.0, latest_event_at=max([latest(job), *times]),
+        finalizing=run is not None and 0 < total == done and job.status not in ENDS,
     )  # fmt: skip
+
+
+def _times(one: FragmentRun) -> list[datetime]:
+    """When something happened to a fragment."""
+    of_attempts = (at for attempt in one.attempts for at in (attempt.assigned_at, attempt.started_at, attempt.ended_at))
+    return [*(at for at in of_attempts if at is not None), *(place.changed_at for place in one.reservations)]
 
 
 @coordinator.route("GET", f"{API}jobs/{{id}}", P.JOBS_READ, {200: CoordinatorJob}, query=CoordinatorJobQuery)
@@ -226,15 +260,41 @@ async def look(lab: Lab, person: Principal, job_id: str, detail: Detail) -> Coor
     job = await lab.jobs.get(person, job_id)
     if not is_circuit(job):
         raise NotFound(f"There is no job {job.id} of one circuit.", code="unknown_job")
-    quantum = {"shots": job.shots, "counts": (job.counts or [{}])[0]} if job.status == "completed" else None
-    fragment = FragmentResult(
-        fragment_id="0", node_id=job.qpu, status=state_of(job), attempts=job.attempt, started_at=job.started_at,
-        finished_at=job.ended_at, observed_fidelity=None, error=error_of(job), reservation_id=None,
-        execution_id=job.id, block=0,
+    run = await run_of(lab, person, job)
+    progress = progress_of(job, run)
+    result = CoordinatorResult(
+        job_id=job.id, fragment_results=[_itself(job)] if run is None else [_fragment(one) for one in run.fragments],
+        quantum_result=await quantum_result(lab, person, job, detail) if job.status == "completed" else None,
     )  # fmt: skip
     return CoordinatorJob(
-        job_id=job.id, status=state_of(job), plan_id=None, error=error_of(job),
-        result=CoordinatorResult(job_id=job.id, fragment_results=[fragment], quantum_result=quantum),
-        progress=progress_of(job), circuit_text=await _text(lab, person, job), created_at=job.submitted_at,
-        updated_at=latest(job),
+        job_id=job.id, status=state_of(job, run), plan_id=_plan_id(run), error=error_of(job),
+        error_detail=job.error, result=result, progress=progress,
+        circuit_text=await _text(lab, person, job), created_at=job.submitted_at,
+        updated_at=progress.latest_event_at,
     )  # fmt: skip
+
+
+def _itself(job: JobModel) -> FragmentResult:
+    """A job without a plan as its own only fragment."""
+    return FragmentResult(
+        fragment_id=fragment_id(0), node_id=job.qpu, status=state_of(job, None), attempts=job.attempt,
+        started_at=job.started_at, finished_at=job.ended_at, observed_fidelity=None, error=error_of(job),
+        reservation_id=None, execution_id=job.id, block=0,
+    )  # fmt: skip
+
+
+def _fragment(one: FragmentRun) -> FragmentResult:
+    place = one.reservations[-1] if one.reservations else None
+    started = [attempt.started_at for attempt in one.attempts if attempt.started_at is not None]
+    return FragmentResult(
+        fragment_id=fragment_id(one.index), node_id=one.qpu, status=fragment_state(one), attempts=len(one.attempts),
+        started_at=started[0] if started else None,
+        finished_at=one.attempts[-1].ended_at if one.status in ENDS and one.attempts else None,
+        observed_fidelity=one.esp, error=None if one.error is None else one.error.message,
+        reservation_id=None if place is None else place.id, execution_id=one.job_id, block=one.index,
+    )  # fmt: skip
+
+
+async def quantum_result(lab: Lab, person: Principal, job: JobModel, detail: Detail) -> dict[str, Any]:
+    """What was measured."""
+    return {"shots": job.shots, "counts": (job.counts or [{}])[0]}

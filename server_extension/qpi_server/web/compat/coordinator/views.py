@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from qpi_jupyter.wire.jobs import JobModel
+from qpi_jupyter.wire.plans import FragmentRun, PlanRun
 
 State = Literal["QUEUED", "COMPILING", "RESERVING", "EXECUTING", "COMPLETED", "FAILED"]
 """Of a coordinator's job: none goes back to an earlier one."""
-_ENDS: dict[str, State] = {"completed": "COMPLETED", "failed": "FAILED", "cancelled": "FAILED"}
+ENDS: dict[str, State] = {"completed": "COMPLETED", "failed": "FAILED", "cancelled": "FAILED"}
 
 
-def begun(job: JobModel) -> bool:
-    """Whether a QPU was ever given the job: what it was given it may lose, and the job waits again."""
-    return job.attempt > 0
+def state_of(job: JobModel, run: PlanRun | None) -> State:
+    """The state of a job, with the plan that it runs, if any.
 
-
-def state_of(job: JobModel, *, fragments: Sequence[JobModel] = (), planned: bool | None = None) -> State:
-    """The state of a job: of one with a plan by its ``fragments``, of any other by itself.
-
-    ``planned`` is None for a job that needs no plan.
+    What a QPU was given it may lose, and the job waits again: it is executing nevertheless.
     """
-    if (end := _ENDS.get(job.status)) is not None:
+    if (end := ENDS.get(job.status)) is not None:
         return end
-    if any(map(begun, fragments or [job])):
-        return "EXECUTING"
-    if planned is None:
-        return "QUEUED"
-    return "RESERVING" if planned else "COMPILING"
+    if run is None:
+        return "EXECUTING" if job.attempt > 0 else "QUEUED"
+    if run.plan is None:
+        return "COMPILING"
+    return "EXECUTING" if any(one.attempts for one in run.fragments) else "RESERVING"
+
+
+def fragment_state(one: FragmentRun) -> State:
+    """The state of a fragment."""
+    return ENDS.get(one.status, "EXECUTING" if one.attempts else "RESERVING")
 
 
 def latest(job: JobModel) -> datetime:
