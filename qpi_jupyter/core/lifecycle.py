@@ -64,23 +64,23 @@ _COLUMNS = tuple(EventKind)
 # fmt: off
 _ROWS: dict[JobState, tuple[JobState | Rule, ...]] = {
     #      assigned released started  result   errored  interrupted abandoned cancel aborted
-    #                                                                        dependency: done, failed   moved    assembled
+    #                                                                      dependency: done, failed   moved    assembled
     _B:   (ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL,    ILLEGAL,  _CAN,   ILLEGAL,
-                                                                             _Q,      _BAD,             STAY,    _OK),
+                                                                           _Q,      _BAD,             STAY,    _OK),
     _Q:   (_A,      IGNORE,  _R,      _OK,     _BAD,    IGNORE,     _BAD,     _CAN,   IGNORE,
-                                                                             ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
+                                                                           ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
     _A:   (ILLEGAL, _Q,      _R,      _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,
-                                                                             ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
+                                                                           ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
     _R:   (ILLEGAL, ILLEGAL, STAY,    _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,
-                                                                             ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
+                                                                           ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
     _X:   (ILLEGAL, _CAN,    STAY,    _OK,     _CAN,    _CAN,       _CAN,     STAY,   _CAN,
-                                                                             ILLEGAL, ILLEGAL,          ILLEGAL, ILLEGAL),
+                                                                           ILLEGAL, ILLEGAL,          ILLEGAL, ILLEGAL),
     _OK:  (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,
-                                                                             IGNORE,  IGNORE,           IGNORE,  IGNORE),
+                                                                           IGNORE,  IGNORE,           IGNORE,  IGNORE),
     _BAD: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,
-                                                                             IGNORE,  IGNORE,           IGNORE,  IGNORE),
+                                                                           IGNORE,  IGNORE,           IGNORE,  IGNORE),
     _CAN: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,
-                                                                             IGNORE,  IGNORE,           IGNORE,  IGNORE),
+                                                                           IGNORE,  IGNORE,           IGNORE,  IGNORE),
 }
 # fmt: on
 TRANSITIONS: dict[JobState, dict[EventKind, JobState | Rule]] = {

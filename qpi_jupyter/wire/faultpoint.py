@@ -23,6 +23,10 @@ Point = Literal[
     "result_blob_stored",
     "result_after_commit",
     "cancel_after_commit",
+    "plan_before_commit",
+    "plan_after_commit",
+    "plan_before_assembly",
+    "plan_after_assembly",
     "assigned_received",
     "run_started",
     "run_finished",
@@ -31,7 +35,7 @@ Point = Literal[
     "put_answered",
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
-SERVER_POINTS, DRIVER_POINTS = POINTS[:7], POINTS[7:]
+SERVER_POINTS, DRIVER_POINTS = POINTS[:11], POINTS[11:]
 
 
 class Trap:

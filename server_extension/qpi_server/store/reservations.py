@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +19,13 @@ from .schema import jobs, plan_jobs, reservations
 
 _HELD, _ENDED = written(HELD), written(ENDED)
 _ADD = Prepared(insert(reservations))
-_SAVE = Prepared(update(reservations).where(reservations.c.id == bindparam("this"), reservations.c.state == bindparam("was")))
+_SAVE = Prepared(
+    update(reservations).where(reservations.c.id == bindparam("this"), reservations.c.state == bindparam("was"))
+)
 _OF_JOB = Prepared(
-    select(reservations).where(reservations.c.job_id == bindparam("job")).order_by(reservations.c.fragment, reservations.c.id)
+    select(reservations)
+    .where(reservations.c.job_id == bindparam("job"))
+    .order_by(reservations.c.fragment, reservations.c.id)
 )
 _OF_CHILD = Prepared(
     select(reservations)
@@ -30,7 +34,9 @@ _OF_CHILD = Prepared(
 )
 _TAKEN = Prepared(
     select(func.count(), func.min(reservations.c.expires_at)).where(
-        reservations.c.qpu == bindparam("on"), reservations.c.state.in_(_HELD), reservations.c.job_id != bindparam("job")
+        reservations.c.qpu == bindparam("on"),
+        reservations.c.state.in_(_HELD),
+        reservations.c.job_id != bindparam("job"),
     )
 )
 
@@ -64,6 +70,11 @@ def save(connection: Connection, before: Reservation, after: Reservation) -> boo
         changed_at=after.changed_at,
     )  # fmt: skip
     return changed == 1
+
+
+def prolong(connection: Connection, place: Reservation, until: datetime) -> None:
+    """A committed place is kept longer."""
+    save(connection, place, replace(place, expires_at=until))
 
 
 def of_job(connection: Connection, job_id: str) -> list[Reservation]:

@@ -41,8 +41,8 @@ from qpi_jupyter.wire.events import ReservationChanged, ReservationData
 from qpi_server.service.base import Tx
 from qpi_server.store import JobRecord, bench, plans, reservations
 
-_LEFT = (JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING)
-"""The states in which a fragment has a committed place."""
+_HAS_PLACE = (JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING)
+"""The states in which a fragment has a committed place; blocked, it has one that is not."""
 
 
 class PlaceWanted(NamedTuple):
@@ -56,10 +56,11 @@ def fragment_step(tx: Tx, before: JobRecord, step: Step) -> Step:
 
     Its reservation says how that ended, in the same transaction.
     """
-    if before.parent is None or before.job.state not in _LEFT or not step.changed:
+    blocked = before.job.state is JobState.BLOCKED
+    if before.parent is None or not step.changed or not (blocked or before.job.state in _HAS_PLACE):
         return step
-    why = _why(before.job, step)
-    if why is None and step.job.state not in (JobState.COMPLETED, JobState.CANCELLED, JobState.CANCELLING):
+    why = None if blocked else _why(before.job, step)
+    if why is None and not (step.job.state.final or step.job.state is JobState.CANCELLING):
         return step
     own = reservations.of_child(tx.connection, before.parent, before.id)
     if not own:
@@ -68,7 +69,7 @@ def fragment_step(tx: Tx, before: JobRecord, step: Step) -> Step:
         end(tx, own[-1], Kind.EXECUTED, owner=before.job.owner)
         return step
     if why is None:
-        end(tx, own[-1], Kind.CANCELED, owner=before.job.owner, reason="The job was cancelled.")
+        end(tx, own[-1], Kind.CANCELED, owner=before.job.owner, reason="The job has ended.")
         return step
     return _failed(tx, before, step, own, why)
 
