@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import qiskit
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Bit, CircuitInstruction, ControlFlowOp
 from qiskit.quantum_info import PauliList
+from qiskit.transpiler import StagedPassManager, generate_preset_pass_manager
 
 from qpi_jupyter.core import Manifest, ProgramError, Rejected, counted, pack
 from qpi_jupyter.core.planning import Figures, Part, Study, Way, check_observables, too_many_counts
@@ -42,6 +43,11 @@ _BASIS = [
 """Operations that are left as they are before cutting: all of them act on one or two qubits."""
 Limit = Callable[[float], AbstractContextManager[object]]
 """Within it, work that takes more processor time (s) is ended with a TimeoutError."""
+
+
+@lru_cache(maxsize=1)
+def _flattening() -> StagedPassManager:
+    return generate_preset_pass_manager(optimization_level=0, basis_gates=_BASIS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ class _Subject:
             if one.name not in ("barrier", "delay"):
                 places = [self.circuit.find_bit(qubit).index for qubit in one.qubits]
                 bare.append(one.operation, places)
-        return transpile(bare, basis_gates=_BASIS, optimization_level=0)
+        return _flattening().run(bare)
 
     @cached_property
     def active(self) -> tuple[int, ...]:
@@ -272,7 +278,7 @@ def _cut_for(
     """The circuit in parts of at most so many qubits; None where nothing has to be cut for that."""
     try:
         with limit(max(left_s, 0.01)):
-            cuts = cutter.find(bare, width, seed=subject.request.seed)
+            cuts = cutter.find(bare, width, max_overhead=subject.request.max_overhead, seed=subject.request.seed)
     except TimeoutError:
         return Way(kind=PlanKind.CUT, width=width, problem=f"No cuts were found within {SEARCH_S:g} s.")
     except Rejected as error:
