@@ -62,7 +62,10 @@ EXAMPLES: tuple[e.LabEvent, ...] = (
     e.ReservationChanged(
         **_JOB,
         data=e.ReservationData(
-            id="job-8d2f.01", state=ReservationState.EXPIRED, fragment=0, child_id="job-8d2f",
+            id="job-8d2f.01",
+            state=ReservationState.EXPIRED,
+            fragment=0,
+            child_id="job-8d2f",
             reason="The fragment did not begin in its time.",
         ),
     ),

@@ -71,7 +71,7 @@ def test_a_plan_is_followed_from_its_making_to_its_result(lab: Page, demo: Demo)
     told = plan.locator("figure table")
     for qpu in ("north", "east"):
         expect(told).to_contain_text(f"Executed on {qpu}, success probability 0.")
-        expect(told).to_contain_text(f"Attempt 1 on {qpu}, ")
+        expect(told).to_contain_text(f"Attempt 1 on {qpu}, completed, ran ")
     expect(lab.locator(f"#qpi-job-{job}").get_by_role("region", name="Result").first).to_be_visible()
     picture(lab, "job-plan-light")
     assert Axe().run(lab, context=f"#qpi-job-{job} [aria-label='Plan']").violations_count == 0

@@ -5,7 +5,7 @@ import type { ITools } from '../queue/tools';
 import { moment } from '../queue/words';
 import type { AttemptModel, FragmentRun, ReservationModel } from '../wire';
 import { type IBar, type IRow, timesOf } from './drawn';
-import { figure, reservationWord } from './words';
+import { figure, outcomeWord, reservationWord } from './words';
 
 const [LEFT, WIDE, ROW, BELOW] = [96, 600, 46, 40];
 const [PLACE, ATTEMPT] = [10, 18];
@@ -129,7 +129,7 @@ function placeWords(bar: IBar, of: ReservationModel, { trans }: ITools): string 
 function attemptWords(bar: IBar, of: AttemptModel, { trans }: ITools): string {
   const words = [
     trans.__('Attempt %1 on %2', of.attempt, bar.qpu),
-    of.outcome || trans.__('under way'),
+    outcomeWord(of.outcome, trans),
     of.busy_s === null ? '' : trans.__('ran %1', span(of.busy_s, trans))
   ];
   return words.filter(Boolean).join(', ');

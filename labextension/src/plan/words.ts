@@ -41,6 +41,21 @@ export function reservationWord(
   return states[state];
 }
 
+/** How an attempt ended; empty while it goes on. */
+export function outcomeWord(outcome: string, trans: TranslationBundle): string {
+  const outcomes: Readonly<Record<string, string>> = {
+    '': trans.__('under way'),
+    result_stored: trans.__('completed'),
+    errored: trans.__('failed'),
+    interrupted: trans.__('interrupted'),
+    abandoned: trans.__('interrupted'),
+    released: trans.__('given back'),
+    aborted: trans.__('stopped'),
+    moved: trans.__('moved to another QPU')
+  };
+  return outcomes[outcome] ?? outcome;
+}
+
 /** Qubits as few words: 0–3, 7. */
 export function qubitWords(qubits: readonly number[]): string {
   const sorted = [...qubits].sort((a, b) => a - b);

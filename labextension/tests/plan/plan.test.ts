@@ -92,7 +92,7 @@ function attempt(number: number, changes: Partial<AttemptModel> = {}): AttemptMo
     assigned_at: at(2),
     started_at: at(3),
     ended_at: at(4),
-    outcome: 'completed',
+    outcome: 'result_stored',
     busy_s: 1,
     ...changes
   };
@@ -203,6 +203,7 @@ describe('a plan', () => {
       'fallback for b',
       'below 0.8',
       'Expired on b, success probability 0.9, driver_lost',
+      'Attempt 1 on b, interrupted',
       'Attempt 2 on c, under way',
       'x, on q2, fragment 1 on c',
       'To be done by'
