@@ -1779,6 +1779,140 @@ export interface LabChoice {
   readonly name?: string | null;
 }
 
+/** What a plan is made for. One of `observables` (Pauli strings, as Qiskit's labels) and counts. */
+export interface PlanRequest {
+  readonly observables: readonly string[];
+  readonly shots: number;
+  readonly qpus: readonly string[];
+  readonly min_fidelity: number;
+  readonly max_overhead: number;
+  readonly seed: number;
+  readonly deadline_s: number | null;
+}
+
+/** What a fragment costs on a QPU: each term as it was found, and their weighted sum. */
+export interface Cost {
+  readonly esp: number;
+  readonly duration_s: number;
+  readonly wait_s: number;
+  readonly load: number;
+  readonly latency_s: number;
+  readonly total: number;
+}
+
+/** A QPU that a fragment can run on, and the calibration that this was found with. */
+export interface Choice {
+  readonly qpu: string;
+  readonly calibration_id: string;
+  readonly cost: Cost;
+}
+
+/** One job of a plan: `num_circuits` experiments on `qubits` of the circuit, `shots` each. */
+export interface Fragment {
+  readonly index: number;
+  readonly qubits: readonly number[];
+  readonly num_qubits: number;
+  readonly num_circuits: number;
+  readonly shots: number;
+  readonly program_sha256: string;
+  readonly choices: readonly Choice[];
+}
+
+/** Another way that was weighed; `problem` says why it cannot be, else nothing. */
+export interface Alternative {
+  readonly kind: 'whole' | 'components' | 'cut';
+  readonly width: number;
+  readonly qpus: readonly string[];
+  readonly overhead: number;
+  readonly cost: number | null;
+  readonly problem: string;
+}
+
+/** An operation of the circuit, for drawing it; `cut`: it is cut, and no QPU carries it out. */
+export interface Operation {
+  readonly name: string;
+  readonly qubits: readonly number[];
+  readonly cut: boolean;
+}
+
+/**
+ * How a circuit would run. `fragments` are its jobs, each with the QPUs that can run it, the first
+ * of them the     one that was chosen; `alternatives` are the other ways, with their costs or why
+ * they are not possible.
+ */
+export interface PlanModel {
+  readonly plan_id: string;
+  readonly owner: string;
+  readonly created_at: string;
+  readonly kind: 'whole' | 'components' | 'cut';
+  readonly num_qubits: number;
+  readonly request: PlanRequest;
+  readonly circuit_sha256: string;
+  readonly fragments: readonly Fragment[];
+  readonly num_cuts: number;
+  readonly overhead: number;
+  readonly cost: number;
+  readonly alternatives: readonly Alternative[];
+  readonly weights: Readonly<Record<string, number>>;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly operations: readonly Operation[];
+}
+
+/**
+ * A fragment's place on a QPU. `esp` and `duration_s` are what its driver said when it prepared
+ * it; `reason`     why it was refused, expired or is not needed any more.
+ */
+export interface ReservationModel {
+  readonly id: string;
+  readonly qpu: string;
+  readonly state: 'requested' | 'prepared' | 'committed' | 'executed' | 'rejected' | 'expired' | 'canceled';
+  readonly created_at: string;
+  readonly changed_at: string;
+  readonly expires_at: string;
+  readonly esp: number | null;
+  readonly duration_s: number | null;
+  readonly digest: string;
+  readonly reason: string;
+}
+
+/** A time that a fragment was with a driver; `outcome` is empty while it is. */
+export interface AttemptModel {
+  readonly attempt: number;
+  readonly driver: string;
+  readonly assigned_at: string;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly outcome: string;
+  readonly busy_s: number | null;
+}
+
+/** How a fragment of a plan does: its job, its places, the oldest first, and its attempts. */
+export interface FragmentRun {
+  readonly index: number;
+  readonly job_id: string;
+  readonly qpu: string;
+  readonly status: 'cancelled' | 'completed' | 'failed' | 'pending' | 'running';
+  readonly phase: 'assigned' | 'blocked' | 'cancelled' | 'cancelling' | 'completed' | 'failed' | 'lost' | 'queued' | 'running';
+  readonly fallback: boolean;
+  readonly below: boolean;
+  readonly reservations: readonly ReservationModel[];
+  readonly attempts: readonly AttemptModel[];
+  readonly esp: number | null;
+  readonly error: JobError | null;
+}
+
+/**
+ * `GET jobs/{id}/plan`: the plan that a job runs, live; null while it is being planned. `cost_s`
+ * is what its     jobs cost together.
+ */
+export interface PlanRun {
+  readonly job_id: string;
+  readonly plan: PlanModel | null;
+  readonly fragments: readonly FragmentRun[];
+  readonly deadline_at: string | null;
+  readonly cost_s: number;
+}
+
 /**
  * A service on so many qubits. `fidelity` is its estimated success probability; null: nothing is
  * known of it.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qpi_jupyter.client import JobHandle, Lab
+from qpi_jupyter.client import JobHandle, Lab, Plan
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire.events import JobChanged
 
@@ -112,7 +111,7 @@ class _Run:
             return Trial(**known, outcome="late", error=str(error))
         except QpiError as error:
             return Trial(**known, outcome="failed", error=error.message)
-        known |= {"run_s": time.monotonic() - begin, **_of_family(self._nodes.lab, job, plan)}
+        known |= {"run_s": time.monotonic() - begin, **_of_run(job)}
         values = measured.qpi.expectation_values()
         exact = dict(zip(observables, exact_values(circuit, observables), strict=True))
         errors = [values[label] - exact[label] for label in exact]
@@ -121,7 +120,7 @@ class _Run:
             max_error=max(map(abs, errors)), standard_error=_mean(measured.qpi.standard_errors().values()),
         )  # fmt: skip
 
-    def _submitted(self, plan: Any) -> JobHandle:
+    def _submitted(self, plan: Plan) -> JobHandle:
         """The job of the plan, and its node lost as the scenario says."""
         lost, lab = self._scenario.lost, self._nodes.lab
         if lost is None:
@@ -148,24 +147,23 @@ def _runs_on(lab: Lab, qpu: str, cursor: int, patience_s: float) -> bool:
     return False
 
 
-def _of_plan(plan: Any) -> dict[str, Any]:
+def _of_plan(plan: Plan) -> dict[str, Any]:
     return {
-        "plan_id": plan.plan_id, "kind": str(plan.kind), "fragments": len(plan.fragments), "overhead": plan.overhead,
-        "qpus": tuple(fragment.choices[0].qpu for fragment in plan.fragments),
+        "plan_id": plan.plan_id, "kind": str(plan.model.kind), "fragments": len(plan.fragments),
+        "overhead": plan.overhead, "qpus": plan.qpus,
         "esp": math.prod(fragment.choices[0].cost.esp for fragment in plan.fragments),
     }  # fmt: skip
 
 
-def _of_family(lab: Lab, job: JobHandle, plan: Any) -> dict[str, Any]:
+def _of_run(job: JobHandle) -> dict[str, Any]:
     """What became of the fragments."""
-    children = [lab.job(member.id) for member in job.family() if member.parent == job.id]
-    chosen = Counter(fragment.choices[0].qpu for fragment in plan.fragments)
-    ended = Counter(child.qpu for child in children)
+    fragments = job.plan().fragments
+    attempts = [attempt for fragment in fragments for attempt in fragment.attempts]
     return {
-        "attempts": sum(child.model.attempt for child in children),
-        "busy_s": sum(child.model.busy_s or 0.0 for child in children),
-        "moved": (chosen - ended).total(),
-    }  # fmt: skip
+        "attempts": len(attempts),
+        "busy_s": sum(attempt.busy_s or 0.0 for attempt in attempts),
+        "moved": sum(fragment.fallback for fragment in fragments),
+    }
 
 
 def _mean(values: Any) -> float:

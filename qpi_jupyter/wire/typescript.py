@@ -22,6 +22,7 @@ from . import (
     labs,
     outputs,
     people,
+    plans,
     previews,
     replays,
     rest,
@@ -44,7 +45,7 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     telemetry.CalibrationPage, telemetry.ChannelList, telemetry.Series, telemetry.QpuDriverList, telemetry.DriverLog,
     bench.DriverList, bench.SimulatorIn, bench.ExecutorList, bench.SimulatorList, bench.ConfigInForce,
     replays.ReplayIn, replays.ReplayState, outputs.JobOutput, previews.PreviewIn, previews.PreviewOutput,
-    labs.LabConnections, labs.LabIn, labs.LabChoice,
+    labs.LabConnections, labs.LabIn, labs.LabChoice, plans.PlanRun,
     services.ServiceList, services.EnrollmentIn, services.EnrollmentAnswer, services.Enrolled,
 )  # fmt: skip
 """What the panel reads and sends; the structs inside them come along."""

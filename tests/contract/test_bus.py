@@ -492,7 +492,10 @@ def test_a_burst_arrives_in_order_as_far_as_it_arrives(play: Callable[[Scene], N
         ("nats.example.org:4222", "like scheme://place"),
         ("://x", "like scheme://place"),
         ("toymail://", "like scheme://place"),
-        ("carrier-pigeon://roof", "There is no bus 'carrier-pigeon'. Installed: inproc, nats, p2p, tls, toymail, ws, wss"),
+        (
+            "carrier-pigeon://roof",
+            "There is no bus 'carrier-pigeon'. Installed: inproc, nats, p2p, tls, toymail, ws, wss",
+        ),
     ],
 )
 def test_an_address_that_is_none_is_refused(address: str, words: str) -> None:

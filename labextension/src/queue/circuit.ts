@@ -118,7 +118,7 @@ function wiresOf(operand: string, registers: Registers): readonly number[] {
 }
 
 /** Each operation as far to the left as those before it let it. */
-function placed(
+export function placed(
   found: readonly Omit<IStep, 'column'>[],
   wires: number
 ): { steps: IStep[]; columns: number } {

@@ -1,5 +1,5 @@
 import { isOfJob } from '../jobs';
-import { type LabFile, messageOf } from '../request';
+import { isRefusal, type LabFile, messageOf } from '../request';
 import { send } from '../send';
 import type { ILabManager } from '../tokens';
 import type {
@@ -9,6 +9,7 @@ import type {
   JobModel,
   JobProvenance,
   LabEvent,
+  PlanRun,
   ProgramText
 } from '../wire';
 import { mayEdit } from './filters';
@@ -37,6 +38,8 @@ export interface IJobState extends IFollowed {
   readonly events: readonly LabEvent[];
   /** The jobs that it hangs together with, itself included; null where it is alone. */
   readonly family: FamilyModel | null;
+  /** How its circuit is spread over QPUs; null where it runs on one. */
+  readonly plan: PlanRun | null;
 }
 
 /** One job with all that belongs to it, kept up to date by the lab's events. */
@@ -48,7 +51,8 @@ export class JobDetail extends FollowedJob<IJobState> {
       text: null,
       provenance: null,
       events: [],
-      family: null
+      family: null,
+      plan: null
     });
   }
 
@@ -73,7 +77,8 @@ export class JobDetail extends FollowedJob<IJobState> {
         family !== null && family.jobs.length <= TOLD
           ? await ask<EventPage>(`${this._path}/events?family=true`)
           : events;
-      this._replace({ job, events: told.events, family, problem: null });
+      const plan = await this._plan(job);
+      this._replace({ job, events: told.events, family, plan, problem: null });
       const whole = provenance !== null && (job.status !== 'completed' || provenance.result);
       const [packed, known] = await Promise.all([
         sources ?? this._file(`${this._path}/program`).then(async blob => blob.arrayBuffer()),
@@ -104,6 +109,22 @@ export class JobDetail extends FollowedJob<IJobState> {
     return send(this._manager.request, 'POST', 'jobs', again);
   }
 
+  /** The plan of a job that has one: such a job is the first of its family. */
+  private async _plan({ family, id }: JobModel): Promise<PlanRun | null> {
+    if (family !== id || this._unplanned) {
+      return null;
+    }
+    try {
+      return await this._manager.request<PlanRun>(`${this._path}/plan`);
+    } catch (error) {
+      if (isRefusal(error) && [403, 404].includes(error.response.status)) {
+        this._unplanned = true;
+        return null;
+      }
+      throw error;
+    }
+  }
+
   private async _read(): Promise<void> {
     const text = await this._manager
       .request<ProgramText>(`${this._path}/program/text`)
@@ -126,5 +147,6 @@ export class JobDetail extends FollowedJob<IJobState> {
   }
 
   private _asking = 0;
+  private _unplanned = false;
   private _text: Promise<void> | undefined;
 }

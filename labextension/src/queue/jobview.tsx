@@ -1,5 +1,5 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
-import type * as React from 'react';
+import * as React from 'react';
 import { Act } from '../act';
 import { CopyId } from '../copyid';
 import { keepFocus } from '../focus';
@@ -22,6 +22,8 @@ import { Results } from './results';
 import { CommandIDs, type ITools } from './tools';
 import { Wait } from './wait';
 import { moment } from './words';
+
+const Plan = React.lazy(() => import('../plan/view'));
 
 /** The tab of one job. */
 export class JobView extends ReactWidget {
@@ -55,7 +57,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
   useFrame(model.changed);
   useLab(tools.manager, state => state.me); // it says what may be done
   useFrame(tools.bin.changed);
-  const { job, problem, deleted, events, family, provenance, sources, text } = model.state;
+  const { job, problem, deleted, events, family, plan, provenance, sources, text } = model.state;
   const own = events.filter(event => event.job_id === model.id);
   const going = tools.bin.has(model.id);
   return (
@@ -91,6 +93,11 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
         <>
           <Head job={job} model={model} tools={tools} />
           <Wait job={job} tools={tools} />
+          {plan !== null && (
+            <React.Suspense fallback={null}>
+              <Plan run={plan} tools={tools} />
+            </React.Suspense>
+          )}
           {family !== null && <Family id={job.id} family={family} tools={tools} />}
           {job.status === 'running' && <Growing job={job} model={model} tools={tools} />}
           <Results job={job} model={model} tools={tools} />

@@ -67,6 +67,26 @@ describe('a program', () => {
   });
 });
 
+describe('the plan of a job', () => {
+  it('is asked for where the job is the first of its family, until the lab says that there is none', async () => {
+    const lab = new QueueLab();
+    lab.jobs = [numbered(1, { family: 'j1' }), numbered(2, { family: 'j1' })];
+    const file = async () => new Blob([packed('x')]);
+    const [first, second] = ['j1', 'j2'].map(id => new JobDetail(id, lab.manager, file));
+    await first?.refresh();
+    await second?.refresh();
+    expect(lab.asked.filter(line => line.endsWith('/plan'))).toEqual(['GET jobs/j1/plan']);
+    expect([first?.state.plan, second?.state.plan]).toEqual([lab.plan, null]);
+    lab.plan = null;
+    await first?.refresh();
+    await first?.refresh();
+    expect(lab.asked.filter(line => line.endsWith('/plan'))).toHaveLength(2);
+    expect([first?.state.plan, first?.state.problem]).toEqual([null, null]);
+    first?.dispose();
+    second?.dispose();
+  });
+});
+
 describe('the provenance of a job', () => {
   const shown = (not_applied: string[]) => {
     const provenance = { program_sha256: 'abc', options: {}, result: null, not_applied };

@@ -1,6 +1,7 @@
+import { ServerConnection } from '@jupyterlab/services';
 import { type Column, compare } from '../../src/queue/order';
 import type { ILabManager, ILabState } from '../../src/tokens';
-import type { FamilyModel, JobModel, LabEvent } from '../../src/wire';
+import type { FamilyModel, JobModel, LabEvent, PlanRun } from '../../src/wire';
 import { event, FakeEvents, type ISaid, job, me } from '../faults';
 
 /** A lab with `jobs`, newest first, that keeps to the list's filters and pages. */
@@ -11,6 +12,14 @@ export class QueueLab {
   refusal: string | null = null;
   /** What is drawn of a running job so far. */
   drawings: Record<string, unknown>[] = [];
+  /** What its first job runs; null: it is a job as others. */
+  plan: PlanRun | null = {
+    job_id: 'j1',
+    plan: null,
+    fragments: [],
+    deadline_at: null,
+    cost_s: 0
+  };
   /** How long an answer is under way (ms): what happens meanwhile is not in it. */
   latency = 0;
   readonly asked: string[] = [];
@@ -95,6 +104,12 @@ export class QueueLab {
     }
     if (more === 'partial') {
       return { status: found.status, attempt: found.attempt, drawings: this.drawings };
+    }
+    if (more === 'plan') {
+      if (this.plan === null) {
+        throw new ServerConnection.ResponseError(new Response(null, { status: 404 }));
+      }
+      return this.plan;
     }
     if (more === 'family') {
       return this._family(found);
