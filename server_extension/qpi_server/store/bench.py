@@ -98,8 +98,10 @@ class EmbeddedDriver:
 
 
 def _qpu(row: Row[Any]) -> QpuRow:
-    manifest = row.manifest if isinstance(row.manifest, dict) else None  # its driver says it again
-    return QpuRow(**{**row._mapping, "manifest": manifest, "trust": TrustTier(row.trust)})
+    fields = {**row._mapping, "trust": TrustTier(row.trust)}
+    if not isinstance(fields.get("manifest"), dict):
+        fields["manifest"] = None  # its driver says it again
+    return QpuRow(**fields)
 
 
 _ALL = select(qpus).where(qpus.c.deleted_at.is_(None)).order_by(qpus.c.name)
@@ -113,7 +115,7 @@ def all_qpus(connection: Connection) -> list[QpuRow]:
 
 def qpu_cards(connection: Connection) -> list[QpuRow]:
     """Every QPU, by name, without its manifest, which is long and which the lab has in memory."""
-    return list(each(connection.execute(_CARDS), whole(QpuRow)))
+    return list(each(connection.execute(_CARDS), _qpu))
 
 
 def qpu(connection: Connection, name: str) -> QpuRow | None:
