@@ -85,7 +85,7 @@ def load_backend(name: str) -> BackendV2:
                 code="bad_option",
                 field="fake_backend",
             )
-        return GenericBackendV2(int(generic[1]), seed=0)
+        return GenericBackendV2(int(generic[1]), control_flow=True, seed=0)
     try:
         from qiskit_ibm_runtime import fake_provider
     except ImportError:
