@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
-from qpi_jupyter.core import Conflict, Faulted, NotFound, QpiError, Rejected
-from qpi_jupyter.core.plans import PlanKind, ReservationState
+from qpi_jupyter.core import Conflict, Faulted, NotFound, Principal, Program, QpiError, Rejected
+from qpi_jupyter.core.plans import Choice, Cost, Fragment, Plan, PlanKind, PlanRequest, ReservationState
+from qpi_jupyter.data.reconstruction import PartRecipe, Recipe, write_recipe
 from qpi_jupyter.wire.frames import Assignment, Prepared
-from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanIn, PlanJobIn, PlanModel, PlanRun
-from qpi_jupyter.wire.rest import ProgramIn
+from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
+from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
-from tests.faults.lab import ANN, BOB, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
+from qpi_server.service.plans.parts import Parts
+from qpi_server.service.plans.planning import Made
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
 from tests.integration.test_service_plans import Drivers, ghz, in_lab
 from tests.support.chips import chip
 from tests.support.waiting import PATIENCE_S
@@ -25,21 +28,45 @@ TWO = {"q1": chip(5, 0.01), "q2": chip(5, 0.02)}
 COUNTS = {"0x0": 60, "0xf": 40}
 
 
-def pairs(**fields: Any) -> PlanIn:
-    """Two chains of four qubits that have nothing to do with each other."""
-    lines = ["OPENQASM 3.0;", 'include "stdgates.inc";', "qubit[8] q;", "bit[8] c;", "h q[0];", "h q[4];"]
-    lines += [f"cx q[{a}], q[{a + 1}];" for a in (0, 1, 2, 4, 5, 6)] + ["c = measure q;"]
-    return PlanIn(program=ProgramIn(format="openqasm3", sources=["\n".join(lines)]), shots=100, **fields)
+async def planned(lab: Lab, *choices: str, person: Principal = ANN, **request: Any) -> Plan:
+    """A plan of components with four qubits each, made by hand: for each fragment its QPUs, as "q1 q2"."""
+    asked = PlanRequest(shots=100, **request)
+    cost = Cost(esp=0.97, duration_s=1.0, wait_s=0.0, load=0.0, latency_s=0.0, total=0.1)
+    fragments = tuple(
+        Fragment(
+            index=index, qubits=tuple(range(4 * index, 4 * index + 4)), num_qubits=4, num_circuits=1, shots=100,
+            program_sha256="", choices=tuple(
+                Choice(qpu=qpu, calibration_id=TWO[qpu].calibration_id, cost=cost) for qpu in names.split()
+            ),
+        )
+        for index, names in enumerate(choices)
+    )  # fmt: skip
+    plan = Plan(
+        plan_id=f"plan-{'-'.join(choices)}", kind=PlanKind.COMPONENTS, num_qubits=4 * len(choices), request=asked,
+        circuit_sha256="", fragments=fragments,
+    )  # fmt: skip
+    recipe = Recipe(
+        kind=plan.kind, observables=(), num_clbits=plan.num_qubits, registers=(("c", plan.num_qubits),),
+        parts=tuple(PartRecipe(num_bits=(4,), bits=one.qubits) for one in fragments),
+    )  # fmt: skip
+    source = Program(format="openqasm3", sources=(b"OPENQASM 3.0;",))
+    parts = Parts(
+        recipe=write_recipe(recipe), programs=tuple(b"QISKIT %d" % index for index in range(len(choices))),
+        source=source,
+    )  # fmt: skip
+    await lab.plans.keep(person.name, Made(plan=plan, parts=parts))
+    return plan
 
 
-async def submitted(lab: Lab, plan: PlanModel, **labels: Any) -> str:
+async def submitted(lab: Lab, plan: Plan | PlanModel, **labels: Any) -> str:
     job_id, created = await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(**labels))
     assert created
     return job_id
 
 
 async def looked(lab: Lab, job_id: str) -> PlanRun:
-    await settled(lab)
+    for _ in range(3):
+        await settled(lab)
     return await lab.plan_runs.run(ANN, job_id)
 
 
@@ -47,7 +74,7 @@ def states(fragment: FragmentRun) -> list[tuple[str, str]]:
     return [(one.qpu, one.state.value) for one in fragment.reservations]
 
 
-async def refused(lab: Lab, plan: PlanModel, kind: type[QpiError] = Conflict, **labels: Any) -> QpiError:
+async def refused(lab: Lab, plan: Plan | PlanModel, kind: type[QpiError] = Conflict, **labels: Any) -> QpiError:
     with pytest.raises(kind) as caught:
         await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(**labels))
     return caught.value
@@ -62,8 +89,7 @@ async def deliver(driver: ScriptedDriver, counts: Mapping[str, int] = COUNTS, **
 
 def test_fragments_run_on_their_qpus_and_the_lab_puts_their_results_together(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
-        plan = await lab.plans.plan(ANN, pairs(seed=3))
-        assert (plan.kind, len(plan.fragments)) == (PlanKind.COMPONENTS, 2)
+        plan = await planned(lab, "q1", "q2", seed=3)
         job_id = await submitted(lab, plan, name="pairs", tags=["paper"])
         run = await looked(lab, job_id)
         assert [one.status for one in run.fragments] == ["pending"] * 2
@@ -98,15 +124,13 @@ def test_fragments_run_on_their_qpus_and_the_lab_puts_their_results_together(tmp
 
 def test_nothing_is_committed_before_all_is_prepared(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
-        plan = await lab.plans.plan(ANN, pairs())
-        qpus = sorted({one.choices[0].qpu for one in plan.fragments})
-        slow = drivers[qpus[-1]]
+        plan = await planned(lab, "q1 q2", "q2 q1")
+        slow = drivers["q2"]
         slow.answer = lambda _: Prepared(error=Faulted("The fridge is being filled.", code="filling").to_dict())
         job_id = await submitted(lab, plan)
         run = await looked(lab, job_id)
         assert "committed" not in [states(one)[-1][1] for one in run.fragments]
-        slow.answer = lambda prepare: drivers["q1"].answer(prepare)
-        slow.answer = ScriptedDriver(lab, slow.principal).answer
+        slow.answer = drivers["q1"].answer
         clock.advance(0.3)
         run = await looked(lab, job_id)
         assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
@@ -114,9 +138,10 @@ def test_nothing_is_committed_before_all_is_prepared(tmp_path: Path) -> None:
     in_lab(tmp_path, dialogue, TWO)
 
 
+@pytest.mark.slow
 def test_a_program_that_a_driver_refuses_goes_to_the_next_qpu_at_once(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
-        plan = await lab.plans.plan(ANN, ghz(4, shots=100))
+        plan = await planned(lab, "q1 q2")
         first, second = (choice.qpu for choice in plan.fragments[0].choices)
         drivers[first].answer = lambda _: Prepared(error=Rejected("No rz here.", code="bad_gate").to_dict())
         run = await looked(lab, job_id := await submitted(lab, plan))
@@ -128,9 +153,10 @@ def test_a_program_that_a_driver_refuses_goes_to_the_next_qpu_at_once(tmp_path: 
     in_lab(tmp_path, dialogue, TWO)
 
 
+@pytest.mark.slow
 def test_a_fragment_that_fails_moves_and_its_old_driver_is_not_believed(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
-        plan = await lab.plans.plan(ANN, ghz(4, shots=100))
+        plan = await planned(lab, "q1 q2")
         first, second = (choice.qpu for choice in plan.fragments[0].choices)
         job_id = await submitted(lab, plan)
         child = (await looked(lab, job_id)).fragments[0].job_id
@@ -157,7 +183,7 @@ def test_a_fragment_that_fails_moves_and_its_old_driver_is_not_believed(tmp_path
 
 def test_when_all_qpus_are_used_up_the_plan_fails_with_each_ones_reason(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
-        plan = await lab.plans.plan(ANN, ghz(4, shots=100))
+        plan = await planned(lab, "q1 q2")
         for driver in drivers.values():
             driver.answer = lambda _: Prepared(error=Rejected("No rz here.", code="bad_gate").to_dict())
         job_id = await submitted(lab, plan)
@@ -176,33 +202,29 @@ def test_when_all_qpus_are_used_up_the_plan_fails_with_each_ones_reason(tmp_path
 
 def test_a_lost_driver_gives_its_fragments_away(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
-        plan = await lab.plans.plan(ANN, pairs())
+        plan = await planned(lab, "q1 q2", "q1 q2", "q1")
         job_id = await submitted(lab, plan)
+        await settled(lab)
+        await drivers["q1"].started(await drivers["q1"].claim())
+        await settled(lab)
+        drivers["q1"].unplug()
+        for _ in range(12):
+            await settled(lab)
+            clock.advance(lab.context.config.lease_s / 4)
+            await drivers["q2"].heartbeat()
         run = await looked(lab, job_id)
-        lost = run.fragments[0].qpu
-        other = ({"q1", "q2"} - {lost}).pop()
-        job = await drivers[lost].claim()
-        await drivers[lost].started(job)
-        await settled(lab)
-        drivers[lost].unplug()
-        await settled(lab)
-        lease_s = lab.context.config.lease_s
-        clock.advance(lease_s / 2)
-        await drivers[other].heartbeat()
-        await settled(lab)
-        clock.advance(2 * lease_s)
-        run = await looked(lab, job_id)
-        moved = [one for one in run.fragments if one.fallback]
-        assert [states(one) for one in moved] == [[(lost, "expired"), (other, "committed")]] * len(moved)
-        assert moved
+        begun, waiting, alone = run.fragments
+        assert states(begun) == states(waiting) == [("q1", "expired"), ("q2", "committed")]
+        assert begun.reservations[0].reason == "The driver went away while it held the job."
+        assert waiting.reservations[0].reason == "driver_lost: the driver of q1 is gone."
+        assert states(alone) == [("q1", "committed")], "there is no other QPU to wait for"
 
     in_lab(tmp_path, dialogue, TWO)
 
 
 def test_other_plans_find_the_places_taken(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
-        first = await lab.plans.plan(ANN, pairs())
-        second = await lab.plans.plan(ANN, ghz(5))
+        first, second = await planned(lab, "q1", "q2"), await planned(lab, "q1 q2")
         job_id = await submitted(lab, first)
         await settled(lab)
         error = await refused(lab, second)
@@ -219,7 +241,7 @@ def test_other_plans_find_the_places_taken(tmp_path: Path) -> None:
 
 def test_the_same_submit_again_is_the_same_job(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
-        plan = await lab.plans.plan(ANN, ghz(4))
+        plan = await planned(lab, "q1")
         first = await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(), key="k")
         assert await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(), key="k") == (first[0], False)
         with pytest.raises(Conflict) as caught:
@@ -233,6 +255,7 @@ def test_the_same_submit_again_is_the_same_job(tmp_path: Path) -> None:
     in_lab(tmp_path, dialogue, TWO)
 
 
+@pytest.mark.slow
 def test_a_stale_plan_is_refused_or_made_again(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
         plan = await lab.plans.plan(ANN, ghz(4))
@@ -251,6 +274,7 @@ def test_a_stale_plan_is_refused_or_made_again(tmp_path: Path) -> None:
     in_lab(tmp_path, dialogue, TWO)
 
 
+@pytest.mark.slow
 def test_planned_and_run_in_one(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
         job_id, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, shots=100), name="both"))
@@ -278,11 +302,12 @@ def test_planned_and_run_in_one(tmp_path: Path) -> None:
     in_lab(tmp_path, dialogue, TWO)
 
 
+@pytest.mark.slow
 def test_a_lab_that_starts_again_goes_on(tmp_path: Path) -> None:
     async def dialogue() -> None:
         async with open_lab(tmp_path, clock=FrozenClock()) as lab:
             drivers = await _online(lab)
-            plan = await lab.plans.plan(ANN, pairs())
+            plan = await planned(lab, "q1", "q2")
             job_id = await submitted(lab, plan)
             run = await looked(lab, job_id)
             done = await deliver(drivers[run.fragments[0].qpu])
@@ -301,9 +326,6 @@ def test_a_lab_that_starts_again_goes_on(tmp_path: Path) -> None:
 
 
 async def _online(lab: Lab) -> Drivers:
-    from qpi_jupyter.wire.rest import QpuIn
-    from tests.faults.lab import ADMIN
-
     drivers = {}
     for name, manifest in TWO.items():
         await lab.qpus.create(ADMIN, QpuIn(name=name))
