@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from qpi_executors.planning import Planner
-from qpi_jupyter.core import Manifest, NotFound, QpiError, Rejected
+from qpi_jupyter.core import Manifest, NotFound, QpiError, Rejected, Unavailable
 from qpi_jupyter.core.plans import PlanKind
 from qpi_jupyter.core.trust import TrustAction
 from qpi_jupyter.wire.bookings import BookingIn
@@ -179,5 +179,21 @@ def test_plans_that_no_job_runs_are_kept_up_to_a_number(tmp_path: Path, monkeypa
         with pytest.raises(NotFound):
             await lab.plans.get(ANN, made[0])
         assert [(await lab.plans.get(ANN, plan_id)).plan_id for plan_id in made[1:]] == made[1:]
+
+    in_lab(tmp_path, dialogue, {"q1": chip(2)})
+
+
+def test_a_study_that_is_late_or_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems: list[Exception] = [TimeoutError(), Unavailable("It ended.", code="worker_ended")]
+
+    class Failing(InProcess):
+        async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
+            raise problems.pop(0)
+
+    monkeypatch.setattr(planning, "Worker", Failing)
+
+    async def dialogue(lab: Lab, _: Drivers, _clock: FrozenClock) -> None:
+        assert (await refused(lab, ghz(2))).code == "too_complex"
+        assert (await refused(lab, ghz(2), Unavailable)).code == "worker_ended"
 
     in_lab(tmp_path, dialogue, {"q1": chip(2)})
