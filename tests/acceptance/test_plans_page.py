@@ -27,7 +27,7 @@ def test_the_pages_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.setenv(name, value)
         for qpu, width in WIDTHS.items():
             trip.register(qpu)
-            trip.drive(qpu, f"num_qubits={width}", executor="mock")
+            trip.drive(qpu, f"num_qubits={width}", executor="qiskit_aer")
 
         def online() -> bool:
             there = trip.customer.call("GET", "v1/qpus").json()["qpus"]
@@ -38,7 +38,7 @@ def test_the_pages_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         first, run, counts, refused = (cell.outputs for cell in execute(*blocks).cells)
         shown = first[0].data
         assert "1 cut into 2 fragments on q1, q2, for 9 times the shots" in shown["text/plain"]
-        assert "12 x 200" in shown["text/plain"]
+        assert "12 x 2,000" in shown["text/plain"]
         assert "✂" in shown["text/html"]
         values, errors = (list(map(float, row.split())) for row in re.findall(r"\[(.*?)\]", run[-1].text))
         assert all(abs(value - 1.0) <= 5 * error for value, error in zip(values, errors, strict=True))
