@@ -32,6 +32,8 @@ BODIES: dict[str, Any] = {
     "PlanAndRunIn": {"plan": {"program": {"format": "openqasm3", "sources": ["x"]}}},
     "PreviewIn": {"program": {"format": "openqasm3", "sources": ["x"]}},
     "QpuIn": {"name": "q"},
+    "EnrollmentIn": {"name": "q"},
+    "EnrollmentAnswer": {"action": "approve"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "SimulatorIn": {"name": "s"},
     "TokenIn": {},
