@@ -1948,6 +1948,7 @@ export interface Advertisement {
   readonly coupling_map: readonly (readonly [number, number])[] | null;
   readonly contributed_by: string | null;
   readonly pending: boolean;
+  readonly trust_reason: string;
   readonly problem: string;
 }
 

@@ -28,6 +28,7 @@ const QPU: Advertisement = {
   coupling_map: null,
   contributed_by: null,
   pending: false,
+  trust_reason: '',
   problem: ''
 };
 

@@ -55,6 +55,8 @@ class Advertisement(Answer):
     contributed_by: str | None = None
     pending: bool = False
     """It waits for a manager's approval."""
+    trust_reason: str = ""
+    """What whoever decided wrote."""
     problem: str = ""
 
 

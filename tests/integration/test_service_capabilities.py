@@ -47,6 +47,9 @@ NOISY = replace(
 
 
 def trip(folder: Path, story: Callable[[Lab, ScriptedDriver], Awaitable[None]], **settings: Any) -> None:
+    if "clock" not in settings:
+        settings["heartbeat_s"] = 600.0  # nothing gets stale while a busy machine takes its time
+
     async def dialogue() -> None:
         async with small_lab(folder, **settings) as (lab, driver):
             await watch(lab)

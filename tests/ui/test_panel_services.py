@@ -97,7 +97,7 @@ def test_somebodys_qpu_is_added_and_approved(services: Locator, tmp_path: Path) 
     row = board_row(services, "bench")
     expect(row).to_contain_text("Waiting for approval")
     with agent(command.replace("EXECUTOR", "mock"), tmp_path):
-        expect(row).to_contain_text("24 qubits")  # its driver is linked: what is approved is what one sees
+        expect(row).to_contain_text("5 qubits")  # its driver is linked: what is approved is what one sees
         services.get_by_role("button", name="Approve: bench").click()
         expect(row).to_contain_text("Contributed")
         expect(row).to_contain_text("Available")

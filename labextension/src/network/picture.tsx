@@ -140,7 +140,10 @@ function Node(props: {
       <text y={CHIP + 24} className="jp-QPI-NetworkName">
         {name}
       </text>
-      <text y={CHIP + 40}>{`${word} · ${fidelity(qpu.fidelity)}`}</text>
+      <text
+        y={CHIP + 40}
+        className="jp-QPI-NetworkState"
+      >{`${word} · ${fidelity(qpu.fidelity)}`}</text>
     </g>
   );
 }

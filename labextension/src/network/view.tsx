@@ -7,7 +7,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
-import { listed, Named, nameField, offerUndo, Word } from '../board/cells';
+import { Named, nameField, offerUndo, Word } from '../board/cells';
 import { Issued } from '../board/issued';
 import { whole } from '../board/listing';
 import { useRows } from '../board/rows';
@@ -22,7 +22,8 @@ import type {
   Enrolled,
   EnrollmentAnswer,
   LabEvent,
-  ServiceList
+  ServiceList,
+  ServiceOffer
 } from '../wire';
 import { Picture } from './picture';
 import { availability, fidelity, latency, trust, undoing, why } from './words';
@@ -62,13 +63,15 @@ export class ServicesView extends ReactWidget {
 
   protected override render(): React.ReactElement {
     return (
-      <div className="jp-QPI-AdminSection">
-        <Services
-          manager={this._manager}
-          trans={this._trans}
-          open={this._open}
-          shown={() => this.isVisible && !document.hidden}
-        />
+      <div className="jp-QPI-AdminBody">
+        <div className="jp-QPI-AdminSection">
+          <Services
+            manager={this._manager}
+            trans={this._trans}
+            open={this._open}
+            shown={() => this.isVisible && !document.hidden}
+          />
+        </div>
       </div>
     );
   }
@@ -101,7 +104,7 @@ function Services(props: IServicesProps): React.ReactElement {
   }, [listing, shown]);
   const decide = async (qpu: Advertisement, answer: EnrollmentAnswer, said: string) => {
     await send(request, 'POST', at('enrollment', qpu.qpu), answer);
-    const before = { action: undoing(qpu), reason: qpu.reason };
+    const before = { action: undoing(qpu), reason: qpu.trust_reason };
     offerUndo(trans, said, listing, () => send(request, 'POST', at('enrollment', qpu.qpu), before));
   };
   const add: IAction = {
@@ -249,31 +252,23 @@ function Offers(props: { qpu: Advertisement; trans: TranslationBundle }): React.
   }
   return (
     <details>
-      <summary>
-        {trans._n('%1 service', '%1 services', qpu.services.length)}
-        <div className="jp-QPI-Detail">
-          {listed(
-            qpu.services.map(({ service }) => service),
-            trans
-          )}
-        </div>
-      </summary>
+      <summary>{trans._n('%1 service', '%1 services', qpu.services.length)}</summary>
       <ul className="jp-QPI-List">
         {qpu.services.map(one => (
           <li key={one.service}>
-            {trans.__(
-              '%1: %2, on %3 qubits',
-              one.service,
-              fidelity(one.fidelity),
-              one.min_qubits === one.max_qubits
-                ? one.min_qubits
-                : `${one.min_qubits}–${one.max_qubits}`
-            )}
+            {`${one.service}: ${fidelity(one.fidelity)}`}
+            <span className="jp-QPI-Detail"> {qubits(one, trans)}</span>
           </li>
         ))}
       </ul>
     </details>
   );
+}
+
+function qubits(one: ServiceOffer, trans: TranslationBundle): string {
+  return one.min_qubits === one.max_qubits
+    ? trans._n('%1 qubit', '%1 qubits', one.max_qubits)
+    : trans.__('%1 to %2 qubits', one.min_qubits, one.max_qubits);
 }
 
 type Decide = (qpu: Advertisement, answer: EnrollmentAnswer, said: string) => Promise<void>;

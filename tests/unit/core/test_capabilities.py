@@ -75,6 +75,7 @@ def test_the_range_of_qubits_is_what_hangs_together() -> None:
     assert found["qft"] == (1, 3)
     assert found["cnot"] == (2, 2)
     assert found["syndrome_extraction"] == (1, 2)  # and an ancilla
+    assert {o.service: o.max_qubits for o in offers(replace(CHIP, coupling_map=None))}["distillation"] == 2  # 1, 2 or 4
 
 
 def test_fidelity_is_the_product_of_the_median_errors() -> None:

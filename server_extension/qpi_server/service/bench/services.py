@@ -102,6 +102,7 @@ class ServiceCatalogue:
             services=[] if known is None else [_offer(one) for one in known.offers],
             coupling_map=_drawn(manifest),
             contributed_by=row.contributed_by, pending=row.pending,
+            trust_reason=row.trust_reason,
             problem=self._links.refusals(row.name) if inside else "",
         )  # fmt: skip
 
