@@ -54,7 +54,6 @@ __all__ = [
     "QpuTable",
     "Session",
     "analyse",
-    "analyse",
     "compare",
     "connect",
     "disconnect",
