@@ -17,6 +17,10 @@ MAX_CUT_COUNTS = 12
 """Qubits of a cut circuit whose counts can be put together."""
 MAX_ATTEMPTS = 5
 """Of one fragment, on all its QPUs together."""
+MAX_CHOICES = MAX_ATTEMPTS
+"""QPUs that a fragment names: the one that was taken and its fallbacks."""
+MAX_DRAWN = 400
+"""Operations of a circuit that a plan shows."""
 
 
 class PlanKind(StrEnum):
@@ -99,6 +103,15 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An operation of the circuit, for drawing it; ``cut``: it is cut, and no QPU carries it out."""
+
+    name: str
+    qubits: tuple[int, ...]
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How a circuit runs. ``cost`` is the sum over its fragments and the price of its cuts (``overhead``)."""
 
@@ -115,6 +128,8 @@ class Plan:
     weights: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     """Of the libraries that it depends on."""
+    operations: tuple[Operation, ...] = ()
+    """The first of the circuit's."""
 
 
 class ReservationState(StrEnum):

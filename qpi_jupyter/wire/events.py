@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from qpi_jupyter.core.plans import ReservationState
+from qpi_jupyter.core.trust import TrustTier
+
 from .accounts import LedgerLine as LedgerLine
 from .accounts import RequestStatus
 from .bookings import BookingFacts
@@ -79,17 +82,36 @@ class JobDeleted(_JobEvent, kw_only=True, tag="job.deleted"):
     data: JobDeletionData
 
 
+class ReservationData(Answer):
+    """``fragment`` of the plan has the job ``child_id``; ``reason`` says why a place was refused, expired or is not
+    needed any more."""
+
+    id: str
+    state: ReservationState
+    fragment: int
+    child_id: str
+    reason: str = ""
+
+
+class ReservationChanged(_QpuEvent, kw_only=True, tag="reservation.changed"):
+    """A plan's fragment was given a place on a QPU, or lost it; ``job_id`` is the plan's job. Seen by its owner."""
+
+    job_id: str
+    data: ReservationData
+
+
 # --- QPUs and drivers -------------------------------------------------------------------------------------------------
 
 
 class QpuData(Answer):
-    """``by`` is there where somebody switched it."""
+    """``by`` is there where somebody switched it, ``trust`` where somebody asked for it or decided about it."""
 
     status: Literal[QpuStatusWord, "deleted"]
     reason: str | UnsetType = UNSET
     until_at: datetime | UnsetType | None = UNSET
     hold: str | UnsetType | None = UNSET
     by: str | UnsetType = UNSET
+    trust: TrustTier | UnsetType = UNSET
 
 
 class QpuChanged(_QpuEvent, kw_only=True, tag="qpu.changed"):
@@ -111,7 +133,17 @@ class QpuCalibrated(_QpuEvent, kw_only=True, tag="qpu.calibrated"):
 
 
 DriverAction: TypeAlias = Literal[
-    "registered", "renewed", "revoked", "enabled", "disabled", "drained", "started", "stopped", "linked", "unlinked"
+    "registered",
+    "renewed",
+    "revoked",
+    "enabled",
+    "disabled",
+    "drained",
+    "started",
+    "stopped",
+    "linked",
+    "unlinked",
+    "refused",
 ]
 
 
@@ -124,7 +156,7 @@ class DriverData(Answer):
 
 
 class DriverChanged(_QpuEvent, kw_only=True, tag="driver.changed"):
-    """A driver was registered, switched, drained, revoked, came or went. Seen by managers."""
+    """A driver was registered, switched, drained, revoked, came, went or was refused. Seen by managers."""
 
     data: DriverData
 
@@ -336,6 +368,7 @@ _KnownEvent: TypeAlias = (
     | JobProgress
     | JobEdited
     | JobDeleted
+    | ReservationChanged
     | QpuChanged
     | QpuCalibrated
     | DriverChanged

@@ -29,7 +29,15 @@ from qpi_server.service.base import (
     Underway,
     Wake,
 )
-from qpi_server.service.bench import BenchService, EmbeddedService, ExecutorService, QpuService, Registration
+from qpi_server.service.bench import (
+    BenchService,
+    EmbeddedService,
+    EnrollmentService,
+    ExecutorService,
+    QpuService,
+    Registration,
+    ServiceCatalogue,
+)
 from qpi_server.service.bookings import BookingRules, BookingService, FeedService
 from qpi_server.service.dispatch import Dispatcher
 from qpi_server.service.drivers import Buses, DriverService, Reconciler
@@ -51,6 +59,7 @@ from qpi_server.service.people import (
     TokenService,
     Users,
 )
+from qpi_server.service.plans import PlanRuns, PlanService
 from qpi_server.service.sessions import QpuSessionService
 from qpi_server.service.storage import Storage
 from qpi_server.service.submit import Checker, PreviewService, Submitter, Tracks, Unchecked
@@ -120,6 +129,7 @@ class Lab:
         self.transcripts = TranscriptService(context, self.jobs)
         self.events = EventService(context)
         self.qpus = QpuService(context, links)
+        self.services, self.enrollment = ServiceCatalogue(context, links), EnrollmentService(context, links)
         self.qpu_sessions = QpuSessionService(context, links)
         self.accounts = AccountService(context)
         self.previews = PreviewService(context, checker, self.accounts)
@@ -150,6 +160,8 @@ class Lab:
         self.underway = Underway()
         self.strangers = Rates(context.clock, per_s=STRANGERS_PER_S, burst=STRANGERS_AT_ONCE)
         self.replays = ReplayService(context)
+        self.plans = PlanService(context, links)
+        self.plan_runs = PlanRuns(context, links, checker, self.plans)
         self.open_tasks = context.config.open_tasks
 
     @classmethod
@@ -202,6 +214,7 @@ class Lab:
         await lab.qpu_sessions.recover()
         await lab.notices.recover()
         lab._wake_all()
+        await lab.plan_runs.recover()
         await lab.storage.start()
         return lab
 
@@ -219,9 +232,11 @@ class Lab:
         await self.buses.close()
         self._reconciler.close()
         self._dispatcher.close()
+        self.plan_runs.close()
         self._unchecked.close()
         self.qpu_sessions.close_all()
         await self.replays.close()
+        await self.plans.close()
         self.notices.close()
         await self.context.tasks.close()
         self._retention.close()

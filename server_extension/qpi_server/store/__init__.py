@@ -22,6 +22,7 @@ from .join_links import JoinLinkRow
 from .migrate import migrate, schema_version
 from .notices import NoticeRow
 from .people import LAB, GroupRow, IdentityRow, UserRow
+from .plans import PlanRow
 from .presence import BLOBS, DATABASE, can_begin_anew, move_aside, require_blobs
 from .qpu_sessions import SessionRow
 from .rows import JSON_COLUMNS
@@ -36,10 +37,9 @@ __all__ = [
     "APPROVED", "BLOBS", "DAMAGED", "DATABASE", "EVERYBODY", "FULL", "GONE", "HOUR", "JSON_COLUMNS", "LAB", "MINUTE",
     "PENDING", "RAW", "SCHEMA_VERSION", "STORES", "UNREACHABLE", "USUAL", "WITHDRAWN", "AccountRow", "AuditRow",
     "Backend", "BlobWriter", "Blobs", "BookingFilter", "BookingRow", "CalibrationRow", "ChannelRow", "DriverRow",
-    "EmbeddedDriver",
-    "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "JoinLinkRow", "LogRow", "NoticeRow", "OnCommit",
-    "Order", "OwnerLock", "Point", "QpuRow", "ResultRow", "RuleRow", "Sample", "Search", "SeriesRow", "SessionRow",
-    "Sort", "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow", "backend_of", "can_begin_anew", "fault",
-    "load_rules", "load_view", "migrate", "move_aside", "open_store", "own_error", "require_blobs", "schema_version",
-    "storage_error",
+    "EmbeddedDriver", "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "JoinLinkRow", "LogRow",
+    "NoticeRow", "OnCommit", "Order", "OwnerLock", "PlanRow", "Point", "QpuRow", "ResultRow", "RuleRow", "Sample",
+    "Search", "SeriesRow", "SessionRow", "Sort", "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow",
+    "backend_of", "can_begin_anew", "fault", "load_rules", "load_view", "migrate", "move_aside", "open_store",
+    "own_error", "require_blobs", "schema_version", "storage_error",
 ]  # fmt: skip

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from qpi_jupyter.core import times
 
 log = logging.getLogger(__name__)
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 13
 
 metadata = MetaData(
     naming_convention={
@@ -97,6 +97,11 @@ qpus = Table(
     Column("eta_n", Integer, nullable=False, default=0, server_default="0"),
     Column("deleted_at", Moment),  # what was done on it keeps pointing here
     Column("num_qubits", Integer),  # as it was registered; a driver's manifest knows better
+    Column("trust", String, nullable=False, default="platform_managed", server_default="platform_managed"),
+    Column("contributed_by", String),
+    Column("trust_reason", String, nullable=False, default="", server_default=""),
+    Column("trust_by", String),  # who decided; nobody yet where it waits for approval
+    Column("trust_at", Moment),
 )
 
 drivers = Table(
@@ -609,6 +614,51 @@ driver_log = Table(
     Column("message", String, nullable=False),
     Column("dropped", Integer, nullable=False),  # lines before this one that were left out
     Index(None, "driver", "seq"),
+)
+
+# --- plans
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("plan_id", String, primary_key=True),
+    Column("owner", String, primary_key=True),
+    Column("doc", JSON, nullable=False),
+    Column("parts", LargeBinary, nullable=False),  # its recipe and the fragments' programs: not read with the row
+    Column("created_at", Moment, nullable=False),
+    Index(None, "owner", "created_at"),
+)
+
+plan_jobs = Table(  # the jobs that run a plan: each is the parent of its fragments' jobs
+    "plan_jobs",
+    metadata,
+    Column("job_id", String, ForeignKey("jobs.id"), primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("plan_id", String),  # null until there is one
+    Column("deadline_at", Moment),
+    Index(None, "plan_id", "owner"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job_id", String, ForeignKey("jobs.id"), nullable=False),  # the plan's
+    Column("fragment", Integer, nullable=False),
+    Column("child_id", String),  # the fragment's job
+    Column("qpu", String, ForeignKey("qpus.name"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("esp", Float(53)),
+    Column("duration_s", Float(53)),
+    Column("digest", String, nullable=False, default=""),  # of the program that its driver compiled
+    Column("reason", String, nullable=False, default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Index(None, "job_id", "fragment"),
+    Index(None, "qpu", "state"),
+    Index(None, "state", "expires_at"),
 )
 
 for _table in metadata.tables.values():

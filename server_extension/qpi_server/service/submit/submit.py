@@ -39,6 +39,7 @@ from qpi_jupyter.core import (
     programs,
     require_quota,
 )
+from qpi_jupyter.core.trust import require_trust
 from qpi_jupyter.wire.events import JobSubmitted
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import MAX_OPTIONS_BYTES
@@ -151,7 +152,7 @@ class Submitter:
             self._answering[record.id] = record
 
     async def _known(self, principal: Principal, key: str, fingerprint: str) -> JobRecord | None:
-        return await self._db.read(lambda c: _same(c, principal.name, key, fingerprint))
+        return await self._db.read(lambda c: come_before(c, principal.name, key, fingerprint))
 
     async def _draft(self, principal: Principal, request: SubmitRequest, key: str | None, fingerprint: str) -> _Draft:
         if limited(principal):
@@ -238,6 +239,7 @@ class Submitter:
         )
 
     async def _try(self, qpu: Qpu, program: Program, stored: StoredProgram, owner: str) -> tuple[Qpu, Estimate | None]:
+        require_trust(qpu.name, qpu.trust, qpu.withheld)
         require_fit(qpu, program)
         return qpu, await self._checker.check(qpu, stored, owner)
 
@@ -334,7 +336,7 @@ def check_key(key: str) -> None:
         raise Rejected(f"An Idempotency-Key must have 1 to {MAX_KEY} printable characters.", code="bad_key")
 
 
-def _same(connection: Connection, owner: str, key: str, fingerprint: str) -> JobRecord | None:
+def come_before(connection: Connection, owner: str, key: str, fingerprint: str) -> JobRecord | None:
     """The job that came with this key before.
 
     Raises
@@ -365,7 +367,7 @@ def _same(connection: Connection, owner: str, key: str, fingerprint: str) -> Job
 
 def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -> Submitted:
     record, owner, connection, at = draft.record, draft.record.job.owner, tx.connection, tx.at
-    if draft.key is not None and (known := _same(connection, owner, draft.key, draft.fingerprint)) is not None:
+    if draft.key is not None and (known := come_before(connection, owner, draft.key, draft.fingerprint)) is not None:
         return Submitted(known, created=False)
     if most is not None:
         require_quota(

@@ -1,0 +1,121 @@
+"""Studies of circuits for plans over several QPUs: ``python -m qpi_executors.planning``.
+
+The lab's server starts it where somebody plans, and keeps it for a while: it is a process of its own because the
+circuits are anybody's, and because loading Qiskit takes longer than most studies. It reads questions on its standard
+input, each after its length (8 bytes, big-endian), and answers each in the same way, until its input ends.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import msgspec
+
+from qpi_jupyter.core import Manifest, Program, ProgramError, QpiError, pack, unpack
+from qpi_jupyter.core.planning import Study
+from qpi_jupyter.core.plans import PlanRequest
+from qpi_jupyter.data.cutting import Cutter, installed
+from qpi_jupyter.data.figures import Transpiler
+from qpi_jupyter.data.planning import study
+
+from .programs import parse
+
+MEMORY_BYTES = 4 << 30
+_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question: what is wanted of a program's circuit, and what there is to run it on. Its sources come beside it."""
+
+    format: str
+    request: PlanRequest
+    targets: dict[str, Manifest]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The study, whose blobs come beside it; or the error, as a dictionary."""
+
+    study: Study | None = None
+    error: dict[str, Any] | None = None
+
+
+class Planner:
+    """Answers questions, and remembers what transpiling for targets came to."""
+
+    def __init__(self) -> None:
+        self._transpiler = Transpiler()
+        self._cutter: Cutter | None = installed()
+
+    def answer(self, question: bytes) -> bytes:
+        """The answer with its blobs, packed; see `Asked` and `Answered`."""
+        try:
+            head, *sources = unpack(question)
+            asked = msgspec.json.decode(head, type=Asked)
+            found, blobs = self._study(asked, tuple(sources))
+        except QpiError as error:
+            return _refusal(error)
+        except Exception as error:  # whatever a library of ours makes of a stranger's circuit
+            return _refusal(ProgramError(f"The circuit cannot be planned: {error!s:.300}", code="not_planned"))
+        return pack((msgspec.json.encode(Answered(study=found)), *blobs))
+
+    def _study(self, asked: Asked, sources: tuple[bytes, ...]) -> tuple[Study, list[bytes]]:
+        circuits = parse(Program(format=asked.format, sources=sources))
+        if len(circuits) != 1:
+            raise ProgramError(
+                f"A plan is made for one circuit, and the program has {len(circuits)}: plan each by itself.",
+                code="many_circuits",
+            )
+        return study(
+            circuits[0].circuit, asked.request, asked.targets,
+            cutter=self._cutter, transpiler=self._transpiler, limit=cpu_limit,
+        )  # fmt: skip
+
+
+def _refusal(error: QpiError) -> bytes:
+    return pack((msgspec.json.encode(Answered(error=error.to_dict())),))
+
+
+@contextmanager
+def cpu_limit(seconds: float) -> Iterator[None]:
+    """End what is within after so much processor time: TimeoutError. Only in a main thread."""
+
+    def late(_number: int, _frame: object) -> None:
+        raise TimeoutError(f"more than {seconds:g} s")
+
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def _read(stream: BinaryIO) -> bytes | None:
+    head = stream.read(_LENGTH)
+    return stream.read(int.from_bytes(head, "big")) if len(head) == _LENGTH else None
+
+
+def main() -> None:
+    """Answer one question after the other."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    planner = Planner()
+    while (question := _read(sys.stdin.buffer)) is not None:
+        answer = planner.answer(question)
+        answers.write(len(answer).to_bytes(_LENGTH, "big") + answer)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
