@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import cos, pi
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,9 +17,13 @@ from qiskit.quantum_info import DensityMatrix, Operator, Statevector, partial_tr
 from qpi_executors import run_program
 from qpi_executors.aer import AerExecutor
 from qpi_executors.mock import MockExecutor
+from qpi_executors.planning import Planner
 from qpi_executors.programs import flatten, parse
 from qpi_executors.sources import parse_openqasm2, parse_openqasm3
+from qpi_jupyter.core import Program, RunOptions, pack, unpack
 from qpi_jupyter.core.errors import ProgramError
+from qpi_jupyter.core.planning import Study
+from qpi_jupyter.core.plans import PlanKind, PlanRequest
 from qpi_jupyter.core.services import SERVICES, WORDS
 from tests.circuits import qpy_program, text_program
 
@@ -287,6 +292,24 @@ def test_the_circuit_of_a_text_travels_as_qpy_to_a_qpu_without_branches():
     read = parse_openqasm3(text("3", body, 2, "c:1").encode(), 0)
     (result,) = run_program(MockExecutor(num_qubits=5), qpy_program(read, shots=SHOTS))
     assert {bits.split()[-1] for bits in result.qpi.counts()} == {"1"}
+
+
+def test_a_plan_takes_a_qpu_without_branches_for_feed_forward():
+    """Its program runs there as it was planned; a QPU that measures at the end only is told apart."""
+    mock = replace(MockExecutor(num_qubits=5).capabilities(), calibration_id="m")
+    at_the_end = replace(mock, mid_circuit_measurement=False)
+    head = msgspec.json.encode({
+        "format": "openqasm3", "request": PlanRequest(), "targets": {"mock": mock, "end": at_the_end}
+    })  # fmt: skip
+    source = SEEDS_OWN.format(version="3", include="").encode()
+    said, *blobs = unpack(Planner().answer(pack((head, source))))
+    study = msgspec.convert(msgspec.json.decode(said)["study"], Study)
+    whole = next(way for way in study.ways if way.kind is PlanKind.WHOLE)
+    assert not whole.parts[0].on["mock"].problem
+    assert whole.parts[0].on["end"].problem
+    program = Program(format="qpy", sources=(blobs[whole.parts[0].program],), options=RunOptions(shots=SHOTS))
+    (result,) = run_program(MockExecutor(num_qubits=5), program)
+    assert {bits.split()[-1] for bits in result.qpi.counts()} == {"0"}
 
 
 @pytest.mark.parametrize("spoilt", ["h", "a branch", "no measurement"])
