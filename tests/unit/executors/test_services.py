@@ -27,7 +27,7 @@ from qpi_jupyter.core.plans import PlanKind, PlanRequest
 from qpi_jupyter.core.services import SERVICES, WORDS
 from tests.circuits import qpy_program, text_program
 
-SHOTS = 100
+SHOTS = 40
 SEEDS_OWN = """OPENQASM {version};
 {include}qubit[2] q;
 bit[1] c;
@@ -42,9 +42,12 @@ measure q[0] -> c[0];
 ANGLES = st.floats(-2 * pi, 2 * pi, allow_nan=False)
 
 
-@pytest.fixture(scope="module", params=[AerExecutor, lambda: MockExecutor(num_qubits=7)], ids=["aer", "mock"])
+AER, MOCK = AerExecutor(), MockExecutor(num_qubits=7)
+
+
+@pytest.fixture(params=[AER, MOCK], ids=["aer", "mock"])
 def executor(request):
-    return request.param()
+    return request.param
 
 
 def text(version: str, body: str, num_qubits: int, bits: str = "") -> str:
@@ -136,7 +139,7 @@ def test_teleport_is_the_identity_on_a_state(version, theta, phi):
         f"u3({theta}, {phi}, 0) q[0]; h q[1]; teleport q[0], q[1]; u3(-({theta}), 0, -({phi})) q[1];"
         "measure q[0] -> c[0]; measure q[1] -> c[1];"
     )
-    assert counted(AerExecutor(), version, body, 2, "c:2")["c"] == {"00": SHOTS}
+    assert counted(AER, version, body, 2, "c:2")["c"] == {"00": SHOTS}
 
 
 @both
@@ -172,7 +175,7 @@ def test_a_syndrome_is_the_parity_and_leaves_the_state(version, flipped):
         f"{flips} cx q[1], q[2]; cx q[0], q[2]; cx q[0], q[1]; h q[0];"
         "measure q[0] -> c[0]; measure q[1] -> c[1]; measure q[2] -> c[2];"
     )
-    seen = counted(AerExecutor(), version, body, 3, "c:3")
+    seen = counted(AER, version, body, 3, "c:3")
     assert seen["c"] == {"000": SHOTS}
     assert seen["syndrome_extraction"] == {str(len({0, 1} & set(flipped)) % 2): SHOTS}
 
@@ -197,7 +200,7 @@ def test_distillation_of_a_pair_finds_a_flip_and_keeps_a_good_pair(version, oper
             f"bell_pair q[0], q[1]; {second} {error} distillation {operands}; {error} cx q[0], q[1]; h q[0];"
             "measure q[0] -> c[0]; measure q[1] -> c[1];"
         )
-        seen = counted(AerExecutor(), version, body, num_qubits, "c:2")
+        seen = counted(AER, version, body, num_qubits, "c:2")
         assert seen["c"] == {"00": SHOTS}
         assert set(seen["distillation"]) == ({"00", "11"} if equal else {"01", "10"})
 
@@ -337,7 +340,7 @@ def test_a_service_in_a_branch_of_ones_own_needs_branches():
     program = text_program(text("3", body, 2), shots=SHOTS)
     with pytest.raises(ProgramError, match="control flow"):
         flatten(program, MockExecutor().capabilities())
-    assert run_program(AerExecutor(), program)[0].qpi.counts()
+    assert run_program(AER, program)[0].qpi.counts()
 
 
 def test_the_table_is_whole():
