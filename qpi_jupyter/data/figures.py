@@ -17,6 +17,7 @@ from qiskit.transpiler import StagedPassManager, Target, generate_preset_pass_ma
 from qpi_jupyter.core import Manifest
 from qpi_jupyter.core.planning import Figures
 
+from .branchless import as_it_runs
 from .targets import target_of
 
 _KEPT_MANAGERS, _KEPT_FIGURES = 256, 16_384
@@ -48,6 +49,7 @@ class Transpiler:
         return self._found[key]
 
     def _look(self, circuit: QuantumCircuit, name: str, manifest: Manifest, seed: int) -> Figures:
+        circuit = as_it_runs(circuit, manifest)
         if (lacking := _lacking(circuit, manifest)) is not None:
             return lacking
         target, manager = self._manager(name, manifest, seed)

@@ -19,6 +19,7 @@ from qpi_executors.instruments.pulses import Acquire, Play, ShiftPhase
 from qpi_executors.instruments.timing import TRIGGER_NS, timeline
 from qpi_jupyter.core import ProgramError, Rejected
 from tests.circuits import qpy_program, text_program
+from tests.openqasm3_programs import FOLDER
 from tests.support.pulses import any_circuit, by_clbit, chi_squared, distance, distribution, ideal, noiseless
 from tests.support.q1asm import drives
 
@@ -253,3 +254,11 @@ def test_what_the_instruments_cannot_decide_is_refused_with_the_reason(executor,
 def test_points_of_a_measurement_that_decides_are_refused(executor):
     with pytest.raises(Rejected, match=r"q0 into classical bit 0 decides a branch.*meas_level=2"):
         executor.validate(qpy_program(CIRCUITS["teleported"], meas_level=1))
+
+
+def test_services_run_with_their_feed_forward(executor):
+    """The example of the coordinator's documentation: qubit 0 is teleported away and left in 0."""
+    program = text_program((FOLDER / "services.qasm").read_text(), shots=200, seed_simulator=5)
+    counts = run_program(executor, program)[0].qpi.counts()
+    assert sum(count for bits, count in counts.items() if bits.endswith(" 0")) > 180
+    assert {bits.split()[2] for bits in counts} == {"00", "01", "10", "11"}

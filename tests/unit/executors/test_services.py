@@ -5,23 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from math import cos, pi
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from qiskit import QuantumCircuit
 from qiskit.circuit.library import CUGate, CXGate, CZGate, HGate, QFTGate, U3Gate
 from qiskit.quantum_info import DensityMatrix, Operator, Statevector, partial_trace
 
 from qpi_executors import run_program
 from qpi_executors.aer import AerExecutor
 from qpi_executors.mock import MockExecutor
+from qpi_executors.planning import Planner
 from qpi_executors.programs import flatten, parse
 from qpi_executors.sources import parse_openqasm2, parse_openqasm3
+from qpi_jupyter.core import Program, RunOptions, pack, unpack
 from qpi_jupyter.core.errors import ProgramError
+from qpi_jupyter.core.planning import Study
+from qpi_jupyter.core.plans import PlanKind, PlanRequest
 from qpi_jupyter.core.services import SERVICES, WORDS
-from tests.circuits import text_program
+from tests.circuits import qpy_program, text_program
 
-SHOTS = 100
+SHOTS = 40
 SEEDS_OWN = """OPENQASM {version};
 {include}qubit[2] q;
 bit[1] c;
@@ -36,9 +42,12 @@ measure q[0] -> c[0];
 ANGLES = st.floats(-2 * pi, 2 * pi, allow_nan=False)
 
 
-@pytest.fixture(scope="module", params=[AerExecutor, lambda: MockExecutor(num_qubits=7)], ids=["aer", "mock"])
+AER, MOCK = AerExecutor(), MockExecutor(num_qubits=7)
+
+
+@pytest.fixture(params=[AER, MOCK], ids=["aer", "mock"])
 def executor(request):
-    return request.param()
+    return request.param
 
 
 def text(version: str, body: str, num_qubits: int, bits: str = "") -> str:
@@ -130,7 +139,7 @@ def test_teleport_is_the_identity_on_a_state(version, theta, phi):
         f"u3({theta}, {phi}, 0) q[0]; h q[1]; teleport q[0], q[1]; u3(-({theta}), 0, -({phi})) q[1];"
         "measure q[0] -> c[0]; measure q[1] -> c[1];"
     )
-    assert counted(AerExecutor(), version, body, 2, "c:2")["c"] == {"00": SHOTS}
+    assert counted(AER, version, body, 2, "c:2")["c"] == {"00": SHOTS}
 
 
 @both
@@ -166,7 +175,7 @@ def test_a_syndrome_is_the_parity_and_leaves_the_state(version, flipped):
         f"{flips} cx q[1], q[2]; cx q[0], q[2]; cx q[0], q[1]; h q[0];"
         "measure q[0] -> c[0]; measure q[1] -> c[1]; measure q[2] -> c[2];"
     )
-    seen = counted(AerExecutor(), version, body, 3, "c:3")
+    seen = counted(AER, version, body, 3, "c:3")
     assert seen["c"] == {"000": SHOTS}
     assert seen["syndrome_extraction"] == {str(len({0, 1} & set(flipped)) % 2): SHOTS}
 
@@ -191,7 +200,7 @@ def test_distillation_of_a_pair_finds_a_flip_and_keeps_a_good_pair(version, oper
             f"bell_pair q[0], q[1]; {second} {error} distillation {operands}; {error} cx q[0], q[1]; h q[0];"
             "measure q[0] -> c[0]; measure q[1] -> c[1];"
         )
-        seen = counted(AerExecutor(), version, body, num_qubits, "c:2")
+        seen = counted(AER, version, body, num_qubits, "c:2")
         assert seen["c"] == {"00": SHOTS}
         assert set(seen["distillation"]) == ({"00", "11"} if equal else {"01", "10"})
 
@@ -280,12 +289,58 @@ def test_a_qpu_that_measures_at_the_end_only_names_the_service(version):
     assert (caught.value.code, caught.value.line) == ("no_mid_circuit", 3)
 
 
+def test_the_circuit_of_a_text_travels_as_qpy_to_a_qpu_without_branches():
+    """As the fragments of a plan do."""
+    body = "x q[0]; teleport q[0], q[1]; measure q[1] -> c[0];"
+    read = parse_openqasm3(text("3", body, 2, "c:1").encode(), 0)
+    (result,) = run_program(MockExecutor(num_qubits=5), qpy_program(read, shots=SHOTS))
+    assert {bits.split()[-1] for bits in result.qpi.counts()} == {"1"}
+
+
+def test_a_plan_takes_a_qpu_without_branches_for_feed_forward():
+    """Its program runs there as it was planned; a QPU that measures at the end only is told apart."""
+    mock = replace(MockExecutor(num_qubits=5).capabilities(), calibration_id="m")
+    at_the_end = replace(mock, mid_circuit_measurement=False)
+    head = msgspec.json.encode({
+        "format": "openqasm3", "request": PlanRequest(), "targets": {"mock": mock, "end": at_the_end}
+    })  # fmt: skip
+    source = SEEDS_OWN.format(version="3", include="").encode()
+    said, *blobs = unpack(Planner().answer(pack((head, source))))
+    study = msgspec.convert(msgspec.json.decode(said)["study"], Study)
+    whole = next(way for way in study.ways if way.kind is PlanKind.WHOLE)
+    assert not whole.parts[0].on["mock"].problem
+    assert whole.parts[0].on["end"].problem
+    program = Program(format="qpy", sources=(blobs[whole.parts[0].program],), options=RunOptions(shots=SHOTS))
+    (result,) = run_program(MockExecutor(num_qubits=5), program)
+    assert {bits.split()[-1] for bits in result.qpi.counts()} == {"0"}
+
+
+@pytest.mark.parametrize("spoilt", ["h", "a branch", "no measurement"])
+def test_a_label_alone_makes_no_branch_a_services(spoilt):
+    """Of a measured qubit that was used since, or of none: control flow, which this QPU has not."""
+    own = QuantumCircuit(2, 2)
+    own.h(0)
+    if spoilt != "no measurement":
+        own.measure(0, 0)
+    if spoilt == "h":
+        own.h(0)
+    if spoilt == "a branch":
+        own.measure(1, 1)
+        with own.if_test((1, 1), label="teleport"):
+            own.x(0)
+    with own.if_test((0, 1), label="teleport"):
+        own.x(1)
+    own.measure(1, 1)
+    with pytest.raises(ProgramError, match="control flow"):
+        flatten(qpy_program(own), MockExecutor().capabilities())
+
+
 def test_a_service_in_a_branch_of_ones_own_needs_branches():
     body = "bit c; c = measure q[0]; if (c) { measurement_feedforward q[1], q[0]; } c = measure q[0];"
     program = text_program(text("3", body, 2), shots=SHOTS)
     with pytest.raises(ProgramError, match="control flow"):
         flatten(program, MockExecutor().capabilities())
-    assert run_program(AerExecutor(), program)[0].qpi.counts()
+    assert run_program(AER, program)[0].qpi.counts()
 
 
 def test_the_table_is_whole():
