@@ -18,6 +18,7 @@ from qpi_jupyter.core.manifest import GateProperties, QubitProperties
 from qpi_jupyter.core.trust import TrustTier
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.events import DriverChanged, QpuChanged
+from qpi_jupyter.wire.previews import PreviewIn
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_jupyter.wire.services import EnrollmentAnswer, EnrollmentIn
 from qpi_server.service import Lab
@@ -210,6 +211,9 @@ def test_a_contributed_qpu_links_at_once_and_gets_jobs_once_it_is_approved(tmp_p
         await own.connect()
         with pytest.raises(Conflict, match="waiting for a manager's approval"):
             await lab.jobs.submit(ANN, bell("anns"))
+        with pytest.raises(Conflict, match="waiting for a manager's approval"):  # its driver sees no program of anybody
+            await lab.previews.preview(BOB, "anns", PreviewIn(program=bell("anns").program))
+        assert own.prepared == []
         assert [one.qpu for one in (await lab.enrollment.list(EVE)).enrollments] == ["anns"]
         assert (await lab.enrollment.list(BOB)).enrollments == []
         rejected = await lab.enrollment.decide(EVE, "anns", EnrollmentAnswer(action="reject", reason="no helium"))
