@@ -162,6 +162,32 @@ export interface JobDeleted {
 }
 
 /**
+ * `fragment` of the plan has the job `child_id`; `reason` says why a place was refused, expired or
+ * is not     needed any more.
+ */
+export interface ReservationData {
+  readonly id: string;
+  readonly state: 'requested' | 'prepared' | 'committed' | 'executed' | 'rejected' | 'expired' | 'canceled';
+  readonly fragment: number;
+  readonly child_id: string;
+  readonly reason: string;
+}
+
+/**
+ * A plan's fragment was given a place on a QPU, or lost it; `job_id` is the plan's job. Seen by
+ * its owner.
+ */
+export interface ReservationChanged {
+  readonly kind: 'reservation.changed';
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: string;
+  readonly job_id: string;
+  readonly qpu: string;
+  readonly data: ReservationData;
+}
+
+/**
  * `by` is there where somebody switched it, `trust` where somebody asked for it or decided about
  * it.
  */
@@ -1844,6 +1870,7 @@ export type LabEvent =
   | JobProgress
   | JobEdited
   | JobDeleted
+  | ReservationChanged
   | QpuChanged
   | QpuCalibrated
   | DriverChanged

@@ -4,6 +4,7 @@
 `signing_in`               a lab elsewhere: whom to trust, and a code, a password or a token
 `lab`                      what a person talks to: it has the groups of calls below, and shows their methods as its own
 `jobs`, `job_handle`       submit, list; one job: wait, cancel, edit
+`plans`, `plan`            how one circuit would run on several QPUs
 `sweeps`, `growing`        a sweep's points and key; what a running job has measured
 `progress`                 how far a job is, in a line for those who wait
 `results`, `story`         what came out of a job; its life in words
@@ -34,6 +35,7 @@ from .job_handle import JobCancelled, JobHandle
 from .jobs import JobTable
 from .lab import Lab
 from .people import NewToken
+from .plan import Plan
 from .preview import Preview
 from .qpus import QpuTable
 from .services import EnrollmentTable, ServiceTable
@@ -50,6 +52,7 @@ __all__ = [
     "JobTable",
     "Lab",
     "NewToken",
+    "Plan",
     "Preview",
     "QpuTable",
     "ServiceTable",

@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable, length, unpack
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, JobProvenance, OriginIn, SubmitRequest
+from qpi_jupyter.wire.plans import PlanRun
 from qpi_jupyter.wire.rest import ProgramIn
 
 from . import origin as origins
@@ -393,6 +394,17 @@ class JobHandle:
         so on.
         """
         return Family(await self.http.call("GET", f"v1/jobs/{path(self.id)}/family", FamilyModel))
+
+    @both
+    async def plan(self) -> PlanRun:
+        """The plan that this job runs, live: its fragments' jobs, their places on QPUs and their attempts.
+
+        Raises
+        ------
+        NotFound
+            it runs none.
+        """
+        return await self.http.call("GET", f"v1/jobs/{path(self.id)}/plan", PlanRun)
 
     @both
     async def story(self) -> Story:

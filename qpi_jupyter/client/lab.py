@@ -22,6 +22,7 @@ from .feeds import Feeds
 from .http import RETRY_S, Http
 from .jobs import Jobs
 from .people import People, Tokens
+from .plans import Plans
 from .portal import both
 from .qpus import Qpus
 from .services import Offers
@@ -70,6 +71,7 @@ class Lab:
 
     submit = Jobs.submit.of("_jobs")
     preview = Jobs.preview.of("_jobs")
+    plan = Plans.plan.of("_plans")
     sweep = Jobs.sweep.of("_jobs")
     job = Jobs.job.of("_jobs")
     jobs = Jobs.jobs.of("_jobs")
@@ -104,7 +106,7 @@ class Lab:
         self.http = Http(url, token, ca_file=ca_file, retry_s=retry_s)
         self.url = self.http.url
         self._jobs, self._qpus, self._bookings = Jobs(self.http), Qpus(self.http), Bookings(self.http)
-        self._accounts, self._people = Accounts(self.http), People(self.http)
+        self._accounts, self._people, self._plans = Accounts(self.http), People(self.http), Plans(self.http)
         self._offers = Offers(self.http)
         self._held = set[str]()
         # A job or session that somebody keeps needs the connection, too: it is closed when nobody has `http` any more.

@@ -84,6 +84,7 @@ class Job:
     estimate_s: float = 0.0
     upper_s: float = 0.0
     driver: str | None = None
+    """Who had its latest attempt; empty once it was moved to another QPU, for whoever had it there has it no more."""
     submitted_at: datetime | None = None
     error: dict[str, Any] | None = None
     account: str = ""
@@ -105,6 +106,11 @@ class Job:
     @property
     def lost(self) -> bool:
         return self.lost_since is not None
+
+    @property
+    def moved(self) -> bool:
+        """Whether it went to another QPU, and nobody there has had it yet."""
+        return self.driver == ""
 
     @property
     def salvage_s(self) -> float:

@@ -43,6 +43,10 @@ class EventKind(StrEnum):
     """A job that it waits for is completed: the last of them moves it."""
     DEPENDENCY_FAILED = "dependency_failed"
     """A job that it waits for has failed: final."""
+    MOVED = "moved"
+    """A plan's fragment goes to another of its QPUs: it waits until its place there is committed."""
+    ASSEMBLED = "assembled"
+    """The lab has put the result together from its children's: an attempt of the lab's own."""
 
 
 class Rule(Enum):
@@ -59,15 +63,24 @@ _OK, _BAD, _CAN = JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED
 _COLUMNS = tuple(EventKind)
 # fmt: off
 _ROWS: dict[JobState, tuple[JobState | Rule, ...]] = {
-    #      assigned released started  result   errored  interrupted abandoned cancel aborted  dependency: done, failed
-    _B:   (ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL,    ILLEGAL,  _CAN,   ILLEGAL, _Q,      _BAD),
-    _Q:   (_A,      IGNORE,  _R,      _OK,     _BAD,    IGNORE,     _BAD,     _CAN,   IGNORE,  ILLEGAL, ILLEGAL),
-    _A:   (ILLEGAL, _Q,      _R,      _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,    ILLEGAL, ILLEGAL),
-    _R:   (ILLEGAL, ILLEGAL, STAY,    _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,    ILLEGAL, ILLEGAL),
-    _X:   (ILLEGAL, _CAN,    STAY,    _OK,     _CAN,    _CAN,       _CAN,     STAY,   _CAN,    ILLEGAL, ILLEGAL),
-    _OK:  (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,  IGNORE,  IGNORE),
-    _BAD: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,  IGNORE,  IGNORE),
-    _CAN: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,  IGNORE,  IGNORE),
+    #      assigned released started  result   errored  interrupted abandoned cancel aborted
+    #                                                                      dependency: done, failed   moved    assembled
+    _B:   (ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL, ILLEGAL,    ILLEGAL,  _CAN,   ILLEGAL,
+                                                                           _Q,      _BAD,             STAY,    _OK),
+    _Q:   (_A,      IGNORE,  _R,      _OK,     _BAD,    IGNORE,     _BAD,     _CAN,   IGNORE,
+                                                                           ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
+    _A:   (ILLEGAL, _Q,      _R,      _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,
+                                                                           ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
+    _R:   (ILLEGAL, ILLEGAL, STAY,    _OK,     _BAD,    _Q,         _BAD,     _X,     _BAD,
+                                                                           ILLEGAL, ILLEGAL,          _B,      ILLEGAL),
+    _X:   (ILLEGAL, _CAN,    STAY,    _OK,     _CAN,    _CAN,       _CAN,     STAY,   _CAN,
+                                                                           ILLEGAL, ILLEGAL,          ILLEGAL, ILLEGAL),
+    _OK:  (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,
+                                                                           IGNORE,  IGNORE,           IGNORE,  IGNORE),
+    _BAD: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,
+                                                                           IGNORE,  IGNORE,           IGNORE,  IGNORE),
+    _CAN: (ILLEGAL, IGNORE,  IGNORE,  IGNORE,  IGNORE,  IGNORE,     IGNORE,   IGNORE, IGNORE,
+                                                                           IGNORE,  IGNORE,           IGNORE,  IGNORE),
 }
 # fmt: on
 TRANSITIONS: dict[JobState, dict[EventKind, JobState | Rule]] = {
@@ -80,7 +93,7 @@ class Event:
     """A fact about a job.
 
     ``attempt`` is None for what no driver said: an assignment, a cancel, the lab's own check of a queued program, what
-    became of another job.
+    became of another job, a move. ``qpu`` and ``retry`` are where a moved one goes, and how that one is tried again.
     """
 
     kind: EventKind
@@ -89,6 +102,8 @@ class Event:
     driver: str | None = None
     busy_s: float = 0.0
     error: dict[str, Any] | None = None
+    qpu: str = ""
+    retry: RetryPolicy = RetryPolicy.SIMULATOR
 
 
 _SAID_BY_A_DRIVER = frozenset({
@@ -148,7 +163,7 @@ def advance(job: Job, event: Event) -> Step:
         the table says that this event cannot happen in this state, or it came from a driver and names no attempt;
         nothing changed.
     """
-    if event.attempt is not None and not 1 <= event.attempt == job.attempt:
+    if event.attempt is not None and (not 1 <= event.attempt == job.attempt or job.moved):
         # A late Started of an attempt that is not ours any more: that driver should stop.
         late = event.kind is EventKind.STARTED
         return Step(job=job, accepted=False, effects=(_abort(event.attempt),) if late else ())
@@ -164,8 +179,10 @@ def advance(job: Job, event: Event) -> Step:
     if rule is IGNORE:
         late = event.kind is EventKind.STARTED
         return Step(job=job, effects=(_abort(job.attempt),) if late else ())
-    if rule is STAY:
+    if rule is STAY and event.kind is not EventKind.MOVED:
         return _stay(job, event)
+    if event.kind is EventKind.MOVED:
+        return _to_another(job, event)
     assert isinstance(rule, JobState)
     step = _move(job, event, rule)
     if rule is _X and job.lost:  # nobody is left who could confirm the stop
@@ -183,11 +200,33 @@ def _stay(job: Job, event: Event) -> Step:
     return Step(job=after, effects=effects, changed=after != job)
 
 
+def _to_another(job: Job, event: Event) -> Step:
+    """The job on another QPU, whoever had it has it no more: what they still say of the attempt is refused."""
+    after = job.with_(
+        state=_B, qpu=event.qpu, retry=event.retry, waits_for=1, driver="" if job.attempt else None, started=False,
+        lost_since=None,
+    )  # fmt: skip
+    n, effects = job.attempt, list[Effect]()
+    if job.state in _OPEN_ATTEMPT:
+        effects.append(Effect(kind=EffectKind.END_ATTEMPT, attempt=n, data={"outcome": event.kind.value}))
+        if event.busy_s:
+            effects.append(Effect(kind=EffectKind.SETTLE, attempt=n, data={"busy_s": event.busy_s}))
+        else:
+            effects.append(Effect(kind=EffectKind.REFUND, attempt=n))
+        effects += (_abort(n), Effect(kind=EffectKind.HOLD, attempt=n + 1))
+    return Step(job=after, effects=tuple(effects), changed=after != job)
+
+
 _COSTS_A_TRY = frozenset({EventKind.INTERRUPTED, EventKind.ABANDONED})
 _OPEN_ATTEMPT = frozenset({_A, _R, _X})
 
 
 def _move(job: Job, event: Event, state: JobState) -> Step:
+    if event.kind is EventKind.ASSEMBLED:
+        after = job.with_(state=state, attempt=job.attempt + 1, waits_for=0)
+        begin = Effect(kind=EffectKind.BEGIN_ATTEMPT, attempt=after.attempt)
+        over = Effect(kind=EffectKind.END_ATTEMPT, attempt=after.attempt, data={"outcome": event.kind.value})
+        return Step(job=after, effects=(begin, over), changed=True)
     if event.kind is EventKind.ASSIGNED:
         after = job.with_(state=state, attempt=job.attempt + 1, driver=event.driver, started=False, lost_since=None)
         begin = Effect(kind=EffectKind.BEGIN_ATTEMPT, attempt=after.attempt)
@@ -233,7 +272,8 @@ def _effects(job: Job, event: Event, after: Job) -> tuple[Effect, ...]:
     was_open = job.state in _OPEN_ATTEMPT
     salvaged = job.state is _Q and event.attempt is not None
     if was_open or salvaged:
-        effects.append(Effect(kind=EffectKind.END_ATTEMPT, attempt=n, data={"outcome": event.kind.value}))
+        code = (event.error or {}).get("code", "")
+        effects.append(Effect(kind=EffectKind.END_ATTEMPT, attempt=n, data={"outcome": event.kind.value, "code": code}))
     charged = event.kind in (EventKind.RESULT_STORED, EventKind.ERRORED, EventKind.ABORTED)
     if charged and (was_open or salvaged):
         effects.append(Effect(kind=EffectKind.SETTLE, attempt=n, data={"busy_s": event.busy_s}))

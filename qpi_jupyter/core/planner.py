@@ -265,9 +265,14 @@ def staged(view: View, job: Job, *, before: int) -> Reason:
     )
 
 
-def needs(job: Job, first: str) -> Reason:
-    """Why a blocked job waits: the id of the ``first`` of those that it needs and that have not completed."""
-    rest = job.waits_for - 1
+def needs(job: Job, first: str, count: int) -> Reason:
+    """Why a blocked job waits: the id of the ``first`` of those that it needs and that have not completed, and how many
+    those are. None: the lab works on it, for it is of a plan."""
+    if not count:
+        putting = job.family == job.id
+        work = "The lab puts its result together." if putting else f"Its place on {job.qpu} is being prepared."
+        return Reason(rule=Rule.DEPENDENCY, message=work, since=job.submitted_at)
+    rest = count - 1
     more = f" and {rest} other{'s'[: rest > 1]} have" if rest else " has"
     return Reason(rule=Rule.DEPENDENCY, message=f"Job {first}{more} to complete first.", since=job.submitted_at)
 

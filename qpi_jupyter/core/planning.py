@@ -38,6 +38,11 @@ WEIGHTS: Mapping[str, float] = MappingProxyType({"fail": 0.5, "cut": 0.35, "load
 """How much each term of the cost counts."""
 SCALES: Mapping[str, float] = MappingProxyType({"cut": 8.0, "latency": 1.0, "time": 600.0})
 """What counts as one: binary digits of overhead, seconds of a round trip, seconds of waiting and running."""
+_CALLED = {
+    PlanKind.WHOLE: "As a whole",
+    PlanKind.COMPONENTS: "In components",
+    PlanKind.CUT: "Cut into parts",
+}
 MAX_WHOLE_SHOWN = 20
 """QPUs that are named as alternatives for the whole circuit."""
 _ID_CHARS = 16
@@ -277,13 +282,14 @@ def _refusal(request: PlanRequest, study: Study, short: Sequence[_Shortfall]) ->
     if (found := lacking.get("fidelity")) is not None:
         return _infeasible(found.message, found.missing, need=found.need, best=found.best, overhead=overhead)
     whole = next(one for one in short if one.way.kind is PlanKind.WHOLE)
-    cuts = [one for one in short if one.way.kind is PlanKind.CUT]
-    problem = " ".join(f"Cut into parts: {one.message}" for one in cuts[:1])
+    firsts = {one.way.kind: one for one in reversed(short)}
+    said = [
+        f"{words}: {firsts[kind].message[0].lower()}{firsts[kind].message[1:]}"
+        for kind, words in _CALLED.items()
+        if kind in firsts
+    ]
     missing = "overhead" if "overhead" in lacking else whole.missing
-    return _infeasible(
-        f"The whole circuit: {whole.message} {problem}".strip(), missing, need=whole.need, best=whole.best,
-        overhead=overhead,
-    )  # fmt: skip
+    return _infeasible(" ".join(said), missing, need=whole.need, best=whole.best, overhead=overhead)
 
 
 def _overheads(request: PlanRequest, study: Study) -> dict[str, float | None]:

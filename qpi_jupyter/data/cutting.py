@@ -6,6 +6,7 @@ costs is the sampling overhead: so many times the shots give the same precision 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,8 +22,6 @@ from .reconstruction import IGNORED, PartRecipe
 if TYPE_CHECKING:
     from qiskit_addon_cutting.utils.observable_grouping import ObservableCollection
 
-MAX_GAMMA = 1_024.0
-"""Where the search for cuts gives up (the square root of the overhead)."""
 MAX_BACKJUMPS = 1_000
 INSTALL = "pip install 'qpi-jupyter[cutting]'"
 
@@ -55,8 +54,10 @@ class Cutter(Protocol):
     def version(self) -> str:
         """Its library and version."""
 
-    def find(self, circuit: QuantumCircuit, width: int, *, seed: int) -> Cuts:
+    def find(self, circuit: QuantumCircuit, width: int, *, max_overhead: float, seed: int) -> Cuts:
         """The cheapest cuts after which no fragment has more than ``width`` qubits, as far as it searches.
+
+        Beyond ``max_overhead`` it stops, and gives the cheapest that it has seen.
 
         Raises
         ------
@@ -86,12 +87,12 @@ class AddonCutter:
 
         return version("qiskit-addon-cutting")
 
-    def find(self, circuit: QuantumCircuit, width: int, *, seed: int) -> Cuts:
+    def find(self, circuit: QuantumCircuit, width: int, *, max_overhead: float, seed: int) -> Cuts:
         """As `Cutter.find`."""
         from qiskit_addon_cutting import find_cuts
         from qiskit_addon_cutting.automated_cut_finding import DeviceConstraints, OptimizationParameters
 
-        wanted = OptimizationParameters(seed=seed, max_gamma=MAX_GAMMA, max_backjumps=MAX_BACKJUMPS)
+        wanted = OptimizationParameters(seed=seed, max_gamma=math.sqrt(max_overhead), max_backjumps=MAX_BACKJUMPS)
         try:
             found, said = find_cuts(circuit, wanted, DeviceConstraints(qubits_per_subcircuit=width))
         except (ValueError, AssertionError, AttributeError) as error:
@@ -218,9 +219,7 @@ def _recipe(
     for pauli in paulis:
         group, place = grouped.lookup[pauli][0]
         active = grouped.groups[group].commuting_observables[place]
-        bits = sum(1 << index for index, qubit in enumerate(measured[group]) if active.x[qubit] or active.z[qubit])
-        masks.append((group, bits))
-    bits = tuple(read_into.get(held[qubit], IGNORED) for qubit in measured[0])
-    return PartRecipe(
-        num_bits=tuple(map(len, measured)), bits=bits if read_into else (), masks=tuple(masks)
-    )  # fmt: skip
+        mask = sum(1 << index for index, qubit in enumerate(measured[group]) if active.x[qubit] or active.z[qubit])
+        masks.append((group, mask))
+    bits = tuple(read_into.get(held[qubit], IGNORED) for qubit in measured[0]) if read_into else ()
+    return PartRecipe(num_bits=tuple(map(len, measured)), bits=bits, masks=tuple(masks))

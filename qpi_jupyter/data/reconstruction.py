@@ -148,9 +148,11 @@ def _quasi(recipe: Recipe, results: Sequence[Sequence[Counts]]) -> Reconstructed
     bits = [bit for part in recipe.parts for bit in part.bits if bit != IGNORED]
     total = np.zeros(1 << len(bits))
     for sample, coefficient in enumerate(recipe.coefficients):
-        parts = [_distribution(part, found[sample]) for part, found in zip(recipe.parts, results, strict=True)]
-        # The first fragment's bits are the lowest.
-        total += coefficient * reduce(lambda low, high: np.kron(high, low), parts, np.ones(1))
+        parts = [_distribution(one, found[sample]) for one, found in zip(recipe.parts, results, strict=True)]
+        product = np.array([coefficient])
+        for part in parts:  # the first fragment's bits are the lowest
+            product = np.outer(part, product).ravel()
+        total += product
     total = np.clip(total, 0.0, None)
     total /= total.sum()
     shots = sum(results[0][0].values()) if results else 0

@@ -120,6 +120,16 @@ def number(option: str, text: str | None) -> int | None:
         raise UsageError(f"{option} takes a whole number, not {text!r}.") from None
 
 
+def decimal(option: str, text: str | None) -> float | None:
+    """The number that an option was given."""
+    if text is None:
+        return None
+    try:
+        return float(text.replace("_", "").replace(",", ""))
+    except ValueError:
+        raise UsageError(f"{option} takes a number, not {text!r}.") from None
+
+
 def pair(text: str) -> tuple[str, Any]:
     """``KEY=VALUE``; the value as Python writes it, or as text."""
     key, equals, value = (unquoted(text) or "").partition("=")

@@ -34,7 +34,7 @@ _TIMES = ("now", "today", "tomorrow", "monday", "tuesday", "wednesday", "thursda
 _LENGTHS = ("30min", "1h", "2h", "4h")
 _VALUES = {"--meas-level": ("0", "1", "2"), "--for": _LENGTHS, "--until": _TIMES, "--from": _TIMES}
 _KINDS = {
-    "qpu": "qpus", "--qpu": "qpus",
+    "qpu": "qpus", "--qpu": "qpus", "qpus": "qpus",
     "job_id": "jobs", "after": "jobs", "children": "jobs", "--after": "jobs and variables",
     "group": "groups", "shared_with": "groups", "--group": "groups", "--share-with": "groups",
     "model": "models",
@@ -50,7 +50,8 @@ _WORDS = {
     "qpi_notices": ("dismiss",),
     "qpi_runtime": ("switches",),
 }
-"""What a magic's words are, in their order; `qpi_submit` and `qpi_preview` take an expression of Python."""
+"""What a magic's words are, in their order; those of `_EXPRESSIONS` take one of Python."""
+_EXPRESSIONS = ("qpi_submit", "qpi_preview", "qpi_plan")
 _FIXED: Mapping[str, Sequence[str]] = {"times": _TIMES, "dismiss": ("dismiss",), "switches": ("on", "off", "status")}
 _BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _PACKAGE = "qpi_jupyter"
@@ -112,7 +113,7 @@ class Completer:
             kind = _KINDS.get(before[-1], "")
             return Offer(option.values or _VALUES.get(before[-1]) or self._names(kind), word, True)
         left = [text for text, option in options.items() if text not in before or option.repeats]
-        if name in ("qpi_submit", "qpi_preview") and magic["mark"] == "%":
+        if name in _EXPRESSIONS and magic["mark"] == "%":
             return Offer([*(() if word.startswith("-") else self._variables()), *left], word, True)
         words = _WORDS.get(name, ())
         place = len(list(_words(before, options)))

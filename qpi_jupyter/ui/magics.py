@@ -13,6 +13,7 @@ from qpi_jupyter.core import NotFound
 
 from .arguments import (
     LabMagics,
+    decimal,
     identifier,
     job_id,
     label_arguments,
@@ -28,7 +29,7 @@ from .arguments import (
 from .cells import circuits_of_cell, circuits_of_expression
 
 if TYPE_CHECKING:
-    from qpi_jupyter.client import JobHandle, JobTable, Lab, Preview, QpuTable, ServiceTable
+    from qpi_jupyter.client import JobHandle, JobTable, Lab, Plan, Preview, QpuTable, ServiceTable
     from qpi_jupyter.client.ibm_kernel import RuntimeSwitch
 
 
@@ -115,6 +116,40 @@ class QpiMagics(LabMagics):
         own = dict(pair(item) for item in args.option)
         with mistakes_are_usage_errors(_texts(circuits)):
             return self._lab().preview(circuits, qpu=qpu, **{k: v for k, v in given.items() if v is not None}, **own)
+
+    @magic_arguments()
+    @argument("expression", nargs="*", metavar="CIRCUIT", help="an expression that gives the circuit")
+    @argument(
+        "--observable",
+        metavar="PAULIS",
+        action="append",
+        default=[],
+        help="a Pauli string such as ZZI; may be repeated",
+    )
+    @argument("--qpu", metavar="NAME", action="append", default=[], help="only this QPU; may be repeated")
+    @argument("--shots", metavar="N", help="repetitions of every circuit that a fragment runs (default 1024)")
+    @argument("--min-fidelity", metavar="F", help="the least estimated success probability of each fragment, 0 to 1")
+    @argument("--max-overhead", metavar="N", help="how many times the shots a cut circuit may cost (default 81)")
+    @argument("--seed", metavar="N", help="of transpiling and of the search for cuts (default 0)")
+    @argument("--circuit", metavar="EXPR", help="in a Python cell: what to plan, instead of its last expression")
+    @argument("--format", metavar="NAME", help="the cell is a program in this format, as it stands")
+    @line_cell_magic
+    def qpi_plan(self, line: str, cell: str | None = None) -> Plan:
+        """Show how one circuit would run on several QPUs: whole, in components, or cut, with costs and alternatives.
+
+        Nothing runs: ``plan = %qpi_plan ghz --observable ZZIIIIII --qpu q1 --qpu q2``, or above a cell as %%qpi_submit.
+        """
+        args = parsed(self.qpi_plan, line)
+        circuit = self._circuits(args, cell, "%qpi_plan")
+        given: dict[str, Any] = {
+            "observables": [unquoted(one) for one in args.observable] or None,
+            "qpus": [unquoted(one) for one in args.qpu] or None,
+            "shots": number("--shots", args.shots), "seed": number("--seed", args.seed),
+            "min_fidelity": decimal("--min-fidelity", args.min_fidelity),
+            "max_overhead": decimal("--max-overhead", args.max_overhead), "format": unquoted(args.format),
+        }  # fmt: skip
+        with mistakes_are_usage_errors(_texts(circuit)):
+            return self._lab().plan(circuit, **{k: v for k, v in given.items() if v is not None})
 
     def _circuits(self, args: Any, cell: str | None, magic: str = "%qpi_submit") -> Any:
         expression = " ".join(args.expression)

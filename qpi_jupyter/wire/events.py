@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from qpi_jupyter.core.plans import ReservationState
 from qpi_jupyter.core.trust import TrustTier
 
 from .accounts import LedgerLine as LedgerLine
@@ -79,6 +80,24 @@ class JobDeleted(_JobEvent, kw_only=True, tag="job.deleted"):
     """A job that had ended is gone. Seen by its owner."""
 
     data: JobDeletionData
+
+
+class ReservationData(Answer):
+    """``fragment`` of the plan has the job ``child_id``; ``reason`` says why a place was refused, expired or is not
+    needed any more."""
+
+    id: str
+    state: ReservationState
+    fragment: int
+    child_id: str
+    reason: str = ""
+
+
+class ReservationChanged(_QpuEvent, kw_only=True, tag="reservation.changed"):
+    """A plan's fragment was given a place on a QPU, or lost it; ``job_id`` is the plan's job. Seen by its owner."""
+
+    job_id: str
+    data: ReservationData
 
 
 # --- QPUs and drivers -------------------------------------------------------------------------------------------------
@@ -349,6 +368,7 @@ _KnownEvent: TypeAlias = (
     | JobProgress
     | JobEdited
     | JobDeleted
+    | ReservationChanged
     | QpuChanged
     | QpuCalibrated
     | DriverChanged

@@ -29,9 +29,13 @@ Point = Literal[
     "spool_written",
     "put_sent",
     "put_answered",
+    "plan_before_commit",
+    "plan_after_commit",
+    "plan_before_assembly",
+    "plan_after_assembly",
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
-SERVER_POINTS, DRIVER_POINTS = POINTS[:7], POINTS[7:]
+SERVER_POINTS, DRIVER_POINTS, PLAN_POINTS = POINTS[:7], POINTS[7:13], POINTS[13:]
 
 
 class Trap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,9 +19,11 @@ from qpi_jupyter.core.plans import (
     Plan,
     PlanKind,
     PlanRequest,
+    ReservationState,
 )
 
-from .rest import Answer, Label, OptionsIn, ProgramIn, Request, program_from
+from .jobs import JobLabels, OriginIn
+from .rest import Answer, JobError, Label, OptionsIn, Phase, ProgramIn, Request, Status, program_from
 from .validation import END
 
 MAX_OBSERVABLES = 1_000
@@ -87,3 +89,87 @@ class PlanModel(Answer):
         return msgspec.convert(
             {**msgspec.to_builtins(plan), "owner": owner, "created_at": created_at}, PlanModel, strict=False
         )
+
+
+class PlanJobLabels(JobLabels):
+    """What is said of the job that runs a plan. ``group``: whose account pays, else one's own."""
+
+    group: Label | None = None
+    retry_safe: bool = False
+    priority: Annotated[int, Meta(ge=-10, le=10)] = 0
+    origin: OriginIn = msgspec.field(default_factory=OriginIn)
+
+
+Stale = Literal["refuse", "replan"]
+
+
+class PlanJobIn(PlanJobLabels, Request):
+    """``POST plans/{id}/jobs``: run a plan. ``stale`` says what becomes of one whose QPUs have other calibrations now:
+    it is refused, or the circuit is planned again."""
+
+    stale: Stale = "refuse"
+
+
+class PlanAndRunIn(PlanJobLabels, Request, kw_only=True):
+    """``POST plans/jobs``: plan a circuit and run it, in one; answered before it is planned."""
+
+    plan: PlanIn
+
+
+class ReservationModel(Answer):
+    """A fragment's place on a QPU. ``esp`` and ``duration_s`` are what its driver said when it prepared it; ``reason``
+    why it was refused, expired or is not needed any more."""
+
+    id: str
+    qpu: str
+    state: ReservationState
+    created_at: datetime
+    changed_at: datetime
+    expires_at: datetime
+    esp: float | None = None
+    duration_s: float | None = None
+    digest: str = ""
+    reason: str = ""
+
+
+class AttemptModel(Answer):
+    """A time that a fragment was with a driver; ``outcome`` is empty while it is."""
+
+    attempt: int
+    driver: str
+    assigned_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: str = ""
+    busy_s: float | None = None
+
+
+class FragmentRun(Answer):
+    """How a fragment of a plan does: its job, its places, the oldest first, and its attempts.
+
+    ``fallback``: it is not on the first of its choices; ``esp`` is that of its latest place, and ``below``: that is
+    less than the plan's ``min_fidelity``.
+    """
+
+    index: int
+    job_id: str
+    qpu: str
+    status: Status
+    phase: Phase
+    fallback: bool
+    below: bool
+    reservations: list[ReservationModel]
+    attempts: list[AttemptModel]
+    esp: float | None = None
+    error: JobError | None = None
+
+
+class PlanRun(Answer):
+    """``GET jobs/{id}/plan``: the plan that a job runs, live; null while it is being planned. ``cost_s`` is what its
+    jobs cost together."""
+
+    job_id: str
+    plan: PlanModel | None
+    fragments: list[FragmentRun]
+    deadline_at: datetime | None = None
+    cost_s: float = 0.0

@@ -24,11 +24,13 @@ from qpi_jupyter.core.errors import NotFound, QpiError, Unauthorized
 from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
 from qpi_jupyter.core.planner import Rule
+from qpi_jupyter.core.plans import Alternative, Choice, Cost, Fragment, Operation, PlanKind, PlanRequest
 from qpi_jupyter.core.previews import CircuitPreview, PreviewedPulse, PulseRow
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire import rest as w
 from qpi_jupyter.wire.events import EventPage, JobSubmitted
 from qpi_jupyter.wire.jobs import LABELS, DatasetInfo, JobChange, JobData, JobModel, JobPage, SubmitRequest, WaitReason
+from qpi_jupyter.wire.plans import PlanIn, PlanModel
 from qpi_jupyter.wire.previews import BookingFit, ChargeModel, PreviewIn, PreviewModel
 
 TOKEN = "secret"
@@ -74,6 +76,7 @@ class ScriptedLab:
         self.requests: list[tuple[str, str]] = []
         self.submits: list[SubmitRequest] = []
         self.previews: list[tuple[str, PreviewIn]] = []
+        self.plans: list[PlanIn] = []
         self.keys: dict[str, str] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.blobs: dict[str, bytes] = {}
@@ -363,6 +366,15 @@ class _Preview(Handler):
             self.give(PREVIEW)
 
 
+class _Plan(Handler):
+    def post(self) -> None:
+        self.lab.plans.append(w.decode(self.request.body, PlanIn))
+        if self.lab.refuse is not None:
+            self.give_error(self.lab.refuse)
+        else:
+            self.give(PLAN)
+
+
 class _Nowhere(tornado.web.RequestHandler):
     def prepare(self) -> None:
         self.set_status(404)
@@ -392,10 +404,32 @@ PREVIEW = PreviewModel(
     ],
 )  # fmt: skip
 """What it answers of whatever it is asked to preview."""
+_COST = Cost(esp=0.9, duration_s=1.5, wait_s=20.0, load=1.0, latency_s=0.0, total=0.2)
+PLAN = PlanModel(
+    plan_id="plan-0123456789abcdef", owner="ann", created_at=datetime(2030, 1, 1, tzinfo=UTC), kind=PlanKind.CUT,
+    num_qubits=4, request=PlanRequest(shots=100), circuit_sha256="c", num_cuts=1, overhead=9.0, cost=0.7,
+    fragments=[
+        Fragment(
+            index=index, qubits=qubits, num_qubits=len(qubits), num_circuits=6, shots=100, program_sha256="p",
+            choices=tuple(Choice(qpu=qpu, calibration_id="c", cost=_COST) for qpu in qpus),
+        )
+        for index, (qubits, qpus) in enumerate((((0, 1, 2), ("<q1>", "q3")), ((3,), ("q2",))))
+    ],
+    alternatives=[
+        Alternative(kind=PlanKind.CUT, width=2, qpus=("q1", "q3"), overhead=81.0, cost=0.9),
+        Alternative(kind=PlanKind.WHOLE, width=4, problem="It needs 4 qubits; the largest QPU, q3, has 3."),
+    ],
+    operations=[
+        Operation(name="h", qubits=(0,)), Operation(name="cx", qubits=(0, 1)), Operation(name="barrier", qubits=(0, 1)),
+        Operation(name="cx", qubits=(2, 3), cut=True), Operation(name="measure", qubits=(3,)),
+    ],
+)  # fmt: skip
+"""What it answers of whatever it is asked to plan."""
 ROUTES: list[Any] = [
     (r"/qpi/health", _Health),
     (r"/qpi/v1/jobs", _Jobs),
     (rf"/qpi/v1/qpus/{ID}/preview", _Preview),
+    (r"/qpi/v1/plans", _Plan),
     (rf"/qpi/v1/jobs/{ID}", _Job),
     (rf"/qpi/v1/jobs/{ID}/cancel", _Cancel),
     (rf"/qpi/v1/jobs/{ID}/result", _Result),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from qpi_jupyter.core.plans import ReservationState
 from qpi_jupyter.wire import events as e
 from qpi_jupyter.wire.rest import JobError
 
@@ -58,6 +59,16 @@ EXAMPLES: tuple[e.LabEvent, ...] = (
         ),
     ),
     e.JobDeleted(**_JOB, data=e.JobDeletionData(**_ENDED, by="ann")),
+    e.ReservationChanged(
+        **_JOB,
+        data=e.ReservationData(
+            id="job-8d2f.01",
+            state=ReservationState.EXPIRED,
+            fragment=0,
+            child_id="job-8d2f",
+            reason="The fragment did not begin in its time.",
+        ),
+    ),
     e.QpuChanged(**_ON_Q1, data=e.QpuData(status="maintenance", hold="The cryostat is warm.", by="mia")),
     e.QpuCalibrated(**_ON_Q1, data=e.CalibrationData(calibration_id="b1946ac92492d234")),
     e.DriverChanged(**_ON_Q1, data=e.DriverData(driver="bench-1", action="disabled", by="mia")),

@@ -59,7 +59,7 @@ from qpi_server.service.people import (
     TokenService,
     Users,
 )
-from qpi_server.service.plans import PlanService
+from qpi_server.service.plans import PlanRuns, PlanService
 from qpi_server.service.sessions import QpuSessionService
 from qpi_server.service.storage import Storage
 from qpi_server.service.submit import Checker, PreviewService, Submitter, Tracks, Unchecked
@@ -161,6 +161,7 @@ class Lab:
         self.strangers = Rates(context.clock, per_s=STRANGERS_PER_S, burst=STRANGERS_AT_ONCE)
         self.replays = ReplayService(context)
         self.plans = PlanService(context, links)
+        self.plan_runs = PlanRuns(context, links, checker, self.plans)
         self.open_tasks = context.config.open_tasks
 
     @classmethod
@@ -213,6 +214,7 @@ class Lab:
         await lab.qpu_sessions.recover()
         await lab.notices.recover()
         lab._wake_all()
+        await lab.plan_runs.recover()
         await lab.storage.start()
         return lab
 
@@ -230,6 +232,7 @@ class Lab:
         await self.buses.close()
         self._reconciler.close()
         self._dispatcher.close()
+        self.plan_runs.close()
         self._unchecked.close()
         self.qpu_sessions.close_all()
         await self.replays.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
@@ -49,6 +51,35 @@ def assigned_at(connection: Connection, job_id: str, attempt: int) -> datetime |
     """When an attempt began; None if there is none of that number."""
     moment: datetime | None = _ASSIGNED_AT.scalar(connection, job=job_id, number=attempt)
     return moment
+
+
+class AttemptRow(NamedTuple):
+    """One attempt; ``driver`` is its name, empty for the lab's own."""
+
+    attempt: int
+    driver: str
+    assigned_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: str | None
+    busy_s: float | None
+
+
+def of_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, list[AttemptRow]]:
+    """The attempts of these jobs, in order."""
+    query = (
+        select(
+            attempts.c.job_id, attempts.c.attempt, drivers.c.name, attempts.c.assigned_at, attempts.c.started_at,
+            attempts.c.ended_at, attempts.c.outcome, attempts.c.busy_s,
+        )
+        .join(drivers, drivers.c.id == attempts.c.driver, isouter=True)
+        .where(attempts.c.job_id.in_(list(job_ids)))
+        .order_by(attempts.c.job_id, attempts.c.attempt)
+    )  # fmt: skip
+    found: defaultdict[str, list[AttemptRow]] = defaultdict(list)
+    for job_id, attempt, name, *rest in connection.execute(query):
+        found[job_id].append(AttemptRow(attempt, name or "", *rest))
+    return found
 
 
 def driver_names(connection: Connection, job_ids: Collection[str]) -> dict[tuple[str, int], str]:

@@ -23,7 +23,7 @@ _WAITING = Prepared(
 )
 _NEEDED = (dependencies.c.needs == jobs.c.id) & (dependencies.c.job_id == bindparam("job"))
 _FIRST_NEEDED = Prepared(
-    select(jobs.c.id)
+    select(jobs.c.id, func.count().over().label("together"))
     .join(dependencies, _NEEDED)
     .where(jobs.c.state != JobState.COMPLETED.value)
     .order_by(jobs.c.seq)
@@ -52,9 +52,10 @@ def waiting(connection: Connection, job_id: str) -> list[JobRecord]:
     return list(each(_WAITING.each(connection, job=job_id), record))
 
 
-def first_needed(connection: Connection, job_id: str) -> str:
-    """The id of the oldest job that a blocked one waits for."""
-    return str(_FIRST_NEEDED.scalar(connection, job=job_id))
+def first_needed(connection: Connection, job_id: str) -> tuple[str, int]:
+    """The id of the oldest job that a blocked one waits for, and how many there are; none: it waits for the lab."""
+    row = _FIRST_NEEDED.first(connection, job=job_id)
+    return ("", 0) if row is None else (str(row[0]), int(row[1]))
 
 
 def open_children(connection: Connection, job_id: str) -> list[JobRecord]:

@@ -196,6 +196,7 @@ def lost(connection: Connection) -> list[JobRecord]:
 def _rules(job: Job) -> dict[str, Any]:
     """The columns that the rules may change."""
     return {
+        "qpu": job.qpu,
         "state": job.state.value,
         "attempt": job.attempt,
         "tries": job.tries,
@@ -234,7 +235,6 @@ def add(connection: Connection, new: JobRecord, options: bytes) -> int:
             id=job.id,
             version=new.version,
             owner=job.owner,
-            qpu=job.qpu,
             retry_safe=job.retry_safe,
             priority=job.priority,
             submitted_at=new.submitted_at,
@@ -275,7 +275,11 @@ def save(connection: Connection, before: JobRecord, after: JobRecord) -> None:
         raw_estimate_s=after.raw_estimate_s,
         calibration_id=after.calibration_id,
     )
-    _count(connection, after.job.qpu, before.job, after.job)
+    if before.job.qpu == after.job.qpu:
+        _count(connection, after.job.qpu, before.job, after.job)
+    else:
+        _count(connection, before.job.qpu, before.job, None)
+        _count(connection, after.job.qpu, None, after.job)
 
 
 def edit(connection: Connection, after: JobRecord) -> None:
@@ -295,7 +299,7 @@ _COUNTERS = Prepared(
 )
 
 
-def _count(connection: Connection, qpu: str, before: Job | None, after: Job) -> None:
+def _count(connection: Connection, qpu: str, before: Job | None, after: Job | None) -> None:
     was, now = _weights(before), _weights(after)
     if was != now:
         by = [b - a for a, b in zip(was, now, strict=True)]

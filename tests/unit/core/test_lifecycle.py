@@ -33,15 +33,15 @@ ROOT = Path(__file__).parents[3]
 # The table as it was designed, letter by letter.
 DESIGN = """
 | assigned| released| started| result_stored| errored| interrupted| abandoned| cancel_requested| aborted\
-| dependency_done| dependency_failed
-blocked| !| !| !| !| !| !| !| cancelled| !| queued| failed
-queued| assigned| .| running| completed| failed| .| failed| cancelled| .| !| !
-assigned| !| queued| running| completed| failed| queued| failed| cancelling| failed| !| !
-running| !| !| =| completed| failed| queued| failed| cancelling| failed| !| !
-cancelling| !| cancelled| =| completed| cancelled| cancelled| cancelled| =| cancelled| !| !
-completed| !| .| .| .| .| .| .| .| .| .| .
-failed| !| .| .| .| .| .| .| .| .| .| .
-cancelled| !| .| .| .| .| .| .| .| .| .| .
+| dependency_done| dependency_failed| moved| assembled
+blocked| !| !| !| !| !| !| !| cancelled| !| queued| failed| =| completed
+queued| assigned| .| running| completed| failed| .| failed| cancelled| .| !| !| blocked| !
+assigned| !| queued| running| completed| failed| queued| failed| cancelling| failed| !| !| blocked| !
+running| !| !| =| completed| failed| queued| failed| cancelling| failed| !| !| blocked| !
+cancelling| !| cancelled| =| completed| cancelled| cancelled| cancelled| =| cancelled| !| !| !| !
+completed| !| .| .| .| .| .| .| .| .| .| .| .| .
+failed| !| .| .| .| .| .| .| .| .| .| .| .| .
+cancelled| !| .| .| .| .| .| .| .| .| .| .| .| .
 """
 CELLS = [(state, kind) for state in JobState for kind in EventKind]
 
@@ -56,8 +56,9 @@ def job(state: JobState = JobState.RUNNING, **changes: Any) -> Job:
 def event(kind: EventKind, attempt: int | None = 1, busy_s: float = BUSY_S) -> Event:
     nameless = kind in (
         EventKind.ASSIGNED, EventKind.CANCEL_REQUESTED, EventKind.DEPENDENCY_DONE, EventKind.DEPENDENCY_FAILED,
+        EventKind.MOVED, EventKind.ASSEMBLED,
     )  # fmt: skip
-    return Event(kind=kind, at=NOW, attempt=None if nameless else attempt, driver="d", busy_s=busy_s)
+    return Event(kind=kind, at=NOW, attempt=None if nameless else attempt, driver="d", busy_s=busy_s, qpu="q")
 
 
 def test_the_table_is_the_designs() -> None:
@@ -88,10 +89,11 @@ def test_advance_does_what_the_cell_says(state: JobState, kind: EventKind) -> No
     step = advance(before, event(kind))
     assert step.accepted
     if isinstance(rule, Rule):
-        assert (step.job, step.changed) == (before, False)
+        assert step.changed is (state is JobState.BLOCKED)
+        assert step.job == before.with_(driver="" if step.changed else before.driver)
     else:
         assert (step.job.state, step.changed) == (rule, True)
-        assert step.job.attempt == before.attempt + (kind is EventKind.ASSIGNED)
+        assert step.job.attempt == before.attempt + (kind in (EventKind.ASSIGNED, EventKind.ASSEMBLED))
 
 
 @pytest.mark.parametrize(("state", "kind"), [c for c in CELLS if event(c[1]).attempt is not None])
@@ -225,3 +227,38 @@ def test_whatever_happens_the_ledger_is_right(history: list[tuple[EventKind, int
         current, entries = step.job, ledger.post(ledger.post(entries, step.effects), step.effects)
         assert ledger.flaw(entries, final=current.state.final) is None
         assert current.tries <= MAX_TRIES
+
+
+class TestAFragmentThatMoves:
+    """A plan's fragment goes to another QPU, and whoever had it is not believed any more."""
+
+    def moved(self, state: JobState, **changes: Any) -> Job:
+        to_q2 = Event(kind=EventKind.MOVED, at=NOW, qpu="q2", retry=RetryPolicy.HARDWARE, **changes)
+        return advance(job(state), to_q2).job
+
+    @pytest.mark.parametrize("state", [JobState.BLOCKED, JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING])
+    def test_waits_for_its_place_there(self, state: JobState) -> None:
+        moved = self.moved(state)
+        assert (moved.state, moved.qpu, moved.waits_for, moved.started) == (JobState.BLOCKED, "q2", 1, False)
+        assert (moved.retry, moved.moved) == (RetryPolicy.HARDWARE, True)
+        queued = advance(moved, event(EventKind.DEPENDENCY_DONE)).job
+        again = advance(queued, event(EventKind.ASSIGNED)).job
+        assert (queued.state, again.attempt, again.moved) == (JobState.QUEUED, 2, False)
+
+    @pytest.mark.parametrize("waiting", [False, True])
+    @pytest.mark.parametrize("kind", [kind for kind in EventKind if event(kind).attempt is not None])
+    def test_nothing_late_counts(self, kind: EventKind, waiting: bool) -> None:
+        moved = self.moved(JobState.RUNNING)
+        now = moved if waiting else advance(moved, event(EventKind.DEPENDENCY_DONE)).job
+        step = advance(now, event(kind))
+        assert (step.job, step.accepted, step.changed) == (now, False, False)
+
+    @pytest.mark.parametrize("busy_s", [0.0, BUSY_S])
+    def test_the_ledger_is_right(self, busy_s: float) -> None:
+        step = advance(job(), Event(kind=EventKind.MOVED, at=NOW, qpu="q2", busy_s=busy_s))
+        entries = ledger.post(ledger.opening(), step.effects)
+        assert ledger.sums(entries) == {1: -busy_s, 2: -ledger.HOLD_S}
+        ended = advance(step.job, event(EventKind.CANCEL_REQUESTED))
+        entries = ledger.post(entries, ended.effects)
+        assert (ledger.flaw(entries, final=True), ledger.sums(entries)) == (None, {1: -busy_s, 2: 0.0})
+        assert any(effect.kind is EffectKind.ABORT for effect in step.effects)

@@ -378,7 +378,7 @@ class DriverService:
             raise Rejected(f"{DIGEST_HEADER} holds the SHA-256 of the result's header, in hex.", code="bad_checksum")
         record = self.context.db.glance(lambda connection: find(connection, job_id))
         _check_own(record.job, attempt, name, principal.name)
-        wanted = record.job.attempt == attempt and not record.job.state.final
+        wanted = record.job.attempt == attempt and not record.job.state.final and not record.job.moved
         return Upload(self.context, self.lifecycle, record, attempt, digest, wanted=wanted)
 
 
@@ -401,9 +401,11 @@ def _model(row: DriverRow, *, enabled: bool, online: bool) -> DriverModel:
 
 def _check_own(job: Job, attempt: int, qpu: str, driver: str) -> None:
     """Let a driver speak of the attempts that it was given; of older ones, nothing that is said counts anyway."""
+    if attempt < job.attempt or (job.moved and attempt == job.attempt):
+        return
     if job.qpu != qpu:
         raise Forbidden(f"Job {job.id} belongs to another QPU.", code="another_qpu")
-    if job.attempt == attempt and job.driver != driver:
+    if job.driver != driver:
         raise Forbidden(f"Attempt {attempt} of job {job.id} belongs to another driver.", code="another_driver")
 
 

@@ -37,6 +37,7 @@ from qpi_server.service.base import Tx
 from qpi_server.store import JobRecord, attempts, facts, jobs, usage
 from qpi_server.store import families as rows
 
+from .fragments import fragment_step
 from .result_checks import charged_s
 
 
@@ -119,7 +120,7 @@ def _write(
     tx: Tx, before: JobRecord, step: Step, seen: Seen, epoch: int | None = None, sender: str | None = None
 ) -> Change:
     after, connection, at = before, tx.connection, tx.at
-    step = _charged(connection, step, at)
+    step = _charged(connection, fragment_step(tx, before, step), at)
     if step.changed:
         after = _record(before, step, at, seen(before.id))
         jobs.save(connection, before, after)
@@ -179,7 +180,7 @@ def job_data(record: JobRecord, lines: Sequence[Entry] = ()) -> JobData:
         progress=record.progress,
         name=record.name,
         owner=job.owner,
-        driver=UNSET if job.driver is None else job.driver,
+        driver=job.driver or UNSET,
         ledger=[LedgerLine(kind=e.kind.value, amount_s=e.amount_s, account=e.account) for e in lines] or UNSET,
         error=UNSET if job.error is None else job_error(job.error),
         family=job.family or UNSET,

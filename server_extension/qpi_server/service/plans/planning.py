@@ -18,6 +18,8 @@ from qpi_jupyter.core import (
     Program,
     QpiError,
     Rejected,
+    Role,
+    RunOptions,
     Unavailable,
     check_program,
     existing,
@@ -30,9 +32,11 @@ from qpi_jupyter.core.plans import Plan, PlanRequest
 from qpi_jupyter.wire.plans import PlanIn, PlanModel
 from qpi_server.service.base import Context, Qpu, Turns, Tx, Worker
 from qpi_server.service.links import Links, states
-from qpi_server.store import PlanRow, bench, plans
+from qpi_server.store import JobRecord, PlanRow, bench, jobs, plans
 from qpi_server.store.load import loads
 from qpi_server.store.view import calendar
+
+from .parts import FORMAT, Parts
 
 CHILD = "qpi_executors.planning"
 IDLE_S = 300.0
@@ -47,8 +51,6 @@ WAIT_STEP_S = 10.0
 """Waits are told in whole steps: a plan made again a moment later is the same."""
 REP_DELAY_S = 250e-6
 """Between two shots of an instrument, where its manifest does not say: IBM's default."""
-FORMAT = "qpy"
-"""What the fragments are sent as."""
 
 
 class Gathered(NamedTuple):
@@ -60,11 +62,10 @@ class Gathered(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A plan, and what the fragments run: ``programs`` are QPY files; ``recipe`` puts their results together."""
+    """A plan, and what it runs."""
 
     plan: Plan
-    recipe: bytes
-    programs: tuple[bytes, ...]
+    parts: Parts
 
 
 class _Answered(msgspec.Struct, kw_only=True):
@@ -110,16 +111,31 @@ class PlanService:
 
     async def make(self, principal: Principal, program: Program, request: PlanRequest) -> Made:
         """A plan that is not kept; as `plan`."""
-        check_program(program, self._context.qpus.format(program.format), max_shots=self._context.config.max_shots)
+        self.check(program)
         gathered = await self._gather(principal, request)
         async with self._turns.turn(principal.name, free=not limited(principal)):
             study, blobs = await self._study(program, request, gathered.targets)
         plan, way = make_plan(request, study, gathered.candidates)
-        return _made(plan, way, blobs)
+        return _made(plan, way, blobs, program)
+
+    async def again(self, owner: str, record: JobRecord, request: dict[str, Any]) -> Made:
+        """A plan, which is not kept, for a job that was submitted without one, in the name of its owner; as `plan`."""
+        packed = await self._context.db.read(lambda connection: jobs.program(connection, record.program_sha256))
+        assert packed is not None, "a program is there as long as its job"
+        person = Principal(name=owner, roles=frozenset({Role.USER}))
+        asked = msgspec.convert(request, PlanRequest)
+        program = Program(
+            format=record.format, sources=unpack(packed), options=RunOptions(shots=asked.shots)
+        )  # fmt: skip
+        return await self.make(person, program, asked)
+
+    def check(self, program: Program) -> None:
+        """Refuse what can be refused without reading the circuit; as `core.check_program`."""
+        check_program(program, self._context.qpus.format(program.format), max_shots=self._context.config.max_shots)
 
     async def keep(self, owner: str, made: Made) -> datetime:
         """Store a plan; when that was. Where it was made before, it is the same row."""
-        packed, doc = pack((made.recipe, *made.programs)), msgspec.to_builtins(made.plan)
+        packed, doc = made.parts.packed(), msgspec.to_builtins(made.plan)
 
         def unit(tx: Tx) -> datetime:
             row = PlanRow(plan_id=made.plan.plan_id, owner=owner, doc=doc, created_at=tx.at)
@@ -246,8 +262,9 @@ def _booked_s(connection: Connection, principal: Principal, qpu: str, now: datet
     return 0.0 if booking is None or booking.admits(principal.name) else (booking.end_at - now).total_seconds()
 
 
-def _made(plan: Plan, way: Way, blobs: tuple[bytes, ...]) -> Made:
-    return Made(plan=plan, recipe=blobs[way.recipe], programs=tuple(blobs[part.program] for part in way.parts))
+def _made(plan: Plan, way: Way, blobs: tuple[bytes, ...], program: Program) -> Made:
+    programs = tuple(blobs[part.program] for part in way.parts)
+    return Made(plan=plan, parts=Parts(recipe=blobs[way.recipe], programs=programs, source=program))
 
 
 def plan_of(row: PlanRow) -> Plan:

@@ -180,7 +180,7 @@ class Prospects:
         """Those of one job; of one that has ended, nothing."""
         job = record.job
         if job.state is JobState.BLOCKED:
-            return Prospect(needs(job, families.first_needed(self._connection, job.id)))
+            return Prospect(needs(job, *families.first_needed(self._connection, job.id)))
         if job.state is JobState.QUEUED:
             return self._queued(job)
         if job.state is JobState.ASSIGNED:

@@ -152,7 +152,7 @@ class Submitter:
             self._answering[record.id] = record
 
     async def _known(self, principal: Principal, key: str, fingerprint: str) -> JobRecord | None:
-        return await self._db.read(lambda c: _same(c, principal.name, key, fingerprint))
+        return await self._db.read(lambda c: come_before(c, principal.name, key, fingerprint))
 
     async def _draft(self, principal: Principal, request: SubmitRequest, key: str | None, fingerprint: str) -> _Draft:
         if limited(principal):
@@ -338,7 +338,7 @@ def check_key(key: str) -> None:
         raise Rejected(f"An Idempotency-Key must have 1 to {MAX_KEY} printable characters.", code="bad_key")
 
 
-def _same(connection: Connection, owner: str, key: str, fingerprint: str) -> JobRecord | None:
+def come_before(connection: Connection, owner: str, key: str, fingerprint: str) -> JobRecord | None:
     """The job that came with this key before.
 
     Raises
@@ -369,7 +369,7 @@ def _same(connection: Connection, owner: str, key: str, fingerprint: str) -> Job
 
 def _store(tx: Tx, draft: _Draft, allowance_s: float | None, most: int | None) -> Submitted:
     record, owner, connection, at = draft.record, draft.record.job.owner, tx.connection, tx.at
-    if draft.key is not None and (known := _same(connection, owner, draft.key, draft.fingerprint)) is not None:
+    if draft.key is not None and (known := come_before(connection, owner, draft.key, draft.fingerprint)) is not None:
         return Submitted(known, created=False)
     if most is not None:
         require_quota(

@@ -1,0 +1,432 @@
+"""Plans that run: each has a task while there is something to do for it, and is taken up again after a restart.
+
+What is to be done stands in the rows: places to ask for, prepared ones to commit, results to put together. A task only
+looks there, and whoever changes them says so; so it may be lost at any moment, with the whole server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from qpi_jupyter.core import (
+    Conflict,
+    Event,
+    EventKind,
+    Faulted,
+    Forbidden,
+    JobState,
+    NotFound,
+    Permission,
+    Principal,
+    QpiError,
+    Rejected,
+    TooMany,
+    Unavailable,
+    advance,
+    allows,
+    existing,
+    limited,
+    require_quota,
+    times,
+)
+from qpi_jupyter.core.families import require_size
+from qpi_jupyter.core.plans import Plan, ReservationState
+from qpi_jupyter.core.reservations import TTL_S, Reservation, ReservationEvent, next_choice
+from qpi_jupyter.core.reservations import ReservationEventKind as Kind
+from qpi_jupyter.wire.plans import PlanAndRunIn, PlanJobIn, PlanRun
+from qpi_server.service.base import Context, Timers, Tx
+from qpi_server.service.lifecycle import (
+    Change,
+    PlaceWanted,
+    carry_out,
+    change,
+    find,
+    moved_to,
+    own,
+    request,
+    visible,
+)
+from qpi_server.service.links import Links, Unlinked
+from qpi_server.service.storage import Disk
+from qpi_server.service.submit import Checker, check_key, come_before
+from qpi_server.store import JobRecord, jobs, plans, reservations
+from qpi_server.store.reservations import PlanJobRow
+
+from .assembling import Assembler, Pieces, results_of
+from .beginning import Fragments, Wanted, add_parent, deadline, parent_record, stored
+from .parts import Parts
+from .places import Places, latest_of
+from .planning import PlanService, plan_of
+from .shown import fragment_runs, plan_run
+
+log = logging.getLogger(__name__)
+AGAIN_S = 5.0
+"""After a trouble of the lab's own, a plan is taken up again in this time."""
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class _Stored(NamedTuple):
+    plan: Plan
+    parts: Parts
+
+
+class _Look(NamedTuple):
+    """What there is to do for a plan's job."""
+
+    record: JobRecord
+    row: PlanJobRow
+    stored: _Stored | None
+    latest: list[Reservation]
+
+
+class PlanRuns:
+    """Runs plans: submits them, gets their places, moves their fragments and puts their results together."""
+
+    def __init__(self, context: Context, links: Links, checker: Checker, planning: PlanService) -> None:
+        self._context, self._config, self._db, self._links = context, context.config, context.db, links
+        self._planning, self._places = planning, Places(context, links, checker)
+        self._assembler, self._disk = Assembler(context), Disk(context)
+        self._timers = Timers(context.clock)
+        self._busy: set[str] = set()
+        self._again: set[str] = set()
+        context.commits.on(PlaceWanted, lambda wanted: self._wake(wanted.job_id))
+        context.commits.on(Change, self._changed)
+        context.commits.on(Unlinked, self._unlinked)
+
+    async def recover(self) -> None:
+        """Take up what an earlier server left."""
+        for job_id in await self._db.read(reservations.unfinished):
+            self._wake(job_id)
+
+    def close(self) -> None:
+        """Nothing is begun any more."""
+        self._timers.close()
+
+    async def submit(
+        self, principal: Principal, plan_id: str, wanted: PlanJobIn, *, key: str | None = None
+    ) -> tuple[str, bool]:
+        """The id of the job that runs a plan, and whether this call made it; on disk when it returns.
+
+        Raises
+        ------
+        NotFound
+            there is no such plan.
+        Conflict
+            the plan is under way; it is stale, and that was not to be mended; or other plans hold the places.
+        """
+        self._admit(principal, key)
+        fingerprint = hashlib.sha256(_encode((plan_id, wanted))).hexdigest()
+        if (known := await self._known(principal, key, fingerprint)) is not None:
+            return known, False
+        found = await self._stored(principal.name, plan_id)
+        if (stale := self._stale(found.plan)) is not None:
+            if wanted.stale == "refuse":
+                raise stale
+            made = await self._planning.make(principal, found.parts.source, found.plan.request)
+            await self._planning.keep(principal.name, made)
+            plan_id, found = made.plan.plan_id, _Stored(made.plan, made.parts)
+        about = Wanted(
+            principal=principal, labels=wanted, program=stored(found.parts.source), shots=found.plan.request.shots,
+            deadline_s=found.plan.request.deadline_s,
+        )  # fmt: skip
+        at = self._context.now()
+        record = parent_record(self._context, about, found.plan.fragments[0].choices[0].qpu, at)
+        fragments = Fragments(self._context, self._links, found.plan, found.parts)
+
+        def unit(tx: Tx) -> tuple[str, bool]:
+            if key is not None and (known := come_before(tx.connection, principal.name, key, fingerprint)) is not None:
+                return known.id, False
+            if (other := reservations.running(tx.connection, principal.name, plan_id)) is not None:
+                raise Conflict(
+                    f"This plan is under way as job {other}. Wait for that job, or cancel it, to run the plan again.",
+                    code="plan_running", job_id=other,
+                )  # fmt: skip
+            self._require_quota(tx.connection, principal, len(found.plan.fragments))
+            chosen = fragments.choose(tx, record.id)
+            parent = self._add(tx, record, about, found.plan.request, plan_id)
+            fragments.add(tx, parent, chosen)
+            if key is not None:
+                jobs.add_key(tx.connection, principal.name, key, fingerprint, record.id, tx.at)
+            return record.id, True
+
+        return await self._db.write(unit, at=at)
+
+    async def plan_and_run(
+        self, principal: Principal, wanted: PlanAndRunIn, *, key: str | None = None
+    ) -> tuple[str, bool]:
+        """The id of a job whose plan is yet to be made, and whether this call made it; on disk when it returns."""
+        self._admit(principal, key)
+        fingerprint = hashlib.sha256(_encode(wanted)).hexdigest()
+        if (known := await self._known(principal, key, fingerprint)) is not None:
+            return known, False
+        program, asked = wanted.plan.to_program(), wanted.plan.to_request()
+        self._planning.check(program)
+        names = asked.qpus or tuple(self._context.qpus.names)
+        if not names:
+            raise Rejected("The lab has no QPU to plan with.", code="no_target")
+        about = Wanted(
+            principal=principal, labels=wanted, program=stored(program), shots=asked.shots, deadline_s=asked.deadline_s
+        )
+        at = self._context.now()
+        record = parent_record(self._context, about, self._context.qpus.get(names[0]).name, at)
+
+        def unit(tx: Tx) -> tuple[str, bool]:
+            if key is not None and (known := come_before(tx.connection, principal.name, key, fingerprint)) is not None:
+                return known.id, False
+            self._require_quota(tx.connection, principal, 0)
+            self._add(tx, record, about, asked, None)
+            tx.tell(PlaceWanted(record.id))
+            if key is not None:
+                jobs.add_key(tx.connection, principal.name, key, fingerprint, record.id, tx.at)
+            return record.id, True
+
+        return await self._db.write(unit, at=at)
+
+    async def run(self, principal: Principal, job_id: str) -> PlanRun:
+        """How the plan that a job runs does.
+
+        Raises
+        ------
+        NotFound
+            there is no such job, it is somebody else's, or it runs no plan.
+        """
+
+        def query(connection: Connection) -> PlanRun | None:
+            record = own(principal, visible(principal, find(connection, job_id)), Permission.JOBS_READ, "look into")
+            return plan_run(connection, record)
+
+        missing = NotFound(f"Job {job_id} runs no plan.", code="no_plan")
+        return existing(await self._db.read(query), missing)
+
+    # --- submitting
+
+    def _admit(self, principal: Principal, key: str | None) -> None:
+        if not allows(principal, Permission.JOBS_SUBMIT):
+            raise Forbidden("You don't have permission to submit jobs.", code="forbidden")
+        if key is not None:
+            check_key(key)
+        if limited(principal):
+            self._disk.require_space()
+
+    async def _known(self, principal: Principal, key: str | None, fingerprint: str) -> str | None:
+        if key is None:
+            return None
+        known = await self._db.read(lambda c: come_before(c, principal.name, key, fingerprint))
+        return None if known is None else known.id
+
+    def _require_quota(self, connection: Connection, principal: Principal, fragments: int) -> None:
+        require_size(fragments + 1)
+        most = self._config.quotas.max_queued_jobs if limited(principal) else None
+        if most is not None:
+            require_quota(
+                jobs.waiting(connection, principal.name, most) + fragments, most, "waiting jobs",
+                "wait until some have run, or cancel some", code="too_many_queued", setting="max_queued_jobs",
+            )  # fmt: skip
+
+    def _add(self, tx: Tx, record: JobRecord, about: Wanted, asked: object, plan_id: str | None) -> JobRecord:
+        parent = add_parent(tx, record, about.program)
+        row = PlanJobRow(
+            job_id=record.id, owner=record.job.owner, request=msgspec.to_builtins(asked), plan_id=plan_id,
+            deadline_at=deadline(tx.at, about.deadline_s),
+        )  # fmt: skip
+        reservations.add_job(tx.connection, row)
+        return parent
+
+    def _stale(self, plan: Plan) -> Conflict | None:
+        """Why a plan is not for the QPUs as they are now."""
+        for choice in (fragment.choices[0] for fragment in plan.fragments):
+            manifest = self._context.qpus.get(choice.qpu).manifest if choice.qpu in self._context.qpus else None
+            now = "" if manifest is None else manifest.calibration_id
+            if manifest is None or now != choice.calibration_id:
+                return Conflict(
+                    f"The plan was made for calibration {choice.calibration_id or 'none'} of {choice.qpu}, which has "
+                    f"{now or 'none'} now. Plan the circuit again, or submit with stale=\"replan\".",
+                    code="stale_plan", qpu=choice.qpu, planned=choice.calibration_id, current=now,
+                )  # fmt: skip
+        return None
+
+    async def _stored(self, owner: str, plan_id: str) -> _Stored:
+        found = await self._db.read(lambda connection: _stored(connection, owner, plan_id))
+        return existing(found, NotFound(f"You have no plan {plan_id!r}: plan the circuit again.", code="unknown_plan"))
+
+    # --- running
+
+    def _wake(self, job_id: str) -> None:
+        """There may be something to do for it."""
+        if job_id in self._busy:
+            self._again.add(job_id)
+            return
+        self._busy.add(job_id)
+        self._context.tasks.start(self._work(job_id), f"plan of {job_id}")
+
+    def _changed(self, change: Change) -> None:
+        """All fragments are done, or the job has ended."""
+        job = change.after.job
+        if job.family != job.id or not change.changed:
+            return
+        if job.state.final:
+            self._timers.cancel(job.id)
+        elif job.state is JobState.BLOCKED and job.waits_for == 1:
+            self._wake(job.id)
+
+    async def _work(self, job_id: str) -> None:
+        try:
+            again = True
+            while again:
+                self._again.discard(job_id)
+                try:
+                    await self._step(job_id)
+                except (Unavailable, TooMany, TimeoutError) as problem:
+                    log.warning("the plan of %s is taken up again in %g s: %s", job_id, AGAIN_S, problem)
+                    self._timers.after(AGAIN_S, job_id, lambda: self._wake(job_id))
+                again = job_id in self._again
+        finally:
+            self._busy.discard(job_id)
+
+    async def _step(self, job_id: str) -> None:
+        """Do what there is to do now, and come back when the time of day alone makes it more."""
+        look = await self._db.read(lambda connection: _look(connection, job_id))
+        if look is None or look.record.job.state.final:
+            return
+        now = self._context.now()
+        if look.row.deadline_at is not None and look.row.deadline_at <= now:
+            await self._end(job_id, Faulted("The plan was not done by its deadline.", code="deadline"))
+            return
+        if look.stored is None:
+            await self._plan(look)
+            return
+        wait_s = None
+        if any(one.expires_at <= now for one in look.latest if one.state in _TIMED):
+            await self._db.write(lambda tx: self._expire(tx, look))
+        elif any(one.state is ReservationState.REQUESTED for one in look.latest):
+            wait_s = await self._places.prepare(look.stored.plan, job_id)
+        await self._places.commit(job_id)
+        if look.record.job.waits_for == 1:
+            await self._assemble(look)
+        await self._come_back(job_id, wait_s)
+
+    async def _come_back(self, job_id: str, wait_s: float | None) -> None:
+        look = await self._db.read(lambda connection: _look(connection, job_id))
+        if look is None or look.record.job.state.final:
+            return
+        moments = [one.expires_at for one in look.latest if one.state in _TIMED]
+        moments += [look.row.deadline_at] if look.row.deadline_at is not None else []
+        waits = [max(0.0, (moment - self._context.now()).total_seconds()) for moment in moments]
+        waits += [wait_s] if wait_s is not None else []
+        if waits:
+            self._timers.after(min(waits), job_id, lambda: self._wake(job_id))
+
+    async def _plan(self, look: _Look) -> None:
+        """Make the plan of a job that came without one, and its fragments' jobs."""
+        job, owner = look.record.job, look.row.owner
+        try:
+            wanted = await self._planning.again(owner, look.record, look.row.request)
+            await self._planning.keep(owner, wanted)
+            fragments = Fragments(self._context, self._links, wanted.plan, wanted.parts)
+
+            def unit(tx: Tx) -> None:
+                record = find(tx.connection, job.id)
+                if record.job.state is not JobState.BLOCKED:
+                    return
+                reservations.set_plan(tx.connection, job.id, wanted.plan.plan_id)
+                fragments.add(tx, record, fragments.choose(tx, job.id))
+
+            await self._db.write(unit)
+        except (Unavailable, TooMany):
+            raise
+        except QpiError as error:
+            await self._end(job.id, error)
+
+    async def _end(self, job_id: str, error: QpiError) -> None:
+        """End the plan's job, and its fragments with it."""
+
+        def unit(tx: Tx) -> None:
+            record = find(tx.connection, job_id)
+            if record.job.state is JobState.BLOCKED:
+                event = Event(kind=EventKind.DEPENDENCY_FAILED, at=tx.at, error=error.to_dict())
+                carry_out(tx, record, advance(record.job, event))
+
+        await self._db.write(unit)
+
+    async def _assemble(self, look: _Look) -> None:
+        assert look.stored is not None
+        plan, parts = look.stored
+
+        def query(connection: Connection) -> Pieces | None:
+            children = [one.child_id for one in look.latest]
+            results = results_of(connection, children)
+            if results is None or len(children) != len(plan.fragments):
+                return None
+            return Pieces(look.record, plan, parts, results, fragment_runs(connection, look.record.id, plan))
+
+        if (pieces := await self._db.read(query)) is not None:
+            await self._assembler.assemble(pieces)
+
+    # --- places whose time is over, and drivers that are gone
+
+    def _expire(self, tx: Tx, look: _Look) -> None:
+        assert look.stored is not None
+        plan = look.stored.plan
+        for one in latest_of(tx.connection, look.record.id):
+            if one.expires_at > tx.at or one.state not in _TIMED:
+                continue
+            if one.state is ReservationState.COMMITTED:
+                self._overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
+            else:
+                problem = Conflict("The places of the plan were not prepared in time.", code="expired")
+                self._places.next(tx, plan, one, problem, Kind.EXPIRED)
+
+    def _overdue(self, tx: Tx, plan: Plan, place: Reservation, kind: Kind, reason: str) -> None:
+        """A committed place whose fragment waits in vain: it goes to its next QPU, or, where it is on its last or has
+        begun, keeps its place a while longer."""
+        child = jobs.find(tx.connection, place.child_id)
+        if child is None:
+            return
+        used = reservations.of_child(tx.connection, place.job_id, place.child_id)
+        choice = next_choice(plan.fragments[place.fragment].choices, {one.qpu for one in used})
+        if choice is None or child.job.state is not JobState.QUEUED:
+            reservations.prolong(tx.connection, place, times.after(tx.at, TTL_S))
+            return
+        change(tx, place, ReservationEvent(kind=kind, at=tx.at, reason=reason), owner=child.job.owner)
+        carry_out(tx, child, advance(child.job, moved_to(tx.connection, choice.qpu, tx.at)))
+        request(tx, place, choice.qpu, owner=child.job.owner, number=len(used) + 1)
+
+    def _unlinked(self, gone: Unlinked) -> None:
+        """A driver's link is no more: if none comes within its lease, what waits for it goes elsewhere."""
+        qpu = gone.link.qpu
+        self._timers.after(self._config.lease_s, f"lost {qpu}", lambda: self._lost(qpu))
+
+    def _lost(self, qpu: str) -> None:
+        if not self._links.online(qpu):
+            self._context.tasks.start(self._leave(qpu), f"plans leave {qpu}")
+
+    async def _leave(self, qpu: str) -> None:
+        def unit(tx: Tx) -> None:
+            for place in reservations.open_on(tx.connection, qpu):
+                row = reservations.plan_job(tx.connection, place.job_id)
+                found = None if row is None else _stored(tx.connection, row.owner, row.plan_id or "")
+                if found is not None:
+                    self._overdue(tx, found.plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
+
+        await self._db.write(unit)
+
+
+_TIMED = (ReservationState.REQUESTED, ReservationState.PREPARED, ReservationState.COMMITTED)
+
+
+def _stored(connection: Connection, owner: str, plan_id: str) -> _Stored | None:
+    row, packed = plans.find(connection, owner, plan_id), plans.parts(connection, owner, plan_id)
+    return None if row is None or packed is None else _Stored(plan_of(row), Parts.read(packed))
+
+
+def _look(connection: Connection, job_id: str) -> _Look | None:
+    record, row = jobs.find(connection, job_id), reservations.plan_job(connection, job_id)
+    if record is None or row is None:
+        return None
+    found = None if row.plan_id is None else _stored(connection, row.owner, row.plan_id)
+    return _Look(record, row, found, latest_of(connection, job_id))

@@ -1,0 +1,66 @@
+"""A plan as it runs: its fragments' jobs, their places and their attempts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import msgspec
+from sqlalchemy import Connection
+
+from qpi_jupyter.core.plans import Plan
+from qpi_jupyter.core.reservations import Reservation
+from qpi_jupyter.wire.plans import AttemptModel, FragmentRun, PlanModel, PlanRun, ReservationModel
+from qpi_server.service.lifecycle import job_error
+from qpi_server.store import JobRecord, attempts, families, plans, reservations
+
+from .planning import plan_of
+
+
+def plan_run(connection: Connection, record: JobRecord) -> PlanRun | None:
+    """The plan that a job runs; None for one that runs none."""
+    row = reservations.plan_job(connection, record.id)
+    if row is None:
+        return None
+    stored = None if row.plan_id is None else plans.find(connection, row.owner, row.plan_id)
+    cost_s = families.cost_s(connection, record.job)
+    if stored is None:
+        return PlanRun(job_id=record.id, plan=None, fragments=[], deadline_at=row.deadline_at, cost_s=cost_s)
+    plan = plan_of(stored)
+    return PlanRun(
+        job_id=record.id, plan=PlanModel.of(plan, stored.owner, stored.created_at),
+        fragments=fragment_runs(connection, record.id, plan), deadline_at=row.deadline_at, cost_s=cost_s,
+    )  # fmt: skip
+
+
+def fragment_runs(connection: Connection, job_id: str, plan: Plan) -> list[FragmentRun]:
+    """How the fragments of a plan do, in their order."""
+    by_fragment: defaultdict[int, list[Reservation]] = defaultdict(list)
+    for one in reservations.of_job(connection, job_id):
+        by_fragment[one.fragment].append(one)
+    ids = [own[-1].child_id for own in by_fragment.values()]
+    children = families.named(connection, ids)
+    tried = attempts.of_jobs(connection, ids)
+    return [
+        _run(plan, own, children[own[-1].child_id], tried.get(own[-1].child_id, ()))
+        for own in by_fragment.values()
+        if own[-1].child_id in children
+    ]
+
+
+def _run(plan: Plan, own: Sequence[Reservation], child: JobRecord, tried: Sequence[attempts.AttemptRow]) -> FragmentRun:
+    last, job = own[-1], child.job
+    fields = set(ReservationModel.__struct_fields__)
+    return FragmentRun(
+        index=last.fragment, job_id=child.id, qpu=job.qpu,
+        status=job.state.status,  # type: ignore[arg-type]  # one of the Literal's words
+        phase=job.phase,  # type: ignore[arg-type]
+        fallback=job.qpu != plan.fragments[last.fragment].choices[0].qpu, esp=last.esp,
+        below=last.esp is not None and last.esp < plan.request.min_fidelity,
+        reservations=[
+            ReservationModel(**{name: value for name, value in asdict(one).items() if name in fields}) for one in own
+        ],
+        attempts=[msgspec.convert({**one._asdict(), "outcome": one.outcome or ""}, AttemptModel) for one in tried],
+        error=None if job.error is None else job_error(job.error),
+    )  # fmt: skip

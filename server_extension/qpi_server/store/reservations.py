@@ -1,0 +1,143 @@
+"""Rows of reservations, the fragments' places on QPUs, and of the jobs that run plans."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+
+from qpi_jupyter.core import FINAL
+from qpi_jupyter.core.plans import ReservationState
+from qpi_jupyter.core.reservations import HELD, Reservation
+
+from .prepared import Prepared, written
+from .rows import each, first, readable, whole
+from .schema import jobs, plan_jobs, reservations
+
+_HELD = written(HELD)
+_ADD = Prepared(insert(reservations))
+_SAVE = Prepared(
+    update(reservations).where(reservations.c.id == bindparam("this"), reservations.c.state == bindparam("was"))
+)
+_OF_JOB = Prepared(
+    select(reservations)
+    .where(reservations.c.job_id == bindparam("job"))
+    .order_by(reservations.c.fragment, reservations.c.id)
+)
+_OF_CHILD = Prepared(
+    select(reservations)
+    .where(reservations.c.job_id == bindparam("job"), reservations.c.child_id == bindparam("child"))
+    .order_by(reservations.c.id)
+)
+_TAKEN_ON: Select[Any] = select(func.count(), func.min(reservations.c.expires_at)).where(
+    reservations.c.qpu == bindparam("on"),
+    reservations.c.state.in_(_HELD),
+    reservations.c.job_id != bindparam("job"),
+)
+_TAKEN = Prepared(_TAKEN_ON)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanJobRow:
+    """A job that runs a plan; ``request`` is what the plan was, or is to be, made for (JSON)."""
+
+    job_id: str
+    owner: str
+    request: dict[str, Any]
+    plan_id: str | None = None
+    deadline_at: datetime | None = None
+
+
+def _reservation(row: Row[Any]) -> Reservation:
+    readable(row)
+    return Reservation(**{**row._asdict(), "state": ReservationState(row.state)})
+
+
+def add(connection: Connection, new: Reservation) -> None:
+    """Write a new reservation."""
+    _ADD.run(connection, **{**asdict(new), "state": new.state.value})
+
+
+def save(connection: Connection, before: Reservation, after: Reservation) -> bool:
+    """Write what changed; False where somebody else has changed its state meanwhile, and nothing is written."""
+    changed = _SAVE.run(
+        connection, this=after.id, was=before.state.value, state=after.state.value, esp=after.esp,
+        duration_s=after.duration_s, digest=after.digest, reason=after.reason, expires_at=after.expires_at,
+        changed_at=after.changed_at,
+    )  # fmt: skip
+    return changed == 1
+
+
+def prolong(connection: Connection, place: Reservation, until: datetime) -> None:
+    """A committed place is kept longer."""
+    save(connection, place, replace(place, expires_at=until))
+
+
+def of_job(connection: Connection, job_id: str) -> list[Reservation]:
+    """All that a plan's job has, or had: by fragment, oldest first."""
+    return list(each(_OF_JOB.each(connection, job=job_id), _reservation))
+
+
+def of_child(connection: Connection, job_id: str, child_id: str) -> list[Reservation]:
+    """Those of one fragment's job, oldest first."""
+    return list(each(_OF_CHILD.each(connection, job=job_id, child=child_id), _reservation))
+
+
+def taken(connection: Connection, qpu: str, job_id: str) -> tuple[int, datetime | None]:
+    """How many places of a QPU other plans than this job's hold, and when the first of them ends by itself."""
+    row = _TAKEN.first(connection, on=qpu, job=job_id)
+    return int(row[0]), row[1]
+
+
+def open_on(connection: Connection, qpu: str) -> list[Reservation]:
+    """The committed ones on a QPU."""
+    query = select(reservations).where(
+        reservations.c.qpu == qpu, reservations.c.state == ReservationState.COMMITTED.value
+    )  # fmt: skip
+    return list(each(connection.execute(query), _reservation))
+
+
+# --- the jobs that run plans
+
+
+def add_job(connection: Connection, row: PlanJobRow) -> None:
+    """Write that a job runs a plan."""
+    connection.execute(insert(plan_jobs).values(**asdict(row)))
+
+
+def set_plan(connection: Connection, job_id: str, plan_id: str) -> None:
+    """Write which plan a job runs."""
+    connection.execute(update(plan_jobs).where(plan_jobs.c.job_id == job_id).values(plan_id=plan_id))
+
+
+def plan_job(connection: Connection, job_id: str) -> PlanJobRow | None:
+    """The plan's side of a job; None for one that runs no plan."""
+    return first(connection, select(plan_jobs).where(plan_jobs.c.job_id == job_id), whole(PlanJobRow))
+
+
+def unfinished(connection: Connection) -> list[str]:
+    """The jobs that run plans and have not ended, oldest first."""
+    query = (
+        select(plan_jobs.c.job_id)
+        .join(jobs, jobs.c.id == plan_jobs.c.job_id)
+        .where(jobs.c.state.not_in([state.value for state in FINAL]))
+        .order_by(jobs.c.seq)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def running(connection: Connection, owner: str, plan_id: str) -> str | None:
+    """The job of a person that runs this plan and has not ended."""
+    query = (
+        select(plan_jobs.c.job_id)
+        .join(jobs, jobs.c.id == plan_jobs.c.job_id)
+        .where(
+            plan_jobs.c.plan_id == plan_id, plan_jobs.c.owner == owner,
+            jobs.c.state.not_in([state.value for state in FINAL]),
+        )
+        .limit(1)
+    )  # fmt: skip
+    found: str | None = connection.execute(query).scalar()
+    return found

@@ -1,0 +1,102 @@
+"""Plans in a notebook, against a scripted lab: what is asked, and what is shown."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from qiskit.quantum_info import Pauli, SparsePauliOp
+
+import qpi_jupyter.client.connecting as connecting
+from qpi_jupyter.client import Plan
+from qpi_jupyter.core.errors import QpiError, Rejected
+from tests.faults.scripted_rest import PLAN, TOKEN, ScriptedLab
+
+GHZ = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLab]:
+    with ScriptedLab() as server:
+        monkeypatch.setenv("QPI_LAB_URL", server.url)
+        monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
+        monkeypatch.setattr(connecting, "_current", None)
+        yield server
+        with suppress(QpiError):
+            connecting.connect().close()
+
+
+@pytest.fixture
+def shell(server: ScriptedLab) -> Iterator[InteractiveShell]:
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "qpi_jupyter")
+    yield shell
+    shell.history_manager.end_session()
+
+
+def test_a_plan_is_asked_for_as_one_says_it(server: ScriptedLab) -> None:
+    lab = connecting.connect()
+    plan = lab.plan(GHZ, observables=[Pauli("ZZ"), "XI"], qpus=[lab.qpu("sim-a"), "sim-b"], seed=3, deadline="1h")
+    asked = server.plans[0]
+    assert (asked.observables, asked.qpus, asked.seed, asked.deadline_s) == (["ZZ", "XI"], ["sim-a", "sim-b"], 3, 3600)
+    assert (asked.shots, asked.max_overhead, asked.min_fidelity) == (1024, 81.0, 0.0)
+    assert (plan.plan_id, plan.qpus, plan.overhead, plan.cost) == (PLAN.plan_id, ("<q1>", "q2"), 9.0, 0.7)
+    lab.plan(GHZ, observables="ZZ", qpus="sim-a")
+    assert (server.plans[1].observables, server.plans[1].qpus) == (["ZZ"], ["sim-a"])
+    for wrong in (3, SparsePauliOp("ZZ"), [3.0]):
+        with pytest.raises(TypeError, match="Pauli strings"):
+            lab.plan(GHZ, observables=wrong)
+
+
+def test_the_magic_takes_an_expression_or_a_cell(server: ScriptedLab, shell: InteractiveShell) -> None:
+    shell.user_ns["ghz"] = GHZ
+    line = "ghz --observable ZZ --observable XX --qpu q1 --qpu q2 --min-fidelity 0.9 --max-overhead 300 --seed 2"
+    assert isinstance(shell.run_line_magic("qpi_plan", line), Plan)
+    asked = server.plans[0]
+    assert (asked.observables, asked.qpus, asked.min_fidelity) == (["ZZ", "XX"], ["q1", "q2"], 0.9)
+    assert (asked.max_overhead, asked.seed, asked.program.sources) == (300.0, 2, [GHZ])
+    shell.run_cell_magic("qpi_plan", "--shots 50", GHZ)
+    assert server.plans[1].shots == 50
+    for wrong, said in (("--min-fidelity x ghz", "takes a number"), ("", "Which circuit")):
+        with pytest.raises(UsageError, match=said):
+            shell.run_line_magic("qpi_plan", wrong)
+    server.refuse = Rejected("As a whole: it needs 8 qubits.", code="infeasible")
+    with pytest.raises(UsageError, match="it needs 8 qubits"):
+        shell.run_line_magic("qpi_plan", "ghz")
+
+
+def test_the_tab_key_offers_options_variables_and_qpus(server: ScriptedLab, shell: InteractiveShell) -> None:
+    shell.user_ns["ghz"] = GHZ
+
+    def offered(text: str) -> set[str]:
+        with provisionalcompleter():
+            return {found.text for found in shell.Completer.completions(text, len(text))}
+
+    assert {"ghz", "--observable", "--max-overhead"} <= offered("%qpi_plan ")
+    assert offered("%qpi_plan ghz --qpu ") == {"sim-a", "sim-b"}
+
+
+def test_it_shows_circuit_costs_and_alternatives(server: ScriptedLab) -> None:
+    plan = connecting.connect().plan(GHZ)
+    text = repr(plan)
+    for said in (
+        "1 cut into 2 fragments on <q1>, q2, for 9 times the shots", "0 to 2", "6 x 100", "0.9000", "q3",
+        "cut, up to 2 qubits", "81 times", "It needs 4 qubits; the largest QPU, q3, has 3.", PLAN.plan_id,
+    ):  # fmt: skip
+        assert said in text, said
+    html = plan._repr_html_()
+    page = ET.fromstring(html)
+    assert "<q1>" not in html
+    picture = next(page.iter("svg"))
+    assert picture.get("aria-label") == "Circuit of 4 qubits in 2 fragments, 1 cut"
+    assert [one.text for one in page.iter("title")] == ["h on q0", "cx on q0, q1", "cx on q2, q3", "measure on q3"]
+    colours = re.findall(r"y2='\d+' stroke='(#\w+)'", html)  # of the wires
+    assert colours == ["#0072B2"] * 3 + ["#E69F00"]
+    assert html.count("✂") == 1
+    assert "<script" not in html

@@ -1,0 +1,334 @@
+"""Plans that run: places, fragments' jobs on scripted drivers, and the result that the lab puts together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qpi_jupyter.core import Conflict, Faulted, NotFound, Principal, Program, QpiError, Rejected
+from qpi_jupyter.core.plans import Choice, Cost, Fragment, Plan, PlanKind, PlanRequest, ReservationState
+from qpi_jupyter.data.reconstruction import PartRecipe, Recipe, write_recipe
+from qpi_jupyter.wire.frames import Assignment, Prepared
+from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
+from qpi_jupyter.wire.rest import QpuIn
+from qpi_server.service import Lab
+from qpi_server.service.plans.parts import Parts
+from qpi_server.service.plans.planning import Made
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
+from tests.integration.test_service_plans import Drivers, ghz, in_lab
+from tests.support.chips import chip
+from tests.support.waiting import PATIENCE_S
+
+TWO = {"q1": chip(5, 0.01), "q2": chip(5, 0.02)}
+COUNTS = {"0x0": 60, "0xf": 40}
+
+
+async def planned(lab: Lab, *choices: str, person: Principal = ANN, **request: Any) -> Plan:
+    """A plan of components with four qubits each, made by hand: for each fragment its QPUs, as "q1 q2"."""
+    asked = PlanRequest(shots=100, **request)
+    cost = Cost(esp=0.97, duration_s=1.0, wait_s=0.0, load=0.0, latency_s=0.0, total=0.1)
+    fragments = tuple(
+        Fragment(
+            index=index, qubits=tuple(range(4 * index, 4 * index + 4)), num_qubits=4, num_circuits=1, shots=100,
+            program_sha256="", choices=tuple(
+                Choice(qpu=qpu, calibration_id=TWO[qpu].calibration_id, cost=cost) for qpu in names.split()
+            ),
+        )
+        for index, names in enumerate(choices)
+    )  # fmt: skip
+    plan = Plan(
+        plan_id=f"plan-{'-'.join(choices)}", kind=PlanKind.COMPONENTS, num_qubits=4 * len(choices), request=asked,
+        circuit_sha256="", fragments=fragments,
+    )  # fmt: skip
+    recipe = Recipe(
+        kind=plan.kind, observables=(), num_clbits=plan.num_qubits, registers=(("c", plan.num_qubits),),
+        parts=tuple(PartRecipe(num_bits=(4,), bits=one.qubits) for one in fragments),
+    )  # fmt: skip
+    source = Program(format="openqasm3", sources=(b"OPENQASM 3.0;",))
+    parts = Parts(
+        recipe=write_recipe(recipe), programs=tuple(b"QISKIT %d" % index for index in range(len(choices))),
+        source=source,
+    )  # fmt: skip
+    await lab.plans.keep(person.name, Made(plan=plan, parts=parts))
+    return plan
+
+
+async def submitted(lab: Lab, plan: Plan | PlanModel, **labels: Any) -> str:
+    job_id, created = await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(**labels))
+    assert created
+    return job_id
+
+
+async def looked(lab: Lab, job_id: str) -> PlanRun:
+    for _ in range(3):
+        await settled(lab)
+    return await lab.plan_runs.run(ANN, job_id)
+
+
+def states(fragment: FragmentRun) -> list[tuple[str, str]]:
+    return [(one.qpu, one.state.value) for one in fragment.reservations]
+
+
+async def refused(lab: Lab, plan: Plan | PlanModel, kind: type[QpiError] = Conflict, **labels: Any) -> QpiError:
+    with pytest.raises(kind) as caught:
+        await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(**labels))
+    return caught.value
+
+
+async def deliver(driver: ScriptedDriver, counts: Mapping[str, int] = COUNTS, **fields: Any) -> Assignment:
+    job = await driver.claim()
+    await driver.started(job)
+    await driver.deliver(job, counts=dict(counts), bits=4, **fields)
+    return job
+
+
+def test_fragments_run_on_their_qpus_and_the_lab_puts_their_results_together(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1", "q2", seed=3)
+        job_id = await submitted(lab, plan, name="pairs", tags=["paper"])
+        run = await looked(lab, job_id)
+        assert [one.status for one in run.fragments] == ["pending"] * 2
+        assert all(states(one)[-1][1] == "committed" for one in run.fragments)
+        parent = await lab.jobs.get(ANN, job_id)
+        assert (parent.phase, parent.name, parent.format) == ("blocked", "pairs", "openqasm3")
+        assert parent.reason is not None
+        assert parent.reason.message == f"Job {run.fragments[0].job_id} and 1 other have to complete first."
+        for fragment in run.fragments:
+            assert (await lab.jobs.get(ANN, fragment.job_id)).parent == job_id
+            await deliver(drivers[fragment.qpu])
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
+        assert (job.status, job.busy_s) == ("completed", None)
+        assert job.counts is not None
+        assert sum(job.counts[0].values()) == 100
+        assert set(job.counts[0]) <= {"00000000", "00001111", "11110000", "11111111"}
+        result = await lab.jobs.result(ANN, job_id)
+        told = result["results"][0]["header"]["metadata"]["plan"]
+        assert [(one["qpu"], one["attempts"], one["fallback"]) for one in told["fragments"]] == [
+            (one.qpu, 1, False) for one in run.fragments
+        ]
+        run = await looked(lab, job_id)
+        assert all(states(one)[-1][1] == "executed" for one in run.fragments)
+        assert run.cost_s == 0.5
+        events = await lab.events.of_job(ANN, job_id, family=True)
+        kinds = [(event.kind, getattr(event.data, "state", None)) for event in events.events]
+        order = [kinds.index(("reservation.changed", state)) for state in list(ReservationState)[:4]]
+        assert order == sorted(order)
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_nothing_is_committed_before_all_is_prepared(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2", "q2 q1")
+        slow = drivers["q2"]
+        slow.answer = lambda _: Prepared(error=Faulted("The fridge is being filled.", code="filling").to_dict())
+        job_id = await submitted(lab, plan)
+        run = await looked(lab, job_id)
+        assert "committed" not in [states(one)[-1][1] for one in run.fragments]
+        slow.answer = drivers["q1"].answer
+        clock.advance(0.3)
+        run = await looked(lab, job_id)
+        assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.slow
+def test_a_program_that_a_driver_refuses_goes_to_the_next_qpu_at_once(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2")
+        first, second = (choice.qpu for choice in plan.fragments[0].choices)
+        drivers[first].answer = lambda _: Prepared(error=Rejected("No rz here.", code="bad_gate").to_dict())
+        run = await looked(lab, job_id := await submitted(lab, plan))
+        assert states(run.fragments[0]) == [(first, "rejected"), (second, "committed")]
+        assert (run.fragments[0].fallback, run.fragments[0].reservations[0].reason) == (True, "No rz here.")
+        await deliver(drivers[second])
+        assert (await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)).status == "completed"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.slow
+def test_a_fragment_that_fails_moves_and_its_old_driver_is_not_believed(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2")
+        first, second = (choice.qpu for choice in plan.fragments[0].choices)
+        job_id = await submitted(lab, plan)
+        child = (await looked(lab, job_id)).fragments[0].job_id
+        one = await drivers[first].claim()
+        await drivers[first].started(one)
+        fault = Faulted("The readout is broken.", code="instrument")
+        await drivers[first].report(one, "errored", busy_s=0.5, error=fault.to_dict())
+        run = await looked(lab, job_id)
+        assert states(run.fragments[0]) == [(first, "canceled"), (second, "committed")]
+        assert run.fragments[0].reservations[0].reason == "The readout is broken."
+        assert (await drivers[first].deliver(one, counts=COUNTS, bits=4))[1].accepted is False
+        two = await deliver(drivers[second])
+        assert (two.job_id, two.attempt) == (child, 2)
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
+        assert job.status == "completed"
+        run = await looked(lab, job_id)
+        assert [(tried.attempt, tried.outcome) for tried in run.fragments[0].attempts] == [
+            (1, "moved"), (2, "result_stored"),
+        ]  # fmt: skip
+        assert run.cost_s == 0.75
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_when_all_qpus_are_used_up_the_plan_fails_with_each_ones_reason(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2")
+        for driver in drivers.values():
+            driver.answer = lambda _: Prepared(error=Rejected("No rz here.", code="bad_gate").to_dict())
+        job_id = await submitted(lab, plan)
+        await settled(lab)
+        job = await lab.jobs.get(ANN, job_id)
+        child = (await looked(lab, job_id)).fragments[0]
+        assert (job.status, child.status) == ("failed", "failed")
+        assert child.error is not None
+        assert child.error.code == "fragment_failed"
+        assert [one["qpu"] for one in child.error.data["errors"]] == ["q1", "q2"]
+        assert job.error is not None
+        assert "q1: No rz here. q2: No rz here." in job.error.message
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_lost_driver_gives_its_fragments_away(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2", "q1 q2", "q1")
+        job_id = await submitted(lab, plan)
+        await settled(lab)
+        await drivers["q1"].started(await drivers["q1"].claim())
+        await settled(lab)
+        drivers["q1"].unplug()
+        for _ in range(12):
+            await settled(lab)
+            clock.advance(lab.context.config.lease_s / 4)
+            await drivers["q2"].heartbeat()
+        run = await looked(lab, job_id)
+        begun, waiting, alone = run.fragments
+        assert states(begun) == states(waiting) == [("q1", "expired"), ("q2", "committed")]
+        assert begun.reservations[0].reason == "The driver went away while it held the job."
+        assert waiting.reservations[0].reason == "driver_lost: the driver of q1 is gone."
+        assert states(alone) == [("q1", "committed")], "there is no other QPU to wait for"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_other_plans_find_the_places_taken(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        first, second = await planned(lab, "q1", "q2"), await planned(lab, "q1 q2")
+        job_id = await submitted(lab, first)
+        await settled(lab)
+        error = await refused(lab, second)
+        assert error.code == "reserved"
+        assert error.data["next_free_at"] is not None
+        assert (await refused(lab, first)).data["job_id"] == job_id
+        await lab.jobs.cancel(ANN, job_id)
+        run = await looked(lab, job_id)
+        assert [states(one)[-1][1] for one in run.fragments] == ["canceled"] * 2
+        await submitted(lab, second)
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_the_same_submit_again_is_the_same_job(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1")
+        first = await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(), key="k")
+        assert await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(), key="k") == (first[0], False)
+        with pytest.raises(Conflict) as caught:
+            await lab.plan_runs.submit(ANN, plan.plan_id, PlanJobIn(name="other"), key="k")
+        assert caught.value.code == "key_reused"
+        with pytest.raises(NotFound):
+            await lab.plan_runs.submit(BOB, plan.plan_id, PlanJobIn())
+        with pytest.raises(NotFound):
+            await lab.plan_runs.run(BOB, first[0])
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.slow
+def test_a_stale_plan_is_refused_or_made_again(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await lab.plans.plan(ANN, ghz(4))
+        driver = drivers["q1"]
+        driver.unplug()
+        driver.manifest = replace(driver.manifest, calibration_id="new")
+        await driver.connect()
+        error = await refused(lab, plan)
+        assert (error.code, error.data["current"]) == ("stale_plan", "new")
+        job_id = await submitted(lab, plan, stale="replan")
+        run = await looked(lab, job_id)
+        assert run.plan is not None
+        assert run.plan.plan_id != plan.plan_id
+        assert states(run.fragments[0]) == [("q1", "committed")]
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.slow
+def test_planned_and_run_in_one(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        job_id, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, shots=100), name="both"))
+        run = await lab.plan_runs.run(ANN, job_id)
+        while not run.fragments:
+            job = await lab.jobs.get(ANN, job_id)
+            assert job.ended_at is None, job.error
+            await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S, version=job.version)
+            run = await looked(lab, job_id)
+        await deliver(drivers[run.fragments[0].qpu])
+        assert (await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)).status == "completed"
+        wide, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, qpus=["q1"], min_fidelity=0.999)))
+        job = await lab.jobs.get(ANN, wide, wait_s=PATIENCE_S)
+        assert job.error is not None
+        assert (job.status, job.error.code) == ("failed", "infeasible")
+        late, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, deadline_s=5.0)))
+        while not (await looked(lab, late)).fragments:
+            job = await lab.jobs.get(ANN, late)
+            await lab.jobs.get(ANN, late, wait_s=PATIENCE_S, version=job.version)
+        clock.advance(6.0)
+        job = await lab.jobs.get(ANN, late, wait_s=PATIENCE_S)
+        assert job.error is not None
+        assert job.error.code == "deadline"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.slow
+def test_a_lab_that_starts_again_goes_on(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with open_lab(tmp_path, clock=FrozenClock()) as lab:
+            drivers = await _online(lab)
+            plan = await planned(lab, "q1", "q2")
+            job_id = await submitted(lab, plan)
+            run = await looked(lab, job_id)
+            done = await deliver(drivers[run.fragments[0].qpu])
+        async with open_lab(tmp_path, clock=FrozenClock()) as lab:
+            for driver in drivers.values():
+                driver.lab = lab
+                await driver.connect()
+            run = await looked(lab, job_id)
+            assert [one.status for one in run.fragments].count("completed") == 1
+            left = next(one for one in run.fragments if one.status != "completed")
+            assert left.job_id != done.job_id
+            await deliver(drivers[left.qpu])
+            assert (await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)).status == "completed"
+
+    asyncio.run(dialogue())
+
+
+async def _online(lab: Lab) -> Drivers:
+    drivers = {}
+    for name, manifest in TWO.items():
+        await lab.qpus.create(ADMIN, QpuIn(name=name))
+        drivers[name] = await driver_of(lab, name, f"driver-{name}", manifest=manifest)
+        await drivers[name].connect()
+    return drivers
