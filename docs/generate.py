@@ -8,6 +8,8 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import chain
+from math import pi
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,11 @@ from qpi_jupyter.client.backend import QpiBackend
 from qpi_jupyter.client.feeds import Feeds
 from qpi_jupyter.client.people import Notice, Tokens
 from qpi_jupyter.client.qpus import Qpu
+from qpi_jupyter.core import counted
 from qpi_jupyter.core.access import PERMISSIONS, SCOPES, Permission
 from qpi_jupyter.core.jobs import JobState
 from qpi_jupyter.core.lifecycle import TRANSITIONS, EventKind, Rule
+from qpi_jupyter.core.services import SERVICES, Expansion, Service
 from qpi_jupyter.data.accessor import DatasetAccessor
 from qpi_jupyter.data.comparison import Comparison
 from qpi_jupyter.data.fits import Fit
@@ -295,6 +299,65 @@ def openqasm() -> str:
     ])  # fmt: skip
 
 
+def services() -> str:
+    """The vocabulary of services, each with the gates that it stands for."""
+    note = NOTE.replace("core:", "core/services.py:")
+    intro = (
+        "Words that circuits in OpenQASM 2 and OpenQASM 3 may use as if they were gates, on every QPU: they are "
+        "written out as the gates below before the program runs. `cz` and the others need no include. A gate of the "
+        "same name that the program defines is the program's own. What measures has classical bits of its own in the "
+        "result, in a register of its name, and ancillas of its own: qubits of the QPU beyond those that the program "
+        "declares. All services of a program share their ancillas, which are reset between two uses."
+    )
+    where = (
+        "Corrections that depend on a measurement are branches. A QPU without branches gets gates that the measured "
+        "qubit controls instead, which do the same. A QPU that cannot measure before the end of a circuit refuses a "
+        "program that has to, and names the service and its line. In OpenQASM 3, services of gates alone take "
+        "modifiers (`ctrl @ qft c, q;`), and stand in the bodies of gates. With a fixed number of qubits, registers "
+        "are gone through qubit by qubit (`teleport a, b;`); otherwise their qubits are one list (`qft q;`)."
+    )
+    return "\n".join([note, "", "# Services", "", intro, "", where, "", *chain.from_iterable(map(_service, SERVICES))])
+
+
+def _service(service: Service) -> list[str]:
+    facts = {
+        "Qubits": f"{service.takes}: {service.operands}" if service.operands else service.takes,
+        "Angles": ", ".join(f"`{name}`" for name in service.angles),
+        "Needs": ", ".join(_needs(service.usual)),
+    }
+    if service.num_optional:
+        facts["Angles"] += f" (0 where `{service.angles[-1]}` is left out)"
+    offered = (
+        "" if service.word == service.name else f" QPUs offer it as `{service.name}`, which is understood as well."
+    )
+    return [
+        f"## `{service.word}`", "", service.summary + offered, "",
+        *(f"* {name}: {fact}" for name, fact in facts.items() if fact),
+        f"* Source: {service.source}", "", "```text", *_steps(service.usual), "```", "",
+    ]  # fmt: skip
+
+
+def _needs(expansion: Expansion) -> Iterator[str]:
+    if expansion.num_ancillas:
+        yield counted(expansion.num_ancillas, "ancilla")
+    if expansion.num_bits:
+        yield counted(expansion.num_bits, "classical bit")
+    if expansion.feed_forward:
+        yield "feed-forward"
+
+
+def _steps(expansion: Expansion) -> Iterator[str]:
+    """The gates as OpenQASM 3 has them, on a, b, ...; ancillas and bits by their number."""
+    names = [*"abcd"[: expansion.num_qubits], *(f"ancilla[{k}]" for k in range(expansion.num_ancillas))]
+    for step in expansion.steps:
+        on = ", ".join(names[k] for k in step.qubits)
+        angles = ", ".join(angle if isinstance(angle, str) else f"pi/{pi / angle:g}" for angle in step.angles)
+        call = f"{step.gate}{f'({angles})' if angles else ''} {on};"
+        if step.bit is not None:
+            call = f"bit[{step.bit}] = {call}"
+        yield call if step.when is None else f"if (bit[{step.when}]) {{ {call} }}"
+
+
 def ibm_options() -> str:
     """Every option of IBM's client, as its classes have it, and what becomes of it."""
     columns = {
@@ -355,6 +418,7 @@ PAGES = {
     "modules.md": modules,
     "openqasm.md": openqasm,
     "qpi-fields.md": qpi_fields,
+    "services.md": services,
 }
 
 

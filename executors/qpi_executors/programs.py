@@ -28,12 +28,12 @@ from qpi_jupyter.core import (
     counted,
     plain_json,
 )
+from qpi_jupyter.data.branchless import as_it_runs
 from qpi_jupyter.data.circuits import expand
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.formats import QPY
 
 from .analysis import Analysis, analyse
-from .branchless import without_branches
 from .own_gates import with_own_names
 from .sources import locate, measuring_service, parse_openqasm2, parse_openqasm3, parse_qpy, reading
 
@@ -146,7 +146,7 @@ def flatten(program: Program, manifest: Manifest) -> list[Run]:
     runs: list[Run] = []
     for index, read in enumerate(circuits):
         source = program.sources[index] if program.format in _TEXTS else b""
-        parsed = _with_branches_of(manifest, read, index) if source else read
+        parsed = _as_it_runs(manifest, read, index)
         _check_circuit(index, parsed, manifest, source)
         own = program.circuit_options(index)
         shots = options.shots if own.shots is None else own.shots
@@ -216,12 +216,11 @@ def _analysed(form: str, source: bytes, circuit: QuantumCircuit, index: int) -> 
         ) from None
 
 
-def _with_branches_of(manifest: Manifest, parsed: Parsed, index: int) -> Parsed:
-    """The circuit of a text without the branches of its services, where the QPU has none."""
-    if manifest.control_flow or not manifest.mid_circuit_measurement or not parsed.analysis.control_flow:
+def _as_it_runs(manifest: Manifest, parsed: Parsed, index: int) -> Parsed:
+    """The circuit for this QPU, with the branches of services where the QPU has some."""
+    if not parsed.analysis.control_flow or (circuit := as_it_runs(parsed.circuit, manifest)) is parsed.circuit:
         return parsed
-    circuit = without_branches(parsed.circuit)
-    return Parsed(circuit=circuit, analysis=analyse(circuit, index=index, unique_names=True))
+    return Parsed(circuit=circuit, analysis=analyse(circuit, index=index, unique_names=False))
 
 
 def _check_circuit(index: int, parsed: Parsed, manifest: Manifest, source: bytes) -> None:

@@ -8,6 +8,7 @@
 `sweeps`, `growing`        a sweep's points and key; what a running job has measured
 `progress`                 how far a job is, in a line for those who wait
 `results`, `story`         what came out of a job; its life in words
+`analysing`                the exact state of a circuit, and what counts say
 `comparing`                results of several jobs side by side
 `qpus`                     the lab's QPUs
 `bookings`, `booking`      book, list; one booking
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 from qpi_jupyter.core import BookingConflict
 
+from .analysing import analyse
 from .booking import BookingHandle, BookingTable
 from .comparing import compare
 from .connecting import connect, job
@@ -57,6 +59,7 @@ __all__ = [
     "QpuTable",
     "ServiceTable",
     "Session",
+    "analyse",
     "compare",
     "connect",
     "disconnect",

@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 import qiskit
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Bit, CircuitInstruction, ControlFlowOp
+from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import PauliList
 from qiskit.transpiler import StagedPassManager, generate_preset_pass_manager
 
@@ -81,19 +82,22 @@ class _Subject:
         return self.branches or any(one.clbits or one.name == "reset" for one in self.unmeasured.data)
 
     @cached_property
-    def flat(self) -> QuantumCircuit:
-        """Its operations on one and two qubits, without its final measurements and classical bits."""
+    def flat(self) -> QuantumCircuit | None:
+        """Its operations on one and two qubits, without its final measurements and classical bits.
+
+        None where it measures, resets or branches before its end, or has operations that cannot be written so.
+        """
+        if self.dynamic:
+            return None
         bare = QuantumCircuit(self.circuit.num_qubits)
         for one in self.unmeasured.data:
-            if one.name not in ("barrier", "delay"):
-                places = [self.circuit.find_bit(qubit).index for qubit in one.qubits]
-                bare.append(one.operation, places)
-        return _flattening().run(bare)
-
-    @cached_property
-    def active(self) -> tuple[int, ...]:
-        """The qubits that something acts on, or that are measured."""
-        return tuple(sorted({qubit for held in components(self.circuit) for qubit in held}))
+            if one.name != "barrier":
+                bare.append(one.operation, [self.circuit.find_bit(qubit).index for qubit in one.qubits])
+        try:
+            found = _flattening().run(bare)
+        except QiskitError:
+            return None
+        return None if any(one.name == "reset" for one in found.data) else found
 
 
 @dataclass(slots=True)
@@ -254,16 +258,18 @@ def _cut(subject: _Subject, programs: _Programs, cutter: Cutter | None, limit: L
     widths = sorted({one.num_qubits for one in programs.targets.values() if one.num_qubits < len(acted)}, reverse=True)
     if not widths:
         return []
-    problem = ""
+    problem, flat = "", subject.flat
     if subject.dynamic:
         problem = "It measures, resets or branches before its end: such a circuit is not cut."
+    elif flat is None:
+        problem = "It has operations that cannot be written as gates on one and two qubits: such a circuit is not cut."
     elif not subject.request.observables and (many := too_many_counts(len(subject.measured))):
         problem = many
     elif cutter is None:
         problem = f"The lab's server has no qiskit-addon-cutting: {INSTALL}."
-    if problem or cutter is None:
+    if problem or cutter is None or flat is None:
         return [Way(kind=PlanKind.CUT, width=widths[0], problem=problem)]
-    bare = _compact(subject.flat, acted)
+    bare = _compact(flat, acted)
     ways: list[Way] = []
     until = time.process_time() + SEARCH_S
     for width in widths[:MAX_WIDTHS]:
@@ -363,38 +369,24 @@ def _measuring(circuit: QuantumCircuit, observables: Sequence[str]) -> tuple[lis
         for row in group:
             letters |= {qubit: letter for qubit, letter in enumerate(reversed(row)) if letter != "I"}
         read = sorted(letters) or [0]
-        one = _with_register(circuit, len(read), f"group-{index}")
+        one, first = circuit.copy(name=f"group-{index}"), circuit.num_clbits
+        one.metadata = {}
+        one.add_register(ClassicalRegister(len(read), "observable_measurements"))
         for place, qubit in enumerate(read):
             if letters.get(qubit) == "X":
                 one.h(qubit)
             elif letters.get(qubit) == "Y":
                 one.sx(qubit)
-            one.measure(qubit, place)
+            one.measure(qubit, first + place)
         circuits.append(one)
         num_bits.append(one.num_clbits)  # there are no signs above
         for row in group:
-            found[row] = index, sum(1 << place for place, qubit in enumerate(read) if row[-1 - qubit] != "I")
+            found[row] = index, sum(1 << first + place for place, qubit in enumerate(read) if row[-1 - qubit] != "I")
     return circuits, PartRecipe(num_bits=tuple(num_bits), masks=tuple(found[row] for row in observables))
 
 
 def _distinct(observables: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(observables))
-
-
-def _with_register(circuit: QuantumCircuit, size: int, name: str) -> QuantumCircuit:
-    """A copy with one more register, whose bits are the lowest."""
-    one = QuantumCircuit(
-        circuit.qubits, ClassicalRegister(size, "observable_measurements"), name=name,
-        global_phase=circuit.global_phase,
-    )  # fmt: skip
-    for register in circuit.qregs:
-        one.add_register(register)
-    one.add_bits(circuit.clbits)
-    for register in circuit.cregs:
-        one.add_register(register)
-    for instruction in circuit.data:
-        one.append(instruction)
-    return one
 
 
 def _alone(circuit: QuantumCircuit, qubits: Sequence[int]) -> tuple[QuantumCircuit, list[int]]:
@@ -420,12 +412,12 @@ def _compact(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
 
 def _operations(subject: _Subject) -> tuple[Operation, ...]:
     """What is drawn: what cuts are named by, and the measurements after it."""
-    source = subject.circuit if subject.dynamic else subject.flat
+    source = subject.circuit if subject.flat is None else subject.flat
     found = [
         Operation(name=one.name, qubits=tuple(source.find_bit(qubit).index for qubit in one.qubits))
         for one in source.data[:MAX_DRAWN]
     ]
-    if not subject.dynamic:
+    if subject.flat is not None:
         found += [Operation(name="measure", qubits=(qubit,)) for qubit in sorted(subject.measured)]
     return tuple(found[:MAX_DRAWN])
 

@@ -54,6 +54,7 @@ def test_bad_programs_are_told_with_their_place() -> None:
     assert asked(two, "qpy", {"a": chip(2)})[1]["code"] == "many_circuits"
 
 
+@pytest.mark.slow
 def test_nfr_003_plans_of_50_operations_over_10_nodes_are_compiled_within_2_s_in_95_of_100_cases() -> None:
     chips = {f"q{index}": chip(4 + index % 4, 0.001 * (index + 1)) for index in range(10)}
     taken = []

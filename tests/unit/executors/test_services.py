@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from qiskit import QuantumCircuit
 from qiskit.circuit.library import CUGate, CXGate, CZGate, HGate, QFTGate, U3Gate
 from qiskit.quantum_info import DensityMatrix, Operator, Statevector, partial_trace
 
@@ -19,7 +20,7 @@ from qpi_executors.programs import flatten, parse
 from qpi_executors.sources import parse_openqasm2, parse_openqasm3
 from qpi_jupyter.core.errors import ProgramError
 from qpi_jupyter.core.services import SERVICES, WORDS
-from tests.circuits import text_program
+from tests.circuits import qpy_program, text_program
 
 SHOTS = 100
 SEEDS_OWN = """OPENQASM {version};
@@ -278,6 +279,34 @@ def test_a_qpu_that_measures_at_the_end_only_names_the_service(version):
     with pytest.raises(ProgramError, match=r"uses 'teleport' \(line 3\), which measures before its end") as caught:
         flatten(program, manifest)
     assert (caught.value.code, caught.value.line) == ("no_mid_circuit", 3)
+
+
+def test_the_circuit_of_a_text_travels_as_qpy_to_a_qpu_without_branches():
+    """As the fragments of a plan do."""
+    body = "x q[0]; teleport q[0], q[1]; measure q[1] -> c[0];"
+    read = parse_openqasm3(text("3", body, 2, "c:1").encode(), 0)
+    (result,) = run_program(MockExecutor(num_qubits=5), qpy_program(read, shots=SHOTS))
+    assert {bits.split()[-1] for bits in result.qpi.counts()} == {"1"}
+
+
+@pytest.mark.parametrize("spoilt", ["h", "a branch", "no measurement"])
+def test_a_label_alone_makes_no_branch_a_services(spoilt):
+    """Of a measured qubit that was used since, or of none: control flow, which this QPU has not."""
+    own = QuantumCircuit(2, 2)
+    own.h(0)
+    if spoilt != "no measurement":
+        own.measure(0, 0)
+    if spoilt == "h":
+        own.h(0)
+    if spoilt == "a branch":
+        own.measure(1, 1)
+        with own.if_test((1, 1), label="teleport"):
+            own.x(0)
+    with own.if_test((0, 1), label="teleport"):
+        own.x(1)
+    own.measure(1, 1)
+    with pytest.raises(ProgramError, match="control flow"):
+        flatten(qpy_program(own), MockExecutor().capabilities())
 
 
 def test_a_service_in_a_branch_of_ones_own_needs_branches():
