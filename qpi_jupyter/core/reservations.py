@@ -148,7 +148,7 @@ def asked_again(error: QpiError, tries: int) -> bool:
 LOW_FIDELITY, DRIVER_LOST = "low_fidelity", "driver_lost"
 _NO_USE = frozenset({
     LOW_FIDELITY, DRIVER_LOST, "qpu_offline", "no_responder", "link_closed", "other_calibration", "unknown_qpu",
-    "qpu_closed", "old_driver",
+    "qpu_closed", "qpu_untrusted", "old_driver",
 })  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def tier_after(action: TrustAction, *, contributed: bool) -> TrustTier:
     """The tier that a QPU has then; any action may follow any other, so that each can be undone."""
     if action is TrustAction.APPROVE:
         return TrustTier.USER_CONTRIBUTED if contributed else TrustTier.PLATFORM_MANAGED
-    return TrustTier.PUBLIC_UNTRUSTED if action is TrustAction.REJECT else TrustTier.QUARANTINED
+    return TrustTier.QUARANTINED if action is TrustAction.QUARANTINE else TrustTier.PUBLIC_UNTRUSTED
 
 
 def withheld(tier: TrustTier, *, decided: bool, reason: str) -> str:

@@ -18,6 +18,7 @@ from qpi_jupyter.core.manifest import GateProperties, QubitProperties
 from qpi_jupyter.core.trust import TrustTier
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.events import DriverChanged, QpuChanged
+from qpi_jupyter.wire.previews import PreviewIn
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_jupyter.wire.services import EnrollmentAnswer, EnrollmentIn
 from qpi_server.service import Lab
@@ -35,6 +36,9 @@ from tests.faults.lab import (
     settled,
     small_lab,
 )
+from tests.integration.test_service_plan_runs import TWO, looked, planned, states, submitted
+from tests.integration.test_service_plans import Drivers, ghz, in_lab
+from tests.integration.test_service_plans import refused as refused_plan
 from tests.support.watch import watch
 
 EVE = Principal(name="eve", roles=frozenset({Role.MANAGER}))
@@ -202,6 +206,20 @@ def test_a_quarantined_qpu_gets_no_new_jobs_and_what_runs_ends(tmp_path: Path) -
     trip(tmp_path, story)
 
 
+def test_no_plan_uses_a_quarantined_qpu_and_a_made_one_goes_to_its_fallback(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2")
+        await lab.enrollment.decide(EVE, "q1", EnrollmentAnswer(action="quarantine", reason="strange counts"))
+        error = await refused_plan(lab, ghz(4, qpus=["q1"]))
+        assert "it is disabled: in quarantine (strange counts)" in error.message
+        run = await looked(lab, await submitted(lab, plan))
+        assert states(run.fragments[0]) == [("q1", "rejected"), ("q2", "committed")]
+        assert "in quarantine (strange counts)" in run.fragments[0].reservations[0].reason
+        assert drivers["q1"].prepared == []
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
 def test_a_contributed_qpu_links_at_once_and_gets_jobs_once_it_is_approved(tmp_path: Path) -> None:
     async def story(lab: Lab, driver: ScriptedDriver) -> None:
         enrolled = await lab.enrollment.ask(ANN, EnrollmentIn(name="anns"), address="http://lab")
@@ -210,6 +228,9 @@ def test_a_contributed_qpu_links_at_once_and_gets_jobs_once_it_is_approved(tmp_p
         await own.connect()
         with pytest.raises(Conflict, match="waiting for a manager's approval"):
             await lab.jobs.submit(ANN, bell("anns"))
+        with pytest.raises(Conflict, match="waiting for a manager's approval"):  # its driver sees no program of anybody
+            await lab.previews.preview(BOB, "anns", PreviewIn(program=bell("anns").program))
+        assert own.prepared == []
         assert [one.qpu for one in (await lab.enrollment.list(EVE)).enrollments] == ["anns"]
         assert (await lab.enrollment.list(BOB)).enrollments == []
         rejected = await lab.enrollment.decide(EVE, "anns", EnrollmentAnswer(action="reject", reason="no helium"))

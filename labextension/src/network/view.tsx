@@ -4,7 +4,9 @@ import '../../style/network.css';
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
+import { PREFIX } from '../address';
 import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
 import { Named, nameField, offerUndo, Word } from '../board/cells';
@@ -48,7 +50,7 @@ export class ServicesView extends ReactWidget {
   constructor(
     private readonly _manager: ILabManager,
     private readonly _trans: TranslationBundle,
-    private readonly _open: (qpu: string) => void
+    private readonly _commands: CommandRegistry
   ) {
     super();
     this.addClass('jp-QPI-Admin');
@@ -68,7 +70,7 @@ export class ServicesView extends ReactWidget {
           <Services
             manager={this._manager}
             trans={this._trans}
-            open={this._open}
+            open={qpu => void this._commands.execute(`${PREFIX}qpu`, { qpu })}
             shown={() => this.isVisible && !document.hidden}
           />
         </div>
@@ -198,6 +200,9 @@ function columns(trans: TranslationBundle, open: (qpu: string) => void) {
           <>
             <Word tone={tone}>{word}</Word>
             {said && <div className="jp-QPI-Detail">{said}</div>}
+            {qpu.latency_s !== null && !qpu.stale && (
+              <div className="jp-QPI-Detail">{trans.__('Latency: %1', latency(qpu.latency_s))}</div>
+            )}
           </>
         );
       }
@@ -239,8 +244,7 @@ function columns(trans: TranslationBundle, open: (qpu: string) => void) {
           <div>{trans.__('%1 waiting', qpu.queued)}</div>
         </>
       )
-    },
-    { head: trans.__('Latency'), cell: (qpu: Advertisement) => latency(qpu.latency_s) }
+    }
   ];
 }
 

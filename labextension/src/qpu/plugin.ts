@@ -1,10 +1,9 @@
-import { PREFIX } from '../address';
 import { pathIcon } from '../icon';
 import { tabPlugin } from '../tabs';
 
 export const qpuPlugin = tabPlugin(
   'qpu',
-  'A tab for each QPU, and one of their services.',
+  'A tab for each QPU, and one for all.',
   ({ app, manager, trans }) => {
     return [
       {
@@ -27,20 +26,13 @@ export const qpuPlugin = tabPlugin(
       },
       {
         name: 'services',
-        icon: pathIcon(
-          'services',
-          'M9 9h6v6H9zM2 2h5v5H2zM17 2h5v5h-5zM2 17h5v5H2zM17 17h5v5h-5zM6 7h2l2 3H8zM16 7h2l-2 3h-2zM8 14h2l-2 3H6zM14 14h2l2 3h-2z'
-        ),
+        icon: pathIcon('services', 'M9 9h6v6H9zM3 3h5v5H3zM16 3h5v5h-5zM3 16h5v5H3zM16 16h5v5h-5z'),
         rank: 15,
         label: trans.__('Services'),
         title: () => trans.__('Services'),
         make: async () => {
           const { ServicesView } = await import('../network/view');
-          return new ServicesView(
-            manager,
-            trans,
-            qpu => void app.commands.execute(`${PREFIX}qpu`, { qpu })
-          );
+          return new ServicesView(manager, trans, app.commands);
         }
       }
     ];

@@ -37,6 +37,7 @@ from qpi_jupyter.core.reservations import (
     next_choice,
 )
 from qpi_jupyter.core.reservations import ReservationEventKind as Kind
+from qpi_jupyter.core.trust import require_trust
 from qpi_jupyter.wire.events import JobChecked
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_server.service.base import Context, Tx
@@ -117,10 +118,14 @@ class Places:
         ------
         NotFound
             the QPU was deleted.
+        Conflict
+            it gets no jobs, for want of trust.
         Rejected
             it is less than ``least``, or may be.
         """
-        manifest = self._context.qpus.get(choice.qpu).manifest
+        qpu = self._context.qpus.get(choice.qpu)
+        require_trust(qpu.name, qpu.trust, qpu.withheld)
+        manifest = qpu.manifest
         esp = choice.cost.esp if manifest is not None and manifest.calibration_id == choice.calibration_id else None
         if esp is None and least:
             raise Rejected(
