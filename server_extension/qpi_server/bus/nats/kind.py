@@ -21,7 +21,7 @@ from .driver import DriverEnd
 from .keys import Keys
 from .lab import LabEnd
 
-AGAIN_S = 0.5
+AGAIN_S = 0.2
 """Seconds between the lab's tries to find a broker that has gone."""
 
 
