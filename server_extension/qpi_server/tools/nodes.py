@@ -72,8 +72,6 @@ def demo(options: argparse.Namespace, folder: Path) -> int:
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         with ExitStack() as stack:
-            _check(options.nodes)
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             url, token, bus = start(stack, folder, options)
             print(NEXT.format(nodes=options.nodes, bus=bus.drivers or "the lab's own WebSocket", url=url, token=token,
                               folder=folder), flush=True)  # fmt: skip
@@ -95,6 +93,11 @@ def start(stack: ExitStack, folder: Path, options: argparse.Namespace) -> tuple[
     CannotBe
         something is missing, or does not start.
     """
+    if not 1 <= options.nodes <= MOST_NODES:
+        raise CannotBe(f"--nodes takes a number from 1 to {MOST_NODES}.")
+    if find_spec("qiskit_aer") is None:
+        raise CannotBe("The demo needs qiskit_aer: pip install 'qpi-jupyter[aer]'")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = secrets.token_hex(16)
     bus = stack.enter_context(_bus(options, folder))
     url = stack.enter_context(_lab(folder, token, options.port, bus))
@@ -110,13 +113,6 @@ def start(stack: ExitStack, folder: Path, options: argparse.Namespace) -> tuple[
     ]
     _until(lambda: _online(client) == options.nodes, drivers, folder)
     return url, token, bus
-
-
-def _check(nodes: int) -> None:
-    if not 1 <= nodes <= MOST_NODES:
-        raise CannotBe(f"--nodes takes a number from 1 to {MOST_NODES}.")
-    if find_spec("qiskit_aer") is None:
-        raise CannotBe("The demo needs qiskit_aer: pip install 'qpi-jupyter[aer]'")
 
 
 def _interrupted(*_: object) -> NoReturn:
