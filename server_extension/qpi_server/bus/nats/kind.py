@@ -51,7 +51,7 @@ class Nats:
             place, context, keys, inbox_prefix=subjects.LAB_INBOX, disconnected_cb=lost, max_reconnect_attempts=-1,
             reconnect_time_wait=AGAIN_S,
         )  # fmt: skip
-        end = LabEnd(client, keys, sign_in)
+        end = LabEnd(client, place.url, keys, sign_in)
         ends.append(end)
         try:
             await end.open()
