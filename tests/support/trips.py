@@ -23,10 +23,14 @@ SETTINGS = (
 
 
 class Trip:
-    """A server that can be killed and started again, its drivers, which meet it on ``bus``, and a customer."""
+    """A server that can be killed and started again, its drivers, which meet it on ``bus``, and a customer.
 
-    def __init__(self, folder: Path, bus: str = "") -> None:
-        self._bus = bus
+    ``drivers_bus`` is how drivers say that bus.
+    """
+
+    def __init__(self, folder: Path, bus: str = "", **env: str) -> None:
+        self._bus = self.drivers_bus = bus
+        self._env = env
         self._folder, self._mark, self.port = folder, secrets.token_hex(8), free_port()
         self.customer = Customer(f"http://127.0.0.1:{self.port}/")
         self._agents: list[AgentProcess] = []
@@ -35,7 +39,7 @@ class Trip:
 
     def serve(self, **trap: str) -> LabServer:
         """Start the server, on the same port and data as before."""
-        env = {MARK: f"{self._mark}/server", **trap}
+        env = {MARK: f"{self._mark}/server", **self._env, **trap}
         bus = [f"--QPIServer.buses={self._bus}"] if self._bus else []
         self.server = spawn_server(self._folder / "server", *SETTINGS, *bus, port=self.port, **env)
         self.customer.call("GET", "health")
@@ -54,7 +58,9 @@ class Trip:
         folder = self._folder / driver
         folder.mkdir(exist_ok=True)
         env = {MARK: f"{self._mark}/driver", "QPI_ACCESS_TOKEN": self._tokens[driver], "QPI_FAULT_POINT": trap}
-        words = [word for option in options for word in ("-o", option)] + (["--bus", self._bus] if self._bus else [])
+        words = [word for option in options for word in ("-o", option)] + (
+            ["--bus", self.drivers_bus] if self.drivers_bus else []
+        )
         agent = AgentProcess(folder, url or self.server.url, *words, executor=executor, env=env)
         self._agents.append(agent)
         return agent
@@ -90,8 +96,8 @@ class Trip:
 
 
 @contextlib.contextmanager
-def going(folder: Path, bus: str = "") -> Iterator[Trip]:
-    there = Trip(folder, bus)
+def going(folder: Path, bus: str = "", **env: str) -> Iterator[Trip]:
+    there = Trip(folder, bus, **env)
     try:
         yield there
         there.end()
