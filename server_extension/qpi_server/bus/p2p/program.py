@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import resource
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable
@@ -41,6 +42,8 @@ READ_BYTES = 65_000
 CLOSING_S = 1.0
 MOST_REASON = 1_000
 SILENT_S = 20
+MOST_MEMORY = 1 << 30
+"""libp2p puts no limit on what a stranger makes it keep; a peer that ends is started again."""
 
 
 class Refused(Exception):
@@ -394,6 +397,7 @@ async def main(pipe: Pipe) -> None:
 
 
 def _run() -> NoReturn:
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)  # any stranger can make it write a page of warnings
     writes = os.dup(1)
