@@ -83,6 +83,15 @@ $(STAMPS)/qrmi: $(STAMPS)/packages
 	$(VENV)/clients/qrmi/bin/python -m pip install -q 'qrmi[ibm]==$(QRMI)'
 	@touch $@
 
+# libp2p, which the peer beside a p2p bus needs: $(VENV)/clients/p2p/bin/python. It brings top-level packages called
+# `docs` and `examples`, and half a hundred others.
+P2P := 0.8.1
+$(STAMPS)/p2p: | $(STAMPS)/venv system
+	rm -rf $(VENV)/clients/p2p
+	$(PY) -m venv $(VENV)/clients/p2p
+	$(VENV)/clients/p2p/bin/python -m pip install -q --no-compile 'libp2p==$(P2P)'
+	@touch $@
+
 .PHONY: ALWAYS help setup lab demo watch system test test-slow test-deployments test-all panel-test check generate format bench clean
 .PHONY: check-types check-code check-panel
 
@@ -106,7 +115,8 @@ demo: setup ## the same without a browser: run the quick-start notebook and prin
 # --- test --------------------------------------------------------------------------------------------------------------
 # package:a program it brings (or a file), for telling what is missing
 SYSTEM := chromium:/usr/bin/chromium strace:/usr/bin/strace nginx-light:/usr/sbin/nginx caddy:/usr/bin/caddy \
-  fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+  fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf gcc:/usr/bin/gcc \
+  libgmp-dev:/usr/lib/$(shell uname -m)-linux-gnu/libgmp.so
 
 system: ## install the Debian packages that the tests need (or print the line to run)
 	@missing=(); for pair in $(SYSTEM); do [ -e "$${pair#*:}" ] || missing+=("$${pair%%:*}"); done; \
@@ -136,7 +146,7 @@ test: setup system panel-test $(STAMPS)/panel-packages ## all tests but the slow
 	$(call timed,$@ without browsers,$(call pytest,$(QUICK) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(QUICK) $(BROWSERS)))
 
-test-slow: setup system $(STAMPS)/panel-packages $(STAMPS)/old-hub $(STAMPS)/qrmi ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
+test-slow: setup system $(STAMPS)/panel-packages $(STAMPS)/old-hub $(STAMPS)/qrmi $(STAMPS)/p2p ## what `make test` leaves out: long walks, kills by the thousand, all examples of properties
 	$(call timed,$@ without browsers,$(call pytest,$(THOROUGH) $(INSIDE)))
 	$(call timed,$@ in browsers,$(call pytest,$(THOROUGH) $(BROWSERS)))
 

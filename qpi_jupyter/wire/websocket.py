@@ -5,94 +5,46 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
-from typing import Any
 
 import tornado.httpclient
-from msgspec import Raw
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
 from qpi_jupyter.core import Conflict, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 
-from .bus import (
-    LAB,
-    ME,
-    QPU,
-    Ad,
-    Bus,
-    Credential,
-    Endpoint,
-    Listener,
-    Listeners,
-    Message,
-    SignIn,
-    Stop,
-    encode,
-    may_hear,
-    may_reach,
-    to,
-)
-from .frames import ADVERTISED, MAX_FRAME_BYTES, QPU_BYE, Bye
-from .peer import Found, Handler, Peer
+from .bus import Bus, Credential, SignIn
+from .frames import MAX_FRAME_BYTES
 from .reach import DRIVER, unreachable
+from .stream_bus import StreamBus
 
 PATH = "/qpi/v1/link"
 _CONNECT_S = 10.0
 
 
-class WebSocketBus:
-    """`Bus` over one connection: only the lab is at its other end, and the instance in a subject is left out."""
+class WebSocketBus(StreamBus):
+    """`Bus` over one WebSocket."""
 
     def __init__(self, connection: WebSocketClientConnection) -> None:
+        super().__init__(self._send)
         self._connection = connection
-        self._endpoints: dict[str, Endpoint] = {}
-        self._listeners = Listeners()
-        self._peer = Peer(self._send, handlers=Found(self._endpoint), listeners=Found(self._listener))
-
-    async def serve(
-        self, service: str, instance: str, endpoints: Mapping[str, Endpoint], ad: Mapping[str, Any]
-    ) -> Stop:
-        may_hear(f"{service}.{instance}.")
-        self._endpoints = dict(endpoints)
-        if ad:
-            await self._peer.publish(ADVERTISED, Ad(ME, dict(ad)))
-
-        async def stop() -> None:
-            self._endpoints = {}
-
-        return stop
-
-    async def request(self, subject: str, data: bytes, timeout_s: float) -> Raw:
-        return await self._peer.ask(may_reach(subject), data, timeout=timeout_s)
-
-    async def discover(self, service: str, wait_s: float = 0.2) -> list[Ad]:
-        return [Ad(LAB)] if service == LAB and not self._peer.closed else []
-
-    async def publish(self, subject: str, data: bytes) -> None:
-        await self._peer.tell(may_reach(subject), data)
-
-    async def subscribe(self, pattern: str, listener: Listener) -> Stop:
-        return self._listeners.add(may_hear(pattern), listener)
 
     async def read(self) -> None:
         """Take frames in until the connection ends; then the driver hears why."""
         reason = ""
         try:
             while (text := await self._connection.read_message()) is not None:
-                await self._peer.receive(text)
+                await self.received(text)
         except QpiError as error:
             reason = error.message
         # What came right before the end, the welcome perhaps, is heard first.
         await asyncio.sleep(0)
-        reason = reason or self._connection.close_reason or "the lab closed the link"
-        await self._listener(QPU_BYE)(Raw(encode(Bye(reason=reason))))
-        self._peer.close(reason)
+        await self.ended(reason or self._connection.close_reason or "the lab closed the link")
 
     def close(self) -> None:
-        self._peer.close()
+        super().close()
         self._connection.close()
 
     async def _send(self, text: str) -> None:
@@ -100,15 +52,6 @@ class WebSocketBus:
             await self._connection.write_message(text)
         except (WebSocketClosedError, StreamClosedError) as error:
             raise Unavailable("The link is closed.", code="link_closed") from error
-
-    def _endpoint(self, subject: str) -> Handler | None:
-        service, _, word = subject.partition(".")
-        if service != QPU or (endpoint := self._endpoints.get(word)) is None:
-            return None
-        return lambda data: endpoint(Message(to(ME, subject), LAB, data))
-
-    def _listener(self, subject: str) -> Handler:
-        return lambda data: self._listeners.tell(Message(to(ME, subject), LAB, data))
 
 
 class WebSocketKind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import ssl
 import sys
@@ -23,6 +24,7 @@ from qpi_jupyter.core.errors import QpiError, Unauthorized
 from qpi_jupyter.wire.bus import LAB, ME, QPU, Bus, Credential, Message, SignIn, ask, kind_of
 from qpi_jupyter.wire.peer import parse
 from qpi_server.bus.hub import Hub
+from qpi_server.bus.p2p.process import PYTHON
 from qpi_server.bus.socket import HubSocket
 from tests.support.broker import Broker
 from tests.support.packages import TOY_BUS
@@ -32,6 +34,10 @@ PATIENCE_S = 30.0
 KNOWN = "token-of-"
 BROKERS = ("nats", "tls")
 """Buses that are a process."""
+P2P = "p2p:///ip4/127.0.0.1/tcp/0?key={}/key"
+P2P_PYTHON = Path(sys.prefix) / "clients" / "p2p" / "bin" / "python"
+"""libp2p has an environment of its own, which `make test-slow` makes."""
+os.environ.setdefault(PYTHON, str(P2P_PYTHON))
 
 
 class Word(Struct):
@@ -81,13 +87,15 @@ async def stand(name: str) -> AsyncIterator[Stand]:
             context = ssl.create_default_context()
             authority.configure_trust(context)
         sockets = name in ("ws", "wss")
-        address = f"{name}://{place}"
+        address = P2P.format(place) if name == "p2p" else f"{name}://{place}"
         if broker is not None:
             address, context = broker.start().lab_url, broker.context
         hosting = _web(authority, sign_in) if sockets else kind_of(address).host(address, sign_in)
         lab = await hosting.__aenter__()
         if sockets:
             address, lab = f"{name}://127.0.0.1:{lab[1]}/qpi/v1/link", lab[0]
+        elif name == "p2p":
+            (address,) = lab.addresses
         standing = Stand(address, lab, context, hosting)
         try:
             yield standing
@@ -154,7 +162,10 @@ async def driver_process(standing: Stand, driver: str) -> AsyncIterator[asyncio.
     command = [sys.executable, "-m", "tests.support.buses", standing.address, f"{KNOWN}{driver}"]
     path = f"{TOY_BUS}:{python_env()['PYTHONPATH']}"
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env=python_env() | {"PYTHONPATH": path}, stdout=asyncio.subprocess.PIPE
+        *command,
+        cwd=ROOT,
+        env=python_env() | {"PYTHONPATH": path, PYTHON: os.environ[PYTHON]},
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None

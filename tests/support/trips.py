@@ -20,12 +20,15 @@ SETTINGS = ("--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False", 
 
 
 class Trip:
-    """A server that can be killed and started again, its drivers, which meet it on a bus of ``buses``, the first unless
-    they are told another, and a customer."""
+    """A server that can be killed and started again, its drivers, which meet it on a bus of ``buses``, and a customer.
 
-    def __init__(self, folder: Path, *buses: str, lease_s: float = LEASE_S) -> None:
+    ``drivers_bus`` is how drivers say that bus, the first unless they are told another.
+    """
+
+    def __init__(self, folder: Path, *buses: str, lease_s: float = LEASE_S, **env: str) -> None:
         self._settings = (*SETTINGS, f"--QPIServer.lease_s={lease_s}", *(f"--QPIServer.buses={bus}" for bus in buses))
-        self._buses = buses
+        self.drivers_bus = next(iter(buses), "")
+        self._env = env
         self._folder, self._mark, self.port = folder, secrets.token_hex(8), free_port()
         self.customer = Customer(f"http://127.0.0.1:{self.port}/")
         self._agents: list[AgentProcess] = []
@@ -34,7 +37,7 @@ class Trip:
 
     def serve(self, **trap: str) -> LabServer:
         """Start the server, on the same port and data as before."""
-        env = {MARK: f"{self._mark}/server", **trap}
+        env = {MARK: f"{self._mark}/server", **self._env, **trap}
         self.server = spawn_server(self._folder / "server", *self._settings, port=self.port, **env)
         self.customer.call("GET", "health")
         return self.server
@@ -53,7 +56,7 @@ class Trip:
         folder = self._folder / driver
         folder.mkdir(exist_ok=True)
         env = {MARK: f"{self._mark}/driver", "QPI_ACCESS_TOKEN": self._tokens[driver], "QPI_FAULT_POINT": trap}
-        bus = next(iter(self._buses), "") if bus is None else bus
+        bus = self.drivers_bus if bus is None else bus
         words = [word for option in options for word in ("-o", option)] + (["--bus", bus] if bus else [])
         agent = AgentProcess(folder, url or self.server.url, *words, executor=executor, env=env)
         self._agents.append(agent)
@@ -90,8 +93,8 @@ class Trip:
 
 
 @contextlib.contextmanager
-def going(folder: Path, *buses: str, lease_s: float = LEASE_S) -> Iterator[Trip]:
-    there = Trip(folder, *buses, lease_s=lease_s)
+def going(folder: Path, *buses: str, lease_s: float = LEASE_S, **env: str) -> Iterator[Trip]:
+    there = Trip(folder, *buses, lease_s=lease_s, **env)
     try:
         yield there
         there.end()

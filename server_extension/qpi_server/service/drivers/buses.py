@@ -107,6 +107,10 @@ class Buses:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def reached_at(self, address: str) -> list[str]:
+        """What drivers take as ``--bus`` for the bus that the lab hosts at ``address``; its end may say another."""
+        return list(getattr(self._up.get(address), "addresses", ())) or [without_password(address)]
+
     async def up(self) -> bool:
         """Whether the lab is found on each of them."""
         if len(self._up) < len(self._context.config.buses):
@@ -122,7 +126,7 @@ class Buses:
                 async with kind.host(address, self._sign_in) as bus:
                     await Reception(self._drivers, bus).open()
                     self._up[address] = bus
-                    log.info("drivers reach the lab at %s", shown)
+                    log.info("drivers reach the lab at %s", ", ".join(self.reached_at(address)))
                     if not first.done():
                         first.set_result(None)
                     await asyncio.get_running_loop().create_future()
