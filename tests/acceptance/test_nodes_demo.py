@@ -76,8 +76,12 @@ def test_without_a_broker_drivers_come_over_the_labs_own_websocket(tmp_path: Pat
     ("words", "told"),
     [
         (["--nodes", "0"], "--nodes takes a number from 1 to 64."),
-        (["--nodes", "1", "--bus", "pigeon"], "--bus takes inproc, nats, or the address of a bus"),
+        (["--nodes", "1", "--bus", "pigeon"], "--bus takes inproc, nats, p2p, or the address of a bus"),
         (["--nodes", "1", "--bus", "pigeon://roof"], "Not everything has started: see the logs in "),
+        (
+            ["--nodes", "1", "--bus", "nats://127.0.0.1:1"],
+            "No driver can reach the lab at nats://127.0.0.1:1: The lab needs its keys at the broker",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(tmp_path: Path, words: list[str], told: str) -> None:
