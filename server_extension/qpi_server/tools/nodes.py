@@ -74,8 +74,11 @@ def demo(options: argparse.Namespace, folder: Path) -> int:
     try:
         with ExitStack() as stack:
             url, token, bus = start(stack, folder, options)
-            print(NEXT.format(nodes=counted(options.nodes, "QPU"), bus=bus or "the lab's own WebSocket", url=url, token=token,
-                              folder=folder), flush=True)  # fmt: skip
+            told = NEXT.format(
+                nodes=counted(options.nodes, "QPU"), bus=bus or "the lab's own WebSocket", url=url, token=token,
+                folder=folder,
+            )  # fmt: skip
+            print(told, flush=True)
             while True:
                 signal.pause()
     except CannotBe as error:
