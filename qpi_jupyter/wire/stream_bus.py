@@ -29,7 +29,7 @@ class StreamBus:
         may_hear(f"{service}.{instance}.")
         self._endpoints = dict(endpoints)
         if ad:
-            await self._peer.publish(ADVERTISED, Ad(ME, dict(ad)))
+            await self.advertise(Ad(ME, dict(ad)))
 
         async def stop() -> None:
             self._endpoints = {}
@@ -47,6 +47,10 @@ class StreamBus:
 
     async def subscribe(self, pattern: str, listener: Listener) -> Stop:
         return self._listeners.add(may_hear(pattern), listener)
+
+    async def advertise(self, ad: Ad) -> None:
+        """Tell the lab what this driver says of itself."""
+        await self._peer.publish(ADVERTISED, ad)
 
     async def received(self, text: str | bytes) -> None:
         """Take a frame in; raises `Rejected` if it is none: close the connection."""

@@ -15,13 +15,13 @@ from tests.support.servers import python_env
 
 pytestmark = pytest.mark.slow
 
+INSTALLED = "Installed: fallen, inproc, nats, p2p, tls, toymail, twin, ws, wss."
 SAID = {
-    "nosuch://ann:hush@host": "There is no bus 'nosuch'. Installed: fallen, inproc, toymail, twin, ws, wss. To get it: "
-    "install its package.",
+    "nosuch://ann:hush@host": f"There is no bus 'nosuch'. {INSTALLED} To get it: install its package.",
     "fallen://host": "The bus 'fallen' (fallen_bus:X) cannot be loaded: SystemExit: no licence.",
     "twin://host": "Several packages register the bus 'twin': left-bus (left_bus:X), right-bus (right_bus:X). "
     "Uninstall or rename all but one.",
-    "ann:hush@host": "The address of a bus is like scheme://place. Installed: fallen, inproc, toymail, twin, ws, wss.",
+    "ann:hush@host": f"The address of a bus is like scheme://place. {INSTALLED}",
 }
 
 

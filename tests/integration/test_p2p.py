@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from qpi_jupyter.core import Conflict, Rejected, Unavailable
-from qpi_jupyter.wire.bus import LAB, ME, Bus, Message, kind_of, tell, to
+from qpi_jupyter.core import Conflict, Rejected, TooLarge, Unavailable
+from qpi_jupyter.wire.bus import LAB, ME, QPU, Bus, Message, kind_of, tell, to
 from qpi_jupyter.wire.frames import LAB_BYE, MAX_FRAME_BYTES, QPU_BYE, Bye
 from qpi_jupyter.wire.peer import parse
 from qpi_server.bus.p2p.lab import PeerHub
-from qpi_server.bus.p2p.process import PYTHON, Settings
+from qpi_server.bus.p2p.process import MOST_AD_BYTES, PYTHON, Settings
 from tests.support.buses import KNOWN, P2P, P2P_PYTHON, PATIENCE_S, Word, credential, echo, say, sign_in
 from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.slow
-PROTOCOL = "/qpi/lab/link/1.0.0"
+PROTOCOL, TOPIC = "/qpi/lab/link/1.0.0", "lab.peer-advertisement.v1"
 
 
 def played(scene: Coroutine[Any, Any, None]) -> None:
@@ -35,7 +35,10 @@ def played(scene: Coroutine[Any, Any, None]) -> None:
 
 @asynccontextmanager
 async def a_lab(folder: Path, listen: str = "/ip4/127.0.0.1/tcp/0", **settings: Any) -> AsyncIterator[PeerHub]:
-    hub = PeerHub(Settings(listen=listen, key=str(folder / "key"), protocol=PROTOCOL, **settings), sign_in)
+    hub = PeerHub(
+        Settings(listen=listen, key=str(folder / "key"), protocol=PROTOCOL, topic=TOPIC, **settings),
+        sign_in,
+    )
     await hub.open()
     await hub.serve(LAB, LAB, {"echo": echo}, {})
     try:
@@ -143,7 +146,10 @@ def test_a_lab_that_comes_again_is_the_same_peer_and_another_one_is_not_trusted(
             signed_in.append(token)
             return "d1"
 
-        other = PeerHub(Settings(listen=listen, key=str(tmp_path / "other"), protocol=PROTOCOL), thief)
+        other = PeerHub(
+            Settings(listen=listen, key=str(tmp_path / "other"), protocol=PROTOCOL, topic=TOPIC),
+            thief,
+        )
         await other.open()
         try:
             assert other.addresses != [address]
@@ -197,10 +203,11 @@ def test_a_hostile_peer_disturbs_nobody(tmp_path: Path) -> None:
     async def scene() -> None:
         async with a_lab(tmp_path, sign_in_s=2.0) as lab, dial(lab) as bus:
             await lab.serve(LAB, LAB, {"echo": echo, "large": large}, {})
+            await bus.serve(QPU, ME, {"echo": echo}, {"qubits": 5})
             said, pid = await heard(lab, "lab.say"), lab.pid
             stranger = await asyncio.create_subprocess_exec(
                 str(P2P_PYTHON), str(ROOT / "tests/support/p2p_stranger.py"), lab.addresses[0].removeprefix("p2p://"),
-                PROTOCOL, f"{KNOWN}d2", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+                PROTOCOL, TOPIC, f"{KNOWN}d2", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
             assert stranger.stdout is not None
             ends = {}
@@ -209,7 +216,8 @@ def test_a_hostile_peer_disturbs_nobody(tmp_path: Path) -> None:
                 ends[deed] = how
                 assert await say(bus, "lab.echo", deed) == f"d1: {deed}"
             assert await stranger.wait() == 0
-            ended = ["garbage", "a_huge_frame", "a_long_token", "silence", "no_stream", "deaf"]
+            ended = ["garbage", "a_huge_frame", "a_long_token", "silence", "no_stream", "deaf", "an_ad_of_nobody"]
+            assert ends.pop("nonsense_as_an_ad").startswith("bye: Ad frame: ")
             assert ends == {
                 **dict.fromkeys([*ended, "a_huge_frame_when_signed_in"], "ended"),
                 "no_json": "bye: The first frame of a link says who it is.",
@@ -221,7 +229,23 @@ def test_a_hostile_peer_disturbs_nobody(tmp_path: Path) -> None:
             }
             assert (await said.get()).sender.startswith("d2:")
             assert said.empty()
+            assert [(ad.instance, ad.data) for ad in await lab.discover(QPU)] == [("d1:1", {"qubits": 5})]
             assert lab.pid == pid
+
+    played(scene())
+
+
+def test_what_a_driver_says_of_itself_is_heard_when_it_changes_and_bounded(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with a_lab(tmp_path) as lab, dial(lab) as bus:
+            for qubits in range(5):
+                await bus.serve(QPU, ME, {}, {"qubits": qubits})
+                assert [ad.data for ad in await lab.discover(QPU)] == [{"qubits": qubits}]
+            large = {"text": "x" * (MOST_AD_BYTES - 100)}
+            await bus.serve(QPU, ME, {}, large)
+            assert [ad.data for ad in await lab.discover(QPU)] == [large]
+            with pytest.raises(TooLarge):
+                await bus.serve(QPU, ME, {}, {"text": "x" * MOST_AD_BYTES})
 
     played(scene())
 

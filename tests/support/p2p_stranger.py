@@ -1,6 +1,6 @@
 """A peer that does not keep to the rules; it runs in the environment of libp2p, and says how each misdeed ended.
 
-python p2p_stranger.py MULTIADDR PROTOCOL TOKEN
+python p2p_stranger.py MULTIADDR PROTOCOL TOPIC TOKEN
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from libp2p import generate_new_ed25519_identity, new_host
 from libp2p.crypto.x25519 import create_new_key_pair
 from libp2p.host.exceptions import StreamFailure
 from libp2p.peer.peerinfo import info_from_p2p_addr
+from libp2p.pubsub.gossipsub import PROTOCOL_ID as GOSSIPSUB
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pubsub import Pubsub
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from libp2p.security.noise.transport import PROTOCOL_ID, Transport
+from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "server_extension/qpi_server/bus/p2p"))
 from pipe import ON_STREAM, Kind  # type: ignore[import-not-found]
 
-ADDRESS, PROTOCOL, TOKEN = sys.argv[1:]
+ADDRESS, PROTOCOL, TOPIC, TOKEN = sys.argv[1:]
+PUBSUB: dict[Any, Pubsub] = {}
 Deed = Callable[[Any, Any], Awaitable[str]]
 
 
@@ -151,13 +156,29 @@ async def deaf(host: Any, peer: Any) -> str:
     return "ended"
 
 
+async def an_ad_of_nobody(host: Any, peer: Any) -> str:
+    stream = await host.new_stream(peer, [PROTOCOL])
+    for _ in range(4):
+        await PUBSUB[host].publish(TOPIC, json.dumps({"instance": "d1:1", "data": {"qubits": 999}}).encode())
+        await trio.sleep(0.1)
+    return await end(stream)
+
+
+async def nonsense_as_an_ad(host: Any, peer: Any) -> str:
+    stream = await signed_in(host, peer)
+    while True:  # until the subscription of the other side is known
+        with trio.move_on_after(0.2):
+            return await end(stream)
+        await PUBSUB[host].publish(TOPIC, b"{")
+
+
 async def plain_text(host: Any, peer: Any) -> str:
     raise AssertionError("no connection without encryption")
 
 
 DEEDS: list[Deed] = [
     garbage, no_json, a_huge_frame, a_long_token, no_token, silence, no_stream, many_streams, anothers_name,
-    nonsense_when_signed_in, a_huge_frame_when_signed_in, deaf, plain_text,
+    nonsense_when_signed_in, a_huge_frame_when_signed_in, an_ad_of_nobody, nonsense_as_an_ad, deaf, plain_text,
 ]  # fmt: skip
 
 
@@ -168,7 +189,8 @@ async def do(deed: Deed) -> str:
     if deed is plain_text:
         security = {PLAINTEXT_PROTOCOL_ID: InsecureTransport(keys)}
     host = new_host(key_pair=keys, sec_opt=security)
-    async with host.run([]):
+    PUBSUB[host] = Pubsub(host, GossipSub([GOSSIPSUB], degree=6, degree_low=4, degree_high=12))
+    async with host.run([]), background_trio_service(PUBSUB[host]):
         try:
             with trio.fail_after(25):
                 await host.connect(info)

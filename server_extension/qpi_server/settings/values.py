@@ -57,7 +57,7 @@ OTHERS = frozenset(
     {
         "lab_url", "lab_token", "lab_ca_file", "skip_labextension", "fault_point", "fault_log", "screenshots", "addr",
         "access_token", "data_dir", "ca_file", "ca_fingerprint", "quantify_hardware_config", "quantify_device_config",
-        "job_id", "attempt", "bus",
+        "job_id", "attempt", "bus", "p2p_python",
     }
 )  # fmt: skip
 """``QPI_*`` variables that clients, drivers and the build read."""

@@ -98,7 +98,7 @@ class DriverEnd:
         self._turns.add(LAB, message)
 
     async def _take(self, _: str, message: Msg) -> None:
-        *_, kind, word = message.subject.split(".")
+        *__, kind, word = message.subject.split(".")
         said = Message(to(ME, f"{QPU}.{word}"), LAB, Raw(message.data))
         if kind == subjects.REQUEST:
             self._turns.start(self._end.answer(message.reply, self._answer(word, said)))

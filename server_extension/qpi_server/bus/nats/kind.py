@@ -21,7 +21,7 @@ from .driver import DriverEnd
 from .keys import Keys
 from .lab import LabEnd
 
-AGAIN_S = 0.5
+AGAIN_S = 0.2
 """Seconds between the lab's tries to find a broker that has gone."""
 
 
@@ -51,7 +51,7 @@ class Nats:
             place, context, keys, inbox_prefix=subjects.LAB_INBOX, disconnected_cb=lost, max_reconnect_attempts=-1,
             reconnect_time_wait=AGAIN_S,
         )  # fmt: skip
-        end = LabEnd(client, keys, sign_in)
+        end = LabEnd(client, place.url, keys, sign_in)
         ends.append(end)
         try:
             await end.open()

@@ -39,8 +39,10 @@ _ANSWERED_BY_LAB = {"no_responder", "no_answer", "link_closed"}
 class LabEnd(Hub):
     """The lab's `Bus`: what drivers say comes with their addresses, on which the broker insists."""
 
-    def __init__(self, client: Client, keys: Keys, sign_in: SignIn) -> None:
+    def __init__(self, client: Client, url: str, keys: Keys, sign_in: SignIn) -> None:
         super().__init__()
+        self.addresses = [url]
+        """What drivers dial."""
         self._keys, self._sign_in = keys, sign_in
         self._end = End(client)
         self._turns = Turns(WAITING, self._take)

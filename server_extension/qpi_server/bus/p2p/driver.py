@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,14 +13,15 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import QpiError, Rejected, Unavailable
-from qpi_jupyter.wire.bus import Bus, Credential
+from qpi_jupyter.core import QpiError, Rejected, TooLarge, Unavailable
+from qpi_jupyter.wire.bus import Ad, Bus, Credential, encode
 from qpi_jupyter.wire.stream_bus import StreamBus
 
 from .pipe import Kind
-from .process import WINDOW, Frame, Process, Settings
+from .process import MOST_AD_BYTES, WINDOW, Frame, Process, Settings
 
 SCHEME = "p2p://"
+_HEARD_S = 5.0
 _MULTIADDR = re.compile(r"/(ip4|ip6|dns4|dns6|dns)/[^/]+/tcp/\d+(/p2p/\w+)?")
 
 
@@ -45,7 +47,16 @@ class Place(NamedTuple):
     @property
     def protocol(self) -> str:
         """The protocol of its links."""
-        return f"/qpi/{self.options.get('namespace', 'lab')}/link/1.0.0"
+        return f"/qpi/{self._namespace}/link/1.0.0"
+
+    @property
+    def topic(self) -> str:
+        """Where its drivers advertise themselves."""
+        return f"{self._namespace}.peer-advertisement.v1"
+
+    @property
+    def _namespace(self) -> str:
+        return self.options.get("namespace", "lab")
 
 
 def place(address: str, *, of_a_peer: bool) -> Place:
@@ -60,20 +71,45 @@ def place(address: str, *, of_a_peer: bool) -> Place:
     return Place(multiaddr, options)
 
 
+class PeerBus(StreamBus):
+    """`Bus` over one link, which advertises over gossipsub."""
+
+    def __init__(self, process: Process, link: int) -> None:
+        super().__init__(self._send)
+        self._process, self._link = process, link
+        self._said, self._taken = b"", asyncio.Event()
+
+    async def advertise(self, ad: Ad) -> None:
+        """It is said again until the lab has heard it, and after that for those who come later."""
+        self._said = encode(ad)
+        if len(self._said) > MOST_AD_BYTES:
+            raise TooLarge(f"An ad of {len(self._said):,} bytes; the limit is {MOST_AD_BYTES:,}.", code="ad_too_large")
+        self._taken.clear()
+        with contextlib.suppress(TimeoutError, Unavailable):
+            await self._process.send(Kind.SAY, self._link, self._said)
+            async with asyncio.timeout(_HEARD_S):
+                await self._taken.wait()
+
+    def heard(self, ad: bytes) -> None:
+        """The lab has heard this."""
+        if ad == self._said:
+            self._taken.set()
+
+    async def _send(self, text: str) -> None:
+        await self._process.send(Kind.DATA, self._link, text.encode())
+
+
 @asynccontextmanager
 async def dial(address: str, credential: Credential) -> AsyncIterator[Bus]:
     """`BusKind.dial`."""
     to = place(address, of_a_peer=True)
-    process = await Process.start(Settings(dial=to.multiaddr, protocol=to.protocol))
+    settings = Settings(dial=to.multiaddr, protocol=to.protocol, topic=to.topic)
+    process = await Process.start(settings)
     try:
         frames = process.frames()
-        async with asyncio.timeout(Settings(protocol="").sign_in_s):
+        async with asyncio.timeout(settings.sign_in_s):
             link = await _signed_in(process, frames, credential.token)
-
-        async def send(text: str) -> None:
-            await process.send(Kind.DATA, link, text.encode())
-
-        bus = StreamBus(send)
+        bus = PeerBus(process, link)
         reading = asyncio.create_task(_read(process, frames, bus), name="p2p link")
         try:
             yield bus
@@ -103,10 +139,13 @@ async def _signed_in(process: Process, frames: AsyncIterator[Frame], token: str)
     raise Unavailable("The libp2p peer has ended.", code="no_peer")
 
 
-async def _read(process: Process, frames: AsyncIterator[Frame], bus: StreamBus) -> None:
+async def _read(process: Process, frames: AsyncIterator[Frame], bus: PeerBus) -> None:
     reason = "the libp2p peer of the driver has ended"
     try:
         async for frame in frames:
+            if frame.kind is Kind.HEARD:
+                bus.heard(frame.body)
+                continue
             if frame.kind is not Kind.DATA:
                 reason = frame.body.decode(errors="replace") or "the lab has gone"
                 break

@@ -11,15 +11,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from msgspec import Raw
 
 from qpi_jupyter.core import QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.bus import LAB, Ad, Bus, Credential, SignIn
+from qpi_jupyter.wire.peer import parse
 from qpi_server.bus.hub import Connection, Hub
 from qpi_server.settings.values import default_lab_dir
 
 from . import driver
 from .pipe import Kind
-from .process import WINDOW, Process, Settings
+from .process import WINDOW, Frame, Process, Settings
 
 log = logging.getLogger(__name__)
 AGAIN_S = 1.0
@@ -89,21 +91,21 @@ class PeerHub(Hub):
             await asyncio.sleep(AGAIN_S)
 
     async def _serve(self, process: Process) -> None:
-        links: dict[int, asyncio.Queue[bytes | None]] = {}
+        links: dict[int, asyncio.Queue[Frame | None]] = {}
         async with asyncio.TaskGroup() as group:
-            async for kind, link, body in process.frames():
-                if kind is Kind.OPENED:
-                    links[link] = asyncio.Queue()
-                    group.create_task(self._attend(process, link, links[link], group), name=f"p2p link {link}")
-                elif kind is Kind.DATA:
-                    links[link].put_nowait(body)
-                elif kind is Kind.CLOSED:
-                    links.pop(link).put_nowait(None)
+            async for frame in process.frames():
+                if frame.kind is Kind.OPENED:
+                    frames = links[frame.link] = asyncio.Queue()
+                    group.create_task(self._attend(process, frame.link, frames, group), name=f"p2p link {frame.link}")
+                elif frame.kind is Kind.CLOSED:
+                    links.pop(frame.link).put_nowait(None)
+                else:
+                    links[frame.link].put_nowait(frame)
             for frames in links.values():
                 frames.put_nowait(None)
 
     async def _attend(
-        self, process: Process, link: int, frames: asyncio.Queue[bytes | None], group: asyncio.TaskGroup
+        self, process: Process, link: int, frames: asyncio.Queue[Frame | None], group: asyncio.TaskGroup
     ) -> None:
         """One driver, from its sign-in to its end; whatever it does disturbs no other."""
         connection = None
@@ -117,12 +119,15 @@ class PeerHub(Hub):
         try:
             if (first := await frames.get()) is None:
                 return
-            connection = Connection(self, await self._sign_in(_token(first)), send, hang_up)
+            connection = Connection(self, await self._sign_in(_token(first.body)), send, hang_up)
             await send(msgspec.json.encode(driver.SignedIn(connection.address)).decode())
             await process.credit(link, WINDOW)
             while (frame := await frames.get()) is not None:
-                if not connection.peer.closed:
-                    await connection.peer.receive(frame)
+                if frame.kind is Kind.HEARD:
+                    connection.ad = parse(Raw(frame.body), Ad).data
+                    await process.send(Kind.HEARD, link, frame.body)
+                elif not connection.peer.closed:
+                    await connection.peer.receive(frame.body)
                     await process.credit(link, 1)
         except QpiError as error:
             if connection is None:
@@ -152,7 +157,9 @@ class PeerToPeer:
     async def host(self, address: str, sign_in: SignIn) -> AsyncIterator[Bus]:
         where = driver.place(address, of_a_peer=False)
         key = Path(where.options.get("key") or default_lab_dir() / f"p2p{where.multiaddr.replace('/', '-')}.key")
-        hub = PeerHub(Settings(listen=where.multiaddr, key=str(key), protocol=where.protocol), sign_in)
+        hub = PeerHub(
+            Settings(listen=where.multiaddr, key=str(key), protocol=where.protocol, topic=where.topic), sign_in
+        )
         await hub.open()
         try:
             yield hub

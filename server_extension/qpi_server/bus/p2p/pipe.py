@@ -30,6 +30,7 @@ class Kind(IntEnum):
     CLOSED = 8
     """From the peer: the link has ended; the body says why, if its other end did."""
     SAY = 9
-    """To the peer: publish the body on the topic of advertisements, at once and with each heartbeat."""
+    """To a driver's peer: publish the body on the topic of advertisements, now and again."""
     HEARD = 10
-    """From the peer: the other end of the link published this."""
+    """From the lab's peer: the other end of the link published this. Back to it, on the stream, and from the driver's
+    peer: it was heard."""

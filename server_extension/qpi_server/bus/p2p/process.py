@@ -23,6 +23,7 @@ PYTHON = "QPI_P2P_PYTHON"
 """The environment variable with the interpreter that has libp2p, if it is not this one."""
 WINDOW = 64
 """So many frames of one link may wait for us."""
+MOST_AD_BYTES = 64 << 10
 _STARTING_S, _ENDING_S = 60.0, 3.0
 
 
@@ -39,12 +40,15 @@ class Settings(Struct, kw_only=True):
     key: str = ""
     dial: str = ""
     protocol: str
+    topic: str
+    """Where drivers advertise themselves."""
     guests: int = 256
     """So many may be signed in at once."""
     strangers: int = 32
     """So many may be about to sign in at once; the next are turned away."""
     sign_in_s: float = 10.0
     sign_in_bytes: int = 4096
+    ad_bytes: int = MOST_AD_BYTES
     frame_bytes: int = MAX_FRAME_BYTES
     waiting_bytes: int = 16 * MAX_FRAME_BYTES
     """A link ends if so much waits for its other end."""

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import resource
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable
@@ -25,9 +26,14 @@ from libp2p.crypto.x25519 import create_new_key_pair as new_noise_key
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
+from libp2p.pubsub.gossipsub import PROTOCOL_ID as GOSSIPSUB
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pubsub import Pubsub
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as Noise
+from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 if TYPE_CHECKING:
@@ -39,8 +45,11 @@ log = logging.getLogger("p2p")
 READ_BYTES = 65_000
 """A stream gives no more at a time."""
 CLOSING_S = 1.0
+SOON, SOON_S, BEAT_S = 8, 0.25, 20.0
 MOST_REASON = 1_000
 SILENT_S = 20
+MOST_MEMORY = 1 << 30
+"""libp2p puts no limit on what a stranger makes it keep; a peer that ends is started again."""
 
 
 class Refused(Exception):
@@ -93,10 +102,13 @@ class Link:
     ) -> None:
         self.number, self._stream, self._settings, self.signed_in = number, stream, settings, signed_in
         self._credit = trio.Semaphore(credit)
+        self._expected = {Kind.DATA, Kind.BYE} | ({Kind.HEARD} if settings["dial"] else set())
         self._out, self._outbox = trio.open_memory_channel[tuple[Kind, bytes]](math.inf)
         self._waiting = 0
         self._scope = trio.CancelScope()
         self._reason = b""
+        self.telling = False
+        """Whether the lab has yet to take what this driver advertised last."""
         self.ended = trio.Event()
 
     def send(self, kind: Kind, body: bytes) -> None:
@@ -155,14 +167,16 @@ class Link:
             try:
                 kind, size = ON_STREAM.unpack(await exactly(self._stream.read, ON_STREAM.size))
                 most = self._settings["frame_bytes" if self.signed_in.is_set() else "sign_in_bytes"]
-                if kind not in (Kind.DATA, Kind.BYE) or size > most:
+                if kind not in self._expected or size > most:
                     raise Full(f"a frame of kind {kind} and {size:,} bytes; the limit is {most:,}")
                 body = await exactly(self._stream.read, size)
             except EOFError:
                 return self._end(b"")
             if kind == Kind.BYE:
                 return self._end(body[:MOST_REASON])
-            await pipe.send(Kind.DATA, self.number, body)
+            if kind == Kind.HEARD:
+                self._credit.release()
+            await pipe.send(Kind(kind), self.number, body)
 
 
 class Peer:
@@ -172,6 +186,7 @@ class Peer:
         self.pipe, self.settings = pipe, settings
         self.links: dict[int, Link] = {}
         self.numbers = count(1)
+        self.says = trio.CancelScope()
         most = settings["guests"] + settings["strangers"]
         self.keys = kept_keys(Path(settings["key"])) if settings["key"] else generate_new_ed25519_identity()
         noise = Noise(self.keys, noise_privkey=new_noise_key().private_key)
@@ -186,15 +201,30 @@ class Peer:
             disable_identify_address_discovery=True,
         )  # fmt: skip
         self.host.get_network().retry_config = RetryConfig(max_retries=0)
+        router = GossipSub([GOSSIPSUB], degree=6, degree_low=4, degree_high=12)
+        self.pubsub = Pubsub(self.host, router, max_inbound_rpc_size=2 * settings["ad_bytes"])
+        """Signed: who said something is who it says it is."""
 
-    async def listen_to_the_pipe(self) -> None:
+    async def say(self, body: bytes, scope: trio.CancelScope) -> None:
+        """Publish it: a few times at once, for the lab's subscription is learned meanwhile, and then with each beat."""
+        with scope:
+            for time in count():
+                await self.pubsub.publish(self.settings["topic"], body)
+                await trio.sleep(SOON_S if time < SOON else BEAT_S)
+
+    async def listen_to_the_pipe(self, nursery: trio.Nursery) -> None:
         """Do what the process says, until it ends."""
         async for kind, number, body in self.pipe.frames():
             if (link := self.links.get(number)) is None:
                 continue
             if kind is Kind.CREDIT:
                 link.give(int.from_bytes(body))
+            elif kind is Kind.SAY:
+                self.says.cancel()
+                self.says = trio.CancelScope()
+                nursery.start_soon(self.say, body, self.says)
             else:
+                link.telling = False
                 link.send(kind, body)
         links = list(self.links.values())
         with trio.move_on_after(CLOSING_S):
@@ -227,7 +257,7 @@ class Dialling(Peer):
             info = info_from_p2p_addr(Multiaddr(self.settings["dial"]))
         except Exception as error:
             raise Refused("bad_bus_address", f"{self.settings['dial']} is not a multiaddr with a peer id") from error
-        async with self.host.run([]):
+        async with self.host.run([]), background_trio_service(self.pubsub):
             try:
                 with trio.fail_after(self.settings["sign_in_s"]):
                     await self.host.connect(info)
@@ -251,14 +281,14 @@ class Listening(Peer):
         self.strangers = 0
         self.signed_in: dict[str, trio.Event] = {}
         """Of those that are connected."""
-        self.peers = set[str]()
-        """Those with a link."""
+        self.by_peer: dict[str, Link] = {}
 
     async def run(self) -> None:
         wanted = Multiaddr(self.settings["listen"])
         sock = await bound(wanted)
         self.host.set_stream_handler(self.settings["protocol"], self.handle)
-        async with self.host.run([]), trio.open_nursery() as nursery:
+        async with self.host.run([]), background_trio_service(self.pubsub), trio.open_nursery() as nursery:
+            nursery.start_soon(self.hear, await self.pubsub.subscribe(self.settings["topic"]))
             await self.ready(reached_at(wanted, sock.getsockname()[1], str(self.host.get_id())))
             while True:
                 try:
@@ -288,6 +318,16 @@ class Listening(Peer):
         finally:
             self.strangers -= 1
 
+    async def hear(self, advertised: Any) -> None:
+        """Pass on what drivers publish who have signed in, one at a time of each: it is said again."""
+        while True:
+            message = await advertised.get()
+            link = self.by_peer.get(str(ID(message.from_id)))
+            known = link is not None and link.signed_in.is_set() and not link.telling
+            if link is not None and known and len(message.data) <= self.settings["ad_bytes"]:
+                link.telling = True
+                await self.pipe.send(Kind.HEARD, link.number, message.data)
+
     def event(self, peer_id: str) -> trio.Event:
         """Set when this peer has signed in."""
         return self.signed_in.setdefault(peer_id, trio.Event())
@@ -297,15 +337,15 @@ class Listening(Peer):
         connection = stream.muxed_conn
         peer_id = str(connection.peer_id)
         try:
-            if peer_id in self.peers or len(self.peers) >= self.settings["guests"]:
+            if peer_id in self.by_peer or len(self.by_peer) >= self.settings["guests"]:
                 await stream.reset()
                 return
-            self.peers.add(peer_id)
+            link = Link(next(self.numbers), stream, self.settings, self.event(peer_id), credit=1)
+            self.by_peer[peer_id] = link
             try:
-                link = Link(next(self.numbers), stream, self.settings, self.event(peer_id), credit=1)
                 await self.carry(link, peer_id)
             finally:
-                self.peers.discard(peer_id)
+                del self.by_peer[peer_id]
                 self.signed_in.pop(peer_id, None)
                 with trio.move_on_after(CLOSING_S):  # it hears why, and hangs up
                     await connection.event_closed.wait()
@@ -382,7 +422,7 @@ async def main(pipe: Pipe) -> None:
     try:
         peer = (Listening if settings["listen"] else Dialling)(pipe, settings)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(peer.listen_to_the_pipe)
+            nursery.start_soon(peer.listen_to_the_pipe, nursery)
             await peer.run()
             nursery.cancel_scope.cancel()
     except* Refused as errors:
@@ -394,6 +434,7 @@ async def main(pipe: Pipe) -> None:
 
 
 def _run() -> NoReturn:
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)  # any stranger can make it write a page of warnings
     writes = os.dup(1)
