@@ -7,14 +7,14 @@ Version 2 has no operation of any number of qubits; so the text changes, and who
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count, pairwise
 from re import Match
 
 from qiskit import QuantumCircuit, qasm2
-from qiskit.circuit import IfElseOp
+from qiskit.circuit import ClassicalRegister, IfElseOp
 from qiskit.circuit.library import get_standard_gate_name_mapping
 
 from qpi_jupyter.core import MAX_BITS, ProgramError
@@ -88,8 +88,8 @@ def with_branches(circuit: QuantumCircuit, registers: dict[str, str]) -> Quantum
     for instruction in circuit.data:
         operation = instruction.operation
         register, value = operation.condition if isinstance(operation, IfElseOp) else (None, 0)
-        word = registers.get(getattr(register, "name", ""))
-        if word is None:
+        word = registers.get(register.name) if isinstance(register, ClassicalRegister) else None
+        if register is None or word is None:
             out.append(instruction)
             continue
         bit = register[int(value).bit_length() - 1]
@@ -181,7 +181,7 @@ class _Splicer:
         return f" {prefix}".join(lines)
 
     def _statements(
-        self, service: Service, expansion: Expansion, given: object, qubits: Sequence[str], place: int
+        self, service: Service, expansion: Expansion, given: Mapping[str, object], qubits: Sequence[str], place: int
     ) -> Iterator[str]:
         self._operations += len(expansion.steps)
         if self._operations > MAX_OPERATIONS:
@@ -196,7 +196,7 @@ class _Splicer:
         for step in expansion.steps:
             yield _statement(step, given, [places[k] for k in step.qubits], bits)
 
-    def _ancillas_for(self, expansion: Expansion, place: int) -> Iterator[str]:
+    def _ancillas_for(self, expansion: Expansion, place: int) -> Generator[str, None, list[str]]:
         """Statements that prepare them; returns their names."""
         wanted = expansion.num_ancillas
         for qubit in self._ancillas[:wanted]:
@@ -274,10 +274,10 @@ class _Splicer:
         return problem(self._text, offset, self._index, what)
 
 
-def _statement(step: Step, given: object, qubits: list[str], bits: str) -> str:
+def _statement(step: Step, given: Mapping[str, object], qubits: list[str], bits: str) -> str:
     if step.bit is not None:
         return f"measure {qubits[0]} -> {bits}[{step.bit}];"
-    angles = ", ".join(str(given[angle] if isinstance(angle, str) else repr(angle)) for angle in step.angles)  # type: ignore[index]
+    angles = ", ".join(str(given[angle] if isinstance(angle, str) else repr(angle)) for angle in step.angles)
     condition = f"if({bits}=={1 << step.when}) " if step.when is not None else ""
     return f"{condition}{_PREFIX}{step.gate}{f'({angles})' if angles else ''} {', '.join(qubits)};"
 

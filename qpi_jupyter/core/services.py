@@ -63,8 +63,8 @@ class Expansion:
 class Service:
     """One service of the vocabulary.
 
-    ``name`` is what a QPU offers, ``word`` what a program writes. ``operands`` says what several qubits are, ``counts`` how
-    many there can be; with one count alone, registers are gone through qubit by qubit, else their qubits are one list.
+    ``name`` is what a QPU offers, ``word`` what a program writes. ``operands`` says what several qubits are, ``counts``
+    how many there can be; with one count alone, registers are gone through qubit by qubit, else they are one list.
     Of ``angles`` the last ``num_optional`` can be left out: they are 0 then. ``source`` is where the circuit is from.
     """
 
@@ -254,8 +254,8 @@ SERVICES = (
         summary=(
             "A check that leaves a better state where it passes. Of one qubit: whether it holds the magic state "
             "cos(pi/8)|0> + sin(pi/8)|1>, by measuring H with an ancilla; passed if the bit is 0. Of a pair: whether "
-            "it is a Bell pair, by a second one that is spent (of two ancillas, or the last two of four operands); passed "
-            "if its two bits are equal."
+            "it is a Bell pair, by a second one that is spent (two ancillas, or the last two of four operands); "
+            "passed if its two bits are equal."
         ),
         source=(
             "one qubit: Knill, arXiv:quant-ph/0402171 (2004); pairs: Bennett et al., Physical Review Letters 76, 722 "
