@@ -100,6 +100,49 @@ def test_a_circuit_is_submitted_and_looked_at(server: LabServer) -> None:
     assert client.get(f"{API}jobs", params=[("status", "QUEUED"), ("status", "FAILED")]).json() == []
 
 
+SEED = """OPENQASM 3;
+qubit[2] q;
+bit[1] c;
+bell_pair q[0], q[1];
+cnot q[0], q[1];
+cz q[0], q[1];
+teleport q[0], q[1];
+syndrome_extraction q[0];
+distillation q[1];
+measure q[0] -> c[0];"""
+
+
+def test_the_coordinators_own_example_runs_through_it(server: LabServer) -> None:
+    client = server.client()
+    job = over(client, submitted(client, SEED))
+    assert job["status"] == "COMPLETED", job["error_detail"]
+    found = job["result"]["quantum_result"]
+    assert found["problem"] is None
+    assert sum(found["counts"].values()) == found["shots"] == 1024
+    assert found.keys() >= {
+        "counts", "probabilities", "measured_probabilities", "statevector", "shots", "measured_qubits",
+        "observable_expectations", "reduced_density_matrices", "bloch_vectors", "entanglement_entropy", "fidelity",
+        "top_basis_states",
+    }  # fmt: skip
+    assert 0 in found["measured_qubits"]
+    exact = found["measured_probabilities"]
+    for outcome, share in exact.items():
+        assert abs(found["counts"].get(outcome, 0) / 1024 - share) < 0.1
+    assert found["fidelity"]["fidelity_to_target_state"] > 0.98
+    summary = client.get(f"{API}jobs/{job['job_id']}", params={"result_detail": "summary"}).json()
+    assert not summary["result"]["quantum_result"].keys() & {"probabilities", "statevector", "reduced_density_matrices"}
+
+
+def test_observables_are_measured_with_their_errors(server: LabServer) -> None:
+    client = server.client()
+    bell = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
+    found = over(client, submitted(client, bell, observables=["ZZ", "ZI"]))["result"]["quantum_result"]
+    measured, exact = found["measured_expectations"], found["observable_expectations"]
+    assert [measured["ZZ"]["value"], exact["ZZ"]] == pytest.approx([1.0, 1.0])
+    assert exact["ZI"] == pytest.approx(0.0)
+    assert abs(measured["ZI"]["value"]) < 6 * measured["ZI"]["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

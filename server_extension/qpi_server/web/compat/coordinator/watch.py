@@ -40,7 +40,7 @@ PING_S = 20.0
 MAX_MESSAGE_BYTES = 4 << 20
 
 
-class JobSocket(WebSocketHandler, Signed):  # type: ignore[misc]  # of the two `check_origin`, its own
+class JobSocket(WebSocketHandler, Signed):
     """One client that watches one job; what it sends is read and forgotten."""
 
     _refused: QpiError | None = None
