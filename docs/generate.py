@@ -27,6 +27,7 @@ from qpi_jupyter.client.backend import QpiBackend
 from qpi_jupyter.client.feeds import Feeds
 from qpi_jupyter.client.people import Notice, Tokens
 from qpi_jupyter.client.qpus import Qpu
+from qpi_jupyter.core import counted
 from qpi_jupyter.core.access import PERMISSIONS, SCOPES, Permission
 from qpi_jupyter.core.jobs import JobState
 from qpi_jupyter.core.lifecycle import TRANSITIONS, EventKind, Rule
@@ -322,6 +323,7 @@ def _service(service: Service) -> list[str]:
     facts = {
         "Qubits": f"{service.takes}: {service.operands}" if service.operands else service.takes,
         "Angles": ", ".join(f"`{name}`" for name in service.angles),
+        "Needs": ", ".join(_needs(service.usual)),
     }
     if service.num_optional:
         facts["Angles"] += f" (0 where `{service.angles[-1]}` is left out)"
@@ -333,6 +335,15 @@ def _service(service: Service) -> list[str]:
         *(f"* {name}: {fact}" for name, fact in facts.items() if fact),
         f"* Source: {service.source}", "", "```text", *_steps(service.usual), "```", "",
     ]  # fmt: skip
+
+
+def _needs(expansion: Expansion) -> Iterator[str]:
+    if expansion.num_ancillas:
+        yield counted(expansion.num_ancillas, "ancilla")
+    if expansion.num_bits:
+        yield counted(expansion.num_bits, "classical bit")
+    if expansion.feed_forward:
+        yield "feed-forward"
 
 
 def _steps(expansion: Expansion) -> Iterator[str]:

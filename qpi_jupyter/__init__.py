@@ -21,11 +21,11 @@ from ._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .client import BookingConflict, JobCancelled, JobHandle, Lab, compare, connect, job, runtime_service
+    from .client import BookingConflict, JobCancelled, JobHandle, Lab, analyse, compare, connect, job, runtime_service
 
 __all__ = [
-    "BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "compare", "connect", "job",
-    "runtime_service",
+    "BookingConflict", "JobCancelled", "JobHandle", "Lab", "__version__", "analyse", "compare", "connect",
+    "job", "runtime_service",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@
 `sweeps`, `growing`        a sweep's points and key; what a running job has measured
 `progress`                 how far a job is, in a line for those who wait
 `results`, `story`         what came out of a job; its life in words
+`analysing`                the exact state of a circuit, and what counts say
 `comparing`                results of several jobs side by side
 `qpus`                     the lab's QPUs
 `bookings`, `booking`      book, list; one booking
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 from qpi_jupyter.core import BookingConflict
 
+from .analysing import analyse
 from .booking import BookingHandle, BookingTable
 from .comparing import compare
 from .connecting import connect, job
@@ -38,6 +40,7 @@ from .people import NewToken
 from .plan import Plan
 from .preview import Preview
 from .qpus import QpuTable
+from .services import EnrollmentTable, ServiceTable
 from .session import Session
 from .signing_in import disconnect
 
@@ -45,6 +48,7 @@ __all__ = [
     "BookingConflict",
     "BookingHandle",
     "BookingTable",
+    "EnrollmentTable",
     "JobCancelled",
     "JobHandle",
     "JobTable",
@@ -53,7 +57,9 @@ __all__ = [
     "Plan",
     "Preview",
     "QpuTable",
+    "ServiceTable",
     "Session",
+    "analyse",
     "compare",
     "connect",
     "disconnect",

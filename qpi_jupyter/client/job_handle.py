@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import UNSET, UnsetType
 
-from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable, length, unpack
+from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable, counted, length, unpack
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, JobProvenance, OriginIn, SubmitRequest
+from qpi_jupyter.wire.plans import PlanRun
 from qpi_jupyter.wire.rest import ProgramIn
 
 from . import origin as origins
@@ -33,12 +34,13 @@ from .story import Story
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from qiskit import QuantumCircuit
     from qiskit.result import Result
 
 FINAL = frozenset({"completed", "failed", "cancelled"})
 _PARK_S = 50.0
 """How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
-_WAITS = frozenset({"wait", "result", "counts", "dataset"})
+_WAITS = frozenset({"wait", "result", "counts", "dataset", "analysis"})
 
 
 class JobCancelled(QpiError):
@@ -366,6 +368,35 @@ class JobHandle:
             return await self.dataset.aio()
         return await self._growing.dataset(self.model)
 
+    @both
+    async def analysis(
+        self, circuit: QuantumCircuit | None = None, timeout: float | None = None, *, observables: Sequence[str] = ()
+    ) -> xr.Dataset | list[xr.Dataset]:
+        """Wait, then analyse what was counted beside the exact state: a Dataset for one circuit, a list for several.
+
+        Probabilities, observables, reduced density matrices, Bloch vectors, entropies, the likeliest states, and how
+        alike counts and exact outcomes are. ``.qpi.plot()``, ``.qpi.bloch()`` and ``.qpi.city()`` draw it.
+
+        Parameters
+        ----------
+        circuit
+            what ran. By default the job's own circuits, where they were sent as Qiskit's; of texts, the counts alone
+            are analysed.
+        timeout
+            seconds to wait at most (None: as long as it takes).
+        observables
+            Pauli strings as Qiskit's labels, over all qubits of the circuit.
+
+        Raises
+        ------
+        QpiError
+            as `counts`; `TooLarge` above 14 qubits, `Rejected` for a sweep: analyse one of its points.
+        """
+        counts = await self.counts.aio(timeout)
+        several = counts if isinstance(counts, list) else [counts]
+        circuits = [circuit] if circuit is not None else await self._circuits()
+        return await asyncio.to_thread(_analysed, circuits or [None] * len(several), several, observables)
+
     def plot(self, ax: Axes | None = None) -> Axes | list[Axes]:
         """Draw what there is, while the job runs or once it has ended: of a sweep a curve that has its points so far.
 
@@ -393,6 +424,17 @@ class JobHandle:
         so on.
         """
         return Family(await self.http.call("GET", f"v1/jobs/{path(self.id)}/family", FamilyModel))
+
+    @both
+    async def plan(self) -> PlanRun:
+        """The plan that this job runs, live: its fragments' jobs, their places on QPUs and their attempts.
+
+        Raises
+        ------
+        NotFound
+            it runs none.
+        """
+        return await self.http.call("GET", f"v1/jobs/{path(self.id)}/plan", PlanRun)
 
     @both
     async def story(self) -> Story:
@@ -471,10 +513,7 @@ class JobHandle:
             if calibration is None:
                 message = f"Job {self.id} has no result with a calibration: leave out calibration='same'."
                 raise Rejected(message, code="unknown_calibration")
-        with tempfile.TemporaryFile() as file:
-            await self.http.download(f"v1/jobs/{path(self.id)}/program", file)
-            file.seek(0)
-            sources = unpack(file.read())
+        sources = await self._sources()
         asked = await self.http.call("GET", f"v1/jobs/{path(self.id)}/provenance", JobProvenance)
         request = SubmitRequest(
             program=ProgramIn(format=self.model.format, data=list(sources)),
@@ -491,6 +530,21 @@ class JobHandle:
         return JobHandle(self.http, await self.http.call("POST", "v1/jobs", JobModel, body=request, headers=headers))
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _sources(self) -> tuple[bytes, ...]:
+        """The program as it was sent."""
+        with tempfile.TemporaryFile() as file:
+            await self.http.download(f"v1/jobs/{path(self.id)}/program", file)
+            file.seek(0)
+            return unpack(file.read())
+
+    async def _circuits(self) -> list[Any]:
+        """The circuits that were sent as Qiskit's; none of a text."""
+        from qpi_jupyter.data.formats import QPY
+
+        if self.model.format != QPY.name:
+            return []
+        return [circuit for source in await self._sources() for circuit in await asyncio.to_thread(QPY.read, source)]
 
     async def _completed(self, timeout: float | None) -> None:
         await self._ended(timeout)
@@ -519,6 +573,22 @@ class JobHandle:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return {"text/plain": repr(self)} if self.renderer is None else self.renderer.mimebundle(self)
+
+
+def _analysed(
+    circuits: Sequence[QuantumCircuit | None], counts: Sequence[Counts], observables: Sequence[str]
+) -> xr.Dataset | list[xr.Dataset]:
+    from qpi_jupyter.data.analysis import analyse
+
+    if len(circuits) != len(counts):
+        raise Rejected(
+            f"The job has {counted(len(counts), 'result')} of {counted(len(circuits), 'circuit')}: analyse one of its "
+            "points, as in job.dataset().isel(theta=0).qpi.analysis(circuit).",
+            code="a_sweep",
+        )
+    pairs = zip(circuits, counts, strict=True)
+    found = [analyse(circuit, some, observables=observables) for circuit, some in pairs]
+    return found[0] if len(found) == 1 else found
 
 
 async def read_job(

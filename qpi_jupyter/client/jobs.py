@@ -13,6 +13,7 @@ import msgspec
 
 from qpi_jupyter.core import Conflict, NotFound, length
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
+from qpi_jupyter.wire.plans import PlanJobIn, Stale
 from qpi_jupyter.wire.previews import PreviewIn, PreviewModel
 from qpi_jupyter.wire.rest import QpuModel
 
@@ -22,6 +23,7 @@ from .calling import no_option
 from .http import Http, path
 from .job_handle import JobHandle, read_job
 from .numpy_values import to_python
+from .plan import Plan
 from .portal import both
 from .preview import Preview
 from .progress import ProgressBar
@@ -107,16 +109,17 @@ class Jobs:
         children: OneOrMoreJobs | None = None,
         retry_safe: bool | None = None,
         calibration: str | None = None,
+        stale: Stale = "refuse",
         origin: OriginIn | None = None,
         **options: Any,
     ) -> JobHandle:
-        """Submit one job of one or several circuits; it is on the lab's disk when this returns.
+        """Submit one job of one or several circuits, or a `Plan`; it is on the lab's disk when this returns.
 
         Parameters
         ----------
         circuits
-            a QuantumCircuit, an OpenQASM 2 or 3 text, or a list of either; or what an installed package's format
-            recognises.
+            a QuantumCircuit, an OpenQASM 2 or 3 text, or a list of either; what an installed package's format
+            recognises; or what `Lab.plan` made, of which each fragment becomes a child of this job.
         qpu
             the QPU's name; without it an online simulator that fits is taken.
         shots
@@ -148,6 +151,8 @@ class Jobs:
         calibration
             the id of the only calibration of ``qpu`` that the job may run on (``lab.qpu(name).calibration_id``): it is
             refused where that is not the present one, and fails where the QPU has another one before its turn.
+        stale
+            what becomes of a plan whose QPUs were calibrated again since it was made: ``refuse``, or ``replan``.
         origin
             the notebook cell it comes from; found by itself in a kernel.
         **options
@@ -162,6 +167,19 @@ class Jobs:
         QpiError
             what else the lab has against it.
         """
+        if isinstance(circuits, Plan):
+            said = {
+                "qpu": qpu, "shots": shots, "seed_simulator": seed_simulator, "parameter_values": parameter_values,
+                "format": format, "after": after, "children": children, "calibration": calibration, **options,
+            }  # fmt: skip
+            if already := [option for option, value in said.items() if value is not None]:
+                raise TypeError(f"A plan says itself how it runs: leave out {', '.join(already)}, or plan it again.")
+            wanted = PlanJobIn(
+                name=name or "", tags=_tags(tags), project=project or "", group=group, shared_with=shared_with,
+                priority=0 if priority is None else programs.whole("priority", priority), retry_safe=bool(retry_safe),
+                stale=stale, origin=origin or origins.here() or OriginIn(),
+            )  # fmt: skip
+            return await self._run(circuits, wanted, uuid.uuid4().hex)
         target = _name(qpu)
         if options:
             await self._check_extra(options, target)
@@ -174,7 +192,7 @@ class Jobs:
             ),
             qpu=target,
             name=programs.called(circuits) if name is None else name,
-            tags=[tags] if isinstance(tags, str) else list(() if tags is None else tags),
+            tags=_tags(tags),
             project=project or "",
             group=group,
             shared_with=shared_with,
@@ -311,7 +329,7 @@ class Jobs:
             options=options,
             qpu=_name(qpu),
             name=programs.called(circuit) if name is None else name,
-            tags=[tags] if isinstance(tags, str) else list(() if tags is None else tags),
+            tags=_tags(tags),
             project=project or "",
             group=group,
             shared_with=shared_with,
@@ -346,6 +364,12 @@ class Jobs:
             # The same by its key, but sent from another cell, or written by Qiskit with other names of its own.
             model = await read_job(self.http, str(error.data["job_id"]))
         return JobHandle(self.http, model, tuple(request.program.sources))
+
+    async def _run(self, plan: Plan, wanted: PlanJobIn, key: str) -> JobHandle:
+        """The job that runs a plan; asking with this key again finds the same one."""
+        where = f"v1/plans/{path(plan.plan_id)}/jobs"
+        model = await self.http.call("POST", where, JobModel, body=wanted, headers={"Idempotency-Key": key})
+        return JobHandle(self.http, model)
 
     async def _check_extra(self, options: Iterable[str], qpu: str | None) -> None:
         """Refuse what nobody understands before it is sent, with the nearest names that exist."""
@@ -463,6 +487,10 @@ def _ids(jobs: Any) -> list[str]:
     """The ids of one job or several, each a handle or an id."""
     several = [jobs] if isinstance(jobs, (str, JobHandle)) else () if jobs is None else jobs
     return [job.id if isinstance(job, JobHandle) else str(job) for job in several]
+
+
+def _tags(tags: str | Sequence[str] | None) -> list[str]:
+    return [tags] if isinstance(tags, str) else list(() if tags is None else tags)
 
 
 def _ago(at: datetime) -> str:

@@ -119,8 +119,8 @@ def _offer(service: Service, manifest: Manifest, errors: Errors, width: int) -> 
     if spare < usual.num_qubits:
         return None
     return Offer(
-        service=service.name, min_qubits=service.counts[0], max_qubits=min(spare, service.counts[-1]),
-        fidelity=errors.fidelity(profile),
+        service=service.name, min_qubits=service.counts[0],
+        max_qubits=max(count for count in service.counts if count <= spare), fidelity=errors.fidelity(profile),
     )  # fmt: skip
 
 

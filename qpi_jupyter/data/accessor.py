@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -11,10 +11,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from qpi_jupyter.core import QpiError
+from qpi_jupyter.core import QpiError, Rejected
 
 from . import conventions as c
-from .attributes import JOB_ID, QPU, bare, flat
+from .attributes import ANALYSIS, JOB_ID, QPU, bare, flat
 from .bits import complex_iq, full_bits
 from .discrimination import counts_of, discriminate
 from .fits import fit
@@ -26,6 +26,7 @@ from .views import last_slot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from qiskit import QuantumCircuit
     from qiskit.result import Result
 
 P = ParamSpec("P")
@@ -48,6 +49,14 @@ def _asks(function: Callable[Concatenate[xr.Dataset, P], R]) -> Callable[Concate
 @xr.register_dataset_accessor("qpi")
 class DatasetAccessor:
     """One circuit's result, or a sweep of it."""
+
+    def __new__(cls, dataset: xr.Dataset) -> Any:
+        """That of an analysis is another one: it has no conventions of a result."""
+        if ANALYSIS not in dataset.attrs:
+            return super().__new__(cls)
+        from .analysis_views import AnalysisAccessor
+
+        return AnalysisAccessor(dataset)
 
     def __init__(self, dataset: xr.Dataset) -> None:
         self._told = {name: dataset.attrs[name] for name in (JOB_ID, QPU) if name in dataset.attrs}
@@ -122,6 +131,37 @@ class DatasetAccessor:
         from .plots import plot
 
         return plot(self._dataset, ax, qubit=qubit, sort=sort, probability=probability)
+
+    def analysis(
+        self, circuit: QuantumCircuit | None = None, *, observables: Sequence[str] = (), esp: float | None = None
+    ) -> xr.Dataset:
+        """What the counts say, beside the exact state of the circuit that gave them: one Dataset with its own plots.
+
+        Parameters
+        ----------
+        circuit
+            the circuit, its parameters bound; without it, what counts alone can say.
+        observables
+            Pauli strings over its qubits, beside Z of each and ZZ and XX of neighbours.
+        esp
+            the estimated success probability of the circuit on its QPU, where that is known.
+
+        Raises
+        ------
+        TooLarge
+            the circuit has too many qubits for its exact state, with the figure.
+        Rejected
+            a sweep: pick one of its points first; a result without counts; a circuit that has no states.
+        """
+        from .analysis import analyse
+
+        counts = self.counts()
+        if isinstance(counts, list):
+            raise Rejected(
+                "A sweep has a result at each of its points: analyse one, as in ds.isel(theta=0).qpi.analysis().",
+                code="a_sweep",
+            )
+        return analyse(circuit, counts, observables=observables, esp=esp)
 
     def to_qiskit(self) -> Result:
         """The result as ``qiskit.result.Result``."""

@@ -17,10 +17,9 @@ from qiskit.quantum_info import DensityMatrix, Pauli, Statevector, entropy, hell
 
 from qpi_jupyter.core import Rejected, format_outcome, parse_outcome
 
+from .attributes import ANALYSIS
 from .states import Exact, exact
 
-ANALYSIS = "qpi_analysis"
-"""The attribute that says that a Dataset is one of these; its value is the version."""
 TOP = 5
 MAX_OBSERVABLES = 1_000
 _AXES = ("X", "Y", "Z")
@@ -183,7 +182,7 @@ def _observed(pauli: Pauli, bits: Mapping[int, int], values: Mapping[int, int]) 
         return float("nan")
     mask = sum(1 << bits[k] for k in on)
     total = sum(values.values())
-    return sum(count * (-1) ** (value & mask).bit_count() for value, count in values.items()) / total
+    return sum(-count if (value & mask).bit_count() % 2 else count for value, count in values.items()) / total
 
 
 def _by_value(counts: Mapping[str, int], circuit: QuantumCircuit | None) -> dict[int, int]:

@@ -13,6 +13,8 @@ from .trees import named
 CIRCUIT = "circuit"
 """The coordinate with the circuit's name; its attributes are what `bare` puts back."""
 JOB_ID, QPU = "job_id", "qpu"
+ANALYSIS = "qpi_analysis"
+"""Of a Dataset that is an analysis, and no result: the version of its form."""
 _HIDDEN = (c.CIRCUIT_ATTR, c.PROVENANCE_ATTR)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import qiskit
@@ -20,7 +20,7 @@ from qiskit.quantum_info import PauliList
 from qiskit.transpiler import StagedPassManager, generate_preset_pass_manager
 
 from qpi_jupyter.core import Manifest, ProgramError, Rejected, counted, pack
-from qpi_jupyter.core.planning import Figures, Part, Study, Way, check_observables, too_many_counts
+from qpi_jupyter.core.planning import Part, Study, Way, check_observables, too_many_counts
 from qpi_jupyter.core.plans import MAX_DRAWN, MAX_FRAGMENTS, Operation, PlanKind, PlanRequest
 from qpi_jupyter.core.programs import digest
 
@@ -103,7 +103,9 @@ class _Programs:
     targets: Mapping[str, Manifest]
     transpiler: Transpiler
     seed: int
-    blobs: list[bytes]
+    blobs: list[bytes] = field(default_factory=list)
+    _parts: list[tuple[Part, QuantumCircuit]] = field(default_factory=list)
+    """Each with the circuit that its figures are of."""
 
     def keep(self, blob: bytes) -> int:
         """Its place."""
@@ -111,20 +113,22 @@ class _Programs:
         return len(self.blobs) - 1
 
     def part(self, qubits: Sequence[int], circuits: Sequence[QuantumCircuit]) -> Part:
-        """A part with its program, and its figures on all targets that are wide enough."""
+        """A part with its program; its figures come with `weigh`."""
         program = to_qpy(circuits)
-        sha256 = digest(pack((program,)))
-        width = circuits[0].num_qubits
-        costly = max(circuits, key=lambda one: (uses_after_measurement(one), one.size()))
-        on: dict[str, Figures] = {
-            name: self.transpiler.figures(sha256, costly, name, manifest, self.seed)
-            for name, manifest in sorted(self.targets.items())
-            if manifest.num_qubits >= width
-        }
-        return Part(
-            qubits=tuple(qubits), num_qubits=width, num_circuits=len(circuits), program_sha256=sha256,
-            program=self.keep(program), on=on,
+        part = Part(
+            qubits=tuple(qubits), num_qubits=circuits[0].num_qubits, num_circuits=len(circuits),
+            program_sha256=digest(pack((program,))), program=self.keep(program),
         )  # fmt: skip
+        self._parts.append((part, max(circuits, key=lambda one: (uses_after_measurement(one), one.size()))))
+        return part
+
+    def weigh(self) -> None:
+        """Find the figures of all parts on all targets that are wide enough: target by target, each is built once."""
+        for name, manifest in sorted(self.targets.items()):
+            for part, circuit in self._parts:
+                if manifest.num_qubits >= part.num_qubits:
+                    sha256 = part.program_sha256
+                    part.on[name] = self.transpiler.figures(sha256, circuit, name, manifest, self.seed)
 
 
 def study(
@@ -153,11 +157,12 @@ def study(
         an observable is not as wide as the circuit.
     """
     subject = _subject(circuit, request)
-    programs = _Programs(targets, transpiler or Transpiler(), request.seed, [])
+    programs = _Programs(targets, transpiler or Transpiler(), request.seed)
     ways = [_whole(subject, programs)]
     if (split := _components(subject, programs)) is not None:
         ways.append(split)
     ways += _cut(subject, programs, cutter, limit)
+    programs.weigh()
     versions = {"qiskit": qiskit.__version__, "qiskit-addon-cutting": "" if cutter is None else cutter.version}
     found = Study(
         circuit_sha256=_digest(circuit), num_qubits=circuit.num_qubits, ways=tuple(ways),

@@ -57,7 +57,10 @@ class Exact:
 
     def probabilities(self) -> NDArray[np.float64]:
         """Of the 2^n basis states."""
-        return np.sum([way.probability * abs(way.state) ** 2 for way in self.ways], axis=0)
+        shares = np.zeros(1 << self.num_qubits)
+        for way in self.ways:
+            shares += way.probability * abs(way.state) ** 2
+        return shares
 
     def outcomes(self) -> dict[int, float]:
         """How likely each value of all classical bits is."""
@@ -216,4 +219,4 @@ def _holds(circuit: QuantumCircuit, operation: IfElseOp, bits: int, clbits: Plac
     target, wanted = condition
     read = list(target) if isinstance(target, ClassicalRegister) else [target]
     value = sum((bits >> clbits[circuit.find_bit(bit).index] & 1) << k for k, bit in enumerate(read))
-    return value == int(wanted)
+    return bool(value == int(wanted))

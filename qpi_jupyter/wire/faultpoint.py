@@ -23,19 +23,19 @@ Point = Literal[
     "result_blob_stored",
     "result_after_commit",
     "cancel_after_commit",
-    "plan_before_commit",
-    "plan_after_commit",
-    "plan_before_assembly",
-    "plan_after_assembly",
     "assigned_received",
     "run_started",
     "run_finished",
     "spool_written",
     "put_sent",
     "put_answered",
+    "plan_before_commit",
+    "plan_after_commit",
+    "plan_before_assembly",
+    "plan_after_assembly",
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
-SERVER_POINTS, DRIVER_POINTS = POINTS[:11], POINTS[11:]
+SERVER_POINTS, DRIVER_POINTS, PLAN_POINTS = POINTS[:7], POINTS[7:13], POINTS[13:]
 
 
 class Trap:

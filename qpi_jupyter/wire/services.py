@@ -34,6 +34,7 @@ class Advertisement(Answer):
 
     qpu: str
     kind: Literal["device", "pool"]
+    description: str
     simulator: bool
     status: QpuStatusWord
     reason: str
@@ -52,13 +53,19 @@ class Advertisement(Answer):
     services: list[ServiceOffer]
     coupling_map: list[tuple[int, int]] | None
     contributed_by: str | None = None
+    pending: bool = False
+    """It waits for a manager's approval."""
+    trust_reason: str = ""
+    """What whoever decided wrote."""
     problem: str = ""
 
 
 class ServiceList(Answer):
-    """The QPUs that match, by name. ``min_fidelity`` is the lab's: those below it are marked."""
+    """The QPUs that match, by name. ``min_fidelity`` is the lab's: those below it are marked. ``may_enroll``: whoever
+    asks may add a QPU."""
 
     min_fidelity: float
+    may_enroll: bool
     qpus: list[Advertisement]
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import xarray as xr
 from qiskit import QuantumCircuit
 
 from qpi_jupyter.client import Lab
+from qpi_jupyter.core import ProgramError
 from qpi_jupyter.ui.bundle import finished
 from tests.support.servers import TOKEN, lab_server
 from tests.support.waiting import wait_until
@@ -40,6 +42,49 @@ def test_as_many_operations_as_the_docs_promise(lab: Lab, operations: int) -> No
     dataset = lab.submit(turning(operations), qpu="sim-a", shots=20).wait(timeout=300).dataset()
     assert dataset.qpi.counts() == {"01": 20}
     assert dataset.qpi.info["metadata"] == {"from": operations}
+
+
+SERVICES = """OPENQASM 3;
+qubit[2] q;
+bit[1] c;
+bell_pair q[0], q[1];
+cnot q[0], q[1];
+cz q[0], q[1];
+teleport q[0], q[1];
+syndrome_extraction q[0];
+distillation q[1];
+measure q[0] -> c[0];
+"""
+
+
+@pytest.mark.parametrize("qpu", ["sim-a", "sim-b"])
+def test_services_are_words_on_every_qpu_and_in_previews(lab: Lab, qpu: str) -> None:
+    counts = lab.submit(SERVICES, qpu=qpu, shots=50).counts(timeout=60)
+    assert isinstance(counts, dict)
+    assert {bits.split()[-1] for bits in counts} <= {"0", "1"}
+    assert {len(bits.split()) for bits in counts} == {4}  # distillation, syndrome_extraction, teleport, c
+    assert "measure" in lab.preview(SERVICES, qpu=qpu).native
+    with pytest.raises(ProgramError, match="line 7, column 1: 'teleport' takes 2 qubits, not 1"):
+        lab.submit(SERVICES.replace("teleport q[0], q[1]", "teleport q[0]"), qpu=qpu)
+
+
+def test_an_analysis_holds_counts_against_the_exact_state(lab: Lab) -> None:
+    circuit = turning(3)
+    job = lab.submit(circuit, qpu="sim-b", shots=200)
+    found = job.analysis(timeout=60)
+    assert isinstance(found, xr.Dataset)
+    assert found["bloch_vectors"].sel(axis="Z").values == pytest.approx([-1, 1])
+    assert float(found["classical_fidelity"]) > 0.9
+    several = lab.submit([circuit, circuit], qpu="sim-b", shots=20).analysis(timeout=60, observables=["ZZ"])
+    assert isinstance(several, list)
+    assert [float(one["observable_expectations"].sel(observable="ZZ")) for one in several] == pytest.approx([-1, -1])
+    text = lab.submit(SERVICES, qpu="sim-b", shots=20)
+    of_text = text.analysis(timeout=60)
+    assert isinstance(of_text, xr.Dataset)
+    assert "statevector" not in of_text
+    own = job.dataset()
+    assert isinstance(own, xr.Dataset)
+    assert own.qpi.analysis(circuit).equals(found)
 
 
 @pytest.mark.parametrize("qpu", ["sim-a", "sim-b"])

@@ -49,6 +49,11 @@ class QpuRow:
     """When it was asked for, and then when it was decided."""
 
     @property
+    def pending(self) -> bool:
+        """Whether it waits for a manager's approval."""
+        return self.trust is TrustTier.PUBLIC_UNTRUSTED and self.trust_by is None
+
+    @property
     def withheld(self) -> str:
         """Why it gets no jobs, as far as that is for want of trust."""
         return withheld(self.trust, decided=self.trust_by is not None, reason=self.trust_reason)

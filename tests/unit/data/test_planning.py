@@ -59,13 +59,13 @@ def compare(seed: int, shots: int) -> None:
 
 
 def test_a_cut_circuit_has_its_values_within_five_sigma() -> None:
-    compare(1, 200)
+    compare(1, 100)
 
 
 @pytest.mark.slow
 def test_fifty_random_circuits_over_qpus_of_5_5_and_7_have_their_values_within_five_sigma() -> None:
     for seed in range(50):
-        compare(seed, 200)
+        compare(seed, 100)
 
 
 def test_counts_of_a_cut_circuit_are_a_quasi_distribution_near_the_exact_one() -> None:
@@ -73,15 +73,15 @@ def test_counts_of_a_cut_circuit_are_a_quasi_distribution_near_the_exact_one() -
     wanted = Statevector(circuit).probabilities()
     plan, way, blobs, _ = planned(chain(8, 3, measured=True), PlanRequest(seed=3), SMALL, CUTTER)
     assert plan.kind is PlanKind.CUT
-    results = counted(way, blobs, 1_000, 3)
+    results = counted(way, blobs, 500, 3)
     found = put_together(way, blobs, results)
-    assert (found.quasi, found.shots) == (True, 1_000)
-    assert sum(found.counts.values()) == pytest.approx(1_000)
-    shares = np.array([found.counts.get(outcome, 0) for outcome in range(256)]) / 1_000
-    assert np.abs(shares - wanted).sum() / 2 < 0.2
+    assert (found.quasi, found.shots) == (True, 500)
+    assert sum(found.counts.values()) == pytest.approx(500)
+    shares = np.array([found.counts.get(outcome, 0) for outcome in range(256)]) / 500
+    assert np.abs(shares - wanted).sum() / 2 < 0.3
     # Every fragment's results enter: another result of one is another result of all.
     corrupted = [list(one) for one in results]
-    corrupted[0][0] = {0: 1_000}
+    corrupted[0][0] = {0: 500}
     assert put_together(way, blobs, corrupted).counts != found.counts
 
 

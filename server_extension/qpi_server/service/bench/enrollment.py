@@ -49,7 +49,7 @@ class EnrollmentService:
         Conflict
             the name is taken, or was a QPU's before; or one has added as many as one may.
         """
-        if not (self._context.config.enrollment or allows(principal, Permission.QPUS_OPERATE)):
+        if not may_enroll(self._context, principal):
             raise Forbidden(
                 "People cannot add QPUs of their own to this lab: ask a manager, or have the lab's setting enrollment "
                 "switched on.",
@@ -126,6 +126,12 @@ class EnrollmentService:
         tx.wake(row.name)
 
 
+def may_enroll(context: Context, principal: Principal) -> bool:
+    """Whether somebody may add a QPU of their own: managers may, and where the lab says so everybody."""
+    permission = Permission.QPUS_ENROLL if context.config.enrollment else Permission.QPUS_OPERATE
+    return allows(principal, permission)
+
+
 def _require_may(principal: Principal, row: QpuRow, action: TrustAction) -> None:
     own = row.contributed_by == principal.name
     if own and action is TrustAction.APPROVE and not allows(principal, Permission.QPUS_MANAGE):
@@ -138,7 +144,7 @@ def _require_may(principal: Principal, row: QpuRow, action: TrustAction) -> None
 
 def _model(row: QpuRow) -> Enrollment:
     return Enrollment(
-        qpu=row.name, trust=row.trust, pending=row.trust is TrustTier.PUBLIC_UNTRUSTED and row.trust_by is None,
+        qpu=row.name, trust=row.trust, pending=row.pending,
         contributed_by=row.contributed_by, description=row.description, reason=row.trust_reason,
         decided_by=row.trust_by, at=row.trust_at,
     )  # fmt: skip

@@ -14,6 +14,8 @@ from qpi_server.service.links import Links, states
 from qpi_server.store import QpuRow, bench
 from qpi_server.store.load import Load, loads
 
+from .enrollment import may_enroll
+
 DRAWN_QUBITS = 128
 """Up to so many a coupling map comes along."""
 
@@ -74,7 +76,9 @@ class ServiceCatalogue:
             and availability in (None, one.availability)
             and _offers(one, service, min_fidelity)
         ]
-        return ServiceList(min_fidelity=self._context.config.min_fidelity, qpus=matching)
+        return ServiceList(
+            min_fidelity=self._min_fidelity, may_enroll=may_enroll(self._context, principal), qpus=matching
+        )
 
     def _advertisement(
         self, principal: Principal, row: QpuRow, state: QpuState, load: Load, now: datetime
@@ -87,6 +91,7 @@ class ServiceCatalogue:
         inside = row.contributed_by == principal.name or allows(principal, Permission.QPUS_OPERATE)
         return Advertisement(
             qpu=row.name, kind="device" if row.kind == "device" else "pool", simulator=qpu.simulator,
+            description=row.description or (manifest.description if manifest is not None else ""),
             status=state.status.value, reason=state.reason, stale=silent, seen_at=seen_at, trust=row.trust,
             availability=availability(open_=state.open, stale_=silent, running=load.running, places=places),
             num_qubits=manifest.num_qubits if manifest is not None else row.num_qubits or 0,
@@ -95,7 +100,8 @@ class ServiceCatalogue:
             latency_s=self._links.latency_s(row.name), places=places, queued=load.waiting, running=load.running,
             services=[] if known is None else [_offer(one) for one in known.offers],
             coupling_map=_drawn(manifest),
-            contributed_by=row.contributed_by,
+            contributed_by=row.contributed_by, pending=row.pending,
+            trust_reason=row.trust_reason,
             problem=self._links.refusals(row.name) if inside else "",
         )  # fmt: skip
 

@@ -47,6 +47,8 @@ class PreviewService:
         ------
         Rejected, TooLarge
             the program cannot run there, or its driver has no preview of it.
+        Conflict
+            the QPU gets no jobs, for want of trust.
         Unavailable
             the driver did not say: ask again later.
         TooMany

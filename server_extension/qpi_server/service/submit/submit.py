@@ -239,7 +239,6 @@ class Submitter:
         )
 
     async def _try(self, qpu: Qpu, program: Program, stored: StoredProgram, owner: str) -> tuple[Qpu, Estimate | None]:
-        require_trust(qpu.name, qpu.trust, qpu.withheld)
         require_fit(qpu, program)
         return qpu, await self._checker.check(qpu, stored, owner)
 
@@ -266,9 +265,12 @@ def require_fit(qpu: Qpu, program: Program) -> None:
 
     Raises
     ------
+    Conflict
+        it gets no jobs, for want of trust.
     Rejected
         by its manifest, or before it has one.
     """
+    require_trust(qpu.name, qpu.trust, qpu.withheld)
     if qpu.manifest is not None:
         check_fit(qpu.name, qpu.manifest, program)
     elif program.format not in BUILT_IN:

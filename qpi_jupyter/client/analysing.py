@@ -1,0 +1,45 @@
+"""`analyse`: the exact state of a circuit and what its counts say, without a lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from qiskit import QuantumCircuit
+
+
+def analyse(
+    circuit: QuantumCircuit | None = None,
+    counts: Mapping[str, int] | None = None,
+    *,
+    observables: Sequence[str] = (),
+    esp: float | None = None,
+) -> xr.Dataset:
+    """A circuit's exact state, what its counts say, or both: one Dataset with plots of its own.
+
+    ``.qpi.plot()`` is a histogram, ``.qpi.bloch()`` the qubits' Bloch spheres, ``.qpi.city()`` the density matrix.
+
+    Parameters
+    ----------
+    circuit
+        what ran, its parameters bound; its state is computed without its final measurements.
+    counts
+        by outcome, as Qiskit keys them.
+    observables
+        Pauli strings as Qiskit's labels, over all qubits of the circuit, beside Z of each and ZZ and XX of neighbours.
+    esp
+        the estimated success probability of the circuit on its QPU, where that is known.
+
+    Raises
+    ------
+    TooLarge
+        more than 14 qubits, with the figure.
+    Rejected
+        neither circuit nor counts; a circuit without states; observables of another width; counts of another circuit.
+    """
+    import qpi_jupyter.data.accessor  # noqa: F401 - gives the Dataset its .qpi
+    from qpi_jupyter.data import analysis
+
+    return analysis.analyse(circuit, counts, observables=observables, esp=esp)
