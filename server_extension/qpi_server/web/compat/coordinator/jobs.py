@@ -251,8 +251,8 @@ async def coordinator_job(call: Call, q: CoordinatorJobQuery) -> CoordinatorJob:
     return await look(call.lab, call.person, call.path["id"], q.result_detail)
 
 
-async def look(lab: Lab, person: Principal, job_id: str, detail: Detail) -> CoordinatorJob:
-    """A job as it is now.
+async def look(lab: Lab, person: Principal, job_id: str, detail: Detail | None = None) -> CoordinatorJob:
+    """A job as it is now; without ``detail`` its ``quantum_result``, which takes a process to compute, is left out.
 
     Raises
     ------
@@ -266,7 +266,8 @@ async def look(lab: Lab, person: Principal, job_id: str, detail: Detail) -> Coor
     progress = progress_of(job, run)
     result = CoordinatorResult(
         job_id=job.id, fragment_results=[_itself(job)] if run is None else [_fragment(one) for one in run.fragments],
-        quantum_result=await quantum_result(lab, person, job, run, detail) if job.status == "completed" else None,
+        quantum_result=await quantum_result(lab, person, job, run, detail)
+        if detail is not None and job.status == "completed" else None,
     )  # fmt: skip
     return CoordinatorJob(
         job_id=job.id, status=state_of(job, run), plan_id=_plan_id(run), error=error_of(job),

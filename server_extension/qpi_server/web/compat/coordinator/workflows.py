@@ -123,7 +123,7 @@ async def _run(call: Call, job: JobModel) -> Run:
         total, done = 1, int(job.status == "completed")
         failed = int(_STATUS[job.status] == "failed")
     else:
-        seen = await look(call.lab, call.person, job.id, "summary")
+        seen = await look(call.lab, call.person, job.id)
         fragments = seen.result.fragment_results
         total, done = seen.progress.total_fragments, seen.progress.completed_fragments
         failed = sum(one.status == "FAILED" for one in fragments)
@@ -143,7 +143,7 @@ async def start_benchmark(call: Call, wanted: BenchmarkIn) -> Benchmark:
     run = await call.lab.jobs.get(call.person, wanted.workflow_run_id)
     if await problem_of_job(call, run) is not None:
         return await _of_portfolio(call, run)
-    seen = await look(call.lab, call.person, run.id, "summary")
+    seen = await look(call.lab, call.person, run.id)
     options = await call.lab.jobs.options(call.person, run.id)
     job, _ = await call.lab.jobs.submit(
         call.person,
@@ -188,8 +188,8 @@ async def _of_circuit(call: Call, job: JobModel) -> Benchmark:
     if of is None:
         raise NotFound(f"There is no benchmark {job.id}.", code="unknown_job")
     run = await call.lab.jobs.get(call.person, of)
-    there = await look(call.lab, call.person, run.id, "summary")
-    here = await look(call.lab, call.person, job.id, "summary")
+    there = await look(call.lab, call.person, run.id)
+    here = await look(call.lab, call.person, job.id)
     ends = {_STATUS[one.status] for one in (run, job)}
     both = ends == {"completed"}
     one, other = _metrics(run, there), _metrics(job, here)
