@@ -100,6 +100,51 @@ def test_a_circuit_is_submitted_and_looked_at(server: LabServer) -> None:
     assert client.get(f"{API}jobs", params=[("status", "QUEUED"), ("status", "FAILED")]).json() == []
 
 
+SEED = """OPENQASM 3;
+qubit[2] q;
+bit[1] c;
+bell_pair q[0], q[1];
+cnot q[0], q[1];
+cz q[0], q[1];
+teleport q[0], q[1];
+syndrome_extraction q[0];
+distillation q[1];
+measure q[0] -> c[0];"""
+
+
+@pytest.mark.slow
+def test_the_coordinators_own_example_runs_through_it(server: LabServer) -> None:
+    client = server.client()
+    job = over(client, submitted(client, SEED))
+    assert job["status"] == "COMPLETED", job["error_detail"]
+    found = job["result"]["quantum_result"]
+    assert found["problem"] is None
+    assert sum(found["counts"].values()) == found["shots"] == 1024
+    assert found.keys() >= {
+        "counts", "probabilities", "measured_probabilities", "statevector", "shots", "measured_qubits",
+        "observable_expectations", "reduced_density_matrices", "bloch_vectors", "entanglement_entropy", "fidelity",
+        "top_basis_states",
+    }  # fmt: skip
+    assert 0 in found["measured_qubits"]
+    exact = found["measured_probabilities"]
+    for outcome, share in exact.items():
+        assert abs(found["counts"].get(outcome, 0) / 1024 - share) < 0.1
+    assert found["fidelity"]["fidelity_to_target_state"] > 0.98
+    summary = client.get(f"{API}jobs/{job['job_id']}", params={"result_detail": "summary"}).json()
+    assert not summary["result"]["quantum_result"].keys() & {"probabilities", "statevector", "reduced_density_matrices"}
+
+
+@pytest.mark.slow
+def test_observables_are_measured_with_their_errors(server: LabServer) -> None:
+    client = server.client()
+    bell = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
+    found = over(client, submitted(client, bell, observables=["ZZ", "ZI"]))["result"]["quantum_result"]
+    measured, exact = found["measured_expectations"], found["observable_expectations"]
+    assert [measured["ZZ"]["value"], exact["ZZ"]] == pytest.approx([1.0, 1.0])
+    assert exact["ZI"] == pytest.approx(0.0)
+    assert abs(measured["ZI"]["value"]) < 6 * measured["ZI"]["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
@@ -147,7 +192,7 @@ def test_a_socket_tells_of_every_change_and_closes_with_the_job(server: LabServe
     job_id = submitted(client)
     told, code = watched(server, job_id)
     states = [job["status"] for job in told]
-    assert states[-1] == "COMPLETED"
+    assert (states[-1], told[-1]["result"]["quantum_result"]) == ("COMPLETED", None)
     assert states == sorted(states, key=ORDER.index), "no state goes back"
     assert code == 1000
 
@@ -178,6 +223,7 @@ PRICES = """date,oak,elm,ash,fir
 """
 
 
+@pytest.mark.slow
 def test_a_portfolio_is_chosen_by_real_jobs_and_compared_with_the_exact_answer(server: LabServer) -> None:
     client = server.client()
     answer = client.post(f"{API}finance/submit", json={"filename": "wood.csv", "csv": PRICES, "seed": 7})
@@ -214,6 +260,7 @@ def test_a_bad_portfolio_is_refused(server: LabServer, body: object) -> None:
     assert refused(server.client().post(f"{API}finance/submit", json=body))[:2] == (400, "validation_error")
 
 
+@pytest.mark.slow
 def test_a_run_is_a_job_and_is_benchmarked_against_one_qpu(server: LabServer) -> None:
     client = server.client()
     body = {"workflow_definition_id": "circuit", "project_id": "forest", "input_snapshot": {"circuit": BELL}}
@@ -234,6 +281,7 @@ def test_a_run_is_a_job_and_is_benchmarked_against_one_qpu(server: LabServer) ->
     assert refused(client.get(f"{API}workflows/benchmarks/{run_id}"))[:2] == (404, "not_found")
 
 
+@pytest.mark.slow
 def test_a_portfolio_is_a_run_and_is_benchmarked_against_the_exact_answer(server: LabServer) -> None:
     client = server.client()
     body = {"workflow_definition_id": "portfolio", "input_snapshot": {"csv": PRICES}}
@@ -247,6 +295,7 @@ def test_a_portfolio_is_a_run_and_is_benchmarked_against_the_exact_answer(server
     assert refused(client.post(f"{API}workflows/runs", json=bad))[:2] == (400, "validation_error")
 
 
+@pytest.mark.slow
 def test_a_plan_is_shown_with_every_node_that_can_run_it(server: LabServer) -> None:
     client = server.client()
     body = {"program": {"format": "openqasm3", "sources": [BELL]}}

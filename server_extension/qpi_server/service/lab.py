@@ -42,7 +42,7 @@ from qpi_server.service.bookings import BookingRules, BookingService, FeedServic
 from qpi_server.service.dispatch import Dispatcher
 from qpi_server.service.drivers import Buses, DriverService, Reconciler
 from qpi_server.service.events import EventService
-from qpi_server.service.jobs import JobService, Retention, TranscriptService
+from qpi_server.service.jobs import AnalysisService, JobService, Retention, TranscriptService
 from qpi_server.service.lifecycle import Lifecycle
 from qpi_server.service.links import Links
 from qpi_server.service.people import (
@@ -126,7 +126,7 @@ class Lab:
             context, links, lifecycle, Submitter(context, links, checker, self._tracks), self._tracks,
             unchecked=self._unchecked.why,
         )  # fmt: skip
-        self.transcripts = TranscriptService(context, self.jobs)
+        self.transcripts, self.analyses = TranscriptService(context, self.jobs), AnalysisService(context, self.jobs)
         self.events = EventService(context)
         self.qpus = QpuService(context, links)
         self.services, self.enrollment = ServiceCatalogue(context, links), EnrollmentService(context, links)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from . import retention, transcripts
+from .analyses import AnalysisService
 from .jobs import JobService
 from .retention import Retention
 from .transcripts import TranscriptService
 
-__all__ = ["JobService", "Retention", "TranscriptService", "retention", "transcripts"]
+__all__ = ["AnalysisService", "JobService", "Retention", "TranscriptService", "retention", "transcripts"]

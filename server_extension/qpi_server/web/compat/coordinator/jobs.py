@@ -25,6 +25,8 @@ MAX_LOOKED_AT = 2_000
 """Jobs that a list looks at before it is shorter than was asked for."""
 PREVIEW_CHARS = 96
 Detail = Literal["full", "summary"]
+GROWING = frozenset({"probabilities", "statevector", "reduced_density_matrices"})
+"""What a summary leaves out."""
 _DECLARATIONS = ("OPENQASM", "INCLUDE", "QREG", "CREG", "QUBIT", "BIT", "//")
 
 
@@ -249,8 +251,8 @@ async def coordinator_job(call: Call, q: CoordinatorJobQuery) -> CoordinatorJob:
     return await look(call.lab, call.person, call.path["id"], q.result_detail)
 
 
-async def look(lab: Lab, person: Principal, job_id: str, detail: Detail) -> CoordinatorJob:
-    """A job as it is now.
+async def look(lab: Lab, person: Principal, job_id: str, detail: Detail | None = None) -> CoordinatorJob:
+    """A job as it is now; without ``detail`` its ``quantum_result``, which takes a process to compute, is left out.
 
     Raises
     ------
@@ -264,7 +266,8 @@ async def look(lab: Lab, person: Principal, job_id: str, detail: Detail) -> Coor
     progress = progress_of(job, run)
     result = CoordinatorResult(
         job_id=job.id, fragment_results=[_itself(job)] if run is None else [_fragment(one) for one in run.fragments],
-        quantum_result=await quantum_result(lab, person, job, detail) if job.status == "completed" else None,
+        quantum_result=await quantum_result(lab, person, job, run, detail)
+        if detail is not None and job.status == "completed" else None,
     )  # fmt: skip
     return CoordinatorJob(
         job_id=job.id, status=state_of(job, run), plan_id=_plan_id(run), error=error_of(job),
@@ -295,6 +298,9 @@ def _fragment(one: FragmentRun) -> FragmentResult:
     )  # fmt: skip
 
 
-async def quantum_result(lab: Lab, person: Principal, job: JobModel, detail: Detail) -> dict[str, Any]:
-    """What was measured."""
-    return {"shots": job.shots, "counts": (job.counts or [{}])[0]}
+async def quantum_result(
+    lab: Lab, person: Principal, job: JobModel, run: PlanRun | None, detail: Detail
+) -> dict[str, Any]:
+    """What was measured, and what is exact of a circuit that is small enough; ``problem`` says why something is not."""
+    found = await lab.analyses.of(person, job.id, run)
+    return found if detail == "full" else {name: value for name, value in found.items() if name not in GROWING}

@@ -40,7 +40,7 @@ PING_S = 20.0
 MAX_MESSAGE_BYTES = 4 << 20
 
 
-class JobSocket(WebSocketHandler, Signed):  # type: ignore[misc]  # of the two `check_origin`, its own
+class JobSocket(WebSocketHandler, Signed):
     """One client that watches one job; what it sends is read and forgotten."""
 
     _refused: QpiError | None = None
@@ -138,7 +138,7 @@ class JobSocket(WebSocketHandler, Signed):  # type: ignore[misc]  # of the two `
 
 
 async def changes(lab: Lab, person: Principal, job_id: str) -> AsyncIterator[CoordinatorJob]:
-    """The job now and after every change, its result left out, until it is over.
+    """The job now and after every change, its ``quantum_result`` left out, until it is over.
 
     Raises
     ------
@@ -149,7 +149,7 @@ async def changes(lab: Lab, person: Principal, job_id: str) -> AsyncIterator[Coo
     while True:
         cursor = (await lab.events.newest()).cursor
         job = await lab.jobs.get(person, job_id)
-        found = await look(lab, person, job_id, "summary")
+        found = await look(lab, person, job_id)
         if found != shown:
             shown = found
             yield found

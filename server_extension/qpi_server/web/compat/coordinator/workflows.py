@@ -6,10 +6,10 @@ Nothing is kept of them but their jobs: a benchmark of a circuit's run is the jo
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from qpi_jupyter.core import NotFound
 from qpi_jupyter.core import Permission as P
@@ -19,6 +19,7 @@ from qpi_jupyter.wire.validation import refused
 from qpi_server.web.table import Call
 
 from .base import API, Body, coordinator
+from .finance import TAG as PORTFOLIO
 from .finance import PortfolioIn, compare, problem_of_job
 from .finance import submit as submit_portfolio
 from .jobs import CoordinatorCircuit, CoordinatorJob, look, submit
@@ -68,8 +69,8 @@ class BenchmarkIn(Body):
     answer is computed."""
 
     workflow_run_id: Label
-    benchmark_family: Annotated[str, Meta(min_length=3, max_length=200)] = "distributed-centralized"
-    """What it is called; it changes nothing."""
+    benchmark_family: Label = "distributed-centralized"
+    """The name of the job on one QPU."""
     qpu: Label | None = None
     """Where a circuit runs as a whole; else the lab chooses."""
 
@@ -78,6 +79,7 @@ class Benchmark(Answer):
     """A benchmark; its metrics are there once both ways are through."""
 
     benchmark_id: str
+    benchmark_family: str
     workflow_run_id: str
     status: RunStatus
     quantum_metrics: dict[str, Any] | None
@@ -121,7 +123,7 @@ async def _run(call: Call, job: JobModel) -> Run:
         total, done = 1, int(job.status == "completed")
         failed = int(_STATUS[job.status] == "failed")
     else:
-        seen = await look(call.lab, call.person, job.id, "summary")
+        seen = await look(call.lab, call.person, job.id)
         fragments = seen.result.fragment_results
         total, done = seen.progress.total_fragments, seen.progress.completed_fragments
         failed = sum(one.status == "FAILED" for one in fragments)
@@ -141,14 +143,14 @@ async def start_benchmark(call: Call, wanted: BenchmarkIn) -> Benchmark:
     run = await call.lab.jobs.get(call.person, wanted.workflow_run_id)
     if await problem_of_job(call, run) is not None:
         return await _of_portfolio(call, run)
-    seen = await look(call.lab, call.person, run.id, "summary")
+    seen = await look(call.lab, call.person, run.id)
     options = await call.lab.jobs.options(call.person, run.id)
     job, _ = await call.lab.jobs.submit(
         call.person,
         SubmitRequest(
             program=ProgramIn(format=run.format, sources=[seen.circuit_text]),
             options=OptionsIn(shots=options.shots, seed_simulator=options.seed_simulator), qpu=wanted.qpu,
-            name=f"{run.id} on one QPU", tags=[f"{OF}{run.id}"], project=run.project,
+            name=wanted.benchmark_family, tags=[f"{OF}{run.id}"], project=run.project,
         ),
     )  # fmt: skip
     return await _of_circuit(call, job)
@@ -169,7 +171,7 @@ async def _of_portfolio(call: Call, job: JobModel) -> Benchmark:
     assert problem is not None
     found = await compare(call, job, problem) if job.status == "completed" else None
     return Benchmark(
-        benchmark_id=job.id, workflow_run_id=job.id, status=_STATUS[job.status],
+        benchmark_id=job.id, benchmark_family=PORTFOLIO, workflow_run_id=job.id, status=_STATUS[job.status],
         quantum_metrics=None if found is None else {**found.quantum, "latency_s": _latency(job)},
         classical_metrics=None if found is None else found.classical, centralized_metrics=None,
         comparison_summary={} if found is None else {
@@ -186,13 +188,13 @@ async def _of_circuit(call: Call, job: JobModel) -> Benchmark:
     if of is None:
         raise NotFound(f"There is no benchmark {job.id}.", code="unknown_job")
     run = await call.lab.jobs.get(call.person, of)
-    there = await look(call.lab, call.person, run.id, "summary")
-    here = await look(call.lab, call.person, job.id, "summary")
+    there = await look(call.lab, call.person, run.id)
+    here = await look(call.lab, call.person, job.id)
     ends = {_STATUS[one.status] for one in (run, job)}
     both = ends == {"completed"}
     one, other = _metrics(run, there), _metrics(job, here)
     return Benchmark(
-        benchmark_id=job.id, workflow_run_id=run.id,
+        benchmark_id=job.id, benchmark_family=job.name, workflow_run_id=run.id,
         status="failed" if "failed" in ends else "completed" if both else "running",
         quantum_metrics=one if both else None, classical_metrics=None, centralized_metrics=other if both else None,
         comparison_summary=_summary(one, other) if both else {},
