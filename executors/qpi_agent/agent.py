@@ -189,6 +189,7 @@ class Agent:
             job_timeout_s=self._settings.job_timeout,
             held=self.bench.held(),
             max_frame_bytes=MAX_FRAME_BYTES,
+            pings=True,
         )
 
     def recalibrated(self, calibration: Calibration) -> bool:

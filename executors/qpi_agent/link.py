@@ -12,7 +12,7 @@ from typing import Protocol
 
 from qpi_jupyter.core import Calibration, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire import frames
-from qpi_jupyter.wire.bus import ME, QPU, Bus, Credential, Message, ask, kind_of, tell, to
+from qpi_jupyter.wire.bus import ME, QPU, Bus, Credential, Endpoint, Message, ask, kind_of, tell, to
 from qpi_jupyter.wire.frames import (
     Abort,
     Assignment,
@@ -191,7 +191,7 @@ class Link:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_end(self._over), name="link's end")
                     await bus.subscribe(f"{QPU}.{ME}.*", self._told)
-                    await bus.serve(QPU, ME, {"prepare": self._prepare, "preview": self._preview}, {})
+                    await bus.serve(QPU, ME, self._asked(), {})
                     welcome = await ask(bus, frames.HELLO, self._driver.hello(), Welcome, _HELLO_S)
                     self._epoch, self._bus, self._greeted = welcome.epoch, bus, True
                     self._pause_s = welcome.heartbeat_s
@@ -279,6 +279,13 @@ class Link:
             self._driver.bench.abort(_key(message))
         elif subject == to(ME, frames.RECALL):
             self._driver.bench.recall(_key(message))
+
+    def _asked(self) -> dict[str, Endpoint]:
+        return {"prepare": self._prepare, "preview": self._preview, "ping": self._ping}
+
+    @staticmethod
+    async def _ping(message: Message) -> frames.Frame:
+        return frames.Frame()
 
     async def _prepare(self, message: Message) -> Prepared:
         return await self._driver.prepare(parse(message.data, Prepare))

@@ -22,6 +22,7 @@ from .openqasm3_expressions import MIXED
 from .openqasm3_flow import EndOfProgram, Flow
 from .openqasm3_gates import advice
 from .openqasm3_guard import MAX_POWER_QUBITS, find
+from .openqasm3_services import Services
 from .own_gates import own_name
 
 _MAX_CONTROLS = 32
@@ -40,12 +41,13 @@ def convert(tree: ast.Program) -> QuantumCircuit:
     return circuit
 
 
-class Converter(Calls, Flow):
+class Converter(Calls, Flow, Services):
     """One text's conversion."""
 
     def __init__(self, tree: ast.Program) -> None:
         super().__init__()
         self.find_measured(tree)
+        self.find_services(tree)
 
     # --- what every statement goes through ---
 
@@ -113,6 +115,8 @@ class Converter(Calls, Flow):
         if node.duration is not None:
             raise_from_node(node, "a gate has no duration here: leave the brackets out.")
         symbol = context.symbol_table.get(name, node)
+        if symbol is None and (service := self.service_of(name)):
+            return self.write_out(service, node, self._controls(node, context), context)
         if symbol is None or not isinstance(symbol.type, types.Gate):
             if self.has_subroutine(name, context):
                 raise_from_node(node, f"'{name}' is a subroutine: write {name}(...) with its qubits in the brackets.")
@@ -168,7 +172,7 @@ class Converter(Calls, Flow):
             return gate.power(int(power) if power == int(power) else power)
         return super()._apply_gate_modifier(modifier, gate, context)
 
-    def _check_controls(self, node: ast.QuantumGate | ast.QuantumPhase, gate: Gate, context: State) -> None:
+    def _controls(self, node: ast.QuantumGate | ast.QuantumPhase, context: State) -> int:
         controls = 0
         for modifier in node.modifiers:
             if modifier.modifier.name in ("ctrl", "negctrl"):
@@ -176,6 +180,10 @@ class Converter(Calls, Flow):
                 controls += count
                 if count < 1 or controls > _MAX_CONTROLS:
                     raise_from_node(modifier, f"a gate has 1 to {_MAX_CONTROLS} controls.")
+        return controls
+
+    def _check_controls(self, node: ast.QuantumGate | ast.QuantumPhase, gate: Gate, context: State) -> None:
+        controls = self._controls(node, context)
         if len(node.qubits) != gate.num_qubits + controls:
             wanted = gate.num_qubits + controls
             name = node.name.name if isinstance(node, ast.QuantumGate) else "gphase"

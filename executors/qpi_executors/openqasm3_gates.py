@@ -8,7 +8,7 @@ from qiskit_qasm3_import.converter import _STDGATES
 
 STANDARD = frozenset(_STDGATES)
 CALLED = {
-    "cnot": "cx", "toffoli": "ccx", "ccnot": "ccx", "fredkin": "cswap", "hadamard": "h", "i": "id", "u": "U",
+    "toffoli": "ccx", "ccnot": "ccx", "fredkin": "cswap", "i": "id", "u": "U",
     "phaseshift": "p", "cphaseshift": "cp", "v": "sx", "not": "x", "csw": "cswap", "cu1": "cp", "r1": "p",
 }  # fmt: skip
 WRITTEN = {

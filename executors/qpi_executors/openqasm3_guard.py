@@ -11,6 +11,7 @@ from typing import Any
 from openqasm3 import ast
 
 from qpi_jupyter.core import MAX_BITS, ProgramError
+from qpi_jupyter.core.services import WORDS
 
 from .analysis import MAX_OPERATIONS
 
@@ -83,9 +84,14 @@ def _size(node: ast.QASMNode, sizes: dict[str, int], widths: dict[str, int], ind
         powered = any(modifier.modifier is ast.GateModifierName.pow for modifier in node.modifiers)
         if powered and widths.get(name, 0) > MAX_POWER_QUBITS:
             raise _refusal(f"a power of a gate on more than {MAX_POWER_QUBITS} qubits.", node, index)
-        return sizes.get(name, 1)
+        return sizes[name] if name in sizes else _size_of_service(name, len(node.qubits))
     blocks = [getattr(node, field, None) for field in ("block", "if_block", "else_block", "body")]
     return sum(_size(inner, sizes, widths, index) for block in blocks if isinstance(block, list) for inner in block)
+
+
+def _size_of_service(name: str, num_qubits: int) -> int:
+    service = WORDS.get(name)
+    return len(service.expand(num_qubits).steps) if service and num_qubits in service.counts else 1
 
 
 def _declared_bits(node: ast.QASMNode) -> int:

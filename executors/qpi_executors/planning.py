@@ -62,7 +62,9 @@ class Planner:
             asked = msgspec.json.decode(head, type=Asked)
             found, blobs = self._study(asked, tuple(sources))
         except QpiError as error:
-            return pack((msgspec.json.encode(Answered(error=error.to_dict())),))
+            return _refusal(error)
+        except Exception as error:  # whatever a library of ours makes of a stranger's circuit
+            return _refusal(ProgramError(f"The circuit cannot be planned: {error!s:.300}", code="not_planned"))
         return pack((msgspec.json.encode(Answered(study=found)), *blobs))
 
     def _study(self, asked: Asked, sources: tuple[bytes, ...]) -> tuple[Study, list[bytes]]:
@@ -76,6 +78,10 @@ class Planner:
             circuits[0].circuit, asked.request, asked.targets,
             cutter=self._cutter, transpiler=self._transpiler, limit=cpu_limit,
         )  # fmt: skip
+
+
+def _refusal(error: QpiError) -> bytes:
+    return pack((msgspec.json.encode(Answered(error=error.to_dict())),))
 
 
 @contextmanager

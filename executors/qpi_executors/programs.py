@@ -33,8 +33,9 @@ from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.formats import QPY
 
 from .analysis import Analysis, analyse
+from .branchless import without_branches
 from .own_gates import with_own_names
-from .sources import locate, parse_openqasm2, parse_openqasm3, parse_qpy, reading
+from .sources import locate, measuring_service, parse_openqasm2, parse_openqasm3, parse_qpy, reading
 
 _CACHED_PROGRAMS = 8
 _NUMBERED = re.compile(r"circuit-\d+")
@@ -143,8 +144,10 @@ def flatten(program: Program, manifest: Manifest) -> list[Run]:
             field="circuits",
         )
     runs: list[Run] = []
-    for index, parsed in enumerate(circuits):
-        _check_circuit(index, parsed, manifest)
+    for index, read in enumerate(circuits):
+        source = program.sources[index] if program.format in _TEXTS else b""
+        parsed = _with_branches_of(manifest, read, index) if source else read
+        _check_circuit(index, parsed, manifest, source)
         own = program.circuit_options(index)
         shots = options.shots if own.shots is None else own.shots
         names = [parameter.name for parameter in parsed.circuit.parameters]
@@ -213,7 +216,15 @@ def _analysed(form: str, source: bytes, circuit: QuantumCircuit, index: int) -> 
         ) from None
 
 
-def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
+def _with_branches_of(manifest: Manifest, parsed: Parsed, index: int) -> Parsed:
+    """The circuit of a text without the branches of its services, where the QPU has none."""
+    if manifest.control_flow or not manifest.mid_circuit_measurement or not parsed.analysis.control_flow:
+        return parsed
+    circuit = without_branches(parsed.circuit)
+    return Parsed(circuit=circuit, analysis=analyse(circuit, index=index, unique_names=True))
+
+
+def _check_circuit(index: int, parsed: Parsed, manifest: Manifest, source: bytes) -> None:
     circuit, analysis = parsed.circuit, parsed.analysis
     called = "" if _NUMBERED.fullmatch(circuit.name) else f" ({circuit.name!r})"
 
@@ -236,6 +247,10 @@ def _check_circuit(index: int, parsed: Parsed, manifest: Manifest) -> None:
         )  # fmt: skip
     if not analysis.has_measurement:
         raise refuse("measures nothing: add a measurement, for example measure_all().", "no_measurement")
+    if analysis.mid_circuit and not manifest.mid_circuit_measurement and (word := measuring_service(source)):
+        line, column = locate(source, word)
+        what = f"uses '{word}' (line {line}), which measures before its end; this QPU measures at the end only."
+        raise refuse(what, "no_mid_circuit", service=word, line=line, column=column)
     if analysis.control_flow and not manifest.control_flow:
         raise refuse("has control flow (if, for, while, switch), which this QPU cannot run.", "no_control_flow")
     if analysis.mid_circuit and not manifest.mid_circuit_measurement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice, pairwise
 from types import TracebackType
@@ -17,8 +17,10 @@ from qiskit.qpy.common import QPY_VERSION
 
 from qpi_jupyter.core import MAX_BITS, ProgramError, Rejected
 from qpi_jupyter.core.openqasm import clean, position, words
+from qpi_jupyter.core.services import WORDS
 from qpi_jupyter.data.circuits import expand, from_qpy
 
+from .openqasm2_services import Spliced, instructions, spliced, with_branches
 from .openqasm3_guard import check_tree, mend_places
 from .openqasm_text import problem, read_text, syntax_advice
 
@@ -51,8 +53,10 @@ def parse_openqasm2(source: bytes, index: int) -> QuantumCircuit:
         the text is wrong; line and column count from 1.
     """
     text = read_text(source, index, "2")
-    with reading(index):
-        return load_openqasm2(text, index)
+    _check_registers(text, index)
+    written_out = spliced(text, index)
+    with reading(index, place=written_out.place):
+        return _load_openqasm2(written_out, index)
 
 
 def parse_openqasm3(source: bytes, index: int) -> QuantumCircuit:
@@ -110,19 +114,30 @@ def locate(source: bytes, operation: str) -> tuple[int | None, int | None]:
     return None, None
 
 
+def measuring_service(source: bytes) -> str:
+    """The word of the first service in a text that measures; empty where none does."""
+    tokens = [token[0] for token in words(clean(source.decode()))]
+    defined = {name for word, name in pairwise(tokens) if word in ("gate", "def")}
+    return next((word for word in tokens if word in WORDS and word not in defined and not WORDS[word].unitary), "")
+
+
 @contextmanager
-def reading(index: int, text: str = "") -> Iterator[None]:
-    """Turn whatever a parser raises into a `ProgramError` that says where."""
+def reading(
+    index: int, text: str = "", place: Callable[[int, int], tuple[int, int]] = lambda line, column: (line, column)
+) -> Iterator[None]:
+    """Turn whatever a parser raises into a `ProgramError` that says where: ``place`` of the line and column it saw."""
     try:
         yield
     except (Rejected, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a parser written in Rust panics with a BaseException
         line, column, message = _where(error)
+        if line is not None and column is not None:
+            line, column = place(line, column)
         if line is not None and message.startswith(_NO_PARSE):
             message += syntax_advice(text, line)
-        place = f", line {line}, column {column}" if line is not None else ""
-        raise ProgramError(f"Circuit {index}{place}: {message}", circuit=index, line=line, column=column) from error
+        at = f", line {line}, column {column}" if line is not None else ""
+        raise ProgramError(f"Circuit {index}{at}: {message}", circuit=index, line=line, column=column) from error
 
 
 def _where(error: BaseException) -> tuple[int | None, int | None, str]:
@@ -191,29 +206,28 @@ def _qpy_problem(source: bytes, error: BaseException) -> str:
     )
 
 
-def load_openqasm2(text: str, index: int) -> QuantumCircuit:
-    """The circuit of a text that `openqasm_text.read_text` let through; the parser's own errors pass.
+def _load_openqasm2(source: Spliced, index: int) -> QuantumCircuit:
+    """The circuit of a text whose services are written out; the parser's own errors pass.
 
     What the text defines itself means what it says there, whatever Qiskit's parser knows by that name.
 
     Raises
     ------
     ProgramError
-        too many bits, or a number that is not finite.
+        a number that is not finite.
     """
-    _check_registers(text, index)
-    defined = {name[0] for word, name in pairwise(words(text)) if word["word"] == "gate"}
-    circuit = _load(text, defined)
+    defined = {name[0] for word, name in pairwise(words(source.text)) if word["word"] == "gate"}
+    circuit = _load(source.text, defined)
     if _endless(circuit):
-        raise _endless_at(text, defined, index)
-    return circuit
+        raise _endless_at(source, defined, index)
+    return with_branches(circuit, source.registers)
 
 
 def _load(text: str, defined: set[str]) -> QuantumCircuit:
     return qasm2.loads(
         text,
         include_path=(),  # no folder to search: the one include that is let through needs no file
-        custom_instructions=[known for known in _INSTRUCTIONS if known.name not in defined],
+        custom_instructions=[known for known in [*_INSTRUCTIONS, *instructions()] if known.name not in defined],
         custom_classical=[
             qasm2.CustomClassical(name, 1, function) for name, function in _ARCS.items() if name not in defined
         ],
@@ -254,8 +268,9 @@ def _endless(circuit: QuantumCircuit) -> bool:
     return False
 
 
-def _endless_at(text: str, defined: set[str], index: int) -> ProgramError:
+def _endless_at(source: Spliced, defined: set[str], index: int) -> ProgramError:
     """The first statement with such a number, found by reading ever shorter parts of the text."""
+    text = source.text
     ends, depth, starts, previous = [], 0, [], ";"
     for token in words(text):
         if previous in (";", "}") and not depth:
@@ -265,4 +280,6 @@ def _endless_at(text: str, defined: set[str], index: int) -> ProgramError:
         if previous in (";", "}") and not depth:
             ends.append(token.end())
     at = bisect_left(ends, True, key=lambda end: _endless(_load(text[:end], defined)))
-    return problem(text, starts[at], index, "a number of this gate is not finite.", code="bad_number")
+    return problem(
+        source.original, source.origin(starts[at]), index, "a number of this gate is not finite.", code="bad_number"
+    )

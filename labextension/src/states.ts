@@ -6,7 +6,7 @@ import type { QpuModel } from './wire';
 export type Tone = 'waiting' | 'active' | 'good' | 'bad' | 'quiet';
 
 /** A QPU's state in a word. */
-export function qpuState(qpu: QpuModel, trans: TranslationBundle): [string, Tone] {
+export function qpuState(qpu: Pick<QpuModel, 'status'>, trans: TranslationBundle): [string, Tone] {
   const states: Record<QpuModel['status'], [string, Tone]> = {
     online: [trans.__('Online'), 'good'],
     offline: [trans.__('Offline'), 'bad'],

@@ -187,13 +187,17 @@ export interface ReservationChanged {
   readonly data: ReservationData;
 }
 
-/** `by` is there where somebody switched it. */
+/**
+ * `by` is there where somebody switched it, `trust` where somebody asked for it or decided about
+ * it.
+ */
 export interface QpuData {
   readonly status: 'deleted' | 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
   readonly reason?: string;
   readonly until_at?: string | null;
   readonly hold?: string | null;
   readonly by?: string;
+  readonly trust?: 'platform_managed' | 'user_contributed' | 'public_untrusted' | 'quarantined';
 }
 
 /** A QPU is new, came, went, was switched or deleted. Seen by everybody. */
@@ -232,11 +236,14 @@ export interface QpuCalibrated {
  */
 export interface DriverData {
   readonly driver: string;
-  readonly action: 'disabled' | 'drained' | 'enabled' | 'linked' | 'registered' | 'renewed' | 'revoked' | 'started' | 'stopped' | 'unlinked';
+  readonly action: 'disabled' | 'drained' | 'enabled' | 'linked' | 'refused' | 'registered' | 'renewed' | 'revoked' | 'started' | 'stopped' | 'unlinked';
   readonly by: string;
 }
 
-/** A driver was registered, switched, drained, revoked, came or went. Seen by managers. */
+/**
+ * A driver was registered, switched, drained, revoked, came, went or was refused. Seen by
+ * managers.
+ */
 export interface DriverChanged {
   readonly kind: 'driver.changed';
   readonly seq: number;
@@ -1454,6 +1461,7 @@ export interface DriverDetail {
   readonly host: string;
   readonly embedded: boolean;
   readonly created_at: string;
+  readonly problem: string;
 }
 
 export interface DriverList {
@@ -1903,6 +1911,90 @@ export interface PlanRun {
   readonly fragments: readonly FragmentRun[];
   readonly deadline_at: string | null;
   readonly cost_s: number;
+}
+
+/**
+ * A service on so many qubits. `fidelity` is its estimated success probability; null: nothing is
+ * known of it.
+ */
+export interface ServiceOffer {
+  readonly service: string;
+  readonly min_qubits: number;
+  readonly max_qubits: number;
+  readonly fidelity: number | null;
+}
+
+/** What one QPU offers, how well, and whether it is there. */
+export interface Advertisement {
+  readonly qpu: string;
+  readonly kind: 'device' | 'pool';
+  readonly description: string;
+  readonly simulator: boolean;
+  readonly status: 'disabled' | 'held' | 'maintenance' | 'offline' | 'online';
+  readonly reason: string;
+  readonly availability: 'available' | 'busy' | 'unavailable';
+  readonly stale: boolean;
+  readonly seen_at: string | null;
+  readonly trust: 'platform_managed' | 'user_contributed' | 'public_untrusted' | 'quarantined';
+  readonly num_qubits: number;
+  readonly fidelity: number | null;
+  readonly below_min_fidelity: boolean;
+  readonly calibration_id: string;
+  readonly latency_s: number | null;
+  readonly places: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly services: readonly ServiceOffer[];
+  readonly coupling_map: readonly (readonly [number, number])[] | null;
+  readonly contributed_by: string | null;
+  readonly pending: boolean;
+  readonly trust_reason: string;
+  readonly problem: string;
+}
+
+/**
+ * The QPUs that match, by name. `min_fidelity` is the lab's: those below it are marked.
+ * `may_enroll`: whoever     asks may add a QPU.
+ */
+export interface ServiceList {
+  readonly min_fidelity: number;
+  readonly may_enroll: boolean;
+  readonly qpus: readonly Advertisement[];
+}
+
+/** `POST enrollment`: ask that a QPU of one's own becomes one of the lab's. */
+export interface EnrollmentIn {
+  readonly name: string;
+  readonly kind?: 'device' | 'pool';
+  readonly description?: string;
+  readonly num_qubits?: number | null;
+}
+
+/** `POST enrollment/{qpu}`: what a manager decides, and why. */
+export interface EnrollmentAnswer {
+  readonly action: 'approve' | 'quarantine' | 'reject';
+  readonly reason?: string;
+}
+
+/**
+ * How far a QPU is trusted. `pending`: nobody has decided yet. `at`: when it was asked for, or
+ * decided.
+ */
+export interface Enrollment {
+  readonly qpu: string;
+  readonly trust: 'platform_managed' | 'user_contributed' | 'public_untrusted' | 'quarantined';
+  readonly pending: boolean;
+  readonly contributed_by: string | null;
+  readonly description: string;
+  readonly reason: string;
+  readonly decided_by: string | null;
+  readonly at: string | null;
+}
+
+/** The QPU, and its driver with a token that only this answer shows. */
+export interface Enrolled {
+  readonly enrollment: Enrollment;
+  readonly driver: DriverRegistered;
 }
 
 export type LabEvent =

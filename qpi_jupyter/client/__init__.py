@@ -38,6 +38,7 @@ from .people import NewToken
 from .plan import Plan
 from .preview import Preview
 from .qpus import QpuTable
+from .services import EnrollmentTable, ServiceTable
 from .session import Session
 from .signing_in import disconnect
 
@@ -45,6 +46,7 @@ __all__ = [
     "BookingConflict",
     "BookingHandle",
     "BookingTable",
+    "EnrollmentTable",
     "JobCancelled",
     "JobHandle",
     "JobTable",
@@ -53,6 +55,7 @@ __all__ = [
     "Plan",
     "Preview",
     "QpuTable",
+    "ServiceTable",
     "Session",
     "compare",
     "connect",

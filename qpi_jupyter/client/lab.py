@@ -25,6 +25,7 @@ from .people import People, Tokens
 from .plans import Plans
 from .portal import both
 from .qpus import Qpus
+from .services import Offers
 from .session import Session, SessionTable, let_go
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class Lab:
     jobs = Jobs.jobs.of("_jobs")
     qpu = Qpus.qpu.of("_qpus")
     qpus = Qpus.qpus.of("_qpus")
+    services = Offers.services.of("_offers")
+    enroll = Offers.enroll.of("_offers")
+    enrollments = Offers.enrollments.of("_offers")
     book = Bookings.book.of("_bookings")
     booking = Bookings.booking.of("_bookings")
     bookings = Bookings.bookings.of("_bookings")
@@ -103,6 +107,7 @@ class Lab:
         self.url = self.http.url
         self._jobs, self._qpus, self._bookings = Jobs(self.http), Qpus(self.http), Bookings(self.http)
         self._accounts, self._people, self._plans = Accounts(self.http), People(self.http), Plans(self.http)
+        self._offers = Offers(self.http)
         self._held = set[str]()
         # A job or session that somebody keeps needs the connection, too: it is closed when nobody has `http` any more.
         self._finalizer = weakref.finalize(self.http, _close, copy.copy(self.http), self._held)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from msgspec import UNSET, UnsetType, to_builtins
 
 from qpi_jupyter.core import NotFound, counted
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuList, QpuModel
+from qpi_jupyter.wire.services import Enrollment, EnrollmentAnswer
 from qpi_jupyter.wire.telemetry import CalibrationModel, CalibrationPage
 
 from . import times
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PAGE = 200
+TrustWord = Literal["approve", "reject", "quarantine"]
 
 
 class QpuTable(Table[QpuModel]):
@@ -118,6 +120,32 @@ class Qpu(QpuDetail, kw_only=True, dict=True):
         """
         change = QpuChange(enabled=enabled, maintenance=maintenance, hold=hold, description=description)
         return await self._ask("PATCH", change)
+
+    @both
+    async def approve(self, reason: str = "") -> Qpu:
+        """Trust this QPU: it gets jobs from now on. For managers; a manager's own QPU is for another one to approve."""
+        return await self._decide("approve", reason)
+
+    @both
+    async def reject(self, reason: str = "") -> Qpu:
+        """Do not approve this QPU, which somebody added: it gets no jobs; `approve` takes it back. For managers."""
+        return await self._decide("reject", reason)
+
+    @both
+    async def quarantine(self, reason: str = "") -> Qpu:
+        """Give it no new jobs; those that run end. `approve` takes it back. For managers.
+
+        Parameters
+        ----------
+        reason
+            what those are told who want to run something there.
+        """
+        return await self._decide("quarantine", reason)
+
+    async def _decide(self, action: TrustWord, reason: str) -> Qpu:
+        answer = EnrollmentAnswer(action=action, reason=reason)
+        await self.http.call("POST", f"v1/enrollment/{path(self.name)}", Enrollment, body=answer)
+        return await self._ask("GET")
 
     @property
     def calibration_id(self) -> str:

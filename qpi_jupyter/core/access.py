@@ -15,6 +15,8 @@ class Permission(StrEnum):
     HEALTH = "health"
     """Needs no sign-in."""
     QPUS_READ = "qpus:read"
+    QPUS_ENROLL = "qpus:enroll"
+    """Ask that a QPU of one's own becomes one of the lab's."""
     QPUS_MANAGE = "qpus:manage"
     JOBS_SUBMIT = "jobs:submit"
     JOBS_READ = "jobs:read"
@@ -82,7 +84,7 @@ OPEN_TO_ALL = frozenset({_P.HEALTH, _P.SIGN_IN, _P.FEEDS_OPEN})
 _USER = OPEN_TO_ALL | {
     _P.QPUS_READ, _P.JOBS_SUBMIT, _P.JOBS_READ, _P.JOBS_CANCEL, _P.JOBS_EDIT, _P.EVENTS_READ, _P.METRICS_READ,
     _P.SPEC_READ, _P.SESSIONS_OPEN, _P.BOOKINGS_READ, _P.BOOKINGS_WRITE, _P.TIME_READ, _P.TIME_REQUEST, _P.PEOPLE_READ,
-    _P.PROFILE_EDIT, _P.TOKENS_OWN, _P.NOTICES_READ,
+    _P.PROFILE_EDIT, _P.TOKENS_OWN, _P.NOTICES_READ, _P.QPUS_ENROLL,
 }  # fmt: skip
 _MANAGER = _USER | {
     _P.JOBS_READ_ANY, _P.JOBS_CANCEL_ANY, _P.JOBS_EDIT_ANY, _P.BOOKINGS_WRITE_ANY, _P.BOOKING_RULES, _P.TIME_READ_ANY,

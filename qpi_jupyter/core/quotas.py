@@ -27,6 +27,7 @@ class Quotas:
     """A new one ends the oldest."""
     max_feeds: int | None = _at_most(50, "Calendar feeds")
     max_time_requests: int | None = _at_most(20, "Requests for QPU time that wait for an answer")
+    max_enrollments: int | None = _at_most(5, "QPUs that were added by people themselves")
     max_bookings_ahead: int | None = _at_most(30, "Upcoming bookings on a QPU without a booking rule")
     max_booking_s: float | None = setting(
         3 * _DAY_S, "The longest booking, if no booking rule is set (seconds).", min=1

@@ -10,17 +10,18 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import qiskit
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Bit, CircuitInstruction, ControlFlowOp
+from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import PauliList
 from qiskit.transpiler import StagedPassManager, generate_preset_pass_manager
 
 from qpi_jupyter.core import Manifest, ProgramError, Rejected, counted, pack
-from qpi_jupyter.core.planning import Figures, Part, Study, Way, check_observables, too_many_counts
+from qpi_jupyter.core.planning import Part, Study, Way, check_observables, too_many_counts
 from qpi_jupyter.core.plans import MAX_DRAWN, MAX_FRAGMENTS, Operation, PlanKind, PlanRequest
 from qpi_jupyter.core.programs import digest
 
@@ -81,19 +82,22 @@ class _Subject:
         return self.branches or any(one.clbits or one.name == "reset" for one in self.unmeasured.data)
 
     @cached_property
-    def flat(self) -> QuantumCircuit:
-        """Its operations on one and two qubits, without its final measurements and classical bits."""
+    def flat(self) -> QuantumCircuit | None:
+        """Its operations on one and two qubits, without its final measurements and classical bits.
+
+        None where it measures, resets or branches before its end, or has operations that cannot be written so.
+        """
+        if self.dynamic:
+            return None
         bare = QuantumCircuit(self.circuit.num_qubits)
         for one in self.unmeasured.data:
-            if one.name not in ("barrier", "delay"):
-                places = [self.circuit.find_bit(qubit).index for qubit in one.qubits]
-                bare.append(one.operation, places)
-        return _flattening().run(bare)
-
-    @cached_property
-    def active(self) -> tuple[int, ...]:
-        """The qubits that something acts on, or that are measured."""
-        return tuple(sorted({qubit for held in components(self.circuit) for qubit in held}))
+            if one.name != "barrier":
+                bare.append(one.operation, [self.circuit.find_bit(qubit).index for qubit in one.qubits])
+        try:
+            found = _flattening().run(bare)
+        except QiskitError:
+            return None
+        return None if any(one.name == "reset" for one in found.data) else found
 
 
 @dataclass(slots=True)
@@ -103,7 +107,9 @@ class _Programs:
     targets: Mapping[str, Manifest]
     transpiler: Transpiler
     seed: int
-    blobs: list[bytes]
+    blobs: list[bytes] = field(default_factory=list)
+    _parts: list[tuple[Part, QuantumCircuit]] = field(default_factory=list)
+    """Each with the circuit that its figures are of."""
 
     def keep(self, blob: bytes) -> int:
         """Its place."""
@@ -111,20 +117,22 @@ class _Programs:
         return len(self.blobs) - 1
 
     def part(self, qubits: Sequence[int], circuits: Sequence[QuantumCircuit]) -> Part:
-        """A part with its program, and its figures on all targets that are wide enough."""
+        """A part with its program; its figures come with `weigh`."""
         program = to_qpy(circuits)
-        sha256 = digest(pack((program,)))
-        width = circuits[0].num_qubits
-        costly = max(circuits, key=lambda one: (uses_after_measurement(one), one.size()))
-        on: dict[str, Figures] = {
-            name: self.transpiler.figures(sha256, costly, name, manifest, self.seed)
-            for name, manifest in sorted(self.targets.items())
-            if manifest.num_qubits >= width
-        }
-        return Part(
-            qubits=tuple(qubits), num_qubits=width, num_circuits=len(circuits), program_sha256=sha256,
-            program=self.keep(program), on=on,
+        part = Part(
+            qubits=tuple(qubits), num_qubits=circuits[0].num_qubits, num_circuits=len(circuits),
+            program_sha256=digest(pack((program,))), program=self.keep(program),
         )  # fmt: skip
+        self._parts.append((part, max(circuits, key=lambda one: (uses_after_measurement(one), one.size()))))
+        return part
+
+    def weigh(self) -> None:
+        """Find the figures of all parts on all targets that are wide enough: target by target, each is built once."""
+        for name, manifest in sorted(self.targets.items()):
+            for part, circuit in self._parts:
+                if manifest.num_qubits >= part.num_qubits:
+                    sha256 = part.program_sha256
+                    part.on[name] = self.transpiler.figures(sha256, circuit, name, manifest, self.seed)
 
 
 def study(
@@ -153,11 +161,12 @@ def study(
         an observable is not as wide as the circuit.
     """
     subject = _subject(circuit, request)
-    programs = _Programs(targets, transpiler or Transpiler(), request.seed, [])
+    programs = _Programs(targets, transpiler or Transpiler(), request.seed)
     ways = [_whole(subject, programs)]
     if (split := _components(subject, programs)) is not None:
         ways.append(split)
     ways += _cut(subject, programs, cutter, limit)
+    programs.weigh()
     versions = {"qiskit": qiskit.__version__, "qiskit-addon-cutting": "" if cutter is None else cutter.version}
     found = Study(
         circuit_sha256=_digest(circuit), num_qubits=circuit.num_qubits, ways=tuple(ways),
@@ -249,16 +258,18 @@ def _cut(subject: _Subject, programs: _Programs, cutter: Cutter | None, limit: L
     widths = sorted({one.num_qubits for one in programs.targets.values() if one.num_qubits < len(acted)}, reverse=True)
     if not widths:
         return []
-    problem = ""
+    problem, flat = "", subject.flat
     if subject.dynamic:
         problem = "It measures, resets or branches before its end: such a circuit is not cut."
+    elif flat is None:
+        problem = "It has operations that cannot be written as gates on one and two qubits: such a circuit is not cut."
     elif not subject.request.observables and (many := too_many_counts(len(subject.measured))):
         problem = many
     elif cutter is None:
         problem = f"The lab's server has no qiskit-addon-cutting: {INSTALL}."
-    if problem or cutter is None:
+    if problem or cutter is None or flat is None:
         return [Way(kind=PlanKind.CUT, width=widths[0], problem=problem)]
-    bare = _compact(subject.flat, acted)
+    bare = _compact(flat, acted)
     ways: list[Way] = []
     until = time.process_time() + SEARCH_S
     for width in widths[:MAX_WIDTHS]:
@@ -358,38 +369,24 @@ def _measuring(circuit: QuantumCircuit, observables: Sequence[str]) -> tuple[lis
         for row in group:
             letters |= {qubit: letter for qubit, letter in enumerate(reversed(row)) if letter != "I"}
         read = sorted(letters) or [0]
-        one = _with_register(circuit, len(read), f"group-{index}")
+        one, first = circuit.copy(name=f"group-{index}"), circuit.num_clbits
+        one.metadata = {}
+        one.add_register(ClassicalRegister(len(read), "observable_measurements"))
         for place, qubit in enumerate(read):
             if letters.get(qubit) == "X":
                 one.h(qubit)
             elif letters.get(qubit) == "Y":
                 one.sx(qubit)
-            one.measure(qubit, place)
+            one.measure(qubit, first + place)
         circuits.append(one)
         num_bits.append(one.num_clbits)  # there are no signs above
         for row in group:
-            found[row] = index, sum(1 << place for place, qubit in enumerate(read) if row[-1 - qubit] != "I")
+            found[row] = index, sum(1 << first + place for place, qubit in enumerate(read) if row[-1 - qubit] != "I")
     return circuits, PartRecipe(num_bits=tuple(num_bits), masks=tuple(found[row] for row in observables))
 
 
 def _distinct(observables: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(observables))
-
-
-def _with_register(circuit: QuantumCircuit, size: int, name: str) -> QuantumCircuit:
-    """A copy with one more register, whose bits are the lowest."""
-    one = QuantumCircuit(
-        circuit.qubits, ClassicalRegister(size, "observable_measurements"), name=name,
-        global_phase=circuit.global_phase,
-    )  # fmt: skip
-    for register in circuit.qregs:
-        one.add_register(register)
-    one.add_bits(circuit.clbits)
-    for register in circuit.cregs:
-        one.add_register(register)
-    for instruction in circuit.data:
-        one.append(instruction)
-    return one
 
 
 def _alone(circuit: QuantumCircuit, qubits: Sequence[int]) -> tuple[QuantumCircuit, list[int]]:
@@ -415,12 +412,12 @@ def _compact(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
 
 def _operations(subject: _Subject) -> tuple[Operation, ...]:
     """What is drawn: what cuts are named by, and the measurements after it."""
-    source = subject.circuit if subject.dynamic else subject.flat
+    source = subject.circuit if subject.flat is None else subject.flat
     found = [
         Operation(name=one.name, qubits=tuple(source.find_bit(qubit).index for qubit in one.qubits))
         for one in source.data[:MAX_DRAWN]
     ]
-    if not subject.dynamic:
+    if subject.flat is not None:
         found += [Operation(name="measure", qubits=(qubit,)) for qubit in sorted(subject.measured)]
     return tuple(found[:MAX_DRAWN])
 

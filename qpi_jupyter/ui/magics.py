@@ -29,7 +29,7 @@ from .arguments import (
 from .cells import circuits_of_cell, circuits_of_expression
 
 if TYPE_CHECKING:
-    from qpi_jupyter.client import JobHandle, JobTable, Lab, Plan, Preview, QpuTable
+    from qpi_jupyter.client import JobHandle, JobTable, Lab, Plan, Preview, QpuTable, ServiceTable
     from qpi_jupyter.client.ibm_kernel import RuntimeSwitch
 
 
@@ -250,6 +250,21 @@ class QpiMagics(LabMagics):
         nothing("%qpi_qpus", line)
         with mistakes_are_usage_errors():
             return self._lab().qpus()
+
+    @magic_arguments()
+    @argument("service", nargs="?", metavar="SERVICE", help="a service, as bell_pair; default: all")
+    @argument("--min-fidelity", type=float, metavar="F", help="only what is at least so good, from 0 to 1")
+    @argument("--availability", choices=("available", "busy", "unavailable"))
+    @argument("--include-stale", action="store_true", help="also QPUs that have missed three heartbeats")
+    @line_magic
+    def qpi_services(self, line: str) -> ServiceTable:
+        """Which QPU offers what, how good it is and how busy, as a table."""
+        args = parsed(self.qpi_services, line)
+        with mistakes_are_usage_errors():
+            return self._lab().services(
+                unquoted(args.service), min_fidelity=args.min_fidelity, availability=args.availability,
+                include_stale=args.include_stale,
+            )  # fmt: skip
 
     @magic_arguments()
     @argument("--limit", type=int, default=20, help="how many (default 20)")

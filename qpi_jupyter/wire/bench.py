@@ -31,6 +31,8 @@ class DriverDetail(DriverFacts, kw_only=True):
     host: str
     embedded: bool
     created_at: datetime
+    problem: str = ""
+    """Why it was not let in when it came last."""
 
 
 class DriverList(Answer):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from qpi_jupyter.core.plans import ReservationState
+from qpi_jupyter.core.trust import TrustTier
 
 from .accounts import LedgerLine as LedgerLine
 from .accounts import RequestStatus
@@ -103,13 +104,14 @@ class ReservationChanged(_QpuEvent, kw_only=True, tag="reservation.changed"):
 
 
 class QpuData(Answer):
-    """``by`` is there where somebody switched it."""
+    """``by`` is there where somebody switched it, ``trust`` where somebody asked for it or decided about it."""
 
     status: Literal[QpuStatusWord, "deleted"]
     reason: str | UnsetType = UNSET
     until_at: datetime | UnsetType | None = UNSET
     hold: str | UnsetType | None = UNSET
     by: str | UnsetType = UNSET
+    trust: TrustTier | UnsetType = UNSET
 
 
 class QpuChanged(_QpuEvent, kw_only=True, tag="qpu.changed"):
@@ -131,7 +133,17 @@ class QpuCalibrated(_QpuEvent, kw_only=True, tag="qpu.calibrated"):
 
 
 DriverAction: TypeAlias = Literal[
-    "registered", "renewed", "revoked", "enabled", "disabled", "drained", "started", "stopped", "linked", "unlinked"
+    "registered",
+    "renewed",
+    "revoked",
+    "enabled",
+    "disabled",
+    "drained",
+    "started",
+    "stopped",
+    "linked",
+    "unlinked",
+    "refused",
 ]
 
 
@@ -144,7 +156,7 @@ class DriverData(Answer):
 
 
 class DriverChanged(_QpuEvent, kw_only=True, tag="driver.changed"):
-    """A driver was registered, switched, drained, revoked, came or went. Seen by managers."""
+    """A driver was registered, switched, drained, revoked, came, went or was refused. Seen by managers."""
 
     data: DriverData
 

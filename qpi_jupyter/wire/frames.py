@@ -16,6 +16,7 @@ header (`peer` has its frames)::
                    publish  lab.log        Log                     after a heartbeat, if there is something to say
     lab -> driver  request  qpu.prepare    Prepare -> Prepared     check a program, estimate it
                    request  qpu.preview    Prepare -> Previewed    show what a program becomes, and its pulses
+                   request  qpu.ping       {} -> {}                how long a round trip takes
                    publish  qpu.abort      Abort                   stop an attempt, or drop it if it has not begun
                    publish  qpu.recall     Abort                   give an attempt back if it has not begun
                    publish  qpu.drain      {}                      take no more jobs
@@ -70,7 +71,7 @@ LogLevel = Literal["info", "warning", "error", "critical"]
 HELLO, CLAIM, REPORT = "lab.hello", "lab.claim", "lab.report"
 STARTED, PROGRESS, HEARTBEAT = "lab.started", "lab.progress", "lab.heartbeat"
 ROWS, LOG, CALIBRATED = "lab.rows", "lab.log", "lab.calibrated"
-PREVIEW = "qpu.preview"
+PREVIEW, PING = "qpu.preview", "qpu.ping"
 PREPARE, ABORT, RECALL, DRAIN = "qpu.prepare", "qpu.abort", "qpu.recall", "qpu.drain"
 LAB_BYE, QPU_BYE = "lab.bye", "qpu.bye"
 """Of a WebSocket its own end is the bye, with this reason."""
@@ -156,6 +157,8 @@ class Hello(Frame):
     held: Annotated[list[Held], Meta(max_length=MAX_HELD)] = []
     max_frame_bytes: Annotated[int, Meta(ge=64 << 10, le=1 << 30)] = OLD_FRAME_BYTES
     """What is longer is not sent to it."""
+    pings: bool = False
+    """It answers to `PING`."""
 
 
 class Welcome(Frame):

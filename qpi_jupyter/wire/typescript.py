@@ -13,7 +13,22 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import inspect
 
-from . import accounts, bench, bookings, events, jobs, labs, outputs, people, plans, previews, replays, rest, telemetry
+from . import (
+    accounts,
+    bench,
+    bookings,
+    events,
+    jobs,
+    labs,
+    outputs,
+    people,
+    plans,
+    previews,
+    replays,
+    rest,
+    services,
+    telemetry,
+)
 
 ROOTS: tuple[type[msgspec.Struct], ...] = (
     rest.ErrorBody, events.EventPage, jobs.JobPage, jobs.FamilyModel, jobs.JobChange, jobs.JobProvenance,
@@ -31,6 +46,7 @@ ROOTS: tuple[type[msgspec.Struct], ...] = (
     bench.DriverList, bench.SimulatorIn, bench.ExecutorList, bench.SimulatorList, bench.ConfigInForce,
     replays.ReplayIn, replays.ReplayState, outputs.JobOutput, previews.PreviewIn, previews.PreviewOutput,
     labs.LabConnections, labs.LabIn, labs.LabChoice, plans.PlanRun,
+    services.ServiceList, services.EnrollmentIn, services.EnrollmentAnswer, services.Enrolled,
 )  # fmt: skip
 """What the panel reads and sends; the structs inside them come along."""
 

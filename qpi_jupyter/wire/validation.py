@@ -62,8 +62,11 @@ def refused(error: msgspec.ValidationError, kind: Any, *, code: str, whole: str 
     match, say = next(found, (None, None))
     if match is not None and "name" in match.groupdict():
         path = f"{path}.{match['name']}" if path else match["name"]
-    what = say(match, place) if match is not None and say is not None else "cannot be read"
-    what = f"{path[:MAX_PATH] or whole} {what}{'' if what.endswith('?') else '.'}"
+    if isinstance(error.__cause__, ValueError):  # of the value's own checks, which say what it has to be
+        what = f": {told}"
+    else:
+        what = f" {say(match, place) if match is not None and say is not None else 'cannot be read'}"
+    what = f"{path[:MAX_PATH] or whole}{what}{'' if what.endswith('?') else '.'}"
     message = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in what)
     return Rejected(message, code=code, **({"field": path[:MAX_PATH]} if path else {}))
 

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,11 @@ from tests.support.web import JUPYTER_TOKEN, serving
 USER = getpass.getuser()
 
 
-def with_client(folder: Path, dialogue: Callable[[Lab, ScriptedDriver, Client], Awaitable[None]]) -> None:
+def with_client(
+    folder: Path, dialogue: Callable[[Lab, ScriptedDriver, Client], Awaitable[None]], **settings: Any
+) -> None:
     async def run() -> None:
-        async with small_lab(folder) as (lab, driver), serving(lab) as url:
+        async with small_lab(folder, **settings) as (lab, driver), serving(lab) as url:
             await driver.connect()
             client = await asyncio.to_thread(Client, url, JUPYTER_TOKEN)
             try:

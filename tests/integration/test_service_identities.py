@@ -102,6 +102,9 @@ def test_no_name_of_the_hub_takes_an_account_that_a_provider_named(tmp_path: Pat
     identity_lab(tmp_path, dialogue)
 
 
+TRUST = ("trust", "contributed_by", "trust_reason", "trust_by", "trust_at")
+
+
 def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(tmp_path: Path) -> None:
 
     async def before(lab: Lab, _clock: FrozenClock) -> None:
@@ -123,6 +126,7 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
             "DROP INDEX ix_jobs_alive_calibration_id_seq",
             "ALTER TABLE jobs DROP COLUMN calibration",
             "ALTER TABLE jobs DROP COLUMN calibration_id",
+            *(f"ALTER TABLE qpus DROP COLUMN {name}" for name in TRUST),
             "DROP TABLE reservations",
             "DROP TABLE plan_jobs",
             "DROP TABLE plans",

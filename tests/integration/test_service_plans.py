@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qpi_jupyter.core import Manifest, NotFound, QpiError, Rejected
+from qpi_executors.planning import Planner
+from qpi_jupyter.core import Manifest, NotFound, QpiError, Rejected, Unavailable
 from qpi_jupyter.core.plans import PlanKind
+from qpi_jupyter.core.trust import TrustAction
+from qpi_jupyter.wire.bookings import BookingIn
 from qpi_jupyter.wire.plans import PlanIn
 from qpi_jupyter.wire.rest import ProgramIn, QpuChange, QpuIn
+from qpi_jupyter.wire.services import EnrollmentAnswer
 from qpi_server.service import Lab
+from qpi_server.service.plans import planning
 from qpi_server.store import plans
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, driver_of, open_lab
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, driver_of, open_lab
 from tests.support.chips import chip
+
+PLANNER = Planner()
+
+
+class InProcess:
+    """The child's work in this process: one process is started for all these tests, in the first of them."""
+
+    def __init__(self, *_: object, **_options: object) -> None: ...
+
+    async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
+        assert timeout_s == planning.TIMEOUT_S
+        return PLANNER.answer(question)
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "Worker", InProcess)
+
 
 CHIPS = {"q1": chip(5, 0.01), "q2": chip(5, 0.02), "q3": chip(7, 0.015)}
 Drivers = dict[str, ScriptedDriver]
@@ -75,6 +101,7 @@ def test_a_circuit_wider_than_every_qpu_is_cut_and_the_plan_is_kept(tmp_path: Pa
     in_lab(tmp_path, dialogue)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_what_fits_runs_whole_where_it_succeeds_most_likely(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _: Drivers, _clock: FrozenClock) -> None:
         plan = await lab.plans.plan(ANN, ghz(4))
@@ -85,6 +112,7 @@ def test_what_fits_runs_whole_where_it_succeeds_most_likely(tmp_path: Path) -> N
     in_lab(tmp_path, dialogue)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_who_is_no_candidate(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
         await lab.qpus.change(ADMIN, "q1", QpuChange(enabled=False))
@@ -103,3 +131,69 @@ def test_who_is_no_candidate(tmp_path: Path) -> None:
         assert (error.code, error.data["missing"]) == ("infeasible", "qpus")
 
     in_lab(tmp_path, dialogue)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_waits_and_what_is_booked_counts_and_is_shown(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        same = {"q1": chip(5), "q2": chip(5), "q3": chip(5)}
+        assert all(drivers[name].manifest == one for name, one in same.items())
+        for _ in range(2):
+            await lab.jobs.submit(ANN, bell("q1"))
+        now = clock.now()
+        await lab.bookings.create(BOB, BookingIn(start_at=now, end_at=now + timedelta(minutes=10), qpu="q2"))
+        plan = await lab.plans.plan(ANN, ghz(4))
+        cost = {choice.qpu: choice.cost for choice in plan.fragments[0].choices}
+        assert [*cost] == ["q3", "q2", "q1"]
+        assert (cost["q1"].load, cost["q1"].wait_s) == (2.0, 10.0)
+        assert (cost["q2"].load, cost["q2"].wait_s) == (0.0, 600.0)
+        assert (cost["q3"].load, cost["q3"].wait_s) == (0.0, 0.0)
+        mine = await lab.plans.plan(BOB, ghz(4))  # his own booking keeps nobody from himself
+        assert [choice.cost.wait_s for choice in mine.fragments[0].choices if choice.qpu == "q2"] == [0.0]
+
+    in_lab(tmp_path, dialogue, {name: chip(5) for name in ("q1", "q2", "q3")})
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_qpu_in_quarantine_is_no_candidate(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, _: Drivers, _clock: FrozenClock) -> None:
+        answer = EnrollmentAnswer(action=TrustAction.QUARANTINE, reason="odd results")
+        await lab.enrollment.decide(ADMIN, "q1", answer)
+        plan = await lab.plans.plan(ANN, ghz(4))
+        assert [choice.qpu for choice in plan.fragments[0].choices] == ["q3", "q2"]
+        error = await refused(lab, ghz(4, qpus=["q1"]))
+        assert (error.code, "odd results" in error.message) == ("qpu_unavailable", True)
+
+    in_lab(tmp_path, dialogue)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_plans_that_no_job_runs_are_kept_up_to_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "KEPT", 2)
+
+    async def dialogue(lab: Lab, _: Drivers, clock: FrozenClock) -> None:
+        made = []
+        for seed in range(3):
+            made.append((await lab.plans.plan(ANN, ghz(2, seed=seed))).plan_id)
+            clock.advance(1.0)
+        with pytest.raises(NotFound):
+            await lab.plans.get(ANN, made[0])
+        assert [(await lab.plans.get(ANN, plan_id)).plan_id for plan_id in made[1:]] == made[1:]
+
+    in_lab(tmp_path, dialogue, {"q1": chip(2)})
+
+
+def test_a_study_that_is_late_or_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems: list[Exception] = [TimeoutError(), Unavailable("It ended.", code="worker_ended")]
+
+    class Failing(InProcess):
+        async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
+            raise problems.pop(0)
+
+    monkeypatch.setattr(planning, "Worker", Failing)
+
+    async def dialogue(lab: Lab, _: Drivers, _clock: FrozenClock) -> None:
+        assert (await refused(lab, ghz(2))).code == "too_complex"
+        assert (await refused(lab, ghz(2), Unavailable)).code == "worker_ended"
+
+    in_lab(tmp_path, dialogue, {"q1": chip(2)})

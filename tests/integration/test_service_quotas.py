@@ -17,6 +17,7 @@ from qpi_jupyter.wire.accounts import TimeRequestIn
 from qpi_jupyter.wire.bookings import BookingIn, FeedIn
 from qpi_jupyter.wire.people import SignIn, UserIn
 from qpi_jupyter.wire.rest import TokenIn
+from qpi_jupyter.wire.services import EnrollmentIn
 from qpi_server.app.extension import QPIServer
 from qpi_server.service import Lab, storage
 from qpi_server.web.errors import status_of
@@ -40,6 +41,10 @@ ASKS: dict[str, tuple[Ask, str]] = {
     "max_feeds": (lambda lab, who, n: lab.feeds.create(who, FeedIn(), "http://lab"), "too_many_feeds"),
     "max_time_requests": (
         lambda lab, who, n: lab.time_requests.create(who, TimeRequestIn(seconds=1, reason="x")), "too_many_pending",
+    ),
+    "max_enrollments": (
+        lambda lab, who, n: lab.enrollment.ask(who, EnrollmentIn(name=f"{who.name}-{n}"), address="http://lab"),
+        "too_many_enrollments",
     ),
     "max_bookings_ahead": (lambda lab, who, n: lab.bookings.create(who, booking(n)), "too_many_ahead"),
     "max_booking_s": (lambda lab, who, n: lab.bookings.create(who, booking(n, days=1 if n > 1 else 0.1)), "too_long"),
@@ -72,7 +77,7 @@ def test_one_more_is_refused_with_what_to_do_and_managers_have_no_limit(tmp_path
         for number in range(3, 6):
             await ask(lab, boss if number == 3 else local_owner(), number)
 
-    play(tmp_path, dialogue, quotas=Quotas(**{name: LIMITS.get(name, 2)}))
+    play(tmp_path, dialogue, enrollment=True, quotas=Quotas(**{name: LIMITS.get(name, 2)}))
 
 
 def test_without_a_rule_nobody_books_a_qpu_for_a_year_and_with_one_the_rule_counts(tmp_path: Path) -> None:

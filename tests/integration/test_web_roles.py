@@ -28,8 +28,12 @@ from tests.support.web import JUPYTER_TOKEN, SECRET, EmptyLab, talk
 BODIES: dict[str, Any] = {
     "SubmitRequest": {"program": {"format": "openqasm3", "sources": ["x"]}},
     "PlanIn": {"program": {"format": "openqasm3", "sources": ["x"]}},
+    "PlanJobIn": {},
+    "PlanAndRunIn": {"plan": {"program": {"format": "openqasm3", "sources": ["x"]}}},
     "PreviewIn": {"program": {"format": "openqasm3", "sources": ["x"]}},
     "QpuIn": {"name": "q"},
+    "EnrollmentIn": {"name": "q"},
+    "EnrollmentAnswer": {"action": "approve"},
     "DriverIn": {"name": "d", "qpu": "q"},
     "SimulatorIn": {"name": "s"},
     "TokenIn": {},

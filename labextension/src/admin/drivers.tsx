@@ -1,10 +1,9 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
-import { Copied, Named, nameField, Word, when } from '../board/cells';
+import { Named, nameField, Word, when } from '../board/cells';
+import { Issued } from '../board/issued';
 import { whole } from '../board/listing';
-import { ShownOnce } from '../board/once';
 import { nameIn, text } from '../board/values';
 import { driverState } from '../driverstate';
 import { useLab } from '../hooks';
@@ -134,7 +133,14 @@ export function Drivers(props: ISectionProps): React.ReactElement {
           head: trans.__('Status'),
           cell: driver => {
             const [word, tone] = driverState(driver, trans);
-            return <Word tone={tone}>{word}</Word>;
+            return (
+              <>
+                <Word tone={tone}>{word}</Word>
+                {driver.problem && (
+                  <div className="jp-QPI-Detail">{trans.__('Refused: %1', driver.problem)}</div>
+                )}
+              </>
+            );
           }
         },
         {
@@ -176,35 +182,5 @@ export function Drivers(props: ISectionProps): React.ReactElement {
         />
       )}
     </Board>
-  );
-}
-
-/** What a driver needs, which the lab shows only once. */
-function Issued(props: {
-  readonly issued: DriverRegistered;
-  readonly renewed: boolean;
-  readonly trans: TranslationBundle;
-  readonly onClose: () => void;
-}): React.ReactElement {
-  const { issued, trans } = props;
-  return (
-    <ShownOnce
-      label={trans.__('Token of %1', issued.name)}
-      title={
-        props.renewed
-          ? trans.__('New token for %1', issued.name)
-          : trans.__('Driver %1 registered', issued.name)
-      }
-      text={trans.__('The token is shown only once. Anyone who has it can drive %1.', issued.qpu)}
-      trans={trans}
-      onClose={props.onClose}
-    >
-      <Copied trans={trans} label={trans.__('Command line')} value={issued.command} />
-      <Copied trans={trans} label={trans.__('systemd unit')} value={issued.unit} />
-      <Copied trans={trans} label={trans.__('Token')} value={issued.token} />
-      {issued.ca_fingerprint !== null && (
-        <Copied trans={trans} label={trans.__('CA fingerprint')} value={issued.ca_fingerprint} />
-      )}
-    </ShownOnce>
   );
 }

@@ -29,7 +29,15 @@ from qpi_server.service.base import (
     Underway,
     Wake,
 )
-from qpi_server.service.bench import BenchService, EmbeddedService, ExecutorService, QpuService, Registration
+from qpi_server.service.bench import (
+    BenchService,
+    EmbeddedService,
+    EnrollmentService,
+    ExecutorService,
+    QpuService,
+    Registration,
+    ServiceCatalogue,
+)
 from qpi_server.service.bookings import BookingRules, BookingService, FeedService
 from qpi_server.service.dispatch import Dispatcher
 from qpi_server.service.drivers import Buses, DriverService, Reconciler
@@ -121,6 +129,7 @@ class Lab:
         self.transcripts = TranscriptService(context, self.jobs)
         self.events = EventService(context)
         self.qpus = QpuService(context, links)
+        self.services, self.enrollment = ServiceCatalogue(context, links), EnrollmentService(context, links)
         self.qpu_sessions = QpuSessionService(context, links)
         self.accounts = AccountService(context)
         self.previews = PreviewService(context, checker, self.accounts)

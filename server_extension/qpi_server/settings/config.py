@@ -52,6 +52,14 @@ class LabConfig:
     heartbeat_s: float = setting(2.0, "How often drivers report (seconds).", min=0.1)
     reask_s: float = setting(15.0, "How often an idle driver asks for work, as a safety net (seconds).", min=0.1)
     check_budget_s: float = setting(0.5, "How long a submit waits for its program to be checked (seconds).")
+    min_fidelity: float = setting(
+        0.0, "QPUs whose calibration makes a measured Bell pair less likely than this are marked; 0: none.",
+        min=0, max=1,
+    )  # fmt: skip
+    enrollment: bool = setting(
+        False,
+        "Let everybody who is signed in ask to add a QPU of their own. A manager approves it before it gets jobs.",
+    )
     job_timeout_s: float = setting(
         600.0, "The longest run of an attempt, unless its driver sets another limit (seconds).", min=1
     )

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+
+from qpi_jupyter.core.trust import TrustTier, withheld
 
 from .prepared import Prepared
 from .rows import each, equal, first, whole
@@ -38,6 +40,29 @@ class QpuRow:
     deleted_at: datetime | None = None
     num_qubits: int | None = None
     """As it was registered; the manifest knows better."""
+    trust: TrustTier = TrustTier.PLATFORM_MANAGED
+    contributed_by: str | None = None
+    trust_reason: str = ""
+    trust_by: str | None = None
+    """Who decided; None: nobody has yet."""
+    trust_at: datetime | None = None
+    """When it was asked for, and then when it was decided."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it waits for a manager's approval."""
+        return self.trust is TrustTier.PUBLIC_UNTRUSTED and self.trust_by is None
+
+    @property
+    def withheld(self) -> str:
+        """Why it gets no jobs, as far as that is for want of trust."""
+        return withheld(self.trust, decided=self.trust_by is not None, reason=self.trust_reason)
+
+    @property
+    def switches(self) -> tuple[bool, bool, str | None]:
+        """Whether it is enabled and trusted, whether it is in maintenance, and why it is held back, if it is."""
+        why = self.withheld
+        return self.enabled and not why, self.maintenance, why or self.hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +99,7 @@ class EmbeddedDriver:
 
 def _qpu(row: Row[Any]) -> QpuRow:
     manifest = row.manifest if isinstance(row.manifest, dict) else None  # its driver says it again
-    return QpuRow(**{**row._mapping, "manifest": manifest})
+    return QpuRow(**{**row._mapping, "manifest": manifest, "trust": TrustTier(row.trust)})
 
 
 def all_qpus(connection: Connection) -> list[QpuRow]:
@@ -88,13 +113,18 @@ def qpu(connection: Connection, name: str) -> QpuRow | None:
     return first(connection, select(qpus).where(qpus.c.name == name, qpus.c.deleted_at.is_(None)), _qpu)
 
 
-_FLAGS = Prepared(select(qpus.c.enabled, qpus.c.maintenance, qpus.c.hold).where(qpus.c.name == bindparam("qpu")))
+_FLAGS = Prepared(
+    select(
+        qpus.c.enabled, qpus.c.maintenance, qpus.c.hold, qpus.c.trust, qpus.c.trust_by, qpus.c.trust_reason
+    ).where(qpus.c.name == bindparam("qpu"))
+)  # fmt: skip
 
 
 def flags(connection: Connection, name: str) -> tuple[bool, bool, str | None]:
-    """Whether the QPU is enabled, whether it is in maintenance, and why it is held back, if it is."""
-    enabled, maintenance, hold = _FLAGS.first(connection, qpu=name)
-    return enabled, maintenance, hold
+    """As `QpuRow.switches`, without the rest of the row."""
+    enabled, maintenance, hold, trust, by, reason = _FLAGS.first(connection, qpu=name)
+    why = withheld(TrustTier(trust), decided=by is not None, reason=reason)
+    return enabled and not why, maintenance, why or hold
 
 
 _CORRECTION = Prepared(select(qpus.c.correction).where(qpus.c.name == bindparam("qpu"), qpus.c.deleted_at.is_(None)))
@@ -106,9 +136,21 @@ def correction(connection: Connection, name: str) -> float | None:
     return found
 
 
+def was_qpu(connection: Connection, name: str) -> bool:
+    """Whether there is a QPU of that name, or was."""
+    return connection.execute(select(qpus.c.name).where(qpus.c.name == name)).first() is not None
+
+
+def contributed(connection: Connection, person: str) -> int:
+    """How many QPUs somebody has added."""
+    query = select(func.count()).where(qpus.c.contributed_by == person, qpus.c.deleted_at.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
 def add_qpu(connection: Connection, row: QpuRow) -> None:
     """Write a new QPU, or bring back the deleted one of that name, with its history."""
-    values = {name: getattr(row, name) for name in ("kind", "description", "num_qubits")}
+    kept = ("kind", "description", "num_qubits", "contributed_by", "trust_reason", "trust_by", "trust_at")
+    values = {name: getattr(row, name) for name in kept} | {"trust": row.trust.value}
     back = connection.execute(update(qpus).where(qpus.c.name == row.name).values(**values, deleted_at=None))
     if back.rowcount == 0:
         connection.execute(insert(qpus).values(**values, name=row.name, created_at=row.created_at))

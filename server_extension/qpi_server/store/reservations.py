@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from qpi_jupyter.core import FINAL
 from qpi_jupyter.core.plans import ReservationState
-from qpi_jupyter.core.reservations import ENDED, HELD, Reservation
+from qpi_jupyter.core.reservations import HELD, Reservation
 
 from .prepared import Prepared, written
 from .rows import each, first, readable, whole
 from .schema import jobs, plan_jobs, reservations
 
-_HELD, _ENDED = written(HELD), written(ENDED)
+_HELD = written(HELD)
 _ADD = Prepared(insert(reservations))
 _SAVE = Prepared(
     update(reservations).where(reservations.c.id == bindparam("this"), reservations.c.state == bindparam("was"))
@@ -32,13 +31,12 @@ _OF_CHILD = Prepared(
     .where(reservations.c.job_id == bindparam("job"), reservations.c.child_id == bindparam("child"))
     .order_by(reservations.c.id)
 )
-_TAKEN = Prepared(
-    select(func.count(), func.min(reservations.c.expires_at)).where(
-        reservations.c.qpu == bindparam("on"),
-        reservations.c.state.in_(_HELD),
-        reservations.c.job_id != bindparam("job"),
-    )
+_TAKEN_ON: Select[Any] = select(func.count(), func.min(reservations.c.expires_at)).where(
+    reservations.c.qpu == bindparam("on"),
+    reservations.c.state.in_(_HELD),
+    reservations.c.job_id != bindparam("job"),
 )
+_TAKEN = Prepared(_TAKEN_ON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +99,6 @@ def open_on(connection: Connection, qpu: str) -> list[Reservation]:
     return list(each(connection.execute(query), _reservation))
 
 
-def open_of(connection: Connection, job_id: str) -> list[Reservation]:
-    """Those of a plan's job that have not ended."""
-    return [one for one in of_job(connection, job_id) if one.state not in ENDED]
-
-
 # --- the jobs that run plans
 
 
@@ -148,9 +141,3 @@ def running(connection: Connection, owner: str, plan_id: str) -> str | None:
     )  # fmt: skip
     found: str | None = connection.execute(query).scalar()
     return found
-
-
-def runs_plan(connection: Connection, job_ids: Sequence[str]) -> set[str]:
-    """Which of these jobs run plans."""
-    query = select(plan_jobs.c.job_id).where(plan_jobs.c.job_id.in_(list(job_ids)))
-    return set(connection.execute(query).scalars())

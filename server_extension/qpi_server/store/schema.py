@@ -28,7 +28,7 @@ from sqlalchemy import (
 from qpi_jupyter.core import times
 
 log = logging.getLogger(__name__)
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 
 metadata = MetaData(
     naming_convention={
@@ -97,6 +97,11 @@ qpus = Table(
     Column("eta_n", Integer, nullable=False, default=0, server_default="0"),
     Column("deleted_at", Moment),  # what was done on it keeps pointing here
     Column("num_qubits", Integer),  # as it was registered; a driver's manifest knows better
+    Column("trust", String, nullable=False, default="platform_managed", server_default="platform_managed"),
+    Column("contributed_by", String),
+    Column("trust_reason", String, nullable=False, default="", server_default=""),
+    Column("trust_by", String),  # who decided; nobody yet where it waits for approval
+    Column("trust_at", Moment),
 )
 
 drivers = Table(

@@ -20,6 +20,7 @@ from qpi_jupyter.core import (
     require_calibration,
     unknown_format,
 )
+from qpi_jupyter.core.trust import TrustTier
 from qpi_server.store import QpuRow, Store, bench, calibrations
 
 from .units import Commits, Tx
@@ -36,6 +37,9 @@ class Qpu:
     description: str
     manifest: Manifest | None
     embedded: bool
+    trust: TrustTier = TrustTier.PLATFORM_MANAGED
+    withheld: str = ""
+    """Why it gets no jobs, as far as that is for want of trust."""
 
     @property
     def simulator(self) -> bool:
@@ -114,7 +118,10 @@ def tell_qpu(tx: Tx, name: str) -> None:
 
 
 def _qpu(row: QpuRow, embedded: bool) -> Qpu:
-    return Qpu(name=row.name, kind=row.kind, description=row.description, manifest=_manifest(row), embedded=embedded)
+    return Qpu(
+        name=row.name, kind=row.kind, description=row.description, manifest=_manifest(row), embedded=embedded,
+        trust=row.trust, withheld=row.withheld,
+    )  # fmt: skip
 
 
 def _manifest(row: QpuRow) -> Manifest | None:

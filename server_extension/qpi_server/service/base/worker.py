@@ -81,14 +81,21 @@ class Worker:
             raise Unavailable("The process that works on this ended.", code="worker_ended") from error
 
     def _idle(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._end())
+        # Let go of at once: whoever asks now has another.
+        task = asyncio.get_running_loop().create_task(_ended(self._let_go()))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
     async def _end(self) -> None:
+        await _ended(self._let_go())
+
+    def _let_go(self) -> asyncio.subprocess.Process | None:
         process, self._process = self._process, None
-        if process is None:
-            return
+        return process
+
+
+async def _ended(process: asyncio.subprocess.Process | None) -> None:
+    if process is not None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()

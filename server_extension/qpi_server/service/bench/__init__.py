@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from .bench import BenchService
 from .embedded import DriverRunner, EmbeddedService
+from .enrollment import EnrollmentService
 from .executors import ExecutorService
 from .launch import option_flags
 from .qpus import QpuService
 from .registration import Registration
+from .services import ServiceCatalogue
 
 __all__ = [
-    "BenchService", "DriverRunner", "EmbeddedService", "ExecutorService", "QpuService", "Registration", "option_flags",
+    "BenchService", "DriverRunner", "EmbeddedService", "EnrollmentService", "ExecutorService", "QpuService",
+    "Registration", "ServiceCatalogue", "option_flags",
 ]  # fmt: skip

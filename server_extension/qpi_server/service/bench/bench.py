@@ -42,7 +42,7 @@ class BenchService:
                     places=row.places, enabled=row.enabled,
                     linked=self._links.get(row.id) is not None, draining=self._links.draining(row.id),
                     embedded=row.name in embedded,
-                    hello_at=row.hello_at, created_at=row.created_at,
+                    hello_at=row.hello_at, created_at=row.created_at, problem=self._links.refusal(row.id),
                 )
                 for row in rows
             ]

@@ -43,24 +43,8 @@ class Registration:
             the name is taken.
         """
         self._context.qpus.get(request.qpu)
-        token, name, monitor = new_token(), request.name, request.monitor
-        launch = asdict(Launch.of(request))
-
-        def unit(tx: Tx) -> DriverRow:
-            the_qpu(tx.connection, request.qpu)
-            known = bench.driver_named(tx.connection, name)
-            if known is not None and known.revoked_at is None:
-                raise Conflict(f"There is a driver called {name} already.", code="name_taken", field="name")
-            driver_id = f"drv-{secrets.token_hex(8)}" if known is None else known.id
-            new = DriverRow(
-                id=driver_id, name=name, qpu=request.qpu, monitor=monitor, created_at=tx.at, launch=launch
-            )  # fmt: skip
-            bench.add_driver(tx.connection, new)
-            _add_token(tx, token, new, principal.name)
-            tell(tx, principal, "registered", new, monitor=monitor)
-            return new
-
-        new = await self._context.db.write(unit)
+        token = new_token()
+        new = await self._context.db.write(lambda tx: enter(tx, principal, request, token))
         return registered(new, token, address=address, ca_fingerprint=ca_fingerprint)
 
     async def token(self, name: str, *, by: Principal | None = None) -> str:
@@ -83,6 +67,30 @@ class Registration:
 
         await self._context.db.write(unit)
         return token
+
+
+def enter(tx: Tx, by: Principal, request: DriverIn, token: str) -> DriverRow:
+    """Write a new driver with its token.
+
+    Raises
+    ------
+    NotFound
+        no such QPU.
+    Conflict
+        the name is taken.
+    """
+    the_qpu(tx.connection, request.qpu)
+    known = bench.driver_named(tx.connection, request.name)
+    if known is not None and known.revoked_at is None:
+        raise Conflict(f"There is a driver called {request.name} already.", code="name_taken", field="name")
+    new = DriverRow(
+        id=f"drv-{secrets.token_hex(8)}" if known is None else known.id, name=request.name, qpu=request.qpu,
+        monitor=request.monitor, created_at=tx.at, launch=asdict(Launch.of(request)),
+    )  # fmt: skip
+    bench.add_driver(tx.connection, new)
+    _add_token(tx, token, new, by.name)
+    tell(tx, by, "registered", new, monitor=request.monitor)
+    return new
 
 
 def the_driver(connection: Connection, name: str) -> DriverRow:

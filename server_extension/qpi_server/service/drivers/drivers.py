@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -66,6 +67,8 @@ _OUTCOMES = {
 }
 _DONE = "measured"
 """The phase of a held attempt that has run and waits to be delivered: there is nothing left to stop."""
+MEASURE_S = 10.0
+"""Between two measurements of a driver's latency."""
 HELLO_FIRST = "Say hello first: this link is not the driver's current one."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -110,6 +113,13 @@ class DriverLink(Link):
             claim.future.cancel()
 
     async def _on_hello(self, data: Raw) -> Struct:
+        try:
+            return await self._welcome(data)
+        except (Rejected, Conflict) as error:
+            await self._service.refuse(self, error)
+            raise
+
+    async def _welcome(self, data: Raw) -> Struct:
         hello = parse(data, Hello)
         if hello.wire != WIRE_VERSION:
             raise Conflict(
@@ -123,7 +133,7 @@ class DriverLink(Link):
             raise Conflict("A driver must have at least one place.", code="bad_places")
         self.draining = hello.draining
         drop = await self._service.reconciler.welcome(self, hello)
-        self._service.links.saw(self.driver)
+        self._service.links.saw(self)
         return Welcome(
             qpu=self.qpu,
             epoch=self.epoch,
@@ -216,7 +226,8 @@ class DriverLink(Link):
         if beat.epoch != self.epoch:
             return
         self._service.reconciler.heard(self)
-        self._service.links.saw(self.driver)
+        self._service.links.saw(self)
+        self._service.measure(self)
         if self.draining:
             await self.drain()
         if not self._pace.admit(self.driver):
@@ -265,6 +276,32 @@ class DriverService:
         self.context, self.links, self.lifecycle, self.reconciler = context, links, lifecycle, reconciler
         self.dispatcher, self.telemetry, self.logs = dispatcher, telemetry, logs
         self.calibrations = calibrations
+        self._refusing = Rates(context.clock, per_s=1 / context.config.heartbeat_s, burst=DRIVER_BURST)
+        self._measuring = Rates(context.clock, per_s=1 / MEASURE_S, burst=1)
+
+    async def refuse(self, link: DriverLink, error: QpiError) -> None:
+        """Write down why a driver was not let in: once for each reason."""
+        if not self._refusing.admit(link.driver) or not self.links.refused(link, error.message):
+            return
+
+        def unit(tx: Tx) -> None:
+            if (row := bench.driver(tx.connection, link.driver)) is not None:
+                log.warning("driver %s of %s was refused: %s", row.name, row.qpu, error.message)
+                data = DriverData(driver=row.name, action="refused")
+                tx.event(DriverChanged(at=tx.at, qpu=row.qpu, data=data), owner=MANAGERS)
+
+        await self.context.db.write(unit)
+
+    def measure(self, link: DriverLink) -> None:
+        """Take the time of a round trip to a driver that answers to that, now and then."""
+        if link.hello is not None and link.hello.pings and self._measuring.admit(link.driver):
+            self.context.tasks.start(self._measure(link), f"ping {link.driver}")
+
+    async def _measure(self, link: DriverLink) -> None:
+        began = self.context.clock.monotonic()
+        with contextlib.suppress(QpiError):  # it has gone, or is busy: its silence is for others to judge
+            await link.ask(frames.PING, frames.Frame(), frames.Frame, timeout_s=MEASURE_S)
+            link.latency_s = self.context.clock.monotonic() - began
 
     async def switch(self, principal: Principal, driver_id: str, *, enabled: bool) -> DriverModel:
         """Let a driver in, or send it away: what it runs then ends as if its link were lost.

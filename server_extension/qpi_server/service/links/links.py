@@ -41,6 +41,8 @@ class Link:
         """Checks that it has been asked for and has not answered."""
         self.evasions = 0
         """Checks in a row that came to nothing, and not for the program's sake."""
+        self.latency_s: float | None = None
+        """A round trip to it, as it was measured last."""
 
     @property
     def monitor(self) -> bool:
@@ -118,6 +120,8 @@ class Links:
         self._context = context
         self._by_driver: dict[str, Link] = {}
         self._seen_at: dict[str, datetime] = {}
+        self._heard_at: dict[str, datetime] = {}
+        self._refusals: dict[str, tuple[str, str]] = {}
         self._offered: dict[str, tuple[bytes, int]] = {}
         context.commits.on(Change, self._changed)
         context.commits.on(SentAway, self._hang_up)
@@ -126,6 +130,7 @@ class Links:
     def add(self, link: Link) -> None:
         """The driver has come: whoever waits for one is told."""
         self._by_driver[link.driver] = link
+        self._refusals.pop(link.driver, None)
         self._count(link.qpu)
         self._context.commits.tell((Linked(link.qpu), Wake(link.qpu)))
 
@@ -142,13 +147,36 @@ class Links:
         self.remove(link)
         self._context.tasks.start(link.end(reason), f"bye {link.driver}")
 
-    def saw(self, driver: str) -> None:
-        """The driver gave a sign of life."""
-        self._seen_at[driver] = self._context.now()
+    def saw(self, link: Link) -> None:
+        """Its driver gave a sign of life."""
+        now = self._seen_at[link.driver] = self._context.now()
+        if not link.monitor:
+            self._heard_at[link.qpu] = now
 
     def seen_at(self, driver: str) -> datetime | None:
         """When it last did; None if this server has not heard it."""
         return self._seen_at.get(driver)
+
+    def heard_at(self, qpu: str) -> datetime | None:
+        """When a driver that runs jobs of ``qpu`` last gave one; None if this server has not heard any."""
+        return self._heard_at.get(qpu)
+
+    def latency_s(self, qpu: str) -> float | None:
+        """A round trip to the nearest driver of ``qpu``; None where none was measured."""
+        return min((link.latency_s for link in self.of(qpu) if link.latency_s is not None), default=None)
+
+    def refused(self, link: Link, why: str) -> bool:
+        """Remember why a driver was not let in, until it is; whether that is another reason than the last time."""
+        before, self._refusals[link.driver] = self._refusals.get(link.driver), (link.qpu, why)
+        return before != (link.qpu, why)
+
+    def refusal(self, driver: str) -> str:
+        """Why this driver was not let in last; empty if it was."""
+        return self._refusals.get(driver, ("", ""))[1]
+
+    def refusals(self, qpu: str) -> str:
+        """Why drivers of ``qpu`` were not let in last; empty if they were."""
+        return " ".join(why for on, why in self._refusals.values() if on == qpu)
 
     def get(self, driver: str) -> Link | None:
         return self._by_driver.get(driver)

@@ -27,6 +27,7 @@ from qpi_jupyter.core import (
     pack,
     unpack,
 )
+from qpi_jupyter.core.capabilities import stale
 from qpi_jupyter.core.planning import Candidate, Study, Way, make_plan
 from qpi_jupyter.core.plans import Plan, PlanRequest
 from qpi_jupyter.wire.plans import PlanIn, PlanModel
@@ -45,10 +46,8 @@ TIMEOUT_S = 60.0
 """Of a study."""
 KEPT = 100
 """Plans of a person that no job runs."""
-MISSED = 3
-"""Heartbeats after which a driver's QPU is planned with no more."""
-WAIT_STEP_S = 10.0
-"""Waits are told in whole steps: a plan made again a moment later is the same."""
+WAIT_STEP_S, LATENCY_STEP_S = 10.0, 0.1
+"""Waits are rounded up and round trips down to whole steps: a plan made again a moment later is the same."""
 REP_DELAY_S = 250e-6
 """Between two shots of an instrument, where its manifest does not say: IBM's default."""
 
@@ -223,10 +222,10 @@ class PlanService:
             return "its driver has not said what it can do"
         if FORMAT not in qpu.manifest.formats:
             return f"it does not run {FORMAT}"
-        heard = max((at for link in self._links.of(qpu.name) if (at := self._links.seen_at(link.driver))), default=None)
-        silent_s = 0.0 if heard is None else (self._context.now() - heard).total_seconds()
-        if silent_s > MISSED * self._context.config.heartbeat_s:
-            return f"its driver has not reported for {silent_s:.0f} s"
+        heard_at, now = self._links.heard_at(qpu.name), self._context.now()
+        if stale(heard_at, now, self._context.config.heartbeat_s):
+            silent = "" if heard_at is None else f" for {(now - heard_at).total_seconds():.0f} s"
+            return f"its driver has not reported{silent}"
         return ""
 
     def _candidate(self, qpu: Qpu, places: int, load: float, wait_s: float) -> Candidate:
@@ -236,6 +235,7 @@ class PlanService:
             qpu=qpu.name, target=target.name, calibration_id=qpu.manifest.calibration_id,
             num_qubits=qpu.manifest.num_qubits, places=places, load=load,
             wait_s=WAIT_STEP_S * math.ceil(wait_s / WAIT_STEP_S),
+            latency_s=LATENCY_STEP_S * math.floor((self._links.latency_s(qpu.name) or 0.0) / LATENCY_STEP_S),
             rep_delay_s=0.0 if qpu.simulator else REP_DELAY_S,
         )  # fmt: skip
 

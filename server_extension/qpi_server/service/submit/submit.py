@@ -39,6 +39,7 @@ from qpi_jupyter.core import (
     programs,
     require_quota,
 )
+from qpi_jupyter.core.trust import require_trust
 from qpi_jupyter.wire.events import JobSubmitted
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import MAX_OPTIONS_BYTES
@@ -238,6 +239,7 @@ class Submitter:
         )
 
     async def _try(self, qpu: Qpu, program: Program, stored: StoredProgram, owner: str) -> tuple[Qpu, Estimate | None]:
+        require_trust(qpu.name, qpu.trust, qpu.withheld)
         require_fit(qpu, program)
         return qpu, await self._checker.check(qpu, stored, owner)
 
