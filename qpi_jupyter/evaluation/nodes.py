@@ -16,7 +16,7 @@ from msgspec import to_builtins
 
 from qpi_jupyter.client import Lab
 from qpi_jupyter.core import Faulted
-from qpi_jupyter.testing.local_lab import ServedLab, served
+from qpi_jupyter.testing.local_lab import START_S, ServedLab, served
 from qpi_jupyter.wire.rest import DriverIn, DriverRegistered, QpuIn, QpuModel
 
 from .relay import Relay
@@ -29,6 +29,7 @@ _SETTINGS = (
     "--QPIServer.embedded_drivers=False", f"--QPIServer.heartbeat_s={HEARTBEAT_S}", f"--QPIServer.lease_s={LEASE_S}",
 )  # fmt: skip
 _STOP_S = 20.0
+_FIRST = "OPENQASM 3.0; qubit q; bit c; c = measure q;"
 
 
 @contextlib.contextmanager
@@ -86,12 +87,18 @@ class Nodes:
         for name, running in list(self._running.items()):
             if wanted.get(name) != running.node or running.process.poll() is not None:
                 self._stop(name)
-        for name, node in wanted.items():
-            if name not in self._running:
-                self._running[name] = self._start(node)
+        new = [node for name, node in wanted.items() if name not in self._running]
+        for node in new:
+            self._running[node.name] = self._start(node)
         for name in wanted:
             self._check(name)
         self._served.wait_online(list(wanted))
+        self._warm_up([node.name for node in new])
+
+    def _warm_up(self, names: list[str]) -> None:
+        """Run something on each, as a plan: what is loaded once is in no trial's time."""
+        for job in [self.lab.submit(self.lab.plan(_FIRST, qpus=name, shots=1)) for name in names]:
+            job.wait(START_S)
 
     def kill(self, name: str) -> None:
         """End a node's driver as a power cut does: SIGKILL, without a word."""

@@ -148,3 +148,23 @@ def test_a_bundle_of_a_job_that_failed_says_why_and_nothing_lies_about(lab: Lab,
     with pytest.raises(OSError, match="nowhere"):
         job.bundle(tmp_path / "nowhere" / "job.zip")
     assert [file.name for file in tmp_path.iterdir()] == ["job.zip"]
+
+
+@pytest.mark.slow
+def test_a_bundle_of_a_circuit_in_parts_has_its_plan(lab: Lab, tmp_path: Path) -> None:
+    pairs = QuantumCircuit(4, name="pairs")
+    for qubit in (0, 2):
+        pairs.h(qubit)
+        pairs.cx(qubit, qubit + 1)
+    plan = lab.plan(pairs, observables=["ZZII", "IIZZ"], shots=100, qpus=["sim-a", "sim-b"], seed=1)
+    job = lab.submit(plan)
+    with zipfile.ZipFile(job.bundle(tmp_path / "pairs.zip", family=True, timeout=120)) as archive:
+        index = json.loads(archive.read("bundle.json"))
+        run = json.loads(archive.read(f"jobs/{job.id}/plan.json"))
+        archive.extract(f"jobs/{job.id}/result/0.nc", tmp_path)
+    assert run["plan"]["plan_id"] == plan.plan_id
+    children = [fragment["job_id"] for fragment in run["fragments"]]
+    assert set(index["jobs"]) == {job.id, *children}
+    assert all(f"jobs/{child}/result/0.nc" in index["files"] for child in children)
+    with xr.open_dataset(tmp_path / f"jobs/{job.id}/result/0.nc") as dataset:
+        assert dataset.expectation_value.values == pytest.approx([1, 1], abs=0.05)
