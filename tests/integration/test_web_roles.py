@@ -63,8 +63,6 @@ BODIES: dict[str, Any] = {
     "PortfolioIn": {"assets": ["a", "b"], "expected_returns": [0, 1], "covariance": [[1, 0], [0, 1]]},
     "RunIn": {"workflow_definition_id": "circuit", "input_snapshot": {"circuit": "OPENQASM 3.0;"}},
     "BenchmarkIn": {"workflow_run_id": "some"},
-    "PlanJobIn": {},
-    "PlanAndRunIn": {"plan": {"program": {"format": "openqasm3", "sources": ["x"]}}},
     "ReservationIn": {"workflow_run_id": "some", "fragment_id": "fragment-0"},
     "PeerIn": {"peer_id": "p"},
     "PeerAction": {"action": "approve"},
