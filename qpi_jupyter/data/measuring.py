@@ -1,4 +1,4 @@
-"""What the programs of a plan measure: bits of the circuit, or observables, as many at once as commute qubit by qubit."""
+"""What the programs of a plan measure: bits of the circuit, or observables, several at once where they commute."""
 
 from __future__ import annotations
 
