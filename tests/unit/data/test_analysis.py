@@ -87,6 +87,18 @@ def test_a_wide_gate_is_taken_apart():
     assert Statevector(exact(circuit).state).equiv(Statevector(circuit))
 
 
+def test_gates_of_ones_own_and_prepared_states():
+    own = QuantumCircuit(2, name="own")
+    own.h(0)
+    own.cx(0, 1)
+    circuit = QuantumCircuit(3)
+    circuit.initialize([0.6, 0.8], 2)
+    circuit.append(own.to_gate().control(), [2, 0, 1])
+    circuit.append(own.to_instruction(), [0, 1])
+    circuit.unitary(Pauli("YX"), [0, 2])
+    assert Statevector(exact(circuit).state).equiv(Statevector(circuit))
+
+
 def test_counts_are_compared_with_what_is_exact():
     counts = {"000": 480, "111": 500, "001": 20}
     ds = analyse(ghz(), counts, esp=0.93)
