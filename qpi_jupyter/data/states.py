@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.circuit import CircuitError, CircuitInstruction, Clbit, Gate, IfElseOp, Operation
+from qiskit.circuit import CircuitError, CircuitInstruction, Clbit, IfElseOp, Operation
 from qiskit.circuit.controlflow import condition_resources
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator, Statevector
@@ -203,7 +203,7 @@ class _Walk:
 
 def _matrix(operation: Operation) -> Operator | None:
     """Of a gate that has one, and is small or nothing but its matrix."""
-    if not isinstance(operation, Gate) or (operation.num_qubits > _WIDE and not isinstance(operation, UnitaryGate)):
+    if not hasattr(operation, "to_matrix") or (operation.num_qubits > _WIDE and not isinstance(operation, UnitaryGate)):
         return None
     try:
         return Operator(operation.to_matrix())

@@ -11,10 +11,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
-from qiskit.circuit.library import QFTGate
+from qiskit.circuit import AnnotatedOperation, ControlModifier, Parameter
+from qiskit.circuit.library import QFTGate, SGate
 from qiskit.circuit.random import random_circuit
-from qiskit.quantum_info import Pauli, Statevector, entropy, partial_trace
+from qiskit.quantum_info import Pauli, Statevector, entropy, partial_trace, random_clifford
 
 from qpi_executors.quantum_result import quantum_result
 from qpi_jupyter.client import analyse
@@ -96,6 +96,8 @@ def test_gates_of_ones_own_and_prepared_states():
     circuit.append(own.to_gate().control(), [2, 0, 1])
     circuit.append(own.to_instruction(), [0, 1])
     circuit.unitary(Pauli("YX"), [0, 2])
+    circuit.append(AnnotatedOperation(SGate(), ControlModifier(1)), [0, 1])
+    circuit.append(random_clifford(3, seed=1), [0, 1, 2])
     assert Statevector(exact(circuit).state).equiv(Statevector(circuit))
 
 
