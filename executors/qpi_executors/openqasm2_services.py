@@ -108,7 +108,7 @@ class _Splicer:
         self._text, self._index = text, index
         self._tokens: list[Match[str]] = list(words(text))
         named = [token[0] for token in self._tokens]
-        defined = {name for word, name in pairwise(named) if word in ("gate", "opaque")}
+        defined = {name for word, name in pairwise(named) if word in ("gate", "opaque", "qreg", "creg")}
         self._services = {word: service for word, service in WORDS.items() if word not in defined}
         self._taken = set(named) - set(self._services)
         self._sizes: dict[str, int] = {}
@@ -169,6 +169,8 @@ class _Splicer:
             raise self._problem(place, f"'{service.word}' measures, which cannot depend on an if in OpenQASM 2.")
         angles, after = self._angles(first + 1, last)
         operands = self._operands(after, last)
+        if not all(operands):
+            raise self._problem(place, f"'{service.word}' takes {service.takes}, with commas between them.")
         try:
             given = service.given([f"({angle})" for angle in angles])
             lines: list[str] = []

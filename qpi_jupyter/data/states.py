@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.circuit import CircuitInstruction, Clbit, IfElseOp, Operation
+from qiskit.circuit import CircuitError, CircuitInstruction, Clbit, IfElseOp, Operation
 from qiskit.circuit.controlflow import condition_resources
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator, Statevector
@@ -172,13 +172,13 @@ class _Walk:
         self.ways = held
 
     def _operation(self, operation: Operation, on: Places, into: Places) -> None:
-        wide = len(on) > _WIDE and not isinstance(operation, UnitaryGate)
-        definition = getattr(operation, "definition", None) if wide or not hasattr(operation, "to_matrix") else None
-        if definition is not None:
+        matrix = None if into else _matrix(operation)
+        if matrix is None:
+            definition = getattr(operation, "definition", None)
+            if definition is None:
+                raise Rejected(f"A circuit with {operation.name!r} has no exact state here.", code="no_exact_state")
             self.through(definition, on, into)
             return
-        if into or not hasattr(operation, "to_matrix"):
-            raise Rejected(f"A circuit with {operation.name!r} has no exact state here.", code="no_exact_state")
         self._work += len(self.ways) << self._num_qubits
         if self._work > MAX_WORK:
             raise TooLarge(
@@ -186,7 +186,6 @@ class _Walk:
                 "counts alone.",
                 code="too_much_work", limit=MAX_WORK,
             )  # fmt: skip
-        matrix = Operator(operation.to_matrix())
         self.ways = [_with(way, Statevector(way.state).evolve(matrix, list(on)).data) for way in self.ways]
 
     def _measured(self, way: Way, qubit: int, bit: int | None) -> Iterator[Way]:
@@ -200,6 +199,16 @@ class _Walk:
             state[:, value] = parts[:, value] / np.sqrt(share)
             bits = way.bits if bit is None else way.bits & ~(1 << bit) | value << bit
             yield Way(probability=way.probability * share, state=state.reshape(-1), bits=bits)
+
+
+def _matrix(operation: Operation) -> Operator | None:
+    """Of a gate that has one, and is small or nothing but its matrix."""
+    if not hasattr(operation, "to_matrix") or (operation.num_qubits > _WIDE and not isinstance(operation, UnitaryGate)):
+        return None
+    try:
+        return Operator(operation.to_matrix())
+    except CircuitError:  # it has a definition alone
+        return None
 
 
 def _with(way: Way, state: Amplitudes) -> Way:

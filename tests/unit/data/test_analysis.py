@@ -11,10 +11,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
-from qiskit.circuit.library import QFTGate
+from qiskit.circuit import AnnotatedOperation, ControlModifier, Parameter
+from qiskit.circuit.library import QFTGate, SGate
 from qiskit.circuit.random import random_circuit
-from qiskit.quantum_info import Pauli, Statevector, entropy, partial_trace
+from qiskit.quantum_info import Pauli, Statevector, entropy, partial_trace, random_clifford
 
 from qpi_executors.quantum_result import quantum_result
 from qpi_jupyter.client import analyse
@@ -84,6 +84,20 @@ def test_a_wide_gate_is_taken_apart():
     circuit = QuantumCircuit(7)
     circuit.x(0)
     circuit.append(QFTGate(7), range(7))
+    assert Statevector(exact(circuit).state).equiv(Statevector(circuit))
+
+
+def test_gates_of_ones_own_and_prepared_states():
+    own = QuantumCircuit(2, name="own")
+    own.h(0)
+    own.cx(0, 1)
+    circuit = QuantumCircuit(3)
+    circuit.initialize([0.6, 0.8], 2)
+    circuit.append(own.to_gate().control(), [2, 0, 1])
+    circuit.append(own.to_instruction(), [0, 1])
+    circuit.unitary(Pauli("YX"), [0, 2])
+    circuit.append(AnnotatedOperation(SGate(), ControlModifier(1)), [0, 1])
+    circuit.append(random_clifford(3, seed=1), [0, 1, 2])
     assert Statevector(exact(circuit).state).equiv(Statevector(circuit))
 
 

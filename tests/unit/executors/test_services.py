@@ -278,6 +278,24 @@ def test_what_cannot_be_is_refused_with_its_place(version, body, column, message
         assert caught.value.column == column
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("bell_pair q[0],;", "line 3, column 1: 'bell_pair' takes 2 qubits, with commas between them."),
+        ("qft\n;", "line 3, column 1: 'qft' takes 1 to 256 qubits, with commas between them."),
+        ("qft q", "line 3, column 5: a ; is missing"),
+        ("teleport c, q[0];", "'c' is not a qreg that is declared above."),
+        ("if(c==1) teleport q[0], q[1];", "column 10: 'teleport' measures, which cannot depend on an if"),
+        ("qft q; programmable_gate(1/0, 0, 0) q[0];", "column 8: cannot divide by zero"),
+        ("qft q; programmable_gate(1e999, 0, 0) q[0];", "column 8: a number of this gate is not finite."),
+    ],
+)
+def test_slips_of_openqasm2_have_their_place(body, message):
+    with pytest.raises(ProgramError) as caught:
+        circuit("2", "creg c[1];\n" + body, 3)
+    assert message in caught.value.message
+
+
 @both
 def test_a_qpu_that_measures_at_the_end_only_names_the_service(version):
     manifest = replace(MockExecutor().capabilities(), mid_circuit_measurement=False)
