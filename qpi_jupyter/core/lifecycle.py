@@ -226,7 +226,8 @@ def _move(job: Job, event: Event, state: JobState) -> Step:
         after = job.with_(state=state, attempt=job.attempt + 1, waits_for=0)
         begin = Effect(kind=EffectKind.BEGIN_ATTEMPT, attempt=after.attempt)
         over = Effect(kind=EffectKind.END_ATTEMPT, attempt=after.attempt, data={"outcome": event.kind.value})
-        return Step(job=after, effects=(begin, over), changed=True)
+        free = Effect(kind=EffectKind.REFUND, attempt=after.attempt)
+        return Step(job=after, effects=(begin, over, free), changed=True)
     if event.kind is EventKind.ASSIGNED:
         after = job.with_(state=state, attempt=job.attempt + 1, driver=event.driver, started=False, lost_since=None)
         begin = Effect(kind=EffectKind.BEGIN_ATTEMPT, attempt=after.attempt)

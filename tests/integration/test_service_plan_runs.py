@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from qpi_jupyter.core import Conflict, Faulted, NotFound, Principal, Program, QpiError, Rejected
 from qpi_jupyter.core.plans import Choice, Cost, Fragment, Plan, PlanKind, PlanRequest, ReservationState
+from qpi_jupyter.data import codec
 from qpi_jupyter.data.reconstruction import PartRecipe, Recipe, write_recipe
 from qpi_jupyter.wire.frames import Assignment, Prepared
 from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
@@ -111,6 +113,8 @@ def test_fragments_run_on_their_qpus_and_the_lab_puts_their_results_together(tmp
         assert [(one["qpu"], one["attempts"], one["fallback"]) for one in told["fragments"]] == [
             (one.qpu, 1, False) for one in run.fragments
         ]
+        path, _ = await lab.jobs.dataset(ANN, job_id)
+        assert json.loads(codec.decode(path).attrs["qpi_plan"]) == told
         run = await looked(lab, job_id)
         assert all(states(one)[-1][1] == "executed" for one in run.fragments)
         assert run.cost_s == 0.5

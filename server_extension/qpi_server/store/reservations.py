@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from qpi_jupyter.core import FINAL
 from qpi_jupyter.core.plans import ReservationState
@@ -31,12 +31,14 @@ _OF_CHILD = Prepared(
     .where(reservations.c.job_id == bindparam("job"), reservations.c.child_id == bindparam("child"))
     .order_by(reservations.c.id)
 )
-_TAKEN_ON: Select[Any] = select(func.count(), func.min(reservations.c.expires_at)).where(
-    reservations.c.qpu == bindparam("on"),
-    reservations.c.state.in_(_HELD),
-    reservations.c.job_id != bindparam("job"),
+_COUNT_AND_END: list[Any] = [func.count(), func.min(reservations.c.expires_at)]  # Any: SQLAlchemy's own types
+_TAKEN = Prepared(
+    select(*_COUNT_AND_END).where(
+        reservations.c.qpu == bindparam("on"),
+        reservations.c.state.in_(_HELD),
+        reservations.c.job_id != bindparam("job"),
+    )
 )
-_TAKEN = Prepared(_TAKEN_ON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
