@@ -23,7 +23,7 @@ from .harness import Figure
 BENCHMARKS = (
     "bell", "cost", "submits", "throughput", "batch", "pick", "lists", "dataset", "reader", "loop", "start",
     "delay", "scroll", "panel", "outputs", "plot", "calendar", "burst", "eta", "strategies", "memory", "crowd",
-    "forwarder", "pulses", "runtime", "planning",
+    "forwarder", "pulses", "runtime", "planning", "plans",
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Puts the results of a plan's fragments together: ``python -m qpi_executors.assembly``.
 
-The lab's server starts it when the last fragment has completed. It reads one question on its standard input and writes
-one answer: the header and the data of a result like any other.
+The lab's server starts it when the last fragment of a plan has completed, and keeps it for a while. It reads questions
+on its standard input, each after its length (8 bytes, big-endian), and answers each in the same way, until its input
+ends: with the header and the data of a result like any other.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from qpi_jupyter.data import build, codec
 from qpi_jupyter.data import conventions as c
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.reconstruction import Counts, Recipe, Reconstructed, read_recipe, reconstruct
+
+_LENGTH = 8
 
 
 class Fragment(msgspec.Struct):
@@ -41,11 +44,12 @@ class Asked(msgspec.Struct, kw_only=True):
 
 def answer(question: bytes) -> bytes:
     """The result's header and data, packed; or with an empty header the error, as JSON."""
-    recipe, asked = unpack(question)
     try:
+        recipe, asked = unpack(question)
         header, blob = assemble(read_recipe(recipe), msgspec.json.decode(asked, type=Asked))
-    except QpiError as error:
-        return pack((b"", json.dumps(error.to_dict()).encode()))
+    except Exception as error:  # whatever it is, it is the answer: the next question has nothing to do with it
+        told = error if isinstance(error, QpiError) else Faulted(f"{type(error).__name__}: {error}")
+        return pack((b"", json.dumps(told.to_dict()).encode()))
     return pack((header, blob))
 
 
@@ -104,11 +108,13 @@ def whole_counts(found: Reconstructed) -> dict[int, int]:
 
 
 def main() -> None:
-    """Answer one question."""
+    """Answer one question after the other."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    answers.write(answer(sys.stdin.buffer.read()))
-    answers.flush()
+    while len(head := sys.stdin.buffer.read(_LENGTH)) == _LENGTH:
+        said = answer(sys.stdin.buffer.read(int.from_bytes(head, "big")))
+        answers.write(len(said).to_bytes(_LENGTH, "big") + said)
+        answers.flush()
 
 
 if __name__ == "__main__":

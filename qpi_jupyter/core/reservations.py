@@ -60,7 +60,6 @@ RESERVATION_TRANSITIONS: dict[ReservationState, dict[ReservationEventKind, Reser
 }
 HELD = frozenset({_S.PREPARED, _S.COMMITTED})
 """The states that keep other plans off the place."""
-ENDED = frozenset({_S.EXECUTED, _S.REJECTED, _S.EXPIRED, _S.CANCELED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

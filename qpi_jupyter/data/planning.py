@@ -17,7 +17,6 @@ import qiskit
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Bit, CircuitInstruction, ControlFlowOp
 from qiskit.exceptions import QiskitError
-from qiskit.quantum_info import PauliList
 from qiskit.transpiler import StagedPassManager, generate_preset_pass_manager
 
 from qpi_jupyter.core import Manifest, ProgramError, Rejected, counted, pack
@@ -28,6 +27,7 @@ from qpi_jupyter.core.programs import digest
 from .circuits import to_qpy
 from .cutting import INSTALL, Cuts, Cutter, components
 from .figures import Transpiler, uses_after_measurement
+from .measuring import measuring, reading, restricted
 from .reconstruction import PartRecipe, Recipe, write_recipe
 
 MAX_WIDTHS = 4
@@ -212,9 +212,9 @@ def _final_measurements(circuit: QuantumCircuit) -> tuple[dict[int, int], frozen
 def _whole(subject: _Subject, programs: _Programs) -> Way:
     circuit, request = subject.circuit, subject.request
     if request.observables:
-        circuits, recipe = _measuring(subject.unmeasured, request.observables)
+        circuits, recipe = measuring(subject.unmeasured, request.observables)
     else:
-        circuits, recipe = [circuit], _reading(range(circuit.num_clbits))
+        circuits, recipe = [circuit], reading(range(circuit.num_clbits))
     return Way(
         kind=PlanKind.WHOLE,
         width=circuit.num_qubits,
@@ -243,9 +243,9 @@ def _components(subject: _Subject, programs: _Programs) -> Way | None:
     for qubits in held:
         alone, bits = _alone(source, qubits)
         if subject.request.observables:
-            circuits, recipe = _measuring(alone, _restricted(subject.request.observables, qubits))
+            circuits, recipe = measuring(alone, restricted(subject.request.observables, qubits))
         else:
-            circuits, recipe = [alone], _reading(bits)
+            circuits, recipe = [alone], reading(bits)
         parts.append(programs.part(qubits, circuits))
         recipes.append(recipe)
     recipe_at = programs.keep(write_recipe(_recipe(subject, PlanKind.COMPONENTS, recipes, held)))
@@ -303,7 +303,7 @@ def _cut_for(
         return replace(way, problem=f"{counted(cuts.num_cuts, 'cut')} need more than {MAX_SAMPLES:,} experiments.")
     place = {qubit: index for index, qubit in enumerate(acted)}
     measured = [(place[qubit], bit) for qubit, bit in sorted(subject.measured.items()) if qubit in place]
-    found, coefficients = cutter.parts(cuts, _restricted(subject.request.observables, acted), measured)
+    found, coefficients = cutter.parts(cuts, restricted(subject.request.observables, acted), measured)
     recipe = _recipe(subject, PlanKind.CUT, [one.recipe for one in found], [acted], coefficients)
     return replace(
         way,
@@ -348,45 +348,6 @@ def _recipe(
         registers=tuple((register.name, register.size) for register in circuit.cregs), parts=tuple(parts),
         coefficients=tuple(coefficients), constant=constant, seed=subject.request.seed,
     )  # fmt: skip
-
-
-def _restricted(observables: Sequence[str], qubits: Sequence[int]) -> tuple[str, ...]:
-    return tuple("".join(row[-1 - qubit] for qubit in reversed(qubits)) for row in observables)
-
-
-def _reading(bits: Sequence[int]) -> PartRecipe:
-    return PartRecipe(num_bits=(len(bits),), bits=tuple(bits))
-
-
-def _measuring(circuit: QuantumCircuit, observables: Sequence[str]) -> tuple[list[QuantumCircuit], PartRecipe]:
-    """The circuit with the measurements of all observables, as many at once as commute qubit by qubit."""
-    groups = [sorted(map(str, group.to_labels())) for group in PauliList(_distinct(observables)).group_commuting(True)]
-    groups.sort()
-    circuits, num_bits = [], []
-    found: dict[str, tuple[int, int]] = {}
-    for index, group in enumerate(groups):
-        letters: dict[int, str] = {}
-        for row in group:
-            letters |= {qubit: letter for qubit, letter in enumerate(reversed(row)) if letter != "I"}
-        read = sorted(letters) or [0]
-        one, first = circuit.copy(name=f"group-{index}"), circuit.num_clbits
-        one.metadata = {}
-        one.add_register(ClassicalRegister(len(read), "observable_measurements"))
-        for place, qubit in enumerate(read):
-            if letters.get(qubit) == "X":
-                one.h(qubit)
-            elif letters.get(qubit) == "Y":
-                one.sx(qubit)
-            one.measure(qubit, first + place)
-        circuits.append(one)
-        num_bits.append(one.num_clbits)  # there are no signs above
-        for row in group:
-            found[row] = index, sum(1 << first + place for place, qubit in enumerate(read) if row[-1 - qubit] != "I")
-    return circuits, PartRecipe(num_bits=tuple(num_bits), masks=tuple(found[row] for row in observables))
-
-
-def _distinct(observables: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(observables))
 
 
 def _alone(circuit: QuantumCircuit, qubits: Sequence[int]) -> tuple[QuantumCircuit, list[int]]:

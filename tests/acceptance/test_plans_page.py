@@ -27,7 +27,7 @@ def test_the_pages_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             monkeypatch.setenv(name, value)
         for qpu, width in WIDTHS.items():
             trip.register(qpu)
-            trip.drive(qpu, f"num_qubits={width}", executor="mock")
+            trip.drive(qpu, f"num_qubits={width}", executor="qiskit_aer")
 
         def online() -> bool:
             there = trip.customer.call("GET", "v1/qpus").json()["qpus"]
@@ -35,11 +35,13 @@ def test_the_pages_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
         wait_until(online)
         blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-        first, counts, refused = (cell.outputs for cell in execute(*blocks).cells)
+        first, run, counts, refused = (cell.outputs for cell in execute(*blocks).cells)
         shown = first[0].data
         assert "1 cut into 2 fragments on q1, q2, for 9 times the shots" in shown["text/plain"]
         assert "12 x 2,000" in shown["text/plain"]
         assert "✂" in shown["text/html"]
+        values, errors = (list(map(float, row.split())) for row in re.findall(r"\[(.*?)\]", run[-1].text))
+        assert all(abs(value - 1.0) <= 5 * error for value, error in zip(values, errors, strict=True))
         assert [line.split()[0] for line in counts[0].text.splitlines()] == ["q1", "q2"]
         assert "As a whole: it needs 8 qubits; the largest QPU, q3, has 7." in refused[0].text
         assert "overhead {'qubits': 8} {'qpu': 'q3', 'qubits': 7} {'min': " in refused[0].text

@@ -12,7 +12,6 @@ from qpi_jupyter.core.lifecycle import ILLEGAL, Rule
 from qpi_jupyter.core.plans import Choice, Cost, ReservationState
 from qpi_jupyter.core.reservations import (
     BACK_OFF_S,
-    ENDED,
     HELD,
     JITTER,
     MAX_AGAIN,
@@ -29,6 +28,7 @@ from qpi_jupyter.core.reservations import (
     require_place,
 )
 
+ENDED = {state for state in ReservationState if state.value in ("executed", "rejected", "expired", "canceled")}
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 # The table as it was designed, letter by letter.
 DESIGN = """

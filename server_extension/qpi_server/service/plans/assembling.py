@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from qpi_jupyter.core import (
     Faulted,
     JobState,
     QpiError,
+    Unavailable,
     advance,
     check_archive,
     pack,
@@ -27,7 +29,7 @@ from qpi_jupyter.core.plans import Plan
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.plans import FragmentRun
 from qpi_jupyter.wire.results import check_circuit, digest, encode_header, read_header
-from qpi_server.service.base import Context, Tx, answer_of
+from qpi_server.service.base import Context, Tx, Worker
 from qpi_server.service.lifecycle import Change, carry_out, find, is_small
 from qpi_server.store import JobRecord, ResultRow, facts
 
@@ -35,6 +37,10 @@ from .parts import Parts
 
 CHILD = "qpi_executors.assembly"
 TIMEOUT_S = 300.0
+MAX_VAIN = 3
+"""Tries for one result whose child comes to no end."""
+IDLE_S = 60.0
+"""So long the child is kept: loading what it needs takes longer than most results."""
 
 
 class Pieces(NamedTuple):
@@ -52,6 +58,12 @@ class Assembler:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._vain: Counter[str] = Counter()
+        self._worker = Worker(CHILD, context.clock, idle_s=IDLE_S)
+
+    async def close(self) -> None:
+        """End the child."""
+        await self._worker.close()
 
     async def assemble(self, pieces: Pieces) -> None:
         """Store the result of a plan's job, which completes it; or end it with what went wrong.
@@ -62,16 +74,22 @@ class Assembler:
             the child came to no end, or the disk is full: try again later.
         """
         reach("plan_before_assembly")
+        parent = pieces.parent.id
         try:
             header, blob = await self._made(pieces)
-        except Faulted as error:
+        except (Faulted, TimeoutError, Unavailable) as problem:
+            self._vain[parent] += 1
+            if not isinstance(problem, Faulted) and self._vain[parent] < MAX_VAIN:
+                raise
+            del self._vain[parent]
+            error = Faulted(f"The result was not put together: {problem}", code="not_assembled")
             event = Event(kind=EventKind.DEPENDENCY_FAILED, at=self._context.now(), error=error.to_dict())
-            await self._context.db.write(lambda tx: _finish(tx, pieces.parent.id, event, None))
+            await self._context.db.write(lambda tx: _finish(tx, parent, event, None))
             return
         with contextlib.ExitStack() as kept:
             row = await asyncio.to_thread(self._keep, pieces.parent, header, blob, kept)
             event = Event(kind=EventKind.ASSEMBLED, at=row.stored_at)
-            await self._context.db.write(lambda tx: _finish(tx, pieces.parent.id, event, row))
+            await self._context.db.write(lambda tx: _finish(tx, parent, event, row))
         reach("plan_after_assembly")
 
     async def _made(self, pieces: Pieces) -> tuple[bytes, bytes]:
@@ -93,10 +111,9 @@ class Assembler:
             "execution": execution(pieces),
         }  # fmt: skip
         question = pack((pieces.parts.recipe, msgspec.json.encode(asked)))
-        header, blob = unpack(await answer_of(CHILD, question, timeout_s=TIMEOUT_S)) or (b"", b"")
+        header, blob = unpack(await self._worker.ask(question, timeout_s=TIMEOUT_S))
         if not header:
-            told = msgspec.json.decode(blob) if blob else {"message": "The process that puts results together ended."}
-            raise Faulted(QpiError.from_bench(told).message, code="not_assembled")
+            raise Faulted(QpiError.from_bench(msgspec.json.decode(blob)).message, code="not_assembled")
         return header, blob
 
     def _provenance(self, pieces: Pieces) -> dict[str, Any]:

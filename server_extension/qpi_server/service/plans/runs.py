@@ -103,9 +103,10 @@ class PlanRuns:
         for job_id in await self._db.read(reservations.unfinished):
             self._wake(job_id)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing is begun any more."""
         self._timers.close()
+        await self._assembler.close()
 
     async def submit(
         self, principal: Principal, plan_id: str, wanted: PlanJobIn, *, key: str | None = None
