@@ -87,7 +87,7 @@ def said_by(answer: httpx.Response) -> str:
     said = answer.json()
     if "error_description" in said:
         return str(said["error_description"])
-    error = said.get("error", said)
+    error = said["error"] if isinstance(said.get("error"), dict) else said
     return str(next(error[name] for name in ("detail", "message", "errorMessage") if name in error))
 
 
