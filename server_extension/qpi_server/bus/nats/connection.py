@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -122,9 +123,9 @@ def _unreachable(place: Place, error: Exception) -> QpiError:
         return Unavailable(f"The broker at {place.url} lets nobody in.", code="not_let_in")
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unavailable(
-            f"The certificate of the broker at {place.url} is not trusted: {error.verify_message}.", code="untrusted"
+            f"The certificate of the broker at {place.url} is not trusted by this end.", code="untrusted"
         )
-    words = str(error) or "no answer"
+    words = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no answer"
     return Unavailable(f"There is no broker at {place.url}: {words}", code="no_broker")
 
 
@@ -153,7 +154,7 @@ class End:
                 self._heard.append(await self._client.subscribe(subject, cb=hear))
             await self._client.flush()
         except (nats.errors.Error, OSError) as error:
-            raise Unavailable(f"The connection to the broker is lost: {error}", code="link_closed") from error
+            raise Unavailable("The connection to the broker is lost.", code="link_closed") from error
 
     async def close(self) -> None:
         """Hang up."""
@@ -186,7 +187,7 @@ class End:
                 raise
             raise Unavailable("The link was closed.", code="link_closed") from None
         except (nats.errors.Error, OSError) as error:
-            raise Unavailable(f"The link is closed: {error}", code="link_closed") from None
+            raise Unavailable("The link is closed.", code="link_closed") from error
         finally:
             self._asking.discard(work)
         if message.headers and ERROR in message.headers:

@@ -49,7 +49,6 @@ class DriverEnd:
 
     def lost(self) -> None:
         """The connection is gone: the driver hears so, and dials again."""
-        self._end.lost()
         self._ends("The connection to the broker is lost.")
 
     async def close(self) -> None:
@@ -73,6 +72,8 @@ class DriverEnd:
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> Raw:
         word = may_reach(subject).partition(".")[2]
+        if self._over:
+            raise Unavailable("The link is closed.", code="link_closed")
         try:
             return await self._end.ask(self._up(subjects.REQUEST, word), data, timeout_s, subject)
         except Unavailable as error:
@@ -81,7 +82,7 @@ class DriverEnd:
             raise
 
     async def discover(self, service: str, wait_s: float = 0.2) -> list[Ad]:
-        return [Ad(LAB)] if service == LAB and await self._lab_is_there() else []
+        return [Ad(LAB)] if service == LAB and not self._over and await self._lab_is_there() else []
 
     async def publish(self, subject: str, data: bytes) -> None:
         word = may_reach(subject).partition(".")[2]
@@ -140,6 +141,7 @@ class DriverEnd:
     def _ends(self, reason: str) -> None:
         if not self._over:
             self._over = True
+            self._end.lost()  # nobody answers any more
             message = Message(to(ME, QPU_BYE), LAB, Raw(bus.encode(Bye(reason=reason))))
             self._turns.start(self._listeners.tell(message))
 

@@ -49,7 +49,7 @@ class Keys(Struct, frozen=True):
             _ = found.issuer_public, found.lab_public
         except (OSError, ValueError, nkeys.NkeysError) as error:
             raise Rejected(
-                f"The keys of the lab's NATS broker cannot be read from {path}: {error}. `jupyter qpi nats-config` "
+                f"The keys of the lab's NATS broker cannot be read from {path}. `jupyter qpi nats-config` "
                 "writes them.",
                 code="bad_bus_keys", field="buses",
             ) from error  # fmt: skip

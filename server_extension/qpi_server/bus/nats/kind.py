@@ -93,8 +93,8 @@ async def _sign_in(place: Place, context: ssl.SSLContext | None, keys: Keys, **o
         if error.code != "not_let_in":
             raise
         raise Unauthorized(
-            f"The broker at {place.url} does not know the lab's key: start it with the configuration that "
-            "`jupyter qpi nats-config` wrote beside that key.",
+            f"The broker at {place.url} does not know the lab's key: start it with the configuration nats.conf, "
+            "which is beside that key when `jupyter qpi nats-config` has written both.",
             code="bad_bus_keys", field="buses",
         ) from error  # fmt: skip
 

@@ -143,6 +143,6 @@ class Buses:
     def _problem(self, shown: str, error: Exception) -> QpiError:
         if not isinstance(error, QpiError):
             log.exception("hosting %s", shown)
-            error = Faulted(f"{type(error).__name__}: {error}", code="bus_failed")
+            error = Faulted("something unforeseen, which the server's log has.", code="bus_failed")
         told = {**error.to_dict(), "message": f"No driver can reach the lab at {shown}: {error.message}"}
         return QpiError.from_dict(told)
