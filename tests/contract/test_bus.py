@@ -42,7 +42,7 @@ def toy_bus() -> Iterator[None]:
         yield
 
 
-PARAMS = [pytest.param(name, marks=[pytest.mark.slow] if name == "p2p" else []) for name in NAMES]
+PARAMS = [pytest.param(name, marks=[pytest.mark.slow] if name in ("p2p", "tls") else []) for name in NAMES]
 
 
 @pytest.fixture(params=PARAMS)
@@ -86,7 +86,7 @@ async def address_of(lab: Bus, bus: Bus, word: str = "who") -> str:
 
 
 def test_a_toy_is_among_them() -> None:
-    assert {"inproc", "p2p", "toymail", "ws", "wss"} == set(NAMES)
+    assert {"inproc", "nats", "p2p", "tls", "toymail", "ws", "wss"} == set(NAMES)
 
 
 def test_both_sides_ask_and_are_answered(play: Callable[[Scene], None]) -> None:
@@ -385,7 +385,7 @@ def test_what_a_driver_still_asks_ends_when_it_leaves(play: Callable[[Scene], No
     play(scene)
 
 
-@pytest.mark.parametrize("name", [param for param in PARAMS if param.values[0] not in ("inproc", "wss")])
+@pytest.mark.parametrize("name", [param for param in PARAMS if param.values[0] not in ("inproc", "tls", "wss")])
 def test_a_driver_that_is_killed_is_soon_not_there(name: str) -> None:
     async def main() -> None:
         async with asyncio.timeout(4 * PATIENCE_S), stand(name) as standing:
@@ -492,7 +492,10 @@ def test_a_burst_arrives_in_order_as_far_as_it_arrives(play: Callable[[Scene], N
         ("nats.example.org:4222", "like scheme://place"),
         ("://x", "like scheme://place"),
         ("toymail://", "like scheme://place"),
-        ("carrier-pigeon://roof", "There is no bus 'carrier-pigeon'. Installed: inproc, p2p, toymail, ws, wss"),
+        (
+            "carrier-pigeon://roof",
+            "There is no bus 'carrier-pigeon'. Installed: inproc, nats, p2p, tls, toymail, ws, wss",
+        ),
     ],
 )
 def test_an_address_that_is_none_is_refused(address: str, words: str) -> None:

@@ -15,7 +15,7 @@ from tests.support.servers import python_env
 
 pytestmark = pytest.mark.slow
 
-INSTALLED = "Installed: fallen, inproc, p2p, toymail, twin, ws, wss."
+INSTALLED = "Installed: fallen, inproc, nats, p2p, tls, toymail, twin, ws, wss."
 SAID = {
     "nosuch://ann:hush@host": f"There is no bus 'nosuch'. {INSTALLED} To get it: install its package.",
     "fallen://host": "The bus 'fallen' (fallen_bus:X) cannot be loaded: SystemExit: no licence.",

@@ -17,13 +17,15 @@ from tornado.testing import bind_unused_port
 
 from qpi_agent.agent import Agent
 from qpi_agent.settings import add_flags, resolve
-from qpi_jupyter.core.errors import Rejected
+from qpi_jupyter.core.errors import QpiError, Rejected, Unauthorized
 from qpi_jupyter.wire.rest import DriverIn, QpuIn
 from qpi_jupyter.wire.results import DIGEST_HEADER
+from qpi_server.bus.nats.keys import Keys
 from qpi_server.service import Lab
 from tests.faults.executors import read_diary
 from tests.faults.lab import ADMIN, ANN, bell, open_lab
 from tests.support import lossy_kind
+from tests.support.broker import Broker
 from tests.support.packages import a_package, installed
 from tests.support.waiting import PATIENCE_S
 
@@ -115,19 +117,50 @@ def test_whatever_gets_lost_every_job_runs_and_none_twice(tmp_path: Path) -> Non
         asyncio.run(main())
 
 
-def test_a_bus_that_cannot_be_reached_disturbs_no_other_and_health_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("bus", "words"),
+    [
+        ("inproc://taken", r"at inproc://taken: There is a lab"),
+        ("ws://127.0.0.1:1", r"at ws://127.0.0.1:1: The lab's own server is its WebSocket bus already"),
+        ("nats://127.0.0.1:1?keys={keys}", r"at nats://127.0.0.1:1.*: There is no broker at nats://127.0.0.1:1: "),
+        ("nats://127.0.0.1:1?keys=/nowhere", r"cannot be read from /nowhere: .*`jupyter qpi nats-config`"),
+        ("nats://127.0.0.1:1", r"The lab needs its keys at the broker"),
+        ("nats://nats.example.org?keys={keys}", r"clear text: reach nats.example.org by tls://nats.example.org:4222"),
+        ("tls://ann@host", r"like tls://nats.example.org:4222"),
+    ],
+)
+def test_a_bus_that_the_lab_cannot_be_on_keeps_it_from_opening_with_the_reason(
+    tmp_path: Path, bus: str, words: str
+) -> None:
+    Keys.new().write(tmp_path / "keys.json")
+
     async def main() -> None:
-        async with (
-            open_lab(tmp_path / "one", buses=("inproc://taken",)) as one,
-            open_lab(tmp_path / "other", buses=("inproc://taken", "inproc://free", "ws://127.0.0.1:1")) as other,
-        ):
+        async with open_lab(tmp_path / "one", buses=("inproc://taken",)) as one:
             assert (await one.health()).services.bus == "up"
-            assert (await other.health()).services.bus == "down"
-            async with driven(other, "inproc://free", tmp_path):
-                job, _ = await other.jobs.submit(ANN, bell())
-                assert (await finished(other, job.id)).status == "completed"
+            with pytest.raises(QpiError, match=words):
+                async with open_lab(
+                    tmp_path / "other", buses=("inproc://free", bus.format(keys=tmp_path / "keys.json"))
+                ):
+                    pass
+            async with open_lab(tmp_path / "other", buses=("inproc://free",)) as other:
+                assert (await other.health()).services.bus == "up"
 
     asyncio.run(main())
+
+
+def test_a_broker_that_does_not_know_the_labs_key_keeps_it_from_opening(tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "broker").start()
+    Keys.new().write(tmp_path / "others.json")
+
+    async def main() -> None:
+        with pytest.raises(Unauthorized, match="does not know the lab's key: start it with the configuration"):
+            async with open_lab(tmp_path / "lab", buses=(f"{broker.url}?keys={tmp_path / 'others.json'}",)):
+                pass
+
+    try:
+        asyncio.run(main())
+    finally:
+        broker.kill()
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,14 @@ from qpi_jupyter.wire.peer import parse
 from qpi_server.bus.hub import Hub
 from qpi_server.bus.p2p.process import PYTHON
 from qpi_server.bus.socket import HubSocket
+from tests.support.broker import Broker
 from tests.support.packages import TOY_BUS
 from tests.support.servers import ROOT, python_env
 
 PATIENCE_S = 30.0
 KNOWN = "token-of-"
+BROKERS = ("nats", "tls")
+"""Buses that are a process."""
 P2P = "p2p:///ip4/127.0.0.1/tcp/0?key={}/key"
 P2P_PYTHON = Path(sys.prefix) / "clients" / "p2p" / "bin" / "python"
 """libp2p has an environment of its own, which `make test-slow` makes."""
@@ -76,6 +79,7 @@ async def sign_in(token: str) -> str:
 async def stand(name: str) -> AsyncIterator[Stand]:
     """A lab on the bus ``name``, at a place of its own."""
     place = Path(tempfile.mkdtemp(prefix="bus", dir="/tmp"))  # the path of a socket is short
+    broker = Broker(place, tls=name == "tls") if name in BROKERS else None
     try:
         authority = trustme.CA() if name == "wss" else None
         context = None
@@ -84,6 +88,8 @@ async def stand(name: str) -> AsyncIterator[Stand]:
             authority.configure_trust(context)
         sockets = name in ("ws", "wss")
         address = P2P.format(place) if name == "p2p" else f"{name}://{place}"
+        if broker is not None:
+            address, context = broker.start().lab_url, broker.context
         hosting = _web(authority, sign_in) if sockets else kind_of(address).host(address, sign_in)
         lab = await hosting.__aenter__()
         if sockets:
@@ -97,6 +103,8 @@ async def stand(name: str) -> AsyncIterator[Stand]:
             if getattr(hosting, "gen", None) is None or hosting.gen.ag_frame is not None:  # type: ignore[attr-defined]
                 await standing.stop()
     finally:
+        if broker is not None:
+            broker.kill()
         shutil.rmtree(place)
 
 

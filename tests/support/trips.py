@@ -16,21 +16,16 @@ from .realworld import MARK, PATIENCE_S, Customer, assert_gone, assert_whole, fr
 from .servers import LabServer, spawn_server
 
 LEASE_S = 2.0
-SETTINGS = (
-    "--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False", f"--QPIServer.lease_s={LEASE_S}",
-    "--QPIServer.heartbeat_s=0.5",
-)  # fmt: skip
+SETTINGS = ("--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False", "--QPIServer.heartbeat_s=0.5")
 
 
 class Trip:
-    """A server that can be killed and started again, its drivers, which meet it on ``bus``, and a customer.
+    """A server that can be killed and started again, its drivers, which meet it on a bus of ``buses``, the first unless
+    they are told another, and a customer."""
 
-    ``drivers_bus`` is how drivers say that bus.
-    """
-
-    def __init__(self, folder: Path, bus: str = "", **env: str) -> None:
-        self._bus = self.drivers_bus = bus
-        self._env = env
+    def __init__(self, folder: Path, *buses: str, lease_s: float = LEASE_S, **env: str) -> None:
+        self._settings = (*SETTINGS, f"--QPIServer.lease_s={lease_s}", *(f"--QPIServer.buses={bus}" for bus in buses))
+        self._buses, self._env = buses, env
         self._folder, self._mark, self.port = folder, secrets.token_hex(8), free_port()
         self.customer = Customer(f"http://127.0.0.1:{self.port}/")
         self._agents: list[AgentProcess] = []
@@ -40,8 +35,7 @@ class Trip:
     def serve(self, **trap: str) -> LabServer:
         """Start the server, on the same port and data as before."""
         env = {MARK: f"{self._mark}/server", **self._env, **trap}
-        bus = [f"--QPIServer.buses={self._bus}"] if self._bus else []
-        self.server = spawn_server(self._folder / "server", *SETTINGS, *bus, port=self.port, **env)
+        self.server = spawn_server(self._folder / "server", *self._settings, port=self.port, **env)
         self.customer.call("GET", "health")
         return self.server
 
@@ -52,15 +46,15 @@ class Trip:
         admin.close()
 
     def drive(
-        self, driver: str, *options: str, url: str | None = None, trap: str = "", executor: str = "RecordingExecutor"
-    ) -> AgentProcess:
+        self, driver: str, *options: str, url: str | None = None, trap: str = "", executor: str = "RecordingExecutor",
+        bus: str | None = None,
+    ) -> AgentProcess:  # fmt: skip
         """Start a driver; its second process has the spool of the first."""
         folder = self._folder / driver
         folder.mkdir(exist_ok=True)
         env = {MARK: f"{self._mark}/driver", "QPI_ACCESS_TOKEN": self._tokens[driver], "QPI_FAULT_POINT": trap}
-        words = [word for option in options for word in ("-o", option)] + (
-            ["--bus", self.drivers_bus] if self.drivers_bus else []
-        )
+        bus = next(iter(self._buses), "") if bus is None else bus
+        words = [word for option in options for word in ("-o", option)] + (["--bus", bus] if bus else [])
         agent = AgentProcess(folder, url or self.server.url, *words, executor=executor, env=env)
         self._agents.append(agent)
         return agent
@@ -96,8 +90,8 @@ class Trip:
 
 
 @contextlib.contextmanager
-def going(folder: Path, bus: str = "", **env: str) -> Iterator[Trip]:
-    there = Trip(folder, bus, **env)
+def going(folder: Path, *buses: str, lease_s: float = LEASE_S, **env: str) -> Iterator[Trip]:
+    there = Trip(folder, *buses, lease_s=lease_s, **env)
     try:
         yield there
         there.end()

@@ -52,7 +52,7 @@ class Hub:
         return stop
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> Raw:
-        service, instance, word = _parts(subject)
+        service, instance, word = parts(subject)
         if service == QPU and (guest := self._guests.get(instance)) is not None:
             return await guest.ask(word, bus.checked(data), timeout_s)
         return await self.serve_here(subject, LAB, data, timeout_s)
@@ -64,7 +64,7 @@ class Hub:
 
     async def publish(self, subject: str, data: bytes) -> None:
         bus.checked(data)
-        service, instance, word = _parts(subject)
+        service, instance, word = parts(subject)
         if service == QPU and (guest := self._guests.get(instance)) is not None:
             await guest.tell(word, data)
         await self.listeners.tell(Message(subject, LAB, Raw(data)))
@@ -96,7 +96,7 @@ class Hub:
 
     def endpoint(self, subject: str) -> Endpoint | None:
         """Who answers it here."""
-        service, instance, word = _parts(subject)
+        service, instance, word = parts(subject)
         instances = self._served.get(service, {})
         for endpoints, _ in [instances[instance]] if instance in instances else [] if instance else instances.values():
             if (found := endpoints.get(word)) is not None:
@@ -239,7 +239,7 @@ async def _answer(endpoint: Endpoint, message: Message, timeout_s: float) -> Raw
         raise Unavailable(f"No answer to {message.subject} within {timeout_s} s.", code="no_answer") from error
 
 
-def _parts(subject: str) -> tuple[str, str, str]:
+def parts(subject: str) -> tuple[str, str, str]:
     """Service, instance (or nothing) and word."""
     service, _, rest = subject.partition(".")
     instance, _, word = rest.rpartition(".")

@@ -164,6 +164,8 @@ class Lab:
             the database is missing, damaged, locked or cannot be reached, or the disk fails.
         Rejected
             ``config.db_url`` is not the address of a database.
+        QpiError
+            the lab cannot be on one of ``config.buses``.
         """
         backend_of(config.db_url, config.lab_dir).prepare()
         metrics = Metrics()
@@ -198,7 +200,11 @@ class Lab:
             await store.read(lambda connection: bookings.settled(connection, PAST_BOOKINGS)),
         )
         await lab._reconciler.recover()
-        await lab.buses.open()
+        try:
+            await lab.buses.open()
+        except BaseException:
+            lab._reconciler.close()
+            raise
         await lab.qpu_sessions.recover()
         await lab.notices.recover()
         lab._wake_all()

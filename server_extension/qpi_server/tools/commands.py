@@ -1,4 +1,5 @@
-"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo``."""
+"""What ``jupyter qpi`` does besides serving: ``backup``, ``restore``, ``replay``, ``invite``, ``doctor``, ``demo`` and
+``nats-config``."""
 
 from __future__ import annotations
 
@@ -76,6 +77,20 @@ def invite(arguments: list[str]) -> int:
     cli.add_arguments(parser)
     options = parser.parse_args(arguments)
     return _carry_out(options, lambda lab: cli.invite(lab.backend().lab_dir, options))
+
+
+def nats_config(arguments: list[str]) -> int:
+    """Write what a NATS broker for the lab needs; the exit status."""
+    from . import nats_config as cli
+
+    parser = _parser(
+        "nats-config", "Write the configuration of a NATS broker for the lab's drivers, and the lab's keys."
+    )
+    cli.add_arguments(parser)
+    options = parser.parse_args(arguments)
+    return _carry_out(
+        options, lambda lab: cli.write(lab.tls_files(), options.folder or Path(lab.lab_dir) / "nats", options)
+    )
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -22,12 +22,13 @@ from qpi_server.web import has_own_people
 from qpi_server.web.events import EventHandler
 
 COMMANDS = {
-    "demo": "JupyterLab on the quick start, with two simulated QPUs",
+    "demo": "JupyterLab on the quick start, with two simulated QPUs; --nodes 5: a lab alone, with five QPUs",
     "backup": "write the running lab into one file",
     "restore": "make a lab of such a file",
     "invite": "make a link with which people make their own accounts",
     "replay": "try a policy on past or invented jobs",
     "doctor": "say what is wrong with the lab, and what to do",
+    "nats-config": "write the configuration of a NATS broker for the lab's drivers",
 }
 
 
@@ -177,7 +178,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments and arguments[0] in COMMANDS:
         from . import commands
 
-        raise SystemExit(getattr(commands, arguments[0])(arguments[1:]))
+        raise SystemExit(getattr(commands, arguments[0].replace("-", "_"))(arguments[1:]))
     LabServerApp.launch_instance(arguments)
 
 

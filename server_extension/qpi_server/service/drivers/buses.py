@@ -7,7 +7,7 @@ import logging
 
 from msgspec import Struct
 
-from qpi_jupyter.core import Conflict, NotFound, QpiError, Rejected
+from qpi_jupyter.core import Conflict, Faulted, Forbidden, NotFound, QpiError
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bus import LAB, Bus, BusKind, Message, SignIn, kind_of, tell, to
 from qpi_server.bus.hub import Hub
@@ -58,6 +58,8 @@ class Reception:
         row = self._service.context.db.glance(lambda connection: bench.driver(connection, name))
         if row is None:
             raise NotFound("This driver is not registered any more.", code="unknown_driver")
+        if not row.enabled or row.revoked_at is not None:  # a bus may keep the connection of one that was sent away
+            raise Forbidden("This driver was switched off in the lab.", code="driver_disabled")
         return DriverLink(
             self._service, self._bus, address, row.id, row.qpu, forget=lambda: self._links.pop(address, None)
         )
@@ -68,7 +70,7 @@ def _word(subject: str) -> str:
 
 
 class Buses:
-    """Hosts each bus for as long as the lab is open; one that can't be reached is tried again and disturbs no other."""
+    """Hosts each bus while the lab is open; one that is lost meanwhile is tried again and disturbs no other."""
 
     def __init__(self, context: Context, drivers: DriverService, sign_in: SignIn) -> None:
         self._context, self._drivers, self._sign_in = context, drivers, sign_in
@@ -78,23 +80,26 @@ class Buses:
         """Where the WebSockets of the lab's own server come in."""
 
     async def open(self) -> None:
-        """Be there on each of them, as far as it can be reached now.
+        """Be there on each of them. A lab that its settings tell to be on a bus is not open before it is there: drivers
+        of that bus would be missing, and nobody would have said so.
 
         Raises
         ------
-        Rejected
-            one is not installed.
+        QpiError
+            one of them cannot be hosted, for the reason that is given.
         """
         await Reception(self._drivers, self.hub).open()
         kinds = [(address, kind_of(address)) for address in self._context.config.buses]
-        tried = []
+        loop, first = asyncio.get_running_loop(), []
         for address, kind in kinds:
-            first = asyncio.Event()
-            tried.append(first.wait())
-            self._tasks.append(
-                asyncio.create_task(self._keep(kind, address, first), name=f"host {without_password(address)}")
-            )
-        await asyncio.gather(*tried)
+            first.append(loop.create_future())
+            name = f"host {without_password(address)}"
+            self._tasks.append(asyncio.create_task(self._keep(kind, address, first[-1]), name=name))
+        try:
+            await asyncio.gather(*first)
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Leave them."""
@@ -113,7 +118,8 @@ class Buses:
         found = await asyncio.gather(*(bus.discover(LAB) for bus in self._up.values()), return_exceptions=True)
         return all(isinstance(ads, list) and ads for ads in found)
 
-    async def _keep(self, kind: BusKind, address: str, tried: asyncio.Event) -> None:
+    async def _keep(self, kind: BusKind, address: str, first: asyncio.Future[None]) -> None:
+        """Be on one bus; ``first`` is told what comes of the first try, and those after it go on for ever."""
         shown = without_password(address)
         while True:
             try:
@@ -121,16 +127,22 @@ class Buses:
                     await Reception(self._drivers, bus).open()
                     self._up[address] = bus
                     log.info("drivers reach the lab at %s", ", ".join(self.reached_at(address)))
-                    tried.set()
+                    if not first.done():
+                        first.set_result(None)
                     await asyncio.get_running_loop().create_future()
-            except Rejected as error:
-                log.error("no driver can reach the lab at %s: %s", shown, error)
-                return
-            except QpiError as error:
-                log.warning("no driver can reach the lab at %s now: %s", shown, error)
-            except Exception:  # whatever a guest raises
-                log.exception("hosting %s", shown)
+            except Exception as error:  # whatever a guest raises
+                problem = self._problem(shown, error)
             finally:
                 self._up.pop(address, None)
-                tried.set()
+            if not first.done():
+                first.set_exception(problem)
+                return
+            log.warning("%s", problem)
             await asyncio.sleep(RETRY_S)
+
+    def _problem(self, shown: str, error: Exception) -> QpiError:
+        if not isinstance(error, QpiError):
+            log.exception("hosting %s", shown)
+            error = Faulted(f"{type(error).__name__}: {error}", code="bus_failed")
+        told = {**error.to_dict(), "message": f"No driver can reach the lab at {shown}: {error.message}"}
+        return QpiError.from_dict(told)
