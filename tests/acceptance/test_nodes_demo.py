@@ -88,6 +88,10 @@ def _is_online(folder: Path, *words: str, **env: str) -> None:
         (["--nodes", "0"], "--nodes takes a number from 1 to 64."),
         (["--nodes", "1", "--bus", "pigeon"], "--bus takes inproc, nats, p2p, or the address of a bus"),
         (["--nodes", "1", "--bus", "pigeon://roof"], "Not everything has started: see the logs in "),
+        (
+            ["--nodes", "1", "--bus", "nats://127.0.0.1:1"],
+            "No driver can reach the lab at nats://127.0.0.1:1: The lab needs its keys at the broker",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(tmp_path: Path, words: list[str], told: str) -> None:

@@ -22,14 +22,14 @@ BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q
 
 
 @pytest.fixture
-def meeting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Trip, str]]:
-    """A lab that is on libp2p, and what drivers dial."""
+def trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trip]:
     monkeypatch.setenv(PYTHON, str(P2P_PYTHON))
     bus = f"p2p:///ip4/127.0.0.1/tcp/{free_port()}"
     with going(tmp_path, bus, **{PYTHON: str(P2P_PYTHON)}) as there:
         said = re.search(r"drivers reach the lab at (p2p://\S+)", there.server.log.read_text())
         assert said is not None
-        yield there, said[1]
+        there.drivers_bus = said[1]
+        yield there
 
 
 def peers_of(pid: int) -> list[psutil.Process]:
@@ -47,21 +47,21 @@ def measured(trip: Trip, qpu: str) -> dict[str, Any]:
     return {key: job[key] for key in ("counts", "attempt", "shots") if key in job}
 
 
-def test_a_job_over_p2p_is_that_over_a_websocket(meeting: tuple[Trip, str]) -> None:
-    trip, p2p = meeting
+def test_a_job_over_p2p_is_that_over_a_websocket(trip: Trip) -> None:
     for qpu in ("near", "far"):
         trip.register(qpu)
-    trip.drive("far", executor="qiskit_aer", bus=p2p)
-    trip.drive("near", executor="qiskit_aer", bus="")
+    trip.drive("far", executor="qiskit_aer")
+    p2p, trip.drivers_bus = trip.drivers_bus, ""
+    trip.drive("near", executor="qiskit_aer")
+    trip.drivers_bus = p2p
     near = measured(trip, "near")
     assert measured(trip, "far") == near
     assert set(near["counts"][0]) == {"00", "01", "10", "11"}
 
 
-def test_jobs_run_once_whoever_is_killed(meeting: tuple[Trip, str]) -> None:
-    trip, p2p = meeting
+def test_jobs_run_once_whoever_is_killed(trip: Trip) -> None:
     trip.register("sim")
-    agent = trip.drive("sim", "seconds=1", bus=p2p)
+    agent = trip.drive("sim", "seconds=1")
     ran = []
 
     def survives(name: str) -> None:

