@@ -16,7 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from qpi_server.bus.p2p.process import PYTHON
 from qpi_server.tools import nodes
+from tests.support.buses import P2P_PYTHON
 from tests.support.realworld import MARK, assert_gone
 from tests.support.servers import ROOT, python_env
 
@@ -26,11 +28,11 @@ PATIENCE_S = 180.0
 
 
 @contextmanager
-def demo(folder: Path, *words: str) -> Iterator[dict[str, str]]:
+def demo(folder: Path, *words: str, **env: str) -> Iterator[dict[str, str]]:
     """The variables that it says to set."""
     mark = secrets.token_hex(8)
     command = [sys.executable, "-m", "qpi_server.tools.standalone", "demo", "--folder", str(folder), *words]
-    process = subprocess.Popen(command, env=python_env() | {MARK: mark}, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=python_env(**env) | {MARK: mark}, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         said = ""
@@ -66,7 +68,15 @@ def test_the_tutorial_runs_on_two_nodes_over_nats(tmp_path: Path, monkeypatch: p
 
 
 def test_without_a_broker_drivers_come_over_the_labs_own_websocket(tmp_path: Path) -> None:
-    with demo(tmp_path / "demo", "--nodes", "1") as variables:
+    _is_online(tmp_path, "--nodes", "1")
+
+
+def test_over_libp2p_they_dial_what_the_lab_has_said(tmp_path: Path) -> None:
+    _is_online(tmp_path, "--nodes", "1", "--bus", "p2p", **{PYTHON: str(P2P_PYTHON)})
+
+
+def _is_online(folder: Path, *words: str, **env: str) -> None:
+    with demo(folder / "demo", *words, **env) as variables:
         headers = {"Authorization": f"token {variables['QPI_LAB_TOKEN']}"}
         qpus = httpx.get(f"{variables['QPI_LAB_URL']}qpi/v1/qpus", headers=headers, trust_env=False).json()["qpus"]
         assert [(qpu["name"], qpu["status"]) for qpu in qpus] == [("node-1", "online")]
