@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 import msgspec
 
@@ -29,12 +29,18 @@ _PATIENCE_S = 365 * 86_400.0
 """How long a follower waits for a lab that does not answer."""
 
 
+class _Told(msgspec.Struct):
+    """Of what an event says, what tells which jobs hang together."""
+
+    family: str | None = None
+
+
 class _Event(msgspec.Struct):
     """Of an event, what tells which job it is about."""
 
     seq: int
     job_id: str | None = None
-    data: dict[str, Any] = {}  # Any: JSON
+    data: _Told = msgspec.field(default_factory=_Told)
 
 
 class _Page(Answer):
@@ -205,7 +211,7 @@ class _Kin:
 
     def __contains__(self, raw: msgspec.Raw) -> bool:
         event = msgspec.json.decode(raw, type=_Event)
-        family = event.data.get("family")
+        family = event.data.family
         if event.job_id not in self._ids and (family is None or family not in self._families):
             return False
         self._ids |= {event.job_id} - {None}

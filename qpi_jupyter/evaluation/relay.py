@@ -72,7 +72,7 @@ class Relay:
             due, data = await pieces.get()
             await asyncio.sleep(due - self._loop.time())
             if not data:
-                sink.close()
+                sink.write_eof()  # what comes the other way is not lost
                 return
             sink.write(data)
             await sink.drain()

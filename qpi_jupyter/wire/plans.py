@@ -24,12 +24,12 @@ from qpi_jupyter.core.plans import (
 
 from .jobs import JobLabels, OriginIn
 from .rest import Answer, JobError, Label, OptionsIn, Phase, ProgramIn, Request, Status, program_from
-from .validation import END
+from .validation import PAULI
 
 MAX_OBSERVABLES = 1_000
 MAX_BUDGET = 1e6
 """The largest overhead that one may ask for."""
-Pauli = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=rf"^[IXYZ]+{END}")]
+Pauli = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=PAULI)]
 
 
 class PlanIn(Request):

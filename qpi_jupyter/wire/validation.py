@@ -24,6 +24,7 @@ EMAIL = rf"^([^\s\x00-\x1f\x7f@]+@[^\s\x00-\x1f\x7f@]+)?{END}"
 CLOCK = rf"^([01]\d|2[0-3]):[0-5]\d{END}"
 EXECUTOR = rf"^([A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?)?{END}"
 FORMAT = rf"^[a-z0-9][a-z0-9._-]*{END}"
+PAULI = rf"^[IXYZ]+{END}"
 PATTERNS = {
     PRINTABLE: "one line of text without control characters",
     NAME: "letters, digits and . _ - with a letter or a digit first",
@@ -32,6 +33,7 @@ PATTERNS = {
     CLOCK: "a time of day such as 22:00",
     EXECUTOR: "the name of an executor, or module:Class",
     FORMAT: "the name of a program format, such as openqasm3",
+    PAULI: "a Pauli string of the letters I, X, Y and Z, such as ZZI",
 }
 """What each pattern of a field asks for."""
 LINE = Meta(max_length=200, pattern=PRINTABLE)

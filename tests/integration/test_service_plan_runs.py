@@ -230,7 +230,7 @@ def test_other_plans_find_the_places_taken(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
         first, second = await planned(lab, "q1", "q2"), await planned(lab, "q1 q2")
         job_id = await submitted(lab, first)
-        await settled(lab)
+        await looked(lab, job_id)
         error = await refused(lab, second)
         assert error.code == "reserved"
         assert error.data["next_free_at"] is not None

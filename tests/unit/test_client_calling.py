@@ -36,7 +36,9 @@ def keywords(call: object) -> set[str]:
 
 def test_every_field_of_a_request_is_a_keyword() -> None:
     wanted = {*SubmitRequest.__struct_fields__, *inspect.signature(options_of).parameters, "format"}
-    assert keywords(Jobs.submit) == wanted - {"program", "options", "circuits", "extra"}
+    plans = {"stale"}
+    """What a plan is submitted with, beside its labels."""
+    assert keywords(Jobs.submit) == (wanted | plans) - {"program", "options", "circuits", "extra"}
 
 
 def test_what_passes_keywords_on_shows_them_with_their_meaning(lab: Lab) -> None:

@@ -82,7 +82,8 @@ class Assembler:
             if not isinstance(problem, Faulted) and self._vain[parent] < MAX_VAIN:
                 raise
             del self._vain[parent]
-            error = Faulted(f"The result was not put together: {problem}", code="not_assembled")
+            why = "it took too long." if isinstance(problem, TimeoutError) else problem.message
+            error = Faulted(f"The result was not put together: {why}", code="not_assembled")
             event = Event(kind=EventKind.DEPENDENCY_FAILED, at=self._context.now(), error=error.to_dict())
             await self._context.db.write(lambda tx: _finish(tx, parent, event, None))
             return

@@ -148,7 +148,7 @@ def problem_of(raw: bytes) -> Problem:
     try:
         found = msgspec.json.decode(raw, type=Problem)
     except msgspec.MsgspecError as error:
-        raise Rejected(f"This is no portfolio: {error}.", code="bad_portfolio") from error
+        raise Rejected("This is no portfolio.", code="bad_portfolio") from error
     found.check()
     return found
 
