@@ -22,7 +22,7 @@ from tests.integration.test_service_plan_runs import TWO, deliver, looked, plann
 from tests.integration.test_service_plan_runs import submitted as run_plan
 from tests.integration.test_service_plans import Drivers, in_lab
 from tests.support.servers import TOKEN, LabServer, lab_server, python_env
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.support.web import EmptyLab, serving, talk
 
 API = "qpi/coordinator/api/v1/"
@@ -143,10 +143,8 @@ def test_fr_003_openqasm_2_and_3_are_read_and_bad_syntax_says_where(server: LabS
 async def scripted(lab: Lab, dialogue: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
     """Hold a dialogue over HTTP, as Ann, with a lab of scripted drivers."""
     token = (await lab.tokens.create(await lab.authenticator.admit(ANN), TokenIn())).token
-    async with (
-        serving(lab) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, verify=False, headers={"X-API-Token": token}) as client,
-    ):
+    settings = {"trust_env": False, "verify": False, "headers": {"X-API-Token": token}, "timeout": PATIENCE_S}
+    async with serving(lab) as url, httpx.AsyncClient(base_url=url, **settings) as client:
         await dialogue(client)
 
 
