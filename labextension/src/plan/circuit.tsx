@@ -43,7 +43,7 @@ export function Circuit(props: IProps): React.ReactElement {
       </section>
       {hidden > 0 && (
         <p className="jp-QPI-Detail">
-          {trans._n('%1 more operation is not drawn.', '%1 more operations are not drawn.', hidden)}
+          {trans.__('Only the first %1 operations are drawn.', operations.length)}
         </p>
       )}
     </>

@@ -16,7 +16,7 @@ export interface IPlacedOperation extends Operation {
 export interface ICircuit {
   readonly operations: readonly IPlacedOperation[];
   readonly columns: number;
-  /** How many more there are. */
+  /** How many more the plan has, which itself has no more than the first of a long circuit. */
   readonly hidden: number;
 }
 
@@ -79,11 +79,16 @@ export interface ITimes {
   readonly going: boolean;
 }
 
-const OPEN: ReadonlySet<ReservationModel['state']> = new Set([
-  'requested',
-  'prepared',
-  'committed'
-]);
+/** Whether a place may still change; the lab's word is `ENDED` in qpi_jupyter/core/reservations.py. */
+const OPEN: Readonly<Record<ReservationModel['state'], boolean>> = {
+  requested: true,
+  prepared: true,
+  committed: true,
+  executed: false,
+  rejected: false,
+  expired: false,
+  canceled: false
+};
 
 /** When what happened to the fragments of a plan, as of now; null before anything has. */
 export function timesOf(runs: readonly FragmentRun[], now: number): ITimes | null {
@@ -103,7 +108,7 @@ function places({ reservations }: FragmentRun): IBar[] {
     key: one.id,
     qpu: one.qpu,
     start: Date.parse(one.created_at),
-    end: OPEN.has(one.state) ? null : Date.parse(one.changed_at),
+    end: OPEN[one.state] ? null : Date.parse(one.changed_at),
     of: one
   }));
 }
