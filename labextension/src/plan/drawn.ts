@@ -41,10 +41,16 @@ export function circuitOf(plan: PlanModel): ICircuit {
   };
 }
 
-/** The fragment that has all of these qubits; null where none has. */
+/** The first fragment that has all of these qubits; null where none has. */
 function fragmentOf({ fragments }: PlanModel, qubits: readonly number[]): number | null {
   const found = fragments.find(fragment => qubits.every(qubit => fragment.qubits.includes(qubit)));
   return found?.index ?? null;
+}
+
+/** The qubits whose wire is cut: they go on in another fragment. Where, a plan does not say. */
+export function cutWires({ fragments }: PlanModel): readonly number[] {
+  const held = fragments.flatMap(({ qubits }) => qubits);
+  return [...new Set(held.filter((qubit, n) => held.indexOf(qubit) !== n))].sort((a, b) => a - b);
 }
 
 /** The QPUs of a plan in one order, whatever happens to it: those that were chosen, then the fallbacks. */

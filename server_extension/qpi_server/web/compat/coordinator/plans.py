@@ -13,8 +13,9 @@ from .base import API, coordinator
 
 
 class PlanFragment(Answer):
-    """A part of the circuit, on its ``qubits``: it runs ``operation_ids``, places in the circuit. Fragments have no
-    dependencies: what joins them is computed from their results."""
+    """A part of the circuit, on its ``qubits``: it runs ``operation_ids``, places in the circuit as it was planned,
+    with its gates written out, as far as the plan has them. Fragments have no dependencies: what joins them is computed
+    from their results."""
 
     fragment_id: str
     service_type: str
