@@ -103,7 +103,9 @@ class Plan:
 
 _KEYS = 32
 """Fragments in the key of colours."""
-_FRAGMENT_COLUMNS = ("Fragment", "QPU", "Qubits", "Circuits x shots", "Success", "Runs", "Waits", "Cost", "Fallbacks")
+_FRAGMENT_COLUMNS = (
+    "Fragment", "QPU", "Qubits", "Experiments x shots", "Success", "Runs", "Waits", "Cost", "Fallbacks",
+)  # fmt: skip
 
 
 def _row(one: Fragment) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import type { Alternative, PlanModel, ReservationModel } from '../wire';
 export function kindWord(kind: Alternative['kind'], trans: TranslationBundle): string {
   const kinds: Record<Alternative['kind'], string> = {
     whole: trans.__('Whole circuit'),
-    components: trans.__('Separate parts'),
+    components: trans.__('Connected components'),
     cut: trans.__('Cut')
   };
   return kinds[kind];
