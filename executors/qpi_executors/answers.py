@@ -1,16 +1,42 @@
-"""The one answer of a process that imports guests: nothing that they print gets into it."""
+"""What a process that imports guests answers, to one question or to one after the other: nothing that they print gets
+into it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import BinaryIO, TextIO
+
+_LENGTH = 8
 
 
 def own_output() -> TextIO:
     """This process's standard output, for its answer alone: what is printed from here on, from Python or from below
     it, goes to standard error."""
+    return os.fdopen(_own_output(), "w", encoding="utf-8")
+
+
+def answer_all(answer: Callable[[bytes], bytes]) -> None:
+    """Answer one question after the other, until standard input ends.
+
+    Each question and each answer come after their length, as 8 bytes, big-endian: `qpi_server.service.base.Worker` is
+    who asks.
+    """
+    with os.fdopen(_own_output(), "wb") as answers:
+        while (question := _read(sys.stdin.buffer)) is not None:
+            said = answer(question)
+            answers.write(len(said).to_bytes(_LENGTH, "big") + said)
+            answers.flush()
+
+
+def _own_output() -> int:
     sys.stdout.flush()
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answer = os.dup(1)
     os.dup2(2, 1)
     return answer
+
+
+def _read(stream: BinaryIO) -> bytes | None:
+    head = stream.read(_LENGTH)
+    return stream.read(int.from_bytes(head, "big")) if len(head) == _LENGTH else None

@@ -1,15 +1,12 @@
 """Puts the results of a plan's fragments together: ``python -m qpi_executors.assembly``.
 
-The lab's server starts it when the last fragment of a plan has completed, and keeps it for a while. It reads questions
-on its standard input, each after its length (8 bytes, big-endian), and answers each in the same way, until its input
-ends: with the header and the data of a result like any other.
+The lab's server starts it when the last fragment of a plan has completed, and keeps it for a while. It answers each
+question with the header and the data of a result like any other.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +18,7 @@ from qpi_jupyter.data import conventions as c
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.reconstruction import Counts, Recipe, Reconstructed, read_recipe, reconstruct
 
-_LENGTH = 8
+from .answers import answer_all
 
 
 class Fragment(msgspec.Struct):
@@ -109,12 +106,7 @@ def whole_counts(found: Reconstructed) -> dict[int, int]:
 
 def main() -> None:
     """Answer one question after the other."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    while len(head := sys.stdin.buffer.read(_LENGTH)) == _LENGTH:
-        said = answer(sys.stdin.buffer.read(int.from_bytes(head, "big")))
-        answers.write(len(said).to_bytes(_LENGTH, "big") + said)
-        answers.flush()
+    answer_all(answer)
 
 
 if __name__ == "__main__":

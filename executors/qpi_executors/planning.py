@@ -1,20 +1,17 @@
 """Studies of circuits for plans over several QPUs: ``python -m qpi_executors.planning``.
 
 The lab's server starts it where somebody plans, and keeps it for a while: it is a process of its own because the
-circuits are anybody's, and because loading Qiskit takes longer than most studies. It reads questions on its standard
-input, each after its length (8 bytes, big-endian), and answers each in the same way, until its input ends.
+circuits are anybody's, and because loading Qiskit takes longer than most studies.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -25,10 +22,10 @@ from qpi_jupyter.data.cutting import Cutter, installed
 from qpi_jupyter.data.figures import Transpiler
 from qpi_jupyter.data.planning import study
 
+from .answers import answer_all
 from .programs import parse
 
 MEMORY_BYTES = 4 << 30
-_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,21 +97,10 @@ def cpu_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def _read(stream: BinaryIO) -> bytes | None:
-    head = stream.read(_LENGTH)
-    return stream.read(int.from_bytes(head, "big")) if len(head) == _LENGTH else None
-
-
 def main() -> None:
     """Answer one question after the other."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    planner = Planner()
-    while (question := _read(sys.stdin.buffer)) is not None:
-        answer = planner.answer(question)
-        answers.write(len(answer).to_bytes(_LENGTH, "big") + answer)
-        answers.flush()
+    answer_all(Planner().answer)
 
 
 if __name__ == "__main__":

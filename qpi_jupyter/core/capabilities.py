@@ -42,7 +42,7 @@ class Availability(StrEnum):
 
 
 class Profile(NamedTuple):
-    """What a service takes on its fewest qubits: one-qubit gates, two-qubit gates as CX, and measurements."""
+    """What a service takes on its usual qubits: one-qubit gates, two-qubit gates as CX, and measurements."""
 
     one: int
     two: int
@@ -50,15 +50,16 @@ class Profile(NamedTuple):
 
 
 _CX = {"cx": 1, "cz": 1, "ch": 1, "cp": 2, "cu": 2, "swap": 3}
-"""How many CX the two-qubit gates of services take."""
+"""How many CX the gates of services on several qubits take."""
 _BELL_MEASURED, _QUBIT_MEASURED = Profile(1, 1, 2), Profile(1, 0, 1)
 
 
 def profile_of(service: Service) -> Profile:
     """The operations of its usual expansion."""
-    gates = [step.gate for step in service.usual.steps]
-    one = sum(gate not in _CX and gate != "measure" for gate in gates)
-    return Profile(one, sum(_CX.get(gate, 0) for gate in gates), gates.count("measure"))
+    steps = service.usual.steps
+    measured = sum(step.gate == "measure" for step in steps)
+    joining = [step.gate for step in steps if len(step.qubits) > 1]
+    return Profile(len(steps) - measured - len(joining), sum(_CX[gate] for gate in joining), measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

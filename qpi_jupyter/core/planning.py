@@ -4,8 +4,8 @@ A `Study` says in which ways the circuit can be run, and how well each part of i
 `Candidate` is a QPU as it is now. The same of both make the same plan, with the same id, in whatever order they come.
 
 The cost of a part on a QPU is the weighted sum of what can go wrong (1 - ESP), of the time until it is measured, of the
-jobs there are for each place, and of the way there; that of a plan adds the price of its cuts, the logarithm of the
-sampling overhead. Each is divided by the amount that counts as one (`SCALES`).
+jobs there are for each place, and of the way there (`cost_terms`); that of a plan adds the price of its cuts, the
+logarithm of the sampling overhead. What has a unit is divided by the amount that counts as one (`SCALES`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -43,8 +43,6 @@ _CALLED = {
     PlanKind.COMPONENTS: "In components",
     PlanKind.CUT: "Cut into parts",
 }
-MAX_WHOLE_SHOWN = 20
-"""QPUs that are named as alternatives for the whole circuit."""
 _ID_CHARS = 16
 
 
@@ -211,8 +209,8 @@ def _weigh(way: Way, request: PlanRequest, candidates: Sequence[Candidate]) -> _
             shots=request.shots, program_sha256=part.program_sha256, choices=choices,
         )  # fmt: skip
     ordered = tuple(fragments[index] for index in range(len(way.parts)))
-    price = WEIGHTS["cut"] * math.log2(way.overhead) / SCALES["cut"]
-    return _Weighed(way=way, fragments=ordered, cost=price + sum(one.choices[0].cost.total for one in ordered))
+    cost = price_of_cuts(way.overhead) + sum(one.choices[0].cost.total for one in ordered)
+    return _Weighed(way=way, fragments=ordered, cost=cost)
 
 
 def _choices(
@@ -232,17 +230,30 @@ def _figures(part: Part, candidate: Candidate) -> Figures | None:
 
 
 def _cost(part: Part, figures: Figures, shots: int, on: Candidate, planned: Mapping[str, int]) -> Cost:
-    duration_s = part.num_circuits * shots * (figures.shot_s + on.rep_delay_s)
-    load = on.load + planned.get(on.qpu, 0) / max(1, on.places)
-    total = (
-        WEIGHTS["fail"] * (1.0 - figures.esp)
-        + WEIGHTS["time"] * (duration_s + on.wait_s) / SCALES["time"]
-        + WEIGHTS["load"] * load
-        + WEIGHTS["latency"] * on.latency_s / SCALES["latency"]
-    )
-    return Cost(
-        esp=figures.esp, duration_s=duration_s, wait_s=on.wait_s, load=load, latency_s=on.latency_s, total=total
+    found = Cost(
+        esp=figures.esp, duration_s=part.num_circuits * shots * (figures.shot_s + on.rep_delay_s), wait_s=on.wait_s,
+        load=on.load + planned.get(on.qpu, 0) / max(1, on.places), latency_s=on.latency_s, total=0.0,
     )  # fmt: skip
+    return replace(found, total=sum(cost_terms(found).values()))
+
+
+def cost_terms(cost: Cost, weights: Mapping[str, float] = WEIGHTS) -> dict[str, float]:
+    """What each term adds to the total of a part on a QPU; that of the cuts is the plan's (`price_of_cuts`).
+
+    What a plan of earlier did not weigh adds nothing.
+    """
+    found = {
+        "fail": 1.0 - cost.esp,
+        "time": (cost.duration_s + cost.wait_s) / SCALES["time"],
+        "load": cost.load,
+        "latency": cost.latency_s / SCALES["latency"],
+    }
+    return {name: weights.get(name, 0.0) * amount for name, amount in found.items()}
+
+
+def price_of_cuts(overhead: float, weights: Mapping[str, float] = WEIGHTS) -> float:
+    """What the cuts add to the cost of a plan."""
+    return weights.get("cut", 0.0) * math.log2(overhead) / SCALES["cut"]
 
 
 def _lacks(way: Way, part: Part, request: PlanRequest, candidates: Sequence[Candidate]) -> _Shortfall:
@@ -314,7 +325,7 @@ def _alternatives(best: _Weighed, weighed: Sequence[_Weighed], short: Sequence[_
     if whole is not None:  # each QPU is a way of its own
         found += [
             Alternative(kind=PlanKind.WHOLE, width=whole.way.width, qpus=(choice.qpu,), cost=choice.cost.total)
-            for choice in whole.fragments[0].choices[1:MAX_WHOLE_SHOWN]
+            for choice in whole.fragments[0].choices[1:]
         ]
     found.sort(key=lambda one: (one.cost or 0.0, one.width, one.kind.value, one.qpus))
     return found + [

@@ -123,8 +123,8 @@ class Service:
 
     @cached_property
     def usual(self) -> Expansion:
-        """On two qubits, or on one where it takes no more: what a QPU has to have for it."""
-        return self.expand(2 if 2 in self.counts else 1)
+        """On two qubits, or on the fewest where it does not take two: what a QPU has to have for it."""
+        return self.expand(2 if 2 in self.counts else self.counts[0])
 
     @property
     def unitary(self) -> bool:

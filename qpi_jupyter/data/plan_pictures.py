@@ -1,4 +1,4 @@
-"""A plan's circuit as a picture: each qubit in the colour of its fragment, and the cuts.
+"""A plan's circuit as a picture: each qubit in the colour of its fragment, and the gates that are cut.
 
 Colours are such as colour-blind people can tell apart (Okabe and Ito), pale behind text that has the page's own colour:
 they can be read on light and on dark.
@@ -6,6 +6,7 @@ they can be read on light and on dark.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -28,15 +29,24 @@ def colour_of(fragment: int) -> str:
     return COLOURS[fragment % len(COLOURS)]
 
 
+def cut_wires(fragments: Sequence[Fragment]) -> tuple[int, ...]:
+    """The qubits whose wire is cut: they go on in another fragment. Where, a plan does not say."""
+    held = Counter(qubit for one in fragments for qubit in one.qubits)
+    return tuple(sorted(qubit for qubit, count in held.items() if count > 1))
+
+
 def circuit_svg(operations: Sequence[Operation], fragments: Sequence[Fragment], num_qubits: int) -> str:
-    """The circuit as SVG without scripts; its first qubits and columns where it has many."""
+    """The circuit as SVG without scripts; its first qubits and columns where it has many.
+
+    A qubit of several fragments (`cut_wires`) has the colour of the first.
+    """
     rows = min(num_qubits, MAX_QUBITS_DRAWN)
     owner = {qubit: one.index for one in reversed(fragments) for qubit in one.qubits}
     placed = [(column, one) for column, one in _columns(operations) if max(one.qubits, default=0) < rows]
     shown = [(column, one) for column, one in placed if column < MAX_COLUMNS]
     wide = _LEFT + _COLUMN * (1 + max((column for column, _ in shown), default=0)) + 10
-    cuts = sum(one.cut for _, one in shown)
-    said = f"Circuit of {counted(num_qubits, 'qubit')} in {counted(len(fragments), 'fragment')}, {counted(cuts, 'cut')}"
+    cuts = counted(sum(one.cut for _, one in shown), "gate")
+    said = f"Circuit of {counted(num_qubits, 'qubit')} in {counted(len(fragments), 'fragment')}, {cuts} cut"
     wires = "".join(_wire(qubit, wide, owner) for qubit in range(rows))
     drawn = "".join(_operation(column, one, owner) for column, one in shown)
     return (

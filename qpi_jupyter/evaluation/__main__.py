@@ -14,7 +14,7 @@ from pathlib import Path
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import QpiError
 
-from . import nodes, scenarios, tables, trials
+from . import circuits, nodes, scenarios, tables, trials
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +52,8 @@ def _evaluate(file: Path, out: Path, only: list[str]) -> int:
     if find_spec("qiskit_aer") is None:
         print("The nodes need Aer: pip install 'qpi-jupyter[aer,cutting]'", file=sys.stderr)
         return 2
+    for wanted in matrix.circuits:  # what is wrong with one is said before the first trial
+        circuits.observables_of(wanted, circuits.circuit_of(wanted, file.parent).num_qubits)
     out.mkdir(parents=True, exist_ok=True)
     found = list[trials.Trial]()
     with (

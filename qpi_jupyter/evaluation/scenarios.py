@@ -141,3 +141,6 @@ def _check(matrix: Matrix, path: Path) -> None:
             if unknown:
                 where = f"{path}: the scenario {scenario.name!r}"
                 raise Rejected(f"{where} names the {what} {min(unknown)!r}, which is not in the list of {what}s.")
+        if scenario.nodes and (absent := named - set(scenario.nodes)):
+            where = f"{path}: the scenario {scenario.name!r}"
+            raise Rejected(f"{where} says something of the node {min(absent)!r}, which is not among its own.")

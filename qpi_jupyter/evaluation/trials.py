@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from qpi_jupyter.client import JobHandle, Lab, Plan
+from qpi_jupyter.client.job_handle import FINAL
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire.events import JobChanged
 
@@ -130,19 +131,23 @@ class _Run:
             return lab.submit(plan)
         cursor = lab.events().cursor
         job = lab.submit(plan)
-        if _runs_on(lab, lost.node, cursor, self._matrix.deadline_s):
+        if _runs_on(lab, lost.node, job.id, cursor, self._matrix.deadline_s):
             self._nodes.kill(lost.node)
         return job
 
 
-def _runs_on(lab: Lab, qpu: str, cursor: int, patience_s: float) -> bool:
-    """Wait until a job runs on a QPU; False where none does."""
+def _runs_on(lab: Lab, qpu: str, plan_job: str, cursor: int, patience_s: float) -> bool:
+    """Wait until a job runs on a QPU; False where none does before the plan's job has ended."""
     give_up_at = time.monotonic() + patience_s
     while time.monotonic() < give_up_at:
         page = lab.events(cursor, wait_s=min(10.0, patience_s))
         for event in page.events:
-            if isinstance(event, JobChanged) and event.qpu == qpu and event.data.status == "running":
+            if not isinstance(event, JobChanged):
+                continue
+            if event.qpu == qpu and event.data.status == "running":
                 return True
+            if event.job_id == plan_job and event.data.status in FINAL:
+                return False
         cursor = page.cursor
     return False
 

@@ -3,6 +3,7 @@ processes: three small simulators behind the coordinator's surface."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from qpi_jupyter.core import Faulted
 from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
 from qpi_server.service.base import Rates
-from tests.faults.lab import ANN, FrozenClock, ScriptedDriver
+from tests.faults.lab import ANN, FrozenClock, ScriptedDriver, open_lab
 from tests.integration.test_service_plan_runs import TWO, deliver, looked, planned
 from tests.integration.test_service_plan_runs import submitted as run_plan
 from tests.integration.test_service_plans import Drivers, in_lab
@@ -124,6 +125,26 @@ def test_fr_002_nodes_are_found_by_what_is_asked_for(server: LabServer) -> None:
     runtime = client.get(f"{API}bootstrap/libp2p/runtime").json()
     assert (runtime["state"], runtime["linked_peers"]) == ("running", len(NODES))
     assert client.get(f"{API}discovery/peers/nothing").status_code == 404
+
+
+def test_fr_002_a_bootstrap_address_is_what_drivers_dial_and_not_where_the_lab_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = "p2p:///ip4/192.0.2.7/tcp/4001/p2p/12D3KooWMe7oeShy2i8ApNdxCxGv1CU7NoTg3QiBvPePrzjHw6Lx"
+
+    async def main() -> None:
+        async with open_lab(tmp_path, buses=("inproc://lab",)) as lab:
+            monkeypatch.setattr(lab.buses, "reached_at", {"inproc://lab": [peer]}.__getitem__)
+
+            async def dialogue(client: httpx.AsyncClient) -> None:
+                found = (await client.get(f"{API}bootstrap/libp2p")).json()
+                assert found == {"enabled": True, "state": "running", "addresses": [peer]}
+                runtime = (await client.get(f"{API}bootstrap/libp2p/runtime")).json()
+                assert runtime["buses"][1:] == [{"kind": "p2p", "address": peer}]
+
+            await scripted(lab, dialogue)
+
+    asyncio.run(main())
 
 
 def test_fr_003_openqasm_2_and_3_are_read_and_bad_syntax_says_where(server: LabServer) -> None:

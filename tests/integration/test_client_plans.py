@@ -6,11 +6,13 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from msgspec import structs
 from qiskit.quantum_info import Pauli, SparsePauliOp
 
 import qpi_jupyter.client.connecting as connecting
@@ -94,9 +96,18 @@ def test_it_shows_circuit_costs_and_alternatives(server: ScriptedLab) -> None:
     page = ET.fromstring(html)
     assert "<q1>" not in html
     picture = next(page.iter("svg"))
-    assert picture.get("aria-label") == "Circuit of 4 qubits in 2 fragments, 1 cut"
+    assert picture.get("aria-label") == "Circuit of 4 qubits in 2 fragments, 1 gate cut"
     assert [one.text for one in page.iter("title")] == ["h on q0", "cx on q0, q1", "cx on q2, q3", "measure on q3"]
     colours = re.findall(r"y2='\d+' stroke='(#\w+)'", html)  # of the wires
     assert colours == ["#0072B2"] * 3 + ["#E69F00"]
     assert html.count("✂") == 1
     assert "<script" not in html
+
+
+def test_a_wire_that_is_cut_is_told_under_the_circuit(server: ScriptedLab) -> None:
+    model = connecting.connect().plan(GHZ).model
+    assert "which is not drawn" not in Plan(model)._repr_html_()
+    first, second = model.fragments
+    shared = replace(second, qubits=(first.qubits[-1], *second.qubits))
+    html = Plan(structs.replace(model, fragments=[first, shared]))._repr_html_()
+    assert "The wire of q2 is cut, which is not drawn" in html

@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { PlanModel } from '../wire';
-import { circuitOf, type IPlacedOperation } from './drawn';
+import { circuitOf, cutWires, type IPlacedOperation } from './drawn';
 
 const [WIDE, HIGH, BOX, LEFT] = [48, 34, 26, 44];
 
@@ -17,6 +17,7 @@ interface IProps {
 export function Circuit(props: IProps): React.ReactElement {
   const { plan, trans } = props;
   const { operations, columns, hidden } = React.useMemo(() => circuitOf(plan), [plan]);
+  const wires = cutWires(plan).map(qubit => `q${qubit}`);
   const [width, height] = [LEFT + columns * WIDE + 16, plan.num_qubits * HIGH + 8];
   return (
     <>
@@ -43,7 +44,17 @@ export function Circuit(props: IProps): React.ReactElement {
       </section>
       {hidden > 0 && (
         <p className="jp-QPI-Detail">
-          {trans._n('%1 more operation is not drawn.', '%1 more operations are not drawn.', hidden)}
+          {trans.__('Only the first %1 operations are drawn.', operations.length)}
+        </p>
+      )}
+      {wires.length > 0 && (
+        <p className="jp-QPI-Detail">
+          {trans._n(
+            'The wire of %2 is cut, which is not drawn: the colour is that of the first fragment.',
+            'The wires of %2 are cut, which is not drawn: the colour is that of the first fragment.',
+            wires.length,
+            wires.join(', ')
+          )}
         </p>
       )}
     </>

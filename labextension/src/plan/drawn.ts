@@ -16,7 +16,7 @@ export interface IPlacedOperation extends Operation {
 export interface ICircuit {
   readonly operations: readonly IPlacedOperation[];
   readonly columns: number;
-  /** How many more there are. */
+  /** How many more the plan has, which itself has no more than the first of a long circuit. */
   readonly hidden: number;
 }
 
@@ -41,10 +41,16 @@ export function circuitOf(plan: PlanModel): ICircuit {
   };
 }
 
-/** The fragment that has all of these qubits; null where none has. */
+/** The first fragment that has all of these qubits; null where none has. */
 function fragmentOf({ fragments }: PlanModel, qubits: readonly number[]): number | null {
   const found = fragments.find(fragment => qubits.every(qubit => fragment.qubits.includes(qubit)));
   return found?.index ?? null;
+}
+
+/** The qubits whose wire is cut: they go on in another fragment. Where, a plan does not say. */
+export function cutWires({ fragments }: PlanModel): readonly number[] {
+  const held = fragments.flatMap(({ qubits }) => qubits);
+  return [...new Set(held.filter((qubit, n) => held.indexOf(qubit) !== n))].sort((a, b) => a - b);
 }
 
 /** The QPUs of a plan in one order, whatever happens to it: those that were chosen, then the fallbacks. */
@@ -79,11 +85,16 @@ export interface ITimes {
   readonly going: boolean;
 }
 
-const OPEN: ReadonlySet<ReservationModel['state']> = new Set([
-  'requested',
-  'prepared',
-  'committed'
-]);
+/** Whether a place may still change; the lab's word is `ENDED` in qpi_jupyter/core/reservations.py. */
+const OPEN: Readonly<Record<ReservationModel['state'], boolean>> = {
+  requested: true,
+  prepared: true,
+  committed: true,
+  executed: false,
+  rejected: false,
+  expired: false,
+  canceled: false
+};
 
 /** When what happened to the fragments of a plan, as of now; null before anything has. */
 export function timesOf(runs: readonly FragmentRun[], now: number): ITimes | null {
@@ -103,7 +114,7 @@ function places({ reservations }: FragmentRun): IBar[] {
     key: one.id,
     qpu: one.qpu,
     start: Date.parse(one.created_at),
-    end: OPEN.has(one.state) ? null : Date.parse(one.changed_at),
+    end: OPEN[one.state] ? null : Date.parse(one.changed_at),
     of: one
   }));
 }

@@ -7,7 +7,7 @@ import type { Alternative, PlanModel, ReservationModel } from '../wire';
 export function kindWord(kind: Alternative['kind'], trans: TranslationBundle): string {
   const kinds: Record<Alternative['kind'], string> = {
     whole: trans.__('Whole circuit'),
-    components: trans.__('Separate parts'),
+    components: trans.__('Connected components'),
     cut: trans.__('Cut')
   };
   return kinds[kind];
@@ -36,7 +36,7 @@ export function reservationWord(
     executed: trans.__('Executed'),
     rejected: trans.__('Rejected'),
     expired: trans.__('Expired'),
-    canceled: trans.__('Canceled')
+    canceled: trans.__('Cancelled')
   };
   return states[state];
 }

@@ -213,6 +213,13 @@ describe('a plan', () => {
     expect(moved).toContain('data-qpu="2" data-state="going"');
   });
 
+  it('says which wires are cut', () => {
+    const fragments = [fragment(0, [0, 1, 2], 'a'), fragment(1, [2, 3], 'b')];
+    const said = 'The wire of q2 is cut, which is not drawn';
+    expect(shown({ plan: planned({ fragments }) })).toContain(said);
+    expect(shown({})).not.toContain('which is not drawn');
+  });
+
   it('says why a fragment failed', () => {
     const error = { kind: 'Faulted', code: 'x', message: 'All QPUs were tried.', data: {} };
     const failed = running(0, 'a', { status: 'failed', phase: 'failed', error });

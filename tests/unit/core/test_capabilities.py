@@ -19,7 +19,7 @@ from qpi_jupyter.core.capabilities import (
 )
 from qpi_jupyter.core.errors import Conflict
 from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
-from qpi_jupyter.core.services import SERVICES
+from qpi_jupyter.core.services import SERVICES, Service, Step
 from qpi_jupyter.core.trust import TrustAction, TrustTier, require_trust, tier_after, withheld
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -87,6 +87,18 @@ def test_fidelity_is_the_product_of_the_median_errors() -> None:
     assert profile_of(syndrome) == (0, 2, 1)
     assert found["syndrome_extraction"] == pytest.approx(0.98**2 * 0.97)
     assert qpu_fidelity(CHIP) == pytest.approx(0.998 * 0.98 * 0.97**2)
+
+
+def test_a_service_that_takes_neither_one_nor_two_qubits_has_a_usual_width_and_a_price() -> None:
+    steps = [Step(gate="h", qubits=(0,)), Step(gate="cx", qubits=(0, 1)), Step(gate="swap", qubits=(1, 2))]
+    three = Service(
+        name="three", word="three", operands="", counts=(3,), summary="", source="", steps=lambda _: steps
+    )  # fmt: skip
+    assert three.usual.num_qubits == 3
+    assert profile_of(three) == (1, 4, 0)
+    unknown = replace(three, steps=lambda _: [*steps, Step(gate="iswap", qubits=(0, 1))])
+    with pytest.raises(KeyError, match="iswap"):  # no gate on two qubits is taken for one on one
+        profile_of(unknown)
 
 
 def test_a_simulator_without_figures_is_ideal_and_of_a_device_nothing_is_known() -> None:

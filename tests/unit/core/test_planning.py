@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qpi_jupyter.core import Rejected
-from qpi_jupyter.core.planning import SCALES, WEIGHTS, Candidate, Figures, Part, Study, Way, make_plan
+from qpi_jupyter.core.planning import SCALES, WEIGHTS, Candidate, Figures, Part, Study, Way, cost_terms, make_plan
 from qpi_jupyter.core.plans import Plan, PlanKind, PlanRequest
 
 REQUEST = PlanRequest(shots=100)
@@ -104,8 +106,20 @@ def test_each_term_is_kept_and_the_total_is_their_weighted_sum() -> None:
     terms = {
         "fail": 0.1, "load": 2.0, "latency": 0.2 / SCALES["latency"], "time": (cost.duration_s + 30) / SCALES["time"],
     }  # fmt: skip
-    assert cost.total == pytest.approx(sum(WEIGHTS[name] * value for name, value in terms.items()))
+    assert cost_terms(cost) == pytest.approx({name: WEIGHTS[name] * value for name, value in terms.items()})
+    assert cost.total == pytest.approx(sum(cost_terms(cost).values()))
     assert plan.cost == cost.total
+    assert terms.keys() | {"cut"} == WEIGHTS.keys()
+    earlier = {name: weight for name, weight in WEIGHTS.items() if name != "latency"}
+    assert cost_terms(cost, earlier)["latency"] == 0, "a plan that did not weigh it"
+
+
+def test_the_page_has_the_weights_and_what_counts_as_one() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "explanation" / "plans.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\w+) \| (0\.\d+) \|", page, re.MULTILINE))
+    assert {name: float(weight) for name, weight in rows.items()} == dict(WEIGHTS)
+    assert f"/ {SCALES['time']:g} s |" in page
+    assert f"log2(overhead) / {SCALES['cut']:g}," in page
 
 
 def test_cuts_have_a_price_and_what_fits_is_not_cut_for_little() -> None:

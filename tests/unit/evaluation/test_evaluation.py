@@ -16,6 +16,7 @@ import xarray as xr
 
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.evaluation import scenarios, tables
+from qpi_jupyter.evaluation.__main__ import main
 from qpi_jupyter.evaluation.circuits import circuit_of, exact_values, observables_of
 from qpi_jupyter.evaluation.relay import Relay
 from qpi_jupyter.evaluation.scenarios import Circuit
@@ -44,6 +45,12 @@ def test_the_example_is_read_and_its_scenarios_can_be_chosen() -> None:
     (SMALL.replace("name: s}", "name: s, nodes: [b]}"), "names the node 'b'"),
     (SMALL.replace("name: s}", "name: s, lost: {node: b}}"), "names the node 'b'"),
     (SMALL.replace("name: s}", "name: s, circuits: [qft]}"), "names the circuit 'qft'"),
+    (
+        SMALL.replace("2}]\ncirc", "2}, {name: b, num_qubits: 2}]\ncirc").replace(
+            "name: s}", "name: s, nodes: [b], lost: {node: a}}"
+        ),
+        "of the node 'a', which is not among its own",
+    ),
     (SMALL.replace("name: s}", "name: s}, {name: s}"), "two scenarios are called 's'"),
 ])  # fmt: skip
 def test_a_matrix_that_is_wrong_is_refused_with_its_place(text: str, said: str, tmp_path: Path) -> None:
@@ -51,6 +58,14 @@ def test_a_matrix_that_is_wrong_is_refused_with_its_place(text: str, said: str, 
     path.write_text(text)
     with pytest.raises(Rejected, match=said):
         scenarios.read(path)
+
+
+def test_a_wrong_circuit_is_told_before_the_first_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(SMALL.replace("name: ghz,", "name: ghz, observables: [ZZZ],"))
+    assert main([str(path), "--out", str(tmp_path / "out")]) == 1
+    assert "need as many letters" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_circuits_have_the_values_that_theory_says(tmp_path: Path) -> None:

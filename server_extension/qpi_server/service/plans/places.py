@@ -21,7 +21,6 @@ from qpi_jupyter.core import (
     JobState,
     QpiError,
     Rejected,
-    Unavailable,
     advance,
     times,
 )
@@ -247,8 +246,3 @@ def _wanted(connection: Connection, job_id: str) -> list[Wanted]:
         if child is not None and program is not None and child.job.state is JobState.BLOCKED:
             found.append(Wanted(one, child, program))
     return found
-
-
-def unreachable(qpu: str) -> QpiError:
-    """What is said of a place whose driver is gone."""
-    return Unavailable(f"The driver of {qpu} is gone.", code="driver_lost")

@@ -36,7 +36,7 @@ from qpi_jupyter.core import (
 )
 from qpi_jupyter.core.families import require_size
 from qpi_jupyter.core.plans import Plan, ReservationState
-from qpi_jupyter.core.reservations import TTL_S, Reservation, ReservationEvent, next_choice
+from qpi_jupyter.core.reservations import ENDED, TTL_S, Reservation, ReservationEvent, next_choice
 from qpi_jupyter.core.reservations import ReservationEventKind as Kind
 from qpi_jupyter.wire.plans import PlanAndRunIn, PlanJobIn, PlanRun
 from qpi_server.service.base import Context, Timers, Tx
@@ -308,7 +308,7 @@ class PlanRuns:
             await self._plan(look)
             return
         wait_s = None
-        if any(one.expires_at <= now for one in look.latest if one.state in _TIMED):
+        if any(one.expires_at <= now for one in look.latest if one.state not in ENDED):
             await self._db.write(lambda tx: self._expire(tx, look))
         elif any(one.state is ReservationState.REQUESTED for one in look.latest):
             wait_s = await self._places.prepare(look.stored.plan, job_id)
@@ -321,7 +321,7 @@ class PlanRuns:
         look = await self._db.read(lambda connection: _look(connection, job_id))
         if look is None or look.record.job.state.final:
             return
-        moments = [one.expires_at for one in look.latest if one.state in _TIMED]
+        moments = [one.expires_at for one in look.latest if one.state not in ENDED]
         moments += [look.row.deadline_at] if look.row.deadline_at is not None else []
         waits = [max(0.0, (moment - self._context.now()).total_seconds()) for moment in moments]
         waits += [wait_s] if wait_s is not None else []
@@ -382,7 +382,7 @@ class PlanRuns:
         assert look.stored is not None
         plan = look.stored.plan
         for one in latest_of(tx.connection, look.record.id):
-            if one.expires_at > tx.at or one.state not in _TIMED:
+            if one.expires_at > tx.at or one.state in ENDED:
                 continue
             if one.state is ReservationState.COMMITTED:
                 self._overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
@@ -423,9 +423,6 @@ class PlanRuns:
                     self._overdue(tx, found.plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
 
         await self._db.write(unit)
-
-
-_TIMED = (ReservationState.REQUESTED, ReservationState.PREPARED, ReservationState.COMMITTED)
 
 
 def _stored(connection: Connection, owner: str, plan_id: str) -> _Stored | None:

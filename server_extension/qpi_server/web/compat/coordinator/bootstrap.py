@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.rest import Answer
-from qpi_server.settings.values import without_password
 from qpi_server.web.table import Call
 
 from .base import API, coordinator
@@ -27,6 +26,8 @@ class Bootstrap(Answer):
 
 
 class BusAddress(Answer):
+    """A bus, and what its drivers dial (``--bus``)."""
+
     kind: str
     address: str
 
@@ -38,13 +39,14 @@ class BootstrapRuntime(Answer):
     state: BusState
     buses: list[BusAddress]
     linked_peers: int
-    """Drivers that are linked now, over whichever bus."""
+    """Nodes that are heard of now, over whichever bus."""
 
 
 def _buses(call: Call) -> list[BusAddress]:
     own = BusAddress(kind="websocket", address=f"{call.site.public_address(call.here)}qpi/v1/link")
-    others = call.lab.context.config.buses
-    return [own, *(BusAddress(kind=urlsplit(one).scheme, address=without_password(one)) for one in others)]
+    hosted = call.lab.context.config.buses
+    others = [address for one in hosted for address in call.lab.buses.reached_at(one)]
+    return [own, *(BusAddress(kind=urlsplit(one).scheme, address=one) for one in others)]
 
 
 @coordinator.route("GET", f"{API}bootstrap/libp2p", P.QPUS_READ, {200: Bootstrap})
@@ -66,5 +68,5 @@ async def coordinator_bootstrap_runtime(call: Call) -> BootstrapRuntime:
     buses = _buses(call)
     return BootstrapRuntime(
         enabled=any(one.kind == LIBP2P for one in buses), buses=buses, state=state,
-        linked_peers=sum(one.stale is False for one in (await call.lab.services.services(call.person)).qpus),
+        linked_peers=len((await call.lab.services.services(call.person)).qpus),
     )  # fmt: skip

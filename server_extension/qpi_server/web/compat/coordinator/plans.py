@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from qpi_jupyter.core import Permission as P
-from qpi_jupyter.core.planning import SCALES
+from qpi_jupyter.core.planning import cost_terms, price_of_cuts
 from qpi_jupyter.core.plans import Choice, Fragment
 from qpi_jupyter.wire.plans import PlanModel
 from qpi_jupyter.wire.rest import Answer
@@ -15,8 +13,9 @@ from .base import API, coordinator
 
 
 class PlanFragment(Answer):
-    """A part of the circuit, on its ``qubits``: it runs ``operation_ids``, places in the circuit. Fragments have no
-    dependencies: what joins them is computed from their results."""
+    """A part of the circuit, on its ``qubits``: it runs ``operation_ids``, places in the circuit as it was planned,
+    with its gates written out, as far as the plan has them. Fragments have no dependencies: what joins them is computed
+    from their results."""
 
     fragment_id: str
     service_type: str
@@ -76,7 +75,7 @@ async def coordinator_plan(call: Call) -> ExecutionPlan:
         fragments={name: _fragment(plan, one) for name, one in fragments.items()},
         assignments={name: _assignment(plan, one) for name, one in fragments.items()},
         quality_snapshot_id=first or None, overhead=plan.overhead,
-        entanglement_cost=plan.weights.get("cut", 0.0) * math.log2(plan.overhead) / SCALES["cut"],
+        entanglement_cost=price_of_cuts(plan.overhead, plan.weights),
         total_cost=plan.cost,
     )  # fmt: skip
 
@@ -107,11 +106,8 @@ def _assignment(plan: PlanModel, one: Fragment) -> Assignment:
 
 
 def _candidate(plan: PlanModel, choice: Choice) -> NodeCandidate:
-    weights, cost = plan.weights, choice.cost
-    latency = weights.get("latency", 0.0) * cost.latency_s / SCALES["latency"]
-    time = weights.get("time", 0.0) * (cost.duration_s + cost.wait_s) / SCALES["time"]
-    failure, load = weights.get("fail", 0.0) * (1 - cost.esp), weights.get("load", 0.0) * cost.load
+    terms = cost_terms(choice.cost, plan.weights)
     return NodeCandidate(
-        node_id=choice.qpu, total_cost=cost.total, latency_cost=latency + time, failure_risk_cost=failure,
-        entanglement_cost=0.0, load_cost=load, fidelity=cost.esp,
+        node_id=choice.qpu, total_cost=choice.cost.total, latency_cost=terms["latency"] + terms["time"],
+        failure_risk_cost=terms["fail"], entanglement_cost=0.0, load_cost=terms["load"], fidelity=choice.cost.esp,
     )  # fmt: skip

@@ -162,7 +162,7 @@ async def _news(lab: Lab, person: Principal, job_id: str, version: int, cursor: 
     """Return once there is something new of the job, or of a part of it."""
     waits = [
         asyncio.ensure_future(lab.jobs.get(person, job_id, wait_s=60.0, version=version)),
-        asyncio.ensure_future(_of_parts(lab, person, job_id, cursor)),
+        asyncio.ensure_future(of_parts(lab, person, job_id, cursor)),
     ]
     try:
         done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -174,10 +174,13 @@ async def _news(lab: Lab, person: Principal, job_id: str, version: int, cursor: 
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def _of_parts(lab: Lab, person: Principal, job_id: str, cursor: int) -> None:
-    parts: set[str | None] = set()
+async def of_parts(lab: Lab, person: Principal, job_id: str, cursor: int) -> None:
+    """Return once something has happened to a part of the job; each other job is looked up once."""
+    others: set[str] = set()
     async for event in lab.events.subscribe(person, after=cursor):
-        if event.job_id is not None and event.job_id not in parts:
-            parts = {one.id for one in (await lab.jobs.family(person, job_id)).jobs if one.parent == job_id}
-        if event.job_id in parts:
+        if event.job_id is None or event.job_id in others:
+            continue
+        family = (await lab.jobs.family(person, job_id)).jobs
+        if any(one.id == event.job_id and one.parent == job_id for one in family):
             return
+        others.add(event.job_id)  # and never becomes a part: parts are written with their job
