@@ -46,6 +46,7 @@ class AnalysisAccessor:
         ax = ax or new_axes()
         plot_distribution(list(shown.values()), legend=list(shown), ax=ax)
         ax.set_xlabel("Outcome")
+        ax.set_ylabel("Probability")
         return ax
 
     def bloch(self) -> Figure:
@@ -58,6 +59,7 @@ class AnalysisAccessor:
         """
         import matplotlib.pyplot as plt
         from qiskit.visualization import plot_bloch_vector
+        from qiskit.visualization.utils import matplotlib_close_if_inline
 
         vectors = self._known("bloch_vectors").values[:MAX_SPHERES]
         names = self._dataset["qubit_name"].values
@@ -67,6 +69,7 @@ class AnalysisAccessor:
         for k, vector in enumerate(vectors):
             sphere = figure.add_subplot(rows, columns, k + 1, projection="3d")
             plot_bloch_vector(np.asarray(vector), title=str(names[k]), ax=sphere)
+        matplotlib_close_if_inline(figure)  # as Qiskit's own: a cell shows it once, as its value
         return figure
 
     def city(self, qubit: int | None = None) -> Figure:

@@ -52,6 +52,9 @@ def test_a_plan_is_asked_for_as_one_says_it(server: ScriptedLab) -> None:
     for wrong in (3, SparsePauliOp("ZZ"), [3.0]):
         with pytest.raises(TypeError, match="Pauli strings"):
             lab.plan(GHZ, observables=wrong)
+    with pytest.raises(Rejected, match="Cannot read 'ZQ' as an observable"):
+        lab.plan(GHZ, observables=["ZZ", "ZQ"])
+    assert len(server.plans) == 2
 
 
 def test_the_magic_takes_an_expression_or_a_cell(server: ScriptedLab, shell: InteractiveShell) -> None:
