@@ -36,7 +36,7 @@ export function reservationWord(
     executed: trans.__('Executed'),
     rejected: trans.__('Rejected'),
     expired: trans.__('Expired'),
-    canceled: trans.__('Canceled')
+    canceled: trans.__('Cancelled')
   };
   return states[state];
 }
