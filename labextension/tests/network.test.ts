@@ -1,7 +1,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
 import { ringed, thickness } from '../src/network/rings';
-import { availability, fidelity, latency, trust, undoing, why } from '../src/network/words';
+import { availability, fidelity, latency, size, trust, undoing, why } from '../src/network/words';
 import type { Advertisement } from '../src/wire';
 
 const trans = nullTranslator.load('');
@@ -44,6 +44,18 @@ describe('the places around the lab', () => {
     }
   });
 
+  it.each([7, 8, 9, 24, 100])('keep the words below each of %i QPUs free', count => {
+    const places = ringed(count);
+    const [circle, wide, from, to] = [44, 52, 44, 78];
+    for (const one of places) {
+      for (const other of places.filter(place => place !== one)) {
+        const x = Math.min(Math.max(other.x, one.x - wide), one.x + wide);
+        const y = Math.min(Math.max(other.y, one.y + from), one.y + to);
+        expect(Math.hypot(other.x - x, other.y - y)).toBeGreaterThan(circle);
+      }
+    }
+  });
+
   it('have thicker ways where the answer comes sooner', () => {
     const [near, far, unknown] = [thickness(0.001), thickness(0.05), thickness(null)];
     expect(near).toBeGreaterThan(far);
@@ -53,6 +65,14 @@ describe('the places around the lab', () => {
 });
 
 describe('words of a QPU in the network', () => {
+  it('say no size before its driver has', () => {
+    expect([5, 1, 0].map(num_qubits => size({ ...QPU, num_qubits }, trans))).toEqual([
+      '5 qubits',
+      '1 qubit',
+      ''
+    ]);
+  });
+
   it('say no heartbeat before anything else', () => {
     expect(availability({ ...QPU, stale: true }, trans)).toEqual(['No heartbeat', 'offline']);
     expect(availability({ ...QPU, availability: 'busy' }, trans)).toEqual(['Busy', 'pending']);

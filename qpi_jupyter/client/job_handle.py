@@ -19,13 +19,13 @@ from msgspec import UNSET, UnsetType
 from qpi_jupyter.core import Faulted, QpiError, Rejected, Unavailable, counted, length, unpack
 from qpi_jupyter.wire.events import LabEvent, UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, JobProvenance, OriginIn, SubmitRequest
-from qpi_jupyter.wire.plans import PlanRun
 from qpi_jupyter.wire.rest import ProgramIn
 
 from . import origin as origins
 from .family import Family
 from .growing import Growing
 from .http import Http, delays, path
+from .plan import RunningPlan
 from .portal import both
 from .progress import ProgressBar
 from .prospects import prospect_of
@@ -428,7 +428,7 @@ class JobHandle:
         return Family(await self.http.call("GET", f"v1/jobs/{path(self.id)}/family", FamilyModel))
 
     @both
-    async def plan(self) -> PlanRun:
+    async def plan(self) -> RunningPlan:
         """The plan that this job runs, live: its fragments' jobs, their places on QPUs and their attempts.
 
         Raises
@@ -436,7 +436,7 @@ class JobHandle:
         NotFound
             it runs none.
         """
-        return await self.http.call("GET", f"v1/jobs/{path(self.id)}/plan", PlanRun)
+        return await self.http.call("GET", f"v1/jobs/{path(self.id)}/plan", RunningPlan)
 
     @both
     async def story(self) -> Story:

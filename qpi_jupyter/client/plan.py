@@ -1,4 +1,4 @@
-"""`Plan`: how one circuit would run on several QPUs, and how that is shown."""
+"""`Plan`: how one circuit would run on several QPUs, `RunningPlan`: how it does, and how that is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from qpi_jupyter.core import counted, length
 from qpi_jupyter.core.plans import Alternative, Fragment, PlanKind
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.pictures import html_of
-from qpi_jupyter.wire.plans import PlanModel
+from qpi_jupyter.wire.plans import FragmentRun, PlanModel, PlanRun
+
+from .status import job_word
 
 _WAYS = {PlanKind.WHOLE: "whole", PlanKind.COMPONENTS: "in components", PlanKind.CUT: "cut"}
 
@@ -101,6 +103,41 @@ class Plan:
         return f"<div>{title}<div>{key}</div><div style='overflow-x:auto'>{picture}</div>{tables}{foot}</div>"
 
 
+class RunningPlan(PlanRun):
+    """A plan that a job runs: ``plan`` as it was made, and its ``fragments``, each with its job, its places on QPUs and
+    its attempts. `JobHandle.plan` asks for it; a notebook draws its fragments."""
+
+    @property
+    def summary(self) -> str:
+        """The plan in a sentence."""
+        return "The circuit is being planned" if self.plan is None else Plan(self.plan).summary
+
+    def drawings(self) -> list[drawings.Drawing]:
+        """Its fragments, as a table."""
+        return [drawings.table(_RUN_COLUMNS, [self._row(one) for one in self.fragments])] if self.fragments else []
+
+    def _row(self, one: FragmentRun) -> tuple[str, ...]:
+        planned = {} if self.plan is None else {each.index: each for each in self.plan.fragments}
+        fragment = planned.get(one.index)
+        first = fragment.choices[0].qpu if fragment is not None else ""
+        return (
+            str(one.index), f"{one.qpu} (fallback for {first})" if one.fallback else one.qpu,
+            "" if fragment is None else _listed(fragment.qubits), job_word(one.phase),
+            "" if one.esp is None else f"{one.esp:.4f}", str(len(one.attempts)), one.job_id,
+            "" if one.error is None else one.error.message,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        """Everything as text."""
+        texts = [f"{self.summary}. Job {self.job_id}, {length(self.cost_s)} of QPU time."]
+        return "\n".join([*texts, *filter(None, map(drawings.text_of, self.drawings()))])
+
+    def _repr_html_(self) -> str:
+        title = f"<p><strong>{escape(self.summary)}</strong>. {escape(length(self.cost_s))} of QPU time.</p>"
+        return f"<div>{title}{''.join(map(html_of, self.drawings()))}</div>"
+
+
+_RUN_COLUMNS = ("Fragment", "QPU", "Qubits", "Status", "Success", "Attempts", "Job", "Error")
 _KEYS = 32
 """Fragments in the key of colours."""
 _FRAGMENT_COLUMNS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from qpi_jupyter.core import DEFAULT_SHOTS
+from qpi_jupyter.core import DEFAULT_SHOTS, Rejected
 from qpi_jupyter.core.plans import MAX_OVERHEAD
 from qpi_jupyter.wire.plans import PlanIn, PlanModel
 from qpi_jupyter.wire.rest import QpuModel
@@ -102,6 +102,12 @@ def _labels(observables: object) -> list[str]:
 
 def _label(one: object) -> str:
     if isinstance(one, str):
+        if not one or set(one) - set("IXYZ"):
+            raise Rejected(
+                f"Cannot read {one!r:.60} as an observable: write a letter I, X, Y or Z for each qubit, the last for "
+                "qubit 0, such as 'ZZI'.",
+                code="bad_observable", field="observables",
+            )  # fmt: skip
         return one
     to_label = getattr(one, "to_label", None)
     if not callable(to_label):

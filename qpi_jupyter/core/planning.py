@@ -289,8 +289,8 @@ def _lacks(way: Way, part: Part, request: PlanRequest, candidates: Sequence[Cand
 def _refusal(request: PlanRequest, study: Study, short: Sequence[_Shortfall]) -> Rejected:
     """The error that says what stands in the way of every way."""
     overhead = _overheads(request, study)
-    lacking = {one.missing: one for one in reversed(short) if one.missing != "way"}
-    if (found := lacking.get("fidelity")) is not None:
+    if unfit := [one for one in short if one.missing == "fidelity"]:
+        found = max(unfit, key=lambda one: float(one.best["fidelity"]))  # narrower parts do better than wide ones
         return _infeasible(found.message, found.missing, need=found.need, best=found.best, overhead=overhead)
     whole = next(one for one in short if one.way.kind is PlanKind.WHOLE)
     firsts = {one.way.kind: one for one in reversed(short)}
@@ -299,7 +299,7 @@ def _refusal(request: PlanRequest, study: Study, short: Sequence[_Shortfall]) ->
         for kind, words in _CALLED.items()
         if kind in firsts
     ]
-    missing = "overhead" if "overhead" in lacking else whole.missing
+    missing = "overhead" if any(one.missing == "overhead" for one in short) else whole.missing
     return _infeasible(" ".join(said), missing, need=whole.need, best=whole.best, overhead=overhead)
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MAX_CITY = 5
 """Qubits whose density matrix is drawn: 32 times 32 bars, twice."""
 MAX_SPHERES = 16
+MAX_LABELS = 16
+"""Outcomes of a histogram whose bars have their figures."""
+MAX_BARS = 24
+"""The likeliest outcomes of a longer one; the others are one bar, the rest."""
 _COLUMNS = 4
 
 
@@ -34,7 +38,7 @@ class AnalysisAccessor:
     def plot(self, ax: Axes | None = None) -> Axes:
         """A histogram of the outcomes: exact probabilities and the shares that were counted, side by side.
 
-        Of a circuit without measurements, of its basis states.
+        Of a circuit without measurements, of its basis states. Of many outcomes the likeliest have a bar each.
         """
         from qiskit.visualization import plot_distribution
 
@@ -44,8 +48,13 @@ class AnalysisAccessor:
         shown = {name: self._table(variable, "outcome") for name, variable in told.items() if variable in self._dataset}
         shown = shown or {"exact": self._table("probabilities", "state")}
         ax = ax or new_axes()
-        plot_distribution(list(shown.values()), legend=list(shown), ax=ax)
+        many = max(map(len, shown.values())) > MAX_LABELS
+        plot_distribution(
+            list(shown.values()), legend=list(shown), ax=ax, bar_labels=not many,
+            number_to_keep=MAX_BARS if many else None,
+        )  # fmt: skip
         ax.set_xlabel("Outcome")
+        ax.set_ylabel("Probability")
         return ax
 
     def bloch(self) -> Figure:
@@ -58,6 +67,7 @@ class AnalysisAccessor:
         """
         import matplotlib.pyplot as plt
         from qiskit.visualization import plot_bloch_vector
+        from qiskit.visualization.utils import matplotlib_close_if_inline
 
         vectors = self._known("bloch_vectors").values[:MAX_SPHERES]
         names = self._dataset["qubit_name"].values
@@ -67,6 +77,7 @@ class AnalysisAccessor:
         for k, vector in enumerate(vectors):
             sphere = figure.add_subplot(rows, columns, k + 1, projection="3d")
             plot_bloch_vector(np.asarray(vector), title=str(names[k]), ax=sphere)
+        matplotlib_close_if_inline(figure)  # as Qiskit's own: a cell shows it once, as its value
         return figure
 
     def city(self, qubit: int | None = None) -> Figure:

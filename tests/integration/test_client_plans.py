@@ -17,7 +17,9 @@ from qiskit.quantum_info import Pauli, SparsePauliOp
 
 import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import Plan
+from qpi_jupyter.client.plan import RunningPlan
 from qpi_jupyter.core.errors import QpiError, Rejected
+from qpi_jupyter.wire.plans import FragmentRun
 from tests.faults.scripted_rest import PLAN, TOKEN, ScriptedLab
 
 GHZ = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
@@ -54,6 +56,9 @@ def test_a_plan_is_asked_for_as_one_says_it(server: ScriptedLab) -> None:
     for wrong in (3, SparsePauliOp("ZZ"), [3.0]):
         with pytest.raises(TypeError, match="Pauli strings"):
             lab.plan(GHZ, observables=wrong)
+    with pytest.raises(Rejected, match="Cannot read 'ZQ' as an observable"):
+        lab.plan(GHZ, observables=["ZZ", "ZQ"])
+    assert len(server.plans) == 2
 
 
 def test_the_magic_takes_an_expression_or_a_cell(server: ScriptedLab, shell: InteractiveShell) -> None:
@@ -111,3 +116,20 @@ def test_a_wire_that_is_cut_is_told_under_the_circuit(server: ScriptedLab) -> No
     shared = replace(second, qubits=(first.qubits[-1], *second.qubits))
     html = Plan(structs.replace(model, fragments=[first, shared]))._repr_html_()
     assert "The wire of q2 is cut, which is not drawn" in html
+
+
+def test_a_plan_that_runs_is_shown_by_its_fragments() -> None:
+    fragments = [
+        FragmentRun(
+            index=n, job_id=f"job-{n}", qpu=qpu, status="running", phase="running", fallback=fallback, below=False,
+            reservations=[], attempts=[], esp=0.9,
+        )
+        for n, (qpu, fallback) in enumerate([("<q1>", False), ("q3", True)])
+    ]  # fmt: skip
+    run = RunningPlan(job_id="job-9", plan=PLAN, fragments=fragments, cost_s=2.0)
+    assert run.summary == Plan(PLAN).summary
+    assert "q3 (fallback for q2)" in repr(run)
+    assert "Running" in repr(run)
+    assert "&lt;q1&gt;" in run._repr_html_()
+    waiting = RunningPlan(job_id="job-9", plan=None, fragments=[])
+    assert repr(waiting) == "The circuit is being planned. Job job-9, 0 s of QPU time."

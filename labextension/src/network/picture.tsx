@@ -4,7 +4,7 @@ import * as React from 'react';
 import { layoutOf, towards } from '../qpu/layout';
 import type { Advertisement } from '../wire';
 import { type IPlace, ringed, thickness } from './rings';
-import { availability, fidelity, latency } from './words';
+import { availability, fidelity, latency, size } from './words';
 
 const ARROWS: Readonly<Record<string, IPlace>> = {
   ArrowRight: { x: 1, y: 0 },
@@ -116,7 +116,7 @@ function Node(props: {
 }): React.ReactElement {
   const { qpu, trans, place = { x: 0, y: 0 } } = props;
   const [word, tone] = availability(qpu, trans);
-  const size = trans._n('%1 qubit', '%1 qubits', qpu.num_qubits);
+  const wide = size(qpu, trans);
   const good = trans.__('fidelity %1', fidelity(qpu.fidelity));
   const busy = trans.__('%1 running, %2 waiting', qpu.running, qpu.queued);
   const name = qpu.qpu.length > LONGEST ? `${qpu.qpu.slice(0, LONGEST - 1)}…` : qpu.qpu;
@@ -130,11 +130,11 @@ function Node(props: {
       data-tone={tone}
       transform={`translate(${place.x} ${place.y})`}
       tabIndex={props.reachable ? 0 : -1}
-      aria-label={`${qpu.qpu}: ${[word, size, good, busy].join(', ')}`}
+      aria-label={`${qpu.qpu}: ${[word, wide, good, busy].filter(Boolean).join(', ')}`}
       onClick={props.onOpen}
       onKeyDown={undefined /* the picture hears them */}
     >
-      <title>{`${qpu.qpu}\n${word}\n${size}, ${good}\n${busy}`}</title>
+      <title>{[qpu.qpu, word, [wide, good].filter(Boolean).join(', '), busy].join('\n')}</title>
       <circle r={CHIP + 8} />
       <Chip size={qpu.num_qubits} coupling={qpu.coupling_map} />
       <text y={CHIP + 24} className="jp-QPI-NetworkName">

@@ -10,7 +10,7 @@ const FIRST = 8;
 const MORE = 8;
 /** The first ring's half axes; each further ring is so much wider and higher. */
 const ACROSS = 210;
-const DOWN = 165;
+const DOWN = 185;
 
 /** The places of so many QPUs: rings from the top, clockwise, the outer ones turned by half a step. */
 export function ringed(count: number): IPlace[] {

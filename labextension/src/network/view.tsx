@@ -28,7 +28,7 @@ import type {
   ServiceOffer
 } from '../wire';
 import { Picture } from './picture';
-import { availability, fidelity, latency, trust, undoing, why } from './words';
+import { availability, fidelity, latency, size, trust, undoing, why } from './words';
 
 /** Heartbeats that are missed make no event: what is shown is asked for again so often (ms). */
 const AGAIN = 10_000;
@@ -184,9 +184,7 @@ function columns(trans: TranslationBundle, open: (qpu: string) => void) {
             <Named name={qpu.qpu} />
           </button>
           <div className="jp-QPI-Detail">
-            {[trans._n('%1 qubit', '%1 qubits', qpu.num_qubits), qpu.description]
-              .filter(Boolean)
-              .join(', ')}
+            {[size(qpu, trans), qpu.description].filter(Boolean).join(', ')}
           </div>
         </>
       )
@@ -201,7 +199,9 @@ function columns(trans: TranslationBundle, open: (qpu: string) => void) {
             <Word tone={tone}>{word}</Word>
             {said && <div className="jp-QPI-Detail">{said}</div>}
             {qpu.latency_s !== null && !qpu.stale && (
-              <div className="jp-QPI-Detail">{trans.__('Latency: %1', latency(qpu.latency_s))}</div>
+              <div className="jp-QPI-Detail jp-QPI-ServicesWord">
+                {trans.__('Latency: %1', latency(qpu.latency_s))}
+              </div>
             )}
           </>
         );
@@ -240,8 +240,12 @@ function columns(trans: TranslationBundle, open: (qpu: string) => void) {
       head: trans.__('Jobs'),
       cell: (qpu: Advertisement) => (
         <>
-          <div>{trans.__('%1 of %2 running', qpu.running, qpu.places)}</div>
-          <div>{trans.__('%1 waiting', qpu.queued)}</div>
+          {qpu.places > 0 && (
+            <div className="jp-QPI-ServicesWord">
+              {trans.__('%1 of %2 running', qpu.running, qpu.places)}
+            </div>
+          )}
+          <div className="jp-QPI-ServicesWord">{trans.__('%1 waiting', qpu.queued)}</div>
         </>
       )
     }

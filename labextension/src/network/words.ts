@@ -22,6 +22,11 @@ export function why(qpu: Advertisement, trans: TranslationBundle): string {
   return [state, qpu.reason, qpu.problem].filter(Boolean).join(': ');
 }
 
+/** How many qubits it has; empty before its driver has said so. */
+export function size(qpu: Advertisement, trans: TranslationBundle): string {
+  return qpu.num_qubits > 0 ? trans._n('%1 qubit', '%1 qubits', qpu.num_qubits) : '';
+}
+
 /** How far the lab trusts a QPU (the kernel's words are in qpi_jupyter/client/services.py). */
 export function trust(qpu: Advertisement, trans: TranslationBundle): [string, string] {
   const words: Record<Advertisement['trust'], [string, string]> = {

@@ -96,7 +96,9 @@ function Fragments(props: {
             <span className="jp-QPI-PlanSwatch" data-qpu={color(qpu)} aria-hidden="true" />
             {qpu}
             {own?.fallback && (
-              <span className="jp-QPI-Chip">{trans.__('fallback for %1', choice?.qpu ?? '')}</span>
+              <span className="jp-QPI-Chip" title={choice?.qpu}>
+                {trans.__('fallback for %1', choice?.qpu ?? '')}
+              </span>
             )}
           </span>,
           own ? <State key="state" run={own} tools={tools} /> : '',

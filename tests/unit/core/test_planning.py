@@ -161,6 +161,11 @@ def test_a_refusal_has_what_is_missing_with_both_figures() -> None:
     )  # fmt: skip
     assert "0.95 (min_fidelity)" in error.message
 
+    wide, narrow = part(0, 1, a=0.8), part(0, a=0.9)
+    ways = [Way(kind=PlanKind.CUT, width=one.num_qubits, overhead=9.0, parts=(one,)) for one in (wide, narrow)]
+    error = refused(replace(REQUEST, min_fidelity=0.95), study(*ways), qpu("a", 2))
+    assert error.data["best"]["fidelity"] == 0.9, "of the way that comes nearest"
+
     able = Figures(problem="it cannot run control flow.", missing="control_flow")
     error = refused(REQUEST, study(whole(replace(part(0), on={"a": able}))), qpu("a", 2))
     assert (error.data["missing"], error.data["best"]["qpu"]) == ("control_flow", "a")

@@ -205,6 +205,10 @@ def agg():
 def test_pictures(agg):
     ds = analyse(ghz(2), {"00": 40, "11": 60})
     assert ds.qpi.plot().get_legend() is not None
+    assert ds.qpi.plot().get_ylabel() == "Probability"
+    many = QuantumCircuit(6)
+    many.h(range(6))
+    assert len(analyse(many).qpi.plot().patches) <= 26, "what cannot be told apart is one bar"
     assert len(ds.qpi.bloch().axes) == 2
     assert len(ds.qpi.city().axes) >= 2
     assert ds.qpi.city(qubit=1).axes
