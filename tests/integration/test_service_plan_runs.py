@@ -191,8 +191,7 @@ def test_when_all_qpus_are_used_up_the_plan_fails_with_each_ones_reason(tmp_path
         for driver in drivers.values():
             driver.answer = lambda _: Prepared(error=Rejected("No rz here.", code="bad_gate").to_dict())
         job_id = await submitted(lab, plan)
-        await settled(lab)
-        job = await lab.jobs.get(ANN, job_id)
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
         child = (await looked(lab, job_id)).fragments[0]
         assert (job.status, child.status) == ("failed", "failed")
         assert child.error is not None
@@ -230,7 +229,8 @@ def test_other_plans_find_the_places_taken(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
         first, second = await planned(lab, "q1", "q2"), await planned(lab, "q1 q2")
         job_id = await submitted(lab, first)
-        await settled(lab)
+        while {states(one)[-1][1] for one in (await looked(lab, job_id)).fragments} != {"committed"}:
+            pass
         error = await refused(lab, second)
         assert error.code == "reserved"
         assert error.data["next_free_at"] is not None
