@@ -49,7 +49,7 @@ def test_it_is_found_with_its_services_and_says_when_it_is_busy(bus: str) -> Non
         driver = Idle()
         async with stand(bus) as standing:
             await standing.lab.serve(LAB, LAB, {"hello": welcome}, {})
-            link = Link("the lab", standing.address, credential(f"{KNOWN}d"), driver)  # type: ignore[arg-type]
+            link = Link("the lab", standing.address, credential(f"{KNOWN}d"), driver)
             living = asyncio.create_task(link.live())
             try:
                 ad = summary(MANIFEST, Availability.AVAILABLE)

@@ -329,6 +329,36 @@ def test_a_lab_that_starts_again_goes_on(tmp_path: Path) -> None:
     asyncio.run(dialogue())
 
 
+@pytest.mark.parametrize("down_s", [1.0, 600.0])
+def test_a_lab_that_starts_again_before_a_place_is_prepared_waits_for_the_drivers(
+    tmp_path: Path, down_s: float
+) -> None:
+    async def dialogue() -> None:
+        async with open_lab(tmp_path, clock=FrozenClock()) as lab:
+            drivers = await _online(lab)
+            for driver in drivers.values():
+                driver.silent = True
+            job_id = await submitted(lab, await planned(lab, "q1", "q2"))
+            run = await looked(lab, job_id)
+            assert [states(one) for one in run.fragments] == [[("q1", "requested")], [("q2", "requested")]]
+        clock = FrozenClock()
+        clock.advance(down_s)
+        async with open_lab(tmp_path, clock=clock) as lab:
+            for _ in range(5):
+                run = await looked(lab, job_id)
+                assert [states(one) for one in run.fragments] == [[("q1", "requested")], [("q2", "requested")]]
+                clock.advance(1.0)
+            for driver in drivers.values():
+                driver.lab, driver.silent = lab, False
+                await driver.connect()
+            for _ in range(10):
+                clock.advance(1.0)
+                run = await looked(lab, job_id)
+            assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
+
+    asyncio.run(dialogue())
+
+
 async def _online(lab: Lab) -> Drivers:
     drivers = {}
     for name, manifest in TWO.items():

@@ -64,6 +64,8 @@ AT_ONCE = 8
 """Questions to the drivers of one QPU at the same time."""
 TOGETHER_S = 0.1
 """So long answers wait for those of other drivers, to be written with them."""
+RETURN_S = 1.0
+"""So often a driver is looked for that comes back after a restart of the lab."""
 
 
 class Wanted(NamedTuple):
@@ -94,9 +96,9 @@ class Places:
         """Refusals of each reservation that is asked for again."""
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def prepare(self, plan: Plan, job_id: str) -> float | None:
+    async def prepare(self, plan: Plan, job_id: str, *, returning: bool = False) -> float | None:
         """Ask for the places that the plan's job needs, and commit them once all are prepared; in how many seconds to
-        ask again, None: not again."""
+        ask again, None: not again. ``returning``: a driver that is not there is waited for."""
         wanted = await self._db.read(lambda connection: _wanted(connection, job_id))
         if not wanted:
             return None
@@ -111,7 +113,7 @@ class Places:
                 answers = await asyncio.gather(*by_qpu[left.pop(0)])
                 while left and all(task.done() for task in by_qpu[left[0]]):
                     answers += await asyncio.gather(*by_qpu[left.pop(0)])
-                again.append(await self._write(plan, answers, "" if left else job_id))
+                again.append(await self._write(plan, answers, "" if left else job_id, returning=returning))
         return min((wait_s for wait_s in again if wait_s is not None), default=None)
 
     async def commit(self, job_id: str) -> None:
@@ -159,7 +161,7 @@ class Places:
             )
         return esp
 
-    async def _write(self, plan: Plan, answers: Sequence[Answer], last_of: str) -> float | None:
+    async def _write(self, plan: Plan, answers: Sequence[Answer], last_of: str, *, returning: bool) -> float | None:
         """Write what drivers answered; in how many seconds to ask again what may pass.
 
         ``last_of`` is the plan's job where nobody has yet to answer: its places are committed, if all are prepared.
@@ -170,7 +172,9 @@ class Places:
             for answer in answers:
                 reservation = answer.wanted.reservation
                 problem = answer.problem or qpus.problem(reservation.qpu, reservation.job_id)
-                if problem is None:
+                if returning and problem is not None and problem.code == "qpu_offline":
+                    again[reservation.id] = RETURN_S
+                elif problem is None:
                     self._prepared(tx, answer, qpus)
                 elif (wait_s := self._refused(tx, plan, answer, problem)) is not None:
                     again[reservation.id] = wait_s
@@ -187,6 +191,8 @@ class Places:
         if committed:
             reach("plan_after_commit")
         for answer in answers:
+            if waits.get(answer.wanted.reservation.id) == RETURN_S:
+                continue  # nobody was asked
             if answer.wanted.reservation.id in waits:
                 self._tries[answer.wanted.reservation.id] += 1
             else:

@@ -309,11 +309,11 @@ class PlanRuns:
             await self._plan(look)
             return
         wait_s, over = None, any(one.expires_at <= now for one in look.latest if one.state in _TIMED)
-        states = {one.state for one in look.latest}
+        states, returning = {one.state for one in look.latest}, self._returning(job_id)
         if over:
             await self._db.write(lambda tx: self._expire(tx, look))
-        elif ReservationState.REQUESTED in states:
-            wait_s = await self._places.prepare(look.stored.plan, job_id)
+        if ReservationState.REQUESTED in states and (returning or not over):
+            wait_s = await self._places.prepare(look.stored.plan, job_id, returning=returning)
         if ReservationState.PREPARED in states:  # else they are committed with the unit that prepares the last one
             await self._places.commit(job_id)
         if look.record.job.waits_for == 1:
@@ -349,9 +349,13 @@ class PlanRuns:
         except (Unavailable, TooMany):
             raise
         except QpiError as error:
-            if error.code == "infeasible" and job.id in self._recovered and self._context.now() < self._back_at:
+            if error.code == "infeasible" and self._returning(job.id):
                 raise Unavailable(f"The QPUs are not back yet: {error.message}") from error
             await self._end(job.id, error)
+
+    def _returning(self, job_id: str) -> bool:
+        """Whether drivers may still be on their way back to this lab, for a job that an earlier server had."""
+        return job_id in self._recovered and self._context.now() < self._back_at
 
     async def _end(self, job_id: str, error: QpiError) -> None:
         """End the plan's job, and its fragments with it."""
@@ -386,7 +390,9 @@ class PlanRuns:
         for one in latest_of(tx.connection, look.record.id):
             if one.expires_at > tx.at or one.state not in _TIMED:
                 continue
-            if one.state is ReservationState.COMMITTED:
+            if self._returning(look.record.id):  # nobody could do anything while there was no server
+                reservations.prolong(tx.connection, one, times.after(tx.at, TTL_S))
+            elif one.state is ReservationState.COMMITTED:
                 self._overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
             else:
                 problem = Conflict("The places of the plan were not prepared in time.", code="expired")
