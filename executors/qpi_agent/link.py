@@ -8,9 +8,10 @@ import logging
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from qpi_jupyter.core import Calibration, Forbidden, QpiError, Rejected, Unauthorized, Unavailable
+from qpi_jupyter.core.capabilities import availability, summary
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bus import ME, QPU, Bus, Credential, Endpoint, Message, ask, kind_of, tell, to
 from qpi_jupyter.wire.frames import (
@@ -200,6 +201,7 @@ class Link:
                     group.create_task(self._heartbeats(bus, welcome), name="heartbeats")
                     group.create_task(self._claims(bus, welcome), name="claims")
                     group.create_task(self._show_rows(bus, welcome), name="rows")
+                    group.create_task(self._advertise(bus, welcome), name="advertisement")
             except BaseExceptionGroup as group_error:
                 raise _first(group_error) from group_error
             finally:
@@ -249,6 +251,24 @@ class Link:
             else:
                 with contextlib.suppress(TimeoutError):  # a full disk does not say when it has room again
                     await asyncio.wait_for(self._room.wait(), welcome.heartbeat_s)
+
+    def _ad(self) -> dict[str, Any]:
+        """What the bus tells of this driver; Any: JSON."""
+        hello, running = self._driver.hello(), len(self._driver.bench.running())
+        now = availability(open_=not hello.draining, stale_=False, running=running, places=hello.places)
+        return summary(hello.manifest, now)
+
+    async def _advertise(self, bus: Bus, welcome: Welcome) -> None:
+        """Say it, and again when it has changed: for those who look around, so that a heartbeat later is soon enough.
+
+        A bus may take seconds to carry it, which no job waits for.
+        """
+        said: dict[str, Any] = {}
+        while True:
+            if (ad := self._ad()) != said:
+                await bus.serve(QPU, ME, self._asked(), ad)
+                said = ad
+            await asyncio.sleep(welcome.heartbeat_s)
 
     async def _show_rows(self, bus: Bus, welcome: Welcome) -> None:
         """Bring over what running attempts have measured. Whatever is wrong with that, the result comes by itself."""

@@ -13,11 +13,11 @@ chip. A simulator without figures is ideal; of a device without them nothing is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .formats import BUILT_IN
 from .manifest import Manifest
@@ -128,6 +128,15 @@ def _offer(service: Service, manifest: Manifest, errors: Errors, width: int) -> 
 def qpu_fidelity(manifest: Manifest) -> float | None:
     """One figure for a QPU: a Bell pair, prepared and measured; of a QPU without two-qubit gates, one qubit."""
     return errors_of(manifest).fidelity(_BELL_MEASURED if connected_qubits(manifest) > 1 else _QUBIT_MEASURED)
+
+
+def summary(manifest: Manifest, now: Availability) -> dict[str, Any]:
+    """What a driver says of itself on its bus (JSON): the manifest in short, and whether a job would start ``now``."""
+    return {
+        "num_qubits": manifest.num_qubits, "fidelity": qpu_fidelity(manifest),
+        "calibration_id": manifest.calibration_id, "availability": now.value,
+        "services": [asdict(offer) for offer in offers(manifest)],
+    }  # fmt: skip
 
 
 def connected_qubits(manifest: Manifest) -> int:

@@ -109,6 +109,7 @@ def _jobs(customer: Customer) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_events_of_one_family_to_a_pipe_and_refusals_in_words(server: LabServer, tmp_path: Path) -> None:
     first, other = make_some(server, 0, 2)
     customer = Customer(server.url)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+import qpi_jupyter
 from tests.faults.executors import read_diary
 from tests.support.broker import Broker
 from tests.support.realworld import PATIENCE_S
+from tests.support.servers import TOKEN
 from tests.support.trips import going
 from tests.support.waiting import wait_until
 
@@ -80,3 +82,33 @@ def test_drivers_of_two_sites_and_of_the_websocket_measure_the_same_with_one_see
             return found
 
         assert counts("near") == counts("far") == counts("socket") != {}
+
+
+GHZ = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; h q[0]; cx q[0], q[1]; cx q[1], q[2];'
+
+
+def planned_and_run(folder: Path, **sites: Broker) -> tuple[str, int, list[str], list[float]]:
+    """A circuit of three qubits over QPUs of two, each at its site, or reached over the lab's own WebSocket: the plan's
+    id, its cuts and QPUs, and what was measured."""
+    with going(folder, *(site.lab_url for site in sites.values())) as trip:
+        for qpu in ("q1", "q2"):
+            trip.register(qpu)
+            bus = sites[qpu].url if qpu in sites else ""
+            trip.drive(qpu, "num_qubits=2", executor="qiskit_aer", bus=bus)
+        wait_until(lambda: trip.customer.drivers() == 2, PATIENCE_S, "the drivers")
+        with qpi_jupyter.connect(trip.server.url, token=TOKEN) as lab:
+            plan = lab.plan(GHZ, observables=["ZZI", "IZZ", "XXX"], shots=500, seed=5)
+            job = lab.submit(plan)
+            values = [float(value) for value in job.dataset().expectation_value.values]
+            where = [fragment.qpu for fragment in job.plan().fragments]
+        return plan.plan_id, plan.model.num_cuts, where, values
+
+
+def test_a_plan_over_the_websocket_and_over_brokers_of_two_sites_is_the_same_and_so_is_its_result(
+    tmp_path: Path, broker: Broker, other_broker: Broker
+) -> None:
+    over_websockets = planned_and_run(tmp_path / "sockets")
+    assert planned_and_run(tmp_path / "brokers", q1=broker, q2=other_broker) == over_websockets
+    _, cuts, where, values = over_websockets
+    assert (cuts, set(where)) == (1, {"q1", "q2"})
+    assert all(abs(value - 1.0) < 0.5 for value in values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import secrets
 import signal
@@ -28,8 +29,8 @@ PATIENCE_S = 180.0
 
 
 @contextmanager
-def demo(folder: Path, *words: str, **env: str) -> Iterator[dict[str, str]]:
-    """The variables that it says to set."""
+def demo(folder: Path, *words: str, **env: str) -> Iterator[tuple[dict[str, str], str]]:
+    """The variables that it says to set, and all that it says."""
     mark = secrets.token_hex(8)
     command = [sys.executable, "-m", "qpi_server.tools.standalone", "demo", "--folder", str(folder), *words]
     process = subprocess.Popen(command, env=python_env(**env) | {MARK: mark}, stdout=subprocess.PIPE, text=True)
@@ -42,7 +43,7 @@ def demo(folder: Path, *words: str, **env: str) -> Iterator[dict[str, str]]:
                 break
         found = dict(re.findall(r"(QPI_LAB_\w+)=(\S+)", said))
         assert len(found) == 2, said
-        yield found
+        yield found, said
     finally:
         process.send_signal(signal.SIGINT)
         with process:
@@ -52,13 +53,17 @@ def demo(folder: Path, *words: str, **env: str) -> Iterator[dict[str, str]]:
 
 
 def test_the_tutorial_runs_on_two_nodes_over_nats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with demo(tmp_path / "demo", "--nodes", "2", "--bus", "nats") as variables:
+    with demo(tmp_path / "demo", "--nodes", "2", "--bus", "nats") as (variables, _):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         names: dict[str, Any] = {}
         for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
             exec(block, names)
         with names["lab"]:
+            assert sum(names["together"].values()) == 1000
+            equal = [key for key in names["together"] if all(key[n] == key[n + 1] for n in range(0, 10, 2))]
+            assert sum(names["together"][key] for key in equal) > 500
+            assert {fragment.qpu for fragment in names["job"].plan().fragments} == {"node-1", "node-2"}
             assert [(qpu.name, qpu.num_qubits) for qpu in names["qpus"]] == [("node-1", 5), ("node-2", 7)]
             for counts in names["counts"]:
                 assert sum(counts.values()) == 2000
@@ -67,8 +72,22 @@ def test_the_tutorial_runs_on_two_nodes_over_nats(tmp_path: Path, monkeypatch: p
         assert "nats://" in (tmp_path / "demo" / "lab.log").read_text()
 
 
-def test_without_a_broker_drivers_come_over_the_labs_own_websocket(tmp_path: Path) -> None:
-    _is_online(tmp_path, "--nodes", "1")
+def test_what_it_says_next_is_so_over_the_labs_own_websocket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with demo(tmp_path / "demo", "--nodes", "2") as (variables, said):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        lines = [line.strip() for line in said.splitlines() if line.startswith("    ") and "export" not in line]
+        names: dict[str, Any] = {}
+        exec("\n".join(line for line in lines if not line.startswith("curl")), names)
+        with names["lab"]:
+            assert "node-1" in capsys.readouterr().out
+        submit, jobs = (
+            subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+            for line in lines if line.startswith("curl")
+        )  # fmt: skip
+        assert json.loads(submit)["job_id"] in jobs
 
 
 def test_over_libp2p_they_dial_what_the_lab_has_said(tmp_path: Path) -> None:
@@ -76,7 +95,7 @@ def test_over_libp2p_they_dial_what_the_lab_has_said(tmp_path: Path) -> None:
 
 
 def _is_online(folder: Path, *words: str, **env: str) -> None:
-    with demo(folder / "demo", *words, **env) as variables:
+    with demo(folder / "demo", *words, **env) as (variables, _):
         headers = {"Authorization": f"token {variables['QPI_LAB_TOKEN']}"}
         qpus = httpx.get(f"{variables['QPI_LAB_URL']}qpi/v1/qpus", headers=headers, trust_env=False).json()["qpus"]
         assert [(qpu["name"], qpu["status"]) for qpu in qpus] == [("node-1", "online")]

@@ -55,6 +55,8 @@ def test_a_job_over_p2p_is_that_over_a_websocket(trip: Trip) -> None:
     trip.drive("near", executor="qiskit_aer")
     trip.drivers_bus = p2p
     near = measured(trip, "near")
+    told = trip.customer.call("GET", "coordinator/api/v1/bootstrap/libp2p").json()
+    assert told == {"enabled": True, "state": "running", "addresses": [p2p]}
     assert measured(trip, "far") == near
     assert set(near["counts"][0]) == {"00", "01", "10", "11"}
 

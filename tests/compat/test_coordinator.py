@@ -15,6 +15,7 @@ from tornado.websocket import websocket_connect
 from tests.support.servers import TOKEN, LabServer, lab_server
 from tests.support.waiting import PATIENCE_S, wait_until
 
+pytestmark = pytest.mark.slow
 API = "qpi/coordinator/api/v1/"
 BELL = """OPENQASM 3.0;
 include "stdgates.inc";
@@ -112,7 +113,6 @@ distillation q[1];
 measure q[0] -> c[0];"""
 
 
-@pytest.mark.slow
 def test_the_coordinators_own_example_runs_through_it(server: LabServer) -> None:
     client = server.client()
     job = over(client, submitted(client, SEED))
@@ -134,7 +134,6 @@ def test_the_coordinators_own_example_runs_through_it(server: LabServer) -> None
     assert not summary["result"]["quantum_result"].keys() & {"probabilities", "statevector", "reduced_density_matrices"}
 
 
-@pytest.mark.slow
 def test_observables_are_measured_with_their_errors(server: LabServer) -> None:
     client = server.client()
     bell = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
@@ -223,7 +222,6 @@ PRICES = """date,oak,elm,ash,fir
 """
 
 
-@pytest.mark.slow
 def test_a_portfolio_is_chosen_by_real_jobs_and_compared_with_the_exact_answer(server: LabServer) -> None:
     client = server.client()
     answer = client.post(f"{API}finance/submit", json={"filename": "wood.csv", "csv": PRICES, "seed": 7})
@@ -260,7 +258,6 @@ def test_a_bad_portfolio_is_refused(server: LabServer, body: object) -> None:
     assert refused(server.client().post(f"{API}finance/submit", json=body))[:2] == (400, "validation_error")
 
 
-@pytest.mark.slow
 def test_a_run_is_a_job_and_is_benchmarked_against_one_qpu(server: LabServer) -> None:
     client = server.client()
     body = {"workflow_definition_id": "circuit", "project_id": "forest", "input_snapshot": {"circuit": BELL}}
@@ -281,7 +278,6 @@ def test_a_run_is_a_job_and_is_benchmarked_against_one_qpu(server: LabServer) ->
     assert refused(client.get(f"{API}workflows/benchmarks/{run_id}"))[:2] == (404, "not_found")
 
 
-@pytest.mark.slow
 def test_a_portfolio_is_a_run_and_is_benchmarked_against_the_exact_answer(server: LabServer) -> None:
     client = server.client()
     body = {"workflow_definition_id": "portfolio", "input_snapshot": {"csv": PRICES}}
@@ -295,7 +291,6 @@ def test_a_portfolio_is_a_run_and_is_benchmarked_against_the_exact_answer(server
     assert refused(client.post(f"{API}workflows/runs", json=bad))[:2] == (400, "validation_error")
 
 
-@pytest.mark.slow
 def test_a_plan_is_shown_with_every_node_that_can_run_it(server: LabServer) -> None:
     client = server.client()
     body = {"program": {"format": "openqasm3", "sources": [BELL]}}

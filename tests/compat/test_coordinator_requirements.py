@@ -121,9 +121,10 @@ def test_fr_002_nodes_are_found_by_what_is_asked_for(server: LabServer) -> None:
     stats = client.get(f"{API}discovery/stats").json()
     assert stats["by_trust_tier"] == {"platform_managed": len(NODES)}
     bootstrap = client.get(f"{API}bootstrap/libp2p").json()
-    assert bootstrap == {"enabled": False, "state": "running", "addresses": []}
+    assert bootstrap == {"enabled": False, "state": "stopped", "addresses": []}
     runtime = client.get(f"{API}bootstrap/libp2p/runtime").json()
     assert (runtime["state"], runtime["linked_peers"]) == ("running", len(NODES))
+    assert [(bus["kind"], bus["state"]) for bus in runtime["buses"]] == [("websocket", "running")]
     assert client.get(f"{API}discovery/peers/nothing").status_code == 404
 
 

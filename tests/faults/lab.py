@@ -122,6 +122,10 @@ class ScriptedDriver:
         listeners = {frames.ABORT: self._abort, frames.RECALL: self._recall, frames.DRAIN: self._drain}
         self.handlers: dict[str, Handler] = {frames.PREPARE: self.prepare}
         self.peer = Peer(self.connection.peer.receive, handlers=self.handlers, listeners=listeners)
+        return await self.greet(held)
+
+    async def greet(self, held: list[Held] | None = None) -> Welcome:
+        """Say hello on the link that is open."""
         hello = Hello(
             name="fake",
             version="1",

@@ -191,8 +191,7 @@ def test_when_all_qpus_are_used_up_the_plan_fails_with_each_ones_reason(tmp_path
         for driver in drivers.values():
             driver.answer = lambda _: Prepared(error=Rejected("No rz here.", code="bad_gate").to_dict())
         job_id = await submitted(lab, plan)
-        await settled(lab)
-        job = await lab.jobs.get(ANN, job_id)
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
         child = (await looked(lab, job_id)).fragments[0]
         assert (job.status, child.status) == ("failed", "failed")
         assert child.error is not None
@@ -230,7 +229,8 @@ def test_other_plans_find_the_places_taken(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
         first, second = await planned(lab, "q1", "q2"), await planned(lab, "q1 q2")
         job_id = await submitted(lab, first)
-        await looked(lab, job_id)
+        while {states(one)[-1][1] for one in (await looked(lab, job_id)).fragments} != {"committed"}:
+            pass
         error = await refused(lab, second)
         assert error.code == "reserved"
         assert error.data["next_free_at"] is not None
@@ -325,6 +325,36 @@ def test_a_lab_that_starts_again_goes_on(tmp_path: Path) -> None:
             assert left.job_id != done.job_id
             await deliver(drivers[left.qpu])
             assert (await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)).status == "completed"
+
+    asyncio.run(dialogue())
+
+
+@pytest.mark.parametrize("down_s", [1.0, 600.0])
+def test_a_lab_that_starts_again_before_a_place_is_prepared_waits_for_the_drivers(
+    tmp_path: Path, down_s: float
+) -> None:
+    async def dialogue() -> None:
+        async with open_lab(tmp_path, clock=FrozenClock()) as lab:
+            drivers = await _online(lab)
+            for driver in drivers.values():
+                driver.silent = True
+            job_id = await submitted(lab, await planned(lab, "q1", "q2"))
+            run = await looked(lab, job_id)
+            assert [states(one) for one in run.fragments] == [[("q1", "requested")], [("q2", "requested")]]
+        clock = FrozenClock()
+        clock.advance(down_s)
+        async with open_lab(tmp_path, clock=clock) as lab:
+            for _ in range(5):
+                run = await looked(lab, job_id)
+                assert [states(one) for one in run.fragments] == [[("q1", "requested")], [("q2", "requested")]]
+                clock.advance(1.0)
+            for driver in drivers.values():
+                driver.lab, driver.silent = lab, False
+                await driver.connect()
+            for _ in range(10):
+                clock.advance(1.0)
+                run = await looked(lab, job_id)
+            assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
 
     asyncio.run(dialogue())
 

@@ -81,6 +81,7 @@ async def refused(lab: Lab, request: PlanIn, kind: type[QpiError] = Rejected) ->
     return caught.value
 
 
+@pytest.mark.slow
 def test_a_circuit_wider_than_every_qpu_is_cut_and_the_plan_is_kept(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, _: Drivers, _clock: FrozenClock) -> None:
         plan = await lab.plans.plan(ANN, ghz(8, seed=5))

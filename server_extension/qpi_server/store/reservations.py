@@ -28,7 +28,11 @@ _OF_JOB = Prepared(
 )
 _OF_CHILD = Prepared(
     select(reservations)
-    .where(reservations.c.job_id == bindparam("job"), reservations.c.child_id == bindparam("child"))
+    .where(
+        # By the key, which begins with the child's id: that of a plan has many rows.
+        reservations.c.id.between(bindparam("first"), bindparam("last")),
+        reservations.c.child_id == bindparam("child"),
+    )
     .order_by(reservations.c.id)
 )
 _COUNT_AND_END: list[Any] = [func.count(), func.min(reservations.c.expires_at)]  # Any: SQLAlchemy's own types
@@ -82,9 +86,10 @@ def of_job(connection: Connection, job_id: str) -> list[Reservation]:
     return list(each(_OF_JOB.each(connection, job=job_id), _reservation))
 
 
-def of_child(connection: Connection, job_id: str, child_id: str) -> list[Reservation]:
+def of_child(connection: Connection, child_id: str) -> list[Reservation]:
     """Those of one fragment's job, oldest first."""
-    return list(each(_OF_CHILD.each(connection, job=job_id, child=child_id), _reservation))
+    rows = _OF_CHILD.each(connection, first=f"{child_id}.00", last=f"{child_id}.99", child=child_id)
+    return list(each(rows, _reservation))
 
 
 def taken(connection: Connection, qpu: str, job_id: str) -> tuple[int, datetime | None]:

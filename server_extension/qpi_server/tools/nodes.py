@@ -39,15 +39,29 @@ REFUSED = re.compile(r"No driver can reach the lab at .*(?= \(the lab's folder)"
 KEPT = ("QPI_P2P_PYTHON",)
 """What a bus of another environment is found by."""
 START_S, END_S = 120.0, 20.0
+CIRCUIT = (
+    "OPENQASM 3.0; qubit[10] q; bit[10] c; bell_pair q[0], q[1]; bell_pair q[2], q[3]; bell_pair q[4], q[5]; "
+    "bell_pair q[6], q[7]; bell_pair q[8], q[9]; c = measure q;"
+)
+"""Wider than every QPU, and in parts that fit."""
 NEXT = """
 {nodes} online over {bus}, at the lab on {url}
 
     export QPI_LAB_URL={url} QPI_LAB_TOKEN={token}
-    curl -H "Authorization: token $QPI_LAB_TOKEN" {url}qpi/v1/qpus
+
+One circuit over several of them, in Python, where these two variables are set:
 
     import qpi_jupyter
     lab = qpi_jupyter.connect()
-    lab.qpus()
+    circuit = "{circuit}"
+    plan = lab.plan(circuit, shots=1000)
+    print(plan)
+    print(lab.submit(plan).result().get_counts())
+
+The same over HTTP, from the coordinator at {api}
+
+    curl -H "Authorization: Bearer $QPI_LAB_TOKEN" -d '{{"circuit": "{circuit}"}}' {api}circuits/submit
+    curl -H "Authorization: Bearer $QPI_LAB_TOKEN" {api}jobs
 
 The logs are in {folder}. Ctrl-C ends everything.
 """
@@ -76,7 +90,7 @@ def demo(options: argparse.Namespace, folder: Path) -> int:
             url, token, bus = start(stack, folder, options)
             told = NEXT.format(
                 nodes=counted(options.nodes, "QPU"), bus=bus or "the lab's own WebSocket", url=url, token=token,
-                folder=folder,
+                folder=folder, circuit=CIRCUIT, api=f"{url}qpi/coordinator/api/v1/",
             )  # fmt: skip
             print(told, flush=True)
             while True:

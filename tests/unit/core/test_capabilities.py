@@ -16,6 +16,7 @@ from qpi_jupyter.core.capabilities import (
     profile_of,
     qpu_fidelity,
     stale,
+    summary,
 )
 from qpi_jupyter.core.errors import Conflict
 from qpi_jupyter.core.manifest import GateProperties, Manifest, QubitProperties
@@ -139,3 +140,14 @@ def test_who_gets_no_jobs_is_told_why_and_a_tier_of_a_newer_lab_gets_none() -> N
         require_trust("q1", newer, why)
     assert withheld(TrustTier.PUBLIC_UNTRUSTED, decided=False, reason="") == "waiting for a manager's approval"
     assert withheld(TrustTier.USER_CONTRIBUTED, decided=True, reason="x") == ""
+
+
+def test_a_driver_says_of_itself_what_its_manifest_comes_to() -> None:
+    said = summary(replace(CHIP, calibration_id="cal-7"), Availability.BUSY)
+    assert (said["num_qubits"], said["calibration_id"], said["availability"]) == (5, "cal-7", "busy")
+    assert said["fidelity"] == qpu_fidelity(CHIP)
+    assert [one["service"] for one in said["services"]] == names(CHIP)
+    assert said["services"][0] == {
+        "service": offers(CHIP)[0].service, "min_qubits": offers(CHIP)[0].min_qubits,
+        "max_qubits": offers(CHIP)[0].max_qubits, "fidelity": offers(CHIP)[0].fidelity,
+    }  # fmt: skip

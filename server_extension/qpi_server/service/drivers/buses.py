@@ -113,10 +113,13 @@ class Buses:
 
     async def up(self) -> bool:
         """Whether the lab is found on each of them."""
-        if len(self._up) < len(self._context.config.buses):
-            return False
-        found = await asyncio.gather(*(bus.discover(LAB) for bus in self._up.values()), return_exceptions=True)
-        return all(isinstance(ads, list) and ads for ads in found)
+        found = await asyncio.gather(*map(self.found, self._context.config.buses), return_exceptions=True)
+        return all(there is True for there in found)
+
+    async def found(self, address: str) -> bool:
+        """Whether the lab is found on the bus that it hosts at ``address``."""
+        bus = self._up.get(address)
+        return bus is not None and bool(await bus.discover(LAB))
 
     async def _keep(self, kind: BusKind, address: str, first: asyncio.Future[None]) -> None:
         """Be on one bus; ``first`` is told what comes of the first try, and those after it go on for ever."""

@@ -62,7 +62,7 @@ def fragment_step(tx: Tx, before: JobRecord, step: Step) -> Step:
     why = None if blocked else _why(before.job, step)
     if why is None and not (step.job.state.final or step.job.state is JobState.CANCELLING):
         return step
-    own = reservations.of_child(tx.connection, before.parent, before.id)
+    own = reservations.of_child(tx.connection, before.id)
     if not own:
         return step
     if step.job.state is JobState.COMPLETED:
@@ -155,7 +155,7 @@ def tell(tx: Tx, reservation: Reservation, *, owner: str) -> None:
 
 def all_used(connection: Connection, last: Reservation, why: QpiError) -> QpiError:
     """Why a fragment cannot run anywhere: what went wrong on each of its QPUs, the last of them for ``why``."""
-    earlier = reservations.of_child(connection, last.job_id, last.child_id)
+    earlier = reservations.of_child(connection, last.child_id)
     told = [{"qpu": one.qpu, "message": one.reason} for one in earlier if one.reason and one.id != last.id]
     told.append({"qpu": last.qpu, "message": why.message})
     chain = " ".join(f"{one['qpu']}: {one['message']}" for one in told)

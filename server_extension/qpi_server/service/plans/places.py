@@ -1,7 +1,8 @@
 """Places on QPUs: asked for, prepared by drivers, and committed together.
 
-Drivers are asked all at once. What they answer is written QPU by QPU, in the order of their names, so that two plans
-never hold what the other one needs; and nothing is committed before everything is prepared.
+Drivers are asked all at once. What they answer is written in the order of the QPUs' names, so that two plans never hold
+what the other one needs; and nothing is committed before everything is prepared. Those that have answered share a unit,
+and the last one commits: each unit is a wait for the disk that every fragment has before it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from qpi_jupyter.core import (
+    Conflict,
     Estimate,
     Event,
     EventKind,
@@ -40,7 +42,17 @@ from qpi_jupyter.core.trust import require_trust
 from qpi_jupyter.wire.events import JobChecked
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_server.service.base import Context, Tx
-from qpi_server.service.lifecycle import all_used, carry_out, change, end, find, moved_to, request, write_event
+from qpi_server.service.lifecycle import (
+    Queued,
+    all_used,
+    carry_out,
+    change,
+    end,
+    find,
+    moved_to,
+    request,
+    write_event,
+)
 from qpi_server.service.links import Links
 from qpi_server.service.submit import Checker, StoredProgram, checked, stored_program
 from qpi_server.store import JobRecord, bench, jobs, reservations
@@ -50,6 +62,10 @@ from .beginning import place_problem
 
 AT_ONCE = 8
 """Questions to the drivers of one QPU at the same time."""
+TOGETHER_S = 0.1
+"""So long answers wait for those of other drivers, to be written with them."""
+RETURN_S = 1.0
+"""So often a driver is looked for that comes back after a restart of the lab."""
 
 
 class Wanted(NamedTuple):
@@ -80,23 +96,29 @@ class Places:
         """Refusals of each reservation that is asked for again."""
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def prepare(self, plan: Plan, job_id: str) -> float | None:
-        """Ask for the places that the plan's job needs; in how many seconds to ask again, None: not again."""
+    async def prepare(self, plan: Plan, job_id: str, *, returning: bool = False) -> float | None:
+        """Ask for the places that the plan's job needs, and commit them once all are prepared; in how many seconds to
+        ask again, None: not again. ``returning``: a driver that is not there is waited for."""
         wanted = await self._db.read(lambda connection: _wanted(connection, job_id))
+        if not wanted:
+            return None
         by_qpu: defaultdict[str, list[asyncio.Task[Answer]]] = defaultdict(list)
+        again = []
         async with asyncio.TaskGroup() as group:
             for one in wanted:
                 by_qpu[one.reservation.qpu].append(group.create_task(self._ask(plan, one)))
-            again = [await self._write(plan, await asyncio.gather(*by_qpu[qpu])) for qpu in sorted(by_qpu)]
+            await asyncio.wait([task for asked in by_qpu.values() for task in asked], timeout=TOGETHER_S)
+            left = sorted(by_qpu)
+            while left:
+                answers = await asyncio.gather(*by_qpu[left.pop(0)])
+                while left and all(task.done() for task in by_qpu[left[0]]):
+                    answers += await asyncio.gather(*by_qpu[left.pop(0)])
+                again.append(await self._write(plan, answers, "" if left else job_id, returning=returning))
         return min((wait_s for wait_s in again if wait_s is not None), default=None)
 
-    async def commit(self, job_id: str) -> bool:
-        """Commit all places of a plan's job, and let its fragments go; False where one is not prepared yet."""
-        reach("plan_before_commit")
-        done = await self._db.write(lambda tx: self._commit(tx, job_id))
-        if done:
-            reach("plan_after_commit")
-        return done
+    async def commit(self, job_id: str) -> None:
+        """Commit all places of a plan's job, if they are prepared, and let its fragments go."""
+        await self._db.write(lambda tx: self._commit(tx, job_id))
 
     async def _ask(self, plan: Plan, wanted: Wanted) -> Answer:
         qpu, fragment = wanted.reservation.qpu, plan.fragments[wanted.reservation.fragment]
@@ -139,33 +161,45 @@ class Places:
             )
         return esp
 
-    async def _write(self, plan: Plan, answers: Sequence[Answer]) -> float | None:
-        """Write what the drivers of one QPU answered; in how many seconds to ask again what may pass."""
+    async def _write(self, plan: Plan, answers: Sequence[Answer], last_of: str, *, returning: bool) -> float | None:
+        """Write what drivers answered; in how many seconds to ask again what may pass.
 
-        def unit(tx: Tx) -> list[tuple[str, float]]:
-            again = []
+        ``last_of`` is the plan's job where nobody has yet to answer: its places are committed, if all are prepared.
+        """
+
+        def unit(tx: Tx) -> tuple[dict[str, float], bool]:
+            again, qpus = {}, _Qpus(tx, self._links)
             for answer in answers:
-                problem = answer.problem or self._place(tx, answer)
-                if problem is None:
-                    self._prepared(tx, answer)
+                reservation = answer.wanted.reservation
+                problem = answer.problem or qpus.problem(reservation.qpu, reservation.job_id)
+                if returning and problem is not None and problem.code == "qpu_offline":
+                    again[reservation.id] = RETURN_S
+                elif problem is None:
+                    self._prepared(tx, answer, qpus)
                 elif (wait_s := self._refused(tx, plan, answer, problem)) is not None:
-                    again.append((answer.wanted.reservation.id, wait_s))
-            return again
+                    again[reservation.id] = wait_s
+            return again, last_of != "" and self._commit(tx, last_of)
 
-        again = await self._db.write(unit)
-        waits = dict(again)
+        if last_of:
+            reach("plan_before_commit")
+        work = self._db.write(unit)
+        if last_of:
+            # The units that pick are queued right behind: the places' commit gives the fragments to waiting drivers.
+            first = {answer.wanted.reservation.qpu: answer.wanted.child.job for answer in answers}
+            self._context.commits.tell(map(Queued, first.values()))
+        waits, committed = await work
+        if committed:
+            reach("plan_after_commit")
         for answer in answers:
+            if waits.get(answer.wanted.reservation.id) == RETURN_S:
+                continue  # nobody was asked
             if answer.wanted.reservation.id in waits:
                 self._tries[answer.wanted.reservation.id] += 1
             else:
                 self._tries.pop(answer.wanted.reservation.id, None)
         return min(waits.values(), default=None)
 
-    def _place(self, tx: Tx, answer: Answer) -> QpiError | None:
-        reservation = answer.wanted.reservation
-        return place_problem(tx, self._links, reservation.qpu, reservation.job_id)
-
-    def _prepared(self, tx: Tx, answer: Answer) -> None:
+    def _prepared(self, tx: Tx, answer: Answer, qpus: _Qpus) -> None:
         reservation, before = answer.wanted.reservation, jobs.find(tx.connection, answer.wanted.child.id)
         assert answer.estimate is not None
         if before is None or before.job.state is not JobState.BLOCKED:
@@ -176,7 +210,7 @@ class Places:
         )  # fmt: skip
         if change(tx, reservation, event, owner=before.job.owner) is reservation:
             return
-        correction = bench.correction(tx.connection, reservation.qpu) or 1.0
+        correction = qpus.correction(reservation.qpu)
         after = replace(
             before, job=checked(before.job, answer.estimate, answer.timeout_s, correction),
             raw_estimate_s=answer.estimate.estimate_s, num_circuits=answer.estimate.num_circuits,
@@ -202,7 +236,7 @@ class Places:
             return
         if child is None or child.job.state is not JobState.BLOCKED:
             return
-        used = reservations.of_child(tx.connection, reservation.job_id, reservation.child_id)
+        used = reservations.of_child(tx.connection, reservation.child_id)
         choice = next_choice(plan.fragments[reservation.fragment].choices, {one.qpu for one in used})
         if choice is None:
             error = all_used(tx.connection, used[-1], problem).to_dict()
@@ -217,16 +251,40 @@ class Places:
         prepared = [one for one in latest if one.state is ReservationState.PREPARED]
         if not prepared or any(one.state is ReservationState.REQUESTED for one in latest):
             return False
-        many = loads(tx.connection)
+        many, ahead_s = loads(tx.connection), dict[str, float]()
         for reservation in sorted(prepared, key=lambda one: (one.qpu, one.fragment)):
-            child = find(tx.connection, reservation.child_id)
-            row, places = bench.qpu(tx.connection, reservation.qpu), max(1, self._links.places(reservation.qpu))
-            wait_s = 0.0 if row is None or not sum(many[reservation.qpu]) else row.queued_s / places
+            qpu, child = reservation.qpu, find(tx.connection, reservation.child_id)
+            if qpu not in ahead_s:
+                row = bench.qpu(tx.connection, qpu)
+                ahead_s[qpu] = 0.0 if row is None or not sum(many[qpu]) else row.queued_s
+            wait_s = ahead_s[qpu] / max(1, self._links.places(qpu))
             until = committed_until(tx.at, wait_s, child.job.upper_s)
             event = ReservationEvent(kind=Kind.COMMITTED, at=tx.at, expires_at=until)
             change(tx, reservation, event, owner=child.job.owner)
             carry_out(tx, child, advance(child.job, Event(kind=EventKind.DEPENDENCY_DONE, at=tx.at)))
+            ahead_s[qpu] += child.job.estimate_s
         return True
+
+
+class _Qpus:
+    """What is the same for all places of a plan's job on one QPU, while they are written: looked up once."""
+
+    def __init__(self, tx: Tx, links: Links) -> None:
+        self._tx, self._links = tx, links
+        self._problems: dict[str, Conflict | None] = {}
+        self._corrections: dict[str, float] = {}
+
+    def problem(self, qpu: str, job_id: str) -> Conflict | None:
+        """Why the job can have no place there."""
+        if qpu not in self._problems:
+            self._problems[qpu] = place_problem(self._tx, self._links, qpu, job_id)
+        return self._problems[qpu]
+
+    def correction(self, qpu: str) -> float:
+        """What measured times are to estimated ones."""
+        if qpu not in self._corrections:
+            self._corrections[qpu] = bench.correction(self._tx.connection, qpu) or 1.0
+        return self._corrections[qpu]
 
 
 def latest_of(connection: Connection, job_id: str) -> list[Reservation]:

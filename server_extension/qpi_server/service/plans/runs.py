@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -307,22 +308,23 @@ class PlanRuns:
         if look.stored is None:
             await self._plan(look)
             return
-        wait_s = None
-        if any(one.expires_at <= now for one in look.latest if one.state not in ENDED):
+        wait_s, over = None, any(one.expires_at <= now for one in look.latest if one.state not in ENDED)
+        states, returning = {one.state for one in look.latest}, self._returning(job_id)
+        if over:
             await self._db.write(lambda tx: self._expire(tx, look))
-        elif any(one.state is ReservationState.REQUESTED for one in look.latest):
-            wait_s = await self._places.prepare(look.stored.plan, job_id)
-        await self._places.commit(job_id)
+        if ReservationState.REQUESTED in states and (returning or not over):
+            wait_s = await self._places.prepare(look.stored.plan, job_id, returning=returning)
+        if ReservationState.PREPARED in states:  # else they are committed with the unit that prepares the last one
+            await self._places.commit(job_id)
         if look.record.job.waits_for == 1:
             await self._assemble(look)
-        await self._come_back(job_id, wait_s)
+        await self._come_back(job_id, look.row.deadline_at, wait_s)
 
-    async def _come_back(self, job_id: str, wait_s: float | None) -> None:
-        look = await self._db.read(lambda connection: _look(connection, job_id))
-        if look is None or look.record.job.state.final:
+    async def _come_back(self, job_id: str, deadline_at: datetime | None, wait_s: float | None) -> None:
+        moments = await self._db.read(lambda connection: _ends(connection, job_id))
+        if moments is None:
             return
-        moments = [one.expires_at for one in look.latest if one.state not in ENDED]
-        moments += [look.row.deadline_at] if look.row.deadline_at is not None else []
+        moments += [deadline_at] if deadline_at is not None else []
         waits = [max(0.0, (moment - self._context.now()).total_seconds()) for moment in moments]
         waits += [wait_s] if wait_s is not None else []
         if waits:
@@ -347,9 +349,13 @@ class PlanRuns:
         except (Unavailable, TooMany):
             raise
         except QpiError as error:
-            if error.code == "infeasible" and job.id in self._recovered and self._context.now() < self._back_at:
+            if error.code == "infeasible" and self._returning(job.id):
                 raise Unavailable(f"The QPUs are not back yet: {error.message}") from error
             await self._end(job.id, error)
+
+    def _returning(self, job_id: str) -> bool:
+        """Whether drivers may still be on their way back to this lab, for a job that an earlier server had."""
+        return job_id in self._recovered and self._context.now() < self._back_at
 
     async def _end(self, job_id: str, error: QpiError) -> None:
         """End the plan's job, and its fragments with it."""
@@ -384,7 +390,9 @@ class PlanRuns:
         for one in latest_of(tx.connection, look.record.id):
             if one.expires_at > tx.at or one.state in ENDED:
                 continue
-            if one.state is ReservationState.COMMITTED:
+            if self._returning(look.record.id):  # nobody could do anything while there was no server
+                reservations.prolong(tx.connection, one, times.after(tx.at, TTL_S))
+            elif one.state is ReservationState.COMMITTED:
                 self._overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
             else:
                 problem = Conflict("The places of the plan were not prepared in time.", code="expired")
@@ -396,7 +404,7 @@ class PlanRuns:
         child = jobs.find(tx.connection, place.child_id)
         if child is None:
             return
-        used = reservations.of_child(tx.connection, place.job_id, place.child_id)
+        used = reservations.of_child(tx.connection, place.child_id)
         choice = next_choice(plan.fragments[place.fragment].choices, {one.qpu for one in used})
         if choice is None or child.job.state is not JobState.QUEUED:
             reservations.prolong(tx.connection, place, times.after(tx.at, TTL_S))
@@ -416,11 +424,12 @@ class PlanRuns:
 
     async def _leave(self, qpu: str) -> None:
         def unit(tx: Tx) -> None:
+            plans_of: dict[str, Plan | None] = {}
             for place in reservations.open_on(tx.connection, qpu):
-                row = reservations.plan_job(tx.connection, place.job_id)
-                found = None if row is None else _stored(tx.connection, row.owner, row.plan_id or "")
-                if found is not None:
-                    self._overdue(tx, found.plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
+                if place.job_id not in plans_of:
+                    plans_of[place.job_id] = _plan_of_job(tx.connection, place.job_id)
+                if (plan := plans_of[place.job_id]) is not None:
+                    self._overdue(tx, plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
 
         await self._db.write(unit)
 
@@ -436,3 +445,17 @@ def _look(connection: Connection, job_id: str) -> _Look | None:
         return None
     found = None if row.plan_id is None else _stored(connection, row.owner, row.plan_id)
     return _Look(record, row, found, latest_of(connection, job_id))
+
+
+def _plan_of_job(connection: Connection, job_id: str) -> Plan | None:
+    row = reservations.plan_job(connection, job_id)
+    found = None if row is None or row.plan_id is None else plans.find(connection, row.owner, row.plan_id)
+    return None if found is None else plan_of(found)
+
+
+def _ends(connection: Connection, job_id: str) -> list[datetime] | None:
+    """When the places of a plan's job end by themselves; None for a job that has ended."""
+    record = jobs.find(connection, job_id)
+    if record is None or record.job.state.final:
+        return None
+    return [one.expires_at for one in latest_of(connection, job_id) if one.state not in ENDED]

@@ -81,8 +81,9 @@ class Unchecked:
             self._context.tasks.start(self._look(qpu), f"check {qpu}")
 
     def _stored(self, stored: Stored) -> None:
-        if not stored.record.job.checked:
-            self._wake(stored.record.job.qpu)
+        job = stored.record.job
+        if not job.checked and job.state is JobState.QUEUED:  # one that waits for others: when they are done
+            self._wake(job.qpu)
 
     def _changed(self, change: Change) -> None:
         """A job that waited for others may be one to check now."""

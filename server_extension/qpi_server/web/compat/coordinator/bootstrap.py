@@ -17,8 +17,8 @@ LIBP2P = "p2p"
 
 
 class Bootstrap(Answer):
-    """``GET bootstrap/libp2p``: where a node dials in. Without libp2p in the lab's ``buses`` it is not enabled, and
-    nodes dial the lab's WebSocket."""
+    """``GET bootstrap/libp2p``: what a node dials, with the lab's peer id, and whether the lab's peer is there. Without
+    libp2p in the lab's ``buses`` it is not enabled, and nodes dial the lab's WebSocket."""
 
     enabled: bool
     state: BusState
@@ -26,10 +26,11 @@ class Bootstrap(Answer):
 
 
 class BusAddress(Answer):
-    """A bus, and what its drivers dial (``--bus``)."""
+    """What nodes dial, and whether the lab is found there."""
 
     kind: str
     address: str
+    state: BusState
 
 
 class BootstrapRuntime(Answer):
@@ -42,31 +43,34 @@ class BootstrapRuntime(Answer):
     """Nodes that are heard of now, over whichever bus."""
 
 
-def _buses(call: Call) -> list[BusAddress]:
-    own = BusAddress(kind="websocket", address=f"{call.site.public_address(call.here)}qpi/v1/link")
-    hosted = call.lab.context.config.buses
-    others = [address for one in hosted for address in call.lab.buses.reached_at(one)]
-    return [own, *(BusAddress(kind=urlsplit(one).scheme, address=one) for one in others)]
+async def _buses(call: Call) -> list[BusAddress]:
+    own = BusAddress(kind="websocket", address=f"{call.site.public_address(call.here)}qpi/v1/link", state="running")
+    return [own, *[one for hosted in call.lab.context.config.buses for one in await _addresses(call, hosted)]]
+
+
+async def _addresses(call: Call, hosted: str) -> list[BusAddress]:
+    """The addresses of one bus."""
+    kind, state = urlsplit(hosted).scheme, _state(await call.lab.buses.found(hosted))
+    return [BusAddress(kind=kind, address=one, state=state) for one in call.lab.buses.reached_at(hosted)]
+
+
+def _state(there: bool) -> BusState:
+    return "running" if there else "stopped"
 
 
 @coordinator.route("GET", f"{API}bootstrap/libp2p", P.QPUS_READ, {200: Bootstrap})
 async def coordinator_bootstrap(call: Call) -> Bootstrap:
     """Where a libp2p node dials in."""
-    state = await _state(call)
-    found = [one.address for one in _buses(call) if one.kind == LIBP2P]
-    return Bootstrap(enabled=bool(found), state=state, addresses=found)
-
-
-async def _state(call: Call) -> BusState:
-    return "running" if await call.lab.buses.up() else "stopped"
+    hosts = [one for one in await _buses(call) if one.kind == LIBP2P]
+    there = bool(hosts) and all(one.state == "running" for one in hosts)
+    return Bootstrap(enabled=bool(hosts), state=_state(there), addresses=[one.address for one in hosts])
 
 
 @coordinator.route("GET", f"{API}bootstrap/libp2p/runtime", P.QPUS_READ, {200: BootstrapRuntime})
 async def coordinator_bootstrap_runtime(call: Call) -> BootstrapRuntime:
     """The buses of the lab."""
-    state = await _state(call)
-    buses = _buses(call)
+    buses = await _buses(call)
     return BootstrapRuntime(
-        enabled=any(one.kind == LIBP2P for one in buses), buses=buses, state=state,
-        linked_peers=len((await call.lab.services.services(call.person)).qpus),
+        enabled=any(one.kind == LIBP2P for one in buses), buses=buses, state=_state(await call.lab.buses.up()),
+        linked_peers=sum(one.stale is False for one in (await call.lab.services.services(call.person)).qpus),
     )  # fmt: skip
