@@ -112,7 +112,7 @@ def test_the_wait_doubles_with_at_most_a_tenth_more_and_the_same_for_the_same_se
     [
         (Rejected("too wide"), False),
         (TooLarge("too large"), False),
-        (Rejected("esp", code="low_fidelity"), False),
+        (Rejected("esp", code="unfit"), False),
         (Unavailable("no answer", code="no_responder"), False),
         (Unavailable("offline", code="qpu_offline"), False),
         (Faulted("gone", code="driver_lost"), False),
