@@ -95,7 +95,7 @@ class Places:
     async def commit(self, job_id: str) -> bool:
         """Commit all places of a plan's job, and let its fragments go; False where one is not prepared yet."""
         reach("plan_before_commit")
-        done = await self._db.write(lambda tx: self._commit(tx, job_id))
+        done = await self._db.write(lambda tx: self.commit_all(tx, job_id))
         if done:
             reach("plan_after_commit")
         return done
@@ -207,7 +207,7 @@ class Places:
         carry_out(tx, child, advance(child.job, moved_to(tx.connection, choice.qpu, tx.at)))
         request(tx, reservation, choice.qpu, owner=child.job.owner, number=len(used) + 1)
 
-    def _commit(self, tx: Tx, job_id: str) -> bool:
+    def commit_all(self, tx: Tx, job_id: str) -> bool:
         latest = latest_of(tx.connection, job_id)
         prepared = [one for one in latest if one.state is ReservationState.PREPARED]
         if not prepared or any(one.state is ReservationState.REQUESTED for one in latest):

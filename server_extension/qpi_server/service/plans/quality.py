@@ -61,7 +61,7 @@ class Quality:
         def unit(tx: Tx) -> bool:
             for place, esp in observed:
                 reservations.observe(tx.connection, place, esp)
-            self._again(tx, job_id, plan, parts)
+            self.again(tx, job_id, plan, parts)
             return not _open(tx.connection, job_id)
 
         return await self._context.db.write(unit)
@@ -110,7 +110,7 @@ class Quality:
         except ValueError:  # it has other gates or qubits by now
             return None
 
-    def _again(self, tx: Tx, job_id: str, plan: Plan, parts: Parts) -> None:
+    def again(self, tx: Tx, job_id: str, plan: Plan, parts: Parts) -> None:
         record = find(tx.connection, job_id)
         if record.job.state is not JobState.BLOCKED:
             return

@@ -409,12 +409,12 @@ class PlanRuns:
             if one.expires_at > tx.at or one.state not in _TIMED:
                 continue
             if one.state is ReservationState.COMMITTED:
-                self._overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
+                self.overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
             else:
                 problem = Conflict("The places of the plan were not prepared in time.", code="expired")
                 self._places.next(tx, plan, one, problem, Kind.EXPIRED)
 
-    def _overdue(self, tx: Tx, plan: Plan, place: Reservation, kind: Kind, reason: str) -> None:
+    def overdue(self, tx: Tx, plan: Plan, place: Reservation, kind: Kind, reason: str) -> None:
         """A committed place whose fragment waits in vain: it goes to its next QPU. Where it is on its last, it fails
         if the driver there is gone; and else, or where it has begun, it keeps its place a while longer."""
         child = jobs.find(tx.connection, place.child_id)
@@ -455,7 +455,7 @@ class PlanRuns:
                 row = reservations.plan_job(tx.connection, place.job_id)
                 found = None if row is None else _stored(tx.connection, row.owner, row.plan_id or "")
                 if found is not None:
-                    self._overdue(tx, found.plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
+                    self.overdue(tx, found.plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
             return bool(places)
 
         if await self._db.write(unit):  # what has begun there may come to wait again
