@@ -32,7 +32,7 @@ from qpi_jupyter.wire.frames import (
 from .bench import Bench
 from .checker import Checker
 from .link import Link
-from .messages import Key, Open, Role
+from .messages import Check, Key, Open, Role
 from .meter import Meter
 from .place import Outcome, Place
 from .previewer import Previewer
@@ -174,14 +174,13 @@ class Agent:
     # --- whom the link asks --------------------------------------------------------------------------------------
 
     def hello(self) -> Hello:
-        manifest = self._manifest.result()
         return Hello(
             name=self._settings.name,
             version=__version__,
             instance=self._instance,
             wire=WIRE_VERSION,
             places=self._settings.places,
-            manifest=manifest if self._calibration is None else self._calibration.into(manifest),
+            manifest=self._calibrated(),
             host=socket.gethostname(),
             draining=self.bench.draining,
             allow_simulator=self._settings.allow_simulator,
@@ -191,6 +190,11 @@ class Agent:
             max_frame_bytes=MAX_FRAME_BYTES,
             pings=True,
         )
+
+    def _calibrated(self) -> Manifest:
+        """What the executor can do, with the values that the next run is measured with."""
+        manifest = self._manifest.result()
+        return manifest if self._calibration is None else self._calibration.into(manifest)
 
     def recalibrated(self, calibration: Calibration) -> bool:
         known, self._calibration = self._calibration, calibration
@@ -219,7 +223,15 @@ class Agent:
         self._changed.set()
 
     async def prepare(self, request: Prepare) -> Prepared:
-        return await self._checker.prepare(request.key, request.person, lambda: self._loaded(request.program))
+        key, seed = request.key, request.compile_seed
+        target = None if seed is None else self._calibrated()
+        if target is not None:
+            key = f"{key} {seed} {target.calibration_id}"
+
+        async def load() -> Check:
+            return Check(program=await self._loaded(request.program), target=target, seed=seed or 0)
+
+        return await self._checker.prepare(key, request.person, load)
 
     async def preview(self, request: Prepare) -> Previewed:
         return await self._previewer.preview(await self._loaded(request.program))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
 from qpi_jupyter.core import Faulted, Manifest, ProgramError, QpiError, TooLarge, Unavailable, programs_fault
-from qpi_jupyter.wire.frames import Prepared, ProgramRef
+from qpi_jupyter.wire.frames import Prepared
 
 from .backoff import Backoff
 from .fair_pool import FairPool
@@ -19,7 +19,8 @@ from .messages import Answer, Check, Checked, Open
 from .process import Child, Died, ForkServer, oom_kills, spawn_in_the_end
 
 log = logging.getLogger(__name__)
-Load = Callable[[], Awaitable[ProgramRef]]
+Load = Callable[[], Awaitable[Check]]
+"""Brings what is to be checked."""
 _REMEMBERED = 256
 _MOST_OPEN = 256
 """Checks that one person may have open here."""
@@ -189,7 +190,7 @@ class Checker:
             # The person's next program goes first meanwhile.
             await asyncio.sleep(backoff.next())
 
-    async def _once(self, person: str, program: ProgramRef) -> Prepared:
+    async def _once(self, person: str, check: Check) -> Prepared:
         """Have one child check it.
 
         Raises
@@ -204,14 +205,14 @@ class Checker:
             impatience.cancel()
         since = time.monotonic()
         try:
-            return await self._ask(child, program)
+            return await self._ask(child, check)
         finally:
             self._pool.used(person, time.monotonic() - since)
             if child.alive:
                 self._pool.offer(child)
 
-    async def _ask(self, child: Child, program: ProgramRef) -> Prepared:
-        child.send(Check(program=program))
+    async def _ask(self, child: Child, check: Check) -> Prepared:
+        child.send(check)
         answering = asyncio.ensure_future(child.receive())
         try:
             if not await self._in_time(child, answering):
@@ -238,7 +239,7 @@ class Checker:
             raise await asyncio.shield(child.exited)
         if answer.error is not None and not programs_fault(error := QpiError.from_dict(answer.error)):
             raise error
-        return Prepared(estimate=answer.estimate, error=answer.error)
+        return Prepared(estimate=answer.estimate, error=answer.error, compiled=answer.compiled)
 
     async def _in_time(self, child: Child, answering: asyncio.Future[Answer]) -> bool:
         """Whether it has answered, or ended, within the limit, in which waiting for a processor hardly counts."""

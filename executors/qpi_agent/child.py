@@ -22,13 +22,16 @@ from typing import TYPE_CHECKING, NoReturn
 from qpi_executors import Executor, load
 from qpi_executors.primitives import for_program, offered
 from qpi_executors.registry import is_ours, require
-from qpi_jupyter.core import Faulted, Preview, Program, ProgramError, QpiError, Rejected, TooLarge
+from qpi_jupyter.core import Faulted, Manifest, Preview, Program, ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.plugins import passing
 
 from .messages import Channel, Check, Checked, Failed, Look, Looked, Open, Ready, Role, told
 from .readings import Readings, reads
 
 if TYPE_CHECKING:
+    from qpi_executors.compiling import Compiler
+    from qpi_jupyter.core.reservations import Compiled
+
     from .runs import Runs
 
 _IN_PARALLEL = "QISKIT_IN_PARALLEL"
@@ -41,6 +44,7 @@ class Checks:
     def __init__(self, channel: Channel, executor: Executor) -> None:
         self._channel = channel
         self._executor = executor
+        self._compiler: Compiler | None = None
 
     def serve(self) -> None:
         """Until the agent hangs up."""
@@ -50,10 +54,9 @@ class Checks:
                 self._channel.send(self._said(command))
 
     def _said(self, command: Check | Look) -> Checked | Looked:
-        program = command.program.to_program()
-        answer, work = (Checked, self._check) if isinstance(command, Check) else (Looked, self._look)
+        answer = Checked if isinstance(command, Check) else Looked
         try:
-            return work(program)
+            return self._check(command) if isinstance(command, Check) else self._look(command.program.to_program())
         except QpiError as error:
             return answer(error=told(error))
         except MemoryError:
@@ -67,10 +70,23 @@ class Checks:
                 return answer(error=told(Faulted(message, code="check_failed")))
             return answer(error=told(ProgramError(message, code="check_failed")))
 
-    def _check(self, program: Program) -> Checked:
+    def _check(self, command: Check) -> Checked:
+        program = command.program.to_program()
         executor = for_program(self._executor, program)
         executor.validate(program)
-        return Checked(estimate=executor.estimate(program))
+        estimate = executor.estimate(program)
+        if command.target is None:
+            return Checked(estimate=estimate)
+        return Checked(estimate=estimate, compiled=self._compile(program, command.target, command.seed))
+
+    def _compile(self, program: Program, target: Manifest, seed: int) -> Compiled | None:
+        """None where that cannot be said: the executor has its own ways, and has just said that it can run it."""
+        from qpi_executors.compiling import Compiler
+
+        self._compiler = self._compiler or Compiler()
+        with contextlib.suppress(Exception):
+            return self._compiler.compile(program, target, seed)
+        return None
 
     def _look(self, program: Program) -> Looked:
         preview = for_program(self._executor, program).preview(program)

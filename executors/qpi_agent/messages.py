@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from qpi_jupyter.core import Calibration, Estimate, Faulted, Manifest, Preview, QpiError, TooLarge, programs_fault
+from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.wire.frames import ProgramRef, Reading, RowChunk
 
 LENGTH_BYTES = 4
@@ -56,9 +57,11 @@ class Run(Struct, kw_only=True, tag="run"):
 
 
 class Check(Struct, kw_only=True, tag="check"):
-    """Validate and estimate."""
+    """Validate and estimate; with ``target``, also compile for it with ``seed``."""
 
     program: ProgramRef
+    target: Manifest | None = None
+    seed: int = 0
 
 
 class Read(Struct, kw_only=True, tag="read"):
@@ -141,6 +144,7 @@ class Failed(Struct, kw_only=True, tag="failed"):
 class Checked(Struct, kw_only=True, tag="checked"):
     estimate: Estimate | None = None
     error: dict[str, Any] | None = None
+    compiled: Compiled | None = None
 
 
 class Said(Struct, kw_only=True, tag="said"):

@@ -18,11 +18,13 @@ import msgspec
 from qpi_jupyter.core import Manifest, Program, ProgramError, QpiError, pack, unpack
 from qpi_jupyter.core.planning import Study
 from qpi_jupyter.core.plans import PlanRequest
+from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.data.cutting import Cutter, installed
 from qpi_jupyter.data.figures import Transpiler
 from qpi_jupyter.data.planning import study
 
 from .answers import answer_all
+from .compiling import Compiler
 from .programs import parse
 
 MEMORY_BYTES = 4 << 30
@@ -30,18 +32,23 @@ MEMORY_BYTES = 4 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A question: what is wanted of a program's circuit, and what there is to run it on. Its sources come beside it."""
+    """A question: what is wanted of a program's circuit, and what there is to run it on. Its sources come beside it.
+
+    ``compile``: the program is a fragment, which is to be compiled for the only target, and no plan is wanted.
+    """
 
     format: str
     request: PlanRequest
     targets: dict[str, Manifest]
+    compile: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The study, whose blobs come beside it; or the error, as a dictionary."""
+    """The study, whose blobs come beside it, or what compiling came to; or the error, as a dictionary."""
 
     study: Study | None = None
+    compiled: Compiled | None = None
     error: dict[str, Any] | None = None
 
 
@@ -49,7 +56,7 @@ class Planner:
     """Answers questions, and remembers what transpiling for targets came to."""
 
     def __init__(self) -> None:
-        self._transpiler = Transpiler()
+        self._transpiler, self._compiler = Transpiler(), Compiler()
         self._cutter: Cutter | None = installed()
 
     def answer(self, question: bytes) -> bytes:
@@ -57,12 +64,18 @@ class Planner:
         try:
             head, *sources = unpack(question)
             asked = msgspec.json.decode(head, type=Asked)
+            if asked.compile:
+                return pack((msgspec.json.encode(Answered(compiled=self._compiled(asked, tuple(sources)))),))
             found, blobs = self._study(asked, tuple(sources))
         except QpiError as error:
             return _refusal(error)
         except Exception as error:  # whatever a library of ours makes of a stranger's circuit
             return _refusal(ProgramError(f"The circuit cannot be planned: {error!s:.300}", code="not_planned"))
         return pack((msgspec.json.encode(Answered(study=found)), *blobs))
+
+    def _compiled(self, asked: Asked, sources: tuple[bytes, ...]) -> Compiled | None:
+        (target,) = asked.targets.values()
+        return self._compiler.compile(Program(format=asked.format, sources=sources), target, asked.request.seed)
 
     def _study(self, asked: Asked, sources: tuple[bytes, ...]) -> tuple[Study, list[bytes]]:
         circuits = parse(Program(format=asked.format, sources=sources))

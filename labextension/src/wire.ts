@@ -1859,8 +1859,10 @@ export interface PlanModel {
 }
 
 /**
- * A fragment's place on a QPU. `esp` and `duration_s` are what its driver said when it prepared
- * it; `reason`     why it was refused, expired or is not needed any more.
+ * A fragment's place on a QPU. `esp`, `duration_s` and `shot_s` are what its driver said when it
+ * prepared it,     for the calibration `calibration_id`; `digest` is of what it compiled.
+ * `observed_esp`: the success probability     by the calibration that the result was measured
+ * with, where that is known. `reason`: why it was refused, expired     or is not needed any more.
  */
 export interface ReservationModel {
   readonly id: string;
@@ -1871,12 +1873,19 @@ export interface ReservationModel {
   readonly expires_at: string;
   readonly esp: number | null;
   readonly duration_s: number | null;
+  readonly shot_s: number | null;
   readonly digest: string;
+  readonly calibration_id: string;
+  readonly observed_esp: number | null;
   readonly reason: string;
 }
 
-/** A time that a fragment was with a driver; `outcome` is empty while it is. */
+/**
+ * A time that a fragment was with a driver; `outcome` is empty while it is. A fragment that was
+ * measured again     has attempts of two jobs.
+ */
 export interface AttemptModel {
+  readonly job_id: string;
   readonly attempt: number;
   readonly driver: string;
   readonly assigned_at: string;
@@ -1898,6 +1907,8 @@ export interface FragmentRun {
   readonly reservations: readonly ReservationModel[];
   readonly attempts: readonly AttemptModel[];
   readonly esp: number | null;
+  readonly observed_esp: number | null;
+  readonly repeated: boolean;
   readonly error: JobError | null;
 }
 

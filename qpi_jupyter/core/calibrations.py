@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -99,6 +99,22 @@ class Calibration:
             for quantity, meant in _OF_GATES.items():
                 if (value := getattr(gate, meant.field)) is not None:
                     yield Figure(quantity, gate.qubits, value, gate.gate)
+
+
+def with_figures(manifest: Manifest, calibration_id: str, figures: Iterable[Figure]) -> Manifest:
+    """The manifest as it was with another calibration, of which the `figures` are known; those of qubits that are not
+    there any more are left out."""
+    gates = {(one.gate, one.qubits): GateProperties(gate=one.gate, qubits=one.qubits) for one in manifest.gates}
+    qubits = [QubitProperties()] * manifest.num_qubits
+    for quantity, where, value, gate in figures:
+        if max(where) >= len(qubits):
+            continue
+        if gate and quantity in _OF_GATES:
+            known = gates.get((gate, where), GateProperties(gate=gate, qubits=where))
+            gates[gate, where] = replace(known, **{_OF_GATES[quantity].field: value})  # type: ignore[arg-type]  # a float
+        elif not gate and quantity in _OF_QUBITS:
+            qubits[where[0]] = replace(qubits[where[0]], **{_OF_QUBITS[quantity].field: value})
+    return Calibration(gates=tuple(gates.values()), qubits=tuple(qubits), id=calibration_id).into(manifest)
 
 
 def _known(one: GateProperties | QubitProperties) -> dict[str, object]:

@@ -66,11 +66,13 @@ class Candidate:
 class Figures:
     """How a part would do on a target: its estimated success probability, and how long one shot takes (seconds).
 
-    ``problem`` says why it cannot run there, and ``missing`` what the target would have to have.
+    ``problem`` says why it cannot run there, and ``missing`` what the target would have to have; ``digest`` is of what
+    it was compiled into, where somebody wants to know.
     """
 
     esp: float = 0.0
     shot_s: float = 0.0
+    digest: str = ""
     problem: str = ""
     missing: str = ""
 

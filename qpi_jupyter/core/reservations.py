@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from .bounds import MAX_SECONDS, figure, text
 from .errors import PROGRAM_FAULTS, Conflict, QpiError
 from .lifecycle import IGNORE, ILLEGAL, STAY, Rule
-from .plans import Choice, ReservationState
+from .plans import MAX_ATTEMPTS, Choice, ReservationState
 from .times import after
 
 TTL_S = 60.0
@@ -64,10 +65,37 @@ ENDED = frozenset({_S.EXECUTED, _S.REJECTED, _S.EXPIRED, _S.CANCELED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """What a driver says of a fragment that it has compiled for its calibration ``calibration_id``.
+
+    ``esp`` is the estimated success probability, ``shot_s`` the time of one shot (seconds), ``digest`` is of the
+    compiled circuit.
+
+    Raises
+    ------
+    ValueError
+        a figure that is not one; the message names the field.
+    """
+
+    esp: float
+    shot_s: float
+    digest: str
+    calibration_id: str = ""
+
+    def __post_init__(self) -> None:
+        figure("esp", self.esp, 0.0, 1.0)
+        figure("shot_s", self.shot_s, 0.0, MAX_SECONDS)
+        text("digest", self.digest)
+        text("calibration_id", self.calibration_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """The place of fragment ``fragment`` of the plan that job ``job_id`` runs; ``child_id`` is the fragment's job.
 
-    ``esp`` and ``duration_s`` are what its driver said when it prepared it, ``digest`` is of what it compiled.
+    ``esp``, ``duration_s`` and ``shot_s`` are what its driver said when it prepared it, for the calibration
+    ``calibration_id``; ``digest`` is of what it compiled. ``observed_esp`` is the success probability by the
+    calibration that the result was measured with, where that is known.
     """
 
     id: str
@@ -78,7 +106,10 @@ class Reservation:
     state: ReservationState = ReservationState.REQUESTED
     esp: float | None = None
     duration_s: float | None = None
+    shot_s: float | None = None
     digest: str = ""
+    calibration_id: str = ""
+    observed_esp: float | None = None
     reason: str = ""
     created_at: datetime
     expires_at: datetime
@@ -94,7 +125,9 @@ class ReservationEvent:
     reason: str = ""
     esp: float | None = None
     duration_s: float | None = None
+    shot_s: float | None = None
     digest: str = ""
+    calibration_id: str = ""
     expires_at: datetime | None = None
 
 
@@ -124,7 +157,9 @@ def advance_reservation(reservation: Reservation, event: ReservationEvent) -> Re
         state=rule,
         esp=reservation.esp if event.esp is None else event.esp,
         duration_s=reservation.duration_s if event.duration_s is None else event.duration_s,
+        shot_s=reservation.shot_s if event.shot_s is None else event.shot_s,
         digest=event.digest or reservation.digest,
+        calibration_id=event.calibration_id or reservation.calibration_id,
         reason=event.reason,
         expires_at=event.expires_at or reservation.expires_at,
         changed_at=event.at,
@@ -146,9 +181,9 @@ def asked_again(error: QpiError, tries: int) -> bool:
     return not final and tries <= MAX_AGAIN
 
 
-LOW_FIDELITY, DRIVER_LOST = "low_fidelity", "driver_lost"
+UNFIT, DRIVER_LOST = "unfit", "driver_lost"
 _NO_USE = frozenset({
-    LOW_FIDELITY, DRIVER_LOST, "qpu_offline", "no_responder", "link_closed", "other_calibration", "unknown_qpu",
+    UNFIT, DRIVER_LOST, "qpu_offline", "no_responder", "link_closed", "other_calibration", "unknown_qpu",
     "qpu_closed", "qpu_untrusted", "old_driver",
 })  # fmt: skip
 
@@ -166,6 +201,35 @@ def back_off_s(seed: int, fragment: int, tries: int) -> float:
 def next_choice(choices: Sequence[Choice], used: Collection[str]) -> Choice | None:
     """The first of a fragment's QPUs that it has not been on."""
     return next((choice for choice in choices if choice.qpu not in used), None)
+
+
+def quality(place: Reservation) -> float | None:
+    """How good a place is: by the calibration that its result was measured with, or, until that is known, by the one
+    that it was prepared for."""
+    return place.esp if place.observed_esp is None else place.observed_esp
+
+
+def used(places: Sequence[Reservation]) -> Reservation:
+    """Of all places of a fragment, the oldest first, the one whose result counts, or is to.
+
+    A fragment that was measured again has two jobs. While the second one is under way, that is the one; of two results
+    the better one counts, and the first of two that are as good.
+    """
+    latest = places[-1]
+    if latest.state not in ENDED or all(one.child_id == latest.child_id for one in places):
+        return latest
+    executed = [one for one in places if one.state is _S.EXECUTED]
+    return max(executed, key=lambda one: quality(one) or 0.0, default=latest)
+
+
+def measured_again(places: Sequence[Reservation], choices: Sequence[Choice], least: float) -> Choice | None:
+    """Where a fragment is measured again, whose places these are: once, if its result was measured with less than
+    ``least``, and a QPU is left."""
+    latest = places[-1]
+    once = all(one.child_id == latest.child_id for one in places)
+    if latest.state is not _S.EXECUTED or latest.observed_esp is None or latest.observed_esp >= least or not once:
+        return None
+    return next_choice(choices, {one.qpu for one in places}) if len(places) < MAX_ATTEMPTS else None
 
 
 def require_place(qpu: str, places: int, taken: int, next_free_at: datetime | None) -> None:

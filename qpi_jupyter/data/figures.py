@@ -7,7 +7,9 @@ not say counts as no error and no time.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Bit, CircuitInstruction, ControlFlowOp
@@ -18,6 +20,7 @@ from qpi_jupyter.core import Manifest
 from qpi_jupyter.core.planning import Figures
 
 from .branchless import as_it_runs
+from .circuits import to_qpy
 from .targets import target_of
 
 _KEPT_MANAGERS, _KEPT_FIGURES = 256, 16_384
@@ -25,9 +28,11 @@ _FREE = frozenset({"barrier", "delay"})
 
 
 class Transpiler:
-    """Transpiles for targets, and remembers both the targets and what it found of each circuit."""
+    """Transpiles for targets, and remembers both the targets and what it found of each circuit; with ``digests``, also
+    of what it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, digests: bool = False) -> None:
+        self._digests = digests
         self._managers: OrderedDict[tuple[str, int], tuple[Target, StagedPassManager]] = OrderedDict()
         self._found: OrderedDict[tuple[str, str, int], Figures] = OrderedDict()
 
@@ -57,7 +62,8 @@ class Transpiler:
             native = manager.run(circuit)
         except (QiskitError, ValueError, KeyError) as error:  # whatever its gates cannot say
             return Figures(problem=f"its gates cannot carry out the circuit ({error!s:.200}).", missing="gates")
-        return Figures(esp=esp(native, target), shot_s=duration_s(native, target))
+        of_native = digest(native) if self._digests else ""
+        return Figures(esp=esp(native, target), shot_s=duration_s(native, target), digest=of_native)
 
     def _manager(self, name: str, manifest: Manifest, seed: int) -> tuple[Target, StagedPassManager]:
         key = (name, seed)
@@ -69,6 +75,19 @@ class Transpiler:
                 self._managers.popitem(last=False)
         self._managers.move_to_end(key)
         return self._managers[key]
+
+
+def hardest(circuits: Sequence[QuantumCircuit]) -> QuantumCircuit:
+    """The circuit whose figures stand for all of a program: of those that use qubits again, the one with most
+    operations."""
+    return max(circuits, key=lambda one: (uses_after_measurement(one), one.size()))
+
+
+def digest(circuit: QuantumCircuit) -> str:
+    """The circuit's own, whatever it is called."""
+    same = circuit.copy()
+    same.name, same.metadata = "circuit", {}
+    return hashlib.sha256(to_qpy([same])).hexdigest()
 
 
 def esp(circuit: QuantumCircuit, target: Target) -> float:

@@ -6,7 +6,6 @@ as many qubits as the QPUs have. Each way has its programs, and a recipe that pu
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,7 +25,8 @@ from qpi_jupyter.core.programs import digest
 
 from .circuits import to_qpy
 from .cutting import INSTALL, Cuts, Cutter, components
-from .figures import Transpiler, uses_after_measurement
+from .figures import Transpiler, hardest
+from .figures import digest as digest_of
 from .measuring import measuring, reading, restricted
 from .reconstruction import PartRecipe, Recipe, write_recipe
 
@@ -123,7 +123,7 @@ class _Programs:
             qubits=tuple(qubits), num_qubits=circuits[0].num_qubits, num_circuits=len(circuits),
             program_sha256=digest(pack((program,))), program=self.keep(program),
         )  # fmt: skip
-        self._parts.append((part, max(circuits, key=lambda one: (uses_after_measurement(one), one.size()))))
+        self._parts.append((part, hardest(circuits)))
         return part
 
     def weigh(self) -> None:
@@ -169,7 +169,7 @@ def study(
     programs.weigh()
     versions = {"qiskit": qiskit.__version__, "qiskit-addon-cutting": "" if cutter is None else cutter.version}
     found = Study(
-        circuit_sha256=_digest(circuit), num_qubits=circuit.num_qubits, ways=tuple(ways),
+        circuit_sha256=digest_of(circuit), num_qubits=circuit.num_qubits, ways=tuple(ways),
         operations=_operations(subject), versions=versions,
     )  # fmt: skip
     return found, programs.blobs
@@ -381,10 +381,3 @@ def _operations(subject: _Subject) -> tuple[Operation, ...]:
     if subject.flat is not None:
         found += [Operation(name="measure", qubits=(qubit,)) for qubit in sorted(subject.measured)]
     return tuple(found[:MAX_DRAWN])
-
-
-def _digest(circuit: QuantumCircuit) -> str:
-    """The circuit's own, whatever it is called."""
-    same = circuit.copy()
-    same.name, same.metadata = "circuit", {}
-    return hashlib.sha256(to_qpy([same])).hexdigest()

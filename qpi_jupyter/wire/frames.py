@@ -46,6 +46,7 @@ from qpi_jupyter.core import (
     Preview,
     Program,
 )
+from qpi_jupyter.core.reservations import Compiled
 
 from .rest import OptionsIn, options_from
 from .validation import END, PRINTABLE
@@ -287,19 +288,22 @@ class Reported(Frame):
 
 class Prepare(Frame):
     """Check a program without opening an instrument. ``key`` is for the driver's cache; ``person`` stands for whoever
-    asks, so that people take turns."""
+    asks, so that people take turns. ``compile_seed``: compile it as well, for the present calibration, with this seed;
+    a driver from before there were plans only checks it."""
 
     key: str
     program: ProgramRef
     person: str = ""
+    compile_seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
 
 
 class Prepared(Frame):
     """The estimate, or the error that the submitter gets if it is the program's; any other one means that nothing was
-    found out."""
+    found out. ``compiled``: what compiling it came to, where that was asked for."""
 
     estimate: Estimate | None = None
     error: dict[str, Any] | None = None
+    compiled: Compiled | None = None
 
 
 class Previewed(Frame):

@@ -117,8 +117,10 @@ class PlanAndRunIn(PlanJobLabels, Request, kw_only=True):
 
 
 class ReservationModel(Answer):
-    """A fragment's place on a QPU. ``esp`` and ``duration_s`` are what its driver said when it prepared it; ``reason``
-    why it was refused, expired or is not needed any more."""
+    """A fragment's place on a QPU. ``esp``, ``duration_s`` and ``shot_s`` are what its driver said when it prepared it,
+    for the calibration ``calibration_id``; ``digest`` is of what it compiled. ``observed_esp``: the success probability
+    by the calibration that the result was measured with, where that is known. ``reason``: why it was refused, expired
+    or is not needed any more."""
 
     id: str
     qpu: str
@@ -128,13 +130,18 @@ class ReservationModel(Answer):
     expires_at: datetime
     esp: float | None = None
     duration_s: float | None = None
+    shot_s: float | None = None
     digest: str = ""
+    calibration_id: str = ""
+    observed_esp: float | None = None
     reason: str = ""
 
 
 class AttemptModel(Answer):
-    """A time that a fragment was with a driver; ``outcome`` is empty while it is."""
+    """A time that a fragment was with a driver; ``outcome`` is empty while it is. A fragment that was measured again
+    has attempts of two jobs."""
 
+    job_id: str
     attempt: int
     driver: str
     assigned_at: datetime
@@ -147,8 +154,10 @@ class AttemptModel(Answer):
 class FragmentRun(Answer):
     """How a fragment of a plan does: its job, its places, the oldest first, and its attempts.
 
-    ``fallback``: it is not on the first of its choices; ``esp`` is that of its latest place, and ``below``: that is
-    less than the plan's ``min_fidelity``.
+    ``fallback``: it is not on the first of its choices; ``esp`` is that of its latest place, and ``observed_esp`` that
+    of the calibration which its result was measured with, where that is known. ``below``: that is less than the plan's
+    ``min_fidelity``. ``repeated``: for that reason it was measured again; all but the places and the attempts is of
+    the better result.
     """
 
     index: int
@@ -161,6 +170,8 @@ class FragmentRun(Answer):
     reservations: list[ReservationModel]
     attempts: list[AttemptModel]
     esp: float | None = None
+    observed_esp: float | None = None
+    repeated: bool = False
     error: JobError | None = None
 
 

@@ -110,8 +110,9 @@ class Bench:
         return child, MANIFEST
 
     def ask(self, label: str, person: str = "ann") -> asyncio.Task[Prepared]:
-        async def load() -> ProgramRef:
-            return ProgramRef(format="openqasm3", sha256="1" * 64, sources=[label.encode()], options=OptionsIn())
+        async def load() -> Check:
+            program = ProgramRef(format="openqasm3", sha256="1" * 64, sources=[label.encode()], options=OptionsIn())
+            return Check(program=program)
 
         return asyncio.ensure_future(self.checker.prepare(label, person, load))
 

@@ -4,30 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qpi_jupyter.core import Conflict, Faulted, NotFound, Principal, Program, QpiError, Rejected
+from qpi_jupyter.core import (
+    Calibration,
+    Conflict,
+    Faulted,
+    Manifest,
+    NotFound,
+    Principal,
+    Program,
+    QpiError,
+    Rejected,
+    calibration_of,
+)
 from qpi_jupyter.core.plans import Choice, Cost, Fragment, Plan, PlanKind, PlanRequest, ReservationState
+from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.data import codec
 from qpi_jupyter.data.reconstruction import PartRecipe, Recipe, write_recipe
-from qpi_jupyter.wire.frames import Assignment, Prepared
+from qpi_jupyter.wire.frames import Assignment, Prepare, Prepared
 from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
+from qpi_server.service.plans import planning
 from qpi_server.service.plans.parts import Parts
 from qpi_server.service.plans.planning import Made
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
-from tests.integration.test_service_plans import Drivers, ghz, in_lab
+from tests.faults.lab import ADMIN, ANN, BOB, QUICK, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
+from tests.integration.test_service_plans import Drivers, InProcess, ghz, in_lab
 from tests.support.chips import chip
 from tests.support.waiting import PATIENCE_S
 
 TWO = {"q1": chip(5, 0.01), "q2": chip(5, 0.02)}
 COUNTS = {"0x0": 60, "0xf": 40}
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "Worker", InProcess)
 
 
 async def planned(lab: Lab, *choices: str, person: Principal = ANN, **request: Any) -> Plan:
@@ -205,7 +223,7 @@ def test_when_all_qpus_are_used_up_the_plan_fails_with_each_ones_reason(tmp_path
 
 def test_a_lost_driver_gives_its_fragments_away(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
-        plan = await planned(lab, "q1 q2", "q1 q2", "q1")
+        plan = await planned(lab, "q1 q2", "q1 q2")
         job_id = await submitted(lab, plan)
         await settled(lab)
         await drivers["q1"].started(await drivers["q1"].claim())
@@ -216,11 +234,193 @@ def test_a_lost_driver_gives_its_fragments_away(tmp_path: Path) -> None:
             clock.advance(lab.context.config.lease_s / 4)
             await drivers["q2"].heartbeat()
         run = await looked(lab, job_id)
-        begun, waiting, alone = run.fragments
+        begun, waiting = run.fragments
         assert states(begun) == states(waiting) == [("q1", "expired"), ("q2", "committed")]
         assert begun.reservations[0].reason == "The driver went away while it held the job."
         assert waiting.reservations[0].reason == "driver_lost: the driver of q1 is gone."
-        assert states(alone) == [("q1", "committed")], "there is no other QPU to wait for"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["waiting", "begun"])
+def test_a_driver_that_is_lost_on_the_last_qpu_fails_the_plan_after_its_lease(tmp_path: Path, begun: bool) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        job_id = await submitted(lab, await planned(lab, "q1", "q2"))
+        await settled(lab)
+        if begun:
+            await drivers["q1"].started(await drivers["q1"].claim())
+        lease_s, since = lab.context.config.lease_s, clock.now()
+        drivers["q1"].unplug()
+        while (job := await lab.jobs.get(ANN, job_id)).status == "pending":
+            await settled(lab)
+            clock.advance(lease_s / 4)
+            await drivers["q2"].heartbeat()
+        await settled(lab)
+        assert lease_s <= (clock.now() - since).total_seconds() <= 3 * lease_s
+        assert job.error is not None
+        assert "The driver of q1 is gone." in job.error.message
+        run = await looked(lab, job_id)
+        assert [states(one) for one in run.fragments] == [[("q1", "expired")], [("q2", "canceled")]]
+        assert run.fragments[0].error is not None
+        assert run.fragments[0].error.data["cause"] == "driver_lost"
+        assert run.cost_s == 0.0
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_driver_that_comes_back_within_its_lease_keeps_the_last_place(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        job_id = await submitted(lab, await planned(lab, "q1"))
+        await settled(lab)
+        drivers["q1"].unplug()
+        clock.advance(lab.context.config.lease_s / 2)
+        await drivers["q1"].connect()
+        for _ in range(8):
+            await settled(lab)
+            clock.advance(lab.context.config.lease_s / 2)
+            await drivers["q1"].heartbeat()
+        await deliver(drivers["q1"])
+        assert (await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)).status == "completed"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def compiling(manifest: Manifest, esp: float) -> Callable[[Prepare], Prepared]:
+    """The answer of a driver that compiles what it is asked about."""
+    compiled = Compiled(esp=esp, shot_s=2e-6, digest="d" * 64, calibration_id=manifest.calibration_id)
+    return lambda asked: Prepared(estimate=QUICK, compiled=None if asked.compile_seed is None else compiled)
+
+
+def test_drivers_compile_for_their_calibration_and_unfit_ones_are_passed_over(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2", seed=7, min_fidelity=0.9)
+        drivers["q1"].answer, drivers["q2"].answer = compiling(TWO["q1"], 0.8), compiling(TWO["q2"], 0.95)
+        run = await looked(lab, await submitted(lab, plan))
+        fragment = run.fragments[0]
+        assert states(fragment) == [("q1", "rejected"), ("q2", "committed")]
+        assert [asked.compile_seed for asked in drivers["q1"].prepared] == [7]
+        unfit, fit = fragment.reservations
+        assert unfit.reason == "The estimated success probability on q1 is 0.800; 0.9 is wanted."
+        assert (fit.esp, fit.shot_s, fit.digest, fit.calibration_id) == (0.95, 2e-6, "d" * 64, TWO["q2"].calibration_id)
+        assert fragment.esp == 0.95
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_driver_that_compiles_knows_its_new_calibration_and_one_that_does_not_is_passed_over(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1 q2", min_fidelity=0.9)
+        drivers["q2"].answer = compiling(replace(TWO["q2"], calibration_id="new"), 0.95)
+        old, busy = drivers["q1"].answer, Faulted("The fridge is being filled.", code="filling")
+        drivers["q1"].answer = lambda _: Prepared(error=busy.to_dict())
+        job_id = await submitted(lab, plan)
+        await settled(lab)
+        await drivers["q1"].recalibrate(replace(calibration_of(TWO["q1"]), id="new"))
+        drivers["q1"].answer = old
+        clock.advance(0.3)
+        run = await looked(lab, job_id)
+        assert states(run.fragments[0]) == [("q1", "rejected"), ("q2", "committed")]
+        assert "calibrated again" in run.fragments[0].reservations[0].reason
+        assert run.fragments[0].reservations[1].calibration_id == "new"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def worse(manifest: Manifest, error: float, name: str) -> Calibration:
+    """Another calibration of a chip, with that error of its CX."""
+    gates = tuple(replace(one, error=error) for one in manifest.gates)
+    return replace(calibration_of(manifest), gates=gates, id=name)
+
+
+Ends = tuple[float, float, str]
+"""The errors of CX that the results of q1 and q2 were measured with, and whose result counts."""
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("ends", [(0.3, 0.02, "q2"), (0.2, 0.3, "q1")], ids=["second", "first"])
+def test_a_result_of_a_bad_calibration_is_kept_and_measured_again_once_and_the_better_counts(
+    tmp_path: Path, ends: Ends
+) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        first_error, second_error, best = ends
+        plan = await lab.plans.plan(ANN, ghz(4, shots=100, min_fidelity=0.9))
+        job_id = await submitted(lab, plan)
+        await settled(lab)
+        one = await drivers["q1"].claim()
+        await drivers["q1"].recalibrate(worse(TWO["q1"], first_error, "noon"))
+        await drivers["q1"].started(one)
+        await drivers["q1"].recalibrate(worse(TWO["q1"], 0.01, "evening"))
+        await drivers["q1"].deliver(one, counts=COUNTS, bits=4, calibration_id="noon")
+        run = await looked(lab, job_id)
+        assert [states(fragment) for fragment in run.fragments] == [[("q1", "executed"), ("q2", "committed")]]
+        fragment = run.fragments[0]
+        assert (fragment.repeated, fragment.job_id != one.job_id) == (True, True)
+        assert fragment.reservations[0].observed_esp == pytest.approx((1 - first_error) ** 3)
+        assert (await lab.jobs.get(ANN, fragment.job_id)).parent == job_id
+        two = await drivers["q2"].claim()
+        await drivers["q2"].recalibrate(worse(TWO["q2"], second_error, "noon"))
+        await drivers["q2"].started(two)
+        await drivers["q2"].deliver(two, counts={"0x0": 100}, bits=4, calibration_id="noon")
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
+        assert job.counts == ([{"0000": 100}] if best == "q2" else [{"0000": 60, "1111": 40}])
+        run = await looked(lab, job_id)
+        fragment = run.fragments[0]
+        assert (fragment.qpu, fragment.below, len(fragment.attempts)) == (best, best == "q1", 2)
+        told = (await lab.jobs.result(ANN, job_id))["results"][0]["header"]["metadata"]["plan"]["fragments"]
+        assert [(part["qpu"], part["repeated"], part["below_min_fidelity"]) for part in told] == [
+            (best, True, best == "q1")
+        ]  # fmt: skip
+        assert told[0]["observed_esp"] == pytest.approx((1 - (second_error if best == "q2" else first_error)) ** 3)
+        assert run.cost_s == 0.5
+        assert (await lab.jobs.get(ANN, one.job_id)).status == "completed"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("end", ["fails", "cancelled", "late", "no fallback"])
+def test_a_second_try_that_comes_to_nothing_leaves_the_first_result(tmp_path: Path, end: str) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        qpus = ["q1"] if end == "no fallback" else []
+        plan = await lab.plans.plan(ANN, ghz(4, shots=100, min_fidelity=0.9, deadline_s=30.0, qpus=qpus))
+        job_id = await submitted(lab, plan)
+        await settled(lab)
+        one = await drivers["q1"].claim()
+        await drivers["q1"].recalibrate(worse(TWO["q1"], 0.3, "noon"))
+        await drivers["q1"].started(one)
+        await drivers["q1"].deliver(one, counts=COUNTS, bits=4, calibration_id="noon")
+        run = await looked(lab, job_id)
+        if end != "no fallback":
+            two = await drivers["q2"].claim()
+            assert two.job_id == run.fragments[0].job_id
+        if end == "fails":
+            fault = Faulted("The readout is broken.", code="instrument")
+            await drivers["q2"].report(two, "errored", error=fault.to_dict())
+        elif end == "cancelled":
+            await lab.jobs.cancel(ANN, two.job_id)
+        elif end == "late":
+            clock.advance(31.0)
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
+        assert (job.status, job.counts) == ("completed", [{"0000": 60, "1111": 40}])
+        fragment = (await looked(lab, job_id)).fragments[0]
+        assert (fragment.job_id, fragment.below, fragment.repeated) == (one.job_id, True, end != "no fallback")
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_whoever_cancels_the_plan_cancels_its_second_try(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        plan = await lab.plans.plan(ANN, ghz(4, shots=100, min_fidelity=0.9))
+        job_id = await submitted(lab, plan)
+        await settled(lab)
+        one = await drivers["q1"].claim()
+        await drivers["q1"].recalibrate(worse(TWO["q1"], 0.3, "noon"))
+        await drivers["q1"].deliver(one, counts=COUNTS, bits=4, calibration_id="noon")
+        second = (await looked(lab, job_id)).fragments[0].job_id
+        await lab.jobs.cancel(ANN, job_id)
+        assert (await lab.jobs.get(ANN, second)).status == "cancelled"
+        assert (await lab.jobs.get(ANN, one.job_id)).status == "completed"
 
     in_lab(tmp_path, dialogue, TWO)
 

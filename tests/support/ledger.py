@@ -51,12 +51,12 @@ def sums(entries: Entries) -> dict[int, float]:
     return total
 
 
-def flaw(entries: Entries, *, final: bool) -> str | None:
-    """What is wrong with a job's ledger, if anything."""
+def flaw(entries: Entries, *, final: bool, charges: int = 1) -> str | None:
+    """What is wrong with a job's ledger, if anything; so many attempts may be charged."""
     if max(Counter((line.kind, line.attempt) for line in entries).values(), default=0) > 1:
         return "an attempt has two entries of one kind"
-    if sum(line.kind is EntryKind.SETTLE for line in entries) > 1:
-        return "a job was charged twice"
+    if sum(line.kind is EntryKind.SETTLE for line in entries) > charges:
+        return "a job was charged too often"
     open_holds = [n for n, total in sums(entries).items() if total == -HOLD_S]
     if len(open_holds) > (0 if final else 1):
         return "a hold was left behind"

@@ -125,7 +125,7 @@ function attempts({ attempts, qpu, reservations }: FragmentRun): IBar[] {
     const start = Date.parse(one.started_at ?? one.assigned_at);
     const there = reservations.filter(place => Date.parse(place.created_at) <= start).at(-1);
     return {
-      key: String(one.attempt),
+      key: `${one.job_id}-${one.attempt}`,
       qpu: there?.qpu ?? qpu,
       start,
       end: one.ended_at === null ? null : Date.parse(one.ended_at),

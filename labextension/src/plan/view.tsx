@@ -87,7 +87,7 @@ function Fragments(props: {
         const own = runs.get(fragment.index);
         const choice = fragment.choices[0];
         const qpu = own?.qpu ?? choice?.qpu ?? '';
-        const esp = own?.esp ?? choice?.cost.esp ?? null;
+        const esp = own?.observed_esp ?? own?.esp ?? choice?.cost.esp ?? null;
         return [
           own ? <Open key="job" run={own} tools={tools} /> : fragment.index,
           qubitWords(fragment.qubits),

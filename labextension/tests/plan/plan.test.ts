@@ -79,7 +79,10 @@ function reserved(qpu: string, changes: Partial<ReservationModel> = {}): Reserva
     expires_at: at(61),
     esp: 0.9,
     duration_s: 1,
+    shot_s: null,
     digest: '',
+    calibration_id: '',
+    observed_esp: null,
     reason: '',
     ...changes
   };
@@ -87,6 +90,7 @@ function reserved(qpu: string, changes: Partial<ReservationModel> = {}): Reserva
 
 function attempt(number: number, changes: Partial<AttemptModel> = {}): AttemptModel {
   return {
+    job_id: 'j',
     attempt: number,
     driver: 'd',
     assigned_at: at(2),
@@ -110,6 +114,8 @@ function running(index: number, qpu: string, changes: Partial<FragmentRun> = {})
     reservations: [reserved(qpu)],
     attempts: [attempt(1)],
     esp: 0.9,
+    observed_esp: null,
+    repeated: false,
     error: null,
     ...changes
   };

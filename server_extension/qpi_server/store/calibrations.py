@@ -48,6 +48,17 @@ def known(connection: Connection, qpu: str, calibration_id: str) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
+def find(connection: Connection, qpu: str, calibration_id: str) -> CalibrationRow | None:
+    """A calibration of a QPU, as far as it is kept."""
+    query = (
+        select(calibrations)
+        .where(calibrations.c.qpu == qpu, calibrations.c.calibration_id == calibration_id)
+        .order_by(calibrations.c.seq.desc())
+        .limit(1)
+    )
+    return first(connection, query, whole(CalibrationRow))
+
+
 def add(connection: Connection, row: CalibrationRow, *, keep: int, since: datetime) -> None:
     """Append a calibration, and forget those of its QPU from before ``since`` and all but the last ``keep``."""
     values = {"qpu": row.qpu, "calibration_id": row.calibration_id, "at": row.at, "config_sha256": row.config_sha256}

@@ -31,7 +31,6 @@ _FIRST_NEEDED = Prepared(
 )
 _OPEN_CHILDREN = Prepared(
     select(*COLUMNS)
-    .join(dependencies, _NEEDED)
     .where(jobs.c.parent_id == bindparam("job"), jobs.c.state.not_in(written(FINAL)))
     .order_by(jobs.c.seq)
 )
@@ -92,6 +91,11 @@ def size(connection: Connection, families: Collection[str]) -> int:
     """How many jobs these families have together."""
     query = select(func.count()).where(jobs.c.family_id.in_(list(families)))
     return int(connection.execute(query).scalar_one())
+
+
+def adopt(connection: Connection, parent: str, child: str) -> None:
+    """Write that a new job of the family is a child of another one, which does not wait for it."""
+    connection.execute(update(jobs).where(jobs.c.id == child).values(parent_id=parent))
 
 
 def join(connection: Connection, new: JobRecord, needs: Sequence[JobRecord], children: Collection[str]) -> None:

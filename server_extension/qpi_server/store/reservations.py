@@ -24,7 +24,12 @@ _SAVE = Prepared(
 _OF_JOB = Prepared(
     select(reservations)
     .where(reservations.c.job_id == bindparam("job"))
-    .order_by(reservations.c.fragment, reservations.c.id)
+    .order_by(reservations.c.fragment, reservations.c.created_at, reservations.c.id)
+)
+_OF_FRAGMENT = Prepared(
+    select(reservations)
+    .where(reservations.c.job_id == bindparam("job"), reservations.c.fragment == bindparam("number"))
+    .order_by(reservations.c.created_at, reservations.c.id)
 )
 _OF_CHILD = Prepared(
     select(reservations)
@@ -70,8 +75,8 @@ def save(connection: Connection, before: Reservation, after: Reservation) -> boo
     """Write what changed; False where somebody else has changed its state meanwhile, and nothing is written."""
     changed = _SAVE.run(
         connection, this=after.id, was=before.state.value, state=after.state.value, esp=after.esp,
-        duration_s=after.duration_s, digest=after.digest, reason=after.reason, expires_at=after.expires_at,
-        changed_at=after.changed_at,
+        duration_s=after.duration_s, shot_s=after.shot_s, digest=after.digest, calibration_id=after.calibration_id,
+        reason=after.reason, expires_at=after.expires_at, changed_at=after.changed_at,
     )  # fmt: skip
     return changed == 1
 
@@ -90,6 +95,16 @@ def of_child(connection: Connection, child_id: str) -> list[Reservation]:
     """Those of one fragment's job, oldest first."""
     rows = _OF_CHILD.each(connection, first=f"{child_id}.00", last=f"{child_id}.99", child=child_id)
     return list(each(rows, _reservation))
+
+
+def of_fragment(connection: Connection, job_id: str, fragment: int) -> list[Reservation]:
+    """Those of all jobs of one fragment, oldest first."""
+    return list(each(_OF_FRAGMENT.each(connection, job=job_id, number=fragment), _reservation))
+
+
+def observe(connection: Connection, place: Reservation, esp: float) -> None:
+    """Write how good the calibration was that a result was measured with."""
+    connection.execute(update(reservations).where(reservations.c.id == place.id).values(observed_esp=esp))
 
 
 def taken(connection: Connection, qpu: str, job_id: str) -> tuple[int, datetime | None]:

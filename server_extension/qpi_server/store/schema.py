@@ -28,7 +28,7 @@ from sqlalchemy import (
 from qpi_jupyter.core import times
 
 log = logging.getLogger(__name__)
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 
 metadata = MetaData(
     naming_convention={
@@ -213,6 +213,7 @@ jobs = Table(
     Column("calibration", String),  # the only one that it may run on
     Column("calibration_id", String),  # the one that its result was measured with
     Index(None, "driver", "state"),
+    Index(None, "parent_id"),
     Index(None, "family_id"),
     Index(None, "program_sha256"),
     sqlite_autoincrement=True,
@@ -651,7 +652,10 @@ reservations = Table(
     Column("state", String, nullable=False),
     Column("esp", Float(53)),
     Column("duration_s", Float(53)),
+    Column("shot_s", Float(53)),
     Column("digest", String, nullable=False, default=""),  # of the program that its driver compiled
+    Column("calibration_id", String, nullable=False, server_default=""),  # that it was compiled for
+    Column("observed_esp", Float(53)),  # by the calibration that the result was measured with
     Column("reason", String, nullable=False, default=""),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),

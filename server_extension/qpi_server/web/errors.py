@@ -35,7 +35,7 @@ STATUS: dict[type[QpiError], int] = {
 }
 STATUS_OF_CODE = {
     "bad_checksum": 422, "truncated": 422, "bad_result": 422, "bad_executor_option": 422,
-    "method_not_allowed": 405, "gone": 410, "disk_low": 507, "upgrade_required": 426,
+    "method_not_allowed": 405, "gone": 410, "unfit": 412, "disk_low": 507, "upgrade_required": 426,
 }  # fmt: skip
 GONE = "Gone - QPI drivers cannot connect here; start qpi-agent instead"
 RETRY_AFTER_S = 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +25,11 @@ from qpi_jupyter.core.reservations import (
     asked_again,
     back_off_s,
     committed_until,
+    measured_again,
     next_choice,
+    quality,
     require_place,
+    used,
 )
 
 ENDED = {state for state in ReservationState if state.value in ("executed", "rejected", "expired", "canceled")}
@@ -42,6 +46,7 @@ expired  | .       | .       | .        | .       | .      | .
 canceled | .       | .       | .        | .       | .      | .
 """
 KINDS = list(ReservationEventKind)
+FREE = Cost(esp=1, duration_s=1, wait_s=0, load=0, latency_s=0, total=0)
 
 
 def place(state: ReservationState = ReservationState.REQUESTED, **fields: Any) -> Reservation:
@@ -112,7 +117,7 @@ def test_the_wait_doubles_with_at_most_a_tenth_more_and_the_same_for_the_same_se
     [
         (Rejected("too wide"), False),
         (TooLarge("too large"), False),
-        (Rejected("esp", code="low_fidelity"), False),
+        (Rejected("esp", code="unfit"), False),
         (Unavailable("no answer", code="no_responder"), False),
         (Unavailable("offline", code="qpu_offline"), False),
         (Faulted("gone", code="driver_lost"), False),
@@ -127,7 +132,7 @@ def test_what_may_pass_is_asked_for_again_twice(error: QpiError, again: bool) ->
 
 
 def test_a_fragment_goes_through_its_choices_in_their_order() -> None:
-    cost = Cost(esp=1, duration_s=1, wait_s=0, load=0, latency_s=0, total=0)
+    cost = FREE
     choices = [Choice(qpu=name, calibration_id="", cost=cost) for name in ("q3", "q1", "q2")]
     used: list[str] = []
     while (choice := next_choice(choices, used)) is not None:
@@ -144,3 +149,31 @@ def test_places_are_for_as_many_as_there_are() -> None:
     )  # fmt: skip
     assert "until about 00:00:00 UTC" in caught.value.message
     assert committed_until(NOW, 30.0, 5.0) == NOW + timedelta(seconds=95)
+
+
+def measured(child: str, qpu: str, observed: float | None, state: str = "executed") -> Reservation:
+    one = place(ReservationState(state), esp=0.99, observed_esp=observed)
+    return replace(one, id=f"{child}.01", child_id=child, qpu=qpu)
+
+
+def test_a_fragment_is_measured_again_once_where_a_qpu_is_left() -> None:
+    choices = [Choice(qpu=name, calibration_id="", cost=FREE) for name in ("q1", "q2")]
+    poor, good = measured("c", "q1", 0.8), measured("c", "q1", 0.9)
+    again = measured_again([poor], choices, 0.9)
+    assert again is not None
+    assert again.qpu == "q2"
+    assert measured_again([good], choices, 0.9) is None
+    assert measured_again([measured("c", "q1", None)], choices, 0.9) is None, "nobody knows"
+    assert measured_again([poor], choices[:1], 0.9) is None
+    more = [*choices, Choice(qpu="q3", calibration_id="", cost=FREE)]
+    assert measured_again([poor, measured("d", "q2", 0.7)], more, 0.9) is None
+    assert measured_again([measured("c", "q1", None, "rejected")], choices, 0.9) is None
+
+
+def test_of_two_results_the_better_one_counts_and_the_first_if_they_are_as_good() -> None:
+    first = measured("c", "q1", 0.8)
+    for observed, counts in ((0.7, "c"), (0.8, "c"), (0.85, "d"), (None, "d")):
+        assert used([first, measured("d", "q2", observed)]).child_id == counts
+    assert used([first, measured("d", "q2", None, "requested")]).child_id == "d"
+    assert used([first, measured("d", "q2", None, "rejected")]).child_id == "c"
+    assert (quality(first), quality(measured("d", "q2", None))) == (0.8, 0.99)

@@ -78,7 +78,7 @@ def _esp(run: PlanRun | None) -> float | None:
     about."""
     if run is None or run.plan is None or run.plan.kind is PlanKind.CUT:
         return None
-    known = [one.esp for one in run.fragments]
+    known = [one.esp if one.observed_esp is None else one.observed_esp for one in run.fragments]
     return math.prod(one for one in known if one is not None) if known and None not in known else None
 
 

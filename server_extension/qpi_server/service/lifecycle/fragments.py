@@ -44,6 +44,8 @@ from qpi_server.store import JobRecord, bench, plans, reservations
 _HAS_PLACE = (JobState.QUEUED, JobState.ASSIGNED, JobState.RUNNING)
 """The states in which a fragment has a committed place; blocked, it has one that is not."""
 
+_MOMENT_S = 1e-6
+
 
 class PlaceWanted(NamedTuple):
     """A plan's job has fragments that need a place."""
@@ -88,7 +90,8 @@ def _why(job: Job, step: Step) -> QpiError | None:
 def _failed(tx: Tx, before: JobRecord, step: Step, own: Sequence[Reservation], why: QpiError) -> Step:
     choice = None
     if len(own) + before.job.tries < MAX_ATTEMPTS:
-        choice = next_choice(choices_of(tx.connection, own[-1]), {one.qpu for one in own})
+        places = reservations.of_fragment(tx.connection, own[-1].job_id, own[-1].fragment)
+        choice = next_choice(choices_of(tx.connection, own[-1]), {one.qpu for one in places})
     if choice is None and step.job.state is not JobState.FAILED:
         return step  # it is tried again where it is
     kind = Kind.EXPIRED if why.code == DRIVER_LOST else Kind.CANCELED
@@ -119,10 +122,11 @@ def choices_of(connection: Connection, reservation: Reservation) -> Sequence[Cho
 
 
 def request(tx: Tx, like: Reservation, qpu: str, *, owner: str, number: int) -> Reservation:
-    """Ask for the ``number``-th place of the fragment of ``like``; the commit has it prepared."""
+    """Ask for the ``number``-th place of the fragment of ``like``, the one before it; the commit has it prepared."""
+    later = times.after(like.created_at, _MOMENT_S)  # whatever the clock does: they are read in this order
     new = Reservation(
         id=f"{like.child_id}.{number:02}", job_id=like.job_id, fragment=like.fragment, child_id=like.child_id, qpu=qpu,
-        created_at=tx.at, changed_at=tx.at, expires_at=times.after(tx.at, TTL_S),
+        created_at=max(tx.at, later), changed_at=tx.at, expires_at=times.after(tx.at, TTL_S),
     )  # fmt: skip
     reservations.add(tx.connection, new)
     tell(tx, new, owner=owner)

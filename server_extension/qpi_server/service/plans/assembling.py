@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +26,7 @@ from qpi_jupyter.core import (
 )
 from qpi_jupyter.core.plans import Plan
 from qpi_jupyter.wire.faultpoint import reach
-from qpi_jupyter.wire.plans import FragmentRun
+from qpi_jupyter.wire.plans import AttemptModel, FragmentRun
 from qpi_jupyter.wire.results import check_circuit, digest, encode_header, read_header
 from qpi_server.service.base import Context, Tx, Worker
 from qpi_server.service.lifecycle import Change, carry_out, find, is_small
@@ -172,17 +171,19 @@ def execution(pieces: Pieces) -> dict[str, Any]:
         "fragments": [
             {
                 "fragment": run.index, "job_id": run.job_id, "qpu": run.qpu, "esp": run.esp,
-                "attempts": len(run.attempts), "fallback": run.fallback, "below_min_fidelity": run.below,
-                "started_at": _last(run),
-                "busy_s": run.attempts[-1].busy_s if run.attempts else None,
+                "observed_esp": run.observed_esp, "attempts": len(run.attempts), "fallback": run.fallback,
+                "below_min_fidelity": run.below, "repeated": run.repeated,
+                "started_at": None if (last := _last(run)) is None else last.started_at,
+                "busy_s": None if last is None else last.busy_s,
             }
             for run in pieces.runs
         ],
     }  # fmt: skip
 
 
-def _last(run: FragmentRun) -> datetime | None:
-    return run.attempts[-1].started_at if run.attempts else None
+def _last(run: FragmentRun) -> AttemptModel | None:
+    """The attempt that gave the result."""
+    return next((one for one in reversed(run.attempts) if one.job_id == run.job_id), None)
 
 
 def results_of(connection: Connection, children: Sequence[str]) -> list[ResultRow] | None:

@@ -127,6 +127,19 @@ class Fragments:
             request(tx, first, child.job.qpu, owner=parent.job.owner, number=1)
         return after
 
+    def again(self, tx: Tx, parent: JobRecord, first: Reservation, choice: Choice) -> None:
+        """Have the fragment of a place measured again, as a job of its own, which the plan's job does not wait for.
+
+        Raises
+        ------
+        Forbidden
+            the account cannot bear it.
+        """
+        fragment = self._plan.fragments[first.fragment]
+        child = self._child(tx, parent, fragment, self._programs[first.fragment], choice)
+        families.adopt(tx.connection, parent.id, child.id)
+        request(tx, replace(first, child_id=child.id), choice.qpu, owner=parent.job.owner, number=1)
+
     def _child(
         self, tx: Tx, parent: JobRecord, fragment: Fragment, program: StoredProgram, choice: Choice
     ) -> JobRecord:  # fmt: skip

@@ -23,13 +23,15 @@ from qpi_jupyter.core import (
     JobState,
     QpiError,
     Rejected,
+    Unavailable,
     advance,
     times,
 )
 from qpi_jupyter.core.plans import Choice, Plan, ReservationState
 from qpi_jupyter.core.reservations import (
-    LOW_FIDELITY,
     TTL_S,
+    UNFIT,
+    Compiled,
     Reservation,
     ReservationEvent,
     asked_again,
@@ -78,12 +80,12 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of a question: the estimate of a driver that can do it, or why not."""
+    """What came of a question: the estimate of a driver that can do it and what it compiled, or why not."""
 
     wanted: Wanted
     estimate: Estimate | None = None
     timeout_s: float = 0.0
-    esp: float | None = None
+    compiled: Compiled | None = None
     problem: QpiError | None = None
 
 
@@ -118,48 +120,35 @@ class Places:
 
     async def commit(self, job_id: str) -> None:
         """Commit all places of a plan's job, if they are prepared, and let its fragments go."""
-        await self._db.write(lambda tx: self._commit(tx, job_id))
+        await self._db.write(lambda tx: self.commit_all(tx, job_id))
 
     async def _ask(self, plan: Plan, wanted: Wanted) -> Answer:
         qpu, fragment = wanted.reservation.qpu, plan.fragments[wanted.reservation.fragment]
         try:
             choice = next(one for one in fragment.choices if one.qpu == qpu)
-            esp = self._esp(choice, plan.request.min_fidelity)
+            card = self._context.qpus.get(qpu)
+            require_trust(card.name, card.trust, card.withheld)
             async with self._turns[qpu]:
-                timeout_s = self._context.config.check_timeout_s
-                link, estimate = await self._checker.ask(qpu, wanted.program, wanted.child.job.owner, timeout_s)
+                fitted = await self._checker.compile(
+                    qpu, wanted.program, wanted.child.job.owner, self._context.config.check_timeout_s,
+                    seed=plan.request.seed,
+                )  # fmt: skip
+            compiled = fitted.compiled or self._as_planned(choice, wanted.program)
+            require_fit(qpu, compiled, plan.request.min_fidelity)
         except QpiError as error:
             return Answer(wanted=wanted, problem=error)
-        return Answer(wanted=wanted, estimate=estimate, timeout_s=link.timeout_s, esp=esp)
+        return Answer(
+            wanted=wanted, estimate=fitted.estimate, timeout_s=fitted.link.timeout_s, compiled=compiled
+        )  # fmt: skip
 
-    def _esp(self, choice: Choice, least: float) -> float | None:
-        """The ESP there, None where that is not known for today's calibration.
-
-        Raises
-        ------
-        NotFound
-            the QPU was deleted.
-        Conflict
-            it gets no jobs, for want of trust.
-        Rejected
-            it is less than ``least``, or may be.
-        """
-        qpu = self._context.qpus.get(choice.qpu)
-        require_trust(qpu.name, qpu.trust, qpu.withheld)
-        manifest = qpu.manifest
-        esp = choice.cost.esp if manifest is not None and manifest.calibration_id == choice.calibration_id else None
-        if esp is None and least:
-            raise Rejected(
-                f"{choice.qpu} was calibrated again since the plan was made: its success probability for this "
-                f"fragment is not known, and {least:g} is wanted.",
-                code=LOW_FIDELITY,
-            )
-        if esp is not None and esp < least:
-            raise Rejected(
-                f"The estimated success probability on {choice.qpu} is {esp:.3f}; {least:g} is wanted.",
-                code=LOW_FIDELITY,
-            )
-        return esp
+    def _as_planned(self, choice: Choice, program: StoredProgram) -> Compiled | None:
+        """What the plan says of a QPU whose driver does not compile; None where it was calibrated again since."""
+        manifest = self._context.qpus.get(choice.qpu).manifest
+        if manifest is None or manifest.calibration_id != choice.calibration_id:
+            return None
+        return Compiled(
+            esp=choice.cost.esp, shot_s=0.0, digest=program.key, calibration_id=choice.calibration_id
+        )  # fmt: skip
 
     async def _write(self, plan: Plan, answers: Sequence[Answer], last_of: str, *, returning: bool) -> float | None:
         """Write what drivers answered; in how many seconds to ask again what may pass.
@@ -178,7 +167,7 @@ class Places:
                     self._prepared(tx, answer, qpus)
                 elif (wait_s := self._refused(tx, plan, answer, problem)) is not None:
                     again[reservation.id] = wait_s
-            return again, last_of != "" and self._commit(tx, last_of)
+            return again, last_of != "" and self.commit_all(tx, last_of)
 
         if last_of:
             reach("plan_before_commit")
@@ -204,10 +193,15 @@ class Places:
         assert answer.estimate is not None
         if before is None or before.job.state is not JobState.BLOCKED:
             return
-        event = ReservationEvent(
-            kind=Kind.PREPARED, at=tx.at, esp=answer.esp, duration_s=answer.estimate.estimate_s,
-            digest=answer.wanted.program.key, expires_at=times.after(tx.at, TTL_S),
-        )  # fmt: skip
+        event, compiled = ReservationEvent(
+            kind=Kind.PREPARED, at=tx.at, duration_s=answer.estimate.estimate_s, digest=answer.wanted.program.key,
+            expires_at=times.after(tx.at, TTL_S),
+        ), answer.compiled  # fmt: skip
+        if compiled is not None:
+            event = replace(
+                event, esp=compiled.esp, shot_s=compiled.shot_s or None, digest=compiled.digest,
+                calibration_id=compiled.calibration_id,
+            )  # fmt: skip
         if change(tx, reservation, event, owner=before.job.owner) is reservation:
             return
         correction = qpus.correction(reservation.qpu)
@@ -237,7 +231,8 @@ class Places:
         if child is None or child.job.state is not JobState.BLOCKED:
             return
         used = reservations.of_child(tx.connection, reservation.child_id)
-        choice = next_choice(plan.fragments[reservation.fragment].choices, {one.qpu for one in used})
+        places = reservations.of_fragment(tx.connection, reservation.job_id, reservation.fragment)
+        choice = next_choice(plan.fragments[reservation.fragment].choices, {one.qpu for one in places})
         if choice is None:
             error = all_used(tx.connection, used[-1], problem).to_dict()
             failed = Event(kind=EventKind.DEPENDENCY_FAILED, at=tx.at, error=error)
@@ -246,7 +241,7 @@ class Places:
         carry_out(tx, child, advance(child.job, moved_to(tx.connection, choice.qpu, tx.at)))
         request(tx, reservation, choice.qpu, owner=child.job.owner, number=len(used) + 1)
 
-    def _commit(self, tx: Tx, job_id: str) -> bool:
+    def commit_all(self, tx: Tx, job_id: str) -> bool:
         latest = latest_of(tx.connection, job_id)
         prepared = [one for one in latest if one.state is ReservationState.PREPARED]
         if not prepared or any(one.state is ReservationState.REQUESTED for one in latest):
@@ -304,3 +299,31 @@ def _wanted(connection: Connection, job_id: str) -> list[Wanted]:
         if child is not None and program is not None and child.job.state is JobState.BLOCKED:
             found.append(Wanted(one, child, program))
     return found
+
+
+def require_fit(qpu: str, compiled: Compiled | None, least: float) -> None:
+    """Refuse a QPU that is not good enough for a fragment, or may not be.
+
+    Raises
+    ------
+    Rejected
+        its success probability is less than ``least``, or not known; the HTTP status of that is 412.
+    """
+    if not least:
+        return
+    if compiled is None:
+        raise Rejected(
+            f"{qpu} was calibrated again since the plan was made: its success probability for this fragment is not "
+            f"known, and {least:g} is wanted.",
+            code=UNFIT, qpu=qpu, min_fidelity=least,
+        )  # fmt: skip
+    if compiled.esp < least:
+        raise Rejected(
+            f"The estimated success probability on {qpu} is {compiled.esp:.3f}; {least:g} is wanted.",
+            code=UNFIT, qpu=qpu, esp=compiled.esp, min_fidelity=least,
+        )  # fmt: skip
+
+
+def unreachable(qpu: str) -> QpiError:
+    """What is said of a place whose driver is gone."""
+    return Unavailable(f"The driver of {qpu} is gone.", code="driver_lost")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,6 +31,7 @@ from qpi_jupyter.core import (
 from qpi_jupyter.core.capabilities import stale
 from qpi_jupyter.core.planning import Candidate, Study, Way, make_plan
 from qpi_jupyter.core.plans import Plan, PlanRequest
+from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.wire.plans import PlanIn, PlanModel
 from qpi_server.service.base import Context, Qpu, Turns, Tx, Worker
 from qpi_server.service.links import Links, states
@@ -39,6 +41,7 @@ from qpi_server.store.view import calendar
 
 from .parts import FORMAT, Parts
 
+log = logging.getLogger(__name__)
 CHILD = "qpi_executors.planning"
 IDLE_S = 300.0
 """So long the child is kept: loading Qiskit takes longer than most studies."""
@@ -71,6 +74,7 @@ class _Answered(msgspec.Struct, kw_only=True):
     """What the child says; the blobs of the study come beside it."""
 
     study: Study | None = None
+    compiled: Compiled | None = None
     error: dict[str, Any] | None = None
 
 
@@ -156,6 +160,19 @@ class PlanService:
             NotFound(f"You have no plan {plan_id!r}: plan the circuit again.", code="unknown_plan"),
         )
         return PlanModel.of(plan_of(row), row.owner, row.created_at)
+
+    async def compiled(self, fragment: Program, manifest: Manifest, seed: int) -> Compiled | None:
+        """What a fragment becomes on a QPU of that manifest; None where nothing can be said of it."""
+        head = {
+            "format": fragment.format, "request": PlanRequest(seed=seed), "targets": {"": _bare(manifest)},
+            "compile": True,
+        }  # fmt: skip
+        try:
+            answer = await self._worker.ask(pack((msgspec.json.encode(head), *fragment.sources)), timeout_s=TIMEOUT_S)
+        except (TimeoutError, Unavailable) as error:
+            log.warning("a fragment was not compiled: %s", error)
+            return None
+        return msgspec.json.decode(unpack(answer)[0], type=_Answered).compiled
 
     async def close(self) -> None:
         """End the child."""

@@ -61,8 +61,9 @@ from qpi_server.store.reservations import PlanJobRow
 from .assembling import Assembler, Pieces, results_of
 from .beginning import Fragments, Wanted, add_parent, deadline, parent_record, stored
 from .parts import Parts
-from .places import Places, latest_of
+from .places import Places, latest_of, unreachable
 from .planning import PlanService, plan_of
+from .quality import Quality
 from .shown import fragment_runs, plan_run
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,11 @@ class _Look(NamedTuple):
     stored: _Stored | None
     latest: list[Reservation]
 
+    def again(self) -> list[str]:
+        """The jobs of the fragments that are measured again: all have been once."""
+        waits = self.record.job.waits_for
+        return [one.child_id for one in self.latest if waits == 1 and one.state not in ENDED]
+
 
 class PlanRuns:
     """Runs plans: submits them, gets their places, moves their fragments and puts their results together."""
@@ -92,6 +98,9 @@ class PlanRuns:
         self._context, self._config, self._db, self._links = context, context.config, context.db, links
         self._planning, self._places = planning, Places(context, links, checker)
         self._assembler, self._disk = Assembler(context), Disk(context)
+        self._quality = Quality(context, links, planning)
+        self._awaited: dict[str, str] = {}
+        """Second tries, to the plan's job that waits for them."""
         self._timers = Timers(context.clock)
         self._busy: set[str] = set()
         self._again: set[str] = set()
@@ -109,6 +118,13 @@ class PlanRuns:
         self._back_at = times.after(self._context.now(), 2 * self._config.lease_s)
         for job_id in self._recovered:
             self._wake(job_id)
+        if self._recovered:
+            self._timers.after(2 * self._config.lease_s, "back", self._all_back)
+
+    def _all_back(self) -> None:
+        """The drivers that are not there by now are gone."""
+        for qpu in self._context.qpus.names:
+            self._lost(qpu)
 
     async def close(self) -> None:
         """Nothing is begun any more."""
@@ -275,6 +291,10 @@ class PlanRuns:
     def _changed(self, change: Change) -> None:
         """All fragments are done, or the job has ended."""
         job = change.after.job
+        if (parent := self._awaited.get(job.id)) is not None:
+            if job.state.final:
+                del self._awaited[job.id]
+            self._wake(parent)
         if job.family != job.id or not change.changed:
             return
         if job.state.final:
@@ -302,9 +322,13 @@ class PlanRuns:
         if look is None or look.record.job.state.final:
             return
         now = self._context.now()
+        again = look.again()
+        self._awaited.update(dict.fromkeys(again, job_id))
         if look.row.deadline_at is not None and look.row.deadline_at <= now:
-            await self._end(job_id, Faulted("The plan was not done by its deadline.", code="deadline"))
-            return
+            if not again:
+                await self._end(job_id, Faulted("The plan was not done by its deadline.", code="deadline"))
+                return
+            await self._quality.give_up(job_id)
         if look.stored is None:
             await self._plan(look)
             return
@@ -316,7 +340,7 @@ class PlanRuns:
             wait_s = await self._places.prepare(look.stored.plan, job_id, returning=returning)
         if ReservationState.PREPARED in states:  # else they are committed with the unit that prepares the last one
             await self._places.commit(job_id)
-        if look.record.job.waits_for == 1:
+        if look.record.job.waits_for == 1 and await self._quality.settled(job_id, *look.stored):
             await self._assemble(look)
         await self._come_back(job_id, look.row.deadline_at, wait_s)
 
@@ -373,11 +397,11 @@ class PlanRuns:
         plan, parts = look.stored
 
         def query(connection: Connection) -> Pieces | None:
-            children = [one.child_id for one in look.latest]
-            results = results_of(connection, children)
-            if results is None or len(children) != len(plan.fragments):
+            runs = fragment_runs(connection, look.record.id, plan)
+            results = results_of(connection, [run.job_id for run in runs])
+            if results is None or len(runs) != len(plan.fragments):
                 return None
-            return Pieces(look.record, plan, parts, results, fragment_runs(connection, look.record.id, plan))
+            return Pieces(look.record, plan, parts, results, runs)
 
         if (pieces := await self._db.read(query)) is not None:
             await self._assembler.assemble(pieces)
@@ -393,25 +417,35 @@ class PlanRuns:
             if self._returning(look.record.id):  # nobody could do anything while there was no server
                 reservations.prolong(tx.connection, one, times.after(tx.at, TTL_S))
             elif one.state is ReservationState.COMMITTED:
-                self._overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
+                self.overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
             else:
                 problem = Conflict("The places of the plan were not prepared in time.", code="expired")
                 self._places.next(tx, plan, one, problem, Kind.EXPIRED)
 
-    def _overdue(self, tx: Tx, plan: Plan, place: Reservation, kind: Kind, reason: str) -> None:
-        """A committed place whose fragment waits in vain: it goes to its next QPU, or, where it is on its last or has
-        begun, keeps its place a while longer."""
+    def overdue(self, tx: Tx, plan: Plan, place: Reservation, kind: Kind, reason: str) -> None:
+        """A committed place whose fragment waits in vain: it goes to its next QPU. Where it is on its last, it fails
+        if the driver there is gone; and else, or where it has begun, it keeps its place a while longer."""
         child = jobs.find(tx.connection, place.child_id)
         if child is None:
             return
         used = reservations.of_child(tx.connection, place.child_id)
-        choice = next_choice(plan.fragments[place.fragment].choices, {one.qpu for one in used})
+        places = reservations.of_fragment(tx.connection, place.job_id, place.fragment)
+        choice = next_choice(plan.fragments[place.fragment].choices, {one.qpu for one in places})
+        if choice is None and child.job.state is JobState.QUEUED and self._gone(place.qpu, place.job_id):
+            error = unreachable(place.qpu).to_dict()
+            carry_out(tx, child, advance(child.job, Event(kind=EventKind.ABANDONED, at=tx.at, error=error)))
+            return
         if choice is None or child.job.state is not JobState.QUEUED:
             reservations.prolong(tx.connection, place, times.after(tx.at, TTL_S))
             return
         change(tx, place, ReservationEvent(kind=kind, at=tx.at, reason=reason), owner=child.job.owner)
         carry_out(tx, child, advance(child.job, moved_to(tx.connection, choice.qpu, tx.at)))
         request(tx, place, choice.qpu, owner=child.job.owner, number=len(used) + 1)
+
+    def _gone(self, qpu: str, job_id: str) -> bool:
+        """Whether a QPU's driver is gone; those of an earlier server's jobs have time to come back."""
+        back = job_id not in self._recovered or self._context.now() >= self._back_at
+        return back and not self._links.online(qpu)
 
     def _unlinked(self, gone: Unlinked) -> None:
         """A driver's link is no more: if none comes within its lease, what waits for it goes elsewhere."""
@@ -423,15 +457,17 @@ class PlanRuns:
             self._context.tasks.start(self._leave(qpu), f"plans leave {qpu}")
 
     async def _leave(self, qpu: str) -> None:
-        def unit(tx: Tx) -> None:
-            plans_of: dict[str, Plan | None] = {}
-            for place in reservations.open_on(tx.connection, qpu):
+        def unit(tx: Tx) -> bool:
+            places, plans_of = reservations.open_on(tx.connection, qpu), dict[str, Plan | None]()
+            for place in places:
                 if place.job_id not in plans_of:
                     plans_of[place.job_id] = _plan_of_job(tx.connection, place.job_id)
                 if (plan := plans_of[place.job_id]) is not None:
-                    self._overdue(tx, plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
+                    self.overdue(tx, plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
+            return bool(places)
 
-        await self._db.write(unit)
+        if await self._db.write(unit):  # what has begun there may come to wait again
+            self._timers.after(AGAIN_S, f"lost {qpu}", lambda: self._lost(qpu))
 
 
 def _stored(connection: Connection, owner: str, plan_id: str) -> _Stored | None:

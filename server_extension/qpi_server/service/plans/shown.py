@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import msgspec
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.plans import Plan
-from qpi_jupyter.core.reservations import Reservation
+from qpi_jupyter.core.reservations import Reservation, quality, used
 from qpi_jupyter.wire.plans import AttemptModel, FragmentRun, PlanModel, PlanRun, ReservationModel
 from qpi_server.service.lifecycle import job_error
 from qpi_server.store import JobRecord, attempts, families, plans, reservations
@@ -39,28 +39,36 @@ def fragment_runs(connection: Connection, job_id: str, plan: Plan) -> list[Fragm
     by_fragment: defaultdict[int, list[Reservation]] = defaultdict(list)
     for one in reservations.of_job(connection, job_id):
         by_fragment[one.fragment].append(one)
-    ids = [own[-1].child_id for own in by_fragment.values()]
+    ids = list({one.child_id: None for own in by_fragment.values() for one in own})
     children = families.named(connection, ids)
     tried = attempts.of_jobs(connection, ids)
     return [
-        _run(plan, own, children[own[-1].child_id], tried.get(own[-1].child_id, ()))
+        _run(plan, own, children[used(own).child_id], tried)
         for own in by_fragment.values()
-        if own[-1].child_id in children
+        if used(own).child_id in children
     ]
 
 
-def _run(plan: Plan, own: Sequence[Reservation], child: JobRecord, tried: Sequence[attempts.AttemptRow]) -> FragmentRun:
-    last, job = own[-1], child.job
-    fields = set(ReservationModel.__struct_fields__)
+def _run(
+    plan: Plan, own: Sequence[Reservation], child: JobRecord, tried: Mapping[str, Sequence[attempts.AttemptRow]]
+) -> FragmentRun:
+    last, job = used(own), child.job
+    fields, best = set(ReservationModel.__struct_fields__), quality(last)
+    jobs = list(dict.fromkeys(one.child_id for one in own))
     return FragmentRun(
         index=last.fragment, job_id=child.id, qpu=job.qpu,
         status=job.state.status,  # type: ignore[arg-type]  # one of the Literal's words
         phase=job.phase,  # type: ignore[arg-type]
         fallback=job.qpu != plan.fragments[last.fragment].choices[0].qpu, esp=last.esp,
-        below=last.esp is not None and last.esp < plan.request.min_fidelity,
+        observed_esp=last.observed_esp, repeated=len(jobs) > 1,
+        below=best is not None and best < plan.request.min_fidelity,
         reservations=[
             ReservationModel(**{name: value for name, value in asdict(one).items() if name in fields}) for one in own
         ],
-        attempts=[msgspec.convert({**one._asdict(), "outcome": one.outcome or ""}, AttemptModel) for one in tried],
+        attempts=[
+            msgspec.convert({**one._asdict(), "outcome": one.outcome or "", "job_id": each}, AttemptModel)
+            for each in jobs
+            for one in tried.get(each, ())
+        ],
         error=None if job.error is None else job_error(job.error),
     )  # fmt: skip

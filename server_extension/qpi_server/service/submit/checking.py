@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,6 +21,7 @@ from qpi_jupyter.core import (
     programs_fault,
     unpack,
 )
+from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.wire.frames import PREPARE, PREVIEW, Prepare, Prepared, Previewed, ProgramRef, fits, inline_limit
 from qpi_jupyter.wire.rest import OptionsIn
 from qpi_server.service.base import Context, Qpu
@@ -54,9 +56,20 @@ class StoredProgram:
             sources=list(unpack(self.packed)) if inline else [],
         )
 
-    def question(self, link: Link, owner: str) -> Prepare:
+    def question(self, link: Link, owner: str, seed: int | None = None) -> Prepare:
         """What a driver is asked about it, for whoever wants to know."""
-        return Prepare(key=self.key, program=self.ref(link.max_frame_bytes), person=_alias(owner))
+        return Prepare(
+            key=self.key, program=self.ref(link.max_frame_bytes), person=_alias(owner), compile_seed=seed
+        )  # fmt: skip
+
+
+class Fitted(NamedTuple):
+    """What the driver of ``link`` says of a program that it has compiled; one that does not compile says no more than
+    the estimate."""
+
+    link: Link
+    estimate: Estimate
+    compiled: Compiled | None
 
 
 class Checker:
@@ -93,17 +106,28 @@ class Checker:
             nothing was found out: ask again later.
         """
         link = self._link(qpu, program)
-        key = program.key
-        estimate = link.estimates.get(key)
+        estimate = link.estimates.get(program.key)
         if estimate is None:
-            link.asked += 1
-            try:
-                estimate = await self._prepare(link, program, owner, timeout_s)
-            finally:
-                link.asked -= 1
-            link.remember(key, estimate)
+            estimate = (await self._asked(link, program, owner, timeout_s)).estimate
         _fits(link, estimate)
         return link, estimate
+
+    async def compile(self, qpu: str, program: StoredProgram, owner: str, timeout_s: float, *, seed: int) -> Fitted:
+        """As `ask`, of a driver that also compiles the program for its present calibration: it is always asked."""
+        fitted = await self._asked(self._link(qpu, program), program, owner, timeout_s, seed)
+        _fits(fitted.link, fitted.estimate)
+        return fitted
+
+    async def _asked(
+        self, link: Link, program: StoredProgram, owner: str, timeout_s: float, seed: int | None = None
+    ) -> Fitted:
+        link.asked += 1
+        try:
+            fitted = await self._prepare(link, program, owner, timeout_s, seed)
+        finally:
+            link.asked -= 1
+        link.remember(program.key, fitted.estimate)
+        return fitted
 
     async def preview(self, link: Link, program: StoredProgram, owner: str, timeout_s: float) -> Preview:
         """What a driver shows of a program.
@@ -146,8 +170,10 @@ class Checker:
             raise Unavailable(f"{qpu} is offline.", code="qpu_offline")
         return min(able, key=lambda link: (link.evasions, link.asked))
 
-    async def _prepare(self, link: Link, program: StoredProgram, owner: str, timeout_s: float) -> Estimate:
-        frame = program.question(link, owner)
+    async def _prepare(
+        self, link: Link, program: StoredProgram, owner: str, timeout_s: float, seed: int | None
+    ) -> Fitted:
+        frame = program.question(link, owner, seed)
         problem: QpiError
         try:
             with self._links.offering(program.sha256, program.packed):
@@ -167,7 +193,7 @@ class Checker:
                 raise problem
             if answer.error is None and answer.estimate is not None:
                 link.evasions = 0
-                return answer.estimate
+                return Fitted(link, answer.estimate, answer.compiled)
         link.evasions += 1
         raise Unavailable(problem.message, code=problem.code) from problem
 

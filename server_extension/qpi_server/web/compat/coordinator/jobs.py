@@ -72,6 +72,8 @@ class FragmentResult(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     observed_fidelity: float | None
+    """By the calibration that it was measured with, where that is known; else by the one that it was prepared for."""
+    below_min_fidelity: bool
     error: str | None
     reservation_id: str | None
     execution_id: str
@@ -281,19 +283,21 @@ def _itself(job: JobModel) -> FragmentResult:
     """A job without a plan as its own only fragment."""
     return FragmentResult(
         fragment_id=fragment_id(0), node_id=job.qpu, status=state_of(job, None), attempts=job.attempt,
-        started_at=job.started_at, finished_at=job.ended_at, observed_fidelity=None, error=error_of(job),
-        reservation_id=None, execution_id=job.id, block=0,
+        started_at=job.started_at, finished_at=job.ended_at, observed_fidelity=None, below_min_fidelity=False,
+        error=error_of(job), reservation_id=None, execution_id=job.id, block=0,
     )  # fmt: skip
 
 
 def _fragment(one: FragmentRun) -> FragmentResult:
-    place = one.reservations[-1] if one.reservations else None
+    own = [place for place in one.reservations if place.id.startswith(f"{one.job_id}.")]
+    place = own[-1] if own else None
     started = [attempt.started_at for attempt in one.attempts if attempt.started_at is not None]
     return FragmentResult(
         fragment_id=fragment_id(one.index), node_id=one.qpu, status=fragment_state(one), attempts=len(one.attempts),
         started_at=started[0] if started else None,
         finished_at=one.attempts[-1].ended_at if one.status in ENDS and one.attempts else None,
-        observed_fidelity=one.esp, error=None if one.error is None else one.error.message,
+        observed_fidelity=one.esp if one.observed_esp is None else one.observed_esp, below_min_fidelity=one.below,
+        error=None if one.error is None else one.error.message,
         reservation_id=None if place is None else place.id, execution_id=one.job_id, block=one.index,
     )  # fmt: skip
 
