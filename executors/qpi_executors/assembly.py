@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from qpi_jupyter.data import conventions as c
 from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.reconstruction import Counts, Recipe, Reconstructed, read_recipe, reconstruct
 
+MEMORY_BYTES = 4 << 30
 _LENGTH = 8
 
 
@@ -109,6 +111,7 @@ def whole_counts(found: Reconstructed) -> dict[int, int]:
 
 def main() -> None:
     """Answer one question after the other."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     while len(head := sys.stdin.buffer.read(_LENGTH)) == _LENGTH:
