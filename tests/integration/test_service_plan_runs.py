@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qpi_jupyter.core import Conflict, Faulted, NotFound, Principal, Program, QpiError, Rejected
+from qpi_jupyter.core import Conflict, Faulted, NotFound, Principal, Program, QpiError, Rejected, Unavailable
 from qpi_jupyter.core.plans import Choice, Cost, Fragment, Plan, PlanKind, PlanRequest, ReservationState
 from qpi_jupyter.data import codec
 from qpi_jupyter.data.reconstruction import PartRecipe, Recipe, write_recipe
@@ -19,6 +19,7 @@ from qpi_jupyter.wire.frames import Assignment, Prepared
 from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
+from qpi_server.service.plans import assembling, places, runs
 from qpi_server.service.plans.parts import Parts
 from qpi_server.service.plans.planning import Made
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
@@ -138,6 +139,41 @@ def test_nothing_is_committed_before_all_is_prepared(tmp_path: Path) -> None:
         clock.advance(0.3)
         run = await looked(lab, job_id)
         assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_plan_goes_on_after_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1", "q2")
+        asked = places.place_problem
+
+        def full(*_args: object) -> None:
+            raise Unavailable("The disk is full.", code="disk_full")
+
+        job_id = await submitted(lab, plan)
+        monkeypatch.setattr(places, "place_problem", full)
+        await looked(lab, job_id)
+        monkeypatch.setattr(places, "place_problem", asked)
+        clock.advance(runs.AGAIN_S)
+        run = await looked(lab, job_id)
+        assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_result_that_the_lab_cannot_keep_ends_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        def refuse(*_args: object) -> None:
+            raise Rejected("The name of a register is too long.", code="bad_result")
+
+        monkeypatch.setattr(assembling, "check_circuit", refuse)
+        job_id = await submitted(lab, await planned(lab, "q1", "q2"))
+        for fragment in (await looked(lab, job_id)).fragments:
+            await deliver(drivers[fragment.qpu])
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
+        assert job.error is not None
+        assert (job.status, job.error.code) == ("failed", "bad_result")
 
     in_lab(tmp_path, dialogue, TWO)
 

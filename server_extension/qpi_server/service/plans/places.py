@@ -85,10 +85,13 @@ class Places:
         """Ask for the places that the plan's job needs; in how many seconds to ask again, None: not again."""
         wanted = await self._db.read(lambda connection: _wanted(connection, job_id))
         by_qpu: defaultdict[str, list[asyncio.Task[Answer]]] = defaultdict(list)
-        async with asyncio.TaskGroup() as group:
-            for one in wanted:
-                by_qpu[one.reservation.qpu].append(group.create_task(self._ask(plan, one)))
-            again = [await self._write(plan, await asyncio.gather(*by_qpu[qpu])) for qpu in sorted(by_qpu)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in wanted:
+                    by_qpu[one.reservation.qpu].append(group.create_task(self._ask(plan, one)))
+                again = [await self._write(plan, await asyncio.gather(*by_qpu[qpu])) for qpu in sorted(by_qpu)]
+        except ExceptionGroup as several:  # what the writing raised: the disk is full
+            raise several.exceptions[0] from several
         return min((wait_s for wait_s in again if wait_s is not None), default=None)
 
     async def commit(self, job_id: str) -> bool:

@@ -287,13 +287,22 @@ class PlanRuns:
             while again:
                 self._again.discard(job_id)
                 try:
-                    await self._step(job_id)
+                    await self._stepped(job_id)
                 except (Unavailable, TooMany, TimeoutError) as problem:
                     log.warning("the plan of %s is taken up again in %g s: %s", job_id, AGAIN_S, problem)
                     self._timers.after(AGAIN_S, job_id, lambda: self._wake(job_id))
                 again = job_id in self._again
         finally:
             self._busy.discard(job_id)
+
+    async def _stepped(self, job_id: str) -> None:
+        """As `_step`; what is wrong and will not pass ends the plan."""
+        try:
+            await self._step(job_id)
+        except (Unavailable, TooMany):
+            raise
+        except QpiError as error:
+            await self._end(job_id, error)
 
     async def _step(self, job_id: str) -> None:
         """Do what there is to do now, and come back when the time of day alone makes it more."""
@@ -355,8 +364,8 @@ class PlanRuns:
         """End the plan's job, and its fragments with it."""
 
         def unit(tx: Tx) -> None:
-            record = find(tx.connection, job_id)
-            if record.job.state is JobState.BLOCKED:
+            record = jobs.find(tx.connection, job_id)
+            if record is not None and record.job.state is JobState.BLOCKED:
                 event = Event(kind=EventKind.DEPENDENCY_FAILED, at=tx.at, error=error.to_dict())
                 carry_out(tx, record, advance(record.job, event))
 
