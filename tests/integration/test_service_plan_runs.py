@@ -25,7 +25,7 @@ from qpi_server.service.plans.planning import Made
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
 from tests.integration.test_service_plans import Drivers, ghz, in_lab
 from tests.support.chips import chip
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 TWO = {"q1": chip(5, 0.01), "q2": chip(5, 0.02)}
 COUNTS = {"0x0": 60, "0xf": 40}
@@ -338,6 +338,30 @@ def test_planned_and_run_in_one(tmp_path: Path) -> None:
         job = await lab.jobs.get(ANN, late, wait_s=PATIENCE_S)
         assert job.error is not None
         assert job.error.code == "deadline"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_planned_and_run_in_one_waits_for_the_places_of_others(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        first = await submitted(lab, await planned(lab, "q1", "q2"))
+        held = (await looked(lab, first)).fragments
+        assert all(states(one)[-1][1] == "committed" for one in held)
+        second, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, shots=100)))
+
+        async def planned_too() -> PlanRun | None:
+            run = await looked(lab, second)
+            return None if run.plan is None else run
+
+        run = await until(planned_too)
+        assert (run.fragments, (await lab.jobs.get(ANN, second)).status) == ([], "pending")
+        for fragment in held:
+            await deliver(drivers[fragment.qpu])
+        assert (await lab.jobs.get(ANN, first, wait_s=PATIENCE_S)).status == "completed"
+        clock.advance(runs.AGAIN_S)
+        run = await looked(lab, second)
+        assert [states(one)[-1][1] for one in run.fragments] == ["committed"]
+        assert run.plan is not None
 
     in_lab(tmp_path, dialogue, TWO)
 

@@ -36,7 +36,7 @@ from qpi_jupyter.core import (
 )
 from qpi_jupyter.core.families import require_size
 from qpi_jupyter.core.plans import Plan, ReservationState
-from qpi_jupyter.core.reservations import TTL_S, Reservation, ReservationEvent, next_choice
+from qpi_jupyter.core.reservations import RESERVED, TTL_S, Reservation, ReservationEvent, next_choice
 from qpi_jupyter.core.reservations import ReservationEventKind as Kind
 from qpi_jupyter.wire.plans import PlanAndRunIn, PlanJobIn, PlanRun
 from qpi_server.service.base import Context, Timers, Tx
@@ -313,8 +313,8 @@ class PlanRuns:
         if look.row.deadline_at is not None and look.row.deadline_at <= now:
             await self._end(job_id, Faulted("The plan was not done by its deadline.", code="deadline"))
             return
-        if look.stored is None:
-            await self._plan(look)
+        if look.stored is None or not look.latest:
+            await self._come_back(job_id, await self._begin(look))
             return
         wait_s = None
         if any(one.expires_at <= now for one in look.latest if one.state in _TIMED):
@@ -337,28 +337,36 @@ class PlanRuns:
         if waits:
             self._timers.after(min(waits), job_id, lambda: self._wake(job_id))
 
-    async def _plan(self, look: _Look) -> None:
-        """Make the plan of a job that came without one, and its fragments' jobs."""
-        job, owner = look.record.job, look.row.owner
+    async def _begin(self, look: _Look) -> float | None:
+        """Make the fragments' jobs of a job that came without a plan; in how many seconds to try again, None: done."""
+        job = look.record.job
         try:
-            wanted = await self._planning.again(owner, look.record, look.row.request)
-            await self._planning.keep(owner, wanted)
-            fragments = Fragments(self._context, self._links, wanted.plan, wanted.parts)
+            stored = look.stored
+            if stored is None or self._stale(stored.plan) is not None:
+                stored = await self._planned(look)
+            fragments = Fragments(self._context, self._links, stored.plan, stored.parts)
 
             def unit(tx: Tx) -> None:
                 record = find(tx.connection, job.id)
-                if record.job.state is not JobState.BLOCKED:
-                    return
-                reservations.set_plan(tx.connection, job.id, wanted.plan.plan_id)
-                fragments.add(tx, record, fragments.choose(tx, job.id))
+                if record.job.state is JobState.BLOCKED:
+                    fragments.add(tx, record, fragments.choose(tx, job.id))
 
             await self._db.write(unit)
-        except (Unavailable, TooMany):
-            raise
         except QpiError as error:
+            if error.code == RESERVED:  # other plans come first: it waits for them
+                return AGAIN_S
             if error.code == "infeasible" and job.id in self._recovered and self._context.now() < self._back_at:
                 raise Unavailable(f"The QPUs are not back yet: {error.message}") from error
-            await self._end(job.id, error)
+            raise
+        return None
+
+    async def _planned(self, look: _Look) -> _Stored:
+        """A new plan for a job, which is noted to run it."""
+        owner, job_id = look.row.owner, look.record.id
+        made = await self._planning.again(owner, look.record, look.row.request)
+        await self._planning.keep(owner, made)
+        await self._db.write(lambda tx: reservations.set_plan(tx.connection, job_id, made.plan.plan_id))
+        return _Stored(made.plan, made.parts)
 
     async def _end(self, job_id: str, error: QpiError) -> None:
         """End the plan's job, and its fragments with it."""
