@@ -7,6 +7,7 @@ question with the header and the data of a result like any other.
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from qpi_jupyter.data.header import result_header
 from qpi_jupyter.data.reconstruction import Counts, Recipe, Reconstructed, read_recipe, reconstruct
 
 from .answers import answer_all
+
+MEMORY_BYTES = 4 << 30
 
 
 class Fragment(msgspec.Struct):
@@ -106,6 +109,7 @@ def whole_counts(found: Reconstructed) -> dict[int, int]:
 
 def main() -> None:
     """Answer one question after the other."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     answer_all(answer)
 
 

@@ -24,6 +24,8 @@ from .lab import Lab
 WAIT_S = 50.0
 """How long one question for what comes next stays open; the lab answers earlier as soon as there is something."""
 _PAGE = 500
+_BEGINNINGS = (b'{"kind":', b'{"seq":')
+"""Of a file's first event: what begins otherwise and has no whole line is somebody else's."""
 _BLOCK = 1 << 16
 _PATIENCE_S = 365 * 86_400.0
 """How long a follower waits for a lab that does not answer."""
@@ -84,8 +86,13 @@ class EventFile:
         self._file: IO[bytes] = path.open("a+b")
         try:
             self._lock()
-            last = self._last_line()
-            self.cursor = max((seq for seq in (_seq_of(last, path), self._kept()) if seq is not None), default=None)
+            last, rest = self._last_line()
+            found = _seq_of(last, path)
+            if rest and found is None and not rest.startswith(_BEGINNINGS):
+                raise _not_events(path)
+            self.cursor = max((seq for seq in (found, self._kept()) if seq is not None), default=None)
+            if rest:
+                self._file.truncate(self._file.seek(0, os.SEEK_END) - len(rest))
         except BaseException:
             self._file.close()
             raise
@@ -110,9 +117,9 @@ class EventFile:
         except OSError as error:
             raise Conflict(f"Another process writes {self.path}: end it, or choose another file.") from error
 
-    def _last_line(self) -> bytes:
-        """The last whole line; what comes after it was cut off, and goes."""
-        end = size = self._file.seek(0, os.SEEK_END)
+    def _last_line(self) -> tuple[bytes, bytes]:
+        """The last whole line, and what comes after it, which was cut off."""
+        end = self._file.seek(0, os.SEEK_END)
         tail = b""
         while end and tail.count(b"\n") < 2:
             begin = max(0, end - _BLOCK)
@@ -120,9 +127,7 @@ class EventFile:
             tail = self._file.read(end - begin) + tail
             end = begin
         whole, newline, rest = tail.rpartition(b"\n")
-        if rest:
-            self._file.truncate(size - len(rest))
-        return whole.rpartition(b"\n")[2] if newline else b""
+        return whole.rpartition(b"\n")[2] if newline else b"", rest
 
     def _kept(self) -> int | None:
         try:
@@ -150,7 +155,11 @@ def _seq_of(line: bytes, path: Path) -> int | None:
     try:
         return msgspec.json.decode(line, type=_Event).seq
     except msgspec.MsgspecError as error:
-        raise Rejected(f"{path} does not hold events of a lab: choose another file.") from error
+        raise _not_events(path) from error
+
+
+def _not_events(path: Path) -> Rejected:
+    return Rejected(f"{path} does not hold events of a lab: choose another file.")
 
 
 def _sync_folder(path: Path) -> None:

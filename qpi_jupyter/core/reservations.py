@@ -181,7 +181,7 @@ def asked_again(error: QpiError, tries: int) -> bool:
     return not final and tries <= MAX_AGAIN
 
 
-UNFIT, DRIVER_LOST = "unfit", "driver_lost"
+UNFIT, DRIVER_LOST, RESERVED = "unfit", "driver_lost", "reserved"
 _NO_USE = frozenset({
     UNFIT, DRIVER_LOST, "qpu_offline", "no_responder", "link_closed", "other_calibration", "unknown_qpu",
     "qpu_closed", "qpu_untrusted", "old_driver",
@@ -254,5 +254,5 @@ def require_place(qpu: str, places: int, taken: int, next_free_at: datetime | No
     until = "" if next_free_at is None else f" until about {next_free_at:%H:%M:%S} UTC"
     raise Conflict(
         f"All places of {qpu} are reserved for other plans{until}. Try again then, or plan without it (qpus=).",
-        code="reserved", qpu=qpu, next_free_at=None if next_free_at is None else next_free_at.isoformat(),
+        code=RESERVED, qpu=qpu, next_free_at=None if next_free_at is None else next_free_at.isoformat(),
     )  # fmt: skip

@@ -12,9 +12,9 @@ transform of the expectation values of all strings of I and Z comes to, without 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 
 import msgspec
 import numpy as np
@@ -176,15 +176,13 @@ def _joined(recipe: Recipe, results: Sequence[Sequence[Counts]]) -> Reconstructe
     """Shots of independent fragments put side by side, in an order that the seed says: each is one of the circuit's."""
     generator = np.random.default_rng(recipe.seed)
     shots = min(sum(found[0].values()) for found in results)
-    columns = []
-    for part, found in zip(recipe.parts, results, strict=True):
+    joined = [0] * shots
+    for part, found in zip(recipe.parts, results, strict=True):  # one at a time: there may be a thousand
         outcomes = [_spread(outcome, part.bits) for outcome in found[0]]
         drawn = np.repeat(np.arange(len(outcomes)), list(found[0].values()))
-        columns.append([outcomes[place] for place in generator.permutation(drawn)[:shots]])
-    counts: dict[int, float] = {}
-    for shot in zip(*columns, strict=True):
-        outcome = reduce(int.__or__, shot, 0)
-        counts[outcome] = counts.get(outcome, 0) + 1
+        places = generator.permutation(drawn)[:shots].tolist()
+        joined = [outcome | outcomes[place] for outcome, place in zip(joined, places, strict=True)]
+    counts: dict[int, float] = {**Counter(joined)}
     return Reconstructed(counts=dict(sorted(counts.items())), shots=shots)
 
 

@@ -161,6 +161,14 @@ def test_a_file_with_long_lines_and_files_of_others(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="choose another file"):
         EventFile(path)
     assert path.read_text() == "# notes\n"
+    for theirs in ('{"title": "a thesis"}', "# notes\nand no newline at the end"):
+        path.write_text(theirs)
+        with pytest.raises(Rejected, match="choose another file"):
+            EventFile(path)
+        assert path.read_text() == theirs
+    path.write_text('{"kind":"job.subm')  # killed while it wrote its first
+    assert cursor_of(path) is None
+    assert path.read_text() == ""
     path.unlink()
     (tmp_path / "events.jsonl.cursor").write_text("{}")
     with pytest.raises(Rejected, match="damaged"):

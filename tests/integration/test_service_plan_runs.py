@@ -21,6 +21,7 @@ from qpi_jupyter.core import (
     Program,
     QpiError,
     Rejected,
+    Unavailable,
     calibration_of,
 )
 from qpi_jupyter.core.plans import Choice, Cost, Fragment, Plan, PlanKind, PlanRequest, ReservationState
@@ -31,13 +32,13 @@ from qpi_jupyter.wire.frames import Assignment, Prepare, Prepared
 from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
-from qpi_server.service.plans import planning
+from qpi_server.service.plans import assembling, places, planning, runs
 from qpi_server.service.plans.parts import Parts
 from qpi_server.service.plans.planning import Made
 from tests.faults.lab import ADMIN, ANN, BOB, QUICK, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
 from tests.integration.test_service_plans import Drivers, InProcess, ghz, in_lab
 from tests.support.chips import chip
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 TWO = {"q1": chip(5, 0.01), "q2": chip(5, 0.02)}
 COUNTS = {"0x0": 60, "0xf": 40}
@@ -156,6 +157,41 @@ def test_nothing_is_committed_before_all_is_prepared(tmp_path: Path) -> None:
         clock.advance(0.3)
         run = await looked(lab, job_id)
         assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_plan_goes_on_after_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        plan = await planned(lab, "q1", "q2")
+        asked = places.place_problem
+
+        def full(*_args: object) -> None:
+            raise Unavailable("The disk is full.", code="disk_full")
+
+        job_id = await submitted(lab, plan)
+        monkeypatch.setattr(places, "place_problem", full)
+        await looked(lab, job_id)
+        monkeypatch.setattr(places, "place_problem", asked)
+        clock.advance(runs.AGAIN_S)
+        run = await looked(lab, job_id)
+        assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_result_that_the_lab_cannot_keep_ends_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        def refuse(*_args: object) -> None:
+            raise Rejected("The name of a register is too long.", code="bad_result")
+
+        monkeypatch.setattr(assembling, "check_circuit", refuse)
+        job_id = await submitted(lab, await planned(lab, "q1", "q2"))
+        for fragment in (await looked(lab, job_id)).fragments:
+            await deliver(drivers[fragment.qpu])
+        job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
+        assert job.error is not None
+        assert (job.status, job.error.code) == ("failed", "bad_result")
 
     in_lab(tmp_path, dialogue, TWO)
 
@@ -502,6 +538,30 @@ def test_planned_and_run_in_one(tmp_path: Path) -> None:
         job = await lab.jobs.get(ANN, late, wait_s=PATIENCE_S)
         assert job.error is not None
         assert job.error.code == "deadline"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_planned_and_run_in_one_waits_for_the_places_of_others(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        first = await submitted(lab, await planned(lab, "q1", "q2"))
+        held = (await looked(lab, first)).fragments
+        assert all(states(one)[-1][1] == "committed" for one in held)
+        second, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, shots=100)))
+
+        async def planned_too() -> PlanRun | None:
+            run = await looked(lab, second)
+            return None if run.plan is None else run
+
+        run = await until(planned_too)
+        assert (run.fragments, (await lab.jobs.get(ANN, second)).status) == ([], "pending")
+        for fragment in held:
+            await deliver(drivers[fragment.qpu])
+        assert (await lab.jobs.get(ANN, first, wait_s=PATIENCE_S)).status == "completed"
+        clock.advance(runs.AGAIN_S)
+        run = await looked(lab, second)
+        assert [states(one)[-1][1] for one in run.fragments] == ["committed"]
+        assert run.plan is not None
 
     in_lab(tmp_path, dialogue, TWO)
 

@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from qpi_jupyter.core import FINAL
 from qpi_jupyter.core.plans import ReservationState
-from qpi_jupyter.core.reservations import HELD, Reservation
+from qpi_jupyter.core.reservations import ENDED, HELD, Reservation
 
 from .prepared import Prepared, written
 from .rows import each, first, readable, whole
 from .schema import jobs, plan_jobs, reservations
 
-_HELD = written(HELD)
+_HELD, _OPEN = written(HELD), written(frozenset(ReservationState) - ENDED)
 _ADD = Prepared(insert(reservations))
 _SAVE = Prepared(
     update(reservations).where(reservations.c.id == bindparam("this"), reservations.c.state == bindparam("was"))
@@ -41,12 +41,15 @@ _OF_CHILD = Prepared(
     .order_by(reservations.c.id)
 )
 _COUNT_AND_END: list[Any] = [func.count(), func.min(reservations.c.expires_at)]  # Any: SQLAlchemy's own types
-_TAKEN = Prepared(
-    select(*_COUNT_AND_END).where(
-        reservations.c.qpu == bindparam("on"),
-        reservations.c.state.in_(_HELD),
-        reservations.c.job_id != bindparam("job"),
+_TAKEN, _WANTED = (
+    Prepared(
+        select(*_COUNT_AND_END).where(
+            reservations.c.qpu == bindparam("on"),
+            reservations.c.state.in_(states),
+            reservations.c.job_id != bindparam("job"),
+        )
     )
+    for states in (_HELD, _OPEN)
 )
 
 
@@ -107,9 +110,14 @@ def observe(connection: Connection, place: Reservation, esp: float) -> None:
     connection.execute(update(reservations).where(reservations.c.id == place.id).values(observed_esp=esp))
 
 
-def taken(connection: Connection, qpu: str, job_id: str) -> tuple[int, datetime | None]:
-    """How many places of a QPU other plans than this job's hold, and when the first of them ends by itself."""
-    row = _TAKEN.first(connection, on=qpu, job=job_id)
+def taken(
+    connection: Connection, qpu: str, job_id: str, *, wanted: bool = False
+) -> tuple[int, datetime | None]:  # fmt: skip
+    """How many places of a QPU other plans than this job's hold, and when the first of them ends by itself.
+
+    ``wanted``: those that they have asked for count, too.
+    """
+    row = (_WANTED if wanted else _TAKEN).first(connection, on=qpu, job=job_id)
     return int(row[0]), row[1]
 
 

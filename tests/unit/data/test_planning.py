@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -230,3 +231,20 @@ def test_results_that_are_not_all_there_are_refused() -> None:
     for results in ([], [[]], [[{}]], [[{0: 1}, {0: 1}]]):
         with pytest.raises(Faulted, match="cannot be put together"):
             reconstruct(recipe, results)
+
+
+def test_shots_of_many_components_are_put_together_in_the_memory_of_a_few() -> None:
+    parts = tuple(PartRecipe(num_bits=(1,), bits=(bit,)) for bit in range(200))
+    recipe = Recipe(
+        kind=PlanKind.COMPONENTS, observables=(), num_clbits=200, registers=(("c", 200),), parts=parts
+    )  # fmt: skip
+    tracemalloc.start()
+    try:
+        found = reconstruct(recipe, [[{0: 2_000, 1: 3_000}]] * 200)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
+    assert (found.shots, sum(found.counts.values())) == (5_000, 5_000)
+    ones = sum(outcome.bit_count() * count for outcome, count in found.counts.items())
+    assert ones == 200 * 3_000

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from qpi_jupyter.core import Rejected
 from qpi_server.web.compat.coordinator.portfolio import (
     Problem,
     circuits,
     energy,
     exact,
+    from_prices,
     ising,
     penalty,
     problem_of,
@@ -56,3 +58,10 @@ def test_what_is_sampled_is_read_from_the_best_point_of_the_grid() -> None:
     assert found.best is not None
     assert (PROBLEM.names(found.best.choice), found.feasible, found.optimum) == (["b", "c"], 0.8, 0.6)
     assert sampled(PROBLEM, [{0b000: 10}] * 36).best is None
+
+
+@pytest.mark.parametrize("prices", [("1e-154", "1e154", "1e-154", "1e154"), ("1e-300", "1e300", "1e-300", "1e300")])
+def test_prices_whose_returns_are_no_numbers_are_refused(prices: tuple[str, ...]) -> None:
+    table = "\n".join(["a,b", *(f"{price},1" for price in prices)])
+    with pytest.raises(Rejected):
+        from_prices(table, budget=1, risk_aversion=0.5, filename="")

@@ -93,7 +93,7 @@ class Fragments:
         for fragment in self._plan.fragments:
             for choice in fragment.choices:
                 if choice.qpu not in problems:
-                    problems[choice.qpu] = place_problem(tx, self._links, choice.qpu, parent)
+                    problems[choice.qpu] = place_problem(tx, self._links, choice.qpu, parent, wanted=True)
             free = next((one for one in fragment.choices if problems[one.qpu] is None), None)
             if free is None:
                 problem = problems[fragment.choices[0].qpu]
@@ -168,9 +168,9 @@ class Fragments:
         return record
 
 
-def place_problem(tx: Tx, links: Links, qpu: str, job_id: str) -> Conflict | None:
-    """Why a plan's job can have no place on a QPU, where other plans hold all of them."""
-    taken, until = reservations.taken(tx.connection, qpu, job_id)
+def place_problem(tx: Tx, links: Links, qpu: str, job_id: str, *, wanted: bool = False) -> Conflict | None:
+    """Why a plan's job can have no place on a QPU, where other plans hold all of them, or, ``wanted``, ask for them."""
+    taken, until = reservations.taken(tx.connection, qpu, job_id, wanted=wanted)
     if until is not None:
         booking, _ = calendar(tx.connection, qpu, tx.at)
         until = until if booking is None else max(until, booking.end_at)

@@ -106,16 +106,19 @@ class Places:
             return None
         by_qpu: defaultdict[str, list[asyncio.Task[Answer]]] = defaultdict(list)
         again = []
-        async with asyncio.TaskGroup() as group:
-            for one in wanted:
-                by_qpu[one.reservation.qpu].append(group.create_task(self._ask(plan, one)))
-            await asyncio.wait([task for asked in by_qpu.values() for task in asked], timeout=TOGETHER_S)
-            left = sorted(by_qpu)
-            while left:
-                answers = await asyncio.gather(*by_qpu[left.pop(0)])
-                while left and all(task.done() for task in by_qpu[left[0]]):
-                    answers += await asyncio.gather(*by_qpu[left.pop(0)])
-                again.append(await self._write(plan, answers, "" if left else job_id, returning=returning))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in wanted:
+                    by_qpu[one.reservation.qpu].append(group.create_task(self._ask(plan, one)))
+                await asyncio.wait([task for asked in by_qpu.values() for task in asked], timeout=TOGETHER_S)
+                left = sorted(by_qpu)
+                while left:
+                    answers = await asyncio.gather(*by_qpu[left.pop(0)])
+                    while left and all(task.done() for task in by_qpu[left[0]]):
+                        answers += await asyncio.gather(*by_qpu[left.pop(0)])
+                    again.append(await self._write(plan, answers, "" if left else job_id, returning=returning))
+        except ExceptionGroup as several:  # what the writing raised: the disk is full
+            raise several.exceptions[0] from several
         return min((wait_s for wait_s in again if wait_s is not None), default=None)
 
     async def commit(self, job_id: str) -> None:

@@ -183,7 +183,7 @@ class PlanService:
     ) -> tuple[Study, tuple[bytes, ...]]:
         asked = msgspec.json.encode({"format": program.format, "request": request, "targets": targets})
         try:
-            answer = await self._worker.ask(pack((asked, *program.sources)), timeout_s=TIMEOUT_S)
+            answer = await self._asked(pack((asked, *program.sources)))
         except TimeoutError as error:
             raise Rejected(
                 f"The circuit was not planned within {TIMEOUT_S:g} s: use a smaller one, or name fewer QPUs (qpus).",
@@ -196,6 +196,26 @@ class PlanService:
         if answered.study is None:
             raise Unavailable("The circuit was not planned: try again in a moment.", code="no_study")
         return answered.study, tuple(blobs)
+
+    async def _asked(self, question: bytes) -> bytes:
+        """The child's answer. What ends it twice would end it again: the circuit is refused for that.
+
+        Raises
+        ------
+        TimeoutError
+            it took too long.
+        """
+        try:
+            return await self._worker.ask(question, timeout_s=TIMEOUT_S)
+        except Unavailable as error:
+            log.warning("the process that plans ended, and is asked again: %s", error)
+        try:
+            return await self._worker.ask(question, timeout_s=TIMEOUT_S)
+        except Unavailable as error:
+            raise Rejected(
+                "The circuit was not planned: it needs more memory than planning has. Use a smaller one.",
+                code="too_complex",
+            ) from error
 
     async def _gather(self, principal: Principal, request: PlanRequest) -> Gathered:
         """The QPUs that may be planned with.

@@ -37,7 +37,7 @@ from qpi_jupyter.core import (
 )
 from qpi_jupyter.core.families import require_size
 from qpi_jupyter.core.plans import Plan, ReservationState
-from qpi_jupyter.core.reservations import ENDED, TTL_S, Reservation, ReservationEvent, next_choice
+from qpi_jupyter.core.reservations import ENDED, RESERVED, TTL_S, Reservation, ReservationEvent, next_choice
 from qpi_jupyter.core.reservations import ReservationEventKind as Kind
 from qpi_jupyter.wire.plans import PlanAndRunIn, PlanJobIn, PlanRun
 from qpi_server.service.base import Context, Timers, Tx
@@ -308,13 +308,22 @@ class PlanRuns:
             while again:
                 self._again.discard(job_id)
                 try:
-                    await self._step(job_id)
+                    await self._stepped(job_id)
                 except (Unavailable, TooMany, TimeoutError) as problem:
                     log.warning("the plan of %s is taken up again in %g s: %s", job_id, AGAIN_S, problem)
                     self._timers.after(AGAIN_S, job_id, lambda: self._wake(job_id))
                 again = job_id in self._again
         finally:
             self._busy.discard(job_id)
+
+    async def _stepped(self, job_id: str) -> None:
+        """As `_step`; what is wrong and will not pass ends the plan."""
+        try:
+            await self._step(job_id)
+        except (Unavailable, TooMany):
+            raise
+        except QpiError as error:
+            await self._end(job_id, error)
 
     async def _step(self, job_id: str) -> None:
         """Do what there is to do now, and come back when the time of day alone makes it more."""
@@ -329,8 +338,8 @@ class PlanRuns:
                 await self._end(job_id, Faulted("The plan was not done by its deadline.", code="deadline"))
                 return
             await self._quality.give_up(job_id)
-        if look.stored is None:
-            await self._plan(look)
+        if look.stored is None or not look.latest:
+            await self._come_back(job_id, look.row.deadline_at, await self._begin(look))
             return
         wait_s, over = None, any(one.expires_at <= now for one in look.latest if one.state not in ENDED)
         states, returning = {one.state for one in look.latest}, self._returning(job_id)
@@ -354,28 +363,36 @@ class PlanRuns:
         if waits:
             self._timers.after(min(waits), job_id, lambda: self._wake(job_id))
 
-    async def _plan(self, look: _Look) -> None:
-        """Make the plan of a job that came without one, and its fragments' jobs."""
-        job, owner = look.record.job, look.row.owner
+    async def _begin(self, look: _Look) -> float | None:
+        """Make the fragments' jobs of a job that came without a plan; in how many seconds to try again, None: done."""
+        job = look.record.job
         try:
-            wanted = await self._planning.again(owner, look.record, look.row.request)
-            await self._planning.keep(owner, wanted)
-            fragments = Fragments(self._context, self._links, wanted.plan, wanted.parts)
+            stored = look.stored
+            if stored is None or self._stale(stored.plan) is not None:
+                stored = await self._planned(look)
+            fragments = Fragments(self._context, self._links, stored.plan, stored.parts)
 
             def unit(tx: Tx) -> None:
                 record = find(tx.connection, job.id)
-                if record.job.state is not JobState.BLOCKED:
-                    return
-                reservations.set_plan(tx.connection, job.id, wanted.plan.plan_id)
-                fragments.add(tx, record, fragments.choose(tx, job.id))
+                if record.job.state is JobState.BLOCKED:
+                    fragments.add(tx, record, fragments.choose(tx, job.id))
 
             await self._db.write(unit)
-        except (Unavailable, TooMany):
-            raise
         except QpiError as error:
+            if error.code == RESERVED:  # other plans come first: it waits for them
+                return AGAIN_S
             if error.code == "infeasible" and self._returning(job.id):
                 raise Unavailable(f"The QPUs are not back yet: {error.message}") from error
-            await self._end(job.id, error)
+            raise
+        return None
+
+    async def _planned(self, look: _Look) -> _Stored:
+        """A new plan for a job, which is noted to run it."""
+        owner, job_id = look.row.owner, look.record.id
+        made = await self._planning.again(owner, look.record, look.row.request)
+        await self._planning.keep(owner, made)
+        await self._db.write(lambda tx: reservations.set_plan(tx.connection, job_id, made.plan.plan_id))
+        return _Stored(made.plan, made.parts)
 
     def _returning(self, job_id: str) -> bool:
         """Whether drivers may still be on their way back to this lab, for a job that an earlier server had."""
@@ -385,8 +402,8 @@ class PlanRuns:
         """End the plan's job, and its fragments with it."""
 
         def unit(tx: Tx) -> None:
-            record = find(tx.connection, job_id)
-            if record.job.state is JobState.BLOCKED:
+            record = jobs.find(tx.connection, job_id)
+            if record is not None and record.job.state is JobState.BLOCKED:
                 event = Event(kind=EventKind.DEPENDENCY_FAILED, at=tx.at, error=error.to_dict())
                 carry_out(tx, record, advance(record.job, event))
 

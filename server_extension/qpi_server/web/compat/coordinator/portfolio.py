@@ -112,11 +112,17 @@ def from_prices(text: str, *, budget: int | None, risk_aversion: float, filename
     if not all(math.isfinite(price) and price > 0 for prices in columns.values() for price in prices):
         raise Rejected("Every price has to be above 0.", code="bad_csv", field="csv")
     returns = [[after / before - 1 for before, after in pairwise(p)] for p in columns.values()]
-    means = [math.fsum(one) / len(one) for one in returns]
-    spread = [
-        [_covariance(a, b, mean_a, mean_b) for b, mean_b in zip(returns, means, strict=True)]
-        for a, mean_a in zip(returns, means, strict=True)
-    ]
+    try:
+        means = [math.fsum(one) / len(one) for one in returns]
+        spread = [
+            [_covariance(a, b, mean_a, mean_b) for b, mean_b in zip(returns, means, strict=True)]
+            for a, mean_a in zip(returns, means, strict=True)
+        ]
+    except (OverflowError, ValueError) as error:
+        raise Rejected(
+            "The prices change too much from one row to the next: their returns are beyond what a number can hold.",
+            code="bad_csv", field="csv",
+        ) from error  # fmt: skip
     made = {
         "assets": list(columns), "expected_returns": means, "covariance": spread,
         "budget": budget or max(1, len(columns) // 2), "risk_aversion": risk_aversion,
