@@ -154,7 +154,7 @@ def on_tuples(patch: pytest.MonkeyPatch) -> None:
         add=lambda tx, new: tx.places.__setitem__(new.id, new),
         save=lambda tx, before, after: tx.save(before, after),
         of_job=lambda tx, _job: tx.sorted(),
-        of_child=lambda tx, _job, child: [one for one in tx.sorted() if one.child_id == child],
+        of_child=lambda tx, child: [one for one in tx.sorted() if one.child_id == child],
         of_fragment=lambda tx, _job, number: [one for one in tx.sorted() if one.fragment == number],
         prolong=lambda *_: None,
     )

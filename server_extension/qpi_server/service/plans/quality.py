@@ -49,8 +49,16 @@ class Quality:
         be. All of them have completed once."""
         if not plan.request.min_fidelity:
             return True
-        observed = []
-        for place, manifest in await self._context.db.read(lambda connection: self._measured(connection, job_id)):
+        settled = None
+        while settled is None:
+            settled = await self._look(job_id, plan, parts)
+        return settled
+
+    async def _look(self, job_id: str, plan: Plan, parts: Parts) -> bool | None:
+        """As `settled`; None where a result came meanwhile that nobody has looked at."""
+        measured = await self._context.db.read(lambda connection: self._measured(connection, job_id))
+        seen, observed = {place.id for place, _ in measured}, []
+        for place, manifest in measured:
             esp = place.esp
             if manifest is not None:
                 fragment = plan.fragments[place.fragment]
@@ -58,7 +66,9 @@ class Quality:
             if esp is not None:
                 observed.append((place, esp))
 
-        def unit(tx: Tx) -> bool:
+        def unit(tx: Tx) -> bool | None:
+            if any(place.id not in seen for place, _ in self._measured(tx.connection, job_id)):
+                return None
             for place, esp in observed:
                 reservations.observe(tx.connection, place, esp)
             self.again(tx, job_id, plan, parts)
