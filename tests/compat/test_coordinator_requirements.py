@@ -141,7 +141,7 @@ def test_fr_002_a_bootstrap_address_is_what_drivers_dial_and_not_where_the_lab_l
                 found = (await client.get(f"{API}bootstrap/libp2p")).json()
                 assert found == {"enabled": True, "state": "running", "addresses": [peer]}
                 runtime = (await client.get(f"{API}bootstrap/libp2p/runtime")).json()
-                assert runtime["buses"][1:] == [{"kind": "p2p", "address": peer}]
+                assert runtime["buses"][1:] == [{"kind": "p2p", "address": peer, "state": "running"}]
 
             await scripted(lab, dialogue)
 

@@ -132,6 +132,7 @@ def test_an_older_lab_keeps_the_addresses_that_people_did_not_write_themselves(t
             "DROP TABLE plans",
             "DROP TABLE dependencies",
             "DROP INDEX ix_jobs_family_id",
+            "DROP INDEX ix_jobs_parent_id",
             "ALTER TABLE jobs DROP COLUMN family_id",
             "ALTER TABLE jobs DROP COLUMN waits_for",
             "ALTER TABLE jobs ADD COLUMN depends_on JSON",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -69,6 +70,13 @@ def _word(subject: str) -> str:
     return subject.partition(".")[2]
 
 
+class Hosted(NamedTuple):
+    """A bus of the lab: what its drivers dial, and whether the lab is found there."""
+
+    addresses: list[str]
+    found: bool
+
+
 class Buses:
     """Hosts each bus while the lab is open; one that is lost meanwhile is tried again and disturbs no other."""
 
@@ -111,13 +119,17 @@ class Buses:
         """What drivers take as ``--bus`` for the bus that the lab hosts at ``address``; its end may say another."""
         return list(getattr(self._up.get(address), "addresses", ())) or [without_password(address)]
 
+    async def hosted(self) -> list[Hosted]:
+        """Each bus that the settings name."""
+        buses = self._context.config.buses
+        found = await asyncio.gather(*map(self._found, buses), return_exceptions=True)
+        return [Hosted(self.reached_at(address), there is True) for address, there in zip(buses, found, strict=True)]
+
     async def up(self) -> bool:
         """Whether the lab is found on each of them."""
-        found = await asyncio.gather(*map(self.found, self._context.config.buses), return_exceptions=True)
-        return all(there is True for there in found)
+        return all(one.found for one in await self.hosted())
 
-    async def found(self, address: str) -> bool:
-        """Whether the lab is found on the bus that it hosts at ``address``."""
+    async def _found(self, address: str) -> bool:
         bus = self._up.get(address)
         return bus is not None and bool(await bus.discover(LAB))
 

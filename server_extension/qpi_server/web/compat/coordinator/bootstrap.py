@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.rest import Answer
@@ -45,13 +44,8 @@ class BootstrapRuntime(Answer):
 
 async def _buses(call: Call) -> list[BusAddress]:
     own = BusAddress(kind="websocket", address=f"{call.site.public_address(call.here)}qpi/v1/link", state="running")
-    return [own, *[one for hosted in call.lab.context.config.buses for one in await _addresses(call, hosted)]]
-
-
-async def _addresses(call: Call, hosted: str) -> list[BusAddress]:
-    """The addresses of one bus."""
-    kind, state = urlsplit(hosted).scheme, _state(await call.lab.buses.found(hosted))
-    return [BusAddress(kind=kind, address=one, state=state) for one in call.lab.buses.reached_at(hosted)]
+    others = await call.lab.buses.hosted()
+    return [own, *(BusAddress(urlsplit(one).scheme, one, _state(bus.found)) for bus in others for one in bus.addresses)]
 
 
 def _state(there: bool) -> BusState:
@@ -70,7 +64,8 @@ async def coordinator_bootstrap(call: Call) -> Bootstrap:
 async def coordinator_bootstrap_runtime(call: Call) -> BootstrapRuntime:
     """The buses of the lab."""
     buses = await _buses(call)
+    running = all(one.state == "running" for one in buses)
     return BootstrapRuntime(
-        enabled=any(one.kind == LIBP2P for one in buses), buses=buses, state=_state(await call.lab.buses.up()),
+        enabled=any(one.kind == LIBP2P for one in buses), buses=buses, state=_state(running),
         linked_peers=sum(one.stale is False for one in (await call.lab.services.services(call.person)).qpus),
     )  # fmt: skip
