@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.rest import Answer
