@@ -18,7 +18,7 @@ import pytest
 
 from qpi_jupyter.core.jobs import MAX_TRIES
 from qpi_jupyter.data.codec import decode
-from qpi_jupyter.wire.faultpoint import DRIVER_POINTS, POINTS, SERVER_POINTS
+from qpi_jupyter.wire.faultpoint import DRIVER_POINTS, SERVER_POINTS
 from tests.faults.agent_process import AgentProcess
 from tests.faults.executors import read_diary
 from tests.support.books import Books
@@ -181,7 +181,7 @@ def test_every_acknowledged_job_ends_once_whatever_dies(tmp_path: Path) -> None:
         assert there.files("spool") == []
 
     assert len(acknowledged) == JOBS
-    assert set(hits) == set(POINTS)
+    assert set(hits) == {*SERVER_POINTS, *DRIVER_POINTS}
     assert len(hits) == len(SERVER_POINTS) + 2 * len(DRIVER_POINTS)
     assert all(datasets.values())
     assert_whole(there.lab_dir)

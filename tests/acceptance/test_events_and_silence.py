@@ -26,6 +26,8 @@ from tests.support.waiting import wait_until
 
 CUTS, JOBS, SEED = 50, 120, 3
 IDLE_S, HEARTBEAT_S, REASK_S = 20.0, 2.0, 5.0
+ANSWER = "answer"
+"""What has no subject: a driver's answer. The lab asks each driver that comes how long a round trip takes."""
 NO_DRIVERS = ("--demo", "--QPIServer.embedded_drivers=False")
 
 
@@ -82,6 +84,7 @@ def test_an_idle_lab_sends_only_heartbeats_and_re_asks(tmp_path: Path) -> None:
         agent = AgentProcess(tmp_path / "d", wire.url, executor="RecordingExecutor", env={"QPI_ACCESS_TOKEN": token})
         with ended_with(agent):
             wait_until(lambda: frames.CLAIM in subjects(wire), PATIENCE_S, "the first claim")
+            wait_until(lambda: ANSWER in subjects(wire), PATIENCE_S, "the answer to the lab's one question")
             before, units, connections = len(subjects(wire)), _units(admin), wire.connections
             time.sleep(IDLE_S)  # what is measured is this time
             said = Counter(subjects(wire)[before:])
@@ -99,7 +102,7 @@ def subjects(wire: Proxy) -> list[str]:
     for sent in wire.sent:
         head, _, data = bytes(sent).partition(b"\r\n\r\n")
         if b"Upgrade: websocket" in head:
-            found += [json.loads(payload).get("subject", "answer") for payload in payloads(data)]
+            found += [json.loads(payload).get("subject", ANSWER) for payload in payloads(data)]
     return found
 
 

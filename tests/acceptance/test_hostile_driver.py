@@ -179,7 +179,7 @@ async def walk_prepared(attack: Attack, subject: str) -> None:
     hostile = await attack.link()
     for path, info in fields(frames.Prepared):
         for value in values(info):
-            base = {"estimate": PREPARED.estimate} if path[0] == "estimate" else {"error": PREPARED.error}
+            base = {path[0]: getattr(PREPARED, path[0])}
             hostile.prepared = changed(base, path, value)
             answer = await attack.submit()
             assert answer.status_code in (201, 400, 413), (path, value, answer.text[:300])

@@ -18,26 +18,23 @@ from qpi_jupyter.core import (
     Manifest,
     NotFound,
     Principal,
-    Program,
     QpiError,
     Rejected,
     Unavailable,
     calibration_of,
 )
-from qpi_jupyter.core.plans import Choice, Cost, Fragment, Plan, PlanKind, PlanRequest, ReservationState
+from qpi_jupyter.core.plans import Plan, ReservationState
 from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.data import codec
-from qpi_jupyter.data.reconstruction import PartRecipe, Recipe, write_recipe
 from qpi_jupyter.wire.frames import Assignment, Prepare, Prepared
 from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
 from qpi_server.service.plans import assembling, places, planning, runs
-from qpi_server.service.plans.parts import Parts
-from qpi_server.service.plans.planning import Made
 from tests.faults.lab import ADMIN, ANN, BOB, QUICK, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
 from tests.integration.test_service_plans import Drivers, InProcess, ghz, in_lab
 from tests.support.chips import chip
+from tests.support.plans import made_by_hand
 from tests.support.waiting import PATIENCE_S, until
 
 TWO = {"q1": chip(5, 0.01), "q2": chip(5, 0.02)}
@@ -50,33 +47,10 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def planned(lab: Lab, *choices: str, person: Principal = ANN, **request: Any) -> Plan:
-    """A plan of components with four qubits each, made by hand: for each fragment its QPUs, as "q1 q2"."""
-    asked = PlanRequest(shots=100, **request)
-    cost = Cost(esp=0.97, duration_s=1.0, wait_s=0.0, load=0.0, latency_s=0.0, total=0.1)
-    fragments = tuple(
-        Fragment(
-            index=index, qubits=tuple(range(4 * index, 4 * index + 4)), num_qubits=4, num_circuits=1, shots=100,
-            program_sha256="", choices=tuple(
-                Choice(qpu=qpu, calibration_id=TWO[qpu].calibration_id, cost=cost) for qpu in names.split()
-            ),
-        )
-        for index, names in enumerate(choices)
-    )  # fmt: skip
-    plan = Plan(
-        plan_id=f"plan-{'-'.join(choices)}", kind=PlanKind.COMPONENTS, num_qubits=4 * len(choices), request=asked,
-        circuit_sha256="", fragments=fragments,
-    )  # fmt: skip
-    recipe = Recipe(
-        kind=plan.kind, observables=(), num_clbits=plan.num_qubits, registers=(("c", plan.num_qubits),),
-        parts=tuple(PartRecipe(num_bits=(4,), bits=one.qubits) for one in fragments),
-    )  # fmt: skip
-    source = Program(format="openqasm3", sources=(b"OPENQASM 3.0;",))
-    parts = Parts(
-        recipe=write_recipe(recipe), programs=tuple(b"QISKIT %d" % index for index in range(len(choices))),
-        source=source,
-    )  # fmt: skip
-    await lab.plans.keep(person.name, Made(plan=plan, parts=parts))
-    return plan
+    """A plan made by hand: for each fragment its QPUs, as "q1 q2"."""
+    made = made_by_hand(TWO, *choices, **request)
+    await lab.plans.keep(person.name, made)
+    return made.plan
 
 
 async def submitted(lab: Lab, plan: Plan | PlanModel, **labels: Any) -> str:

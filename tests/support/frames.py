@@ -8,6 +8,7 @@ from typing import Any
 from qpi_jupyter.core.calibrations import Calibration
 from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import Estimate, GateProperties, Manifest, QubitProperties
+from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.wire import WIRE_VERSION, frames
 from qpi_jupyter.wire.results import CircuitResult, Origin, ResultHeader
 
@@ -48,6 +49,7 @@ FRAMES: dict[str, frames.Frame] = {
 PREPARED = frames.Prepared(
     estimate=Estimate(estimate_s=0.1, upper_s=1.0, memory_bytes=1, num_circuits=1, details={"walks": 1.0}),
     error={"kind": "ProgramError", "code": "bad", "message": "no", "data": {"line": 3}},
+    compiled=Compiled(esp=0.9, shot_s=1e-6, digest="d", calibration_id="c"),
 )
 HEADER = ResultHeader(
     success=True,

@@ -12,12 +12,15 @@ from qpi_jupyter.wire.accounts import GrantIn, TimeRequestIn
 from qpi_jupyter.wire.bookings import BookingIn, BookingRule, BookingRuleIn, FeedIn, SessionIn
 from qpi_jupyter.wire.frames import Log, LogLine, Reading
 from qpi_jupyter.wire.people import GroupIn, NoticeIn
+from qpi_jupyter.wire.plans import PlanJobIn
 from qpi_jupyter.wire.rest import QpuIn, TokenIn
 from qpi_server.service import Lab
 from qpi_server.store import JoinLinkRow, bench, join_links, people
 from qpi_server.store.bench import EmbeddedDriver
 from qpi_server.store.people import IdentityRow
 from tests.faults.lab import ADMIN, ANN, BOB, ScriptedDriver, bell, driver_of, settled
+from tests.support.chips import chip
+from tests.support.plans import made_by_hand
 
 MANAGER = Principal(name="max", roles=frozenset({Role.MANAGER}))
 
@@ -31,6 +34,7 @@ async def furnish(lab: Lab, driver: ScriptedDriver) -> dict[str, str]:
     await driver.recalibrate(Calibration(qubits=(QubitProperties(t1_s=1e-4),)))
     await lab.qpus.create(ADMIN, QpuIn(name="q2"))
     await (await driver_of(lab, "q2", "d2")).connect()
+    plan, plan_job = await _planned(lab)
     await lab.groups.create(MANAGER, GroupIn(name="qed", members=["ann"]))
     job, _ = await lab.jobs.submit(ANN, bell(), idempotency_key="once")
     await driver.run()
@@ -69,7 +73,19 @@ async def furnish(lab: Lab, driver: ScriptedDriver) -> dict[str, str]:
         "slot": str(both.bookings[0].slot_id), "rule": rule.id, "feed": feed.id, "join": link.id,
         "feed_secret": secret_of(feed.url), "session": session.id, "notice": notice.id, "token": token.id,
         "request": asked.id, "group": "qed", "qpu": "q1", "driver": "d1", "person": "ann", "simulator": "sim",
+        "plan": plan, "plan_job": plan_job,
     }  # fmt: skip
+
+
+async def _planned(lab: Lab) -> tuple[str, str]:
+    """A plan of ann's, and the job that runs it."""
+    await lab.qpus.create(ADMIN, QpuIn(name="q3"))
+    await (await driver_of(lab, "q3", "d3", manifest=chip(5))).connect()
+    made = made_by_hand({"q3": chip(5)}, "q3")
+    await lab.plans.keep(ANN.name, made)
+    job_id, _ = await lab.plan_runs.submit(ANN, made.plan.plan_id, PlanJobIn())
+    await settled(lab)
+    return made.plan.plan_id, job_id
 
 
 def secret_of(url: Any) -> str:

@@ -23,7 +23,7 @@ OF_PATH = {
     "notices": "notice", "tokens": "token", "time-requests": "request", "groups": "group", "users": "person",
     "qpus": "qpu", "drivers": "driver", "driver": "driver", "simulators": "simulator", "accounts": "person",
     "programs": "program", "quantum_jobs": "job", "time_slots": "slot", "api_tokens": "token",
-    "notifications": "notice", "qpu_time_requests": "request",
+    "notifications": "notice", "qpu_time_requests": "request", "plans": "plan",
 }  # fmt: skip
 """What kind of thing the name after such a part of a path is."""
 
@@ -38,6 +38,7 @@ def path_of(route: Route, names: Mapping[str, str]) -> str:
             parts[n] = "1"
         elif part.startswith("{"):
             kind = OF_PATH.get(parts[n - 2] if parts[n - 1] == "records" else parts[n - 1], "")
+            kind = "plan_job" if parts[n + 1 : n + 2] == ["plan"] else kind
             parts[n] = quote(names.get(kind, "some"), safe="")
     return "/".join(parts)
 
