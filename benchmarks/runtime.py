@@ -82,8 +82,8 @@ def _jobs(service: Any, device: str, goal: float, count: int) -> Iterator[Figure
     from qiskit_ibm_runtime import fake_provider
 
     fake = getattr(fake_provider, device)()
-    # In a thread: IBM's client looks at the whole inspect.stack() with each request, and that takes 20 ms where runpy is
-    # in it, as it is under `python -m`.
+    # In a thread: IBM's client looks at the whole inspect.stack() with each request, and that takes 20 ms where runpy
+    # is in it, as it is under `python -m`.
     with ThreadPoolExecutor(1) as thread:
         ours = thread.submit(_times, service.backend(f"{fake.name}@aer"), count).result()
         local = thread.submit(_times, fake, min(count, LOCAL_JOBS[device])).result()
