@@ -67,7 +67,7 @@ _OUTCOMES = {
 }
 _DONE = "measured"
 """The phase of a held attempt that has run and waits to be delivered: there is nothing left to stop."""
-MEASURE_S = 10.0
+MEASURE_EVERY_S, MEASURE_S = 60.0, 10.0
 """Between two measurements of a driver's latency."""
 HELLO_FIRST = "Say hello first: this link is not the driver's current one."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -277,7 +277,7 @@ class DriverService:
         self.dispatcher, self.telemetry, self.logs = dispatcher, telemetry, logs
         self.calibrations = calibrations
         self._refusing = Rates(context.clock, per_s=1 / context.config.heartbeat_s, burst=DRIVER_BURST)
-        self._measuring = Rates(context.clock, per_s=1 / MEASURE_S, burst=1)
+        self._measuring = Rates(context.clock, per_s=1 / MEASURE_EVERY_S, burst=1)
 
     async def refuse(self, link: DriverLink, error: QpiError) -> None:
         """Write down why a driver was not let in: once for each reason."""
