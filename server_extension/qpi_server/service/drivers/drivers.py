@@ -68,7 +68,7 @@ _OUTCOMES = {
 _DONE = "measured"
 """The phase of a held attempt that has run and waits to be delivered: there is nothing left to stop."""
 MEASURE_EVERY_S, MEASURE_S = 60.0, 10.0
-"""Between two measurements of a driver's latency."""
+"""Between two measurements of a driver's latency, and how long one may take (seconds)."""
 HELLO_FIRST = "Say hello first: this link is not the driver's current one."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
