@@ -197,15 +197,18 @@ class Listeners:
                 found += listeners
         return found
 
-    async def tell(self, message: Message) -> None:
-        """Let each hear it; one that fails keeps no other from its news."""
+    async def tell(self, message: Message) -> QpiError | None:
+        """Let each hear it; one that fails keeps no other from its news. What one had to say against it, if any."""
+        refusal = None
         for listener in self.of(message.subject):
             try:
                 await listener(message)
             except QpiError as error:
+                refusal = error
                 log.warning("ignored %s of %s: %s", message.subject, message.sender, error)
             except Exception:
                 log.exception("hearing %s", message.subject)
+        return refusal
 
 
 async def answer(endpoint: Endpoint, message: Message) -> bytes:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error
 
-from qpi_jupyter.core.errors import QpiError, Unavailable
+from qpi_jupyter.core.errors import QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.bus import LAB, ME, QPU, Bus, Message, kind_of, tell, to
-from qpi_jupyter.wire.frames import QPU_BYE, Bye
-from qpi_jupyter.wire.peer import parse
+from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, QPU_BYE, Bye
+from qpi_jupyter.wire.peer import GUEST_BAD_FRAMES, parse
 from qpi_server.bus.nats import subjects
+from qpi_server.bus.nats.connection import WAITING_BYTES, Turns
 from qpi_server.tools.commands import nats_config
 from tests.support.broker import SERVER, Broker
 from tests.support.buses import PATIENCE_S, Word, credential, echo, say, sign_in
@@ -180,6 +182,54 @@ def test_nothing_counts_from_a_driver_that_was_sent_away(broker: Broker) -> None
                 await rogue.client.request(f"qpi.up.{address}.req.echo", b'{"text": ""}', timeout=0.3)
             await rogue.client.close()
             assert (await asyncio.wait_for(heard.get(), PATIENCE_S)).subject == "lab.bye"
+
+    asyncio.run(main())
+
+
+def test_a_driver_that_talks_nonsense_is_sent_away(broker: Broker) -> None:
+    async def main() -> None:
+        heard, gone = [], asyncio.Event()
+
+        async def refuse(message: Message) -> None:
+            heard.append(message.subject)
+            raise Rejected("Not a heartbeat.", code="bad_frame")
+
+        async def left(_: Message) -> None:
+            gone.set()
+
+        async with a_lab(broker) as lab, a_rogue(broker) as rogue:
+            await lab.subscribe("lab.heartbeat", refuse)
+            await lab.subscribe("lab.bye", left)
+            for _ in range(10 * GUEST_BAD_FRAMES):
+                await rogue.client.publish(f"qpi.up.d1:{rogue.suffix}.pub.heartbeat", b"{}")
+            await rogue.client.flush()
+            await asyncio.wait_for(gone.wait(), PATIENCE_S)
+            async with a_rogue(broker, "token-of-d2") as other:  # whose word comes after all that
+                subject = f"qpi.up.d2:{other.suffix}.req.echo"
+                await other.client.request(subject, b'{"text": ""}', timeout=PATIENCE_S)
+            assert len(heard) == GUEST_BAD_FRAMES
+
+    asyncio.run(main())
+
+
+def test_of_one_sender_so_much_waits_and_no_more() -> None:
+    async def main() -> None:
+        taken, go = [], asyncio.Event()
+
+        async def take(sender: str, message: Msg) -> None:
+            await go.wait()
+            taken.append(sender)
+
+        turns = Turns(10_000, take)
+        message = Msg(Client(), data=bytes(MAX_FRAME_BYTES))
+        for _ in range(1_000):
+            turns.add("d1", message)
+        turns.add("d2", message)
+        go.set()
+        while len(taken) < WAITING_BYTES // MAX_FRAME_BYTES + 1:
+            await asyncio.sleep(0)
+        await turns.close()
+        assert (taken.count("d1"), taken.count("d2")) == (WAITING_BYTES // MAX_FRAME_BYTES, 1)
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,6 +31,7 @@ from qpi_jupyter.wire.frames import Assignment, Prepare, Prepared
 from qpi_jupyter.wire.plans import FragmentRun, PlanAndRunIn, PlanJobIn, PlanModel, PlanRun
 from qpi_jupyter.wire.rest import QpuIn
 from qpi_server.service import Lab
+from qpi_server.service.base import NO_PROCESS
 from qpi_server.service.plans import assembling, places, planning, runs
 from tests.faults.lab import ADMIN, ANN, BOB, QUICK, FrozenClock, ScriptedDriver, driver_of, open_lab, settled
 from tests.integration.test_service_plans import Drivers, InProcess, ghz, in_lab
@@ -150,6 +152,31 @@ def test_a_plan_goes_on_after_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mo
         clock.advance(runs.AGAIN_S)
         run = await looked(lab, job_id)
         assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_plan_outlives_a_machine_that_starts_no_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        tried = []
+
+        async def full(*arguments: object, **_options: object) -> None:
+            tried.append(arguments)
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
+        with pytest.raises(Unavailable, match="starts no more processes") as refusal:
+            await lab.plans.plan(ANN, ghz(8))
+        assert refusal.value.code == NO_PROCESS
+        job_id = await submitted(lab, await planned(lab, "q1", "q2"))
+        for fragment in (await looked(lab, job_id)).fragments:
+            await deliver(drivers[fragment.qpu])
+        tried.clear()
+        for times in range(1, assembling.MAX_VAIN + 2):
+            assert (await looked(lab, job_id)).fragments[0].status == "completed"
+            assert len(tried) == times
+            clock.advance(runs.AGAIN_S)
+        assert (await lab.jobs.get(ANN, job_id)).status == "pending"
 
     in_lab(tmp_path, dialogue, TWO)
 

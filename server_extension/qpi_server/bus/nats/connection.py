@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +31,8 @@ PORT = 4222
 CONNECT_S = 5
 PING_S, PINGS = 10, 2
 """Seconds between pings, and how many may be without an answer: a broker that has silently gone is noticed."""
+WAITING_BYTES = 16 * MAX_FRAME_BYTES
+"""So much of one sender may wait."""
 ONCE = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0}
 """Options of a connection that ends when it is lost; without all three nats-py looks for its broker for two minutes."""
 _ENVELOPE_BYTES = 4096
@@ -213,19 +216,22 @@ class End:
 
 
 class Turns:
-    """What comes, sender by sender in its order: one that is slow holds up nobody else. What overflows is lost."""
+    """What comes, sender by sender in its order: one that is slow holds up nobody else. Of one sender ``most`` messages
+    wait, and `WAITING_BYTES`; what overflows is lost."""
 
     def __init__(self, most: int, take: Callable[[str, Msg], Any]) -> None:
         self._most, self._take = most, take
         self._waiting: dict[str, list[Msg]] = {}
+        self._bytes = Counter[str]()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, sender: str, message: Msg) -> None:
         if (waiting := self._waiting.get(sender)) is None:
-            self._waiting[sender] = [message]
+            waiting = self._waiting[sender] = []
             self.start(self._run(sender))
-        elif len(waiting) < self._most:
+        if len(waiting) < self._most and self._bytes[sender] < WAITING_BYTES:
             waiting.append(message)
+            self._bytes[sender] += len(message.data)
 
     def start(self, work: Any) -> asyncio.Task[None]:
         """Do it beside everything else, until `close`."""
@@ -246,5 +252,6 @@ class Turns:
                 turn, waiting[:] = list(waiting), []
                 for message in turn:
                     await self._take(sender, message)
+                    self._bytes[sender] -= len(message.data)
         finally:
-            del self._waiting[sender]
+            del self._waiting[sender], self._bytes[sender]

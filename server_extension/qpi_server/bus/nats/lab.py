@@ -15,9 +15,9 @@ from nats.aio.msg import Msg
 
 from qpi_jupyter.core import QpiError, TooMany, Unavailable
 from qpi_jupyter.wire import bus
-from qpi_jupyter.wire.bus import LAB, QPU, Ad, Message, SignIn
+from qpi_jupyter.wire.bus import LAB, QPU, Ad, Message, SignIn, to
 from qpi_jupyter.wire.frames import LAB_BYE, QPU_BYE, Bye
-from qpi_jupyter.wire.peer import GUEST_REQUESTS, parse
+from qpi_jupyter.wire.peer import GUEST_BAD_FRAMES, GUEST_REQUESTS, parse
 from qpi_server.bus.hub import Hub, parts
 
 from . import subjects
@@ -32,7 +32,7 @@ LASTS_S = 86_400.0
 ASK_S = 10.0
 """How long a stranger may take to hear why it is one."""
 WAITING = 2_000
-"""How much of one driver may wait to be heard."""
+"""How many messages of one driver may wait to be heard."""
 _ANSWERED_BY_LAB = {"no_responder", "no_answer", "link_closed"}
 
 
@@ -55,6 +55,8 @@ class LabEnd(Hub):
         """Who was told bye: nothing counts any more that comes from there."""
         self._serving = Counter[str]()
         """How many requests of each are being answered."""
+        self._bad = Counter[str]()
+        """How many publications of each were nonsense."""
 
     async def open(self) -> None:
         """Hear drivers, and the broker that asks who they are."""
@@ -158,6 +160,7 @@ class LabEnd(Hub):
         except (ValueError, LookupError, TypeError):
             return
         self._ended.discard(address)
+        self._bad.pop(address, None)
         if subjects.is_suffix(subjects.suffix_of(address)):
             await self.listeners.tell(Message(LAB_BYE, address, Raw(bus.encode(Bye()))))
 
@@ -177,10 +180,19 @@ class LabEnd(Hub):
                 work = self._serve(Message(subject, sender, data)) if kind == subjects.REQUEST else _here()
                 self._turns.start(self._end.answer(message.reply, work))
         elif kind == subjects.PUBLICATION:
-            await self.listeners.tell(Message(subject, sender, data))
+            if (refusal := await self.listeners.tell(Message(subject, sender, data))) is not None:
+                await self._refused(sender, refusal)
         elif kind == subjects.ADVERT and (found := self._found.get(word)) is not None:
             with suppress(QpiError):
                 found[sender] = Ad(sender, parse(data, Ad).data)
+
+    async def _refused(self, sender: str, refusal: QpiError) -> None:
+        """Send a driver away whose publications are nonsense, as `Peer` does."""
+        self._bad[sender] += 1
+        if self._bad[sender] >= GUEST_BAD_FRAMES:
+            reason = f"Too many bad frames; the last one: {refusal.message}"
+            await self.publish(to(sender, QPU_BYE), bus.encode(Bye(reason=reason)))
+            await self.listeners.tell(Message(LAB_BYE, sender, Raw(bus.encode(Bye()))))
 
     async def _serve(self, message: Message) -> bytes:
         if (endpoint := self.endpoint(message.subject)) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qpi_server.settings.config import LabConfig
 
-from .child import answer_of
+from .child import NO_PROCESS, answer_of
 from .clock import Clock, Timer, Timers
 from .context import Context
 from .followers import Followers, Found, end, job, sees, stream
@@ -18,7 +18,7 @@ from .units import MANAGERS, Commits, Database, Tx, Wake, Written
 from .worker import Worker
 
 __all__ = [
-    "DRIVER_BURST", "MANAGERS", "Clock", "Commits", "Context", "Database", "Followers", "Found", "Joined",
+    "DRIVER_BURST", "MANAGERS", "NO_PROCESS", "Clock", "Commits", "Context", "Database", "Followers", "Found", "Joined",
     "LabConfig", "Metrics", "Qpu", "Qpus", "Rates", "Tasks", "Timer", "Timers", "Turns", "Tx", "Underway", "Wake",
     "Worker", "Written", "answer_of", "cursor", "end", "job", "network", "require_present", "sees", "stream",
     "tell_qpu", "the_qpu",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import suppress
 
 from qpi_jupyter.core import Unavailable
 
-from .child import inherited
+from .child import spawned
 from .clock import Clock, Timers
 
 _LENGTH = 8
@@ -41,7 +40,7 @@ class Worker:
         TimeoutError
             it took longer, the turn not counted.
         Unavailable
-            the process ended: out of memory, or by its own fault.
+            the process ended, out of memory or by its own fault (``worker_ended``), or none starts (`NO_PROCESS`).
         """
         async with self._turn:
             self._timers.cancel("idle")
@@ -62,10 +61,7 @@ class Worker:
 
     async def _answer(self, question: bytes) -> bytes:
         if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self._module, env=inherited(), stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            self._process = await spawned(self._module)
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None

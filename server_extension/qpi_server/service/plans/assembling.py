@@ -28,7 +28,7 @@ from qpi_jupyter.core.plans import Plan
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.plans import AttemptModel, FragmentRun
 from qpi_jupyter.wire.results import check_circuit, digest, encode_header, read_header
-from qpi_server.service.base import Context, Tx, Worker
+from qpi_server.service.base import NO_PROCESS, Context, Tx, Worker
 from qpi_server.service.lifecycle import Change, carry_out, find, is_small
 from qpi_server.store import JobRecord, ResultRow, facts
 
@@ -77,6 +77,8 @@ class Assembler:
         try:
             header, blob = await self._made(pieces)
         except (Faulted, TimeoutError, Unavailable) as problem:
+            if isinstance(problem, Unavailable) and problem.code == NO_PROCESS:
+                raise
             self._vain[parent] += 1
             if not isinstance(problem, Faulted) and self._vain[parent] < MAX_VAIN:
                 raise

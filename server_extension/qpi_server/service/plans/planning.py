@@ -33,7 +33,7 @@ from qpi_jupyter.core.planning import Candidate, Study, Way, make_plan
 from qpi_jupyter.core.plans import Plan, PlanRequest
 from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.wire.plans import PlanIn, PlanModel
-from qpi_server.service.base import Context, Qpu, Turns, Tx, Worker
+from qpi_server.service.base import NO_PROCESS, Context, Qpu, Turns, Tx, Worker
 from qpi_server.service.links import Links, states
 from qpi_server.store import JobRecord, PlanRow, bench, jobs, plans
 from qpi_server.store.load import loads
@@ -208,6 +208,8 @@ class PlanService:
         try:
             return await self._worker.ask(question, timeout_s=TIMEOUT_S)
         except Unavailable as error:
+            if error.code == NO_PROCESS:
+                raise
             log.warning("the process that plans ended, and is asked again: %s", error)
         try:
             return await self._worker.ask(question, timeout_s=TIMEOUT_S)

@@ -26,7 +26,6 @@ from qpi_jupyter.core import (
     Scope,
     format_outcome,
     text_format,
-    unpack,
 )
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
@@ -36,6 +35,8 @@ from qpi_server.service import Lab
 from qpi_server.web.handler import RestHandler, UnknownHandler
 from qpi_server.web.identity import Visitor, credential, require
 from qpi_server.web.table import Call, Table
+
+from .texts import text_of
 
 GUEST = Principal(name="local:tasks", roles=frozenset({Role.USER}), scopes=SCOPES[Scope.SUBMIT])
 """Whose the tasks are that come without a token: no person's name has a colon."""
@@ -102,14 +103,13 @@ async def get_task(call: Call) -> Task:
     """A task, with its counts once it is completed."""
     try:
         job = await call.lab.jobs.get(call.person, call.path["id"])
-        if job.num_circuits != 1 or not job.format.startswith("openqasm"):
+        if (text := await text_of(call.lab, call.person, job)) is None:
             raise NotFound
-        (source,) = unpack(await call.lab.jobs.program(call.person, job.id))
         result = await _counts(call, job)
     except NotFound as missing:
         raise NotFound("Task not found") from missing
     return Task(
-        id=job.id, circuit_qasm=source.decode(), shots=job.shots, status=STATUS.get(job.status, "failed"),
+        id=job.id, circuit_qasm=text, shots=job.shots, status=STATUS.get(job.status, "failed"),
         result=result, error=_error(job), created_at=job.submitted_at, completed_at=job.ended_at,
     )  # fmt: skip
 

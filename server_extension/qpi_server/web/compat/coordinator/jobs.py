@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from qpi_jupyter.core import DEFAULT_SHOTS, MAX_SHOTS, Forbidden, NotFound, Principal, TooLarge, text_format, unpack
+from qpi_jupyter.core import DEFAULT_SHOTS, MAX_SHOTS, Forbidden, NotFound, Principal, TooLarge, text_format
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.core.plans import MAX_OVERHEAD
 from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.plans import MAX_BUDGET, MAX_OBSERVABLES, FragmentRun, Pauli, PlanAndRunIn, PlanIn, PlanRun
 from qpi_jupyter.wire.rest import Answer, JobError, ProgramIn
 from qpi_server.service import Lab
+from qpi_server.web.compat.texts import text_of
 from qpi_server.web.table import Call
 
 from .base import API, Body, Query, coordinator
@@ -178,20 +179,17 @@ async def coordinator_jobs(call: Call, q: CoordinatorJobsQuery) -> list[JobLine]
     while looked < MAX_LOOKED_AT:
         page = await call.lab.jobs.list(call.person, limit=200, after=after)
         looked, after = looked + len(page.jobs), page.next
-        for job in filter(is_circuit, page.jobs):
+        for job in (job for job in page.jobs if job.parent is None):
             run = await run_of(call.lab, call.person, job)
-            if not q.status or state_of(job, run) in q.status:
-                found.append(await _line(call, job, run))
+            if q.status and state_of(job, run) not in q.status:
+                continue
+            if (text := await text_of(call.lab, call.person, job)) is not None:
+                found.append(_line(job, run, text))
             if len(found) == q.limit:
                 return found
         if after is None:
             break
     return found
-
-
-def is_circuit(job: JobModel) -> bool:
-    """Whether a job is one circuit as text, and no part of another job."""
-    return job.parent is None and job.num_circuits == 1 and job.format.startswith("openqasm")
 
 
 async def run_of(lab: Lab, person: Principal, job: JobModel) -> PlanRun | None:
@@ -202,22 +200,17 @@ async def run_of(lab: Lab, person: Principal, job: JobModel) -> PlanRun | None:
         return None
 
 
-async def _line(call: Call, job: JobModel, run: PlanRun | None) -> JobLine:
+def _line(job: JobModel, run: PlanRun | None, text: str) -> JobLine:
     progress = progress_of(job, run)
     return JobLine(
         job_id=job.id, status=state_of(job, run), plan_id=_plan_id(run), error=error_of(job), progress=progress,
-        circuit_preview=preview(await _text(call.lab, call.person, job)), result_available=job.status == "completed",
+        circuit_preview=preview(text), result_available=job.status == "completed",
         created_at=job.submitted_at, updated_at=progress.latest_event_at,
     )  # fmt: skip
 
 
 def _plan_id(run: PlanRun | None) -> str | None:
     return None if run is None or run.plan is None else run.plan.plan_id
-
-
-async def _text(lab: Lab, person: Principal, job: JobModel) -> str:
-    (source,) = unpack(await lab.jobs.program(person, job.id))
-    return source.decode()
 
 
 def preview(text: str) -> str:
@@ -262,7 +255,8 @@ async def look(lab: Lab, person: Principal, job_id: str, detail: Detail | None =
         there is none that ``person`` may see, or it is no circuit's.
     """
     job = await lab.jobs.get(person, job_id)
-    if not is_circuit(job):
+    text = await text_of(lab, person, job) if job.parent is None else None
+    if text is None:
         raise NotFound(f"There is no job {job.id} of one circuit.", code="unknown_job")
     run = await run_of(lab, person, job)
     progress = progress_of(job, run)
@@ -274,7 +268,7 @@ async def look(lab: Lab, person: Principal, job_id: str, detail: Detail | None =
     return CoordinatorJob(
         job_id=job.id, status=state_of(job, run), plan_id=_plan_id(run), error=error_of(job),
         error_detail=job.error, result=result, progress=progress,
-        circuit_text=await _text(lab, person, job), created_at=job.submitted_at,
+        circuit_text=text, created_at=job.submitted_at,
         updated_at=progress.latest_event_at,
     )  # fmt: skip
 

@@ -1,0 +1,45 @@
+"""What the surfaces for other clients make of a driver that says what is not so."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from qpi_jupyter.core import NotFound
+from qpi_jupyter.wire.frames import Prepared
+from qpi_jupyter.wire.jobs import SubmitRequest
+from qpi_jupyter.wire.rest import OptionsIn, ProgramIn
+from qpi_server.service import Lab
+from qpi_server.web.compat.coordinator.jobs import CoordinatorJobsQuery, coordinator_job, coordinator_jobs
+from qpi_server.web.compat.tasks import get_task
+from qpi_server.web.table import Call
+from tests.faults.lab import ANN, BELL, QUICK, bell, small_lab
+
+
+def call(lab: Lab, job_id: str = "") -> Call:
+    return Call(lab=lab, site=SimpleNamespace(), principal=ANN, path={"id": job_id}, headers={}, address="")  # type: ignore[arg-type]
+
+
+def test_many_circuits_that_a_driver_calls_one_are_no_circuit_for_them(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            driver.answer = lambda _: Prepared(estimate=QUICK)
+            await driver.connect()
+            many = ProgramIn(format="openqasm2", sources=[BELL, BELL])
+            job, _ = await lab.jobs.submit(ANN, SubmitRequest(program=many, options=OptionsIn(shots=100), qpu="q1"))
+            assert job.num_circuits == 1
+            one, _ = await lab.jobs.submit(ANN, bell())
+            listed = await coordinator_jobs(call(lab), CoordinatorJobsQuery())
+            assert [line.job_id for line in listed] == [one.id]
+            assert (await get_task(call(lab, one.id))).circuit_qasm == BELL
+            for look in (
+                get_task(call(lab, job.id)),
+                coordinator_job(call(lab, job.id), SimpleNamespace(result_detail="full")),
+            ):  # type: ignore[arg-type]
+                with pytest.raises(NotFound):
+                    await look
+
+    asyncio.run(scene())
