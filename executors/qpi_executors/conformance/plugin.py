@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from qpi_executors.base import CircuitExecutor, Executor
+from qpi_executors.conformance.guarded import forked
 from qpi_executors.registry import find, load
 from qpi_jupyter.core import QpiError
 
@@ -30,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--qpi-executor-option", metavar="KEY=VALUE", action="append", default=[],
         help="an option of that executor; may be repeated",
     )  # fmt: skip
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Check it in a child process, which it may end; xdist's workers are children already."""
+    if config.getoption("--qpi-executor") is None or hasattr(config, "workerinput"):
+        return None
+    return forked(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -130,6 +130,31 @@ def test_one_that_ends_its_process_does_not_end_pytest(folder: Path) -> None:
     assert "the executor ends its process: the other tests would end with it" in found.stdout
 
 
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        ("import os\nos._exit(0)", "exited with status 0 before the first test"),
+        (
+            "import os\nfrom mylab_coins import BiasedExecutor\n\n\nclass Quits(BiasedExecutor):\n"
+            "    def estimate(self, program):\n        os._exit(0)\n",
+            "test_an_example_is_checked_and_runs",
+        ),
+        (
+            "import os, signal\nfrom mylab_coins import BiasedExecutor\n\n\nclass Quits(BiasedExecutor):\n"
+            "    def validate(self, program):\n        os.kill(os.getpid(), signal.SIGKILL)\n",
+            "was ended by SIGKILL in",
+        ),
+    ],
+    ids=["at its import", "in a check", "by a signal"],
+)  # fmt: skip
+def test_a_run_that_ends_early_has_not_passed(folder: Path, module: str, place: str) -> None:
+    (folder / "quits.py").write_text(module)
+    found = checked(folder, "--qpi-executor=quits:Quits")
+    assert found.returncode == 2
+    assert place in found.stderr
+    assert "nothing is checked" in found.stderr
+
+
 def test_an_executor_that_is_not_there_is_said_in_a_line(folder: Path) -> None:
     found = checked(folder, "--qpi-executor=mylab_coins:NoCoins")
     assert found.returncode == 4
