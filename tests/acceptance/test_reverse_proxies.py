@@ -22,7 +22,7 @@ import trustme
 import yaml
 
 from qpi_jupyter.client import Lab
-from qpi_server.tools.commands import doctor
+from qpi_server.tools.commands import run as run_command
 from tests.circuits import BELL_QASM3
 from tests.support.realworld import free_port
 from tests.support.servers import TOKEN, LabServer, lab_server, python_env
@@ -203,7 +203,7 @@ def diagnose(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("QPI_LAB_TOKEN", token)
         monkeypatch.setenv("QPI_LAB_CA_FILE", str(place.ca_file))
         capsys.readouterr()
-        doctor(["--json", "--lab-dir", str(place.folder / "server" / "lab"), "--url", place.url])
+        run_command("doctor", ["--json", "--lab-dir", str(place.folder / "server" / "lab"), "--url", place.url])
         findings = json.loads(capsys.readouterr().out)["findings"]
         return [(one["status"], one["found"], one["remedy"]) for one in findings if one["check"] == "proxy"]
 

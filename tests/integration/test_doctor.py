@@ -20,7 +20,7 @@ import pytest
 
 from qpi_server.host.tls import Authority, TlsFiles
 from qpi_server.store import SCHEMA_VERSION, USUAL, backend_of
-from qpi_server.tools.commands import doctor
+from qpi_server.tools.commands import run as run_command
 from qpi_server.tools.restore import restore_lab
 from tests.archives.answers import FOLDER
 from tests.support.servers import TOKEN, LabServer, lab_server
@@ -40,7 +40,7 @@ def ask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
     def ask(lab_dir: Path, *arguments: str) -> Diagnosis:
         capsys.readouterr()
-        status = doctor(["--json", "--lab-dir", str(lab_dir), *arguments])
+        status = run_command("doctor", ["--json", "--lab-dir", str(lab_dir), *arguments])
         out = capsys.readouterr().out
         report = json.loads(out)
         found: Diagnosis = {}
@@ -102,7 +102,7 @@ def test_no_lab_at_all_is_said_and_none_is_made(ask: Ask, tmp_path: Path) -> Non
 
 
 def test_the_text_names_each_check_and_what_to_do(ask: Ask, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert doctor(["--lab-dir", str(tmp_path / "nowhere")]) == 1
+    assert run_command("doctor", ["--lab-dir", str(tmp_path / "nowhere")]) == 1
     lines = capsys.readouterr().out.splitlines()
     [line] = [n for n, line in enumerate(lines) if line.startswith("problem  folder")]
     assert "-> Start one with `jupyter qpi`" in lines[line + 1]
@@ -242,7 +242,7 @@ def test_a_setting_that_is_wrong_is_an_error_of_the_command(
     lab_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("QPI_PUBLIC_URL", address)
-    assert doctor(["--lab-dir", str(lab_dir)]) == 2
+    assert run_command("doctor", ["--lab-dir", str(lab_dir)]) == 2
     assert "public_url must be an http or https address" in capsys.readouterr().err
 
 

@@ -21,7 +21,7 @@ from qpi_jupyter.wire.frames import MAX_FRAME_BYTES, QPU_BYE, Bye
 from qpi_jupyter.wire.peer import GUEST_BAD_FRAMES, parse
 from qpi_server.bus.nats import subjects
 from qpi_server.bus.nats.connection import WAITING_BYTES, Turns
-from qpi_server.tools.commands import nats_config
+from qpi_server.tools.commands import run as run_command
 from tests.support.broker import SERVER, Broker
 from tests.support.buses import PATIENCE_S, Word, credential, echo, say, sign_in
 
@@ -335,7 +335,7 @@ def test_the_command_writes_a_configuration_that_the_broker_takes_and_keeps_the_
 ) -> None:
     words = ["--lab-dir", str(tmp_path), "--listen", "0.0.0.0:4222", "--name", "nats.example.org"]
     keys = tmp_path / "nats" / "keys.json"
-    assert nats_config(words) == 0
+    assert run_command("nats-config", words) == 0
     said, first = capsys.readouterr().out, keys.read_bytes()
     assert f'buses="tls://nats.example.org:4222?keys={keys}"' in said
     assert "--bus tls://nats.example.org:4222" in said
@@ -345,7 +345,7 @@ def test_the_command_writes_a_configuration_that_the_broker_takes_and_keeps_the_
         assert secret not in config.read_text() + said
     done = subprocess.run([SERVER, "-t", "-c", config], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert nats_config(words) == 0
+    assert run_command("nats-config", words) == 0
     assert keys.read_bytes() == first
 
 
@@ -360,5 +360,5 @@ def test_the_command_writes_a_configuration_that_the_broker_takes_and_keeps_the_
 def test_what_does_not_fit_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
 ) -> None:
-    assert nats_config(["--lab-dir", str(tmp_path), *words]) == 1
+    assert run_command("nats-config", ["--lab-dir", str(tmp_path), *words]) == 1
     assert told in capsys.readouterr().err

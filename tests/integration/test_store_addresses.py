@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from qpi_jupyter.core.errors import Rejected, Unavailable
 from qpi_server.host.owner import Ownership
 from qpi_server.settings.values import without_password
 from qpi_server.store import backend_of
-from qpi_server.tools import commands
+from qpi_server.tools.commands import run as run_command
 from tests.integration.test_settings_process import run
 from tests.support.packages import TOY_STORE, a_package, installed
 from tests.support.storage import opened, owning, refused
@@ -86,16 +86,16 @@ def test_a_server_is_not_started_with_it(tmp_path: Path, name: str, arguments: l
     assert "hush" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", [commands.backup, commands.restore, commands.replay])
+@pytest.mark.parametrize("command", ["backup", "restore", "replay"])
 def test_a_command_ends_with_it(
     tmp_path: Path,
-    command: Callable[[list[str]], int],
+    command: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "qpi.config.yml").write_text("db_url: twin://")
-    assert command([] if command is commands.replay else ["lab.tar"]) == 2
+    assert run_command(command, [] if command == "replay" else ["lab.tar"]) == 2
     assert capsys.readouterr().err == f"{tmp_path / 'qpi.config.yml'}:db_url: {SAID['twin']}\n"
 
 

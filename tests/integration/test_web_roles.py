@@ -14,10 +14,7 @@ from qpi_jupyter.core.access import OPEN_TO_ALL, PERMISSIONS, Role
 from qpi_jupyter.wire.devices import GRANT
 from qpi_jupyter.wire.results import DIGEST_HEADER
 from qpi_server.web import OWN, PAGES, ROUTES, handlers
-from qpi_server.web.compat.coordinator import JobSocket, UnknownCoordinatorHandler
-from qpi_server.web.compat.qpi.handler import UnknownQpiHandler
-from qpi_server.web.compat.runtime import UnknownRuntimeHandler
-from qpi_server.web.compat.tasks import UnknownTaskHandler
+from qpi_server.web.compat.coordinator import JobSocket
 from qpi_server.web.events import EventHandler
 from qpi_server.web.handler import RestHandler, UnknownHandler
 from qpi_server.web.link import PATH as LINK
@@ -237,11 +234,8 @@ def test_health_shows_strangers_the_status_alone() -> None:
 
 
 def test_every_address_that_the_server_registers_is_a_declared_route() -> None:
-    # One signs drivers in, one tells of a job, five refuse everything, and one is Jupyter's own, narrowed.
-    by_itself = (
-        LinkHandler, UnknownHandler, UnknownQpiHandler, UnknownTaskHandler, UnknownRuntimeHandler,
-        UnknownCoordinatorHandler, JobSocket, EventHandler,
-    )  # fmt: skip
+    # One signs drivers in, one tells of a job, one refuses everything, and one is Jupyter's own, narrowed.
+    by_itself = (LinkHandler, UnknownHandler, JobSocket, EventHandler)
     declared = {id(route) for route in [*ROUTES, *PAGES, *OWN]}
     registered = 0
     for _pattern, handler, *arguments in handlers():

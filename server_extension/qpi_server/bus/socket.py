@@ -1,4 +1,4 @@
-"""A driver's WebSocket at the lab's end: limits, pings, back-pressure, and an orderly end."""
+"""WebSockets at the lab's end: pings and an orderly end; a driver's, with limits and back-pressure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,8 @@ CLOSE_BAD_FRAME = 4400
 CLOSE_SUPERSEDED = 4409
 
 
-class HubSocket(WebSocketHandler):
-    """A subclass says who may open it, and calls `join` once it is open."""
-
-    connection: Connection | None = None
-
-    @property
-    def max_message_size(self) -> int:
-        """The link's own limit, not the application's."""
-        return MAX_FRAME_BYTES
+class LabSocket(WebSocketHandler):
+    """A WebSocket at the lab's end."""
 
     @property
     def ping_interval(self) -> float:
@@ -34,6 +27,21 @@ class HubSocket(WebSocketHandler):
     def ping_timeout(self) -> float:
         """How long a pong may take."""
         return PING_S
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection and say why (at most 123 bytes travel)."""
+        self.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+
+class HubSocket(LabSocket):
+    """A driver's. A subclass says who may open it, and calls `join` once it is open."""
+
+    connection: Connection | None = None
+
+    @property
+    def max_message_size(self) -> int:
+        """The link's own limit, not the application's."""
+        return MAX_FRAME_BYTES
 
     def join(self, hub: Hub, driver: str) -> None:
         """Let the driver that dialled into the hub."""
@@ -58,7 +66,3 @@ class HubSocket(WebSocketHandler):
         """End what waits on the link."""
         if self.connection is not None:
             self.connection.closed()
-
-    def end(self, code: int, reason: str) -> None:
-        """Close the connection and say why (at most 123 bytes travel)."""
-        self.close(code, reason.encode()[:120].decode(errors="ignore"))

@@ -15,7 +15,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketHandler, websocket_connect
 
 from qpi_jupyter.core import QpiError, Unavailable
 from qpi_jupyter.wire import sse
@@ -23,6 +23,8 @@ from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.connections import PARAMETERS, Answer, ConnectionLost, Connections
 
 CONNECT_S = 5.0
+GOING_AWAY = 1012
+"""With which code a WebSocket is closed whose other end should come again."""
 MAX_ANSWER_BYTES = 16 << 20
 """What this server itself takes of an answer."""
 _HOP_BY_HOP = frozenset(
@@ -168,6 +170,14 @@ class Upstream:
             connect_timeout=CONNECT_S,
         )
         return await websocket_connect(request, max_message_size=max_bytes)
+
+
+async def pass_on(far: WebSocketClientConnection, near: WebSocketHandler) -> None:
+    """Whatever comes from the lab's owner, until it or the asker ends."""
+    with suppress(WebSocketClosedError):
+        while (message := await far.read_message()) is not None:
+            await near.write_message(message)
+    near.close(far.close_code or GOING_AWAY, far.close_reason)
 
 
 def _target(path: str, query: Mapping[str, Any]) -> str:

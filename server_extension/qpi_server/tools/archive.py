@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from msgspec import Struct
@@ -35,6 +36,12 @@ class Manifest(Struct, kw_only=True):
     """SHA-256 by name."""
     lost: list[str]
     """Results that the lab refers to and could not read when the archive was made."""
+
+
+def say(text: str) -> None:
+    """Progress, where somebody watches."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
 
 
 def sync(folder: Path) -> None:

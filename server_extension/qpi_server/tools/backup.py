@@ -7,6 +7,7 @@ nothing away.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import io
@@ -27,15 +28,26 @@ import msgspec
 
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Conflict, NotFound, Unavailable, counted
+from qpi_server.app.extension import QPIServer
 from qpi_server.host.tls import TlsFiles
 from qpi_server.settings.values import FILE_NAMES
 from qpi_server.store import BLOBS, DAMAGED, DATABASE, Backend, fault
 from qpi_server.store.blobs import held
 
-from .archive import FORMAT, MANIFEST, TLS_NAMES, Manifest, blob_name, sync
+from .archive import FORMAT, MANIFEST, TLS_NAMES, Manifest, blob_name, say, sync
 
 TELL_EVERY_S = 0.5
 Say = Callable[[str], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the archive goes."""
+    parser.add_argument("file", type=Path, help="the archive to write; it is readable by you alone")
+
+
+def run(lab: QPIServer, options: argparse.Namespace) -> int:
+    """Write the lab into a file; the exit status."""
+    return write_backup(lab.backend(), lab.tls_files(), options.file, say)
 
 
 def write_backup(backend: Backend, tls: TlsFiles, target: Path, say: Say) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,6 +13,7 @@ from qpi_jupyter.core import Conflict, QpiError, Unavailable
 from qpi_jupyter.wire.addresses import is_base, is_loopback
 from qpi_jupyter.wire.people import JoinLinkIn, JoinLinkModel
 from qpi_jupyter.wire.rest import ErrorBody
+from qpi_server.app.extension import QPIServer
 from qpi_server.host.owner_files import OwnerFile
 
 
@@ -44,8 +44,9 @@ def text(given: str) -> str:
     return given
 
 
-def invite(lab_dir: Path, options: argparse.Namespace) -> int:
+def run(lab: QPIServer, options: argparse.Namespace) -> int:
     """Make a link and print it; the exit status."""
+    lab_dir = lab.backend().lab_dir
     if options.url and not is_base(options.url):
         raise Conflict(f"--url takes the lab's address, such as https://lab.example:8899, not {options.url!r}.")
     if options.allowance is not None and not math.isfinite(options.allowance):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.wire.addresses import is_loopback
+from qpi_server.app.extension import QPIServer
 from qpi_server.host.tls import Authority, TlsFiles
 
 DONE = """\
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", type=Path, help="the authority (PEM) behind that certificate; default: the system's")
 
 
-def write(lab_files: TlsFiles, folder: Path, options: argparse.Namespace) -> int:
+def run(lab: QPIServer, options: argparse.Namespace) -> int:
     """Write both files and say how they are used; keys that are there already stay. The exit status.
 
     Raises
@@ -52,6 +53,7 @@ def write(lab_files: TlsFiles, folder: Path, options: argparse.Namespace) -> int
     except ImportError as error:
         raise Rejected("This needs an extra: pip install 'qpi-jupyter[nats]'", code="no_nats") from error
     host, port = _listening(options)
+    lab_files, folder = lab.tls_files(), options.folder or Path(lab.lab_dir) / "nats"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     keys_file, config_file = folder / "keys.json", folder / "nats.conf"
     plain = is_loopback(host) and not options.names and options.cert is None

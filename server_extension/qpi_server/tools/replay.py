@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print figures for programs instead of a table")
 
 
-def replay(lab: QPIServer, options: argparse.Namespace) -> int:
+def run(lab: QPIServer, options: argparse.Namespace) -> int:
     """Print what each policy would have meant; the exit status."""
     specs = options.policy or ["current"]
     policies = [parse_policy(spec, lab.config_of_lab().policy) for spec in specs]

@@ -6,6 +6,7 @@ is cut off leaves no lab rather than half of one. The lab's lock is held all the
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -18,15 +19,27 @@ from pathlib import Path
 import msgspec
 
 from qpi_jupyter.core import Conflict, NotFound, Rejected, Unavailable, counted
+from qpi_server.app.extension import QPIServer
 from qpi_server.host.owner_files import OwnerFile
 from qpi_server.store import DATABASE, SCHEMA_VERSION, Backend, move_aside
 
-from .archive import FORMAT, MANIFEST, Manifest, blob_name, is_ours, sync
+from .archive import FORMAT, MANIFEST, Manifest, blob_name, is_ours, say, sync
 
 LAB_NAMES = frozenset({"blobs", "tls", "agents", "owner.json"})
 """What a lab keeps in its folder besides the database."""
 CHUNK = 1 << 20
 Say = Callable[[str], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the archive is."""
+    parser.add_argument("file", type=Path, help="the archive")
+    parser.add_argument("--force", action="store_true", help="move a lab that is in the folder aside first")
+
+
+def run(lab: QPIServer, options: argparse.Namespace) -> int:
+    """Make a lab of such a file; the exit status."""
+    return restore_lab(options.file, lab.backend(), say, force=options.force)
 
 
 def restore_lab(archive: Path, backend: Backend, say: Say, *, force: bool = False) -> int:

@@ -178,9 +178,9 @@ def main(argv: list[str] | None = None) -> None:
     """Serve, or carry out one of `COMMANDS`."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments and arguments[0] in COMMANDS:
-        from . import commands
+        from .commands import run
 
-        raise SystemExit(getattr(commands, arguments[0].replace("-", "_"))(arguments[1:]))
+        raise SystemExit(run(arguments[0], arguments[1:]))
     LabServerApp.launch_instance(arguments)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -66,8 +67,12 @@ def reason_of(error: QpiError) -> str | None:
     return GONE if error.code == "gone" else None
 
 
-def body_of(error: QpiError) -> bytes:
-    """``{"error": {kind, code, message, data}}``."""
+Refuse = Callable[[QpiError, int, Mapping[str, str]], bytes]
+"""A refusal as a surface words it, from the error, its HTTP status and the request's headers."""
+
+
+def body_of(error: QpiError, _status: int, _headers: Mapping[str, str]) -> bytes:
+    """The lab's own `Refuse`: ``{"error": {kind, code, message, data}}``."""
     return msgspec.json.encode(ErrorBody(error=msgspec.convert(error.to_dict(), JobError)))
 
 

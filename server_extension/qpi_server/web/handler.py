@@ -26,6 +26,7 @@ from qpi_server.service.base import network
 
 from .bodies import BodySink, announced, check_size, read_body
 from .download import send_file
+from .errors import Refuse
 from .signed import Signed
 from .stream import AnswerOut
 from .table import Call, Download, NoQuery, Reply, Route, Stream, parse_query
@@ -47,9 +48,9 @@ STREAM_LIMIT_BYTES = 1 << 50
 class RestHandler(Signed):
     """Answers every route of one address."""
 
-    def initialize(self, routes: dict[str, Route]) -> None:
-        """Know the routes by method."""
-        self._routes = routes
+    def initialize(self, routes: dict[str, Route], refuse: Refuse) -> None:
+        """Know the routes by method, and how their surface refuses."""
+        self._routes, self.refuse = routes, refuse
         self._target: Lab | Upstream | None = None
         self._sink: Any = None
         self._call: Call | None = None
@@ -269,8 +270,12 @@ class RestHandler(Signed):
 
 
 class UnknownHandler(Signed):
-    """Every address under ``qpi/`` that no route has."""
+    """Every address of a surface that no route has."""
+
+    def initialize(self, message: str, refuse: Refuse) -> None:
+        """Know what the surface says there; the message may name the ``{path}``."""
+        self._message, self.refuse = message, refuse
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Refuse."""
-        raise NotFound(f"There is nothing at {self.request.path}; GET qpi/v1/openapi.json lists what there is.")
+        raise NotFound(self._message.format(path=self.request.path))

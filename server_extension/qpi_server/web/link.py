@@ -12,7 +12,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 from qpi_jupyter.core import Forbidden, Permission, Rejected, Unauthorized, Unavailable
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
 from qpi_server.bus.socket import HubSocket
-from qpi_server.host.forward import Upstream
+from qpi_server.host.forward import Upstream, pass_on
 
 from .identity import credential, is_lab_token
 from .signed import Signed
@@ -52,7 +52,7 @@ class LinkHandler(HubSocket, Signed):  # type: ignore[misc]  # of the two `check
     def open(self, *_args: str, **_kwargs: str) -> None:
         """Put the lab, or the connection to it, behind the link."""
         if self._far is not None:
-            self._pump = asyncio.create_task(self._from_far(self._far), name="link from the owner")
+            self._pump = asyncio.create_task(pass_on(self._far, self), name="link from the owner")
             return
         assert not isinstance(self._target, Upstream)
         assert self.principal is not None
@@ -102,11 +102,3 @@ class LinkHandler(HubSocket, Signed):  # type: ignore[misc]  # of the two `check
             raise refusals.get(error.code, Unavailable(f"The lab's owner answered {error.code}.")) from error
         except (OSError, TimeoutError) as error:
             raise Unavailable("The lab's owner does not answer.") from error
-
-    async def _from_far(self, far: WebSocketClientConnection) -> None:
-        while (message := await far.read_message()) is not None:
-            try:
-                await self.write_message(message)
-            except WebSocketClosedError:
-                return
-        self.close(far.close_code or 1012, far.close_reason)

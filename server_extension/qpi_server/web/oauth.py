@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from qpi_jupyter.core import Permission as P
@@ -9,10 +11,16 @@ from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire.devices import GRANT, DeviceAnswer, DeviceIn, OAuthRefusal, TokenAnswer, TokenAsked
 from qpi_server.service.people import CODE_S, INTERVAL_S, FlowError, shown
 
-from .handler import RestHandler
 from .table import Call, Reply, Table
 
-oauth = Table("/qpi/oauth/", error=OAuthRefusal)
+
+def refusal(error: QpiError, _status: int, _headers: Mapping[str, str]) -> bytes:
+    """RFC 6749, 5.2."""
+    word = error.code if isinstance(error, FlowError) else "invalid_request"
+    return msgspec.json.encode(OAuthRefusal(error=word, error_description=error.message))
+
+
+oauth = Table("/qpi/oauth/", error=OAuthRefusal, refuse=refusal)
 
 
 @oauth.route("POST", "device_authorization", P.SIGN_IN, {200: DeviceAnswer}, body=DeviceIn, form=True)
@@ -36,12 +44,3 @@ async def redeem_device(call: Call, wanted: TokenAsked) -> Reply:
     made = await call.lab.devices.redeem(wanted.device_code)
     left = None if made.expires_at is None else int((made.expires_at - call.lab.context.now()).total_seconds())
     return Reply(body=TokenAnswer(access_token=made.token, expires_in=left), headers={"Cache-Control": "no-store"})
-
-
-class OAuthHandler(RestHandler):
-    """Refuses in OAuth's words."""
-
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        """RFC 6749, 5.2."""
-        word = error.code if isinstance(error, FlowError) else "invalid_request"
-        return msgspec.json.encode(OAuthRefusal(error=word, error_description=error.message))

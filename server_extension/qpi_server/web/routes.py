@@ -9,23 +9,17 @@ import msgspec
 
 from qpi_jupyter.core import Permission as P
 
-from .compat.coordinator import (
-    JOB_SOCKET,
-    CoordinatorHandler,
-    JobSocket,
-    UnknownCoordinatorHandler,
-    coordinator,
-)
-from .compat.qpi import QpiHandler, UnknownQpiHandler
+from .compat.coordinator import JOB_SOCKET, JobSocket, coordinator
+from .compat.qpi import QpiHandler
 from .compat.qpi import api as qpi
-from .compat.runtime import IamHandler, RuntimeHandler, UnknownRuntimeHandler, iam, runtime
-from .compat.tasks import TaskHandler, UnknownTaskHandler, tasks
+from .compat.runtime import RuntimeHandler, iam, runtime
+from .compat.tasks import TaskHandler, tasks
 from .events import EventHandler
 from .handler import RestHandler, UnknownHandler
 from .labs import LabsHandler, labs
 from .link import PATH as LINK
 from .link import LinkHandler
-from .oauth import OAuthHandler, oauth
+from .oauth import oauth
 from .openapi import document
 from .pages import PageHandler, pages
 from .table import Call
@@ -57,34 +51,44 @@ PAGES = pages.routes
 """For people, in a browser: no part of the description."""
 OWN = labs.routes
 """Of a Jupyter server, whose lab may be elsewhere."""
+_NOWHERE = "There is nothing at {path}; GET qpi/v1/openapi.json lists what there is."
+UNKNOWN = (
+    (r"/qpi/api/.*", qpi, "The requested resource wasn't found."),
+    (r"/qpi/tasks/.*", tasks, _NOWHERE),
+    (
+        r"/qpi/(experimental|runtime|iam|search|catalog)/.*",
+        runtime,
+        "This lab has nothing at this address of IBM's API.",
+    ),
+    (
+        r"/qpi/coordinator/.*",
+        coordinator,
+        "There is nothing at {path}: docs/reference/coordinator.md lists what there is.",
+    ),
+    (r"/qpi/.*", v1, _NOWHERE),
+)  # fmt: skip
+"""What each surface says at its addresses that no route has."""
 
 
 def handlers() -> list[tuple[Any, ...]]:
     """Patterns, handlers and their arguments; the first match counts."""
     rest = [
-        (pattern, handler, {"routes": routes})
+        (pattern, handler, {"routes": routes, "refuse": table.refuse})
         for table, handler in (
             (v1, RestHandler),
             (public, RestHandler),
             (qpi, QpiHandler),
             (tasks, TaskHandler),
             (runtime, RuntimeHandler),
-            (iam, IamHandler),
-            (coordinator, CoordinatorHandler),
-            (oauth, OAuthHandler),
+            (iam, RuntimeHandler),
+            (coordinator, RestHandler),
+            (oauth, RestHandler),
             (pages, PageHandler),
             (labs, LabsHandler),
         )
         for pattern, routes in table.by_path().items()
     ]
-    return [
-        (LINK, LinkHandler),
-        (JOB_SOCKET, JobSocket),
-        *rest,
-        (r"/qpi/api/.*", UnknownQpiHandler),
-        (r"/qpi/tasks/.*", UnknownTaskHandler),
-        (r"/qpi/(experimental|runtime|iam|search|catalog)/.*", UnknownRuntimeHandler),
-        (r"/qpi/coordinator/.*", UnknownCoordinatorHandler),
-        (r"/qpi/.*", UnknownHandler),
-        (r"/api/events", EventHandler),
+    unknown = [
+        (pattern, UnknownHandler, {"message": message, "refuse": table.refuse}) for pattern, table, message in UNKNOWN
     ]
+    return [(LINK, LinkHandler), (JOB_SOCKET, JobSocket), *rest, *unknown, (r"/api/events", EventHandler)]

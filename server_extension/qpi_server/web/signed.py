@@ -16,7 +16,7 @@ from qpi_server.host.logs import REQUEST_ID, begin_request
 from qpi_server.host.owner import Ownership
 from qpi_server.service import Lab
 
-from .errors import body_of, from_exception, headers_of, reason_of, status_of
+from .errors import Refuse, body_of, from_exception, headers_of, reason_of, status_of
 from .identity import (
     Visitor,
     credential,
@@ -45,6 +45,7 @@ class Signed(JupyterHandler):
     principal: Principal | None = None
     error_media_type = "application/json"
     """Of a refusal."""
+    refuse: Refuse = staticmethod(body_of)
 
     @property
     def site(self) -> Site:
@@ -178,4 +179,4 @@ class Signed(JupyterHandler):
 
     def error_body(self, error: QpiError, status: int) -> bytes:
         """What a refusal says."""
-        return body_of(error)
+        return self.refuse(error, status, self.request.headers)

@@ -20,6 +20,8 @@ from qpi_server.host.connections import LabSwitch
 from qpi_server.service import Lab
 from qpi_server.service.events import Out
 
+from .errors import Refuse, body_of
+
 Answers = type[Struct] | str | tuple[type[Struct] | str, ...]
 JSON = "application/json"
 _NOT_OURS = ("token", "_xsrf")
@@ -176,9 +178,9 @@ class Route:
 class Table:
     """The routes below one address, which say a refusal in the same way."""
 
-    def __init__(self, prefix: str, *, error: type[Struct] = ErrorBody) -> None:
+    def __init__(self, prefix: str, *, error: type[Struct] = ErrorBody, refuse: Refuse = body_of) -> None:
         self.prefix = prefix
-        self._error = error
+        self._error, self.refuse = error, refuse
         self.routes: list[Route] = []
 
     def serve(self, *routes: Route) -> None:

@@ -17,7 +17,7 @@ from qpi_server.replay.report import figures, jain, table
 from qpi_server.replay.simulate import Outcome, simulate
 from qpi_server.replay.trace import BEGIN, Trace, TraceBooking, TraceJob, synthetic
 from qpi_server.settings.values import SettingsError
-from qpi_server.tools.commands import replay
+from qpi_server.tools.commands import run as run_command
 
 
 def at(seconds: float) -> timedelta:
@@ -178,7 +178,7 @@ def test_a_month_of_sixty_thousand_jobs(capsys: pytest.CaptureFixture[str]) -> N
     assert (len(trace.qpus), len(trace.jobs), len(trace.bookings)) == (4, 60_000, 800)
     assert len({item.job.owner for item in trace.jobs}) == 50
     check(trace, simulate(trace, Policy()))
-    assert replay(["--synthetic", "--json", "--policy", "current", "--policy", "fair_share=true"]) == 0
+    assert run_command("replay", ["--synthetic", "--json", "--policy", "current", "--policy", "fair_share=true"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["fair_share=true"]["waits"]["light"]["mean_s"] < shown["current"]["waits"]["light"]["mean_s"]
 

@@ -35,7 +35,7 @@ def test_the_table(error: errors.QpiError, status: int) -> None:
 
 
 def test_the_body_names_kind_code_message_and_place() -> None:
-    body = json.loads(body_of(errors.ProgramError("bad gate", line=3, column=7, circuit=0)))
+    body = json.loads(body_of(errors.ProgramError("bad gate", line=3, column=7, circuit=0), 400, {}))
     assert body == {
         "error": {
             "kind": "ProgramError",
@@ -56,7 +56,7 @@ def test_waiting_helps_with_some_and_signing_in_with_others() -> None:
 def test_what_nobody_foresaw_shows_no_details() -> None:
     error = from_exception(KeyError("/secret/path"))
     assert status_of(error) == 500
-    assert "secret" not in body_of(error).decode()
+    assert "secret" not in body_of(error, 500, {}).decode()
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])

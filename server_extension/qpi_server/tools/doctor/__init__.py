@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def doctor(server: QPIServer, options: argparse.Namespace) -> int:
+def run(server: QPIServer, options: argparse.Namespace) -> int:
     """Look at everything and print it; the exit status: 1 if something does not work."""
     report = Report.of(__version__, list(examined(server, options.url or server.public_url, os.environ)))
     print(as_json(report) if options.json else as_text(report))

@@ -6,6 +6,7 @@ Its clients send ``quantum_circuit`` and ``shots``, and ask for the task until i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -32,7 +33,7 @@ from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, Label, OptionsIn, ProgramIn
 from qpi_server.host.forward import Upstream
 from qpi_server.service import Lab
-from qpi_server.web.handler import RestHandler, UnknownHandler
+from qpi_server.web.handler import RestHandler
 from qpi_server.web.identity import Visitor, credential, require
 from qpi_server.web.table import Call, Table
 
@@ -81,7 +82,12 @@ class Task(Answer):
     completed_at: datetime | None
 
 
-tasks = Table("/qpi/", error=TaskRefusal)
+def refusal(error: QpiError, _status: int, _headers: Mapping[str, str]) -> bytes:
+    """The one field that its clients read."""
+    return msgspec.json.encode(TaskRefusal(detail=error.message))
+
+
+tasks = Table("/qpi/", error=TaskRefusal, refuse=refusal)
 
 
 @tasks.route("POST", "tasks", P.JOBS_SUBMIT, {201: TaskAccepted}, body=TaskIn, refuses=(507,))
@@ -152,9 +158,6 @@ class TaskHandler(RestHandler):
         require(GUEST, permission)
         self.principal = GUEST
 
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        return _refusal(error)
-
     def _anonymous(self) -> bool:
         """Whether nothing in the request says who asks."""
         return credential(self) is None and not self.request.cookies and "token" not in self.request.query_arguments
@@ -177,18 +180,6 @@ class TaskHandler(RestHandler):
             )
         if self.request.method == "POST" and not sent.get("Content-Type", "").lower().startswith("application/json"):
             raise Forbidden("Without a token, a task is sent with Content-Type: application/json.", code="not_json")
-
-
-class UnknownTaskHandler(UnknownHandler):
-    """Every address under ``qpi/tasks/`` that no route has."""
-
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        return _refusal(error)
-
-
-def _refusal(error: QpiError) -> bytes:
-    """The one field that its clients read."""
-    return msgspec.json.encode(TaskRefusal(detail=error.message))
 
 
 def _name(host: str) -> str:

@@ -13,8 +13,6 @@ from qpi_jupyter.core import joining_address
 
 revision = "0006"
 down_revision = "0005"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

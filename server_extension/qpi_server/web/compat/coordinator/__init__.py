@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from . import about, bootstrap, enrollment, finance, jobs, network, plans, reservations, workflows
 from .base import coordinator
-from .handler import CoordinatorHandler, UnknownCoordinatorHandler
 from .watch import PATH as JOB_SOCKET
 from .watch import JobSocket
 
 __all__ = [
-    "JOB_SOCKET", "CoordinatorHandler", "JobSocket", "UnknownCoordinatorHandler", "about", "bootstrap", "coordinator",
-    "enrollment", "finance", "jobs", "network", "plans", "reservations", "workflows",
+    "JOB_SOCKET", "JobSocket", "about", "bootstrap", "coordinator", "enrollment", "finance", "jobs", "network", "plans",
+    "reservations", "workflows",
 ]  # fmt: skip

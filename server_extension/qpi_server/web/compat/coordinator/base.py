@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.wire.rest import Answer, Request
 from qpi_jupyter.wire.validation import Timed
+from qpi_server.host.logs import REQUEST_ID
 from qpi_server.web.table import Table
 
 PREFIX = "/qpi/coordinator/"
@@ -53,14 +55,16 @@ class Query(Timed, kw_only=True, forbid_unknown_fields=True):
     """A query of this surface; unknown names are refused."""
 
 
-coordinator = Table(PREFIX, error=CoordinatorRefusal)
-
-
-def refusal(error: QpiError, status: int, request_id: str | None) -> bytes:
+def refusal(error: QpiError, status: int, headers: Mapping[str, str]) -> bytes:
     """An error of the lab in this surface's words."""
     word: Code = CODES.get(status, "validation_error" if status < 500 else "internal_error")
     data = {name: value for name, value in error.data.items() if name != "field"}
     detail = Detail(field=error.data.get("field"), message=error.message, code=error.code, data=data)
     return msgspec.json.encode(
-        CoordinatorRefusal(error=word, message=error.message, details=[detail], request_id=request_id)
-    )
+        CoordinatorRefusal(
+            error=word, message=error.message, details=[detail], request_id=headers.get(REQUEST_ID)
+        )
+    )  # fmt: skip
+
+
+coordinator = Table(PREFIX, error=CoordinatorRefusal, refuse=refusal)

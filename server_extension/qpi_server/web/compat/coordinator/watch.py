@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import msgspec
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.httpclient import HTTPClientError
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError
 
 from qpi_jupyter.core import (
     Forbidden,
@@ -23,7 +22,8 @@ from qpi_jupyter.core import (
     Unauthorized,
     Unavailable,
 )
-from qpi_server.host.forward import Upstream
+from qpi_server.bus.socket import LabSocket
+from qpi_server.host.forward import GOING_AWAY, Upstream, pass_on
 from qpi_server.service import Lab
 from qpi_server.web.errors import from_exception
 from qpi_server.web.signed import Signed
@@ -33,29 +33,18 @@ from .jobs import CoordinatorJob, look
 
 PATH = rf"{PREFIX}{API}jobs/(?P<id>[^/]+)/ws"
 PERMISSION = Permission.JOBS_READ
-OVER, AWAY = 1000, 1012
+OVER = 1000
 CLOSES: dict[type[QpiError], int] = {Unauthorized: 4401, Forbidden: 4401, NotFound: 4404, TooMany: 4429}
 """With which code a socket is closed at once, by what is wrong."""
-PING_S = 20.0
 MAX_MESSAGE_BYTES = 4 << 20
 
 
-class JobSocket(WebSocketHandler, Signed):
+class JobSocket(LabSocket, Signed):
     """One client that watches one job; what it sends is read and forgotten."""
 
     _refused: QpiError | None = None
     _task: asyncio.Task[None] | None = None
     _far: WebSocketClientConnection | None = None
-
-    @property
-    def ping_interval(self) -> float:
-        """Seconds between pings."""
-        return PING_S
-
-    @property
-    def ping_timeout(self) -> float:
-        """How long a pong may take."""
-        return PING_S
 
     def check_origin(self, origin: str = "") -> bool:
         """Whether a page may open it: Jupyter's rule, for which a credential in a header is no page's."""
@@ -87,7 +76,7 @@ class JobSocket(WebSocketHandler, Signed):
         if self._refused is not None:
             self._end(self._refused)
         elif self._far is not None:
-            self._task = asyncio.create_task(self._pass_on(self._far), name="a job's socket from the owner")
+            self._task = asyncio.create_task(pass_on(self._far, self), name="a job's socket from the owner")
         else:
             assert not isinstance(self._target, Upstream)
             assert self.principal is not None
@@ -111,7 +100,7 @@ class JobSocket(WebSocketHandler, Signed):
                     await self.write_message(msgspec.json.encode(job))
             self.close(OVER, "The job is over.")
         except TimeoutError:  # whoever comes again is asked for the credential again
-            self.close(AWAY, "Sign in again.")
+            self.close(GOING_AWAY, "Sign in again.")
         except (WebSocketClosedError, StreamClosedError):
             return
         except Exception as error:  # nobody waits for this task: the client hears of it
@@ -126,15 +115,8 @@ class JobSocket(WebSocketHandler, Signed):
         except (HTTPClientError, OSError, TimeoutError) as error:
             raise Unavailable("The lab's owner does not answer.") from error
 
-    async def _pass_on(self, far: WebSocketClientConnection) -> None:
-        with suppress(WebSocketClosedError):
-            while (message := await far.read_message()) is not None:
-                await self.write_message(message)
-        self.close(far.close_code or AWAY, far.close_reason)
-
     def _end(self, error: QpiError) -> None:
-        code = next((CLOSES[kind] for kind in type(error).__mro__ if kind in CLOSES), AWAY)
-        self.close(code, error.message.encode()[:120].decode(errors="ignore"))
+        self.end(next((CLOSES[kind] for kind in type(error).__mro__ if kind in CLOSES), GOING_AWAY), error.message)
 
 
 async def changes(lab: Lab, person: Principal, job_id: str) -> AsyncIterator[CoordinatorJob]:

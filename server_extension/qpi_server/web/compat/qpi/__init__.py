@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from . import about, auth, drivers, jobs, notices, qpus, realtime, slots, time_requests, tokens, users
 from .base import api
-from .handler import QpiHandler, UnknownQpiHandler
+from .handler import QpiHandler
 
 __all__ = [
-    "QpiHandler", "UnknownQpiHandler", "about", "api", "auth", "drivers", "jobs", "notices", "qpus", "realtime",
+    "QpiHandler", "about", "api", "auth", "drivers", "jobs", "notices", "qpus", "realtime",
     "slots", "time_requests", "tokens", "users",
 ]  # fmt: skip

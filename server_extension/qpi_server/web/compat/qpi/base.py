@@ -49,15 +49,15 @@ class Toggle(Body):
     enabled: bool
 
 
-api = Table(PREFIX, error=Refusal)
-
-
-def refusal(error: QpiError, status: int) -> Refusal:
+def refusal(error: QpiError, status: int, _headers: Mapping[str, str]) -> bytes:
     """An error of ours in PocketBase's words."""
     field = error.data.get("field")
     fields = error.data.get("fields") or ([field] if field else [])
     flaws = {str(name): Flaw(code=error.code, message=error.message) for name in fields}
-    return Refusal(status=status, message=error.message, data=flaws)
+    return msgspec.json.encode(Refusal(status=status, message=error.message, data=flaws))
+
+
+api = Table(PREFIX, error=Refusal, refuse=refusal)
 
 
 def record(collection: str, record_id: str, fields: Mapping[str, Any]) -> Record:

@@ -1,23 +1,21 @@
-"""The handler of QPI's surface: its credentials, its refusals."""
+"""The handler of QPI's surface: its credentials, and refusals in its clients' words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import OPEN_TO_ALL, NotFound, Permission, QpiError, Unauthorized
+from qpi_jupyter.core import OPEN_TO_ALL, Permission, QpiError, Unauthorized
 from qpi_server.host.forward import Upstream
 from qpi_server.service import Lab
 from qpi_server.service.people import SIGN_IN_PREFIX
 from qpi_server.web.handler import RestHandler
 from qpi_server.web.identity import Visitor, is_lab_token, is_secret, local_owner
-from qpi_server.web.signed import SETTING, Signed
+from qpi_server.web.signed import SETTING
 from qpi_server.web.table import Route
 
 from . import border
-from .base import refusal
 
 
 class QpiHandler(RestHandler):
@@ -66,19 +64,7 @@ class QpiHandler(RestHandler):
         """PocketBase's shape, with the names that the client sent."""
         if self._call is not None and self._call.body is not None:
             error = border.in_their_words(error, self._route, self._call.body)
-        return msgspec.json.encode(refusal(error, status))
-
-
-class UnknownQpiHandler(Signed):
-    """Every address under ``qpi/api/`` that no route has."""
-
-    async def prepare(self) -> None:  # type: ignore[override]
-        """Refuse."""
-        raise NotFound("The requested resource wasn't found.")
-
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        """PocketBase's shape."""
-        return msgspec.json.encode(refusal(error, status))
+        return super().error_body(error, status)
 
 
 def sent_tokens(headers: Mapping[str, str]) -> list[str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from . import backends, jobs, seed, sessions
 from .base import runtime
-from .handler import IamHandler, RuntimeHandler, UnknownRuntimeHandler
+from .handler import RuntimeHandler
 from .services import iam
 
-__all__ = [
-    "IamHandler", "RuntimeHandler", "UnknownRuntimeHandler", "backends", "iam", "jobs", "runtime", "seed", "sessions",
-]  # fmt: skip
+__all__ = ["RuntimeHandler", "backends", "iam", "jobs", "runtime", "seed", "sessions"]

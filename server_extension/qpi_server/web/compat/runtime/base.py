@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,13 +50,13 @@ class Body(Struct, kw_only=True):
     """A body from IBM's client; newer ones may send more."""
 
 
-runtime = Table(PREFIX, error=RuntimeRefusal)
-
-
-def refusal(error: QpiError, status: int) -> bytes:
+def refusal(error: QpiError, status: int, _headers: Mapping[str, str]) -> bytes:
     """An error of ours in IBM's words."""
     told = msgspec.convert(error.to_dict(), JobError)
     return msgspec.json.encode(RuntimeRefusal(errors=[Problem(code=status, message=error.message)], error=told))
+
+
+runtime = Table(PREFIX, error=RuntimeRefusal, refuse=refusal)
 
 
 def no_job() -> NotFound:

@@ -1,4 +1,4 @@
-"""The handler of IBM's surface: its credentials, what it overlooks, its refusals."""
+"""The handler of IBM's surface: its credentials, and what it overlooks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from functools import cache
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import NotFound, Permission, QpiError
-from qpi_jupyter.wire.rest import Answer, decode
+from qpi_jupyter.core import Permission
+from qpi_jupyter.wire.rest import decode
 from qpi_server.web.handler import RestHandler
-from qpi_server.web.signed import Signed
 from qpi_server.web.table import NoQuery, Route, parse_query
 
-from .base import opened, refusal
+from .base import opened
 
 _HEADER = "Authorization"
 
@@ -41,38 +40,7 @@ class RuntimeHandler(RestHandler):
             return None
         return super().read_body(body, route) if route.form else decode(body, route.body)
 
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        """IBM's shape."""
-        return refusal(error, status)
-
 
 @cache
 def _names(kind: type[Struct]) -> frozenset[str]:
     return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
-
-
-class IamRefusal(Answer):
-    """An error of the sign-in."""
-
-    errorCode: str
-    errorMessage: str
-
-
-class IamHandler(RuntimeHandler):
-    """Answers the sign-in."""
-
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        """The shape of IBM's sign-in service."""
-        return msgspec.json.encode(IamRefusal(errorCode=error.code, errorMessage=error.message))
-
-
-class UnknownRuntimeHandler(Signed):
-    """Every address of IBM's surface that no route has."""
-
-    async def prepare(self) -> None:  # type: ignore[override]
-        """Refuse."""
-        raise NotFound("This lab has nothing at this address of IBM's API.")
-
-    def error_body(self, error: QpiError, status: int) -> bytes:
-        """IBM's shape."""
-        return refusal(error, status)

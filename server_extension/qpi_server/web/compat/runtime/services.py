@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
-from qpi_jupyter.core import NotFound, Rejected, Unauthorized
+from qpi_jupyter.core import NotFound, QpiError, Rejected, Unauthorized
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.rest import Answer
 from qpi_server.web.identity import is_lab_token
 from qpi_server.web.table import Call, Reply, Table
 
 from .base import CRN, PLAN, PREFIX, TOKEN_S, Body, runtime, sealed
-from .handler import IamRefusal
 
-iam = Table(PREFIX, error=IamRefusal)
+
+class IamRefusal(Answer):
+    """An error of the sign-in."""
+
+    errorCode: str
+    errorMessage: str
+
+
+def iam_refusal(error: QpiError, _status: int, _headers: Mapping[str, str]) -> bytes:
+    """The shape of IBM's sign-in service."""
+    return msgspec.json.encode(IamRefusal(errorCode=error.code, errorMessage=error.message))
+
+
+iam = Table(PREFIX, error=IamRefusal, refuse=iam_refusal)
 
 
 class ApiKeyIn(Body):
