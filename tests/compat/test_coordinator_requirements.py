@@ -19,9 +19,9 @@ from qpi_jupyter.wire.rest import TokenIn
 from qpi_server.service import Lab
 from qpi_server.service.base import Rates
 from tests.faults.lab import ANN, FrozenClock, ScriptedDriver, open_lab
-from tests.integration.test_service_plan_runs import TWO, deliver, looked, planned
-from tests.integration.test_service_plan_runs import submitted as run_plan
 from tests.integration.test_service_plans import Drivers, in_lab
+from tests.support.plan_runs import TWO, deliver, looked, planned
+from tests.support.plan_runs import submitted as run_plan
 from tests.support.servers import TOKEN, LabServer, lab_server, python_env
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.support.web import EmptyLab, serving, talk

@@ -36,9 +36,9 @@ from tests.faults.lab import (
     settled,
     small_lab,
 )
-from tests.integration.test_service_plan_runs import TWO, looked, planned, states, submitted
 from tests.integration.test_service_plans import Drivers, ghz, in_lab
 from tests.integration.test_service_plans import refused as refused_plan
+from tests.support.plan_runs import TWO, looked, planned, states, submitted
 from tests.support.watch import watch
 
 EVE = Principal(name="eve", roles=frozenset({Role.MANAGER}))

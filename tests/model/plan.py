@@ -1,6 +1,6 @@
 """A plan of a few fragments with fallbacks, small enough to visit every state that its rows can get into.
 
-What is done in a transaction is the product's own: `Places.next` and `_commit`, `PlanRuns.overdue`, `Quality.again`,
+What is done in a transaction is the product's own: `Places.next` and `_commit`, `Leaving.overdue`, `Quality.again`,
 `fragment_step` and all of the core. Only the rows are tuples here. Nothing about a plan is in memory between two
 transactions, so a server that dies at any moment is one that does not take the next step, and the one after it has to
 be possible from the rows alone: no state may be without a way to the end.
@@ -23,10 +23,10 @@ from qpi_jupyter.core.plans import Choice, Cost, ReservationState
 from qpi_jupyter.core.reservations import ENDED, Reservation, ReservationEvent, used
 from qpi_jupyter.core.reservations import ReservationEventKind as Kind
 from qpi_server.service.lifecycle import fragments
-from qpi_server.service.plans import places, quality, runs
+from qpi_server.service.plans import leaving, places, quality
+from qpi_server.service.plans.leaving import Leaving
 from qpi_server.service.plans.places import Places
 from qpi_server.service.plans.quality import Quality
-from qpi_server.service.plans.runs import PlanRuns
 from tests.support import ledger
 from tests.support.ledger import AT, BUSY_S, Entries
 
@@ -160,7 +160,7 @@ def on_tuples(patch: pytest.MonkeyPatch) -> None:
     )
     jobs = SimpleNamespace(find=lambda tx, name: tx.jobs.get(name))
     moved = lambda _tx, qpu, at, busy_s=0.0: Event(kind=EventKind.MOVED, at=at, qpu=qpu, busy_s=busy_s)  # noqa: E731
-    for module in (fragments, places, runs, quality):
+    for module in (fragments, places, leaving, quality):
         patch.setattr(module, "reservations", rows)
         patch.setattr(module, "jobs", jobs, raising=False)
         patch.setattr(module, "find", jobs.find, raising=False)
@@ -180,7 +180,7 @@ class Explorer:
         self.rules, self.plan = rules, rules.plan
         self.violations: set[str] = set()
         self._places: Any = SimpleNamespace(_links=SimpleNamespace(places=lambda _: 1))
-        self._runs: Any = SimpleNamespace(_gone=lambda *_: True)
+        self._leaving: Any = SimpleNamespace(_gone=lambda *_: True)
         self._quality: Any = SimpleNamespace(_context=SimpleNamespace(qpus="ab"), _links=None)
         self.before: dict[World, list[World]] = {self._start(): []}
 
@@ -243,7 +243,7 @@ class Explorer:
                         self._places, tx, self.plan, one, why, kind
                     )  # fmt: skip
             if one.state is _S.COMMITTED:
-                yield lambda tx, one=one: PlanRuns.overdue(self._runs, tx, self.plan, one, Kind.EXPIRED, "lost")
+                yield lambda tx, one=one: Leaving.overdue(self._leaving, tx, self.plan, one, Kind.EXPIRED, "lost")
         if self.rules.commits_at_once:
             yield lambda tx: Places.commit_all(self._places, tx, PARENT)
         elif latest and all(one.state is not _S.REQUESTED for one in latest):

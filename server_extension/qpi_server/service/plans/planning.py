@@ -40,6 +40,7 @@ from qpi_server.store.load import loads
 from qpi_server.store.view import calendar
 
 from .parts import FORMAT, Parts
+from .stored import plan_of
 
 log = logging.getLogger(__name__)
 CHILD = "qpi_executors.planning"
@@ -304,8 +305,3 @@ def _booked_s(connection: Connection, principal: Principal, qpu: str, now: datet
 def _made(plan: Plan, way: Way, blobs: tuple[bytes, ...], program: Program) -> Made:
     programs = tuple(blobs[part.program] for part in way.parts)
     return Made(plan=plan, parts=Parts(recipe=blobs[way.recipe], programs=programs, source=program))
-
-
-def plan_of(row: PlanRow) -> Plan:
-    """The plan of a row."""
-    return msgspec.convert(row.doc, Plan)

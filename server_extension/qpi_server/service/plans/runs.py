@@ -6,75 +6,49 @@ looks there, and whoever changes them says so; so it may be lost at any moment, 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import Connection
 
 from qpi_jupyter.core import (
-    Conflict,
     Event,
     EventKind,
     Faulted,
-    Forbidden,
     JobState,
     NotFound,
     Permission,
     Principal,
     QpiError,
-    Rejected,
     TooMany,
     Unavailable,
     advance,
-    allows,
     existing,
-    limited,
-    require_quota,
-    times,
 )
-from qpi_jupyter.core.families import require_size
-from qpi_jupyter.core.plans import Plan, ReservationState
-from qpi_jupyter.core.reservations import ENDED, RESERVED, TTL_S, Reservation, ReservationEvent, next_choice
-from qpi_jupyter.core.reservations import ReservationEventKind as Kind
-from qpi_jupyter.wire.plans import PlanAndRunIn, PlanJobIn, PlanRun
+from qpi_jupyter.core.plans import ReservationState
+from qpi_jupyter.core.reservations import ENDED, RESERVED, Reservation
+from qpi_jupyter.wire.plans import PlanRun
 from qpi_server.service.base import Context, Timers, Tx
-from qpi_server.service.lifecycle import (
-    Change,
-    PlaceWanted,
-    carry_out,
-    change,
-    find,
-    moved_to,
-    own,
-    request,
-    visible,
-)
-from qpi_server.service.links import Links, Unlinked
-from qpi_server.service.storage import Disk
-from qpi_server.service.submit import Checker, check_key, come_before
-from qpi_server.store import JobRecord, jobs, plans, reservations
+from qpi_server.service.lifecycle import Change, PlaceWanted, carry_out, find, own, visible
+from qpi_server.service.links import Links
+from qpi_server.service.submit import Checker
+from qpi_server.store import JobRecord, jobs, reservations
 from qpi_server.store.reservations import PlanJobRow
 
 from .assembling import Assembler, Pieces, results_of
-from .beginning import Fragments, Wanted, add_parent, deadline, parent_record, stored
-from .parts import Parts
-from .places import Places, latest_of, unreachable
-from .planning import PlanService, plan_of
+from .beginning import Fragments
+from .leaving import Leaving
+from .places import Places, latest_of
+from .planning import PlanService
 from .quality import Quality
 from .shown import fragment_runs, plan_run
+from .stored import StoredPlan, staleness, stored_plan
+from .submitting import Submits
 
 log = logging.getLogger(__name__)
 AGAIN_S = 5.0
 """After a trouble of the lab's own, a plan is taken up again in this time."""
-_encode = msgspec.json.Encoder(order="sorted").encode
-
-
-class _Stored(NamedTuple):
-    plan: Plan
-    parts: Parts
 
 
 class _Look(NamedTuple):
@@ -82,7 +56,7 @@ class _Look(NamedTuple):
 
     record: JobRecord
     row: PlanJobRow
-    stored: _Stored | None
+    stored: StoredPlan | None
     latest: list[Reservation]
 
     def again(self) -> list[str]:
@@ -95,121 +69,32 @@ class PlanRuns:
     """Runs plans: submits them, gets their places, moves their fragments and puts their results together."""
 
     def __init__(self, context: Context, links: Links, checker: Checker, planning: PlanService) -> None:
-        self._context, self._config, self._db, self._links = context, context.config, context.db, links
-        self._planning, self._places = planning, Places(context, links, checker)
-        self._assembler, self._disk = Assembler(context), Disk(context)
+        self._context, self._db, self._links, self._planning = context, context.db, links, planning
+        submits = Submits(context, links, planning)
+        self.submit, self.plan_and_run = submits.submit, submits.plan_and_run
+        self._places, self._assembler = Places(context, links, checker), Assembler(context)
+        self._leaving = Leaving(context, links, self._places)
         self._quality = Quality(context, links, planning)
         self._awaited: dict[str, str] = {}
         """Second tries, to the plan's job that waits for them."""
         self._timers = Timers(context.clock)
         self._busy: set[str] = set()
         self._again: set[str] = set()
-        self._recovered: frozenset[str] = frozenset()
-        """Jobs of an earlier server: their QPUs come back one by one."""
-        self._back_at = context.now()
-        """When all that are still there have come back."""
         context.commits.on(PlaceWanted, lambda wanted: self._wake(wanted.job_id))
         context.commits.on(Change, self._changed)
-        context.commits.on(Unlinked, self._unlinked)
 
     async def recover(self) -> None:
         """Take up what an earlier server left."""
-        self._recovered = frozenset(await self._db.read(reservations.unfinished))
-        self._back_at = times.after(self._context.now(), 2 * self._config.lease_s)
-        for job_id in self._recovered:
+        left = await self._db.read(reservations.unfinished)
+        self._leaving.recover(left)
+        for job_id in left:
             self._wake(job_id)
-        if self._recovered:
-            self._timers.after(2 * self._config.lease_s, "back", self._all_back)
-
-    def _all_back(self) -> None:
-        """The drivers that are not there by now are gone."""
-        for qpu in self._context.qpus.names:
-            self._lost(qpu)
 
     async def close(self) -> None:
         """Nothing is begun any more."""
         self._timers.close()
+        self._leaving.close()
         await self._assembler.close()
-
-    async def submit(
-        self, principal: Principal, plan_id: str, wanted: PlanJobIn, *, key: str | None = None
-    ) -> tuple[str, bool]:
-        """The id of the job that runs a plan, and whether this call made it; on disk when it returns.
-
-        Raises
-        ------
-        NotFound
-            there is no such plan.
-        Conflict
-            the plan is under way; it is stale, and that was not to be mended; or other plans hold the places.
-        """
-        self._admit(principal, key)
-        fingerprint = hashlib.sha256(_encode((plan_id, wanted))).hexdigest()
-        if (known := await self._known(principal, key, fingerprint)) is not None:
-            return known, False
-        found = await self._stored(principal.name, plan_id)
-        if (stale := self._stale(found.plan)) is not None:
-            if wanted.stale == "refuse":
-                raise stale
-            made = await self._planning.make(principal, found.parts.source, found.plan.request)
-            await self._planning.keep(principal.name, made)
-            plan_id, found = made.plan.plan_id, _Stored(made.plan, made.parts)
-        about = Wanted(
-            principal=principal, labels=wanted, program=stored(found.parts.source), shots=found.plan.request.shots,
-            deadline_s=found.plan.request.deadline_s,
-        )  # fmt: skip
-        at = self._context.now()
-        record = parent_record(self._context, about, found.plan.fragments[0].choices[0].qpu, at)
-        fragments = Fragments(self._context, self._links, found.plan, found.parts)
-
-        def unit(tx: Tx) -> tuple[str, bool]:
-            if key is not None and (known := come_before(tx.connection, principal.name, key, fingerprint)) is not None:
-                return known.id, False
-            if (other := reservations.running(tx.connection, principal.name, plan_id)) is not None:
-                raise Conflict(
-                    f"This plan is under way as job {other}. Wait for that job, or cancel it, to run the plan again.",
-                    code="plan_running", job_id=other,
-                )  # fmt: skip
-            self._require_quota(tx.connection, principal, len(found.plan.fragments))
-            chosen = fragments.choose(tx, record.id)
-            parent = self._add(tx, record, about, found.plan.request, plan_id)
-            fragments.add(tx, parent, chosen)
-            if key is not None:
-                jobs.add_key(tx.connection, principal.name, key, fingerprint, record.id, tx.at)
-            return record.id, True
-
-        return await self._db.write(unit, at=at)
-
-    async def plan_and_run(
-        self, principal: Principal, wanted: PlanAndRunIn, *, key: str | None = None
-    ) -> tuple[str, bool]:
-        """The id of a job whose plan is yet to be made, and whether this call made it; on disk when it returns."""
-        self._admit(principal, key)
-        fingerprint = hashlib.sha256(_encode(wanted)).hexdigest()
-        if (known := await self._known(principal, key, fingerprint)) is not None:
-            return known, False
-        program, asked = wanted.plan.to_program(), wanted.plan.to_request()
-        self._planning.check(program)
-        names = asked.qpus or tuple(self._context.qpus.names)
-        if not names:
-            raise Rejected("The lab has no QPU to plan with.", code="no_target")
-        about = Wanted(
-            principal=principal, labels=wanted, program=stored(program), shots=asked.shots, deadline_s=asked.deadline_s
-        )
-        at = self._context.now()
-        record = parent_record(self._context, about, self._context.qpus.get(names[0]).name, at)
-
-        def unit(tx: Tx) -> tuple[str, bool]:
-            if key is not None and (known := come_before(tx.connection, principal.name, key, fingerprint)) is not None:
-                return known.id, False
-            self._require_quota(tx.connection, principal, 0)
-            self._add(tx, record, about, asked, None)
-            tx.tell(PlaceWanted(record.id))
-            if key is not None:
-                jobs.add_key(tx.connection, principal.name, key, fingerprint, record.id, tx.at)
-            return record.id, True
-
-        return await self._db.write(unit, at=at)
 
     async def run(self, principal: Principal, job_id: str) -> PlanRun:
         """How the plan that a job runs does.
@@ -226,57 +111,6 @@ class PlanRuns:
 
         missing = NotFound(f"Job {job_id} runs no plan.", code="no_plan")
         return existing(await self._db.read(query), missing)
-
-    # --- submitting
-
-    def _admit(self, principal: Principal, key: str | None) -> None:
-        if not allows(principal, Permission.JOBS_SUBMIT):
-            raise Forbidden("You don't have permission to submit jobs.", code="forbidden")
-        if key is not None:
-            check_key(key)
-        if limited(principal):
-            self._disk.require_space()
-
-    async def _known(self, principal: Principal, key: str | None, fingerprint: str) -> str | None:
-        if key is None:
-            return None
-        known = await self._db.read(lambda c: come_before(c, principal.name, key, fingerprint))
-        return None if known is None else known.id
-
-    def _require_quota(self, connection: Connection, principal: Principal, fragments: int) -> None:
-        require_size(fragments + 1)
-        most = self._config.quotas.max_queued_jobs if limited(principal) else None
-        if most is not None:
-            require_quota(
-                jobs.waiting(connection, principal.name, most) + fragments, most, "waiting jobs",
-                "wait until some have run, or cancel some", code="too_many_queued", setting="max_queued_jobs",
-            )  # fmt: skip
-
-    def _add(self, tx: Tx, record: JobRecord, about: Wanted, asked: object, plan_id: str | None) -> JobRecord:
-        parent = add_parent(tx, record, about.program)
-        row = PlanJobRow(
-            job_id=record.id, owner=record.job.owner, request=msgspec.to_builtins(asked), plan_id=plan_id,
-            deadline_at=deadline(tx.at, about.deadline_s),
-        )  # fmt: skip
-        reservations.add_job(tx.connection, row)
-        return parent
-
-    def _stale(self, plan: Plan) -> Conflict | None:
-        """Why a plan is not for the QPUs as they are now."""
-        for choice in (fragment.choices[0] for fragment in plan.fragments):
-            manifest = self._context.qpus.get(choice.qpu).manifest if choice.qpu in self._context.qpus else None
-            now = "" if manifest is None else manifest.calibration_id
-            if manifest is None or now != choice.calibration_id:
-                return Conflict(
-                    f"The plan was made for calibration {choice.calibration_id or 'none'} of {choice.qpu}, which has "
-                    f"{now or 'none'} now. Plan the circuit again, or submit with stale=\"replan\".",
-                    code="stale_plan", qpu=choice.qpu, planned=choice.calibration_id, current=now,
-                )  # fmt: skip
-        return None
-
-    async def _stored(self, owner: str, plan_id: str) -> _Stored:
-        found = await self._db.read(lambda connection: _stored(connection, owner, plan_id))
-        return existing(found, NotFound(f"You have no plan {plan_id!r}: plan the circuit again.", code="unknown_plan"))
 
     # --- running
 
@@ -341,12 +175,13 @@ class PlanRuns:
         if look.stored is None or not look.latest:
             await self._come_back(job_id, look.row.deadline_at, await self._begin(look))
             return
-        wait_s, over = None, any(one.expires_at <= now for one in look.latest if one.state not in ENDED)
-        states, returning = {one.state for one in look.latest}, self._returning(job_id)
+        plan, wait_s = look.stored.plan, None
+        over = any(one.expires_at <= now for one in look.latest if one.state not in ENDED)
+        states, returning = {one.state for one in look.latest}, self._leaving.returning(job_id)
         if over:
-            await self._db.write(lambda tx: self._expire(tx, look))
+            await self._db.write(lambda tx: self._leaving.expire(tx, job_id, plan))
         if ReservationState.REQUESTED in states and (returning or not over):
-            wait_s = await self._places.prepare(look.stored.plan, job_id, returning=returning)
+            wait_s = await self._places.prepare(plan, job_id, returning=returning)
         if ReservationState.PREPARED in states:  # else they are committed with the unit that prepares the last one
             await self._places.commit(job_id)
         if look.record.job.waits_for == 1 and await self._quality.settled(job_id, *look.stored):
@@ -368,7 +203,7 @@ class PlanRuns:
         job = look.record.job
         try:
             stored = look.stored
-            if stored is None or self._stale(stored.plan) is not None:
+            if stored is None or staleness(self._context.qpus, stored.plan) is not None:
                 stored = await self._planned(look)
             fragments = Fragments(self._context, self._links, stored.plan, stored.parts)
 
@@ -381,22 +216,18 @@ class PlanRuns:
         except QpiError as error:
             if error.code == RESERVED:  # other plans come first: it waits for them
                 return AGAIN_S
-            if error.code == "infeasible" and self._returning(job.id):
+            if error.code == "infeasible" and self._leaving.returning(job.id):
                 raise Unavailable(f"The QPUs are not back yet: {error.message}") from error
             raise
         return None
 
-    async def _planned(self, look: _Look) -> _Stored:
+    async def _planned(self, look: _Look) -> StoredPlan:
         """A new plan for a job, which is noted to run it."""
         owner, job_id = look.row.owner, look.record.id
         made = await self._planning.again(owner, look.record, look.row.request)
         await self._planning.keep(owner, made)
         await self._db.write(lambda tx: reservations.set_plan(tx.connection, job_id, made.plan.plan_id))
-        return _Stored(made.plan, made.parts)
-
-    def _returning(self, job_id: str) -> bool:
-        """Whether drivers may still be on their way back to this lab, for a job that an earlier server had."""
-        return job_id in self._recovered and self._context.now() < self._back_at
+        return StoredPlan(made.plan, made.parts)
 
     async def _end(self, job_id: str, error: QpiError) -> None:
         """End the plan's job, and its fragments with it."""
@@ -423,87 +254,13 @@ class PlanRuns:
         if (pieces := await self._db.read(query)) is not None:
             await self._assembler.assemble(pieces)
 
-    # --- places whose time is over, and drivers that are gone
-
-    def _expire(self, tx: Tx, look: _Look) -> None:
-        assert look.stored is not None
-        plan = look.stored.plan
-        for one in latest_of(tx.connection, look.record.id):
-            if one.expires_at > tx.at or one.state in ENDED:
-                continue
-            if self._returning(look.record.id):  # nobody could do anything while there was no server
-                reservations.prolong(tx.connection, one, times.after(tx.at, TTL_S))
-            elif one.state is ReservationState.COMMITTED:
-                self.overdue(tx, plan, one, Kind.EXPIRED, "The fragment did not begin in its time.")
-            else:
-                problem = Conflict("The places of the plan were not prepared in time.", code="expired")
-                self._places.next(tx, plan, one, problem, Kind.EXPIRED)
-
-    def overdue(self, tx: Tx, plan: Plan, place: Reservation, kind: Kind, reason: str) -> None:
-        """A committed place whose fragment waits in vain: it goes to its next QPU. Where it is on its last, it fails
-        if the driver there is gone; and else, or where it has begun, it keeps its place a while longer."""
-        child = jobs.find(tx.connection, place.child_id)
-        if child is None:
-            return
-        used = reservations.of_child(tx.connection, place.child_id)
-        places = reservations.of_fragment(tx.connection, place.job_id, place.fragment)
-        choice = next_choice(plan.fragments[place.fragment].choices, {one.qpu for one in places})
-        if choice is None and child.job.state is JobState.QUEUED and self._gone(place.qpu, place.job_id):
-            error = unreachable(place.qpu).to_dict()
-            carry_out(tx, child, advance(child.job, Event(kind=EventKind.ABANDONED, at=tx.at, error=error)))
-            return
-        if choice is None or child.job.state is not JobState.QUEUED:
-            reservations.prolong(tx.connection, place, times.after(tx.at, TTL_S))
-            return
-        change(tx, place, ReservationEvent(kind=kind, at=tx.at, reason=reason), owner=child.job.owner)
-        carry_out(tx, child, advance(child.job, moved_to(tx.connection, choice.qpu, tx.at)))
-        request(tx, place, choice.qpu, owner=child.job.owner, number=len(used) + 1)
-
-    def _gone(self, qpu: str, job_id: str) -> bool:
-        """Whether a QPU's driver is gone; those of an earlier server's jobs have time to come back."""
-        back = job_id not in self._recovered or self._context.now() >= self._back_at
-        return back and not self._links.online(qpu)
-
-    def _unlinked(self, gone: Unlinked) -> None:
-        """A driver's link is no more: if none comes within its lease, what waits for it goes elsewhere."""
-        qpu = gone.link.qpu
-        self._timers.after(self._config.lease_s, f"lost {qpu}", lambda: self._lost(qpu))
-
-    def _lost(self, qpu: str) -> None:
-        if not self._links.online(qpu):
-            self._context.tasks.start(self._leave(qpu), f"plans leave {qpu}")
-
-    async def _leave(self, qpu: str) -> None:
-        def unit(tx: Tx) -> bool:
-            places, plans_of = reservations.open_on(tx.connection, qpu), dict[str, Plan | None]()
-            for place in places:
-                if place.job_id not in plans_of:
-                    plans_of[place.job_id] = _plan_of_job(tx.connection, place.job_id)
-                if (plan := plans_of[place.job_id]) is not None:
-                    self.overdue(tx, plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
-            return bool(places)
-
-        if await self._db.write(unit):  # what has begun there may come to wait again
-            self._timers.after(AGAIN_S, f"lost {qpu}", lambda: self._lost(qpu))
-
-
-def _stored(connection: Connection, owner: str, plan_id: str) -> _Stored | None:
-    row, packed = plans.find(connection, owner, plan_id), plans.parts(connection, owner, plan_id)
-    return None if row is None or packed is None else _Stored(plan_of(row), Parts.read(packed))
-
 
 def _look(connection: Connection, job_id: str) -> _Look | None:
     record, row = jobs.find(connection, job_id), reservations.plan_job(connection, job_id)
     if record is None or row is None:
         return None
-    found = None if row.plan_id is None else _stored(connection, row.owner, row.plan_id)
+    found = None if row.plan_id is None else stored_plan(connection, row.owner, row.plan_id)
     return _Look(record, row, found, latest_of(connection, job_id))
-
-
-def _plan_of_job(connection: Connection, job_id: str) -> Plan | None:
-    row = reservations.plan_job(connection, job_id)
-    found = None if row is None or row.plan_id is None else plans.find(connection, row.owner, row.plan_id)
-    return None if found is None else plan_of(found)
 
 
 def _ends(connection: Connection, job_id: str) -> list[datetime] | None:

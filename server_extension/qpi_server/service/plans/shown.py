@@ -15,7 +15,7 @@ from qpi_jupyter.wire.plans import AttemptModel, FragmentRun, PlanModel, PlanRun
 from qpi_server.service.lifecycle import job_error
 from qpi_server.store import JobRecord, attempts, families, plans, reservations
 
-from .planning import plan_of
+from .stored import plan_of
 
 
 def plan_run(connection: Connection, record: JobRecord) -> PlanRun | None:
