@@ -131,6 +131,11 @@ class Plan:
     operations: tuple[Operation, ...] = ()
     """The first of the circuit's."""
 
+    @property
+    def qpus(self) -> frozenset[str]:
+        """All that its fragments may go to."""
+        return frozenset(choice.qpu for fragment in self.fragments for choice in fragment.choices)
+
 
 class ReservationState(StrEnum):
     """A fragment's place on a QPU."""

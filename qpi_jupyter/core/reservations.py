@@ -38,7 +38,7 @@ class ReservationEventKind(StrEnum):
     EXECUTED = "executed"
     """The fragment's result is stored."""
     EXPIRED = "expired"
-    """Its time is over, or its driver is gone."""
+    """Its time is over, its driver is gone, or its QPU takes no jobs any more."""
     CANCELED = "canceled"
     """It is not needed any more."""
 

@@ -16,8 +16,10 @@ from qpi_jupyter.core import (
 )
 from qpi_jupyter.core.reservations import Compiled
 from qpi_jupyter.wire.frames import Prepare, Prepared
+from qpi_jupyter.wire.rest import QpuChange
+from qpi_jupyter.wire.services import EnrollmentAnswer
 from qpi_server.service import Lab
-from tests.faults.lab import ANN, QUICK, FrozenClock, settled
+from tests.faults.lab import ADMIN, ANN, QUICK, FrozenClock, settled
 from tests.integration.test_service_plans import Drivers, in_lab
 from tests.support.plan_runs import COUNTS, TWO, deliver, looked, planned, states, submitted
 from tests.support.waiting import PATIENCE_S
@@ -117,6 +119,49 @@ def test_a_lost_driver_gives_its_fragments_away(tmp_path: Path) -> None:
         assert states(begun) == states(waiting) == [("q1", "expired"), ("q2", "committed")]
         assert begun.reservations[0].reason == "The driver went away while it held the job."
         assert waiting.reservations[0].reason == "driver_lost: the driver of q1 is gone."
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+@pytest.mark.parametrize("how", ["quarantined", "disabled", "held"])
+def test_what_waits_on_a_qpu_that_takes_no_jobs_any_more_goes_to_the_next_at_once(tmp_path: Path, how: str) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        job_id = await submitted(lab, await planned(lab, "q1 q2", "q1 q2", "q1 q2", "q1"))
+        await settled(lab)
+        await drivers["q1"].started(await drivers["q1"].claim())
+        staged = await drivers["q1"].claim()
+        if how == "quarantined":
+            await lab.enrollment.decide(ADMIN, "q1", EnrollmentAnswer(action="quarantine", reason="odd counts"))
+        else:
+            change = QpuChange(enabled=False) if how == "disabled" else QpuChange(hold="helium")
+            await lab.qpus.change(ADMIN, "q1", change)
+        begun, given, waits, last = (await looked(lab, job_id)).fragments
+        assert (states(begun), states(last)) == ([("q1", "committed")], [("q1", "committed")])
+        assert states(waits) == [("q1", "expired"), ("q2", "committed")]
+        assert waits.reservations[0].reason.startswith("q1 takes no jobs now: it is ")
+        assert (given.job_id, states(given)) == (staged.job_id, [("q1", "committed")])
+        await drivers["q1"].report(staged, "returned")
+        given = (await looked(lab, job_id)).fragments[1]
+        assert states(given) == [("q1", "expired"), ("q2", "committed")]
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_place_that_was_prepared_on_a_qpu_that_is_closed_since_is_not_committed(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
+        answer, busy = drivers["q2"].answer, Faulted("The fridge is being filled.", code="filling")
+        drivers["q2"].answer = lambda _: Prepared(error=busy.to_dict())
+        job_id = await submitted(lab, await planned(lab, "q1 q2", "q2"))
+        assert [states(one) for one in (await looked(lab, job_id)).fragments] == [
+            [("q1", "prepared")], [("q2", "requested")],
+        ]  # fmt: skip
+        drivers["q2"].answer = answer
+        await lab.qpus.change(ADMIN, "q1", QpuChange(enabled=False))
+        await looked(lab, job_id)
+        clock.advance(0.3)
+        assert [states(one) for one in (await looked(lab, job_id)).fragments] == [
+            [("q1", "rejected"), ("q2", "committed")], [("q2", "committed")],
+        ]  # fmt: skip
 
     in_lab(tmp_path, dialogue, TWO)
 

@@ -23,7 +23,7 @@ from qpi_server.service import Lab
 from qpi_server.service.base import NO_PROCESS
 from qpi_server.service.plans import assembling, places, runs
 from tests.faults.lab import ANN, BOB, FrozenClock, open_lab
-from tests.integration.test_service_plans import Drivers, ghz, in_lab
+from tests.integration.test_service_plans import Drivers, InProcess, ghz, in_lab
 from tests.support.plan_runs import TWO, deliver, looked, online, planned, refused, states, submitted
 from tests.support.waiting import PATIENCE_S, until
 
@@ -105,6 +105,24 @@ def test_a_plan_outlives_a_machine_that_starts_no_processes(tmp_path: Path, monk
             assert len(tried) == times
             clock.advance(runs.AGAIN_S)
         assert (await lab.jobs.get(ANN, job_id)).status == "pending"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_a_plan_that_the_lab_makes_a_mistake_with_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dialogue(lab: Lab, _drivers: Drivers, clock: FrozenClock) -> None:
+        def wrong(*_args: object) -> None:
+            raise KeyError("a mistake")
+
+        monkeypatch.setattr(places, "place_problem", wrong)
+        job_id = await submitted(lab, await planned(lab, "q1", "q2"))
+        for _ in range(runs.MAX_FAULTS):
+            run = await looked(lab, job_id)
+            clock.advance(runs.AGAIN_S)
+        job = await lab.jobs.get(ANN, job_id)
+        assert job.error is not None
+        assert (job.status, job.error.code) == ("failed", "internal_error")
+        assert [states(one) for one in run.fragments] == [[("q1", "canceled")], [("q2", "canceled")]]
 
     in_lab(tmp_path, dialogue, TWO)
 
@@ -222,7 +240,6 @@ def test_planned_and_run_in_one_waits_for_the_places_of_others(tmp_path: Path) -
         for fragment in held:
             await deliver(drivers[fragment.qpu])
         assert (await lab.jobs.get(ANN, first, wait_s=PATIENCE_S)).status == "completed"
-        clock.advance(runs.AGAIN_S)
         run = await looked(lab, second)
         assert [states(one)[-1][1] for one in run.fragments] == ["committed"]
         assert run.plan is not None
@@ -281,3 +298,20 @@ def test_a_lab_that_starts_again_before_a_place_is_prepared_waits_for_the_driver
             assert [states(one)[-1][1] for one in run.fragments] == ["committed"] * 2
 
     asyncio.run(dialogue())
+
+
+def test_any_number_of_jobs_wait_for_the_planner_in_their_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def dialogue(lab: Lab, _drivers: Drivers, _clock: FrozenClock) -> None:
+        monkeypatch.setattr(lab.plans, "_worker", InProcess())
+        wanted = [PlanAndRunIn(plan=ghz(2, shots=count)) for count in range(10, 22)]
+        made = [(await lab.plan_runs.plan_and_run(ANN, one))[0] for one in wanted]
+
+        async def all_planned() -> bool:
+            return all([(await looked(lab, job_id)).plan for job_id in made])
+
+        await until(all_planned)
+        assert "is taken up again" not in caplog.text
+
+    in_lab(tmp_path, dialogue, TWO)

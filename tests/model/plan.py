@@ -179,8 +179,9 @@ class Explorer:
     def __init__(self, rules: Rules) -> None:
         self.rules, self.plan = rules, rules.plan
         self.violations: set[str] = set()
-        self._places: Any = SimpleNamespace(_links=SimpleNamespace(places=lambda _: 1))
-        self._leaving: Any = SimpleNamespace(_gone=lambda *_: True)
+        self._places: Any = SimpleNamespace(_links=SimpleNamespace(places=lambda _: 1), move=Places.move)
+        self._lost: Any = SimpleNamespace(_gone=lambda *_: True, _places=self._places)
+        self._closed: Any = SimpleNamespace(_gone=lambda *_: False, _places=self._places)
         self._quality: Any = SimpleNamespace(_context=SimpleNamespace(qpus="ab"), _links=None)
         self.before: dict[World, list[World]] = {self._start(): []}
 
@@ -243,7 +244,8 @@ class Explorer:
                         self._places, tx, self.plan, one, why, kind
                     )  # fmt: skip
             if one.state is _S.COMMITTED:
-                yield lambda tx, one=one: Leaving.overdue(self._leaving, tx, self.plan, one, Kind.EXPIRED, "lost")
+                for leaving_ in (self._lost, self._closed):
+                    yield lambda tx, one=one, on=leaving_: Leaving.overdue(on, tx, self.plan, one, "gone")
         if self.rules.commits_at_once:
             yield lambda tx: Places.commit_all(self._places, tx, PARENT)
         elif latest and all(one.state is not _S.REQUESTED for one in latest):

@@ -40,6 +40,7 @@ _OF_CHILD = Prepared(
     )
     .order_by(reservations.c.id)
 )
+_HELD_ON = Prepared(select(reservations).where(reservations.c.qpu == bindparam("on"), reservations.c.state.in_(_HELD)))
 _COUNT_AND_END: list[Any] = [func.count(), func.min(reservations.c.expires_at)]  # Any: SQLAlchemy's own types
 _TAKEN, _WANTED = (
     Prepared(
@@ -121,12 +122,9 @@ def taken(
     return int(row[0]), row[1]
 
 
-def open_on(connection: Connection, qpu: str) -> list[Reservation]:
-    """The committed ones on a QPU."""
-    query = select(reservations).where(
-        reservations.c.qpu == qpu, reservations.c.state == ReservationState.COMMITTED.value
-    )  # fmt: skip
-    return list(each(connection.execute(query), _reservation))
+def held_on(connection: Connection, qpu: str) -> list[Reservation]:
+    """The prepared and committed ones on a QPU."""
+    return list(each(_HELD_ON.each(connection, on=qpu), _reservation))
 
 
 # --- the jobs that run plans

@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -55,7 +56,7 @@ from qpi_server.service.lifecycle import (
     request,
     write_event,
 )
-from qpi_server.service.links import Links
+from qpi_server.service.links import Links, state_of
 from qpi_server.service.submit import Checker, StoredProgram, checked, stored_program
 from qpi_server.store import JobRecord, bench, jobs, reservations
 from qpi_server.store.load import loads
@@ -163,7 +164,7 @@ class Places:
             again, qpus = {}, _Qpus(tx, self._links)
             for answer in answers:
                 reservation = answer.wanted.reservation
-                problem = answer.problem or qpus.problem(reservation.qpu, reservation.job_id)
+                problem = answer.problem or qpus.problem(plan, reservation)
                 if returning and problem is not None and problem.code == "qpu_offline":
                     again[reservation.id] = RETURN_S
                 elif problem is None:
@@ -233,16 +234,20 @@ class Places:
             return
         if child is None or child.job.state is not JobState.BLOCKED:
             return
-        used = reservations.of_child(tx.connection, reservation.child_id)
-        places = reservations.of_fragment(tx.connection, reservation.job_id, reservation.fragment)
-        choice = next_choice(plan.fragments[reservation.fragment].choices, {one.qpu for one in places})
+        choice = left_for(tx.connection, plan, reservation)
         if choice is None:
-            error = all_used(tx.connection, used[-1], problem).to_dict()
+            error = all_used(tx.connection, reservation, problem).to_dict()
             failed = Event(kind=EventKind.DEPENDENCY_FAILED, at=tx.at, error=error)
             carry_out(tx, child, advance(child.job, failed))
             return
+        self.move(tx, reservation, child, choice)
+
+    @staticmethod
+    def move(tx: Tx, place: Reservation, child: JobRecord, choice: Choice) -> None:
+        """Ask for a place on another QPU for a fragment whose place has ended."""
+        used = reservations.of_child(tx.connection, child.id)
         carry_out(tx, child, advance(child.job, moved_to(tx.connection, choice.qpu, tx.at)))
-        request(tx, reservation, choice.qpu, owner=child.job.owner, number=len(used) + 1)
+        request(tx, place, choice.qpu, owner=child.job.owner, number=len(used) + 1)
 
     def commit_all(self, tx: Tx, job_id: str) -> bool:
         latest = latest_of(tx.connection, job_id)
@@ -270,12 +275,18 @@ class _Qpus:
     def __init__(self, tx: Tx, links: Links) -> None:
         self._tx, self._links = tx, links
         self._problems: dict[str, Conflict | None] = {}
+        self._closed: dict[str, Conflict | None] = {}
         self._corrections: dict[str, float] = {}
 
-    def problem(self, qpu: str, job_id: str) -> Conflict | None:
-        """Why the job can have no place there."""
+    def problem(self, plan: Plan, place: Reservation) -> Conflict | None:
+        """Why a fragment can have no place there: the QPU takes no jobs, and there is another one; or it is taken."""
+        qpu = place.qpu
         if qpu not in self._problems:
-            self._problems[qpu] = place_problem(self._tx, self._links, qpu, job_id)
+            self._closed[qpu] = closed(self._tx.connection, qpu, self._tx.at)
+            self._problems[qpu] = place_problem(self._tx, self._links, qpu, place.job_id)
+        shut = self._closed[qpu]
+        if shut is not None and left_for(self._tx.connection, plan, place) is not None:
+            return shut
         return self._problems[qpu]
 
     def correction(self, qpu: str) -> float:
@@ -289,6 +300,22 @@ def latest_of(connection: Connection, job_id: str) -> list[Reservation]:
     """The latest place of each fragment of a plan's job, in their order."""
     found: dict[int, Reservation] = {one.fragment: one for one in reservations.of_job(connection, job_id)}
     return list(found.values())
+
+
+def left_for(connection: Connection, plan: Plan, place: Reservation) -> Choice | None:
+    """The QPU that the fragment of a place goes to next; None: it has been on all of them."""
+    places = reservations.of_fragment(connection, place.job_id, place.fragment)
+    return next_choice(plan.fragments[place.fragment].choices, {one.qpu for one in places})
+
+
+def closed(connection: Connection, qpu: str, at: datetime) -> Conflict | None:
+    """Why no job may start on a QPU, whether its driver is there or not."""
+    row = bench.qpu(connection, qpu)
+    state = None if row is None else state_of(connection, row, at, online=True)
+    if state is not None and state.open:
+        return None
+    words = "deleted" if state is None else state.words
+    return Conflict(f"{qpu} takes no jobs now: it is {words}.", code="qpu_closed", qpu=qpu)
 
 
 def _wanted(connection: Connection, job_id: str) -> list[Wanted]:

@@ -113,11 +113,11 @@ class PlanService:
         made = await self.make(principal, request.to_program(), request.to_request())
         return PlanModel.of(made.plan, principal.name, await self.keep(principal.name, made))
 
-    async def make(self, principal: Principal, program: Program, request: PlanRequest) -> Made:
-        """A plan that is not kept; as `plan`."""
+    async def make(self, principal: Principal, program: Program, request: PlanRequest, *, free: bool = False) -> Made:
+        """A plan that is not kept; as `plan`. ``free``: any number of these may wait for their turn."""
         self.check(program)
         gathered = await self._gather(principal, request)
-        async with self._turns.turn(principal.name, free=not limited(principal)):
+        async with self._turns.turn(principal.name, free=free or not limited(principal)):
             study, blobs = await self._study(program, request, gathered.targets)
         plan, way = make_plan(request, study, gathered.candidates)
         return _made(plan, way, blobs, program)
@@ -131,7 +131,7 @@ class PlanService:
         program = Program(
             format=record.format, sources=unpack(packed), options=RunOptions(shots=asked.shots)
         )  # fmt: skip
-        return await self.make(person, program, asked)
+        return await self.make(person, program, asked, free=True)  # the job was admitted with its owner's others
 
     def check(self, program: Program) -> None:
         """Refuse what can be refused without reading the circuit; as `core.check_program`."""

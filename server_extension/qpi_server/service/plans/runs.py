@@ -7,12 +7,15 @@ looks there, and whoever changes them says so; so it may be lost at any moment, 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from qpi_jupyter.core import (
+    Conflict,
     Event,
     EventKind,
     Faulted,
@@ -27,9 +30,10 @@ from qpi_jupyter.core import (
     existing,
 )
 from qpi_jupyter.core.plans import ReservationState
-from qpi_jupyter.core.reservations import ENDED, RESERVED, Reservation
+from qpi_jupyter.core.reservations import ENDED, RESERVED, TTL_S, Reservation
+from qpi_jupyter.wire.events import LabEvent, ReservationChanged
 from qpi_jupyter.wire.plans import PlanRun
-from qpi_server.service.base import Context, Timers, Tx
+from qpi_server.service.base import Context, Timers, Tx, Written
 from qpi_server.service.lifecycle import Change, PlaceWanted, carry_out, find, own, visible
 from qpi_server.service.links import Links
 from qpi_server.service.submit import Checker
@@ -49,6 +53,8 @@ from .submitting import Submits
 log = logging.getLogger(__name__)
 AGAIN_S = 5.0
 """After a trouble of the lab's own, a plan is taken up again in this time."""
+MAX_FAULTS = 3
+"""A plan that the lab itself makes a mistake with so often ends."""
 
 
 class _Look(NamedTuple):
@@ -80,8 +86,13 @@ class PlanRuns:
         self._timers = Timers(context.clock)
         self._busy: set[str] = set()
         self._again: set[str] = set()
+        self._faults: Counter[str] = Counter()
+        """Mistakes of the lab's own in a row, by the plan's job."""
+        self._waiting: dict[str, frozenset[str]] = {}
+        """Jobs that wait for places that other plans hold, the oldest first, each with the QPUs that it may go to."""
         context.commits.on(PlaceWanted, lambda wanted: self._wake(wanted.job_id))
         context.commits.on(Change, self._changed)
+        context.commits.on(Written, lambda written: self._freed(written.event))
 
     async def recover(self) -> None:
         """Take up what an earlier server left."""
@@ -133,8 +144,20 @@ class PlanRuns:
             return
         if job.state.final:
             self._timers.cancel(job.id)
+            self._waiting.pop(job.id, None)
         elif job.state is JobState.BLOCKED and job.waits_for == 1:
             self._wake(job.id)
+
+    def _freed(self, event: LabEvent) -> None:
+        """A place on a QPU has ended."""
+        if isinstance(event, ReservationChanged) and event.data.state in ENDED:
+            self._next({event.qpu})
+
+    def _next(self, free: Collection[str]) -> None:
+        """Have the job tried that has waited longest for a place on any of these QPUs."""
+        first = (job_id for job_id, qpus in self._waiting.items() if not qpus.isdisjoint(free))
+        if (job_id := next(first, None)) is not None:
+            self._wake(job_id)
 
     async def _work(self, job_id: str) -> None:
         try:
@@ -143,8 +166,11 @@ class PlanRuns:
                 self._again.discard(job_id)
                 try:
                     await self._stepped(job_id)
-                except (Unavailable, TooMany, TimeoutError) as problem:
-                    log.warning("the plan of %s is taken up again in %g s: %s", job_id, AGAIN_S, problem)
+                except Exception as problem:
+                    fault = None if isinstance(problem, QpiError | TimeoutError) else problem
+                    log.warning(
+                        "the plan of %s is taken up again in %g s: %s", job_id, AGAIN_S, problem, exc_info=fault
+                    )
                     self._timers.after(AGAIN_S, job_id, lambda: self._wake(job_id))
                 again = job_id in self._again
         finally:
@@ -154,10 +180,17 @@ class PlanRuns:
         """As `_step`; what is wrong and will not pass ends the plan."""
         try:
             await self._step(job_id)
-        except (Unavailable, TooMany):
+        except (Unavailable, TooMany, TimeoutError):
             raise
         except QpiError as error:
             await self._end(job_id, error)
+        except Exception:
+            self._faults[job_id] += 1
+            if self._faults[job_id] < MAX_FAULTS:
+                raise
+            log.exception("the plan of %s ends", job_id)
+            await self._end(job_id, Faulted("The lab could not run the plan: its log says why.", code="internal_error"))
+        self._faults.pop(job_id, None)
 
     async def _step(self, job_id: str) -> None:
         """Do what there is to do now, and come back when the time of day alone makes it more."""
@@ -200,25 +233,31 @@ class PlanRuns:
 
     async def _begin(self, look: _Look) -> float | None:
         """Make the fragments' jobs of a job that came without a plan; in how many seconds to try again, None: done."""
-        job = look.record.job
+        job, stored = look.record.job, look.stored
         try:
-            stored = look.stored
             if stored is None or staleness(self._context.qpus, stored.plan) is not None:
                 stored = await self._planned(look)
-            fragments = Fragments(self._context, self._links, stored.plan, stored.parts)
-
-            def unit(tx: Tx) -> None:
-                record = find(tx.connection, job.id)
-                if record.job.state is JobState.BLOCKED:
-                    fragments.add(tx, record, fragments.choose(tx, job.id))
-
-            await self._db.write(unit)
         except QpiError as error:
-            if error.code == RESERVED:  # other plans come first: it waits for them
-                return AGAIN_S
             if error.code == "infeasible" and self._leaving.returning(job.id):
                 raise Unavailable(f"The QPUs are not back yet: {error.message}") from error
             raise
+        fragments = Fragments(self._context, self._links, stored.plan, stored.parts)
+
+        def unit(tx: Tx) -> None:
+            record = find(tx.connection, job.id)
+            if record.job.state is JobState.BLOCKED:
+                fragments.add(tx, record, fragments.choose(tx, job.id))
+
+        self._waiting.setdefault(job.id, stored.plan.qpus)
+        try:
+            await self._db.write(unit)
+        except Conflict as error:
+            if error.code == RESERVED:  # other plans come first: it waits for them
+                return TTL_S
+            self._waiting.pop(job.id, None)
+            raise
+        self._waiting.pop(job.id, None)
+        self._next(stored.plan.qpus)  # there may be room for one more
         return None
 
     async def _planned(self, look: _Look) -> StoredPlan:
