@@ -1820,12 +1820,15 @@ export interface Fragment {
   readonly choices: readonly Choice[];
 }
 
-/** Another way that was weighed; `problem` says why it cannot be, else nothing. */
+/**
+ * Another way that was weighed, or the `problem` with it; `overhead`: none where no cuts were
+ * found.
+ */
 export interface Alternative {
   readonly kind: 'whole' | 'components' | 'cut';
   readonly width: number;
   readonly qpus: readonly string[];
-  readonly overhead: number;
+  readonly overhead: number | null;
   readonly cost: number | null;
   readonly problem: string;
 }

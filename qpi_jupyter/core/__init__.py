@@ -105,7 +105,7 @@ from .results import (
     result_kind,
     share_common,
 )
-from .words import counted, length, ordinal, short
+from .words import counted, length, ordinal, plain, short
 
 if TYPE_CHECKING:
     from .access import (
@@ -339,6 +339,7 @@ __all__ = [
     "pack_twin",
     "parse_outcome",
     "permissions",
+    "plain",
     "plain_json",
     "preview_of",
     "programs_fault",

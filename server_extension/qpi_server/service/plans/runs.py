@@ -480,7 +480,7 @@ class PlanRuns:
                 if place.job_id not in plans_of:
                     plans_of[place.job_id] = _plan_of_job(tx.connection, place.job_id)
                 if (plan := plans_of[place.job_id]) is not None:
-                    self.overdue(tx, plan, place, Kind.EXPIRED, f"driver_lost: the driver of {qpu} is gone.")
+                    self.overdue(tx, plan, place, Kind.EXPIRED, unreachable(qpu).message)
             return bool(places)
 
         if await self._db.write(unit):  # what has begun there may come to wait again
