@@ -19,7 +19,7 @@ from qiskit.circuit import (
     Operation,
 )
 
-from qpi_jupyter.core import ProgramError
+from qpi_jupyter.core import MAX_NAME, ProgramError
 from qpi_jupyter.data.conventions import NOT_MEASURED, Slots
 
 MAX_OPERATIONS = 1_000_000
@@ -56,6 +56,23 @@ class Analysis:
     opaque: frozenset[Opaque]
     variables: frozenset[str]
     active: int
+
+
+def require_names(circuit: QuantumCircuit, index: int) -> None:
+    """Refuse registers whose names no result can hold.
+
+    Raises
+    ------
+    ProgramError
+        with the beginning of the name.
+    """
+    for register in (*circuit.qregs, *circuit.cregs):
+        if len(register.name) > MAX_NAME:
+            raise ProgramError(
+                f"Circuit {index}: the name of the register {register.name[:20]}... has {len(register.name):,} letters: "
+                f"shorten it to {MAX_NAME:,} at most.",
+                code="long_name", circuit=index,
+            )  # fmt: skip
 
 
 def analyse(circuit: QuantumCircuit, *, index: int, unique_names: bool) -> Analysis:

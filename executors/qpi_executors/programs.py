@@ -33,7 +33,7 @@ from qpi_jupyter.data.circuits import expand
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.formats import QPY
 
-from .analysis import Analysis, analyse
+from .analysis import Analysis, analyse, require_names
 from .own_gates import with_own_names
 from .sources import locate, measuring_service, parse_openqasm2, parse_openqasm3, parse_qpy, reading
 
@@ -194,6 +194,7 @@ _TEXTS = {OPENQASM2.name: parse_openqasm2, OPENQASM3.name: parse_openqasm3}
 
 
 def _parsed_circuit(form: str, source: bytes, circuit: QuantumCircuit, index: int) -> Parsed:
+    require_names(circuit, index)
     analysis = _analysed(form, source, circuit, index)  # first: it bounds what is looked at below
     with reading(index):
         own = with_own_names(circuit)

@@ -27,6 +27,11 @@ export function hasEnded({ status }: Pick<JobModel, 'status'>): boolean {
   return ENDED.includes(status);
 }
 
+/** Whether what happens to other jobs may change what it waits for. */
+export function movesOn(phase: JobModel['phase'] | undefined): boolean {
+  return phase === 'queued' || phase === 'blocked';
+}
+
 /** Whether it failed or was cancelled only because a job did that it hangs together with. */
 export function endedWithAnother({ error }: JobModel): boolean {
   return error?.code === 'dependency_failed' || error?.code === 'cancelled_with';

@@ -31,8 +31,20 @@ export function qpuRow(qpu: QpuModel, now: number, trans: TranslationBundle): IR
   return { key: qpu.name, title: qpu.name, state, tone, detail: joined(detail) };
 }
 
-/** How a job stands, in the words of a screen: the one place that has them (the kernel's is qpi_jupyter/client/status.py). */
-export function jobState(phase: JobModel['phase'], trans: TranslationBundle): [string, Tone] {
+/**
+ * How a job stands, in the words of a screen: the one place that has them (the kernel's is qpi_jupyter/client/status.py).
+ * The rule of its reason tells a plan's job from others that are blocked.
+ */
+export function jobState(
+  phase: JobModel['phase'],
+  trans: TranslationBundle,
+  reason: JobModel['reason'] = null
+): [string, Tone] {
+  const blocked: Readonly<Record<string, [string, Tone]>> = {
+    planning: [trans.__('Planning'), 'waiting'],
+    place: [trans.__('Waiting'), 'waiting'],
+    fragments: [trans.__('Running'), 'active']
+  };
   const phases: Record<JobModel['phase'], [string, Tone]> = {
     blocked: [trans.__('Waiting for other jobs'), 'waiting'],
     queued: [trans.__('Waiting'), 'waiting'],
@@ -44,7 +56,12 @@ export function jobState(phase: JobModel['phase'], trans: TranslationBundle): [s
     failed: [trans.__('Failed'), 'bad'],
     cancelled: [trans.__('Cancelled'), 'quiet']
   };
-  return phases[phase];
+  return (phase === 'blocked' && blocked[reason?.rule ?? '']) || phases[phase];
+}
+
+/** The QPU of a job, or those of its plan's fragments; empty where that is not decided yet. */
+export function qpusOf({ qpu, qpus }: Pick<JobModel, 'qpu' | 'qpus'>): string {
+  return qpus.join(', ') || (qpu ?? '');
 }
 
 export function isCancellable({ phase, status }: JobModel): boolean {
@@ -52,14 +69,14 @@ export function isCancellable({ phase, status }: JobModel): boolean {
 }
 
 export function jobRow(job: JobModel, now: number, trans: TranslationBundle): IJobRow {
-  const [state, tone] = jobState(job.phase, trans);
+  const [state, tone] = jobState(job.phase, trans, job.reason);
   return {
     key: job.id,
     title: job.name || job.id,
     state,
     tone,
     detail: joined([
-      job.qpu ?? '',
+      qpusOf(job),
       job.status === 'completed' ? sizeOf(job, trans) : '',
       jobNote(job, now, trans)
     ]),

@@ -577,6 +577,7 @@ export interface JobModel {
   readonly account: string;
   readonly family: string | null;
   readonly parent: string | null;
+  readonly qpus: readonly string[];
   readonly calibration: string | null;
   readonly calibration_id: string | null;
   readonly counts: readonly Readonly<Record<string, number>>[] | null;
@@ -1644,6 +1645,7 @@ export interface OutputJob {
   readonly reason: WaitReason | null;
   readonly eta: Eta | null;
   readonly error: JobError | null;
+  readonly qpus: readonly string[];
 }
 
 /** A job in a notebook: `job` as it was `at` that time, and what is drawn of its result. */
@@ -1818,12 +1820,15 @@ export interface Fragment {
   readonly choices: readonly Choice[];
 }
 
-/** Another way that was weighed; `problem` says why it cannot be, else nothing. */
+/**
+ * Another way that was weighed, or the `problem` with it; `overhead`: none where no cuts were
+ * found.
+ */
 export interface Alternative {
   readonly kind: 'whole' | 'components' | 'cut';
   readonly width: number;
   readonly qpus: readonly string[];
-  readonly overhead: number;
+  readonly overhead: number | null;
   readonly cost: number | null;
   readonly problem: string;
 }

@@ -131,6 +131,7 @@ export const qpu = (changes: Partial<QpuModel> = {}): QpuModel => ({
 
 export const job = (changes: Partial<JobModel> = {}): JobModel => ({
   id: 'j1',
+  qpus: [],
   version: 1,
   owner: 'ada',
   calibration: null,

@@ -33,6 +33,18 @@ describe('qpuRow', () => {
 });
 
 describe('jobRow', () => {
+  it('says of a plan what its fragments do, and on which QPUs', () => {
+    const message = '1 of 2 fragments on a; 1 waiting for b.';
+    const reason = { rule: 'fragments', message, position: null, since_at: null, until_at: null };
+    const plan = job({ phase: 'blocked', qpu: 'a', qpus: ['a', 'b'], reason });
+    expect(jobRow(plan, NOW, trans)).toMatchObject({
+      state: 'Running',
+      tone: 'active',
+      detail: 'a, b · 1 of 2 fragments on a; 1 waiting for b'
+    });
+    expect(jobRow({ ...plan, reason: null }, NOW, trans).state).toBe('Waiting for other jobs');
+  });
+
   it('says where a waiting job stands and why it waits', () => {
     const reason = {
       rule: 'offline',

@@ -30,7 +30,7 @@ from .portal import both
 from .progress import ProgressBar
 from .prospects import prospect_of
 from .results import Counts, Results
-from .status import Status, job_word
+from .status import Status, qpus_of, word_of
 from .story import Story
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 FINAL = frozenset({"completed", "failed", "cancelled"})
 _PARK_S = 50.0
 """How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
+_LOOK_S = 2.0
+"""So often a plan's job is looked at whose progress is shown."""
+_LOOK_S = 2.0
+"""So often a plan\'s job is looked at whose progress is shown."""
 _WAITS = frozenset({"wait", "result", "counts", "dataset", "analysis"})
 
 
@@ -102,7 +106,7 @@ class JobHandle:
 
     @property
     def qpu(self) -> str | None:
-        """The QPU that it runs or ran on; None where that is not decided yet."""
+        """The QPU that it runs or ran on, of a plan the first of them; None where that is not decided yet."""
         return self.model.qpu
 
     @property
@@ -140,10 +144,10 @@ class JobHandle:
     def explanation(self) -> str:
         """What `why` tells, without asking the lab again."""
         model, error = self.model, self.error
-        where = f" on {model.qpu}" if model.qpu else ""
+        where = f" on {qpus}" if (qpus := qpus_of(model)) else ""
         if error is not None:
             return error.message
-        word = job_word(model.phase)
+        word = word_of(model)
         if model.phase == "lost":
             return f"{word} with its driver{where}; waiting for its result"
         if model.status == "pending" and model.reason is not None:  # which names the QPU
@@ -155,6 +159,11 @@ class JobHandle:
         if model.phase == "running" and model.progress:
             return f"{word}, {model.progress:.0%} done"
         return word
+
+    @property
+    def _park_s(self) -> float:
+        """How long to wait for a change: what a plan's fragments do is no change of its job."""
+        return _LOOK_S if self.model.phase == "blocked" and self.model.qpus else _PARK_S
 
     def _take(self, model: JobModel) -> None:
         # Answers may overtake one another; a version only grows.
@@ -265,7 +274,8 @@ class JobHandle:
         while not self.final:
             version = None if bar is None else self.model.version
             try:
-                self._take(await read_job(self.http, self.id, wait_s=_PARK_S, version=version))
+                wait_s = _PARK_S if bar is None else self._park_s
+                self._take(await read_job(self.http, self.id, wait_s=wait_s, version=version))
             except Unavailable:
                 await asyncio.sleep(next(pauses))
             else:
@@ -276,8 +286,9 @@ class JobHandle:
             bar.end()
 
     @both
-    async def changed(self, version: int | None = None, *, wait_s: float = _PARK_S) -> JobHandle:
-        """Wait for the next change after ``version`` (default: after what this handle knows), or for ``wait_s``.
+    async def changed(self, version: int | None = None, *, wait_s: float | None = None) -> JobHandle:
+        """Wait for the next change after ``version`` (default: after what this handle knows), or for ``wait_s``
+        (default: until it is worth another look).
 
         Raises
         ------
@@ -286,7 +297,8 @@ class JobHandle:
         """
         if not self.final:
             known = self.model.version if version is None else version
-            self._take(await read_job(self.http, self.id, wait_s=wait_s, version=known, retry_s=0.0))
+            park_s = self._park_s if wait_s is None else wait_s
+            self._take(await read_job(self.http, self.id, wait_s=park_s, version=known, retry_s=0.0))
         return self
 
     @both

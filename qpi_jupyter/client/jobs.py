@@ -28,7 +28,7 @@ from .portal import both
 from .preview import Preview
 from .progress import ProgressBar
 from .qpus import Qpus
-from .status import job_word
+from .status import qpus_of, word_of
 from .tables import Table
 from .times import When, moment, zone_of
 
@@ -53,7 +53,7 @@ class JobTable(Table[JobHandle]):
         model = item.model
         ran = length(model.busy_s) if model.busy_s else ""
         return (
-            model.id, job_word(model.phase), model.qpu or "", model.name, f"{model.num_circuits:,}", f"{model.shots:,}",
+            model.id, word_of(model), qpus_of(model), model.name, f"{model.num_circuits:,}", f"{model.shots:,}",
             _ago(model.submitted_at), ran, "" if model.status == "completed" else item.explanation(),
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from qpi_jupyter.core import counted, length
+from qpi_jupyter.core import counted, length, plain
 from qpi_jupyter.core.plans import Alternative, Fragment, PlanKind
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.pictures import html_of
@@ -157,7 +157,7 @@ def _row(one: Fragment) -> tuple[str, ...]:
 def _other(one: Alternative) -> tuple[str, ...]:
     way = f"{_WAYS[one.kind]}, up to {counted(one.width, 'qubit')}" if one.kind is not PlanKind.WHOLE else "whole"
     cost = "" if one.cost is None else f"{one.cost:.3f}"
-    return way, ", ".join(one.qpus), _times(one.overhead), cost, one.problem
+    return way, ", ".join(one.qpus), "" if one.overhead is None else _times(one.overhead), cost, one.problem
 
 
 def _cut_wires(qubits: Sequence[int]) -> str:
@@ -169,7 +169,7 @@ def _cut_wires(qubits: Sequence[int]) -> str:
 
 
 def _times(overhead: float) -> str:
-    return f"{overhead:,.4g} times" if overhead < 1e6 else f"{overhead:.2g} times"
+    return f"{plain(overhead)} times"
 
 
 def _listed(qubits: Sequence[int]) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qpi_jupyter.wire.jobs import JobModel
 
 QISKIT = {
     "pending": "QUEUED",
@@ -32,9 +36,27 @@ _QPUS = {
 }
 
 
-def job_word(phase: str) -> str:
-    """How a job stands, in the words of a screen (the panel's are in labextension/src/rows.ts)."""
-    return _JOBS.get(phase, phase.capitalize())
+_BLOCKED = {"planning": "Planning", "place": "Waiting", "fragments": "Running"}
+"""Of a job that is blocked for a plan, by the rule of its reason."""
+
+
+def job_word(phase: str, rule: str = "") -> str:
+    """How a job stands, in the words of a screen (the panel's are in labextension/src/rows.ts).
+
+    ``rule`` is that of its reason: it tells a plan's job from others that are blocked.
+    """
+    known = _BLOCKED.get(rule) if phase == "blocked" else None
+    return known or _JOBS.get(phase, phase.capitalize())
+
+
+def word_of(model: JobModel) -> str:
+    """`job_word` of a job."""
+    return job_word(model.phase, "" if model.reason is None else model.reason.rule)
+
+
+def qpus_of(model: JobModel) -> str:
+    """The QPU of a job, or those of its plan's fragments; empty where that is not decided yet."""
+    return ", ".join(model.qpus) or model.qpu or ""
 
 
 def qpu_word(status: str) -> str:

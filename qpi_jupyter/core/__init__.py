@@ -105,7 +105,7 @@ from .results import (
     result_kind,
     share_common,
 )
-from .words import counted, length, ordinal, short
+from .words import counted, length, ordinal, plain, short
 
 if TYPE_CHECKING:
     from .access import (
@@ -169,7 +169,6 @@ if TYPE_CHECKING:
         eta,
         explain,
         foreign_time,
-        needs,
         next_change,
         next_job,
         recalled,
@@ -330,7 +329,6 @@ __all__ = [
     "may_scope",
     "moment",
     "month_range",
-    "needs",
     "next_change",
     "next_job",
     "not_applied",
@@ -341,6 +339,7 @@ __all__ = [
     "pack_twin",
     "parse_outcome",
     "permissions",
+    "plain",
     "plain_json",
     "preview_of",
     "programs_fault",

@@ -10,14 +10,16 @@ failed, they fail; cancelled, they are cancelled; and the children of one that f
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import Conflict, Faulted, QpiError, TooLarge
 from .jobs import Job, JobState
 from .lifecycle import Event, EventKind
+from .planner import Reason, Rule
+from .words import counted
 
 MAX_FAMILY = 1_024
 """Jobs of a family: they may all end at once."""
@@ -122,3 +124,45 @@ def _first(job: Job, why: QpiError) -> dict[str, Any]:
     """The reason that is told: it names the first job that ended so, however long the row of those after it."""
     told = job.error or {}
     return told if told.get("code") == why.code else why.to_dict()
+
+
+_DOES = {JobState.RUNNING: "on {}", JobState.COMPLETED: "completed"}
+"""What a fragment does; else it waits for its QPU."""
+
+
+class FragmentState(NamedTuple):
+    """How the job of a plan's fragment is, and on which QPU."""
+
+    qpu: str
+    state: JobState
+
+
+def needs(job: Job, first: str, count: int, fragments: Sequence[FragmentState] = ()) -> Reason:
+    """Why a blocked job waits: the id of the ``first`` of those that it needs and that have not completed, and how many
+    those are. None: it is a fragment whose place is prepared, or of a plan that is being made. A plan's job says how
+    its ``fragments`` are."""
+    rule, message = Rule.PLACE, f"Its place on {job.qpu} is being prepared."
+    if fragments:
+        rule, message = _fragments(fragments)
+    elif count:
+        more = f" and {counted(count - 1, 'other')} have" if count > 1 else " has"
+        rule, message = Rule.DEPENDENCY, f"Job {first}{more} to complete first."
+    elif job.family == job.id:
+        rule, message = Rule.PLANNING, "The circuit is being planned."
+    return Reason(rule=rule, message=message, since=job.submitted_at)
+
+
+def _fragments(fragments: Sequence[FragmentState]) -> tuple[Rule, str]:
+    """What a plan's job does, from what its fragments do."""
+    of, by = counted(len(fragments), "fragment"), defaultdict[str, list[str]](list)
+    for one in fragments:
+        by[_DOES.get(one.state, "waiting for {}")].append(one.qpu)
+    if len(by["completed"]) == len(fragments):
+        return Rule.FRAGMENTS, f"The results of {of} are put together."
+    said = [
+        f"{len(qpus)} {{of}}{words.format(', '.join(dict.fromkeys(qpus)))}"
+        for words in ("on {}", "completed", "waiting for {}")
+        if (qpus := by[words])
+    ]
+    told = "; ".join([said[0].format(of=f"of {of} "), *(one.format(of="") for one in said[1:])])
+    return Rule.FRAGMENTS if by["on {}"] or by["completed"] else Rule.PLACE, f"{told}."

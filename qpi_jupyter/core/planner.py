@@ -52,6 +52,13 @@ class Rule(StrEnum):
     SESSION = "session"
     BEHIND = "behind"
     DEPENDENCY = "dependency"
+    """Other jobs have to complete first."""
+    PLANNING = "planning"
+    """Its circuit is being planned for several QPUs."""
+    PLACE = "place"
+    """Fragments of a plan wait for their QPUs."""
+    FRAGMENTS = "fragments"
+    """It is a plan whose fragments run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,18 +270,6 @@ def staged(view: View, job: Job, *, before: int) -> Reason:
     return Reason(
         rule=Rule.BEHIND if before else Rule.NEXT, message=message, position=before + 1, since=job.submitted_at
     )
-
-
-def needs(job: Job, first: str, count: int) -> Reason:
-    """Why a blocked job waits: the id of the ``first`` of those that it needs and that have not completed, and how many
-    those are. None: the lab works on it, for it is of a plan."""
-    if not count:
-        putting = job.family == job.id
-        work = "The lab puts its result together." if putting else f"Its place on {job.qpu} is being prepared."
-        return Reason(rule=Rule.DEPENDENCY, message=work, since=job.submitted_at)
-    rest = count - 1
-    more = f" and {rest} other{'s'[: rest > 1]} have" if rest else " has"
-    return Reason(rule=Rule.DEPENDENCY, message=f"Job {first}{more} to complete first.", since=job.submitted_at)
 
 
 def booker_active(view: View, now: datetime) -> bool:

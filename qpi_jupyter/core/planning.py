@@ -32,7 +32,7 @@ from .plans import (
     PlanKind,
     PlanRequest,
 )
-from .words import counted
+from .words import counted, plain
 
 WEIGHTS: Mapping[str, float] = MappingProxyType({"fail": 0.5, "cut": 0.35, "load": 0.1, "latency": 0.05, "time": 0.1})
 """How much each term of the cost counts."""
@@ -195,7 +195,7 @@ def _weigh(way: Way, request: PlanRequest, candidates: Sequence[Candidate]) -> _
         return _Shortfall(way=way, missing="way", message=way.problem)
     if way.overhead > request.max_overhead:
         message = (
-            f"It costs {way.overhead:,.4g} times the shots, and the limit is {request.max_overhead:,.4g} "
+            f"It costs {plain(way.overhead)} times the shots, and the limit is {plain(request.max_overhead)} "
             "(max_overhead)."
         )
         return _Shortfall(way=way, missing="overhead", message=message)
@@ -331,9 +331,12 @@ def _alternatives(best: _Weighed, weighed: Sequence[_Weighed], short: Sequence[_
         ]
     found.sort(key=lambda one: (one.cost or 0.0, one.width, one.kind.value, one.qpus))
     return found + [
-        Alternative(kind=one.way.kind, width=one.way.width, overhead=one.way.overhead, problem=one.message)
+        Alternative(
+            kind=one.way.kind, width=one.way.width, overhead=one.way.overhead if one.way.num_cuts else None,
+            problem=one.message,
+        )
         for one in short
-    ]
+    ]  # fmt: skip
 
 
 def _marked(operations: Sequence[Operation], cut: Sequence[int]) -> tuple[Operation, ...]:

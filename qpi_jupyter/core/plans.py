@@ -92,12 +92,12 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """Another way that was weighed; ``problem`` says why it cannot be, else nothing."""
+    """Another way that was weighed, or the ``problem`` with it; ``overhead``: none where no cuts were found."""
 
     kind: PlanKind
     width: int
     qpus: tuple[str, ...] = ()
-    overhead: float = 1.0
+    overhead: float | None = 1.0
     cost: float | None = None
     problem: str = ""
 

@@ -8,6 +8,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s'[: number != 1]}"
 
 
+def plain(value: float) -> str:
+    """A number in up to four digits and written out: ``0.42``, ``228,500``; from a billion on ``1.2 × 10^19``."""
+    if abs(value) < 1e9:
+        return f"{float(f'{value:.4g}'):,.10g}"
+    digits, _, exponent = f"{value:.1e}".partition("e")
+    return f"{digits} × 10^{int(exponent)}"
+
+
 def ordinal(number: int) -> str:
     """``1st``, ``2nd``, ``11th``."""
     ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

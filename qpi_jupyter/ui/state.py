@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qpi_jupyter.client.prospects import prospect_of
-from qpi_jupyter.client.status import job_word
+from qpi_jupyter.client.status import qpus_of, word_of
 from qpi_jupyter.core import QpiError
 from qpi_jupyter.data import drawings
 from qpi_jupyter.data.drawings import Drawing
@@ -31,8 +31,8 @@ def state_of(job: JobHandle, lost: str = "") -> dict[str, Any]:
         "name": model.name,
         "status": model.status,
         "phase": model.phase,
-        "word": job_word(model.phase),
-        "qpu": model.qpu or "",
+        "word": word_of(model),
+        "qpu": qpus_of(model),
         "shots": model.shots,
         "circuits": model.num_circuits,
         "final": job.final,

@@ -168,6 +168,7 @@ class JobModel(JobLabels, Answer):
     status: Status
     phase: Phase
     qpu: str | None
+    """For a plan, the first of ``qpus``."""
     priority: int
     attempt: int
     checked: bool
@@ -195,6 +196,8 @@ class JobModel(JobLabels, Answer):
     """What it shares with the jobs that it waits for and those that wait for it (``GET jobs/{id}/family``)."""
     parent: str | None = None
     """The job whose child it is."""
+    qpus: list[str] = []
+    """Those of its fragments, where it runs a plan."""
     calibration: str | None = None
     """The id of the only calibration that it may run on."""
     calibration_id: str | None = None

@@ -34,6 +34,7 @@ class OutputJob(Answer):
     reason: WaitReason | None
     eta: Eta | None
     error: JobError | None
+    qpus: list[str] = []
 
 
 class JobOutput(Answer):

@@ -17,8 +17,13 @@ from qiskit.quantum_info import Pauli, SparsePauliOp
 
 import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import Plan
+from qpi_jupyter.client.jobs import JobTable
 from qpi_jupyter.client.plan import RunningPlan
 from qpi_jupyter.core.errors import QpiError, Rejected
+from qpi_jupyter.core.planner import Rule
+from qpi_jupyter.ui.bundle import headline
+from qpi_jupyter.ui.state import state_of
+from qpi_jupyter.wire.jobs import WaitReason
 from qpi_jupyter.wire.plans import FragmentRun
 from tests.faults.scripted_rest import PLAN, TOKEN, ScriptedLab
 
@@ -116,6 +121,17 @@ def test_a_wire_that_is_cut_is_told_under_the_circuit(server: ScriptedLab) -> No
     shared = replace(second, qubits=(first.qubits[-1], *second.qubits))
     html = Plan(structs.replace(model, fragments=[first, shared]))._repr_html_()
     assert "The wire of q2 is cut, which is not drawn" in html
+
+
+def test_a_plans_job_says_what_its_fragments_do(server: ScriptedLab) -> None:
+    job = connecting.connect().submit(GHZ)
+    reason = WaitReason(rule=Rule.FRAGMENTS, message="1 of 2 fragments on a; 1 waiting for b.")
+    job.model = structs.replace(job.model, phase="blocked", qpu="a", qpus=["a", "b"], reason=reason)
+    assert repr(job) == f"<Job {job.id}: Running: 1 of 2 fragments on a; 1 waiting for b>"
+    assert headline(state_of(job)) == f"Job {job.id} on a, b: Running (1 of 2 fragments on a; 1 waiting for b)"
+    assert "a, b" in repr(JobTable([job]))
+    job.model = structs.replace(job.model, phase="completed", status="completed", reason=None, busy_s=2.0)
+    assert repr(job) == f"<Job {job.id}: Completed on a, b in 2 s>"
 
 
 def test_a_plan_that_runs_is_shown_by_its_fragments() -> None:

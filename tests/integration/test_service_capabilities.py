@@ -224,6 +224,8 @@ def test_a_contributed_qpu_links_at_once_and_gets_jobs_once_it_is_approved(tmp_p
     async def story(lab: Lab, driver: ScriptedDriver) -> None:
         enrolled = await lab.enrollment.ask(ANN, EnrollmentIn(name="anns"), address="http://lab")
         assert enrolled.enrollment.pending
+        with pytest.raises(Conflict, match=r"called anns\. ANNS differs from it in case alone"):
+            await lab.enrollment.ask(ANN, EnrollmentIn(name="ANNS"), address="http://lab")
         own = ScriptedDriver(lab, await lab.authenticator.authenticate(enrolled.driver.token), manifest=HARDWARE)
         await own.connect()
         with pytest.raises(Conflict, match="waiting for a manager's approval"):

@@ -118,7 +118,7 @@ def test_a_lost_driver_gives_its_fragments_away(tmp_path: Path) -> None:
         begun, waiting = run.fragments
         assert states(begun) == states(waiting) == [("q1", "expired"), ("q2", "committed")]
         assert begun.reservations[0].reason == "The driver went away while it held the job."
-        assert waiting.reservations[0].reason == "driver_lost: the driver of q1 is gone."
+        assert waiting.reservations[0].reason == "The driver of q1 is gone."
 
     in_lab(tmp_path, dialogue, TWO)
 

@@ -38,11 +38,14 @@ def test_fragments_run_on_their_qpus_and_the_lab_puts_their_results_together(tmp
         parent = await lab.jobs.get(ANN, job_id)
         assert (parent.phase, parent.name, parent.format) == ("blocked", "pairs", "openqasm3")
         assert parent.reason is not None
-        assert parent.reason.message == f"Job {run.fragments[0].job_id} and 1 other have to complete first."
+        assert parent.reason.message == "2 of 2 fragments waiting for q1, q2."
+        listed = {job.id: job for job in (await lab.jobs.list(ANN)).jobs}
+        assert (listed[job_id].qpus, listed[job_id].reason) == (["q1", "q2"], parent.reason)
         for fragment in run.fragments:
             assert (await lab.jobs.get(ANN, fragment.job_id)).parent == job_id
             await deliver(drivers[fragment.qpu])
         job = await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)
+        assert job.qpus == ["q1", "q2"]
         assert (job.status, job.busy_s) == ("completed", None)
         assert job.counts is not None
         assert sum(job.counts[0].values()) == 100

@@ -15,6 +15,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.transpiler import Target
 
+from qpi_executors.analysis import require_names
 from qpi_jupyter.core import MAX_CIRCUITS, Program, ProgramError, Rejected, TooLarge
 from qpi_jupyter.data.primitives import SAMPLER, Asked, read_asked
 from qpi_jupyter.data.pub_results import check_registers
@@ -174,6 +175,7 @@ def _pub(index: int, given: Any, sampler: bool, usual: float, max_shots: int) ->
     if not np.isfinite(np.asarray(values, dtype=float)).all():
         message = f"The parameter values of pub {index} are not all finite numbers."
         raise ProgramError(message, code="bad_parameters", circuit=index)
+    require_names(pub.circuit, index)
     (check_sampler if sampler else _check_estimator)(index, pub, max_shots)
     return pub
 

@@ -8,7 +8,7 @@ import { lineLook } from '../queue/axes';
 import { formOf } from '../queue/drawn';
 import { barsOf, errorBarsOf, heatMapOf, linesOf, tableOf } from '../queue/forms';
 import { planeOf } from '../queue/iq';
-import { jobState } from '../rows';
+import { jobState, qpusOf } from '../rows';
 import { digits } from '../units';
 import type { JobOutput } from '../wire';
 import { asDrawing } from './drawn';
@@ -21,9 +21,10 @@ export function plainOf(
   { drawings, job, total }: JobOutput,
   trans: TranslationBundle
 ): { 'text/plain': string; 'text/html': string } {
-  const [state] = jobState(job.phase, trans);
+  const [state] = jobState(job.phase, trans, job.reason);
   const name = job.name && ` '${job.name}'`;
-  const where = job.qpu ? ` on ${job.qpu}` : '';
+  const qpus = qpusOf(job);
+  const where = qpus && ` on ${qpus}`;
   const why = job.error ? ` (${job.error.message})` : '';
   const head = `Job ${job.id}${name}${where}: ${state}${why}`;
   const rest = total > drawings.length ? `The first ${drawings.length} of ${total} are shown.` : '';

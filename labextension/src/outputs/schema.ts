@@ -2,7 +2,7 @@ import type { JobOutput, OutputJob } from '../wire';
 
 /** Longer texts are cut: they come out of a file that anybody may have written. */
 const LONGEST = 4_000;
-/** So many drawings are looked at, and so many values in one of them. */
+/** So many drawings, and QPUs, are looked at, and so many values in one of them. */
 const DRAWINGS = 24;
 const VALUES = 50_000;
 /** No list of a drawing is nested deeper. */
@@ -65,6 +65,9 @@ function readJob(job: Fields): OutputJob | null {
     status,
     phase,
     qpu: text(job.qpu),
+    qpus: Array.isArray(job.qpus)
+      ? job.qpus.slice(0, DRAWINGS).flatMap(one => text(one) ?? [])
+      : [],
     num_circuits: number(job.num_circuits) ?? 1,
     shots: number(job.shots) ?? 0,
     progress: Math.min(Math.max(number(job.progress) ?? 0, 0), 1),

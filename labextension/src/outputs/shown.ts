@@ -22,8 +22,8 @@ export function isOfThis({ job: saved, drawings }: JobOutput, job: JobModel): bo
 
 /** What an output keeps of a job. */
 function keptOf(job: JobModel): OutputJob {
-  const { id, version, name, status, phase, qpu, num_circuits, shots, progress } = job;
+  const { id, version, name, status, phase, qpu, qpus, num_circuits, shots, progress } = job;
   const { submitted_at, ended_at, busy_s, reason, eta, error } = job;
-  const what = { id, version, name, status, phase, qpu, num_circuits, shots, progress };
+  const what = { id, version, name, status, phase, qpu, qpus, num_circuits, shots, progress };
   return { ...what, submitted_at, ended_at, busy_s, reason, eta, error };
 }

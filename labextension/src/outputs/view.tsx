@@ -10,7 +10,7 @@ import { hasEnded } from '../jobs';
 import { prospectOf, span } from '../prospects';
 import { OneOf } from '../queue/drawn';
 import { mayEdit } from '../queue/filters';
-import { isCancellable, jobState } from '../rows';
+import { isCancellable, jobState, qpusOf } from '../rows';
 import type { ILabManager } from '../tokens';
 import type { JobOutput, OutputJob } from '../wire';
 import { moment, sizeOf } from '../words';
@@ -119,10 +119,10 @@ function Output(props: {
   const me = useLab(manager, state => state.me);
   const shown = shownOf(output, live, manager.now());
   const { job } = shown;
-  const [state, tone] = jobState(job.phase, trans);
+  const [state, tone] = jobState(job.phase, trans, job.reason);
   const known = live.job !== null && live.gone === null;
   const cancellable = live.job !== null && known && isCancellable(live.job);
-  const facts = [job.qpu ?? '', sizeOf(job, trans)];
+  const facts = [qpusOf(job), sizeOf(job, trans)];
   const name = job.name || job.id;
   return (
     <section

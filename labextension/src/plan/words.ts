@@ -71,7 +71,13 @@ export function qubitWords(qubits: readonly number[]): string {
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(', ');
 }
 
-/** A figure without a unit, in few digits. */
+/** A figure without a unit in few digits, written out: 0.423, 228,500; from a billion on 1.2 × 10^19. */
 export function figure(value: number | null): string {
-  return value === null ? '—' : String(Number(value.toPrecision(3)));
+  if (value === null) {
+    return '—';
+  }
+  const digits = Math.abs(value) < 1 ? 3 : 4;
+  return Math.abs(value) < 1e9
+    ? value.toLocaleString('en', { maximumSignificantDigits: digits })
+    : value.toExponential(1).replace('e+', ' × 10^');
 }

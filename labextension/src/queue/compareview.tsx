@@ -4,6 +4,7 @@ import * as React from 'react';
 
 import type { IExperiment } from '../drawings';
 import { messageOf } from '../request';
+import { qpusOf } from '../rows';
 import { at } from '../send';
 import type { JobModel, JobProvenance } from '../wire';
 import { stamp } from '../words';
@@ -72,7 +73,7 @@ function Compared(props: { jobs: readonly JobModel[]; tools: ITools }): React.Re
           {read.map(({ calibration, job, name }) => (
             <tr key={job.id}>
               <th scope="row">{name}</th>
-              <td>{job.qpu}</td>
+              <td>{qpusOf(job)}</td>
               <td>{job.shots.toLocaleString()}</td>
               <td>{job.started_at ? stamp(job.started_at, manager.now(), true) : '—'}</td>
               <td>{calibration || '—'}</td>

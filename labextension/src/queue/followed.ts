@@ -1,5 +1,5 @@
 import type { IExperiment } from '../drawings';
-import { isOfJob, MOVED_ON, newer, withEvent } from '../jobs';
+import { isOfJob, MOVED_ON, movesOn, newer, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { isRefusal, type LabFile } from '../request';
 import { at } from '../send';
@@ -92,7 +92,10 @@ export abstract class FollowedJob<S extends IFollowed> extends StateModel<S> {
   /** Whether what happened to another job may change what is to be said of this one. */
   protected _concerns(event: LabEvent): boolean {
     const { job } = this.state;
-    return job?.phase === 'queued' && event.kind === 'job.changed' && event.qpu === job.qpu;
+    if (event.kind !== 'job.changed' || !movesOn(job?.phase)) {
+      return false;
+    }
+    return job?.phase === 'blocked' ? event.data.family === job.family : event.qpu === job?.qpu;
   }
 
   private _heard(event: LabEvent): void {

@@ -5,7 +5,7 @@ import { CopyId } from '../copyid';
 import { keepFocus } from '../focus';
 import { useFrame, useLab } from '../hooks';
 import { span } from '../prospects';
-import { isCancellable, jobRow } from '../rows';
+import { isCancellable, jobRow, qpusOf } from '../rows';
 import type { JobModel } from '../wire';
 import { sizeOf } from '../words';
 import { cancelJobs, deleteJobs, openResult } from './actions';
@@ -131,7 +131,7 @@ function Head(props: IProps): React.ReactElement {
   const { trans } = tools;
   const row = jobRow(job, tools.manager.now(), trans);
   const facts = [
-    job.qpu ?? '',
+    qpusOf(job),
     sizeOf(job, trans),
     trans.__('by %1', job.owner),
     trans.__('submitted %1', moment(job.submitted_at, tools.manager.now())),

@@ -1,7 +1,7 @@
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { isOfJob, type JobEvent, MOVED_ON, newer, withEvent } from '../jobs';
+import { isOfJob, type JobEvent, MOVED_ON, movesOn, newer, withEvent } from '../jobs';
 import { Refresher } from '../refresher';
 import { messageOf } from '../request';
 import { at } from '../send';
@@ -332,7 +332,7 @@ export class QueueModel implements IDisposable {
   }
 
   private async _lookAgain(): Promise<void> {
-    const waiting = this._inView().filter(id => this._jobs.get(id)?.phase === 'queued');
+    const waiting = this._inView().filter(id => movesOn(this._jobs.get(id)?.phase));
     waiting.forEach(id => void this._refetch(id));
   }
 

@@ -1,7 +1,7 @@
 import * as React from 'react';
 import { jobNote } from '../prospects';
 
-import { jobRow } from '../rows';
+import { jobRow, qpusOf } from '../rows';
 import type { JobModel } from '../wire';
 import { sizeOf } from '../words';
 import type { QueueModel } from './model';
@@ -77,8 +77,8 @@ export const Row = React.memo(
             </button>
           ))}
         </span>
-        <span role="gridcell" data-column="qpu" title={job.qpu ?? ''}>
-          {job.qpu}
+        <span role="gridcell" data-column="qpu" title={qpusOf(job)}>
+          {qpusOf(job)}
         </span>
         <span role="gridcell" data-column="owner" title={job.owner}>
           {job.owner}

@@ -29,7 +29,6 @@ export function Wait(props: {
     return (
       <section className="jp-QPI-Note" data-tone={tone} aria-label={label}>
         <strong>{jobNote(job, now, trans)}</strong>
-        {job.status === 'failed' && <div className="jp-QPI-Detail">{job.error.code}</div>}
       </section>
     );
   }

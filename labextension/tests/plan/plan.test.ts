@@ -131,7 +131,7 @@ const MOVED: readonly FragmentRun[] = [
     below: true,
     esp: 0.7,
     reservations: [
-      reserved('b', { state: 'expired', reason: 'driver_lost', changed_at: at(10) }),
+      reserved('b', { state: 'expired', reason: 'The driver of b is gone.', changed_at: at(10) }),
       reserved('c', { state: 'committed', created_at: at(10), changed_at: at(11) })
     ],
     attempts: [
@@ -195,7 +195,13 @@ describe('a plan', () => {
       'Whole circuit · 1 fragment'
     );
     expect([qubitWords([3, 0, 1, 2, 7]), qubitWords([4])]).toEqual(['0–3, 7', '4']);
-    expect([figure(0.123456), figure(null)]).toEqual(['0.123', '—']);
+    expect([0.123456, 228_488.2, 9, 1.23e19, null].map(figure)).toEqual([
+      '0.123',
+      '228,500',
+      '9',
+      '1.2 × 10^19',
+      '—'
+    ]);
   });
 
   it('is shown before it is made, before it runs, and while a fragment is moved', () => {
@@ -208,7 +214,7 @@ describe('a plan', () => {
     for (const words of [
       'fallback for b',
       'below 0.8',
-      'Expired on b, success probability 0.9, driver_lost',
+      'Expired on b, success probability 0.9, The driver of b is gone.',
       'Attempt 1 on b, interrupted',
       'Attempt 2 on c, under way',
       'x, on q2, fragment 1 on c',

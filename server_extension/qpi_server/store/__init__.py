@@ -20,6 +20,7 @@ from .feeds import FeedRow
 from .jobs import JobRecord
 from .join_links import JoinLinkRow
 from .migrate import migrate, schema_version
+from .names import Named, alike
 from .notices import NoticeRow
 from .people import LAB, GroupRow, IdentityRow, UserRow
 from .plans import PlanRow
@@ -37,9 +38,9 @@ __all__ = [
     "APPROVED", "BLOBS", "DAMAGED", "DATABASE", "EVERYBODY", "FULL", "GONE", "HOUR", "JSON_COLUMNS", "LAB", "MINUTE",
     "PENDING", "RAW", "SCHEMA_VERSION", "STORES", "UNREACHABLE", "USUAL", "WITHDRAWN", "AccountRow", "AuditRow",
     "Backend", "BlobWriter", "Blobs", "BookingFilter", "BookingRow", "CalibrationRow", "ChannelRow", "DriverRow",
-    "EmbeddedDriver", "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "JoinLinkRow", "LogRow",
+    "EmbeddedDriver", "EventRow", "FeedRow", "GroupRow", "IdentityRow", "JobRecord", "JoinLinkRow", "LogRow", "Named",
     "NoticeRow", "OnCommit", "Order", "OwnerLock", "PlanRow", "Point", "QpuRow", "ResultRow", "RuleRow", "Sample",
-    "Search", "SeriesRow", "SessionRow", "Sort", "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow",
+    "Search", "SeriesRow", "SessionRow", "Sort", "Store", "TimeRequestRow", "TooCostly", "Unit", "UserRow", "alike",
     "backend_of", "can_begin_anew", "fault", "load_rules", "load_view", "migrate", "move_aside", "open_store",
     "own_error", "require_blobs", "schema_version", "storage_error",
 ]  # fmt: skip

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from qpi_jupyter.core import FINAL
+from qpi_jupyter.core import FINAL, JobState
+from qpi_jupyter.core.families import FragmentState
 from qpi_jupyter.core.plans import ReservationState
 from qpi_jupyter.core.reservations import ENDED, HELD, Reservation
 
@@ -51,6 +54,12 @@ _TAKEN, _WANTED = (
         )
     )
     for states in (_HELD, _OPEN)
+)
+_FRAGMENTS = (
+    select(reservations.c.job_id, reservations.c.fragment, jobs.c.qpu, jobs.c.state)
+    .join(jobs, jobs.c.id == reservations.c.child_id)
+    .where(reservations.c.job_id.in_(bindparam("ids", expanding=True)))
+    .order_by(reservations.c.fragment, reservations.c.created_at, reservations.c.id)
 )
 
 
@@ -104,6 +113,14 @@ def of_child(connection: Connection, child_id: str) -> list[Reservation]:
 def of_fragment(connection: Connection, job_id: str, fragment: int) -> list[Reservation]:
     """Those of all jobs of one fragment, oldest first."""
     return list(each(_OF_FRAGMENT.each(connection, job=job_id, number=fragment), _reservation))
+
+
+def fragments(connection: Connection, ids: Collection[str]) -> dict[str, list[FragmentState]]:
+    """How the fragments of these plans' jobs are, in their order, each by its latest job."""
+    found: defaultdict[str, dict[int, FragmentState]] = defaultdict(dict)
+    for row in connection.execute(_FRAGMENTS, {"ids": list(ids)}) if ids else ():
+        found[row.job_id][row.fragment] = FragmentState(row.qpu, JobState(row.state))
+    return {job_id: list(by_index.values()) for job_id, by_index in found.items()}
 
 
 def observe(connection: Connection, place: Reservation, esp: float) -> None:

@@ -135,6 +135,13 @@ def test_cuts_have_a_price_and_what_fits_is_not_cut_for_little() -> None:
     bad = study(whole(part(0, 1, 2, 3, a=0.2, b=0.1)), cut)
     plan, way = make_plan(REQUEST, bad, there)
     assert (plan.kind, plan.overhead, way) == (PlanKind.CUT, 9.0, cut)
+    dear = Way(kind=PlanKind.CUT, width=1, overhead=228_488.0, num_cuts=5)
+    unsought = Way(kind=PlanKind.CUT, width=3, problem="No cuts were found within 5 s.")
+    plan, way = make_plan(REQUEST, study(whole(part(0, 1, 2, 3, a=0.9)), dear, unsought), there)
+    assert [(one.overhead, one.problem) for one in plan.alternatives] == [
+        (228_488.0, "It costs 228,500 times the shots, and the limit is 81 (max_overhead)."),
+        (None, unsought.problem),
+    ]
 
 
 def test_parts_spread_over_equal_qpus_and_ties_go_by_name() -> None:

@@ -6,7 +6,7 @@ import io
 import time
 
 import pytest
-from qiskit import QuantumCircuit, qpy
+from qiskit import ClassicalRegister, QuantumCircuit, qpy
 from qiskit.circuit import Gate, Parameter
 
 from qpi_executors.analysis import MAX_OPERATIONS, analyse
@@ -15,6 +15,7 @@ from qpi_jupyter.core.errors import ProgramError, QpiError, Rejected, TooLarge
 from qpi_jupyter.core.formats import BUILT_IN
 from qpi_jupyter.core.manifest import Manifest
 from qpi_jupyter.core.programs import CircuitOptions
+from qpi_jupyter.core.results import MAX_NAME
 from tests.circuits import BELL_QASM2, BELL_QASM3, bell, qpy_program, text_program
 
 Q2, Q3 = "openqasm2", "openqasm3"
@@ -110,6 +111,13 @@ def test_shared_definitions_are_counted_once():
         circuit.append(gate, [0], copy=False)
     with pytest.raises(ProgramError, match="expands to more than"):
         analyse(circuit, index=0, unique_names=False)
+
+
+def test_a_register_whose_name_no_result_can_hold_is_refused():
+    circuit = QuantumCircuit(ClassicalRegister(1, "c" * (MAX_NAME + 1)))
+    with pytest.raises(ProgramError, match="has 10,001 letters: shorten it to 10,000") as caught:
+        parse(qpy_program(circuit))
+    assert caught.value.code == "long_name"
 
 
 def test_a_huge_loop_is_refused():

@@ -10,6 +10,7 @@ from .context import Context
 from .followers import Followers, Found, end, job, sees, stream
 from .joined import Joined
 from .metrics import Metrics
+from .names import require_distinct
 from .pages import cursor
 from .qpus import Qpu, Qpus, require_present, tell_qpu, the_qpu
 from .tasks import Tasks, Underway
@@ -20,6 +21,6 @@ from .worker import Worker
 __all__ = [
     "DRIVER_BURST", "MANAGERS", "NO_PROCESS", "Clock", "Commits", "Context", "Database", "Followers", "Found", "Joined",
     "LabConfig", "Metrics", "Qpu", "Qpus", "Rates", "Tasks", "Timer", "Timers", "Turns", "Tx", "Underway", "Wake",
-    "Worker", "Written", "answer_of", "cursor", "end", "job", "network", "require_present", "sees", "stream",
-    "tell_qpu", "the_qpu",
+    "Worker", "Written", "answer_of", "cursor", "end", "job", "network", "require_distinct", "require_present", "sees",
+    "stream", "tell_qpu", "the_qpu",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import msgspec
 
 from qpi_jupyter.core import Conflict, NotFound, Principal, Rejected, pack_twin, unpack_twin
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList, SimulatorModel
-from qpi_server.service.base import Context, Tx, tell_qpu
+from qpi_server.service.base import Context, Tx, require_distinct, tell_qpu
 from qpi_server.service.links import Linked, Links, tell_state
 from qpi_server.store import DriverRow, EmbeddedDriver, QpuRow, bench
 
@@ -182,10 +182,12 @@ class EmbeddedService:
                 message = f"{driver.qpu} is a device: a simulator needs a QPU of its own, or one of kind pool."
                 raise Conflict(message, code="simulator_on_device", field="qpu")
             if here is None:
+                require_distinct(connection, "QPU", driver.qpu)
                 qpu = QpuRow(name=driver.qpu, kind=driver.kind, description=driver.description, created_at=tx.at)
                 bench.add_qpu(connection, qpu)
                 tell_state(tx, driver.qpu, online=False)
             if known is None or not standing:
+                require_distinct(connection, "driver", driver.name)
                 row_id = driver_id if known is None else known.id
                 known = DriverRow(id=row_id, name=driver.name, qpu=driver.qpu, created_at=tx.at)
                 bench.add_driver(connection, known)

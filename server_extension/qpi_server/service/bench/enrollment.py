@@ -9,7 +9,7 @@ from qpi_jupyter.core import Conflict, Forbidden, Permission, Principal, allows,
 from qpi_jupyter.core.trust import TrustAction, TrustTier, tier_after
 from qpi_jupyter.wire.rest import DriverIn
 from qpi_jupyter.wire.services import Enrolled, Enrollment, EnrollmentAnswer, EnrollmentIn, EnrollmentList
-from qpi_server.service.base import Context, Tx, tell_qpu, the_qpu
+from qpi_server.service.base import Context, Tx, require_distinct, tell_qpu, the_qpu
 from qpi_server.service.links import Links, tell_state
 from qpi_server.service.people import new_token
 from qpi_server.store import QpuRow, bench
@@ -113,6 +113,7 @@ class EnrollmentService:
             raise Conflict(
                 f"There is, or was, a QPU called {name}: choose another name.", code="name_taken", field="name"
             )
+        require_distinct(connection, "QPU", name)
         if limited(principal):
             require_quota(
                 bench.contributed(connection, principal.name), self._context.config.quotas.max_enrollments,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from qpi_jupyter.core import Conflict, Forbidden, Permission, Principal, QpuState, allows
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuIn, QpuList, QpuModel, QpuSession
 from qpi_jupyter.wire.telemetry import QpuDriver, QpuDriverList
-from qpi_server.service.base import Context, Tx, tell_qpu, the_qpu
+from qpi_server.service.base import Context, Tx, require_distinct, tell_qpu, the_qpu
 from qpi_server.service.links import Links, state_of, states, tell_state
 from qpi_server.service.sessions import sees_holder
 from qpi_server.store import DriverRow, QpuRow, SessionRow, bench, qpu_sessions
@@ -101,6 +101,7 @@ class QpuService:
         def unit(tx: Tx) -> None:
             if bench.qpu(tx.connection, row.name) is not None:
                 raise Conflict(f"There is a QPU called {row.name} already.", code="name_taken")
+            require_distinct(tx.connection, "QPU", row.name)
             bench.add_qpu(tx.connection, row)
             tell_qpu(tx, row.name)
             tell_state(tx, row.name, online=False)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from qpi_jupyter.core import Conflict, NotFound, Principal, Role
 from qpi_jupyter.wire.events import DriverAction, DriverChanged, DriverData
 from qpi_jupyter.wire.rest import DriverIn, DriverRegistered
-from qpi_server.service.base import MANAGERS, Context, Tx, the_qpu
+from qpi_server.service.base import MANAGERS, Context, Tx, require_distinct, the_qpu
 from qpi_server.service.links import SentAway
 from qpi_server.service.people import add_token, end_tokens, new_token
 from qpi_server.store import DriverRow, bench
@@ -83,6 +83,7 @@ def enter(tx: Tx, by: Principal, request: DriverIn, token: str) -> DriverRow:
     known = bench.driver_named(tx.connection, request.name)
     if known is not None and known.revoked_at is None:
         raise Conflict(f"There is a driver called {request.name} already.", code="name_taken", field="name")
+    require_distinct(tx.connection, "driver", request.name)
     new = DriverRow(
         id=f"drv-{secrets.token_hex(8)}" if known is None else known.id, name=request.name, qpu=request.qpu,
         monitor=request.monitor, created_at=tx.at, launch=asdict(Launch.of(request)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from qpi_jupyter.core import (
     not_applied,
     qiskit_result,
 )
+from qpi_jupyter.core.families import FragmentState
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import RowChunk
 from qpi_jupyter.wire.jobs import (
@@ -50,7 +51,7 @@ from qpi_server.service.base import job as any_news
 from qpi_server.service.lifecycle import Lifecycle, carry_out, find, job_model, kin, knows_all, own, told, visible
 from qpi_server.service.links import Links
 from qpi_server.service.submit import Prospects, Submitter, Tracks
-from qpi_server.store import JobRecord, ResultRow, Sort, facts, jobs
+from qpi_server.store import JobRecord, ResultRow, Sort, facts, jobs, reservations
 
 from .edits import delete, discard, edit
 from .families import family_of
@@ -329,8 +330,9 @@ class JobService:
         waits = not state.final and (state is not JobState.BLOCKED or knows_all(principal, record))
 
         def look(connection: Connection) -> JobModel:
-            prospect = self._prospects(connection).of(record) if waits else NOTHING
-            model = job_model(record, self._progress, prospect, result=result)
+            parts = _fragments(connection, [record]).get(record.id, ())
+            prospect = self._prospects(connection).of(record, parts) if waits else NOTHING
+            model = job_model(record, self._progress, prospect, result=result, fragments=parts)
             return _as_seen(connection, principal, record, model)
 
         return self._db.glance(look)
@@ -338,17 +340,24 @@ class JobService:
     def _rows(
         self, connection: Connection, principal: Principal, found: Sequence[JobRecord], *, reasons: bool
     ) -> Sequence[JobModel]:
-        prospects = self._prospects(connection)
+        prospects, plans = self._prospects(connection), _fragments(connection, found)
         stored = facts.datasets(connection, [r.id for r in found if r.job.state is JobState.COMPLETED])
         models = []
         for record in found:
-            prospect = prospects.of(record) if reasons and record.job.owner == principal.name else NOTHING
-            model = job_model(record, self._progress, prospect, dataset=stored.get(record.id))
+            parts = plans.get(record.id, ())
+            mine = record.job.owner == principal.name
+            prospect = prospects.of(record, parts) if reasons and mine else NOTHING
+            model = job_model(record, self._progress, prospect, dataset=stored.get(record.id), fragments=parts)
             models.append(_as_seen(connection, principal, record, model))
         return models
 
     def _prospects(self, connection: Connection) -> Prospects:
         return Prospects(connection, self._context, self._links, self._tracks, self._unchecked)
+
+
+def _fragments(connection: Connection, found: Iterable[JobRecord]) -> Mapping[str, Sequence[FragmentState]]:
+    """The fragments of those of these jobs that run plans."""
+    return reservations.fragments(connection, [one.id for one in found if one.job.family == one.id])
 
 
 def _as_seen(connection: Connection, principal: Principal, record: JobRecord, model: JobModel) -> JobModel:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 from qpi_jupyter.core import JobState, Outlook, Prospect, Reason, Rejected, format_outcome
+from qpi_jupyter.core.families import FragmentState
 from qpi_jupyter.wire.events import LabEvent, read_event
 from qpi_jupyter.wire.jobs import DatasetInfo, Eta, JobModel, WaitReason
 from qpi_jupyter.wire.results import CircuitResult, ResultHeader, read_header
@@ -45,8 +47,10 @@ def job_model(
     *,
     dataset: tuple[str, int] | None = None,
     result: ResultRow | None = None,
+    fragments: Sequence[FragmentState] = (),
 ) -> JobModel:
-    """A job as its owner sees it; with its counts where ``result`` is given and they are few."""
+    """A job as its owner sees it; with its counts where ``result`` is given and they are few. ``fragments`` are those
+    of its plan."""
     job = record.job
     stored = dataset if result is None else (result.blob_sha256, result.blob_bytes)
     return JobModel(
@@ -80,6 +84,7 @@ def job_model(
         retry_safe=job.retry_safe,
         family=job.family,
         parent=record.parent,
+        qpus=list(dict.fromkeys(one.qpu for one in fragments)),
         calibration=record.calibration,
         calibration_id=record.calibration_id,
         counts=None if result is None else _small_counts(result),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core import Conflict, NotFound, Principal, existing
 from qpi_jupyter.wire.people import GroupChange, GroupIn, GroupList, GroupModel
-from qpi_server.service.base import Context, Tx
+from qpi_server.service.base import Context, Tx, require_distinct
 from qpi_server.store import GroupRow, people
 
 from .shared import GroupAction, require_people, tell_group, tell_people
@@ -45,6 +45,7 @@ class Groups:
         def unit(tx: Tx) -> GroupModel:
             if people.group(tx.connection, request.name) is not None:
                 raise Conflict(f"There is a group called {request.name} already.", code="name_taken", field="name")
+            require_distinct(tx.connection, "group", request.name)
             require_people(tx.connection, request.members, "members")
             row = GroupRow(name=request.name, description=request.description, created_at=tx.at)
             people.add_group(tx.connection, row)

@@ -108,7 +108,7 @@ class Leaving:
             found = _open_on(tx.connection, qpu)
             for plan, place in found:
                 if place.state is ReservationState.COMMITTED:
-                    self.overdue(tx, plan, place, f"driver_lost: the driver of {qpu} is gone.")
+                    self.overdue(tx, plan, place, unreachable(qpu).message)
             return bool(found)
 
         if await self._context.db.write(unit):  # what has begun there may come to wait again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -24,10 +24,10 @@ from qpi_jupyter.core import (
     eta,
     explain,
     foreign_time,
-    needs,
     staged,
     times,
 )
+from qpi_jupyter.core.families import FragmentState, needs
 from qpi_server.service.base import Commits, Context, LabConfig, Tx
 from qpi_server.service.bookings import Settled
 from qpi_server.service.lifecycle import Change
@@ -176,11 +176,12 @@ class Prospects:
         self._tracks, self._now = tracks, context.now()
         self._scenes: dict[str, _Scene] = {}
 
-    def of(self, record: JobRecord) -> Prospect:
-        """Those of one job; of one that has ended, nothing."""
+    def of(self, record: JobRecord, fragments: Sequence[FragmentState] = ()) -> Prospect:
+        """Those of one job; of one that has ended, nothing. ``fragments`` are those of its plan."""
         job = record.job
         if job.state is JobState.BLOCKED:
-            return Prospect(needs(job, *families.first_needed(self._connection, job.id)))
+            first, count = ("", 0) if fragments else families.first_needed(self._connection, job.id)
+            return Prospect(needs(job, first, count, fragments))
         if job.state is JobState.QUEUED:
             return self._queued(job)
         if job.state is JobState.ASSIGNED:
