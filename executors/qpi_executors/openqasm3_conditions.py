@@ -97,6 +97,8 @@ class Conditions:
         op, lhs, rhs = node.op.name, self.operand(node.lhs), self.operand(node.rhs)
         if _is_number(lhs) and _is_number(rhs):
             return _folded(node, lambda: binary(op, lhs, rhs))
+        if _is_duration(lhs) or _is_duration(rhs):
+            return self._value(node)
         if op in _LOGIC:
             return self._logic(op, self._truth(lhs, node.lhs), self._truth(rhs, node.rhs))
         if op in ("==", "!="):
@@ -236,6 +238,10 @@ def _all(bits: list[expr.Expr]) -> expr.Expr:
 
 def _is_number(operand: Operand) -> bool:
     return isinstance(operand, (bool, int, float))
+
+
+def _is_duration(operand: Operand) -> bool:
+    return isinstance(operand, tuple) and isinstance(operand[-1], str)
 
 
 def _is_register(operand: Operand) -> bool:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from openqasm3 import ast
+from qiskit.circuit import ParameterExpression
 from qiskit_qasm3_import import types
 from qiskit_qasm3_import.converter import ConvertVisitor
 from qiskit_qasm3_import.data import Symbol
@@ -105,11 +106,14 @@ class Conversion(ConvertVisitor, ABC):
             raise_from_node(node, "a power is a number known before the program is sent.")
         return value
 
-    def _resolve_constant_duration(self, node: ast.Expression, context: State) -> tuple[float, str]:
+    def _resolve_constant_duration(self, node: ast.Expression, context: State) -> tuple[Any, str]:
         value, type_ = self._resolve_generic(node, context, strict=True)
         if not isinstance(type_, types.Duration):
             raise_from_node(node, "a duration has a unit: write for example 100ns or 16dt.")
         number, unit = value
+        if isinstance(number, ParameterExpression) and number.parameters:
+            return number, unit
+        number = float(number)
         if not 0 <= number < 1e18:
             raise_from_node(node, "a duration is not negative, and shorter than 1e18 of its unit.")
         if unit == "dt":

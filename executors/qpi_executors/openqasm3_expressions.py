@@ -94,7 +94,7 @@ class Values(ValueResolver):
     def visit_BinaryExpression(self, node: ast.BinaryExpression) -> Typed:
         (lhs, left), (rhs, right) = self.visit(node.lhs), self.visit(node.rhs)
         if isinstance(left, types.Duration) or isinstance(right, types.Duration):
-            return self._duration(node, lhs, rhs), types.Duration(const=True)
+            return self._duration(node, lhs, rhs)
         if isinstance(lhs, ParameterExpression) or isinstance(rhs, ParameterExpression):
             return self._symbolic(node, lhs, rhs), types.Angle()
         numbers = self._number(lhs, node.lhs), self._number(rhs, node.rhs)
@@ -218,26 +218,38 @@ class Values(ValueResolver):
             return types.Uint(const=True, size=max(known))
         return types.Int(const=True)
 
-    def _duration(self, node: ast.BinaryExpression, lhs: Any, rhs: Any) -> tuple[float, str]:
+    def _duration(self, node: ast.BinaryExpression, lhs: Any, rhs: Any) -> Typed:
+        """Durations are added and subtracted, divided and compared among themselves, and scaled by numbers."""
         op = node.op.name
-        if isinstance(lhs, tuple) and isinstance(rhs, tuple) and op in ("+", "-"):
+        if isinstance(lhs, tuple) and isinstance(rhs, tuple) and op in _AMONG_DURATIONS:
             unit = lhs[1] if lhs[1] == rhs[1] else "ns"
-            left, right = (self._in_unit(value, unit, node) for value in (lhs, rhs))
-            return self._computed(node, binary, op, left, right), unit
+            left, right = (_real(self._in_unit(value, unit, node)) for value in (lhs, rhs))
+            result = self._combined(node, left, right)
+            if op in ("+", "-"):
+                return (result, unit), types.Duration(const=True)
+            return result, types.Angle() if isinstance(result, ParameterExpression) else self._type_of(result)
         if (
             op in ("*", "/")
             and isinstance(lhs, tuple) != isinstance(rhs, tuple)
             and (op == "*" or isinstance(lhs, tuple))
         ):
             (value, unit), factor = (lhs, rhs) if isinstance(lhs, tuple) else (rhs, lhs)
-            return self._computed(node, binary, op, real(value), self._number(factor, node)), unit
+            if not isinstance(factor, ParameterExpression):
+                factor = self._number(factor, node)
+            return (self._combined(node, _real(value), factor), unit), types.Duration(const=True)
         raise_from_node(node, f"durations cannot be combined so with '{op}'.")
 
-    def _in_unit(self, duration: tuple[float, str], unit: str, node: ast.QASMNode) -> float:
+    def _combined(self, node: ast.BinaryExpression, lhs: Any, rhs: Any) -> Any:
+        """Two numbers, known now or with the inputs."""
+        if isinstance(lhs, ParameterExpression) or isinstance(rhs, ParameterExpression):
+            return self._symbolic(node, lhs, rhs)
+        return self._computed(node, binary, node.op.name, lhs, rhs)
+
+    def _in_unit(self, duration: tuple[Any, str], unit: str, node: ast.QASMNode) -> Any:
         if duration[1] == unit:
             return duration[0]
         if "dt" in (duration[1], unit):
-            raise_from_node(node, "dt and seconds cannot be added: how long dt is depends on the QPU.")
+            raise_from_node(node, "dt and seconds cannot be combined: how long dt is depends on the QPU.")
         return duration[0] * _NANOSECONDS[duration[1]]
 
     def _symbolic(self, node: ast.BinaryExpression, lhs: Any, rhs: Any) -> Any:
@@ -323,6 +335,11 @@ def copied(values: list[Any]) -> list[Any]:
     return [copied(value) if isinstance(value, list) else value for value in values]
 
 
+def _real(duration: Any) -> Any:
+    """How long, not in whole numbers: half of 1us is not nothing."""
+    return duration if isinstance(duration, ParameterExpression) else real(duration)
+
+
 def _is_inexact(lhs: Number, rhs: Number) -> bool:
     return not isinstance(lhs, float) and not isinstance(rhs, float) and bool(rhs) and bool(lhs % rhs)
 
@@ -335,6 +352,7 @@ def _are_numbers(*values: Any) -> bool:
     return all(isinstance(value, (int, float, ParameterExpression)) for value in values)
 
 
+_AMONG_DURATIONS = {"+", "-", "/", "==", "!=", "<", "<=", ">", ">="}
 _NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 _WORDS = {
     ast.ImaginaryLiteral: "a complex number",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import Delay, Parameter, ParameterExpression
 from qiskit.exceptions import QiskitError
 
 from qpi_jupyter.core import (
@@ -268,6 +269,7 @@ def _bound(
         if names:
             raise _bad_parameters(index, names, "has unbound parameters; give parameter_values for")
         return [(None, circuit)]
+    waits = list(_waits(circuit)) if names else []
     bound: list[tuple[int | None, QuantumCircuit]] = []
     for row_index, row in enumerate(rows):
         if len(row) != len(names):
@@ -279,12 +281,32 @@ def _bound(
             raise _bad_parameters(index, names, f"gets a value that is not finite in row {row_index} for")
         try:
             one = circuit.assign_parameters(list(row)) if names else circuit
+            values = dict(zip(circuit.parameters, row, strict=True)) if waits else {}
+            found = [(_number(wait, values), unit) for wait, unit in waits]
             one.name = circuit.name  # Qiskit numbers its copies
             bound.append((row_index, one))
         except (QiskitError, ArithmeticError, RuntimeError, TypeError, ValueError):
             problem = f"gets no finite real number from row {row_index} in one of its expressions of"
             raise _bad_parameters(index, names, problem) from None
+        for value, unit in found:
+            if value < 0 or (unit == "dt" and value != int(value)):
+                problem = f"gets a delay of {value:g} {unit} from row {row_index}; a delay must not be negative, and "
+                raise _bad_parameters(index, names, f"{problem}must be a whole number of dt. It depends on")
     return bound
+
+
+def _waits(circuit: QuantumCircuit) -> Iterator[tuple[ParameterExpression, str]]:
+    """The delays that depend on parameters, at any depth: Qiskit does not look at their values when it binds them."""
+    for instruction in circuit.data:
+        operation = instruction.operation
+        for block in getattr(operation, "blocks", ()):
+            yield from _waits(block)
+        if isinstance(operation, Delay) and isinstance(operation.duration, ParameterExpression):
+            yield operation.duration, operation.unit
+
+
+def _number(expression: ParameterExpression, values: Mapping[Parameter, float]) -> float:
+    return float(expression.bind({parameter: values[parameter] for parameter in expression.parameters}))
 
 
 def _bad_parameters(index: int, names: list[str], what: str) -> ProgramError:

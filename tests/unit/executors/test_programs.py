@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, qpy
@@ -22,6 +23,7 @@ Q2, Q3 = "openqasm2", "openqasm3"
 MANIFEST = Manifest(
     executor="chip", executor_version="1", num_qubits=5, formats=tuple(BUILT_IN), basis_gates=("rz", "sx", "cz")
 )
+BRANCHING = replace(MANIFEST, control_flow=True, mid_circuit_measurement=True)
 HEAD2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\n'
 HEAD3 = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\n'
 
@@ -200,6 +202,16 @@ def test_parameter_rows_are_checked(rows, message):
     program = qpy_program(turned(), entries=(CircuitOptions(parameter_values=rows),))
     with pytest.raises(ProgramError, match=message) as caught:
         flatten(program, MANIFEST)
+    assert caught.value.code == "bad_parameters"
+
+
+@pytest.mark.parametrize(("unit", "value"), [("s", -0.5), ("dt", 0.5)])
+@pytest.mark.parametrize("where", ["", "if (c[0]) "])
+def test_a_row_that_makes_an_impossible_delay_is_named(unit, value, where):
+    text = f"{HEAD3}input float wait;\n{where}delay[wait * 1{unit}] q[0];\nc = measure q;"
+    program = text_program(text, circuits=(CircuitOptions(parameter_values=((1.0,), (value,))),))
+    with pytest.raises(ProgramError, match=rf"a delay of {value} {unit} from row 1.* wait\.") as caught:
+        flatten(program, BRANCHING)
     assert caught.value.code == "bad_parameters"
 
 
