@@ -240,12 +240,13 @@ def test_planned_and_run_in_one_waits_for_the_places_of_others(tmp_path: Path) -
 
         run = await until(planned_too)
         assert (run.fragments, (await lab.jobs.get(ANN, second)).status) == ([], "pending")
+        assert run.plan is not None
+        assert run.plan.fragments[0].choices[0].qpu == "q1"  # on which neither plan's own job is any load
         for fragment in held:
             await deliver(drivers[fragment.qpu])
         assert (await lab.jobs.get(ANN, first, wait_s=PATIENCE_S)).status == "completed"
         run = await looked(lab, second)
         assert [states(one)[-1][1] for one in run.fragments] == ["committed"]
-        assert run.plan is not None
 
     in_lab(tmp_path, dialogue, TWO)
 

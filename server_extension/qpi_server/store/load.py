@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, exists, func, select
 
 from qpi_jupyter.core import JobState
 
-from .schema import jobs, qpus
+from .schema import jobs, plan_jobs, qpus
 
 
 class Load(NamedTuple):
-    """Jobs that have not ended, by their public status: what a driver has staged waits like what is in the queue."""
+    """Jobs that have not ended, by their public status: what a driver has staged waits like what is in the queue. A
+    plan's job is none of them, for it runs on no QPU: its fragments' are."""
 
     waiting: int
     running: int
 
 
-def _in_state(state: JobState) -> ScalarSelect[int]:
-    here = (jobs.c.qpu == qpus.c.name, jobs.c.state == state.value)
+def _in_state(state: JobState, *more: ColumnElement[bool]) -> ScalarSelect[int]:
+    here = (jobs.c.qpu == qpus.c.name, jobs.c.state == state.value, *more)
     return select(func.count()).select_from(jobs).where(*here).correlate(qpus).scalar_subquery()
 
 
+_OF_A_PLAN = exists().where(plan_jobs.c.job_id == jobs.c.id)
 _STAGED: ColumnElement[int] = _in_state(JobState.ASSIGNED)
-_LOADS = select(
-    qpus.c.name, qpus.c.queued + _STAGED + _in_state(JobState.BLOCKED), qpus.c.running - _STAGED
-)  # fmt: skip
+_BLOCKED = _in_state(JobState.BLOCKED, ~_OF_A_PLAN)
+_LOADS = select(qpus.c.name, qpus.c.queued + _STAGED + _BLOCKED, qpus.c.running - _STAGED)
 _LOAD = _LOADS.where(qpus.c.name == bindparam("of"))
 
 
