@@ -82,7 +82,11 @@ def test_counting_ahead_and_the_counters_agree_with_the_rows(tmp_path: Path) -> 
         assert last is not None
         row = bench.qpu(connection, "q1")
         assert row is not None
-        return jobs.ahead(connection, last.job), (row.queued, row.queued_s, row.running)
+        return jobs.ahead(connection, last.job, bench.standing(connection, "q1")), (
+            row.queued,
+            row.queued_s,
+            row.running,
+        )
 
     assert with_store(tmp_path, some, look=look) == ((19, 19.0), (20, 20.0, 0))
 
@@ -96,7 +100,8 @@ def test_every_job_counts_what_the_planner_would_take_first(tmp_path: Path) -> N
 
     def look(connection: Connection) -> list[tuple[int, float]]:
         found = [jobs.find(connection, f"job-ann-{number}") for number in range(len(levels))]
-        return [jobs.ahead(connection, row.job) for row in found if row is not None]
+        standing = bench.standing(connection, "q1")
+        return [jobs.ahead(connection, row.job, standing) for row in found if row is not None]
 
     order = sorted(range(len(levels)), key=lambda number: (-levels[number], number))
     assert with_store(tmp_path, some, look=look) == [(order.index(n), order.index(n)) for n in range(len(levels))]
@@ -109,7 +114,8 @@ def test_a_job_behind_very_many_is_taken_to_be_the_last(tmp_path: Path) -> None:
 
     def look(connection: Connection) -> list[int]:
         found = [jobs.find(connection, f"job-ann-{n}") for n in (5, jobs.COUNT_LIMIT + 5)]
-        return [jobs.ahead(connection, row.job)[0] for row in found if row is not None]
+        standing = bench.standing(connection, "q1")
+        return [jobs.ahead(connection, row.job, standing)[0] for row in found if row is not None]
 
     assert with_store(tmp_path, many, look=look) == [5, jobs.COUNT_LIMIT + 9]
 

@@ -18,6 +18,7 @@ from qpi_jupyter.wire.frames import Prepare, Prepared
 from qpi_jupyter.wire.jobs import Eta, SubmitRequest
 from qpi_jupyter.wire.rest import OptionsIn, ProgramIn, QpuIn
 from qpi_server.service import EmbeddedDriver, Lab
+from qpi_server.service.base import Tx
 from qpi_server.service.submit import MAX_KEY
 from tests.faults.lab import (
     ADMIN,
@@ -125,6 +126,26 @@ def test_the_same_program_is_checked_once(tmp_path: Path) -> None:
             for shots in (100, 100, 200):
                 await lab.jobs.submit(ANN, bell(options=OptionsIn(shots=shots)))
             assert len(driver.prepared) == 2
+
+    asyncio.run(dialogue())
+
+
+def test_a_submit_reads_its_qpu_once_and_counts_in_one_statement(tmp_path: Path) -> None:
+    async def dialogue() -> None:
+        async with small_lab(tmp_path) as (lab, driver):
+            await driver.connect()
+            await lab.jobs.submit(ANN, bell())
+            seen: list[str] = []
+
+            def trace(tx: Tx) -> None:
+                writer: Any = tx.connection.connection.dbapi_connection
+                writer.set_trace_callback(seen.append)
+
+            await lab.context.db.write(trace)
+            await lab.jobs.submit(ANN, bell())
+            words = [" ".join(sql.split()) for sql in seen]
+            assert sum(sql.startswith("SELECT") and " FROM qpus " in sql for sql in words) == 1
+            assert sum(sql.startswith("UPDATE tallies ") for sql in words) == 1
 
     asyncio.run(dialogue())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
@@ -123,18 +123,31 @@ def qpu(connection: Connection, name: str) -> QpuRow | None:
     return first(connection, select(qpus).where(qpus.c.name == name, qpus.c.deleted_at.is_(None)), _qpu)
 
 
-_FLAGS = Prepared(
+class Standing(NamedTuple):
+    """What everything that decides about a job asks of its QPU's row."""
+
+    switches: tuple[bool, bool, str | None]
+    """As `QpuRow.switches`."""
+    queued: int
+    queued_s: float
+    correction: float
+    eta_error_s: float | None
+    deleted: bool
+
+
+_STANDING = Prepared(
     select(
-        qpus.c.enabled, qpus.c.maintenance, qpus.c.hold, qpus.c.trust, qpus.c.trust_by, qpus.c.trust_reason
+        qpus.c.enabled, qpus.c.maintenance, qpus.c.hold, qpus.c.trust, qpus.c.trust_by, qpus.c.trust_reason,
+        qpus.c.queued, qpus.c.queued_s, qpus.c.correction, qpus.c.eta_error_s, qpus.c.deleted_at.is_not(None),
     ).where(qpus.c.name == bindparam("qpu"))
 )  # fmt: skip
 
 
-def flags(connection: Connection, name: str) -> tuple[bool, bool, str | None]:
-    """As `QpuRow.switches`, without the rest of the row."""
-    enabled, maintenance, hold, trust, by, reason = _FLAGS.first(connection, qpu=name)
+def standing(connection: Connection, name: str) -> Standing:
+    """How a QPU that is or was in the lab stands: read at once."""
+    enabled, maintenance, hold, trust, by, reason, *figures = _STANDING.first(connection, qpu=name)
     why = withheld(TrustTier(trust), decided=by is not None, reason=reason)
-    return enabled and not why, maintenance, why or hold
+    return Standing((enabled and not why, maintenance, why or hold), *figures)
 
 
 _CORRECTION = Prepared(select(qpus.c.correction).where(qpus.c.name == bindparam("qpu"), qpus.c.deleted_at.is_(None)))

@@ -13,6 +13,7 @@ from qpi_jupyter.core import Job, JobState, RetryPolicy
 from qpi_jupyter.core.bounds import seconds
 
 from . import tags, tallies
+from .bench import Standing
 from .prepared import Prepared, written
 from .rows import each, one, readable
 from .schema import LABELS, idempotency, jobs, programs, qpus
@@ -255,7 +256,7 @@ def add(connection: Connection, new: JobRecord, options: bytes) -> int:
         )
     )
     _count(connection, job.qpu, None, job)
-    tallies.add(connection, 1, *tallies.of_jobs(job.owner))
+    tallies.count_job(connection, job.owner, 1)
     tags.add(connection, seq, new.labels["tags"])
     return seq
 
@@ -335,16 +336,17 @@ def _counted(*where: ColumnElement[bool]) -> Prepared:
 _SAME = jobs.c.priority == bindparam("level")
 _AHEAD = _counted(jobs.c.priority > bindparam("level")), _counted(_SAME, jobs.c.seq < bindparam("place"))
 _BEHIND = _counted(jobs.c.priority < bindparam("level")), _counted(_SAME, jobs.c.seq > bindparam("place"))
-_TOTALS = Prepared(select(qpus.c.queued, qpus.c.queued_s).where(qpus.c.name == bindparam("on")))
 
 
-def ahead(connection: Connection, job: Job) -> tuple[int, float]:
+def ahead(connection: Connection, job: Job, standing: Standing) -> tuple[int, float]:
     """How many jobs of its QPU go before a queued one, or a new one, and the seconds that they are expected to take.
 
-    Counted up to `COUNT_LIMIT`; behind more than that it is taken to be the last.
+    Counted up to `COUNT_LIMIT`; behind more than that it is taken to be the last. ``standing`` is the QPU's.
     """
-    queued, queued_s = _TOTALS.first(connection, on=job.qpu)
+    queued, queued_s = standing.queued, standing.queued_s
     last = (queued - 1, max(0.0, queued_s - job.estimate_s)) if job.seq else (queued, queued_s)
+    if not queued:
+        return 0, 0.0
     # Most who ask have just come: then the few behind are counted, and the counters know the others.
     count, seconds = _count_up(connection, _BEHIND, job, NEAR_END)
     if count < NEAR_END:
@@ -358,6 +360,8 @@ def _count_up(connection: Connection, stretches: tuple[Prepared, Prepared], job:
     """The jobs of another and of the same priority; ``most`` or more: not counted further."""
     other, same = stretches
     count, seconds = other.first(connection, on=job.qpu, level=job.priority, most=most)
+    if not job.seq and stretches is _BEHIND:  # nothing is behind a new one
+        return count, seconds
     more, more_s = same.first(connection, on=job.qpu, level=job.priority, place=job.seq or LAST, most=most)
     return count + more, seconds + more_s
 

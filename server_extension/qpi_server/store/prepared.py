@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -42,21 +42,16 @@ class Prepared:
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """The first row, or None; Any: its fields are the statement's columns."""
-        return next(self.each(connection, **values), None)
+        if (cursor := self._execute(connection, values)) is None:
+            return connection.execute(self._statement, values).first()
+        found = cursor.fetchone()
+        return None if found is None else self._row(found)
 
     def each(self, connection: Connection, **values: Any) -> Iterator[Any]:
         """Every row."""
-        if (driver := _sqlite(connection)) is None:
-            yield from connection.execute(self._statement, values)
-            return
-        cursor, compiled = self._execute(driver, connection.dialect, values)
-        for found in cursor:
-            if compiled.columns:
-                fields = list(found)
-                for index, process in compiled.columns:
-                    fields[index] = process(fields[index])
-                found = fields
-            yield compiled.row(found)
+        if (cursor := self._execute(connection, values)) is None:
+            return iter(connection.execute(self._statement, values))
+        return map(self._row, cursor)
 
     def scalar(self, connection: Connection, **values: Any) -> Any:
         """The first column of the first row, None without one."""
@@ -65,27 +60,33 @@ class Prepared:
 
     def run(self, connection: Connection, **values: Any) -> int:
         """How many rows it changed."""
-        if (driver := _sqlite(connection)) is None:
+        if (cursor := self._execute(connection, values)) is None:
             return connection.execute(self._statement, values).rowcount
-        return self._execute(driver, connection.dialect, values)[0].rowcount
+        return cursor.rowcount
 
-    def _execute(
-        self, driver: sqlite3.Connection, dialect: Dialect, values: dict[str, Any]
-    ) -> tuple[sqlite3.Cursor, _Compiled]:
+    def _execute(self, connection: Connection, values: dict[str, Any]) -> sqlite3.Cursor | None:
+        """Run it; None where that is for SQLAlchemy to do."""
+        driver = connection.connection.dbapi_connection
+        if not isinstance(driver, sqlite3.Connection):
+            return None
         compiled = self._compiled
         if compiled is None:
-            compiled = self._compiled = _compile(self._statement, dialect, values)
+            compiled = self._compiled = _compile(self._statement, connection.dialect, values)
         if len(values) != compiled.given:
             raise TypeError(f"{compiled.sql} takes {compiled.given} values, not {len(values)}")
         if compiled.constants:
             values |= compiled.constants
         bound = [values[name] if process is None else process(values[name]) for name, process in compiled.parameters]
-        return driver.execute(compiled.sql, bound), compiled
+        return driver.execute(compiled.sql, bound)
 
-
-def _sqlite(connection: Connection) -> sqlite3.Connection | None:
-    driver = connection.connection.driver_connection
-    return driver if isinstance(driver, sqlite3.Connection) else None
+    def _row(self, found: Sequence[Any]) -> Any:
+        compiled = self._compiled
+        assert compiled is not None, "it was run"
+        if compiled.columns:
+            found = list(found)
+            for index, process in compiled.columns:
+                found[index] = process(found[index])
+        return compiled.row(found)
 
 
 def written(constants: Iterable[str]) -> list[ColumnElement[str]]:

@@ -49,7 +49,7 @@ def delete_job(connection: Connection, record: JobRecord, at: datetime) -> tuple
     if connection.execute(_RUNS, {"digest": record.program_sha256}).first() is None:
         connection.execute(_FORGET_PROGRAM, {"digest": record.program_sha256})
     tags.put(connection, record.job.seq, ())
-    tallies.add(connection, -1, *tallies.of_jobs(record.job.owner))
+    tallies.count_job(connection, record.job.owner, -1)
     return after, blob
 
 

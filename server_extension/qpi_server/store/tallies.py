@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from .prepared import Prepared
 from .schema import tallies
 
 ALL_JOBS = "jobs"
 
-_ADD = Prepared(update(tallies).where(tallies.c.key == bindparam("which")).values(n=tallies.c.n + bindparam("by")))
+_OF_JOB = or_(tallies.c.key == bindparam("all"), tallies.c.key == bindparam("own"))
+_ADD = Prepared(update(tallies).where(_OF_JOB).values(n=tallies.c.n + bindparam("by")))
+_KNOWN = select(tallies.c.key).where(_OF_JOB)
 _FIRST = insert(tallies)
 _READ = select(tallies.c.n).where(tallies.c.key == bindparam("which"))
 
@@ -19,15 +21,12 @@ def jobs_of(owner: str) -> str:
     return f"jobs:{owner}"
 
 
-def of_jobs(owner: str) -> tuple[str, ...]:
-    """Every key that a job of ``owner`` counts for."""
-    return ALL_JOBS, jobs_of(owner)
-
-
-def add(connection: Connection, by: int, *keys: str) -> None:
-    """Count ``by`` more."""
-    for key in keys:
-        if _ADD.run(connection, which=key, by=by) == 0:
+def count_job(connection: Connection, owner: str, by: int) -> None:
+    """Count ``by`` more jobs of ``owner``, and of all people."""
+    keys = {"all": ALL_JOBS, "own": jobs_of(owner)}
+    if _ADD.run(connection, **keys, by=by) < len(keys):
+        known = set(connection.execute(_KNOWN, keys).scalars())
+        for key in sorted({*keys.values()} - known):
             connection.execute(_FIRST, {"key": key, "n": by})
 
 

@@ -84,9 +84,7 @@ _LEARNT = Prepared(
         qpus.c.name == bindparam("on")
     )
 )
-_LEARN = update(qpus).where(qpus.c.name == bindparam("on"))
-_CORRECTION = Prepared(_LEARN.values(correction=bindparam("value"), correction_n=qpus.c.correction_n + 1))
-_ERROR = Prepared(_LEARN.values(eta_error_s=bindparam("value"), eta_n=qpus.c.eta_n + 1))
+_LEARN = Prepared(update(qpus).where(qpus.c.name == bindparam("on")))
 
 
 def learnt(connection: Connection, qpu: str) -> Learnt:
@@ -94,11 +92,13 @@ def learnt(connection: Connection, qpu: str) -> Learnt:
     return Learnt(*_LEARNT.first(connection, on=qpu))
 
 
-def set_correction(connection: Connection, qpu: str, correction: float) -> None:
-    """Keep the correction after one more run."""
-    _CORRECTION.run(connection, on=qpu, value=correction)
-
-
-def set_error(connection: Connection, qpu: str, error_s: float) -> None:
-    """Keep the mean error after one more start."""
-    _ERROR.run(connection, on=qpu, value=error_s)
+def learn(connection: Connection, qpu: str, known: Learnt) -> None:
+    """Keep what is known after one more start or run."""
+    _LEARN.run(
+        connection,
+        on=qpu,
+        correction=known.correction,
+        correction_n=known.correction_n,
+        eta_error_s=known.eta_error_s,
+        eta_n=known.eta_n,
+    )

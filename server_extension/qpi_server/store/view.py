@@ -84,9 +84,18 @@ def load_view(
     return replace(view, jobs=tuple(row.job for row in rows.values())), rows
 
 
-def load_rules(connection: Connection, qpu: str, now: datetime, policy: Policy, *, online: bool) -> View:
-    """The view without jobs: how the QPU is, and whose time it is now and next."""
-    enabled, maintenance, hold = bench.flags(connection, qpu)
+def load_rules(
+    connection: Connection,
+    qpu: str,
+    now: datetime,
+    policy: Policy,
+    *,
+    online: bool,
+    standing: bench.Standing | None = None,
+) -> View:
+    """The view without jobs: how the QPU is (its ``standing``, where that was read before), and whose time it is now
+    and next."""
+    enabled, maintenance, hold = (standing or bench.standing(connection, qpu)).switches
     booking, ahead = calendar(connection, qpu, now)
     session = qpu_sessions.held(connection, qpu, now)
     activity = Activity()

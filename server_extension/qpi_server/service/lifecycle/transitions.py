@@ -298,16 +298,19 @@ def _close(
 def _measure(connection: Connection, before: JobRecord, after: JobRecord, at: datetime) -> None:
     """Fold what the step from ``before`` to ``after`` measured into the averages, in the same transaction."""
     job = after.job
+    error_s = raw_s = None
     if before.started_at is None and after.started_at is not None and job.attempt == 1 and after.eta_at is not None:
-        known = usage.learnt(connection, job.qpu)
         error_s = (after.started_at - after.eta_at).total_seconds()
-        usage.set_error(connection, job.qpu, fold_error(known.eta_error_s, known.eta_n, error_s))
-    if not job.state.final or before.job.state.final or not after.busy_s:
+    if job.state.final and not before.job.state.final and after.busy_s:
+        usage.add(connection, job.qpu, job.owner, at, after.busy_s)
+        raw_s = after.raw_estimate_s if job.state is JobState.COMPLETED else None
+    if error_s is None and not raw_s:
         return
-    usage.add(connection, job.qpu, job.owner, at, after.busy_s)
-    if job.state is JobState.COMPLETED and after.raw_estimate_s:
-        known = usage.learnt(connection, job.qpu)
-        correction = fold_correction(
-            known.correction, known.correction_n, raw_s=after.raw_estimate_s, busy_s=after.busy_s
-        )
-        usage.set_correction(connection, job.qpu, correction)
+    known = usage.learnt(connection, job.qpu)
+    if error_s is not None:
+        error_s = fold_error(known.eta_error_s, known.eta_n, error_s)
+        known = replace(known, eta_error_s=error_s, eta_n=known.eta_n + 1)
+    if raw_s:
+        correction = fold_correction(known.correction, known.correction_n, raw_s=raw_s, busy_s=after.busy_s or 0.0)
+        known = replace(known, correction=correction, correction_n=known.correction_n + 1)
+    usage.learn(connection, job.qpu, known)

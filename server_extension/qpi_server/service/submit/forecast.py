@@ -46,7 +46,7 @@ class _Scene:
 
     view: View
     under_way: list[jobs.UnderWay]
-    learnt: usage.Learnt
+    standing: bench.Standing
     track: Track
 
     def staged(self, before: Job | None = None) -> int:
@@ -72,7 +72,7 @@ class _Scene:
             whole(eta(self.view, job, at, work, unused=unused))
             for work, unused in zip((low, work_s, high), self.track.unused, strict=True)
         )
-        return Outlook(earliest=earliest, likely=likely, latest=latest, error_s=self.learnt.eta_error_s)
+        return Outlook(earliest=earliest, likely=likely, latest=latest, error_s=self.standing.eta_error_s)
 
 
 def whole(at: datetime) -> datetime:
@@ -156,11 +156,14 @@ def _open_s(said: Said, since: datetime, until: datetime) -> float:
     return max(0.0, (until - since).total_seconds() - shut)
 
 
-def _scene(connection: Connection, qpu: str, at: datetime, config: LabConfig, track: Track, *, online: bool) -> _Scene:
-    view = load_rules(connection, qpu, at, config.policy, online=online)
+def _scene(
+    connection: Connection, standing: bench.Standing, qpu: str, at: datetime, config: LabConfig, track: Track, *,
+    online: bool,
+) -> _Scene:  # fmt: skip
+    view = load_rules(connection, qpu, at, config.policy, online=online, standing=standing)
     if not config.public_bookings:
         view = replace(view, private=True)
-    return _Scene(view, jobs.under_way(connection, qpu), usage.learnt(connection, qpu), track)
+    return _Scene(view, jobs.under_way(connection, qpu), standing, track)
 
 
 class Prospects:
@@ -192,7 +195,7 @@ class Prospects:
 
     def _queued(self, job: Job) -> Prospect:
         scene = self._scene(job.qpu)
-        count, seconds = jobs.ahead(self._connection, job)
+        count, seconds = jobs.ahead(self._connection, job, scene.standing)
         reason = explain(scene.view, job, self._now, ahead=scene.staged() + count, unchecked=self._unchecked(job))
         work_s = scene.work_s(job, self._now, self._links.places(job.qpu), seconds)
         return Prospect(reason, scene.start(job, self._now, work_s))
@@ -208,10 +211,10 @@ class Prospects:
 
     def _scene(self, qpu: str) -> _Scene:
         if (scene := self._scenes.get(qpu)) is None:
-            online = self._links.online(qpu)
             scene = self._scenes[qpu] = _scene(
-                self._connection, qpu, self._now, self._config, self._tracks[qpu], online=online
-            )
+                self._connection, bench.standing(self._connection, qpu), qpu, self._now, self._config,
+                self._tracks[qpu], online=self._links.online(qpu),
+            )  # fmt: skip
         return scene
 
     def _end(self, record: JobRecord, started_at: datetime) -> Outlook | None:
@@ -238,14 +241,15 @@ class Forecast:
         """The record as it is stored, with its corrected estimate and when it is likely to start; and its prospect, if
         it is checked and waits for nothing but its turn."""
         job, at, connection = record.job, record.submitted_at, tx.connection
-        if (correction := bench.correction(connection, job.qpu)) is None:  # deleted since it was chosen
+        standing = bench.standing(connection, job.qpu)
+        if standing.deleted:  # since it was chosen
             raise NotFound(f"There is no QPU called {job.qpu!r} any more.", code="unknown_qpu")
         raw_s = eta_at = prospect = None
         if self.estimate is not None:
-            job, raw_s = checked(job, self.estimate, self.timeout_s, correction), self.estimate.estimate_s
+            job, raw_s = checked(job, self.estimate, self.timeout_s, standing.correction), self.estimate.estimate_s
         if job.state is JobState.QUEUED:
-            scene = _scene(connection, job.qpu, at, self.config, self.track, online=self.places > 0)
-            count, seconds = jobs.ahead(connection, job)
+            scene = _scene(connection, standing, job.qpu, at, self.config, self.track, online=self.places > 0)
+            count, seconds = jobs.ahead(connection, job, standing)
             work_s = scene.work_s(job, at, self.places, seconds)
             outlook = scene.start(job, at, work_s)
             if scene.view.state.open:
