@@ -23,9 +23,9 @@ from qpi_jupyter.core.errors import Conflict, Rejected, Unavailable
 from qpi_server.store import USUAL, Store, backend_of, facts, open_store
 from qpi_server.store.engine import immediate, make_engine
 from qpi_server.store.facts import EventRow
-from qpi_server.store.filesystem import filesystem_type, require_local
 from qpi_server.store.migrate import upgrade
 from qpi_server.store.schema import metadata
+from qpi_server.store.sqlite_file import filesystem_type, require_local
 from tests.contract.test_prepared import BY_NAME
 from tests.contract.test_store import NOW, add, kinds
 from tests.support.stores import in_a_unit, with_store

@@ -20,7 +20,7 @@ from qpi_jupyter.wire import sse
 from qpi_server.host.forward import Upstream
 from qpi_server.service import Lab
 from qpi_server.service.base import Turns
-from qpi_server.web import stream
+from qpi_server.web import answers
 from qpi_server.web.events import EventRelay
 from tests.faults.lab import open_lab, small_lab
 from tests.integration.test_service_streams import online
@@ -177,11 +177,11 @@ def test_a_reader_who_is_too_slow_is_cut_off_with_a_word() -> None:
 
     *pieces, word = talk(Pushing(), dialogue).replace(b"id:1\n\n", b"").rpartition(b".")
     assert int(word.removesuffix(b" pieces")) * (64 << 10) == len(b"".join(pieces))
-    assert len(b"".join(pieces)) >= stream.MAX_BEHIND_BYTES - (64 << 10)
+    assert len(b"".join(pieces)) >= answers.MAX_BEHIND_BYTES - (64 << 10)
 
 
 def test_a_reader_who_stops_reading_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "UNREAD_S", 0.05)
+    monkeypatch.setattr(answers, "UNREAD_S", 0.05)
 
     async def dialogue() -> None:
         async with serving(Pushing()) as url:
@@ -195,16 +195,16 @@ def test_a_reader_who_stops_reading_is_hung_up_on(monkeypatch: pytest.MonkeyPatc
             writer.close()
 
     hung_up = asyncio.Event()
-    send = stream.AnswerOut.send
+    send = answers.AnswerOut.send
 
-    async def noted(out: stream.AnswerOut, chunk: bytes) -> None:
+    async def noted(out: answers.AnswerOut, chunk: bytes) -> None:
         try:
             await send(out, chunk)
-        except stream.StreamClosedError:
+        except answers.StreamClosedError:
             hung_up.set()
             raise
 
-    monkeypatch.setattr(stream.AnswerOut, "send", noted)
+    monkeypatch.setattr(answers.AnswerOut, "send", noted)
     asyncio.run(dialogue())
 
 

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from inspect import isabstract
 from pathlib import Path
 from typing import Protocol, TypeGuard
 
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from qpi_jupyter.core import QpiError, Rejected
 from qpi_jupyter.core.plugins import Plugins
 
-from .copies import copy_rows, opened_file, write_file
 from .database import Store
+from .engine import bring_up, immediate, make_engine
 from .faults import storage_error
+from .schema import metadata
 
 USUAL = "sqlite://"
 """The address of a lab that says nothing else: a file in its own folder."""
 OnCommit = Callable[[int, float], None]
 """Told after each commit of the number of units and the seconds that it took, on any thread."""
+_AT_ONCE = 500
+"""Rows in memory, of those that are copied."""
 
 
 def _untold(units: int, seconds: float) -> None:
@@ -190,3 +193,32 @@ def open_store(address: str, lab_dir: Path, on_commit: OnCommit = _untold) -> St
         if (trouble := storage_error(error)) is None:
             raise
         raise trouble from error
+
+
+# --- from one database into another: what makes a backup of any of them a file that any of them takes
+
+
+def copy_rows(source: Connection, target: Connection) -> None:
+    """Every row of ``source`` into the empty tables of ``target``, in the transaction that it is in."""
+    for table in metadata.sorted_tables:
+        found = source.execution_options(stream_results=True).execute(select(table))
+        for rows in found.mappings().partitions(_AT_ONCE):
+            target.execute(insert(table), [dict(row) for row in rows])
+
+
+def write_file(source: Connection, target: Path) -> None:
+    """Everything that ``source`` sees, as a new SQLite file."""
+    with opened_file(target) as connection:
+        with immediate(connection):
+            copy_rows(source, connection)
+        connection.exec_driver_sql("PRAGMA journal_mode = DELETE")  # one file, not three
+
+
+@contextmanager
+def opened_file(path: Path) -> Iterator[Connection]:
+    """A lab's SQLite file, made or brought up to date if need be."""
+    engine = make_engine(path)
+    with engine.connect() as connection:
+        bring_up(connection, path.parent)
+        yield connection
+    engine.dispose()

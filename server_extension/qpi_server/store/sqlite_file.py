@@ -2,21 +2,96 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 from sqlalchemy import URL, Connection, create_engine
 
-from qpi_jupyter.core import NotFound, Rejected
+from qpi_jupyter.core import Conflict, NotFound, Rejected
 
 from .backend import Backend, OnCommit
 from .engine import make_private
-from .filesystem import require_local
-from .folder_lock import FolderLock
 from .presence import DATABASE, DATABASE_FILES, require_database, stamp
 from .sqlite import SqliteStore
+
+_NETWORK = re.compile(
+    r"(?:fuse\.)?(?:"
+    r"nfs\d?|cifs|smb\w*|ncpfs|ncp|afs|coda|9p|ceph|ceph-fuse|glusterfs|lustre|gpfs|beegfs\w*|pvfs2|orangefs|moosefs|"
+    r"mfs|lizardfs|juicefs|cvmfs2?|davfs2?|webdav|ftpfs|curlftpfs|sshfs|s3fs|goofys|geesefs|mountpoint-s3|gcsfuse|"
+    r"blobfuse2?|rclone|vboxsf|vmhgfs(?:-fuse)?|prl_fs"
+    r")"
+)
+
+
+def filesystem_type(path: Path) -> str:
+    """The type of the file system that ``path`` lies on; empty where the machine does not say."""
+    path = path.resolve()
+    mounts = [mount for mount in psutil.disk_partitions(all=True) if path.is_relative_to(mount.mountpoint)]
+    # the last of several on one folder is the one that is seen
+    deepest = max(reversed(mounts), key=lambda mount: len(Path(mount.mountpoint).parts), default=None)
+    return deepest.fstype if deepest is not None else ""
+
+
+def require_local(folder: Path) -> None:
+    """Refuse a network file system.
+
+    Raises
+    ------
+    Conflict
+        ``folder`` lies on one; the message says what to do instead.
+    """
+    kind = filesystem_type(folder)
+    if _NETWORK.fullmatch(kind.lower()):
+        raise Conflict(
+            f"The lab's data folder is on a network file system ({kind}), where SQLite can lose data. Set "
+            "QPI_LAB_DIR to a folder on a local disk, or run one lab server and point the others at it with "
+            "QPI_UPSTREAM_URL.",
+            code="network_file_system",
+            filesystem=kind,
+        )
+
+
+class FolderLock:
+    """The lock on a lab's folder and on a file in it: who has it may open the database there.
+
+    Earlier versions look at the file alone; the folder's own lock holds when somebody removes the file.
+    """
+
+    def __init__(self, lab_dir: Path) -> None:
+        self.path = lab_dir / "lab.lock"
+        self._fds: list[int] = []
+
+    def acquire(self) -> bool:
+        """Whether the lock is ours now; never waits."""
+        if self._fds:
+            return True
+        try:
+            self._lock(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            self._lock(self.path, os.O_RDWR | os.O_CREAT)
+        except BlockingIOError:
+            self.release()
+            return False
+        except OSError:
+            self.release()
+            raise
+        return True
+
+    def _lock(self, path: Path, flags: int) -> None:
+        fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        self._fds.append(fd)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Give it back."""
+        while self._fds:
+            os.close(self._fds.pop())
+
 
 LOCKED_S = 30.0
 """How long another program may keep the database locked while it is copied."""

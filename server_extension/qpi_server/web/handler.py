@@ -24,11 +24,10 @@ from qpi_server.host.forward import Relay, Upstream
 from qpi_server.service import Lab
 from qpi_server.service.base import network
 
+from .answers import AnswerOut, send_file
 from .bodies import BodySink, announced, check_size, read_body
-from .download import send_file
 from .errors import Refuse
 from .signed import Signed
-from .stream import AnswerOut
 from .table import Call, Download, NoQuery, Reply, Route, Stream, parse_query
 
 log = logging.getLogger(__name__)

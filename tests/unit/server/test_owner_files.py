@@ -12,7 +12,7 @@ import pytest
 from qpi_jupyter.core.errors import Conflict
 from qpi_server.host.owner_files import OwnerFile, OwnerRecord
 from qpi_server.store import USUAL, backend_of
-from qpi_server.store.folder_lock import FolderLock
+from qpi_server.store.sqlite_file import FolderLock
 
 
 def record(**changes: object) -> OwnerRecord:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import device, docs, home, join, sign_in
+from . import home, sign_in
 from .base import pages
 from .handler import PageHandler
 from .sign_in import set_up_link
 
-__all__ = ["PageHandler", "device", "docs", "home", "join", "pages", "set_up_link", "sign_in"]
+__all__ = ["PageHandler", "home", "pages", "set_up_link", "sign_in"]

@@ -1,4 +1,4 @@
-"""Pages of signing in: with a password, through a provider, with the set-up link; and out again."""
+"""Pages of signing in: with a password, through a provider, with a set-up or a join link; and out again."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ PROXIED = ("Forwarded", "X-Forwarded-", "X-Real-Ip", "X-Scheme", "Via")
 ROUND_TRIP_S = 600.0
 """How long somebody may be at their provider."""
 ROUND_TRIP = "provider"
+ACCOUNTS = {
+    "set-up": ("Set up this lab", "Create the account of the lab's first administrator."),
+    "join": ("Join this lab", "Create your account."),
+}
+"""Titles and first words of the pages where somebody makes an account, by their addresses."""
 
 
 class Onward(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -134,7 +139,7 @@ async def set_up_page(call: Call, query: CodeQuery) -> Reply:
     """Where the first administrator's account is made."""
     _require_here(call)
     call.lab.first_admin.require(query.code)
-    return _set_up_page(call, query.code)
+    return _account_page(call, "set-up", query.code)
 
 
 @pages.route("POST", "set-up", P.SIGN_IN, {303: HTML}, body=AccountForm, form=True)
@@ -144,7 +149,7 @@ async def set_up(call: Call, form: AccountForm) -> Reply:
     try:
         found = await call.lab.first_admin.create(form.code, form.name, form.password, address=call.address)
     except QpiError as error:
-        return _set_up_page(call, form.code, error=error, name=form.name)
+        return _account_page(call, "set-up", form.code, error=error, name=form.name)
     return signed_in(call, found.token, "")
 
 
@@ -153,11 +158,9 @@ def set_up_link(here: str, code: str) -> str:
     return f"{here}qpi/set-up?{urlencode({'code': code})}"
 
 
-def _set_up_page(call: Call, code: str, error: QpiError | None = None, name: str = "") -> Reply:
-    return page(
-        call, "account.html", error=error, title="Set up this lab", action="set-up", code=code, name=name,
-        lead="Create the account of the lab's first administrator.",
-    )  # fmt: skip
+def _account_page(call: Call, action: str, code: str, error: QpiError | None = None, name: str = "") -> Reply:
+    title, lead = ACCOUNTS[action]
+    return page(call, "account.html", error=error, title=title, action=action, code=code, name=name, lead=lead)
 
 
 def _require_here(call: Call) -> None:
@@ -195,3 +198,20 @@ async def _provider(call: Call, name: str) -> Provider:
 
 def _back(call: Call) -> str:
     return f"{call.here}qpi/signed-in"
+
+
+@pages.route("GET", "join", P.SIGN_IN, {200: HTML}, query=CodeQuery)
+async def join_page(call: Call, query: CodeQuery) -> Reply:
+    """Where the account is made; looking uses nothing up."""
+    await call.lab.join_links.require(query.code)
+    return _account_page(call, "join", query.code)
+
+
+@pages.route("POST", "join", P.SIGN_IN, {303: HTML}, body=AccountForm, form=True)
+async def join(call: Call, form: AccountForm) -> Reply:
+    """Make it, and sign in with it."""
+    try:
+        found = await call.lab.join_links.join(form.code, form.name, form.password, address=call.address)
+    except QpiError as error:
+        return _account_page(call, "join", form.code, error=error, name=form.name)
+    return signed_in(call, found.token, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import accounts, bookings, jobs, lab, people, plans, qpus, services
+from . import accounts, bookings, jobs, lab, people, plans, qpus
 from .base import public, v1
 
-__all__ = ["accounts", "bookings", "jobs", "lab", "people", "plans", "public", "qpus", "services", "v1"]
+__all__ = ["accounts", "bookings", "jobs", "lab", "people", "plans", "public", "qpus", "v1"]

@@ -3,12 +3,12 @@ lab, a node is a QPU, a fragment is a child of its job; nothing else is kept of 
 
 from __future__ import annotations
 
-from . import about, bootstrap, enrollment, finance, jobs, network, plans, reservations, workflows
+from . import about, enrollment, finance, jobs, network, plans, workflows
 from .base import coordinator
 from .watch import PATH as JOB_SOCKET
 from .watch import JobSocket
 
 __all__ = [
-    "JOB_SOCKET", "JobSocket", "about", "bootstrap", "coordinator", "enrollment", "finance", "jobs", "network", "plans",
-    "reservations", "workflows",
+    "JOB_SOCKET", "JobSocket", "about", "coordinator", "enrollment", "finance", "jobs", "network", "plans",
+    "workflows",
 ]  # fmt: skip

@@ -1,12 +1,19 @@
-"""Sessions and batches: the lab's own session on the QPU, or on a fake backend one that holds nothing. Its id here also
-says the mode and the backend asked for."""
+"""Sessions and batches: the lab's own session on the QPU, whose id here also says the mode and the backend asked for.
+
+On fake backends, which are simulated with room for everybody, a session is free: it holds nothing, costs nothing but
+its jobs, and is written down nowhere but in its own id.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
+import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 from msgspec import Meta
 
@@ -15,12 +22,65 @@ from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.bookings import SessionIn, SessionModel
 from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.rest import Answer
+from qpi_server.service.lab import Lab
 from qpi_server.web.table import Call
 
-from . import free
 from .backends import found
 from .base import ROOT, Body, runtime, stamp
 from .own import asked_for, own_jobs
+
+MOST_S = 28_800
+"""How long one lasts where nothing is said (s)."""
+_ID = re.compile(r"free-([0-9]{1,11})-([0-9]{1,6})-([0-9a-f]{16})-([0-9a-f]{16})")
+_KEPT = 10_000
+_ends: WeakKeyDictionary[Lab, dict[str, datetime]] = WeakKeyDictionary()
+"""When sessions of each lab were closed, the latest of them. One that a restart forgets is open until its time is over,
+which harms nobody."""
+
+
+def _is_free(session_id: str) -> bool:
+    """Whether an id is one of a session that holds nothing."""
+    return session_id.startswith("free-")
+
+
+def _open_free(call: Call, max_ttl: float | None) -> SessionModel:
+    """A new one, which lasts ``max_ttl`` (s)."""
+    begins, lasts, nonce = int(call.lab.context.now().timestamp()), int(max_ttl or MOST_S) or 1, secrets.token_hex(8)
+    return _free_session(call, f"free-{begins}-{lasts}-{nonce}-{_sign(call, begins, lasts, nonce)}", begins, lasts)
+
+
+def _find_free(call: Call, session_id: str) -> SessionModel | None:
+    """The one of that id; None of an id that was never given to who asks."""
+    parts = _ID.fullmatch(session_id)
+    if parts is None or parts[4] != _sign(call, int(parts[1]), int(parts[2]), parts[3]):
+        return None
+    return _free_session(call, session_id, int(parts[1]), int(parts[2]))
+
+
+def _close_free(call: Call, session: SessionModel) -> SessionModel:
+    """The same, closed from now on."""
+    ends = _ends.setdefault(call.lab, {})
+    ends.setdefault(session.id, call.lab.context.now())
+    while len(ends) > _KEPT:
+        del ends[next(iter(ends))]
+    return _find_free(call, session.id) or session
+
+
+def _sign(call: Call, begins: int, lasts: int, nonce: str) -> str:
+    """Ties an id to its person. Whoever makes one up only fools themselves: it opens nothing."""
+    return hashlib.sha256(f"{call.person.name} {begins} {lasts} {nonce}".encode()).hexdigest()[:16]
+
+
+def _free_session(call: Call, session_id: str, begins: int, lasts: int) -> SessionModel:
+    opened_at = datetime.fromtimestamp(begins, UTC)
+    expires_at, now = opened_at + timedelta(seconds=lasts), call.lab.context.now()
+    closed_at = _ends.get(call.lab, {}).get(session_id) or (expires_at if now >= expires_at else None)
+    return SessionModel(
+        id=session_id, qpu="", holder=call.person.name, opened_at=opened_at, expires_at=expires_at, closed_at=closed_at,
+        reason="" if closed_at is None else "Its time is over." if closed_at == expires_at else "You closed it.",
+        budget_s=float(lasts), idle_s=float(lasts), mine=True,
+    )  # fmt: skip
+
 
 DEFAULT_TTL_S, IDLE_S = 600.0, 300.0
 """What is set aside of the QPU time where nothing is said, and how long a session may be idle (s)."""
@@ -88,7 +148,7 @@ async def runtime_open_session(call: Call, wanted: RuntimeSessionIn) -> RuntimeS
     """Hold the QPU of a backend; fake backends, which have room for everybody, are held for nobody."""
     backend, qpu = await found(call, wanted.backend)
     if backend != qpu.name:
-        session = free.opened(call, wanted.max_ttl)
+        session = _open_free(call, wanted.max_ttl)
     else:
         request = SessionIn(qpu=qpu.name, budget_s=wanted.max_ttl or DEFAULT_TTL_S, idle_s=IDLE_S)
         session = await call.lab.qpu_sessions.open(call.person, request)
@@ -139,15 +199,15 @@ async def enter(call: Call, session_id: str, backend: str) -> None:
         message = f"The session is on {asked.backend}, and the job is for {backend}."
         raise Rejected(message, code="other_backend")
     left_s = (asked.session.expires_at - call.lab.context.now()).total_seconds()
-    if not free.is_free(asked.session.id) and left_s < IDLE_S - _RENEW_S:
+    if not _is_free(asked.session.id) and left_s < IDLE_S - _RENEW_S:
         await call.lab.qpu_sessions.renew(call.person, asked.session.id)
 
 
 async def _find(call: Call, session_id: str) -> _Asked:
     own, _, rest = session_id.replace("%40", "@").partition(".")
     mode, _, backend = rest.partition(".")
-    if free.is_free(own):
-        session = free.found(call, own)
+    if _is_free(own):
+        session = _find_free(call, own)
     else:
         sessions = (await call.lab.qpu_sessions.list(call.person)).sessions
         session = next((one for one in sessions if one.id == own and one.mine), None)
@@ -157,8 +217,8 @@ async def _find(call: Call, session_id: str) -> _Asked:
 
 
 async def _closed(call: Call, asked: _Asked) -> SessionModel:
-    if free.is_free(asked.session.id):
-        return free.closed(call, asked.session)
+    if _is_free(asked.session.id):
+        return _close_free(call, asked.session)
     return await call.lab.qpu_sessions.close(call.person, asked.session.id)
 
 
@@ -176,7 +236,7 @@ async def _shown(call: Call, asked: _Asked) -> RuntimeSession:
     over = session.closed_at is not None
     ends = session.closed_at or call.lab.context.now()
     held_s = session.held_s if session.held_s is not None else (ends - session.opened_at).total_seconds()
-    if free.is_free(session.id):
+    if _is_free(session.id):
         held_s = sum(job.busy_s or 0.0 for job in jobs)
     states = [("open", session.opened_at), ("active", session.opened_at), ("closed", session.closed_at)]
     return RuntimeSession(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qpi_server.web.download import parse_range
+from qpi_server.web.answers import parse_range
 
 
 @pytest.mark.parametrize(
