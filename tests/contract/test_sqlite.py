@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from qpi_jupyter.core.errors import Conflict, Rejected, Unavailable
 from qpi_server.store import USUAL, Store, backend_of, facts, open_store
+from qpi_server.store.checkpoints import ROWS, Checkpoints
 from qpi_server.store.engine import immediate, make_engine
 from qpi_server.store.facts import EventRow
 from qpi_server.store.migrate import upgrade
@@ -29,6 +30,7 @@ from qpi_server.store.sqlite_file import filesystem_type, require_local
 from tests.contract.test_prepared import BY_NAME
 from tests.contract.test_store import NOW, add, kinds
 from tests.support.stores import in_a_unit, with_store
+from tests.support.waiting import PATIENCE_S, until
 
 
 def test_nobody_else_reads_the_database(tmp_path: Path) -> None:
@@ -44,6 +46,31 @@ def test_nobody_else_reads_the_database(tmp_path: Path) -> None:
         assert with_store(tmp_path, dialogue) == [0o600] * 3
     finally:
         os.umask(before)
+
+
+def test_no_commit_waits_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, begun = threading.Event(), threading.Event()
+    checkpoint, file = Checkpoints.checkpoint, tmp_path / "lab.sqlite3"
+
+    def held(self: Checkpoints) -> None:
+        begun.set()
+        assert go.wait(PATIENCE_S)
+        checkpoint(self)
+
+    async def many(store: Store) -> None:
+        for number in range(3):  # a thousand pages and more
+            await store.write(lambda c, n=number: [add(f"{n}.{at}" + "x" * 5_000)(c) for at in range(ROWS)])
+
+    async def dialogue(store: Store) -> None:
+        before = file.stat().st_size
+        await many(store)
+        assert begun.wait(PATIENCE_S)
+        assert file.stat().st_size == before
+        go.set()
+        await until(lambda: file.stat().st_size > before + 1_000 * 4_096)
+
+    monkeypatch.setattr(Checkpoints, "checkpoint", held)
+    with_store(tmp_path, dialogue)
 
 
 def test_what_is_asked_in_one_turn_shares_a_commit_and_keeps_its_order(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from qpi_jupyter.core import QpiError, Unavailable
 
+from .checkpoints import Checkpoints
 from .database import TooCostly, Unit
 from .engine import FileIdentity, bring_up, driver_of, identity, log_of, make_engine, make_private
 from .faults import DAMAGED, FAILED, FULL, GONE, fault, own_error, storage_error
@@ -93,6 +94,7 @@ class SqliteStore:
         self._log: FileIdentity | None = None
         """Which write-ahead log the writer's connection has."""
         self._writing: Connection | None = None
+        self._checkpoints = Checkpoints(self._engine, self._moved)
         self._pending: list[_Waiting] = []
         self._queue: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._closed = False
@@ -187,6 +189,7 @@ class SqliteStore:
 
     def _stop(self) -> None:
         self._writer.join()
+        self._checkpoints.close()
         self._readers.shutdown()
         self._searchers.shutdown()
         for connection in self._reading:
@@ -253,6 +256,7 @@ class SqliteStore:
     def _writer_connection(self) -> Connection:
         if self._writing is None:
             self._writing = self._engine.connect()
+            self._checkpoints.leave_to_others(self._writing)
         return self._writing
 
     def _forget_writer(self) -> None:
@@ -335,8 +339,9 @@ class SqliteStore:
                 driver.execute("ROLLBACK")
         if (name := self._moved()) is not None:  # what was committed is in a file that nobody will find
             return self._gone(name, batch)
-        if driver.total_changes > before:  # else it may be a file that can only be read
+        if (rows := driver.total_changes - before) > 0:  # else it may be a file that can only be read
             self._stored()
+            self._checkpoints.committed(rows)
         return outcomes
 
     def _moved(self) -> str | None:
