@@ -66,10 +66,10 @@ def require_names(circuit: QuantumCircuit, index: int) -> None:
     ProgramError
         with the beginning of the name.
     """
-    for register in (*circuit.qregs, *circuit.cregs):
-        if len(register.name) > MAX_NAME:
+    for name in (register.name for register in (*circuit.qregs, *circuit.cregs)):
+        if len(name) > MAX_NAME:
             raise ProgramError(
-                f"Circuit {index}: the name of the register {register.name[:20]}... has {len(register.name):,} letters: "
+                f"Circuit {index}: the name of the register {name[:20]}... has {len(name):,} letters: "
                 f"shorten it to {MAX_NAME:,} at most.",
                 code="long_name", circuit=index,
             )  # fmt: skip

@@ -1838,6 +1838,8 @@ export interface Operation {
   readonly name: string;
   readonly qubits: readonly number[];
   readonly cut: boolean;
+  readonly fragment: number | null;
+  readonly cut_wires: readonly number[];
 }
 
 /**

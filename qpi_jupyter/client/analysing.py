@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from qpi_jupyter.core import QpiError
+
 if TYPE_CHECKING:
     import xarray as xr
     from qiskit import QuantumCircuit
@@ -43,3 +45,24 @@ def analyse(
     from qpi_jupyter.data import analysis
 
     return analysis.analyse(circuit, counts, observables=observables, esp=esp)
+
+
+def of_values(
+    data: xr.Dataset, given: QuantumCircuit | None, own: Sequence[QuantumCircuit], observables: Sequence[str]
+) -> xr.Dataset:
+    """The analysis of a job of observables: with its circuit, which somebody gave or which it has of its ``own``.
+
+    Where its own has no exact state, as one that is too wide, the values alone.
+
+    Raises
+    ------
+    QpiError
+        as `analyse`, for a circuit that was given.
+    """
+    try:
+        found: xr.Dataset = data.qpi.analysis(own[0] if len(own) == 1 else given, observables=observables)
+    except QpiError:
+        if given is not None or not own:
+            raise
+        found = data.qpi.analysis()
+    return found

@@ -22,6 +22,7 @@ from qpi_jupyter.wire.jobs import FamilyModel, JobChange, JobModel, JobProvenanc
 from qpi_jupyter.wire.rest import ProgramIn
 
 from . import origin as origins
+from .analysing import of_values
 from .family import Family
 from .growing import Growing
 from .http import Http, delays, path
@@ -386,10 +387,11 @@ class JobHandle:
     async def analysis(
         self, circuit: QuantumCircuit | None = None, timeout: float | None = None, *, observables: Sequence[str] = ()
     ) -> xr.Dataset | list[xr.Dataset]:
-        """Wait, then analyse what was counted beside the exact state: a Dataset for one circuit, a list for several.
+        """Wait, then analyse what was measured beside the exact state: a Dataset for one circuit, a list for several.
 
         Probabilities, observables, reduced density matrices, Bloch vectors, entropies, the likeliest states, and how
-        alike counts and exact outcomes are. ``.qpi.plot()``, ``.qpi.bloch()`` and ``.qpi.city()`` draw it.
+        alike counts and exact outcomes are. ``.qpi.plot()``, ``.qpi.bloch()`` and ``.qpi.city()`` draw it. Of a job of
+        observables: their values with the standard errors, beside the exact ones up to 14 qubits.
 
         Parameters
         ----------
@@ -406,7 +408,14 @@ class JobHandle:
         QpiError
             as `counts`; `TooLarge` above 14 qubits, `Rejected` for a sweep: analyse one of its points.
         """
-        counts = await self.counts.aio(timeout)
+        try:
+            counts = await self.counts.aio(timeout)
+        except QpiError as error:
+            data = None if error.code != "no_counts" else await self.dataset.aio()
+            if data is None or getattr(data.qpi, "kind", "") != "expectation_values":
+                raise
+            own = await self._circuits() if circuit is None else []
+            return await asyncio.to_thread(of_values, data, circuit, own, observables)
         several = counts if isinstance(counts, list) else [counts]
         circuits = [circuit] if circuit is not None else await self._circuits()
         return await asyncio.to_thread(_analysed, circuits or [None] * len(several), several, observables)

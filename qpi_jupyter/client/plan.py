@@ -84,7 +84,7 @@ class Plan:
         return "\n".join([*texts, *filter(None, map(drawings.text_of, self.drawings()))])
 
     def _repr_html_(self) -> str:
-        from qpi_jupyter.data.plan_pictures import circuit_svg, colour_of, cut_wires
+        from qpi_jupyter.data.plan_pictures import circuit_svg, colour_of
 
         model = self.model
         title = f"<p><strong>{escape(self.summary)}</strong>. Nothing has run.</p>"
@@ -95,9 +95,6 @@ class Plan:
             for one in self.fragments[:_KEYS]
         )
         picture = circuit_svg(model.operations, model.fragments, model.num_qubits) if model.operations else ""
-        wires = cut_wires(model.fragments)
-        if picture and wires:
-            picture += f"<p><small>{_cut_wires(wires)}</small></p>"
         foot = f"<p><small>{escape(self.plan_id)}, cost {self.cost:.3f}</small></p>"
         tables = "".join(map(html_of, self.drawings()))
         return f"<div>{title}<div>{key}</div><div style='overflow-x:auto'>{picture}</div>{tables}{foot}</div>"
@@ -158,14 +155,6 @@ def _other(one: Alternative) -> tuple[str, ...]:
     way = f"{_WAYS[one.kind]}, up to {counted(one.width, 'qubit')}" if one.kind is not PlanKind.WHOLE else "whole"
     cost = "" if one.cost is None else f"{one.cost:.3f}"
     return way, ", ".join(one.qpus), "" if one.overhead is None else _times(one.overhead), cost, one.problem
-
-
-def _cut_wires(qubits: Sequence[int]) -> str:
-    one = len(qubits) == 1
-    return (
-        f"The wire{'' if one else 's'} of {', '.join(f'q{qubit}' for qubit in qubits)} {'is' if one else 'are'} cut, "
-        "which is not drawn: the colour is that of the first fragment."
-    )
 
 
 def _times(overhead: float) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
@@ -109,6 +109,10 @@ class Way:
     problem: str = ""
     cut: tuple[int, ...] = ()
     """Which of the study's operations it cuts."""
+    wires: tuple[tuple[int, int], ...] = ()
+    """Where it cuts wires: before which of the operations, and of which qubit."""
+    owners: tuple[int | None, ...] = ()
+    """Where wires are cut: the part of each of the operations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +188,7 @@ def make_plan(request: PlanRequest, study: Study, candidates: Sequence[Candidate
         alternatives=tuple(_alternatives(best, weighed, short)),
         weights=dict(WEIGHTS),
         versions=study.versions,
-        operations=_marked(study.operations, best.way.cut),
+        operations=_marked(study.operations, best.way),
     )
     return plan, best.way
 
@@ -339,9 +343,18 @@ def _alternatives(best: _Weighed, weighed: Sequence[_Weighed], short: Sequence[_
     ]  # fmt: skip
 
 
-def _marked(operations: Sequence[Operation], cut: Sequence[int]) -> tuple[Operation, ...]:
-    gone = set(cut)
-    return tuple(Operation(name=one.name, qubits=one.qubits, cut=index in gone) for index, one in enumerate(operations))
+def _marked(operations: Sequence[Operation], way: Way) -> tuple[Operation, ...]:
+    """The operations with what a way does to them."""
+    gone, wires = set(way.cut), defaultdict[int, list[int]](list)
+    for at, qubit in way.wires:
+        wires[at].append(qubit)
+    owner = {qubit: index for index, one in enumerate(way.parts) for qubit in one.qubits}
+    marked = []
+    for index, one in enumerate(operations):
+        owners = {way.owners[index]} if way.owners else {owner.get(qubit) for qubit in one.qubits}
+        fragment = owners.pop() if len(owners) == 1 and index not in gone else None
+        marked.append(replace(one, cut=index in gone, fragment=fragment, cut_wires=tuple(wires[index])))
+    return tuple(marked)
 
 
 def _plan_id(request: PlanRequest, study: Study, candidates: Sequence[Candidate]) -> str:

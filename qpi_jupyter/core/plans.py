@@ -104,11 +104,17 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An operation of the circuit, for drawing it; ``cut``: it is cut, and no QPU carries it out."""
+    """An operation of the circuit, for drawing it; ``cut``: it is cut, and no QPU carries it out.
+
+    ``fragment``: the one that has it; none where it is cut, or reaches over several. ``cut_wires``: the qubits whose
+    wire is cut before it, and goes on in its fragment.
+    """
 
     name: str
     qubits: tuple[int, ...]
     cut: bool = False
+    fragment: int | None = None
+    cut_wires: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

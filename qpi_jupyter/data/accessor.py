@@ -135,7 +135,7 @@ class DatasetAccessor:
     def analysis(
         self, circuit: QuantumCircuit | None = None, *, observables: Sequence[str] = (), esp: float | None = None
     ) -> xr.Dataset:
-        """What the counts say, beside the exact state of the circuit that gave them: one Dataset with its own plots.
+        """What counts or expectation values say, beside the exact state of the circuit: one Dataset with its own plots.
 
         Parameters
         ----------
@@ -154,7 +154,13 @@ class DatasetAccessor:
             a sweep: pick one of its points first; a result without counts; a circuit that has no states.
         """
         from .analysis import analyse
+        from .expectation_values import EXPECTATION_VALUES, expectation_values, standard_errors
 
+        if self.kind == EXPECTATION_VALUES.name:
+            values, errors = expectation_values(self._dataset), standard_errors(self._dataset)
+            measured = {name: (value, errors[name]) for name, value in values.items()}
+            found = analyse(circuit, observables=observables, esp=esp, measured=measured)
+            return found.assign_attrs(shots=self._info.shots)
         counts = self.counts()
         if isinstance(counts, list):
             raise Rejected(

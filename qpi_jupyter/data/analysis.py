@@ -31,8 +31,8 @@ _ABOUT = {
     "shares": "Share of the shots with each outcome",
     "shares_error": "Standard error of that share, sqrt(p (1 - p) / shots)",
     "observable_expectations": "Exact expectation values",
-    "observed_expectations": "Expectation values from the counts: of products of Z on measured qubits",
-    "observed_error": "Standard error of these, sqrt((1 - <P>^2) / shots)",
+    "observed_expectations": "Measured expectation values; from counts, of products of Z on measured qubits",
+    "observed_error": "Standard error of these; from counts, sqrt((1 - <P>^2) / shots)",
     "reduced_density_matrices": "Density matrix of each qubit by itself",
     "bloch_vectors": "Expectation values of X, Y and Z of each qubit by itself",
     "entanglement_entropy": "Entropy in bits of each qubit against the rest; the mean over what was measured midway",
@@ -50,8 +50,9 @@ def analyse(
     *,
     observables: Sequence[str] = (),
     esp: float | None = None,
+    measured: Mapping[str, tuple[float, float]] | None = None,
 ) -> xr.Dataset:
-    """Analyse a circuit, its counts, or both.
+    """Analyse a circuit, what was measured of it (counts, or expectation values), or both.
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ def analyse(
         and ``XX_q0_q1`` of neighbours.
     esp
         the estimated success probability of the circuit on its QPU, where that is known.
+    measured
+        expectation values with their standard errors (NaN: not known), by Pauli string.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def analyse(
     Rejected
         neither circuit nor counts; a circuit without states; observables of another width; counts of another circuit.
     """
-    if circuit is None and counts is None:
+    if circuit is None and counts is None and measured is None:
         raise Rejected("Give a circuit, counts or both.", code="nothing_to_analyse")
     if circuit is None and observables:
         raise Rejected("Observables are of a circuit's qubits: give the circuit, too.", code="bad_observable")
@@ -88,7 +91,14 @@ def analyse(
     values = None if counts is None else _by_value(counts, circuit)
     if known is not None and circuit is not None:
         found |= _of_state(known)
-        found |= _of_observables(known, _observables(circuit, observables), values)
+        paulis = _observables(circuit, dict.fromkeys([*(measured or ()), *observables]))
+        found |= _of_observables(known, paulis, values)
+    if measured is not None:
+        names = found.setdefault("observable", list(measured))
+        pairs = np.array([measured.get(name, (np.nan, np.nan)) for name in names]).reshape(-1, 2)
+        found |= {
+            name: ("observable", pairs[:, k]) for k, name in enumerate(("observed_expectations", "observed_error"))
+        }
     found |= _of_outcomes(known, values, _labels(circuit, counts))
     if esp is not None:
         found["estimated_execution_fidelity"] = ((), float(esp))
@@ -274,7 +284,7 @@ def to_dict(dataset: xr.Dataset) -> dict[str, Any]:
         },
         "top_basis_states": [
             {"state": str(state), "probability": float(share)}
-            for state, share in zip(dataset["top"].values, dataset["top_probabilities"].values, strict=True)
+            for state, share in (_table(dataset, "top_probabilities", "top") or {}).items()
         ],
     }  # fmt: skip
 

@@ -38,8 +38,11 @@ class AnalysisAccessor:
     def plot(self, ax: Axes | None = None) -> Axes:
         """A histogram of the outcomes: exact probabilities and the shares that were counted, side by side.
 
-        Of a circuit without measurements, of its basis states. Of many outcomes the likeliest have a bar each.
+        Of a circuit without measurements, of its basis states. Of many outcomes the likeliest have a bar each. Where
+        observables were measured: their values with the standard errors, beside the exact ones.
         """
+        if "observed_expectations" in self._dataset and "shares" not in self._dataset:
+            return self._plot_observables(ax)
         from qiskit.visualization import plot_distribution
 
         from .plots import new_axes
@@ -55,6 +58,22 @@ class AnalysisAccessor:
         )  # fmt: skip
         ax.set_xlabel("Outcome")
         ax.set_ylabel("Probability")
+        return ax
+
+    def _plot_observables(self, ax: Axes | None) -> Axes:
+        from .plots import new_axes
+
+        ax = ax or new_axes()
+        shown = self._dataset.where(self._dataset["observed_expectations"].notnull(), drop=True)
+        names = [str(name) for name in shown["observable"].values]
+        ax.errorbar(
+            names, shown["observed_expectations"], shown["observed_error"], fmt="o", capsize=3, label="measured"
+        )
+        if "observable_expectations" in shown:
+            ax.plot(names, shown["observable_expectations"], "x", label="exact")
+        ax.legend()
+        ax.set_xlabel("Observable")
+        ax.set_ylabel("Expectation value")
         return ax
 
     def bloch(self) -> Figure:

@@ -7,6 +7,7 @@ costs is the sampling overhead: so many times the shots give the same precision 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,17 +35,27 @@ class CutPart:
     num_qubits: int
     circuits: tuple[QuantumCircuit, ...]
     recipe: PartRecipe
+    operations: tuple[int, ...]
+    """Which of the circuit's it has."""
+    ends: tuple[int, ...]
+    """The qubits of the circuit that end in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuts:
-    """Where a circuit is cut: the indices of the operations that go, and what that costs."""
+    """Where a circuit is cut: the indices of the operations that go, the wires that are cut before others (the index of
+    the operation, and the qubit), and what that costs."""
 
     circuit: QuantumCircuit
     """With the cuts in it, as the implementation marks them."""
     gates: tuple[int, ...]
-    num_cuts: int
+    wires: tuple[tuple[int, int], ...]
     overhead: float
+
+    @property
+    def num_cuts(self) -> int:
+        """Of gates and wires."""
+        return len(self.gates) + len(self.wires)
 
 
 class Cutter(Protocol):
@@ -97,14 +108,14 @@ class AddonCutter:
             found, said = find_cuts(circuit, wanted, DeviceConstraints(qubits_per_subcircuit=width))
         except (ValueError, AssertionError, AttributeError) as error:
             raise Rejected(f"No cuts were found ({error!s:.200}).", code="no_cuts") from error
-        wires, gates = 0, []
+        wires, gates = list[tuple[int, int]](), list[int]()
         for index, instruction in enumerate(found.data):
             if instruction.name == "cut_wire":
-                wires += 1
+                wires.append((index - len(wires), found.find_bit(instruction.qubits[0]).index))
             elif instruction.name == "qpd_2q":
-                gates.append(index - wires)
+                gates.append(index - len(wires))
         overhead = float(said["sampling_overhead"])
-        return Cuts(circuit=found, gates=tuple(gates), num_cuts=wires + len(gates), overhead=overhead)
+        return Cuts(circuit=found, gates=tuple(gates), wires=tuple(wires), overhead=overhead)
 
     def parts(
         self, cuts: Cuts, observables: Sequence[str], measured: Sequence[tuple[int, int]]
@@ -125,12 +136,21 @@ class AddonCutter:
             problem.subcircuits, problem.subobservables, num_samples=float("inf")
         )
         read_into = {} if observables else {last[qubit]: bit for qubit, bit in measured}
-        parts = []
+        parts, carried = [], defaultdict[int, list[int]](list)
+        kept = [new for old, new in zip(cuts.circuit.data, circuit.data, strict=True) if old.name != "cut_wire"]
+        for index, instruction in enumerate(kept):
+            carried[labels[circuit.find_bit(instruction.qubits[0]).index]].append(index)
         for label, qubits in enumerate(held):
             paulis = problem.subobservables[label]
             recipe = _recipe(ObservableCollection(paulis), list(paulis), qubits, read_into)
             own = tuple(sorted({owner[qubit] for qubit in qubits}))
-            parts.append(CutPart(qubits=own, num_qubits=len(qubits), circuits=tuple(experiments[label]), recipe=recipe))
+            ends = tuple(qubit for qubit, place in enumerate(last) if labels[place] == label)
+            parts.append(
+                CutPart(
+                    qubits=own, num_qubits=len(qubits), circuits=tuple(experiments[label]), recipe=recipe,
+                    operations=tuple(carried[label]), ends=ends,
+                )
+            )  # fmt: skip
         return parts, [float(coefficient) for coefficient, _ in weighted]
 
 

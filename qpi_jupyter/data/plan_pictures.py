@@ -6,8 +6,7 @@ they can be read on light and on dark.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from qpi_jupyter.core import counted
@@ -29,29 +28,24 @@ def colour_of(fragment: int) -> str:
     return COLOURS[fragment % len(COLOURS)]
 
 
-def cut_wires(fragments: Sequence[Fragment]) -> tuple[int, ...]:
-    """The qubits whose wire is cut: they go on in another fragment. Where, a plan does not say."""
-    held = Counter(qubit for one in fragments for qubit in one.qubits)
-    return tuple(sorted(qubit for qubit, count in held.items() if count > 1))
-
-
 def circuit_svg(operations: Sequence[Operation], fragments: Sequence[Fragment], num_qubits: int) -> str:
     """The circuit as SVG without scripts; its first qubits and columns where it has many.
 
-    A qubit of several fragments (`cut_wires`) has the colour of the first.
+    Where a wire is cut there are scissors on it, and it goes on in the colour of its next fragment.
     """
     rows = min(num_qubits, MAX_QUBITS_DRAWN)
-    owner = {qubit: one.index for one in reversed(fragments) for qubit in one.qubits}
     placed = [(column, one) for column, one in _columns(operations) if max(one.qubits, default=0) < rows]
     shown = [(column, one) for column, one in placed if column < MAX_COLUMNS]
     wide = _LEFT + _COLUMN * (1 + max((column for column, _ in shown), default=0)) + 10
-    cuts = counted(sum(one.cut for _, one in shown), "gate")
-    said = f"Circuit of {counted(num_qubits, 'qubit')} in {counted(len(fragments), 'fragment')}, {cuts} cut"
-    wires = "".join(_wire(qubit, wide, owner) for qubit in range(rows))
-    drawn = "".join(_operation(column, one, owner) for column, one in shown)
+    cuts = [counted(sum(one.cut for _, one in shown), "gate")]
+    if wires := sum(len(one.cut_wires) for _, one in shown):
+        cuts.append(counted(wires, "wire"))
+    said = f"Circuit of {counted(num_qubits, 'qubit')} in {counted(len(fragments), 'fragment')}"
+    drawn = "".join(_wire(qubit, wide, shown, fragments) for qubit in range(rows))
+    drawn += "".join(_operation(column, one) for column, one in shown)
     return (
         f"<svg viewBox='0 0 {wide} {_ROW * rows + 4}' width='{wide}' font-size='11' style='max-width:none' "
-        f"role='img' aria-label='{escape(said)}'>{wires}{drawn}</svg>"
+        f"role='img' aria-label='{escape(said)}, {' and '.join(cuts)} cut'>{drawn}</svg>"
     )
 
 
@@ -69,16 +63,37 @@ def _columns(operations: Sequence[Operation]) -> list[tuple[int, Operation]]:
     return placed
 
 
-def _wire(qubit: int, wide: int, owner: Mapping[int, int]) -> str:
-    y = _y(qubit)
-    line = colour_of(owner[qubit]) if qubit in owner else _GREY
-    return (
-        f"<text x='4' y='{y + 4}' fill='{_TEXT}'>q{qubit}</text>"
-        f"<line x1='{_LEFT - 14}' x2='{wide - 6}' y1='{y}' y2='{y}' stroke='{line}' stroke-width='1.5'/>"
+def _wire(qubit: int, wide: int, shown: Sequence[tuple[int, Operation]], fragments: Sequence[Fragment]) -> str:
+    """A qubit's name and its line, piece by piece: from one cut to the next."""
+    on = [(column, one) for column, one in shown if qubit in one.qubits]
+    pieces: list[tuple[float, int | None]] = [(_LEFT - 14.0, None)]
+    for column, one in on:
+        if qubit in one.cut_wires:
+            pieces.append((_LEFT + column * _COLUMN, one.fragment))
+        elif pieces[-1][1] is None:
+            pieces[-1] = (pieces[-1][0], one.fragment)
+    if pieces[-1][1] is None:  # nothing but gates that are cut is on it
+        held = next((one.index for one in fragments if qubit in one.qubits), None)
+        pieces[-1] = (pieces[-1][0], held)
+    y, ends = _y(qubit), [*(start for start, _ in pieces[1:]), wide - 6.0]
+    lines = "".join(
+        f"<line x1='{start:g}' x2='{end:g}' y1='{y}' y2='{y}' stroke='{_line_colour(fragment)}' stroke-width='1.5'/>"
+        for (start, fragment), end in zip(pieces, ends, strict=True)
     )
+    cuts = "".join(
+        f"<g><title>Wire of q{qubit} cut</title><line x1='{x:g}' x2='{x:g}' y1='{y - 11}' y2='{y + 11}' "
+        f"stroke='{_CUT}' stroke-width='1.5' stroke-dasharray='3 2'/>"
+        f"<text x='{x:g}' y='{y - 8}' text-anchor='middle' fill='{_CUT}'>✂</text></g>"
+        for x, _ in pieces[1:]
+    )
+    return f"<text x='4' y='{y + 4}' fill='{_TEXT}'>q{qubit}</text>{lines}{cuts}"
 
 
-def _operation(column: int, one: Operation, owner: Mapping[int, int]) -> str:
+def _line_colour(fragment: int | None) -> str:
+    return _GREY if fragment is None else colour_of(fragment)
+
+
+def _operation(column: int, one: Operation) -> str:
     x = _LEFT + column * _COLUMN + _COLUMN / 2
     low, high = min(one.qubits), max(one.qubits)
     joined = ""
@@ -88,11 +103,11 @@ def _operation(column: int, one: Operation, owner: Mapping[int, int]) -> str:
         if one.cut:
             joined += f"<text x='{x + 8}' y='{(_y(low) + _y(high)) / 2 + 4}' fill='{_CUT}'>✂</text>"
     title = f"<title>{escape(one.name)} on {', '.join(f'q{qubit}' for qubit in one.qubits)}</title>"
-    return f"<g>{title}{joined}{''.join(_box(x, qubit, one, owner) for qubit in one.qubits)}</g>"
+    return f"<g>{title}{joined}{''.join(_box(x, qubit, one) for qubit in one.qubits)}</g>"
 
 
-def _box(x: float, qubit: int, one: Operation, owner: Mapping[int, int]) -> str:
-    colour = _CUT if one.cut else colour_of(owner[qubit]) if qubit in owner else _GREY
+def _box(x: float, qubit: int, one: Operation) -> str:
+    colour = _CUT if one.cut else _line_colour(one.fragment)
     name = _SHOWN.get(one.name, one.name[:_LETTERS].upper() if len(one.name) < _LETTERS else one.name[:_LETTERS])
     y = _y(qubit)
     return (

@@ -7,7 +7,7 @@ as many qubits as the QPUs have. Each way has its programs, and a recipe that pu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -24,7 +24,7 @@ from qpi_jupyter.core.plans import MAX_DRAWN, MAX_FRAGMENTS, Operation, PlanKind
 from qpi_jupyter.core.programs import digest
 
 from .circuits import to_qpy
-from .cutting import INSTALL, Cuts, Cutter, components
+from .cutting import INSTALL, CutPart, Cuts, Cutter, components
 from .figures import Transpiler, hardest
 from .figures import digest as digest_of
 from .measuring import measuring, reading, restricted
@@ -308,13 +308,23 @@ def _cut_for(
     return replace(
         way,
         cut=cuts.gates,
+        wires=tuple((at, acted[qubit]) for at, qubit in cuts.wires),
+        owners=_owners(found, map(place.get, sorted(subject.measured))) if cuts.wires else (),
         recipe=programs.keep(write_recipe(recipe)),
         parts=tuple(programs.part([acted[qubit] for qubit in one.qubits], _named(one.circuits)) for one in found),
     )
 
 
+def _owners(found: Sequence[CutPart], measured: Iterable[int | None]) -> tuple[int | None, ...]:
+    """The part of each operation that is drawn (`_operations`); a measured qubit that nothing acts on is in none."""
+    by_index = {at: label for label, one in enumerate(found) for at in one.operations}
+    ends = {qubit: label for label, one in enumerate(found) for qubit in one.ends}
+    parts = [by_index[at] for at in range(len(by_index))]
+    return (*parts, *(None if qubit is None else ends[qubit] for qubit in measured))[:MAX_DRAWN]
+
+
 def _samples(cuts: Cuts) -> int:
-    return int(_GATE_TERMS ** len(cuts.gates) * _WIRE_TERMS ** (cuts.num_cuts - len(cuts.gates)))
+    return int(_GATE_TERMS ** len(cuts.gates) * _WIRE_TERMS ** len(cuts.wires))
 
 
 def _named(circuits: Sequence[QuantumCircuit]) -> list[QuantumCircuit]:

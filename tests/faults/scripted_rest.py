@@ -420,8 +420,9 @@ PLAN = PlanModel(
         Alternative(kind=PlanKind.WHOLE, width=4, problem="It needs 4 qubits; the largest QPU, q3, has 3."),
     ],
     operations=[
-        Operation(name="h", qubits=(0,)), Operation(name="cx", qubits=(0, 1)), Operation(name="barrier", qubits=(0, 1)),
-        Operation(name="cx", qubits=(2, 3), cut=True), Operation(name="measure", qubits=(3,)),
+        Operation(name="h", qubits=(0,), fragment=0), Operation(name="cx", qubits=(0, 1), fragment=0),
+        Operation(name="barrier", qubits=(0, 1)), Operation(name="cx", qubits=(2, 3), cut=True),
+        Operation(name="measure", qubits=(3,), fragment=1),
     ],
 )  # fmt: skip
 """What it answers of whatever it is asked to plan."""

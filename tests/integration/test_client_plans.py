@@ -6,7 +6,6 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -21,6 +20,7 @@ from qpi_jupyter.client.jobs import JobTable
 from qpi_jupyter.client.plan import RunningPlan
 from qpi_jupyter.core.errors import QpiError, Rejected
 from qpi_jupyter.core.planner import Rule
+from qpi_jupyter.core.plans import Operation
 from qpi_jupyter.ui.bundle import headline
 from qpi_jupyter.ui.state import state_of
 from qpi_jupyter.wire.jobs import WaitReason
@@ -114,13 +114,16 @@ def test_it_shows_circuit_costs_and_alternatives(server: ScriptedLab) -> None:
     assert "<script" not in html
 
 
-def test_a_wire_that_is_cut_is_told_under_the_circuit(server: ScriptedLab) -> None:
+def test_a_wire_that_is_cut_is_drawn(server: ScriptedLab) -> None:
     model = connecting.connect().plan(GHZ).model
-    assert "which is not drawn" not in Plan(model)._repr_html_()
-    first, second = model.fragments
-    shared = replace(second, qubits=(first.qubits[-1], *second.qubits))
-    html = Plan(structs.replace(model, fragments=[first, shared]))._repr_html_()
-    assert "The wire of q2 is cut, which is not drawn" in html
+    operations = [Operation(name="cx", qubits=(1, 2), fragment=0), Operation(name="x", qubits=(2,), fragment=0)]
+    operations.append(Operation(name="cx", qubits=(2, 3), fragment=1, cut_wires=(2,)))
+    html = Plan(structs.replace(model, operations=operations))._repr_html_()
+    page = ET.fromstring(html)
+    assert [one.text for one in page.iter("title") if "Wire" in str(one.text)] == ["Wire of q2 cut"]
+    assert next(page.iter("svg")).get("aria-label") == "Circuit of 4 qubits in 2 fragments, 0 gates and 1 wire cut"
+    colours = re.findall(r"y1='75' y2='75' stroke='(#\w+)'", html)
+    assert colours == ["#0072B2", "#E69F00"]
 
 
 def test_a_plans_job_says_what_its_fragments_do(server: ScriptedLab) -> None:

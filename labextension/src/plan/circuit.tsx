@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { PlanModel } from '../wire';
-import { circuitOf, cutWires, type IPlacedOperation } from './drawn';
+import { circuitOf, type IPlacedOperation } from './drawn';
 
 const [WIDE, HIGH, BOX, LEFT] = [48, 34, 26, 44];
 
@@ -17,7 +17,6 @@ interface IProps {
 export function Circuit(props: IProps): React.ReactElement {
   const { plan, trans } = props;
   const { operations, columns, hidden } = React.useMemo(() => circuitOf(plan), [plan]);
-  const wires = cutWires(plan).map(qubit => `q${qubit}`);
   const [width, height] = [LEFT + columns * WIDE + 16, plan.num_qubits * HIGH + 8];
   return (
     <>
@@ -45,16 +44,6 @@ export function Circuit(props: IProps): React.ReactElement {
       {hidden > 0 && (
         <p className="jp-QPI-Detail">
           {trans.__('Only the first %1 operations are drawn.', operations.length)}
-        </p>
-      )}
-      {wires.length > 0 && (
-        <p className="jp-QPI-Detail">
-          {trans._n(
-            'The wire of %2 is cut, which is not drawn: the colour is that of the first fragment.',
-            'The wires of %2 are cut, which is not drawn: the colour is that of the first fragment.',
-            wires.length,
-            wires.join(', ')
-          )}
         </p>
       )}
     </>
@@ -90,6 +79,27 @@ function Drawn(props: IProps & { operation: IPlacedOperation }): React.ReactElem
           </text>
         </g>
       ))}
+      {operation.cut_wires.map(qubit => (
+        <CutWire key={qubit} qubit={qubit} x={x - WIDE / 2} trans={trans} />
+      ))}
+    </g>
+  );
+}
+
+/** Where the wire of a qubit is cut: before an operation of the fragment in which it goes on. */
+function CutWire(props: {
+  qubit: number;
+  x: number;
+  trans: TranslationBundle;
+}): React.ReactElement {
+  const { qubit, trans, x } = props;
+  return (
+    <g data-cut="wire">
+      <title>{trans.__('wire of %1 cut', `q${qubit}`)}</title>
+      <line x1={x} x2={x} y1={y(qubit) - BOX / 2} y2={y(qubit) + BOX / 2} />
+      <text x={x} y={y(qubit) - 7} className="jp-QPI-PlanScissors">
+        ✂
+      </text>
     </g>
   );
 }

@@ -9,8 +9,6 @@ const MOST = 240;
 /** An operation in the drawing of a plan. */
 export interface IPlacedOperation extends Operation {
   readonly column: number;
-  /** Which of the plan's fragments has it; null: it is cut. */
-  readonly fragment: number | null;
 }
 
 export interface ICircuit {
@@ -20,7 +18,7 @@ export interface ICircuit {
   readonly hidden: number;
 }
 
-/** The plan's circuit, each operation with the fragment that it went to. */
+/** The plan's circuit, each operation in the first column with room for it. */
 export function circuitOf(plan: PlanModel): ICircuit {
   const shown = plan.operations.slice(0, MOST).filter(({ qubits }) => qubits.length > 0);
   const steps = shown.map(({ name, qubits }) => ({
@@ -33,24 +31,11 @@ export function circuitOf(plan: PlanModel): ICircuit {
   return {
     operations: shown.map((operation, n) => ({
       ...operation,
-      column: columns[n]?.column ?? 0,
-      fragment: operation.cut ? null : fragmentOf(plan, operation.qubits)
+      column: columns[n]?.column ?? 0
     })),
     columns: Math.max(1, count),
     hidden: plan.operations.length - shown.length
   };
-}
-
-/** The first fragment that has all of these qubits; null where none has. */
-function fragmentOf({ fragments }: PlanModel, qubits: readonly number[]): number | null {
-  const found = fragments.find(fragment => qubits.every(qubit => fragment.qubits.includes(qubit)));
-  return found?.index ?? null;
-}
-
-/** The qubits whose wire is cut: they go on in another fragment. Where, a plan does not say. */
-export function cutWires({ fragments }: PlanModel): readonly number[] {
-  const held = fragments.flatMap(({ qubits }) => qubits);
-  return [...new Set(held.filter((qubit, n) => held.indexOf(qubit) !== n))].sort((a, b) => a - b);
 }
 
 /** The QPUs of a plan in one order, whatever happens to it: those that were chosen, then the fallbacks. */

@@ -11,6 +11,7 @@ import type {
   AttemptModel,
   Fragment,
   FragmentRun,
+  Operation,
   PlanModel,
   PlanRun,
   ReservationModel
@@ -31,6 +32,10 @@ function fragment(index: number, qubits: number[], ...qpus: string[]): Fragment 
     program_sha256: '',
     choices: qpus.map(qpu => ({ qpu, calibration_id: '', cost }))
   };
+}
+
+function operation(name: string, qubits: number[], changes: Partial<Operation> = {}): Operation {
+  return { name, qubits, cut: false, fragment: null, cut_wires: [], ...changes };
 }
 
 function planned(changes: Partial<PlanModel> = {}): PlanModel {
@@ -60,10 +65,10 @@ function planned(changes: Partial<PlanModel> = {}): PlanModel {
     weights: {},
     versions: {},
     operations: [
-      { name: 'h', qubits: [0], cut: false },
-      { name: 'cx', qubits: [2, 3], cut: false },
-      { name: 'cz', qubits: [1, 2], cut: true },
-      { name: 'x', qubits: [2], cut: false }
+      operation('h', [0], { fragment: 0 }),
+      operation('cx', [2, 3], { fragment: 1 }),
+      operation('cz', [1, 2], { cut: true }),
+      operation('x', [2], { fragment: 1 })
     ],
     ...changes
   };
@@ -148,15 +153,14 @@ function shown(run: Partial<PlanRun>): string {
 }
 
 describe('the circuit of a plan', () => {
-  it('has each operation in its fragment, and those that are cut in none', () => {
+  it('has each operation in the first column with room', () => {
     const { operations, columns, hidden } = circuitOf(planned());
-    expect(operations.map(({ fragment }) => fragment)).toEqual([0, 1, null, 1]);
     expect(operations.map(({ column }) => column)).toEqual([0, 0, 1, 2]);
     expect([columns, hidden]).toEqual([3, 0]);
   });
 
   it('is drawn as far as one can see', () => {
-    const operations = Array.from({ length: 300 }, () => ({ name: 'h', qubits: [0], cut: false }));
+    const operations = Array.from({ length: 300 }, () => operation('h', [0]));
     expect(circuitOf(planned({ operations })).hidden).toBe(60);
     expect(circuitOf(planned({ operations: [] })).columns).toBe(1);
   });
@@ -225,11 +229,13 @@ describe('a plan', () => {
     expect(moved).toContain('data-qpu="2" data-state="going"');
   });
 
-  it('says which wires are cut', () => {
-    const fragments = [fragment(0, [0, 1, 2], 'a'), fragment(1, [2, 3], 'b')];
-    const said = 'The wire of q2 is cut, which is not drawn';
-    expect(shown({ plan: planned({ fragments }) })).toContain(said);
-    expect(shown({})).not.toContain('which is not drawn');
+  it('draws where a wire is cut', () => {
+    const operations = [
+      operation('cx', [0, 1], { fragment: 0 }),
+      operation('cx', [1, 2], { fragment: 1, cut_wires: [1] })
+    ];
+    expect(shown({ plan: planned({ operations }) })).toContain('<title>wire of q1 cut</title>');
+    expect(shown({})).not.toContain('wire of');
   });
 
   it('says why a fragment failed', () => {

@@ -18,8 +18,11 @@ from qiskit.quantum_info import Pauli, Statevector, entropy, partial_trace, rand
 
 from qpi_executors.quantum_result import quantum_result
 from qpi_jupyter.client import analyse
+from qpi_jupyter.client.analysing import of_values
 from qpi_jupyter.core import Rejected, TooLarge, pack
 from qpi_jupyter.data.analysis import to_dict
+from qpi_jupyter.data.build import expectation_dataset
+from qpi_jupyter.data.conventions import CircuitInfo
 from qpi_jupyter.data.states import MAX_QUBITS, exact
 
 
@@ -49,6 +52,37 @@ def teleported(angle: float = 0.7) -> QuantumCircuit:
         circuit.id(2)
     circuit.measure(2, 2)
     return circuit
+
+
+def test_measured_observables_have_their_errors_beside_the_exact_values():
+    found = {"ZZI": (0.9, 0.02), "XXX": (0.8, float("nan"))}
+    dataset = expectation_dataset(CircuitInfo(name="ghz", shots=500, memory_slots=0, n_qubits=3), found)
+    alone = dataset.qpi.analysis()
+    assert dict(zip(alone.observable.values, alone.observed_expectations.values, strict=True)) == {
+        "ZZI": 0.9,
+        "XXX": 0.8,
+    }
+    assert alone.attrs["shots"] == 500
+    assert to_dict(alone)["observed_expectations"] == {"ZZI": 0.9, "XXX": 0.8}
+    beside = dataset.qpi.analysis(ghz())
+    rows = beside.sel(observable=["ZZI", "XXX"])
+    np.testing.assert_allclose(rows.observable_expectations, [1.0, 1.0], atol=1e-9)
+    np.testing.assert_array_equal(rows.observed_error, [0.02, np.nan])
+    assert np.isnan(beside.observed_expectations.sel(observable="Z_q0"))
+    for analysis, legend in ((alone, ["measured"]), (beside, ["exact", "measured"])):
+        axes = analysis.qpi.plot()
+        assert sorted(one.get_text() for one in axes.get_legend().get_texts()) == legend
+        assert [one.get_text() for one in axes.get_xticklabels()] == ["ZZI", "XXX"]
+
+
+def test_a_job_of_observables_is_analysed_without_its_exact_state_where_there_is_none():
+    dataset = expectation_dataset(
+        CircuitInfo(name="wide", shots=500, memory_slots=0, n_qubits=15), {"Z" * 15: (0.9, 0.02)}
+    )
+    wide = QuantumCircuit(MAX_QUBITS + 1)
+    assert list(of_values(dataset, None, [wide], ()).observable.values) == ["Z" * 15]
+    with pytest.raises(TooLarge):
+        of_values(dataset, wide, [], ())
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -192,6 +192,20 @@ def test_delays_stay_where_a_circuit_is_cut() -> None:
     assert sum(one.count_ops().get("delay", 0) > 0 for part in way.parts for one in from_qpy(blobs[part.program])) > 0
 
 
+def test_a_wire_that_is_cut_has_its_place_and_goes_on_in_the_other_fragment() -> None:
+    circuit = QuantumCircuit(3)
+    for first, second, angle in ((0, 1, 0.3), (0, 1, 0.4), (1, 2, 0.5), (1, 2, 0.6)):
+        circuit.ry(angle, second)
+        circuit.cx(first, second)
+    plan, way, _, _ = planned(circuit, PlanRequest(observables=("ZZZ",)), {"q": chip(2)}, CUTTER)
+    assert (way.kind, way.cut, plan.num_cuts) == (PlanKind.CUT, (), 1)
+    assert [one.qubits for one in plan.fragments] == [(0, 1), (1, 2)]
+    assert [one.cut_wires for one in plan.operations if one.cut_wires] == [(1,)]
+    assert {(one.qubits, one.fragment) for one in plan.operations if len(one.qubits) == 2} == {((0, 1), 0), ((1, 2), 1)}
+    at = next(index for index, one in enumerate(plan.operations) if one.cut_wires)
+    assert all(one.fragment == int(index >= at) for index, one in enumerate(plan.operations) if 1 in one.qubits)
+
+
 def test_values_of_a_circuit_that_measures_in_its_middle() -> None:
     circuit = QuantumCircuit(3, 1)
     circuit.x(0)

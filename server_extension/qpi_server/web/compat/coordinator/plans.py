@@ -95,10 +95,7 @@ def fragment_id(index: int) -> str:
 
 
 def _fragment(plan: PlanModel, one: Fragment) -> PlanFragment:
-    runs = [
-        str(at) for at, operation in enumerate(plan.operations)
-        if not operation.cut and set(operation.qubits) <= set(one.qubits)
-    ]  # fmt: skip
+    runs = [str(at) for at, operation in enumerate(plan.operations) if operation.fragment == one.index]
     return PlanFragment(
         fragment_id=fragment_id(one.index), service_type=plan.kind.value, qubits=list(one.qubits), operation_ids=runs,
         dependencies=[], num_circuits=one.num_circuits, shots=one.shots,
