@@ -16,9 +16,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
@@ -57,6 +59,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Where tests run, and not where they are handed out: what they start is lean (`tests/support/lean`)."""
     if config.getoption("dist", "no") == "no":
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LEAN), os.environ.get("PYTHONPATH")]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What it makes, a million objects, is needed until the end: nothing is looked for among them meanwhile."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -374,7 +374,10 @@ def test_options_are_applied_refused_or_named(service: QiskitRuntimeService) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_circuits_are_transpiled_for_every_fake_backend(service: QiskitRuntimeService, api: httpx.Client) -> None:
+def test_circuits_are_transpiled_for_every_fake_backend(
+    server: LabServer, token: str, api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_of(server, token, monkeypatch)  # the client gives None what it has kept of a call with False
     devices = api.get("qpi/experimental/v1/backends").json()["devices"]
     names = [one["name"] for one in devices if one["name"].endswith("@ideal") and one["qubits"] > 1]
     assert len(names) > 60
