@@ -34,6 +34,11 @@ def test_many_circuits_that_a_driver_calls_one_are_no_circuit_for_them(tmp_path:
             one, _ = await lab.jobs.submit(ANN, bell())
             listed = await coordinator_jobs(call(lab), CoordinatorJobsQuery())
             assert [line.job_id for line in listed] == [one.id]
+            for ended in (job, one):
+                await lab.jobs.cancel(ANN, ended.id)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.delattr(type(lab.plan_runs), "run")  # what has ended otherwise is not looked into
+                assert await coordinator_jobs(call(lab), CoordinatorJobsQuery(status=["COMPLETED"])) == []
             assert (await get_task(call(lab, one.id))).circuit_qasm == BELL
             for look in (
                 get_task(call(lab, job.id)),
