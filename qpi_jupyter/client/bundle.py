@@ -197,12 +197,24 @@ class _Pages:
 
     def _unpacked(self, file: IO[bytes]) -> None:
         with zipfile.ZipFile(file) as archive:
+            if damage := _damage(archive):
+                self._leave_out("result", f"The driver sent damaged data: {damage}.")
+                return
             for name in _in_order(archive.namelist()):
                 with archive.open(name) as member:
                     self._out.copy(f"{self._folder}/result/{name}", member)
 
     def _leave_out(self, what: str, why: str) -> None:
         self._out.left_out[f"{self._folder}/{what}"] = why
+
+
+def _damage(archive: zipfile.ZipFile) -> str:
+    """What is wrong with its members; empty: nothing. The lab has only looked at their directory."""
+    try:
+        damaged = archive.testzip()
+    except zipfile.BadZipFile as error:
+        return str(error)
+    return "" if damaged is None else f"the checksum of {damaged} is wrong"
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

@@ -17,6 +17,7 @@ from qpi_jupyter.core.plans import MAX_OVERHEAD
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*\Z")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0, le=60)]
+Seed = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 EXAMPLE = Path(__file__).parent / "example.yaml"
 
 
@@ -44,7 +45,7 @@ class Circuit(Struct, forbid_unknown_fields=True, frozen=True):
     name: Name
     kind: Literal["ghz", "qft", "pairs", "blocks", "file"] = "ghz"
     num_qubits: Annotated[int, Meta(ge=1, le=20)] = 4
-    seed: int = 0
+    seed: Seed = 0
     file: str = ""
     observables: list[str] = []
 
@@ -79,8 +80,10 @@ class Matrix(Struct, forbid_unknown_fields=True, frozen=True):
     nodes: Annotated[list[Node], Meta(min_length=1, max_length=64)]
     circuits: Annotated[list[Circuit], Meta(min_length=1, max_length=1_000)]
     scenarios: Annotated[list[Scenario], Meta(min_length=1, max_length=1_000)]
-    shots: list[Annotated[int, Meta(ge=1, le=1_000_000)]] = field(default_factory=lambda: [2_000])
-    seeds: list[int] = field(default_factory=lambda: [1])
+    shots: Annotated[list[Annotated[int, Meta(ge=1, le=1_000_000)]], Meta(min_length=1)] = field(
+        default_factory=lambda: [2_000]
+    )
+    seeds: Annotated[list[Seed], Meta(min_length=1)] = field(default_factory=lambda: [1])
     deadline_s: Annotated[float, Meta(gt=0, le=3_600)] = 120.0
     """Of one trial; it has failed then."""
 
@@ -103,7 +106,7 @@ def read(path: Path) -> Matrix:
         matrix = msgspec.convert(raw, Matrix)
     except OSError as error:
         raise Rejected(f"Cannot read {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise Rejected(f"{path}: {error}") from error
     _check(matrix, path)
     return matrix

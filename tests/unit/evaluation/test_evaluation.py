@@ -40,6 +40,9 @@ def test_the_example_is_read_and_its_scenarios_can_be_chosen() -> None:
 
 @pytest.mark.parametrize(("text", "said"), [
     ("nodes: [", "s.yaml"),
+    ("[" * 3_000, "s.yaml"),
+    (SMALL + "seeds: [-1]", r"\$.seeds\[0\]"),
+    (SMALL + "seeds: []", r"\$.seeds"),
     (SMALL + "shotz: [1]", "unknown field `shotz`"),
     (SMALL.replace("num_qubits: 2}]\ncirc", "num_qubits: 99}]\ncirc"), r"\$.nodes\[0\].num_qubits"),
     (SMALL.replace("name: s}", "name: s, nodes: [b]}"), "names the node 'b'"),

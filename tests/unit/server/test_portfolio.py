@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from qpi_jupyter.core import Rejected
+from qpi_server.web.compat.coordinator.finance import compare
 from qpi_server.web.compat.coordinator.portfolio import (
     Problem,
     circuits,
@@ -65,3 +70,12 @@ def test_prices_whose_returns_are_no_numbers_are_refused(prices: tuple[str, ...]
     table = "\n".join(["a,b", *(f"{price},1" for price in prices)])
     with pytest.raises(Rejected):
         from_prices(table, budget=1, risk_aversion=0.5, filename="")
+
+
+def test_circuits_that_have_run_since_one_looked_are_compared() -> None:
+    async def result(*_: object) -> dict[str, Any]:
+        return {"results": [{"data": {"counts": {"0x6": 10}}}] * 36}
+
+    job: Any = SimpleNamespace(id="j", status="running", num_circuits=36, shots=10, qpu="q1", busy_s=None)
+    call: Any = SimpleNamespace(lab=SimpleNamespace(jobs=SimpleNamespace(result=result)), person=None)
+    assert asyncio.run(compare(call, job, PROBLEM)).gap == 0

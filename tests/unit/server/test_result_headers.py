@@ -9,7 +9,7 @@ import pytest
 
 from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.core.results import share_common
-from qpi_jupyter.wire.results import read_header
+from qpi_jupyter.wire.results import check_circuit, read_header
 
 
 def circuit(index: int) -> dict[str, Any]:
@@ -50,3 +50,16 @@ def test_a_kind_and_its_drawings_are_kept_whatever_they_are() -> None:
 def test_what_is_no_header_is_an_error_of_one_kind(raw: bytes) -> None:
     with pytest.raises(Rejected, match="The result header is not"):
         read_header(raw)
+
+
+def test_outcomes_that_were_left_out_are_no_excuse_for_counts_of_nothing() -> None:
+    def check(counts: dict[str, int]) -> None:
+        raw = msgspec.json.encode(
+            {"v": 1, "success": True, "circuits": [{**circuit(0), "truncated": True, "counts": counts}]}
+        )
+        check_circuit(0, read_header(raw).circuits[0])
+
+    for kept in ({"0x0": 4, "0x1": 0}, {}):
+        check(kept)
+    with pytest.raises(Rejected, match="the counts add up to 0, with 10 shots"):
+        check({"0x0": 0})

@@ -7,10 +7,15 @@ from qpi_jupyter.wire.jobs import JobModel
 from qpi_server.service import Lab
 
 
+def seems_one(job: JobModel) -> bool:
+    """Whether a job is one circuit as text, as far as its driver says."""
+    return job.num_circuits == 1 and job.format.startswith("openqasm")
+
+
 async def text_of(lab: Lab, person: Principal, job: JobModel) -> str | None:
     """The OpenQASM text of a job of one circuit; None: it has another format, or several circuits, whatever its driver
     says of their number."""
-    if job.num_circuits != 1 or not job.format.startswith("openqasm"):
+    if not seems_one(job):
         return None
     sources = unpack(await lab.jobs.program(person, job.id))
     return sources[0].decode() if len(sources) == 1 else None

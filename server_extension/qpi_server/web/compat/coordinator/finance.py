@@ -198,8 +198,17 @@ async def get_portfolio(call: Call) -> PortfolioJob:
 
 async def quantum_answer(call: Call, job: JobModel, problem: Problem) -> dict[str, Any] | None:
     """What the circuits gave; None before they have run."""
-    if job.status != "completed":
-        return None
+    return await _answer(call, job, problem) if job.status == "completed" else None
+
+
+async def _answer(call: Call, job: JobModel, problem: Problem) -> dict[str, Any]:
+    """What the circuits gave.
+
+    Raises
+    ------
+    Conflict
+        they have not run, or gave something else than counts.
+    """
     raw = await call.lab.jobs.result(call.person, job.id)
     counts = [{int(key, 16): n for key, n in one["data"].get("counts", {}).items()} for one in raw["results"]]
     if len(counts) != GRID**2 or not all(counts):
@@ -232,10 +241,7 @@ async def compare(call: Call, job: JobModel, problem: Problem) -> Comparison:
     Conflict
         its circuits have not run.
     """
-    quantum = await quantum_answer(call, job, problem)
-    if quantum is None:
-        await call.lab.jobs.result(call.person, job.id)  # says why there is none
-        raise AssertionError("a job without a result gave one")
+    quantum = await _answer(call, job, problem)
     began = time.perf_counter()
     best, evaluated = await asyncio.to_thread(exact, problem)
     took_s = time.perf_counter() - began

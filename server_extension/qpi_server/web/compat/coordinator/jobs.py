@@ -14,7 +14,7 @@ from qpi_jupyter.wire.jobs import JobModel
 from qpi_jupyter.wire.plans import MAX_BUDGET, MAX_OBSERVABLES, FragmentRun, Pauli, PlanAndRunIn, PlanIn, PlanRun
 from qpi_jupyter.wire.rest import Answer, JobError, ProgramIn
 from qpi_server.service import Lab
-from qpi_server.web.compat.texts import text_of
+from qpi_server.web.compat.texts import seems_one, text_of
 from qpi_server.web.table import Call
 
 from .base import API, Body, Query, coordinator
@@ -179,7 +179,9 @@ async def coordinator_jobs(call: Call, q: CoordinatorJobsQuery) -> list[JobLine]
     while looked < MAX_LOOKED_AT:
         page = await call.lab.jobs.list(call.person, limit=200, after=after)
         looked, after = looked + len(page.jobs), page.next
-        for job in (job for job in page.jobs if job.parent is None):
+        for job in (job for job in page.jobs if job.parent is None and seems_one(job)):
+            if q.status and ENDS.get(job.status, q.status[0]) not in q.status:
+                continue  # it has ended otherwise, however its plan did
             run = await run_of(call.lab, call.person, job)
             if q.status and state_of(job, run) not in q.status:
                 continue
