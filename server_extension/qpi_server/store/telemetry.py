@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from qpi_jupyter.core import times
 
+from .prepared import Prepared
 from .rows import each, whole
 from .schema import channels, readings
 
@@ -62,14 +63,8 @@ def all_channels(connection: Connection, qpu: str) -> list[ChannelRow]:
     return list(each(connection.execute(query), whole(ChannelRow)))
 
 
-_FIND = select(channels.c.id).where(channels.c.qpu == bindparam("on"), channels.c.name == bindparam("called"))
-_TOUCH = (
-    update(channels)
-    .where(channels.c.id == bindparam("this"))
-    .values(
-        value=bindparam("now"), at=bindparam("when"), unit=bindparam("in_unit"), calibration=bindparam("calibrated")
-    )
-)
+_FIND = Prepared(select(channels.c.id).where(channels.c.qpu == bindparam("on"), channels.c.name == bindparam("called")))
+_TOUCH = Prepared(update(channels).where(channels.c.id == bindparam("this")))
 
 
 def _adding(new: sqlite.Insert | postgresql.Insert) -> Insert:
@@ -86,7 +81,10 @@ def _adding(new: sqlite.Insert | postgresql.Insert) -> Insert:
     )
 
 
-_ADD = {"sqlite": _adding(sqlite.insert(readings)), "postgresql": _adding(postgresql.insert(readings))}
+_ADD = {
+    "sqlite": Prepared(_adding(sqlite.insert(readings))),
+    "postgresql": Prepared(_adding(postgresql.insert(readings))),
+}
 """By the name of a dialect: the standard has no words for it."""
 
 
@@ -100,12 +98,9 @@ def add(connection: Connection, samples: Iterable[Sample]) -> None:
         for width_s in (RAW,) if sample.calibration else WIDTHS:
             at = _milliseconds(sample.at)
             start = at - at % (1000 * width_s) if width_s else at
-            connection.execute(
-                _ADD[connection.dialect.name],
-                {
-                    "channel": channel, "width_s": width_s, "at": start, "n": 1, "total": sample.value,
-                    "lowest": sample.value, "highest": sample.value,
-                },
+            _ADD[connection.dialect.name].run(
+                connection, channel=channel, width_s=width_s, at=start, n=1, total=sample.value, lowest=sample.value,
+                highest=sample.value,
             )  # fmt: skip
 
 
@@ -114,7 +109,7 @@ _COUNT = select(func.count()).where(channels.c.qpu == bindparam("on"))
 
 def _touch(connection: Connection, sample: Sample, full: dict[str, bool]) -> int | None:
     """The channel's id, with its newest value noted; None for a new one of a QPU that is full."""
-    found = connection.execute(_FIND, {"on": sample.qpu, "called": sample.name}).scalar()
+    found = _FIND.scalar(connection, on=sample.qpu, called=sample.name)
     if found is None:
         if full.get(sample.qpu) is None:
             # Counted once for each batch, which cannot add many more.
@@ -130,11 +125,9 @@ def _touch(connection: Connection, sample: Sample, full: dict[str, bool]) -> int
         made = connection.execute(insert(channels), row)
         assert made.inserted_primary_key is not None
         return int(made.inserted_primary_key[0])
-    values = {
-        "this": found, "now": sample.value, "when": sample.at, "in_unit": sample.unit,
-        "calibrated": sample.calibration,
-    }  # fmt: skip
-    connection.execute(_TOUCH, values)
+    _TOUCH.run(
+        connection, this=found, value=sample.value, at=sample.at, unit=sample.unit, calibration=sample.calibration
+    )  # fmt: skip
     return int(found)
 
 
