@@ -24,6 +24,7 @@ from qpi_jupyter.core import Policy, QpiError, Quotas
 from qpi_jupyter.wire.addresses import is_base
 from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
 from qpi_jupyter.wire.redact import redact_log
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.host.exposure import warn_of_exposure
 from qpi_server.host.forward import Upstream
 from qpi_server.settings.config import LabConfig
@@ -265,9 +266,7 @@ class QPIServer(LabTraits, ExtensionApp):
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         self._tasks.clear()
         if self._labs is not None:
             await self._labs.close()
@@ -357,10 +356,8 @@ class QPIServer(LabTraits, ExtensionApp):
                 tell(set_up_link(self.address(), code))
 
     async def _disown(self, _lab: Lab) -> None:
-        if self._hub is not None:
-            self._hub.cancel()
-            await asyncio.gather(self._hub, return_exceptions=True)
-            self._hub = None
+        await ended(self._hub)
+        self._hub = None
         if self._drivers is not None:
             await self._drivers.stop()
             self._drivers = None

@@ -25,6 +25,7 @@ from qpi_jupyter.wire.labs import CodeShown, LabConnection, LabConnections, LabI
 from qpi_jupyter.wire.people import Me, SignedIn
 from qpi_jupyter.wire.reach import trust, unreachable
 from qpi_jupyter.wire.rest import ErrorBody, Health
+from qpi_jupyter.wire.tasks import ended
 
 from .forward import Upstream
 from .owner import Ownership
@@ -67,9 +68,7 @@ class LabSwitch:
 
     async def close(self) -> None:
         """Wait for nobody's confirmation any more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
         self._task, self._waiting = None, None
 
     def require_elsewhere(self, word: str | None) -> None:

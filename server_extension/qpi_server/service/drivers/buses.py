@@ -11,6 +11,7 @@ from msgspec import Struct
 from qpi_jupyter.core import Conflict, Faulted, Forbidden, NotFound, QpiError, existing
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bus import LAB, Bus, BusKind, Message, SignIn, kind_of, tell, to
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.bus.hub import Hub
 from qpi_server.service.base import Context
 from qpi_server.settings.values import without_password
@@ -112,9 +113,7 @@ class Buses:
 
     async def close(self) -> None:
         """Leave them."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     def reached_at(self, address: str) -> list[str]:
         """What drivers take as ``--bus`` for the bus that the lab hosts at ``address``; its end may say another."""
