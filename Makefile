@@ -110,7 +110,7 @@ lab: setup ## JupyterLab on the quick-start notebook (a copy in .lab), two simul
 	$(VENV)/bin/jupyter lab $(ROOT) --QPIServer.demo=True --LabApp.default_url=/lab/tree/$(notdir $(QUICKSTART)) .lab
 
 demo: setup ## the same without a browser: run the quick-start notebook and print its jobs
-	$(PY) -m qpi_server.tools.demo --notebook $(QUICKSTART) --out .demo
+	$(PY) -m benchmarks.demo --notebook $(QUICKSTART) --out .demo
 
 # --- test --------------------------------------------------------------------------------------------------------------
 # package:a program it brings (or a file), for telling what is missing

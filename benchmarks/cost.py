@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.request import Request, urlopen
 
 import qpi_jupyter
-from qpi_server.tools.demo import DemoLab
+from benchmarks.demo import DemoLab
 
 from .bare import SHOTS, bell
 from .floor import floor

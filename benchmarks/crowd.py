@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 
 from playwright.sync_api import Page
 
-from qpi_server.tools.demo import DemoLab
+from benchmarks.demo import DemoLab
 
 from . import delay
 from .browser import browser, jupyterlab, open_queue

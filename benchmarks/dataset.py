@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from benchmarks.demo import DemoLab
 from qpi_jupyter.wire import results
-from qpi_server.tools.demo import DemoLab
 from tests.support.blobs import zip_blocks
 
 from .driver import Driver

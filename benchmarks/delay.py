@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 
 import msgspec
 
+from benchmarks.demo import DemoLab
 from qpi_jupyter.wire import sse
-from qpi_server.tools.demo import DemoLab
 
 from .driver import Driver
 from .harness import Figure, cpu_s, server

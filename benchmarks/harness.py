@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 import qpi_jupyter
-from qpi_server.tools.demo import DemoLab, demo_lab
+from benchmarks.demo import DemoLab, demo_lab
 from tests.support.servers import wait_until
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'

@@ -28,8 +28,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from benchmarks.demo import DemoLab
 from qpi_jupyter.client.ibm import CRN, addresses
-from qpi_server.tools.demo import DemoLab
 from tests.support.waiting import wait_until
 
 from .bare import SHOTS, bell

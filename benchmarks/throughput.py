@@ -11,7 +11,7 @@ from typing import Any
 from qiskit import QuantumCircuit
 
 import qpi_jupyter
-from qpi_server.tools.demo import DemoLab
+from benchmarks.demo import DemoLab
 
 from . import bare
 from .harness import Figure, server

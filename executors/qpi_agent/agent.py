@@ -28,6 +28,7 @@ from qpi_jupyter.wire.frames import (
     Reading,
     Welcome,
 )
+from qpi_jupyter.wire.tasks import ended
 
 from .bench import Bench
 from .checker import Checker
@@ -104,9 +105,7 @@ class Agent:
             await self._link.say_logged()
         finally:
             self._link.end()
-            for task in (*tasks, drained):
-                task.cancel()
-            await asyncio.gather(*tasks, drained, return_exceptions=True)
+            await ended(*tasks, drained)
 
     async def _check(self) -> None:
         self._manifest.set_result(await self._checker.start())

@@ -10,6 +10,7 @@ from typing import Protocol
 from qpi_jupyter.core import Calibration, Faulted, QpiError, Rejected, Unavailable, length
 from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.frames import Assignment, Held, Report
+from qpi_jupyter.wire.tasks import ended
 
 from .messages import Key, Rows
 from .place import Outcome, Place, Ticket
@@ -261,10 +262,7 @@ class Bench:
         )
 
     async def close(self) -> None:
-        tasks = [*self._fetching.values(), *self._beginning.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*self._fetching.values(), *self._beginning.values())
 
     # --- staging -------------------------------------------------------------------------------------------------
 

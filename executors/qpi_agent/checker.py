@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from qpi_jupyter.core import Faulted, Manifest, ProgramError, QpiError, TooLarge, Unavailable, programs_fault
 from qpi_jupyter.wire.frames import Prepared
+from qpi_jupyter.wire.tasks import ended
 
 from .backoff import Backoff
 from .fair_pool import FairPool
@@ -114,9 +115,7 @@ class Checker:
         return task.result()
 
     async def close(self) -> None:
-        for task in self._open.values():
-            task.cancel()
-        await asyncio.gather(*self._open.values(), return_exceptions=True)
+        await ended(*self._open.values())
         children = {*self._children, *([self._first] if self._first is not None else [])}
         await asyncio.gather(*(child.stop(0.5) for child in children))
 

@@ -28,6 +28,7 @@ from qpi_jupyter.wire.frames import (
     Welcome,
 )
 from qpi_jupyter.wire.peer import parse
+from qpi_jupyter.wire.tasks import ended
 
 from .backoff import Backoff
 from .bench import Bench
@@ -175,9 +176,7 @@ class Link:
             await tell(bus, frames.LOG, frames.Log(epoch=self._epoch, lines=lines))
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     # --- one connection ------------------------------------------------------------------------------------------
 

@@ -186,10 +186,8 @@ News = Forked | Refused | Ended
 
 _encoder = msgspec.msgpack.Encoder()
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-_answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
-decode_answer = _answers.decode
-_news: msgspec.msgpack.Decoder[News] = msgspec.msgpack.Decoder(News)
-decode_news = _news.decode
+decode_answer: Callable[[bytes], Answer] = msgspec.msgpack.Decoder(Answer).decode
+decode_news: Callable[[bytes], News] = msgspec.msgpack.Decoder(News).decode
 encode_news: Callable[[News], bytes] = _encoder.encode
 
 

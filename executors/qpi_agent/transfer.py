@@ -18,6 +18,7 @@ from qpi_jupyter.wire.faultpoint import reach
 from qpi_jupyter.wire.reach import DRIVER, unreachable
 from qpi_jupyter.wire.rest import ErrorBody, ResultStored
 from qpi_jupyter.wire.results import DIGEST_HEADER, MEDIA_TYPE
+from qpi_jupyter.wire.tasks import ended
 
 from .backoff import Backoff
 from .messages import Key
@@ -87,9 +88,7 @@ class Transfer:
 
     async def close(self) -> None:
         """Stop; what is not delivered stays in the spool."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await ended(*self._tasks.values())
         if self._connections is not None:
             self._connections.close()
 

@@ -19,6 +19,7 @@ from .bus import Bus, Credential, SignIn
 from .frames import MAX_FRAME_BYTES
 from .reach import DRIVER, unreachable
 from .stream_bus import StreamBus
+from .tasks import ended
 
 PATH = "/qpi/v1/link"
 _CONNECT_S = 10.0
@@ -70,9 +71,8 @@ class WebSocketKind:
         try:
             yield bus
         finally:
-            reading.cancel()
             bus.close()
-            await asyncio.gather(reading, return_exceptions=True)
+            await ended(reading)
 
 
 WEBSOCKET = WebSocketKind()

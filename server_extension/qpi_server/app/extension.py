@@ -8,8 +8,8 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from qpi_jupyter.core import Policy, QpiError, Quotas
 from qpi_jupyter.wire.addresses import is_base
 from qpi_jupyter.wire.bench import ConfigInForce, ConfigSetting
 from qpi_jupyter.wire.redact import redact_log
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.host.exposure import warn_of_exposure
 from qpi_server.host.forward import Upstream
 from qpi_server.settings.config import LabConfig
@@ -153,10 +154,10 @@ class QPIServer(LabTraits, ExtensionApp):
             with socket.socket(family, kind) as one:
                 one.bind((host, 0))
         except (OSError, UnicodeError) as error:
-            source = self.stated["ip_addr"].source if "ip_addr" in self.stated else "default"
             raise SettingsError(
-                f"{source}: cannot listen at {self.ip_addr!r} ({getattr(error, 'strerror', None) or error}). Give an "
-                "address of this machine, or 0.0.0.0 for all of them."
+                f"{self._source('ip_addr')}: cannot listen at {self.ip_addr!r} "
+                f"({getattr(error, 'strerror', None) or error}). Give an address of this machine, or 0.0.0.0 for all "
+                "of them."
             ) from error
 
     def backend(self) -> Backend:
@@ -169,12 +170,9 @@ class QPIServer(LabTraits, ExtensionApp):
         """
         from qpi_server.store import backend_of
 
-        try:
-            lab = self.config_of_lab()
+        lab = self.config_of_lab()
+        with self._blaming("db_url"):
             return backend_of(lab.db_url, lab.lab_dir)
-        except QpiError as error:
-            source = self.stated["db_url"].source if "db_url" in self.stated else "default"
-            raise SettingsError(f"{source}: {error.message}") from error
 
     def bus_kinds(self) -> list[BusKind]:
         """What the lab's buses are hosted by.
@@ -186,11 +184,19 @@ class QPIServer(LabTraits, ExtensionApp):
         """
         from qpi_jupyter.wire.bus import kind_of
 
-        try:
+        with self._blaming("buses"):
             return [kind_of(address) for address in self.config_of_lab().buses]
+
+    @contextmanager
+    def _blaming(self, name: str) -> Iterator[None]:
+        """What is wrong now is a setting, and where it was set."""
+        try:
+            yield
         except QpiError as error:
-            source = self.stated["buses"].source if "buses" in self.stated else "default"
-            raise SettingsError(f"{source}: {error.message}") from error
+            raise SettingsError(f"{self._source(name)}: {error.message}") from error
+
+    def _source(self, name: str) -> str:
+        return self.stated[name].source if name in self.stated else "default"
 
     def tls_files(self) -> TlsFiles:
         """Where the files of the lab's own authority are."""
@@ -260,9 +266,7 @@ class QPIServer(LabTraits, ExtensionApp):
         await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         self._tasks.clear()
         if self._labs is not None:
             await self._labs.close()
@@ -352,10 +356,8 @@ class QPIServer(LabTraits, ExtensionApp):
                 tell(set_up_link(self.address(), code))
 
     async def _disown(self, _lab: Lab) -> None:
-        if self._hub is not None:
-            self._hub.cancel()
-            await asyncio.gather(self._hub, return_exceptions=True)
-            self._hub = None
+        await ended(self._hub)
+        self._hub = None
         if self._drivers is not None:
             await self._drivers.stop()
             self._drivers = None

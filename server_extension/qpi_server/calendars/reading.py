@@ -12,7 +12,7 @@ from typing import Any
 from icalendar import Calendar, Event
 from msgspec.structs import replace
 
-from qpi_jupyter.core import QpiError, Rejected
+from qpi_jupyter.core import QpiError, Rejected, existing
 
 from .events import IcsEvent
 from .zones import Zones
@@ -131,9 +131,9 @@ class _Reader:
                 yield IcsEvent(uid=uid, title=summary, start_at=more[0], end_at=more[1], timezone=start.zone or "UTC")
 
     def _start(self, event: Event) -> _Moment:
-        start = self._moment(event, "DTSTART")
-        if start is None:
-            raise Rejected("The event has no start (DTSTART).", code="bad_event")
+        start = existing(
+            self._moment(event, "DTSTART"), Rejected("The event has no start (DTSTART).", code="bad_event")
+        )
         return start
 
     def _end(self, event: Event, start: _Moment) -> _Moment:
@@ -213,9 +213,10 @@ def _dates(event: Event, name: str) -> Iterator[tuple[Any, str]]:
     found: Any = event.get(name, [])
     count = 0
     for prop in found if isinstance(found, list) else [found]:
-        dates = _value(prop, "dts")
-        if dates is None:
-            raise Rejected(f"{name} {_written(prop)!r} is not a list of times such as {_EXAMPLE}.", code="bad_event")
+        dates = existing(
+            _value(prop, "dts"),
+            Rejected(f"{name} {_written(prop)!r} is not a list of times such as {_EXAMPLE}.", code="bad_event"),
+        )
         for one in dates:
             count += 1
             if count > MAX_DATES:

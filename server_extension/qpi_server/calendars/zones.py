@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from qpi_jupyter.core import Rejected, booking_rules
+from qpi_jupyter.core import Rejected, booking_rules, existing
 from qpi_jupyter.core.recurrence import parse
 
 MAX_OWN = 20
@@ -92,9 +92,7 @@ class Zones:
         """
         if (known := self._named(tzid)) is not None:
             return wall.replace(tzinfo=known).astimezone(UTC), known.key
-        own = self._own(tzid)
-        if own is None:
-            raise _unknown(tzid, "use an IANA name, such as Europe/Berlin")
+        own = existing(self._own(tzid), _unknown(tzid, "use an IANA name, such as Europe/Berlin"))
         try:
             offset = own.offsets([wall])[0]
             alike = _alike(own, wall)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from qpi_jupyter.core import Conflict, NotFound, QpiError, Rejected, Unauthorized, Unavailable
+from qpi_jupyter.core import Conflict, NotFound, QpiError, Rejected, Unauthorized, Unavailable, existing
 from qpi_jupyter.wire import WIRE_VERSION, devices
 from qpi_jupyter.wire.addresses import bases, clean_token, is_loopback
 from qpi_jupyter.wire.bounded import BoundedClient
@@ -25,6 +25,7 @@ from qpi_jupyter.wire.labs import CodeShown, LabConnection, LabConnections, LabI
 from qpi_jupyter.wire.people import Me, SignedIn
 from qpi_jupyter.wire.reach import trust, unreachable
 from qpi_jupyter.wire.rest import ErrorBody, Health
+from qpi_jupyter.wire.tasks import ended
 
 from .forward import Upstream
 from .owner import Ownership
@@ -67,9 +68,7 @@ class LabSwitch:
 
     async def close(self) -> None:
         """Wait for nobody's confirmation any more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
         self._task, self._waiting = None, None
 
     def require_elsewhere(self, word: str | None) -> None:
@@ -156,9 +155,9 @@ class LabSwitch:
 
     async def disconnect(self, name: str) -> LabConnections:
         """Forget a lab, and end the sign-in there."""
-        lab = self._kept.find(name)
-        if lab is None:
-            raise NotFound(f"You are not connected to a lab called {name!r}.", code="unknown_lab")
+        lab = existing(
+            self._kept.find(name), NotFound(f"You are not connected to a lab called {name!r}.", code="unknown_lab")
+        )
         chosen = self._ownership.chosen
         if chosen is not None and chosen.personal and self._kept.find(chosen.url) == lab:
             await self._ownership.choose(self._home())

@@ -16,6 +16,7 @@ from qpi_jupyter.core import Conflict, QpiError, Unavailable
 from qpi_jupyter.wire import WIRE_VERSION
 from qpi_jupyter.wire.connections import ConnectionLost
 from qpi_jupyter.wire.rest import Health
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.service import Lab
 from qpi_server.store import DAMAGED, GONE, Backend, fault, storage_error
 
@@ -110,10 +111,8 @@ class Ownership:
 
     async def _leave(self) -> None:
         """Let go of the folder's lab, or of its owner."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await ended(self._task)
+        self._task = None
 
     async def stop(self) -> None:
         """Let go of the lab; another server takes it at once."""

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from qpi_jupyter.core import Conflict, Policy, Principal, QpiError, Rejected, moment
 from qpi_jupyter.wire.events import ReplayChanged, ReplayData
 from qpi_jupyter.wire.replays import PolicyIn, ReplayIn, ReplayModel, ReplayResult, ReplayState
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.replay.policies import changed
 from qpi_server.replay.process import Ask, Figured, Loaded, Progress, replayed
 from qpi_server.settings.values import SettingsError
@@ -74,9 +75,7 @@ class ReplayService:
 
     async def close(self) -> None:
         """As `cancel`, when the lab closes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
 
     async def _run(self, replay: ReplayModel, ask: Ask) -> None:
         async def hear(step: Loaded | Progress | Figured) -> None:

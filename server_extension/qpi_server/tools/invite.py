@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from qpi_jupyter.core import Conflict, QpiError, Unavailable
+from qpi_jupyter.core import Conflict, QpiError, Unavailable, existing
 from qpi_jupyter.wire.addresses import is_base, is_loopback
 from qpi_jupyter.wire.people import JoinLinkIn, JoinLinkModel
 from qpi_jupyter.wire.rest import ErrorBody
@@ -51,9 +51,9 @@ def run(lab: QPIServer, options: argparse.Namespace) -> int:
         raise Conflict(f"--url takes the lab's address, such as https://lab.example:8899, not {options.url!r}.")
     if options.allowance is not None and not math.isfinite(options.allowance):
         raise Conflict("--allowance takes a number of seconds; without it people get the lab's default.")
-    owner = OwnerFile(lab_dir).read()
-    if owner is None:
-        raise Unavailable(f"No server runs on the lab in {lab_dir}: start it with `jupyter qpi`.")
+    owner = existing(
+        OwnerFile(lab_dir).read(), Unavailable(f"No server runs on the lab in {lab_dir}: start it with `jupyter qpi`.")
+    )
     request = JoinLinkIn(
         name=options.note, group=options.group, allowance_s=options.allowance, uses=options.uses, days=options.days
     )  # fmt: skip

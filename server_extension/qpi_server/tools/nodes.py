@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
 import httpx
 
@@ -84,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def demo(options: argparse.Namespace, folder: Path) -> int:
     """Have the lab and its QPUs until a signal comes; the exit status."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             url, token, bus = start(stack, folder, options)
@@ -132,10 +131,6 @@ def start(stack: ExitStack, folder: Path, options: argparse.Namespace) -> tuple[
     ]
     _until(lambda: _online(client) == options.nodes, drivers, folder)
     return url, token, bus
-
-
-def _interrupted(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 # --- the bus ----------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.bus import checked, encode
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
 from qpi_jupyter.wire.peer import parse
+from qpi_jupyter.wire.tasks import ended
 
 from .subjects import ERROR
 
@@ -241,9 +242,7 @@ class Turns:
         return task
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     async def _run(self, sender: str) -> None:
         waiting = self._waiting[sender]

@@ -13,7 +13,7 @@ from msgspec import Raw
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from qpi_jupyter.core import QpiError, TooMany, Unavailable
+from qpi_jupyter.core import QpiError, TooMany, Unavailable, existing
 from qpi_jupyter.wire import bus
 from qpi_jupyter.wire.bus import LAB, QPU, Ad, Message, SignIn, to
 from qpi_jupyter.wire.frames import LAB_BYE, QPU_BYE, Bye
@@ -146,9 +146,7 @@ class LabEnd(Hub):
             await self._end.answer(message.reply, self._introduce(suffix))
 
     async def _introduce(self, suffix: str) -> bytes:
-        found = self._sign_ins.pop(suffix, None)
-        if found is None:
-            raise Unavailable("Sign in again.", code="not_signed_in")
+        found = existing(self._sign_ins.pop(suffix, None), Unavailable("Sign in again.", code="not_signed_in"))
         if isinstance(found, QpiError):
             raise found
         return bus.encode(found)

@@ -16,6 +16,7 @@ from msgspec import Struct
 from qpi_jupyter.core import QpiError, Rejected, TooLarge, Unavailable
 from qpi_jupyter.wire.bus import Ad, Bus, Credential, encode
 from qpi_jupyter.wire.stream_bus import StreamBus
+from qpi_jupyter.wire.tasks import ended
 
 from .pipe import Kind
 from .process import MOST_AD_BYTES, WINDOW, Frame, Process, Settings
@@ -114,9 +115,8 @@ async def dial(address: str, credential: Credential) -> AsyncIterator[Bus]:
         try:
             yield bus
         finally:
-            reading.cancel()
             bus.close()
-            await asyncio.gather(reading, return_exceptions=True)
+            await ended(reading)
     except TimeoutError as error:
         raise Unavailable(f"The lab at {to.multiaddr} does not answer.", code="no_lab") from error
     finally:

@@ -16,6 +16,7 @@ from msgspec import Raw
 from qpi_jupyter.core import QpiError, Rejected, Unavailable
 from qpi_jupyter.wire.bus import LAB, Ad, Bus, Credential, SignIn
 from qpi_jupyter.wire.peer import parse
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.bus.hub import Connection, Hub
 from qpi_server.settings.values import default_lab_dir
 
@@ -56,9 +57,7 @@ class PeerHub(Hub):
 
     async def close(self) -> None:
         await super().close()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        await ended(self._keeping)
         if self._process is not None:
             await self._process.close()
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from qpi_jupyter.core import QpiError
+from qpi_jupyter.wire.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,4 @@ class Tasks:
     async def close(self) -> None:
         """Cancel what still runs and wait for it."""
         self._closed = True
-        running = list(self._tasks)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await ended(*self._tasks)

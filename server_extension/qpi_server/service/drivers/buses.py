@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from qpi_jupyter.core import Conflict, Faulted, Forbidden, NotFound, QpiError
+from qpi_jupyter.core import Conflict, Faulted, Forbidden, NotFound, QpiError, existing
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.bus import LAB, Bus, BusKind, Message, SignIn, kind_of, tell, to
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.bus.hub import Hub
 from qpi_server.service.base import Context
 from qpi_server.settings.values import without_password
@@ -56,9 +57,10 @@ class Reception:
 
     def _new(self, address: str) -> DriverLink:
         name = address.partition(":")[0]
-        row = self._service.context.db.glance(lambda connection: bench.driver(connection, name))
-        if row is None:
-            raise NotFound("This driver is not registered any more.", code="unknown_driver")
+        row = existing(
+            self._service.context.db.glance(lambda connection: bench.driver(connection, name)),
+            NotFound("This driver is not registered any more.", code="unknown_driver"),
+        )
         if not row.enabled or row.revoked_at is not None:  # a bus may keep the connection of one that was sent away
             raise Forbidden("This driver was switched off in the lab.", code="driver_disabled")
         return DriverLink(
@@ -111,9 +113,7 @@ class Buses:
 
     async def close(self) -> None:
         """Leave them."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     def reached_at(self, address: str) -> list[str]:
         """What drivers take as ``--bus`` for the bus that the lab hosts at ``address``; its end may say another."""

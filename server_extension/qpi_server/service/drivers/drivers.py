@@ -26,6 +26,7 @@ from qpi_jupyter.core import (
     Rejected,
     Step,
     advance,
+    existing,
 )
 from qpi_jupyter.wire import WIRE_VERSION, frames
 from qpi_jupyter.wire.bus import Bus
@@ -356,9 +357,10 @@ class DriverService:
         def query(connection: Connection) -> bytes | None:
             return jobs.program(connection, sha256) if jobs.runs_on(connection, sha256, name) else None
 
-        found = await self.context.db.read(query)
-        if found is None:
-            raise NotFound(f"No job of {name} runs a program {sha256}.", code="unknown_program")
+        found = existing(
+            await self.context.db.read(query),
+            NotFound(f"No job of {name} runs a program {sha256}.", code="unknown_program"),
+        )
         return found
 
     async def upload(self, principal: Principal, job_id: str, attempt: int, digest: str) -> Upload:

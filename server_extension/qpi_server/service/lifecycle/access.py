@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Forbidden, NotFound, Permission, Principal, Rejected, allows, may_read_job
+from qpi_jupyter.core import Forbidden, NotFound, Permission, Principal, Rejected, allows, existing, may_read_job
 from qpi_jupyter.wire.jobs import LABELS, JobChange, JobLabels
 from qpi_jupyter.wire.rest import JobError
 from qpi_server.store import JobRecord, families, jobs
@@ -25,9 +25,7 @@ def find(connection: Connection, job_id: str) -> JobRecord:
     NotFound
         there is none.
     """
-    record = jobs.find(connection, job_id)
-    if record is None:
-        raise _unknown(job_id)
+    record = existing(jobs.find(connection, job_id), _unknown(job_id))
     return record
 
 

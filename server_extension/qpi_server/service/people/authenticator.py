@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import SCOPES, Forbidden, Principal, Role, Scope, Unauthorized, within
+from qpi_jupyter.core import SCOPES, Forbidden, Principal, Role, Scope, Unauthorized, existing, within
 from qpi_jupyter.wire.events import PersonChanged, TokenChanged
 from qpi_server.service.base import Context, Tx, Written
 from qpi_server.store import GroupRow, UserRow, feeds, people, tokens
@@ -117,9 +117,9 @@ class Authenticator:
         if row.driver is not None:
             principal = Principal(name=row.owner, roles=frozenset({Role.DRIVER}), qpu=known.qpu)
         else:
-            person = await self.person(row.owner)
-            if person is None:
-                raise Unauthorized("The lab does not know this token.", code="bad_token")
+            person = existing(
+                await self.person(row.owner), Unauthorized("The lab does not know this token.", code="bad_token")
+            )
             _admitted(person)
             if person.source == people.HUB:
                 principal = _cut(replace(person.principal, roles=self._roles_now(person)), row)

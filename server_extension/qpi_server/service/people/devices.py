@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from qpi_jupyter.core import Forbidden, NotFound, Principal, QpiError, Rejected, TooMany
+from qpi_jupyter.core import Forbidden, NotFound, Principal, QpiError, Rejected, TooMany, existing
 from qpi_jupyter.wire.rest import TokenCreated, TokenIn
 from qpi_server.service.base import Context, network
 
@@ -121,9 +121,10 @@ class Devices:
             nobody has confirmed it yet, or it was refused, or has expired; or the program asks too often.
         """
         self._forget_old()
-        device = self._by_device.get(sha256(device_code))
-        if device is None:
-            raise FlowError("This code has expired or was used: start again.", code="expired_token")
+        device = existing(
+            self._by_device.get(sha256(device_code)),
+            FlowError("This code has expired or was used: start again.", code="expired_token"),
+        )
         now = self._context.clock.monotonic()
         early, device.polled = now - device.polled < device.interval_s, now
         if device.decided is None:

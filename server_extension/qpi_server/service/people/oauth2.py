@@ -14,7 +14,17 @@ import httpx
 import msgspec
 from sqlalchemy import Connection
 
-from qpi_jupyter.core import Forbidden, NotFound, Principal, Role, Unauthorized, Unavailable, emails, joining_address
+from qpi_jupyter.core import (
+    Forbidden,
+    NotFound,
+    Principal,
+    Role,
+    Unauthorized,
+    Unavailable,
+    emails,
+    existing,
+    joining_address,
+)
 from qpi_jupyter.wire.people import SignedIn
 from qpi_server.service.base import Context, Tx
 from qpi_server.settings.providers import OAuth2Provider
@@ -113,6 +123,19 @@ class OAuth2SignIns:
         config = self._context.config
         return config.local_accounts, [_complete(provider) for provider in config.oauth2_providers]
 
+    async def provider(self, name: str) -> Provider:
+        """The provider of that name.
+
+        Raises
+        ------
+        NotFound
+            the lab knows no such provider.
+        """
+        return existing(
+            next((found for found in (await self.ways_in())[1] if found.config.name == name), None),
+            NotFound(f"The lab has no sign-in with {name!r}.", code="unknown_provider"),
+        )
+
     async def sign_in(
         self, provider: str, *, code: str, verifier: str, redirect_url: str, address: str = ""
     ) -> SignedIn:
@@ -131,9 +154,7 @@ class OAuth2SignIns:
         Unavailable
             the provider does not answer.
         """
-        known = next((found for found in (await self.ways_in())[1] if found.config.name == provider), None)
-        if known is None:
-            raise NotFound(f"The lab has no sign-in with {provider!r}.", code="unknown_provider")
+        known = await self.provider(provider)
         key = f"provider:{address}"
         self._throttle.begin(key, FREE_PER_ADDRESS)
         identity = await _ask(known, code, verifier, redirect_url)

@@ -14,6 +14,7 @@ from qpi_jupyter.core import (
     Principal,
     Rejected,
     calibration_of,
+    existing,
 )
 from qpi_jupyter.wire.events import CalibrationData, QpuCalibrated
 from qpi_jupyter.wire.telemetry import CalibrationFigure, CalibrationModel, CalibrationPage
@@ -46,9 +47,9 @@ class CalibrationService:
         """
 
         def unit(tx: Tx) -> None:
-            known = self._context.qpus.get(qpu).manifest
-            if known is None:
-                raise NotFound(f"{qpu} has no manifest yet.", code="no_manifest")
+            known = existing(
+                self._context.qpus.get(qpu).manifest, NotFound(f"{qpu} has no manifest yet.", code="no_manifest")
+            )
             try:
                 manifest = calibration.into(known)
             except ValueError as error:

@@ -9,12 +9,12 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Meta, Struct
 
-from qpi_jupyter.core import Forbidden, NotFound, QpiError, Unauthorized
+from qpi_jupyter.core import Forbidden, QpiError, Unauthorized
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.addresses import is_loopback
 from qpi_jupyter.wire.people import NewPassword, PersonName, SignIn
 from qpi_server.host.hub import is_service
-from qpi_server.service.people import Provider, challenge_of
+from qpi_server.service.people import challenge_of
 from qpi_server.web.table import Call, Reply
 
 from .base import FOLDER, HTML, HUB, SESSION, Form, Line, Secret, cookie, go, keep, onward, page, pages, signed_in
@@ -94,7 +94,7 @@ async def sign_in_with_password(call: Call, form: SignInForm) -> Reply:
 @pages.route("GET", "sign-in/{provider}", P.SIGN_IN, {303: HTML}, query=Onward)
 async def sign_in_with_provider(call: Call, query: Onward) -> Reply:
     """On to a provider's own page; what proves that the same browser comes back stays with it."""
-    provider = await _provider(call, call.path["provider"])
+    provider = await call.lab.oauth2.provider(call.path["provider"])
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     kept = "|".join((provider.config.name, state, verifier, onward(query.next)))
     headers = {"Set-Cookie": keep(call, ROUND_TRIP, kept, ROUND_TRIP_S)}
@@ -187,13 +187,6 @@ async def _sign_in_page(call: Call, onto: str, *, error: QpiError | None = None,
     names = [(one.config.name, one.config.display_name or one.config.name.capitalize()) for one in providers]
     return page(call, "sign_in.html", error=error, title="Sign in", password=password, providers=names, next=onto,
                 name=name, hub=is_service())  # fmt: skip
-
-
-async def _provider(call: Call, name: str) -> Provider:
-    for provider in (await call.lab.oauth2.ways_in())[1]:
-        if provider.config.name == name:
-            return provider
-    raise NotFound(f"The lab has no sign-in with {name!r}.", code="unknown_provider")
 
 
 def _back(call: Call) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qpi_jupyter.core import Permission as P
-from qpi_jupyter.core import QpiError, Rejected
+from qpi_jupyter.core import QpiError, Rejected, existing
 from qpi_jupyter.wire import jobs as bodies
 from qpi_jupyter.wire import rest
 from qpi_jupyter.wire.events import EventPage
@@ -148,9 +148,9 @@ class UploadSink:
 
 async def open_upload(call: Call) -> UploadSink:
     """The sink of a result's bytes; a foreign or unknown attempt is refused before the first of them."""
-    digest = call.headers.get(DIGEST_HEADER)
-    if digest is None:
-        raise Rejected(f"The header {DIGEST_HEADER} is missing.", code="bad_request")
+    digest = existing(
+        call.headers.get(DIGEST_HEADER), Rejected(f"The header {DIGEST_HEADER} is missing.", code="bad_request")
+    )
     attempt = int(call.path["attempt"])
     return UploadSink(await call.lab.drivers.upload(call.person, call.path["id"], attempt, digest))
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
-from qpi_jupyter.core import DEFAULT_SHOTS, Conflict, NotFound, Rejected, unpack
+from qpi_jupyter.core import DEFAULT_SHOTS, Conflict, NotFound, Rejected, existing, unpack
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, Label, OptionsIn, ProgramIn
@@ -183,9 +183,9 @@ async def portfolio(call: Call, job_id: str) -> tuple[JobModel, Problem]:
         there is none of that id.
     """
     job = await call.lab.jobs.get(call.person, job_id)
-    problem = await problem_of_job(call, job)
-    if problem is None:
-        raise NotFound(f"There is no portfolio {job_id}.", code="unknown_job")
+    problem = existing(
+        await problem_of_job(call, job), NotFound(f"There is no portfolio {job_id}.", code="unknown_job")
+    )
     return job, problem
 
 

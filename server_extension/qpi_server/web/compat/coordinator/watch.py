@@ -22,6 +22,7 @@ from qpi_jupyter.core import (
     Unauthorized,
     Unavailable,
 )
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.bus.socket import LabSocket
 from qpi_server.host.forward import GOING_AWAY, Upstream, pass_on
 from qpi_server.service import Lab
@@ -151,9 +152,7 @@ async def _news(lab: Lab, person: Principal, job_id: str, version: int, cursor: 
         for one in done:
             one.result()
     finally:
-        for one in waits:
-            one.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        await ended(*waits)
 
 
 async def of_parts(lab: Lab, person: Principal, job_id: str, cursor: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from qpi_jupyter.core import NotFound
+from qpi_jupyter.core import NotFound, existing
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobModel, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, Label, OptionsIn, ProgramIn
@@ -184,9 +184,10 @@ async def _of_portfolio(call: Call, job: JobModel) -> Benchmark:
 
 async def _of_circuit(call: Call, job: JobModel) -> Benchmark:
     """A circuit over several QPUs beside the same circuit on one."""
-    of = next((tag.removeprefix(OF) for tag in job.tags if tag.startswith(OF)), None)
-    if of is None:
-        raise NotFound(f"There is no benchmark {job.id}.", code="unknown_job")
+    of = existing(
+        next((tag.removeprefix(OF) for tag in job.tags if tag.startswith(OF)), None),
+        NotFound(f"There is no benchmark {job.id}.", code="unknown_job"),
+    )
     run = await call.lab.jobs.get(call.person, of)
     there = await look(call.lab, call.person, run.id)
     here = await look(call.lab, call.person, job.id)

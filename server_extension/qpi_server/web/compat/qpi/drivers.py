@@ -10,7 +10,7 @@ from msgspec import field
 
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Permission as P
-from qpi_jupyter.core import Rejected
+from qpi_jupyter.core import Rejected, existing
 from qpi_jupyter.wire.rest import DriverIn
 from qpi_server.web.table import JSON, Call, Reply
 
@@ -93,12 +93,8 @@ def _kind(wanted: NewDriver) -> Kind:
     Rejected
         nobody knows such a kind, or it does not tell of those events.
     """
-    kind = KINDS.get(wanted.kind)
-    if kind is None:
-        raise Rejected(
-            f"There are no drivers of the kind {wanted.kind!r}; the kinds are {', '.join(KINDS)}.",
-            code="bad_kind", field="kind",
-        )  # fmt: skip
+    missing = f"There are no drivers of the kind {wanted.kind!r}; the kinds are {', '.join(KINDS)}."
+    kind = existing(KINDS.get(wanted.kind), Rejected(missing, code="bad_kind", field="kind"))
     events = frozenset(wanted.events)
     if wanted.kind == CUSTOM:
         kind = Kind(monitor=bool(events) and events <= _READINGS)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from qpi_jupyter.core import NotFound, Principal, allows
+from qpi_jupyter.core import NotFound, Principal, allows, existing
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.people import NoticeChange, NoticeIn, NoticeModel
 from qpi_server.service import Lab
@@ -104,10 +104,8 @@ async def the_notice(lab: Lab, person: Principal, notice_id: str) -> Record:
     NotFound
         there is none.
     """
-    for notice in await _records(lab, person):
-        if notice["id"] == notice_id:
-            return notice
-    raise NotFound(f"There is no notice {notice_id!r}, or it is not for you.", code="unknown_notice")
+    missing = NotFound(f"There is no notice {notice_id!r}, or it is not for you.", code="unknown_notice")
+    return existing(next((one for one in await _records(lab, person) if one["id"] == notice_id), None), missing)
 
 
 async def _records(lab: Lab, person: Principal) -> list[Record]:

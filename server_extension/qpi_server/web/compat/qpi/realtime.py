@@ -25,6 +25,7 @@ from qpi_jupyter.wire import events as e
 from qpi_jupyter.wire.events import PersonChanged
 from qpi_jupyter.wire.sse import MEDIA_TYPE as SSE
 from qpi_jupyter.wire.sse import PING
+from qpi_jupyter.wire.tasks import ended
 from qpi_server.service import Lab
 from qpi_server.service.base import Joined
 from qpi_server.service.events import Out
@@ -147,9 +148,7 @@ async def stream_of(clients: dict[str, Client], client: Client) -> AsyncGenerato
             yield chunk
     finally:
         clients.pop(client.id, None)
-        if client.following is not None:
-            client.following.cancel()
-            await asyncio.gather(client.following, return_exceptions=True)
+        await ended(client.following)
 
 
 async def _follow(lab: Lab, client: Client, person: Principal, cursor: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from qpi_jupyter.core import Conflict, Forbidden, NotFound, Principal
+from qpi_jupyter.core import Conflict, Forbidden, NotFound, Principal, existing
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.bookings import BookingChange, BookingIn, BookingModel
 from qpi_server.service import Lab
@@ -95,10 +95,8 @@ async def the_slot(lab: Lab, person: Principal, slot_id: str) -> Record:
     NotFound
         there is none.
     """
-    for slot in await _records(lab, person):
-        if slot["id"] == slot_id:
-            return slot
-    raise NotFound(f"There is no slot {slot_id!r}.", code="unknown_slot")
+    missing = NotFound(f"There is no slot {slot_id!r}.", code="unknown_slot")
+    return existing(next((one for one in await _records(lab, person) if one["id"] == slot_id), None), missing)
 
 
 async def _records(lab: Lab, person: Principal) -> list[Record]:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType, field
 
-from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, ProgramError, Rejected, Unavailable, unpack
+from qpi_jupyter.core import PRIMITIVE_RESULT, Conflict, NotFound, ProgramError, Rejected, Unavailable, existing, unpack
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.jobs import JobChange, JobModel, OriginIn, RuntimeCost, RuntimeOrigin, SubmitRequest
 from qpi_jupyter.wire.rest import Answer, OptionsIn, ProgramIn, Tags
@@ -189,11 +189,9 @@ class _Params(Body):
 @runtime.route("POST", f"{ROOT}/jobs", P.JOBS_SUBMIT, {200: RuntimeAccepted}, body=RuntimeJobIn, refuses=(400, 507))
 async def runtime_submit(call: Call, wanted: RuntimeJobIn) -> RuntimeAccepted:
     """Submit pubs to a primitive."""
-    form = FORMATS.get(wanted.program_id)
-    if form is None:  # to IBM's client, 404 means this and nothing else
-        raise NotFound(
-            f"This lab has no program {wanted.program_id!r}: it runs {' and '.join(FORMATS)}.", code="unknown_program"
-        )
+    missing = f"This lab has no program {wanted.program_id!r}: it runs {' and '.join(FORMATS)}."
+    # To IBM's client, 404 means this and nothing else.
+    form = existing(FORMATS.get(wanted.program_id), NotFound(missing, code="unknown_program"))
     try:
         backend, qpu = await found(call, wanted.backend)
         if wanted.session_id is not None:

@@ -1,4 +1,4 @@
-"""``python -m qpi_server.tools.demo``: a lab, a notebook and what came out, on a terminal.
+"""``python -m benchmarks.demo``: a lab, a notebook and what came out, on a terminal.
 
 Starts ``jupyter qpi --demo`` on a free loopback port with an empty data folder, executes a notebook against it, writes
 the executed notebook and prints a line for every job. The exit status is 0 only if every cell ran, every job completed
@@ -30,7 +30,7 @@ CELL_S = 120
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m qpi_server.tools.demo", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.demo", description=__doc__.splitlines()[0])
     parser.add_argument("--notebook", type=Path, required=True, help="the notebook to execute")
     parser.add_argument("--out", type=Path, default=Path(".demo"), help="folder of the executed notebook and the log")
     args = parser.parse_args(argv)
