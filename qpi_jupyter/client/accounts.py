@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.wire.accounts import (
@@ -23,12 +21,12 @@ from . import times
 from .http import Http, path
 from .people import me
 from .portal import both
-from .tables import Table
+from .tables import ModelTable, Table
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_PAGE = "200"
+_PAGE = 200
 _FIGURES = {"jobs": "1", "used_s": "s", "granted_s": "s", "refunded_s": "s"}
 """What a statement counts, with its units."""
 
@@ -77,7 +75,7 @@ class BalanceTable(Table[Balance]):
         return item.model.name, item.available(), times.length(item.held_s), times.length(item.used_s)
 
 
-class StatementTable(Table[StatementLine]):
+class StatementTable(ModelTable[StatementLine]):
     """What was used, by person, QPU and month."""
 
     caption = "Statement"
@@ -87,9 +85,6 @@ class StatementTable(Table[StatementLine]):
     def row(self, item: StatementLine) -> tuple[str, ...]:
         figures = (times.length(value) for value in (item.used_s, item.granted_s, item.refunded_s))
         return item.month, item.account, item.person, item.qpu, str(item.jobs), *figures
-
-    def record(self, item: StatementLine) -> dict[str, Any]:
-        return msgspec.structs.asdict(item)
 
     def to_xarray(self) -> xr.Dataset:
         """The figures over ``month``, ``account``, ``person`` and ``qpu``, in seconds (needs xarray)."""
@@ -161,7 +156,7 @@ class TimeRequest:
         return TimeRequestTable([self])._repr_html_()
 
 
-class TimeRequestTable(Table[TimeRequest]):
+class TimeRequestTable(ModelTable[TimeRequest]):
     """Requests for QPU time; each item can be withdrawn, approved or rejected."""
 
     caption = "Requests for QPU time"
@@ -175,9 +170,6 @@ class TimeRequestTable(Table[TimeRequest]):
             model.id, asked, model.person, model.account, times.length(model.seconds), model.reason, model.status,
             "" if model.granted_s is None else times.length(model.granted_s), model.answer,
         )  # fmt: skip
-
-    def record(self, item: TimeRequest) -> dict[str, Any]:
-        return msgspec.structs.asdict(item.model)
 
 
 class Accounts:
@@ -212,13 +204,12 @@ class Accounts:
         person
             somebody else's use, or yours of a group's account; without ``group`` for managers.
         """
-        wanted = f"{month:%Y-%m}" if isinstance(month, date) else month
-        params = {"account": f"group:{group}" if group is not None else None, "person": person, "qpu": qpu}
-        params["month"] = wanted
+        account = None if group is None else f"group:{group}"
         if group is None and person is None:
-            params["account"] = (await me(self.http)).user.name
-        given = {name: value for name, value in params.items() if value}
-        return StatementTable((await self.http.call("GET", "v1/statements", Statement, params=given)).lines)
+            account = (await me(self.http)).user.name
+        wanted = f"{month:%Y-%m}" if isinstance(month, date) else month
+        params = {"account": account, "person": person, "qpu": qpu, "month": wanted}
+        return StatementTable((await self.http.call("GET", "v1/statements", Statement, params=params)).lines)
 
     @both
     async def grant_time(
@@ -256,11 +247,6 @@ class Accounts:
     @both
     async def time_requests(self, *, status: str | None = None, mine: bool = True) -> TimeRequestTable:
         """Requests for QPU time, newest first: yours, or with ``mine=False`` all that you may see."""
-        params = {"mine": "true" if mine else "false", "limit": _PAGE} | ({"status": status} if status else {})
-        found: list[TimeRequestModel] = []
-        while True:
-            page = await self.http.call("GET", "v1/time-requests", TimeRequestList, params=params)
-            found += page.requests
-            if page.next is None:
-                return TimeRequestTable([TimeRequest(self.http, model) for model in found])
-            params["after"] = page.next
+        params = {"mine": mine, "limit": _PAGE, "status": status}
+        pages = self.http.pages("v1/time-requests", TimeRequestList, params)
+        return TimeRequestTable([TimeRequest(self.http, model) async for page in pages for model in page.requests])

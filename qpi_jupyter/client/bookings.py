@@ -19,7 +19,7 @@ from .booking import DEFAULT_S, BookingHandle, BookingTable, FreeTime, explained
 from .http import Http, path
 from .portal import both
 
-_PAGE = "500"
+_PAGE = 500
 _TRIES = 5
 """How often the next free interval is looked for again when somebody else was quicker."""
 _MANY_S = 120.0
@@ -158,16 +158,9 @@ class Bookings:
         self, qpu: str | None, start_at: datetime, end_at: datetime | None, *, mine: bool = False
     ) -> list[BookingModel]:
         """Every booking that overlaps this time."""
-        params = {"mine": "true" if mine else "false", "start": _text(start_at), "limit": _PAGE}
-        params |= {"qpu": qpu} if qpu else {}
-        params |= {"end": _text(end_at)} if end_at is not None else {}
-        found: list[BookingModel] = []
-        while True:
-            page = await self.http.call("GET", "v1/bookings", BookingList, params=params)
-            found += page.bookings
-            if page.next is None:
-                return found
-            params["after"] = page.next
+        params = {"mine": mine, "qpu": qpu, "start": start_at, "end": end_at, "limit": _PAGE}
+        pages = self.http.pages("v1/bookings", BookingList, params)
+        return [booking async for page in pages for booking in page.bookings]
 
     @both
     async def next_free(
@@ -176,7 +169,7 @@ class Bookings:
         """The first free interval of this length."""
         zone, now = times.zone_of(), datetime.now(UTC)
         start = None if after is None else times.moment(after, zone, now, after=now)
-        params = {"qpu": qpu, "seconds": f"{times.seconds(duration):g}"} | ({"after": _text(start)} if start else {})
+        params = {"qpu": qpu, "seconds": times.seconds(duration), "after": start}
         return await self.http.call("GET", "v1/bookings/next-free", FreeTime, params=params)
 
     @both
@@ -203,7 +196,3 @@ class Bookings:
 
 def _line(event: dict[str, str]) -> str:
     return f"{event['title'] or event['uid']}: {event['reason']}"
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

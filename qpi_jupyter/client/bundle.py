@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import platform
@@ -19,7 +20,7 @@ from qpi_jupyter.core import NotFound, Unavailable, unpack
 from qpi_jupyter.wire.events import UnreadEventPage
 from qpi_jupyter.wire.jobs import FamilyModel, JobModel, ProgramText
 from qpi_jupyter.wire.rest import Health
-from qpi_jupyter.wire.telemetry import CalibrationModel, CalibrationPage
+from qpi_jupyter.wire.telemetry import CalibrationPage
 
 from .http import Http, path
 
@@ -162,27 +163,14 @@ class _Pages:
     async def _calibration(self) -> None:
         if not self._job.calibration_id or self._job.qpu is None:
             return
-        try:
-            found = await self._found_calibration(self._job.qpu)
-        except NotFound:
-            found = None  # of a QPU that is deleted
-        if found is None:
-            self._leave_out("calibration.json", f"The lab no longer has calibration {self._job.calibration_id}.")
-        else:
-            self._out.add(f"{self._folder}/calibration.json", _json(found))
-
-    async def _found_calibration(self, qpu: str) -> CalibrationModel | None:
-        """The job's own; the newest first, for most jobs have that."""
-        after = dict[str, str]()
-        while True:
-            params = {"limit": str(_CALIBRATIONS), **after}
-            page = await self._http.call("GET", f"v1/qpus/{path(qpu)}/calibrations", CalibrationPage, params=params)
-            for calibration in page.calibrations:
-                if calibration.id == self._job.calibration_id:
-                    return calibration
-            if page.next is None:
-                return None
-            after = {"after": page.next}
+        where = f"v1/qpus/{path(self._job.qpu)}/calibrations"
+        with contextlib.suppress(NotFound):  # of a QPU that is deleted
+            # The newest first, for most jobs have that.
+            async for page in self._http.pages(where, CalibrationPage, {"limit": _CALIBRATIONS}):
+                for calibration in page.calibrations:
+                    if calibration.id == self._job.calibration_id:
+                        return self._out.add(f"{self._folder}/calibration.json", _json(calibration))
+        self._leave_out("calibration.json", f"The lab no longer has calibration {self._job.calibration_id}.")
 
     async def _dataset(self) -> None:
         if self._job.dataset is None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
-
-from msgspec.structs import asdict
 
 from qpi_jupyter.core import counted, length
 from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel
 
 from .status import job_word
-from .tables import Table
+from .tables import ModelTable
 
 
-class Family(Table[FamilyJob]):
+class Family(ModelTable[FamilyJob]):
     """The family of one job, oldest first. An item has the job's ``id``, and the ids that it waits for in ``after``.
 
     ``cost_s`` is what all of them used so far and what is reserved for those that have not ended (QPU-seconds); None
@@ -35,9 +32,6 @@ class Family(Table[FamilyJob]):
         after = ", ".join(called.get(job_id, job_id) for job_id in item.after)
         part_of = called.get(item.parent or "", item.parent or "")
         return item.id, job_word(item.phase), item.qpu or "", item.name, after, part_of
-
-    def record(self, item: FamilyJob) -> dict[str, Any]:
-        return asdict(item)
 
     @property
     def called(self) -> Mapping[str, str]:

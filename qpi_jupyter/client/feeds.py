@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
-
-import msgspec
 
 from qpi_jupyter.wire.bookings import FeedIn, FeedList, FeedModel
 
 from . import times
 from .http import Http, path
 from .portal import both
-from .tables import Table
+from .tables import ModelTable
 
 
 class NewFeed:
@@ -27,7 +24,7 @@ class NewFeed:
         return f"<Feed {self.id} of {_whose(self.qpu)}: .url has its address, in this kernel only>"
 
 
-class FeedTable(Table[FeedModel]):
+class FeedTable(ModelTable[FeedModel]):
     """Calendar feeds, without their addresses."""
 
     caption = "Calendar feeds"
@@ -38,9 +35,6 @@ class FeedTable(Table[FeedModel]):
         now = datetime.now(UTC)
         read = "never" if item.used_at is None else times.stamp(item.used_at, now)
         return item.id, _whose(item.qpu), times.stamp(item.created_at, now), read
-
-    def record(self, item: FeedModel) -> dict[str, Any]:
-        return msgspec.structs.asdict(item)
 
 
 class Feeds:

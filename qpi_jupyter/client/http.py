@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any, TypeVar
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import IO, Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpcore
@@ -20,11 +20,23 @@ from qpi_jupyter.wire.people import TIMEZONE_HEADER
 from qpi_jupyter.wire.reach import trust
 
 from . import times
-from .numpy_values import encode
+from .numpy_values import encode, to_python
 from .portal import Portal
 from .trouble import error_of, silence, unreadable
 
 T = TypeVar("T")
+Query = Mapping[str, object] | Sequence[tuple[str, object]] | None
+"""What an address asks for: times and numbers as they are, None is left out."""
+
+
+class Page(Protocol):
+    """A page of a list; ``next`` goes into ``?after=``."""
+
+    @property
+    def next(self) -> str | None: ...
+
+
+L = TypeVar("L", bound=Page)
 
 RETRY_S = 30.0
 """How long a call waits for a lab that does not answer: longer than a server takes to restart."""
@@ -88,7 +100,7 @@ class Http:
         path: str,
         kind: type[T],
         *,
-        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        params: Query = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
@@ -119,7 +131,7 @@ class Http:
         request = self._client.build_request(
             method,
             path,
-            params=httpx.QueryParams(params if isinstance(params, Mapping) else list(params or ())),
+            params=_query(params),
             content=None if body is None else encode(body),
             headers={**({} if body is None else {"Content-Type": "application/json"}), **(headers or {})},
             timeout=httpx.Timeout(answer_s + wait_s, connect=_CONNECT_S, pool=None),
@@ -131,6 +143,14 @@ class Http:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
             raise unreadable(response, self.url) from error
+
+    async def pages(self, path: str, kind: type[L], params: Query) -> AsyncIterator[L]:
+        """A long list of the lab's, page by page as they are wanted; ``limit`` says how long one may be."""
+        asked, more = _query(params), True
+        while more:
+            page = await self.call("GET", path, kind, params=asked.multi_items())
+            yield page
+            asked, more = asked.set("after", page.next), page.next is not None
 
     async def _send(self, request: httpx.Request, retry_s: float, *, once: bool) -> httpx.Response:
         give_up_at = asyncio.get_running_loop().time() + retry_s
@@ -178,6 +198,13 @@ class Http:
                     raise self._silent(error) from error
                 await asyncio.sleep(pause)
         raise AssertionError("delays() never ends")
+
+
+def _query(params: Query) -> httpx.QueryParams:
+    pairs = params.items() if isinstance(params, Mapping) else params or ()
+    return httpx.QueryParams(
+        [(name, msgspec.to_builtins(to_python(value))) for name, value in pairs if value is not None]
+    )
 
 
 def path(name: str) -> str:

@@ -647,7 +647,5 @@ async def read_job(
     http: Http, job_id: str, *, wait_s: float = 0.0, version: int | None = None, retry_s: float | None = None
 ) -> JobModel:
     """The job as the lab has it now, or after its next change; see `JobHandle.wait` and `JobHandle.changed`."""
-    params = {"wait_s": f"{wait_s:g}"} if wait_s else {}
-    if version is not None:
-        params["version"] = str(version)
+    params = {"wait_s": wait_s or None, "version": version}
     return await http.call("GET", f"v1/jobs/{path(job_id)}", JobModel, params=params, wait_s=wait_s, retry_s=retry_s)

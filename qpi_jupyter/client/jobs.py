@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
-
 from qpi_jupyter.core import Conflict, NotFound, length
 from qpi_jupyter.wire.jobs import JobModel, JobPage, OriginIn, SubmitRequest
 from qpi_jupyter.wire.plans import PlanJobIn, Stale
@@ -22,7 +20,6 @@ from . import programs, sweeps
 from .calling import no_option
 from .http import Http, path
 from .job_handle import JobHandle, read_job
-from .numpy_values import to_python
 from .plan import Plan
 from .portal import both
 from .preview import Preview
@@ -66,16 +63,12 @@ class JobTable(Table[JobHandle]):
         }  # fmt: skip
 
 
-def filter_params(*, tags: str | Sequence[str], **wanted: Any) -> list[tuple[str, str]]:
+def filter_params(*, tags: str | Sequence[str], **wanted: Any) -> list[tuple[str, Any]]:
     """The query of ``GET jobs``."""
-    params = [("tag", str(tag)) for tag in ([tags] if isinstance(tags, str) else tags)]
+    params: list[tuple[str, Any]] = [("tag", str(tag)) for tag in ([tags] if isinstance(tags, str) else tags)]
     for name, given in wanted.items():
-        value = to_python(given)
-        if value is None:
-            continue
-        if name.startswith("submitted_"):
-            value = msgspec.to_builtins(moment(value, zone_of(), datetime.now(UTC)))
-        params.append((name, ("false", "true")[value] if isinstance(value, bool) else str(value)))
+        late = given is not None and name.startswith("submitted_")
+        params.append((name, moment(given, zone_of(), datetime.now(UTC)) if late else given))
     return params
 
 
@@ -445,15 +438,15 @@ class Jobs:
             calibration=calibration, cell=cell, submitted_after=submitted_after, submitted_before=submitted_before,
             mine=mine,
         )  # fmt: skip
-        below = list[tuple[str, str]]()
+        after = None
         while len(found) < limit:
             page = await self.http.call(
-                "GET", "v1/jobs", JobPage, params=[*params, ("limit", str(min(_PAGE, limit - len(found)))), *below]
+                "GET", "v1/jobs", JobPage, params=[*params, ("limit", min(_PAGE, limit - len(found))), ("after", after)]
             )
             found += page.jobs
-            if page.next is None:
+            after = page.next
+            if after is None:
                 break
-            below = [("after", page.next)]
         return JobTable([JobHandle(self.http, model) for model in found[:limit]])
 
 

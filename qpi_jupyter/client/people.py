@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
-
-import msgspec
+from typing import ClassVar, Protocol
 
 from qpi_jupyter.core import NotFound
 from qpi_jupyter.wire.people import (
@@ -23,7 +21,7 @@ from qpi_jupyter.wire.rest import TokenCreated, TokenIn
 from . import times
 from .http import Http, path
 from .portal import both
-from .tables import Table
+from .tables import ModelTable
 
 
 class Notice:
@@ -47,7 +45,7 @@ class Notice:
         return NoticeTable([self])._repr_html_()
 
 
-class NoticeTable(Table[Notice]):
+class NoticeTable(ModelTable[Notice]):
     """Announcements for you; ``table.dismiss()`` puts them all away."""
 
     caption = "Notices"
@@ -58,9 +56,6 @@ class NoticeTable(Table[Notice]):
         model = item.model
         at = model.start_at or model.created_at
         return times.stamp(at, datetime.now(UTC)), model.created_by, model.title, model.body
-
-    def record(self, item: Notice) -> dict[str, Any]:
-        return msgspec.structs.asdict(item.model)
 
     def dismiss(self) -> None:
         """Do not show any of these again."""
@@ -110,7 +105,7 @@ class NewToken:
         self.renderer.show_token(self)
 
 
-class TokenTable(Table[TokenModel]):
+class TokenTable(ModelTable[TokenModel]):
     """API tokens, without what they open."""
 
     caption = "API tokens"
@@ -123,9 +118,6 @@ class TokenTable(Table[TokenModel]):
             times.stamp(at, now) if at else "never" for at in (item.created_at, item.last_used_at, item.expires_at)
         ]
         return item.id, item.name, "everything you may" if item.scopes is None else ", ".join(item.scopes), *dates
-
-    def record(self, item: TokenModel) -> dict[str, Any]:
-        return msgspec.structs.asdict(item)
 
 
 class Tokens:

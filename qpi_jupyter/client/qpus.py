@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from msgspec import UNSET, UnsetType, to_builtins
+from msgspec import UNSET, UnsetType
 
 from qpi_jupyter.core import NotFound, counted
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuList, QpuModel
 from qpi_jupyter.wire.services import Enrollment, EnrollmentAnswer
-from qpi_jupyter.wire.telemetry import CalibrationModel, CalibrationPage
+from qpi_jupyter.wire.telemetry import CalibrationPage
 
 from . import times
 from .calling import did_you_mean
@@ -189,16 +189,9 @@ class Qpu(QpuDetail, kw_only=True, dict=True):
             for name, when in (("start", start), ("end", end))
             if when is not None
         }
-        wanted = {"qubit": qubit, "quantity": quantity, **{n: to_builtins(at) for n, at in given.items()}}
-        params = [(name, str(value)) for name, value in wanted.items() if value is not None]
-        found, after = list[CalibrationModel](), list[tuple[str, str]]()
-        while True:
-            query = [*params, ("limit", str(_PAGE)), *after]
-            page = await self.http.call("GET", f"v1/qpus/{path(self.name)}/calibrations", CalibrationPage, params=query)
-            found += page.calibrations
-            if page.next is None:
-                return dataset_of(self.name, found)
-            after = [("after", page.next)]
+        params = {"qubit": qubit, "quantity": quantity, "limit": _PAGE, **given}
+        pages = self.http.pages(f"v1/qpus/{path(self.name)}/calibrations", CalibrationPage, params)
+        return dataset_of(self.name, [one async for page in pages for one in page.calibrations])
 
     @both
     async def twin(self, /, name: str | None = None, **options: Any) -> Qpu:

@@ -133,10 +133,10 @@ class Offers:
             there is no such service or availability.
         """
         _require_known(service, availability)
-        given = {"service": service, "min_fidelity": min_fidelity, "availability": availability}
-        params = [(name, str(value)) for name, value in given.items() if value is not None]
-        if include_stale:
-            params.append(("include_stale", "true"))
+        params = {
+            "service": service, "min_fidelity": min_fidelity, "availability": availability,
+            "include_stale": include_stale or None,
+        }  # fmt: skip
         return ServiceTable((await self.http.call("GET", "v1/services", ServiceList, params=params)).qpus)
 
     @both

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from msgspec.structs import asdict
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -82,6 +84,15 @@ class Table(Sequence[T], Generic[T]):
         body = "".join(f"<tr>{''.join(_cell(text) for text in self.row(item))}</tr>" for item in self)
         caption = f'<caption style="text-align:left">{escape(self.caption)}</caption>' if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class ModelTable(Table[T]):
+    """A `Table` whose records are all that the lab says of an item."""
+
+    def record(self, item: T) -> dict[str, Any]:
+        """As `Table.record`."""
+        said: Any = item  # a struct, or what has one as its ``model``
+        return asdict(getattr(item, "model", said))
 
 
 def _cell(text: str) -> str:

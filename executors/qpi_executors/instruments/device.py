@@ -98,6 +98,14 @@ class Edge:
     child_phase_deg: float = 0.0
     gate_error: float = 0.0
 
+    @property
+    def cz(self) -> dict[str, float]:
+        """Its pulse as both schedulers call its parameters."""
+        return {
+            "square_amp": self.amplitude, "square_duration": self.duration_s,
+            "parent_phase_correction": self.parent_phase_deg, "child_phase_correction": self.child_phase_deg,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
@@ -129,6 +137,23 @@ class Device:
     def port(self, kind: str, name: str) -> str:
         """The port of one qubit; ``kind`` is ``microwave``, ``flux`` or ``readout``."""
         return getattr(self.qubits[name], f"{kind}_port") or f"{name}:{PORTS[kind]}"
+
+    def element(self, name: str) -> dict[str, dict[str, Any]]:
+        """One qubit as both schedulers call its parameters, by their sections. Any: numbers, and names of ports."""
+        qubit = self.qubits[name]
+        drive, readout = qubit.drive, qubit.readout
+        clocks = {"f01": qubit.f01_hz, "f12": qubit.f12_hz, "readout": qubit.readout_hz}
+        return {
+            "reset": {"duration": qubit.reset_s},
+            "rxy": {"amp180": drive.amp180, "motzoi": drive.motzoi, "duration": drive.duration_s},
+            "measure": {
+                "pulse_amp": readout.amplitude, "pulse_duration": readout.duration_s, "acq_delay": readout.acq_delay_s,
+                "integration_time": readout.integration_s, "acq_rotation": readout.rotation_deg % 360,
+                "acq_threshold": readout.threshold,
+            },
+            "ports": {kind: self.port(kind, name) for kind in PORTS},
+            "clock_freqs": {clock: hertz for clock, hertz in clocks.items() if hertz is not None},
+        }  # fmt: skip
 
     def edge(self, one: str, other: str) -> tuple[str, str]:
         """The edge between two qubits as it is named, (parent, child)."""

@@ -7,7 +7,7 @@ import logging
 import secrets
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -135,7 +135,6 @@ class PulseExecutor(CircuitExecutor):
         self._claims: list[Claim] = []
         self._sweeps: OrderedDict[int, tuple[QuantumCircuit, Sweep]] = OrderedDict()
         self._kept: tuple[Timeline, dict[tuple[int, bool, str], tuple[Any, Frames]]] | None = None
-        self._check_real()
 
     @abstractmethod
     def stack(self, *, dummy: bool) -> ControlStack:
@@ -148,7 +147,8 @@ class PulseExecutor(CircuitExecutor):
     def _open(self, *, dummy: bool) -> None:
         if self._stack is not None:
             return
-        self._claims = [] if dummy else [Claim(str(address)) for address in self._addresses()]
+        instruments = () if dummy else self.hardware["hardware_description"].values()
+        self._claims = [Claim(facts["ip"]) for facts in instruments if facts["instrument_type"] == "Cluster"]
         stack: ControlStack | None = None
         try:
             stack = self.stack(dummy=dummy)
@@ -461,26 +461,9 @@ class PulseExecutor(CircuitExecutor):
         assert self._stack is not None, "open it first"
         return self._stack
 
-    def _addresses(self) -> Iterator[str]:
-        """Of the instruments that it drives."""
-        described = {} if self.dummy else self.hardware.get("hardware_description", {})
-        yield from (facts["ip"] for facts in described.values() if facts.get("instrument_type") == "Cluster")
-
     def _release(self) -> None:
         while self._claims:
             self._claims.pop().release()
-
-    def _check_real(self) -> None:
-        """A cluster without an address would silently be a dummy one."""
-        if self.dummy:
-            return
-        for name, instrument in self.hardware.get("hardware_description", {}).items():
-            if instrument.get("instrument_type") == "Cluster" and not instrument.get("ip"):
-                raise Rejected(
-                    f"The hardware file has no hardware_description.{name}.ip, the address of the cluster; without an "
-                    "instrument, set the option 'is_dummy'.",
-                    code="bad_option", field="hardware",
-                )  # fmt: skip
 
     @cached_property
     def _manifest(self) -> Manifest:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ Of an acquisition that decides a branch it is the instrument's bit, 0 or 1, and 
 
 class ControlStack(ABC):
     """A device behind a library, in one process; what it is made of is imported when it is made."""
+
+    gates: ClassVar[Any]
+    """Where the library has its operations (Any: its module)."""
 
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         self.device, self.hardware, self.dummy = device, hardware, dummy
@@ -84,10 +88,36 @@ class ControlStack(ABC):
     def schedule(self, shots: int) -> Any:
         """An empty schedule of the library's (Any: its own type), repeated ``shots`` times."""
 
-    @abstractmethod
     def operation(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Any:
         """The library's operation for one of ours; a measurement that decides a branch sends its ``trigger``, the rest
         as in `compile`."""
+        gates, qubits = self.gates, operation.qubits
+        match operation.name:
+            case "rz":
+                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The libraries' own Rz
+                # turns the other way.
+                return gates.ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubits[0]}.01")
+            case "sx":
+                return gates.X90(*qubits)
+            case "x":
+                return gates.X(*qubits)
+            case "turn":
+                return gates.Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *qubits)
+            case "cz":
+                return gates.CZ(*qubits)
+            case "flux":
+                edge, port = self.device.edges[qubits[0], qubits[1]], self.device.port("flux", qubits[0])
+                return gates.SquarePulse(edge.amplitude, edge.duration_s, port, "cl0.baseband")
+            case "reset":
+                return gates.Reset(*qubits)
+            case "measure":
+                return self.measure(operation, average=average, trace=trace, trigger=trigger)
+            case _:
+                return gates.IdlePulse(operation.duration_ns * 1e-9)
+
+    @abstractmethod
+    def measure(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Any:
+        """As `operation`, of a measurement."""
 
     @abstractmethod
     def branch(self, body: Any, trigger: str) -> Any:

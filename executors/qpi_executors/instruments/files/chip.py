@@ -155,6 +155,12 @@ def class_of(node: Node, kind: str) -> str:
     return name
 
 
+def check_name(given: Node | None, name: str) -> None:
+    """An element that says its name, too, must say the one under which it stands."""
+    if given is not None and given.text() != name:
+        raise given.refusal(f"is {given.value!r}, but the element stands under {name!r}")
+
+
 def element(name: str, node: Node, findings: Findings, *, beside: frozenset[str] = frozenset()) -> Part:
     """An element by its sections; ``beside`` are keys of the file's own that stand among them."""
     if not name.isidentifier() or "_" in name:

@@ -244,7 +244,7 @@ def for_library(found: Mapping[str, Any], library: str, file: str) -> dict[str, 
     result = {"config_type": CONFIG_TYPE[library], **found}
     if library == "quantify":
         for name in ("output_att", "input_att"):
-            for _, part in _part(root, "hardware_options", name):
+            for part in _parts(root, "hardware_options", name):
                 if part.number() != int(part.number()):
                     raise part.refusal(f"is {part.value:g} dB: quantify-scheduler takes whole numbers")
         result["hardware_options"] = {
@@ -259,14 +259,14 @@ def for_library(found: Mapping[str, Any], library: str, file: str) -> dict[str, 
     return result
 
 
-def _part(root: Node, *keys: str) -> list[tuple[str, Node]]:
+def _parts(root: Node, *keys: str) -> list[Node]:
     found = root.get(*keys)
-    return list(found.items()) if found else []
+    return [part for _, part in found.items()] if found else []
 
 
 def _exponentials(root: Node) -> list[Node]:
-    parts = _part(root, "hardware_options", "distortion_corrections")
-    return [node for _, part in parts for key, node in part.items() if key.startswith("exp")]
+    parts = _parts(root, "hardware_options", "distortion_corrections")
+    return [node for part in parts for key, node in part.items() if key.startswith("exp")]
 
 
 def _only_qblox(root: Node) -> None:
@@ -283,28 +283,22 @@ def _only_qblox(root: Node) -> None:
 
 
 def _only_quantify(root: Node) -> None:
-    lacks = "is an option that quantify-scheduler does not have"
-    for _, instrument in _part(root, "hardware_description"):
-        for key in ("port", "module_base_port"):
-            if (node := instrument.get(key)) is not None:
-                raise node.refusal(lacks)
-        for _, module in _part(instrument, "modules"):
-            if (node := module.get("sequencer_isa_version")) is not None:
-                raise node.refusal(lacks)
-            if (node := module.get("rf_output_on")) is not None and node.value == "auto":
-                raise node.refusal(
-                    "is auto, which quantify-scheduler does not have: set compiler_options.auto_rf_switch instead"
-                )
-    if (node := root.get("hardware_options", "net_zero_pulse_parameters")) is not None:
-        raise node.refusal(lacks)
-    for _, part in _part(root, "hardware_options", "sequencer_options"):
-        if (node := part.get("qasm_isa_version")) is not None:
-            raise node.refusal(lacks)
-    for _, part in _part(root, "hardware_options", "distortion_corrections"):
-        if (node := part.get("ihp_coeffs")) is not None:
-            raise node.refusal(lacks)
+    instruments, options = _parts(root, "hardware_description"), "hardware_options"
+    modules = [module for instrument in instruments for module in _parts(instrument, "modules")]
+    for nodes, *lacking in (
+        (instruments, ("port",), ("module_base_port",)),
+        (modules, ("sequencer_isa_version",)),
+        (_parts(root, options, "sequencer_options"), ("qasm_isa_version",)),
+        (_parts(root, options, "distortion_corrections"), ("ihp_coeffs",)),
+        ([root], (options, "net_zero_pulse_parameters"), ("compiler_options", "retime_allowed")),
+    ):
+        for found in filter(None, (node.get(*keys) for node in nodes for keys in lacking)):
+            raise found.refusal("is an option that quantify-scheduler does not have")
+    for module in modules:
+        if (node := module.get("rf_output_on")) is not None and node.value == "auto":
+            raise node.refusal(
+                "is auto, which quantify-scheduler does not have: set compiler_options.auto_rf_switch instead"
+            )
     for node in _exponentials(root):
         if isinstance(node.value, dict):
             raise node.refusal("has a time_constant and an amplitude: quantify-scheduler takes a list of its own units")
-    if (node := root.get("compiler_options", "retime_allowed")) is not None:
-        raise node.refusal(lacks)

@@ -64,14 +64,17 @@ def device(root: Node) -> Chip:
         parent, _, child = name.partition("_")
         node.need("amplitude")
         edge = edges[parent, child] = Edge(**checked(node, _EDGE))
-        parts.append(Part(name=name, node=node, values={"cz": _cz(edge)}, parent=parent, child=child))
-    elements = {name: Part(name=name, node=nodes[name], values=_values(one)) for name, one in qubits.items()}
-    pairs = by_pair(elements, parts)
+        parts.append(Part(name=name, node=node, values={"cz": edge.cz}, parent=parent, child=child))
+    pairs = by_pair(qubits, parts)
     called, calibration = root.get("name"), root.get("calibration_id")
     made = Device(
         name=called.text() if called else "device", qubits=qubits, edges=edges,
         calibration_id=calibration.text() if calibration else "",
     )  # fmt: skip
+    elements = {
+        name: Part(name=name, node=nodes[name], values={**made.element(name), "coherence": _coherence(one)})
+        for name, one in qubits.items()
+    }
     return Chip(name=made.name, elements=elements, edges=pairs, calibration_id=made.calibration_id, made=made)
 
 
@@ -89,27 +92,5 @@ def _qubit(name: str, node: Node) -> Qubit:
     return Qubit(drive=Drive(**values.pop("drive")), readout=Readout(**readout), **values)
 
 
-def _values(qubit: Qubit) -> dict[str, dict[str, object]]:
-    drive, readout = qubit.drive, qubit.readout
-    clocks: dict[str, object] = {"f01": qubit.f01_hz, "f12": qubit.f12_hz, "readout": qubit.readout_hz}
-    return {
-        "reset": {"duration": qubit.reset_s},
-        "rxy": {"amp180": drive.amp180, "motzoi": drive.motzoi, "duration": drive.duration_s},
-        "measure": {
-            "pulse_amp": readout.amplitude, "pulse_duration": readout.duration_s, "acq_delay": readout.acq_delay_s,
-            "integration_time": readout.integration_s, "acq_rotation": readout.rotation_deg,
-            "acq_threshold": readout.threshold,
-        },
-        "ports": {
-            "microwave": qubit.microwave_port, "flux": qubit.flux_port, "readout": qubit.readout_port,
-        },
-        "clock_freqs": {key: value for key, value in clocks.items() if value is not None},
-        "coherence": {key: time for key, time in (("t1", qubit.t1_s), ("t2", qubit.t2_s)) if time is not None},
-    }  # fmt: skip
-
-
-def _cz(edge: Edge) -> dict[str, object]:
-    return {
-        "square_amp": edge.amplitude, "square_duration": edge.duration_s,
-        "parent_phase_correction": edge.parent_phase_deg, "child_phase_correction": edge.child_phase_deg,
-    }  # fmt: skip
+def _coherence(qubit: Qubit) -> dict[str, object]:
+    return {key: time for key, time in (("t1", qubit.t1_s), ("t2", qubit.t2_s)) if time is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .chip import Chip, class_of, edge, element
+from .chip import Chip, check_name, class_of, edge, element
 from .findings import Findings
 from .quantum_device import by_pair
 from .tree import Node
@@ -30,9 +30,7 @@ def device(root: Node, findings: Findings) -> Chip:
             edges.append(edge(parent, child, node, findings, class_of(kind, "edge"), beside=_OWN))
         else:
             class_of(kind, "element")
-            given = arguments.get("name")
-            if given is not None and given.text() != name:
-                raise given.refusal(f"is {given.value!r}, but the element stands under {name!r}")
+            check_name(arguments.get("name"), name)
             elements[name] = element(name, node, findings, beside=_OWN)
     return Chip(name="device", elements=elements, edges=by_pair(elements, edges))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 
-from .chip import Chip, Part, class_of, edge, element
+from .chip import Chip, Part, check_name, class_of, edge, element
 from .findings import Findings
 from .text import parse
 from .tree import Node
@@ -26,28 +26,13 @@ def serialized(root: Node, findings: Findings) -> Chip:
     root.only({"deserialization_type", "mode", "data"})
     data = root.need("data")
     data.only(_KEYS)
-    elements = {}
-    for name, node in _entries(data, "elements"):
-        _, content = _content(node, "element")
-        elements[name] = element(name, _named(content, name), findings)
-    edges = []
-    for _, node in _entries(data, "edges"):
-        kind, content = _content(node, "edge")
-        edges.append(_edge(content, findings, kind))
-    return _chip(data, elements, edges)
+    return _chip(data, _content, findings)
 
 
 def plain(root: Node, findings: Findings) -> Chip:
     """qblox-scheduler's JSON, or YAML of either library; ``hardware_config`` is read by `hardware_of`."""
     root.only(_KEYS)
-    elements = {}
-    for name, node in _entries(root, "elements"):
-        _class(node, "element")
-        elements[name] = element(name, _named(node, name), findings)
-    edges = []
-    for _, node in _entries(root, "edges"):
-        edges.append(_edge(node, findings, _class(node, "edge")))
-    return _chip(root, elements, edges)
+    return _chip(root, lambda node, kind: (_class(node, kind), node), findings)
 
 
 def hardware_of(root: Node) -> Node | None:
@@ -63,11 +48,9 @@ _KEYS = frozenset({
 })  # fmt: skip
 
 
-def _entries(data: Node, key: str) -> list[tuple[str, Node]]:
+def _entries(data: Node, key: str) -> dict[str, Node]:
     found = data.get(key)
-    if found is None:
-        return []
-    return list(found.mapping().items())
+    return found.mapping() if found else {}
 
 
 def _content(node: Node, kind: str) -> tuple[str, Node]:
@@ -83,32 +66,31 @@ def _class(node: Node, kind: str) -> str:
     return class_of(Node(node.tag, node.file, node.path) if node.tag else node.need(f"{kind}_type"), kind)
 
 
-def _named(node: Node, name: str) -> Node:
-    given = node.get("name")
-    if given is not None and given.text() != name:
-        raise given.refusal(f"is {given.value!r}, but the element stands under {name!r}")
-    return node
-
-
-def _edge(node: Node, findings: Findings, kind: str) -> Part:
-    parent, child = (node.need(f"{which}_element_name").text() for which in ("parent", "child"))
-    return edge(parent, child, node, findings, kind)
-
-
-def _chip(data: Node, elements: dict[str, Part], edges: list[Part]) -> Chip:
+def _chip(data: Node, content: Callable[[Node, str], tuple[str, Node]], findings: Findings) -> Chip:
+    """The chip of these values; ``content`` tells the class of an entry (of a kind) and where its values are."""
+    elements = {}
+    for name, entry in _entries(data, "elements").items():
+        _, node = content(entry, "element")
+        check_name(node.get("name"), name)
+        elements[name] = element(name, node, findings)
     if not elements:
         raise data.child("elements", None).refusal("is missing or empty: there is no qubit")
+    edges = []
+    for entry in _entries(data, "edges").values():
+        kind, node = content(entry, "edge")
+        parent, child = (node.need(f"{which}_element_name").text() for which in ("parent", "child"))
+        edges.append(edge(parent, child, node, findings, kind))
     repetitions = data.get("cfg_sched_repetitions")
     if repetitions is not None and isinstance(repetitions.value, str) and repetitions.value.isdecimal():
         repetitions = Node(int(repetitions.value[:12]), repetitions.file, repetitions.path)  # quantify writes a text
-    name = data.get("name")
+    called = data.get("name")
     return Chip(
-        name=name.text() if name else "device", elements=elements, edges=by_pair(elements, edges),
+        name=called.text() if called else "device", elements=elements, edges=by_pair(elements, edges),
         repetitions=repetitions.whole(1, 10**9) if repetitions else 1024,
     )  # fmt: skip
 
 
-def by_pair(elements: Mapping[str, Part], edges: list[Part]) -> dict[tuple[str, str], Part]:
+def by_pair(elements: Collection[str], edges: list[Part]) -> dict[tuple[str, str], Part]:
     """Edges by the qubits that they join, each pair once."""
     found: dict[tuple[str, str], Part] = {}
     for part in edges:

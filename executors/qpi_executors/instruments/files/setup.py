@@ -113,19 +113,20 @@ def _hardware(roots: Sequence[Node], findings: Findings) -> tuple[dict[str, Any]
 def _chip(root: Node, findings: Findings) -> tuple[Node, Chip] | None:
     if hardware_.is_hardware(root) or old_hardware.is_old(root) or tergite.is_file(root) or tergite.is_metadata(root):
         return None
-    if quantum_device.is_serialized(root):
-        return root, quantum_device.serialized(root, findings)
-    if quantum_device.is_plain(root):
-        return root, quantum_device.plain(root, findings)
-    if own.is_device(root):
-        return root, own.device(root)
-    if qpi.is_device(root):
-        return root, qpi.device(root, findings)
+    for is_one, chip in _DEVICE_FILES:
+        if is_one(root):
+            return root, chip(root, findings)
     raise root.refusal(
         "is of no known kind: neither a hardware configuration (hardware_description, connectivity), nor a device "
         "file of quantify-scheduler (deserialization_type), qblox-scheduler (elements), QPI (element_type), Tergite "
         "(calibration_config) or this project (qubits)",
     )  # fmt: skip
+
+
+_DEVICE_FILES = (
+    (quantum_device.is_serialized, quantum_device.serialized), (quantum_device.is_plain, quantum_device.plain),
+    (own.is_device, lambda root, _: own.device(root)), (qpi.is_device, qpi.device),
+)  # fmt: skip
 
 
 def _one(roots: Sequence[Node], what: str) -> None:

@@ -223,26 +223,11 @@ def quantum_device(device: Device) -> QuantumDevice:
     made = QuantumDevice("device")
     elements = {}
     for name, qubit in device.qubits.items():
-        readout = qubit.readout
-        parts: dict[str, dict[str, Any]] = {  # Any: numbers and names
-            "reset": {"duration": qubit.reset_s},
-            "rxy": {"amp180": qubit.drive.amp180, "beta": qubit.drive.beta_s, "duration": qubit.drive.duration_s},
-            "ports": {kind: device.port(kind, name) for kind in ("microwave", "flux", "readout")},
-            "clock_freqs": {
-                "f01": qubit.f01_hz, "f12": qubit.f12_hz or float("nan"), "readout": qubit.readout_hz,
-            },
-            "measure": {
-                "pulse_amp": readout.amplitude, "pulse_duration": readout.duration_s,
-                "acq_delay": readout.acq_delay_s, "integration_time": readout.integration_s,
-                "acq_rotation": readout.rotation_deg % 360, "acq_threshold": readout.threshold,
-            },
-        }  # fmt: skip
+        parts = device.element(name)
+        del parts["rxy"]["motzoi"]
+        parts["rxy"]["beta"] = qubit.drive.beta_s
         elements[name] = BasicTransmonElement.model_validate({"name": name, **parts})
         made.add_element(elements[name])
     for (parent, child), edge in device.edges.items():
-        pulse = {
-            "square_amp": edge.amplitude, "square_duration": edge.duration_s,
-            "parent_phase_correction": edge.parent_phase_deg, "child_phase_correction": edge.child_phase_deg,
-        }  # fmt: skip
-        made.add_edge(CompositeSquareEdge(parent_element=elements[parent], child_element=elements[child], cz=pulse))
+        made.add_edge(CompositeSquareEdge(parent_element=elements[parent], child_element=elements[child], cz=edge.cz))
     return made

@@ -9,20 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import qblox_scheduler
 from qblox_scheduler import (
-    CZ,
-    X90,
     ConditionalOperation,
     HardwareAgent,
-    IdlePulse,
     Measure,
     Operation,
-    Reset,
-    Rxy,
     Schedule,
-    ShiftClockPhase,
-    SquarePulse,
-    X,
 )
 from qblox_scheduler.schedules.schedule import TimeableSchedule
 
@@ -37,6 +30,8 @@ from .mends import keep_frames
 
 class QbloxStack(ControlStack):
     """One cluster through qblox-scheduler."""
+
+    gates = qblox_scheduler
 
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
@@ -72,40 +67,15 @@ class QbloxStack(ControlStack):
         """As `ControlStack.schedule`."""
         return Schedule("circuit", repetitions=shots)
 
-    def operation(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Operation:
-        """As `ControlStack.operation`."""
-        match operation.name:
-            case "rz":
-                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
-                # has had both signs in its history.
-                (qubit,) = operation.qubits
-                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-            case "sx":
-                return X90(*operation.qubits)
-            case "x":
-                return X(*operation.qubits)
-            case "turn":
-                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
-            case "cz":
-                return CZ(*operation.qubits)
-            case "flux":
-                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
-                port = self.device.port("flux", operation.qubits[0])
-                return SquarePulse(
-                    amplitude=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband"
-                )  # fmt: skip
-            case "reset":
-                return Reset(*operation.qubits)
-            case "measure" if operation.label == trace:
-                return Measure(*operation.qubits, acq_label=operation.label, acq_protocol="Trace")
-            case "measure":
-                return Measure(
-                    *operation.qubits, acq_label=operation.label, feedback_trigger_label=trigger,
-                    acq_protocol="ThresholdedIQIntegration" if trigger else "IQIntegration",
-                    average_segment_repetitions=average or bool(trace),
-                )  # fmt: skip
-            case _:
-                return IdlePulse(operation.duration_ns * 1e-9)
+    def measure(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Operation:
+        """As `ControlStack.measure`."""
+        if operation.label == trace:
+            return Measure(*operation.qubits, acq_label=operation.label, acq_protocol="Trace")
+        return Measure(
+            *operation.qubits, acq_label=operation.label, feedback_trigger_label=trigger,
+            acq_protocol="ThresholdedIQIntegration" if trigger else "IQIntegration",
+            average_segment_repetitions=average or bool(trace),
+        )  # fmt: skip
 
     def branch(self, body: Any, trigger: str) -> Any:
         """As `ControlStack.branch`."""

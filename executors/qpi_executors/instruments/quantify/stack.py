@@ -18,13 +18,13 @@ from quantify_scheduler import (
     QuantumDevice,
     Schedule,
     SerialCompiler,
+    operations,
 )
 from quantify_scheduler.backends.qblox_backend import QbloxHardwareCompilationConfig
 from quantify_scheduler.enums import BinMode
 from quantify_scheduler.operations.control_flow_library import ConditionalOperation
-from quantify_scheduler.operations.gate_library import CZ, X90, Measure, Reset, Rxy, X
+from quantify_scheduler.operations.gate_library import Measure
 from quantify_scheduler.operations.operation import Operation
-from quantify_scheduler.operations.pulse_library import IdlePulse, ShiftClockPhase, SquarePulse
 from quantify_scheduler.qblox import ClusterComponent
 
 from qpi_executors.instruments.cluster import forget, inject_bins, inject_trace, private_assembler
@@ -39,6 +39,8 @@ _numbers = itertools.count()
 
 class QuantifyStack(ControlStack):
     """One cluster through quantify-scheduler."""
+
+    gates = operations
 
     def __init__(self, device: Device, hardware: Hardware, *, dummy: bool) -> None:
         super().__init__(device, hardware, dummy=dummy)
@@ -78,39 +80,16 @@ class QuantifyStack(ControlStack):
         """As `ControlStack.schedule`."""
         return Schedule("circuit", repetitions=shots)
 
-    def operation(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Operation:
-        """As `ControlStack.operation`."""
-        match operation.name:
-            case "rz":
-                # A later pulse about the axis phi - theta is what rz(theta) before it comes to. The library's own Rz
-                # turns the other way.
-                (qubit,) = operation.qubits
-                return ShiftClockPhase(phase_shift=-math.degrees(operation.angle), clock=f"{qubit}.01")
-            case "sx":
-                return X90(*operation.qubits)
-            case "x":
-                return X(*operation.qubits)
-            case "turn":
-                return Rxy(math.degrees(operation.angle), math.degrees(operation.axis), *operation.qubits)
-            case "cz":
-                return CZ(*operation.qubits)
-            case "flux":
-                edge = self.device.edges[operation.qubits[0], operation.qubits[1]]
-                port = self.device.port("flux", operation.qubits[0])
-                return SquarePulse(amp=edge.amplitude, duration=edge.duration_s, port=port, clock="cl0.baseband")
-            case "reset":
-                return Reset(*operation.qubits)
-            case "measure":
-                traced, protocol = operation.label == trace, "SSBIntegrationComplex"
-                return Measure(
-                    *operation.qubits,
-                    acq_channel=operation.label,
-                    acq_protocol="Trace" if traced else "ThresholdedAcquisition" if trigger else protocol,
-                    bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
-                    feedback_trigger_label=None if traced else trigger,
-                )
-            case _:
-                return IdlePulse(operation.duration_ns * 1e-9)
+    def measure(self, operation: Timed, *, average: bool, trace: str, trigger: str | None) -> Operation:
+        """As `ControlStack.measure`."""
+        traced, protocol = operation.label == trace, "SSBIntegrationComplex"
+        return Measure(
+            *operation.qubits,
+            acq_channel=operation.label,
+            acq_protocol="Trace" if traced else "ThresholdedAcquisition" if trigger else protocol,
+            bin_mode=BinMode.AVERAGE if average or trace else BinMode.APPEND,
+            feedback_trigger_label=None if traced else trigger,
+        )
 
     def branch(self, body: Any, trigger: str) -> Any:
         """As `ControlStack.branch`."""
@@ -155,27 +134,13 @@ class QuantifyStack(ControlStack):
         return Cluster(name, dummy_cfg=modules)
 
     def _add_elements(self, made: QuantumDevice) -> None:
-        for name, qubit in self.device.qubits.items():
+        for name in self.device.names:
             element = BasicTransmonElement(name)
             self._elements.append(element)
-            drive, readout = qubit.drive, qubit.readout
-            element.reset.duration(qubit.reset_s)
-            element.rxy.amp180(drive.amp180)
-            element.rxy.motzoi(drive.motzoi)
-            element.rxy.duration(drive.duration_s)
-            element.clock_freqs.f01(qubit.f01_hz)
-            element.clock_freqs.f12(qubit.f12_hz or math.nan)
-            element.clock_freqs.readout(qubit.readout_hz)
-            element.ports.microwave(self.device.port("microwave", name))
-            element.ports.flux(self.device.port("flux", name))
-            element.ports.readout(self.device.port("readout", name))
-            element.measure.pulse_amp(readout.amplitude)
-            element.measure.pulse_duration(readout.duration_s)
-            element.measure.acq_delay(readout.acq_delay_s)
-            element.measure.integration_time(readout.integration_s)
+            for section, values in self.device.element(name).items():
+                for key, value in values.items():
+                    element.submodules[section].parameters[key](value)
             element.measure.acq_channel(name)
-            element.measure.acq_rotation(readout.rotation_deg % 360)
-            element.measure.acq_threshold(readout.threshold)
             made.add_element(element)
         for (parent, child), pulse in self.device.edges.items():
             edge = CompositeSquareEdge(parent_element_name=parent, child_element_name=child)
