@@ -58,6 +58,7 @@ function planned(changes: Partial<PlanModel> = {}): PlanModel {
       { kind: 'whole', width: 4, qpus: [], overhead: 1, cost: null, problem: 'No QPU is so wide.' }
     ],
     weights: {},
+    scales: {},
     versions: {},
     operations: [
       { name: 'h', qubits: [0], cut: false },
