@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import logging
 import os
 import resource
 import select
@@ -28,6 +29,7 @@ from qpi_jupyter.core.plugins import passing
 from .messages import Channel, Check, Checked, Failed, Look, Looked, Open, Ready, Role, told
 from .readings import Readings, reads
 
+log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from qpi_executors.compiling import Compiler
     from qpi_jupyter.core.reservations import Compiled
@@ -84,9 +86,11 @@ class Checks:
         from qpi_executors.compiling import Compiler
 
         self._compiler = self._compiler or Compiler()
-        with contextlib.suppress(Exception):
+        try:
             return self._compiler.compile(program, target, seed)
-        return None
+        except Exception:
+            log.warning("a program was not compiled for the calibration of today", exc_info=True)
+            return None
 
     def _look(self, program: Program) -> Looked:
         preview = for_program(self._executor, program).preview(program)

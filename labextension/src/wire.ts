@@ -1861,6 +1861,7 @@ export interface PlanModel {
   readonly cost: number;
   readonly alternatives: readonly Alternative[];
   readonly weights: Readonly<Record<string, number>>;
+  readonly scales: Readonly<Record<string, number>>;
   readonly versions: Readonly<Record<string, string>>;
   readonly operations: readonly Operation[];
 }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from qpi_jupyter.core import NotFound, counted
 from qpi_jupyter.wire.bench import SimulatorIn, SimulatorList
 from qpi_jupyter.wire.rest import QpuChange, QpuDetail, QpuList, QpuModel
-from qpi_jupyter.wire.services import Enrollment, EnrollmentAnswer
+from qpi_jupyter.wire.services import Enrollment, EnrollmentAnswer, TrustWord
 from qpi_jupyter.wire.telemetry import CalibrationPage
 
 from . import times
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PAGE = 200
-TrustWord = Literal["approve", "reject", "quarantine"]
 
 
 class QpuTable(Table[QpuModel]):

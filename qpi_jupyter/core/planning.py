@@ -187,6 +187,7 @@ def make_plan(request: PlanRequest, study: Study, candidates: Sequence[Candidate
         cost=best.cost,
         alternatives=tuple(_alternatives(best, weighed, short)),
         weights=dict(WEIGHTS),
+        scales=dict(SCALES),
         versions=study.versions,
         operations=_marked(study.operations, best.way),
     )
@@ -243,23 +244,28 @@ def _cost(part: Part, figures: Figures, shots: int, on: Candidate, planned: Mapp
     return replace(found, total=sum(cost_terms(found).values()))
 
 
-def cost_terms(cost: Cost, weights: Mapping[str, float] = WEIGHTS) -> dict[str, float]:
+def cost_terms(
+    cost: Cost, weights: Mapping[str, float] = WEIGHTS, scales: Mapping[str, float] = SCALES
+) -> dict[str, float]:  # fmt: skip
     """What each term adds to the total of a part on a QPU; that of the cuts is the plan's (`price_of_cuts`).
 
-    What a plan of earlier did not weigh adds nothing.
+    What a plan of earlier did not weigh adds nothing; where it says no scales, they were those of today.
     """
+    scales = scales or SCALES
     found = {
         "fail": 1.0 - cost.esp,
-        "time": (cost.duration_s + cost.wait_s) / SCALES["time"],
+        "time": (cost.duration_s + cost.wait_s) / scales["time"],
         "load": cost.load,
-        "latency": cost.latency_s / SCALES["latency"],
+        "latency": cost.latency_s / scales["latency"],
     }
     return {name: weights.get(name, 0.0) * amount for name, amount in found.items()}
 
 
-def price_of_cuts(overhead: float, weights: Mapping[str, float] = WEIGHTS) -> float:
-    """What the cuts add to the cost of a plan."""
-    return weights.get("cut", 0.0) * math.log2(overhead) / SCALES["cut"]
+def price_of_cuts(
+    overhead: float, weights: Mapping[str, float] = WEIGHTS, scales: Mapping[str, float] = SCALES
+) -> float:  # fmt: skip
+    """What the cuts add to the cost of a plan; weights and scales as of `cost_terms`."""
+    return weights.get("cut", 0.0) * math.log2(overhead) / (scales or SCALES)["cut"]
 
 
 def _lacks(way: Way, part: Part, request: PlanRequest, candidates: Sequence[Candidate]) -> _Shortfall:

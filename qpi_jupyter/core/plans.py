@@ -132,6 +132,8 @@ class Plan:
     cost: float = 0.0
     alternatives: tuple[Alternative, ...] = ()
     weights: dict[str, float] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
+    """What counted as one of each term; empty: the plan was made before these were kept."""
     versions: dict[str, str] = field(default_factory=dict)
     """Of the libraries that it depends on."""
     operations: tuple[Operation, ...] = ()

@@ -79,6 +79,7 @@ class PlanModel(Answer):
     cost: float = 0.0
     alternatives: list[Alternative] = []
     weights: dict[str, float] = {}
+    scales: dict[str, float] = {}
     versions: dict[str, str] = {}
     operations: list[Operation] = []
     """The first of the circuit's, for drawing it."""

@@ -78,10 +78,14 @@ class EnrollmentIn(Request):
     num_qubits: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
 
+TrustWord = Literal["approve", "reject", "quarantine"]
+"""`qpi_jupyter.core.trust.TrustAction`, as it is sent."""
+
+
 class EnrollmentAnswer(Request):
     """``POST enrollment/{qpu}``: what a manager decides, and why."""
 
-    action: Literal["approve", "reject", "quarantine"]
+    action: TrustWord
     reason: Annotated[str, Meta(max_length=200)] = ""
 
 

@@ -21,7 +21,7 @@ from qpi_jupyter.data import codec
 from qpi_jupyter.wire.plans import PlanAndRunIn, PlanJobIn, PlanRun
 from qpi_server.service import Lab
 from qpi_server.service.base import NO_PROCESS
-from qpi_server.service.plans import assembling, places, runs
+from qpi_server.service.plans import assembling, places, planning, runs
 from tests.faults.lab import ANN, BOB, FrozenClock, open_lab
 from tests.integration.test_service_plans import Drivers, InProcess, ghz, in_lab
 from tests.support.plan_runs import TWO, deliver, looked, online, planned, refused, states, submitted
@@ -307,8 +307,9 @@ def test_a_lab_that_starts_again_before_a_place_is_prepared_waits_for_the_driver
 def test_any_number_of_jobs_wait_for_the_planner_in_their_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(planning, "Worker", InProcess)
+
     async def dialogue(lab: Lab, _drivers: Drivers, _clock: FrozenClock) -> None:
-        monkeypatch.setattr(lab.plans, "_worker", InProcess())
         wanted = [PlanAndRunIn(plan=ghz(2, shots=count)) for count in range(10, 22)]
         made = [(await lab.plan_runs.plan_and_run(ANN, one))[0] for one in wanted]
 

@@ -23,6 +23,7 @@ from qpi_server.service.plans import planning
 from qpi_server.store import plans
 from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, driver_of, open_lab
 from tests.support.chips import chip
+from tests.support.waiting import PATIENCE_S
 
 PLANNER = Planner()
 
@@ -202,3 +203,28 @@ def test_a_study_that_is_late_or_lost_is_told(tmp_path: Path, monkeypatch: pytes
         assert (await lab.plans.plan(ANN, ghz(2))).num_qubits == 2, "it ended once, and was asked again"
 
     in_lab(tmp_path, dialogue, {"q1": chip(2)})
+
+
+def test_a_heavy_circuit_keeps_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    class Heavy(InProcess):
+        async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
+            if b"// heavy" in question:
+                begun.set()
+                await done.wait()
+            return await super().ask(question, timeout_s=timeout_s)
+
+    monkeypatch.setattr(planning, "Worker", Heavy)
+
+    async def dialogue(lab: Lab, _drivers: Drivers, _clock: FrozenClock) -> None:
+        heavy = ghz(2)
+        heavy.program.sources[0] = "OPENQASM 3.0; // heavy\n" + heavy.program.sources[0].partition("\n")[2]
+        slow = [asyncio.create_task(lab.plans.plan(ANN, heavy)) for _ in range(2)]
+        await begun.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await lab.plans.plan(BOB, ghz(3))).num_qubits == 3
+        done.set()
+        assert [plan.num_qubits for plan in await asyncio.gather(*slow)] == [2, 2]
+
+    in_lab(tmp_path, dialogue)

@@ -63,6 +63,7 @@ function planned(changes: Partial<PlanModel> = {}): PlanModel {
       { kind: 'whole', width: 4, qpus: [], overhead: 1, cost: null, problem: 'No QPU is so wide.' }
     ],
     weights: {},
+    scales: {},
     versions: {},
     operations: [
       operation('h', [0], { fragment: 0 }),

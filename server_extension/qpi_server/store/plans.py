@@ -34,6 +34,12 @@ def find(connection: Connection, owner: str, plan_id: str) -> PlanRow | None:
     return first(connection, select(*_SEEN).where(*_is(owner, plan_id)), whole(PlanRow))
 
 
+def choices(connection: Connection, owner: str, plan_id: str, fragment: int) -> Any | None:
+    """The QPUs of one fragment (JSON), as they stand in the plan of that id, if it is theirs."""
+    query = select(plans.c.doc["fragments", fragment, "choices"]).where(*_is(owner, plan_id))
+    return connection.execute(query).scalar()
+
+
 def parts(connection: Connection, owner: str, plan_id: str) -> bytes | None:
     """What the fragments run and how their results are put together, as `add` was given it."""
     found: bytes | None = connection.execute(select(plans.c.parts).where(*_is(owner, plan_id))).scalar()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -81,7 +81,8 @@ def _reservation(row: Row[Any]) -> Reservation:
 
 def add(connection: Connection, new: Reservation) -> None:
     """Write a new reservation."""
-    _ADD.run(connection, **{**asdict(new), "state": new.state.value})
+    values = {field.name: getattr(new, field.name) for field in fields(new)}  # asdict copies every value
+    _ADD.run(connection, **{**values, "state": new.state.value})
 
 
 def save(connection: Connection, before: Reservation, after: Reservation) -> bool:

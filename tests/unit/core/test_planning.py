@@ -12,8 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qpi_jupyter.core import Rejected
-from qpi_jupyter.core.planning import SCALES, WEIGHTS, Candidate, Figures, Part, Study, Way, cost_terms, make_plan
-from qpi_jupyter.core.plans import Plan, PlanKind, PlanRequest
+from qpi_jupyter.core.planning import (
+    SCALES,
+    WEIGHTS,
+    Candidate,
+    Figures,
+    Part,
+    Study,
+    Way,
+    cost_terms,
+    make_plan,
+    price_of_cuts,
+)
+from qpi_jupyter.core.plans import Cost, Plan, PlanKind, PlanRequest
 
 REQUEST = PlanRequest(shots=100)
 
@@ -112,6 +123,13 @@ def test_each_term_is_kept_and_the_total_is_their_weighted_sum() -> None:
     assert terms.keys() | {"cut"} == WEIGHTS.keys()
     earlier = {name: weight for name, weight in WEIGHTS.items() if name != "latency"}
     assert cost_terms(cost, earlier)["latency"] == 0, "a plan that did not weigh it"
+
+
+def test_a_plan_keeps_what_counted_as_one_when_it_was_made() -> None:
+    cost = Cost(esp=1.0, duration_s=6.0, wait_s=0.0, load=0.0, latency_s=0.0, total=0.0)
+    assert cost_terms(cost, {"time": 1.0}, {"time": 3.0, "latency": 1.0, "cut": 1.0})["time"] == 2.0
+    assert cost_terms(cost, {"time": 1.0}, {})["time"] == 6.0 / SCALES["time"]
+    assert price_of_cuts(16.0, {"cut": 1.0}, {"cut": 2.0}) == 2.0
 
 
 def test_the_page_has_the_weights_and_what_counts_as_one() -> None:

@@ -66,6 +66,21 @@ def test_a_check_child_compiles_where_that_is_asked_for() -> None:
         assert answer.compiled == (None if target is None else Compiler().compile(PROGRAM, CHIP, seed=5))
 
 
+def test_a_check_child_that_cannot_compile_says_why_in_its_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_args: object) -> None:
+        raise KeyError("no such gate")
+
+    monkeypatch.setattr(Compiler, "compile", fail)
+    ref = ProgramRef(format="qpy", sha256=PROGRAM.sha256, sources=[FRAGMENT], options=OptionsIn(shots=10))
+    channel = OneQuestion(Check(program=ref, target=CHIP, seed=5))
+    with pytest.raises(EOFError):
+        Checks(channel, load("qiskit_aer")).serve()
+    assert (channel.answers[0].error, channel.answers[0].compiled) == (None, None)
+    assert "no such gate" in caplog.text
+
+
 def test_the_labs_child_compiles_for_a_calibration_of_the_past() -> None:
     past = with_figures(chip(3, 0.01), "past", calibration_of(CHIP).figures())
     assert past == replace(CHIP, calibration_id="past")

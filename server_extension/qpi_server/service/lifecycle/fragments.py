@@ -115,10 +115,10 @@ def moved_to(connection: Connection, qpu: str, at: datetime, busy_s: float = 0.0
 def choices_of(connection: Connection, reservation: Reservation) -> Sequence[Choice]:
     """The QPUs that a reservation's fragment may be on, in their order."""
     row = reservations.plan_job(connection, reservation.job_id)
-    plan = None if row is None or row.plan_id is None else plans.find(connection, row.owner, row.plan_id)
-    if plan is None:
+    if row is None or row.plan_id is None:
         return ()
-    return msgspec.convert(plan.doc["fragments"][reservation.fragment]["choices"], tuple[Choice, ...])
+    found = plans.choices(connection, row.owner, row.plan_id, reservation.fragment)
+    return () if found is None else msgspec.convert(found, tuple[Choice, ...])
 
 
 def request(tx: Tx, like: Reservation, qpu: str, *, owner: str, number: int) -> Reservation:

@@ -48,6 +48,10 @@ IDLE_S = 300.0
 """So long the child is kept: loading Qiskit takes longer than most studies."""
 TIMEOUT_S = 60.0
 """Of a study."""
+CHILDREN = 2
+"""Studies at once, of different people: who plans a heavy circuit keeps one child, and everybody else the other."""
+OWN = ":lab"
+"""In whose name the lab itself asks; no person has such a name."""
 KEPT = 100
 """Plans of a person that no job runs."""
 WAIT_STEP_S, LATENCY_STEP_S = 10.0, 0.1
@@ -92,8 +96,10 @@ class PlanService:
 
     def __init__(self, context: Context, links: Links) -> None:
         self._context, self._links = context, links
-        self._worker = Worker(CHILD, context.clock, idle_s=IDLE_S)
-        self._turns = Turns("planning", places=1)
+        self._workers = [Worker(CHILD, context.clock, idle_s=IDLE_S) for _ in range(CHILDREN)]
+        self._free = self._workers.copy()
+        """The last one is asked first: one that has loaded its libraries."""
+        self._turns = Turns("planning", places=CHILDREN)
         self._targets: dict[str, _Target] = {}
 
     async def plan(self, principal: Principal, request: PlanIn) -> PlanModel:
@@ -169,15 +175,17 @@ class PlanService:
             "compile": True,
         }  # fmt: skip
         try:
-            answer = await self._worker.ask(pack((msgspec.json.encode(head), *fragment.sources)), timeout_s=TIMEOUT_S)
+            async with self._turns.turn(OWN, free=True):
+                answer = await self._ask(pack((msgspec.json.encode(head), *fragment.sources)))
         except (TimeoutError, Unavailable) as error:
             log.warning("a fragment was not compiled: %s", error)
             return None
         return msgspec.json.decode(unpack(answer)[0], type=_Answered).compiled
 
     async def close(self) -> None:
-        """End the child."""
-        await self._worker.close()
+        """End the children."""
+        for worker in self._workers:
+            await worker.close()
 
     async def _study(
         self, program: Program, request: PlanRequest, targets: dict[str, msgspec.Raw]
@@ -198,6 +206,14 @@ class PlanService:
             raise Unavailable("The circuit was not planned: try again in a moment.", code="no_study")
         return answered.study, tuple(blobs)
 
+    async def _ask(self, question: bytes) -> bytes:
+        """A child's answer; whoever has a turn has a child."""
+        worker = self._free.pop()
+        try:
+            return await worker.ask(question, timeout_s=TIMEOUT_S)
+        finally:
+            self._free.append(worker)
+
     async def _asked(self, question: bytes) -> bytes:
         """The child's answer. What ends it twice would end it again: the circuit is refused for that.
 
@@ -207,13 +223,13 @@ class PlanService:
             it took too long.
         """
         try:
-            return await self._worker.ask(question, timeout_s=TIMEOUT_S)
+            return await self._ask(question)
         except Unavailable as error:
             if error.code == NO_PROCESS:
                 raise
             log.warning("the process that plans ended, and is asked again: %s", error)
         try:
-            return await self._worker.ask(question, timeout_s=TIMEOUT_S)
+            return await self._ask(question)
         except Unavailable as error:
             raise Rejected(
                 "The circuit was not planned: it needs more memory than planning has. Use a smaller one.",

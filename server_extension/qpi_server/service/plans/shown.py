@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import msgspec
 from sqlalchemy import Connection
@@ -53,8 +52,7 @@ def _run(
     plan: Plan, own: Sequence[Reservation], child: JobRecord, tried: Mapping[str, Sequence[attempts.AttemptRow]]
 ) -> FragmentRun:
     last, job = used(own), child.job
-    fields, best = set(ReservationModel.__struct_fields__), quality(last)
-    jobs = list(dict.fromkeys(one.child_id for one in own))
+    best, jobs = quality(last), list(dict.fromkeys(one.child_id for one in own))
     return FragmentRun(
         index=last.fragment, job_id=child.id, qpu=job.qpu,
         status=job.state.status,  # type: ignore[arg-type]  # one of the Literal's words
@@ -62,9 +60,7 @@ def _run(
         fallback=job.qpu != plan.fragments[last.fragment].choices[0].qpu, esp=last.esp,
         observed_esp=last.observed_esp, repeated=len(jobs) > 1,
         below=best is not None and best < plan.request.min_fidelity,
-        reservations=[
-            ReservationModel(**{name: value for name, value in asdict(one).items() if name in fields}) for one in own
-        ],
+        reservations=msgspec.convert(own, list[ReservationModel], from_attributes=True),
         attempts=[
             msgspec.convert({**one._asdict(), "outcome": one.outcome or "", "job_id": each}, AttemptModel)
             for each in jobs

@@ -11,7 +11,7 @@ from qpi_jupyter.core import NotFound, existing
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.core.trust import TrustTier
 from qpi_jupyter.wire.rest import Answer, DriverRegistered, Name
-from qpi_jupyter.wire.services import Enrollment, EnrollmentAnswer, EnrollmentIn
+from qpi_jupyter.wire.services import Enrollment, EnrollmentAnswer, EnrollmentIn, TrustWord
 from qpi_server.web.table import Call
 
 from .base import API, Body, Query, coordinator
@@ -39,7 +39,7 @@ class PeerIn(Body, kw_only=True):
 class PeerAction(Body, kw_only=True):
     """``POST enrollment/peers/{id}/action``."""
 
-    action: Literal["approve", "reject", "quarantine"]
+    action: TrustWord
     reason: Annotated[str, Meta(max_length=200)] = ""
 
 

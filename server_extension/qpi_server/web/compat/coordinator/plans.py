@@ -84,7 +84,7 @@ async def coordinator_plan(call: Call) -> ExecutionPlan:
         fragments={name: _fragment(plan, one) for name, one in fragments.items()},
         assignments={name: _assignment(plan, one) for name, one in fragments.items()},
         quality_snapshot_id=first or None, overhead=plan.overhead,
-        entanglement_cost=price_of_cuts(plan.overhead, plan.weights),
+        entanglement_cost=price_of_cuts(plan.overhead, plan.weights, plan.scales),
         total_cost=plan.cost,
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def _assignment(plan: PlanModel, one: Fragment) -> Assignment:
 
 
 def _candidate(plan: PlanModel, choice: Choice) -> NodeCandidate:
-    terms = cost_terms(choice.cost, plan.weights)
+    terms = cost_terms(choice.cost, plan.weights, plan.scales)
     return NodeCandidate(
         node_id=choice.qpu, total_cost=choice.cost.total, latency_cost=terms["latency"] + terms["time"],
         failure_risk_cost=terms["fail"], entanglement_cost=0.0, load_cost=terms["load"], fidelity=choice.cost.esp,
