@@ -34,7 +34,7 @@ class Family(Table[FamilyJob]):
         called = self.called
         after = ", ".join(called.get(job_id, job_id) for job_id in item.after)
         part_of = called.get(item.parent or "", item.parent or "")
-        return item.id, job_word(item.phase), item.qpu or "", item.name, after, part_of
+        return item.id, job_word(item.phase, "" if item.after else "place"), item.qpu or "", item.name, after, part_of
 
     def record(self, item: FamilyJob) -> dict[str, Any]:
         return asdict(item)

@@ -128,6 +128,8 @@ def test_a_plan_that_runs_is_shown_by_its_fragments() -> None:
     assert run.summary == Plan(PLAN).summary
     assert "q3 (fallback for q2)" in repr(run)
     assert "Running" in repr(run)
+    fragments[0].phase = "blocked"
+    assert "Waiting for other jobs" not in repr(run)
     assert "&lt;q1&gt;" in run._repr_html_()
     waiting = RunningPlan(job_id="job-9", plan=None, fragments=[])
     assert repr(waiting) == "The circuit is being planned. Job job-9, 0 s of QPU time."

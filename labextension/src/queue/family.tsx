@@ -77,7 +77,7 @@ export function Family(props: {
         ]}
       >
         {listed.map(([job, word]) => {
-          const [state, tone] = jobState(job.phase, trans);
+          const [state, tone] = jobState(job.phase, trans, job.after.length > 0 ? '' : 'place');
           return [
             link(job.id),
             <span key="state" className="jp-QPI-Member" data-tone={tone}>
