@@ -33,12 +33,12 @@ export function qpuRow(qpu: QpuModel, now: number, trans: TranslationBundle): IR
 
 /**
  * How a job stands, in the words of a screen: the one place that has them (the kernel's is qpi_jupyter/client/status.py).
- * The rule of its reason tells a plan's job from others that are blocked.
+ * The rule of its reason tells a plan's job, and its fragments, from others that are blocked.
  */
 export function jobState(
   phase: JobModel['phase'],
   trans: TranslationBundle,
-  reason: JobModel['reason'] = null
+  rule = ''
 ): [string, Tone] {
   const blocked: Readonly<Record<string, [string, Tone]>> = {
     planning: [trans.__('Planning'), 'waiting'],
@@ -56,7 +56,7 @@ export function jobState(
     failed: [trans.__('Failed'), 'bad'],
     cancelled: [trans.__('Cancelled'), 'quiet']
   };
-  return (phase === 'blocked' && blocked[reason?.rule ?? '']) || phases[phase];
+  return (phase === 'blocked' && blocked[rule]) || phases[phase];
 }
 
 /** The QPU of a job, or those of its plan's fragments; empty where that is not decided yet. */
@@ -69,7 +69,7 @@ export function isCancellable({ phase, status }: JobModel): boolean {
 }
 
 export function jobRow(job: JobModel, now: number, trans: TranslationBundle): IJobRow {
-  const [state, tone] = jobState(job.phase, trans, job.reason);
+  const [state, tone] = jobState(job.phase, trans, job.reason?.rule);
   return {
     key: job.id,
     title: job.name || job.id,

@@ -48,7 +48,10 @@ def analyse(
 
 
 def of_values(
-    data: xr.Dataset, given: QuantumCircuit | None, own: Sequence[QuantumCircuit], observables: Sequence[str]
+    data: xr.Dataset | xr.DataTree,
+    given: QuantumCircuit | None,
+    own: Sequence[QuantumCircuit],
+    observables: Sequence[str],
 ) -> xr.Dataset:
     """The analysis of a job of observables: with its circuit, which somebody gave or which it has of its ``own``.
 

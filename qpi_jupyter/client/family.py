@@ -31,7 +31,7 @@ class Family(ModelTable[FamilyJob]):
         called = self.called
         after = ", ".join(called.get(job_id, job_id) for job_id in item.after)
         part_of = called.get(item.parent or "", item.parent or "")
-        return item.id, job_word(item.phase), item.qpu or "", item.name, after, part_of
+        return item.id, job_word(item.phase, "" if item.after else "place"), item.qpu or "", item.name, after, part_of
 
     @property
     def called(self) -> Mapping[str, str]:

@@ -119,7 +119,7 @@ class RunningPlan(PlanRun):
         first = fragment.choices[0].qpu if fragment is not None else ""
         return (
             str(one.index), f"{one.qpu} (fallback for {first})" if one.fallback else one.qpu,
-            "" if fragment is None else _listed(fragment.qubits), job_word(one.phase),
+            "" if fragment is None else _listed(fragment.qubits), job_word(one.phase, "place"),
             "" if one.esp is None else f"{one.esp:.4f}", str(len(one.attempts)), one.job_id,
             "" if one.error is None else one.error.message,
         )  # fmt: skip

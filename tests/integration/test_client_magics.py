@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import JobHandle
-from qpi_jupyter.core.errors import Faulted, ProgramError, QpiError
+from qpi_jupyter.core.errors import Faulted, ProgramError
 from qpi_jupyter.data.build import counts_dataset
 from qpi_jupyter.data.conventions import CircuitInfo
 from qpi_jupyter.ui.pending import Pending
@@ -21,25 +19,6 @@ from tests.faults.scripted_rest import TOKEN, ScriptedLab
 from tests.support.packages import TOY_LAB, installed
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLab]:
-    with ScriptedLab() as server:
-        monkeypatch.setenv("QPI_LAB_URL", server.url)
-        monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
-        monkeypatch.setattr(connecting, "_current", None)
-        yield server
-        with suppress(QpiError):
-            connecting.connect().close()
-
-
-@pytest.fixture
-def shell(server: ScriptedLab) -> Iterator[InteractiveShell]:
-    shell = InteractiveShell()
-    shell.run_line_magic("load_ext", "qpi_jupyter")
-    yield shell
-    shell.history_manager.end_session()
 
 
 def finish_at_once(server: ScriptedLab, *counts: dict[str, int]) -> None:

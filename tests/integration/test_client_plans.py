@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -18,35 +16,16 @@ import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import Plan
 from qpi_jupyter.client.jobs import JobTable
 from qpi_jupyter.client.plan import RunningPlan
-from qpi_jupyter.core.errors import QpiError, Rejected
+from qpi_jupyter.core.errors import Rejected
 from qpi_jupyter.core.planner import Rule
 from qpi_jupyter.core.plans import Operation
 from qpi_jupyter.ui.bundle import headline
 from qpi_jupyter.ui.state import state_of
 from qpi_jupyter.wire.jobs import WaitReason
 from qpi_jupyter.wire.plans import FragmentRun
-from tests.faults.scripted_rest import PLAN, TOKEN, ScriptedLab
+from tests.faults.scripted_rest import PLAN, ScriptedLab
 
 GHZ = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLab]:
-    with ScriptedLab() as server:
-        monkeypatch.setenv("QPI_LAB_URL", server.url)
-        monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
-        monkeypatch.setattr(connecting, "_current", None)
-        yield server
-        with suppress(QpiError):
-            connecting.connect().close()
-
-
-@pytest.fixture
-def shell(server: ScriptedLab) -> Iterator[InteractiveShell]:
-    shell = InteractiveShell()
-    shell.run_line_magic("load_ext", "qpi_jupyter")
-    yield shell
-    shell.history_manager.end_session()
 
 
 def test_a_plan_is_asked_for_as_one_says_it(server: ScriptedLab) -> None:
@@ -149,6 +128,8 @@ def test_a_plan_that_runs_is_shown_by_its_fragments() -> None:
     assert run.summary == Plan(PLAN).summary
     assert "q3 (fallback for q2)" in repr(run)
     assert "Running" in repr(run)
+    fragments[0].phase = "blocked"
+    assert "Waiting for other jobs" not in repr(run)
     assert "&lt;q1&gt;" in run._repr_html_()
     waiting = RunningPlan(job_id="job-9", plan=None, fragments=[])
     assert repr(waiting) == "The circuit is being planned. Job job-9, 0 s of QPU time."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from contextlib import suppress
 
 import msgspec
 import pytest
@@ -13,30 +11,11 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import Preview
-from qpi_jupyter.core.errors import ProgramError, QpiError
+from qpi_jupyter.core.errors import ProgramError
 from qpi_jupyter.wire.previews import PREVIEW_OUTPUT, PreviewOutput
-from tests.faults.scripted_rest import PREVIEW, TOKEN, ScriptedLab
+from tests.faults.scripted_rest import PREVIEW, ScriptedLab
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[1] q;\nbit[1] c;\nx q[0];\nc = measure q;\n'
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedLab]:
-    with ScriptedLab() as server:
-        monkeypatch.setenv("QPI_LAB_URL", server.url)
-        monkeypatch.setenv("QPI_LAB_TOKEN", TOKEN)
-        monkeypatch.setattr(connecting, "_current", None)
-        yield server
-        with suppress(QpiError):
-            connecting.connect().close()
-
-
-@pytest.fixture
-def shell(server: ScriptedLab) -> Iterator[InteractiveShell]:
-    shell = InteractiveShell()
-    shell.run_line_magic("load_ext", "qpi_jupyter")
-    yield shell
-    shell.history_manager.end_session()
 
 
 def test_a_cell_is_previewed_as_it_would_be_submitted(server: ScriptedLab, shell: InteractiveShell) -> None:

@@ -2,9 +2,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
-import { Named, nameField, Word } from '../board/cells';
+import { Named, Word } from '../board/cells';
 import { whole } from '../board/listing';
-import { nameIn, text } from '../board/values';
+import { newQpu, newQpuIn } from '../board/newqpu';
+import { text } from '../board/values';
 import { condition } from '../prospects';
 import { at, send } from '../send';
 import { qpuState } from '../states';
@@ -98,28 +99,10 @@ export function Qpus(props: ISectionProps): React.ReactElement {
     id: 'register',
     label: trans.__('Register a QPU'),
     ask: {
-      fields: [
-        nameField(trans),
-        {
-          name: 'kind',
-          label: trans.__('Kind'),
-          kind: 'choice',
-          choices: [
-            { value: 'device', label: trans.__('Device: one job at a time') },
-            { value: 'pool', label: trans.__('Pool: several jobs at once, such as a simulator') }
-          ]
-        },
-        { name: 'description', label: trans.__('Description'), kind: 'area', longest: 1000 }
-      ],
-      initial: { kind: 'device' },
+      ...newQpu(trans),
       submit: trans.__('Register')
     },
-    run: values =>
-      send(request, 'POST', 'qpus', {
-        name: nameIn(values, 'name'),
-        kind: text(values, 'kind'),
-        description: text(values, 'description')
-      })
+    run: values => send(request, 'POST', 'qpus', newQpuIn(values))
   };
   return (
     <Board

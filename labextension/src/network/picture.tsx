@@ -140,10 +140,9 @@ function Node(props: {
       <text y={CHIP + 24} className="jp-QPI-NetworkName">
         {name}
       </text>
-      <text
-        y={CHIP + 40}
-        className="jp-QPI-NetworkState"
-      >{`${word} · ${fidelity(qpu.fidelity)}`}</text>
+      <text y={CHIP + 40} className="jp-QPI-NetworkState">
+        {qpu.fidelity === null ? word : `${word} · ${fidelity(qpu.fidelity)}`}
+      </text>
     </g>
   );
 }

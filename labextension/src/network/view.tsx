@@ -9,11 +9,12 @@ import * as React from 'react';
 import { PREFIX } from '../address';
 import type { IAction } from '../board/actions';
 import { Board } from '../board/board';
-import { Named, nameField, offerUndo, Word } from '../board/cells';
+import { Named, offerUndo, Word } from '../board/cells';
 import { Issued } from '../board/issued';
 import { whole } from '../board/listing';
+import { newQpu, newQpuIn } from '../board/newqpu';
 import { useRows } from '../board/rows';
-import { nameIn, text } from '../board/values';
+import { text } from '../board/values';
 import { handFocus, keepFocus } from '../focus';
 import { useLab, useModel } from '../hooks';
 import { at, send } from '../send';
@@ -116,29 +117,12 @@ function Services(props: IServicesProps): React.ReactElement {
       text: trans.__(
         'A manager approves the QPU before it gets jobs. Its driver can connect at once.'
       ),
-      fields: [
-        nameField(trans),
-        {
-          name: 'kind',
-          label: trans.__('Kind'),
-          kind: 'choice',
-          choices: [
-            { value: 'device', label: trans.__('Device: one job at a time') },
-            { value: 'pool', label: trans.__('Pool: several jobs at once, such as a simulator') }
-          ]
-        },
-        { name: 'description', label: trans.__('Description'), kind: 'area', longest: 1000 }
-      ],
-      initial: { kind: 'device' },
+      ...newQpu(trans),
       submit: trans.__('Add')
     },
     run: async values => {
-      const body = {
-        name: nameIn(values, 'name'),
-        kind: text(values, 'kind'),
-        description: text(values, 'description')
-      };
-      setIssued((await send<Enrolled>(request, 'POST', 'enrollment', body)).driver);
+      const made = await send<Enrolled>(request, 'POST', 'enrollment', newQpuIn(values));
+      setIssued(made.driver);
     }
   };
   return (

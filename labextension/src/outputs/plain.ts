@@ -21,7 +21,7 @@ export function plainOf(
   { drawings, job, total }: JobOutput,
   trans: TranslationBundle
 ): { 'text/plain': string; 'text/html': string } {
-  const [state] = jobState(job.phase, trans, job.reason);
+  const [state] = jobState(job.phase, trans, job.reason?.rule);
   const name = job.name && ` '${job.name}'`;
   const qpus = qpusOf(job);
   const where = qpus && ` on ${qpus}`;

@@ -119,7 +119,7 @@ function Output(props: {
   const me = useLab(manager, state => state.me);
   const shown = shownOf(output, live, manager.now());
   const { job } = shown;
-  const [state, tone] = jobState(job.phase, trans, job.reason);
+  const [state, tone] = jobState(job.phase, trans, job.reason?.rule);
   const known = live.job !== null && live.gone === null;
   const cancellable = live.job !== null && known && isCancellable(live.job);
   const facts = [qpusOf(job), sizeOf(job, trans)];

@@ -39,6 +39,13 @@ export function Circuit(props: IProps): React.ReactElement {
           {operations.map((operation, n) => (
             <Drawn key={String(n)} operation={operation} {...props} />
           ))}
+          {operations.map(({ column, cut_wires }) =>
+            cut_wires.map(qubit => (
+              <CutWire key={`${qubit}-${column}`} x={LEFT + column * WIDE} y={y(qubit)}>
+                {trans.__('wire of %1 cut', `q${qubit}`)}
+              </CutWire>
+            ))
+          )}
         </svg>
       </section>
       {hidden > 0 && (
@@ -79,25 +86,18 @@ function Drawn(props: IProps & { operation: IPlacedOperation }): React.ReactElem
           </text>
         </g>
       ))}
-      {operation.cut_wires.map(qubit => (
-        <CutWire key={qubit} qubit={qubit} x={x - WIDE / 2} trans={trans} />
-      ))}
     </g>
   );
 }
 
-/** Where the wire of a qubit is cut: before an operation of the fragment in which it goes on. */
-function CutWire(props: {
-  qubit: number;
-  x: number;
-  trans: TranslationBundle;
-}): React.ReactElement {
-  const { qubit, trans, x } = props;
+/** Where a wire is cut: before an operation of the fragment in which it goes on, and above what is near. */
+function CutWire(props: { x: number; y: number; children: string }): React.ReactElement {
+  const { children, x, y } = props;
   return (
     <g data-cut="wire">
-      <title>{trans.__('wire of %1 cut', `q${qubit}`)}</title>
-      <line x1={x} x2={x} y1={y(qubit) - BOX / 2} y2={y(qubit) + BOX / 2} />
-      <text x={x} y={y(qubit) - 7} className="jp-QPI-PlanScissors">
+      <title>{children}</title>
+      <circle cx={x} cy={y} r={9} />
+      <text x={x} y={y} className="jp-QPI-PlanScissors">
         ✂
       </text>
     </g>

@@ -135,7 +135,7 @@ function Open(props: { run: FragmentRun; tools: ITools }): React.ReactElement {
 
 function State(props: { run: FragmentRun; tools: ITools }): React.ReactElement {
   const { run, tools } = props;
-  const [word, tone] = jobState(run.phase, tools.trans);
+  const [word, tone] = jobState(run.phase, tools.trans, 'place');
   return (
     <>
       <span className="jp-QPI-Member" data-tone={tone}>

@@ -2,8 +2,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type * as React from 'react';
 import { hasEnded } from '../jobs';
 import { span } from '../prospects';
-import { jobState } from '../rows';
-import type { FamilyJob, FamilyModel } from '../wire';
+import { jobState, qpusOf } from '../rows';
+import type { FamilyJob, FamilyModel, JobModel } from '../wire';
 import { Section, Table } from './facts';
 import { TOLD } from './jobmodel';
 import { CommandIDs, type ITools } from './tools';
@@ -54,11 +54,12 @@ export function cancelledWith({ jobs }: FamilyModel, ids: ReadonlySet<string>): 
 
 /** The jobs that hang together with a job: what waits for what, and what all of them cost. */
 export function Family(props: {
-  id: string;
+  job: JobModel;
   family: FamilyModel;
   tools: ITools;
 }): React.ReactElement {
-  const { id, family, tools } = props;
+  const { job: own, family, tools } = props;
+  const { id } = own;
   const { trans } = tools;
   const called = calledIn(family);
   const [listed, hidden] = shown(id, family, trans);
@@ -77,14 +78,15 @@ export function Family(props: {
         ]}
       >
         {listed.map(([job, word]) => {
-          const [state, tone] = jobState(job.phase, trans);
+          const rule = job.id === id ? own.reason?.rule : job.after.length > 0 ? '' : 'place';
+          const [state, tone] = jobState(job.phase, trans, rule);
           return [
             link(job.id),
             <span key="state" className="jp-QPI-Member" data-tone={tone}>
               <span className="jp-QPI-Dot" aria-hidden="true" />
               {state}
             </span>,
-            job.qpu ?? '',
+            job.id === id ? qpusOf(own) : (job.qpu ?? ''),
             <span key="after" className="jp-QPI-Links">
               {job.after.slice(0, TOLD).map(link)}
             </span>,

@@ -98,7 +98,7 @@ function JobPage(props: { model: JobDetail; tools: ITools }): React.ReactElement
               <Plan run={plan} tools={tools} />
             </React.Suspense>
           )}
-          {family !== null && <Family id={job.id} family={family} tools={tools} />}
+          {family !== null && <Family job={job} family={family} tools={tools} />}
           {job.status === 'running' && <Growing job={job} model={model} tools={tools} />}
           <Results job={job} model={model} tools={tools} />
           <ProgramView job={job} program={text} sources={sources} tools={tools} />

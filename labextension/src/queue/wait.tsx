@@ -1,6 +1,7 @@
 import type * as React from 'react';
 
 import { jobNote, prospectOf } from '../prospects';
+import { jobState } from '../rows';
 import type { JobModel } from '../wire';
 import type { ITools } from './tools';
 
@@ -36,8 +37,9 @@ export function Wait(props: {
     return null;
   }
   const parts = prospectOf(job, now, trans);
+  const [, tone] = jobState(job.phase, trans, job.reason.rule);
   return (
-    <section className="jp-QPI-Note" data-tone="waiting" aria-label={trans.__('Why it waits')}>
+    <section className="jp-QPI-Note" data-tone={tone} aria-label={trans.__('Why it waits')}>
       <strong>{job.reason.message}</strong>
       {parts.length > 0 && <div className="jp-QPI-Detail">{parts.join(' · ')}</div>}
     </section>

@@ -239,6 +239,11 @@ describe('a plan', () => {
     expect(shown({})).not.toContain('wire of');
   });
 
+  it('says of a fragment without a place that it waits', () => {
+    const waiting = running(0, 'a', { status: 'pending', phase: 'blocked' });
+    expect(shown({ fragments: [waiting] })).not.toContain('Waiting for other jobs');
+  });
+
   it('says why a fragment failed', () => {
     const error = { kind: 'Faulted', code: 'x', message: 'All QPUs were tried.', data: {} };
     const failed = running(0, 'a', { status: 'failed', phase: 'failed', error });
