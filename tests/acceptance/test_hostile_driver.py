@@ -1,4 +1,4 @@
-"""A driver that says every field of every message with every value: nobody else notices."""
+"""A driver that says every field of every message with every value that tells something: nobody else notices."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -19,11 +20,12 @@ import pytest
 
 from qpi_jupyter.wire import frames, results
 from qpi_jupyter.wire.frames import Assignment
+from qpi_jupyter.wire.peer import parse
 from qpi_jupyter.wire.results import DIGEST_HEADER, ResultHeader
 from tests.support.blobs import zipped
 from tests.support.driver import link, register, result
 from tests.support.frames import FRAMES, HEADER, PREPARED, whole
-from tests.support.hostile import changed, fields, values
+from tests.support.hostile import changed, checked_header, fields, telling
 from tests.support.raw_link import ESTIMATE, RawLink, raw_link
 from tests.support.servers import LabServer, lab_server
 
@@ -138,11 +140,16 @@ async def play(server: LabServer, subject: str) -> None:
             assert psutil.Process(server.process.pid).memory_info().rss - before < GROWTH
 
 
+def reader(kind: type[frames.Frame]) -> Callable[[bytes], object]:
+    """How the lab reads such a message."""
+    return lambda raw: parse(msgspec.Raw(raw), kind)
+
+
 async def walk_hello(attack: Attack, subject: str) -> None:
     for path, info in fields(frames.Hello):
         hostile = await attack.another()
-        for value in values(info):
-            answer = await hostile.ask(subject, changed(whole(FRAMES[subject]), path, value))
+        for value, text in telling(info, partial(changed, whole(FRAMES[subject]), path), reader(frames.Hello)):
+            answer = await hostile.ask(subject, text)
             if "data" in answer or hostile.closed:
                 hostile = await attack.another() if hostile.closed else hostile
                 await hostile.send("no frame: hang up")
@@ -155,8 +162,9 @@ async def walk_hello(attack: Attack, subject: str) -> None:
 async def walk_frames(attack: Attack, subject: str) -> None:
     """What concerns an attempt is said of one that the driver has; a request is answered, a publication heard."""
     parked: list[asyncio.Task[dict[str, Any]]] = []
-    for path, info in fields(type(FRAMES[subject])):
-        for value in values(info):
+    kind = type(FRAMES[subject])
+    for path, info in fields(kind):
+        for value, _ in telling(info, partial(changed, whole(FRAMES[subject]), path), reader(kind)):
             job, hostile = await attack.held(), await attack.link()
             right = {"epoch": hostile.epoch, "job_id": job.job_id, "attempt": job.attempt}
             message = {name: right.get(name, found) for name, found in whole(FRAMES[subject]).items()}
@@ -178,9 +186,9 @@ async def walk_prepared(attack: Attack, subject: str) -> None:
     """A check that says nonsense is the bench's fault: the job waits, or is refused in words."""
     hostile = await attack.link()
     for path, info in fields(frames.Prepared):
-        for value in values(info):
-            base = {path[0]: getattr(PREPARED, path[0])}
-            hostile.prepared = changed(base, path, value)
+        base = {path[0]: getattr(PREPARED, path[0])}
+        for value, text in telling(info, partial(changed, base, path), reader(frames.Prepared)):
+            hostile.prepared = text
             answer = await attack.submit()
             assert answer.status_code in (201, 400, 413), (path, value, answer.text[:300])
             hostile.prepared = ESTIMATE
@@ -192,8 +200,8 @@ async def walk_prepared(attack: Attack, subject: str) -> None:
 async def walk_results(attack: Attack, subject: str) -> None:
     message = {"v": 1, **msgspec.to_builtins(HEADER), "dataset": DATASET}
     for path, info in [*fields(ResultHeader), *fields(results.Dataset, ("dataset",))]:
-        for value in values(info):
-            answer = await attack.put(changed(message, path, value))
+        for value, text in telling(info, partial(changed, message, path), checked_header):
+            answer = await attack.put(text)
             assert answer.status_code in (201, 422), (path, value, answer.text[:300])
             assert attack.job is not None
             now = (await attack.me.get(f"qpi/v1/jobs/{attack.job.job_id}")).json()

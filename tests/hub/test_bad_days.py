@@ -43,9 +43,10 @@ def test_a_restart_of_any_part_while_a_job_runs_loses_nothing(host: HubHost, ben
     wait_until(lambda: ana.get("me").status_code == 200, what="the proxy's routes")
     assert ok(ana.get(f"jobs/{running}"))["status"] == "running"
     bench.open()
-    for client, job in ((ana, running), (juergen, waiting)):
-        found = ended(client, job)
-        assert (found["status"], found["attempt"]) == ("completed", 1), found
+    found = ended(ana, running)
+    assert (found["status"], found["attempt"]) == ("completed", 1), found
+    # Its assignment may be lost on a way that the restarts cut: an attempt that never began. It runs once all the same.
+    assert ended(juergen, waiting)["status"] == "completed"
     assert bench.runs() == before + 2
 
 

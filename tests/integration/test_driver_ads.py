@@ -14,6 +14,7 @@ from qpi_jupyter.wire import WIRE_VERSION, frames
 from qpi_jupyter.wire.bus import LAB, QPU, Message
 from tests.support.buses import KNOWN, Stand, credential, stand
 from tests.support.driver import MANIFEST
+from tests.support.waiting import until
 
 BEAT_S = 0.05
 
@@ -38,9 +39,11 @@ async def welcome(_: Message) -> frames.Welcome:
 
 async def found(standing: Stand, wanted: dict[str, Any]) -> None:
     """Until the lab finds one driver, which says that."""
-    async with asyncio.timeout(20):
-        while [ad.data for ad in await standing.lab.discover(QPU, 0.05)] != [wanted]:
-            await asyncio.sleep(0.01)
+
+    async def is_so() -> bool:
+        return [ad.data for ad in await standing.lab.discover(QPU, 0.05)] == [wanted]
+
+    await until(is_so)
 
 
 @pytest.mark.parametrize("bus", ["inproc", "ws", "nats", pytest.param("p2p", marks=pytest.mark.slow)])

@@ -20,6 +20,7 @@ from qpi_server.bus.p2p.lab import PeerHub
 from qpi_server.bus.p2p.process import MOST_AD_BYTES, PYTHON, Settings
 from tests.support.buses import KNOWN, P2P, P2P_PYTHON, PATIENCE_S, Word, credential, echo, say, sign_in
 from tests.support.servers import ROOT
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 PROTOCOL, TOPIC = "/qpi/lab/link/1.0.0", "lab.peer-advertisement.v1"
@@ -101,12 +102,10 @@ def test_without_its_peer_a_lab_is_not_found(tmp_path: Path) -> None:
                 assert lab.pid is not None
                 os.kill(lab.pid, signal.SIGKILL)
                 await left.get()
-            while lab.pid is not None:
-                await asyncio.sleep(0)
+            await until(lambda: lab.pid is None)
             assert await lab.discover(LAB) == []
             (tmp_path / "key").chmod(0o600)
-            while not await lab.discover(LAB):
-                await asyncio.sleep(0.01)
+            await until(lambda: lab.discover(LAB))
 
     played(scene())
 

@@ -41,7 +41,7 @@ from tests.support.pulses import (
 pytestmark = pytest.mark.slow
 
 QUICK, MANY = range(4), range(4, 200)
-COUNTED = range(4, 104)
+COUNTED = range(4, 44)
 
 
 @pytest.fixture(scope="module", params=["qblox", "quantify"])

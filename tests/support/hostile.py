@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 from msgspec import inspect
+
+from qpi_jupyter.core import Rejected
+from qpi_jupyter.wire.results import ResultHeader, check_circuit, read_header
 
 Path = tuple[str | int, ...]
 
@@ -17,6 +21,7 @@ _TEXTS = ["", "x" * 300, "x" * 100_000, "\x00\x1b[31m\n", "‮ \ud7ff", "../../e
 _NUMBERS = [0, -1, 1, 2**31, 2**53 + 1, 2**63, -(2**63) - 1, 10**30, 0.5, -0.0, 1e308, -1e308]
 _LITERALS = ["NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400, _DEEP]
 """What Python's own JSON cannot write: put into the text as it is."""
+_TURNS = itertools.cycle(_LITERALS)
 _MOMENTS = [
     "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2030-01-01T00:00:00", "2030-02-30T00:00:00Z", "now",
 ]  # fmt: skip
@@ -82,6 +87,40 @@ def changed(message: Any, path: Path, value: Any) -> str:
     where[path[-1]] = mark if isinstance(value, Literal) else value
     text = json.dumps(body)
     return text.replace(f'"{mark}"', value.text) if isinstance(value, Literal) else text
+
+
+def telling(
+    kind: inspect.Type, message: Callable[[Any], str], read: Callable[[bytes], object]
+) -> Iterator[tuple[Any, str]]:
+    """Of `values` those that can do something, each with its message: what is read, and of what is not, the first value
+    and one of the texts that are no JSON, another one each time.
+
+    That ``read`` refuses each of the others alike, `tests/unit/wire/test_hostile.py` shows without a lab.
+    """
+    literal, refused = next(_TURNS), False
+    for value in values(kind):
+        text = message(value)
+        if not _reads(read, text):
+            if value.text != literal if isinstance(value, Literal) else refused:
+                continue
+            refused = refused or not isinstance(value, Literal)
+        yield value, text
+
+
+def _reads(read: Callable[[bytes], object], text: str) -> bool:
+    try:
+        read(text.encode())
+    except Rejected:
+        return False
+    return True
+
+
+def checked_header(raw: bytes) -> ResultHeader:
+    """A result's header as the lab reads it."""
+    header = read_header(raw)
+    for index, circuit in enumerate(header.circuits):
+        check_circuit(index, circuit)
+    return header
 
 
 def walk(kind: type, message: Any) -> Iterator[tuple[Path, Any, str]]:

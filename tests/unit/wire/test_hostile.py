@@ -16,11 +16,11 @@ from qpi_jupyter.core.results import qiskit_result
 from qpi_jupyter.wire import frames
 from qpi_jupyter.wire.frames import MAX_FRAME_BYTES
 from qpi_jupyter.wire.peer import parse
-from qpi_jupyter.wire.results import ResultHeader, check_circuit, read_header
+from qpi_jupyter.wire.results import ResultHeader, read_header
 from qpi_server.service.lifecycle import is_small, keyed_counts
 from qpi_server.web.compat.qpi.results import qpi_results
 from tests.support.frames import FRAMES, HEADER, PREPARED, whole
-from tests.support.hostile import walk
+from tests.support.hostile import checked_header, walk
 
 T = TypeVar("T")
 KINDS = {type(frame): frame for frame in FRAMES.values()} | {frames.Prepared: PREPARED}
@@ -102,13 +102,6 @@ def _said(read: Callable[[], T], code: str) -> T | None:
     return None
 
 
-def _checked(text: str) -> ResultHeader:
-    header = read_header(text.encode())
-    for index, circuit in enumerate(header.circuits):
-        check_circuit(index, circuit)
-    return header
-
-
 def _largest(value: Any) -> float:
     """The largest number in a frame, apart from errors, which `QpiError.from_bench` reads."""
     plain = msgspec.to_builtins(value)
@@ -130,7 +123,7 @@ def _largest(value: Any) -> float:
 def test_a_result_header_is_rendered_in_bounds_or_refused() -> None:
     taken = refused = 0
     for path, value, text in walk(ResultHeader, HEADER):
-        header = _said(lambda text=text: _checked(text), "bad_result")
+        header = _said(lambda text=text: checked_header(text.encode()), "bad_result")
         if header is None:
             refused += 1
             continue
