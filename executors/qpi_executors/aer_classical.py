@@ -28,6 +28,8 @@ def unsupported(circuit: QuantumCircuit) -> str | None:
 def _in_circuit(circuit: QuantumCircuit) -> Iterator[str]:
     for instruction in circuit.data:
         operation = instruction.operation
+        if isinstance(operation, WhileLoopOp) and not instruction.qubits:
+            yield "has a while loop that uses no qubit, which Aer never leaves: put a barrier on a qubit into it"
         if isinstance(operation, ControlFlowOp):
             yield from _in_expression(_decides(operation))
             for block in operation.blocks:

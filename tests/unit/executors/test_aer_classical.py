@@ -126,7 +126,12 @@ def in_store(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
     circuit.store(c[1], expr.cast(c, types.Bool()))
 
 
-@pytest.mark.parametrize("put", [in_loop, in_while, in_switch, in_store])
+def without_qubits(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
+    with circuit.while_loop((c[0], True)):
+        circuit.store(c[0], False)
+
+
+@pytest.mark.parametrize("put", [in_loop, in_while, in_switch, in_store, without_qubits])
 def test_what_aer_cannot_do_is_found_wherever_it_stands(
     executor: AerExecutor, put: Callable[[QuantumCircuit, ClassicalRegister], None]
 ) -> None:
