@@ -16,6 +16,9 @@ _BINARY = frozenset({
 })  # fmt: skip
 _UNARY = frozenset({expr.Unary.Op.BIT_NOT, expr.Unary.Op.LOGIC_NOT})
 
+_MAX_STORED = 32
+"""Bits of a register that Aer can set: of a wider one it loses the others, or fills them with the last."""
+
 
 def unsupported(circuit: QuantumCircuit) -> str | None:
     """The first thing that Aer does not do, at any depth, with what to write instead; None if there is none."""
@@ -25,11 +28,18 @@ def unsupported(circuit: QuantumCircuit) -> str | None:
 def _in_circuit(circuit: QuantumCircuit) -> Iterator[str]:
     for instruction in circuit.data:
         operation = instruction.operation
+        if isinstance(operation, WhileLoopOp) and not instruction.qubits:
+            yield "has a while loop that uses no qubit, which Aer never leaves: put a barrier on a qubit into it"
         if isinstance(operation, ControlFlowOp):
             yield from _in_expression(_decides(operation))
             for block in operation.blocks:
                 yield from _in_circuit(block)
         elif isinstance(operation, Store):
+            if isinstance(operation.lvalue.type, types.Uint) and operation.lvalue.type.width > _MAX_STORED:
+                yield (
+                    f"sets a register of more than {_MAX_STORED} bits at once, which Aer does wrongly: "
+                    "use smaller registers, or set it bit by bit"
+                )
             yield from _in_expression(operation.lvalue)
             yield from _in_expression(operation.rvalue)
 

@@ -41,7 +41,7 @@ class GpuExecutor(AerExecutor):
         method: Annotated[
             Literal["statevector", "density_matrix", "tensor_network"], Meta(description="Aer's simulation method")
         ] = "statevector"
-        shots: Annotated[int, Meta(ge=1, le=MAX_SHOTS, description="the most shots of a circuit")] = _MAX_SHOTS
+        max_shots: Annotated[int, Meta(ge=1, le=MAX_SHOTS, description="the most shots of a circuit")] = _MAX_SHOTS
         device: Annotated[int, Meta(ge=0, le=1023, description="which GPU, by its number")] = 0
 
     no_device: ClassVar[str] = (
@@ -63,7 +63,7 @@ class GpuExecutor(AerExecutor):
     def capabilities(self) -> Manifest:
         """As `AerExecutor.capabilities`."""
         return replace(
-            super().capabilities(), executor=_NAME, max_shots=self.options.shots,
+            super().capabilities(), executor=_NAME, max_shots=self.options.max_shots,
             description=f"Qiskit Aer on a GPU, {self.options.method}.",
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ from qiskit_qasm3_import.state import State
 from qpi_jupyter.core import MAX_BITS, counted
 
 from .openqasm3_conversion import Conversion
-from .openqasm3_expressions import RUN_TIME, Array, Typed, Values, copied
+from .openqasm3_expressions import RUN_TIME, Array, Held, Typed, Values, as_number, copied
 from .openqasm3_guard import find
 
 _STORE_COST = 10
@@ -118,6 +118,10 @@ class Classical(Conversion):
         if source is None or not isinstance(source.data, (Clbit, ClassicalRegister)):
             return False
         symbol.data, symbol.type = self.value(node, context)
+        width = None if declared.size is None else self._resolve_constant_int(declared.size, context)
+        symbol.data, signed = as_number(symbol.data, width, isinstance(declared, ast.IntType))
+        if signed:
+            symbol.type = Held(len(symbol.data))
         symbol.held = self._state_of(symbol.data)
         return True
 

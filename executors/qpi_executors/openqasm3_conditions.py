@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil, floor
 from typing import Any
 
 from openqasm3 import ast
@@ -13,6 +14,7 @@ from qiskit_qasm3_import.exceptions import raise_from_node
 
 from qpi_jupyter.core import counted
 
+from .openqasm3_expressions import Held, Typed, as_number
 from .openqasm3_values import BadValueError, Number, binary, unary
 
 Operand = Any
@@ -26,14 +28,14 @@ _BITWISE = {"&": expr.bit_and, "|": expr.bit_or, "^": expr.bit_xor}
 
 
 class Conditions:
-    """Reads one expression; ``value`` evaluates whatever is not an operator."""
+    """Reads one expression; ``typed`` evaluates whatever is not an operator, ``width`` the size of a type."""
 
-    def __init__(self, value: Callable[[ast.Expression], Operand]) -> None:
-        self._value = value
+    def __init__(self, typed: Callable[[ast.Expression], Typed], width: Callable[[ast.Expression], int]) -> None:
+        self._typed, self._width = typed, width
 
     def condition(self, node: ast.Expression) -> bool | tuple[Any, Any] | expr.Expr:
         """Known now, or as Qiskit's branches take it: a bit or a register and its value, where that is enough."""
-        operand = self.operand(node)
+        operand = _unsigned(self.operand(node))
         if isinstance(operand, Clbit):
             return (operand, True)
         if isinstance(operand, _Equal):
@@ -43,7 +45,7 @@ class Conditions:
 
     def assigned(self, node: ast.Expression, width: int | None) -> expr.Expr | bool | int:
         """What a bit (``width`` None) or a register of this width is set to."""
-        operand = self.operand(node)
+        operand = _unsigned(self.operand(node))
         if width is None:
             if _is_register(operand) and len(operand) == 1:
                 operand = operand[0]
@@ -57,24 +59,37 @@ class Conditions:
             raise_from_node(node, f"this does not have {counted(width, 'bit')}.")
         return found
 
+    def target(self, node: ast.Expression) -> tuple[Operand, int]:
+        """What a `switch` looks at, and the least number that it can be."""
+        operand = self.operand(node)
+        return _unsigned(operand), -(1 << (len(operand.bits) - 1)) if isinstance(operand, _Signed) else 0
+
     def operand(self, node: ast.Expression) -> Operand:
         """The expression's value, evaluated as far as it is known now."""
         if isinstance(node, ast.UnaryExpression):
-            return self._unary(node, self.operand(node.expression))
+            return self._unary(node, _unsigned(self.operand(node.expression)))
         if isinstance(node, ast.BinaryExpression):
             return self._binary(node)
         if isinstance(node, ast.Cast):
             return self._cast(node)
         return self._value(node)
 
+    def _value(self, node: ast.Expression) -> Operand:
+        value, type_ = self._typed(node)
+        return _Signed(value) if isinstance(type_, Held) else value
+
     def _cast(self, node: ast.Cast) -> Operand:
-        inner = self.operand(node.argument)
+        inner = _unsigned(self.operand(node.argument))
         if _is_number(inner):
             return self._value(node)
         if isinstance(node.type, ast.BoolType):
             return self._truth(inner, node)
         if isinstance(node.type, (ast.IntType, ast.UintType, ast.BitType)):
-            return inner  # the same bits; comparisons take them as an unsigned number
+            width = None if node.type.size is None else self._width(node.type.size)
+            if not _is_register(inner):
+                return inner
+            bits, signed = as_number(inner, width, isinstance(node.type, ast.IntType))
+            return _Signed(bits) if signed else bits
         raise_from_node(node, "measured bits can be cast to bool, int, uint and bit.")
 
     def _unary(self, node: ast.UnaryExpression, inner: Operand) -> Operand:
@@ -94,7 +109,8 @@ class Conditions:
         return expr.logic_not(_lifted(self._truth(inner, node)))
 
     def _binary(self, node: ast.BinaryExpression) -> Operand:
-        op, lhs, rhs = node.op.name, self.operand(node.lhs), self.operand(node.rhs)
+        op = node.op.name
+        lhs, rhs = self._compared(node, self.operand(node.lhs), self.operand(node.rhs))
         if _is_number(lhs) and _is_number(rhs):
             return _folded(node, lambda: binary(op, lhs, rhs))
         if _is_duration(lhs) or _is_duration(rhs):
@@ -108,6 +124,29 @@ class Conditions:
         if op in _BITWISE:
             return self._bitwise(node, lhs, rhs)
         raise_from_node(node, f"'{op}' of measured bits cannot be computed while the program runs.")
+
+    def _compared(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> tuple[Operand, Operand]:
+        """Operands as bits and numbers without a sign that are as equal, or as large, as those given."""
+        op = node.op.name
+        if op not in ("==", "!=", *_ORDER):
+            return _unsigned(lhs), _unsigned(rhs)
+        lhs, rhs = (int(one) if isinstance(one, float) and one.is_integer() else one for one in (lhs, rhs))
+        signed = next((one for one in (lhs, rhs) if isinstance(one, _Signed)), None)
+        if signed is None:
+            return lhs, rhs
+        half = 1 << (len(signed.bits) - 1)
+        if op in _ORDER:
+            return self._biased(node, lhs, half), self._biased(node, rhs, half)
+        return _pattern(lhs, half), _pattern(rhs, half)
+
+    def _biased(self, node: ast.BinaryExpression, operand: Operand, half: int) -> Operand:
+        """With its highest bit flipped a signed number is in the order of those without a sign."""
+        if _is_number(operand):
+            return operand + half
+        if not isinstance(operand, _Signed):
+            raise_from_node(node, "compare an int with a number or with another int: these bits have no sign.")
+        left = self._whole(operand.bits, node)
+        return expr.bit_xor(left, expr.lift(half, left.type))
 
     def _logic(self, op: str, lhs: bool | Operand, rhs: bool | Operand) -> Operand:
         for known, other in ((lhs, rhs), (rhs, lhs)):
@@ -163,6 +202,7 @@ class Conditions:
             top = 1 << left.type.width
             if not 0 <= rhs < top:
                 return binary(op, 0 if rhs < 0 else top - 1, rhs)
+            rhs = ceil(rhs) if op in ("<", ">=") else floor(rhs)
             return _ORDER[op](left, expr.lift(int(rhs), left.type))
         return _ORDER[op](*self._pair(node, lhs, rhs))
 
@@ -211,6 +251,24 @@ class Conditions:
         if _is_register(operand) and len(operand) <= MAX_WIDTH:
             return expr.logic_not(_all([expr.logic_not(bit) for bit in operand]))
         raise_from_node(node, "a condition is a measured bit or register, or a comparison.")
+
+
+class _Signed:
+    """Bits that are a whole number with a sign, in two's complement."""
+
+    def __init__(self, bits: Operand) -> None:
+        self.bits = bits
+
+
+def _unsigned(operand: Operand) -> Operand:
+    return operand.bits if isinstance(operand, _Signed) else operand
+
+
+def _pattern(operand: Operand, half: int) -> Operand:
+    """What equals the same bits without a sign; a number that they cannot be equals none."""
+    if not _is_number(operand):
+        return _unsigned(operand)
+    return operand % (2 * half) if -half <= operand < half else -1
 
 
 class _Equal:

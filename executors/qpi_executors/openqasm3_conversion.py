@@ -88,7 +88,9 @@ class Conversion(ConvertVisitor, ABC):
 
     def conditions(self, context: State) -> Conditions:
         """A reader of conditions in this scope."""
-        return Conditions(lambda node: self.value(node, context)[0])
+        return Conditions(
+            lambda node: self.value(node, context), lambda node: self._resolve_constant_int(node, context)
+        )
 
     def value(self, node: ast.QASMNode, context: State) -> Typed:
         """What an expression stands for."""

@@ -320,6 +320,17 @@ class Values(ValueResolver):
         return current, Array() if isinstance(current, list) else self._type_of(current)
 
 
+class Held(types.BitArray):  # type: ignore[misc]  # the importer's types are none to a checker
+    """The type of measured bits that an int stands for: their highest one is its sign."""
+
+
+def as_number(bits: Any, width: int | None, signed: bool) -> tuple[Any, bool]:
+    """The bits that a whole number of this width has of measured ones, its lowest; and whether one is a sign."""
+    if width is None or isinstance(bits, Clbit) or len(bits) < width:
+        return bits, False
+    return (bits if len(bits) == width else list(bits)[:width]), signed
+
+
 class Array:
     """The type of a constant array."""
 

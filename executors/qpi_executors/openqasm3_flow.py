@@ -98,7 +98,7 @@ class Flow(Classical):
         return context
 
     def visit_SwitchStatement(self, node: ast.SwitchStatement, context: State) -> State:
-        target = self.conditions(context).operand(node.target)
+        target, least = self.conditions(context).target(node.target)
         cases = [([self._resolve_constant_int(v, context) for v in values], block) for values, block in node.cases]
         if isinstance(target, (bool, int)):
             chosen = next((block for values, block in cases if target in values), node.default)
@@ -106,10 +106,11 @@ class Flow(Classical):
             return context
         if not isinstance(target, (Clbit, ClassicalRegister)):
             raise_from_node(node.target, "switch takes a bit, a whole register or a number: use if for anything else.")
-        values = [value for some, _ in cases for value in some]
         top = 1 if isinstance(target, Clbit) else (1 << len(target)) - 1
+        cases = [([v % (top + 1) if least <= v < 0 else v for v in some], block) for some, block in cases]
+        values = [value for some, _ in cases for value in some]
         if not cases or len(set(values)) < len(values) or any(not 0 <= value <= top for value in values):
-            raise_from_node(node, f"switch has at least one case; its cases differ, and go from 0 to {top} here.")
+            raise_from_node(node, f"switch has at least one case; its cases differ, and go from {least} to {top} here.")
         with context.circuit.switch(target) as case:
             for values, block in cases:
                 with case(*values):

@@ -123,6 +123,23 @@ def test_a_session_of_somebody_else_is_not_there(tmp_path: Path) -> None:
     play(tmp_path, dialogue)
 
 
+def test_who_asks_again_for_a_session_whose_answer_was_lost_gets_it(tmp_path: Path) -> None:
+    """The server died after it had opened the session, or the way to it broke: IBM's client sends the same again."""
+    asked = {"backend": "q1", "mode": "dedicated", "max_ttl": 60}
+
+    async def dialogue(ask: Surface) -> None:
+        first = (await ask("POST", "sessions", asked)).json()
+        again = await ask("POST", "sessions", asked)
+        assert (again.status_code, again.json()["id"]) == (201, first["id"])
+        assert (await ask("POST", "sessions", asked, who="bob")).status_code == 409
+        assert (await ask("POST", "sessions", {**asked, "max_ttl": 61})).status_code == 409
+        assert (await ask("POST", "jobs", {**JOB, "session_id": first["id"]})).status_code == 200
+        in_use = await ask("POST", "sessions", asked)
+        assert (in_use.status_code, in_use.json()["error"]["code"]) == (409, "session_open")
+
+    play(tmp_path, dialogue)
+
+
 @pytest.mark.parametrize("backend", ["q1", "fake_manila@ideal"])
 def test_a_session_whose_time_is_over_takes_no_job(tmp_path: Path, backend: str) -> None:
     manifest = PUBS if backend == "q1" else replace(PUBS, executor="fake_backends")

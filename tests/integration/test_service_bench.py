@@ -356,6 +356,10 @@ def test_a_twin_is_a_simulator_made_of_a_calibration(tmp_path: Path) -> None:
             with pytest.raises(Conflict, match="already"):
                 await lab.embedded.start(ADMIN, request)
             # It is a definition like others: what was stopped by mistake starts as it was.
+            with pytest.raises(Conflict, match="There is a twin of q1 called q1-twin already: submit to q1-twin"):
+                await lab.embedded.start(ADMIN, request)
+            with pytest.raises(Conflict, match=r"There is a driver called q1-twin already\."):
+                await lab.embedded.start(ADMIN, SimulatorIn(name="q1-twin", executor=one.executor))
             await lab.embedded.stop(ADMIN, "q1-twin")
             await driver.recalibrate(Calibration(id="warm", qubits=cold.qubits))
             again = SimulatorIn(name="q1-twin", executor=one.executor, options=one.options)

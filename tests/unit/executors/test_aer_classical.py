@@ -126,7 +126,12 @@ def in_store(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
     circuit.store(c[1], expr.cast(c, types.Bool()))
 
 
-@pytest.mark.parametrize("put", [in_loop, in_while, in_switch, in_store])
+def without_qubits(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
+    with circuit.while_loop((c[0], True)):
+        circuit.store(c[0], False)
+
+
+@pytest.mark.parametrize("put", [in_loop, in_while, in_switch, in_store, without_qubits])
 def test_what_aer_cannot_do_is_found_wherever_it_stands(
     executor: AerExecutor, put: Callable[[QuantumCircuit, ClassicalRegister], None]
 ) -> None:
@@ -143,3 +148,20 @@ def test_a_bit_is_stored(executor: AerExecutor) -> None:
     circuit.measure(0, 0)
     circuit.store(bit, expr.lift(True))
     assert run_program(executor, qpy_program(circuit, shots=3))[0].qpi.counts() == {"1": 3}
+
+
+@pytest.mark.parametrize("size", [32, 33])
+def test_a_wide_register_is_set_as_it_says_or_refused(executor: AerExecutor, size: int) -> None:
+    """Beyond 32 bits Aer loses the others."""
+    c, out = ClassicalRegister(size, "c"), ClassicalRegister(size, "out")
+    circuit = QuantumCircuit(QuantumRegister(1, "q"), c, out)
+    circuit.x(0)
+    circuit.measure(0, c[size - 1])
+    circuit.store(out, c)
+    program = qpy_program(circuit, shots=3)
+    if size > 32:
+        with pytest.raises(ProgramError, match="more than 32 bits at once"):
+            executor.validate(program)
+        return
+    wanted = "1".ljust(size, "0")
+    assert run_program(executor, program)[0].qpi.counts() == {f"{wanted} {wanted}": 3}

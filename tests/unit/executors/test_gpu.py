@@ -65,10 +65,10 @@ def test_a_trial_run_that_fell_back_on_the_cpu_is_no_gpu() -> None:
 
 def test_its_options_are_the_gpu_and_the_most_shots() -> None:
     assert GpuExecutor(device=3).simulator.options.target_gpus == [3]
-    assert GpuExecutor(shots=500).capabilities().max_shots == 500
+    assert GpuExecutor(max_shots=500).capabilities().max_shots == 500
     with pytest.raises(Rejected, match="500"):
-        GpuExecutor(shots=500).validate(qpy_program(bell()))
-    for wrong in ({"device": -1}, {"device": "GPU"}, {"method": "stabilizer"}, {"shots": 0}):
+        GpuExecutor(max_shots=500).validate(qpy_program(bell()))
+    for wrong in ({"device": -1}, {"device": "GPU"}, {"method": "stabilizer"}, {"max_shots": 0}):
         with pytest.raises(Rejected):
             GpuExecutor(**wrong)
 

@@ -176,7 +176,7 @@ class EmbeddedService:
             known = bench.driver_named(connection, driver.name)
             standing = known is not None and known.revoked_at is None
             if by is not None and standing:
-                raise Conflict(f"There is a driver called {driver.name} already.", code="name_taken", field="name")
+                raise _taken(driver, bench.embedded(connection, driver.name))
             here = bench.qpu(connection, driver.qpu)
             if by is not None and here is not None and here.kind == "device":
                 message = f"{driver.qpu} is a device: a simulator needs a QPU of its own, or one of kind pool."
@@ -221,6 +221,18 @@ def _twin_of(driver: EmbeddedDriver) -> str | None:
         return unpack_twin(packed)[0] if isinstance(packed, str) else None
     except Rejected:  # its driver says so, too
         return None
+
+
+def _taken(wanted: EmbeddedDriver, there: EmbeddedDriver | None) -> Conflict:
+    of = None if there is None else _twin_of(there)
+    if of is None or of != _twin_of(wanted):
+        message = f"There is a driver called {wanted.name} already."
+    else:
+        message = (
+            f"There is a twin of {of} called {wanted.name} already: submit to {wanted.qpu}, or stop that twin first to "
+            "start one with the present calibration."
+        )
+    return Conflict(message, code="name_taken", field="name")
 
 
 def _is_json(text: str) -> bool:

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from msgspec import Meta
 
-from qpi_jupyter.core import NotFound, Rejected
+from qpi_jupyter.core import Conflict, NotFound, Rejected
 from qpi_jupyter.core import Permission as P
 from qpi_jupyter.wire.bookings import SessionIn, SessionModel
 from qpi_jupyter.wire.jobs import JobModel
@@ -151,7 +151,10 @@ async def runtime_open_session(call: Call, wanted: RuntimeSessionIn) -> RuntimeS
         session = _open_free(call, wanted.max_ttl)
     else:
         request = SessionIn(qpu=qpu.name, budget_s=wanted.max_ttl or DEFAULT_TTL_S, idle_s=IDLE_S)
-        session = await call.lab.qpu_sessions.open(call.person, request)
+        try:
+            session = await call.lab.qpu_sessions.open(call.person, request)
+        except Conflict as error:
+            session = await _unanswered(call, request, error)
     return await _shown(call, _Asked(session, wanted.mode, backend))
 
 
@@ -201,6 +204,26 @@ async def enter(call: Call, session_id: str, backend: str) -> None:
     left_s = (asked.session.expires_at - call.lab.context.now()).total_seconds()
     if not _is_free(asked.session.id) and left_s < IDLE_S - _RENEW_S:
         await call.lab.qpu_sessions.renew(call.person, asked.session.id)
+
+
+async def _unanswered(call: Call, wanted: SessionIn, refusal: Conflict) -> SessionModel:
+    """The session that the same request has opened, where its answer was lost and IBM's client asks again.
+
+    Raises
+    ------
+    Conflict
+        the refusal: the QPU is not to be had, or is held by a session for something else or one in use.
+    """
+    sessions = (await call.lab.qpu_sessions.list(call.person)).sessions
+    open_one = next((one for one in sessions if one.id == refusal.data.get("session_id")), None)
+    if open_one is None or (open_one.budget_s, open_one.idle_s) != (wanted.budget_s, wanted.idle_s):
+        raise refusal
+    used = await call.lab.jobs.list(
+        call.person, owner=call.person.name, qpu=open_one.qpu, submitted_after=open_one.opened_at, limit=1
+    )
+    if used.jobs:
+        raise refusal
+    return await call.lab.qpu_sessions.renew(call.person, open_one.id)
 
 
 async def _find(call: Call, session_id: str) -> _Asked:
