@@ -28,6 +28,7 @@ from qpi_server.service.base import (
     Turns,
     Underway,
     Wake,
+    build_types,
 )
 from qpi_server.service.bench import (
     BenchService,
@@ -179,6 +180,7 @@ class Lab:
         QpiError
             the lab cannot be on one of ``config.buses``.
         """
+        build_types()
         backend_of(config.db_url, config.lab_dir).prepare()
         metrics = Metrics()
         store = _open_store(config, metrics)

@@ -15,12 +15,13 @@ from .pages import cursor
 from .qpus import Qpu, Qpus, require_present, tell_qpu, the_qpu
 from .tasks import Tasks, Underway
 from .turns import DRIVER_BURST, Rates, Turns, network
+from .types import build_types
 from .units import MANAGERS, Commits, Database, Tx, Wake, Written
 from .worker import Worker
 
 __all__ = [
     "DRIVER_BURST", "MANAGERS", "NO_PROCESS", "Clock", "Commits", "Context", "Database", "Followers", "Found", "Joined",
     "LabConfig", "Metrics", "Qpu", "Qpus", "Rates", "Tasks", "Timer", "Timers", "Turns", "Tx", "Underway", "Wake",
-    "Worker", "Written", "answer_of", "cursor", "end", "job", "network", "require_distinct", "require_present", "sees",
-    "stream", "tell_qpu", "the_qpu",
+    "Worker", "Written", "answer_of", "build_types", "cursor", "end", "job", "network", "require_distinct",
+    "require_present", "sees", "stream", "tell_qpu", "the_qpu",
 ]  # fmt: skip
