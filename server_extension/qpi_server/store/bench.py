@@ -98,14 +98,14 @@ class EmbeddedDriver:
 
 
 def _qpu(row: Row[Any]) -> QpuRow:
-    fields = {**row._mapping, "trust": TrustTier(row.trust)}
+    fields = {**row._asdict(), "trust": TrustTier(row.trust)}
     if not isinstance(fields.get("manifest"), dict):
         fields["manifest"] = None  # its driver says it again
     return QpuRow(**fields)
 
 
 _ALL = select(qpus).where(qpus.c.deleted_at.is_(None)).order_by(qpus.c.name)
-_CARDS = _ALL.with_only_columns(*(column for column in qpus.c if column is not qpus.c.manifest))
+_CARDS = Prepared(_ALL.with_only_columns(*(column for column in qpus.c if column is not qpus.c.manifest)))
 
 
 def all_qpus(connection: Connection) -> list[QpuRow]:
@@ -115,7 +115,7 @@ def all_qpus(connection: Connection) -> list[QpuRow]:
 
 def qpu_cards(connection: Connection) -> list[QpuRow]:
     """Every QPU, by name, without its manifest, which is long and which the lab has in memory."""
-    return list(each(connection.execute(_CARDS), _qpu))
+    return list(each(_CARDS.each(connection), _qpu))
 
 
 def qpu(connection: Connection, name: str) -> QpuRow | None:

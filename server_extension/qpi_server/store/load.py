@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, exist
 
 from qpi_jupyter.core import JobState
 
+from .prepared import Prepared
 from .schema import jobs, plan_jobs, qpus
 
 
@@ -28,15 +29,16 @@ _OF_A_PLAN = exists().where(plan_jobs.c.job_id == jobs.c.id)
 _STAGED: ColumnElement[int] = _in_state(JobState.ASSIGNED)
 _BLOCKED = _in_state(JobState.BLOCKED, ~_OF_A_PLAN)
 _LOADS = select(qpus.c.name, qpus.c.queued + _STAGED + _BLOCKED, qpus.c.running - _STAGED)
-_LOAD = _LOADS.where(qpus.c.name == bindparam("of"))
+_ALL = Prepared(_LOADS)
+_LOAD = Prepared(_LOADS.where(qpus.c.name == bindparam("of")))
 
 
 def loads(connection: Connection) -> dict[str, Load]:
     """Of every QPU, by its name."""
-    return {name: Load(waiting, running) for name, waiting, running in connection.execute(_LOADS)}
+    return {name: Load(waiting, running) for name, waiting, running in _ALL.each(connection)}
 
 
 def load(connection: Connection, qpu: str) -> Load:
     """Of one QPU."""
-    _, waiting, running = connection.execute(_LOAD, {"of": qpu}).one()
+    _, waiting, running = _LOAD.first(connection, of=qpu)
     return Load(waiting, running)

@@ -38,10 +38,9 @@ SETTING = "qpi"
 
 
 @lru_cache(maxsize=4096)
-def _durations(method: str | None, handler: type[Signed], status: int) -> Histogram:
+def _durations(method: str | None, handler: str, status: int) -> Histogram:
     """Where Jupyter counts how long answers take; its own `prometheus_log_method` looks for it with each request."""
-    name = f"{handler.__module__}.{handler.__name__}"
-    found: Histogram = HTTP_REQUEST_DURATION_SECONDS.labels(method=method, handler=name, status_code=status)
+    found: Histogram = HTTP_REQUEST_DURATION_SECONDS.labels(method=method, handler=handler, status_code=status)
     return found
 
 
@@ -169,7 +168,8 @@ class Signed(JupyterHandler):
         if server is None or server.log_level in (logging.NOTSET, logging.DEBUG) or self.get_status() >= 300:
             super()._log()
         elif server.record_http_request_metrics:
-            _durations(self.request.method, type(self), self.get_status()).observe(self.request.request_time())
+            handler = f"{type(self).__module__}.{type(self).__name__}"
+            _durations(self.request.method, handler, self.get_status()).observe(self.request.request_time())
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Keep the log for what nobody foresaw."""

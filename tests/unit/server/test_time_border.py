@@ -63,7 +63,7 @@ def test_the_store_keeps_none_either(text: str) -> None:
     assert len(moments) > 40
     for column in moments:
         with pytest.raises(Rejected):
-            column.type.process_bind_param(at, sqlite.dialect())  # type: ignore[no-untyped-call]
+            column.type.bind_processor(sqlite.dialect())(at)  # type: ignore[no-untyped-call]
 
 
 def test_no_column_keeps_times_in_another_way() -> None:

@@ -108,15 +108,21 @@ class JobService:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(wait_s, MAX_WAIT_S)
         topic = end(job_id) if version is None else any_news(job_id)
+
+        def look(connection: Connection) -> JobModel | None:
+            record, result = _load(connection, job_id)
+            visible(principal, record)
+            seen = max(record.version, self._progress.version(job_id))
+            if record.job.state.final or left <= 0 or (version is not None and seen != version):
+                return self._model(connection, principal, record, result)
+            return None
+
         with self._context.followers.listening(topic) as news:
             while True:
                 news.clear()
-                record, result = self._db.glance(lambda connection: _load(connection, job_id))
-                visible(principal, record)
-                seen = max(record.version, self._progress.version(job_id))
                 left = deadline - loop.time()
-                if record.job.state.final or left <= 0 or (version is not None and seen != version):
-                    return self._model(principal, record, result)
+                if (model := self._db.glance(look)) is not None:
+                    return model
                 try:
                     async with asyncio.timeout(left):
                         await news.wait()
@@ -313,29 +319,30 @@ class JobService:
         return msgspec.json.decode(await self._db.read(query), type=OptionsIn)
 
     async def _completed(self, principal: Principal, job_id: str) -> tuple[JobRecord, ResultRow]:
-        record, row = await self._db.read(lambda connection: _load(connection, job_id))
-        visible(principal, record)
-        if row is None:
-            job = self._model(principal, record)
-            raise Conflict(
-                f"Job {job_id} has no result: it is {job.status}.",
-                code="no_result",
-                status=job.status,
-                error=msgspec.to_builtins(job.error),
-            )
-        return record, row
+        def query(connection: Connection) -> tuple[JobRecord, ResultRow]:
+            record, row = _load(connection, job_id)
+            visible(principal, record)
+            if row is None:
+                job = self._model(connection, principal, record)
+                raise Conflict(
+                    f"Job {job_id} has no result: it is {job.status}.",
+                    code="no_result",
+                    status=job.status,
+                    error=msgspec.to_builtins(job.error),
+                )
+            return record, row
 
-    def _model(self, principal: Principal, record: JobRecord, result: ResultRow | None = None) -> JobModel:
+        return await self._db.read(query)
+
+    def _model(
+        self, connection: Connection, principal: Principal, record: JobRecord, result: ResultRow | None = None
+    ) -> JobModel:
         state = record.job.state
         waits = not state.final and (state is not JobState.BLOCKED or knows_all(principal, record))
-
-        def look(connection: Connection) -> JobModel:
-            parts = _fragments(connection, [record]).get(record.id, ())
-            prospect = self._prospects(connection).of(record, parts) if waits else NOTHING
-            model = job_model(record, self._progress, prospect, result=result, fragments=parts)
-            return _as_seen(connection, principal, record, model)
-
-        return self._db.glance(look)
+        parts = _fragments(connection, [record]).get(record.id, ())
+        prospect = self._prospects(connection).of(record, parts) if waits else NOTHING
+        model = job_model(record, self._progress, prospect, result=result, fragments=parts)
+        return _as_seen(connection, principal, record, model)
 
     def _rows(
         self, connection: Connection, principal: Principal, found: Sequence[JobRecord], *, reasons: bool
