@@ -91,35 +91,33 @@ class CoordinatorResult(Answer):
     quantum_result: dict[str, Any] | None
 
 
-class CoordinatorJob(Answer):
-    """``GET jobs/{id}``."""
+class JobFacts(Answer):
+    """What is said of a job wherever it is shown."""
 
     job_id: str
     status: State
     plan_id: str | None
     error: str | None
+    progress: Progress
+    created_at: datetime
+    updated_at: datetime
+
+
+class CoordinatorJob(JobFacts):
+    """``GET jobs/{id}``."""
+
     error_detail: JobError | None
     """The same as the lab has it: with the line and column of a circuit that cannot be read, the capability that no
     node has, the figures of a budget."""
     result: CoordinatorResult
-    progress: Progress
     circuit_text: str
-    created_at: datetime
-    updated_at: datetime
 
 
-class JobLine(Answer):
+class JobLine(JobFacts):
     """A job in the list."""
 
-    job_id: str
-    status: State
-    plan_id: str | None
-    error: str | None
-    progress: Progress
     circuit_preview: str
     result_available: bool
-    created_at: datetime
-    updated_at: datetime
 
 
 class CoordinatorJobsQuery(Query):

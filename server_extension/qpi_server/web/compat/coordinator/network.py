@@ -38,17 +38,22 @@ class NodeService(Answer):
     updated_at: datetime | None
 
 
-class Peer(Answer):
-    """A node in the list."""
+class TopologyEntry(Answer):
+    """A node, and how it is."""
 
     peer_id: str
     trust_tier: str
     health_status: HealthWord
+    last_seen_at: datetime | None
+    is_stale: bool
+
+
+class Peer(TopologyEntry):
+    """A node in the list."""
+
     network_address_count: int
     service_count: int
     active_executions: int
-    last_seen_at: datetime | None
-    is_stale: bool
 
 
 class PeerList(Answer):
@@ -69,14 +74,6 @@ class PeerDetail(Peer):
     latency_s: float | None
     reason: str
     problem: str
-
-
-class TopologyEntry(Answer):
-    peer_id: str
-    trust_tier: str
-    health_status: HealthWord
-    last_seen_at: datetime | None
-    is_stale: bool
 
 
 class Topology(Answer):
@@ -179,12 +176,18 @@ def _health(one: Advertisement) -> HealthWord:
     return "offline" if one.stale or one.status == "offline" else "healthy" if _takes(one) else "degraded"
 
 
-def _peer(one: Advertisement) -> dict[str, Any]:
-    """The fields of `Peer`; ``Any``: they have different types."""
+def _entry(one: Advertisement) -> dict[str, Any]:
+    """The fields of `TopologyEntry`; ``Any``: they have different types."""
     return {
-        "peer_id": one.qpu, "trust_tier": one.trust.value, "health_status": _health(one), "network_address_count": 0,
-        "service_count": len(one.services), "active_executions": one.running, "last_seen_at": one.seen_at,
+        "peer_id": one.qpu, "trust_tier": one.trust.value, "health_status": _health(one), "last_seen_at": one.seen_at,
         "is_stale": one.stale,
+    }  # fmt: skip
+
+
+def _peer(one: Advertisement) -> dict[str, Any]:
+    """The same of `Peer`."""
+    return {
+        **_entry(one), "network_address_count": 0, "service_count": len(one.services), "active_executions": one.running,
     }  # fmt: skip
 
 
@@ -213,13 +216,7 @@ async def coordinator_peer(call: Call) -> PeerDetail:
 async def coordinator_topology(call: Call) -> Topology:
     """The network of the nodes: each is one step from the lab."""
     found = await nodes(call, include_stale=True)
-    entries = [
-        TopologyEntry(
-            peer_id=one.qpu, trust_tier=one.trust.value, health_status=_health(one), last_seen_at=one.seen_at,
-            is_stale=one.stale,
-        )
-        for one in found
-    ]  # fmt: skip
+    entries = [TopologyEntry(**_entry(one)) for one in found]
     total, stale = _figures(found)
     return Topology(peers=entries, total_peers=total, active_peers=total - stale, stale_peers=stale)
 
