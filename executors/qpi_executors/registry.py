@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
-from typing import TypeGuard
 
 from qpi_jupyter.core import Rejected
 from qpi_jupyter.core.plugins import Plugins, remedy
@@ -14,12 +13,9 @@ from .base import Executor
 GROUP = "qpi.executors"
 
 
-def _is_executor(thing: object) -> TypeGuard[type[Executor]]:
-    return isinstance(thing, type) and issubclass(thing, Executor)
-
-
 EXECUTORS: Plugins[type[Executor]] = Plugins(
-    GROUP, "executor", _is_executor, "a subclass of qpi_executors.Executor",
+    GROUP, "executor", lambda thing: isinstance(thing, type) and issubclass(thing, Executor),
+    "a subclass of qpi_executors.Executor",
     remedy="install its package, or name it as module:Class",
 )  # fmt: skip
 

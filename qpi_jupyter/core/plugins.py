@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
-from typing import Generic, TypeGuard, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .errors import Faulted, QpiError, Rejected
 
@@ -57,7 +57,7 @@ class Plugins(Generic[T]):
     """
 
     def __init__(
-        self, group: str, word: str, fits: Callable[[object], TypeGuard[T]], wanted: str, *,
+        self, group: str, word: str, fits: Callable[[Any], bool], wanted: str, *,
         remedy: str = "install its package",
     ) -> None:  # fmt: skip
         self._group, self._word, self._fits, self._wanted, self._remedy = group, word, fits, wanted, remedy
@@ -110,7 +110,7 @@ class Plugins(Generic[T]):
         """What an entry point stands for; raises as `load`."""
         try:
             # Whatever a guest's import raises (SystemExit of a licence check, too) must take nobody down.
-            loaded = point.load()
+            loaded: T = point.load()
         except (Exception, SystemExit) as error:
             said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
             message = f"The {self._word} {point.name!r} ({point.value}) cannot be loaded: {said}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from calendar import isleap, monthrange
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NoReturn
 
@@ -76,18 +76,12 @@ class Rule:
             return self
         day = {"BYMONTHDAY": frozenset({start.day})}
         if self.frequency == "WEEKLY":
-            return self._with(frozenset({(start.weekday(), 0)}), self.numbers)
+            return replace(self, weekdays=frozenset({(start.weekday(), 0)}))
         if self.frequency == "MONTHLY":
-            return self._with(self.weekdays, {**self.numbers, **day})
+            return replace(self, numbers={**self.numbers, **day})
         if self.frequency == "YEARLY":
-            return self._with(self.weekdays, {"BYMONTH": frozenset({start.month}), **self.numbers, **day})
+            return replace(self, numbers={"BYMONTH": frozenset({start.month}), **self.numbers, **day})
         return self
-
-    def _with(self, weekdays: frozenset[tuple[int, int]], numbers: Mapping[str, Numbers]) -> Rule:
-        return Rule(
-            frequency=self.frequency, interval=self.interval, count=self.count, until=self.until,
-            week_start=self.week_start, weekdays=weekdays, numbers=numbers,
-        )  # fmt: skip
 
     def all_moments(self, start: datetime, last: datetime) -> Iterator[datetime]:
         if self.frequency == "HOURLY":

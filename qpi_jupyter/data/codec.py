@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -199,13 +200,7 @@ def _add_hdf5(archive: zipfile.ZipFile, name: str, dataset: xr.Dataset, folder: 
         entry = _entry(name)
         entry.file_size = path.stat().st_size  # lets zipfile choose the 64-bit form before it writes
         with archive.open(entry, "w") as target, path.open("rb") as source:
-            for piece in _pieces(source):
-                target.write(piece)
-
-
-def _pieces(source: IO[bytes]) -> Iterator[bytes]:
-    while piece := source.read(1 << 20):
-        yield piece
+            shutil.copyfileobj(source, target, 1 << 20)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Self
 
+import msgspec
+
 from qpi_jupyter.core import MAX_BITS, MAX_QUBITS, MAX_SHOTS, Rejected, SweepAxis
 from qpi_jupyter.core.bounds import whole
 
@@ -120,6 +122,8 @@ class CircuitInfo:
         whole("meas_level", self.meas_level, 0, 2)
         whole("memory_slots", self.memory_slots, 0, MAX_BITS)
         whole("n_qubits", self.n_qubits, 0, MAX_QUBITS)
+        for axis in self.axes:
+            whole("length", axis.length, 1, MAX_POINTS)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -142,17 +146,6 @@ class CircuitInfo:
             **({"dims": self.dims} if self.dims else {}),
             **({"seeds": self.seeds} if self.seeds else {}),
         }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        values = _known(cls, raw)
-        for name in ("creg_sizes", "qreg_sizes"):
-            values[name] = tuple((str(register), int(size)) for register, size in values.get(name, ()))
-        for name in ("dims", "seeds"):
-            values[name] = tuple(values.get(name, ()))
-        if axes := values.get("axes"):
-            values["axes"] = tuple(_axis(axis) for axis in axes)
-        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,14 +175,8 @@ class Provenance:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        return cls(**_known(cls, raw))
-
-
-def _axis(raw: Mapping[str, Any]) -> SweepAxis:
-    length = raw["length"]
-    whole("length", length, 1, MAX_POINTS)
-    units = {str(name): str(unit) for name, unit in raw.get("units", {}).items()}
-    return SweepAxis(parameters=tuple(map(str, raw["parameters"])), length=length, units=units)
+        names = {one.name for one in fields(cls)}  # newer writers may add more
+        return cls(**{name: value for name, value in raw.items() if name in names})
 
 
 def circuit_info(attrs: Mapping[Any, Any]) -> CircuitInfo:
@@ -202,7 +189,7 @@ def circuit_info(attrs: Mapping[Any, Any]) -> CircuitInfo:
     """
     check_conventions(attrs)
     try:
-        return CircuitInfo.from_dict(json.loads(attrs[CIRCUIT_ATTR]))
+        return msgspec.convert(json.loads(attrs[CIRCUIT_ATTR]), CircuitInfo)  # without what newer writers add
     except (LookupError, ValueError, TypeError, RecursionError) as error:
         raise Rejected(f"The dataset's circuit cannot be read: {error}", code="bad_result") from error
 
@@ -228,12 +215,6 @@ def check_conventions(attrs: Mapping[Any, Any]) -> None:
             f"{SWEEP_CONVENTIONS!r}.",
             code="bad_conventions",
         )
-
-
-def _known(kind: type, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields this version knows; newer writers may add more."""
-    names = {f.name for f in fields(kind)}
-    return {name: value for name, value in raw.items() if name in names}
 
 
 @lru_cache(maxsize=64)

@@ -91,11 +91,9 @@ class QiskitCircuits(QpyFile):
 QPY = QiskitCircuits()
 
 
-def _is_format(thing: object) -> TypeGuard[ProgramFormat]:
-    return isinstance(thing, ProgramFormat)
-
-
-FORMATS: Plugins[ProgramFormat] = Plugins("qpi.formats", "format", _is_format, "a qpi_jupyter.core.ProgramFormat")
+FORMATS: Plugins[ProgramFormat] = Plugins(
+    "qpi.formats", "format", lambda thing: isinstance(thing, ProgramFormat), "a qpi_jupyter.core.ProgramFormat"
+)
 
 
 _others: list[ProgramFormat] = []

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from qpi_jupyter.core import MAX_DRAWINGS, QpiError, Rejected, counted
 from qpi_jupyter.core.plugins import Plugins
@@ -188,12 +188,8 @@ class ResultKind(ABC):
         return Rejected(f"This is not a result of kind {self.name!r}: {what}.", code="bad_result", kind=self.name)
 
 
-def _is_kind(thing: object) -> TypeGuard[ResultKind]:
-    return isinstance(thing, ResultKind)
-
-
 KINDS: Plugins[ResultKind] = Plugins(
-    "qpi.results", "result kind", _is_kind, "a qpi_jupyter.data.kinds.ResultKind"
+    "qpi.results", "result kind", lambda thing: isinstance(thing, ResultKind), "a qpi_jupyter.data.kinds.ResultKind"
 )  # fmt: skip
 _found: dict[str, ResultKind] = {}
 """Those that were used: to look for one takes milliseconds."""

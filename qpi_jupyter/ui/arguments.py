@@ -110,24 +110,14 @@ def unquoted(text: str | None) -> str | None:
     return text
 
 
-def number(option: str, text: str | None) -> int | None:
-    """The whole number that an option was given."""
+def number(option: str, text: str | None, kind: type[int | float] = int) -> float | None:
+    """The number that an option takes, written with or without separators."""
     if text is None:
         return None
     try:
-        return int(text.replace("_", "").replace(",", ""))
+        return kind(text.replace("_", "").replace(",", ""))
     except ValueError:
-        raise UsageError(f"{option} takes a whole number, not {text!r}.") from None
-
-
-def decimal(option: str, text: str | None) -> float | None:
-    """The number that an option was given."""
-    if text is None:
-        return None
-    try:
-        return float(text.replace("_", "").replace(",", ""))
-    except ValueError:
-        raise UsageError(f"{option} takes a number, not {text!r}.") from None
+        raise UsageError(f"{option} takes a {'whole ' if kind is int else ''}number, not {text!r}.") from None
 
 
 def pair(text: str) -> tuple[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .bundle import bundle, finished
+from .loops import running_loop
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle
@@ -37,9 +37,7 @@ def mimebundle(job: JobHandle) -> dict[str, Any]:
 
 def in_kernel() -> bool:
     """Whether outputs can be written later: a kernel's loop runs around this cell."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if running_loop() is None:
         return False
     from IPython.core.getipython import get_ipython
 

@@ -18,6 +18,7 @@ from qpi_jupyter.client.http import delays
 from qpi_jupyter.core import QpiError, Unavailable
 
 from .bundle import bundle
+from .loops import running_loop
 from .pending import Pending
 from .state import tabs_of
 
@@ -134,11 +135,7 @@ def follow(job: JobHandle) -> Output:
     """
     from IPython.core.getipython import get_ipython
 
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        loop = None
-    output = Output(job, loop)
+    output = Output(job, running_loop())
     _outputs.add(output)
     shell = get_ipython()
     if shell is not None and _settle not in shell.events.callbacks["post_run_cell"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -13,7 +12,6 @@ from qpi_jupyter.core import NotFound
 
 from .arguments import (
     LabMagics,
-    decimal,
     identifier,
     job_id,
     label_arguments,
@@ -27,6 +25,7 @@ from .arguments import (
     words_of,
 )
 from .cells import circuits_of_cell, circuits_of_expression
+from .loops import running_loop
 
 if TYPE_CHECKING:
     from qpi_jupyter.client import JobHandle, JobTable, Lab, Plan, Preview, QpuTable, ServiceTable
@@ -145,8 +144,8 @@ class QpiMagics(LabMagics):
             "observables": [unquoted(one) for one in args.observable] or None,
             "qpus": [unquoted(one) for one in args.qpu] or None,
             "shots": number("--shots", args.shots), "seed": number("--seed", args.seed),
-            "min_fidelity": decimal("--min-fidelity", args.min_fidelity),
-            "max_overhead": decimal("--max-overhead", args.max_overhead), "format": unquoted(args.format),
+            "min_fidelity": number("--min-fidelity", args.min_fidelity, float),
+            "max_overhead": number("--max-overhead", args.max_overhead, float), "format": unquoted(args.format),
         }  # fmt: skip
         with mistakes_are_usage_errors(_texts(circuit)):
             return self._lab().plan(circuit, **{k: v for k, v in given.items() if v is not None})
@@ -212,7 +211,7 @@ class QpiMagics(LabMagics):
         if args.job:
             namespace[args.job] = job
         # In a terminal no loop runs between the cells that could bind a name later.
-        if not args.wait and (to is None or _loop_runs()):
+        if not args.wait and (to is None or running_loop()):
             return self._go_on(job, to, shown=shown)
         with mistakes_are_usage_errors(job.sources):
             try:
@@ -389,12 +388,3 @@ class QpiMagics(LabMagics):
 def _texts(circuits: Any) -> tuple[str, ...]:
     items = circuits if isinstance(circuits, (list, tuple)) else [circuits]
     return tuple(item if isinstance(item, str) else "" for item in items)
-
-
-def _loop_runs() -> bool:
-    """Whether an event loop runs around this cell: in a kernel, not in a terminal's IPython."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -24,6 +24,7 @@ from qpi_jupyter.wire.events import JUPYTER_SCHEMA_ID
 from . import shown
 from .assets import STATIC, Mimebundle
 from .heard import leave, listen
+from .loops import running_loop
 
 _STATUS: dict[type[QpiError], int] = {Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooMany: 429}
 """What the panel's modules look at."""
@@ -50,7 +51,7 @@ class LabWidget(shown.Pictured, anywidget.AnyWidget):
         self._drawing: asyncio.Task[None] | None = None
         super().__init__(**traits)
         self.on_msg(self._hear)
-        if _loop_runs():
+        if running_loop():
             listen(http, self)
             shown.boxes_have_pictures()
 
@@ -64,10 +65,10 @@ class LabWidget(shown.Pictured, anywidget.AnyWidget):
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Let ``work`` run on the kernel's own loop, for as long as the widget is open; without a loop nothing runs."""
-        if not _loop_runs():
+        if (loop := running_loop()) is None:
             work.close()
             return
-        task = asyncio.get_running_loop().create_task(work)
+        task = loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -153,14 +154,6 @@ class LabWidget(shown.Pictured, anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Mimebundle:
         return shown.bundle(self), {}
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _parts(path: str) -> tuple[str, list[tuple[str, str]]]:
