@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,12 @@ from qpi_jupyter.wire.frames import Prepared
 from qpi_jupyter.wire.jobs import SubmitRequest
 from qpi_jupyter.wire.rest import OptionsIn, ProgramIn
 from qpi_server.service import Lab
-from qpi_server.web.compat.coordinator.jobs import CoordinatorJobsQuery, coordinator_job, coordinator_jobs
+from qpi_server.web.compat.coordinator.jobs import (
+    CoordinatorJobQuery,
+    CoordinatorJobsQuery,
+    coordinator_job,
+    coordinator_jobs,
+)
 from qpi_server.web.compat.tasks import get_task
 from qpi_server.web.table import Call
 from tests.faults.lab import ANN, BELL, DATA, QUICK, ScriptedDriver, bell, small_lab
@@ -25,7 +31,8 @@ from tests.integration.test_client_families import with_client
 
 
 def call(lab: Lab, job_id: str = "") -> Call:
-    return Call(lab=lab, site=SimpleNamespace(), principal=ANN, path={"id": job_id}, headers={}, address="")  # type: ignore[arg-type]
+    site: Any = SimpleNamespace()
+    return Call(lab=lab, site=site, principal=ANN, path={"id": job_id}, headers={}, address="")
 
 
 def test_many_circuits_that_a_driver_calls_one_are_no_circuit_for_them(tmp_path: Path) -> None:
@@ -45,12 +52,10 @@ def test_many_circuits_that_a_driver_calls_one_are_no_circuit_for_them(tmp_path:
                 patch.delattr(type(lab.plan_runs), "run")  # what has ended otherwise is not looked into
                 assert await coordinator_jobs(call(lab), CoordinatorJobsQuery(status=["COMPLETED"])) == []
             assert (await get_task(call(lab, one.id))).circuit_qasm == BELL
-            for look in (
-                get_task(call(lab, job.id)),
-                coordinator_job(call(lab, job.id), SimpleNamespace(result_detail="full")),
-            ):  # type: ignore[arg-type]
-                with pytest.raises(NotFound):
-                    await look
+            with pytest.raises(NotFound):
+                await get_task(call(lab, job.id))
+            with pytest.raises(NotFound):
+                await coordinator_job(call(lab, job.id), CoordinatorJobQuery())
 
     asyncio.run(scene())
 
