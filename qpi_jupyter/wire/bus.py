@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from qpi_jupyter.core import Faulted, Forbidden, QpiError, Rejected, TooLarge
+from qpi_jupyter.core import Faulted, Forbidden, QpiError, Rejected, TooLarge, Unavailable, existing
 from qpi_jupyter.core.plugins import Plugins
 
 from .frames import MAX_FRAME_BYTES
@@ -250,6 +250,33 @@ async def ask(bus: Bus, subject: str, body: Struct, answer: type[T], timeout_s: 
 async def tell(bus: Bus, subject: str, body: Struct) -> None:
     """`Bus.publish` with a struct."""
     await bus.publish(subject, encode(body))
+
+
+class DriversEnd:
+    """What every driver's end of a bus keeps: what it serves, what it says of itself (``ad``), and who listens."""
+
+    def __init__(self) -> None:
+        self.ad: dict[str, Any] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+        self._listeners = Listeners()
+
+    async def serve(
+        self, service: str, instance: str, endpoints: Mapping[str, Endpoint], ad: Mapping[str, Any]
+    ) -> Stop:
+        may_hear(f"{service}.{instance}.")
+        self._endpoints, self.ad = dict(endpoints), dict(ad)
+
+        async def stop() -> None:
+            self._endpoints, self.ad = {}, {}
+
+        return stop
+
+    async def subscribe(self, pattern: str, listener: Listener) -> Stop:
+        return self._listeners.add(may_hear(pattern), listener)
+
+    def _served(self, word: str) -> Endpoint:
+        missing = Unavailable(f"Nobody serves {QPU}.{word} there.", code="no_responder")
+        return existing(self._endpoints.get(word), missing)
 
 
 def encode(body: object) -> bytes:

@@ -7,33 +7,27 @@ from typing import Any
 
 from msgspec import Raw
 
-from .bus import LAB, ME, QPU, Ad, Endpoint, Listener, Listeners, Message, Stop, encode, may_hear, may_reach, to
+from .bus import LAB, ME, QPU, Ad, DriversEnd, Endpoint, Message, Stop, encode, may_reach, to
 from .frames import ADVERTISED, QPU_BYE, Bye
 from .peer import Found, Handler, Peer, Send
 
 
-class StreamBus:
+class StreamBus(DriversEnd):
     """`Bus` over one connection: only the lab is at its other end, and the instance in a subject is left out.
 
     It is given ``send``; whoever reads the stream feeds it with `received`, and calls `ended` at its end.
     """
 
     def __init__(self, send: Send) -> None:
-        self._endpoints: dict[str, Endpoint] = {}
-        self._listeners = Listeners()
+        super().__init__()
         self._peer = Peer(send, handlers=Found(self._endpoint), listeners=Found(self._listener))
 
     async def serve(
         self, service: str, instance: str, endpoints: Mapping[str, Endpoint], ad: Mapping[str, Any]
     ) -> Stop:
-        may_hear(f"{service}.{instance}.")
-        self._endpoints = dict(endpoints)
+        stop = await super().serve(service, instance, endpoints, ad)
         if ad:
-            await self.advertise(Ad(ME, dict(ad)))
-
-        async def stop() -> None:
-            self._endpoints = {}
-
+            await self.advertise(Ad(ME, self.ad))
         return stop
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> Raw:
@@ -44,9 +38,6 @@ class StreamBus:
 
     async def publish(self, subject: str, data: bytes) -> None:
         await self._peer.tell(may_reach(subject), data)
-
-    async def subscribe(self, pattern: str, listener: Listener) -> Stop:
-        return self._listeners.add(may_hear(pattern), listener)
 
     async def advertise(self, ad: Ad) -> None:
         """Tell the lab what this driver says of itself."""

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from qpi_jupyter.core import QpiError, Unavailable
 from qpi_jupyter.wire import bus, frames
-from qpi_jupyter.wire.bus import LAB, ME, QPU, Ad, Endpoint, Listener, Listeners, Message, Stop
+from qpi_jupyter.wire.bus import LAB, ME, QPU, Ad, DriversEnd, Endpoint, Listener, Listeners, Message, Stop
 from qpi_jupyter.wire.peer import Found, Handler, Peer, Send, parse
 
 
@@ -156,30 +156,17 @@ class Connection:
         self.ad = parse(data, Ad).data
 
 
-class LocalGuest:
+class LocalGuest(DriversEnd):
     """A driver's end of the bus in the lab's own process."""
 
     def __init__(self, hub: Hub, name: str) -> None:
+        super().__init__()
         self._hub = hub
-        self.ad: dict[str, Any] = {}
-        self._endpoints: dict[str, Endpoint] = {}
-        self._listeners = Listeners()
         self._asking: set[asyncio.Task[Raw]] = set()
         self._open = True
         self.address = hub.join(name, self)
 
     # --- the bus, as the driver has it -------------------------------------------------------------------------------
-
-    async def serve(
-        self, service: str, instance: str, endpoints: Mapping[str, Endpoint], ad: Mapping[str, Any]
-    ) -> Stop:
-        bus.may_hear(f"{service}.{instance}.")
-        self._endpoints, self.ad = dict(endpoints), dict(ad)
-
-        async def stop() -> None:
-            self._endpoints, self.ad = {}, {}
-
-        return stop
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> Raw:
         bus.may_reach(subject)
@@ -205,9 +192,6 @@ class LocalGuest:
         if self._open:
             await self._hub.listeners.tell(Message(subject, self.address, Raw(data)))
 
-    async def subscribe(self, pattern: str, listener: Listener) -> Stop:
-        return self._listeners.add(bus.may_hear(pattern), listener)
-
     def close(self) -> None:
         """It goes."""
         self._open = False
@@ -218,8 +202,7 @@ class LocalGuest:
     # --- the lab's side ----------------------------------------------------------------------------------------------
 
     async def ask(self, word: str, data: bytes, timeout_s: float) -> Raw:
-        if (endpoint := self._endpoints.get(word)) is None:
-            raise Unavailable(f"Nobody serves {QPU}.{word} there.", code="no_responder")
+        endpoint = self._served(word)
         try:
             return await _answer(endpoint, Message(f"{QPU}.{ME}.{word}", LAB, Raw(data)), timeout_s)
         except QpiError as error:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Raw
 from nats.aio.client import Client
@@ -12,7 +10,7 @@ from nats.aio.msg import Msg
 
 from qpi_jupyter.core import QpiError, Unavailable
 from qpi_jupyter.wire import bus
-from qpi_jupyter.wire.bus import LAB, ME, QPU, Ad, Endpoint, Listener, Listeners, Message, Stop, may_hear, may_reach, to
+from qpi_jupyter.wire.bus import LAB, ME, QPU, Ad, DriversEnd, Message, may_reach, to
 from qpi_jupyter.wire.frames import QPU_BYE, Bye
 
 from . import subjects
@@ -22,16 +20,14 @@ log = logging.getLogger(__name__)
 PING_S = 2.0
 
 
-class DriverEnd:
+class DriverEnd(DriversEnd):
     """A driver's `Bus`."""
 
     def __init__(self, client: Client, suffix: str) -> None:
+        super().__init__()
         self._suffix = suffix
         self._end = End(client)
         self._turns = Turns(10_000, self._take)
-        self._listeners = Listeners()
-        self._endpoints: dict[str, Endpoint] = {}
-        self._ad: dict[str, Any] = {}
         self._address = ""
         self._over = False
 
@@ -59,17 +55,6 @@ class DriverEnd:
 
     # --- the bus, as the driver has it -------------------------------------------------------------------------------
 
-    async def serve(
-        self, service: str, instance: str, endpoints: Mapping[str, Endpoint], ad: Mapping[str, Any]
-    ) -> Stop:
-        may_hear(f"{service}.{instance}.")
-        self._endpoints, self._ad = dict(endpoints), dict(ad)
-
-        async def stop() -> None:
-            self._endpoints, self._ad = {}, {}
-
-        return stop
-
     async def request(self, subject: str, data: bytes, timeout_s: float) -> Raw:
         word = may_reach(subject).partition(".")[2]
         if self._over:
@@ -90,9 +75,6 @@ class DriverEnd:
         lost = f"{subjects.inbox(self._suffix)}.{subjects.LOST}"
         await self._end.say(self._up(subjects.PUBLICATION, word), data, reply=lost)
 
-    async def subscribe(self, pattern: str, listener: Listener) -> Stop:
-        return self._listeners.add(may_hear(pattern), listener)
-
     # --- what comes --------------------------------------------------------------------------------------------------
 
     async def _down(self, message: Msg) -> None:
@@ -107,14 +89,12 @@ class DriverEnd:
             await self._listeners.tell(said)
 
     async def _answer(self, word: str, message: Message) -> bytes:
-        if (endpoint := self._endpoints.get(word)) is None:
-            raise Unavailable(f"Nobody serves {QPU}.{word} there.", code="no_responder")
-        return await bus.answer(endpoint, message)
+        return await bus.answer(self._served(word), message)
 
     async def _who(self, message: Msg) -> None:
         if self._endpoints:
             try:
-                await self._end.say(self._up(subjects.ADVERT, message.data.decode()), bus.encode(Ad(ME, self._ad)))
+                await self._end.say(self._up(subjects.ADVERT, message.data.decode()), bus.encode(Ad(ME, self.ad)))
             except QpiError as error:
                 log.warning("not advertised: %s", error)
 
