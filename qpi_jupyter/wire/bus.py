@@ -197,8 +197,12 @@ class Listeners:
                 found += listeners
         return found
 
-    async def tell(self, message: Message) -> QpiError | None:
-        """Let each hear it; one that fails keeps no other from its news. What one had to say against it, if any."""
+    async def tell(self, message: Message) -> None:
+        """Let each hear it; one that fails keeps no other from its news."""
+        await self.refusal(message)
+
+    async def refusal(self, message: Message) -> QpiError | None:
+        """As `tell`, and what one had to say against it, if any."""
         refusal = None
         for listener in self.of(message.subject):
             try:

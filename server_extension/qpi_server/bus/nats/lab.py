@@ -178,7 +178,7 @@ class LabEnd(Hub):
                 work = self._serve(Message(subject, sender, data)) if kind == subjects.REQUEST else _here()
                 self._turns.start(self._end.answer(message.reply, work))
         elif kind == subjects.PUBLICATION:
-            if (refusal := await self.listeners.tell(Message(subject, sender, data))) is not None:
+            if (refusal := await self.listeners.refusal(Message(subject, sender, data))) is not None:
                 await self._refused(sender, refusal)
         elif kind == subjects.ADVERT and (found := self._found.get(word)) is not None:
             with suppress(QpiError):

@@ -28,7 +28,7 @@ def build_types() -> None:
             msgspec.json.Decoder(kind)
 
 
-def _below(kind: type) -> Iterator[type]:
+def _below(kind: type[object]) -> Iterator[type[object]]:
     one: type
     for one in kind.__subclasses__():
         yield one
