@@ -36,9 +36,9 @@ DIAMOND = (
 
 
 @pytest.fixture
-def trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trip]:
+def trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Trip]:
     """A lab of two QPUs that may die, and the settings of kernels that find it."""
-    with going(tmp_path) as there:
+    with going(tmp_path, trap=getattr(request, "param", "")) as there:
         for name, value in {
             "QPI_LAB_URL": there.server.url, "QPI_LAB_TOKEN": TOKEN, "IPYTHONDIR": str(tmp_path),
             "MPLCONFIGDIR": str(tmp_path),
@@ -91,9 +91,8 @@ def test_a_diamond_runs_in_order_over_two_qpus_whatever_is_killed(trip: Trip, tm
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("trip", ["cancel_after_commit"], indirect=True)
 def test_cancelling_the_first_cancels_all_whatever_is_killed(trip: Trip) -> None:
-    trip.server.kill()
-    trip.serve(QPI_FAULT_POINT="cancel_after_commit")
     first, other = (trip.drive(qpu, "seconds=600") for qpu in ("q1", "q2"))
     jobs = said(*DIAMOND)
     trip.until(jobs["first"], "running")

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def trip(tmp_path: Path) -> Iterator[Trip]:
+def trip(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Trip]:
     """One whose server may die."""
-    with going(tmp_path) as there:
+    with going(tmp_path, trap=getattr(request, "param", "")) as there:
         yield there
 
 
@@ -86,10 +86,9 @@ def test_a_driver_that_is_killed_before_the_upload_delivers_after_its_restart(ca
     assert_completed_at_once(calm, calm.drive("killed", "simulator=false"), job_id)
 
 
+@pytest.mark.parametrize("trip", ["result_after_commit"], indirect=True)
 def test_an_upload_whose_answer_was_lost_is_repeated_and_counts_once(trip: Trip) -> None:
     trip.register("sim")
-    trip.server.kill()
-    trip.serve(QPI_FAULT_POINT="result_after_commit")
     agent = trip.drive("sim")
     job_id = trip.customer.submit("repeated", "sim")
     assert trip.server.process.wait(PATIENCE_S) == -signal.SIGKILL

@@ -22,10 +22,11 @@ SETTINGS = ("--ServerApp.port_retries=0", "--QPIServer.embedded_drivers=False", 
 class Trip:
     """A server that can be killed and started again, its drivers, which meet it on a bus of ``buses``, and a customer.
 
-    ``drivers_bus`` is how drivers say that bus, the first unless they are told another.
+    ``drivers_bus`` is how drivers say that bus, the first unless they are told another. The first server dies at
+    ``trap``.
     """
 
-    def __init__(self, folder: Path, *buses: str, lease_s: float = LEASE_S, **env: str) -> None:
+    def __init__(self, folder: Path, *buses: str, lease_s: float = LEASE_S, trap: str = "", **env: str) -> None:
         self._settings = (*SETTINGS, f"--QPIServer.lease_s={lease_s}", *(f"--QPIServer.buses={bus}" for bus in buses))
         self.drivers_bus = next(iter(buses), "")
         self._env = env
@@ -33,7 +34,7 @@ class Trip:
         self.customer = Customer(f"http://127.0.0.1:{self.port}/")
         self._agents: list[AgentProcess] = []
         self._tokens: dict[str, str] = {}
-        self.server = self.serve()
+        self.server = self.serve(QPI_FAULT_POINT=trap)
 
     def serve(self, **trap: str) -> LabServer:
         """Start the server, on the same port and data as before."""
@@ -93,8 +94,8 @@ class Trip:
 
 
 @contextlib.contextmanager
-def going(folder: Path, *buses: str, lease_s: float = LEASE_S, **env: str) -> Iterator[Trip]:
-    there = Trip(folder, *buses, lease_s=lease_s, **env)
+def going(folder: Path, *buses: str, lease_s: float = LEASE_S, trap: str = "", **env: str) -> Iterator[Trip]:
+    there = Trip(folder, *buses, lease_s=lease_s, trap=trap, **env)
     try:
         yield there
         there.end()
