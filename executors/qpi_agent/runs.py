@@ -19,11 +19,12 @@ from qpi_jupyter.data.build import bits_dataset, counts_dataset
 from qpi_jupyter.data.codec import encode, encode_to_file
 from qpi_jupyter.data.conventions import CircuitInfo
 from qpi_jupyter.data.header import result_header
+from qpi_jupyter.wire.disk import whole
 from qpi_jupyter.wire.results import encode_header, prefix
 
 from .messages import Calibrated, Cancel, Channel, Failed, Key, Measured, Progress, Run, Spooled
 from .partial import Partials
-from .spool import PART, sync_folder
+from .spool import PART
 
 log = logging.getLogger(__name__)
 _PROGRESS_EVERY_S = 0.1
@@ -41,20 +42,12 @@ def write_result(path: str | Path, datasets: Sequence[xr.Dataset]) -> None:
     """
     target = Path(path)
     part = target.with_name(target.name + PART)
-    try:
-        with part.open("wb") as file:
-            if sum(dataset.nbytes for dataset in datasets) <= _IN_MEMORY_BYTES:
-                blob = encode(datasets)
-                file.write(_head(datasets, hashlib.sha256(blob).hexdigest(), len(blob)) + blob)
-            else:
-                _write_large(file, part.with_name(part.name + "-blob"), datasets)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
+    with whole(target, part) as file:
+        if sum(dataset.nbytes for dataset in datasets) <= _IN_MEMORY_BYTES:
+            blob = encode(datasets)
+            file.write(_head(datasets, hashlib.sha256(blob).hexdigest(), len(blob)) + blob)
+        else:
+            _write_large(file, part.with_name(part.name + "-blob"), datasets)
 
 
 def warm_up() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qpi_jupyter.core import MAX_HEADER_BYTES, Conflict, Rejected
+from qpi_jupyter.wire.disk import sync_folder
 from qpi_jupyter.wire.results import MAGIC, PREFIX_BYTES, digest
 
 from .messages import Key
@@ -135,12 +136,3 @@ def header_digest(path: Path) -> str:
         if not start.startswith(MAGIC) or not 0 < length <= MAX_HEADER_BYTES:
             raise Rejected(f"{path} is not a result.", code="bad_result")
         return digest(file.read(length))
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in ``folder`` durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -118,7 +118,7 @@ class AerExecutor(SimulatorExecutor):
     ) -> list[Outcome]:
         """One call of Aer for all of them."""
         options: dict[str, Any] = {"shots": shots, "seed_simulator": seed, "memory": memory}
-        if any(self._too_dense(active_qubits(circuit), shots) for circuit in circuits):
+        if any(self._too_dense(len(active_qubits(circuit)), shots) for circuit in circuits):
             options["method"] = "statevector"
         if sampled and self._lone_thread and max(circuit.num_qubits for circuit in circuits) < PARALLEL_FROM:
             options["max_parallel_threads"] = 1
@@ -215,7 +215,7 @@ class AerExecutor(SimulatorExecutor):
             return run.analysis.active
         index = run.circuit_index
         if index not in self._widths:
-            routed = active_qubits(self._compiled(run)) if len(self._widths) < _ROUTED_TO_LOOK else 0
+            routed = len(active_qubits(self._compiled(run))) if len(self._widths) < _ROUTED_TO_LOOK else 0
             self._widths[index] = max(routed, run.analysis.active, *self._widths.values(), 0)
         return self._widths[index]
 

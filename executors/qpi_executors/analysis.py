@@ -17,6 +17,7 @@ from qiskit.circuit import (
     Gate,
     Instruction,
     Operation,
+    Qubit,
 )
 
 from qpi_jupyter.core import MAX_NAME, ProgramError
@@ -114,19 +115,19 @@ def analyse(circuit: QuantumCircuit, *, index: int, unique_names: bool) -> Analy
         names=frozenset(circuit.count_ops()),
         opaque=frozenset(sizes.opaque),
         variables=frozenset(sizes.variables),
-        active=active_qubits(circuit),
+        active=len(active_qubits(circuit)),
     )
 
 
-def active_qubits(circuit: QuantumCircuit) -> int:
-    """The number of qubits that anything but a barrier touches."""
-    touched: set[object] = set()
+def active_qubits(circuit: QuantumCircuit) -> set[int]:
+    """The qubits that anything but a barrier touches."""
+    touched: set[Qubit] = set()
     for instruction in circuit.data:
         if instruction.name != "barrier":
             touched.update(instruction.qubits)
             if len(touched) == circuit.num_qubits:
                 break
-    return len(touched)
+    return {circuit.find_bit(qubit).index for qubit in touched}
 
 
 def _checked_size(circuit: QuantumCircuit, sizes: _Sizes, index: int) -> int:

@@ -3,10 +3,14 @@ into it."""
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import sys
-from collections.abc import Callable
-from typing import BinaryIO, TextIO
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO, TextIO
+
+from qpi_jupyter.core import unpack
 
 _LENGTH = 8
 
@@ -15,6 +19,15 @@ def own_output() -> TextIO:
     """This process's standard output, for its answer alone: what is printed from here on, from Python or from below
     it, goes to standard error."""
     return os.fdopen(_own_output(), "w", encoding="utf-8")
+
+
+def answer_once(answer: Callable[[Sequence[bytes]], Any], *, cpu_s: int, memory_bytes: int) -> None:
+    """Answer one packed question as JSON, within so much time and memory. Any: JSON."""
+    for limit, most in ((resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_AS, memory_bytes)):
+        resource.setrlimit(limit, (most, most))
+    question = unpack(sys.stdin.buffer.read())
+    with own_output() as output:
+        json.dump(answer(question), output)
 
 
 def answer_all(answer: Callable[[bytes], bytes]) -> None:

@@ -11,14 +11,13 @@ The lab's server starts it; it is a process of its own, with bounded time and me
 from __future__ import annotations
 
 import json
-import resource
-import sys
+from collections.abc import Sequence
 from typing import Any
 
 from qpi_jupyter.core import Program, QpiError, RunOptions, unpack
 from qpi_jupyter.data.analysis import analyse, to_dict
 
-from .answers import own_output
+from .answers import answer_once
 from .programs import parse
 
 CPU_S, MEMORY_BYTES = 30, 4 << 30
@@ -43,19 +42,14 @@ def quantum_result(form: str, sources: tuple[bytes, ...], asked: dict[str, Any])
         return {**to_dict(analyse(None, counts, esp=esp)), "problem": error.message}
 
 
-def main() -> None:
-    """Read, analyse, write."""
-    for limit, most in ((resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_AS, MEMORY_BYTES)):
-        resource.setrlimit(limit, (most, most))
-    name, packed, asked = unpack(sys.stdin.buffer.read())
-    answer = own_output()
+def answer(question: Sequence[bytes]) -> dict[str, Any]:
+    """What `answer_once` writes."""
+    name, packed, asked = question
     try:
-        found = quantum_result(name.decode(), unpack(packed), json.loads(asked))
+        return quantum_result(name.decode(), unpack(packed), json.loads(asked))
     except QpiError as error:
-        found = {"problem": error.message}
-    with answer:
-        json.dump(found, answer)
+        return {"problem": error.message}
 
 
 if __name__ == "__main__":
-    main()
+    answer_once(answer, cpu_s=CPU_S, memory_bytes=MEMORY_BYTES)

@@ -7,16 +7,13 @@ bounded time and memory, because the programs are anybody's, and what reads them
 
 from __future__ import annotations
 
-import json
-import resource
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from qpi_jupyter.core import ProgramError, ProgramFormat, QpiError, unpack
 from qpi_jupyter.data.formats import FORMATS
 
-from .answers import own_output
+from .answers import answer_once
 
 MAX_CIRCUITS = 200
 MAX_CHARS = 400_000
@@ -56,20 +53,15 @@ def _read(form: ProgramFormat, source: bytes) -> Sequence[object]:
         raise ProgramError(f"The {form.noun} cannot be read: {error}".rstrip(".") + ".", code="bad_program") from error
 
 
-def main() -> None:
-    """Read, write, and say what is wrong with the program where something is."""
-    for limit, most in ((resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_AS, MEMORY_BYTES)):
-        resource.setrlimit(limit, (most, most))
-    name, packed = unpack(sys.stdin.buffer.read())
-    answer = own_output()
+def answer(question: Sequence[bytes]) -> dict[str, Any]:
+    """What `answer_once` writes; what is wrong with the program, where something is."""
+    name, packed = question
     try:
-        found = transcribe(FORMATS.load(name.decode()), unpack(packed))
+        return transcribe(FORMATS.load(name.decode()), unpack(packed))
     except QpiError as error:
         problem = f"{error.message} The program can be downloaded as it was sent."
-        found = {"total": 0, "circuits": [], "problem": problem}
-    with answer:
-        json.dump(found, answer)
+        return {"total": 0, "circuits": [], "problem": problem}
 
 
 if __name__ == "__main__":
-    main()
+    answer_once(answer, cpu_s=CPU_S, memory_bytes=MEMORY_BYTES)

@@ -14,6 +14,7 @@ from typing import IO, Protocol
 import msgspec
 
 from qpi_jupyter.core import Conflict, QpiError, Rejected
+from qpi_jupyter.wire.disk import sync_folder, whole
 from qpi_jupyter.wire.jobs import FamilyJob
 from qpi_jupyter.wire.rest import Answer
 
@@ -96,7 +97,7 @@ class EventFile:
         except BaseException:
             self._file.close()
             raise
-        _sync_folder(path)
+        sync_folder(path.parent)
 
     def write(self, lines: Sequence[bytes], cursor: int) -> None:
         if lines:
@@ -140,13 +141,8 @@ class EventFile:
             ) from error
 
     def _keep(self, cursor: int) -> None:
-        new = self._beside.with_name(f"{self._beside.name}.new")
-        with new.open("wb") as file:
+        with whole(self._beside, self._beside.with_name(f"{self._beside.name}.new")) as file:
             file.write(msgspec.json.encode({"after": cursor}) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._beside)
-        _sync_folder(self._beside)
 
 
 def _seq_of(line: bytes, path: Path) -> int | None:
@@ -160,14 +156,6 @@ def _seq_of(line: bytes, path: Path) -> int | None:
 
 def _not_events(path: Path) -> Rejected:
     return Rejected(f"{path} does not hold events of a lab: choose another file.")
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def pages(http: Http, after: int, *, follow: bool) -> Iterator[_Page]:

@@ -12,7 +12,7 @@ chip. A simulator without figures is ideal; of a device without them nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from .formats import BUILT_IN
+from .groups import groups_of
 from .manifest import Manifest
 from .services import SERVICES, Service
 
@@ -148,7 +149,7 @@ def connected_qubits(manifest: Manifest) -> int:
         return 1
     if manifest.coupling_map is None:
         return manifest.num_qubits
-    return _largest(manifest.coupling_map)
+    return max(Counter(groups_of(manifest.coupling_map).values()).values(), default=1)
 
 
 def stale(seen_at: datetime | None, now: datetime, heartbeat_s: float) -> bool:
@@ -165,22 +166,3 @@ def availability(*, open_: bool, stale_: bool, running: int, places: int) -> Ava
 
 def _median(errors: list[float]) -> float | None:
     return median(errors) if errors else None
-
-
-def _largest(edges: Iterable[tuple[int, int]]) -> int:
-    """The size of the largest connected component (union-find)."""
-    parent: dict[int, int] = {}
-
-    def root(qubit: int) -> int:
-        parent.setdefault(qubit, qubit)
-        while parent[qubit] != qubit:
-            parent[qubit] = parent[parent[qubit]]
-            qubit = parent[qubit]
-        return qubit
-
-    for a, b in edges:
-        parent[root(a)] = root(b)
-    sizes: dict[int, int] = {}
-    for qubit in tuple(parent):
-        sizes[root(qubit)] = sizes.get(root(qubit), 0) + 1
-    return max(sizes.values(), default=1)

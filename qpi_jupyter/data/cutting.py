@@ -17,6 +17,7 @@ from qiskit.circuit import Bit, CircuitInstruction, Qubit
 from qiskit.quantum_info import PauliList
 
 from qpi_jupyter.core import Rejected
+from qpi_jupyter.core.groups import groups_of
 
 from .reconstruction import IGNORED, PartRecipe
 
@@ -209,24 +210,18 @@ def components(circuit: QuantumCircuit, *, apart: Collection[str] = ()) -> list[
     apart
         names of operations that connect nothing, besides barriers.
     """
-    leader: dict[Bit, Bit] = {}
-
-    def find(bit: Bit) -> Bit:
-        while leader.setdefault(bit, bit) is not bit:
-            leader[bit] = bit = leader[leader[bit]]
-        return bit
-
+    groups: list[Sequence[Bit]] = []
     for instruction in circuit.data:
-        if instruction.name != "barrier":
-            bits = (*instruction.qubits, *instruction.clbits)
-            for bit in bits:
-                found = find(bit)
-                if instruction.name not in apart:
-                    leader[found] = find(bits[0])
+        bits = (*instruction.qubits, *instruction.clbits)
+        if instruction.name in apart:
+            groups += [[bit] for bit in bits]
+        elif instruction.name != "barrier":
+            groups.append(bits)
+    leader = groups_of(groups)
     together: dict[Bit, list[int]] = {}
     for index, qubit in enumerate(circuit.qubits):
         if qubit in leader:
-            together.setdefault(find(qubit), []).append(index)
+            together.setdefault(leader[qubit], []).append(index)
     return [tuple(qubits) for qubits in together.values()]
 
 

@@ -16,7 +16,7 @@ from msgspec import to_builtins
 
 from qpi_jupyter.client import Lab
 from qpi_jupyter.core import Faulted
-from qpi_jupyter.testing.local_lab import START_S, ServedLab, served
+from qpi_jupyter.testing.local_lab import START_S, ServedLab, served, stop
 from qpi_jupyter.wire.rest import DriverIn, DriverRegistered, QpuIn, QpuModel
 
 from .relay import Relay
@@ -28,7 +28,6 @@ LEASE_S = 3.0
 _SETTINGS = (
     "--QPIServer.embedded_drivers=False", f"--QPIServer.heartbeat_s={HEARTBEAT_S}", f"--QPIServer.lease_s={LEASE_S}",
 )  # fmt: skip
-_STOP_S = 20.0
 _FIRST = "OPENQASM 3.0; qubit q; bit c; c = measure q;"
 
 
@@ -147,10 +146,5 @@ class Nodes:
 
     def _stop(self, name: str) -> None:
         running = self._running.pop(name)
-        running.process.terminate()
-        try:
-            running.process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            running.process.kill()
-            running.process.wait()
+        stop(running.process)
         running.stack.close()

@@ -5,25 +5,17 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp
+from qiskit.circuit import Bit, ControlFlowOp
 from qiskit.result import Result
 from qiskit.result.models import ExperimentResultData
 
+from qpi_jupyter.core.groups import groups_of
+
 Operation = tuple[str, tuple[int, ...]]
 """An instruction by its name, and the qubits that it acts on."""
-
-
-def active_qubits(circuit: QuantumCircuit) -> set[int]:
-    """The qubits that anything but a barrier touches."""
-    found: set[int] = set()
-    for one in circuit.data:
-        if one.operation.name != "barrier":
-            found.update(circuit.find_bit(qubit).index for qubit in one.qubits)
-    return found
 
 
 def operations_of(circuit: QuantumCircuit, places: Sequence[int] | None = None) -> set[Operation]:
@@ -43,21 +35,11 @@ def parts_of(circuit: QuantumCircuit) -> list[QuantumCircuit]:
     bit connects with the others; the circuit itself where there is one such part, or variables that all may read."""
     if circuit.num_vars or circuit.num_stretches:
         return [circuit]
-    parent: dict[Any, Any] = {}
-
-    def root(bit: Any) -> Any:
-        while (above := parent.setdefault(bit, bit)) is not bit:
-            parent[bit] = bit = parent[above]
-        return bit
-
     told = [one for one in circuit.data if one.operation.name != "barrier" and (one.qubits or one.clbits)]
+    groups = groups_of([*one.qubits, *one.clbits] for one in told)
+    parts: dict[Bit, QuantumCircuit] = {}
     for one in told:
-        bits: list[Any] = [*one.qubits, *one.clbits]
-        for bit in bits[1:]:
-            parent[root(bit)] = root(bits[0])
-    parts: dict[Any, QuantumCircuit] = {}
-    for one in told:
-        group = root(one.qubits[0] if one.qubits else one.clbits[0])
+        group = groups[one.qubits[0] if one.qubits else one.clbits[0]]
         if group not in parts:
             parts[group] = circuit.copy_empty_like()
             parts[group].global_phase = 0

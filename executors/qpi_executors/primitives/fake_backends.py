@@ -28,14 +28,14 @@ from qiskit_ibm_runtime import fake_provider
 
 from qpi_executors.aer import PARALLEL_FROM
 from qpi_executors.aer_models import Described
-from qpi_executors.analysis import analyse
+from qpi_executors.analysis import active_qubits, analyse
 from qpi_executors.base import Executor
 from qpi_jupyter.core import Estimate, Faulted, Manifest, Program, ProgramError, ProgramFormat, Rejected
 from qpi_jupyter.core.fakes import HOST, IDEAL, MAX_SHOTS, MOCK, STATEVECTOR, STATEVECTOR_QUBITS, ways_of
 from qpi_jupyter.data.primitives import ESTIMATOR, SAMPLER
 from qpi_jupyter.data.quantum_programs import QUANTUM_PROGRAM
 
-from .components import Operation, active_qubits, joined, operations_of, parts_of
+from .components import Operation, joined, operations_of, parts_of
 from .measuring import measured, on_backend
 from .pubs import Work
 from .quantum_programs import work_of

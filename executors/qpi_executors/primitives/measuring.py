@@ -14,13 +14,13 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.providers import BackendV2
 from qiskit.transpiler import Target
 
+from qpi_executors.analysis import active_qubits
 from qpi_executors.base import RunCancelled
 from qpi_jupyter.core import Rejected, plain_json
 from qpi_jupyter.data.primitives import span
 from qpi_jupyter.data.pub_results import pub_dataset
 from qpi_jupyter.data.quantum_programs import SCHEMA
 
-from .components import active_qubits
 from .decoupling import decoupled
 from .pubs import Work
 from .quantum_programs import array_names

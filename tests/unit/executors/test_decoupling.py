@@ -12,7 +12,7 @@ from qiskit.quantum_info import Operator
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2, FakeSherbrooke
 
 from qpi_executors import load, run_program
-from qpi_executors.primitives.components import active_qubits
+from qpi_executors.analysis import active_qubits
 from qpi_executors.primitives.decoupling import Decoupling, decoupled, decoupling_of
 from qpi_executors.primitives.on_executor import Primitives
 from qpi_executors.primitives.quantum_programs import work_of

@@ -16,7 +16,8 @@ from qiskit_ibm_runtime import RuntimeDecoder, RuntimeEncoder
 from qiskit_ibm_runtime.fake_provider import FakeKolkataV2, FakeManilaV2, FakeSherbrooke
 
 from qpi_executors import load, run_program
-from qpi_executors.primitives.components import active_qubits, parts_of
+from qpi_executors.analysis import active_qubits
+from qpi_executors.primitives.components import parts_of
 from qpi_jupyter.core import Program, ProgramError, Rejected, RunOptions
 from qpi_jupyter.data.primitives import rendered
 
