@@ -21,7 +21,7 @@ from qpi_jupyter.wire.services import EnrollmentAnswer
 from qpi_server.service import Lab
 from qpi_server.service.plans import planning
 from qpi_server.store import plans
-from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, driver_of, open_lab
+from tests.faults.lab import ADMIN, ANN, BOB, FrozenClock, ScriptedDriver, bell, driver_of, open_lab, turn
 from tests.support.chips import chip
 from tests.support.waiting import PATIENCE_S
 
@@ -119,6 +119,7 @@ def test_who_is_no_candidate(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
         await lab.qpus.change(ADMIN, "q1", QpuChange(enabled=False))
         drivers["q2"].unplug()
+        await turn()
         plan = await lab.plans.plan(ANN, ghz(4))
         assert [choice.qpu for choice in plan.fragments[0].choices] == ["q3"]
         for name, why in (("q1", "disabled"), ("q2", "offline")):
