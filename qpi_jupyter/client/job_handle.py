@@ -45,8 +45,6 @@ _PARK_S = 50.0
 """How long one long-poll stays open; the lab answers earlier as soon as there is something to say."""
 _LOOK_S = 2.0
 """So often a plan's job is looked at whose progress is shown."""
-_LOOK_S = 2.0
-"""So often a plan\'s job is looked at whose progress is shown."""
 _WAITS = frozenset({"wait", "result", "counts", "dataset", "analysis"})
 
 

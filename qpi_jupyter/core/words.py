@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def counted(number: int, noun: str) -> str:
     """``1 job``, ``2 jobs``, ``1,000 jobs``: of nouns that take an s."""
@@ -10,6 +12,8 @@ def counted(number: int, noun: str) -> str:
 
 def plain(value: float) -> str:
     """A number in up to four digits and written out: ``0.42``, ``228,500``; from a billion on ``1.2 × 10^19``."""
+    if math.isinf(value):
+        return "infinite"
     if abs(value) < 1e9:
         return f"{float(f'{value:.4g}'):,.10g}"
     digits, _, exponent = f"{value:.1e}".partition("e")

@@ -179,6 +179,10 @@ class Provenance:
         return cls(**{name: value for name, value in raw.items() if name in names})
 
 
+msgspec.json.Decoder(CircuitInfo)
+"""What `circuit_info` reads as is built before there are threads that read: two that build it at once end the process."""
+
+
 def circuit_info(attrs: Mapping[Any, Any]) -> CircuitInfo:
     """The circuit info in a Dataset's attributes.
 

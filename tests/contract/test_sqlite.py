@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from qpi_jupyter.core.errors import Conflict, Rejected, Unavailable
-from qpi_server.store import USUAL, Store, backend_of, facts, open_store
+from qpi_server.store import USUAL, Store, backend_of, checkpoints, facts, open_store
 from qpi_server.store.checkpoints import ROWS, Checkpoints
 from qpi_server.store.engine import immediate, make_engine
 from qpi_server.store.facts import EventRow
@@ -71,6 +72,21 @@ def test_no_commit_waits_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Checkpoints, "checkpoint", held)
     with_store(tmp_path, dialogue)
+
+
+def test_what_is_committed_is_so_on_a_machine_that_starts_no_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(ThreadPoolExecutor):
+        def submit(self, *_args: object, **_options: object) -> Any:
+            raise RuntimeError("can't start new thread")
+
+    async def dialogue(store: Store) -> int:
+        await store.write(lambda c: [add(f"{at}")(c) for at in range(ROWS)])
+        return len(await store.read(kinds))
+
+    monkeypatch.setattr(checkpoints, "ThreadPoolExecutor", Full)
+    assert with_store(tmp_path, dialogue) == ROWS
 
 
 def test_what_is_asked_in_one_turn_shares_a_commit_and_keeps_its_order(tmp_path: Path) -> None:

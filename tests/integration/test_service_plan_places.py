@@ -147,6 +147,21 @@ def test_what_waits_on_a_qpu_that_takes_no_jobs_any_more_goes_to_the_next_at_onc
     in_lab(tmp_path, dialogue, TWO)
 
 
+def test_on_its_last_qpu_a_fragment_waits_also_while_the_driver_is_restarted(tmp_path: Path) -> None:
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        job_id = await submitted(lab, await planned(lab, "q1"))
+        await settled(lab)
+        drivers["q1"].unplug()
+        await lab.qpus.change(ADMIN, "q1", QpuChange(hold="A new driver is installed."))
+        assert [states(one) for one in (await looked(lab, job_id)).fragments] == [[("q1", "committed")]]
+        await drivers["q1"].connect()
+        await lab.qpus.change(ADMIN, "q1", QpuChange(hold=None))
+        await deliver(drivers["q1"])
+        assert (await lab.jobs.get(ANN, job_id, wait_s=PATIENCE_S)).status == "completed"
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
 def test_a_place_that_was_prepared_on_a_qpu_that_is_closed_since_is_not_committed(tmp_path: Path) -> None:
     async def dialogue(lab: Lab, drivers: Drivers, clock: FrozenClock) -> None:
         answer, busy = drivers["q2"].answer, Faulted("The fridge is being filled.", code="filling")

@@ -16,12 +16,14 @@ from qpi_jupyter.core import (
     Rejected,
     Unavailable,
 )
-from qpi_jupyter.core.plans import ReservationState
+from qpi_jupyter.core.plans import Choice, ReservationState
+from qpi_jupyter.core.reservations import RESERVED
 from qpi_jupyter.data import codec
 from qpi_jupyter.wire.plans import PlanAndRunIn, PlanJobIn, PlanRun
 from qpi_server.service import Lab
-from qpi_server.service.base import NO_PROCESS
+from qpi_server.service.base import NO_PROCESS, Tx
 from qpi_server.service.plans import assembling, places, planning, runs
+from qpi_server.service.plans.beginning import Fragments
 from tests.faults.lab import ANN, BOB, FrozenClock, open_lab
 from tests.integration.test_service_plans import Drivers, InProcess, ghz, in_lab
 from tests.support.plan_runs import TWO, deliver, looked, online, planned, refused, states, submitted
@@ -247,6 +249,37 @@ def test_planned_and_run_in_one_waits_for_the_places_of_others(tmp_path: Path) -
         assert (await lab.jobs.get(ANN, first, wait_s=PATIENCE_S)).status == "completed"
         run = await looked(lab, second)
         assert [states(one)[-1][1] for one in run.fragments] == ["committed"]
+
+    in_lab(tmp_path, dialogue, TWO)
+
+
+def test_who_cannot_use_a_free_place_leaves_it_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "Worker", InProcess)
+    refusals, choose = [], Fragments.choose
+
+    async def dialogue(lab: Lab, drivers: Drivers, _clock: FrozenClock) -> None:
+        await submitted(lab, await planned(lab, "q1"))
+        hindered, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, shots=100, qpus=["q1"])))
+
+        def choosy(fragments: Fragments, tx: Tx, job_id: str) -> list[Choice]:
+            if job_id != hindered:
+                return choose(fragments, tx, job_id)
+            refusals.append(job_id)
+            raise Conflict("Another of its QPUs is reserved.", code=RESERVED)
+
+        monkeypatch.setattr(Fragments, "choose", choosy)
+        await until(lambda: settled_plan(lab, hindered))
+        behind, _ = await lab.plan_runs.plan_and_run(ANN, PlanAndRunIn(plan=ghz(4, shots=100, qpus=["q1"])))
+        await until(lambda: settled_plan(lab, behind))
+        before = len(refusals)
+        await deliver(drivers["q1"])
+        assert [states(one) for one in (await looked(lab, behind)).fragments] == [[("q1", "committed")]]
+        assert ((await looked(lab, hindered)).fragments, len(refusals) > before) == ([], True)
+        waiting = lab.context.metrics.registry.get_sample_value("qpi_jobs_queued", {"qpu": "q1"})
+        assert waiting == 1  # the fragment: a plan's own job is none beside it
+
+    async def settled_plan(lab: Lab, job_id: str) -> bool:
+        return (await looked(lab, job_id)).plan is not None
 
     in_lab(tmp_path, dialogue, TWO)
 

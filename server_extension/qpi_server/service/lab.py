@@ -221,8 +221,8 @@ class Lab:
             raise
         await lab.qpu_sessions.recover()
         await lab.notices.recover()
-        lab._wake_all()
         await lab.plan_runs.recover()
+        lab._wake_all()
         await lab.storage.start()
         return lab
 

@@ -48,7 +48,10 @@ class Checkpoints:
         self._rows += rows
         if self._rows >= ROWS and (self._work is None or self._work.done()):
             self._rows = 0
-            self._work = self._worker.submit(self.checkpoint)
+            try:
+                self._work = self._worker.submit(self.checkpoint)
+            except RuntimeError as error:  # the machine starts no more threads: what is committed is committed
+                log.debug("no checkpoint: %s", error)
 
     def checkpoint(self) -> None:
         """Make one; where that fails, the next one is a new try."""
@@ -60,6 +63,8 @@ class Checkpoints:
         except (DBAPIError, sqlite3.Error) as error:  # the writer's commits tell what the trouble is
             log.debug("no checkpoint: %s", error)
             self._forget()
+        except Exception:
+            log.exception("no checkpoint")
 
     def close(self) -> None:
         """Wait for the one that is under way; there are no more."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from qpi_jupyter.core import JobState
+from qpi_jupyter.core import Job, JobState
 from qpi_server.store import JobRecord
 from qpi_server.store.load import Load
 
@@ -87,8 +87,8 @@ class Metrics:
     def observe(self, earlier: JobRecord, later: JobRecord) -> None:
         """Count what a change of a job did."""
         before, after = earlier.job, later.job
-        self.move(before.qpu, before.state, -1)
-        self.move(after.qpu, after.state, +1)
+        self.move(before, -1)
+        self.move(after, +1)
         if after.attempt > before.attempt:
             self.attempts.labels(after.qpu).inc()
         if after.state.final and not before.state.final:
@@ -99,13 +99,14 @@ class Metrics:
             if later.busy_s is not None:
                 self._runs.labels(after.qpu).observe(max(0.0, later.busy_s))
 
-    def move(self, qpu: str, state: JobState, by: int) -> None:
-        """Count so many more jobs of a state."""
-        if not state.final:
-            (self.queued if state.status == "pending" else self.running).labels(qpu).inc(by)
-            if qpu not in self._jobs:
-                self._foresee(qpu)
-            self._jobs[qpu] += by
+    def move(self, job: Job, by: int) -> None:
+        """Count so many more jobs like this one; a plan's job is none beside its fragments, as in `store.load`."""
+        runs_a_plan = job.state is JobState.BLOCKED and job.family == job.id
+        if not job.state.final and not runs_a_plan:
+            (self.queued if job.state.status == "pending" else self.running).labels(job.qpu).inc(by)
+            if job.qpu not in self._jobs:
+                self._foresee(job.qpu)
+            self._jobs[job.qpu] += by
 
     def _foresee(self, qpu: str) -> None:
         """Have the desired drivers of a QPU worked out whenever somebody asks for them."""

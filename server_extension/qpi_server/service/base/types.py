@@ -36,5 +36,7 @@ def _below(kind: type[object]) -> Iterator[type[object]]:
 
 
 def _dataclasses() -> set[type]:
-    modules = [module for name, module in sys.modules.items() if name.startswith(_OF)]
-    return {one for module in modules for one in vars(module).values() if isinstance(one, type) and is_dataclass(one)}
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith(_OF)]
+    return {
+        one for module in modules for one in list(vars(module).values()) if isinstance(one, type) and is_dataclass(one)
+    }

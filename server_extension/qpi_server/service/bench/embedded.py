@@ -182,12 +182,14 @@ class EmbeddedService:
                 message = f"{driver.qpu} is a device: a simulator needs a QPU of its own, or one of kind pool."
                 raise Conflict(message, code="simulator_on_device", field="qpu")
             if here is None:
-                require_distinct(connection, "QPU", driver.qpu)
+                if by is not None:
+                    require_distinct(connection, "QPU", driver.qpu)
                 qpu = QpuRow(name=driver.qpu, kind=driver.kind, description=driver.description, created_at=tx.at)
                 bench.add_qpu(connection, qpu)
                 tell_state(tx, driver.qpu, online=False)
             if known is None or not standing:
-                require_distinct(connection, "driver", driver.name)
+                if by is not None:
+                    require_distinct(connection, "driver", driver.name)
                 row_id = driver_id if known is None else known.id
                 known = DriverRow(id=row_id, name=driver.name, qpu=driver.qpu, created_at=tx.at)
                 bench.add_driver(connection, known)

@@ -191,7 +191,7 @@ class Links:
 
     def of(self, qpu: str) -> Iterator[Link]:
         """Those that run jobs of ``qpu``; monitors do not."""
-        return (link for link in self._by_driver.values() if link.qpu == qpu and not link.monitor)
+        return (link for link in self.all() if link.qpu == qpu and not link.monitor)
 
     def online(self, qpu: str) -> bool:
         return next(self.of(qpu), None) is not None

@@ -135,9 +135,11 @@ class Leaving:
         if (problem := closed(tx.connection, qpu, tx.at)) is None:
             return
         for plan, place in _open_on(tx.connection, qpu):
+            if left_for(tx.connection, plan, place) is None:  # it waits, whether the driver is there now or not
+                continue
             if place.state is ReservationState.COMMITTED:
                 self.overdue(tx, plan, place, problem.message)
-            elif left_for(tx.connection, plan, place) is not None:
+            else:
                 self._places.next(tx, plan, place, problem, Kind.REFUSED)
 
 

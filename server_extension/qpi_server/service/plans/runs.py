@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection
 from datetime import datetime
+from itertools import dropwhile
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -35,7 +35,7 @@ from qpi_jupyter.wire.events import LabEvent, ReservationChanged
 from qpi_jupyter.wire.plans import PlanRun
 from qpi_server.service.base import Context, Timers, Tx, Written
 from qpi_server.service.lifecycle import Change, PlaceWanted, carry_out, find, own, visible
-from qpi_server.service.links import Links
+from qpi_server.service.links import Linked, Links
 from qpi_server.service.submit import Checker
 from qpi_server.store import JobRecord, jobs, reservations
 from qpi_server.store.reservations import PlanJobRow
@@ -90,9 +90,12 @@ class PlanRuns:
         """Mistakes of the lab's own in a row, by the plan's job."""
         self._waiting: dict[str, frozenset[str]] = {}
         """Jobs that wait for places that other plans hold, the oldest first, each with the QPUs that it may go to."""
+        self._offered: dict[str, frozenset[str]] = {}
+        """The QPUs with a free place for which one of these is tried: who cannot use them leaves them to the next."""
         context.commits.on(PlaceWanted, lambda wanted: self._wake(wanted.job_id))
         context.commits.on(Change, self._changed)
         context.commits.on(Written, lambda written: self._freed(written.event))
+        context.commits.on(Linked, lambda linked: self._next(frozenset({linked.qpu})))
 
     async def recover(self) -> None:
         """Take up what an earlier server left."""
@@ -145,18 +148,25 @@ class PlanRuns:
         if job.state.final:
             self._timers.cancel(job.id)
             self._waiting.pop(job.id, None)
+            self._faults.pop(job.id, None)
+            self._next(self._offered.pop(job.id, frozenset()))
         elif job.state is JobState.BLOCKED and job.waits_for == 1:
             self._wake(job.id)
 
     def _freed(self, event: LabEvent) -> None:
         """A place on a QPU has ended."""
         if isinstance(event, ReservationChanged) and event.data.state in ENDED:
-            self._next({event.qpu})
+            self._next(frozenset({event.qpu}))
 
-    def _next(self, free: Collection[str]) -> None:
-        """Have the job tried that has waited longest for a place on any of these QPUs."""
-        first = (job_id for job_id, qpus in self._waiting.items() if not qpus.isdisjoint(free))
+    def _next(self, free: frozenset[str], behind: str | None = None) -> None:
+        """Have the job tried that has waited longest for a place on any of these QPUs, of all or of those ``behind``
+        one."""
+        waiting = list(self._waiting)
+        if behind in self._waiting:
+            waiting = list(dropwhile(lambda job_id: job_id != behind, waiting))[1:]
+        first = (job_id for job_id in waiting if not self._waiting[job_id].isdisjoint(free))
         if (job_id := next(first, None)) is not None:
+            self._offered[job_id] = self._offered.get(job_id, frozenset()) | free
             self._wake(job_id)
 
     async def _work(self, job_id: str) -> None:
@@ -232,6 +242,18 @@ class PlanRuns:
             self._timers.after(min(waits), job_id, lambda: self._wake(job_id))
 
     async def _begin(self, look: _Look) -> float | None:
+        """As `_begun`; places that were free for it, and that it does not take, are offered to the next."""
+        job_id, began = look.record.id, False
+        offered = self._offered.pop(job_id, frozenset())
+        try:
+            wait_s = await self._begun(look)
+            began = wait_s is None
+        finally:
+            if not began:
+                self._next(offered, behind=job_id)
+        return wait_s
+
+    async def _begun(self, look: _Look) -> float | None:
         """Make the fragments' jobs of a job that came without a plan; in how many seconds to try again, None: done."""
         job, stored = look.record.job, look.stored
         try:
@@ -248,7 +270,7 @@ class PlanRuns:
             if record.job.state is JobState.BLOCKED:
                 fragments.add(tx, record, fragments.choose(tx, job.id))
 
-        self._waiting.setdefault(job.id, stored.plan.qpus)
+        self._waiting[job.id] = stored.plan.qpus  # a later plan keeps the job's place in the line
         try:
             await self._db.write(unit)
         except Conflict as error:

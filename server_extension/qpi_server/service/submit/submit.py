@@ -145,7 +145,7 @@ class Submitter:
         self._keep(stored.record)
         job = stored.record.job
         self._metrics.submitted.labels(job.qpu).inc()
-        self._metrics.move(job.qpu, job.state, +1)
+        self._metrics.move(job, +1)
 
     def _keep(self, record: JobRecord) -> None:
         if record.id in self._answering:
