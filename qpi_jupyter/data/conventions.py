@@ -180,7 +180,7 @@ class Provenance:
 
 
 msgspec.json.Decoder(CircuitInfo)
-"""What `circuit_info` reads as is built before there are threads that read: two that build it at once end the process."""
+"""Built before there are threads that read: two that build it at once end the process."""
 
 
 def circuit_info(attrs: Mapping[Any, Any]) -> CircuitInfo:
