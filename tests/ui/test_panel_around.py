@@ -76,7 +76,7 @@ def test_an_address_opens_a_tab(page: Page, demo: Demo) -> None:
 
 def test_every_card_of_the_launcher_has_an_icon_of_its_own(lab: Page) -> None:
     cards = lab.locator(".jp-LauncherCard[data-category='Quantum lab']")
-    names = ["Quantum Lab Panel", "Calendar", "Job Queue", "My Account", "Lab Administration", "Coins"]
+    names = ["Quantum Lab Panel", "Calendar", "Services", "Job Queue", "My Account", "Lab Administration", "Coins"]
     expect(cards.locator(".jp-LauncherCard-label")).to_have_text(names)
     icons = cards.locator(".jp-LauncherCard-icon svg").evaluate_all("nodes => nodes.map(node => node.innerHTML)")
     assert len(set(icons)) == len(names)
