@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qpi_executors.base import CircuitExecutor, Executor
-from qpi_executors.conformance.guarded import forked
+from qpi_executors.conformance.guarded import forked, is_child
 from qpi_executors.registry import find, load
 from qpi_jupyter.core import QpiError
 
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Check it in a child process, which it may end; xdist's workers are children already."""
-    if config.getoption("--qpi-executor") is None or hasattr(config, "workerinput"):
+    if config.getoption("--qpi-executor") is None or hasattr(config, "workerinput") or is_child(config):
         return None
     return forked(config)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.packages import TOY_LAB, installed
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "custom-executor.md"
@@ -152,7 +154,49 @@ def test_a_run_that_ends_early_has_not_passed(folder: Path, module: str, place: 
     found = checked(folder, "--qpi-executor=quits:Quits")
     assert found.returncode == 2
     assert place in found.stderr
-    assert "nothing is checked" in found.stderr
+    assert "the run is incomplete" in found.stderr
+
+
+CALLER = """
+import atexit, signal, sys
+import pytest
+
+atexit.register(print, "caller ends")
+print("before")
+status = pytest.main(["-p", "no:cacheprovider", *sys.argv[1:]])
+print("after", int(status), signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+"""A script, or a cell of a notebook, that runs pytest itself."""
+
+
+def test_a_caller_goes_on_once_whatever_runs_at_exit(folder: Path) -> None:
+    (folder / "late.py").write_text(
+        "import atexit, os\nfrom mylab_coins import BiasedExecutor\n"
+        'atexit.register(os._exit, 0)\natexit.register(lambda: os.write(1, b"executor ends\\n"))\n'
+    )
+    (folder / "caller.py").write_text(CALLER)
+    command = [sys.executable, "caller.py", "-q", "--qpi-executor=late:BiasedExecutor", "-k", "no_such_test"]
+    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    lines = [line for line in found.stdout.splitlines() if line.startswith(("before", "after", "caller", "executor"))]
+    assert lines == ["before", "executor ends", "after 5 True", "caller ends"], found
+    assert not found.returncode
+
+
+@pytest.mark.parametrize("to_group", [False, True], ids=["of the process alone", "of its terminal"])
+def test_an_interrupt_is_heard_once(folder: Path, to_group: bool) -> None:
+    os.mkfifo(fifo := folder / f"fifo{to_group}")
+    (folder / "waits.py").write_text(
+        f"import threading\nfrom mylab_coins import BiasedExecutor\nopen({str(fifo)!r}, 'w').close()\n"
+        f"threading.Event().wait({PATIENCE_S})\n"
+    )
+    (folder / "caller.py").write_text(CALLER)
+    command = [sys.executable, "caller.py", "--qpi-executor=waits:BiasedExecutor"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        fifo.read_bytes()
+        (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=PATIENCE_S)[0]
+    assert said == "before\nafter 2 True\ncaller ends\n"
+    assert not process.returncode
 
 
 def test_an_executor_that_is_not_there_is_said_in_a_line(folder: Path) -> None:
