@@ -208,7 +208,7 @@ class Accounts:
         if group is None and person is None:
             account = (await me(self.http)).user.name
         wanted = f"{month:%Y-%m}" if isinstance(month, date) else month
-        params = {"account": account, "person": person, "qpu": qpu, "month": wanted}
+        params = {"account": account, "person": person or None, "qpu": qpu or None, "month": wanted or None}
         return StatementTable((await self.http.call("GET", "v1/statements", Statement, params=params)).lines)
 
     @both
@@ -247,6 +247,6 @@ class Accounts:
     @both
     async def time_requests(self, *, status: str | None = None, mine: bool = True) -> TimeRequestTable:
         """Requests for QPU time, newest first: yours, or with ``mine=False`` all that you may see."""
-        params = {"mine": mine, "limit": _PAGE, "status": status}
+        params = {"mine": mine, "limit": _PAGE, "status": status or None}
         pages = self.http.pages("v1/time-requests", TimeRequestList, params)
         return TimeRequestTable([TimeRequest(self.http, model) async for page in pages for model in page.requests])

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from qiskit import QuantumCircuit
 
+_OF_OBSERVABLES = ("bad_observable", "too_many_observables")
+"""What is wrong with the observables, whichever the circuit."""
+
 
 def analyse(
     circuit: QuantumCircuit | None = None,
@@ -60,12 +63,12 @@ def of_values(
     Raises
     ------
     QpiError
-        as `analyse`, for a circuit that was given.
+        as `analyse`, for a circuit that was given; observables that are none of the circuit.
     """
     try:
         found: xr.Dataset = data.qpi.analysis(own[0] if len(own) == 1 else given, observables=observables)
-    except QpiError:
-        if given is not None or not own:
+    except QpiError as error:
+        if given is not None or not own or (observables and error.code in _OF_OBSERVABLES):
             raise
         found = data.qpi.analysis()
     return found

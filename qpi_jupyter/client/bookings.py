@@ -158,7 +158,7 @@ class Bookings:
         self, qpu: str | None, start_at: datetime, end_at: datetime | None, *, mine: bool = False
     ) -> list[BookingModel]:
         """Every booking that overlaps this time."""
-        params = {"mine": mine, "qpu": qpu, "start": start_at, "end": end_at, "limit": _PAGE}
+        params = {"mine": mine, "qpu": qpu or None, "start": start_at, "end": end_at, "limit": _PAGE}
         pages = self.http.pages("v1/bookings", BookingList, params)
         return [booking async for page in pages for booking in page.bookings]
 

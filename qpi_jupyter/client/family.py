@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from qpi_jupyter.core import counted, length
-from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel
+from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel, JobModel
 
-from .status import job_word
+from .status import job_word, qpus_of
 from .tables import ModelTable
 
 
@@ -21,8 +21,9 @@ class Family(ModelTable[FamilyJob]):
 
     columns = ("id", "status", "qpu", "name", "after", "part of")
 
-    def __init__(self, model: FamilyModel) -> None:
+    def __init__(self, model: FamilyModel, own: JobModel) -> None:
         super().__init__(model.jobs)
+        self.own = own
         self.cost_s = model.cost_s
         cost = "" if self.cost_s is None else f", {length(self.cost_s)} of QPU time"
         self.caption = counted(len(model.jobs), "job") + cost
@@ -31,7 +32,10 @@ class Family(ModelTable[FamilyJob]):
         called = self.called
         after = ", ".join(called.get(job_id, job_id) for job_id in item.after)
         part_of = called.get(item.parent or "", item.parent or "")
-        return item.id, job_word(item.phase, "" if item.after else "place"), item.qpu or "", item.name, after, part_of
+        rule, qpus = "" if item.after else "place", item.qpu or ""
+        if item.id == self.own.id:  # only of this one is it known that it runs a plan
+            rule, qpus = self.own.reason.rule if self.own.reason else rule, qpus_of(self.own)
+        return item.id, job_word(item.phase, rule), qpus, item.name, after, part_of
 
     @property
     def called(self) -> Mapping[str, str]:

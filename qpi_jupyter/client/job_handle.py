@@ -287,7 +287,7 @@ class JobHandle:
     @both
     async def changed(self, version: int | None = None, *, wait_s: float | None = None) -> JobHandle:
         """Wait for the next change after ``version`` (default: after what this handle knows), or for ``wait_s``
-        (default: until it is worth another look).
+        (default: 50 s; 2 s for a running plan).
 
         Raises
         ------
@@ -444,7 +444,8 @@ class JobHandle:
         Those are the jobs that it waits for (``after`` and ``children`` of the submit), those that wait for it, and
         so on.
         """
-        return Family(await self.http.call("GET", f"v1/jobs/{path(self.id)}/family", FamilyModel))
+        model = await self.http.call("GET", f"v1/jobs/{path(self.id)}/family", FamilyModel)
+        return Family(model, self.model)
 
     @both
     async def plan(self) -> RunningPlan:

@@ -57,7 +57,7 @@ class JobTable(Table[JobHandle]):
     def record(self, item: JobHandle) -> dict[str, Any]:
         model = item.model
         return {
-            "id": model.id, "status": model.status, "qpu": model.qpu, "name": model.name,
+            "id": model.id, "status": model.status, "qpu": model.qpu, "qpus": model.qpus, "name": model.name,
             "circuits": model.num_circuits, "shots": model.shots, "submitted_at": model.submitted_at,
             "started_at": model.started_at, "ended_at": model.ended_at, "busy_s": model.busy_s,
         }  # fmt: skip

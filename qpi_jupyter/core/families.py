@@ -158,7 +158,7 @@ def _fragments(fragments: Sequence[FragmentState]) -> tuple[Rule, str]:
     for one in fragments:
         by[_DOES.get(one.state, "waiting for {}")].append(one.qpu)
     if len(by["completed"]) == len(fragments):
-        return Rule.FRAGMENTS, f"The results of {of} are put together."
+        return Rule.FRAGMENTS, f"Combining the results of {of}."
     said = [
         f"{len(qpus)} {{of}}{words.format(', '.join(dict.fromkeys(qpus)))}"
         for words in ("on {}", "completed", "waiting for {}")

@@ -10,6 +10,7 @@ import xarray as xr
 from qpi_jupyter.core import Rejected
 
 from .analysis import to_dict
+from .states import MAX_QUBITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,7 @@ class AnalysisAccessor:
         from .plots import new_axes
 
         ax = ax or new_axes()
-        shown = self._dataset.where(self._dataset["observed_expectations"].notnull(), drop=True)
+        shown = self._dataset.dropna("observable", subset=["observed_expectations"])
         names = [str(name) for name in shown["observable"].values]
         ax.errorbar(
             names, shown["observed_expectations"], shown["observed_error"], fmt="o", capsize=3, label="measured"
@@ -131,7 +132,9 @@ class AnalysisAccessor:
 
     def _known(self, name: str) -> xr.DataArray:
         if name not in self._dataset:
-            raise Rejected("Counts alone do not say this: analyse them with their circuit.", code="no_exact_state")
+            raise Rejected(
+                f"This needs the exact state: give the circuit (up to {MAX_QUBITS} qubits).", code="no_exact_state"
+            )
         return self._dataset[name]
 
     def _table(self, name: str, dim: str) -> dict[str, float]:

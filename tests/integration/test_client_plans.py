@@ -14,6 +14,7 @@ from qiskit.quantum_info import Pauli, SparsePauliOp
 
 import qpi_jupyter.client.connecting as connecting
 from qpi_jupyter.client import Plan
+from qpi_jupyter.client.family import Family
 from qpi_jupyter.client.jobs import JobTable
 from qpi_jupyter.client.plan import RunningPlan
 from qpi_jupyter.core.errors import Rejected
@@ -21,7 +22,7 @@ from qpi_jupyter.core.planner import Rule
 from qpi_jupyter.core.plans import Operation
 from qpi_jupyter.ui.bundle import headline
 from qpi_jupyter.ui.state import state_of
-from qpi_jupyter.wire.jobs import WaitReason
+from qpi_jupyter.wire.jobs import FamilyJob, FamilyModel, WaitReason
 from qpi_jupyter.wire.plans import FragmentRun
 from tests.faults.scripted_rest import PLAN, ScriptedLab
 
@@ -112,6 +113,11 @@ def test_a_plans_job_says_what_its_fragments_do(server: ScriptedLab) -> None:
     assert repr(job) == f"<Job {job.id}: Running: 1 of 2 fragments on a; 1 waiting for b>"
     assert headline(state_of(job)) == f"Job {job.id} on a, b: Running (1 of 2 fragments on a; 1 waiting for b)"
     assert "a, b" in repr(JobTable([job]))
+    assert JobTable([job]).record(job)["qpus"] == ["a", "b"]
+    own = FamilyJob(id=job.id, name="", qpu="a", status="pending", phase="blocked", parent=None, after=["f1"])
+    other = structs.replace(own, id="other")
+    family = Family(FamilyModel(jobs=[own, other], cost_s=None), job.model)
+    assert [family.row(one)[1:3] for one in family] == [("Running", "a, b"), ("Waiting for other jobs", "a")]
     job.model = structs.replace(job.model, phase="completed", status="completed", reason=None, busy_s=2.0)
     assert repr(job) == f"<Job {job.id}: Completed on a, b in 2 s>"
 

@@ -168,6 +168,7 @@ def test_lists_go_over_several_pages(server: RulesLab, lab: Lab) -> None:
         server.book(MONDAY + timedelta(days=day), MONDAY + timedelta(days=day, hours=1), mine=day != 2)
     assert len(lab.bookings()) == 4
     assert len(lab.bookings("sim-a", mine=False)) == 5
+    assert len(lab.bookings("", mine=False)) == 5
     found = lab.bookings(mine=False, start="2030-05-07 0:00", end="2030-05-09 0:00")
     assert [booking.id for booking in found] == ["b2", "b3"]
     assert list(found.to_pandas()["qpu"]) == ["sim-a", "sim-a"]
@@ -222,6 +223,8 @@ def test_a_statement_is_data(server: RulesLab, lab: Lab) -> None:
     assert "12.5 s" in repr(statement)
     lab.statement(MONDAY, group="qed", person="bo")
     assert server.queries[-1] == {"account": "group:qed", "person": "bo", "month": "2030-05"}
+    lab.statement("", group="qed", person="", qpu="")
+    assert server.queries[-1] == {"account": "group:qed"}
 
 
 def test_time_is_asked_for_and_answered(server: RulesLab, lab: Lab) -> None:
@@ -233,7 +236,8 @@ def test_time_is_asked_for_and_answered(server: RulesLab, lab: Lab) -> None:
     assert lab.request_time("1h", "more").reject("no").model.answer == "no"
     assert lab.request_time("1h", "again").withdraw().model.status == "withdrawn"
     assert [request.model.status for request in lab.time_requests(mine=False)] == ["approved", "rejected", "withdrawn"]
-    assert "calibration" in repr(lab.time_requests())
+    assert "calibration" in repr(lab.time_requests(status=""))
+    assert "status" not in server.queries[-1], "an empty text is no filter"
 
 
 # -- people ----------------------------------------------------------------------------------------------------------

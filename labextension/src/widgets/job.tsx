@@ -10,7 +10,7 @@ import { Growing } from '../queue/growing';
 import { Results } from '../queue/results';
 import { Wait } from '../queue/wait';
 import { messageOf } from '../request';
-import { jobRow } from '../rows';
+import { jobRow, qpusOf } from '../rows';
 import { sizeOf } from '../words';
 import type { Kernel } from './kernel';
 import { KernelLab } from './lab';
@@ -52,7 +52,7 @@ function View({ model }: { model: Job }): React.ReactElement {
   }
   const row = jobRow(job, model.lab.now(), trans);
   const facts = [
-    job.qpu ?? '',
+    qpusOf(job),
     sizeOf(job, trans),
     job.busy_s ? trans.__('ran %1', span(job.busy_s, trans)) : ''
   ];

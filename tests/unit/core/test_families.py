@@ -26,7 +26,7 @@ def blocked(family: str) -> Job:
         ({"a": RUNNING, "b": BLOCKED}, "fragments", "1 of 2 fragments on a; 1 waiting for b."),
         ({"a": RUNNING, "b": DONE}, "fragments", "1 of 2 fragments on a; 1 completed."),
         ({"a": DONE, "b": BLOCKED}, "fragments", "1 of 2 fragments completed; 1 waiting for b."),
-        ({"a": DONE}, "fragments", "The results of 1 fragment are put together."),
+        ({"a": DONE}, "fragments", "Combining the results of 1 fragment."),
     ],
 )
 def test_a_plans_job_says_what_its_fragments_do(states: dict[str, JobState], rule: str, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from math import pi, sqrt
 
 import matplotlib as mpl
@@ -83,6 +84,24 @@ def test_a_job_of_observables_is_analysed_without_its_exact_state_where_there_is
     assert list(of_values(dataset, None, [wide], ()).observable.values) == ["Z" * 15]
     with pytest.raises(TooLarge):
         of_values(dataset, wide, [], ())
+    with pytest.raises(Rejected, match="'banana' is not an observable"):
+        of_values(
+            expectation_dataset(CircuitInfo(name="ghz", shots=9, memory_slots=0, n_qubits=3), {"ZZI": (1, 0)}),
+            None,
+            [ghz()],
+            ["banana"],
+        )
+
+
+def test_a_picture_of_values_takes_no_more_memory_than_they_do():
+    ds = analyse(ghz(), observables=["ZZZ"]).assign(state_of_many=("many", np.ones(2**22)))
+    ds = ds.assign(observed_expectations=ds["observable_expectations"], observed_error=ds["observable_expectations"])
+    tracemalloc.start()
+    try:
+        ds.qpi.plot()
+        assert tracemalloc.get_traced_memory()[1] < ds["state_of_many"].nbytes
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -154,7 +173,7 @@ def test_counts_alone_say_only_what_they_can():
     assert list(ds["top"].values) == ["11", "00"]
     assert float(ds["shares_error"].sel(outcome="11")) == pytest.approx(sqrt(0.7 * 0.3 / 100))
     for ask in (ds.qpi.bloch, ds.qpi.city):
-        with pytest.raises(Rejected, match="with their circuit"):
+        with pytest.raises(Rejected, match="give the circuit"):
             ask()
 
 
