@@ -1,11 +1,22 @@
+import type * as React from 'react';
+import { renderToStaticMarkup } from 'react-dom/server';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { LabError } from '../src/request';
+import jobWidget from '../src/widgets/job';
 import { type IWidgetModel, Kernel } from '../src/widgets/kernel';
 import { KernelLab } from '../src/widgets/lab';
 import { english } from '../src/widgets/words';
 import { LAB_EVENTS } from '../src/wire';
-import { event, me, qpu } from './faults';
+import { event, job, me, qpu } from './faults';
+
+vi.mock('../src/widgets/mount', () => ({
+  anywidget: (_name: string, _tab: string, make: object) => make
+}));
+vi.mock('@jupyterlab/apputils', () => import('../src/widgets/jupyterlab/apputils'));
+// What draws results needs a browser.
+vi.mock('../src/queue/results', () => ({ Results: () => null }));
+vi.mock('../src/queue/growing', () => ({ Growing: () => null }));
 
 /** A kernel that answers when it is told to. */
 class FakeModel implements IWidgetModel {
@@ -134,6 +145,22 @@ describe('KernelLab', () => {
     model.say({ away: '' });
     await answered();
     expect(lab.state).toMatchObject({ connection: 'connected', problem: null });
+  });
+});
+
+describe('the widget of a job', () => {
+  it("names all QPUs of a plan's job", async () => {
+    const model = new FakeModel();
+    const make = jobWidget as unknown as (place: object) => {
+      element: React.ReactElement;
+      dispose: () => void;
+    };
+    const { element, dispose } = make({ model, kernel: new Kernel(model) });
+    await vi.waitFor(() => expect(model.asked).not.toEqual([]));
+    const { path } = model.asked[0] as { path: string };
+    model.answer(path, { body: job({ qpu: 'a', qpus: ['a', 'b'] }) });
+    await vi.waitFor(() => expect(renderToStaticMarkup(element)).toContain('>a, b · '));
+    dispose();
   });
 });
 
