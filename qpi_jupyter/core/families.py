@@ -126,7 +126,7 @@ def _first(job: Job, why: QpiError) -> dict[str, Any]:
     return told if told.get("code") == why.code else why.to_dict()
 
 
-_DOES = {JobState.RUNNING: "on {}", JobState.COMPLETED: "completed"}
+_DOES = {JobState.RUNNING: "on", JobState.COMPLETED: "completed"}
 """What a fragment does; else it waits for its QPU."""
 
 
@@ -156,13 +156,12 @@ def _fragments(fragments: Sequence[FragmentState]) -> tuple[Rule, str]:
     """What a plan's job does, from what its fragments do."""
     of, by = counted(len(fragments), "fragment"), defaultdict[str, list[str]](list)
     for one in fragments:
-        by[_DOES.get(one.state, "waiting for {}")].append(one.qpu)
+        by[_DOES.get(one.state, "waiting for")].append(one.qpu)
     if len(by["completed"]) == len(fragments):
         return Rule.FRAGMENTS, f"Combining the results of {of}."
-    said = [
-        f"{len(qpus)} {{of}}{words.format(', '.join(dict.fromkeys(qpus)))}"
-        for words in ("on {}", "completed", "waiting for {}")
-        if (qpus := by[words])
-    ]
-    told = "; ".join([said[0].format(of=f"of {of} "), *(one.format(of="") for one in said[1:])])
-    return Rule.FRAGMENTS if by["on {}"] or by["completed"] else Rule.PLACE, f"{told}."
+    told: list[str] = []
+    for does in ("on", "completed", "waiting for"):
+        if qpus := by[does]:
+            where = "" if does == "completed" else f" {', '.join(dict.fromkeys(qpus))}"
+            told.append(f"{len(qpus)}{'' if told else f' of {of}'} {does}{where}")
+    return Rule.FRAGMENTS if by["on"] or by["completed"] else Rule.PLACE, f"{'; '.join(told)}."
