@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp, IfElseOp, Store, SwitchCaseOp, WhileLoopOp
+from qiskit.circuit import (
+    BreakLoopOp,
+    ContinueLoopOp,
+    ControlFlowOp,
+    IfElseOp,
+    Store,
+    SwitchCaseOp,
+    WhileLoopOp,
+)
 from qiskit.circuit.classical import expr, types
 
 _BINARY = frozenset({
@@ -15,6 +23,7 @@ _BINARY = frozenset({
     expr.Binary.Op.LESS_EQUAL, expr.Binary.Op.GREATER, expr.Binary.Op.GREATER_EQUAL,
 })  # fmt: skip
 _UNARY = frozenset({expr.Unary.Op.BIT_NOT, expr.Unary.Op.LOGIC_NOT})
+_JUMPS = (IfElseOp, WhileLoopOp, SwitchCaseOp, BreakLoopOp, ContinueLoopOp)
 
 _MAX_STORED = 32
 """Bits of a register that Aer can set: of a wider one it loses the others, or fills them with the last."""
@@ -28,8 +37,9 @@ def unsupported(circuit: QuantumCircuit) -> str | None:
 def _in_circuit(circuit: QuantumCircuit) -> Iterator[str]:
     for instruction in circuit.data:
         operation = instruction.operation
-        if isinstance(operation, WhileLoopOp) and not instruction.qubits:
-            yield "has a while loop that uses no qubit, which Aer never leaves: put a barrier on a qubit into it"
+        if isinstance(operation, _JUMPS) and not instruction.qubits:
+            # Aer jumps for the qubits of an operation: without any it carries out all branches, and loops for ever.
+            yield "has a branch or loop without qubits, which Aer cannot decide: add a barrier on a qubit to its body"
         if isinstance(operation, ControlFlowOp):
             yield from _in_expression(_decides(operation))
             for block in operation.blocks:
@@ -37,7 +47,7 @@ def _in_circuit(circuit: QuantumCircuit) -> Iterator[str]:
         elif isinstance(operation, Store):
             if isinstance(operation.lvalue.type, types.Uint) and operation.lvalue.type.width > _MAX_STORED:
                 yield (
-                    f"sets a register of more than {_MAX_STORED} bits at once, which Aer does wrongly: "
+                    f"sets a register of more than {_MAX_STORED} bits at once, which Aer handles incorrectly: "
                     "use smaller registers, or set it bit by bit"
                 )
             yield from _in_expression(operation.lvalue)
@@ -60,7 +70,10 @@ def _in_expression(node: object) -> Iterator[str]:
     elif isinstance(node, expr.Cast):
         if isinstance(node.type, types.Bool) and not isinstance(node.operand.type, types.Bool):
             # Aer takes it for False, whatever the number.
-            yield "takes a number for true or false, which Aer does wrongly: compare it, expr.not_equal(register, 0)"
+            yield (
+                "takes a number for true or false, which Aer handles incorrectly: "
+                "compare it, expr.not_equal(register, 0)"
+            )
         yield from _in_expression(node.operand)
     elif isinstance(node, expr.Unary):
         yield from _known(node.op, _UNARY)

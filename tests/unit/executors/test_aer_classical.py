@@ -131,7 +131,28 @@ def without_qubits(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
         circuit.store(c[0], False)
 
 
-@pytest.mark.parametrize("put", [in_loop, in_while, in_switch, in_store, without_qubits])
+def branch_without_qubits(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
+    with circuit.if_test((c, VALUE)):
+        circuit.x(0)
+        with circuit.if_test((c[1], True)):
+            circuit.store(c[0], False)
+
+
+def cases_without_qubits(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
+    with circuit.switch(c) as case, case(1):
+        circuit.store(c[1], True)
+
+
+def turns_without_qubits(circuit: QuantumCircuit, c: ClassicalRegister) -> None:
+    with circuit.for_loop(range(2)):
+        circuit.store(c[1], True)
+        circuit.break_loop()
+
+
+WITHOUT_QUBITS = [without_qubits, branch_without_qubits, cases_without_qubits, turns_without_qubits]
+
+
+@pytest.mark.parametrize("put", [in_loop, in_while, in_switch, in_store, *WITHOUT_QUBITS])
 def test_what_aer_cannot_do_is_found_wherever_it_stands(
     executor: AerExecutor, put: Callable[[QuantumCircuit, ClassicalRegister], None]
 ) -> None:
