@@ -16,8 +16,9 @@ from qiskit_qasm3_import.state import State
 
 from qpi_jupyter.core import MAX_BITS, counted
 
+from .openqasm3_conditions import typed
 from .openqasm3_conversion import Conversion
-from .openqasm3_expressions import RUN_TIME, Array, Held, Typed, Values, as_number, copied
+from .openqasm3_expressions import RUN_TIME, Array, Typed, Values, copied
 from .openqasm3_guard import find
 
 _STORE_COST = 10
@@ -71,8 +72,8 @@ class Classical(Conversion):
     # --- declarations ---
 
     def visit_ConstantDeclaration(self, node: ast.ConstantDeclaration, context: State) -> State:
-        typed = Values(context, True, self).cast(self.value(node.init_expression, context), node.type, node)
-        symbol = Variable(node.identifier.name, *typed, context.scope, node, depth=0, constant=True)
+        value = Values(context, True, self).cast(self.value(node.init_expression, context), node.type, node)
+        symbol = Variable(node.identifier.name, *value, context.scope, node, depth=0, constant=True)
         self.declare(symbol, context, node)
         return context
 
@@ -109,19 +110,17 @@ class Classical(Conversion):
 
     def _hold(self, symbol: Variable, node: Any, context: State) -> bool:
         """Let a whole number stand for a measured bit or register, as Qiskit writes it before a `switch`."""
-        while isinstance(node, ast.Cast) and isinstance(node.type, (ast.IntType, ast.UintType, ast.BitType)):
-            node = node.argument
+        inner = node
+        while isinstance(inner, ast.Cast) and isinstance(inner.type, (ast.IntType, ast.UintType, ast.BitType)):
+            inner = inner.argument
         declared = getattr(symbol.definer, "type", None)
-        if not isinstance(node, ast.Identifier) or not isinstance(declared, (ast.IntType, ast.UintType)):
+        if not isinstance(inner, ast.Identifier) or not isinstance(declared, (ast.IntType, ast.UintType)):
             return False
-        source = context.symbol_table.get(node.name, node)
-        if source is None or not isinstance(source.data, (Clbit, ClassicalRegister)):
+        source = context.symbol_table.get(inner.name, inner)
+        if source is None or not isinstance(source.type, (types.Bit, types.BitArray)):
             return False
-        symbol.data, symbol.type = self.value(node, context)
-        width = None if declared.size is None else self._resolve_constant_int(declared.size, context)
-        symbol.data, signed = as_number(symbol.data, width, isinstance(declared, ast.IntType))
-        if signed:
-            symbol.type = Held(len(symbol.data))
+        conditions = self.conditions(context)
+        symbol.data, symbol.type = typed(conditions.cast(conditions.operand(node), declared, node))
         symbol.held = self._state_of(symbol.data)
         return True
 
@@ -285,6 +284,8 @@ class Classical(Conversion):
             symbol.data, symbol.type = value, type_
 
     def _assign_element(self, symbol: Variable, node: ast.ClassicalAssignment, value: Any, context: State) -> None:
+        if isinstance(symbol.type, (types.Bit, types.BitArray)):
+            raise_from_node(node, f"'{symbol.name}' stands for measured bits: to change one, declare it as bits.")
         values = Values(context, True, self)
         groups = getattr(node.lvalue, "indices", ())
         path: list[Any] = [index for group in groups if isinstance(group, list) for index in group]

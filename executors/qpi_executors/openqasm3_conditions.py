@@ -10,11 +10,12 @@ from openqasm3 import ast
 from qiskit.circuit import ClassicalRegister, Clbit
 from qiskit.circuit.classical import expr
 from qiskit.circuit.classical import types as expr_types
+from qiskit_qasm3_import import types
 from qiskit_qasm3_import.exceptions import raise_from_node
 
 from qpi_jupyter.core import counted
 
-from .openqasm3_expressions import Held, Typed, as_number
+from .openqasm3_expressions import Held, Typed
 from .openqasm3_values import BadValueError, Number, binary, unary
 
 Operand = Any
@@ -24,6 +25,7 @@ MAX_WIDTH = 64
 _ORDER = {"<": expr.less, "<=": expr.less_equal, ">": expr.greater, ">=": expr.greater_equal}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _LOGIC = {"&&": expr.logic_and, "||": expr.logic_or}
+_WIDTHS = "registers of different widths cannot be compared or combined."
 _BITWISE = {"&": expr.bit_and, "|": expr.bit_or, "^": expr.bit_xor}
 
 
@@ -62,51 +64,79 @@ class Conditions:
     def target(self, node: ast.Expression) -> tuple[Operand, int]:
         """What a `switch` looks at, and the least number that it can be."""
         operand = self.operand(node)
-        return _unsigned(operand), -(1 << (len(operand.bits) - 1)) if isinstance(operand, _Signed) else 0
+        bits = _unsigned(operand)
+        return bits, -(1 << (_width(bits) - 1)) if _is_signed(operand) else 0
 
     def operand(self, node: ast.Expression) -> Operand:
         """The expression's value, evaluated as far as it is known now."""
         if isinstance(node, ast.UnaryExpression):
-            return self._unary(node, _unsigned(self.operand(node.expression)))
+            return self._unary(node, self.operand(node.expression))
         if isinstance(node, ast.BinaryExpression):
             return self._binary(node)
         if isinstance(node, ast.Cast):
             return self._cast(node)
         return self._value(node)
 
+    def cast(self, operand: Operand, wanted: ast.ClassicalType, node: ast.QASMNode) -> Operand:
+        """Measured bits in another type: the lowest ones, or the same number in a wider one."""
+        bits, whole = _unsigned(operand), isinstance(wanted, ast.IntType)
+        if isinstance(wanted, ast.BoolType):
+            return self._truth(bits, node)
+        have = _width(bits)
+        if not have or not isinstance(wanted, (ast.IntType, ast.UintType, ast.BitType)):
+            raise_from_node(node, "measured bits can be cast to bool, int, uint and bit.")
+        width = None if wanted.size is None else self._width(wanted.size)
+        if width is None and isinstance(wanted, ast.BitType):
+            if have > 1:
+                raise_from_node(node, f"a bit does not hold {have} of them: write bool(...), or name one bit.")
+            width = 1
+        if width is None or width > have:
+            if _is_signed(operand) and not whole:
+                raise_from_node(
+                    node, f"a number that may be negative is cast to int, or to uint of at most {counted(have, 'bit')}."
+                )
+            return _Whole(bits, signed=_is_signed(operand))
+        if width < have:
+            if not _is_register(bits):
+                raise_from_node(node, f"{have} computed bits cannot be cast to {width}: assign them to a bit[{have}].")
+            bits = list(bits)[:width]
+        return _Whole(bits, signed=True) if whole else bits
+
     def _value(self, node: ast.Expression) -> Operand:
         value, type_ = self._typed(node)
-        return _Signed(value) if isinstance(type_, Held) else value
+        if not isinstance(type_, Held):
+            return value
+        return _Whole(value[0] if len(value) == 1 else value, signed=type_.signed)
 
     def _cast(self, node: ast.Cast) -> Operand:
-        inner = _unsigned(self.operand(node.argument))
-        if _is_number(inner):
+        inner = self.operand(node.argument)
+        if _is_number(inner) or _is_duration(inner):
             return self._value(node)
-        if isinstance(node.type, ast.BoolType):
-            return self._truth(inner, node)
-        if isinstance(node.type, (ast.IntType, ast.UintType, ast.BitType)):
-            width = None if node.type.size is None else self._width(node.type.size)
-            if not _is_register(inner):
-                return inner
-            bits, signed = as_number(inner, width, isinstance(node.type, ast.IntType))
-            return _Signed(bits) if signed else bits
-        raise_from_node(node, "measured bits can be cast to bool, int, uint and bit.")
+        return self.cast(inner, node.type, node)
 
-    def _unary(self, node: ast.UnaryExpression, inner: Operand) -> Operand:
-        op = node.op.name
+    def _unary(self, node: ast.UnaryExpression, operand: Operand) -> Operand:
+        op, inner = node.op.name, _unsigned(operand)
         if _is_number(inner):
             return _folded(
                 node, lambda: unary(op, inner, None) if op != "~" or isinstance(inner, bool) else self._value(node)
             )
         if op == "-":
             raise_from_node(node, "measured bits have no sign: compare them with a whole number.")
-        if op == "~" and _is_register(inner):
-            return expr.bit_not(self._whole(inner, node))
-        if op == "~" and isinstance(inner, expr.Expr) and not _is_truth(inner):
-            return expr.bit_not(inner)
-        if isinstance(inner, Clbit):
-            return _Equal(inner, False)
-        return expr.logic_not(_lifted(self._truth(inner, node)))
+        if op == "~" and isinstance(operand, _Whole):
+            if not operand.signed:
+                raise_from_node(node, "this number is wider than its measured bits: write ~ before the bits.")
+            return _Whole(self._inverted(inner, node), signed=True)
+        if op == "~" and _is_many(inner):
+            return self._inverted(inner, node)
+        return self._denied(inner, node)
+
+    def _inverted(self, bits: Operand, node: ast.UnaryExpression) -> Operand:
+        return expr.bit_not(self._expression(bits, node)) if _is_many(bits) else self._denied(bits, node)
+
+    def _denied(self, operand: Operand, node: ast.UnaryExpression) -> Operand:
+        if isinstance(operand, Clbit):
+            return _Equal(operand, False)
+        return expr.logic_not(_lifted(self._truth(operand, node)))
 
     def _binary(self, node: ast.BinaryExpression) -> Operand:
         op = node.op.name
@@ -128,24 +158,32 @@ class Conditions:
     def _compared(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> tuple[Operand, Operand]:
         """Operands as bits and numbers without a sign that are as equal, or as large, as those given."""
         op = node.op.name
+        if op in _BITWISE:
+            return lhs, rhs
         if op not in ("==", "!=", *_ORDER):
             return _unsigned(lhs), _unsigned(rhs)
         lhs, rhs = (int(one) if isinstance(one, float) and one.is_integer() else one for one in (lhs, rhs))
-        signed = next((one for one in (lhs, rhs) if isinstance(one, _Signed)), None)
-        if signed is None:
-            return lhs, rhs
-        half = 1 << (len(signed.bits) - 1)
+        if not _is_signed(lhs) and not _is_signed(rhs):
+            return _unsigned(lhs), _unsigned(rhs)
+        half = self._half(node, lhs, rhs)
         if op in _ORDER:
             return self._biased(node, lhs, half), self._biased(node, rhs, half)
         return _pattern(lhs, half), _pattern(rhs, half)
+
+    def _half(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> int:
+        """The least number, without its sign, of an int that meets a number or another int."""
+        widths = [_width(one.bits) for one in (lhs, rhs) if _is_signed(one)]
+        if not all(_is_signed(one) or _is_number(one) for one in (lhs, rhs)):
+            raise_from_node(node, "compare an int with a number or with another int: these bits have no sign.")
+        if len(set(widths)) > 1:
+            raise_from_node(node, _WIDTHS)
+        return 1 << (widths[0] - 1)
 
     def _biased(self, node: ast.BinaryExpression, operand: Operand, half: int) -> Operand:
         """With its highest bit flipped a signed number is in the order of those without a sign."""
         if _is_number(operand):
             return operand + half
-        if not isinstance(operand, _Signed):
-            raise_from_node(node, "compare an int with a number or with another int: these bits have no sign.")
-        left = self._whole(operand.bits, node)
+        left = self._expression(operand.bits, node)
         return expr.bit_xor(left, expr.lift(half, left.type))
 
     def _logic(self, op: str, lhs: bool | Operand, rhs: bool | Operand) -> Operand:
@@ -169,35 +207,43 @@ class Conditions:
         return expr.logic_not(_lifted(same))
 
     def _same(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> Operand:
-        if _is_register(lhs) and len(lhs) == 1 and not _is_register(rhs):
-            lhs = lhs[0]
+        if _is_many(lhs) and _is_many(rhs):
+            return expr.equal(*self._pair(node, lhs, rhs))
+        lhs, rhs = _only(lhs), _only(rhs)
+        if _is_number(rhs) and (not isinstance(rhs, int) or not 0 <= rhs < 1 << _width(lhs)):
+            return False
         if isinstance(lhs, Clbit) and _is_number(rhs):
-            return _Equal(lhs, bool(rhs)) if rhs in (0, 1) else False
+            return _Equal(lhs, bool(rhs))
         if _is_register(lhs) and _is_number(rhs):
-            if not isinstance(rhs, int) or not 0 <= rhs < 1 << len(lhs):
-                return False
             if isinstance(lhs, ClassicalRegister):
                 return _Equal(lhs, int(rhs))
             if len(lhs) > MAX_WIDTH:
                 raise_from_node(node, f"at most {MAX_WIDTH} bits can be compared while the program runs.")
             bits = [_Equal(bit, bool(rhs >> k & 1)) for k, bit in enumerate(lhs)]
             return _all([_lifted(bit) for bit in bits])
-        if _is_register(lhs) and _is_register(rhs):
-            return expr.equal(*self._pair(node, lhs, rhs))
-        if _is_number(rhs) and isinstance(lhs, expr.Expr) and not _is_truth(lhs):
-            return expr.equal(lhs, expr.lift(int(rhs), lhs.type)) if 0 <= rhs < 1 << lhs.type.width else False
-        if isinstance(lhs, expr.Expr) and isinstance(rhs, expr.Expr) and lhs.type == rhs.type:
-            return expr.equal(lhs, rhs)
-        left, right = (self._truth(side, node) for side in (lhs, rhs))
+        if _is_number(rhs) and _is_many(lhs):
+            return expr.equal(lhs, expr.lift(int(rhs), lhs.type))
+        left, right = self._one(node, lhs), self._one(node, rhs)
         return expr.logic_not(expr.bit_xor(_lifted(left), _lifted(right)))
+
+    def _one(self, node: ast.BinaryExpression, operand: Operand) -> bool | Operand:
+        """A single bit or truth value: more bits are not combined with one."""
+        operand = _only(operand)
+        if _is_number(operand) and operand in (0, 1):
+            return bool(operand)
+        if _is_number(operand):
+            raise_from_node(node, f"a bit is 0 or 1, and {operand} is neither.")
+        if _width(operand) > 1:
+            raise_from_node(node, _WIDTHS)
+        return self._truth(operand, node)
 
     def _order(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> Operand:
         op = node.op.name
         if _is_number(lhs):
             lhs, rhs, op = rhs, lhs, _MIRRORED[op]
-        if isinstance(lhs, Clbit) or not (_is_register(lhs) or isinstance(lhs, expr.Expr)):
+        if not _is_many(lhs):
             raise_from_node(node, f"a bit is compared by == and !=, not by {op}.")
-        left = lhs if isinstance(lhs, expr.Expr) else self._whole(lhs, node)
+        left = self._expression(lhs, node)
         if _is_number(rhs):
             top = 1 << left.type.width
             if not 0 <= rhs < top:
@@ -207,13 +253,21 @@ class Conditions:
         return _ORDER[op](*self._pair(node, lhs, rhs))
 
     def _bitwise(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> Operand:
+        if not isinstance(lhs, _Whole) and not isinstance(rhs, _Whole):
+            return self._combined(node, lhs, rhs)
+        signed = _is_signed(lhs) or _is_signed(rhs)
+        if signed:
+            half = self._half(node, lhs, rhs)
+            lhs, rhs = _pattern(lhs, half), _pattern(rhs, half)
+        return _Whole(self._combined(node, _unsigned(lhs), _unsigned(rhs)), signed=signed)
+
+    def _combined(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> Operand:
         op = node.op.name
         if _is_number(lhs):
             lhs, rhs = rhs, lhs
-        if isinstance(lhs, (Clbit, _Equal)) or _is_truth(lhs):
-            left, right = self._truth(lhs, node), self._truth(rhs, node)
-            return _BITWISE[op](_lifted(left), _lifted(right))
-        left = lhs if isinstance(lhs, expr.Expr) else self._whole(lhs, node)
+        if not _is_many(lhs):
+            return _BITWISE[op](_lifted(self._one(node, lhs)), _lifted(self._one(node, rhs)))
+        left = self._expression(lhs, node)
         if _is_number(rhs):
             if not isinstance(rhs, int) or not 0 <= rhs < 1 << left.type.width:
                 raise_from_node(node, f"the register has {counted(left.type.width, 'bit')}, and {rhs} does not fit.")
@@ -221,13 +275,13 @@ class Conditions:
         return _BITWISE[op](*self._pair(node, lhs, rhs))
 
     def _pair(self, node: ast.BinaryExpression, lhs: Operand, rhs: Operand) -> tuple[expr.Expr, expr.Expr]:
-        left, right = (
-            side if isinstance(side, expr.Expr) else self._whole(side, part)
-            for side, part in ((lhs, node.lhs), (rhs, node.rhs))
-        )
+        left, right = (self._expression(side, part) for side, part in ((lhs, node.lhs), (rhs, node.rhs)))
         if left.type != right.type:
-            raise_from_node(node, "registers of different widths cannot be compared or combined.")
+            raise_from_node(node, _WIDTHS)
         return left, right
+
+    def _expression(self, operand: Operand, node: ast.QASMNode) -> expr.Expr:
+        return operand if isinstance(operand, expr.Expr) else self._whole(operand, node)
 
     def _whole(self, operand: Operand, node: ast.QASMNode) -> expr.Expr:
         if _is_register(operand) and len(operand) > MAX_WIDTH:
@@ -253,15 +307,28 @@ class Conditions:
         raise_from_node(node, "a condition is a measured bit or register, or a comparison.")
 
 
-class _Signed:
-    """Bits that are a whole number with a sign, in two's complement."""
+class _Whole:
+    """Bits that are a whole number: in two's complement, or without a sign in a type that is wider than they are."""
 
-    def __init__(self, bits: Operand) -> None:
-        self.bits = bits
+    def __init__(self, bits: Operand, *, signed: bool) -> None:
+        self.bits, self.signed = bits, signed
+
+
+def typed(operand: Operand) -> Typed:
+    """Bits that a number stands for, in a list where they are of a type of its own, and that type."""
+    bits = _unsigned(operand)
+    if isinstance(operand, _Whole):
+        bits = [bits] if isinstance(bits, Clbit) else bits
+        return bits, Held(len(bits), signed=operand.signed)
+    return bits, types.Bit() if isinstance(bits, Clbit) else types.BitArray(len(bits))
 
 
 def _unsigned(operand: Operand) -> Operand:
-    return operand.bits if isinstance(operand, _Signed) else operand
+    return operand.bits if isinstance(operand, _Whole) else operand
+
+
+def _is_signed(operand: Operand) -> bool:
+    return isinstance(operand, _Whole) and operand.signed
 
 
 def _pattern(operand: Operand, half: int) -> Operand:
@@ -306,6 +373,24 @@ def _is_register(operand: Operand) -> bool:
     return isinstance(operand, ClassicalRegister) or (
         isinstance(operand, (list, tuple)) and bool(operand) and all(isinstance(bit, Clbit) for bit in operand)
     )
+
+
+def _is_many(operand: Operand) -> bool:
+    """Bits that are computed with as a number."""
+    return _is_register(operand) or (isinstance(operand, expr.Expr) and not _is_truth(operand))
+
+
+def _width(operand: Operand) -> int:
+    """How many bits it has: 0 where it is none of them."""
+    if _is_register(operand):
+        return len(operand)
+    if isinstance(operand, (Clbit, _Equal)) or _is_truth(operand):
+        return 1
+    return operand.type.width if isinstance(operand, expr.Expr) else 0
+
+
+def _only(operand: Operand) -> Operand:
+    return operand[0] if _is_register(operand) and len(operand) == 1 else operand
 
 
 def _is_truth(operand: Operand) -> bool:

@@ -19,6 +19,7 @@ from .openqasm3_values import FUNCTIONS, BadValueError, Number, binary, call, re
 
 MIXED = "physical qubits ($0) and declared ones are not mixed: use one kind in a program."
 RUN_TIME = "known only while the program runs: it can be used in conditions and assigned to bits, nowhere else"
+_OF_BITS = "a number that stands for measured bits is not taken apart or joined: use the bits themselves."
 Typed = tuple[Any, Any]
 """A value, and its type as Qiskit's importer has it (which has no types of its own for a checker)."""
 
@@ -67,7 +68,9 @@ class Values(ValueResolver):
     def visit_Concatenation(self, node: ast.Concatenation) -> Typed:
         joined: list[Any] = []
         for side in (node.lhs, node.rhs):
-            value, _ = self.visit(side)
+            value, type_ = self.visit(side)
+            if isinstance(type_, Held):
+                raise_from_node(side, _OF_BITS)
             joined += value if isinstance(value, (list, tuple, Register)) else [value]
         kind = Qubit if any(isinstance(bit, Qubit) for bit in joined) else Clbit
         if not all(isinstance(bit, kind) for bit in joined):
@@ -284,6 +287,8 @@ class Values(ValueResolver):
             return self._constant_bits(collection, indexer, base)
         if isinstance(collection, list) and isinstance(type_, Array):
             return self._element(collection, indexer, base)
+        if isinstance(type_, Held):
+            raise_from_node(base, _OF_BITS)
         if not isinstance(type_, (types.BitArray, types.QubitArray)):
             raise_from_node(base, "only registers, arrays and whole numbers with a width can be indexed.")
         picked, single = self._picked(collection, indexer, base)
@@ -321,14 +326,11 @@ class Values(ValueResolver):
 
 
 class Held(types.BitArray):  # type: ignore[misc]  # the importer's types are none to a checker
-    """The type of measured bits that an int stands for: their highest one is its sign."""
+    """The type of measured bits that an int or a wider number stands for; where it has a sign, their highest one."""
 
-
-def as_number(bits: Any, width: int | None, signed: bool) -> tuple[Any, bool]:
-    """The bits that a whole number of this width has of measured ones, its lowest; and whether one is a sign."""
-    if width is None or isinstance(bits, Clbit) or len(bits) < width:
-        return bits, False
-    return (bits if len(bits) == width else list(bits)[:width]), signed
+    def __init__(self, size: int, *, signed: bool) -> None:
+        super().__init__(size)
+        self.signed = signed
 
 
 class Array:

@@ -107,10 +107,14 @@ class Flow(Classical):
         if not isinstance(target, (Clbit, ClassicalRegister)):
             raise_from_node(node.target, "switch takes a bit, a whole register or a number: use if for anything else.")
         top = 1 if isinstance(target, Clbit) else (1 << len(target)) - 1
-        cases = [([v % (top + 1) if least <= v < 0 else v for v in some], block) for some, block in cases]
+        greatest = -least - 1 if least else top
         values = [value for some, _ in cases for value in some]
-        if not cases or len(set(values)) < len(values) or any(not 0 <= value <= top for value in values):
-            raise_from_node(node, f"switch has at least one case; its cases differ, and go from {least} to {top} here.")
+        if not cases or len(set(values)) < len(values) or any(not least <= value <= greatest for value in values):
+            hint = f" A uint of as many bits goes to {top}." * bool(least)
+            raise_from_node(
+                node, f"switch has at least one case; its cases differ, and go from {least} to {greatest} here.{hint}"
+            )
+        cases = [([value % (top + 1) for value in some], block) for some, block in cases]
         with context.circuit.switch(target) as case:
             for values, block in cases:
                 with case(*values):

@@ -6,7 +6,7 @@ bit[3] out;
 x q[1];
 c[1] = measure q[1];
 reset q[1];
-switch (int[2](c)) {
+switch (uint[2](c)) {
   case 0, 1 { x q[0]; }
   case 2 { x q[2]; }
   default { x q[1]; }

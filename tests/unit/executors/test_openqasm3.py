@@ -157,6 +157,102 @@ def test_a_condition_on_measured_bits_decides_as_it_says(aer, condition, value):
     assert result.qpi.counts() == {f"{wanted} {wanted} {value:03b}": 1}
 
 
+SIGNED = [0, 1, 2, 3, -4, -3, -2, -1]
+"""What three bits are as an int."""
+DECIDED = [
+    ("uint[3] m = n", "m == 7", lambda c: c == 7),
+    ("uint[3] m = n", "m > 5", lambda c: c > 5),
+    ("uint[3] m; m = n", "~m == 0", lambda c: c == 7),
+    ("uint[2] m = n", "m == 3", lambda c: c & 3 == 3),
+    ("int m = n", "m < 0", lambda c: c > 3),
+    ("int m = d; m = n", "m == -1", lambda c: c == 7),
+    ("int[2] m = n", "m == -1", lambda c: c & 3 == 3),
+    ("int m = uint[3](n)", "m == 7", lambda c: c == 7),
+    ("int m = uint[2](n)", "m == 3", lambda c: c & 3 == 3),
+    ("uint[3] m = uint[2](c)", "m == 5", lambda c: False),
+    ("uint[2] m = c; int k = m", "k == 1", lambda c: c & 3 == 1),
+    ("bit e; e = c[0]; int[1] m = e", "m == -1", lambda c: c & 1),
+    ("", "int[5](n) == -1", lambda c: c == 7),
+    ("", "int(n) < 0", lambda c: c > 3),
+    ("", "uint[3](n) > 4", lambda c: c > 4),
+    ("", "int[2](n) == -2", lambda c: c & 3 == 2),
+    ("", "int[3](c ^ d) < 0", lambda c: c ^ 5 > 3),
+    ("", "int[3](c ^ d) == -1", lambda c: c == 2),
+    ("", "uint[4](c ^ d) == 5", lambda c: c == 0),
+    ("", "(c ^ d) == 2.5", lambda c: False),
+    ("", "(c ^ d) != 2.5", lambda c: True),
+    ("", "(c ^ 1) == d", lambda c: c == 4),
+    ("", "(c[0] && c[1]) == 2", lambda c: False),
+    ("", "int(c[0]) != 2", lambda c: True),
+    ("", "~n == -1", lambda c: c == 0),
+    ("", "~n < 0", lambda c: c < 4),
+    ("", "(n | 1) == -3", lambda c: c in (4, 5)),
+    ("", "(n & -2) < -1", lambda c: c > 3),
+    ("", "(n & 3) == 1", lambda c: c & 3 == 1),
+    ("int[3] m = d", "n == m", lambda c: c == 5),
+    ("int[3] m = d", "n < m", lambda c: c == 4),
+    ("int[3] m = d", "(n ^ m) < 0", lambda c: c < 4),
+]  # fmt: skip
+
+
+def test_a_number_of_measured_bits_has_the_width_and_sign_of_its_type(aer):
+    """All eight values of three bits; an answer for each condition goes into a bit of its own."""
+    body = ['OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[3] c; bit[3] d;']
+    body.append(f"bit[{len(DECIDED)}] out; h q; c = measure q; d = 5;")
+    for k, (declared, condition, _) in enumerate(DECIDED):
+        body.append(f"{{ int[3] n = c; {declared}; out[{k}] = {condition}; }}".replace("; ;", ";"))
+    seen = run_program(aer, text_program("".join(body), shots=200))[0].qpi.counts()
+    assert len(seen) == 8
+    for key in seen:
+        *_, out, _, bits = key.split()
+        c = int(bits, 2)
+        for (declared, condition, meaning), bit in zip(DECIDED, reversed(out), strict=True):
+            assert int(bit) == bool(meaning(c)), (declared, condition, c)
+
+
+def test_a_switch_on_an_int_takes_its_negative_cases(aer):
+    body = (
+        'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[3] c; bit[2] out; h q; c = measure q; int[3] n = c;'
+        "switch (n) { case -3 { barrier q; out[0] = true; } case 3 { out[1] = true; } default { } }"
+    )
+    for key in run_program(aer, text_program(body, shots=200))[0].qpi.counts():
+        out, bits = key.split()
+        n = SIGNED[int(bits, 2)]
+        assert out == f"{n == 3:d}{n == -3:d}"
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("switch (n) { case 5 { x q[0]; } }", "from -4 to 3"),
+        ("uint[8] m = n;", "at most 3 bits"),
+        ("uint m = n;", "at most 3 bits"),
+        ("if (uint[8](n) == 255) x q[0];", "at most 3 bits"),
+        ("if (uint[2](c ^ d) == 5) x q[0];", "assign them to a bit"),
+        ("if (bit(c) == 2) x q[0];", "name one bit"),
+        ("int m = c; if (~m == -1) x q[0];", "write ~ before the bits"),
+        ("int m = d; if (n == m) x q[0];", "have no sign"),
+        ("if (n == d) x q[0];", "have no sign"),
+        ("if ((n ^ d) == 1) x q[0];", "have no sign"),
+        ("if ((n ^ 4) == 1) x q[0];", "does not fit"),
+        ("int m = n[0];", "use the bits themselves"),
+        ("int[8] m = c; if (m[-1]) x q[0];", "use the bits themselves"),
+        ("uint[2] m = c; m[0] = 1;", "declare it as bits"),
+        ("if (c == d[0]) x q[0];", "different widths"),
+        ("if (d[0] & c) x q[0];", "different widths"),
+        ("if (c[0] & 2) x q[0];", "neither"),
+    ],
+)  # fmt: skip
+def test_what_would_lose_a_width_or_a_sign_is_refused(statement, message):
+    error = refusal(
+        f"{HEAD.replace('bit[4]', 'bit[3]')}bit[3] d;\nc = measure q[0:2]; d = measure q[0:2];\n"
+        f"int[3] n = c;\n{statement}"
+    )
+    assert error.line == 8
+    assert message in error.message
+    assert not FOREIGN.search(error.message)
+
+
 @pytest.mark.parametrize("seed", range(0, 12, 2))
 def test_what_qiskit_writes_means_the_same(aer, seed):
     """Branches, loops, switches and measurements midway of random circuits."""
