@@ -25,6 +25,8 @@ from qpi_jupyter.data.conventions import NOT_MEASURED, Slots
 
 MAX_OPERATIONS = 1_000_000
 """Operations of one circuit after all gate definitions and counted loops are expanded."""
+MAX_DELAY = 1e18
+"""Every delay and duration is below so many of its unit."""
 _PASSIVE = frozenset({"barrier", "delay"})
 _NAMES_ONLY = (Instruction, Gate)
 _QASM2 = "qiskit.qasm2.parse"
@@ -70,7 +72,7 @@ def require_names(circuit: QuantumCircuit, index: int) -> None:
     for name in (register.name for register in (*circuit.qregs, *circuit.cregs)):
         if len(name) > MAX_NAME:
             raise ProgramError(
-                f"Circuit {index}: the name of the register {name[:20]}... has {len(name):,} letters: "
+                f"Circuit {index}: the name of the register {name[:20]}... has {len(name):,} characters: "
                 f"shorten it to {MAX_NAME:,} at most.",
                 code="long_name", circuit=index,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from qiskit_qasm3_import.data import Symbol
 from qiskit_qasm3_import.exceptions import raise_from_node
 from qiskit_qasm3_import.state import State
 
-from .analysis import MAX_OPERATIONS
+from .analysis import MAX_DELAY, MAX_OPERATIONS
 from .openqasm3_conditions import Conditions
 from .openqasm3_expressions import RUN_TIME, Typed, Values
 from .openqasm3_gates import STANDARD
@@ -116,8 +116,8 @@ class Conversion(ConvertVisitor, ABC):
         if isinstance(number, ParameterExpression) and number.parameters:
             return number, unit
         number = float(number)
-        if not 0 <= number < 1e18:
-            raise_from_node(node, "a duration is not negative, and shorter than 1e18 of its unit.")
+        if not 0 <= number < MAX_DELAY:
+            raise_from_node(node, f"a duration is not negative, and shorter than {MAX_DELAY:g} of its unit.")
         if unit == "dt":
             if number != int(number):
                 raise_from_node(node, "a duration in dt is a whole number.")

@@ -34,7 +34,7 @@ from qpi_jupyter.data.circuits import expand
 from qpi_jupyter.data.conventions import CircuitInfo, Slots
 from qpi_jupyter.data.formats import QPY
 
-from .analysis import Analysis, analyse, require_names
+from .analysis import MAX_DELAY, Analysis, analyse, require_names
 from .own_gates import with_own_names
 from .sources import locate, measuring_service, parse_openqasm2, parse_openqasm3, parse_qpy, reading
 
@@ -289,9 +289,11 @@ def _bound(
             problem = f"gets no finite real number from row {row_index} in one of its expressions of"
             raise _bad_parameters(index, names, problem) from None
         for value, unit in found:
-            if value < 0 or (unit == "dt" and value != int(value)):
-                problem = f"gets a delay of {value:g} {unit} from row {row_index}; a delay must not be negative, and "
-                raise _bad_parameters(index, names, f"{problem}must be a whole number of dt. It depends on")
+            if not 0 <= value < MAX_DELAY or (unit == "dt" and value != int(value)):
+                problem = f"gets a delay of {value:g} {unit} from row {row_index}; a delay is at least 0, below "
+                raise _bad_parameters(
+                    index, names, f"{problem}{MAX_DELAY:g}, and a whole number where it is in dt. It depends on"
+                )
     return bound
 
 
