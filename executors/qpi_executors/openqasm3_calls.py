@@ -11,7 +11,7 @@ from qiskit_qasm3_import.data import Scope, Symbol
 from qiskit_qasm3_import.exceptions import raise_from_node
 from qiskit_qasm3_import.state import State, SymbolTable, SymbolTables
 
-from .openqasm3_classical import Classical, Variable
+from .openqasm3_classical import Classical, Holder, Variable
 from .openqasm3_conversion import Subroutine
 from .openqasm3_expressions import Array, Typed, Values
 from .openqasm3_guard import find
@@ -118,8 +118,10 @@ class Calls(Classical):
         return self._target if self._returned_name == name else None
 
     def _as_declared(self, result: Typed | None, definition: ast.SubroutineDefinition, context: State) -> Typed | None:
-        if result is None or definition.return_type is None or isinstance(result[1], (types.Bit, types.BitArray)):
+        if result is None or definition.return_type is None:
             return result
+        if isinstance(result[1], (types.Bit, types.BitArray)):
+            return self.conditions(context).passed(result, definition.return_type, definition)
         return Values(context, True, self).cast(result, definition.return_type, definition)
 
     def _scope(self, context: State) -> State:
@@ -143,7 +145,8 @@ class Calls(Classical):
             return Symbol(name, qubits, kind, Scope.LOCAL, wanted)
         value, type_ = self.value(given, context)
         if isinstance(type_, (types.Bit, types.BitArray)):
-            return Symbol(name, value, type_, Scope.LOCAL, wanted)
+            value, type_ = self.conditions(context).passed((value, type_), wanted.type, given)
+            return Holder(name, value, type_, Scope.LOCAL, wanted, held=self.state_of(value))
         if isinstance(type_, Array):
             return Variable(name, value, type_, Scope.LOCAL, wanted, depth=self.run_time_depth)
         value, type_ = Values(context, True, self).cast((value, type_), wanted.type, given)

@@ -25,16 +25,25 @@ _STORE_COST = 10
 """Operations that setting one bit is counted as: it takes as long to build."""
 
 
-class Variable(Symbol):
+class Holder(Symbol):
+    """A name that may stand for the value that measured bits had."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, *symbol: Any, held: object = None) -> None:
+        super().__init__(*symbol)
+        self.held = held
+        """Where it stands for measured bits: how they and the loops around were then."""
+
+
+class Variable(Holder):
     """A number that is known before the program runs, and may change while it is written out."""
 
-    __slots__ = ("constant", "depth", "held")
+    __slots__ = ("constant", "depth")
 
     def __init__(self, *symbol: Any, depth: int, constant: bool = False) -> None:
         super().__init__(*symbol)
         self.depth, self.constant = depth, constant
-        self.held: object = None
-        """Where it stands for measured bits: how they and the loops around were then."""
 
 
 class Classical(Conversion):
@@ -121,18 +130,16 @@ class Classical(Conversion):
             return False
         conditions = self.conditions(context)
         symbol.data, symbol.type = typed(conditions.cast(conditions.operand(node), declared, node))
-        symbol.held = self._state_of(symbol.data)
+        symbol.held = self.state_of(symbol.data)
         return True
 
-    def _state_of(self, bits: Any) -> object:
+    def state_of(self, bits: Any) -> object:
+        """How bits and the loops around are now: another state may be another value."""
         changes = [self._changes.get(bit, 0) for bit in ([bits] if isinstance(bits, Clbit) else bits)]
         return changes, sum(not written_out for written_out, _ in self._loops)
 
     def check_held(self, symbol: Symbol, node: ast.QASMNode) -> None:
-        if isinstance(symbol, Variable) and symbol.held not in (
-            None,
-            self._state_of(symbol.data) if symbol.held else None,
-        ):
+        if isinstance(symbol, Holder) and symbol.held and symbol.held != self.state_of(symbol.data):
             raise_from_node(
                 node, f"'{symbol.name}' stands for bits that may have changed since: use the bits, or assign them anew."
             )

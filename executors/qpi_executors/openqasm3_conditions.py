@@ -102,11 +102,18 @@ class Conditions:
             bits = list(bits)[:width]
         return _Whole(bits, signed=True) if whole else bits
 
+    def passed(self, given: Typed, wanted: ast.ClassicalType, node: ast.QASMNode) -> Typed:
+        """Measured bits as the argument or the result of a subroutine, with their type there."""
+        operand = self.cast(_operand(*given), wanted, node)
+        bits, have = _unsigned(operand), _width(given[0])
+        if isinstance(bits, (expr.Expr, _Equal)):
+            raise_from_node(node, f"{counted(have, 'bit')} are no bool here: compute it first: bool found = ...")
+        if isinstance(wanted, ast.BitType) and (isinstance(operand, _Whole) or _width(bits) != have):
+            raise_from_node(node, f"this is {counted(have, 'bit')}, and the subroutine is defined with another number.")
+        return typed(operand)
+
     def _value(self, node: ast.Expression) -> Operand:
-        value, type_ = self._typed(node)
-        if not isinstance(type_, Held):
-            return value
-        return _Whole(value[0] if len(value) == 1 else value, signed=type_.signed)
+        return _operand(*self._typed(node))
 
     def _cast(self, node: ast.Cast) -> Operand:
         inner = self.operand(node.argument)
@@ -210,7 +217,8 @@ class Conditions:
         if _is_many(lhs) and _is_many(rhs):
             return expr.equal(*self._pair(node, lhs, rhs))
         lhs, rhs = _only(lhs), _only(rhs)
-        if _is_number(rhs) and (not isinstance(rhs, int) or not 0 <= rhs < 1 << _width(lhs)):
+        width = _width(lhs)
+        if _is_number(rhs) and width and (not isinstance(rhs, int) or not 0 <= rhs < 1 << width):
             return False
         if isinstance(lhs, Clbit) and _is_number(rhs):
             return _Equal(lhs, bool(rhs))
@@ -312,6 +320,12 @@ class _Whole:
 
     def __init__(self, bits: Operand, *, signed: bool) -> None:
         self.bits, self.signed = bits, signed
+
+
+def _operand(value: Any, type_: Any) -> Operand:
+    if not isinstance(type_, Held):
+        return value
+    return _Whole(value[0] if len(value) == 1 else value, signed=type_.signed)
 
 
 def typed(operand: Operand) -> Typed:

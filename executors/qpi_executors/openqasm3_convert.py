@@ -18,6 +18,7 @@ from qiskit_qasm3_import.exceptions import raise_from_node
 from qiskit_qasm3_import.state import State
 
 from .openqasm3_calls import Calls
+from .openqasm3_classical import Holder, Variable
 from .openqasm3_expressions import MIXED
 from .openqasm3_flow import EndOfProgram, Flow
 from .openqasm3_gates import advice
@@ -228,8 +229,12 @@ class Converter(Calls, Flow, Services):
         bits, type_ = self._resolve_generic(node.value, context, strict=True)
         if not isinstance(type_, (types.Qubit, types.HardwareQubit, types.QubitArray, types.Bit, types.BitArray)):
             raise_from_node(node.value, "let names qubits or measured bits; for a number write const.")
+        named = [context.symbol_table.get(inner.name, inner) for inner in find([node.value], ast.Identifier)]
+        if any(isinstance(one, Variable) and isinstance(one.type, (types.Bit, types.BitArray)) for one in named):
+            raise_from_node(node.value, "let names qubits or measured bits; a number that stands for some is no bits.")
         whole = list(bits) if isinstance(bits, (tuple, QuantumRegister)) else bits
-        self.declare(Symbol(node.target.name, whole, type_, context.scope, node), context, node)
+        held = self.state_of(whole) if any(isinstance(symbol, Holder) for symbol in named) else None
+        self.declare(Holder(node.target.name, whole, type_, context.scope, node, held=held), context, node)
         return context
 
 

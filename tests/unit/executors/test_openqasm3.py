@@ -221,9 +221,31 @@ def test_a_switch_on_an_int_takes_its_negative_cases(aer):
         assert out == f"{n == 3:d}{n == -3:d}"
 
 
+def test_a_subroutine_takes_and_returns_the_numbers_it_declares(aer):
+    body = (
+        'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; qubit last; bit[3] c; bit[4] out;'
+        "def least(int[3] n, qubit last) { if (n == -4) x last; }"
+        "def low(uint[2] n, qubit last) { if (n == 3) x last; }"
+        "def signed(bit[3] n) -> int[3] { return n; }"
+        "h q; c = measure q; least(c, last); out[0] = measure last; reset last; low(c, last); out[1] = measure last;"
+        "reset last; if (signed(c) < 0) x last; out[2] = measure last; int[3] k = c; uint[3] m = k; out[3] = m > 6;"
+    )
+    for key in run_program(aer, text_program(body, shots=200))[0].qpi.counts():
+        out, bits = key.split()
+        c = int(bits, 2)
+        assert out == f"{c == 7:d}{c > 3:d}{c & 3 == 3:d}{c == 4:d}"
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
+        ("def f(bit[2] n, qubit p) { if (n == 3) x p; } f(c, q[3]);", "defined with another number"),
+        ("def f(bit n, qubit p) { if (n) x p; } f(c, q[3]);", "name one bit"),
+        ("def f(bool n, qubit p) { if (n) x p; } f(c, q[3]);", "compute it first"),
+        ("def f(uint n, qubit p) { if (n == 7) x p; } f(n, q[3]);", "at most 3 bits"),
+        ("def f(bit n) { reset q[0]; c[0] = measure q[0]; if (n) x q[1]; } f(c[0]);", "may have changed"),
+        ("def f(bit n) { let m = n; c[0] = measure q[0]; if (m) x q[1]; } f(c[0]);", "may have changed"),
+        ("let m = n;", "is no bits"),
         ("switch (n) { case 5 { x q[0]; } }", "from -4 to 3"),
         ("uint[8] m = n;", "at most 3 bits"),
         ("uint m = n;", "at most 3 bits"),
@@ -241,6 +263,9 @@ def test_a_switch_on_an_int_takes_its_negative_cases(aer):
         ("if (c == d[0]) x q[0];", "different widths"),
         ("if (d[0] & c) x q[0];", "different widths"),
         ("if (c[0] & 2) x q[0];", "neither"),
+        ("input float a; if (a == 1) x q[0];", "a condition is a measured bit"),
+        ("input float a; if (a == 0) x q[0];", "a condition is a measured bit"),
+        ("input float a; if (a < 1) x q[0];", "is compared by"),
     ],
 )  # fmt: skip
 def test_what_would_lose_a_width_or_a_sign_is_refused(statement, message):
