@@ -6,10 +6,8 @@ ever in it, so that a restore takes these names and no others.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -42,15 +40,6 @@ def say(text: str) -> None:
     """Progress, where somebody watches."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr, flush=True)
-
-
-def sync(folder: Path) -> None:
-    """See to it that the names in ``folder`` are on the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def is_ours(name: str) -> bool:

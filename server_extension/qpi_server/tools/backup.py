@@ -28,13 +28,14 @@ import msgspec
 
 from qpi_jupyter._version import __version__
 from qpi_jupyter.core import Conflict, NotFound, Unavailable, counted
+from qpi_jupyter.wire.disk import sync_folder
 from qpi_server.app.extension import QPIServer
 from qpi_server.host.tls import TlsFiles
 from qpi_server.settings.values import FILE_NAMES
 from qpi_server.store import BLOBS, DAMAGED, DATABASE, Backend, fault
 from qpi_server.store.blobs import held
 
-from .archive import FORMAT, MANIFEST, TLS_NAMES, Manifest, blob_name, say, sync
+from .archive import FORMAT, MANIFEST, TLS_NAMES, Manifest, blob_name, say
 
 TELL_EVERY_S = 0.5
 Say = Callable[[str], None]
@@ -183,7 +184,7 @@ def _write(staging: Path, target: Path, manifest: Manifest, say: Say) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
-        sync(target.absolute().parent)
+        sync_folder(target.absolute().parent)
     except OSError as error:
         raise Unavailable(
             f"{target} cannot be written ({error.strerror}); nothing was left there. Free some space, or name another "

@@ -19,11 +19,12 @@ from pathlib import Path
 import msgspec
 
 from qpi_jupyter.core import Conflict, NotFound, Rejected, Unavailable, counted
+from qpi_jupyter.wire.disk import sync_folder
 from qpi_server.app.extension import QPIServer
 from qpi_server.host.owner_files import OwnerFile
 from qpi_server.store import DATABASE, SCHEMA_VERSION, Backend, move_aside
 
-from .archive import FORMAT, MANIFEST, Manifest, blob_name, is_ours, say, sync
+from .archive import FORMAT, MANIFEST, Manifest, blob_name, is_ours, say
 
 LAB_NAMES = frozenset({"blobs", "tls", "agents", "owner.json"})
 """What a lab keeps in its folder besides the database."""
@@ -196,4 +197,4 @@ def _move_in(staging: Path, backend: Backend) -> None:
         if path.name != DATABASE:
             path.rename(backend.lab_dir / path.name)
     backend.put(staging / DATABASE)
-    sync(backend.lab_dir)
+    sync_folder(backend.lab_dir)
