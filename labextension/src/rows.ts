@@ -31,6 +31,13 @@ export function qpuRow(qpu: QpuModel, now: number, trans: TranslationBundle): IR
   return { key: qpu.name, title: qpu.name, state, tone, detail: joined(detail) };
 }
 
+/** As what a blocked job of a plan is shown, by the rule of its reason. */
+const OF_PLANS: Readonly<Record<string, 'planning' | 'queued' | 'running'>> = {
+  planning: 'planning',
+  place: 'queued',
+  fragments: 'running'
+};
+
 /**
  * How a job stands, in the words of a screen: the one place that has them (the kernel's is qpi_jupyter/client/status.py).
  * The rule of its reason tells a plan's job, and its fragments, from others that are blocked.
@@ -40,12 +47,8 @@ export function jobState(
   trans: TranslationBundle,
   rule = ''
 ): [string, Tone] {
-  const blocked: Readonly<Record<string, [string, Tone]>> = {
+  const phases: Record<JobModel['phase'] | 'planning', [string, Tone]> = {
     planning: [trans.__('Planning'), 'waiting'],
-    place: [trans.__('Waiting'), 'waiting'],
-    fragments: [trans.__('Running'), 'active']
-  };
-  const phases: Record<JobModel['phase'], [string, Tone]> = {
     blocked: [trans.__('Waiting for other jobs'), 'waiting'],
     queued: [trans.__('Waiting'), 'waiting'],
     assigned: [trans.__('Waiting'), 'waiting'], // with a driver, and counted as waiting
@@ -56,7 +59,7 @@ export function jobState(
     failed: [trans.__('Failed'), 'bad'],
     cancelled: [trans.__('Cancelled'), 'quiet']
   };
-  return (phase === 'blocked' && blocked[rule]) || phases[phase];
+  return phases[(phase === 'blocked' && OF_PLANS[rule]) || phase];
 }
 
 /** The QPU of a job, or those of its plan's fragments; empty where that is not decided yet. */
