@@ -1,3 +1,4 @@
+import { treeViewIcon } from '@jupyterlab/ui-components';
 import { pathIcon } from '../icon';
 import { tabPlugin } from '../tabs';
 
@@ -24,10 +25,7 @@ export const qpuPlugin = tabPlugin('qpu', 'A tab for each QPU.', ({ app, manager
     },
     {
       name: 'services',
-      icon: pathIcon(
-        'services',
-        'M9 3h6v4H9zM3 17h6v4H3zM15 17h6v4h-6zM11 7h2v4h6v6h-2v-4H7v4H5v-6h6z'
-      ),
+      icon: treeViewIcon,
       rank: 15,
       label: services,
       title: () => services,
